@@ -1,0 +1,170 @@
+"""The contract between the core and a domain: how one field's images are read, normalised, augmented and shown.
+
+A domain is found by entry point (group `labelfree.domains`), so a third party adds a field without touching
+the core. This module imports no domain, and no heavy package at import time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from labelfree.errors import RecipeError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from labelfree.views import Augmentation
+
+GROUP = "labelfree.domains"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a manifest: where an image is and what is known of it.
+
+    `id` is stable across machines: the path relative to the data root, with forward slashes.
+    `split` is one of "pretrain", "train", "dev", "test", or "" when nobody said.
+    """
+
+    id: str
+    path: Path
+    label: str | None = None
+    mask: str | None = None
+    boxes: str | None = None
+    text: str | None = None
+    group: str | None = None
+    split: str = ""
+    item: int | None = None  # position in a user's own torch Dataset
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image or volume as it is stored; `physical()` gives it in the unit named.
+
+    `data`: (C, *spatial) in the stored dtype. `scale` and `offset`: one number a channel, physical = stored * scale + offset.
+    `spacing`: size of a pixel along each spatial axis, in `spacing_unit`. `bounds`: (left, bottom, right, top) in `crs`.
+    """
+
+    data: Tensor
+    channels: tuple[str, ...]
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+    unit: str
+    spacing: tuple[float, ...] | None = None
+    crs: str | None = None
+    bounds: tuple[float, float, float, float] | None = None
+    nodata: float | None = None
+    source: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def physical(self) -> Tensor:
+        """The sample in physical units: (C, *spatial) float32."""
+        return to_physical(self.data[None], self.scale, self.offset)[0]
+
+
+def to_physical(stored: Tensor, scale: Sequence[float], offset: Sequence[float]) -> Tensor:
+    """Stored numbers (B, C, *spatial) of any dtype to float32 physical units, channel by channel."""
+    import torch
+
+    shape = (1, -1) + (1,) * (stored.ndim - 2)
+    times = torch.tensor(scale, dtype=torch.float32, device=stored.device).view(shape)
+    plus = torch.tensor(offset, dtype=torch.float32, device=stored.device).view(shape)
+    return stored.to(torch.float32) * times + plus
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a data set looks like, measured on the pretraining pool alone (never on scored rows).
+
+    `mean`, `std`: one number a channel, in physical units. `smallest`, `largest`: spatial size.
+    """
+
+    count: int
+    channels: tuple[str, ...]
+    dtype: str
+    unit: str
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+    smallest: tuple[int, ...]
+    largest: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    spacing: tuple[float, ...] | None = None
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Default:
+    """A value that a domain suggests for a recipe key left `auto`, with the reason a person is shown."""
+
+    value: Any
+    reason: str
+
+
+Defaults = Mapping[str, Default]  # dotted recipe key -> suggestion
+
+
+@runtime_checkable
+class Domain(Protocol):
+    """One field's images. Implementations take their settings (card, bands, sensor) in the constructor."""
+
+    name: str
+
+    def read(self, row: Row) -> Sample:
+        """Decode one file, stored dtype kept. Raises `DataError` naming the file."""
+        ...
+
+    def settings(self) -> Mapping[str, Any]:
+        """Everything that changes what `read` returns: part of the pool's key."""
+        ...
+
+    def files(self, root: Path) -> list[Path]:
+        """The files under `root` that this domain reads, sorted."""
+        ...
+
+    def rgb(self, channels: Sequence[str]) -> tuple[int, int, int] | None:
+        """Positions of red, green and blue among `channels`, by name; None where they cannot be named."""
+        ...
+
+    def render(self, x: Tensor, channels: Sequence[str], unit: str) -> Tensor | None:
+        """Physical (B, C, *spatial) to RGB (B, 3, *spatial), nominal range 0 to 1, not clamped: what an ImageNet network expects."""
+        ...
+
+    def augment(self, fingerprint: Fingerprint) -> Augmentation:
+        """The ops that make views of this field's images, in the fixed order geometry, physics, (normalise,) late."""
+        ...
+
+    def missing(self, channels: Sequence[str]) -> list[str]:
+        """Sentences for the report: what had to be left out for want of band names, with the recipe line to add."""
+        ...
+
+    def plan(self, fingerprint: Fingerprint) -> Defaults:
+        """Defaults for recipe keys left `auto`, each with its reason."""
+        ...
+
+    def preview(self, sample: Sample) -> np.ndarray:
+        """(H, W, 3) uint8, what a person in this field expects to see."""
+        ...
+
+    def generate(self, directory: Path, seed: int = 0, variant: str = "") -> None:
+        """Write this domain's generated sample data set (files and `splits.csv`) under `directory`."""
+        ...
+
+
+def domain_names() -> list[str]:
+    """Names of the installed domains."""
+    return sorted(point.name for point in entry_points(group=GROUP))
+
+
+def find_domain(name: str, settings: Mapping[str, Any] | None = None) -> Domain:
+    """The installed domain called `name`, made with `settings` (`bands`, `sensor`, `unit`; None means "as the file says")."""
+    found: Iterable = entry_points(group=GROUP, name=name)
+    for point in found:
+        domain: Domain = point.load()(**(settings or {}))
+        return domain
+    raise RecipeError(f"domain: {name!r} is not installed; installed domains: {', '.join(domain_names()) or 'none'}.")

@@ -1,0 +1,62 @@
+"""What every self-supervised objective shares: the views it receives, the crops it asks for, the step it returns.
+
+Objectives know nothing of data, files or Lightning: tensors in, a loss and its logs out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Crops:
+    """How many views an objective wants of each sample. Sizes and scales are the recipe's."""
+
+    globals: int = 2
+    locals: int = 0
+
+
+@dataclass(frozen=True)
+class Views:
+    """A batch of views, grouped by size so that each group is one forward pass.
+
+    `globals`: (n_globals * B, C, *spatial), view-major (first B rows are view 0 of every sample).
+    `locals`: (n_locals * B, C, *small) or None. `rows`: (B,) positions of the samples in the pool.
+    """
+
+    globals: Tensor
+    locals: Tensor | None = None
+    masks: Tensor | None = None
+    text: Tensor | None = None
+    rows: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One training step of an objective: the loss to minimise and numbers to watch (detached)."""
+
+    loss: Tensor
+    logs: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Objective(nn.Module):
+    """One self-supervised method around a backbone."""
+
+    crops: Crops
+    backbone: nn.Module
+
+    def forward(self, views: Views) -> Step:
+        raise NotImplementedError
+
+    def before_step(self, progress: float) -> None:
+        """Called after backward and before the optimiser, `progress` in [0, 1]: gradients may be cancelled here."""
+
+    def after_step(self, progress: float) -> None:
+        """Called once an optimiser step: momentum encoders, queues, centres."""
+
+    def exported(self) -> nn.Module:
+        """The backbone to save: the one that was found better for transfer."""
+        return self.backbone

@@ -1,0 +1,145 @@
+"""The recipe: everything a run needs to know, as pydantic models. Unknown keys are errors.
+
+`auto` means "decided from the data and the machine by `labelfree.planning`"; what each `auto` became is stored in the run.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Auto = Literal["auto"]
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+Metric = Literal["accuracy", "balanced_accuracy", "macro_f1", "auroc"]
+ProtocolName = Literal["knn", "linear"]
+
+
+class Section(BaseModel):
+    """A block of the recipe. Unknown keys are refused, values are never silently converted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(Section):
+    """What to read."""
+
+    card: str | None = Field(None, description="name of a data card, or a path to one")
+    root: Path | None = Field(None, description="folder of the images; alone, it is your own folder and replaces the card")
+    labels: Path | None = Field(None, description="CSV or Parquet with `path`, `label` and optionally `group`, `split`")
+    bands: list[str] | None = Field(None, description="channel names in stored order, where the files do not say")
+    sensor: str | None = Field(None, description="sensor whose scale and wavelengths apply, e.g. sentinel-2-l1c")
+    unit: str | None = Field(None, description="unit of the stored numbers, where neither file, card nor sensor says")
+    holdout: Fraction | Auto = Field("auto", description="share of labelled groups set aside as test where no split is given; auto: 0.2 for class folders, else none (cross-validation)")
+    on_error: Literal["fail", "skip"] = Field("fail", description="what to do with an image that cannot be read")
+    max_skipped: Fraction = Field(0.01, description="with on_error: skip, stop when a larger share was skipped")
+    transductive: bool = Field(False, description="go on although scored images are in the pool; every page says so")
+    leak_limit: Fraction | Auto = Field("auto", description="share of scored images with a near-duplicate that stops a run; auto: max(1 %, 2 rows)")
+
+
+class PoolSettings(Section):
+    """The decode-once store."""
+
+    dir: Path | None = Field(None, description="folder of the pools; default: the user's cache folder")
+    max_gb: PositiveFloat | Auto = Field("auto", description="largest size of one pool; auto: half the free space")
+    tile: PositiveInt | Auto | None = Field("auto", description="side of the tiles cut from large or ragged images; null: store images whole")
+
+
+class BackboneSettings(Section):
+    """The network."""
+
+    name: str = Field("tf_efficientnet_lite0", description="any timm model")
+    init: str = Field("imagenet", description="what `imagenet+domain` continues from: imagenet, or a weight file")
+    options: dict[str, Any] = Field(default_factory=dict, description="passed to timm.create_model, e.g. {embed_dim: 128, depth: 6}")
+
+
+class Pretrain(Section):
+    """One pretraining. Rules are in steps and fractions, never in epochs."""
+
+    objective: str = Field("simclr", description="simclr or dino")
+    options: dict[str, Any] = Field(default_factory=dict, description="the objective's own settings, e.g. {temperature: 0.2}")
+    minutes: PositiveFloat | None = Field(None, description="time for each pretraining; resolved to steps on the first ones")
+    steps: PositiveInt | Auto = Field("auto", description="optimiser steps; auto: from `minutes`, else 100 passes over the pool")
+    batch_size: PositiveInt | Auto = "auto"
+    size: PositiveInt | Auto = Field("auto", description="side of a global view in pixels")
+    local_size: PositiveInt | Auto = Field("auto", description="side of a local view in pixels")
+    optimiser: Literal["adamw", "lars"] = "adamw"
+    lr: PositiveFloat | Auto = "auto"
+    weight_decay: Annotated[float, Field(ge=0)] | Auto = "auto"
+    warmup: Fraction | Auto = Field("auto", description="share of the steps")
+    head_only: Fraction | Auto = Field("auto", description="share of the steps in which only the head learns")
+    norm: Literal["auto", "frozen", "train"] = Field("auto", description="BatchNorm statistics; auto: frozen when continuing from weights")
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    clip_grad: Annotated[float, Field(ge=0)] | Auto = "auto"
+    seeds: Annotated[list[int], Field(min_length=1)] = Field([0], description="one pretraining for each")
+    on_collapse: Literal["stop", "warn"] = "stop"
+    checkpoint_minutes: PositiveFloat = Field(2.0, description="how often a checkpoint is written")
+    check_every: PositiveInt | Auto = Field("auto", description="steps between health checks")
+
+
+class ArmSpec(Section):
+    """An arm from a weight file."""
+
+    name: str
+    weights: Path
+    backbone: str | None = None
+
+
+class Primary(Section):
+    """The one claim, named before the run."""
+
+    arm: str = "imagenet+domain"
+    against: str = "imagenet"
+    protocol: ProtocolName = "linear"
+    budget: PositiveInt | Literal["all"] = 5
+    metric: Metric = "accuracy"
+
+
+class Evaluate(Section):
+    """The comparison (docs/protocol.md)."""
+
+    on: Literal["test", "dev"] = "test"
+    arms: list[str | ArmSpec] = Field(default_factory=lambda: ["statistics", "random", "imagenet", "imagenet+domain"])
+    protocols: Annotated[list[ProtocolName], Field(min_length=1)] = Field(default_factory=lambda: ["knn", "linear"])
+    labels_per_class: Annotated[list[PositiveInt | Literal["all"]], Field(min_length=1)] = Field(default_factory=lambda: [1, 5, 10, 50, "all"])
+    draws: Annotated[int, Field(ge=1)] = 5
+    sizes: list[PositiveInt] | Auto = Field("auto", description="input sizes every arm may choose from; auto: 1, 2 and 3 times the images', at most 256")
+    minutes: PositiveFloat | None = Field(None, description="cuts search points, then draws, then middle budgets, equally for every arm")
+    primary: Primary = Primary()
+    max_false_alarms: Fraction | None = None
+
+    @model_validator(mode="after")
+    def _primary_is_evaluated(self) -> Evaluate:
+        named = [arm if isinstance(arm, str) else arm.name for arm in self.arms]
+        for key in ("arm", "against"):
+            arm = getattr(self.primary, key)
+            if arm not in named:
+                raise ValueError(f"primary.{key}: {arm!r} is not among evaluate.arms ({', '.join(named)})")
+        if len(set(named)) < len(named):
+            raise ValueError("arms: a name stands twice")
+        return self
+
+
+class ReportSettings(Section):
+    """What leaves the run folder."""
+
+    share: bool = Field(False, description="hide paths, names and pictures in all of the run folder but private/")
+    images: bool | Auto = Field("auto", description="show source pictures; auto: not when share is true")
+
+
+class Recipe(Section):
+    """A whole recipe."""
+
+    name: str | None = Field(None, description="names the run folder; default: the recipe file's name")
+    domain: str
+    data: Data = Data()
+    pool: PoolSettings = PoolSettings()
+    backbone: BackboneSettings = BackboneSettings()
+    pretrain: Pretrain = Pretrain()
+    evaluate: Evaluate = Evaluate()
+    report: ReportSettings = ReportSettings()
+    seed: int = 0
