@@ -36,10 +36,15 @@ class Views:
 
 @dataclass(frozen=True)
 class Step:
-    """One training step of an objective: the loss to minimise and numbers to watch (detached)."""
+    """One training step of an objective.
+
+    `loss`: scalar to minimise. `logs`: numbers to watch, detached. `embedding`: (n_globals * B, D) what the backbone gave for the
+    global views, detached: health monitors read it.
+    """
 
     loss: Tensor
     logs: Mapping[str, Tensor] = field(default_factory=dict)
+    embedding: Tensor | None = None
 
 
 class Objective(nn.Module):

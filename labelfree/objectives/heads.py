@@ -1,0 +1,45 @@
+"""Projection heads and prototypes shared by the objectives."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def mlp(dim: int, hidden: int, out: int, layers: int = 2, *, norm: bool = True) -> nn.Sequential:
+    """Projector of `layers` linear layers with BatchNorm (optional) and ReLU between them: (B, dim) -> (B, out)."""
+    widths = [dim] + [hidden] * (layers - 1) + [out]
+    modules: list[nn.Module] = []
+    for i, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        last = i == layers - 1
+        modules.append(nn.Linear(before, after, bias=last or not norm))
+        if not last:
+            modules += [nn.BatchNorm1d(after), nn.ReLU(inplace=True)] if norm else [nn.ReLU(inplace=True)]
+    return nn.Sequential(*modules)
+
+
+class PrototypeHead(nn.Module):
+    """DINO's head: three linear layers with GELU to a bottleneck on the unit sphere, then one unit-norm prototype an output.
+
+    (B, dim) -> (B, prototypes) cosine similarities. No BatchNorm, as in the paper's default (Caron et al. 2021, section 3.2).
+    """
+
+    def __init__(self, dim: int, prototypes: int, hidden: int = 2048, bottleneck: int = 256) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(), nn.Linear(hidden, bottleneck)
+        )
+        self.prototypes = nn.Parameter(torch.empty(prototypes, bottleneck))
+        for layer in self.layers:
+            if isinstance(layer, nn.Linear):
+                nn.init.trunc_normal_(layer.weight, std=0.02)
+                nn.init.zeros_(layer.bias)
+        nn.init.normal_(self.prototypes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(F.normalize(self.layers(x), dim=-1), F.normalize(self.prototypes, dim=-1))
+
+    def cancel_prototype_gradient(self) -> None:
+        """Freeze the last layer for this step (section "avoiding collapse" of the paper: the first epochs)."""
+        self.prototypes.grad = None

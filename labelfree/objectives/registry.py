@@ -1,0 +1,54 @@
+"""Objectives are found by name through the entry points `labelfree.objectives`; their settings are their constructor's keywords."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from importlib.metadata import entry_points
+from typing import Any
+
+from labelfree.backbones import Backbone
+from labelfree.errors import RecipeError
+from labelfree.objectives.base import Objective
+
+GROUP = "labelfree.objectives"
+
+
+def objective_names() -> list[str]:
+    """Names of the installed objectives."""
+    return sorted(point.name for point in entry_points(group=GROUP))
+
+
+def objective_class(name: str) -> type[Objective]:
+    """The objective called `name`. Raises RecipeError that lists what is installed."""
+    for point in entry_points(group=GROUP, name=name):
+        found: type[Objective] = point.load()
+        return found
+    near = difflib.get_close_matches(name, objective_names(), 1)
+    hint = f"did you mean {near[0]}?" if near else f"installed: {', '.join(objective_names())}."
+    raise RecipeError(f"pretrain.objective: {name!r} is not installed; {hint}")
+
+
+def objective_options(name: str) -> dict[str, Any]:
+    """The keywords `pretrain.options` may hold for this objective, with their defaults."""
+    parameters = inspect.signature(objective_class(name).__init__).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def check_options(name: str, options: dict[str, Any]) -> None:
+    """Raises RecipeError for a keyword the objective does not have or a value of another type."""
+    known = objective_options(name)
+    for key, value in options.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"did you mean pretrain.options.{near[0]}?" if near else f"it has {', '.join(known)}."
+            raise RecipeError(f"pretrain.options.{key} is not a setting of {name}; {hint}")
+        wanted = type(known[key])
+        if not isinstance(value, (int, float) if wanted is float else wanted) or (isinstance(value, bool) and wanted is not bool):
+            raise RecipeError(f"pretrain.options.{key}: {value!r} is not a {wanted.__name__} (default {known[key]!r}).")
+
+
+def make_objective(name: str, backbone: Backbone, options: dict[str, Any]) -> Objective:
+    """The objective around `backbone`."""
+    check_options(name, options)
+    return objective_class(name)(backbone, **options)

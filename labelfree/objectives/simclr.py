@@ -1,0 +1,54 @@
+"""SimCLR: A Simple Framework for Contrastive Learning of Visual Representations (Chen et al. 2020, arXiv:2002.05709)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from labelfree.backbones import Backbone
+from labelfree.objectives.base import Crops, Objective, Step, Views
+from labelfree.objectives.distributed import ALONE, Ranks, everyone
+from labelfree.objectives.heads import mlp
+
+
+class SimCLR(Objective):
+    """Two views of one image attract; every other view in the batch repels (NT-Xent).
+
+    Views: two global crops, each (B, C, *spatial).
+    """
+
+    def __init__(self, backbone: Backbone, *, temperature: float = 0.2, hidden: int = 2048, out: int = 128) -> None:
+        super().__init__()
+        self.crops = Crops(globals=2)
+        self.backbone = backbone
+        self.projector = mlp(backbone.dim, hidden, out)
+        self.temperature = temperature
+
+    def forward(self, views: Views) -> Step:
+        embedded = self.backbone.embed(views.globals)
+        first, second = self.projector(embedded).chunk(2)
+        return Step(nt_xent(first, second, self.temperature, everyone()), similarities(first, second), embedded.detach())
+
+
+def nt_xent(first: Tensor, second: Tensor, temperature: float, ranks: Ranks = ALONE) -> Tensor:
+    """Normalised temperature-scaled cross entropy, eq. 1 of the paper: this rank's rows against every rank's columns.
+
+    `first`, `second`: (N, D) projections of the two views; row i of one is the positive of row i of the other. In fp32.
+    """
+    here = F.normalize(torch.stack([first, second]).float(), dim=-1)  # (2, N, D)
+    there = ranks.gather(here)  # (2, world * N, D), gradients kept
+    similarity = here.flatten(0, 1) @ there.flatten(0, 1).T / temperature  # (2N, 2 * world * N)
+    itself, partner = ranks.positions(len(first), first.device)
+    similarity = similarity.scatter(1, itself[:, None], float("-inf"))  # a view is not its own negative
+    return F.cross_entropy(similarity, partner)
+
+
+@torch.no_grad()
+def similarities(first: Tensor, second: Tensor) -> dict[str, Tensor]:
+    """Mean cosine of positives and of negatives in this rank's batch: healthy runs keep them apart."""
+    a, b = F.normalize(first.float(), dim=-1), F.normalize(second.float(), dim=-1)
+    positive = (a * b).sum(-1).mean()
+    n = len(a)
+    negative = ((a @ b.T).sum() - n * positive) / max(n * (n - 1), 1)
+    return {"positive_similarity": positive, "negative_similarity": negative}
