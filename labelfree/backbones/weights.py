@@ -1,0 +1,127 @@
+"""Weight files that explain themselves: plain timm tensors in safetensors, everything else in a JSON beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from labelfree.backbones.base import Backbone
+from labelfree.backbones.build import build
+from labelfree.domain import Sample
+from labelfree.errors import DataError
+from labelfree.training.files import call_with, read_json, write_json
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class WeightCard:
+    """All that is needed to use a weight file right.
+
+    Input: channels in this order, in `unit` (stored * scale + offset), then (x - mean) / std, resized to `size` pixels a side.
+    """
+
+    architecture: str
+    channels: tuple[str, ...]
+    unit: str
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    size: int
+    pooling: str = "the architecture's own"
+    options: dict[str, Any] = field(default_factory=dict)
+    domain: str = ""
+    arm: str = ""
+    init: str = ""
+    objective: str = ""
+    steps: int = 0
+    seed: int = 0
+    recipe: str = ""
+    data: str = ""
+    licence: str = ""
+    format: int = FORMAT
+
+
+def save(backbone: Backbone, card: WeightCard, path: Path) -> Path:
+    """Write `path` (.safetensors) and its sidecar (.json)."""
+    from safetensors.torch import save_file
+
+    state = {k: v.detach().cpu().contiguous() for k, v in backbone.net.state_dict().items()}
+    call_with(path, lambda part: save_file(state, part, metadata={"format": "pt", "architecture": card.architecture}))
+    write_json(path.with_suffix(".json"), asdict(card))
+    return path
+
+
+def load(path: str | Path) -> LoadedBackbone:
+    """A saved backbone with its preprocessing. Raises DataError when the file or its sidecar is missing or does not fit."""
+    path = Path(path)
+    sidecar = path.with_suffix(".json")
+    if not path.is_file():
+        raise DataError(f"{path}: no such weight file.")
+    if not sidecar.is_file():
+        raise DataError(f"{path}: {sidecar.name} is missing beside it; it says which channels and normalisation the weights want.")
+    try:
+        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in read_json(sidecar).items()}
+        card = WeightCard(**fields)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{sidecar}: not a weight card that this version reads ({error}).") from error
+    backbone = build(card.architecture, len(card.channels), init=path, options=card.options)
+    return LoadedBackbone(backbone, card)
+
+
+class LoadedBackbone:
+    """A backbone that knows its channels, unit and normalisation, and refuses others with a sentence."""
+
+    def __init__(self, backbone: Backbone, card: WeightCard) -> None:
+        self.backbone = backbone.eval().requires_grad_(False)
+        self.card = card
+
+    @property
+    def dim(self) -> int:
+        """Width of an embedding."""
+        return self.backbone.dim
+
+    @torch.inference_mode()
+    def embed(self, images: Sample | Tensor | Sequence[Sample] | Iterable[Sample], size: int | None = None) -> Tensor:
+        """Embeddings (N, dim) of one sample, several samples, or a tensor (N, C, H, W) already in the card's channels and unit.
+
+        `size`: input side in pixels, default the card's. Raises DataError when bands or units are not the card's.
+        """
+        if isinstance(images, Tensor):
+            if images.ndim != 4 or images.shape[1] != len(self.card.channels):
+                raise DataError(f"a tensor of shape {tuple(images.shape)}: these weights want (N, {len(self.card.channels)}, H, W), channels {', '.join(self.card.channels)}.")
+            return self._embed(images.float(), size)
+        samples = [images] if isinstance(images, Sample) else list(images)
+        return torch.cat([self._embed(self.accept(sample)[None], size) for sample in samples])
+
+    def accept(self, sample: Sample) -> Tensor:
+        """The sample's physical values (C, *spatial) with the card's channels in the card's order, or DataError."""
+        where = sample.source or "this image"
+        lacking = [c for c in self.card.channels if c not in sample.channels]
+        if lacking:
+            raise DataError(
+                f"{where}: has {len(sample.channels)} bands ({', '.join(sample.channels)}), these weights want {len(self.card.channels)}; "
+                f"missing {', '.join(lacking)}. Name the file's bands with bands=[...]."
+            )
+        if sample.unit != self.card.unit:
+            raise DataError(f"{where}: values are {sample.unit}, these weights want {self.card.unit}; name the sensor or unit that the file holds.")
+        return sample.physical()[[sample.channels.index(c) for c in self.card.channels]]
+
+    def _embed(self, physical: Tensor, size: int | None) -> Tensor:
+        return self.backbone.embed(prepared(physical, self.card.mean, self.card.std, size or self.card.size))
+
+
+def prepared(physical: Tensor, mean: Sequence[float], std: Sequence[float], size: int) -> Tensor:
+    """Physical (B, C, H, W) resized to `size` x `size` (bilinear, antialiased when it shrinks) and normalised."""
+    if physical.shape[-2:] != (size, size):
+        physical = F.interpolate(physical, size=(size, size), mode="bilinear", align_corners=False, antialias=size < min(physical.shape[-2:]))
+    middle = torch.tensor(mean, device=physical.device).view(1, -1, 1, 1)
+    spread = torch.tensor(std, device=physical.device).view(1, -1, 1, 1)
+    return ((physical - middle) / spread).contiguous(memory_format=torch.channels_last)

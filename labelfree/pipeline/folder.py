@@ -1,0 +1,79 @@
+"""A run's folder: started new, continued when it is the same unfinished recipe, refused otherwise."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from labelfree.errors import RecipeError
+from labelfree.recipe import Recipe
+from labelfree.training.files import read_json, write_json, write_text
+
+STATE = "state.json"
+
+
+class RunFolder:
+    """Paths of one run, and how far it has come.
+
+    `digest` names the recipe as it was asked for (before any `auto` is resolved): the same digest may continue, another may not.
+    """
+
+    def __init__(self, path: Path, recipe: Recipe) -> None:
+        self.path = path
+        self.recipe = recipe
+        self.digest = recipe_digest(recipe)
+
+    @property
+    def private(self) -> Path:
+        """What never leaves when a run is shared."""
+        folder = self.path / "private"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @property
+    def log(self) -> Path:
+        """The log: in private/ when the run is meant to be shared, since it holds real names."""
+        return (self.private if self.recipe.report.share else self.path) / "log.txt"
+
+    def state(self) -> dict[str, Any]:
+        file = self.path / STATE
+        state: dict[str, Any] = read_json(file) if file.is_file() else {}
+        return state
+
+    def mark(self, **facts: Any) -> None:
+        """Remember facts about the run's progress (whole-file writes)."""
+        write_json(self.path / STATE, {**self.state(), **facts})
+
+
+def open_folder(recipe: Recipe, out: Path | None, asked: str) -> RunFolder:
+    """The folder of this run. `asked`: the recipe as YAML, kept for `resume`. Raises RecipeError when `out` holds anything else."""
+    folder = RunFolder(out or new_folder(recipe.name or "run"), recipe)
+    state = folder.state()
+    if not state:
+        if folder.path.is_file() or (folder.path.is_dir() and any(folder.path.iterdir())):
+            raise RecipeError(f"--out {folder.path}: holds something that is not a labelfree run; name a new or empty folder.")
+        folder.path.mkdir(parents=True, exist_ok=True)
+        write_text(folder.private / "asked.yaml", asked)
+        folder.mark(recipe=folder.digest, status="unfinished")
+    elif state["recipe"] != folder.digest:
+        raise RecipeError(f"--out {folder.path}: holds a run of another recipe; name a new folder, or `labelfree resume {folder.path}` to go on with that one.")
+    elif state["status"] == "finished":
+        raise RecipeError(f"--out {folder.path}: this run is finished; its report is {folder.path / 'report.html'}. Name a new folder to run again.")
+    return folder
+
+
+def new_folder(name: str) -> Path:
+    """runs/<name>-<time>, in the current folder; no character that a file system refuses."""
+    safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
+    stem = f"{safe}-{datetime.now():%Y%m%d-%H%M%S}"
+    candidates = (Path("runs") / (stem if n == 0 else f"{stem}-{n}") for n in range(1000))
+    return next(path for path in candidates if not path.exists())
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """A short name for a recipe's content, the same on every machine."""
+    return hashlib.sha256(json.dumps(recipe.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]

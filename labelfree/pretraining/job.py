@@ -1,0 +1,78 @@
+"""What one pretraining is given: nothing in it is `auto` any more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelfree.backbones import Backbone
+from labelfree.data.pool import Pool
+from labelfree.objectives import Objective
+from labelfree.objectives.registry import make_objective
+from labelfree.training.randomness import generator, mixed
+from labelfree.views import ViewPipeline
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The resolved numbers of one pretraining; stored with its checkpoints, so that a resumed run keeps them.
+
+    `warmup` and `head_only` are in steps. `size`, `local_size` in pixels. `threads` is torch's: sums depend on it.
+    """
+
+    objective: str
+    options: dict[str, Any]
+    steps: int
+    batch_size: int
+    size: int
+    local_size: int
+    optimiser: str
+    lr: float
+    weight_decay: float
+    warmup: int
+    head_only: int
+    frozen_norm: bool
+    precision: str
+    clip_grad: float
+    check_every: int
+    checkpoint_minutes: float
+    on_collapse: str
+    seed: int
+    threads: int
+    seconds_per_step: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One pretraining: `entries` of `pool` are learnt from, `start` builds the backbone it begins with."""
+
+    arm: str
+    plan: Plan
+    pool: Pool
+    entries: np.ndarray
+    views: ViewPipeline
+    start: Callable[[], Backbone]
+    folder: Path
+    crop_scales: tuple[tuple[float, float], tuple[float, float]] = ((0.2, 1.0), (0.05, 0.4))
+    notes: list[str] = field(default_factory=list)
+
+    def objective(self) -> Objective:
+        """A fresh objective; head initialisation depends on the seed alone."""
+        import torch
+
+        torch.manual_seed(mixed("weights", self.plan.seed))
+        backbone = self.start()
+        if self.plan.frozen_norm:
+            backbone.freeze_statistics()
+        return make_objective(self.plan.objective, backbone, self.plan.options)
+
+    def generator(self, step: int, rank: int, device: Any) -> Any:
+        """The generator of this step's views."""
+        return generator("views", self.plan.seed, step, rank, device=device)

@@ -1,0 +1,102 @@
+"""The Lightning module: batches and views are a function of the step; the objective does the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.utils.data import IterableDataset
+
+from labelfree.objectives import Step, Views
+from labelfree.pretraining.health import require_finite
+from labelfree.pretraining.job import Job
+from labelfree.training.optimisers import make_optimiser, parameter_groups
+from labelfree.training.randomness import batch_rows, mixed
+from labelfree.training.schedules import warm_cosine
+
+
+class StepNumbers(IterableDataset[int]):
+    """Step numbers from `first` on: all a loader needs to carry, since a batch is a function of its step."""
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+
+    def __iter__(self) -> Iterator[int]:
+        step = self.first
+        while True:
+            yield step
+            step += 1
+
+
+class PretrainingModule(L.LightningModule):
+    """Draws the batch of a step from the pool, makes its views on the device and asks the objective for the loss."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self.job = job
+        self.plan = job.plan
+        self.objective = job.objective()
+        self.last: Step | None = None
+        self.gradient_norm = torch.tensor(0.0)
+
+    def views_of(self, step: int) -> tuple[Views, list[int]]:
+        """The views of this rank's batch at `step`, and the pool positions they come from."""
+        rows = self.job.entries[batch_rows(len(self.job.entries), self.plan.batch_size, step, self.plan.seed, self.global_rank, self.trainer_world)]
+        stored = self.job.pool.batch(rows).to(self.device, non_blocking=True)
+        draws = self.job.generator(step, self.global_rank, self.device)
+        crops = self.objective.crops
+        global_scale, local_scale = self.job.crop_scales
+        views = self.job.views
+        big = views.many(stored, crops.globals, self.plan.size, global_scale, draws)
+        small = views.many(stored, crops.locals, self.plan.local_size, local_scale, draws) if crops.locals else None
+        return Views(_fast(big), None if small is None else _fast(small), rows=torch.as_tensor(rows)), [int(r) for r in rows]
+
+    @property
+    def trainer_world(self) -> int:
+        return self._trainer.world_size if self._trainer is not None else 1
+
+    def training_step(self, batch: Tensor, _index: int) -> Tensor:
+        step = int(batch)
+        if self._trainer is not None and step != self.global_step:
+            raise RuntimeError(f"batch {step} arrived at step {self.global_step}")
+        return self.loss_at(step)
+
+    def loss_at(self, step: int) -> Tensor:
+        """The loss of `step`; the backbone stands still in the head-only start."""
+        torch.manual_seed(mixed("network", self.plan.seed, step, self.global_rank))  # dropout and the like
+        self.objective.backbone.requires_grad_(step >= self.plan.head_only)
+        views, rows = self.views_of(step)
+        self.last = self.objective(views)
+        require_finite(self.last.loss, [self.job.pool.rows[r].id for r in rows])
+        return self.last.loss
+
+    def on_train_batch_start(self, batch: Tensor, batch_idx: int) -> None:
+        optimiser = self.optimizers()
+        self.set_rates(optimiser.optimizer if hasattr(optimiser, "optimizer") else optimiser, int(batch))  # type: ignore[arg-type]
+
+    def set_rates(self, optimiser: Optimizer, step: int) -> None:
+        """Each group's learning rate at `step`."""
+        for group in optimiser.param_groups:
+            start = self.plan.head_only if group["part"] == "backbone" else 0
+            group["lr"] = self.plan.lr * warm_cosine(step, self.plan.steps, self.plan.warmup, start)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        grads = [p.grad for p in self.objective.parameters() if p.grad is not None]
+        self.gradient_norm = torch.nn.utils.get_total_norm(grads)
+        self.objective.before_step(self.global_step / self.plan.steps)
+
+    def on_train_batch_end(self, outputs: Any, batch: Tensor, batch_idx: int) -> None:
+        self.objective.after_step(min((int(batch) + 1) / self.plan.steps, 1.0))
+
+    def configure_optimizers(self) -> Optimizer:
+        self.objective.backbone.requires_grad_(True)
+        groups = parameter_groups(self.objective.backbone, self.objective, self.plan.weight_decay)
+        return make_optimiser(self.plan.optimiser, groups, self.plan.lr)
+
+
+def _fast(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x

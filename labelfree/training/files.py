@@ -1,0 +1,66 @@
+"""Files that are whole or absent: written under a temporary name, fsynced, renamed."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from labelfree.errors import LabelfreeError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path`; on success it takes its place, on failure nothing changes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        with temporary.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except Exception as error:
+        if is_disk_full(error):
+            raise LabelfreeError(f"{path}: the disk is full; what was there before is intact. Free some space and resume.") from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether `error` means that no space was left (torch reports it in words only)."""
+    return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left" in str(error) or "enforce fail at inline_container" in str(error)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as a whole file."""
+    with whole_file(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as a whole JSON file."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON file's value."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def call_with(path: Path, save: Callable[[Path], object]) -> None:
+    """Let `save` write the file, whole."""
+    with whole_file(path) as part:
+        save(part)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "item"):
+        return value.item()
+    if isinstance(value, Path):
+        return value.as_posix()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
