@@ -1,0 +1,79 @@
+"""What every view op shares: a draw apart from its application, and the helpers that draw and broadcast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from labelfree.errors import DataError
+
+Range = tuple[float, float]
+
+
+class ViewOp(nn.Module):
+    """A random change of a batch (B, C, *spatial), another one for each sample.
+
+    `draw` makes the random parameters, `apply` uses them: apart, so that a test, a preview page or a mask can replay a draw.
+    """
+
+    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Any:
+        """Random parameters for `n` samples, on `device`; the same generator state gives the same draw."""
+        raise NotImplementedError
+
+    def apply(self, x: Tensor, params: Any) -> Tensor:  # type: ignore[override]  # nn.Module.apply(fn) has no use on an op without children
+        """The batch (B, C, *spatial) changed as drawn; the input is left as it was."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, generator: Generator) -> Tensor:
+        return self.apply(x, self.draw(len(x), generator, x.device))
+
+
+def uniform(n: int, limits: Range, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    """(n,) float32, uniform between the limits. Drawn where the generator lives, so that a CPU generator serves every device."""
+    low, high = limits
+    return (low + (high - low) * torch.rand(n, generator=generator, device=generator.device)).to(device)
+
+
+def bernoulli(n: int, p: float, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    """(n,) float32: 1 with probability `p`, else 0."""
+    return (torch.rand(n, generator=generator, device=generator.device) < p).float().to(device)
+
+
+def draw_seed(generator: Generator) -> int:
+    """A seed for what depends on the image's shape, such as one number a pixel or a channel: known only when a draw is applied."""
+    return int(torch.randint(2**62, (), generator=generator, device=generator.device))
+
+
+def seeded(seed: int, device: torch.device | str) -> Generator:
+    """A generator on `device` that starts at `seed`."""
+    return Generator(device=device).manual_seed(seed)
+
+
+def per_sample(values: Tensor, x: Tensor) -> Tensor:
+    """(B,) shaped to broadcast over (B, C, *spatial), in the batch's dtype."""
+    return values.to(x).view(-1, *(1,) * (x.ndim - 1))
+
+
+def per_channel(values: Tensor, x: Tensor) -> Tensor:
+    """(C,) or (B, C) shaped to broadcast over (B, C, *spatial), in the batch's dtype."""
+    values = values if values.ndim == 2 else values[None]
+    return values.to(x).view(*values.shape, *(1,) * (x.ndim - 2))
+
+
+def floating(x: Tensor, op: ViewOp) -> Tensor:
+    """The batch itself; an integer batch is refused, for a gain or a noise on it would be rounded away."""
+    if not x.is_floating_point():
+        raise DataError(f"{type(op).__name__}: the batch is {x.dtype}; turn stored numbers into floating-point physical units first.")
+    return x
+
+
+def on_chosen(x: Tensor, chosen: Tensor, change: Any) -> Tensor:
+    """A copy of the batch whose `chosen` (B,) samples are `change(samples, positions)`: costly ops run only where they are wanted."""
+    positions = chosen.nonzero().flatten()
+    if len(positions) == 0:
+        return x
+    if len(positions) == len(x):
+        return change(x, positions)  # type: ignore[no-any-return]
+    return x.index_copy(0, positions, change(x[positions], positions))

@@ -1,0 +1,151 @@
+"""Where in the image a view lies: crops and the symmetries of the grid. Any dtype; a draw can be replayed on masks and boxes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from labelfree.views.base import Range, ViewOp, uniform
+
+
+@dataclass(frozen=True)
+class CropDraw:
+    """Where to crop, before the image's shape is known.
+
+    `area`: (n,) share of the image. `stretch`: (n, 3) log-scale of each axis. `place`: (n, 3) position of the crop, 0 first to 1 last.
+    """
+
+    area: Tensor
+    stretch: Tensor
+    place: Tensor
+
+
+class ResizedCrop(ViewOp):
+    """A random part of each image, resized to `size` (Szegedy et al. 2015, arXiv:1409.4842).
+
+    Its area is uniform in `scale`, its aspect log-uniform in `ratio`. Input (B, C, *spatial), 2D or 3D; output (B, C, *size). Floating point is interpolated linearly, after averaging
+    over blocks of pixels where a view is much coarser than the image, so that nothing aliases; integers take the
+    nearest pixel, so that the draw of an image can be replayed on its mask.
+    """
+
+    def __init__(self, size: int | Sequence[int], scale: Range = (0.2, 1.0), ratio: Range = (3 / 4, 4 / 3)) -> None:
+        super().__init__()
+        self.size = size
+        self.scale = scale
+        self.ratio = ratio
+
+    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> CropDraw:
+        area = uniform(n, self.scale, generator, device)
+        stretch = uniform(3 * n, (math.log(self.ratio[0]) / 2, math.log(self.ratio[1]) / 2), generator, device).view(n, 3)
+        return CropDraw(area, stretch, uniform(3 * n, (0.0, 1.0), generator, device).view(n, 3))
+
+    def apply(self, x: Tensor, params: CropDraw) -> Tensor:  # type: ignore[override]
+        start, side = self.boxes(x.shape[2:], params)
+        if not x.is_floating_point():
+            return nearest(x, start, side, self._shape(x))
+        blocks = (side / side.new_tensor(self._shape(x))).log().mean(1).exp().round().clamp(min=1).int()
+        different = blocks.unique().tolist()
+        if len(different) == 1:
+            return linear(_coarser(x, different[0]), start / different[0], side / different[0], self._shape(x))
+        views = x.new_empty(len(x), x.shape[1], *self._shape(x))
+        for block in different:
+            rows = (blocks == block).nonzero().flatten()
+            views[rows] = linear(_coarser(x[rows], block), start[rows] / block, side[rows] / block, self._shape(x))
+        return views
+
+    def boxes(self, shape: Sequence[int], params: CropDraw) -> tuple[Tensor, Tensor]:
+        """First corner and side of each crop in pixels, (n, axes) each; a crop never leaves the image."""
+        axes = len(shape)
+        whole = params.area.new_tensor(shape).log()
+        side = (params.area.log() + whole.sum())[:, None] / axes + _balanced(params.stretch[:, :axes])
+        for _ in range(axes - 1):  # what does not fit along one axis goes to the others, so that the area stays as drawn
+            over = (side - whole).clamp(min=0)
+            free = (side < whole).float()
+            side = side - over + free * over.sum(1, keepdim=True) / free.sum(1, keepdim=True).clamp(min=1)
+        side = torch.minimum(side, whole).exp()
+        return params.place[:, :axes] * (whole.exp() - side), side
+
+    def _shape(self, x: Tensor) -> tuple[int, ...]:
+        return (self.size,) * (x.ndim - 2) if isinstance(self.size, int) else tuple(self.size)
+
+
+def _balanced(stretch: Tensor) -> Tensor:
+    """Log-scales (n, axes) that keep the area: in 2D the log-ratio of the sides is uniform, as the first column was drawn."""
+    if stretch.shape[1] == 2:
+        return torch.stack([-stretch[:, 0], stretch[:, 0]], dim=1)
+    return stretch - stretch.mean(1, keepdim=True)
+
+
+def _coarser(x: Tensor, block: int) -> Tensor:
+    """Means over blocks of `block` pixels a side; a last incomplete block is the mean of what it holds."""
+    if block == 1:
+        return x
+    pool = F.avg_pool2d if x.ndim == 4 else F.avg_pool3d
+    return pool(x, block, ceil_mode=True, count_include_pad=False)
+
+
+def _positions(start: Tensor, side: Tensor, axis: int, size: int) -> Tensor:
+    """Centres of a view's pixels along one axis of the image, in pixels from its edge: (B, size)."""
+    steps = (torch.arange(size, device=start.device) + 0.5) / size
+    return start[:, axis, None] + steps * side[:, axis, None]
+
+
+def linear(x: Tensor, start: Tensor, side: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Crops of (B, C, *spatial) resampled to (B, C, *shape) by linear interpolation."""
+    axes = len(shape)
+    grid = x.new_empty(len(x), *shape, axes)  # grid_sample wants x first
+    for axis, size in enumerate(shape):
+        along = (_positions(start, side, axis, size) * (2 / x.shape[2 + axis]) - 1).to(x)
+        grid[..., axes - 1 - axis] = along.view(len(x), *(size if other == axis else 1 for other in range(axes)))
+    return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def nearest(x: Tensor, start: Tensor, side: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Crops of (B, C, *spatial) of any dtype, each pixel taken from the nearest one of the image."""
+    for axis, size in enumerate(shape):
+        index = _positions(start, side, axis, size).floor().long().clamp(0, x.shape[2 + axis] - 1)
+        index = index.view(len(x), 1, *(size if other == axis else 1 for other in range(len(shape))))
+        wanted = list(x.shape)
+        wanted[2 + axis] = size
+        x = x.gather(2 + axis, index.expand(wanted))
+    return x
+
+
+class Dihedral(ViewOp):
+    """Flips along the allowed axes and, with `transpose`, exchange of the last two: with both axes, the 8 poses of a square.
+
+    Input and output: (B, C, *spatial) of any dtype. `axes` count from the end: -1 is left-right, -2 up-down.
+    Leave an axis out where its direction means something (laterality, gravity). `transpose` needs square images.
+    """
+
+    def __init__(self, axes: Sequence[int] = (-1, -2), transpose: bool = True) -> None:
+        super().__init__()
+        self.axes = tuple(axes)
+        self.transpose = transpose
+
+    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+        """(n, axes + 1) bool: which axes to flip, and whether to transpose."""
+        coins = torch.rand(n, len(self.axes) + 1, generator=generator, device=generator.device) < 0.5
+        coins[:, -1] &= self.transpose
+        return coins.to(device)
+
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
+        code = (params.long() * 2 ** torch.arange(params.shape[1], device=params.device)).sum(1)
+        posed = torch.empty_like(x)
+        for pose, coins in enumerate(product((False, True), repeat=params.shape[1])):
+            flips = [axis for axis, coin in zip(self.axes, reversed(coins[1:]), strict=True) if coin]
+            rows = (code == pose).nonzero().flatten()
+            if len(rows):
+                posed[rows] = _posed(x[rows], flips, transpose=coins[0])
+        return posed
+
+
+def _posed(x: Tensor, flips: list[int], transpose: bool) -> Tensor:
+    x = x.flip(flips) if flips else x
+    return x.transpose(-1, -2) if transpose else x

@@ -1,0 +1,66 @@
+"""Ops in normalised space, where 0 is the mean of the data: whole channels or patches are taken away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from labelfree.views.base import Range, ViewOp, bernoulli, draw_seed, floating, per_channel, seeded, uniform
+
+
+@dataclass(frozen=True)
+class DropDraw:
+    """`share`: (n,) of the channels to drop, 0 where not applied. `seed` chooses which."""
+
+    share: Tensor
+    seed: int
+
+
+class ChannelDrop(ViewOp):
+    """Sets up to `share` of the channels to 0, never all of them: an encoder should not lean on one band."""
+
+    def __init__(self, share: float = 0.3, p: float = 0.3) -> None:
+        super().__init__()
+        self.share = share
+        self.p = p
+
+    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> DropDraw:
+        return DropDraw(uniform(n, (0.0, self.share), generator, device) * bernoulli(n, self.p, generator, device), draw_seed(generator))
+
+    def apply(self, x: Tensor, params: DropDraw) -> Tensor:  # type: ignore[override]
+        batch, channels = x.shape[:2]
+        rank = uniform(batch * channels, (0.0, 1.0), seeded(params.seed, "cpu"), x.device).view(batch, channels).argsort(1).argsort(1)
+        dropped = (params.share * channels).ceil().clamp(max=channels - 1)
+        return floating(x, self) * per_channel((rank >= dropped[:, None]).float(), x)
+
+
+@dataclass(frozen=True)
+class EraseDraw:
+    """`share`: (n,) of each side, 0 where not applied. `place`: (n, 3), 0 first to 1 last position along each axis."""
+
+    share: Tensor
+    place: Tensor
+
+
+class Erase(ViewOp):
+    """Sets one box a sample to 0 (random erasing, Zhong et al. 2020, arXiv:1708.04896); its sides are a share of the image's."""
+
+    def __init__(self, share: Range = (0.1, 0.4), p: float = 0.3) -> None:
+        super().__init__()
+        self.share = share
+        self.p = p
+
+    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> EraseDraw:
+        share = uniform(n, self.share, generator, device) * bernoulli(n, self.p, generator, device)
+        return EraseDraw(share, uniform(3 * n, (0.0, 1.0), generator, device).view(n, 3))
+
+    def apply(self, x: Tensor, params: EraseDraw) -> Tensor:  # type: ignore[override]
+        inside = torch.ones((), dtype=torch.bool, device=x.device)
+        for axis, size in enumerate(x.shape[2:]):
+            at = (torch.arange(size, device=x.device) + 0.5) / size
+            first = (params.place[:, axis] * (1 - params.share))[:, None]
+            hit = (at >= first) & (at < first + params.share[:, None])
+            inside = inside & hit.view(len(x), 1, *(size if other == axis else 1 for other in range(x.ndim - 2)))
+        return floating(x, self).masked_fill(inside, 0)

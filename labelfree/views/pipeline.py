@@ -1,0 +1,93 @@
+"""A view from stored numbers to the network's input, its steps in one fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Generator, Tensor, nn
+
+from labelfree.errors import DataError
+from labelfree.views.base import Range, ViewOp, per_channel
+from labelfree.views.geometry import ResizedCrop
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """The ops of a field's views.
+
+    `geometry` runs after the crop, which the pipeline makes itself: size and scale are the recipe's.
+    `physics` runs in physical units, `late` on normalised values. `global_scale`, `local_scale`: area of the crops as a share of the image.
+    """
+
+    geometry: Sequence[ViewOp] = ()
+    physics: Sequence[ViewOp] = ()
+    late: Sequence[ViewOp] = ()
+    global_scale: Range = (0.2, 1.0)
+    local_scale: Range = (0.05, 0.2)
+    ratio: Range = field(default=(3 / 4, 4 / 3))
+
+
+class Normalise(nn.Module):
+    """(B, C, *spatial) in physical units minus the mean, over the standard deviation, channel by channel. Stored with the weights."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        if len(mean) != len(std):
+            raise DataError(f"normalise: {len(mean)} means and {len(std)} standard deviations; give one of each a channel.")
+        deviations = torch.tensor(std, dtype=torch.float32)
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
+        self.register_buffer("std", torch.where(deviations > 0, deviations, 1.0))  # a constant channel becomes 0, not NaN
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[1] != len(self.mean):
+            held = f"the batch has {x.shape[1]} channels and the statistics have {len(self.mean)}"
+            raise DataError(f"normalise: {held}; give the channels that the statistics were measured on.")
+        return torch.addcmul(per_channel(-self.mean / self.std, x), x, per_channel(1 / self.std, x))  # one pass over memory
+
+
+class ViewPipeline(nn.Module):
+    """Stored dtype -> float32 physical units -> crop and geometry -> physics -> normalise -> late ops; the order never changes.
+
+    `scale`, `offset`: one number a channel, physical = stored * scale + offset.
+    """
+
+    scale: Tensor
+    offset: Tensor
+
+    def __init__(self, augmentation: Augmentation, normalise: nn.Module, scale: Sequence[float], offset: Sequence[float]) -> None:
+        super().__init__()
+        self.augmentation = augmentation
+        self.geometry = nn.ModuleList(augmentation.geometry)
+        self.physics = nn.ModuleList(augmentation.physics)
+        self.normalise = normalise
+        self.late = nn.ModuleList(augmentation.late)
+        self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
+        self.register_buffer("offset", torch.tensor(offset, dtype=torch.float32))
+
+    def view(self, stored: Tensor, size: int, crop_scale: Range, generator: Generator) -> Tensor:
+        """One view of each sample: (B, C, *spatial) of any dtype to (B, C, size, ...) float32, normalised."""
+        return self._view(self.physical(stored), ResizedCrop(size, crop_scale, self.augmentation.ratio), generator)
+
+    def many(self, stored: Tensor, n: int, size: int, crop_scale: Range, generator: Generator) -> Tensor:
+        """`n` views of each sample, view-major: (n * B, C, size, ...); the first B rows are view 0 of every sample."""
+        physical, crop = self.physical(stored), ResizedCrop(size, crop_scale, self.augmentation.ratio)
+        return torch.cat([self._view(physical, crop, generator) for _ in range(n)])
+
+    def physical(self, stored: Tensor) -> Tensor:
+        """Stored numbers (B, C, *spatial) in physical units, float32."""
+        x = stored.to(torch.float32)
+        return torch.addcmul(per_channel(self.offset, x), x, per_channel(self.scale, x))
+
+    def _view(self, x: Tensor, crop: ResizedCrop, generator: Generator) -> Tensor:
+        x = crop(x, generator)
+        for op in (*self.geometry, *self.physics):
+            x = op(x, generator)
+        x = self.normalise(x)
+        for op in self.late:
+            x = op(x, generator)
+        return x
