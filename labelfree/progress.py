@@ -11,13 +11,15 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self
+
+from typing_extensions import TypeVar
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-T = TypeVar("T")
+T = TypeVar("T", default=int)
 
 
 class Progress(Protocol):
@@ -39,7 +41,7 @@ class Track(Generic[T]):
     """One piece of work under way: iterate over it, or enter it and call `advance`."""
 
     def __init__(self, items: Iterable[T] | int, label: str, total: int | None = None) -> None:
-        self.items: Iterable[T] = () if isinstance(items, int) else items
+        self.items: Iterable[Any] = range(items) if isinstance(items, int) else items
         self.label, self.done, self.note = label, 0, ""
         self.total = items if isinstance(items, int) else total
         if self.total is None and hasattr(items, "__len__"):

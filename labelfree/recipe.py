@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Auto = Literal["auto"]
+AnyPath = Annotated[Path, Field(strict=False)]  # text becomes a path; nothing else is ever converted
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -22,15 +23,15 @@ ProtocolName = Literal["knn", "linear"]
 class Section(BaseModel):
     """A block of the recipe. Unknown keys are refused, values are never silently converted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Data(Section):
     """What to read."""
 
     card: str | None = Field(None, description="name of a data card, or a path to one")
-    root: Path | None = Field(None, description="folder of the images; alone, it is your own folder and replaces the card")
-    labels: Path | None = Field(None, description="CSV or Parquet with `path`, `label` and optionally `group`, `split`")
+    root: AnyPath | None = Field(None, description="folder of the images; alone, it is your own folder and replaces the card")
+    labels: AnyPath | None = Field(None, description="CSV or Parquet with `path`, `label` and optionally `group`, `split`")
     bands: list[str] | None = Field(None, description="channel names in stored order, where the files do not say")
     sensor: str | None = Field(None, description="sensor whose scale and wavelengths apply, e.g. sentinel-2-l1c")
     unit: str | None = Field(None, description="unit of the stored numbers, where neither file, card nor sensor says")
@@ -44,7 +45,7 @@ class Data(Section):
 class PoolSettings(Section):
     """The decode-once store."""
 
-    dir: Path | None = Field(None, description="folder of the pools; default: the user's cache folder")
+    dir: AnyPath | None = Field(None, description="folder of the pools; default: the user's cache folder")
     max_gb: PositiveFloat | Auto = Field("auto", description="largest size of one pool; auto: half the free space")
     tile: PositiveInt | Auto | None = Field("auto", description="side of the tiles cut from large or ragged images; null: store images whole")
 
@@ -85,7 +86,7 @@ class ArmSpec(Section):
     """An arm from a weight file."""
 
     name: str
-    weights: Path
+    weights: AnyPath
     backbone: str | None = None
 
 
@@ -118,7 +119,7 @@ class Evaluate(Section):
         for key in ("arm", "against"):
             arm = getattr(self.primary, key)
             if arm not in named:
-                raise ValueError(f"primary.{key}: {arm!r} is not among evaluate.arms ({', '.join(named)})")
+                raise ValueError(f"primary.{key}: {arm!r} is not among evaluate.arms ({', '.join(named)}); name one of those")
         if len(set(named)) < len(named):
             raise ValueError("arms: a name stands twice")
         return self

@@ -1,0 +1,197 @@
+"""labelfree: pretrain on your own unlabelled images, then learn whether, and how many labels, it saves against ImageNet.
+
+Every verb of the command line is one function here; heavy packages are imported when a function needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from labelfree.backbones.weights import LoadedBackbone
+    from labelfree.domain import Sample
+    from labelfree.pipeline import Run
+    from labelfree.planning.diagnosis import Finding
+    from labelfree.planning.survey import Survey
+    from labelfree.progress import Progress
+    from labelfree.recipe import Recipe
+
+__all__ = [
+    "check_data", "check_recipe", "demo", "doctor", "embed", "evaluate", "load", "pretrain", "read", "recipe_schema", "report",
+    "resume", "run", "sample_data", "show_data", "show_recipe",
+]  # fmt: skip
+
+Source = str | Path
+Overrides = Sequence[str] | Mapping[str, Any]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("labelfree")
+    raise AttributeError(f"module 'labelfree' has no attribute {name!r}")
+
+
+def run(recipe: Recipe | Source, overrides: Overrides = (), out: Source | None = None, *, say: Progress | None = None) -> Run:
+    """Carry a recipe out from end to end: pool, pretraining, comparison, report. Returns the `Run` (folder, headline, weights, results).
+
+    `recipe`: a YAML file, the name of a shipped recipe, or a `Recipe`. `overrides`: `["pretrain.minutes=3"]` or `{"pretrain.minutes": 3}`.
+    `out`: the run's folder, new or empty, or an unfinished run of the same recipe; default `runs/<recipe>-<time>`.
+    """
+    from labelfree.pipeline import run_recipe
+
+    return run_recipe(_recipe(recipe, overrides), _path(out), command=_command(), progress=_say(say))
+
+
+def pretrain(recipe: Recipe | Source, overrides: Overrides = (), out: Source | None = None, *, say: Progress | None = None) -> Run:
+    """Only the pretraining of a recipe: leaves `backbone.safetensors` and its sidecar in the run's folder."""
+    from labelfree.pipeline import pretrain_only
+
+    return pretrain_only(_recipe(recipe, overrides), _path(out), command=_command(), progress=_say(say))
+
+
+def evaluate(recipe: Recipe | Source, overrides: Overrides = (), out: Source | None = None, *, say: Progress | None = None) -> Run:
+    """Only the comparison of a recipe: pretrained arms come from the run in `out`, or from weight files named as arms."""
+    from labelfree.pipeline import evaluate_only
+
+    return evaluate_only(_recipe(recipe, overrides), _path(out), command=_command(), progress=_say(say))
+
+
+def resume(folder: Source, *, say: Progress | None = None) -> Run:
+    """Go on with an unfinished run, at the first step, arm and draw that is missing."""
+    from labelfree.pipeline import resume_run
+
+    return resume_run(Path(folder), command=_command(), progress=_say(say))
+
+
+def demo(overrides: Overrides = (), out: Source | None = None, *, say: Progress | None = None) -> Run:
+    """The shipped recipe `satellite_dino` on generated images: shows on any machine, offline, that everything works."""
+    return run("satellite_dino", overrides, out, say=say)
+
+
+def report(folder: Source, share: Source | None = None) -> Path:
+    """Write `report.html` of a run folder again, from its files alone. `share`: copy there only what may leave the house.
+
+    Returns the report's path.
+    """
+    from labelfree.reporting import share_copy, write_report
+
+    return share_copy(Path(folder), Path(share)) if share is not None else write_report(Path(folder))
+
+
+def load(path: Source) -> LoadedBackbone:
+    """The backbone in a weight file (or run folder) with its preprocessing. It knows its channels and unit, and refuses others."""
+    from labelfree.backbones.weights import load as load_weights
+
+    path = Path(path)
+    return load_weights(path / "backbone.safetensors" if path.is_dir() else path)
+
+
+def read(path: Source, domain: str | None = None, **settings: Any) -> Sample:
+    """One image as it is stored, with its channel names and units.
+
+    `domain`: default the only one installed. `settings`: what the domain takes, e.g. `bands`, `sensor`, `unit`.
+    """
+    from labelfree.domain import Row, find_domain
+
+    path = Path(path)
+    return find_domain(domain or _only_domain(), settings).read(Row(id=path.name, path=path))
+
+
+def embed(weights: LoadedBackbone | Source, images: Source | Sample | Sequence[Source | Sample], domain: str | None = None) -> np.ndarray:
+    """Vectors of images: (n, D) float32. `images`: one image or several, as paths or as `read` returns them.
+
+    Raises DataError when an image has other channels or units than the weights expect.
+    """
+    from labelfree.domain import Sample
+
+    encoder = load(weights) if isinstance(weights, str | Path) else weights
+    several = [images] if isinstance(images, str | Path | Sample) else images
+    return encoder.embed(image if isinstance(image, Sample) else read(image, domain) for image in several).numpy()
+
+
+def show_recipe(recipe: Recipe | Source, overrides: Overrides = ()) -> str:
+    """The whole recipe as YAML, every default written out."""
+    from labelfree.recipe_file import to_yaml
+
+    return to_yaml(_recipe(recipe, overrides))
+
+
+def check_recipe(recipe: Source, overrides: Overrides = ()) -> Recipe:
+    """The recipe, checked. Raises RecipeError that names file, line and the nearest key."""
+    return _recipe(recipe, overrides)
+
+
+def recipe_schema() -> dict[str, Any]:
+    """The recipe as JSON Schema, for editors that check YAML while it is typed."""
+    from labelfree.recipe_words import json_schema
+
+    return json_schema()
+
+
+def show_data(source: Source, overrides: Overrides = (), domain: str | None = None) -> Survey:
+    """What a data set holds: rows, classes, splits, groups, and what its first image looks like.
+
+    `source`: a folder of images, the name of a data card, or a recipe.
+    """
+    from labelfree.planning.survey import survey
+
+    return survey(source, overrides, domain, _only_domain)
+
+
+def check_data(source: Source, overrides: Overrides = (), domain: str | None = None, *, say: Progress | None = None) -> Survey:
+    """Read every image of a data set; `Survey.faults` has one sentence for each that is broken or unlike the others."""
+    from labelfree.planning.survey import inspect_files
+
+    return inspect_files(show_data(source, overrides, domain), _say(say))
+
+
+def sample_data(folder: Source, domain: str | None = None, *, seed: int = 0, variant: str = "") -> Path:
+    """Write a domain's generated images, labels and `splits.csv` into a new or empty folder."""
+    from labelfree.planning.survey import write_sample
+
+    return write_sample(Path(folder), domain or _only_domain(), seed, variant)
+
+
+def doctor() -> list[Finding]:
+    """Look at this machine and installation: what works, what does not, and how to put it right."""
+    from labelfree.planning.diagnosis import diagnose
+
+    return diagnose()
+
+
+def _recipe(recipe: Recipe | Source, overrides: Overrides) -> Recipe:
+    from labelfree.recipe_file import change, load_recipe
+
+    return load_recipe(recipe, overrides) if isinstance(recipe, str | Path) else change(recipe, overrides)
+
+
+def _path(path: Source | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
+def _say(say: Progress | None) -> Progress:
+    from labelfree.progress import Console
+
+    return Console() if say is None else say
+
+
+def _command() -> str:
+    from labelfree.planning.environment import command
+
+    return command()
+
+
+def _only_domain() -> str:
+    from labelfree.domain import domain_names
+    from labelfree.errors import RecipeError
+
+    names = domain_names()
+    if len(names) != 1:
+        raise RecipeError(f"domain: say which one; installed: {', '.join(names) or 'none'}.")
+    return names[0]

@@ -1,0 +1,253 @@
+"""The `labelfree` command: every verb is one call into the Python API of the same name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+import labelfree
+from labelfree.errors import Interrupted, LabelfreeError
+
+if TYPE_CHECKING:
+    from labelfree.pipeline import Run
+    from labelfree.planning.survey import Survey
+    from labelfree.progress import Console
+
+EXIT_CODES = """Exit codes: 0 done; 1 anything else wrong; 2 recipe, override or usage; 3 data; 4 leak: scored images are in the pool;
+5 training cannot go on (collapse, NaN, memory, disk); 75 stopped but saved: go on with `labelfree resume DIR`."""
+
+app = typer.Typer(
+    name="labelfree",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
+)
+data_app = typer.Typer(no_args_is_help=True, help="Look at a data set, check its files, or write a generated one.")
+recipe_app = typer.Typer(no_args_is_help=True, help="Show a recipe in full, check it, or list everything a recipe may say.")
+app.add_typer(data_app, name="data")
+app.add_typer(recipe_app, name="recipe")
+
+RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="YAML file, a run folder, or the name of a shipped recipe.", show_default=False)]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Overrides, e.g. pretrain.minutes=60.", show_default=False)]
+Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the run: new, empty, or this recipe's unfinished run. Default: runs/RECIPE-TIME.")]
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help="Folder of images, name of a data card, or a recipe.", show_default=False)]
+DomainName = Annotated[str | None, typer.Option(help="Field whose reader is used; default: the recipe's, the card's, or the only one installed.")]
+
+
+class State:
+    """What an error message may need: where the run under way is kept."""
+
+    console: Console | None = None
+
+
+def _console() -> Console:
+    from labelfree.progress import Console
+
+    State.console = State.console or Console()
+    return State.console
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"labelfree {labelfree.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everything(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; may stand anywhere.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Pretrain on your own unlabelled images, then learn whether, and how many labels, it saves against ImageNet."""
+
+
+def _finished(done: Run) -> None:
+    """The last lines of a run: its answer, and where everything lies."""
+    if done.headline:
+        typer.echo(done.headline)
+    page = done.folder / "report.html"
+    typer.echo(f"report: {page}" if page.is_file() else f"run: {done.folder}")
+
+
+@app.command(epilog="Example: `labelfree run recipes/satellite_dino.yaml data.root=/my/images data.labels=labels.csv pretrain.minutes=60`")
+def run(recipe: RecipeName, overrides: Overrides = None, out: Out = None) -> None:
+    """Carry out a recipe: pool, pretraining, comparison with ImageNet, report."""
+    _finished(labelfree.run(recipe, overrides or (), out, say=_console()))
+
+
+@app.command(epilog="Example: `labelfree resume runs/satellite_dino-20250101-120000`")
+def resume(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an unfinished run.", show_default=False)]) -> None:
+    """Go on with an unfinished run, exactly where it stopped."""
+    _finished(labelfree.resume(folder, say=_console()))
+
+
+@app.command(epilog="Example: `labelfree pretrain recipes/satellite_simclr.yaml data.root=/my/images pretrain.minutes=60 --out backbone`")
+def pretrain(recipe: RecipeName, overrides: Overrides = None, out: Out = None) -> None:
+    """Only pretrain: leaves backbone.safetensors and the JSON that says how to use it."""
+    _finished(labelfree.pretrain(recipe, overrides or (), out, say=_console()))
+
+
+@app.command(epilog="Example: `labelfree evaluate recipes/satellite_dino.yaml data.labels=labels.csv --out backbone`")
+def evaluate(recipe: RecipeName, overrides: Overrides = None, out: Out = None) -> None:
+    """Only compare: arms pretrained in DIR, or weight files that the recipe names, against ImageNet."""
+    _finished(labelfree.evaluate(recipe, overrides or (), out, say=_console()))
+
+
+@app.command(epilog="Example: `labelfree report runs/satellite_dino-20250101-120000 --share to-send`")
+def report(
+    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Run folder; default: the newest below runs/.", show_default=False)] = None,
+    share: Annotated[Path | None, typer.Option(metavar="DIR", help="Copy there only what may leave the house.")] = None,
+) -> None:
+    """Write a run's report.html again from its files, or a copy that may be shared."""
+    typer.echo(f"report: {labelfree.report(folder or _newest_run(), share)}")
+
+
+@app.command(epilog="Example: `labelfree demo --out demo`")
+def demo(overrides: Overrides = None, out: Out = None) -> None:
+    """Run the shipped recipe on generated images: no download, under five minutes on two cores."""
+    _finished(labelfree.demo(overrides or (), out, say=_console()))
+
+
+@app.command(epilog="Example: `labelfree doctor`")
+def doctor() -> None:
+    """Look at this machine and installation, and say how to put right what is wrong. Exit code 1 if something is."""
+    findings = labelfree.doctor()
+    for finding in findings:
+        typer.echo(f"{finding.state:<8} {finding}")
+    if any(finding.state == "wrong" for finding in findings):
+        raise typer.Exit(1)
+
+
+@data_app.command("show", epilog="Example: `labelfree data show /my/images data.labels=labels.csv`")
+def data_show(source: Source, overrides: Overrides = None, domain: DomainName = None) -> None:
+    """Count images, classes, splits and groups, and describe the first image."""
+    _print(labelfree.show_data(source, overrides or (), domain))
+
+
+@data_app.command("check", epilog="Example: `labelfree data check /my/images data.labels=labels.csv`")
+def data_check(source: Source, overrides: Overrides = None, domain: DomainName = None) -> None:
+    """Read every image; name each that is broken or has other channels. Exit code 3 if there is one."""
+    found = labelfree.check_data(source, overrides or (), domain, say=_console())
+    _print(found)
+    if found.faults:
+        raise typer.Exit(3)
+
+
+@data_app.command("sample", epilog="Example: `labelfree data sample generated --seed 1`")
+def data_sample(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.", show_default=False)],
+    domain: DomainName = None,
+    seed: Annotated[int, typer.Option(help="Other images for another seed.")] = 0,
+    variant: Annotated[str, typer.Option(help="What the domain's generator offers, e.g. rgb.")] = "",
+) -> None:
+    """Write a generated data set: images, labels and splits.csv."""
+    typer.echo(f"generated: {labelfree.sample_data(folder, domain, seed=seed, variant=variant)}")
+
+
+@recipe_app.command("show", epilog="Example: `labelfree recipe show satellite_dino pretrain.minutes=60`")
+def recipe_show(recipe: RecipeName, overrides: Overrides = None) -> None:
+    """Print the whole recipe, every default written out."""
+    typer.echo(labelfree.show_recipe(recipe, overrides or ()), nl=False)
+
+
+@recipe_app.command("check", epilog="Example: `labelfree recipe check recipes/mine.yaml`")
+def recipe_check(recipe: RecipeName, overrides: Overrides = None) -> None:
+    """Check a recipe without running it. Exit code 2, file, line and the nearest key if something is wrong."""
+    checked = labelfree.check_recipe(recipe, overrides or ())
+    claim = checked.evaluate.primary
+    typer.echo(f"{recipe}: fine; it will claim {claim.arm} against {claim.against}, {claim.protocol} at {claim.budget} labels a class ({claim.metric}).")
+
+
+@recipe_app.command("schema", epilog="Example: `labelfree recipe schema --json > recipe.schema.json`")
+def recipe_schema(as_json: Annotated[bool, typer.Option("--json", help="As JSON Schema, for editors.")] = False) -> None:
+    """List every key with what it may hold, its default and its meaning."""
+    import json
+
+    from labelfree.recipe_words import outline
+
+    typer.echo(json.dumps(labelfree.recipe_schema(), indent=2) if as_json else outline(), nl=as_json)
+
+
+def _print(found: Survey) -> None:
+    for line in found.lines():
+        typer.echo(line)
+
+
+def _newest_run() -> Path:
+    from labelfree.errors import DataError
+
+    runs = sorted(Path("runs").glob("*/recipe.yaml"), key=lambda file: file.stat().st_mtime)
+    if not runs:
+        raise DataError("runs/: no run folder here; name one: labelfree report DIR.")
+    return runs[-1].parent
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Entry point: one sentence on stderr and an exit code for every error; tracebacks only under --debug."""
+    given = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in given
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = app([word for word in given if word != "--debug"], prog_name="labelfree", standalone_mode=False)
+    except Exception as error:
+        if debug:
+            raise
+        code = _explain(error)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        code = _interrupted()
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _explain(error: Exception) -> int:
+    """Print an error as one sentence; its exit code."""
+    if isinstance(error, LabelfreeError):
+        return _fail(str(error), error.exit_code)
+    usage: Any = getattr(error, "format_message", None)  # typer's own complaints, whichever version of click it carries
+    if usage is not None:
+        return _fail(f"{usage().rstrip('.')}; see `labelfree --help`.", 2)
+    if isinstance(error, BrokenPipeError):  # `labelfree recipe schema | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if isinstance(error, OSError) and error.filename:
+        return _fail(f"{error.filename}: {error.strerror or error}.", 1)
+    place = f"; the run so far is in {folder}" if (folder := _folder()) else ""
+    return _fail(f"{type(error).__name__}: {error}{place}; this is a fault of labelfree: run again with --debug and report what it prints.", 1)
+
+
+def _interrupted() -> int:
+    folder = _folder()
+    if folder is None:
+        return _fail("Stopped.", 130)
+    return _fail(f"Stopped. Go on with: labelfree resume {folder}", Interrupted.exit_code)
+
+
+def _folder() -> Path | None:
+    """The folder of the run under way: where its log is."""
+    log = State.console.log if State.console is not None else None
+    if log is None:
+        return None
+    return next((above for above in log.parents if (above / "recipe.yaml").is_file()), log.parent)
+
+
+def _fail(sentence: str, code: int) -> int:
+    print(sentence, file=sys.stderr, flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

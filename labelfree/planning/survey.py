@@ -1,0 +1,116 @@
+"""What a data set holds, before anything is trained: counted from its manifest, or checked file by file."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from labelfree.data.cards import card_names, effective_card, find_card
+from labelfree.data.manifest import Manifest, load_manifest
+from labelfree.domain import Domain, Row, Sample, find_domain
+from labelfree.errors import DataError, RecipeError
+from labelfree.progress import Progress
+from labelfree.recipe import Data, Recipe
+from labelfree.recipe_file import Overrides, change, load_recipe
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A data set in numbers. `faults`: one sentence for each file that is broken or unlike the first (empty until looked for)."""
+
+    manifest: Manifest
+    domain: Domain
+    first: Sample | None
+    faults: list[str] = field(default_factory=list)
+    read: int = 0
+
+    def lines(self) -> Iterator[str]:
+        """The survey for a person to read."""
+        rows = self.manifest.rows
+        yield f"{self.manifest.name}: {len(rows)} images, {sum(row.label is not None for row in rows)} with a label"
+        yield f"  splits: {_counts(row.split or 'none given' for row in rows)}"
+        labels = Counter(row.label for row in rows if row.label is not None)
+        if labels:
+            yield f"  classes ({len(labels)}): {', '.join(f'{name} {n}' for name, n in sorted(labels.items()))}"
+        groups = {row.group for row in rows if row.group}
+        yield f"  groups: {len(groups) or 'none named'}"
+        if self.first is not None:
+            yield f"  first image: {self.first.source or rows[0].id}"
+            yield f"    {' x '.join(map(str, self.first.data.shape[1:]))} pixels, {str(self.first.data.dtype).removeprefix('torch.')}, {self.first.unit}"
+            yield f"    {len(self.first.channels)} channels: {', '.join(self.first.channels)}"
+            yield from (f"  {sentence}" for sentence in self.domain.missing(self.first.channels))
+        if self.read:
+            yield f"  {self.read} images read, {len(self.faults)} faulty"
+            yield from (f"  {fault}" for fault in self.faults)
+
+
+def _counts(values: Iterator[str]) -> str:
+    return ", ".join(f"{name} {n}" for name, n in sorted(Counter(values).items()))
+
+
+def survey(source: str | Path, overrides: Overrides, domain: str | None, default_domain: Callable[[], str]) -> Survey:
+    """Look at `source`: a folder of images, a data card's name, or a recipe. Labels are counted, scored images are not opened."""
+    data, named = _data(str(source), overrides)
+    card = effective_card(data)
+    settings = {"bands": data.bands, "sensor": data.sensor, "unit": data.unit}
+    if card is not None:
+        settings = {key: settings[key] or value for key, value in card.settings.items()}
+    reader = find_domain(domain or named or (card.domain if card else default_domain()), settings)
+    manifest = load_manifest(data, reader)
+    open_to_all = [row for row in manifest.rows if row.split not in {"dev", "test"}]
+    return Survey(manifest, reader, _read(manifest, reader, open_to_all[0]) if open_to_all else None)
+
+
+def _data(source: str, overrides: Overrides) -> tuple[Data, str | None]:
+    """The data block that `source` stands for, and the domain it names."""
+    if Path(source).is_dir() and not (Path(source) / "recipe.yaml").is_file():
+        return _changed({"root": Path(source).absolute()}, overrides), None
+    if source in card_names() or source.endswith(".md"):
+        return _changed({"card": source}, overrides), find_card(source).domain
+    if not source.endswith((".yaml", ".yml")) and (os.sep in source or "/" in source) and not Path(source).exists():
+        raise DataError(f"{source}: no such folder; give a folder of images, a card ({', '.join(card_names())}) or a recipe.")
+    recipe = load_recipe(source, overrides)
+    return recipe.data, recipe.domain
+
+
+def _changed(data: dict[str, object], overrides: Overrides) -> Data:
+    return change(Recipe(domain="any", data=Data.model_validate(data)), overrides).data
+
+
+def _read(manifest: Manifest, domain: Domain, row: Row) -> Sample:
+    return (manifest.read or domain.read)(row)
+
+
+def inspect_files(found: Survey, say: Progress) -> Survey:
+    """Decode every image and compare it with the first: each that is broken, or has other channels, becomes a fault."""
+    rows, faults = found.manifest.rows, list[str]()
+    expected = found.first.channels if found.first is not None else None
+
+    def fault(row: Row) -> str | None:
+        try:
+            sample = _read(found.manifest, found.domain, row)
+        except DataError as error:
+            return str(error)
+        if expected is not None and sample.channels != expected:
+            lacking = [name for name in expected if name not in sample.channels]
+            hint = f" ({', '.join(lacking)} missing)" if lacking else ""
+            return f"{row.id}: {len(sample.channels)} channels{hint}, the first image has {len(expected)}; take it out, or name its channels in data.bands."
+        return None
+
+    with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as workers:
+        for sentence in say.track(workers.map(fault, rows), "reading", len(rows)):
+            if sentence is not None:
+                faults.append(sentence)
+    return replace(found, faults=faults, read=len(rows))
+
+
+def write_sample(directory: Path, domain: str, seed: int, variant: str) -> Path:
+    """A domain's generated data set in a new or empty folder."""
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise RecipeError(f"{directory}: is not an empty folder; name a new one.")
+    find_domain(domain).generate(directory, seed, variant)
+    return directory

@@ -1,0 +1,98 @@
+"""What the recipe's keys are and what each may hold, in words: for errors, `labelfree recipe schema` and editors."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from labelfree.recipe import Recipe
+
+Keys = tuple[str, ...]
+
+
+@cache
+def json_schema() -> dict[str, Any]:
+    """The recipe as JSON Schema, for editors that check YAML while it is typed."""
+    return Recipe.model_json_schema()
+
+
+def fields_at(keys: Keys) -> list[str]:
+    """Names of the keys below `keys`; none for a value, or for a block whose keys are free (`options`)."""
+    return list(_at(keys).get("properties", {}))
+
+
+def expected(keys: Keys) -> str:
+    """What may stand at a key, in words: `a whole number above 0, or auto`."""
+    return words(_at(keys))
+
+
+def _at(keys: Keys) -> dict[str, Any]:
+    schema: dict[str, Any] = json_schema()
+    for key in keys:
+        found = [option["properties"][key] for option in _options(schema) if key in option.get("properties", {})]
+        found += [option["items"] for option in _options(schema) if key.isdigit() and "items" in option]
+        if not found:
+            return {}
+        schema = found[0]
+    options = _options(schema)
+    blocks = [option for option in options if "properties" in option]
+    return blocks[0] if blocks and len(options) == 1 else {**schema, "anyOf": options} if len(options) > 1 else options[0]
+
+
+def _options(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    """The alternatives a schema stands for, references followed."""
+    if "$ref" in schema:
+        return _options(json_schema()["$defs"][schema["$ref"].rsplit("/", 1)[1]])
+    if "anyOf" in schema:
+        return [option for part in schema["anyOf"] for option in _options(part)]
+    return [schema]
+
+
+def words(schema: dict[str, Any]) -> str:
+    """One schema in words."""
+    parts = [_one(option) for option in _options(schema)]
+    return " or ".join(dict.fromkeys(parts)) if len(parts) < 3 else ", ".join(dict.fromkeys(parts[:-1])) + " or " + parts[-1]
+
+
+def _one(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return f"one of {', '.join(map(str, schema['enum']))}"
+    if "const" in schema:
+        return str(schema["const"])
+    kind = schema.get("type")
+    if kind in {"integer", "number"}:
+        return ("a whole number" if kind == "integer" else "a number") + _range(schema)
+    if kind == "array":
+        return f"a list, each {words(schema['items'])}"
+    if kind == "object" or "properties" in schema:
+        names = ", ".join(schema.get("properties", {}))
+        return f"a block of keys ({names})" if names else "a block of keys"
+    return {"string": "text", "boolean": "true or false", "null": "null"}.get(str(kind), "a value")
+
+
+def _range(schema: dict[str, Any]) -> str:
+    low, above, high = schema.get("minimum"), schema.get("exclusiveMinimum"), schema.get("maximum")
+    if low is not None and high is not None:
+        return f" from {low:g} to {high:g}"
+    return f" above {above:g}" if above is not None else f" from {low:g}" if low is not None else ""
+
+
+def outline() -> str:
+    """Every key with what it may hold, its default and its meaning, as commented YAML."""
+    lines: list[str] = []
+    for name, schema in json_schema()["properties"].items():
+        block = _at((name,))
+        if "properties" not in block:
+            lines.append(_entry(name, schema, 0))
+            continue
+        lines.append(f"{name}:  # {block.get('description', '').strip()}")
+        lines += [_entry(key, value, 2) for key, value in block["properties"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _entry(name: str, schema: dict[str, Any], indent: int) -> str:
+    import json
+
+    default = json.dumps(schema["default"], ensure_ascii=False).strip('"') if "default" in schema else ""
+    meaning = "; ".join(part for part in (words(schema), schema.get("description", "")) if part)
+    return f"{' ' * indent}{name}: {default}".rstrip() + f"  # {meaning}"
