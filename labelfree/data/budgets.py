@@ -1,0 +1,64 @@
+"""Label budgets: which labels a draw may see. Nested, stratified, and the same for every arm (docs/protocol.md, 6)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import Literal
+
+import numpy as np
+
+Budget = int | Literal["all"]
+
+
+def draw_order(
+    classes: Sequence[str], groups: Sequence[str | None], ids: Sequence[str], seed: int, draw: int
+) -> dict[str, list[int]]:
+    """For each class the positions of its rows in the order in which draw number `draw` hands them out.
+
+    Groups of a class come in the order of hash(seed, draw, class, group), rows are taken round-robin over them: few labels show many
+    groups. A row without a group is its own. The order depends on names alone, not on where a row stands.
+    """
+    members: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for position, (name, group, identity) in enumerate(zip(classes, groups, ids, strict=True)):
+        members[name][f"group {group}" if group is not None else f"row {identity}"].append(position)
+    order = {}
+    for name in sorted(members):
+        queues = []
+        for group in sorted(members[name], key=lambda group: (_hash(seed, draw, name, group), group)):
+            queues.append(sorted(members[name][group], key=lambda i: (_hash(seed, draw, name, group, ids[i]), ids[i])))
+        order[name] = [i for turn in zip_longest(*queues) for i in turn if i is not None]
+    return order
+
+
+def budget(order: Mapping[str, Sequence[int]], size: Budget) -> np.ndarray:
+    """Sorted positions of the first `size` rows of each class (of all of them for "all")."""
+    chosen = [i for rows in order.values() for i in (rows if size == "all" else rows[:size])]
+    return np.array(sorted(chosen), dtype=np.int64)
+
+
+def usable_budgets(labels_per_class: Sequence[Budget], targets: Sequence[str] | np.ndarray) -> tuple[list[Budget], list[str]]:
+    """The budgets that these training labels allow, ascending with "all" last, and a sentence for each one dropped.
+
+    A budget above half the rarest class is dropped: its draws would be nearly the same rows.
+    """
+    counts = Counter(str(target) for target in targets)
+    rarest, least = min(counts.items(), key=lambda item: (item[1], item[0]))
+    numbers = sorted({size for size in labels_per_class if size != "all"})
+    kept: list[Budget] = [size for size in numbers if size <= least / 2]
+    notes = [
+        f"Budget of {size} labels a class dropped: class {rarest!r} has {least} training labels, and a budget may use half of them."
+        for size in numbers
+        if size > least / 2
+    ]
+    if "all" in labels_per_class or not kept:
+        kept.append("all")
+        if "all" not in labels_per_class:
+            notes.append("No budget is left, so all training labels are used.")
+    return kept, notes
+
+
+def _hash(*parts: object) -> bytes:
+    return hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()

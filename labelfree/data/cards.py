@@ -1,0 +1,98 @@
+"""Data cards: Markdown files whose front matter says what the numbers of a data set mean; a machine checks it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from labelfree.errors import DataError
+from labelfree.recipe import Data
+from labelfree.resources import resource, resource_names
+
+FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*\n(.*)\Z", re.DOTALL)
+
+
+class Statistics(BaseModel):
+    """Mean and standard deviation of each band in the card's unit, measured on `rows` of the set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rows: str = "pretrain+train"
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+class Card(BaseModel):
+    """The front matter of a data card. `scale` takes stored numbers to `unit` where the sensor's own does not apply."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    domain: str
+    task: Literal["classification", "detection", "segmentation", "retrieval", "none"] = "classification"
+    sensor: str | None = None
+    bands: tuple[str, ...] | None = None
+    unit: str | None = None
+    scale: float | tuple[float, ...] | None = None
+    split: str = ""
+    licence: str
+    citation: str
+    statistics: Statistics | None = None
+    generated: bool = False
+    variant: str = ""
+    prose: str = ""
+
+    @model_validator(mode="after")
+    def _one_number_a_band(self) -> Card:
+        found = {"statistics.mean": self.statistics and self.statistics.mean, "statistics.std": self.statistics and self.statistics.std}
+        if isinstance(self.scale, tuple):
+            found["scale"] = self.scale
+        for key, numbers in found.items():
+            if numbers and self.bands and len(numbers) != len(self.bands):
+                raise ValueError(f"{key} has {len(numbers)} numbers for {len(self.bands)} bands")
+        if self.bands and len(set(self.bands)) < len(self.bands):
+            raise ValueError("bands: a name stands twice")
+        return self
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a domain is told of this set: `bands`, `sensor`, `unit`."""
+        return {"bands": list(self.bands) if self.bands else None, "sensor": self.sensor, "unit": self.unit}
+
+
+def card_names() -> list[str]:
+    """Names of the cards that come with labelfree."""
+    return resource_names("data_cards")
+
+
+def find_card(name: str | Path) -> Card:
+    """The card in file `name`, or the one of labelfree called so. Raises `DataError` naming file and key."""
+    path = Path(name)
+    return read_card(path if path.suffix == ".md" and path.is_file() else resource("data_cards", str(name)))
+
+
+def read_card(path: Path) -> Card:
+    """Check and read one card file."""
+    parts = FRONT_MATTER.match(path.read_text(encoding="utf-8-sig").replace("\r\n", "\n"))
+    if parts is None:
+        raise DataError(f"{path}: a data card starts with YAML between two lines of ---.")
+    try:
+        front = yaml.safe_load(parts[1])
+        return Card(**{**front, "prose": parts[2].strip()})
+    except yaml.YAMLError as error:
+        raise DataError(f"{path}: the front matter is not YAML ({str(error).splitlines()[0]}).") from error
+    except (ValidationError, TypeError) as error:
+        first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "the front matter is not a mapping"}
+        raise DataError(f"{path}: {'.'.join(map(str, first['loc'])) or 'front matter'}: {first['msg']}.") from error
+
+
+def effective_card(data: Data) -> Card | None:
+    """The card that applies to these settings. A generated card gives way to a person's own folder."""
+    if data.card is None:
+        return None
+    card = find_card(data.card)
+    return None if card.generated and data.root is not None else card

@@ -1,0 +1,52 @@
+"""The key of a pool: which contents, read how. Equal keys mean equal pixels, so a pool of that name can be reopened."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from labelfree.data.pool_index import digest
+from labelfree.data.threads import in_order
+from labelfree.domain import Row, Sample
+
+SMALL = 2**20  # files up to this size are hashed whole
+
+
+def content_key(rows: Sequence[Row], read: Callable[[Row], Sample], settings: Mapping[str, Any], workers: int | None = None) -> str:
+    """Hash of the rows' ids and contents and of the settings. Labels, groups and splits play no part."""
+    seen = hashlib.blake2b(json.dumps(settings, sort_keys=True, default=str).encode(), digest_size=12)
+    files = list(dict.fromkeys(_file(row) for row in rows if row.item is None))
+    marks = dict(zip(files, in_order(file_mark, files, workers), strict=True))
+    # A user's own data set has no files to look at: its items are read.
+    items = [row for row in rows if row.item is not None]
+    pixels = dict(zip((row.id for row in items), in_order(lambda row: digest(read(row).data.numpy()), items, workers), strict=True))
+    for row in rows:
+        seen.update(f"{row.id}\n{row.path.name}\n{pixels[row.id] if row.item is not None else marks[_file(row)]}\n".encode())
+    return seen.hexdigest()
+
+
+def file_mark(path: Path) -> str:
+    """A file's content: hashed whole up to 1 MiB; above, its size, time, first and last MiB. A folder: its files' sizes and times."""
+    if path.is_dir():
+        inside = sorted(file for file in path.rglob("*") if file.is_file())
+        text = "".join(f"{file.relative_to(path).as_posix()} {file.stat().st_size} {file.stat().st_mtime_ns}\n" for file in inside)
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    try:
+        with path.open("rb") as file:
+            seen = hashlib.blake2b(file.read(SMALL), digest_size=16)
+            size = file.seek(0, 2)
+            if size > SMALL:
+                file.seek(max(SMALL, size - SMALL))
+                seen.update(f"{size} {path.stat().st_mtime_ns}".encode())
+                seen.update(file.read(SMALL))
+    except OSError:
+        return "unreadable"  # the reader will say so in its own words
+    return seen.hexdigest()
+
+
+def _file(row: Row) -> Path:
+    """The file of a row; `archive.npz#images[3]` names an item of one."""
+    return row.path if row.path.exists() else Path(str(row.path).partition("#")[0])

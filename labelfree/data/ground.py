@@ -1,0 +1,98 @@
+"""Where images lie on the ground: blocks that stand in for groups, and overlaps that would leak (docs/protocol.md, 1 and 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import cos, floor, radians
+
+import numpy as np
+
+from labelfree.data.pool_index import Place
+from labelfree.domain import Row
+
+METRES_A_DEGREE = 111_320.0
+PATCHES = 16  # side of a block in patches
+LEAST = 1000.0  # metres
+TOUCH = 0.01  # neighbours of one tiling may share a sliver of this much of the smaller one
+
+
+def spatial_groups(
+    rows: Sequence[Row], places: Mapping[str, Place], enough: Callable[[dict[str, str]], bool] = lambda groups: True
+) -> tuple[dict[str, str], list[str]]:
+    """The spatial block of each row that has a place and no group, by row id, and sentences for the report.
+
+    A block is 16 median patches wide, at least 1 km. Where that leaves too few blocks (`enough` says so), its side is halved, down to
+    one patch.
+    """
+    here = {row.id: places[row.id] for row in rows if row.group is None and row.id in places}
+    if not here:
+        return {}, []
+    patch = float(np.median([_side(place) for place in here.values()]))
+    side = asked = max(PATCHES * patch, LEAST)
+    groups = _blocks(here, side)
+    while not enough(groups) and side / 2 >= patch:
+        side /= 2
+        groups = _blocks(here, side)
+    notes = [f"No groups are given: blocks of {_metres(side)} on the ground are used as groups ({len(set(groups.values()))} blocks)."]
+    if side < asked:
+        notes.append(f"Blocks of {_metres(asked)} would leave a class in one block, so that neighbours may still resemble each other.")
+    return groups, notes
+
+
+def overlapping(rows: Sequence[Row], others: Sequence[Row], places: Mapping[str, Place]) -> set[str]:
+    """Ids of those `rows` that show ground which one of `others` shows too, on whatever date."""
+    found: set[str] = set()
+    for crs in {places[row.id].crs for row in others if row.id in places}:
+        mine = [row.id for row in rows if row.id in places and places[row.id].crs == crs]
+        if not mine:
+            continue
+        a = np.array([places[identity].bounds for identity in mine])
+        b = np.array([places[row.id].bounds for row in others if row.id in places and places[row.id].crs == crs])
+        b = b[np.argsort(b[:, 0])]
+        reach = np.max(b[:, 2] - b[:, 0])  # only boxes that begin this far to the left can reach
+        first, last = np.searchsorted(b[:, 0], a[:, 0] - reach), np.searchsorted(b[:, 0], a[:, 2])
+        for i, identity in enumerate(mine):
+            near = b[first[i] : last[i]]
+            width = np.minimum(a[i, 2], near[:, 2]) - np.maximum(a[i, 0], near[:, 0])
+            height = np.minimum(a[i, 3], near[:, 3]) - np.maximum(a[i, 1], near[:, 1])
+            shared = np.clip(width, 0, None) * np.clip(height, 0, None)
+            smaller = np.minimum(_area(a[i : i + 1]), _area(near))
+            if (shared > TOUCH * smaller).any():
+                found.add(identity)
+    return found
+
+
+def _blocks(here: Mapping[str, Place], side: float) -> dict[str, str]:
+    return {identity: f"{place.crs} {_block(place, side)}" for identity, place in here.items()}
+
+
+def _block(place: Place, side: float) -> str:
+    left, bottom, right, top = place.bounds
+    x, y = (left + right) / 2, (bottom + top) / 2
+    if _degrees(place):
+        row = floor(y * METRES_A_DEGREE / side)
+        latitude = (row + 0.5) * side / METRES_A_DEGREE
+        return f"{floor(x * METRES_A_DEGREE * cos(radians(latitude)) / side)}/{row}"
+    return f"{floor(x / side)}/{floor(y / side)}"
+
+
+def _side(place: Place) -> float:
+    """The longer side in metres."""
+    left, bottom, right, top = place.bounds
+    if _degrees(place):
+        return METRES_A_DEGREE * max((right - left) * cos(radians((bottom + top) / 2)), top - bottom)
+    return max(right - left, top - bottom)
+
+
+def _degrees(place: Place) -> bool:
+    """Longitude and latitude rather than metres: the name says so, or it is a geographic WKT."""
+    name = place.crs.upper()
+    return name in ("EPSG:4326", "OGC:CRS84", "EPSG:4269", "EPSG:4258") or name.startswith(("GEOGCS", "GEOGCRS", "GEODCRS"))
+
+
+def _area(boxes: np.ndarray) -> np.ndarray:
+    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+
+
+def _metres(side: float) -> str:
+    return f"{side / 1000:.3g} km" if side >= 1000 else f"{side:.3g} m"

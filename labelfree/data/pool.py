@@ -1,0 +1,252 @@
+"""Building a pool: every image is read once, by several threads, and goes in its stored dtype into a memory-mapped store."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from labelfree.data.content import content_key
+from labelfree.data.pool_index import Facts, facts
+from labelfree.data.pool_reader import Pool
+from labelfree.data.pool_store import StoreWriter, intact, remove
+from labelfree.data.space import gigabytes, limit_bytes, sample_rows
+from labelfree.data.threads import in_order
+from labelfree.data.tiles import Cut, auto_tile
+from labelfree.domain import Row, Sample
+from labelfree.errors import DataError
+from labelfree.progress import Progress
+
+__all__ = ["Pool", "build_pool"]
+
+Reader = Callable[[Row], Sample]
+PROBE = 64  # images looked at before the plan is made
+
+
+def build_pool(
+    rows: Sequence[Row],
+    read: Reader,
+    settings: Mapping[str, Any],
+    directory: Path,
+    *,
+    say: Progress,
+    tile: int | Literal["auto"] | None = None,
+    max_gb: float | Literal["auto"] = "auto",
+    on_error: Literal["fail", "skip"] = "fail",
+    max_skipped: float = 0.01,
+    workers: int | None = None,
+) -> Pool:
+    """The pool of these rows, reopened where an intact one of the same contents and settings exists under `directory`.
+
+    Args: `settings` is everything else that changes what `read` returns. `tile`: side in pixels, `auto`, or None for whole images.
+    `max_gb`: above it fewer tiles (then fewer images without a label) are kept, and `say` tells. `max_skipped`: share of the rows,
+    one image at least.
+    Raises `DataError` naming the file that cannot be read or differs from the others.
+    """
+    if not rows:
+        raise DataError("There is no image to read.")
+    key = content_key(rows, read, {"settings": dict(settings), "tile": tile, "max_gb": max_gb}, workers)
+    folder = directory / key
+    meta = intact(folder)
+    if meta is None:
+        if folder.exists():
+            say.say(f"Pool {folder} is damaged or half-written; it is built again.")
+            remove(folder)
+        meta = _Build(rows, read, folder, tile, max_gb, _Faults(len(rows), on_error, max_skipped), workers, say).run()
+    else:
+        faults = _Faults(len(rows), on_error, max_skipped)
+        for identity, reason in meta["skipped"]:
+            faults.add(identity, DataError(reason))
+        say.say(f"Pool {folder} holds these {len(meta['ids']):,} images already ({gigabytes(meta['bytes']['data.npy'])}).")
+    return Pool(folder, meta, rows)
+
+
+class _Faults:
+    """Images that could not be read: the first ends the work, or they are counted up to a share."""
+
+    def __init__(self, total: int, on_error: str, max_skipped: float) -> None:
+        self.total, self.on_error, self.share = total, on_error, max_skipped
+        self.allowed = max(1, int(max_skipped * total)) if max_skipped > 0 else 0
+        self.skipped: list[tuple[str, str]] = []
+
+    def add(self, identity: str, error: DataError) -> None:
+        if self.on_error == "fail":
+            raise error
+        self.skipped.append((identity, str(error)))
+        if len(self.skipped) > self.allowed:
+            raise DataError(
+                f"{len(self.skipped)} of {self.total} images could not be read, more than data.max_skipped={self.share:g} allows; "
+                f"the first: {self.skipped[0][1]}"
+            )
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What all images of a pool share. `physical`: files differ in dtype or scale, so float32 physical units are stored."""
+
+    channels: tuple[str, ...]
+    unit: str
+    dtype: str
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+    dims: int
+    physical: bool = False
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One decoded image."""
+
+    kind: _Kind
+    shape: tuple[int, ...]
+    facts: Facts | None = None
+    entries: tuple[np.ndarray, ...] = ()
+
+
+class _Changed(Exception):
+    """An image does not fit the plan that the probe suggested; the build starts again with a wider one."""
+
+
+class _Build:
+    def __init__(
+        self, rows: Sequence[Row], read: Reader, folder: Path, tile: Any, max_gb: Any, faults: _Faults, workers: int | None, say: Progress
+    ) -> None:
+        self.rows, self.read, self.folder, self.faults, self.workers, self.say = rows, read, folder, faults, workers, say
+        self.tile, self.limit = tile, limit_bytes(max_gb, folder.parent)
+        self.seconds = 0.0
+
+    def run(self) -> dict[str, Any]:
+        probes = self._probe()
+        kinds = Counter(probe.kind for probe in probes)
+        self.kind = kinds.most_common(1)[0][0]
+        self.shapes = [probe.shape for probe in probes]
+        while True:
+            tile = auto_tile(self.shapes) if self.tile == "auto" else self.tile
+            try:
+                return self._write(*self._plan(tile if self.kind.dims == 2 else None))
+            except _Changed as why:
+                self.say.say(str(why))
+
+    def _probe(self) -> list[_Read]:
+        """Sizes and kinds of a few images spread over the rows."""
+        chosen = [self.rows[i] for i in np.unique(np.linspace(0, len(self.rows) - 1, min(PROBE, len(self.rows))).astype(int))]
+        before = time.monotonic()
+        found = list(in_order(self._look, chosen, self.workers))
+        self.seconds = (time.monotonic() - before) / len(chosen)
+        good = [read for read in found if isinstance(read, _Read)]
+        if not good:
+            raise next(error for error in found if isinstance(error, DataError))
+        return good
+
+    def _look(self, row: Row) -> _Read | DataError:
+        sample = _sample(self.read, row)
+        return sample if isinstance(sample, DataError) else _Read(_kind(sample), tuple(sample.data.shape[1:]))
+
+    def _plan(self, tile: int | None) -> tuple[Cut, list[Row]]:
+        """What is cut from which rows, so that the limit holds; said before the first image is read."""
+        item = 4 if self.kind.physical else np.dtype(self.kind.dtype).itemsize
+        sizes = [np.prod(Cut(tile).size(shape)) for shape in self.shapes]
+        counts = [Cut(tile).count(shape) for shape in self.shapes]
+        each = float(np.mean(sizes)) * len(self.kind.channels) * item
+        most = max(1, int(self.limit / (each * len(self.rows))))
+        rows = sample_rows(self.rows, int(self.limit / each), self.say)
+        cut = Cut(tile, most if tile is not None and max(counts) > most else None)
+        if cut.most is not None:
+            self.say.say(f"pool.max_gb: {gigabytes(self.limit)} hold {cut.most} of up to {max(counts)} tiles an image; they are drawn at random.")
+        entries = round(len(rows) * float(np.mean(np.minimum(counts, cut.most or max(counts)))))
+        what = f"tiles of {tile} pixels" if tile is not None else "images, whole"
+        about = f"{gigabytes(entries * each)}, about {max(1.0, self.seconds * len(rows)):.0f} s"
+        self.say.say(f"Pool: {len(rows):,} images read once into {entries:,} {what}, {len(self.kind.channels)} channels; {about}; in {self.folder}.")
+        return cut, rows
+
+    def _write(self, cut: Cut, rows: list[Row]) -> dict[str, Any]:
+        self.faults.skipped.clear()
+        kept: list[str] = []
+        whole = cut.tile is None and self.tile == "auto" and self.kind.dims == 2
+        with StoreWriter(self.folder) as store:
+            results = in_order(lambda row: self._decode(row, cut), rows, self.workers)
+            for row, result in zip(rows, self.say.track(results, "reading images", len(rows)), strict=True):
+                if isinstance(result, _Changed):
+                    self.kind = replace(self.kind, physical=True)
+                    raise result
+                if isinstance(result, DataError):
+                    self.faults.add(row.id, result)
+                    continue
+                if whole and result.shape != self.shapes[0]:
+                    self.shapes.append(result.shape)
+                    raise _Changed(f"{row.id} is {_by(result.shape)}, others {_by(self.shapes[0])}: tiles of one size are cut from all.")
+                assert result.facts is not None
+                store.append(result.facts, result.entries)
+                kept.append(row.id)
+            if not kept:
+                raise DataError(f"No image could be read; the first: {self.faults.skipped[0][1]}")
+            kind = self.kind
+            stored = ((1.0,) * len(kind.channels), (0.0,) * len(kind.channels)) if kind.physical else (kind.scale, kind.offset)
+            meta = {"channels": kind.channels, "unit": kind.unit, "scale": stored[0], "offset": stored[1], "tile": cut.tile, "ids": kept}
+            store.finish({**meta, "skipped": self.faults.skipped})
+        if self.faults.skipped:
+            self.say.say(f"{len(self.faults.skipped)} images could not be read and were skipped; the first: {self.faults.skipped[0][1]}")
+        return intact(self.folder) or _unreadable(self.folder)
+
+    def _decode(self, row: Row, cut: Cut) -> _Read | DataError | _Changed:
+        """Read, compare with the others, cut. Runs in a worker thread."""
+        sample = _sample(self.read, row)
+        if isinstance(sample, DataError):
+            return sample
+        kind, pixels = _kind(sample), sample.data.numpy()
+        fault = _differs(row, kind, self.kind)
+        if fault:
+            return DataError(fault)
+        if not self.kind.physical and (kind.dtype, kind.scale, kind.offset) != (self.kind.dtype, self.kind.scale, self.kind.offset):
+            return _Changed(f"{row.id}: {kind.dtype} of another scale than the others; the pool holds float32 physical values instead.")
+        stored = sample.physical().numpy() if self.kind.physical else pixels
+        return _Read(kind, pixels.shape[1:], facts(sample, pixels), tuple(map(np.ascontiguousarray, cut(stored, row.id))))
+
+
+def _sample(read: Reader, row: Row) -> Sample | DataError:
+    """The row's sample, or what is wrong with its file, in a sentence that names it."""
+    try:
+        sample = read(row)
+    except DataError as error:
+        return error
+    except (OSError, ValueError, RuntimeError, SyntaxError, EOFError, KeyError, IndexError, TypeError) as error:
+        return DataError(f"{row.path}: cannot be read ({type(error).__name__}: {error}); replace or remove it, or set data.on_error=skip.")
+    if 0 in sample.data.shape:
+        return DataError(f"{row.path}: holds no pixels (shape {tuple(sample.data.shape)}); remove it, or set data.on_error=skip.")
+    return sample
+
+
+def _kind(sample: Sample) -> _Kind:
+    dtype = str(sample.data.dtype).removeprefix("torch.")
+    return _Kind(tuple(sample.channels), sample.unit, dtype, tuple(sample.scale), tuple(sample.offset), sample.data.ndim - 1)
+
+
+def _differs(row: Row, kind: _Kind, others: _Kind) -> str | None:
+    """Why an image cannot share a pool with the others."""
+    out = "remove it, or set data.on_error=skip"
+    if len(kind.channels) != len(others.channels):
+        missing = [name for name in others.channels if name not in kind.channels]
+        guess = f" ({', '.join(missing)} missing?)" if 0 < len(missing) < len(others.channels) else ""
+        return f"{row.path}: {len(kind.channels)} bands, others have {len(others.channels)}{guess}. Name what the files hold with data.bands, {out}."
+    if kind.channels != others.channels:
+        return f"{row.path}: bands {', '.join(kind.channels)}; others have {', '.join(others.channels)}. Name them with data.bands, {out}."
+    if kind.dims != others.dims:
+        return f"{row.path}: {kind.dims} spatial axes, others have {others.dims}; {out}."
+    if kind.unit != others.unit:
+        return f"{row.path}: unit {kind.unit!r}, others {others.unit!r}; give data.unit if they are the same, {out}."
+    if kind.dtype != others.dtype and (kind.scale, kind.offset) == (others.scale, others.offset):
+        return f"{row.path}: {kind.dtype}, others are {others.dtype}, and nothing says how the two scales relate; convert it, {out}."
+    return None
+
+
+def _by(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _unreadable(folder: Path) -> dict[str, Any]:
+    raise DataError(f"{folder}: the pool reads back differently from what was written; check the disk, or set pool.dir to another one.")

@@ -1,0 +1,98 @@
+"""What a pool knows of each image without its pixels: a digest for exact copies, a thumbnail for near ones, its place on the ground."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from labelfree.domain import Sample
+
+THUMB = 32
+
+
+class Place(NamedTuple):
+    """Where an image lies: `bounds` is (left, bottom, right, top) in `crs`."""
+
+    crs: str
+    bounds: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was seen of one image when it was decoded."""
+
+    digest: str
+    thumb: np.ndarray
+    crs: str
+    bounds: tuple[float, float, float, float]
+    spacing: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class PoolIndex:
+    """One line an image in `digests`, `thumbs` (R, 32, 32), `crs`, `bounds` (R, 4), `spacing` (R, d); one line an entry in the rest.
+
+    Entries are images, or tiles cut from them: `row_of` (E,) names the image, `shape` (E, d) the entry's spatial size.
+    `digest`, `thumb`, `places` look the image up for each entry: tiles of one image share them.
+    """
+
+    digests: np.ndarray
+    thumbs: np.ndarray
+    crs: np.ndarray
+    bounds: np.ndarray
+    spacing: np.ndarray
+    row_of: np.ndarray
+    shape: np.ndarray
+    offsets: np.ndarray
+    checks: np.ndarray
+
+    @property
+    def digest(self) -> np.ndarray:
+        """(E,) hash of the whole image's decoded pixels and shape."""
+        return self.digests[self.row_of]
+
+    @property
+    def thumb(self) -> np.ndarray:
+        """(E, 32, 32) float32 band-mean gray of the whole image, averaged over areas."""
+        return self.thumbs if len(self.thumbs) == len(self.row_of) else self.thumbs[self.row_of]
+
+    def place(self, row: int) -> Place | None:
+        """Where image `row` lies, None without coordinates."""
+        if not self.crs[row] or not np.isfinite(self.bounds[row]).all():
+            return None
+        left, bottom, right, top = map(float, self.bounds[row])
+        return Place(str(self.crs[row]), (left, bottom, right, top))
+
+
+def facts(sample: Sample, pixels: np.ndarray) -> Facts:
+    """Digest, thumbnail and place of one decoded image; `pixels` is (C, *spatial), the sample's data as an array."""
+    bounds = sample.bounds or (np.nan,) * 4
+    return Facts(digest(pixels), thumbnail(pixels), sample.crs or "", bounds, sample.spacing or (np.nan,) * (pixels.ndim - 1))
+
+
+def digest(pixels: np.ndarray) -> str:
+    """Hash of the shape and the decoded numbers: equal for copies in any file format."""
+    seen = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
+    seen.update(np.ascontiguousarray(pixels).data.cast("B") if pixels.size else b"")
+    return seen.hexdigest()
+
+
+def thumbnail(pixels: np.ndarray) -> np.ndarray:
+    """(C, *spatial) to (32, 32) float32: mean over bands (and over the slices of a volume), averaged over areas."""
+    gray = pixels.mean(axis=tuple(range(pixels.ndim - 2)), dtype=np.float32)
+    gray = np.nan_to_num(gray, nan=0.0, posinf=0.0, neginf=0.0)
+    rows, columns = (_areas(side) for side in gray.shape)
+    return (rows @ gray @ columns.T).astype(np.float32)
+
+
+@lru_cache(maxsize=64)
+def _areas(side: int) -> np.ndarray:
+    """(32, side) weights that average a line of `side` pixels over 32 equal stretches; mirror-symmetric, so poses commute with it."""
+    edges = np.linspace(0, side, THUMB + 1)[:, None]
+    pixel = np.arange(side)[None]
+    overlap = np.clip(np.minimum(edges[1:], pixel + 1) - np.maximum(edges[:-1], pixel), 0, None)
+    return (overlap / overlap.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -1,0 +1,143 @@
+"""The pool: images decoded once into a memory-mapped store, read from there in batches without any per-image decoding."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelfree.data.pool_index import Place
+from labelfree.data.pool_store import map_data, read_index
+from labelfree.domain import Fingerprint, Row
+from labelfree.errors import DataError
+
+CHUNK = 32 * 2**20  # numbers looked at together when statistics are taken
+MOST = 2**30  # numbers looked at in all; beyond that entries are taken at equal distances
+
+
+class Pool:
+    """A store opened for reading. Entries are whole images, or tiles of them; all are in the stored dtype.
+
+    `rows`: the manifest row of each entry. `skipped`: (row id, reason) of images that could not be read.
+    `scale`, `offset`: one number a channel, physical = stored * scale + offset.
+    """
+
+    def __init__(self, folder: Path, meta: dict[str, Any], rows: Sequence[Row]) -> None:
+        """`rows`: the manifest rows the store was asked for; those that were skipped or sampled away are left out."""
+        self.folder = folder
+        self.channels: tuple[str, ...] = tuple(meta["channels"])
+        self.scale: tuple[float, ...] = tuple(meta["scale"])
+        self.offset: tuple[float, ...] = tuple(meta["offset"])
+        self.unit: str = meta["unit"]
+        self.tile: int | None = meta["tile"]
+        self.skipped: list[tuple[str, str]] = [(identity, reason) for identity, reason in meta["skipped"]]
+        self.index = read_index(folder)
+        by_id = {row.id: row for row in rows}
+        self.images: list[Row] = [by_id[identity] for identity in meta["ids"]]
+        self.row_of: np.ndarray = self.index.row_of
+        self.uniform = bool((self.index.shape == self.index.shape[0]).all())
+
+    @cached_property
+    def _data(self) -> np.ndarray:
+        return map_data(self.folder)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_data"}  # a worker maps the file itself
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The row of each entry."""
+        return [self.images[i] for i in self.row_of]
+
+    @cached_property
+    def _entries(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = {}
+        for entry, row in enumerate(self.row_of):
+            found.setdefault(self.images[row].id, []).append(entry)
+        return found
+
+    def entries(self, rows: Sequence[Row]) -> np.ndarray:
+        """Positions of all entries of these rows, in the rows' order; rows that the pool does not hold have none."""
+        return np.array([entry for row in rows for entry in self._entries.get(row.id, ())], dtype=np.int64)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The stored dtype."""
+        return torch.from_numpy(np.empty(0, self._data.dtype)).dtype
+
+    def __len__(self) -> int:
+        return len(self.row_of)
+
+    def __getitem__(self, entry: int) -> Tensor:
+        """One entry: (C, *spatial), stored dtype, a copy."""
+        return torch.from_numpy(self._pixels(range(len(self))[entry]).copy())
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def batch(self, entries: Sequence[int] | np.ndarray | Tensor) -> Tensor:
+        """Several entries: (B, C, *spatial), stored dtype, a copy. Only where all entries have one size."""
+        if not self.uniform:
+            raise DataError(f"{self.folder.name}: images differ in size and cannot be batched; set pool.tile to a side in pixels.")
+        return torch.from_numpy(self._data[np.asarray(entries, dtype=np.int64)])
+
+    def places(self) -> dict[str, Place]:
+        """Where each image lies, by row id; images without coordinates are left out."""
+        found = ((row.id, self.index.place(i)) for i, row in enumerate(self.images))
+        return {identity: place for identity, place in found if place is not None}
+
+    def fingerprint(self, entries: Sequence[int] | np.ndarray | None = None) -> Fingerprint:
+        """What these entries (default: all) look like; `mean` and `std` in physical units, numbers that are not finite left out."""
+        chosen = np.arange(len(self)) if entries is None else np.asarray(entries, dtype=np.int64)
+        if len(chosen) == 0:
+            raise DataError("No image is left to measure: the pretraining pool is empty.")
+        mean, std = self._statistics(chosen)
+        scale, offset = np.array(self.scale), np.array(self.offset)
+        shapes, images = self.index.shape[chosen], np.unique(self.row_of[chosen])
+        digest = hashlib.blake2b("".join(sorted(self.index.digests[images])).encode(), digest_size=16).hexdigest()
+        spacing = np.median(self.index.spacing[images], axis=0)
+        return Fingerprint(
+            count=len(chosen),
+            channels=self.channels,
+            dtype=str(self._data.dtype),
+            unit=self.unit,
+            scale=self.scale,
+            offset=self.offset,
+            smallest=tuple(map(int, shapes.min(axis=0))),
+            largest=tuple(map(int, shapes.max(axis=0))),
+            mean=tuple(map(float, mean * scale + offset)),
+            std=tuple(map(float, std * np.abs(scale))),
+            spacing=tuple(map(float, spacing)) if np.isfinite(spacing).all() else None,
+            digest=digest,
+        )
+
+    def _pixels(self, entry: int) -> np.ndarray:
+        if self.uniform:
+            return self._data[entry]
+        start, stop = self.index.offsets[entry : entry + 2]
+        return self._data[start:stop].reshape(len(self.channels), *self.index.shape[entry])
+
+    def _statistics(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of each channel in stored numbers, merged over chunks (Chan et al. 1979)."""
+        numbers = len(self.channels) * self.index.shape[chosen].prod(axis=1).sum()
+        chosen = np.sort(chosen)[:: max(1, int(np.ceil(numbers / MOST)))]
+        each = int(max(1, CHUNK // max(1, numbers // len(chosen))))
+        n, mean, m2 = np.zeros(len(self.channels)), np.zeros(len(self.channels)), np.zeros(len(self.channels))
+        for start in range(0, len(chosen), each):
+            pixels = [self._pixels(entry).reshape(len(self.channels), -1) for entry in chosen[start : start + each]]
+            for channel in range(len(self.channels)):
+                values = np.concatenate([pixel[channel] for pixel in pixels]).astype(np.float64)
+                values = values[np.isfinite(values)]
+                if values.size == 0:
+                    continue
+                total, delta = n[channel] + values.size, values.mean() - mean[channel]
+                m2[channel] += values.var() * values.size + delta**2 * n[channel] * values.size / total
+                mean[channel] += delta * values.size / total
+                n[channel] = total
+        return mean, np.sqrt(m2 / np.maximum(n, 1))

@@ -1,0 +1,220 @@
+"""Who is what: which rows are pretrained on, which give labels, which are scored; and the folds where no test set exists."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from labelfree.data.ground import overlapping, spatial_groups
+from labelfree.data.manifest import Manifest
+from labelfree.data.pool_index import Place
+from labelfree.domain import Row
+from labelfree.errors import DataError, LeakError
+from labelfree.recipe import Data
+
+CLASS_FOLDER_HOLDOUT = 0.2
+FEW = 10  # labels a class, below which scores are indicative only
+
+
+@dataclass(frozen=True)
+class Roles:
+    """`pool`: rows to pretrain on. `train`: rows that give labels. `score`: rows that are scored, None for cross-validation.
+
+    `split` names where scores come from. Rows carry their final group. `notes`: sentences for the report.
+    """
+
+    pool: list[Row]
+    train: list[Row]
+    score: list[Row] | None
+    split: Literal["test", "dev", "cv"]
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names among the labels in use, sorted."""
+        return tuple(sorted({row.label for row in (*self.train, *(self.score or ())) if row.label is not None}))
+
+
+def assign_roles(
+    manifest: Manifest, data: Data, on: Literal["test", "dev"], seed: int, places: Mapping[str, Place] | None = None
+) -> Roles:
+    """Roles of all rows (docs/protocol.md 1, 2, 5).
+
+    With a split the pool is pretrain + train and rows of no split; dev and test are never in it. Without one the labelled rows, and
+    pool rows that share their group or their ground (`places`: by row id, from the pool), stay out and scores come from folds;
+    `data.holdout` (class folders: 0.2) makes a test split instead. The rows named are the same with and without `places`, but for
+    pool rows that leave.
+    Raises `DataError` where nothing could be trained or scored, `LeakError` where a group straddles a given split.
+    """
+    places = places or {}
+    if manifest.given_split and (manifest.subset("dev", "test") or data.holdout == "auto"):
+        return _given(manifest, data, on, places)
+    labelled = [row for row in manifest.rows if row.label is not None]
+    rest = [row for row in manifest.rows if row.label is None]
+    if not labelled:
+        return Roles(rest, [], None, "cv", ["No labels: the backbone is pretrained and nothing is compared."])
+    blocks, notes = spatial_groups(labelled, places, lambda groups: _groups_of_rarest(labelled, groups) >= 2)
+    labelled = [replace(row, group=blocks.get(row.id, row.group)) for row in labelled]
+    share = data.holdout if data.holdout != "auto" else CLASS_FOLDER_HOLDOUT if manifest.class_folders else 0.0
+    if share:
+        test = hold_out(labelled, share, seed)
+        train = [row for row in labelled if row.id not in test]
+        score = [row for row in labelled if row.id in test]
+        pool, left = _away_from(rest + train, score, places, keep={row.id for row in train})
+        notes.append(f"{len(score)} of {len(labelled)} labelled images are set aside as test (data.holdout={share:g}, seed {seed}).")
+        _classes_meet(train, score)
+        return Roles(pool, train, score, "test", notes + left)
+    pool, left = _away_from(rest, labelled, places)
+    if not pool:
+        why = "every image is labelled" if not rest else "every image without a label shares its group or its ground with a labelled one"
+        raise DataError(f"{manifest.root}: {why}, so none is left to pretrain on; add data.holdout=0.2, or images without labels.")
+    counts = Counter(row.label for row in labelled)
+    if min(counts.values()) < FEW:
+        notes.append(f"Fewer than {FEW} labels in some classes ({_counts(counts)}): scores are indicative only.")
+    return Roles(pool, labelled, None, "cv", notes + left)
+
+
+def _given(manifest: Manifest, data: Data, on: Literal["test", "dev"], places: Mapping[str, Place]) -> Roles:
+    train = [row for row in manifest.subset("train", "") if row.label is not None]
+    train_ids = {row.id for row in train}
+    score = [row for row in manifest.subset(on) if row.label is not None]
+    pool = manifest.subset("pretrain", "train", "")
+    notes = []
+    if not score and not manifest.subset("dev", "test"):
+        notes.append("The split names no dev or test rows, so scores come from folds over the train rows.")
+        without, left = _away_from([row for row in pool if row.id not in train_ids], train, places)
+        if not without:
+            raise DataError(f"{manifest.root}: the split has train rows only, so none is left to pretrain on; add data.holdout=0.2 or pretrain rows.")
+        return Roles(without, train, None, "cv", notes + left)
+    if not score and manifest.classes:
+        other = "dev" if on == "test" else "test"
+        way = f"set evaluate.on={other}" if manifest.subset(other) else "mark some labelled rows as test"
+        raise DataError(f"{manifest.root}: no labelled row has split {on!r}; {way}.")
+    unlabelled = len(manifest.subset(on)) - len(score)
+    if unlabelled and score:
+        notes.append(f"{unlabelled} {on} rows have no label and are not scored.")
+    straddling = {row.group for row in pool} & {row.group for row in score} - {None}
+    if straddling and not data.transductive:
+        raise LeakError(
+            f"{manifest.root}: group {sorted(map(str, straddling))[0]!r} has rows in train and in {on}; move all of its rows to one split, "
+            "or set data.transductive=true to mark the report."
+        )
+    if score:
+        _classes_meet(train, score)
+    pool, left = _away_from(pool, score, places, keep=train_ids, groups=not data.transductive)
+    return Roles(pool, train, score or None, on, notes + left)
+
+
+def _away_from(
+    pool: Sequence[Row], scored: Sequence[Row], places: Mapping[str, Place], keep: set[str] = frozenset(), groups: bool = True  # type: ignore[assignment]
+) -> tuple[list[Row], list[str]]:
+    """The pool without rows that share a group or ground with scored rows; rows in `keep` (train rows of a split) are only reported."""
+    names = {row.group for row in scored} - {None} if groups else set()
+    same = {row.id for row in pool if row.group in names} - keep
+    over = overlapping([row for row in pool if row.id not in same], scored, places)
+    notes = []
+    if same:
+        notes.append(f"{len(same)} images without a label share a group with labelled ones and are not pretrained on.")
+    if over - keep:
+        notes.append(f"{len(over - keep)} images show ground that is scored and are not pretrained on.")
+    if over & keep:
+        notes.append(f"{len(over & keep)} train rows show ground that is scored too: the split is not spatially clean.")
+    out = same | (over - keep)
+    return [row for row in pool if row.id not in out], notes
+
+
+def _classes_meet(train: Sequence[Row], score: Sequence[Row]) -> None:
+    """Every scored class must have labels to learn it from, and there must be two."""
+    known, asked = Counter(row.label for row in train), Counter(row.label for row in score)
+    unknown = sorted(str(label) for label in asked if label not in known)
+    if unknown:
+        raise DataError(f"Class {unknown[0]!r} has {asked[unknown[0]]} scored images and no train image; label some, or leave the class out.")
+    if len(known) < 2:
+        raise DataError(f"Only one class has labels ({_counts(known)}); a comparison needs two.")
+
+
+def hold_out(labelled: Sequence[Row], share: float, seed: int) -> set[str]:
+    """Ids of a test share: whole groups, in each class about `share` of its rows, at least one row and never all of its groups.
+
+    Groups come in the order of a hash, classes from the rarest on, so that the choice does not depend on the order of rows.
+    """
+    groups: dict[str, list[Row]] = defaultdict(list)
+    for row in labelled:
+        groups[_group(row)].append(row)
+    order = sorted(groups, key=lambda group: (hashlib.blake2b(f"holdout {seed} {group}".encode()).digest(), group))
+    total = Counter(str(row.label) for row in labelled)
+    having: dict[str, int] = Counter(label for group in order for label in {str(row.label) for row in groups[group]})
+    test: set[str] = set()
+    held: Counter[str] = Counter()
+    taken: Counter[str] = Counter()
+    for label in sorted(total, key=lambda label: (having[label], label)):
+        for group in order:
+            inside = Counter(str(row.label) for row in groups[group])
+            if held[label] >= max(1, round(share * total[label])):
+                break
+            if group in test or not inside[label] or any(taken[other] + 1 >= having[other] for other in inside):
+                continue
+            test.add(group)
+            held.update(inside)
+            taken.update(inside.keys())
+        if not held[label]:
+            raise DataError(f"Class {label!r} has {having[label]} group(s) of images, too few to set some aside; label more, or set data.holdout=0.")
+    return {row.id for group in test for row in groups[group]}
+
+
+Fold = tuple[np.ndarray, np.ndarray]
+
+
+def folds(targets: Sequence[str] | np.ndarray, groups: Sequence[str | None], draws: int, seed: int, ids: Sequence[str] | None = None) -> list[list[Fold]]:
+    """`draws` repeats of stratified folds that never split a group: for each draw k pairs of (train, test) positions.
+
+    k = min(5, groups of the rarest class). Rows without a group are their own. Every training part holds every class.
+    Raises `DataError` where a class lies in one group only.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    y = np.asarray([str(target) for target in targets])
+    names = [group if group is not None else f"row {ids[i] if ids is not None else i}" for i, group in enumerate(groups)]
+    number = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    which = np.array([number[name] for name in names])
+    per_class = {label: len(set(which[y == label])) for label in np.unique(y)}
+    rarest = min(per_class, key=lambda label: (per_class[label], label))
+    k = min(5, per_class[rarest])
+    if len(per_class) < 2:
+        raise DataError(f"Only one class has labels ({rarest!r}); a comparison needs two.")
+    if k < 2:
+        raise DataError(
+            f"Class {rarest!r} has labels in one group of images only ({int((y == rarest).sum())} labelled); cross-validation needs two: "
+            "label more of it, or leave the class out."
+        )
+    made = []
+    for draw in range(draws):
+        for attempt in range(100):
+            state = int.from_bytes(hashlib.blake2b(f"folds {seed} {draw} {attempt}".encode(), digest_size=4).digest(), "big")
+            parts = list(StratifiedGroupKFold(k, shuffle=True, random_state=state).split(y, y, which))
+            if all(len(np.unique(y[train])) == len(per_class) and len(test) for train, test in parts):
+                made.append(parts)
+                break
+        else:
+            raise DataError(f"No {k} folds exist in which every class can be learnt: groups mix too many classes; give finer groups.")
+    return made
+
+
+def _groups_of_rarest(labelled: Sequence[Row], groups: Mapping[str, str]) -> int:
+    per_class: dict[str, set[str]] = defaultdict(set)
+    for row in labelled:
+        per_class[str(row.label)].add(groups.get(row.id, _group(row)))
+    return min(len(names) for names in per_class.values())
+
+
+def _group(row: Row) -> str:
+    return row.group if row.group is not None else f"row {row.id}"
+
+
+def _counts(counts: Mapping[str | None, int]) -> str:
+    return ", ".join(f"{label}: {n}" for label, n in sorted(counts.items(), key=lambda item: str(item[0])))
