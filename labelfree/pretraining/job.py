@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,6 @@ class Job:
     views: ViewPipeline
     start: Callable[[], Backbone]
     folder: Path
-    crop_scales: tuple[tuple[float, float], tuple[float, float]] = ((0.2, 1.0), (0.05, 0.4))
-    notes: list[str] = field(default_factory=list)
 
     def objective(self) -> Objective:
         """A fresh objective; head initialisation depends on the seed alone."""

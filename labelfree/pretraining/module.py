@@ -49,10 +49,10 @@ class PretrainingModule(L.LightningModule):
         stored = self.job.pool.batch(rows).to(self.device, non_blocking=True)
         draws = self.job.generator(step, self.global_rank, self.device)
         crops = self.objective.crops
-        global_scale, local_scale = self.job.crop_scales
         views = self.job.views
-        big = views.many(stored, crops.globals, self.plan.size, global_scale, draws)
-        small = views.many(stored, crops.locals, self.plan.local_size, local_scale, draws) if crops.locals else None
+        scales = views.augmentation
+        big = views.many(stored, crops.globals, self.plan.size, scales.global_scale, draws)
+        small = views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws) if crops.locals else None
         return Views(_fast(big), None if small is None else _fast(small), rows=torch.as_tensor(rows)), [int(r) for r in rows]
 
     @property

@@ -27,6 +27,7 @@ class Metrics:
             with path.open(newline="", encoding="utf-8") as handle:
                 rows = list(csv.reader(handle))[1:]
             kept = [r for r in rows if len(r) == len(HEADER) and not (r[0] == arm and r[1] == str(seed) and int(r[2]) >= first)]
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="", encoding="utf-8") as handle:
             csv.writer(handle).writerows([HEADER, *kept])
 
