@@ -1,0 +1,26 @@
+"""A run folder made into one self-contained page, and into a copy that may leave the house. Reads files only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from labelfree.reporting.html import write_report
+    from labelfree.reporting.pictures import Shot, save_leak_pairs, save_neighbours, save_views
+    from labelfree.reporting.share import Veil, conceal, dataset_salt, share_copy
+
+__all__ = ["Shot", "Veil", "conceal", "dataset_salt", "save_leak_pairs", "save_neighbours", "save_views", "share_copy", "write_report"]
+
+_HOME = {
+    "write_report": "html",
+    **dict.fromkeys(("Shot", "save_leak_pairs", "save_neighbours", "save_views"), "pictures"),
+    **dict.fromkeys(("Veil", "conceal", "dataset_salt", "share_copy"), "share"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

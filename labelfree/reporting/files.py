@@ -1,0 +1,143 @@
+"""The files of a run folder, read once and as they are: a file that is not there is an empty value, a broken one an error."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from labelfree.errors import DataError
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One monitored number of one pretraining: `steps` and `values` of equal length."""
+
+    arm: str
+    seed: str
+    name: str
+    steps: list[float]
+    values: list[float]
+
+
+class RunFiles:
+    """What the report knows of a run. Nothing here computes a score: claims come from claims.json alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        if not (self.folder / "recipe.yaml").is_file():
+            raise DataError(f"{self.folder}: not a run folder (recipe.yaml is missing). Name a folder that `labelfree run` wrote.")
+
+    @cached_property
+    def recipe_text(self) -> str:
+        return (self.folder / "recipe.yaml").read_text(encoding="utf-8")
+
+    @cached_property
+    def recipe(self) -> dict[str, Any]:
+        try:
+            found = yaml.safe_load(self.recipe_text)
+        except yaml.YAMLError as error:
+            raise DataError(f"{self.folder / 'recipe.yaml'}: not YAML ({str(error).splitlines()[0]}). Run again, or restore the file.") from error
+        return found if isinstance(found, dict) else {}
+
+    @cached_property
+    def claims(self) -> dict[str, Any]:
+        return self._json("claims.json", {})
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        return self._json("environment.json", {})
+
+    @cached_property
+    def leaks(self) -> dict[str, Any]:
+        return self._json("leaks.json", {})
+
+    @cached_property
+    def fingerprint(self) -> dict[str, Any]:
+        return self._json("fingerprint.json", {})
+
+    @cached_property
+    def plan(self) -> Any:
+        return self._json("plan.json", {})
+
+    @cached_property
+    def card(self) -> dict[str, Any]:
+        return self._json("card.json", {})
+
+    @cached_property
+    def neighbours(self) -> dict[str, Any]:
+        return self._json("neighbours.json", {})
+
+    @cached_property
+    def classes(self) -> list[str]:
+        found = self._json("classes.json", [])
+        return [str(name) for name in (found.get("classes", []) if isinstance(found, dict) else found)]
+
+    @cached_property
+    def notes(self) -> list[str]:
+        """Sentences of the run and of its claims, each once, in order."""
+        stored = [str(note) for note in [*self._json("notes.json", []), *self.claims.get("notes", [])]]
+        return list(dict.fromkeys(stored))
+
+    @cached_property
+    def curves(self) -> list[Curve]:
+        """metrics.csv (arm, seed, step, name, value), one curve for each arm, seed and name, in the order first met."""
+        found: dict[tuple[str, str, str], tuple[list[float], list[float]]] = {}
+        for row in self.table("metrics.csv"):
+            try:
+                step, value = float(row["step"]), float(row["value"])
+            except (KeyError, TypeError, ValueError) as error:
+                raise DataError(f"{self.folder / 'metrics.csv'}: {dict(row)} has no step and value. Columns are arm,seed,step,name,value.") from error
+            steps, values = found.setdefault((row.get("arm", ""), row.get("seed", ""), row.get("name", "")), ([], []))
+            steps.append(step)
+            values.append(value)
+        return [Curve(*key, *both) for key, both in found.items()]
+
+    @cached_property
+    def splits(self) -> list[dict[str, str]]:
+        return list(self.table("splits.csv"))
+
+    def pictures(self, pattern: str) -> list[Path]:
+        return sorted((self.folder / "pictures").glob(pattern))
+
+    def table(self, name: str) -> Iterator[dict[str, str]]:
+        """Rows of a CSV file of the run, none where the file is missing."""
+        path = self.folder / name
+        if path.is_file():
+            with path.open(newline="", encoding="utf-8") as stream:
+                yield from csv.DictReader(stream)
+
+    def _json(self, name: str, otherwise: Any) -> Any:
+        path = self.folder / name
+        if not path.is_file():
+            return otherwise
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DataError(f"{path}: not JSON ({error}). Run `labelfree report` after the run has ended, or restore the file.") from error
+
+    # what several sections ask
+
+    @property
+    def generated(self) -> bool:
+        return bool(self.card.get("generated"))
+
+    @property
+    def transductive(self) -> bool:
+        """Scored images were in the pool and the user said to go on."""
+        return bool(self.leaks["transductive"]) if "transductive" in self.leaks else bool(self.setting("data.transductive", False))
+
+    def setting(self, key: str, otherwise: Any = None) -> Any:
+        """A dotted key of the resolved recipe."""
+        here: Any = self.recipe
+        for part in key.split("."):
+            if not isinstance(here, dict) or part not in here:
+                return otherwise
+            here = here[part]
+        return here

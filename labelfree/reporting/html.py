@@ -1,0 +1,99 @@
+"""A run folder's files made into report.html: one page that needs nothing else, on any screen, on paper, without a network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from labelfree.reporting import live, still
+from labelfree.reporting.charts import Chart, styles
+from labelfree.reporting.files import RunFiles
+from labelfree.reporting.pictures import Album
+from labelfree.reporting.sections import BUILDERS
+from labelfree.reporting.sections.base import Context, Section
+from labelfree.reporting.words import count, listed, metric, protocol
+
+GENERATED = "generated: shows that the pipeline works, says nothing about methods"
+TRANSDUCTIVE = "transductive: scored images were also in the pretraining pool; these scores do not hold for new images"
+
+
+def write_report(folder: Path) -> Path:
+    """Reads the files of the run `folder` and writes its report.html; returns its path.
+
+    A file that is missing is said so on the page. Raises `DataError` when `folder` is no run or one of its files is broken.
+    """
+    run = RunFiles(Path(folder))
+    if run.setting("report.share", False):
+        from labelfree.reporting.share import Veil
+
+        Veil.of(run.folder).cover(run)
+    path = run.folder / "report.html"
+    part = path.with_suffix(".html.part")
+    part.write_text(render(run), encoding="utf-8", newline="\n")
+    part.replace(path)
+    return path
+
+
+def render(run: RunFiles) -> str:
+    """The page as text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+    from plotly.offline import get_plotlyjs
+
+    context = Context(run, styles(arms(run)), Album(), pictures_allowed(run))
+    sections = [build(context) for build in BUILDERS]
+    house = Environment(
+        loader=PackageLoader("labelfree.reporting"), autoescape=select_autoescape(["j2"]), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    house.filters["still"] = still.svg
+    drawn = {chart.key: live.figure(chart) for chart in charts(sections)}
+    return house.get_template("report.html.j2").render(
+        title=name_of(run),
+        deck=deck(run),
+        banners=[banner for banner, shown in ((GENERATED, run.generated), (TRANSDUCTIVE, run.transductive)) if shown],
+        sections=sections,
+        css=Markup((Path(__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")),
+        script=Markup((Path(__file__).parent / "templates" / "report.js").read_text(encoding="utf-8")),
+        figures=Markup(json.dumps(drawn, separators=(",", ":")).replace("<", "\\u003c")),
+        plotly=Markup(get_plotlyjs()) if drawn else "",
+        omitted=context.album.omitted,
+    )
+
+
+def charts(sections: Iterable[Section]) -> list[Chart]:
+    return [chart for section in sections for chart in section.values.get("charts", ())]
+
+
+def arms(run: RunFiles) -> list[str]:
+    """Every arm that is drawn, in the recipe's order, then those only a file knows."""
+    named = [arm if isinstance(arm, str) else str(arm.get("name")) for arm in run.setting("evaluate.arms", [])]
+    scored = [row["arm"] for row in run.claims.get("table") or []]
+    return list(dict.fromkeys([*named, *scored, *(curve.arm for curve in run.curves), *run.neighbours.get("arms", {})]))
+
+
+def pictures_allowed(run: RunFiles) -> bool:
+    """Source pictures are shown unless the report is to be shared; `report.images` decides where it is not auto."""
+    said = run.setting("report.images", "auto")
+    return bool(said) if isinstance(said, bool) else not run.setting("report.share", False)
+
+
+def name_of(run: RunFiles) -> str:
+    """The data set's name: its card's, else the recipe's."""
+    return str(run.card.get("name") or run.setting("name") or run.setting("data.card") or "Your images")
+
+
+def deck(run: RunFiles) -> str:
+    """What was compared, in one or two sentences."""
+    rows: list[Mapping[str, Any]] = run.claims.get("table") or []
+    pool = run.fingerprint.get("count")
+    trained = f"Pretrained on {count(int(pool), 'unlabelled image')} ({run.setting('domain', '')})." if pool else ""
+    if not rows:
+        return f"{trained} Nothing was compared: there are no scores."
+    scored = list(dict.fromkeys(row["arm"] for row in rows))
+    budgets = [str(each) for _, each in sorted({(float(row["x"]), str(row["budget"])) for row in rows})]
+    readers = listed([protocol(each) for each in dict.fromkeys(row["protocol"] for row in rows)])
+    measured = listed([metric(str(each)) for each in dict.fromkeys(row.get("metric", "score") for row in rows)])
+    return f"{trained} {count(len(scored), 'starting point')} compared with {listed(budgets, 'or')} labels a class: {measured} by {readers}.".strip()

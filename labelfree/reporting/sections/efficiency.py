@@ -1,0 +1,98 @@
+"""Label-efficiency curves: score against labels a class, one panel a protocol, every arm with its intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from labelfree.reporting.charts import Chart, Series, Style
+from labelfree.reporting.sections.base import Context, Section
+from labelfree.reporting.still import swatch
+from labelfree.reporting.words import metric, protocol
+
+NUDGE = 1.035  # arms are drawn side by side by this factor, so that their intervals do not cover one another
+
+
+def build(context: Context) -> Section:
+    claims = context.run.claims
+    rows = claims.get("table") or []
+    if not rows:
+        return Section("curves", "How many labels it takes", absent="No arm was scored, so there is no curve of score against labels.")
+    return Section(
+        "curves",
+        "How many labels it takes",
+        {
+            "charts": charts(rows, claims.get("envelope") or [], claims.get("primary") or {}, context.styles),
+            "keys": [(arm, swatch(style)) for arm, style in context.styles.items() if any(row["arm"] == arm for row in rows)],
+        },
+        lead="Further left means fewer labels for the same score. Vertical bars are 95 % intervals; each arm keeps its colour and marker throughout.",
+    )
+
+
+def charts(rows: Sequence[Mapping[str, Any]], envelope: Sequence[Mapping[str, Any]], primary: Mapping[str, Any], styles: Mapping[str, Style]) -> list[Chart]:
+    """One chart a protocol, all with the same vertical axis so that panels compare."""
+    protocols = list(dict.fromkeys(row["protocol"] for row in rows))
+    seen = [100 * value for row in rows for value in (row.get("low"), row.get("mean"), row.get("high")) if value is not None]
+    seen += [100 * row["mean"] for row in envelope if row.get("mean") is not None]
+    low, high = (min(seen), max(seen)) if seen else (0.0, 100.0)
+    room = 0.05 * (high - low) or 2.0
+    limits = max(low - room, 0.0 if low >= 0 else low - room), min(high + room, 101.5 if high <= 100 else high + room)
+    return [_chart(name, [row for row in rows if row["protocol"] == name], envelope, primary, styles, limits) for name in protocols]
+
+
+def _chart(
+    name: str,
+    rows: Sequence[Mapping[str, Any]],
+    envelope: Sequence[Mapping[str, Any]],
+    primary: Mapping[str, Any],
+    styles: Mapping[str, Style],
+    limits: tuple[float, float],
+) -> Chart:
+    arms = [arm for arm in styles if any(row["arm"] == arm for row in rows)]
+    pair = {primary.get("arm"), primary.get("against")}
+    lines = []
+    for place, arm in enumerate(arms):
+        own = sorted((row for row in rows if row["arm"] == arm and row.get("mean") is not None), key=lambda row: float(row["x"]))
+        nudge = NUDGE ** (place - (len(arms) - 1) / 2)
+        lines.append(
+            Series(
+                arm,
+                [float(row["x"]) * nudge for row in own],
+                [100 * float(row["mean"]) for row in own],
+                styles[arm],
+                [_hundred(row.get("low")) for row in own],
+                [_hundred(row.get("high")) for row in own],
+                strong=arm in pair,
+            )
+        )
+    where = {str(row["budget"]): float(row["x"]) for row in rows}
+    best = sorted((where[str(row["budget"])], 100 * float(row["mean"])) for row in envelope if row.get("protocol") == name and str(row["budget"]) in where)
+    if best:
+        blue = styles.get("imagenet", Style("#0b5fa5"))
+        lines.append(Series("imagenet, best size", [x for x, _ in best], [y for _, y in best], Style(blue.colour, "dash"), points=False))
+    ticks = sorted({(x, tick(name, x)) for name, x in where.items()})
+    measured = metric(str(rows[0].get("metric", "score")))
+    strongest = max(lines, key=lambda line: max(line.y, default=0.0))
+    return Chart(
+        key=f"curve-{name}",
+        title=protocol(name).capitalize(),
+        alt=f"{measured} against labels a class, {protocol(name)}: {len(arms)} arms; the highest curve is {strongest.name}. All values are in the table below.",
+        series=lines,
+        x_title="labels a class (log scale)",
+        y_title=f"{measured}, %",
+        log_x=True,
+        ticks=ticks,
+        y_range=limits,
+        height=380,
+        width=560,
+        labels=True,
+    )
+
+
+def tick(name: str, x: float) -> str:
+    """5, or all (54) where the budget is every label."""
+    return f"all ({x:,.0f})" if name == "all" else f"{x:g}"
+
+
+def _hundred(value: float | None) -> float | None:
+    return None if value is None else 100 * float(value)

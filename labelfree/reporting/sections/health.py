@@ -1,0 +1,75 @@
+"""Health of each pretraining: a falling loss is no evidence, so what the embeddings do is drawn beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from labelfree.reporting.charts import Chart, Series, Style
+from labelfree.reporting.files import Curve
+from labelfree.reporting.sections.base import Context, Section
+from labelfree.reporting.still import swatch, tick_text
+from labelfree.reporting.words import listed
+
+MOST = 240  # points of a drawn curve
+
+KNOWN = {
+    "loss": ("Loss", "What the method minimises. Falling is expected and, alone, proves nothing."),
+    "std": ("Spread of the embeddings", "1: images spread evenly over every dimension. Near 0: collapse, all images look the same."),
+    "rankme": ("RankMe", "How many directions the embeddings really use. Higher is richer; one is a collapse."),
+    "alignment": ("Alignment", "Distance between two views of one image. Lower: the network ignores what the views change."),
+    "uniformity": ("Uniformity", "How evenly images fill the space. Lower is more even; 0 is a collapse."),
+    "teacher_entropy": ("Entropy of the teacher", "How undecided the teacher is. Near 0 or at its maximum: collapse."),
+    "gradient_norm": ("Gradient norm", "Size of a step's gradient, before clipping. Spikes mean the rate is near its limit."),
+}
+ALIASES = {"train_loss": "loss", "grad_norm": "gradient_norm", "entropy_teacher": "teacher_entropy"}
+
+
+def build(context: Context) -> Section:
+    curves = [curve for curve in context.run.curves if curve.values]
+    if not curves:
+        return Section("health", "Health of the pretraining", absent="No pretraining was watched in this run: metrics.csv is missing or empty.")
+    arms = list(dict.fromkeys(curve.arm for curve in curves))
+    found = {plain(curve.name) for curve in curves}
+    order = [name for name in KNOWN if name in found] + sorted(found - set(KNOWN))
+    seeds = sorted({curve.seed for curve in curves})
+    return Section(
+        "health",
+        "Health of the pretraining",
+        {
+            "charts": [chart(name, [curve for curve in curves if plain(curve.name) == name], context) for name in order],
+            "keys": [(arm, swatch(context.styles.get(arm, Style("#1f2933")))) for arm in arms],
+        },
+        lead=f"Pretrained: {listed(arms)}; {'seed' if len(seeds) == 1 else 'seeds'} {listed(seeds)}. Measured on the training views, without any label.",
+    )
+
+
+def plain(name: str) -> str:
+    """Names as the pretraining logs them, without a prefix such as health/."""
+    last = name.rsplit("/", 1)[-1].lower()
+    return ALIASES.get(last, last)
+
+
+def chart(name: str, curves: Sequence[Curve], context: Context) -> Chart:
+    title, meaning = KNOWN.get(name, (name.replace("_", " ").capitalize(), "Logged by the method itself."))
+    many = len({curve.seed for curve in curves}) > 1
+    lines = []
+    for curve in curves:
+        steps, values = thinned(curve)
+        label = f"{curve.arm}, seed {curve.seed}" if many else curve.arm
+        lines.append(Series(label, steps, values, context.styles.get(curve.arm, Style("#1f2933")), points=len(values) == 1))
+    drawn = [value for line in lines for value in line.y]
+    wide = name == "gradient_norm" and min(drawn) > 0 and max(drawn) > 30 * min(drawn)
+    last = "; ".join(f"{line.name} ends at {tick_text(float(f'{line.y[-1]:.3g}'))}" for line in lines)
+    return Chart(f"health-{name}", title, f"{title} over training steps: {last}.", lines, x_title="step", log_y=wide, height=220, width=380, digits=3, note=meaning)
+
+
+def thinned(curve: Curve) -> tuple[list[float], list[float]]:
+    """At most `MOST` points: means of equal runs of steps, the last one kept as it is."""
+    n = len(curve.steps)
+    if n <= MOST:
+        return curve.steps, curve.values
+    edges = [round(i * (n - 1) / (MOST - 1)) for i in range(MOST)]
+    runs = [range(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    steps = [sum(curve.steps[i] for i in span) / len(span) for span in runs]
+    values = [sum(curve.values[i] for i in span) / len(span) for span in runs]
+    return [*steps, curve.steps[-1]], [*values, curve.values[-1]]

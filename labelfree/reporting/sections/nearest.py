@@ -1,0 +1,42 @@
+"""Nearest neighbours of the same images in the embedding of each arm: right class outlined, wrong class struck."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labelfree.reporting.sections.base import Context, Section
+from labelfree.reporting.still import swatch
+from labelfree.reporting.words import listed
+
+TITLE = "What each network finds similar"
+
+
+def build(context: Context) -> Section:
+    found = context.run.neighbours
+    if context.hidden and found:
+        return Section("neighbours", TITLE, absent=context.hidden)
+    queries = found.get("queries") or []
+    if not queries:
+        return Section("neighbours", TITLE, absent="No nearest-neighbour examples were saved: they need labelled images and a pretrained arm.")
+    blocks: list[dict[str, Any]] = []
+    right = {arm: [0, 0] for arm in found["arms"]}
+    for q, query in enumerate(queries):
+        rows = []
+        for arm, lists in found["arms"].items():
+            shots = [shot | {"right": shot["label"] == query["label"], "uri": _uri(context, shot)} for shot in lists[q]]
+            right[arm][0] += sum(shot["right"] for shot in shots)
+            right[arm][1] += len(shots)
+            rows.append((arm, shots))
+        blocks.append({"label": query["label"], "uri": _uri(context, query), "rows": rows})
+    tally = listed([f"{arm} {hits} of {total}" for arm, (hits, total) in right.items()])
+    return Section(
+        "neighbours",
+        TITLE,
+        {"blocks": blocks, "keys": {arm: swatch(context.styles[arm]) for arm in found["arms"] if arm in context.styles}},
+        lead=f"Same query for each arm, its nearest other labelled images beside it. Neighbours of the query's own class: {tally}. An illustration; the scores above are the measurement.",
+    )
+
+
+def _uri(context: Context, shot: dict[str, Any]) -> str | None:
+    path = context.run.folder / "pictures" / shot["file"]
+    return context.album.uri(path, longest=112) if path.is_file() else None
