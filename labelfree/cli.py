@@ -36,11 +36,20 @@ recipe_app = typer.Typer(no_args_is_help=True, help="Show a recipe in full, chec
 app.add_typer(data_app, name="data")
 app.add_typer(recipe_app, name="recipe")
 
-RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="YAML file, a run folder, or the name of a shipped recipe.", show_default=False)]
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Overrides, e.g. pretrain.minutes=60.", show_default=False)]
-Out = Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the run: new, empty, or this recipe's unfinished run. Default: runs/RECIPE-TIME.")]
+RecipeName = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="YAML file, a run folder, or the name of a shipped recipe.", show_default=False)
+]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Overrides, e.g. pretrain.minutes=60.", show_default=False)
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder of the run: new, empty, or this recipe's unfinished run. Default: runs/RECIPE-TIME."),
+]
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help="Folder of images, name of a data card, or a recipe.", show_default=False)]
-DomainName = Annotated[str | None, typer.Option(help="Field whose reader is used; default: the recipe's, the card's, or the only one installed.")]
+DomainName = Annotated[
+    str | None, typer.Option(help="Field whose reader is used; default: the recipe's, the card's, or the only one installed.")
+]
 
 
 class State:
@@ -104,7 +113,9 @@ def evaluate(recipe: RecipeName, overrides: Overrides = None, out: Out = None) -
 
 @app.command(epilog="Example: `labelfree report runs/satellite_dino-20250101-120000 --share to-send`")
 def report(
-    folder: Annotated[Path | None, typer.Argument(metavar="DIR", help="Run folder; default: the newest below runs/.", show_default=False)] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="Run folder; default: the newest below runs/.", show_default=False)
+    ] = None,
     share: Annotated[Path | None, typer.Option(metavar="DIR", help="Copy there only what may leave the house.")] = None,
 ) -> None:
     """Write a run's report.html again from its files, or a copy that may be shared."""
@@ -164,7 +175,8 @@ def recipe_check(recipe: RecipeName, overrides: Overrides = None) -> None:
     """Check a recipe without running it. Exit code 2, file, line and the nearest key if something is wrong."""
     checked = labelfree.check_recipe(recipe, overrides or ())
     claim = checked.evaluate.primary
-    typer.echo(f"{recipe}: fine; it will claim {claim.arm} against {claim.against}, {claim.protocol} at {claim.budget} labels a class ({claim.metric}).")
+    asked = f"{claim.protocol} at {claim.budget} labels a class ({claim.metric})"
+    typer.echo(f"{recipe}: fine; it will claim {claim.arm} against {claim.against}, {asked}.")
 
 
 @recipe_app.command("schema", epilog="Example: `labelfree recipe schema --json > recipe.schema.json`")
@@ -226,7 +238,9 @@ def _explain(error: Exception) -> int:
     if isinstance(error, OSError) and error.filename:
         return _fail(f"{error.filename}: {error.strerror or error}.", 1)
     place = f"; the run so far is in {folder}" if (folder := _folder()) else ""
-    return _fail(f"{type(error).__name__}: {error}{place}; this is a fault of labelfree: run again with --debug and report what it prints.", 1)
+    return _fail(
+        f"{type(error).__name__}: {error}{place}; this is a fault of labelfree: run again with --debug and report what it prints.", 1
+    )
 
 
 def _interrupted() -> int:

@@ -35,11 +35,16 @@ class Data(Section):
     bands: list[str] | None = Field(None, description="channel names in stored order, where the files do not say")
     sensor: str | None = Field(None, description="sensor whose scale and wavelengths apply, e.g. sentinel-2-l1c")
     unit: str | None = Field(None, description="unit of the stored numbers, where neither file, card nor sensor says")
-    holdout: Fraction | Auto = Field("auto", description="share of labelled groups set aside as test where no split is given; auto: 0.2 for class folders, else none (cross-validation)")
+    holdout: Fraction | Auto = Field(
+        "auto",
+        description="share of labelled groups set aside as test where no split is given; auto: 0.2 for class folders, else none (cross-validation)",
+    )
     on_error: Literal["fail", "skip"] = Field("fail", description="what to do with an image that cannot be read")
     max_skipped: Fraction = Field(0.01, description="with on_error: skip, stop when a larger share was skipped")
     transductive: bool = Field(False, description="go on although scored images are in the pool; every page says so")
-    leak_limit: Fraction | Auto = Field("auto", description="share of scored images with a near-duplicate that stops a run; auto: max(1 %, 2 rows)")
+    leak_limit: Fraction | Auto = Field(
+        "auto", description="share of scored images with a near-duplicate that stops a run; auto: max(1 %, 2 rows)"
+    )
 
 
 class PoolSettings(Section):
@@ -47,7 +52,9 @@ class PoolSettings(Section):
 
     dir: AnyPath | None = Field(None, description="folder of the pools; default: the user's cache folder")
     max_gb: PositiveFloat | Auto = Field("auto", description="largest size of one pool; auto: half the free space")
-    tile: PositiveInt | Auto | None = Field("auto", description="side of the tiles cut from large or ragged images; null: store images whole")
+    tile: PositiveInt | Auto | None = Field(
+        "auto", description="side of the tiles cut from large or ragged images; null: store images whole"
+    )
 
 
 class BackboneSettings(Section):
@@ -106,9 +113,13 @@ class Evaluate(Section):
     on: Literal["test", "dev"] = "test"
     arms: list[str | ArmSpec] = Field(default_factory=lambda: ["statistics", "random", "imagenet", "imagenet+domain"])
     protocols: Annotated[list[ProtocolName], Field(min_length=1)] = Field(default_factory=lambda: ["knn", "linear"])
-    labels_per_class: Annotated[list[PositiveInt | Literal["all"]], Field(min_length=1)] = Field(default_factory=lambda: [1, 5, 10, 50, "all"])
+    labels_per_class: Annotated[list[PositiveInt | Literal["all"]], Field(min_length=1)] = Field(
+        default_factory=lambda: [1, 5, 10, 50, "all"]
+    )
     draws: Annotated[int, Field(ge=1)] = 5
-    sizes: list[PositiveInt] | Auto = Field("auto", description="input sizes every arm may choose from; auto: 1, 2 and 3 times the images', at most 256")
+    sizes: list[PositiveInt] | Auto = Field(
+        "auto", description="input sizes every arm may choose from; auto: 1, 2 and 3 times the images', at most 256"
+    )
     minutes: PositiveFloat | None = Field(None, description="cuts search points, then draws, then middle budgets, equally for every arm")
     primary: Primary = Primary()
     max_false_alarms: Fraction | None = None

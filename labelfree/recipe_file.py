@@ -21,7 +21,15 @@ from labelfree.recipe_yaml import Keys, expanded, read_yaml, scalar, with_text
 from labelfree.resources import folder, resource
 
 Overrides = Sequence[str] | Mapping[str, Any]
-MEANT = {"epoch": "steps", "epochs": "steps", "iterations": "steps", "learning_rate": "lr", "method": "objective", "image_size": "size", "model": "name"}
+MEANT = {
+    "epoch": "steps",
+    "epochs": "steps",
+    "iterations": "steps",
+    "learning_rate": "lr",
+    "method": "objective",
+    "image_size": "size",
+    "model": "name",
+}
 PATHS: tuple[Keys, ...] = (("data", "root"), ("data", "labels"), ("data", "card"), ("pool", "dir"), ("backbone", "init"))
 
 
@@ -153,7 +161,9 @@ class Draft:
         if problem["type"] == "value_error":
             return f"{key + '.' if key else ''}{problem['ctx']['error']}."
         value = _get(self.values, keys)
-        unquote = "; write it without quotes" if keys in self.lines and isinstance(value, str) and not isinstance(scalar(value), str) else ""
+        unquote = (
+            "; write it without quotes" if keys in self.lines and isinstance(value, str) and not isinstance(scalar(value), str) else ""
+        )
         return f"{key} must be {expected(keys)}, not {value!r}{unquote}."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
@@ -79,20 +80,19 @@ def _range(schema: dict[str, Any]) -> str:
 
 def outline() -> str:
     """Every key with what it may hold, its default and its meaning, as commented YAML."""
+    defaults = Recipe(domain="").model_dump(mode="json")
     lines: list[str] = []
     for name, schema in json_schema()["properties"].items():
         block = _at((name,))
-        if "properties" not in block:
-            lines.append(_entry(name, schema, 0))
-            continue
-        lines.append(f"{name}:  # {block.get('description', '').strip()}")
-        lines += [_entry(key, value, 2) for key, value in block["properties"].items()]
+        if "properties" in block:
+            lines.append(f"{name}:  # {block.get('description', '').strip()}")
+            lines += [_entry(key, value, "  ", defaults[name][key]) for key, value in block["properties"].items()]
+        else:
+            lines.append(_entry(name, schema, "", defaults[name]))
     return "\n".join(lines) + "\n"
 
 
-def _entry(name: str, schema: dict[str, Any], indent: int) -> str:
-    import json
-
-    default = json.dumps(schema["default"], ensure_ascii=False).strip('"') if "default" in schema else ""
+def _entry(name: str, schema: dict[str, Any], indent: str, default: Any) -> str:
     meaning = "; ".join(part for part in (words(schema), schema.get("description", "")) if part)
-    return f"{' ' * indent}{name}: {default}".rstrip() + f"  # {meaning}"
+    shown = default if isinstance(default, str) else json.dumps(default, ensure_ascii=False)
+    return f"{indent}{name}: {shown}".rstrip() + f"  # {meaning}"

@@ -80,7 +80,7 @@ def _locate(node: yaml.Node | None, at: Keys, lines: dict[Keys, int], shown: str
 def scalar(text: str) -> Any:
     """One value as YAML reads it; text that is no YAML stays text."""
     try:
-        return yaml.load(text, Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, Loader)  # Loader is a SafeLoader
     except yaml.YAMLError:
         return text
 

@@ -29,7 +29,18 @@ class Finding:
 
 def diagnose() -> list[Finding]:
     """Every check, in the order a person would put things right. A check that breaks is itself a finding."""
-    checks: list[Callable[[], Finding]] = [python, torch_build, torchvision_fits, threads, bf16, domains, readers, imagenet_weights, disk, cache]
+    checks: list[Callable[[], Finding]] = [
+        python,
+        torch_build,
+        torchvision_fits,
+        threads,
+        bf16,
+        domains,
+        readers,
+        imagenet_weights,
+        disk,
+        cache,
+    ]
     return [_guarded(check) for check in checks]
 
 
@@ -38,14 +49,14 @@ def _guarded(check: Callable[[], Finding]) -> Finding:
         return check()
     except Exception as error:
         what = check.__name__.replace("_", " ")
-        return Finding(what, "wrong", f"could not be checked: {type(error).__name__}: {error}", "reinstall labelfree in a new virtual environment")
+        return Finding(
+            what, "wrong", f"could not be checked: {type(error).__name__}: {error}", "reinstall labelfree in a new virtual environment"
+        )
 
 
 def python() -> Finding:
     """Version and word size of Python."""
     found = ".".join(map(str, sys.version_info[:3]))
-    if sys.version_info < (3, 11):
-        return Finding("Python", "wrong", found, "labelfree needs 3.11 or newer")
     if sys.maxsize < 2**32:
         return Finding("Python", "wrong", f"{found}, 32 bit", "install the 64-bit Python: torch has no other")
     return Finding("Python", "ok", found)
@@ -63,7 +74,12 @@ def torch_build() -> Finding:
         fix = "pip install --force-reinstall torch torchvision --index-url https://download.pytorch.org/whl/cu126 (docs/install.md)"
         return Finding("GPU", "wrong", f"{card} is present but {found} is the CPU build", fix)
     if card:
-        return Finding("GPU", "wrong", f"{card} is present but {found} (CUDA {torch.version.cuda}) cannot use it", "update the NVIDIA driver, then run `nvidia-smi`")
+        return Finding(
+            "GPU",
+            "wrong",
+            f"{card} is present but {found} (CUDA {torch.version.cuda}) cannot use it",
+            "update the NVIDIA driver, then run `nvidia-smi`",
+        )
     if torch.backends.mps.is_available():
         return Finding("GPU", "ok", f"{found}, Apple GPU")
     return Finding("GPU", "ok", f"none; {found} runs on the processor: start from ImageNet weights and keep images small")
@@ -88,7 +104,9 @@ def torchvision_fits() -> Finding:
         import torchvision
         from torchvision.ops import nms
     except (ImportError, RuntimeError) as error:
-        return Finding("torchvision", "wrong", f"does not fit this torch ({error})", "pip install --upgrade --force-reinstall torch torchvision")
+        return Finding(
+            "torchvision", "wrong", f"does not fit this torch ({error})", "pip install --upgrade --force-reinstall torch torchvision"
+        )
     return Finding("torchvision", "ok", f"{torchvision.__version__}, {nms.__name__} loads")
 
 
@@ -113,7 +131,9 @@ def bf16() -> Finding:
         return Finding("bf16", "ok", "supported by the GPU" if able else "not supported by the GPU: pretrain.precision auto means fp32")
     flags = _cpu_flags()
     able = "avx512_bf16" in flags or "amx_bf16" in flags
-    return Finding("bf16", "ok", "supported by the processor" if able else "not supported by the processor: pretrain.precision auto means fp32")
+    return Finding(
+        "bf16", "ok", "supported by the processor" if able else "not supported by the processor: pretrain.precision auto means fp32"
+    )
 
 
 def _cpu_flags() -> set[str]:
@@ -136,7 +156,9 @@ def readers() -> Finding:
     """Packages that domains read files with."""
     found = environment.installed("rasterio")
     if found is None:
-        return Finding("GeoTIFF", "warning", "rasterio is not installed: only JPEG and PNG can be read", "pip install 'labelfree[satellite]'")
+        return Finding(
+            "GeoTIFF", "warning", "rasterio is not installed: only JPEG and PNG can be read", "pip install 'labelfree[satellite]'"
+        )
     import rasterio
 
     return Finding("GeoTIFF", "ok", f"rasterio {found}, GDAL {rasterio.__gdal_version__}")
@@ -151,7 +173,12 @@ def imagenet_weights() -> Finding:
     there = [name for name, module in PACKAGED.items() if find_spec(module)]
     if there:
         return Finding("ImageNet weights", "ok", f"{', '.join(there)} on disk; others are downloaded by timm when first used")
-    return Finding("ImageNet weights", "warning", "none on disk: they are downloaded when first used", "pip install 'labelfree[imagenet]' to work offline")
+    return Finding(
+        "ImageNet weights",
+        "warning",
+        "none on disk: they are downloaded when first used",
+        "pip install 'labelfree[imagenet]' to work offline",
+    )
 
 
 def disk() -> Finding:
@@ -159,7 +186,9 @@ def disk() -> Finding:
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     if free < 2:
         return Finding("disk", "wrong", f"{free:.1f} GiB free here", "free some space, or run in another folder (--out DIR)")
-    return Finding("disk", "warning" if free < 10 else "ok", f"{free:.0f} GiB free here", "checkpoints and pools may need more" if free < 10 else "")
+    return Finding(
+        "disk", "warning" if free < 10 else "ok", f"{free:.0f} GiB free here", "checkpoints and pools may need more" if free < 10 else ""
+    )
 
 
 def cache() -> Finding:

@@ -40,7 +40,8 @@ class Survey:
         yield f"  groups: {len(groups) or 'none named'}"
         if self.first is not None:
             yield f"  first image: {self.first.source or rows[0].id}"
-            yield f"    {' x '.join(map(str, self.first.data.shape[1:]))} pixels, {str(self.first.data.dtype).removeprefix('torch.')}, {self.first.unit}"
+            size, dtype = " x ".join(map(str, self.first.data.shape[1:])), str(self.first.data.dtype).removeprefix("torch.")
+            yield f"    {size} pixels, {dtype}, {self.first.unit}"
             yield f"    {len(self.first.channels)} channels: {', '.join(self.first.channels)}"
             yield from (f"  {sentence}" for sentence in self.domain.missing(self.first.channels))
         if self.read:
@@ -97,8 +98,8 @@ def inspect_files(found: Survey, say: Progress) -> Survey:
             return str(error)
         if expected is not None and sample.channels != expected:
             lacking = [name for name in expected if name not in sample.channels]
-            hint = f" ({', '.join(lacking)} missing)" if lacking else ""
-            return f"{row.id}: {len(sample.channels)} channels{hint}, the first image has {len(expected)}; take it out, or name its channels in data.bands."
+            here = f"{len(sample.channels)} channels" + (f" ({', '.join(lacking)} missing)" if lacking else "")
+            return f"{row.id}: {here}, the first image has {len(expected)}; take it out, or name the channels in data.bands."
         return None
 
     with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as workers:
