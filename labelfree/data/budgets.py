@@ -13,9 +13,7 @@ import numpy as np
 Budget = int | Literal["all"]
 
 
-def draw_order(
-    classes: Sequence[str], groups: Sequence[str | None], ids: Sequence[str], seed: int, draw: int
-) -> dict[str, list[int]]:
+def draw_order(classes: Sequence[str], groups: Sequence[str | None], ids: Sequence[str], seed: int, draw: int) -> dict[str, list[int]]:
     """For each class the positions of its rows in the order in which draw number `draw` hands them out.
 
     Groups of a class come in the order of hash(seed, draw, class, group), rows are taken round-robin over them: few labels show many

@@ -61,7 +61,7 @@ def generated_root(domain: Domain, variant: str, seed: int = 0) -> Path:
     made = Path(tempfile.mkdtemp(prefix=".making-", dir=final.parent))
     try:
         domain.generate(made, seed=seed, variant=variant)
-        os.replace(made, final)
+        made.replace(final)
     except OSError:
         if not final.is_dir():  # else another process was faster
             raise

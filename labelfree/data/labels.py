@@ -65,7 +65,9 @@ def _csv(file: Path) -> list[dict[str, str | None]]:
     rows = []
     for number, cells in enumerate(reader, start=2):
         if len(cells) > len(header):
-            raise DataError(f"{file.name} row {number}: {len(cells)} cells, the header has {len(header)}; quote cells that hold {separator!r}.")
+            raise DataError(
+                f"{file.name} row {number}: {len(cells)} cells, the header has {len(header)}; quote cells that hold {separator!r}."
+            )
         rows.append({name: cell.strip() or None for name, cell in zip(header, cells, strict=False) if name})
     return rows
 

@@ -88,7 +88,9 @@ def manifest_from_dataset(
     """
     known = labels if labels is not None else getattr(dataset, "targets", None)
     if known is None:
-        known = [item[1] if isinstance(item, tuple | list) and len(item) > 1 else None for item in (dataset[i] for i in range(len(dataset)))]
+        known = [
+            item[1] if isinstance(item, tuple | list) and len(item) > 1 else None for item in (dataset[i] for i in range(len(dataset)))
+        ]
     for key, values in {"labels": known, "groups": groups, "splits": splits}.items():
         if values is not None and len(values) != len(dataset):
             raise DataError(f"{name}: {len(values)} {key} for {len(dataset)} items.")
@@ -104,7 +106,7 @@ def manifest_from_dataset(
         )
         for i in range(len(dataset))
     ]
-    return _manifest(rows, Path("."), name, read=_ItemReader(dataset, tuple(channels), unit))
+    return _manifest(rows, Path(), name, read=_ItemReader(dataset, tuple(channels), unit))
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,9 @@ class _ItemReader:
         image = item[0] if isinstance(item, tuple | list) else item
         image = image if isinstance(image, torch.Tensor) else torch.as_tensor(image)
         if image.ndim < 2 or image.shape[0] != len(self.channels):
-            raise DataError(f"{row.id}: shape {tuple(image.shape)}; {len(self.channels)} channels first were announced ({', '.join(self.channels)}).")
+            raise DataError(
+                f"{row.id}: shape {tuple(image.shape)}; {len(self.channels)} channels first were announced ({', '.join(self.channels)})."
+            )
         ones, zeros = (1.0,) * len(self.channels), (0.0,) * len(self.channels)
         return Sample(image, self.channels, ones, zeros, self.unit, source=row.id)
 
@@ -237,4 +241,5 @@ def _beside(cell: str | None, table: Path, root: Path) -> str | None:
 
 
 def _same_file(path: Path) -> str:
-    return os.path.normcase(os.path.abspath(path))
+    """The path made comparable without following links (`resolve` would): a linked image belongs to the folder it is listed in."""
+    return os.path.normcase(os.path.abspath(path))  # noqa: PTH100

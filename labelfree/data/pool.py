@@ -22,7 +22,7 @@ from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
 from labelfree.progress import Progress
 
-__all__ = ["Pool", "build_pool"]
+__all__ = ["Pool", "build_pool", "read_sample"]
 
 Reader = Callable[[Row], Sample]
 PROBE = 64  # images looked at before the plan is made
@@ -144,7 +144,7 @@ class _Build:
         return good
 
     def _look(self, row: Row) -> _Read | DataError:
-        sample = _sample(self.read, row)
+        sample = read_sample(self.read, row)
         return sample if isinstance(sample, DataError) else _Read(_kind(sample), tuple(sample.data.shape[1:]))
 
     def _plan(self, tile: int | None) -> tuple[Cut, list[Row]]:
@@ -157,11 +157,15 @@ class _Build:
         rows = sample_rows(self.rows, int(self.limit / each), self.say)
         cut = Cut(tile, most if tile is not None and max(counts) > most else None)
         if cut.most is not None:
-            self.say.say(f"pool.max_gb: {gigabytes(self.limit)} hold {cut.most} of up to {max(counts)} tiles an image; they are drawn at random.")
+            self.say.say(
+                f"pool.max_gb: {gigabytes(self.limit)} hold {cut.most} of up to {max(counts)} tiles an image; they are drawn at random."
+            )
         entries = round(len(rows) * float(np.mean(np.minimum(counts, cut.most or max(counts)))))
         what = f"tiles of {tile} pixels" if tile is not None else "images, whole"
         about = f"{gigabytes(entries * each)}, about {max(1.0, self.seconds * len(rows)):.0f} s"
-        self.say.say(f"Pool: {len(rows):,} images read once into {entries:,} {what}, {len(self.kind.channels)} channels; {about}; in {self.folder}.")
+        self.say.say(
+            f"Pool: {len(rows):,} images read once into {entries:,} {what}, {len(self.kind.channels)} channels; {about}; in {self.folder}."
+        )
         return cut, rows
 
     def _write(self, cut: Cut, rows: list[Row]) -> dict[str, Any]:
@@ -195,7 +199,7 @@ class _Build:
 
     def _decode(self, row: Row, cut: Cut) -> _Read | DataError | _Changed:
         """Read, compare with the others, cut. Runs in a worker thread."""
-        sample = _sample(self.read, row)
+        sample = read_sample(self.read, row)
         if isinstance(sample, DataError):
             return sample
         kind, pixels = _kind(sample), sample.data.numpy()
@@ -208,7 +212,7 @@ class _Build:
         return _Read(kind, pixels.shape[1:], facts(sample, pixels), tuple(map(np.ascontiguousarray, cut(stored, row.id))))
 
 
-def _sample(read: Reader, row: Row) -> Sample | DataError:
+def read_sample(read: Reader, row: Row) -> Sample | DataError:
     """The row's sample, or what is wrong with its file, in a sentence that names it."""
     try:
         sample = read(row)
@@ -232,7 +236,8 @@ def _differs(row: Row, kind: _Kind, others: _Kind) -> str | None:
     if len(kind.channels) != len(others.channels):
         missing = [name for name in others.channels if name not in kind.channels]
         guess = f" ({', '.join(missing)} missing?)" if 0 < len(missing) < len(others.channels) else ""
-        return f"{row.path}: {len(kind.channels)} bands, others have {len(others.channels)}{guess}. Name what the files hold with data.bands, {out}."
+        count = f"{len(kind.channels)} bands, others have {len(others.channels)}{guess}"
+        return f"{row.path}: {count}. Name what the files hold with data.bands, {out}."
     if kind.channels != others.channels:
         return f"{row.path}: bands {', '.join(kind.channels)}; others have {', '.join(others.channels)}. Name them with data.bands, {out}."
     if kind.dims != others.dims:

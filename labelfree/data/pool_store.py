@@ -90,7 +90,7 @@ class StoreWriter:
         except OSError as error:
             raise _full(self.final, error) from error
         try:
-            os.replace(self.folder, self.final)
+            self.folder.replace(self.final)
         except OSError:  # another process was faster: its store holds the same
             if intact(self.final) is None:
                 raise
@@ -150,7 +150,7 @@ def remove(folder: Path) -> None:
     """Delete a store, out of the way first, so that no half-deleted one is ever found."""
     if folder.exists():
         aside = folder.with_name(f"{folder.name}.making-{uuid4().hex[:8]}")
-        os.replace(folder, aside)
+        folder.replace(aside)
         shutil.rmtree(aside, ignore_errors=True)
 
 
@@ -172,4 +172,6 @@ def _crc(path: Path) -> int:
 
 
 def _full(folder: Path, error: OSError) -> DataError:
-    return DataError(f"{folder.parent}: the pool cannot be written ({error.strerror or error}); free some space, or set pool.dir or a lower pool.max_gb.")
+    return DataError(
+        f"{folder.parent}: the pool cannot be written ({error.strerror or error}); free some space, or set pool.dir or a lower pool.max_gb."
+    )

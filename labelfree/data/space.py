@@ -26,7 +26,9 @@ def sample_rows(rows: Sequence[Row], most: int, say: Progress) -> list[Row]:
         return list(rows)
     labelled = sum(row.label is not None for row in rows)
     if labelled > most:
-        raise DataError(f"pool.max_gb: room for {most:,} images, {labelled:,} have labels; raise it, set pool.dir to a larger disk, or set pool.tile.")
+        raise DataError(
+            f"pool.max_gb: room for {most:,} images, {labelled:,} have labels; raise it, set pool.dir to a larger disk, or set pool.tile."
+        )
     say.say(f"pool.max_gb: room for {most:,} of {len(rows):,} images; those without a label are drawn at random.")
     by_chance = sorted((row.id for row in rows if row.label is None), key=lambda name: hashlib.blake2b(name.encode()).digest())
     chosen = set(by_chance[: most - labelled])

@@ -40,9 +40,7 @@ class Roles:
         return tuple(sorted({row.label for row in (*self.train, *(self.score or ())) if row.label is not None}))
 
 
-def assign_roles(
-    manifest: Manifest, data: Data, on: Literal["test", "dev"], seed: int, places: Mapping[str, Place] | None = None
-) -> Roles:
+def assign_roles(manifest: Manifest, data: Data, on: Literal["test", "dev"], seed: int, places: Mapping[str, Place] | None = None) -> Roles:
     """Roles of all rows (docs/protocol.md 1, 2, 5).
 
     With a split the pool is pretrain + train and rows of no split; dev and test are never in it. Without one the labelled rows, and
@@ -89,7 +87,9 @@ def _given(manifest: Manifest, data: Data, on: Literal["test", "dev"], places: M
         notes.append("The split names no dev or test rows, so scores come from folds over the train rows.")
         without, left = _away_from([row for row in pool if row.id not in train_ids], train, places)
         if not without:
-            raise DataError(f"{manifest.root}: the split has train rows only, so none is left to pretrain on; add data.holdout=0.2 or pretrain rows.")
+            raise DataError(
+                f"{manifest.root}: the split has train rows only, so none is left to pretrain on; add data.holdout=0.2 or pretrain rows."
+            )
         return Roles(without, train, None, "cv", notes + left)
     if not score and manifest.classes:
         other = "dev" if on == "test" else "test"
@@ -111,7 +111,11 @@ def _given(manifest: Manifest, data: Data, on: Literal["test", "dev"], places: M
 
 
 def _away_from(
-    pool: Sequence[Row], scored: Sequence[Row], places: Mapping[str, Place], keep: set[str] = frozenset(), groups: bool = True  # type: ignore[assignment]
+    pool: Sequence[Row],
+    scored: Sequence[Row],
+    places: Mapping[str, Place],
+    keep: set[str] = frozenset(),
+    groups: bool = True,  # type: ignore[assignment]
 ) -> tuple[list[Row], list[str]]:
     """The pool without rows that share a group or ground with scored rows; rows in `keep` (train rows of a split) are only reported."""
     names = {row.group for row in scored} - {None} if groups else set()
@@ -133,7 +137,9 @@ def _classes_meet(train: Sequence[Row], score: Sequence[Row]) -> None:
     known, asked = Counter(row.label for row in train), Counter(row.label for row in score)
     unknown = sorted(str(label) for label in asked if label not in known)
     if unknown:
-        raise DataError(f"Class {unknown[0]!r} has {asked[unknown[0]]} scored images and no train image; label some, or leave the class out.")
+        raise DataError(
+            f"Class {unknown[0]!r} has {asked[unknown[0]]} scored images and no train image; label some, or leave the class out."
+        )
     if len(known) < 2:
         raise DataError(f"Only one class has labels ({_counts(known)}); a comparison needs two.")
 
@@ -163,14 +169,18 @@ def hold_out(labelled: Sequence[Row], share: float, seed: int) -> set[str]:
             held.update(inside)
             taken.update(inside.keys())
         if not held[label]:
-            raise DataError(f"Class {label!r} has {having[label]} group(s) of images, too few to set some aside; label more, or set data.holdout=0.")
+            raise DataError(
+                f"Class {label!r} has {having[label]} group(s) of images, too few to set some aside; label more, or set data.holdout=0."
+            )
     return {row.id for group in test for row in groups[group]}
 
 
 Fold = tuple[np.ndarray, np.ndarray]
 
 
-def folds(targets: Sequence[str] | np.ndarray, groups: Sequence[str | None], draws: int, seed: int, ids: Sequence[str] | None = None) -> list[list[Fold]]:
+def folds(
+    targets: Sequence[str] | np.ndarray, groups: Sequence[str | None], draws: int, seed: int, ids: Sequence[str] | None = None
+) -> list[list[Fold]]:
     """`draws` repeats of stratified folds that never split a group: for each draw k pairs of (train, test) positions.
 
     k = min(5, groups of the rarest class). Rows without a group are their own. Every training part holds every class.

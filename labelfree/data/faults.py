@@ -1,0 +1,116 @@
+"""What a data set is, in a few lines, and what is wrong with it, file by file."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from labelfree.data.manifest import Manifest
+from labelfree.data.pool import read_sample
+from labelfree.data.pool_index import digest
+from labelfree.data.pool_reader import Pool
+from labelfree.data.threads import in_order
+from labelfree.domain import Row, Sample
+from labelfree.errors import DataError
+from labelfree.progress import Progress
+
+FEW = 2  # labels a class, below which nothing can be both learnt and scored
+
+
+def describe(manifest: Manifest, pool: Pool) -> list[str]:
+    """Sentences on a data set's format, sizes, classes, splits and groups; numbers of pixels come from the pool."""
+    seen = pool.fingerprint()
+    shapes = sorted({tuple(map(int, shape)) for shape in pool.index.shape})
+    sizes = " x ".join(map(str, shapes[0])) if len(shapes) == 1 else f"{len(shapes)} sizes, {_by(seen.smallest)} to {_by(seen.largest)}"
+    suffixes = Counter(row.path.suffix.lower() or "no suffix" for row in manifest.rows)
+    files = ", ".join(f"{n:,} {kind}" for kind, n in suffixes.most_common())
+    lines = [
+        f"{manifest.name}: {len(manifest.rows):,} images in {manifest.root} ({files}).",
+        f"{len(seen.channels)} channels ({', '.join(seen.channels)}), {seen.dtype}, {sizes} pixels, unit {seen.unit or 'unknown'}.",
+        "Mean and std: "
+        + "; ".join(f"{name} {mean:.4g} ± {std:.3g}" for name, mean, std in zip(seen.channels, seen.mean, seen.std, strict=True))
+        + ".",
+    ]
+    if pool.tile is not None:
+        lines.append(f"They are cut into {len(pool):,} tiles of {pool.tile} pixels.")
+    if manifest.classes:
+        counts = Counter(row.label for row in manifest.labelled)
+        lines.append(f"{len(counts)} classes: " + ", ".join(f"{label} {counts[label]:,}" for label in manifest.classes) + ".")
+    else:
+        lines.append("No labels.")
+    splits = Counter(row.split or "no split" for row in manifest.rows)
+    lines.append("Splits: " + ", ".join(f"{split} {n:,}" for split, n in sorted(splits.items())) + ".")
+    groups = {row.group for row in manifest.rows} - {None}
+    lines.append(f"{len(groups):,} groups." if groups else "No groups are given.")
+    if pool.places():
+        lines.append(f"{len(pool.places()):,} images have coordinates.")
+    return lines + [f"{identity}: skipped: {reason}" for identity, reason in pool.skipped]
+
+
+@dataclass(frozen=True)
+class _Look:
+    channels: tuple[str, ...]
+    shape: tuple[int, ...]
+    digest: str
+    constant: bool
+
+
+def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress) -> list[str]:
+    """Sentences on files that cannot be read, differ in bands or hold one value only, on copies across splits and on contradicting labels.
+
+    Every file is read once; an empty list means that nothing was found.
+    """
+    faults, looks = [], dict[str, _Look]()
+    for row, found in zip(
+        manifest.rows, say.track(in_order(lambda row: _look(read, row), manifest.rows), "checking images", len(manifest.rows)), strict=True
+    ):
+        if isinstance(found, DataError):
+            faults.append(str(found))
+        else:
+            looks[row.id] = found
+    rows = {row.id: row for row in manifest.rows}
+    usual = Counter(look.channels for look in looks.values()).most_common(1)[0][0] if looks else ()
+    for identity, look in looks.items():
+        if look.channels != usual:
+            faults.append(f"{rows[identity].path}: bands {', '.join(look.channels)}; most files have {', '.join(usual)}.")
+        if look.constant:
+            faults.append(f"{rows[identity].path}: every band holds one value only.")
+    return faults + _copies(rows, looks) + _classes(manifest)
+
+
+def _look(read: Callable[[Row], Sample], row: Row) -> _Look | DataError:
+    sample = read_sample(read, row)
+    if isinstance(sample, DataError):
+        return sample
+    pixels = sample.data.numpy()
+    constant = all(band.min() == band.max() for band in pixels)
+    return _Look(tuple(sample.channels), pixels.shape[1:], digest(pixels), constant)
+
+
+def _copies(rows: dict[str, Row], looks: dict[str, _Look]) -> list[str]:
+    same: dict[str, list[Row]] = defaultdict(list)
+    for identity, look in looks.items():
+        same[look.digest].append(rows[identity])
+    faults = []
+    for copies in same.values():
+        first = copies[0]
+        for other in copies[1:]:
+            if other.split != first.split:
+                faults.append(f"{other.id} ({other.split or 'no split'}) has the same content as {first.id} ({first.split or 'no split'}).")
+            elif first.label is not None and other.label is not None and other.label != first.label:
+                faults.append(f"{other.id} has the same content as {first.id}, labelled {first.label!r} there and {other.label!r} here.")
+    return faults
+
+
+def _classes(manifest: Manifest) -> list[str]:
+    train = Counter(row.label for row in manifest.rows if row.label is not None and row.split in ("train", ""))
+    return [
+        f"Class {label!r} has {train[label]} labels to learn from; at least {FEW} are needed."
+        for label in manifest.classes
+        if train[label] < FEW
+    ]
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

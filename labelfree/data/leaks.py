@@ -1,0 +1,199 @@
+"""The leak guard: are images that are scored also trained on, exactly or nearly? (docs/protocol.md, 3 and 4)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from math import ceil
+from typing import Any
+
+import numpy as np
+
+from labelfree.data.near import alike_by_chance, near_pairs, prints
+from labelfree.data.pool_reader import Pool
+from labelfree.domain import Row
+from labelfree.errors import LeakError
+from labelfree.recipe import Data
+
+LIMIT_SHARE, LIMIT_ROWS = 0.01, 2
+WAYS = "remove them, give a `group` column, raise data.leak_limit, or set data.transductive=true to mark the report"
+
+
+@dataclass(frozen=True)
+class Witnesses:
+    """What the guard knows of n images: their rows, `digests` (n,) and `thumbs` (n, 32, 32)."""
+
+    rows: list[Row]
+    digests: np.ndarray
+    thumbs: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def groups(self) -> list[str]:
+        """The group of each image; one without is its own."""
+        return [_group(row) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class LeakReport:
+    """What was found. Pairs are (trained row id, scored row id), near ones with their r.
+
+    `judged`, `not_judged`: scored images with and without enough structure for the near test. `limit`: scored images that may have a
+    near-duplicate. `chance`: share of random pairs of different groups that look alike. `dropped`: pool row ids that must not be
+    trained on. `scored_near`: ids of scored rows with a near-duplicate, for the score without them.
+    """
+
+    exact: list[tuple[str, str]] = field(default_factory=list)
+    near: list[tuple[str, str, float]] = field(default_factory=list)
+    scored: int = 0
+    judged: int = 0
+    not_judged: int = 0
+    limit: int = 0
+    chance: float = 0.0
+    cannot_tell: bool = False
+    dropped: list[str] = field(default_factory=list)
+    transductive: bool = False
+    scored_near: list[str] = field(default_factory=list)
+    sentence: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and numbers, for leaks.json."""
+        return asdict(self)
+
+
+def witnesses(pool: Pool, rows: Sequence[Row]) -> Witnesses:
+    """What the pool knows of these rows; rows it does not hold (skipped, sampled away) are left out."""
+    where = {row.id: i for i, row in enumerate(pool.images)}
+    held = [row for row in rows if row.id in where]
+    index = np.array([where[row.id] for row in held], dtype=np.int64)
+    return Witnesses(held, pool.index.digests[index], pool.index.thumbs[index])
+
+
+def exact_leaks(trained: Witnesses, scored: Witnesses) -> list[tuple[str, str]]:
+    """Pairs of ids whose decoded pixels are equal."""
+    known: dict[str, list[str]] = {}
+    for digest, row in zip(trained.digests, trained.rows, strict=True):
+        known.setdefault(str(digest), []).append(row.id)
+    return [(one, row.id) for digest, row in zip(scored.digests, scored.rows, strict=True) for one in known.get(str(digest), ())]
+
+
+def guard(trained: Witnesses, scored: Witnesses, data: Data, *, has_test: bool) -> LeakReport:
+    """Compare what is trained on with what is scored.
+
+    With a test split (`has_test`) an exact copy stops the run; without one the pool's copy is named in `dropped`. Near-duplicates
+    are counted and stop the run above `data.leak_limit`, unless random pairs of different groups look as much alike.
+    Raises `LeakError`, unless `data.transductive`.
+    """
+    exact = exact_leaks(trained, scored)
+    known = set(exact)
+    a, b = prints(trained.thumbs), prints(scored.thumbs)
+    near = [(trained.rows[i].id, scored.rows[j].id, round(r, 4)) for i, j, r in near_pairs(a, b)]
+    near = [pair for pair in near if pair[:2] not in known]
+    scored_near = sorted({pair[1] for pair in near})
+    limit = _limit(len(scored), data)
+    both = prints(np.concatenate([trained.thumbs, scored.thumbs]))
+    chance = alike_by_chance(both, trained.groups + scored.groups) if len(scored_near) > limit else 0.0
+    cannot_tell = len(scored_near) > limit and chance > limit / max(1, len(scored))
+    found = LeakReport(
+        exact=exact,
+        near=near,
+        scored=len(scored),
+        judged=int(b.judged.sum()),
+        not_judged=int((~b.judged).sum()),
+        limit=limit,
+        chance=chance,
+        cannot_tell=cannot_tell,
+        dropped=[] if has_test else sorted({pair[0] for pair in exact}),
+        scored_near=scored_near,
+    )
+    fault = _fault(found, has_test)
+    if fault and not data.transductive:
+        raise LeakError(fault)
+    return _with_sentence(found, transductive=fault is not None)
+
+
+def near_groups(images: Witnesses) -> dict[str, str]:
+    """New groups, by row id, for labelled rows that are copies or near-duplicates of each other: joined groups get one name.
+
+    Rows that no copy joins are not named. Where random pairs look alike, only exact copies are joined.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    seen = prints(images.thumbs)
+    links = [(i, j) for i, j, _ in near_pairs(seen, seen) if i < j]
+    touched = len({i for link in links for i in link})
+    if touched > _limit(len(images), Data()) and alike_by_chance(seen, images.groups) > LIMIT_SHARE:
+        links = []
+    links += _same(images.digests.tolist())
+    if not links:
+        return {}
+    n = len(images)
+    by_group = _same(images.groups)
+    i, j = np.array(links + by_group).T
+    _, part = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n, n)), directed=False)
+    changed = {part[i] for link in links for i in link}
+    return {images.rows[i].id: f"alike {_first(images, part, part[i])}" for i in range(n) if part[i] in changed}
+
+
+def _first(images: Witnesses, part: np.ndarray, which: int) -> str:
+    return min(images.groups[i] for i in np.flatnonzero(part == which))
+
+
+def _same(values: Sequence[str]) -> list[tuple[int, int]]:
+    """Links between positions of equal values."""
+    first: dict[str, int] = {}
+    return [(first[value], i) for i, value in enumerate(values) if first.setdefault(value, i) != i]
+
+
+def _limit(scored: int, data: Data) -> int:
+    """How many scored images may have a near-duplicate."""
+    if data.leak_limit == "auto":
+        return max(ceil(LIMIT_SHARE * scored - 1e-9), LIMIT_ROWS)
+    return int(data.leak_limit * scored)
+
+
+def _fault(found: LeakReport, has_test: bool) -> str | None:
+    if found.exact and has_test:
+        one, other = found.exact[0]
+        more = f", and {len(found.exact) - 1} more pairs" if len(found.exact) > 1 else ""
+        way = "Remove one, or set data.transductive=true to mark the report."
+        return f"{one} is in the pool and {other} is scored (same content{more}). {way}"
+    if len(found.scored_near) > found.limit and not found.cannot_tell:
+        one, other, r = max(found.near, key=lambda pair: pair[2])
+        return (
+            f"{len(found.scored_near)} of {found.scored} scored images have a near-duplicate in the pool ({found.limit} are allowed), "
+            f"such as {other} and {one} (r = {r:.3f}); {WAYS}."
+        )
+    return None
+
+
+def _with_sentence(found: LeakReport, transductive: bool) -> LeakReport:
+    parts = []
+    if found.exact:
+        what = (
+            f"{len(found.dropped)} pool images were dropped: their content is scored."
+            if found.dropped
+            else f"{len(found.exact)} exact copies."
+        )
+        parts.append(what)
+    else:
+        parts.append(f"No exact copy among {found.scored} scored images.")
+    if found.cannot_tell:
+        parts.append(
+            f"Cannot tell near-duplicates here: {found.chance:.1%} of random pairs of different groups look as much alike. "
+            "Give a `group` column (part, lot, patient) to keep relatives apart."
+        )
+    else:
+        parts.append(f"{len(found.scored_near)} have a near-duplicate in the pool (r >= 0.97 in any of 8 poses; limit {found.limit}).")
+    if found.not_judged:
+        parts.append(f"{found.not_judged} have too little structure to be judged.")
+    if transductive:
+        parts.append("Transductive: scored images were trained on, so scores are too good.")
+    return replace(found, transductive=transductive, sentence=" ".join(parts))
+
+
+def _group(row: Row) -> str:
+    return row.group if row.group is not None else f"row {row.id}"
