@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from labelfree.errors import DataError
 from labelfree.views.base import Range, ViewOp, uniform
 
 
@@ -29,9 +30,9 @@ class CropDraw:
 class ResizedCrop(ViewOp):
     """A random part of each image, resized to `size` (Szegedy et al. 2015, arXiv:1409.4842).
 
-    Its area is uniform in `scale`, its aspect log-uniform in `ratio`. Input (B, C, *spatial), 2D or 3D; output (B, C, *size). Floating point is interpolated linearly, after averaging
-    over blocks of pixels where a view is much coarser than the image, so that nothing aliases; integers take the
-    nearest pixel, so that the draw of an image can be replayed on its mask.
+    Its area is uniform in `scale`, its aspect log-uniform in `ratio`. Input (B, C, *spatial), 2D or 3D; output (B, C, *size).
+    Floating point is interpolated linearly, after averaging over blocks of pixels where a view is much coarser than the
+    image, so that nothing aliases; integers take the nearest pixel, so that the draw of an image can be replayed on its mask.
     """
 
     def __init__(self, size: int | Sequence[int], scale: Range = (0.2, 1.0), ratio: Range = (3 / 4, 4 / 3)) -> None:
@@ -136,6 +137,9 @@ class Dihedral(ViewOp):
         return coins.to(device)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
+        if self.transpose and x.shape[-1] != x.shape[-2]:
+            shape = f"{x.shape[-2]} by {x.shape[-1]}"
+            raise DataError(f"Dihedral: {shape} pixels cannot be transposed within a batch; crop to squares, or set transpose=False.")
         code = (params.long() * 2 ** torch.arange(params.shape[1], device=params.device)).sum(1)
         posed = torch.empty_like(x)
         for pose, coins in enumerate(product((False, True), repeat=params.shape[1])):

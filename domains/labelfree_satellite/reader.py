@@ -1,0 +1,171 @@
+"""Files to samples: GeoTIFF of any band count and dtype through rasterio, 8-bit pictures through Pillow. The stored dtype is kept."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelfree.errors import DataError
+
+PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+SUFFIXES = PICTURES | {".tif", ".tiff", ".jp2", ".img", ".vrt"}
+ALPHA = "alpha"
+
+
+@dataclass
+class Raster:
+    """What a file holds. `data`: (C, H, W) in its stored dtype. `names`: one a band, None where the file does not say.
+
+    `scale`, `offset`: the file's own, None where it has none. `spacing`: pixel size down and across, in the unit of the CRS.
+    """
+
+    data: np.ndarray
+    names: list[str | None]
+    picture: bool = False
+    scale: tuple[float, ...] | None = None
+    offset: tuple[float, ...] | None = None
+    units: tuple[str, ...] = ()
+    crs: str | None = None
+    bounds: tuple[float, float, float, float] | None = None
+    spacing: tuple[float, float] | None = None
+    nodata: float | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+def open_raster(path: Path) -> Raster:
+    """Decode one file. Raises `DataError` naming it when it is missing, broken, truncated or complex."""
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such file; correct the path in the table, or data.root.")
+    try:
+        raster = _picture(path) if path.suffix.lower() in PICTURES and not _sixteen_bit(path) else _rasterio(path)
+    except DataError:
+        raise
+    except ImportError as error:
+        raise DataError(f"{path}: rasterio is needed to read it; pip install 'labelfree[satellite]'.") from error
+    except Exception as error:  # decoders raise whatever they like at broken bytes
+        reason = str(error.__cause__ or error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path}: is truncated or broken ({reason}); fetch it again, or set data.on_error=skip.") from error
+    if np.iscomplexobj(raster.data):
+        raise DataError(f"{path}: holds complex numbers; save amplitude (and phase) as bands of their own and read those.")
+    if 0 in raster.data.shape:
+        raise DataError(f"{path}: has no pixels; remove it, or set data.on_error=skip.")
+    return raster
+
+
+def _sixteen_bit(path: Path) -> bool:
+    """Pillow narrows 16-bit colour PNGs to 8 bit without a word; the header tells them."""
+    with path.open("rb") as file:
+        head = file.read(25)
+    return head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) == 25 and head[24] == 16
+
+
+def _picture(path: Path) -> Raster:
+    """An 8-bit picture: palettes become colours, transparency is left out, CMYK becomes RGB."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        gray = image.mode in ("1", "L", "LA") or (image.mode == "P" and _gray_palette(image))
+        pixels = np.asarray(image.convert("L" if gray else "RGB"))
+    names: list[str | None] = ["gray"] if gray else ["red", "green", "blue"]
+    return Raster(np.ascontiguousarray(pixels[None] if gray else pixels.transpose(2, 0, 1)), names, picture=True)
+
+
+def _gray_palette(image: Any) -> bool:
+    colours = np.array(image.getpalette("RGB")).reshape(-1, 3)
+    return bool((colours == colours[:, :1]).all())
+
+
+@cache
+def _quiet() -> Any:
+    """rasterio, without its warning at each file that has no coordinates. Imported on first use."""
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning
+
+    warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+    return rasterio
+
+
+def _rasterio(path: Path) -> Raster:
+    with _quiet().open(path) as file:
+        data = file.read()
+        palette = file.colormap(1) if file.count == 1 and file.colorinterp[0].name == "palette" else None
+        if palette is not None:
+            table = np.array([palette.get(index, (0, 0, 0, 255))[:3] for index in range(256)], dtype=np.uint8)
+            return _placed(file, Raster(np.ascontiguousarray(table[data[0]].transpose(2, 0, 1)), ["red", "green", "blue"], picture=True))
+        picture = path.suffix.lower() in PICTURES or data.dtype == np.uint8
+        raster = Raster(data, _names(file, picture), picture, units=tuple(unit or "" for unit in file.units))
+        if any(scale != 1 for scale in file.scales) or any(file.offsets):
+            raster.scale, raster.offset = tuple(file.scales), tuple(file.offsets)
+        _fill(raster, file.nodatavals)
+        return _placed(file, raster)
+
+
+def _names(file: Any, picture: bool) -> list[str | None]:
+    """Band descriptions first, then colour tags; a lone gray tag on the first of many bands is only TIFF's default."""
+    names: list[str | None] = []
+    for description, colour in zip(file.descriptions, file.colorinterp, strict=True):
+        if description:
+            names.append(description)
+        elif colour.name in ("red", "green", "blue", "alpha", "nir", "coastal", "pan", "rededge"):
+            names.append(colour.name)
+        else:
+            names.append("gray" if picture and file.count == 1 else None)
+    known = [name for name in names if name]
+    return names if len(set(known)) == len(known) else [None] * len(names)
+
+
+def _placed(file: Any, raster: Raster) -> Raster:
+    """Coordinates and tags of an open file."""
+    transform = file.transform
+    if file.crs is not None and not transform.is_identity:
+        raster.crs = file.crs.to_string()
+        raster.bounds = tuple(file.bounds)
+        raster.spacing = (float(np.hypot(transform.b, transform.e)), float(np.hypot(transform.a, transform.d)))
+        raster.tags["spacing_unit"] = file.crs.linear_units if file.crs.is_projected else "degree"
+    raster.nodata = file.nodata
+    return raster
+
+
+def _fill(raster: Raster, nodata: Sequence[float | None]) -> None:
+    """Pixels without a measurement take their band's median, so that -9999 or NaN never reach a mean or a loss; their share is noted."""
+    empty = 0
+    for band, value in zip(raster.data, nodata, strict=True):
+        missing = ~np.isfinite(band) if band.dtype.kind == "f" else np.zeros(band.shape, dtype=bool)
+        if value is not None and np.isfinite(value):
+            missing |= band == value
+        if missing.any():
+            band[missing] = np.median(band[~missing]) if not missing.all() else 0
+            empty += int(missing.sum())
+    if empty:
+        raster.tags["nodata_share"] = f"{empty / raster.data.size:.6f}"
+
+
+def selected(path: Path, raster: Raster, wanted: Sequence[str] | None, names: Sequence[str | None]) -> tuple[list[int], tuple[str, ...]]:
+    """Which bands to take and what they are called: (positions, names).
+
+    `wanted`: names that the recipe or card gives. Where the file names its bands they are matched by name, in the order
+    wanted; where it does not, `wanted` lists all of them in stored order, `-` for one to leave out.
+    """
+    if wanted is None:
+        kept = [index for index, name in enumerate(names) if name != ALPHA]
+        return kept, tuple(names[index] or f"band_{index + 1}" for index in kept)
+    if set(wanted) & {name for name in names if name}:
+        absent = [name for name in wanted if name not in names and name != "-"]
+        if absent:
+            held = ", ".join(name or f"band_{index + 1}" for index, name in enumerate(names))
+            raise DataError(f"{path}: no band {', '.join(absent)}; it holds {held}; correct data.bands or remove the file.")
+        return [names.index(name) for name in wanted if name != "-"], tuple(name for name in wanted if name != "-")
+    count = len(names)
+    if count == len(wanted) + 1 and names[-1] == ALPHA:
+        count -= 1
+    if count != len(wanted):
+        given = f"{count} bands, data.bands (or the card) names {len(wanted)}"
+        raise DataError(f"{path}: {given}; use data.bands to name what the file holds, `-` for a band to leave out.")
+    kept = [index for index in range(count) if wanted[index] != "-"]
+    return kept, tuple(wanted[index] for index in kept)

@@ -1,0 +1,49 @@
+"""Pictures of reflectance: RGB for ImageNet networks, and previews for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+WHITE = 0.3  # reflectance shown as white, as in ESA's true-colour images: land is seldom brighter, clouds and snow are
+
+
+def render(x: Tensor, channels: Sequence[str], rgb: tuple[int, int, int] | None, unit: str) -> Tensor | None:
+    """Physical (B, C, H, W) as RGB (B, 3, H, W), nominally 0 to 1 and not clamped; None where red, green and blue are not known.
+
+    Reflectance is divided by 0.3; numbers in an unknown unit by each image's own 98th percentile, one for the three colours.
+    """
+    if rgb is None:
+        if tuple(channels) != ("gray",):
+            return None
+        rgb = (0, 0, 0)
+    picture = x[:, list(rgb)]
+    if unit == "display":
+        return picture
+    if unit == "reflectance":
+        return picture / WHITE
+    top = torch.quantile(picture.flatten(1), 0.98, dim=1)
+    return picture / torch.where(top > 0, top, 1.0).view(-1, 1, 1, 1)
+
+
+def preview(physical: Tensor, rgb: tuple[int, int, int] | None) -> np.ndarray:
+    """(C, H, W) physical to (H, W, 3) uint8: stretched from the 2nd to the 98th percentile, the same for all colours so that hues stay.
+
+    Without named colours the mean of the bands is shown in gray.
+    """
+    picture = physical[list(rgb)] if rgb else _gray(physical).expand(3, -1, -1)
+    low, high = torch.quantile(picture.flatten()[:: max(1, picture.numel() // 1_000_000)], torch.tensor([0.02, 0.98])).tolist()
+    shown = (picture - low) / max(high - low, 1e-12)
+    return (shown.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
+
+
+def _gray(physical: Tensor) -> Tensor:
+    """Bands may have any scale: each counts alike."""
+    spread = physical.flatten(1).std(1).clamp(min=1e-12).view(-1, 1, 1)
+    return (physical / spread).mean(0, keepdim=True)
