@@ -162,5 +162,5 @@ def _unit(text: str) -> tuple[str, float]:
     """`reflectance × 10000` says that stored numbers are 10000 times the reflectance: (unit, scale)."""
     found = re.fullmatch(r"\s*([a-zA-Z_ ]+?)\s*(?:[×x*]\s*([0-9.]+(?:[eE]\d+)?))?\s*", text)
     if not found or (found[2] and float(found[2]) == 0):
-        raise RecipeError(f"data.unit: {text!r} is not understood; write `reflectance × 10000`, `reflectance`, `display × 255` or `stored`.")
+        raise RecipeError(f"data.unit: {text!r} is not known; write `reflectance × 10000`, `reflectance`, `display × 255` or `stored`.")
     return found[1], 1 / float(found[2]) if found[2] else 1.0

@@ -66,7 +66,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "rededge2": ("rededge2", "rededge075", "vre2", "re2"),
     "rededge3": ("rededge3", "rededge078", "vre3", "re3"),
     "nir": ("nir", "nearinfrared", "infrared"),
-    "nir08": ("nir08", "nirnarrow", "narrownir", "nir8a", "nir")  # Landsat 8 has no broad near infrared,
+    "nir08": ("nir08", "nirnarrow", "narrownir", "nir8a", "nir"),  # Landsat 8 has no broad near infrared
     "nir09": ("nir09", "watervapour", "watervapor"),
     "cirrus": ("cirrus",),
     "swir16": ("swir16", "swir1", "swir_1"),
@@ -89,8 +89,8 @@ S2 = (
 )  # fmt: skip
 LANDSAT = (
     ("B1", "coastal", 443.0, 30), ("B2", "blue", 482.0, 30), ("B3", "green", 561.4, 30), ("B4", "red", 654.6, 30),
-    ("B5", "nir08", 864.7, 30), ("B6", "swir16", 1608.9, 30), ("B7", "swir22", 2200.7, 30), ("B8", "pan", 589.5, 15), ("B9", "cirrus", 1373.4, 30),
-    ("B10", "lwir11", 10895.0, 100), ("B11", "lwir12", 12005.0, 100),
+    ("B5", "nir08", 864.7, 30), ("B6", "swir16", 1608.9, 30), ("B7", "swir22", 2200.7, 30), ("B8", "pan", 589.5, 15),
+    ("B9", "cirrus", 1373.4, 30), ("B10", "lwir11", 10895.0, 100), ("B11", "lwir12", 12005.0, 100),
 )  # fmt: skip
 RGBN = (("red", 660.0), ("green", 560.0), ("blue", 480.0), ("nir", 840.0))
 
