@@ -37,13 +37,14 @@ class Data(Section):
     unit: str | None = Field(None, description="unit of the stored numbers, where neither file, card nor sensor says")
     holdout: Fraction | Auto = Field(
         "auto",
-        description="share of labelled groups set aside as test where no split is given; auto: 0.2 for class folders, else none (cross-validation)",
+        description="share of labelled groups set aside as test where no split is given; "
+        "auto: 0.2 for class folders, else none (cross-validation)",
     )
     on_error: Literal["fail", "skip"] = Field("fail", description="what to do with an image that cannot be read")
     max_skipped: Fraction = Field(0.01, description="with on_error: skip, stop when a larger share was skipped")
     transductive: bool = Field(False, description="go on although scored images are in the pool; every page says so")
     leak_limit: Fraction | Auto = Field(
-        "auto", description="share of scored images with a near-duplicate that stops a run; auto: max(1 %, 2 rows)"
+        "auto", description="share of scored images with near-duplicates that stops a run; auto: 1 %, 2 rows"
     )
 
 

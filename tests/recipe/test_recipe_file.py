@@ -104,7 +104,9 @@ def test_yaml_that_would_build_an_object_is_refused(written):
 
 
 def test_overrides_are_typed_as_yaml_and_win(written):
-    recipe = load_recipe(written(), ["pretrain.minutes=0.5", "evaluate.labels_per_class=[1, all]", "pretrain.options.temperature=0.1", "name=2024"])
+    recipe = load_recipe(
+        written(), ["pretrain.minutes=0.5", "evaluate.labels_per_class=[1, all]", "pretrain.options.temperature=0.1", "name=2024"]
+    )
     assert recipe.pretrain.minutes == 0.5 and recipe.evaluate.labels_per_class == [1, "all"]
     assert recipe.pretrain.options == {"temperature": 0.1} and recipe.name == "2024"
     assert load_recipe(written(), {"pretrain.minutes": 0.5}).pretrain.minutes == 0.5
@@ -148,7 +150,9 @@ def test_every_shipped_recipe_is_valid_and_named_after_its_file(name):
     assert recipe == load_recipe(f"recipes/{name}.yaml")
 
 
-words = st.text(st.characters(codec="utf-8", exclude_characters="\x00\x85\u2028\u2029\ufeff", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
+words = st.text(
+    st.characters(codec="utf-8", exclude_characters="\x00\x85\u2028\u2029\ufeff", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12
+)
 
 
 @given(
@@ -157,7 +161,9 @@ words = st.text(st.characters(codec="utf-8", exclude_characters="\x00\x85\u2028\
     root=words.filter(lambda text: "/" not in text).map(lambda text: Path("/data") / text),
     minutes=st.floats(1e-3, 1e6),
     budgets=st.lists(st.integers(1, 1000), min_size=1).map(lambda numbers: [*numbers, "all"]),
-    options=st.dictionaries(words, st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), words), max_size=3),
+    options=st.dictionaries(
+        words, st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), words), max_size=3
+    ),
 )
 def test_what_is_written_reads_back_equal(tmp_path_factory, name, sensor, root, minutes, budgets, options):
     recipe = change(Recipe(domain="satellite"), {"pretrain.minutes": minutes, "evaluate.labels_per_class": budgets})

@@ -1,0 +1,45 @@
+"""`import labelfree` and its help stay quick, lazily: nothing heavy is imported before it is used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+HEAVY = ("torch", "torchvision", "lightning", "timm", "sklearn", "scipy", "rasterio", "pyarrow", "plotly", "numpy", "omegaconf", "pandas")
+
+
+def python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    "module", ["labelfree", "labelfree.cli", "labelfree.recipe", "labelfree.domain", "labelfree.errors", "labelfree.progress"]
+)
+def test_importing_brings_nothing_heavy(module):
+    loaded = python(f"import {module}, sys; print(*sys.modules)").split()
+    assert not set(loaded) & set(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "code", ["import labelfree", "import sys; sys.argv = ['labelfree', '--help']; from labelfree.cli import main; main()"]
+)
+def test_import_and_help_take_under_half_a_second(code):
+    def seconds(code: str) -> float:
+        start = time.perf_counter()
+        python(code)
+        return time.perf_counter() - start
+
+    assert min(seconds(code) for _ in range(5)) < 0.5  # the best of five: other work may run beside the test
+
+
+def test_every_verb_is_listed_and_no_submodule_hides_one():
+    import labelfree
+
+    assert sorted(labelfree.__all__) == list(labelfree.__all__)
+    code = "import labelfree, labelfree.cli, pkgutil, importlib\n"
+    code += "for m in pkgutil.iter_modules(labelfree.__path__): importlib.import_module('labelfree.' + m.name)\n"
+    code += "print(all(callable(getattr(labelfree, name)) for name in labelfree.__all__))"
+    assert python(code).strip() == "True"
