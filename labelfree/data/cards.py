@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from labelfree.errors import DataError
 from labelfree.recipe import Data
@@ -17,7 +17,7 @@ FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*\n(.*)\Z", re.DOTALL)
 
 
 class Statistics(BaseModel):
-    """Mean and standard deviation of each band in the card's unit, measured on `rows` of the set."""
+    """Mean and standard deviation of each band in physical units (stored numbers times scale), measured on `rows` of the set."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,7 +27,11 @@ class Statistics(BaseModel):
 
 
 class Card(BaseModel):
-    """The front matter of a data card. `scale` takes stored numbers to `unit` where the sensor's own does not apply."""
+    """The front matter of a data card.
+
+    `bands`: names in stored order. `unit`: of the numbers meant, `scale` times the stored ones; `reflectance × 10000` says both in one.
+    `split`: how train and test were parted. `generated`: made by the domain's generator in this `variant`, so scores mean nothing.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,7 +41,7 @@ class Card(BaseModel):
     sensor: str | None = None
     bands: tuple[str, ...] | None = None
     unit: str | None = None
-    scale: float | tuple[float, ...] | None = None
+    scale: Annotated[float, Field(gt=0)] | None = None
     split: str = ""
     licence: str
     citation: str
@@ -49,8 +53,6 @@ class Card(BaseModel):
     @model_validator(mode="after")
     def _one_number_a_band(self) -> Card:
         found = {"statistics.mean": self.statistics and self.statistics.mean, "statistics.std": self.statistics and self.statistics.std}
-        if isinstance(self.scale, tuple):
-            found["scale"] = self.scale
         for key, numbers in found.items():
             if numbers and self.bands and len(numbers) != len(self.bands):
                 raise ValueError(f"{key} has {len(numbers)} numbers for {len(self.bands)} bands")
@@ -61,7 +63,8 @@ class Card(BaseModel):
     @property
     def settings(self) -> dict[str, Any]:
         """What a domain is told of this set: `bands`, `sensor`, `unit`."""
-        return {"bands": list(self.bands) if self.bands else None, "sensor": self.sensor, "unit": self.unit}
+        unit = f"{self.unit} × {1 / self.scale:g}" if self.unit and self.scale else self.unit
+        return {"bands": list(self.bands) if self.bands else None, "sensor": self.sensor, "unit": unit}
 
 
 def card_names() -> list[str]:

@@ -13,26 +13,28 @@ from labelfree.domain import Row
 METRES_A_DEGREE = 111_320.0
 PATCHES = 16  # side of a block in patches
 LEAST = 1000.0  # metres
+ALIKE = "alike "  # begins the names of groups that near-duplicates form; then the least group or "row ID" in it
 TOUCH = 0.01  # neighbours of one tiling may share a sliver of this much of the smaller one
 
 
 def spatial_groups(
     rows: Sequence[Row], places: Mapping[str, Place], enough: Callable[[dict[str, str]], bool] = lambda groups: True
 ) -> tuple[dict[str, str], list[str]]:
-    """The spatial block of each row that has a place and no group, by row id, and sentences for the report.
+    """The spatial block of each row that has a place and no group of its owner's, by row id, and sentences for the report.
 
     A block is 16 median patches wide, at least 1 km. Where that leaves too few blocks (`enough` says so), its side is halved, down to
     one patch.
     """
-    here = {row.id: places[row.id] for row in rows if row.group is None and row.id in places}
+    loose = [row for row in rows if row.group is None or row.group.startswith(f"{ALIKE}row ")]
+    here = {row.id: places[row.id] for row in loose if row.id in places}
     if not here:
         return {}, []
     patch = float(np.median([_side(place) for place in here.values()]))
     side = asked = max(PATCHES * patch, LEAST)
-    groups = _blocks(here, side)
+    groups = _blocks(loose, here, side)
     while not enough(groups) and side / 2 >= patch:
         side /= 2
-        groups = _blocks(here, side)
+        groups = _blocks(loose, here, side)
     notes = [f"No groups are given: blocks of {_metres(side)} on the ground are used as groups ({len(set(groups.values()))} blocks)."]
     if side < asked:
         notes.append(f"Blocks of {_metres(asked)} would leave a class in one block, so that neighbours may still resemble each other.")
@@ -62,8 +64,22 @@ def overlapping(rows: Sequence[Row], others: Sequence[Row], places: Mapping[str,
     return found
 
 
-def _blocks(here: Mapping[str, Place], side: float) -> dict[str, str]:
-    return {identity: f"{place.crs} {_block(place, side)}" for identity, place in here.items()}
+def _blocks(rows: Sequence[Row], here: Mapping[str, Place], side: float) -> dict[str, str]:
+    """The block of each row id; blocks that near-duplicates tie together are one."""
+    block = {identity: f"{place.crs} {_block(place, side)}" for identity, place in here.items()}
+    leader: dict[str, str] = {}
+
+    def lead(name: str) -> str:
+        while leader.setdefault(name, name) != name:
+            name = leader[name]
+        return name
+
+    for row in rows:
+        if row.group is not None:
+            one, other = sorted((lead(row.group), lead(block.get(row.id, row.group))))
+            leader[other] = one
+    ties = {row.id: block.get(row.id) or row.group for row in rows}
+    return {identity: lead(name) for identity, name in ties.items() if name is not None}
 
 
 def _block(place: Place, side: float) -> str:

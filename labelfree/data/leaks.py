@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from labelfree.data.ground import ALIKE
 from labelfree.data.near import alike_by_chance, near_pairs, prints
 from labelfree.data.pool_reader import Pool
 from labelfree.domain import Row
@@ -135,7 +136,7 @@ def near_groups(images: Witnesses) -> dict[str, str]:
     i, j = np.array(links + by_group).T
     _, part = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n, n)), directed=False)
     changed = {part[i] for link in links for i in link}
-    return {images.rows[i].id: f"alike {_first(images, part, part[i])}" for i in range(n) if part[i] in changed}
+    return {images.rows[i].id: f"{ALIKE}{_first(images, part, part[i])}" for i in range(n) if part[i] in changed}
 
 
 def _first(images: Witnesses, part: np.ndarray, which: int) -> str:

@@ -53,8 +53,10 @@ class Manifest:
         return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
 
     def with_groups(self, groups: Mapping[str, str]) -> Manifest:
-        """The same table, with the group of each row id in `groups` replaced."""
-        return replace(self, rows=[replace(row, group=groups[row.id]) if row.id in groups else row for row in self.rows])
+        """The same table with the group of each row id in `groups` replaced; other rows of a group that is renamed go along."""
+        renamed = {row.group: groups[row.id] for row in self.rows if row.id in groups and row.group is not None}
+        final = [groups.get(row.id) or renamed.get(row.group or "") or row.group for row in self.rows]
+        return replace(self, rows=[replace(row, group=group) for row, group in zip(self.rows, final, strict=True)])
 
 
 def load_manifest(data: Data, domain: Domain) -> Manifest:

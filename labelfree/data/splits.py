@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -114,7 +114,7 @@ def _away_from(
     pool: Sequence[Row],
     scored: Sequence[Row],
     places: Mapping[str, Place],
-    keep: set[str] = frozenset(),
+    keep: Set[str] = frozenset(),
     groups: bool = True,  # type: ignore[assignment]
 ) -> tuple[list[Row], list[str]]:
     """The pool without rows that share a group or ground with scored rows; rows in `keep` (train rows of a split) are only reported."""
