@@ -1,0 +1,236 @@
+"""What may be said of a run: computed from its files alone, so that anyone can compute it again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from labelfree.data.splits import FEW
+from labelfree.errors import DataError
+from labelfree.recipe import Evaluate, Primary
+from labelfree.training.files import read_json, write_json
+from labelfree.transfer.arms import is_baseline
+from labelfree.transfer.claim_types import Claims, Comparison, TableRow
+from labelfree.transfer.intervals import Interval, from_folds, from_test
+from labelfree.transfer.labels_saved import FEWEST_DRAWS, LabelsSaved, bounds, labels_saved
+from labelfree.transfer.metrics import RESAMPLINGS
+from labelfree.transfer.scores import Place, Scores, paired, read_scores
+from labelfree.transfer.sentences import caption, headline, interval_words, labels, method, points
+
+FILE = "claims.json"
+
+
+def save_claims(folder: Path) -> Claims:
+    """Compute the claims of a run and write them to claims.json."""
+    claims = claims_of(folder)
+    write_json(folder / FILE, claims.to_dict())
+    return claims
+
+
+def claims_of(folder: Path) -> Claims:
+    """The claims of a run folder, from results.csv, predictions.parquet and the primary in recipe.yaml.
+
+    Raises DataError where a file is missing or an arm of the primary was not scored.
+    """
+    recipe = folder / "recipe.yaml"
+    if not recipe.is_file():
+        raise DataError(f"{recipe}: missing, so the primary is unknown. Name a folder that `labelfree run` wrote.")
+    read = yaml.safe_load(recipe.read_text(encoding="utf-8")) or {}
+    settings = Evaluate.model_validate(read.get("evaluate", {}))
+    card, decided = (read_json(path) if (path := folder / name).is_file() else {} for name in ("card.json", "evaluation.json"))
+    scores = read_scores(folder, settings.primary.metric, int(read.get("seed", 0)))
+    return assemble(scores, settings.primary, generated=bool(card.get("generated")), notes=decided.get("notes", ()))
+
+
+def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes: Iterable[str] = ()) -> Claims:
+    """Claims from scores. `generated`: the data are made up, so no labels are saved by anything."""
+    said = list(notes)
+    budgets = list(dict.fromkeys(budget for _, _, budget in scores.cells))
+    place, moved = _primary_place(scores, primary, budgets)
+    said += moved
+    main = _compare(scores, place, primary.against)
+    interval = _interval(scores, place, primary.against)
+    table = [_row(scores, point) for point in scores.cells]
+    strongest = _strongest(scores, place)
+    if strongest and strongest["arm"] not in (primary.arm, primary.against):
+        other = _compare(scores, place, strongest["arm"])
+        strongest["comparison"] = asdict(other) | {"verdict": other.verdict}
+        said.append(
+            f"The strongest ImageNet arm here is {strongest['arm']} (by cross-validation inside the budget): {primary.arm} against it "
+            f"{points(other.mean)}{interval_words(other)}."
+        )
+    saved = None if generated else _labels_saved(scores, place, primary.against)
+    facing = [point for point in scores.cells if point[0] != primary.against and (primary.against, *point[1:]) in scores.cells]
+    if "seeds" not in interval.parts:
+        said.append("The spread between pretrainings is not in the intervals.")
+    undertrained = [
+        f"{row.arm}, {row.protocol}, {labels(row.budget)}: the solver did not converge in {row.undertrained} cells; no claim."
+        for row in table
+        if row.undertrained
+    ]
+    few = _fewest(scores)
+    if scores.crossed and few < FEW:
+        said.append(f"Indicative only: the rarest class has {few} labels.")
+    return Claims(
+        headline=headline(main, saved, scores.crossed and few < FEW, generated),
+        primary=main,
+        resolvable=interval.resolvable if math.isfinite(interval.resolvable) else None,
+        labels_saved=saved,
+        table=table,
+        comparisons=[_compare(scores, point, primary.against) for point in facing],
+        strongest_imagenet=strongest,
+        envelope=_envelope(scores),
+        undertrained=undertrained,
+        caption=caption(),
+        method=method(scores.folds if scores.crossed else None, scores.group_count),
+        notes=list(dict.fromkeys(said)),
+    )
+
+
+def _primary_place(scores: Scores, primary: Primary, budgets: list[str]) -> tuple[Place, list[str]]:
+    """The primary's point; it moves to the largest remaining budget where its own was dropped."""
+    scored = [(arm, primary.protocol, budget) for arm in (primary.arm, primary.against) for budget in budgets]
+    missing = sorted({place[0] for place in scored if place not in scores.cells})
+    if missing:
+        way = "Finish it with `labelfree resume`, or name another primary."
+        raise DataError(f"evaluate.primary: arm {missing[0]!r} has no {primary.protocol} scores in this run. {way}")
+    wanted = str(primary.budget)
+    if wanted in budgets:
+        return (primary.arm, primary.protocol, wanted), []
+    largest = max(budgets, key=lambda budget: math.inf if budget == "all" else int(budget))
+    moved = f"The primary's budget, {labels(wanted)}, was dropped; the primary moved to {labels(largest)}."
+    return (primary.arm, primary.protocol, largest), [moved]
+
+
+def _interval(scores: Scores, place: Place, against: str | None = None) -> Interval:
+    """The interval of a point's mean, or of its difference to another arm's."""
+    values, draws = scores.values(place), None if scores.crossed else scores.resampled(place)
+    if against is not None:
+        other: Place = (against, *place[1:])  # type: ignore[assignment]
+        seeds = (scores.seeds(place), scores.seeds(other))
+        values = paired(values, scores.values(other), seeds)
+        draws = None if draws is None else paired(draws, scores.resampled(other), seeds)
+    if draws is None:
+        folds = values.mean(1).ravel()
+        return from_folds(folds[np.isfinite(folds)], scores.folds)  # a fold without two classes has no AUROC
+    return from_test(values[:, :, 0], draws.mean((0, 1)), scores.group_count)
+
+
+def _compare(scores: Scores, place: Place, against: str) -> Comparison:
+    interval = _interval(scores, place, against)
+    undertrained = any(_undertrained(scores, (arm, *place[1:])) for arm in (place[0], against))
+    low, high, se = (value if math.isfinite(value) else None for value in (interval.low, interval.high, interval.se))
+    p = 1.0 if undertrained else interval.p
+    arm, protocol, budget = place
+    return Comparison(
+        arm, against, protocol, budget, scores.metric, interval.mean, low, high, se, interval.df, p, interval.parts, undertrained
+    )
+
+
+def _own(scores: Scores, place: Place) -> list[dict[str, str]]:
+    return [row for row in scores.rows() if (row["arm"], row["protocol"], row["budget"]) == place]
+
+
+def _undertrained(scores: Scores, place: Place) -> int:
+    return sum("undertrained" in row["flags"].split(";") for row in _own(scores, place))
+
+
+def _row(scores: Scores, place: Place) -> TableRow:
+    interval, rows = _interval(scores, place), _own(scores, place)
+    sizes = [int(row["size"]) for row in rows]
+    low, high = (value if math.isfinite(value) else None for value in (interval.low, interval.high))
+    return TableRow(
+        arm=place[0],
+        backbone=rows[0]["backbone"],
+        protocol=place[1],
+        budget=place[2],
+        x=_x(scores, place),
+        n_labels=scores.labels(place),
+        metric=scores.metric,
+        mean=interval.mean,
+        low=low,
+        high=high,
+        draws=len(scores.draws(place)),
+        seeds=len(scores.seeds(place)),
+        size=max(sorted(set(sizes)), key=sizes.count),
+        undertrained=_undertrained(scores, place),
+    )
+
+
+def _x(scores: Scores, place: Place) -> float:
+    """Labels in the budget over the number of classes."""
+    cell = next(iter(scores.cells[place].values()))
+    return scores.labels(place) / cell.scores.shape[1]
+
+
+def _strongest(scores: Scores, place: Place) -> dict[str, Any] | None:
+    """The ImageNet arm with the best mean inner score at the primary's budget, else at the next larger one that has inner scores."""
+    baselines = sorted({arm for arm, _, _ in scores.cells if is_baseline(arm)})
+    budgets = list(dict.fromkeys(budget for _, _, budget in scores.cells))
+    for budget in budgets[budgets.index(place[2]) :]:
+        means = {}
+        for arm in baselines:
+            flags = [flag for row in _own(scores, (arm, place[1], budget)) for flag in row["flags"].split(";")]
+            inner = [float(flag.removeprefix("inner=")) for flag in flags if flag.startswith("inner=")]
+            if inner:
+                means[arm] = float(np.mean(inner))
+        if means:
+            winner = max(means, key=lambda arm: means[arm])
+            return {"arm": winner, "budget": budget, "inner": means[winner], "among": means}
+    return None
+
+
+def _envelope(scores: Scores) -> list[dict[str, Any]]:
+    """ImageNet's best input size by the scores themselves, for each protocol and budget: drawn, never claimed."""
+    found: dict[tuple[str, str], dict[tuple[str, int], list[float]]] = {}
+    for row in scores.rows(envelope=True):
+        sizes = found.setdefault((row["protocol"], row["budget"]), {})
+        sizes.setdefault((row["arm"], int(row["size"])), []).append(float(row["value"] or "nan"))
+    drawn = []
+    for (protocol, budget), sizes in found.items():
+        (arm, size), values = max(sizes.items(), key=lambda item: np.nanmean(item[1]))
+        point = {"arm": arm, "protocol": protocol, "budget": budget, "x": _x(scores, (arm, protocol, budget))}
+        drawn.append(point | {"size": size, "mean": float(np.nanmean(values))})
+    return drawn
+
+
+def _labels_saved(scores: Scores, place: Place, against: str) -> LabelsSaved | None:
+    """Labels saved at the primary's point, with its interval from joint resamplings of draws and groups."""
+    arm, protocol, _ = place
+    labelled = {budget: _x(scores, (own, proto, budget)) for own, proto, budget in scores.cells if (own, proto) == (arm, protocol)}
+    budgets = sorted(labelled, key=lambda budget: labelled[budget])
+    x = np.array([labelled[budget] for budget in budgets])
+    at = budgets.index(place[2])
+    curves, resampled = [], []
+    draws = max(len(scores.draws((arm, protocol, budget))) for budget in budgets)
+    generator = np.random.default_rng([scores.seed, draws])
+    drawn = generator.integers(draws, size=(RESAMPLINGS, draws))  # the same draws for both arms and all budgets
+    for name in (arm, against):
+        points: list[Place] = [(name, protocol, budget) for budget in budgets]
+        curves.append(np.array([[scores.pooled(point).mean() for point in points]]))
+        resampled.append(np.stack([_resampled_mean(scores.resampled(point).mean(1), drawn) for point in points], 1))
+    ratio = float(labels_saved(x, curves[0], curves[1], at)[0])
+    low, high = bounds(labels_saved(x, resampled[0], resampled[1], at)) if draws >= FEWEST_DRAWS else (None, None)
+    return LabelsSaved(float(x[at]), ratio, low, high, float(x[0] / x[at]), float(x[-1] / x[at]))
+
+
+def _resampled_mean(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """(R, B) values of draws and (B, R') drawn draws -> (B,) means; a budget of one draw has only that one."""
+    if len(values) == 1:
+        return values[0]
+    mean: np.ndarray = values[drawn, np.arange(len(drawn))[:, None]].mean(1)
+    return mean
+
+
+def _fewest(scores: Scores) -> int:
+    """Scored rows of the rarest class; without a test split these are all the labels there are."""
+    cells = next(iter(scores.cells.values()))
+    seed, draw, _ = next(iter(cells))
+    targets = np.concatenate([cells[seed, draw, fold].targets for fold in range(scores.folds)])
+    return int(np.bincount(targets).min())

@@ -1,0 +1,141 @@
+"""What turns images into the features that probes see: a network, plain statistics, or both side by side."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from labelfree.domain import to_physical
+
+if TYPE_CHECKING:
+    from labelfree.data.pool import Pool
+
+NO_SIZE = 0  # the input size of an encoder that has none
+PIXELS = 64 * 128 * 128  # of one batch
+
+
+class Encoder(Protocol):
+    """One arm's feature extractor. `sizes`: the input sizes it may be asked for, in the recipe's order; empty where it has none.
+
+    `blocks`: widths of the parts that features consist of. `digest`: changes whenever features would.
+    """
+
+    arm: str
+    backbone: str
+    seed: int
+    sizes: tuple[int, ...]
+
+    @property
+    def blocks(self) -> tuple[int, ...]: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    def features(self, pool: Pool, entries: Sequence[int], size: int) -> np.ndarray:
+        """(n, D) float32 of the pool's `entries`."""
+        ...
+
+
+class StatisticsEncoder:
+    """The arm that knows no network: mean and standard deviation of each channel, in physical units."""
+
+    arm = "statistics"
+    backbone = ""
+    seed = 0
+    sizes: tuple[int, ...] = ()
+
+    def __init__(self, channels: int) -> None:
+        self.blocks = (2 * channels,)
+        self.digest = f"statistics-{channels}"
+
+    def features(self, pool: Pool, entries: Sequence[int], size: int = NO_SIZE) -> np.ndarray:
+        return in_batches(pool, entries, 128, lambda stored: channel_statistics(to_physical(stored, pool.scale, pool.offset)))
+
+
+class NetworkEncoder:
+    """A network on whole images.
+
+    `backbone`: a module with `.embed(x: (B, C, H, W)) -> (B, D)`; it's put into evaluation mode. `prepare`: (stored (B, C', H', W'), size)
+    -> the network's input at that size. `dim`: D. `name`: the architecture, for the tables.
+    """
+
+    def __init__(
+        self,
+        arm: str,
+        backbone: nn.Module,
+        prepare: Callable[[Tensor, int], Tensor],
+        sizes: Sequence[int],
+        seed: int = 0,
+        *,
+        name: str | None = None,
+        dim: int | None = None,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        self.arm, self.seed, self.sizes = arm, seed, tuple(sizes)
+        self.backbone = name or str(getattr(backbone, "name", type(backbone).__name__))
+        self.network, self.prepare, self.device = backbone.eval().to(device), prepare, device
+        self.blocks = (dim or int(backbone.dim),)  # type: ignore[arg-type]
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the weights."""
+        state = hashlib.sha256()
+        for name, tensor in sorted(self.network.state_dict().items()):
+            state.update(name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        return state.hexdigest()[:16]
+
+    @torch.inference_mode()
+    def embed(self, stored: Tensor, size: int) -> Tensor:
+        """(B, D) float32 on the CPU."""
+        embedded: Tensor = self.network.embed(self.prepare(stored.to(self.device), size))  # type: ignore[operator]
+        return embedded.float().cpu()
+
+    def features(self, pool: Pool, entries: Sequence[int], size: int) -> np.ndarray:
+        return in_batches(pool, entries, max(1, PIXELS // size**2), lambda stored: self.embed(stored, size))
+
+
+class Concatenated:
+    """Several encoders side by side, e.g. ImageNet's RGB features and statistics of all bands. Sizes are the first part's."""
+
+    def __init__(self, arm: str, parts: Sequence[Encoder]) -> None:
+        self.arm, self.parts = arm, tuple(parts)
+        self.backbone, self.seed, self.sizes = parts[0].backbone, parts[0].seed, parts[0].sizes
+        self.blocks = tuple(width for part in parts for width in part.blocks)
+
+    @property
+    def digest(self) -> str:
+        return "+".join(part.digest for part in self.parts)
+
+    def features(self, pool: Pool, entries: Sequence[int], size: int) -> np.ndarray:
+        return np.concatenate([part.features(pool, entries, size if part.sizes else NO_SIZE) for part in self.parts], 1)
+
+
+def channel_statistics(physical: Tensor) -> Tensor:
+    """Mean and standard deviation of each channel: (B, C, *spatial) -> (B, 2C)."""
+    pixels = physical.flatten(2)
+    return torch.cat([pixels.mean(2), pixels.std(2, unbiased=False)], 1)
+
+
+def in_batches(pool: Pool, entries: Sequence[int], batch: int, embed: Callable[[Tensor], Tensor]) -> np.ndarray:
+    """`embed` over entries in batches of images of one size: (n, D) float32, in the order asked for."""
+    positions: dict[tuple[int, ...], list[int]] = {}
+    for at, entry in enumerate(entries):
+        positions.setdefault(() if pool.uniform else tuple(pool[int(entry)].shape), []).append(at)
+    found: np.ndarray | None = None
+    for same in positions.values():
+        for start in range(0, len(same), batch):
+            chunk = same[start : start + batch]
+            wanted = [int(entries[at]) for at in chunk]
+            stored = pool.batch(wanted) if pool.uniform else torch.stack([pool[entry] for entry in wanted])
+            rows = embed(stored).float().cpu().numpy()
+            if found is None:
+                found = np.empty((len(entries), rows.shape[1]), np.float32)
+            found[chunk] = rows
+    assert found is not None, "no entry was asked for"
+    return found

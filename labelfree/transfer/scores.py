@@ -1,0 +1,146 @@
+"""What a run's files say was scored, as arrays: draws, seeds and folds of any arm, and the same on resampled groups."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from labelfree.errors import DataError
+from labelfree.transfer.cells import flat
+from labelfree.transfer.metrics import measure, resampled, resamplings
+from labelfree.transfer.tables import CROSSED, ENVELOPE
+
+Place = tuple[str, str, str]  # arm, protocol, budget: a point of a curve
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Class scores (n, K) of one cell on rows with `targets` (n,); `groups`: (n,) positions among the scored groups."""
+
+    scores: np.ndarray
+    targets: np.ndarray
+    groups: np.ndarray
+
+
+@dataclass(frozen=True)
+class Scores:
+    """All predictions of a run. `cells`: point -> (seed, draw, fold) -> prediction. `results`: the rows of results.csv."""
+
+    cells: dict[Place, dict[tuple[int, int, int], Prediction]]
+    results: list[dict[str, str]]
+    group_count: int
+    crossed: bool
+    metric: str
+    seed: int = 0
+    _resampled: dict[tuple[Place, int, int], np.ndarray] = field(default_factory=dict)
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """(2000, G) resamplings of the scored groups: one stream for all arms and budgets."""
+        return resamplings(self.group_count, self.seed)
+
+    @cached_property
+    def folds(self) -> int:
+        """Folds of one draw."""
+        return 1 + max(fold for cells in self.cells.values() for _, _, fold in cells)
+
+    def seeds(self, place: Place) -> list[int]:
+        return sorted({seed for seed, _, _ in self.cells[place]})
+
+    def draws(self, place: Place) -> list[int]:
+        return sorted({draw for _, draw, _ in self.cells[place]})
+
+    def values(self, place: Place) -> np.ndarray:
+        """(R, S, F) the metric of each draw, seed and fold."""
+        cells, folds, seeds = self.cells[place], range(self.folds), self.seeds(place)
+        return np.array([[[self._value(cells[seed, draw, fold]) for fold in folds] for seed in seeds] for draw in self.draws(place)])
+
+    def _value(self, cell: Prediction) -> float:
+        return measure(self.metric, cell.scores, cell.targets)
+
+    def resampled(self, place: Place) -> np.ndarray:
+        """(R, S, B) the metric of each draw and seed on resampled groups, out-of-fold predictions of a draw taken together."""
+        return np.stack([np.stack([self._resample(place, seed, draw) for seed in self.seeds(place)]) for draw in self.draws(place)])
+
+    def pooled(self, place: Place) -> np.ndarray:
+        """(R, S) the metric of each draw and seed, out-of-fold predictions taken together."""
+        cells = [[self._whole(place, seed, draw) for seed in self.seeds(place)] for draw in self.draws(place)]
+        return np.array([[self._value(cell) for cell in row] for row in cells])
+
+    def _whole(self, place: Place, seed: int, draw: int) -> Prediction:
+        parts = [self.cells[place][seed, draw, fold] for fold in range(self.folds)]
+        return Prediction(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("scores", "targets", "groups")))
+
+    def _resample(self, place: Place, seed: int, draw: int) -> np.ndarray:
+        key = (place, seed, draw)
+        if key not in self._resampled:
+            cell = self._whole(place, seed, draw)
+            self._resampled[key] = resampled(self.metric, cell.scores, cell.targets, cell.groups, self.counts)
+        return self._resampled[key]
+
+    def rows(self, envelope: bool = False) -> list[dict[str, str]]:
+        """Rows of results.csv in the claimed metric: what was scored, or what only draws the envelope."""
+        return [row for row in self.results if row["metric"] == self.metric and (row["flags"] == ENVELOPE) == envelope]
+
+    def labels(self, place: Place) -> float:
+        """Mean number of labels of a point."""
+        return float(np.mean([int(row["n_labels"]) for row in self.rows() if (row["arm"], row["protocol"], row["budget"]) == place]))
+
+
+def paired(first: np.ndarray, second: np.ndarray, seeds: tuple[Sequence[int], Sequence[int]]) -> np.ndarray:
+    """Differences (R, S, …) of two arms on the same draws; an arm of one seed is repeated, others are paired by seed number."""
+    if first.shape[1] > 1 and second.shape[1] > 1:
+        common = sorted(set(seeds[0]) & set(seeds[1]))
+        if not common:
+            raise DataError(f"The arms share no seed ({list(seeds[0])} and {list(seeds[1])}). Pretrain both with the same pretrain.seeds.")
+        first, second = (side[:, [list(own).index(seed) for seed in common]] for side, own in zip((first, second), seeds, strict=True))
+    return first - second
+
+
+def read_scores(folder: Path, metric: str, seed: int = 0) -> Scores:
+    """The scores of a run folder. Raises DataError where a file is missing or isn't one of ours."""
+    results, predictions = folder / "results.csv", folder / "predictions.parquet"
+    for path in (results, predictions):
+        if not path.is_file():
+            raise DataError(f"{path}: missing. `labelfree evaluate` writes it; `labelfree resume {folder}` goes on with an unfinished run.")
+    with results.open(newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    try:
+        table = pq.read_table(predictions)
+        group, row_id = table["group"].to_pylist(), table["row_id"].to_pylist()
+        names = {name: _plain(table[name]) for name in ("arm", "protocol", "budget", "split")}
+        numbers = {name: table[name].to_numpy() for name in ("seed", "draw", "fold", "target")}
+        scores = flat(table["scores"])
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        raise DataError(f"{predictions}: not a table of predictions ({error}). Run `labelfree evaluate` again.") from error
+    owners = np.array([f"group:{own}" if own is not None else f"row:{row}" for own, row in zip(group, row_id, strict=True)])
+    groups, place_of = np.unique(owners, return_inverse=True)
+    cells: dict[Place, dict[tuple[int, int, int], Prediction]] = {}
+    for start, end in _runs(*names.values(), numbers["seed"], numbers["draw"], numbers["fold"]):
+        place = tuple(str(names[name][start]) for name in ("arm", "protocol", "budget"))
+        key = tuple(int(numbers[name][start]) for name in ("seed", "draw", "fold"))
+        cells.setdefault(place, {})[key] = Prediction(scores[start:end], numbers["target"][start:end], place_of[start:end])  # type: ignore[arg-type,index]
+    return Scores(cells, rows, len(groups), bool(len(owners)) and names["split"][0] == CROSSED, metric, seed)
+
+
+def _plain(column: pa.ChunkedArray) -> np.ndarray:
+    return np.array(column.to_pylist(), dtype=object)
+
+
+def _runs(*columns: np.ndarray) -> list[tuple[int, int]]:
+    """Stretches of rows in which no column changes."""
+    if len(columns[0]) == 0:
+        return []
+    changes = np.zeros(len(columns[0]) - 1, bool)
+    for column in columns:
+        changes |= column[1:] != column[:-1]
+    edges = [0, *(np.flatnonzero(changes) + 1).tolist(), len(columns[0])]
+    return list(pairwise(edges))

@@ -1,0 +1,85 @@
+"""The files a comparison leaves (docs/protocol.md, 18): from these alone every interval is computed."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from labelfree.training.files import whole_file, write_json
+from labelfree.transfer.cells import Cell, CellKey, nested
+from labelfree.transfer.metrics import METRICS, measure
+from labelfree.transfer.question import Question
+from labelfree.transfer.setup import Part
+
+TASK = "classification"
+CROSSED = "cv"  # the split column of a comparison without a test split
+KEYS = ("run", "dataset", "split", "arm", "backbone", "seed", "size", "task", "protocol", "budget", "n_labels", "draw", "fold")
+COLUMNS = (*KEYS, "metric", "value", "flags")
+ENVELOPE = "envelope"  # flags a score that exists to be drawn, never to be claimed
+
+
+def write_tables(question: Question, cells: Mapping[CellKey, Cell], folder: Path) -> None:
+    """results.csv (one row a metric of a cell), predictions.parquet (one row a scored image of a cell) and classes.json."""
+    write_json(folder / "classes.json", list(question.classes))
+    with whole_file(folder / "results.csv") as part, part.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for key, cell in cells.items():
+            truth = question.targets[cell.rows]
+            keys = _keys(question, key, cell, cell.size, folder)
+            writer.writerows((*keys, metric, number(measure(metric, cell.scores, truth)), cell.flags) for metric in METRICS)
+            for size, values in cell.envelope.items():
+                keys = _keys(question, key, cell, size, folder)
+                writer.writerows((*keys, metric, number(value), ENVELOPE) for metric, value in values.items())
+    with whole_file(folder / "predictions.parquet") as part, pq.ParquetWriter(part, _schema(), compression="zstd") as tables:
+        for key, cell in cells.items():
+            tables.write_table(_predictions(question, key, cell, folder))
+
+
+def write_budgets(parts: Sequence[Part], path: Path) -> None:
+    """budgets.csv: the order in which each draw labels the rows of a class; budget b is the first b of each."""
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("draw", "fold", "class", "position", "row_id"))
+        for part in parts:
+            for name, rows in part.order.items():
+                writer.writerows((part.draw, part.fold, name, at, part.question.ids[row]) for at, row in enumerate(rows))
+
+
+def number(value: float) -> str:
+    """Every digit of a float, and nothing for NaN."""
+    return "" if math.isnan(value) else repr(float(value))
+
+
+def _keys(question: Question, key: CellKey, cell: Cell, size: int, folder: Path) -> tuple[object, ...]:
+    split = CROSSED if question.crossed else question.split
+    keys = (folder.resolve().name, question.dataset, split, key.arm, key.backbone, key.seed, size, TASK, key.protocol)
+    return (*keys, str(key.budget), cell.n_labels, key.draw, key.fold)
+
+
+def _schema() -> pa.Schema:
+    whole = {"seed", "size", "n_labels", "draw", "fold"}
+    fields = [(name, pa.int32() if name in whole else pa.dictionary(pa.int32(), pa.string())) for name in KEYS]
+    fields += [("row_id", pa.string()), ("group", pa.string()), ("target", pa.int32()), ("scores", pa.list_(pa.float32()))]
+    return pa.schema(fields)
+
+
+def _predictions(question: Question, key: CellKey, cell: Cell, folder: Path) -> pa.Table:
+    count, schema = len(cell.rows), _schema()
+    columns: dict[str, pa.Array] = {}
+    for name, value in zip(KEYS, _keys(question, key, cell, cell.size, folder), strict=True):
+        if pa.types.is_dictionary(schema.field(name).type):
+            columns[name] = pa.DictionaryArray.from_arrays(pa.array(np.zeros(count, np.int32)), pa.array([value], pa.string()))
+        else:
+            columns[name] = pa.array(np.full(count, value, np.int32))
+    columns["row_id"] = pa.array([question.ids[row] for row in cell.rows], pa.string())
+    columns["group"] = pa.array([question.groups[row] for row in cell.rows], pa.string())
+    columns["target"] = pa.array(question.targets[cell.rows].astype(np.int32))
+    columns["scores"] = nested(cell.scores)
+    return pa.table(columns, schema=schema)
