@@ -1,4 +1,4 @@
-"""What a data set is, in a few lines, and what is wrong with it, file by file."""
+"""What is wrong with a data set, file by file."""
 
 from __future__ import annotations
 
@@ -9,43 +9,12 @@ from dataclasses import dataclass
 from labelfree.data.manifest import Manifest
 from labelfree.data.pool import read_sample
 from labelfree.data.pool_index import digest
-from labelfree.data.pool_reader import Pool
 from labelfree.data.threads import in_order
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
 from labelfree.progress import Progress
 
 FEW = 2  # labels a class, below which nothing can be both learnt and scored
-
-
-def describe(manifest: Manifest, pool: Pool) -> list[str]:
-    """Sentences on a data set's format, sizes, classes, splits and groups; numbers of pixels come from the pool."""
-    seen = pool.fingerprint()
-    shapes = sorted({tuple(map(int, shape)) for shape in pool.index.shape})
-    sizes = " x ".join(map(str, shapes[0])) if len(shapes) == 1 else f"{len(shapes)} sizes, {_by(seen.smallest)} to {_by(seen.largest)}"
-    suffixes = Counter(row.path.suffix.lower() or "no suffix" for row in manifest.rows)
-    files = ", ".join(f"{n:,} {kind}" for kind, n in suffixes.most_common())
-    lines = [
-        f"{manifest.name}: {len(manifest.rows):,} images in {manifest.root} ({files}).",
-        f"{len(seen.channels)} channels ({', '.join(seen.channels)}), {seen.dtype}, {sizes} pixels, unit {seen.unit or 'unknown'}.",
-        "Mean and std: "
-        + "; ".join(f"{name} {mean:.4g} ± {std:.3g}" for name, mean, std in zip(seen.channels, seen.mean, seen.std, strict=True))
-        + ".",
-    ]
-    if pool.tile is not None:
-        lines.append(f"They are cut into {len(pool):,} tiles of {pool.tile} pixels.")
-    if manifest.classes:
-        counts = Counter(row.label for row in manifest.labelled)
-        lines.append(f"{len(counts)} classes: " + ", ".join(f"{label} {counts[label]:,}" for label in manifest.classes) + ".")
-    else:
-        lines.append("No labels.")
-    splits = Counter(row.split or "no split" for row in manifest.rows)
-    lines.append("Splits: " + ", ".join(f"{split} {n:,}" for split, n in sorted(splits.items())) + ".")
-    groups = {row.group for row in manifest.rows} - {None}
-    lines.append(f"{len(groups):,} groups." if groups else "No groups are given.")
-    if pool.places():
-        lines.append(f"{len(pool.places()):,} images have coordinates.")
-    return lines + [f"{identity}: skipped: {reason}" for identity, reason in pool.skipped]
 
 
 @dataclass(frozen=True)
@@ -111,6 +80,3 @@ def _classes(manifest: Manifest) -> list[str]:
         if train[label] < FEW
     ]
 
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))

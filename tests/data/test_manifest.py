@@ -1,0 +1,209 @@
+"""Every form a data set is kept in becomes the same kind of table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from labelfree.data.folders import generated_root
+from labelfree.data.manifest import Manifest, load_manifest, manifest_from_dataset
+from labelfree.errors import DataError
+from labelfree.recipe import Data
+from tests.data.fake_domain import PillowDomain, write
+
+DOMAIN = PillowDomain()
+
+
+def image(path: Path, value: int = 0) -> Path:
+    return write(path, np.full((4, 4), value))
+
+
+def load(**data: object) -> Manifest:
+    return load_manifest(Data.model_validate(data), DOMAIN)
+
+
+def test_class_folders(tmp_path: Path) -> None:
+    for name in ("a/1.png", "a/2.png", "b/1.png", "b/2.png"):
+        image(tmp_path / name)
+    found = load(root=tmp_path)
+    assert [(row.id, row.label) for row in found.rows] == [("a/1.png", "a"), ("a/2.png", "a"), ("b/1.png", "b"), ("b/2.png", "b")]
+    assert found.classes == ("a", "b") and found.class_folders and not found.given_split
+
+
+def test_split_folders(tmp_path: Path) -> None:
+    for name in ("train/a/1.png", "train/b/1.png", "test/a/2.png", "val/b/2.png"):
+        image(tmp_path / name)
+    found = load(root=tmp_path)
+    assert {(row.split, row.label) for row in found.rows} == {("train", "a"), ("train", "b"), ("test", "a"), ("dev", "b")}
+    assert found.given_split
+
+
+@pytest.mark.parametrize("names", [["1.png", "2.png"], ["x/1.png", "2.png"], ["s1/1.png", "s2/1.png", "s3/1.png"], ["a/b/1.png", "c/2.png"]])
+def test_other_folders_have_no_labels(tmp_path: Path, names: list[str]) -> None:
+    for name in names:
+        image(tmp_path / name)
+    found = load(root=tmp_path)
+    assert len(found.rows) == len(names) and not found.labelled and not found.class_folders
+
+
+def test_an_empty_class_folder_is_one_sentence(tmp_path: Path) -> None:
+    for name in ("a/1.png", "a/2.png", "b/1.png", "b/2.png"):
+        image(tmp_path / name)
+    (tmp_path / "c").mkdir()
+    with pytest.raises(DataError, match=r"c: class folder without an image"):
+        load(root=tmp_path)
+
+
+def test_labels_pretrain_rows_are_unknown(tmp_path: Path) -> None:
+    for i in range(3):
+        image(tmp_path / f"{i}.png")
+    (tmp_path / "splits.csv").write_text("path,label,split\n0.png,secret,pretrain\n1.png,a,train\n2.png,b,test\n")
+    found = load(root=tmp_path)
+    assert found.rows[0].label is None and found.classes == ("a", "b") and found.given_split
+    (tmp_path / "splits.csv").write_text("path,label,split\n0.png,,pretrain\n1.png,a,train\n2.png,b,test\n")
+    assert load(root=tmp_path) == found and load(root=tmp_path).digest == found.digest
+
+
+def test_paths_under_root_beside_the_table_absolute_and_from_windows(tmp_path: Path) -> None:
+    root, beside, far = tmp_path / "images", tmp_path / "tables", tmp_path / "far"
+    image(root / "a.png"), image(root / "sub" / "b.png"), image(root / "rest.png")
+    image(beside / "c.png"), image(far / "d.png")
+    labels = beside / "labels.csv"
+    labels.write_text(f"path,label\na.png,x\nsub\\b.png,y\nc.png,x\n{far / 'd.png'},y\n")
+    found = load(root=root, labels=labels)
+    ids = {row.id: row.label for row in found.rows}
+    assert ids == {"a.png": "x", "sub/b.png": "y", "c.png": "x", (far / "d.png").as_posix(): "y", "rest.png": None}
+    assert len(found.notes) == 1 and "2 of 4 paths lie outside" in found.notes[0]
+
+
+def test_an_absolute_path_inside_the_root_gets_a_relative_id(tmp_path: Path) -> None:
+    image(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text(f"path,label\n{tmp_path / 'a.png'},x\n")
+    found = load(root=tmp_path, labels=tmp_path / "labels.csv")
+    assert [row.id for row in found.rows] == ["a.png"] and not found.notes
+
+
+def test_labels_alone_make_their_folder_the_root(tmp_path: Path) -> None:
+    image(tmp_path / "a.png"), image(tmp_path / "b.png")
+    (tmp_path / "labels.csv").write_text("path,label\na.png,x\n")
+    found = load(labels=tmp_path / "labels.csv")
+    assert {row.id: row.label for row in found.rows} == {"a.png": "x", "b.png": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("path,label\na.png,x\nmissing.png,y\n", 'labels.csv row 3: "missing.png" is neither under'),
+        ("path,label\na.png,x\na.png,x\n", 'rows 2 and 3: both name "a.png"'),
+        ("path,label\na.png,x\n./a.png,y\n", "with labels 'x' and 'y'"),
+        ("path,label\n/nowhere/a.png,x\n", 'row 2: "/nowhere/a.png" does not exist'),
+    ],
+)
+def test_faulty_rows_are_named(tmp_path: Path, text: str, said: str) -> None:
+    image(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(DataError) as error:
+        load(root=tmp_path, labels=tmp_path / "labels.csv")
+    assert said in str(error.value) and str(error.value).endswith(".")
+
+
+def test_items_of_an_archive_are_found(tmp_path: Path) -> None:
+    np.savez(tmp_path / "all.npz", images=np.zeros((2, 4, 4)))
+    (tmp_path / "splits.csv").write_text("path,label,split\nall.npz#images[0],x,train\nall.npz#images[1],y,test\n")
+    assert [row.id for row in load(root=tmp_path).rows] == ["all.npz#images[0]", "all.npz#images[1]"]
+
+
+def test_a_cards_paths_may_not_leave_the_root(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    image(root / "a.png"), image(tmp_path / "out.png")
+    (root / "splits.csv").write_text("path,label,split\na.png,x,train\n../out.png,y,test\n")
+    assert len(load(root=root).rows) == 2
+    with pytest.raises(DataError, match=r'row 3: "../out.png" leaves the data root'):
+        load(root=root, card="eurosat-rgb")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"root": "/no/such/folder"}, "data.root: /no/such/folder does not exist."),
+        ({}, "nothing to read"),
+        ({"card": "eurosat-rgb"}, "data.root=DIR"),
+        ({"card": "eurosat-rbg"}, "did you mean eurosat-rgb?"),
+    ],
+)
+def test_nothing_to_read(data: dict[str, str], said: str) -> None:
+    with pytest.raises(DataError) as error:
+        load(**data)
+    assert said in str(error.value)
+
+
+def test_folder_without_images_and_root_that_is_a_file(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="holds no image that the pillow domain reads"):
+        load(root=tmp_path)
+    with pytest.raises(DataError, match="is not a folder"):
+        load(root=image(tmp_path / "a.png"))
+
+
+def test_the_generated_sample_is_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABELFREE_CACHE", str(tmp_path / "cache"))
+    found = load(card="generated-satellite")
+    assert Counter(row.split for row in found.rows) == {"train": 2, "test": 2} and found.name == "generated-satellite"
+    before = (found.root / "0.png").stat().st_mtime_ns
+    assert load(card="generated-satellite").root == found.root and (found.root / "0.png").stat().st_mtime_ns == before
+    assert generated_root(DOMAIN, "rgb") != found.root
+    assert not list(found.root.parent.glob(".making-*"))
+
+
+def test_a_generated_card_gives_way_to_a_folder(tmp_path: Path) -> None:
+    image(tmp_path / "mine.png")
+    assert [row.id for row in load(root=tmp_path, card="generated-satellite").rows] == ["mine.png"]
+
+
+class Pairs(torch.utils.data.Dataset):
+    """Four 3-channel items, two classes and one without a label."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, int | None]:
+        return torch.full((3, 5, 6), i, dtype=torch.uint8), None if i == 3 else i % 2
+
+
+def test_a_users_own_dataset() -> None:
+    found = manifest_from_dataset(Pairs(), ["red", "green", "blue"], groups=["p", "p", "q", "q"], unit="display")
+    assert [row.label for row in found.rows] == ["0", "1", "0", None] and found.classes == ("0", "1")
+    assert [row.group for row in found.rows] == ["p", "p", "q", "q"]
+    assert found.read is not None
+    sample = found.read(found.rows[2])
+    assert sample.channels == ("red", "green", "blue") and sample.data.shape == (3, 5, 6) and (sample.data == 2).all()
+    with pytest.raises(DataError, match="3 labels for 4 items"):
+        manifest_from_dataset(Pairs(), ["a", "b", "c"], labels=[0, 1, 0])
+    with pytest.raises(DataError, match="2 channels first were announced"):
+        wrong = manifest_from_dataset(Pairs(), ["a", "b"])
+        assert wrong.read is not None
+        wrong.read(wrong.rows[0])
+
+
+def test_renaming_a_group_takes_all_its_rows_along(tmp_path: Path) -> None:
+    for i in range(3):
+        image(tmp_path / f"{i}.png")
+    (tmp_path / "labels.csv").write_text("path,label,group\n0.png,x,A\n1.png,,A\n2.png,y,\n")
+    found = load(root=tmp_path, labels=tmp_path / "labels.csv").with_groups({"0.png": "new", "2.png": "other"})
+    assert [row.group for row in found.rows] == ["new", "new", "other"]
+
+
+def test_eurosat_rgb_as_card_and_as_labels(real_data: Callable[[str], Path], tmp_path: Path) -> None:
+    root = real_data("eurosat_rgb")
+    by_card = load(root=root, card="eurosat-rgb")
+    assert Counter(row.split for row in by_card.rows) == {"pretrain": 7411, "train": 1000, "dev": 589, "test": 800}
+    assert len(by_card.classes) == 10 and not any(row.label for row in by_card.subset("pretrain"))
+    few = by_card.subset("train")[::20]
+    labels = tmp_path / "labels.csv"
+    labels.write_text("path;label\n" + "".join(f"{row.id};{row.label}\n" for row in few))
+    own = load(root=root, labels=labels)
+    assert len(own.rows) == len(by_card.rows) and len(own.labelled) == len(few) and not own.given_split
