@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from labelfree.backbones.weights import LoadedBackbone
+    from labelfree.data.manifest import Manifest
     from labelfree.domain import Sample
     from labelfree.pipeline import Run
     from labelfree.planning.diagnosis import Finding
@@ -37,29 +38,54 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'labelfree' has no attribute {name!r}")
 
 
-def run(recipe: Recipe | Source, overrides: Overrides = (), out: Source | None = None, *, say: Progress | None = None) -> Run:
+def run(
+    recipe: Recipe | Source,
+    overrides: Overrides = (),
+    out: Source | None = None,
+    *,
+    manifest: Manifest | None = None,
+    say: Progress | None = None,
+) -> Run:
     """Carry a recipe out from end to end: pool, pretraining, comparison, report. Returns the `Run` (folder, headline, weights, results).
 
     `recipe`: a YAML file, the name of a shipped recipe, or a `Recipe`. `overrides`: `["pretrain.minutes=3"]` or `{"pretrain.minutes": 3}`.
     `out`: the run's folder, new or empty, or an unfinished run of the same recipe; default `runs/<recipe>-<time>`.
+    `manifest`: your own torch `Dataset` instead of files, as `labelfree.data.manifest_from_dataset` gives it.
     """
+    checked = _recipe(recipe, overrides)  # a mistake in it is told before anything heavy is imported
     from labelfree.pipeline import run_recipe
 
-    return run_recipe(_recipe(recipe, overrides), _path(out), command=_command(), progress=_say(say))
+    return run_recipe(checked, _path(out), command=_command(), progress=_say(say), manifest=manifest)
 
 
-def pretrain(recipe: Recipe | Source, overrides: Overrides = (), out: Source | None = None, *, say: Progress | None = None) -> Run:
+def pretrain(
+    recipe: Recipe | Source,
+    overrides: Overrides = (),
+    out: Source | None = None,
+    *,
+    manifest: Manifest | None = None,
+    say: Progress | None = None,
+) -> Run:
     """Only the pretraining of a recipe: leaves `backbone.safetensors` and its sidecar in the run's folder."""
+    checked = _recipe(recipe, overrides)  # a mistake in it is told before anything heavy is imported
     from labelfree.pipeline import pretrain_only
 
-    return pretrain_only(_recipe(recipe, overrides), _path(out), command=_command(), progress=_say(say))
+    return pretrain_only(checked, _path(out), command=_command(), progress=_say(say), manifest=manifest)
 
 
-def evaluate(recipe: Recipe | Source, overrides: Overrides = (), out: Source | None = None, *, say: Progress | None = None) -> Run:
+def evaluate(
+    recipe: Recipe | Source,
+    overrides: Overrides = (),
+    out: Source | None = None,
+    *,
+    manifest: Manifest | None = None,
+    say: Progress | None = None,
+) -> Run:
     """Only the comparison of a recipe: pretrained arms come from the run in `out`, or from weight files named as arms."""
+    checked = _recipe(recipe, overrides)  # a mistake in it is told before anything heavy is imported
     from labelfree.pipeline import evaluate_only
 
-    return evaluate_only(_recipe(recipe, overrides), _path(out), command=_command(), progress=_say(say))
+    return evaluate_only(checked, _path(out), command=_command(), progress=_say(say), manifest=manifest)
 
 
 def resume(folder: Source, *, say: Progress | None = None) -> Run:

@@ -10,24 +10,37 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 import labelfree
 from labelfree.errors import Interrupted, LabelfreeError
 
 if TYPE_CHECKING:
-    from labelfree.pipeline import Run
     from labelfree.planning.survey import Survey
     from labelfree.progress import Console
 
 EXIT_CODES = """Exit codes: 0 done; 1 anything else wrong; 2 recipe, override or usage; 3 data; 4 leak: scored images are in the pool;
-5 training cannot go on (collapse, NaN, memory, disk); 75 stopped but saved: go on with `labelfree resume DIR`."""
+5 training cannot go on (collapse, NaN, memory, disk); 75 stopped but saved: go on with: labelfree resume DIR"""
+
+
+class Verbs(TyperGroup):
+    """Turns Ctrl-C and SIGTERM into a sentence, before typer makes an exit code of its own of them."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            folder = _folder()
+            raise Interrupted(f"Stopped. Go on with: labelfree resume {folder}" if folder else "Stopped; nothing had begun.") from None
+
 
 app = typer.Typer(
     name="labelfree",
+    cls=Verbs,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,
 )
@@ -79,39 +92,31 @@ def everything(
     """Pretrain on your own unlabelled images, then learn whether, and how many labels, it saves against ImageNet."""
 
 
-def _finished(done: Run) -> None:
-    """The last lines of a run: its answer, and where everything lies."""
-    if done.headline:
-        typer.echo(done.headline)
-    page = done.folder / "report.html"
-    typer.echo(f"report: {page}" if page.is_file() else f"run: {done.folder}")
-
-
-@app.command(epilog="Example: `labelfree run recipes/satellite_dino.yaml data.root=/my/images data.labels=labels.csv pretrain.minutes=60`")
+@app.command(epilog="Example: labelfree run recipes/satellite_dino.yaml data.root=/my/images data.labels=labels.csv pretrain.minutes=60")
 def run(recipe: RecipeName, overrides: Overrides = None, out: Out = None) -> None:
     """Carry out a recipe: pool, pretraining, comparison with ImageNet, report."""
-    _finished(labelfree.run(recipe, overrides or (), out, say=_console()))
+    labelfree.run(recipe, overrides or (), out, say=_console())
 
 
-@app.command(epilog="Example: `labelfree resume runs/satellite_dino-20250101-120000`")
+@app.command(epilog="Example: labelfree resume runs/satellite_dino-20250101-120000")
 def resume(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an unfinished run.", show_default=False)]) -> None:
     """Go on with an unfinished run, exactly where it stopped."""
-    _finished(labelfree.resume(folder, say=_console()))
+    labelfree.resume(folder, say=_console())
 
 
-@app.command(epilog="Example: `labelfree pretrain recipes/satellite_simclr.yaml data.root=/my/images pretrain.minutes=60 --out backbone`")
+@app.command(epilog="Example: labelfree pretrain recipes/satellite_simclr.yaml data.root=/my/images pretrain.minutes=60 --out backbone")
 def pretrain(recipe: RecipeName, overrides: Overrides = None, out: Out = None) -> None:
     """Only pretrain: leaves backbone.safetensors and the JSON that says how to use it."""
-    _finished(labelfree.pretrain(recipe, overrides or (), out, say=_console()))
+    labelfree.pretrain(recipe, overrides or (), out, say=_console())
 
 
-@app.command(epilog="Example: `labelfree evaluate recipes/satellite_dino.yaml data.labels=labels.csv --out backbone`")
+@app.command(epilog="Example: labelfree evaluate recipes/satellite_dino.yaml data.labels=labels.csv --out backbone")
 def evaluate(recipe: RecipeName, overrides: Overrides = None, out: Out = None) -> None:
     """Only compare: arms pretrained in DIR, or weight files that the recipe names, against ImageNet."""
-    _finished(labelfree.evaluate(recipe, overrides or (), out, say=_console()))
+    labelfree.evaluate(recipe, overrides or (), out, say=_console())
 
 
-@app.command(epilog="Example: `labelfree report runs/satellite_dino-20250101-120000 --share to-send`")
+@app.command(epilog="Example: labelfree report runs/satellite_dino-20250101-120000 --share to-send")
 def report(
     folder: Annotated[
         Path | None, typer.Argument(metavar="DIR", help="Run folder; default: the newest below runs/.", show_default=False)
@@ -122,13 +127,13 @@ def report(
     typer.echo(f"report: {labelfree.report(folder or _newest_run(), share)}")
 
 
-@app.command(epilog="Example: `labelfree demo --out demo`")
+@app.command(epilog="Example: labelfree demo --out demo")
 def demo(overrides: Overrides = None, out: Out = None) -> None:
     """Run the shipped recipe on generated images: no download, under five minutes on two cores."""
-    _finished(labelfree.demo(overrides or (), out, say=_console()))
+    labelfree.demo(overrides or (), out, say=_console())
 
 
-@app.command(epilog="Example: `labelfree doctor`")
+@app.command(epilog="Example: labelfree doctor")
 def doctor() -> None:
     """Look at this machine and installation, and say how to put right what is wrong. Exit code 1 if something is."""
     findings = labelfree.doctor()
@@ -138,13 +143,13 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-@data_app.command("show", epilog="Example: `labelfree data show /my/images data.labels=labels.csv`")
+@data_app.command("show", epilog="Example: labelfree data show /my/images data.labels=labels.csv")
 def data_show(source: Source, overrides: Overrides = None, domain: DomainName = None) -> None:
     """Count images, classes, splits and groups, and describe the first image."""
     _print(labelfree.show_data(source, overrides or (), domain))
 
 
-@data_app.command("check", epilog="Example: `labelfree data check /my/images data.labels=labels.csv`")
+@data_app.command("check", epilog="Example: labelfree data check /my/images data.labels=labels.csv")
 def data_check(source: Source, overrides: Overrides = None, domain: DomainName = None) -> None:
     """Read every image; name each that is broken or has other channels. Exit code 3 if there is one."""
     found = labelfree.check_data(source, overrides or (), domain, say=_console())
@@ -153,7 +158,7 @@ def data_check(source: Source, overrides: Overrides = None, domain: DomainName =
         raise typer.Exit(3)
 
 
-@data_app.command("sample", epilog="Example: `labelfree data sample generated --seed 1`")
+@data_app.command("sample", epilog="Example: labelfree data sample generated --seed 1")
 def data_sample(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.", show_default=False)],
     domain: DomainName = None,
@@ -164,13 +169,13 @@ def data_sample(
     typer.echo(f"generated: {labelfree.sample_data(folder, domain, seed=seed, variant=variant)}")
 
 
-@recipe_app.command("show", epilog="Example: `labelfree recipe show satellite_dino pretrain.minutes=60`")
+@recipe_app.command("show", epilog="Example: labelfree recipe show satellite_dino pretrain.minutes=60")
 def recipe_show(recipe: RecipeName, overrides: Overrides = None) -> None:
     """Print the whole recipe, every default written out."""
     typer.echo(labelfree.show_recipe(recipe, overrides or ()), nl=False)
 
 
-@recipe_app.command("check", epilog="Example: `labelfree recipe check recipes/mine.yaml`")
+@recipe_app.command("check", epilog="Example: labelfree recipe check recipes/mine.yaml")
 def recipe_check(recipe: RecipeName, overrides: Overrides = None) -> None:
     """Check a recipe without running it. Exit code 2, file, line and the nearest key if something is wrong."""
     checked = labelfree.check_recipe(recipe, overrides or ())
@@ -179,7 +184,7 @@ def recipe_check(recipe: RecipeName, overrides: Overrides = None) -> None:
     typer.echo(f"{recipe}: fine; it will claim {claim.arm} against {claim.against}, {asked}.")
 
 
-@recipe_app.command("schema", epilog="Example: `labelfree recipe schema --json > recipe.schema.json`")
+@recipe_app.command("schema", epilog="Example: labelfree recipe schema --json > recipe.schema.json")
 def recipe_schema(as_json: Annotated[bool, typer.Option("--json", help="As JSON Schema, for editors.")] = False) -> None:
     """List every key with what it may hold, its default and its meaning."""
     import json
@@ -214,10 +219,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if debug:
             raise
         code = _explain(error)
-    except KeyboardInterrupt:
-        if debug:
-            raise
-        code = _interrupted()
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -231,7 +232,8 @@ def _explain(error: Exception) -> int:
         return _fail(str(error), error.exit_code)
     usage: Any = getattr(error, "format_message", None)  # typer's own complaints, whichever version of click it carries
     if usage is not None:
-        return _fail(f"{usage().rstrip('.')}; see `labelfree --help`.", 2)
+        sentence = " ".join(usage().split())
+        return _fail(f"{sentence}{'' if sentence.endswith(('.', '?')) else '.'} See `labelfree --help`.", 2)
     if isinstance(error, BrokenPipeError):  # `labelfree recipe schema | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -243,19 +245,12 @@ def _explain(error: Exception) -> int:
     )
 
 
-def _interrupted() -> int:
-    folder = _folder()
-    if folder is None:
-        return _fail("Stopped.", 130)
-    return _fail(f"Stopped. Go on with: labelfree resume {folder}", Interrupted.exit_code)
-
-
 def _folder() -> Path | None:
     """The folder of the run under way: where its log is."""
     log = State.console.log if State.console is not None else None
     if log is None:
         return None
-    return next((above for above in log.parents if (above / "recipe.yaml").is_file()), log.parent)
+    return log.parent.parent if log.parent.name == "private" else log.parent
 
 
 def _fail(sentence: str, code: int) -> int:

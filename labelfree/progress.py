@@ -29,6 +29,10 @@ class Progress(Protocol):
         """Print one sentence, and keep it in the run's log."""
         ...
 
+    def log_to(self, path: Path) -> None:
+        """From here on every line is also appended to `path`, with the time."""
+        ...
+
     def track(self, items: Iterable[T] | int, label: str, total: int | None = None) -> Track[T]:
         """Follow work: `for x in say.track(xs, "reading")`, or `with say.track(500, "training") as bar: bar.advance()`.
 
@@ -87,6 +91,9 @@ class Silent:
     def say(self, sentence: str) -> None:
         """Swallow the sentence."""
 
+    def log_to(self, path: Path) -> None:
+        """Keep nothing."""
+
     def track(self, items: Iterable[T] | int, label: str, total: int | None = None) -> Track[T]:
         """Count without showing."""
         return Track(items, label, total)
@@ -106,7 +113,7 @@ class Console:
         self.log = log
 
     def log_to(self, path: Path) -> None:
-        """From here on every line is also appended to `path`."""
+        """From here on every line is also appended to `path`, with the time."""
         self.log = path
 
     def say(self, sentence: str) -> None:

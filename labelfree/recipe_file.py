@@ -47,13 +47,13 @@ def load_recipe(source: str | Path, overrides: Overrides = ()) -> Recipe:
     shipped = path.resolve().parent == folder("recipes").resolve()
     values, lines = read_yaml(path, str(source))
     draft = Draft(values, lines, str(source), path.stem)
-    draft.prepare(Path.cwd() if shipped else path.resolve().parent)
-    return draft.overridden(overrides).checked()
+    draft.values = expanded(values, draft.where)
+    return draft.anchored(Path.cwd() if shipped else path.resolve().parent).overridden(overrides).checked()
 
 
 def change(recipe: Recipe, overrides: Overrides) -> Recipe:
-    """A recipe made in Python, with overrides applied."""
-    return Draft(recipe.model_dump(mode="json"), {}, "recipe", recipe.name).overridden(overrides).checked() if overrides else recipe
+    """A recipe made in Python, with overrides applied. Relative paths are relative to the current folder."""
+    return Draft(recipe.model_dump(mode="json"), {}, "recipe", recipe.name).anchored(Path.cwd()).overridden(overrides).checked()
 
 
 def to_yaml(recipe: Recipe) -> str:
@@ -78,14 +78,14 @@ class Draft:
         self.given: dict[Keys, str] = {}  # overrides as typed
         self.text: dict[Keys, str] = {}  # their right-hand side before YAML read it
 
-    def prepare(self, base: Path) -> None:
-        """Put variables in, and make the paths of a recipe file absolute: they are relative to its folder `base`."""
-        self.values = expanded(self.values, self.where)
+    def anchored(self, base: Path) -> Draft:
+        """The same draft with relative paths made absolute, from the folder `base`."""
         for keys in PATHS:
             text = _get(self.values, keys)
             if isinstance(text, str):
                 _put(self.values, keys, _path(keys, text, base))
         self._anchor_arms(base)
+        return self
 
     def _anchor_arms(self, base: Path) -> None:
         arms = _get(self.values, ("evaluate", "arms"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -27,12 +28,15 @@ def test_importing_brings_nothing_heavy(module):
     "code", ["import labelfree", "import sys; sys.argv = ['labelfree', '--help']; from labelfree.cli import main; main()"]
 )
 def test_import_and_help_take_under_half_a_second(code):
-    def seconds(code: str) -> float:
-        start = time.perf_counter()
+    def seconds() -> float:
+        """Processor time where the system counts it for children: other tests run beside this one."""
+        before, start = os.times(), time.perf_counter()
         python(code)
-        return time.perf_counter() - start
+        after = os.times()
+        used = after.children_user + after.children_system - before.children_user - before.children_system
+        return used or time.perf_counter() - start
 
-    assert min(seconds(code) for _ in range(5)) < 0.5  # the best of five: other work may run beside the test
+    assert min(seconds() for _ in range(5)) < 0.5
 
 
 def test_every_verb_is_listed_and_no_submodule_hides_one():

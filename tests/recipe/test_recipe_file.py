@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelfree.errors import RecipeError
-from labelfree.recipe import ArmSpec, Recipe
+from labelfree.recipe import ArmSpec, Data, Recipe
 from labelfree.recipe_file import change, load_recipe, to_yaml
 from labelfree.resources import resource_names
 
@@ -130,6 +130,12 @@ def test_paths_are_relative_to_where_they_are_written(written, tmp_path, monkeyp
     assert recipe.evaluate.arms[-1] == ArmSpec(name="w", weights=tmp_path / "w.safetensors")
     assert recipe.data.labels == elsewhere / "labels.csv" and recipe.data.root == elsewhere / "../images"
     assert load_recipe("satellite_dino", ["data.root=x"]).data.root == elsewhere / "x"
+
+
+def test_paths_of_a_recipe_made_in_python_are_relative_to_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe = change(Recipe(domain="satellite", data=Data(root=Path("images"))), {"data.labels": Path("labels.csv")})
+    assert (recipe.data.root, recipe.data.labels) == (tmp_path / "images", tmp_path / "labels.csv")
 
 
 def test_a_folder_alone_replaces_the_recipes_card(written):
