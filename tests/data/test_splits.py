@@ -1,0 +1,213 @@
+"""PROTOCOL 1, 2 and 5: who is pretrained on, who gives labels, who is scored; and folds that never split a group."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelfree.data.ground import overlapping, spatial_groups
+from labelfree.data.manifest import Manifest
+from labelfree.data.pool_index import Place
+from labelfree.data.splits import assign_roles, folds, hold_out
+from labelfree.domain import Row
+from labelfree.errors import DataError, LeakError
+from labelfree.recipe import Data
+
+ROOT = Path("/images")
+
+
+def row(i: int, label: str | None = None, group: str | None = None, split: str = "") -> Row:
+    return Row(f"{i:03d}.tif", ROOT / f"{i:03d}.tif", label=label, group=group, split=split)
+
+
+def manifest(rows: list[Row], **more: bool) -> Manifest:
+    return Manifest(rows, ROOT, "made", tuple(sorted({r.label for r in rows if r.label})), **more)
+
+
+def ids(rows: list[Row] | None) -> set[str]:
+    assert rows is not None
+    return {r.id for r in rows}
+
+
+SPLIT = [
+    *(row(i, None, split="pretrain") for i in range(10)),
+    *(row(10 + i, "ab"[i % 2], split="train") for i in range(10)),
+    *(row(20 + i, "ab"[i % 2], split="dev") for i in range(4)),
+    *(row(30 + i, "ab"[i % 2], split="test") for i in range(6)),
+    row(40),
+]
+
+
+@pytest.mark.parametrize("on", ["test", "dev"])
+def test_scored_rows_are_never_pretrained_on(on: str) -> None:
+    roles = assign_roles(manifest(SPLIT, given_split=True), Data(), on, 0)  # type: ignore[arg-type]
+    assert ids(roles.pool) == ids(SPLIT[:20]) | {"040.tif"}
+    assert ids(roles.train) == ids(SPLIT[10:20]) and roles.split == on
+    assert roles.score == [r for r in SPLIT if r.split == on]
+    assert roles.classes == ("a", "b")
+
+
+def test_blanking_labels_of_pool_rows_changes_nothing() -> None:
+    secret = [replace(r, label="c") if r.split == "pretrain" else r for r in SPLIT]
+    # a manifest never carries these labels; if one did, roles would still not look at them
+    told, blank = (assign_roles(manifest(rows, given_split=True), Data(), "test", 0) for rows in (secret, SPLIT))
+    assert (told.train, told.score, told.classes) == (blank.train, blank.score, blank.classes) and ids(told.pool) == ids(blank.pool)
+
+
+def test_without_a_split_labelled_rows_and_their_groups_stay_out() -> None:
+    rows = [*(row(i, "ab"[i % 2], group=f"g{i // 2}") for i in range(20)), row(50, None, "g0"), row(51, None, "other"), row(52)]
+    roles = assign_roles(manifest(rows), Data(), "test", 0)
+    assert roles.score is None and roles.split == "cv"
+    assert ids(roles.train) == ids(rows[:20]) and ids(roles.pool) == {"051.tif", "052.tif"}
+    assert any("1 images without a label share a group" in note for note in roles.notes)
+
+
+def test_without_labels_everything_is_pretrained_on() -> None:
+    roles = assign_roles(manifest([row(1), row(2)]), Data(), "test", 0)
+    assert len(roles.pool) == 2 and roles.train == [] and roles.score is None
+
+
+def test_class_folders_hold_out_a_fifth() -> None:
+    rows = [row(i, "abc"[i % 3]) for i in range(90)]
+    roles = assign_roles(manifest(rows, class_folders=True), Data(), "test", 0)
+    assert roles.split == "test" and len(roles.score or []) == 18 and ids(roles.pool) == ids(roles.train)
+    assert not ids(roles.pool) & ids(roles.score)
+    assert assign_roles(manifest(rows[::-1], class_folders=True), Data(), "test", 0).split == "test"
+    assert ids(assign_roles(manifest(rows[::-1], class_folders=True), Data(), "test", 0).score) == ids(roles.score)
+    assert ids(assign_roles(manifest(rows, class_folders=True), Data(), "test", 1).score) != ids(roles.score)
+
+
+def test_a_table_that_labels_everything_is_told_of_holdout() -> None:
+    rows = [row(i, "ab"[i % 2]) for i in range(40)]
+    with pytest.raises(DataError, match="data.holdout=0.2"):
+        assign_roles(manifest(rows), Data(), "test", 0)
+    assert len(assign_roles(manifest(rows), Data(holdout=0.25), "test", 0).score or []) == 10
+
+
+def test_a_split_without_scored_rows() -> None:
+    with pytest.raises(DataError, match="evaluate.on=dev"):
+        assign_roles(manifest([r for r in SPLIT if r.split != "test"], given_split=True), Data(), "test", 0)
+    rows = [r for r in SPLIT if r.split not in ("dev", "test")]
+    roles = assign_roles(manifest(rows, given_split=True), Data(), "test", 0)
+    assert roles.split == "cv" and roles.score is None and not ids(roles.pool) & ids(roles.train)
+
+
+def test_a_class_that_is_scored_and_never_learnt() -> None:
+    with pytest.raises(DataError, match="Class 'c' has 1 scored images and no train image"):
+        assign_roles(manifest([*SPLIT, row(60, "c", split="test")], given_split=True), Data(), "test", 0)
+
+
+def test_a_group_on_both_sides_of_a_split_is_a_leak() -> None:
+    rows = [replace(r, group="patient 7") if r.id in ("010.tif", "030.tif") else r for r in SPLIT]
+    with pytest.raises(LeakError, match="'patient 7' has rows in train and in test"):
+        assign_roles(manifest(rows, given_split=True), Data(), "test", 0)
+    assert len(assign_roles(manifest(rows, given_split=True), Data(transductive=True), "test", 0).pool) == 21
+
+
+def square(x: float, y: float, side: float = 640, crs: str = "EPSG:32632") -> Place:
+    return Place(crs, (x, y, x + side, y + side))
+
+
+def test_ground_that_is_labelled_leaves_the_pool_on_every_date() -> None:
+    rows = [*(row(i, "ab"[i % 2]) for i in range(8)), row(20), row(21), row(22), row(23)]
+    places = {r.id: square(20_000 * i, 0) for i, r in enumerate(rows[:8])}
+    places |= {"020.tif": square(0, 0), "021.tif": square(320, 320), "022.tif": square(640, 0), "023.tif": square(0, 0, crs="EPSG:32633")}
+    roles = assign_roles(manifest(rows), Data(), "test", 0, places)
+    assert ids(roles.pool) == {"022.tif", "023.tif"}  # a neighbour and another zone stay
+    assert all(r.group for r in roles.train) and any("2 images show ground that is scored" in note for note in roles.notes)
+    assert all(r.group is None for r in assign_roles(manifest(rows), Data(), "test", 0).train)
+
+
+boxes = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=25)
+
+
+@given(boxes, boxes)
+def test_overlaps_equal_those_found_pair_by_pair(mine: list[tuple[int, ...]], others: list[tuple[int, ...]]) -> None:
+    a, b = [row(i) for i in range(len(mine))], [row(100 + i) for i in range(len(others))]
+    where = {r.id: Place("m", (x, y, x + w, y + h)) for r, (x, y, w, h) in zip([*a, *b], [*mine, *others], strict=True)}
+
+    def meet(p: Place, q: Place) -> bool:
+        (l1, b1, r1, t1), (l2, b2, r2, t2) = p.bounds, q.bounds
+        return min(r1, r2) > max(l1, l2) and min(t1, t2) > max(b1, b2)  # whole numbers never share a mere sliver here
+
+    assert overlapping(a, b, where) == {r.id for r in a if any(meet(where[r.id], where[s.id]) for s in b)}
+
+
+def test_blocks_are_sixteen_patches_and_at_least_a_kilometre() -> None:
+    rows = [row(i) for i in range(5)]
+    wide = {r.id: square(x, 100) for r, x in zip(rows, (0, 9_000, 10_300, 20_400, 30_800), strict=True)}
+    groups, notes = spatial_groups(rows, wide)  # 16 * 640 m = 10.24 km
+    assert [groups[r.id].split()[1] for r in rows] == ["0/0", "0/0", "1/0", "2/0", "3/0"] and "10.2 km" in notes[0]
+    drone = {r.id: square(x, 0, side=10) for r, x in zip(rows, (0, 900, 1100, 2100, 2900), strict=True)}
+    assert len(set(spatial_groups(rows, drone)[0].values())) == 3  # 1 km
+
+
+def test_blocks_in_degrees_are_as_large_as_blocks_in_metres() -> None:
+    rows, step = [row(i) for i in range(400)], 0.01 / np.cos(np.radians(60))
+    places = {r.id: Place("EPSG:4326", (10 + step * i, 60, 10 + step * (i + 1), 60.01)) for i, r in enumerate(rows)}  # 1.1 km patches
+    count = len(set(spatial_groups(rows, places)[0].values()))
+    assert abs(count - 400 / 16) <= 1
+
+
+def test_small_fields_get_smaller_blocks() -> None:
+    rows = [row(i, "ab"[i % 2]) for i in range(40)] + [row(90)]
+    places = {r.id: square(12.0 * i, 0, side=12) for i, r in enumerate(rows)}  # 480 m of drone images
+    roles = assign_roles(manifest(rows), Data(), "test", 0, places)
+    assert any("would leave a class in one block" in note for note in roles.notes)
+    assert len(folds([r.label for r in roles.train], [r.group for r in roles.train], 1, 0)[0]) >= 2  # type: ignore[misc]
+
+
+def test_near_duplicates_tie_blocks_together() -> None:
+    rows = [row(0, group="alike row 000.tif"), row(1, group="alike row 000.tif"), row(2), row(3)]
+    places = {r.id: square(100_000 * i, 0) for i, r in enumerate(rows)}
+    groups, _ = spatial_groups(rows, places)
+    assert groups["000.tif"] == groups["001.tif"] and len(set(groups.values())) == 3
+    owners = [row(0, group="alike A"), row(1)]
+    assert set(spatial_groups(owners, places)[0]) == {"001.tif"}
+
+
+cases = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 14)), min_size=30, max_size=80)
+
+
+@given(cases, st.integers(0, 3))
+def test_folds_never_split_a_group(pairs: list[tuple[str, int]], seed: int) -> None:
+    targets, groups = [p[0] for p in pairs], [f"g{p[1]}" for p in pairs]
+    per_class = {name: len({g for t, g in zip(targets, groups, strict=True) if t == name}) for name in set(targets)}
+    try:
+        made = folds(targets, groups, 2, seed)
+    except DataError:
+        assert min(per_class.values()) < 3  # groups that hold everything leave no fold, and a sentence says so
+        return
+    for repeat in made:
+        assert len(repeat) == min(5, *per_class.values())
+        tested = np.concatenate([test for _, test in repeat])
+        assert sorted(tested) == list(range(len(pairs)))
+        for train, test in repeat:
+            assert not {groups[i] for i in train} & {groups[i] for i in test}
+            assert {targets[i] for i in train} == set(targets)
+    assert [[t.tolist() for _, t in r] for r in made] == [[t.tolist() for _, t in r] for r in folds(targets, groups, 2, seed)]
+
+
+def test_folds_need_two_groups_of_every_class() -> None:
+    with pytest.raises(DataError, match="Class 'b' has labels in one group of images only"):
+        folds(["a", "a", "a", "b", "b"], [None, None, None, "g", "g"], 1, 0)
+    with pytest.raises(DataError, match="Only one class has labels"):
+        folds(["a", "a", "a"], [None] * 3, 1, 0)
+
+
+@given(cases, st.floats(0.1, 0.5), st.integers(0, 3))
+def test_holdout_takes_whole_groups_and_leaves_every_class_some(pairs: list[tuple[str, int]], share: float, seed: int) -> None:
+    rows = [row(i, label, f"g{group}") for i, (label, group) in enumerate(pairs)]
+    try:
+        test = hold_out(rows, share, seed)
+    except DataError as error:
+        assert "too few to set some aside" in str(error)
+        return
+    scored, kept = [r for r in rows if r.id in test], [r for r in rows if r.id not in test]
+    assert not {r.group for r in scored} & {r.group for r in kept}
+    assert {r.label for r in scored} == {r.label for r in kept} == {r.label for r in rows}
