@@ -112,11 +112,9 @@ class Evaluate(Section):
     """The comparison (docs/protocol.md)."""
 
     on: Literal["test", "dev"] = "test"
-    arms: list[str | ArmSpec] = Field(default_factory=lambda: ["statistics", "random", "imagenet", "imagenet+domain"])
-    protocols: Annotated[list[ProtocolName], Field(min_length=1)] = Field(default_factory=lambda: ["knn", "linear"])
-    labels_per_class: Annotated[list[PositiveInt | Literal["all"]], Field(min_length=1)] = Field(
-        default_factory=lambda: [1, 5, 10, 50, "all"]
-    )
+    arms: list[str | ArmSpec] = ["statistics", "random", "imagenet", "imagenet+domain"]
+    protocols: Annotated[list[ProtocolName], Field(min_length=1)] = ["knn", "linear"]
+    labels_per_class: Annotated[list[PositiveInt | Literal["all"]], Field(min_length=1)] = [1, 5, 10, 50, "all"]
     draws: Annotated[int, Field(ge=1)] = 5
     sizes: list[PositiveInt] | Auto = Field(
         "auto", description="input sizes every arm may choose from; auto: 1, 2 and 3 times the images', at most 256"

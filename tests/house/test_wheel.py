@@ -73,3 +73,22 @@ def test_the_domain_is_found_and_can_make_its_sample(installed):
     assert made.returncode == 0, made.stderr
     shown = installed("-m", "labelfree.cli", "data", "show", "generated")
     assert shown.returncode == 0 and "classes" in shown.stdout, shown.stderr
+
+
+OFFLINE = """
+import socket, sys
+def forbidden(*_, **__):
+    raise AssertionError("something reached for the network")
+socket.socket.connect = socket.socket.connect_ex = socket.socket.bind = socket.getaddrinfo = socket.create_connection = forbidden
+from labelfree.cli import main
+main(sys.argv[1:])
+"""
+
+
+def test_the_demo_runs_with_sockets_forbidden(installed):
+    short = ["pretrain.steps=2", "pretrain.batch_size=8", "evaluate.labels_per_class=[1,5]", "evaluate.sizes=[32]"]
+    done = installed("-c", OFFLINE, "demo", *short, "--out", "run")
+    assert done.returncode == 0, done.stderr
+    assert "report.html" in done.stdout
+    again = installed("-c", OFFLINE, "report", "run")
+    assert again.returncode == 0, again.stderr
