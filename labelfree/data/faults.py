@@ -79,4 +79,3 @@ def _classes(manifest: Manifest) -> list[str]:
         for label in manifest.classes
         if train[label] < FEW
     ]
-

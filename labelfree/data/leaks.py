@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import ceil
@@ -118,29 +119,38 @@ def guard(trained: Witnesses, scored: Witnesses, data: Data, *, has_test: bool) 
 def near_groups(images: Witnesses) -> dict[str, str]:
     """New groups, by row id, for labelled rows that are copies or near-duplicates of each other: joined groups get one name.
 
-    Rows that no copy joins are not named. Where random pairs look alike, only exact copies are joined.
+    Rows that no copy joins are not named. Only exact copies are joined where random pairs of different groups look alike and joining
+    those that do would leave a class in one group, or half of all rows: good parts in one fixture.
     """
+    seen = prints(images.thumbs)
+    copies = _same(images.digests.tolist())
+    near = [(i, j) for i, j, _ in near_pairs(seen, seen) if i < j]
+    parts = _parts(images, copies + near)
+    if near and not _leaves_folds(images, parts) and alike_by_chance(seen, images.groups) > LIMIT_SHARE:
+        near, parts = [], _parts(images, copies)
+    joined = {parts[i] for link in copies + near for i in link}
+    least: dict[int, str] = {}
+    for part, group in zip(parts, images.groups, strict=True):
+        least[part] = min(group, least.get(part, group))
+    return {row.id: f"{ALIKE}{least[part]}" for row, part in zip(images.rows, parts, strict=True) if part in joined}
+
+
+def _parts(images: Witnesses, links: list[tuple[int, int]]) -> list[int]:
+    """For each image the number of the part that links and groups tie it to."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    seen = prints(images.thumbs)
-    links = [(i, j) for i, j, _ in near_pairs(seen, seen) if i < j]
-    touched = len({i for link in links for i in link})
-    if touched > _limit(len(images), Data()) and alike_by_chance(seen, images.groups) > LIMIT_SHARE:
-        links = []
-    links += _same(images.digests.tolist())
-    if not links:
-        return {}
-    n = len(images)
-    by_group = _same(images.groups)
-    i, j = np.array(links + by_group).T
-    _, part = connected_components(coo_array((np.ones(len(i)), (i, j)), shape=(n, n)), directed=False)
-    changed = {part[i] for link in links for i in link}
-    return {images.rows[i].id: f"{ALIKE}{_first(images, part, part[i])}" for i in range(n) if part[i] in changed}
+    ties = np.array(links + _same(images.groups), dtype=np.int64).reshape(-1, 2)
+    graph = coo_array((np.ones(len(ties)), (ties[:, 0], ties[:, 1])), shape=(len(images), len(images)))
+    return [int(part) for part in connected_components(graph, directed=False)[1]] if len(images) else []
 
 
-def _first(images: Witnesses, part: np.ndarray, which: int) -> str:
-    return min(images.groups[i] for i in np.flatnonzero(part == which))
+def _leaves_folds(images: Witnesses, parts: list[int]) -> bool:
+    """Whether every class keeps two parts and no part holds more than half of the rows."""
+    per_class: dict[str | None, set[int]] = {}
+    for row, part in zip(images.rows, parts, strict=True):
+        per_class.setdefault(row.label, set()).add(part)
+    return min(map(len, per_class.values())) > 1 and max(Counter(parts).values()) <= len(parts) / 2
 
 
 def _same(values: Sequence[str]) -> list[tuple[int, int]]:

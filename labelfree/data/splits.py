@@ -192,7 +192,7 @@ def folds(
     names = [group if group is not None else f"row {ids[i] if ids is not None else i}" for i, group in enumerate(groups)]
     number = {name: i for i, name in enumerate(dict.fromkeys(names))}
     which = np.array([number[name] for name in names])
-    per_class = {label: len(set(which[y == label])) for label in np.unique(y)}
+    per_class = {label: len(set(which[y == label])) for label in np.unique(y).tolist()}
     rarest = min(per_class, key=lambda label: (per_class[label], label))
     k = min(5, per_class[rarest])
     if len(per_class) < 2:

@@ -24,7 +24,7 @@ GOOD = "---\nname: mine\ndomain: satellite\nlicence: CC0\ncitation: me\nbands: [
 def test_every_card_is_sound(name: str) -> None:
     card = find_card(name)
     assert card.name == name and len(card.prose) > 300
-    assert card.generated == name.startswith("generated") and bool(card.variant) == card.generated
+    assert card.generated == name.startswith("generated") and (card.generated or not card.variant)
 
 
 def test_a_card_by_path(tmp_path: Path) -> None:

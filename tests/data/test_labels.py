@@ -53,7 +53,11 @@ def test_parquet_reads_as_csv_does(tmp_path: Path) -> None:
     file = tmp_path / "labels.parquet"
     columns = {"path": ["a.png", "b.png", "c.png"], "label": [1.0, None, float("nan")], "group": [7, 8, None]}
     pyarrow.parquet.write_table(pyarrow.table(columns), file)
-    assert [(row.path, row.label, row.group) for row in read_table(file)] == [("a.png", "1", "7"), ("b.png", None, "8"), ("c.png", None, None)]
+    assert [(row.path, row.label, row.group) for row in read_table(file)] == [
+        ("a.png", "1", "7"),
+        ("b.png", None, "8"),
+        ("c.png", None, None),
+    ]
 
 
 @pytest.mark.parametrize(

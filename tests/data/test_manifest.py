@@ -43,7 +43,9 @@ def test_split_folders(tmp_path: Path) -> None:
     assert found.given_split
 
 
-@pytest.mark.parametrize("names", [["1.png", "2.png"], ["x/1.png", "2.png"], ["s1/1.png", "s2/1.png", "s3/1.png"], ["a/b/1.png", "c/2.png"]])
+@pytest.mark.parametrize(
+    "names", [["1.png", "2.png"], ["x/1.png", "2.png"], ["s1/1.png", "s2/1.png", "s3/1.png"], ["a/b/1.png", "c/2.png"]]
+)
 def test_other_folders_have_no_labels(tmp_path: Path, names: list[str]) -> None:
     for name in names:
         image(tmp_path / name)
