@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,3 +22,13 @@ def real_data() -> Callable[[str], Path]:
         return found
 
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Pools and generated samples go to a folder of this session's own, which its worker processes share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "labelfree-cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LABELFREE_CACHE", str(folder))
+        yield folder
