@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import log10
 
 # Hue, dash and marker all differ, so that arms are told apart in grey print and by colour-blind readers (hues after Okabe and Ito).
@@ -50,6 +50,17 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Bridge:
+    """A level arrow from one curve to another at the same height, with what it means: the labels saved."""
+
+    start: float
+    end: float
+    y: float
+    text: str
+    colour: str
+
+
+@dataclass(frozen=True)
 class Chart:
     """Axes and lines. `ticks`: (x, text) pairs where x is not evenly read, such as budgets on a log axis."""
 
@@ -67,7 +78,8 @@ class Chart:
     width: int = 520
     labels: bool = False
     digits: int = 1
-    note: str = field(default="")
+    note: str = ""
+    bridge: Bridge | None = None
 
     def x_range(self) -> tuple[float, float]:
         """Limits of x on the drawn scale (log10 where `log_x`), with a little room."""

@@ -43,7 +43,9 @@ class RunFiles:
         try:
             found = yaml.safe_load(self.recipe_text)
         except yaml.YAMLError as error:
-            raise DataError(f"{self.folder / 'recipe.yaml'}: not YAML ({str(error).splitlines()[0]}). Run again, or restore the file.") from error
+            raise DataError(
+                f"{self.folder / 'recipe.yaml'}: not YAML ({str(error).splitlines()[0]}). Run again, or restore the file."
+            ) from error
         return found if isinstance(found, dict) else {}
 
     @cached_property
@@ -81,9 +83,18 @@ class RunFiles:
 
     @cached_property
     def notes(self) -> list[str]:
-        """Sentences of the run and of its claims, each once, in order."""
-        stored = [str(note) for note in [*self._json("notes.json", []), *self.claims.get("notes", [])]]
-        return list(dict.fromkeys(stored))
+        """What could not be compared or was cut, each sentence once: from the run, the decisions of its comparison, its heads."""
+        said = [*self._json("notes.json", []), *self._decided, *self.claims.get("undertrained", [])]
+        return list(dict.fromkeys(map(str, said)))
+
+    @cached_property
+    def claim_notes(self) -> list[str]:
+        """What the claims say of themselves."""
+        return [str(note) for note in self.claims.get("notes", []) if note not in self._decided]
+
+    @cached_property
+    def _decided(self) -> list[str]:
+        return list(self._json("evaluation.json", {}).get("notes", []))
 
     @cached_property
     def curves(self) -> list[Curve]:
@@ -93,7 +104,9 @@ class RunFiles:
             try:
                 step, value = float(row["step"]), float(row["value"])
             except (KeyError, TypeError, ValueError) as error:
-                raise DataError(f"{self.folder / 'metrics.csv'}: {dict(row)} has no step and value. Columns are arm,seed,step,name,value.") from error
+                raise DataError(
+                    f"{self.folder / 'metrics.csv'}: {dict(row)} has no step and value. Columns are arm,seed,step,name,value."
+                ) from error
             steps, values = found.setdefault((row.get("arm", ""), row.get("seed", ""), row.get("name", "")), ([], []))
             steps.append(step)
             values.append(value)
@@ -102,6 +115,11 @@ class RunFiles:
     @cached_property
     def splits(self) -> list[dict[str, str]]:
         return list(self.table("splits.csv"))
+
+    @cached_property
+    def scored_by(self) -> str:
+        """test, dev or cv: where scores come from."""
+        return str(next(iter(self.table("results.csv")), {}).get("split") or self.setting("evaluate.on", "test"))
 
     def pictures(self, pattern: str) -> list[Path]:
         return sorted((self.folder / "pictures").glob(pattern))

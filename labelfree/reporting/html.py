@@ -15,38 +15,42 @@ from labelfree.reporting.files import RunFiles
 from labelfree.reporting.pictures import Album
 from labelfree.reporting.sections import BUILDERS
 from labelfree.reporting.sections.base import Context, Section
+from labelfree.reporting.veil import Veil
 from labelfree.reporting.words import count, listed, metric, protocol
+from labelfree.training.files import write_text
 
 GENERATED = "generated: shows that the pipeline works, says nothing about methods"
+NUMBERS = {2: "Two", 3: "Three", 4: "Four", 5: "Five", 6: "Six", 7: "Seven"}
 TRANSDUCTIVE = "transductive: scored images were also in the pretraining pool; these scores do not hold for new images"
 
 
-def write_report(folder: Path) -> Path:
+def write_report(folder: Path, share: bool | None = None) -> Path:
     """Reads the files of the run `folder` and writes its report.html; returns its path.
 
-    A file that is missing is said so on the page. Raises `DataError` when `folder` is no run or one of its files is broken.
+    `share`: hide names and pictures; default as the recipe says (`report.share`). A file that is missing is said so on the page. Raises `DataError` when `folder` is no run or one of its files is broken.
     """
     run = RunFiles(Path(folder))
-    if run.setting("report.share", False):
-        from labelfree.reporting.share import Veil
-
+    shared = bool(run.setting("report.share", False)) if share is None else share
+    if shared:
         Veil.of(run.folder).cover(run)
     path = run.folder / "report.html"
-    part = path.with_suffix(".html.part")
-    part.write_text(render(run), encoding="utf-8", newline="\n")
-    part.replace(path)
+    write_text(path, render(run, shared))
     return path
 
 
-def render(run: RunFiles) -> str:
+def render(run: RunFiles, shared: bool = False) -> str:
     """The page as text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
     from plotly.offline import get_plotlyjs
 
-    context = Context(run, styles(arms(run)), Album(), pictures_allowed(run))
+    context = Context(run, styles(arms(run)), Album(), pictures_allowed(run, shared))
     sections = [build(context) for build in BUILDERS]
     house = Environment(
-        loader=PackageLoader("labelfree.reporting"), autoescape=select_autoescape(["j2"]), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("labelfree.reporting"),
+        autoescape=select_autoescape(["j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     house.filters["still"] = still.svg
     drawn = {chart.key: live.figure(chart) for chart in charts(sections)}
@@ -74,10 +78,10 @@ def arms(run: RunFiles) -> list[str]:
     return list(dict.fromkeys([*named, *scored, *(curve.arm for curve in run.curves), *run.neighbours.get("arms", {})]))
 
 
-def pictures_allowed(run: RunFiles) -> bool:
+def pictures_allowed(run: RunFiles, shared: bool) -> bool:
     """Source pictures are shown unless the report is to be shared; `report.images` decides where it is not auto."""
     said = run.setting("report.images", "auto")
-    return bool(said) if isinstance(said, bool) else not run.setting("report.share", False)
+    return bool(said) if isinstance(said, bool) else not shared
 
 
 def name_of(run: RunFiles) -> str:
@@ -96,4 +100,4 @@ def deck(run: RunFiles) -> str:
     budgets = [str(each) for _, each in sorted({(float(row["x"]), str(row["budget"])) for row in rows})]
     readers = listed([protocol(each) for each in dict.fromkeys(row["protocol"] for row in rows)])
     measured = listed([metric(str(each)) for each in dict.fromkeys(row.get("metric", "score") for row in rows)])
-    return f"{trained} {count(len(scored), 'starting point')} compared with {listed(budgets, 'or')} labels a class: {measured} by {readers}.".strip()
+    return f"{trained} {NUMBERS.get(len(scored), str(len(scored)))} starting points compared with {listed(budgets, 'or')} labels a class: {measured} by {readers}.".strip()

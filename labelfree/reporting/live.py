@@ -18,7 +18,14 @@ def figure(chart: Chart) -> dict[str, Any]:
     from plotly import graph_objects as go
 
     axis = {"showgrid": False, "zeroline": False, "linecolor": "#5b6673", "tickfont": {"color": "#5b6673"}, "fixedrange": True}
-    x_axis = {**axis, "title": {"text": chart.x_title, "standoff": 8}, "range": list(chart.x_range()), "ticks": "outside", "ticklen": 4, "showline": True}
+    x_axis = {
+        **axis,
+        "title": {"text": chart.x_title, "standoff": 8},
+        "range": list(chart.x_range()),
+        "ticks": "outside",
+        "ticklen": 4,
+        "showline": True,
+    }
     if chart.log_x:
         x_axis["type"] = "log"
     if chart.ticks:
@@ -40,7 +47,7 @@ def figure(chart: Chart) -> dict[str, Any]:
             "hoverlabel": {"bgcolor": "#fff", "bordercolor": "#c9d0d8", "font": {"family": FONT, "color": "#1f2933"}},
             "xaxis": x_axis,
             "yaxis": y_axis,
-            "annotations": _labels(chart),
+            "annotations": [*_bridge(chart), *_labels(chart)],
         },
     )
     plain: dict[str, Any] = json.loads(str(drawn.to_json()))
@@ -75,6 +82,36 @@ def _trace(line: Series, chart: Chart) -> dict[str, Any]:
         trace["customdata"] = spans
         trace["hovertemplate"] = f"<b>%{{fullData.name}}</b><br>%{{x:,.4~g}}: %{{y:.{chart.digits}f}}%{{customdata}}<extra></extra>"
     return trace
+
+
+def _bridge(chart: Chart) -> list[dict[str, Any]]:
+    """The level arrow and its text; these stay on a narrow screen, where the labels at the ends of lines go."""
+    bridge = chart.bridge
+    if bridge is None:
+        return []
+    start, end = (log10(x) if chart.log_x else x for x in (bridge.start, bridge.end))
+    arrow = {
+        "x": end,
+        "y": bridge.y,
+        "ax": start,
+        "ay": bridge.y,
+        "xref": "x",
+        "yref": "y",
+        "axref": "x",
+        "ayref": "y",
+        "text": "",
+        "showarrow": True,
+    }
+    arrow |= {"arrowhead": 2, "arrowsize": 1.1, "arrowwidth": 1.3, "arrowcolor": "#1f2933", "standoff": 3, "startstandoff": 7}
+    text = {
+        "x": (start + end) / 2,
+        "y": bridge.y,
+        "yshift": 11,
+        "text": f"<b>{bridge.text}</b>",
+        "showarrow": False,
+        "font": {"color": bridge.colour},
+    }
+    return [arrow, text]
 
 
 def _labels(chart: Chart) -> list[dict[str, Any]]:

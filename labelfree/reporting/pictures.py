@@ -42,7 +42,9 @@ def save_views(folder: Path, name: str, rows: Sequence[Sequence[np.ndarray]], co
     grid = Image.new("RGB", ((side + GAP) * len(columns) - GAP, (side + GAP) * len(rows) - GAP), "white")
     for top, row in enumerate(rows):
         if len(row) != len(columns):
-            raise DataError(f"views of {name}: row {top} has {len(row)} pictures for {len(columns)} columns; every image needs the same number of views.")
+            raise DataError(
+                f"views of {name}: row {top} has {len(row)} pictures for {len(columns)} columns; every image needs the same number of views."
+            )
         for left, image in enumerate(row):
             tile = Image.fromarray(np.ascontiguousarray(_checked(image)))
             tile = tile.resize((max(1, round(tile.width * times)), max(1, round(tile.height * times))), Image.Resampling.BICUBIC)
@@ -140,7 +142,7 @@ def _checked(array: np.ndarray) -> np.ndarray:
 
 def _plain(name: str) -> str:
     """A file name from an arm's name."""
-    return "".join(letter if letter.isalnum() and letter.isascii() or letter in "+-_" else "_" for letter in name)
+    return "".join(letter if (letter.isalnum() and letter.isascii()) or letter in "+-_" else "_" for letter in name)
 
 
 def _save(image: Image, path: Path) -> None:

@@ -41,12 +41,20 @@ def svg(chart: Chart) -> Markup:
         middle = left + (chart.width - left - right) / 2
         parts.append(f'<text x="{middle:.1f}" y="{chart.height - 8}" text-anchor="middle" fill="{FAINT}">{escape(chart.x_title)}</text>')
     parts += [_line(line, across, up) for line in chart.series]
+    if bridge := chart.bridge:
+        a, b, y = across(bridge.start), across(bridge.end), up(bridge.y)
+        parts.append(f'<path d="M{a + 7:.1f} {y:.1f}H{b - 3:.1f}m-6 -4l6 4l-6 4" fill="none" stroke="{INK}" stroke-width="1.3"/>')
+        parts.append(
+            f'<text x="{(a + b) / 2:.1f}" y="{y - 7:.1f}" text-anchor="middle" font-weight="600" fill="{bridge.colour}">{escape(bridge.text)}</text>'
+        )
     if chart.labels:
         named = [line for line in chart.series if line.labelled and line.y]
         places = spread([up(line.y[-1]) for line in named], 15, top + 6, chart.height - bottom - 4)
         for line, y in zip(named, places, strict=True):
             weight = ' font-weight="600"' if line.strong else ""
-            parts.append(f'<text x="{chart.width - right + 8}" y="{y + 4:.1f}" fill="{line.style.colour}"{weight}>{escape(line.name)}</text>')
+            parts.append(
+                f'<text x="{chart.width - right + 8}" y="{y + 4:.1f}" fill="{line.style.colour}"{weight}>{escape(line.name)}</text>'
+            )
     return Markup("".join(parts) + "</svg>")
 
 
@@ -85,27 +93,46 @@ def swatch(style: Style) -> Markup:
     """The key of an arm: a short piece of its line with its marker."""
     dash = f' stroke-dasharray="{DASHES[style.dash]}"' if DASHES.get(style.dash) else ""
     line = f'<path d="M1 7H25" stroke="{style.colour}" stroke-width="2"{dash}/>'
-    return Markup(f'<svg class="swatch" viewBox="0 0 26 14" width="26" height="14" aria-hidden="true">{line}{marker(style, 13, 7, 3.4)}</svg>')
+    return Markup(
+        f'<svg class="swatch" viewBox="0 0 26 14" width="26" height="14" aria-hidden="true">{line}{marker(style, 13, 7, 3.4)}</svg>'
+    )
 
 
-def strip(difference: float, low: float | None, high: float | None, smallest: float | None, colour: str, alt: str) -> Markup:
-    """A difference with its interval on one axis around zero, all in points; the band is what the labels cannot resolve."""
-    width, height, middle, edge = 560, 92, 36, 30
+def strip(
+    difference: float,
+    low: float | None,
+    high: float | None,
+    smallest: float | None,
+    colour: str,
+    alt: str,
+    sides: tuple[str, str] = ("", ""),
+) -> Markup:
+    """A difference with its interval on one axis around zero, all in points; the band is what the labels cannot resolve.
+
+    `sides`: who is better on the left of zero and on its right.
+    """
+    width, height, middle, edge = 560, 112, 52, 30
     reach = max(abs(value) for value in (difference, low, high, smallest, 1.0) if value is not None) * 1.12
-    ends = (-reach, reach)
 
     def across(value: float) -> float:
-        return edge + (width - 2 * edge) * (value - ends[0]) / (ends[1] - ends[0])
+        return edge + (width - 2 * edge) * (value + reach) / (2 * reach)
 
-    parts = [f'<svg viewBox="0 0 {width} {height}" class="strip" role="img" aria-label="{escape(alt)}" font-size="12">']
+    parts = [f'<svg viewBox="0 0 {width} {height}" class="strip" role="img" aria-label="{escape(alt)}" font-size="12.5">']
     if smallest is not None:
-        parts.append(f'<rect x="{across(-smallest):.1f}" y="8" width="{across(smallest) - across(-smallest):.1f}" height="56" fill="#eef1f4"/>')
-    parts.append(f'<path d="M{edge} 64H{width - edge}" stroke="{FAINT}"/><path d="M{across(0):.1f} 8V64" stroke="{INK}" stroke-width="1.2"/>')
-    for value in axis_ticks(*ends, False, 7):
+        parts.append(
+            f'<rect x="{across(-smallest):.1f}" y="24" width="{across(smallest) - across(-smallest):.1f}" height="56" fill="#eaedf1"/>'
+        )
+    for text, x, anchor in ((f"\u2190 {sides[0]} better", edge, "start"), (f"{sides[1]} better \u2192", width - edge, "end")):
+        if all(sides):
+            parts.append(f'<text x="{x}" y="14" text-anchor="{anchor}" fill="{FAINT}">{escape(text)}</text>')
+    parts.append(
+        f'<path d="M{edge} 80H{width - edge}" stroke="{FAINT}"/><path d="M{across(0):.1f} 24V80" stroke="{INK}" stroke-width="1.2"/>'
+    )
+    for value in axis_ticks(-reach, reach, False, 7):
         text = tick_text(value) if value <= 0 else "+" + tick_text(value)
-        parts.append(f'<text x="{across(value):.1f}" y="80" text-anchor="middle" fill="{FAINT}">{text}</text>')
+        parts.append(f'<text x="{across(value):.1f}" y="97" text-anchor="middle" fill="{FAINT}">{text}</text>')
     if low is not None and high is not None:
-        parts.append(f'<path d="M{across(low):.1f} {middle}H{across(high):.1f}" stroke="{colour}" stroke-width="3" stroke-linecap="round"/>')
+        parts.append(f'<path d="M{across(low):.1f} {middle}H{across(high):.1f}" stroke="{colour}" stroke-width="3"/>')
         parts += [f'<path d="M{across(end):.1f} {middle - 7}v14" stroke="{colour}" stroke-width="2"/>' for end in (low, high)]
     parts.append(f'<circle cx="{across(difference):.1f}" cy="{middle}" r="7" fill="{colour}" stroke="#fff" stroke-width="2"/>')
     return Markup("".join(parts) + "</svg>")

@@ -6,22 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labelfree.reporting.files import RunFiles
-from labelfree.reporting.words import budget, count, listed, metric, number, percent, protocol
+from labelfree.reporting.words import budget, count, metric, number, percent, protocol
 
-MARKS = "†‡§¶#"
-MEANINGS = {
-    "undertrained": "undertrained: the head's solver had not converged, or its loss was still falling; carries no claim",
-    "not_converged": "the solver had not converged; carries no claim",
-    "different_architecture": "another architecture than the domain arm's",
-    "single_draw": "one draw: how the draw of labels varies is not in the interval",
-}
+MARKS = "†‡"
+UNDERTRAINED = "undertrained: the solver had not converged in every draw; carries no claim"
+ONE_DRAW = "one draw of labels: how much another draw would change the score is not in the interval"
 
 
 def score_tables(rows: Sequence[Mapping[str, Any]], arms: Sequence[str], primary: Mapping[str, Any]) -> list[dict[str, Any]]:
     """For each protocol its title, budgets and lines of cells; a cell nobody computed is None."""
-    marks = flag_marks(rows)
+    marks = {sentence: mark for mark, sentence in footnotes(rows)}
     tables = []
-    for name in dict.fromkeys(row["protocol"] for row in rows):
+    for name in sorted(dict.fromkeys(row["protocol"] for row in rows), key=lambda name: name != primary.get("protocol")):
         own = [row for row in rows if row["protocol"] == name]
         budgets = sorted({(float(row["x"]), str(row["budget"])) for row in own})
         found = {(row["arm"], str(row["budget"])): row for row in own}
@@ -30,7 +26,11 @@ def score_tables(rows: Sequence[Mapping[str, Any]], arms: Sequence[str], primary
             {
                 "arm": arm,
                 "cells": [
-                    cell(found[arm, each], marks, here and str(primary.get("budget")) == each and arm in (primary.get("arm"), primary.get("against")))
+                    cell(
+                        found[arm, each],
+                        marks,
+                        here and str(primary.get("budget")) == each and arm in (primary.get("arm"), primary.get("against")),
+                    )
                     if (arm, each) in found
                     else None
                     for _, each in budgets
@@ -51,7 +51,6 @@ def cell(row: Mapping[str, Any], marks: Mapping[str, str], claimed: bool) -> dic
     if mean is not None and low is not None and high is not None:
         span = f"{percent(low)} to {percent(high)}"
         spread = f"± {number(50 * (high - low))}" if abs((high - mean) - (mean - low)) < 5e-4 else f"({span})"
-    sizes = row.get("sizes") or []
     return {
         "mean": percent(mean),
         "raw": mean,
@@ -59,47 +58,33 @@ def cell(row: Mapping[str, Any], marks: Mapping[str, str], claimed: bool) -> dic
         "high": high,
         "spread": spread,
         "span": span,
-        "size": " / ".join(f"{size} px" for size in dict.fromkeys(sizes)),
-        "marks": "".join(marks[flag] for flag in flags(row)),
+        "size": f"{row['size']} px" if row.get("size") else "",
+        "marks": "".join(marks[sentence] for sentence in remarks(row)),
         "claimed": claimed,
     }
 
 
 def labels_in(rows: Sequence[Mapping[str, Any]], name: str) -> str:
-    """The number of labels in a budget, as a span where folds differ."""
-    seen = sorted({int(row["n_labels"]) for row in rows if str(row["budget"]) == name and row.get("n_labels") is not None})
-    return "" if not seen else count(seen[-1], "label") if seen[0] == seen[-1] else f"{seen[0]:,} to {seen[-1]:,} labels"
+    """The number of labels in a budget; a mean where folds differ."""
+    seen = [float(row["n_labels"]) for row in rows if str(row["budget"]) == name and row.get("n_labels") is not None]
+    return count(round(max(seen)), "label") if seen else ""
 
 
-def flags(row: Mapping[str, Any]) -> list[str]:
-    """Flags of a row, stored as a list or as one string with semicolons."""
-    stored = row.get("flags") or []
-    return [flag.strip() for flag in (stored.split(";") if isinstance(stored, str) else stored) if flag.strip()]
-
-
-def flag_marks(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    seen = list(dict.fromkeys(flag for row in rows for flag in flags(row)))
-    return {flag: MARKS[i % len(MARKS)] * (1 + i // len(MARKS)) for i, flag in enumerate(seen)}
+def remarks(row: Mapping[str, Any]) -> list[str]:
+    """What a reader must know of one score."""
+    return ([UNDERTRAINED] if row.get("undertrained") else []) + ([ONE_DRAW] if row.get("draws") == 1 else [])
 
 
 def footnotes(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Each mark with what it means."""
-    return [(mark, MEANINGS.get(flag, flag.replace("_", " "))) for flag, mark in flag_marks(rows).items()]
+    """Each mark with what it means, in the order first met."""
+    return list(zip(MARKS, dict.fromkeys(sentence for row in rows for sentence in remarks(row)), strict=False))
 
 
 def caption(run: RunFiles) -> list[str]:
     """PROTOCOL 15: how the numbers of the table came about, in the order a reader asks."""
-    claims = run.claims
-    rows = claims.get("table") or []
-    draws = sorted({int(row["draws"]) for row in rows if row.get("draws")})
-    said = ["Mean score in per cent ± half the width of its 95 % interval; below it the input size that was chosen."]
-    if draws:
-        said.append(f"Means over {listed([str(n) for n in draws], 'or')} draws of labels, the same for every arm. Last epoch of the pretraining, never the best on scored images.")
-    stated = claims.get("caption") or claims.get("settings")
-    if isinstance(stated, str):
-        said.append(stated)
-    elif isinstance(stated, Mapping):
-        said += [f"{str(name).replace('_', ' ').capitalize()}: {', '.join(map(str, value)) if isinstance(value, list) else value}." for name, value in stated.items()]
-    elif isinstance(stated, list):
-        said += [str(sentence) for sentence in stated]
-    return said
+    draws = max((int(row["draws"]) for row in run.claims.get("table") or []), default=0)
+    said = ["Mean score in per cent ± half the width of its 95 % interval; below it the input size chosen most often."]
+    if draws > 1:
+        said.append(f"Means over {draws} draws of labels, the same for every arm.")
+    said.append("The pretraining's last weights, never the best on scored images.")
+    return [*said, *([run.claims["caption"]] if run.claims.get("caption") else [])]

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 
 from labelfree.recipe import Recipe
@@ -16,7 +18,7 @@ from labelfree.reporting import Shot, save_leak_pairs, save_neighbours, save_vie
 
 CLASSES = ["Annual crop", "Forest", "Highway", "Industrial", "Pasture", "River"]
 ARMS = ["statistics", "random", "imagenet", "imagenet+domain"]
-BUDGETS: list[int | str] = [1, 5, 10, 50, "all"]
+BUDGETS = ["1", "5", "10", "50", "all"]
 TRUTH = {  # score at each budget, linear; kNN is three points lower
     "statistics": (0.31, 0.42, 0.46, 0.52, 0.53),
     "random": (0.27, 0.38, 0.45, 0.55, 0.58),
@@ -26,67 +28,81 @@ TRUTH = {  # score at each budget, linear; kNN is three points lower
 WIDTH = (0.055, 0.028, 0.021, 0.015, 0.012)  # half an interval at each budget
 
 
-def x_of(budget: int | str) -> float:
+def x_of(budget: str) -> float:
     return 100.0 if budget == "all" else float(budget)
 
 
 def claims(difference: float = 0.112, half: float = 0.031, **changes: Any) -> dict[str, Any]:
-    """claims.json of a run in which the primary arm is ahead by `difference`."""
+    """claims.json of a run in which the primary arm is ahead by `difference`; `changes` replace top-level entries."""
     low, high = difference - half, difference + half
+    verdict = "better" if low > 0 else "worse" if high < 0 else "no significant difference"
+    compared = {
+        "arm": "imagenet+domain",
+        "against": "imagenet",
+        "protocol": "linear",
+        "budget": "5",
+        "metric": "accuracy",
+        "mean": difference,
+        "low": low,
+    }
+    compared |= {"high": high, "se": half / 2.1, "df": 18.0, "p": 0.0004 if verdict != "no significant difference" else 0.41}
+    compared |= {"parts": {"draws": 1e-5, "test": 2e-4}, "undertrained": False, "verdict": verdict}
     table = [
         {
             "arm": arm,
+            "backbone": "tf_efficientnet_lite0",
             "protocol": protocol,
             "budget": budget,
-            "n_labels": int(x_of(budget) * len(CLASSES)),
             "x": x_of(budget),
+            "n_labels": x_of(budget) * len(CLASSES),
             "metric": "accuracy",
             "mean": TRUTH[arm][i] - shift,
             "low": TRUTH[arm][i] - shift - WIDTH[i],
             "high": TRUTH[arm][i] - shift + WIDTH[i],
             "draws": 1 if budget == "all" else 5,
-            "sizes": [] if arm == "statistics" else [128] if arm == "imagenet" else [64],
-            "flags": ["undertrained"] if (arm, budget, protocol) == ("random", 50, "linear") else [],
+            "seeds": 1,
+            "size": 0 if arm == "statistics" else 128 if arm == "imagenet" else 64,
+            "undertrained": int((arm, budget, protocol) == ("random", "50", "linear")),
         }
         for protocol, shift in (("knn", 0.03), ("linear", 0.0))
         for arm in ARMS
         for i, budget in enumerate(BUDGETS)
     ]
     found = {
-        "primary": {
-            "arm": "imagenet+domain",
-            "against": "imagenet",
-            "protocol": "linear",
-            "budget": 5,
-            "metric": "accuracy",
-            "difference": difference,
-            "low": low,
-            "high": high,
-            "p": 0.0004 if low > 0 or high < 0 else 0.41,
-            "level": 0.95,
-            "draws": 5,
-            "seeds": 1,
-            "scored_groups": 212,
-            "split": "dev",
-            "significant": low > 0 or high < 0,
-            "moved_from": None,
-            "undertrained": False,
+        "headline": "imagenet+domain beats imagenet at 5 labels a class.",
+        "primary": compared,
+        "resolvable": 0.044,
+        "labels_saved": {
+            "at": 5.0, "ratio": 4.9, "low": 3.4, "high": None, "smallest": 0.2, "largest": 20.0,
+            "text": "4.9× (3.4× to > 20×)", "words": {"ratio": "4.9×", "low": "3.4×", "high": "> 20×"},
         },
-        "smallest_difference": 0.044,
-        "labels_saved": {"ratio": 4.9, "low": 3.4, "high": None, "text": "4.9× (3.4 to > 10)"},
         "table": table,
-        "envelope": [{"arm": "imagenet", "protocol": p, "budget": b, "mean": TRUTH["imagenet"][i] + 0.012 - s} for p, s in (("knn", 0.03), ("linear", 0)) for i, b in enumerate(BUDGETS)],
-        "strongest_imagenet": {"arm": "imagenet", "budget": 5},
-        "notes": ["Budget 200: dropped, the rarest class of train has 180 labels."],
-        "headline": "labels saved at 5 a class: 4.9x (3.4 to > 10)",
-    }
+        "comparisons": [compared],
+        "strongest_imagenet": {"arm": "imagenet", "budget": "5", "inner": 0.66, "among": {"imagenet": 0.66}},
+        "envelope": [
+            {"arm": "imagenet", "protocol": p, "budget": b, "x": x_of(b), "size": 192, "mean": TRUTH["imagenet"][i] + 0.012 - s}
+            for p, s in (("knn", 0.03), ("linear", 0))
+            for i, b in enumerate(BUDGETS)
+        ],
+        "undertrained": ["random, linear, 50 labels a class: the solver did not converge in 1 cells; no claim."],
+        "caption": "kNN: cosine, votes weighted by exp(similarity / 0.07), k among 1, 3, 5, 10, 20. Linear: logistic regression, C among 0.1, 1, 10 for rows of length 1.",
+        "method": "Draws, pretraining seeds and 2000 resamplings of 212 scored groups, joined by Satterthwaite's rule.",
+        "notes": ["Budget 200 was dropped: the rarest class has 180 labels.", "One pretraining seed: the spread between pretrainings is not in the intervals."],
+    }  # fmt: skip
     return found | changes
 
 
 def patches(n: int, seed: int = 0, side: int = 64) -> list[tuple[np.ndarray, str]]:
     """`n` coloured, textured fields (side, side, 3) uint8, each with the class that made it."""
     random = np.random.default_rng(seed)
-    tones = {"Annual crop": (190, 165, 100), "Forest": (38, 78, 48), "Highway": (140, 138, 132), "Industrial": (170, 150, 145), "Pasture": (120, 150, 80), "River": (45, 80, 110)}
+    tones = {
+        "Annual crop": (190, 165, 100),
+        "Forest": (38, 78, 48),
+        "Highway": (140, 138, 132),
+        "Industrial": (170, 150, 145),
+        "Pasture": (120, 150, 80),
+        "River": (45, 80, 110),
+    }
     made = []
     y, x = np.mgrid[0:side, 0:side] / side
     for i in range(n):
@@ -103,8 +119,13 @@ def patches(n: int, seed: int = 0, side: int = 64) -> list[tuple[np.ndarray, str
 def make_run(folder: Path, *, generated: bool = False, recipe: dict[str, Any] | None = None, scores: dict[str, Any] | None = None) -> Path:
     """A whole run: every file the report reads. `recipe` adds to the recipe; `scores` replaces claims.json."""
     folder.mkdir(parents=True, exist_ok=True)
-    settings = {"name": "satellite_dino", "domain": "satellite", "data": {"card": "eurosat-rgb", "root": "/data/eurosat_rgb"}, "pretrain": {"objective": "dino", "minutes": 9, "local_size": 32}}
-    settings |= {"evaluate": {"on": "dev", "sizes": [64, 128, 192], "labels_per_class": BUDGETS}}
+    settings = {
+        "name": "satellite_dino",
+        "domain": "satellite",
+        "data": {"card": "eurosat-rgb", "root": "/data/eurosat_rgb"},
+        "pretrain": {"objective": "dino", "minutes": 9, "local_size": 32},
+    }
+    settings |= {"evaluate": {"on": "dev", "sizes": [64, 128, 192], "labels_per_class": [1, 5, 10, 50, 200, "all"]}}
     resolved = Recipe.model_validate(settings | (recipe or {}), strict=False).model_dump(mode="json")
     (folder / "recipe.yaml").write_text(yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
@@ -113,30 +134,74 @@ def make_run(folder: Path, *, generated: bool = False, recipe: dict[str, Any] | 
 
     write("claims.json", scores or claims())
     write("classes.json", CLASSES)
-    write("notes.json", ["imagenet-inflated: left out, the images have three bands.", "evaluate.minutes: 5 draws instead of 10, middle budgets kept."])
-    write("card.json", {"name": "eurosat-rgb", "domain": "satellite", "licence": "MIT", "citation": "Helber et al., IEEE JSTARS 2019", "sensor": "sentinel-2", "generated": generated})
+    write("notes.json", ["imagenet-inflated: left out, the images have three bands."])
     write(
-        "leaks.json",
-        {"exact": [], "near": [["a.tif", "b.tif", 0.981]] * 3, "judged": 571, "not_judged": 18, "limit": 6, "cannot_tell": False, "dropped": 0, "transductive": False, "sentence": "3 of 571 judged images have a near-duplicate in the pool; the limit is 6."},
+        "evaluation.json",
+        {"notes": ["Budget 200 was dropped: the rarest class has 180 labels.", "evaluate.minutes=10: draws were cut from 10 to 5."]},
     )
     write(
+        "card.json",
+        {
+            "name": "eurosat-rgb",
+            "domain": "satellite",
+            "licence": "MIT",
+            "citation": "Helber et al., IEEE JSTARS 2019",
+            "sensor": "sentinel-2",
+            "generated": generated,
+        },
+    )
+    near = [[f"pretrain/{i:04d}.jpg", f"dev/{i:04d}.jpg", 0.981] for i in range(3)]
+    leaks = {
+        "exact": [],
+        "near": near,
+        "scored": 42,
+        "judged": 40,
+        "not_judged": 2,
+        "limit": 6,
+        "chance": 0.0,
+        "cannot_tell": False,
+        "dropped": [],
+    }
+    leaks |= {
+        "transductive": False,
+        "scored_near": [pair[1] for pair in near],
+        "sentence": "No exact copy among 42 scored images. 3 have a near-duplicate in the pool.",
+    }
+    write("leaks.json", leaks)
+    write(
         "fingerprint.json",
-        {"count": 8411, "channels": ["red", "green", "blue"], "dtype": "torch.uint8", "unit": "8-bit", "smallest": [64, 64], "largest": [64, 64], "mean": [87.9, 96.9, 103.9], "std": [51.9, 34.8, 29.4], "digest": "9f2c81d0aa17be44c0"},
+        {
+            "count": 8411,
+            "channels": ["red", "green", "blue"],
+            "dtype": "torch.uint8",
+            "unit": "8-bit",
+            "smallest": [64, 64],
+            "largest": [64, 64],
+            "mean": [87.9, 96.9, 103.9],
+            "std": [51.9, 34.8, 29.4],
+            "digest": "9f2c81d0aa17be44c0",
+        },
     )
     write(
         "environment.json",
         {
             "command": "labelfree run recipes/satellite_dino.yaml data.card=eurosat-rgb data.root=/data/eurosat_rgb",
-            "started": "2026-11-24T10:12:44+00:00",
-            "git": {"commit": "fa6c30e", "dirty": False},
-            "hardware": {"cpu": "2 cores, x86_64", "gpu": None, "memory_gb": 8},
+            "git": {"commit": "fa6c30e", "changed": False},
+            "hardware": "2 cores (x86_64), 8 GiB memory, no GPU",
             "python": "3.11.9",
+            "seed": 0,
             "packages": {"torch": "2.14.0", "timm": "1.0.31", "lightning": "2.6.0", "scikit-learn": "1.9.0"},
         },
     )
-    write("plan.json", {"pretrain.batch_size": {"value": 128, "reason": "fits in memory, one trial step"}, "pretrain.lr": {"value": 0.0002, "reason": "continuing from weights"}})
+    write("plan.json", {"plans": {}, "sentences": ["imagenet+domain: pretrain.batch_size = 128 (fits in memory)."]})
     _write_table(folder / "metrics.csv", ("arm", "seed", "step", "name", "value"), _metrics())
-    _write_table(folder / "splits.csv", ("path", "label", "group", "split"), _splits())
+    _write_table(folder / "splits.csv", ("path", "label", "group", "split", "role"), _splits())
+    _write_table(
+        folder / "results.csv",
+        ("run", "dataset", "split", "arm", "metric", "value"),
+        [("made", "eurosat-rgb", "dev", "imagenet", "accuracy", 0.673)],
+    )
+    _predictions(folder)
     _pictures(folder)
     return folder
 
@@ -152,16 +217,40 @@ def _metrics() -> list[tuple[Any, ...]]:
     return rows
 
 
-def _splits() -> list[tuple[str, str, str, str]]:
-    sizes = {"pretrain": 120, "train": 60, "dev": 42}
-    return [(f"{split}/{i:04d}.jpg", CLASSES[i % len(CLASSES)], f"block-{i // 4}", split) for split, n in sizes.items() for i in range(n)]
+def _splits() -> list[tuple[str, str, str, str, str]]:
+    sizes = {"pretrain": (120, "pool"), "train": (60, "pool+train"), "dev": (42, "dev")}
+    return [
+        (f"{split}/{i:04d}.jpg", CLASSES[i % len(CLASSES)], f"block-{split}-{i // 4}", split, role)
+        for split, (n, role) in sizes.items()
+        for i in range(n)
+    ]
+
+
+def _predictions(folder: Path) -> None:
+    """The primary's point, two draws: the arm is right on all scored rows but the near-duplicates, the other only on those."""
+    rows = [(arm, draw, i) for arm in ("imagenet+domain", "imagenet") for draw in range(2) for i in range(42)]
+    right = [(i >= 3) == (arm == "imagenet+domain") for arm, _, i in rows]
+    called = [(i if ok else i + 1) % len(CLASSES) for (_, _, i), ok in zip(rows, right, strict=True)]
+    table = {"arm": [arm for arm, _, _ in rows], "protocol": ["linear"] * len(rows), "budget": ["5"] * len(rows), "seed": [0] * len(rows)}
+    table |= {"draw": [draw for _, draw, _ in rows], "fold": [0] * len(rows), "row_id": [f"dev/{i:04d}.jpg" for _, _, i in rows]}
+    table |= {"group": [f"block-dev-{i // 4}" for _, _, i in rows], "target": [i % len(CLASSES) for _, _, i in rows]}
+    table |= {"scores": [[float(k == c) for k in range(len(CLASSES))] for c in called]}
+    columns = pa.table(table)
+    pq.write_table(columns.set_column(0, "arm", columns["arm"].dictionary_encode()), folder / "predictions.parquet")
 
 
 def _pictures(folder: Path) -> None:
     made = patches(36)
     rows = []
     for image, _ in made[:5]:
-        views = [np.rot90(image[8:56, 4:52]), image[10:60, 2:52][:, ::-1], image[:32, :32], image[20:52, 30:62], image[32:64, 4:36][::-1], image[5:37, 15:47]]
+        views = [
+            np.rot90(image[8:56, 4:52]),
+            image[10:60, 2:52][:, ::-1],
+            image[:32, :32],
+            image[20:52, 30:62],
+            image[32:64, 4:36][::-1],
+            image[5:37, 15:47],
+        ]
         rows.append([image, *views])
     save_views(folder, "imagenet+domain", rows, ["source", "global 1", "global 2", "local 1", "local 2", "local 3", "local 4"])
     random = np.random.default_rng(3)
@@ -171,7 +260,9 @@ def _pictures(folder: Path) -> None:
         return [Shot(image, label, 0.95 - 0.03 * n) for n, (image, label) in enumerate(picks)]
 
     save_neighbours(
-        folder, [Shot(*made[q]) for q in range(6)], {"imagenet": [near(q, 0.5) for q in range(6)], "imagenet+domain": [near(q, 0.85) for q in range(6)]}
+        folder,
+        [Shot(*made[q]) for q in range(6)],
+        {"imagenet": [near(q, 0.5) for q in range(6)], "imagenet+domain": [near(q, 0.85) for q in range(6)]},
     )
     save_leak_pairs(folder, [(made[i][0], made[i][0][::-1]) for i in range(3)])
 

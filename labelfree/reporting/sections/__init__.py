@@ -2,6 +2,18 @@
 
 from labelfree.reporting.sections import data, efficiency, gaps, headline, health, leakage, method, nearest, reproduce, scores, seen
 
-BUILDERS = (headline.build, efficiency.build, scores.build, gaps.build, health.build, seen.build, nearest.build, leakage.build, data.build, method.build, reproduce.build)
+BUILDERS = (
+    headline.build,
+    efficiency.build,
+    scores.build,
+    gaps.build,
+    health.build,
+    seen.build,
+    nearest.build,
+    leakage.build,
+    data.build,
+    method.build,
+    reproduce.build,
+)
 
 __all__ = ["BUILDERS"]

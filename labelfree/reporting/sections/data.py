@@ -8,6 +8,16 @@ from typing import Any
 from labelfree.reporting.sections.base import Context, Section
 from labelfree.reporting.words import MINUS
 
+ORDER = ("pool", "pool+train", "train", "dev", "test", "unused")
+ROLES = {
+    "pool": "pretraining only",
+    "pool+train": "pretraining and labels",
+    "train": "labels",
+    "dev": "scored (dev)",
+    "test": "scored (test)",
+    "unused": "not used",
+}
+
 
 def build(context: Context) -> Section:
     run = context.run
@@ -17,7 +27,11 @@ def build(context: Context) -> Section:
         return Section("data", "The data", absent="The data were not fingerprinted: the run ended before its pool was built.")
     facts = []
     if found:
-        facts = [("Images in the pool", f"{found.get('count', 0):,}"), ("Size", size(found)), ("Stored as", str(found.get("dtype", "")).removeprefix("torch."))]
+        facts = [
+            ("Images in the pool", f"{found.get('count', 0):,}"),
+            ("Size", size(found)),
+            ("Stored as", str(found.get("dtype", "")).removeprefix("torch.")),
+        ]
         facts += [("Unit", found.get("unit") or "not known"), ("Fingerprint", str(found.get("digest", ""))[:16])]
     for key, name in (("sensor", "Sensor"), ("licence", "Licence"), ("citation", "Cite")):
         if value := run.card.get(key):
@@ -46,21 +60,15 @@ def short(value: float) -> str:
 
 
 def classes_by_split(rows: list[dict[str, str]]) -> dict[str, Any]:
-    """Counts a class and split; labels of pretraining rows are unknown by rule, so these are one line."""
-    if not rows:
+    """Counts a class and role. Labels of rows that only the pretraining saw are unknown by rule, so those rows are one line."""
+    if not rows or "role" not in rows[0]:
         return {}
-    key = next((name for name in ("role", "split") if name in rows[0]), None)
-    if key is None:
-        return {}
-    counted = Counter((row.get("label") or "", row[key] or "unsplit") for row in rows)
-    splits = [name for name in ("pretrain", "pool", "train", "dev", "test", "score") if any(split == name for _, split in counted)]
-    splits += sorted({split for _, split in counted} - set(splits))
-    blind = {"pretrain", "pool"}
-    classes = sorted({label for label, split in counted if label and split not in blind})
-    lines = [{"name": name, "counts": [0 if split in blind else counted[name, split] for split in splits]} for name in classes]
-    unknown = [sum(n for (label, split), n in counted.items() if split == each and (each in blind or not label)) for each in splits]
-    if any(unknown):
-        lines.append({"name": "label not used", "counts": unknown})
+    blind = {"pool", "unused"}
+    counted = Counter((row["label"] if row["role"] not in blind else "", row["role"]) for row in rows)
+    roles = sorted({role for _, role in counted}, key=lambda role: (ORDER.index(role) if role in ORDER else len(ORDER), role))
+    lines = [
+        {"name": name or "label not used", "counts": [counted[name, role] for role in roles]}
+        for name in sorted({name for name, _ in counted}, key=lambda n: (n == "", n))
+    ]
     totals = [sum(column) for column in zip(*(line["counts"] for line in lines), strict=True)]
-    return {"splits": splits, "lines": lines, "totals": totals}
-
+    return {"roles": [ROLES.get(role, role) for role in roles], "lines": lines, "totals": totals}

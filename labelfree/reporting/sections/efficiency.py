@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from labelfree.reporting.charts import Chart, Series, Style
+from labelfree.reporting.charts import Bridge, Chart, Series, Style
 from labelfree.reporting.sections.base import Context, Section
 from labelfree.reporting.still import swatch
 from labelfree.reporting.words import metric, protocol
@@ -22,22 +23,52 @@ def build(context: Context) -> Section:
         "curves",
         "How many labels it takes",
         {
-            "charts": charts(rows, claims.get("envelope") or [], claims.get("primary") or {}, context.styles),
+            "charts": charts(
+                rows,
+                claims.get("envelope") or [],
+                claims.get("primary") or {},
+                context.styles,
+                None if context.run.generated else claims.get("labels_saved"),
+            ),
             "keys": [(arm, swatch(style)) for arm, style in context.styles.items() if any(row["arm"] == arm for row in rows)],
         },
         lead="Further left means fewer labels for the same score. Vertical bars are 95 % intervals; each arm keeps its colour and marker throughout.",
     )
 
 
-def charts(rows: Sequence[Mapping[str, Any]], envelope: Sequence[Mapping[str, Any]], primary: Mapping[str, Any], styles: Mapping[str, Style]) -> list[Chart]:
-    """One chart a protocol, all with the same vertical axis so that panels compare."""
-    protocols = list(dict.fromkeys(row["protocol"] for row in rows))
+def charts(
+    rows: Sequence[Mapping[str, Any]],
+    envelope: Sequence[Mapping[str, Any]],
+    primary: Mapping[str, Any],
+    styles: Mapping[str, Style],
+    saved: Mapping[str, Any] | None,
+) -> list[Chart]:
+    """One chart a protocol, all with the same vertical axis so that panels compare. The primary's, first, shows the labels saved."""
+    protocols = sorted(dict.fromkeys(row["protocol"] for row in rows), key=lambda name: name != primary.get("protocol"))
     seen = [100 * value for row in rows for value in (row.get("low"), row.get("mean"), row.get("high")) if value is not None]
     seen += [100 * row["mean"] for row in envelope if row.get("mean") is not None]
     low, high = (min(seen), max(seen)) if seen else (0.0, 100.0)
     room = 0.05 * (high - low) or 2.0
     limits = max(low - room, 0.0 if low >= 0 else low - room), min(high + room, 101.5 if high <= 100 else high + room)
-    return [_chart(name, [row for row in rows if row["protocol"] == name], envelope, primary, styles, limits) for name in protocols]
+    drawn = [_chart(name, [row for row in rows if row["protocol"] == name], envelope, primary, styles, limits) for name in protocols]
+    return [replace(drawn[0], bridge=bridge(rows, primary, saved, styles)), *drawn[1:]]
+
+
+def bridge(
+    rows: Sequence[Mapping[str, Any]], primary: Mapping[str, Any], saved: Mapping[str, Any] | None, styles: Mapping[str, Style]
+) -> Bridge | None:
+    """The labels saved as a level arrow from the arm's point to where the other curve gets as high; only where it does."""
+    at = next((row for row in rows if all(str(row[key]) == str(primary.get(key)) for key in ("arm", "protocol", "budget"))), None)
+    ratio = (saved or {}).get("ratio")
+    if at is None or ratio is None or ratio < 1.25:  # a shorter arrow would hide under the markers
+        return None
+    return Bridge(
+        float(at["x"]), float(at["x"]) * ratio, 100 * float(at["mean"]), f"{saved_words(saved)} the labels", styles[at["arm"]].colour
+    )
+
+
+def saved_words(saved: Mapping[str, Any] | None) -> str:
+    return str(((saved or {}).get("words") or {}).get("ratio", ""))
 
 
 def _chart(
@@ -66,7 +97,7 @@ def _chart(
             )
         )
     where = {str(row["budget"]): float(row["x"]) for row in rows}
-    best = sorted((where[str(row["budget"])], 100 * float(row["mean"])) for row in envelope if row.get("protocol") == name and str(row["budget"]) in where)
+    best = sorted((float(row["x"]), 100 * float(row["mean"])) for row in envelope if row["protocol"] == name)
     if best:
         blue = styles.get("imagenet", Style("#0b5fa5"))
         lines.append(Series("imagenet, best size", [x for x, _ in best], [y for _, y in best], Style(blue.colour, "dash"), points=False))

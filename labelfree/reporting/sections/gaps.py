@@ -13,5 +13,7 @@ def build(context: Context) -> Section:
     if minutes and not cuts and context.run.claims:
         cuts = [f"evaluate.minutes: {minutes:g} was enough: nothing was cut."]
     if not notes and not cuts:
-        return Section("gaps", "What is missing", absent="Nothing: every arm, budget and protocol of the recipe was compared, and nothing was cut.")
+        return Section(
+            "gaps", "What is missing", absent="Nothing: every arm, budget and protocol of the recipe was compared, and nothing was cut."
+        )
     return Section("gaps", "What is missing, and why", {"notes": rest, "cuts": cuts})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from labelfree.reporting.charts import Chart, Series, Style
@@ -27,7 +28,9 @@ ALIASES = {"train_loss": "loss", "grad_norm": "gradient_norm", "entropy_teacher"
 def build(context: Context) -> Section:
     curves = [curve for curve in context.run.curves if curve.values]
     if not curves:
-        return Section("health", "Health of the pretraining", absent="No pretraining was watched in this run: metrics.csv is missing or empty.")
+        return Section(
+            "health", "Health of the pretraining", absent="No pretraining was watched in this run: metrics.csv is missing or empty."
+        )
     arms = list(dict.fromkeys(curve.arm for curve in curves))
     found = {plain(curve.name) for curve in curves}
     order = [name for name in KNOWN if name in found] + sorted(found - set(KNOWN))
@@ -60,7 +63,18 @@ def chart(name: str, curves: Sequence[Curve], context: Context) -> Chart:
     drawn = [value for line in lines for value in line.y]
     wide = name == "gradient_norm" and min(drawn) > 0 and max(drawn) > 30 * min(drawn)
     last = "; ".join(f"{line.name} ends at {tick_text(float(f'{line.y[-1]:.3g}'))}" for line in lines)
-    return Chart(f"health-{name}", title, f"{title} over training steps: {last}.", lines, x_title="step", log_y=wide, height=220, width=380, digits=3, note=meaning)
+    return Chart(
+        f"health-{name}",
+        title,
+        f"{title} over training steps: {last}.",
+        lines,
+        x_title="step",
+        log_y=wide,
+        height=220,
+        width=380,
+        digits=3,
+        note=meaning,
+    )
 
 
 def thinned(curve: Curve) -> tuple[list[float], list[float]]:
@@ -69,7 +83,7 @@ def thinned(curve: Curve) -> tuple[list[float], list[float]]:
     if n <= MOST:
         return curve.steps, curve.values
     edges = [round(i * (n - 1) / (MOST - 1)) for i in range(MOST)]
-    runs = [range(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    runs = [range(a, b) for a, b in itertools.pairwise(edges) if b > a]
     steps = [sum(curve.steps[i] for i in span) / len(span) for span in runs]
     values = [sum(curve.values[i] for i in span) / len(span) for span in runs]
     return [*steps, curve.steps[-1]], [*values, curve.values[-1]]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from labelfree.reporting.duplicates import scores_without
 from labelfree.reporting.sections.base import Context, Section
-from labelfree.reporting.words import count, percent, points
+from labelfree.reporting.words import percent, points
 
 MOST = 12  # pairs shown
 
@@ -18,39 +19,45 @@ def build(context: Context) -> Section:
     for path in [] if context.hidden else context.run.pictures("leaks/*.png")[:MOST]:
         if uri := context.album.uri(path, longest=270):
             pairs.append({"uri": uri, "alt": f"Pair {len(pairs) + 1}: an image of the pool on the left, a scored image on the right."})
-    exact, near = amount(leaks.get("exact")), amount(leaks.get("near"))
+    near = len(leaks["scored_near"])
     facts = [
-        ("Identical images", f"{exact:,}", "same decoded pixels in the pool and among scored images"),
-        ("Near-duplicates", "cannot tell" if leaks.get("cannot_tell") else f"{near:,}", limit(leaks)),
-        ("Scored images judged", f"{amount(leaks.get('judged')):,}", f"{count(amount(leaks.get('not_judged')), 'image')} too flat to judge"),
-        ("Dropped from the pool", f"{amount(leaks.get('dropped')):,}", "never seen by the pretraining"),
+        (
+            "Scored images looked for",
+            f"{leaks['scored']:,}",
+            f"{leaks['not_judged']:,} too flat to judge for near-duplicates" if leaks["not_judged"] else "",
+        ),
+        ("Identical pairs", f"{len(leaks['exact']):,}", "equal decoded pixels, whatever the file"),
+        (
+            "With a near-duplicate",
+            "cannot tell" if leaks["cannot_tell"] else f"{near:,}",
+            "unrelated images are as alike here" if leaks["cannot_tell"] else f"a run stops above {leaks['limit']:,}",
+        ),
+        ("Dropped from the pool", f"{len(leaks['dropped']):,}", "never seen by the pretraining"),
     ]
     return Section(
         "leaks",
         "Leak check",
-        {"facts": facts, "sentence": leaks.get("sentence", ""), "pairs": pairs, "with_without": with_without(context), "hidden": context.hidden if near or exact else ""},
+        {
+            "facts": facts,
+            "sentence": leaks.get("sentence", ""),
+            "pairs": pairs,
+            "with_without": with_without(context),
+            "hidden": context.hidden if near or leaks["exact"] else "",
+        },
         lead="A score on images that were trained on is worth nothing, so the pool is searched for them before anything is scored.",
     )
 
 
-def amount(value: Any) -> int:
-    """A count, given as such or as the list that was counted."""
-    return len(value) if isinstance(value, list | tuple) else int(value or 0)
-
-
-def limit(leaks: dict[str, Any]) -> str:
-    if leaks.get("cannot_tell"):
-        return "unrelated images resemble each other as much here; give a group column to judge"
-    bound = leaks.get("limit")
-    if bound is None:
-        return "correlation of fine structure at least 0.97, in any of 8 poses"
-    said = count(int(bound), "image") if float(bound) >= 1 else f"{percent(float(bound))} %"
-    return f"a run stops above {said}"
-
-
 def with_without(context: Context) -> list[dict[str, str]]:
-    """The primary scores with and without scored images that have a near-duplicate, when the claims give both."""
-    both = context.run.claims.get("without_near_duplicates") or context.run.leaks.get("without_near_duplicates") or []
-    return [
-        {"arm": row["arm"], "with": percent(row["with"]), "without": percent(row["without"]), "change": points(row["without"] - row["with"])} for row in both
-    ]
+    """The primary's two arms on all scored images and on those without a near-duplicate in the pool (PROTOCOL 4)."""
+    run = context.run
+    primary, near = run.claims.get("primary"), run.leaks["scored_near"]
+    if not primary or not near or run.leaks["cannot_tell"]:
+        return []
+    rows = []
+    for arm in (primary["arm"], primary["against"]):
+        both = scores_without(run.folder, (arm, primary["protocol"], str(primary["budget"])), primary["metric"], near)
+        if both is None:
+            return []
+        rows.append({"arm": arm, "with": percent(both[0]), "without": percent(both[1]), "change": points(both[1] - both[0])})
+    return rows

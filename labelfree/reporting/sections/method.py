@@ -12,7 +12,12 @@ READERS = {
 
 
 def build(context: Context) -> Section:
-    facts = [("Who may be seen", who(context)), ("Labels", labels(context)), ("Starting points", arms(context)), ("Equal treatment", equal(context))]
+    facts = [
+        ("Who may be seen", who(context)),
+        ("Labels", labels(context)),
+        ("Starting points", arms(context)),
+        ("Equal treatment", equal(context)),
+    ]
     facts += [("Reading out", readers(context)), ("The claim", claim(context)), ("The interval", interval(context))]
     if saved := labels_saved(context):
         facts.append(("Labels saved", saved))
@@ -20,21 +25,15 @@ def build(context: Context) -> Section:
     return Section("protocol", "How it was measured", {"facts": facts}, lead="The rules of this comparison, with this run's own settings.")
 
 
-def split(context: Context) -> str:
-    """test, dev or cv: where scores come from."""
-    primary = context.run.claims.get("primary") or {}
-    return str(primary.get("split") or context.run.setting("evaluate.on", "test"))
-
-
 def who(context: Context) -> str:
     if not context.run.claims.get("primary"):
         return "The pretraining saw the unlabelled images. Without labelled images to score there was nothing else to see."
-    if split(context) == "cv":
+    if context.run.scored_by == "cv":
         return (
             "There is no separate test set. Labelled images, and any that share their group, stayed out of the pretraining. Scores come from cross-validation: "
             "the labelled images are cut into folds so that groups stay whole, and each fold is scored by heads that never saw it."
         )
-    name = split(context)
+    name = context.run.scored_by
     return (
         f"Images of the {name} split are seen by the final score alone: not by the pretraining, not when settings are chosen, not when channel means are measured. "
         "Images that share a group (a scene, a patient, a lot) are never on both sides."
@@ -44,9 +43,9 @@ def who(context: Context) -> str:
 def labels(context: Context) -> str:
     budgets = context.run.setting("evaluate.labels_per_class", [])
     draws = int(context.run.setting("evaluate.draws", 0))
-    named = listed([str(each) for each in budgets])
+    named = listed([str(each) for each in budgets], "or")
     return (
-        f"Budgets of {named} labels a class; {count(draws, 'draw')} of each (one of \u201call\u201d). A small budget is part of every larger one of its draw, and all arms get the very same "
+        f"Budgets of {named} labels a class were asked for; {count(draws, 'draw')} of each (one of \u201call\u201d). A small budget is part of every larger one of its draw, and all arms get the very same "
         "images. Labels used for choosing settings count toward the budget. Labels of pretraining images are never read."
     )
 
@@ -84,7 +83,7 @@ def claim(context: Context) -> str:
 
 
 def interval(context: Context) -> str:
-    if split(context) == "cv":
+    if context.run.scored_by == "cv":
         return (
             "The 95 % interval comes from the differences of all folds of all draws, widened because folds share training images (Nadeau and Bengio 2003). "
             "The smallest resolvable difference is what such a study would find four times out of five."

@@ -17,7 +17,9 @@ def build(context: Context) -> Section:
         return Section("neighbours", TITLE, absent=context.hidden)
     queries = found.get("queries") or []
     if not queries:
-        return Section("neighbours", TITLE, absent="No nearest-neighbour examples were saved: they need labelled images and a pretrained arm.")
+        return Section(
+            "neighbours", TITLE, absent="No nearest-neighbour examples were saved: they need labelled images and a pretrained arm."
+        )
     blocks: list[dict[str, Any]] = []
     right = {arm: [0, 0] for arm in found["arms"]}
     for q, query in enumerate(queries):

@@ -12,8 +12,9 @@ from labelfree.reporting.words import listed
 def build(context: Context) -> Section:
     run, environment = context.run, dict(context.run.environment)
     command = environment.pop("command", None)
-    packages = environment.pop("packages", None) or environment.pop("versions", None) or {}
+    packages = environment.pop("packages", {})
     facts = [(name.replace("_", " ").capitalize(), text) for name, text in flat(environment)]
+    environment.pop("seed", None)
     seeds = [f"recipe {run.setting('seed', 0)}"]
     if trained := run.setting("pretrain.seeds"):
         seeds.append(f"pretraining {listed([str(seed) for seed in trained])}")
@@ -21,10 +22,10 @@ def build(context: Context) -> Section:
         "reproduce",
         "How to get the same numbers",
         {
-            "command": " ".join(command) if isinstance(command, list) else command,
+            "command": command,
             "facts": [("Seeds", "; ".join(seeds)), *facts],
-            "packages": [f"{name} {version}" for name, version in packages.items()] if isinstance(packages, Mapping) else [str(each) for each in packages],
-            "plan": decisions(run.plan),
+            "packages": [f"{name} {version}" for name, version in packages.items()],
+            "plan": list(run.plan.get("sentences", [])),
             "recipe": run.recipe_text.rstrip(),
         },
     )
@@ -37,13 +38,16 @@ def flat(found: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
         if isinstance(value, Mapping):
             lines += flat(value, f"{above}{name} ")
         elif value not in (None, "", []):
-            lines.append((f"{above}{name}", ", ".join(map(str, value)) if isinstance(value, list) else "yes" if value is True else "no" if value is False else str(value)))
+            lines.append(
+                (
+                    f"{above}{name}",
+                    ", ".join(map(str, value))
+                    if isinstance(value, list)
+                    else "yes"
+                    if value is True
+                    else "no"
+                    if value is False
+                    else str(value),
+                )
+            )
     return lines
-
-
-def decisions(plan: Any) -> list[dict[str, str]]:
-    """What each `auto` of the recipe became, and why."""
-    entries = plan.get("decisions", plan) if isinstance(plan, Mapping) else plan
-    if isinstance(entries, Mapping):
-        entries = [({"key": key} | dict(value)) if isinstance(value, Mapping) else {"key": key, "value": value} for key, value in entries.items()]
-    return [{"key": str(e.get("key", "")), "value": str(e.get("value", "")), "reason": str(e.get("reason", ""))} for e in entries or [] if isinstance(e, Mapping)]

@@ -25,6 +25,13 @@ def build(context: Context) -> Section:
         uri = context.album.uri(path, longest=1100)
         if uri:
             columns = entry.get("columns", [])
-            alt = f"Grid of views for {name}: {count(entry.get('images', 0), 'image')}, a row each" + (f"; columns: {listed(columns)}." if columns else ".")
+            alt = f"Grid of views for {name}: {count(entry.get('images', 0), 'image')}, a row each" + (
+                f"; columns: {listed(columns)}." if columns else "."
+            )
             figures.append({"name": name, "uri": uri, "columns": columns, "alt": alt})
-    return Section("views", TITLE, {"figures": figures}, lead="Each row is one image, each column a random view of it. The network learns that a row belongs together.")
+    return Section(
+        "views",
+        TITLE,
+        {"figures": figures},
+        lead="Each row is one image, each column a random view of it. The network learns that a row belongs together.",
+    )

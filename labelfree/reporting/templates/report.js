@@ -5,7 +5,7 @@
   var narrow = window.matchMedia("(max-width: 640px)");
   function fitted(layout) {
     var own = JSON.parse(JSON.stringify(layout));
-    if (narrow.matches) { own.annotations = []; own.margin.r = 12; own.margin.l = 38; }
+    if (narrow.matches) { own.annotations = own.annotations.filter(function (note) { return note.xref !== "paper"; }); own.margin.r = 12; own.margin.l = 38; }
     return own;
   }
   function draw(box) {

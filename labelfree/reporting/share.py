@@ -1,0 +1,148 @@
+"""What may leave the house: a run without the names of people, machines, folders and files (docs/protocol.md, 19)."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labelfree.errors import DataError
+from labelfree.reporting.files import RunFiles
+from labelfree.reporting.veil import Veil, dataset_salt
+from labelfree.training.files import whole_file, write_json, write_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Veil", "conceal", "dataset_salt", "share_copy"]
+
+WEIGHTS = ("backbone.safetensors", "backbones/*.safetensors", "heads/*.safetensors")
+TABLES = ("results.csv", "metrics.csv", "splits.csv", "budgets.csv")
+DOCUMENTS = (
+    "environment.json", "classes.json", "claims.json", "leaks.json", "fingerprint.json", "plan.json", "notes.json", "card.json",
+    "evaluation.json", "state.json", "backbone.json", "backbones/*.json",
+)  # fmt: skip
+PICTURES = ("neighbours.json", "pictures/*", "pictures/*/*")
+
+
+def share_copy(folder: Path, destination: Path) -> Path:
+    """Copy of the run `folder` that holds only what may leave; returns the path of its report.html.
+
+    Rows and groups get salted names, paths and names of users and machines go, `private/`, logs, checkpoints and (unless
+    `report.images` is true) source pictures stay. Raises `DataError` when `destination` holds anything already.
+    """
+    from labelfree.reporting.html import write_report
+
+    run, veil = RunFiles(folder), Veil.of(folder)
+    if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
+        raise DataError(f"{destination}: holds something already; name a new or empty folder to share into.")
+    for path in _leaving(folder, pictures=run.setting("report.images") is True):
+        target = destination / path.relative_to(folder)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _rewrite(path, target, veil)
+    return write_report(destination, share=True)
+
+
+def conceal(folder: Path) -> None:
+    """Rewrite a finished run in place as `share_copy` would copy it (`report.share: true`); names stay in private/ids.csv, for the owner.
+
+    Doing it twice changes nothing. The log moves to private/; pictures go unless `report.images` is true.
+    """
+    from labelfree.reporting.html import write_report
+
+    run, veil = RunFiles(folder), Veil.of(folder)
+    private = folder / "private"
+    private.mkdir(exist_ok=True)
+    if names := veil.table():
+        with whole_file(private / "ids.csv") as part, part.open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows([("id", "shown"), *names])
+    shown = run.setting("report.images") is True
+    for path in _leaving(folder, pictures=shown):
+        with whole_file(path) as part:
+            _rewrite(path, part, veil)
+    if not shown:
+        shutil.rmtree(folder / "pictures", ignore_errors=True)
+        (folder / "neighbours.json").unlink(missing_ok=True)
+    if (log := folder / "log.txt").is_file():
+        log.replace(private / "log.txt")
+    write_report(folder, share=True)
+
+
+def _leaving(folder: Path, pictures: bool) -> list[Path]:
+    patterns = ("recipe.yaml", "predictions.parquet", *TABLES, *DOCUMENTS, *WEIGHTS, *(PICTURES if pictures else ()))
+    return sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
+
+
+def _rewrite(path: Path, target: Path, veil: Veil) -> None:
+    """One file with every name hidden; what it holds besides stays as it is. `target` may be a temporary name."""
+    _WRITERS.get(path.suffix, _copy)(path, target, veil)
+
+
+def _copy(path: Path, target: Path, veil: Veil) -> None:
+    shutil.copyfile(path, target)
+
+
+def _json(path: Path, target: Path, veil: Veil) -> None:
+    write_json(target, veil.value(json.loads(path.read_text(encoding="utf-8"))))
+
+
+def _yaml(path: Path, target: Path, veil: Veil) -> None:
+    write_text(target, veil.recipe(path.read_text(encoding="utf-8")))
+
+
+def _csv(path: Path, target: Path, veil: Veil) -> None:
+    with path.open(newline="", encoding="utf-8") as stream:
+        header, *rows = list(csv.reader(stream)) or [[]]
+    hide = [_column(name, veil) for name in header]
+    with target.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, lineterminator="\n").writerows(
+            [header, *([f(cell) for f, cell in zip(hide, row, strict=False)] for row in rows)]
+        )
+
+
+def _column(name: str, veil: Veil) -> Callable[[str], str]:
+    ways: dict[str, Callable[[str], str]] = {
+        "path": veil.row,
+        "row_id": veil.row,
+        "group": veil.group,
+        "run": veil.text,
+        "dataset": veil.text,
+    }
+    return ways.get(name, str)
+
+
+def _parquet(path: Path, target: Path, veil: Veil) -> None:
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    for place, field in enumerate(table.schema):
+        hide = _column(field.name, veil)
+        if hide is not str:
+            table = table.set_column(place, field, _mapped(table.column(place), hide).cast(field.type))
+    pq.write_table(table, target, compression="zstd")
+
+
+def _mapped(column: pa.ChunkedArray, hide: Callable[[str], str]) -> pa.Array:
+    """Every different value is hidden once; missing ones stay missing."""
+    import pyarrow as pa
+
+    coded = column.combine_chunks()
+    coded = coded if pa.types.is_dictionary(coded.type) else coded.dictionary_encode()
+    coded = coded.combine_chunks() if isinstance(coded, pa.ChunkedArray) else coded
+    shown = pa.array([None if value is None else hide(value) for value in coded.dictionary.to_pylist()], pa.string())
+    return shown.take(coded.indices)
+
+
+def _png(path: Path, target: Path, veil: Veil) -> None:
+    """Pixels alone: a fresh picture carries no text of the old one."""
+    import numpy as np
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        Image.fromarray(np.asarray(picture.convert("RGB"))).save(target, "png")
+
+
+_WRITERS: dict[str, Callable[[Path, Path, Veil], None]] = {".json": _json, ".yaml": _yaml, ".csv": _csv, ".parquet": _parquet, ".png": _png}

@@ -1,0 +1,171 @@
+"""Hides names: salted ones for rows and groups, `<data.root>` for roots, `<user>` and `<host>` for people and machines."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import socket
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from labelfree.data.folders import cache_folder
+
+if TYPE_CHECKING:
+    from labelfree.reporting.files import RunFiles
+
+LENGTH = 12  # hexadecimal digits of a salted name
+SALTED = re.compile(rf"(row|group|name)-[0-9a-f]{{{LENGTH}}}")
+ABSOLUTE = re.compile(r"(?<![\w.:/<>~\\])(?:[A-Za-z]:\\(?:[^\\\s\"'<>]+\\)+|/(?:[^/\s\"'<>]+/)+)")
+PLAIN = {  # folder names that tell nothing and words a run uses itself: hiding them would only spoil sentences
+    "pretrain", "train", "dev", "test", "val", "valid", "validation", "images", "image", "data", "labels", "masks", "pool", "unlabelled",
+    "unlabeled", "labelled", "labeled", "random", "imagenet", "domain", "statistics", "linear", "accuracy",
+}  # fmt: skip
+
+
+def dataset_salt(pools: Path, dataset: str) -> bytes:
+    """The secret of a data set, made at first use and kept beside its pools, so that all its runs name a row alike."""
+    name = hashlib.sha256(dataset.encode()).hexdigest()[:16]
+    path = pools / "salts" / f"{name}.key"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(secrets.token_bytes(32))
+    return path.read_bytes()
+
+
+class Veil:
+    """Hides what a run must not tell.
+
+    Args: `salt`: the data set's secret; `ids`, `groups`: all there are; `roots`: path -> what stands for it; `words`: name -> what
+    stands for it; `open_words`: names that may be read, such as classes.
+    """
+
+    def __init__(
+        self, salt: bytes, ids: Iterable[str] = (), groups: Iterable[str] = (), roots: Mapping[str, str] | None = None,
+        words: Mapping[str, str] | None = None, open_words: Iterable[str] = (),
+    ) -> None:  # fmt: skip
+        self.salt = salt
+        self.ids = {each: self.row(each) for each in ids if each}
+        self.groups = {each: self.group(each) for each in groups if each}
+        self.roots = dict(roots or {})
+        kept = PLAIN | {word.lower() for word in open_words}
+        self.words = {word: shown for word, shown in (words or {}).items() if len(word) > 2 and word.lower() not in kept}
+        parts = {part for each in self.ids for part in (*PurePath(each).parts, PurePath(each).stem)}
+        self.parts = {
+            part: self._salted("name", part)
+            for part in parts
+            if len(part) > 3 and not part.isdigit() and part.lower() not in kept and not SALTED.fullmatch(part)
+        }
+
+    @classmethod
+    def of(cls, folder: Path) -> Veil:
+        """What is to be hidden in a run folder, from its recipe, splits.csv and this machine."""
+        from labelfree.reporting.files import RunFiles
+
+        run = RunFiles(folder)
+        root, pools = run.setting("data.root"), Path(run.setting("pool.dir") or cache_folder() / "pools")
+        dataset = str(Path(root).resolve()) if root else str(run.card.get("name") or run.setting("data.card") or "")
+        try:
+            salt = dataset_salt(pools, dataset)
+        except OSError:  # the report is made where the pools are not, or on a read-only disk
+            salt = dataset_salt(folder / "private", dataset)
+        given = (
+            (root, "<data.root>"),
+            (run.setting("data.labels"), "<data.labels>"),
+            (run.setting("pool.dir"), "<pool.dir>"),
+            (folder, "<run>"),
+        )
+        roots = {
+            str(form): shown for path, shown in given if path and not str(path).startswith("<") for form in (path, Path(path).resolve())
+        }
+        words = {_user(): "<user>", socket.gethostname(): "<host>", socket.gethostname().partition(".")[0]: "<host>"}
+        words |= {Path(path).name: shown for path, shown in given[:2] if path}
+        words.pop("root", None)
+        spoken = {*run.classes, *run.fingerprint.get("channels", ()), str(run.setting("domain")), str(run.setting("name"))}
+        spoken |= {str(run.card.get("name", "")), *_labels(run)}
+        return cls(salt, (row["path"] for row in run.splits), (row.get("group", "") for row in run.splits), roots, words, spoken)
+
+    def row(self, name: str) -> str:
+        """What stands for a row id; what is hidden already stays."""
+        return self._salted("row", name)
+
+    def group(self, name: str) -> str:
+        """What stands for a group."""
+        return self._salted("group", name)
+
+    def text(self, text: str) -> str:
+        """A sentence, path or command with every name in it hidden."""
+        for table, whole in ((self.ids, False), (self.groups, True)):
+            for name in sorted((name for name in table if name in text or name.replace("/", "\\") in text), key=len, reverse=True):
+                if whole and len(name) < 4:
+                    continue
+                for form in {name, name.replace("/", "\\")}:
+                    text = _swap(text, form, table[name])
+        for root in sorted(self.roots, key=len, reverse=True):
+            if len(root) > 1:
+                text = _swap(text, root, self.roots[root], start=r"(?<![\w/\\.])", end=r"(?![\w])")
+        text = re.sub(r"(data\.(?:root|labels)|pool\.dir)=(?!<)(?:\\.|[^\s'\"])+", r"\1=<\1>", text)
+        home = str(Path.home())
+        text = text.replace(home, "~") if len(home) > 1 else text
+        text = ABSOLUTE.sub("<path>/", text)
+        for word, shown in (self.parts | self.words).items():
+            if word in text:
+                text = _swap(text, word, shown)
+        return text
+
+    def value(self, value: Any) -> Any:
+        """A JSON value with every string in it hidden. Keys are ours and stay."""
+        if isinstance(value, str):
+            return self.ids.get(value) or self.groups.get(value) or self.text(value)
+        if isinstance(value, list):
+            return [self.value(each) for each in value]
+        return {key: self.value(each) for key, each in value.items()} if isinstance(value, dict) else value
+
+    def recipe(self, text: str) -> str:
+        """A recipe as YAML; the keys that hold roots say so."""
+        shown = self.value(yaml.safe_load(text))
+        for section, key in (("data", "root"), ("data", "labels"), ("pool", "dir")):
+            if isinstance(shown.get(section), dict) and shown[section].get(key):
+                shown[section][key] = f"<{section}.{key}>"
+        return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
+
+    def cover(self, run: RunFiles) -> None:
+        """Hide names in all that the page quotes of a run. Scores and counts are left."""
+        quoted = {name: self.value(getattr(run, name)) for name in ("environment", "notes", "claim_notes", "plan", "card")}
+        run.__dict__.update(
+            quoted, leaks=run.leaks | {"sentence": self.text(run.leaks.get("sentence", ""))}, recipe_text=self.recipe(run.recipe_text)
+        )
+
+    def table(self) -> list[tuple[str, str]]:
+        """(name, what stands for it) of every row and group that is not hidden yet."""
+        return [(name, shown) for name, shown in [*self.ids.items(), *self.groups.items()] if name != shown]
+
+    def _salted(self, kind: str, name: str) -> str:
+        if not name or SALTED.fullmatch(name):
+            return name
+        return f"{kind}-{hmac.new(self.salt, f'{kind} {name}'.encode(), hashlib.sha256).hexdigest()[:LENGTH]}"
+
+
+def _swap(text: str, name: str, shown: str, start: str = r"(?<![A-Za-z0-9])", end: str = r"(?![A-Za-z0-9])") -> str:
+    return re.sub(f"{start}{re.escape(name)}{end}", lambda _: shown, text)
+
+
+def _labels(run: RunFiles) -> set[str]:
+    return {row.get("label", "") for row in run.splits}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
