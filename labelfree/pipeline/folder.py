@@ -49,8 +49,11 @@ class RunFolder:
         write_json(self.path / STATE, {**self.state(), **facts})
 
 
-def open_folder(recipe: Recipe, out: Path | None, asked: str) -> RunFolder:
-    """The folder of this run. `asked`: the recipe as YAML, kept for `resume`. Raises RecipeError when `out` holds anything else."""
+def open_folder(recipe: Recipe, out: Path | None, asked: str, again: bool = False) -> RunFolder:
+    """The folder of this run. `asked`: the recipe as YAML, kept for `resume`. `again`: a finished run of the same recipe may be entered.
+
+    Raises RecipeError when `out` holds anything else.
+    """
     folder = RunFolder(out or new_folder(recipe.name or "run"), recipe)
     state = folder.state()
     if not state:
@@ -61,7 +64,7 @@ def open_folder(recipe: Recipe, out: Path | None, asked: str) -> RunFolder:
         folder.mark(recipe=folder.digest, status="unfinished")
     elif state["recipe"] != folder.digest:
         raise RecipeError(f"--out {folder.path}: holds a run of another recipe; name a new folder, or `labelfree resume {folder.path}` to go on with that one.")
-    elif state["status"] == "finished":
+    elif state["status"] == "finished" and not again:
         raise RecipeError(f"--out {folder.path}: this run is finished; its report is {folder.path / 'report.html'}. Name a new folder to run again.")
     return folder
 

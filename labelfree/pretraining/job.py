@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from labelfree.backbones import Backbone
 from labelfree.data.pool import Pool
@@ -22,6 +23,7 @@ class Plan:
     """The resolved numbers of one pretraining; stored with its checkpoints, so that a resumed run keeps them.
 
     `warmup` and `head_only` are in steps. `size`, `local_size` in pixels. `threads` is torch's: sums depend on it.
+    Everything random follows from `base`, the recipe's seed, and `seed`, the pretraining's.
     """
 
     objective: str
@@ -41,9 +43,15 @@ class Plan:
     check_every: int
     checkpoint_minutes: float
     on_collapse: str
+    base: int
     seed: int
     threads: int
     seconds_per_step: float = 0.0
+
+    @property
+    def source(self) -> int:
+        """The one number that all randomness of this pretraining starts from."""
+        return mixed("pretraining", self.base, self.seed)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -63,9 +71,7 @@ class Job:
 
     def objective(self) -> Objective:
         """A fresh objective; head initialisation depends on the seed alone."""
-        import torch
-
-        torch.manual_seed(mixed("weights", self.plan.seed))
+        torch.manual_seed(mixed("weights", self.plan.source))
         backbone = self.start()
         if self.plan.frozen_norm:
             backbone.freeze_statistics()
@@ -73,4 +79,4 @@ class Job:
 
     def generator(self, step: int, rank: int, device: Any) -> Any:
         """The generator of this step's views."""
-        return generator("views", self.plan.seed, step, rank, device=device)
+        return generator("views", self.plan.source, step, rank, device=device)

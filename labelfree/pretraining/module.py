@@ -45,7 +45,7 @@ class PretrainingModule(L.LightningModule):
 
     def views_of(self, step: int) -> tuple[Views, list[int]]:
         """The views of this rank's batch at `step`, and the pool positions they come from."""
-        rows = self.job.entries[batch_rows(len(self.job.entries), self.plan.batch_size, step, self.plan.seed, self.global_rank, self.trainer_world)]
+        rows = self.job.entries[batch_rows(len(self.job.entries), self.plan.batch_size, step, self.plan.source, self.global_rank, self.trainer_world)]
         stored = self.job.pool.batch(rows).to(self.device, non_blocking=True)
         draws = self.job.generator(step, self.global_rank, self.device)
         crops = self.objective.crops
@@ -67,7 +67,7 @@ class PretrainingModule(L.LightningModule):
 
     def loss_at(self, step: int) -> Tensor:
         """The loss of `step`; the backbone stands still in the head-only start."""
-        torch.manual_seed(mixed("network", self.plan.seed, step, self.global_rank))  # dropout and the like
+        torch.manual_seed(mixed("network", self.plan.source, step, self.global_rank))  # dropout and the like
         self.objective.backbone.requires_grad_(step >= self.plan.head_only)
         views, rows = self.views_of(step)
         self.last = self.objective(views)

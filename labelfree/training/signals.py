@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from labelfree.errors import Interrupted
+
 
 class StopRequest:
     """Set by the first signal; a second Ctrl-C interrupts at once."""
@@ -38,3 +40,20 @@ def stop_requests() -> Iterator[StopRequest]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def raise_on_terminate() -> Iterator[None]:
+    """Within: SIGTERM ends the work with Interrupted (exit code 75) at the next Python instruction, as Ctrl-C does; whole files stay whole."""
+
+    def terminate(_number: int, _frame: FrameType | None) -> None:
+        raise Interrupted("asked to stop; what is finished is kept.")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,150 @@
+"""The comparison of a run: every arm as an encoder, cells answered, the primary arm's heads, the claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from labelfree.backbones import build
+from labelfree.backbones.weights import load
+from labelfree.errors import DataError
+from labelfree.pipeline.folder import RunFolder
+from labelfree.pipeline.preparing import Prepared
+from labelfree.pipeline.pretrainings import backbone_path
+from labelfree.pipeline.starts import Starts, as_loaded
+from labelfree.progress import Progress
+from labelfree.recipe import ArmSpec, Recipe
+from labelfree.training.files import call_with
+from labelfree.transfer.arms import ARMS, ArmKind, arm_kind
+from labelfree.transfer.classification import answer
+from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder
+from labelfree.transfer.features import extract
+from labelfree.transfer.heads import head_metadata, train_head
+from labelfree.transfer.selection import Grid, best, choose, inner_folds
+
+LARGEST = 256  # pixels; the largest input size that `auto` offers
+
+
+@dataclass
+class Arms:
+    """Makes the encoders of a run; an arm that cannot be made for these images leaves a sentence instead."""
+
+    recipe: Recipe
+    prepared: Prepared
+    starts: Starts
+    folder: Path
+    notes: list[str] = field(default_factory=list)
+
+    def encoders(self) -> list[Encoder]:
+        """One encoder an arm and seed, in the recipe's order."""
+        found: list[Encoder] = []
+        for arm in self.recipe.evaluate.arms:
+            if isinstance(arm, ArmSpec):
+                found.append(self._from_file(arm))
+                continue
+            kind = arm_kind(arm)
+            seeds = self.recipe.pretrain.seeds if kind.pretrained or kind.init == "random" else [0]
+            made = [encoder for seed in seeds if (encoder := self._known(kind, seed)) is not None]
+            found += made
+        return found
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Input sizes, the same for every arm; the first is taken where labels are too few to choose."""
+        given = self.recipe.evaluate.sizes
+        if given != "auto":
+            return tuple(dict.fromkeys(given))
+        assert self.prepared.images is not None
+        side = int(np.median(self.prepared.images.index.shape[:, -2:].min(axis=1)))
+        native = min(LARGEST, max(32, round(side / 32) * 32))
+        return tuple(dict.fromkeys(min(LARGEST, times * native) for times in (2, 1, 3)))
+
+    def _known(self, kind: ArmKind, seed: int) -> Encoder | None:
+        statistics = StatisticsEncoder(len(self.prepared.fingerprint.channels))
+        if kind.reads == "none":
+            return statistics
+        network = self._photographic(kind) if kind.reads == "rgb" else self._all_bands(kind, seed)
+        if network is None or not kind.statistics:
+            return network
+        return Concatenated(kind.name, [network, statistics])
+
+    def _photographic(self, kind: ArmKind) -> NetworkEncoder | None:
+        backbone = self.starts.photographic()
+        prepare = self.starts.as_photographs(backbone)
+        if prepare is None:
+            self.notes.append(f"The arm {kind.name} is left out: no bands are called red, green and blue; name them with data.bands=[...].")
+            return None
+        return self._encoder(kind.name, backbone, prepare, 0)
+
+    def _all_bands(self, kind: ArmKind, seed: int) -> NetworkEncoder | None:
+        if not kind.pretrained:
+            return self._encoder(kind.name, self.starts.network(kind.init, seed), self.starts.reading(), seed)
+        path = backbone_path(self.folder, kind.name, seed)
+        if not path.is_file():
+            self.notes.append(f"The arm {kind.name}, seed {seed}, is left out: it was not pretrained in this run.")
+            return None
+        loaded = load(path)
+        return self._encoder(kind.name, loaded.backbone, as_loaded(loaded, self.prepared.fingerprint), seed)
+
+    def _from_file(self, arm: ArmSpec) -> NetworkEncoder:
+        """A weight file with its sidecar reads what it says; without, it is read as this recipe's own backbone."""
+        channels = self.prepared.fingerprint.channels
+        if arm.weights.with_suffix(".json").is_file():
+            loaded = load(arm.weights)
+            lacking = [c for c in loaded.card.channels if c not in channels]
+            if lacking or loaded.card.unit != self.prepared.fingerprint.unit:
+                raise DataError(
+                    f"evaluate.arms: {arm.weights} wants {', '.join(loaded.card.channels)} in {loaded.card.unit}; "
+                    f"these images have {', '.join(channels)} in {self.prepared.fingerprint.unit}."
+                )
+            return self._encoder(arm.name, loaded.backbone, as_loaded(loaded, self.prepared.fingerprint), 0)
+        settings = self.recipe.backbone
+        name = arm.backbone or settings.name
+        options = settings.options if name == settings.name else {}
+        backbone = build(name, len(channels), init=arm.weights, rgb=self.starts.rgb, options=options)
+        return self._encoder(arm.name, backbone, self.starts.reading(), 0)
+
+    def _encoder(self, arm: str, backbone: torch.nn.Module, prepare: Callable, seed: int) -> NetworkEncoder:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        fast = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return NetworkEncoder(arm, fast, prepare, self.sizes, seed, device=device)
+
+
+def compare(recipe: Recipe, prepared: Prepared, starts: Starts, folder: RunFolder, say: Progress) -> list[str]:
+    """Answer the question for every arm and save the primary arm's heads. Returns sentences for the report.
+
+    Work that `folder` already holds is not done again.
+    """
+    assert prepared.question is not None and prepared.images is not None
+    arms = Arms(recipe, prepared, starts, folder.path)
+    encoders = arms.encoders()
+    for note in arms.notes:
+        say.say(note)
+    answer(prepared.question, encoders, recipe.evaluate, prepared.images, folder.path, say)
+    chief = next((e for e in encoders if (e.arm, e.seed) == (recipe.evaluate.primary.arm, recipe.pretrain.seeds[0])), None)
+    if chief is not None:
+        save_heads(recipe, prepared, chief, folder, say)
+    return arms.notes
+
+
+def save_heads(recipe: Recipe, prepared: Prepared, encoder: Encoder, folder: RunFolder, say: Progress) -> None:
+    """heads/<protocol>.safetensors: the arm's head trained on all train (or all labelled) rows, settings chosen inside them."""
+    from safetensors.torch import save_file
+
+    question, images = prepared.question, prepared.images
+    assert question is not None and images is not None
+    rows = question.train
+    targets = question.targets[rows]
+    folds = inner_folds(targets, question.group_names[rows], question.seed)
+    sizes = encoder.sizes or (0,)
+    features = {size: extract(encoder, images, size, folder.path / "features", say, prepared.fingerprint.digest)[rows] for size in sizes}
+    for protocol in recipe.evaluate.protocols:
+        choices = choose(features, encoder.blocks, targets, len(question.classes), folds, protocol, recipe.evaluate.primary.metric, Grid())
+        choice = best(choices, sizes)
+        head = train_head(features[choice.size], targets, len(question.classes), protocol, choice, encoder.blocks)
+        metadata = head_metadata(protocol, choice, question.classes)
+        call_with(folder.path / "heads" / f"{protocol}.safetensors", lambda part, h=head, m=metadata: save_file(h, part, metadata=m))

@@ -1,0 +1,132 @@
+"""The order of a run: folder, data, plan, pretrainings, comparison, report. Every stage continues from what the folder holds."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labelfree.data.manifest import Manifest
+from labelfree.errors import RecipeError
+from labelfree.pipeline.comparison import compare
+from labelfree.pipeline.folder import RunFolder, open_folder
+from labelfree.pipeline.forecast import announce
+from labelfree.pipeline.preparing import Prepared, prepare
+from labelfree.pipeline.pretrainings import Pretrainings, carry_out, plan_pretrainings, pretrained_arms
+from labelfree.pipeline.showing import show_leaks, show_views
+from labelfree.pipeline.starts import Starts
+from labelfree.planning.environment import environment
+from labelfree.progress import Progress
+from labelfree.recipe import Recipe
+from labelfree.recipe_file import load_recipe, to_yaml
+from labelfree.reporting import write_report
+from labelfree.training.files import read_json, write_json, write_text
+from labelfree.training.signals import raise_on_terminate
+from labelfree.transfer.claims import save_claims
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left. `headline`: the one sentence of its report; `weights`: the primary arm's backbone; `report`: the page."""
+
+    folder: Path
+    headline: str
+    weights: Path | None
+    report: Path | None
+
+    @property
+    def results(self) -> Path:
+        """results.csv: every score."""
+        return self.folder / "results.csv"
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """What may be claimed (claims.json); empty where nothing was compared."""
+        file = self.folder / "claims.json"
+        return read_json(file) if file.is_file() else {}
+
+
+def run_recipe(recipe: Recipe, out: Path | None = None, *, command: str, progress: Progress, manifest: Manifest | None = None) -> Run:
+    """Everything. `manifest`: a user's own data instead of what `data` names."""
+    return _conduct(recipe, out, command, progress, manifest=manifest)
+
+
+def pretrain_only(recipe: Recipe, out: Path | None = None, *, command: str, progress: Progress, manifest: Manifest | None = None) -> Run:
+    """The pretrainings and a report of their health, without a comparison."""
+    return _conduct(recipe, out, command, progress, manifest=manifest, comparing=False)
+
+
+def evaluate_only(recipe: Recipe, out: Path | None = None, *, command: str, progress: Progress, manifest: Manifest | None = None) -> Run:
+    """The comparison alone: pretrained arms come from the run that `out` holds, or from weight files named as arms."""
+    return _conduct(recipe, out, command, progress, manifest=manifest, pretraining=False)
+
+
+def resume_run(folder: Path, *, command: str, progress: Progress) -> Run:
+    """Go on with the unfinished run in `folder`, as it was asked for."""
+    asked = folder / "private" / "asked.yaml"
+    if not asked.is_file():
+        raise RecipeError(f"{folder}: not a run that labelfree started; `labelfree run RECIPE --out {folder}` starts one.")
+    recipe = load_recipe(asked)
+    stages = RunFolder(folder, recipe).state().get("stages", {})
+    return _conduct(recipe, folder, command, progress, **stages)
+
+
+def _conduct(
+    recipe: Recipe,
+    out: Path | None,
+    command: str,
+    say: Progress,
+    *,
+    manifest: Manifest | None = None,
+    pretraining: bool = True,
+    comparing: bool = True,
+) -> Run:
+    folder = open_folder(recipe, out, to_yaml(recipe), again=not (pretraining and comparing))
+    folder.mark(stages={"pretraining": pretraining, "comparing": comparing})
+    say.log_to(folder.log)
+    with raise_on_terminate():
+        say.say(f"Run folder: {folder.path}")
+        write_json(folder.path / "environment.json", {**environment(), "command": command, "seed": recipe.seed})
+        prepared = prepare(recipe, folder, say, manifest)
+        starts = Starts(recipe.backbone, prepared.domain, prepared.fingerprint)
+        planned = plan_pretrainings(recipe, prepared, starts, folder, say) if pretraining else Pretrainings((), ())
+        write_text(folder.path / "recipe.yaml", to_yaml(planned.resolved(recipe)))
+        announce(recipe, prepared, planned, folder, say, comparing)
+        notes = [*prepared.notes, *_pretrain(planned, recipe, prepared, folder, say)]
+        if comparing:
+            notes += _compare(recipe, prepared, starts, folder, say)
+        else:
+            notes.append("Only pretraining was asked for; `labelfree evaluate` compares.")
+        write_json(folder.path / "notes.json", list(dict.fromkeys(notes)))
+        headline = _headline(recipe, prepared, folder, comparing)
+        report = write_report(folder.path)
+        shutil.rmtree(folder.path / "features", ignore_errors=True)
+        folder.mark(status="finished", headline=headline)
+        say.say(headline)
+        say.say(f"Report: {report}")
+    weights = folder.path / "backbone.safetensors"
+    return Run(folder.path, headline, weights if weights.is_file() else None, report)
+
+
+def _pretrain(planned: Pretrainings, recipe: Recipe, prepared: Prepared, folder: RunFolder, say: Progress) -> list[str]:
+    for job in planned.jobs:
+        carry_out(job, recipe, prepared, folder, say)
+        show_views(job, prepared, folder)
+    return [] if pretrained_arms(recipe) else ["No arm of this recipe is pretrained."]
+
+
+def _compare(recipe: Recipe, prepared: Prepared, starts: Starts, folder: RunFolder, say: Progress) -> list[str]:
+    show_leaks(prepared, folder)
+    if prepared.question is None:
+        return ["Nothing could be compared: there are no labels. Add them with data.labels=labels.csv (path,label)."]
+    notes = compare(recipe, prepared, starts, folder, say)
+    save_claims(folder.path)
+    return notes
+
+
+def _headline(recipe: Recipe, prepared: Prepared, folder: RunFolder, comparing: bool) -> str:
+    file = folder.path / "claims.json"
+    if comparing and file.is_file():
+        return str(read_json(file)["headline"])
+    return f"{recipe.backbone.name} was pretrained on {len(prepared.entries):,} images; nothing was compared."

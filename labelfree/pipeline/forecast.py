@@ -1,0 +1,46 @@
+"""What a run will cost, said before its first step: trainings, minutes a phase, disk."""
+
+from __future__ import annotations
+
+import shutil
+
+from labelfree.pipeline.folder import RunFolder
+from labelfree.pipeline.preparing import Prepared
+from labelfree.pipeline.pretrainings import Pretrainings
+from labelfree.progress import Progress
+from labelfree.recipe import Recipe
+
+CELL_SECONDS = 0.5  # a probe with its search, on one core; measured in benchmarks/
+EMBEDS_FASTER = 3.0  # a forward pass against a training step's forward and backward of one view
+CHECKPOINT_COPIES = 4  # weights, momentum copy and two moments of AdamW
+
+
+def announce(recipe: Recipe, prepared: Prepared, planned: Pretrainings, folder: RunFolder, say: Progress, comparing: bool) -> None:
+    """Print the forecast and what every `auto` became."""
+    for sentence in planned.sentences:
+        say.say(sentence)
+    n = len(planned.jobs)
+    steps = sum(job.plan.steps for job in planned.jobs)
+    parts = [f"{n} pretraining{'s' if n != 1 else ''} ({steps:,} steps, about {_minutes(planned.seconds)})"]
+    if comparing and prepared.question is not None:
+        parts.append(f"then the comparison (about {_minutes(_comparison_seconds(recipe, prepared, planned))})")
+    gigabytes = 0.05 + n * CHECKPOINT_COPIES * 0.02 + (0.1 if comparing else 0.0)
+    free = shutil.disk_usage(folder.path).free / 1e9
+    say.say(f"Ahead: {', '.join(parts)}; about {gigabytes:.1f} GB of disk in {folder.path} ({free:,.0f} GB free).")
+
+
+def _comparison_seconds(recipe: Recipe, prepared: Prepared, planned: Pretrainings) -> float:
+    assert prepared.question is not None
+    settings = recipe.evaluate
+    folds = 5 if prepared.question.crossed else 1
+    budgets = len(settings.labels_per_class)
+    arms = len(settings.arms) + len(recipe.pretrain.seeds) - 1
+    probes = arms * len(settings.protocols) * budgets * settings.draws * folds * CELL_SECONDS
+    views = sum((job.plan.batch_size * 2 / job.plan.seconds_per_step for job in planned.jobs), 0.0) / max(len(planned.jobs), 1)
+    passes = 14 if settings.sizes == "auto" else len(settings.sizes) * 4  # 1 + 4 + 9 times the pixels of one pass
+    features = arms * len(prepared.question.ids) * passes / (EMBEDS_FASTER * views) if views else 0.0
+    return min(probes + features, 60 * settings.minutes) if settings.minutes else probes + features
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

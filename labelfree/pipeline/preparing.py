@@ -1,0 +1,175 @@
+"""From a recipe to images that are ready: manifest, roles, pools, leak check, fingerprint, and the question that is asked."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelfree.data.cards import Card, effective_card
+from labelfree.data.folders import cache_folder
+from labelfree.data.leaks import LeakReport, guard, near_groups, witnesses
+from labelfree.data.manifest import Manifest, load_manifest
+from labelfree.data.pool import Pool, build_pool
+from labelfree.data.splits import Roles, assign_roles
+from labelfree.domain import Domain, Fingerprint, Row, Sample, find_domain
+from labelfree.errors import RecipeError
+from labelfree.pipeline.folder import RunFolder
+from labelfree.progress import Progress
+from labelfree.recipe import Recipe
+from labelfree.training.files import write_json, write_text
+from labelfree.transfer.question import Question
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that later stages need of the data.
+
+    `pool`, `entries`: what is pretrained on. `images`, `question`: labelled and scored images, whole, and what is asked of them;
+    None where there are no labels. `notes`: sentences for the report.
+    """
+
+    domain: Domain
+    card: Card | None
+    manifest: Manifest
+    roles: Roles
+    pool: Pool
+    entries: np.ndarray
+    fingerprint: Fingerprint
+    images: Pool | None
+    question: Question | None
+    leaks: LeakReport | None
+    notes: list[str] = field(default_factory=list)
+
+
+def domain_for(recipe: Recipe) -> tuple[Domain, Card | None]:
+    """The domain with its settings: the card's, overridden by the recipe's own `data.bands`, `data.sensor` and `data.unit`."""
+    card = effective_card(recipe.data)
+    if card is not None and card.domain != recipe.domain:
+        raise RecipeError(f"data.card: {card.name} belongs to the domain {card.domain}, the recipe's domain is {recipe.domain}.")
+    settings = dict(card.settings) if card else {"bands": None, "sensor": None, "unit": None}
+    own = {"bands": recipe.data.bands, "sensor": recipe.data.sensor, "unit": recipe.data.unit}
+    return find_domain(recipe.domain, {**settings, **{k: v for k, v in own.items() if v is not None}}), card
+
+
+def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest | None = None) -> Prepared:
+    """Read everything once. Writes splits.csv, fingerprint.json, leaks.json and card.json of the run.
+
+    `manifest`: a user's own, e.g. of a torch Dataset; default what `data` names.
+    """
+    domain, card = domain_for(recipe)
+    manifest = manifest or load_manifest(recipe.data, domain)
+    for note in manifest.notes:
+        say.say(note)
+    read = manifest.read or domain.read
+    first = assign_roles(manifest, recipe.data, recipe.evaluate.on, recipe.seed)
+    store = _Store(recipe, read, {"domain": domain.name, **domain.settings()}, say)
+    labelled = [*first.train, *(first.score or [])]
+    images = store.pool(labelled, tile=None) if labelled else None
+    pool = store.pool(first.pool, tile=recipe.pool.tile)
+    places = {**pool.places(), **(images.places() if images else {})}
+    alike = _alike(manifest, first, images) if images else {}
+    roles = assign_roles(manifest.with_groups(alike), recipe.data, recipe.evaluate.on, recipe.seed, places)
+    leaks = None
+    if images is not None:
+        scored = roles.train if roles.score is None else roles.score
+        leaks = guard(witnesses(pool, roles.pool), witnesses(images, scored), recipe.data, has_test=roles.score is not None)
+        say.say(leaks.sentence)
+        write_json(folder.path / "leaks.json", leaks.to_dict())
+    dropped = set(leaks.dropped) if leaks else set()
+    entries = pool.entries([row for row in roles.pool if row.id not in dropped])
+    fingerprint = pool.fingerprint(entries)
+    question = _question(manifest, roles, images, recipe.seed) if images is not None else None
+    skipped = [*pool.skipped, *(images.skipped if images else [])]
+    if skipped:
+        write_json(folder.private / "skipped.json", skipped)
+    write_json(folder.path / "fingerprint.json", {**asdict(fingerprint), "format": _formats(roles)})
+    write_text(folder.path / "splits.csv", _splits(manifest, roles))
+    if card is not None:
+        write_json(folder.path / "card.json", card.model_dump(mode="json", exclude={"prose"}))
+    notes = [*roles.notes, *domain.missing(pool.channels)]
+    if skipped:
+        notes.append(f"{len(skipped)} images could not be read and were skipped (private/skipped.json lists them).")
+    if labelled and question is None:
+        notes.append("No labelled image could be read, so nothing is compared.")
+    return Prepared(domain, card, manifest, roles, pool, entries, fingerprint, images, question, leaks, notes)
+
+
+@dataclass(frozen=True)
+class _Store:
+    """Builds pools with one recipe's settings."""
+
+    recipe: Recipe
+    read: Callable[[Row], Sample]
+    settings: Mapping[str, Any]
+    say: Progress
+
+    def pool(self, rows: list[Row], tile: Any) -> Pool:
+        return build_pool(
+            rows,
+            self.read,
+            self.settings,
+            pool_folder(self.recipe),
+            say=self.say,
+            tile=tile,
+            max_gb=self.recipe.pool.max_gb,
+            on_error=self.recipe.data.on_error,
+            max_skipped=self.recipe.data.max_skipped,
+        )
+
+
+def _alike(manifest: Manifest, roles: Roles, images: Pool) -> dict[str, str]:
+    """Groups of near-duplicate labelled rows. A given split is not bent: there train and scored rows are looked at apart."""
+    parts = [roles.train, roles.score or []] if manifest.given_split else [[*roles.train, *(roles.score or [])]]
+    return {row: group for part in parts if part for row, group in near_groups(witnesses(images, part)).items()}
+
+
+def pool_folder(recipe: Recipe) -> Path:
+    """Where this recipe's pools are kept."""
+    return recipe.pool.dir or cache_folder() / "pools"
+
+
+def _question(manifest: Manifest, roles: Roles, images: Pool, seed: int) -> Question:
+    classes = roles.classes
+    rows = {row.id: row for row in (*roles.train, *(roles.score or ()))}
+    final = [rows.get(row.id, row) for row in images.rows]
+    targets = np.array([classes.index(row.label) if row.label in classes else -1 for row in final])
+    train, score = ({row.id for row in part} for part in (roles.train, roles.score or ()))
+    return Question(
+        dataset=manifest.name,
+        split=roles.split,
+        ids=tuple(row.id for row in final),
+        groups=tuple(row.group for row in final),
+        targets=targets,
+        classes=classes,
+        train=np.array([i for i, row in enumerate(final) if row.id in train], dtype=np.int64),
+        score=None if roles.score is None else np.array([i for i, row in enumerate(final) if row.id in score], dtype=np.int64),
+        seed=seed,
+    )
+
+
+def _splits(manifest: Manifest, roles: Roles) -> str:
+    """splits.csv of the run: every row with the role it had."""
+    pool, train = {row.id for row in roles.pool}, {row.id: row for row in roles.train}
+    score = {row.id: row for row in roles.score or ()}
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["path", "label", "group", "split", "role"])
+    for row in manifest.rows:
+        final = train.get(row.id) or score.get(row.id) or row
+        parts = [name for name, members in (("pool", pool), ("train", train), (roles.split, score)) if row.id in members]
+        table.writerow([row.id, final.label or "", final.group or "", row.split, "+".join(parts) or "unused"])
+    return text.getvalue()
+
+
+def _formats(roles: Roles) -> dict[str, int]:
+    endings: dict[str, int] = {}
+    for row in roles.pool:
+        ending = Path(row.id).suffix.lower() or "item"
+        endings[ending] = endings.get(ending, 0) + 1
+    return endings

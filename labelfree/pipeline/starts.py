@@ -1,0 +1,85 @@
+"""How each arm's network starts and how it reads stored images: all bands by the pool's statistics, or RGB as ImageNet networks know it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from labelfree.backbones import Backbone, build
+from labelfree.backbones.weights import LoadedBackbone, prepared
+from labelfree.domain import Domain, Fingerprint, to_physical
+from labelfree.recipe import BackboneSettings
+from labelfree.training.randomness import mixed
+
+Prepare = Callable[[Tensor, int], Tensor]
+IMAGENET_SPREAD = 0.5  # standard deviation of photographs under the usual normalisation to [-1, 1]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Normalisation of all bands: (physical - mean) / std, numbers of each channel in the data's unit."""
+
+    fingerprint: Fingerprint
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, stored: Tensor, size: int) -> Tensor:
+        """Stored (B, C, H, W) -> the network's input (B, C, size, size)."""
+        physical = to_physical(stored, self.fingerprint.scale, self.fingerprint.offset)
+        return prepared(physical, self.mean, self.std, size)
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Builds the networks of the arms for one data set."""
+
+    settings: BackboneSettings
+    domain: Domain
+    fingerprint: Fingerprint
+
+    @property
+    def rgb(self) -> tuple[int, int, int] | None:
+        return self.domain.rgb(self.fingerprint.channels)
+
+    def network(self, init: str | Path, seed: int) -> Backbone:
+        """All bands; `init` is "random", "imagenet" (stem widened by band name) or a weight file. Random parts depend on the seed alone."""
+        torch.manual_seed(mixed("backbone", seed))
+        return build(self.settings.name, len(self.fingerprint.channels), init=init, rgb=self.rgb, options=self.settings.options)
+
+    def photographic(self) -> Backbone:
+        """The ImageNet network as published, for three channels."""
+        return build(self.settings.name, 3, init="imagenet", options=self.settings.options)
+
+    def reading(self) -> Reading:
+        """All bands, spread as ImageNet weights expect their input: pool statistics, never those of scored rows."""
+        spread = tuple(s / IMAGENET_SPREAD or 1.0 for s in self.fingerprint.std)
+        return Reading(self.fingerprint, self.fingerprint.mean, spread)
+
+    def as_photographs(self, backbone: Backbone) -> Prepare | None:
+        """RGB by band name, rendered as the domain shows it and normalised as the weights want; None where no band is called red, green, blue."""
+        domain, data = self.domain, self.fingerprint
+        probe = domain.render(torch.zeros(1, len(data.channels), 2, 2), data.channels, data.unit)
+        if probe is None:
+            return None
+
+        def prepare(stored: Tensor, size: int) -> Tensor:
+            shown = domain.render(to_physical(stored, data.scale, data.offset), data.channels, data.unit)
+            assert shown is not None
+            return prepared(shown, backbone.mean, backbone.std, size)
+
+        return prepare
+
+
+def as_loaded(loaded: LoadedBackbone, fingerprint: Fingerprint) -> Prepare:
+    """A weight file reads the bands its card names, in its order and with its own normalisation."""
+    order = [fingerprint.channels.index(channel) for channel in loaded.card.channels]
+
+    def prepare(stored: Tensor, size: int) -> Tensor:
+        physical = to_physical(stored, fingerprint.scale, fingerprint.offset)[:, order]
+        return prepared(physical, loaded.card.mean, loaded.card.std, size)
+
+    return prepare
