@@ -71,7 +71,7 @@ def _picture(path: Path) -> Raster:
 
     with Image.open(path) as image:
         gray = image.mode in ("1", "L", "LA") or (image.mode == "P" and _gray_palette(image))
-        pixels = np.asarray(image.convert("L" if gray else "RGB"))
+        pixels = np.array(image.convert("L" if gray else "RGB"))
     names: list[str | None] = ["gray"] if gray else ["red", "green", "blue"]
     return Raster(np.ascontiguousarray(pixels[None] if gray else pixels.transpose(2, 0, 1)), names, picture=True)
 
@@ -99,20 +99,26 @@ def _rasterio(path: Path) -> Raster:
             table = np.array([palette.get(index, (0, 0, 0, 255))[:3] for index in range(256)], dtype=np.uint8)
             return _placed(file, Raster(np.ascontiguousarray(table[data[0]].transpose(2, 0, 1)), ["red", "green", "blue"], picture=True))
         picture = path.suffix.lower() in PICTURES or data.dtype == np.uint8
-        raster = Raster(data, _names(file, picture), picture, units=tuple(unit or "" for unit in file.units))
+        raster = Raster(data, _names(file, data, picture), picture, units=tuple(unit or "" for unit in file.units))
         if any(scale != 1 for scale in file.scales) or any(file.offsets):
             raster.scale, raster.offset = tuple(file.scales), tuple(file.offsets)
         _fill(raster, file.nodatavals)
         return _placed(file, raster)
 
 
-def _names(file: Any, picture: bool) -> list[str | None]:
-    """Band descriptions first, then colour tags; a lone gray tag on the first of many bands is only TIFF's default."""
+def _names(file: Any, data: np.ndarray, picture: bool) -> list[str | None]:
+    """Band descriptions first, then colour tags.
+
+    A gray tag on the first of many bands is only TIFF's default. GDAL tags the fourth of four byte bands as alpha
+    unasked, so alpha is believed where it is a mask: near infrared is not.
+    """
     names: list[str | None] = []
-    for description, colour in zip(file.descriptions, file.colorinterp, strict=True):
+    for band, description, colour in zip(data, file.descriptions, file.colorinterp, strict=True):
         if description:
             names.append(description)
-        elif colour.name in ("red", "green", "blue", "alpha", "nir", "coastal", "pan", "rededge"):
+        elif colour.name == ALPHA:
+            names.append(ALPHA if np.isin(band, (0, np.iinfo(band.dtype).max if band.dtype.kind in "ui" else 1)).all() else None)
+        elif colour.name in ("red", "green", "blue", "nir", "coastal", "pan", "rededge"):
             names.append(colour.name)
         else:
             names.append("gray" if picture and file.count == 1 else None)
@@ -155,7 +161,9 @@ def selected(path: Path, raster: Raster, wanted: Sequence[str] | None, names: Se
     if wanted is None:
         kept = [index for index, name in enumerate(names) if name != ALPHA]
         return kept, tuple(names[index] or f"band_{index + 1}" for index in kept)
-    if set(wanted) & {name for name in names if name}:
+    told = {name for name in names if name and name != ALPHA}
+    agrees = len(wanted) == len(names) and all(name in (None, ALPHA, want) for name, want in zip(names, wanted, strict=True))
+    if set(wanted) & told and not agrees:
         absent = [name for name in wanted if name not in names and name != "-"]
         if absent:
             held = ", ".join(name or f"band_{index + 1}" for index, name in enumerate(names))

@@ -93,7 +93,7 @@ class Satellite:
             unit = self.sensor.unit if self.sensor else (units.pop() if len(units) == 1 else "") or "stored"
             return tuple(raster.scale[index] for index in kept), tuple(raster.offset[index] for index in kept), unit
         integer = raster.data.dtype.kind in "ui"
-        if self.sensor and (self.sensor.unit != "display" or raster.data.dtype == np.uint8):
+        if self.sensor and (self.sensor.unit == "display") == (raster.data.dtype == np.uint8):  # bytes are pictures, not reflectance
             bands = [self.sensor.band(name) for name in channels]
             if not integer:  # a float raster was scaled by whoever wrote it
                 return (1.0,) * n, (0.0,) * n, self.sensor.unit

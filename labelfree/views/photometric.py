@@ -127,8 +127,8 @@ def gaussian(sigma: Tensor, size: int) -> Tensor:
 
 def down_and_up(factor: Tensor, size: int) -> Tensor:
     """(B, size, size) weights: means over cells of `factor` pixels, then linear interpolation between the cells' centres."""
-    cells = (size / factor).round().clamp(1, size)[:, None, None]
-    width = size / cells
+    width = factor[:, None, None].clamp(max=size)
+    cells = torch.ceil(size / width)  # the last one may be cut by the edge
     index = torch.arange(size, device=factor.device, dtype=torch.float32)
     centre = (index[:, None] + 0.5) * width  # (B, cell, 1)
     pixel = index + 0.5

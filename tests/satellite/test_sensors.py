@@ -1,0 +1,85 @@
+"""Bands by name, and what is known of them."""
+
+from __future__ import annotations
+
+import pytest
+from labelfree_satellite import Satellite
+from labelfree_satellite.sensors import SENSORS, canonical, find_sensor
+
+from labelfree.errors import RecipeError
+from tests.satellite.files import SENTINEL
+
+
+@pytest.mark.parametrize(
+    ("sensor", "given", "name"),
+    [
+        ("sentinel-2-l1c", "B4", "B04"),
+        ("sentinel-2-l1c", "b8a", "B8A"),
+        ("sentinel-2-l1c", "B8", "B08"),
+        ("sentinel-2-l2a", "B04, central wavelength 665 nm", "B04"),
+        ("sentinel-2-l2a", "B02_10m", "B02"),
+        ("sentinel-2-l2a", "nir", "B08"),
+        ("sentinel-2-l2a", "NIR08", "B8A"),
+        ("sentinel-2-l2a", "SWIR 1", "B11"),
+        ("landsat-8-9-l2", "SR_B4", "B4"),
+        ("landsat-8-9-l2", "ST_B10", "B10"),
+        ("landsat-8-9-l1", "nir", "B5"),
+        ("naip", "Red", "red"),
+    ],
+)
+def test_a_band_has_many_spellings(sensor: str, given: str, name: str) -> None:
+    assert canonical(given, find_sensor(sensor)) == name
+
+
+@pytest.mark.parametrize("given", ["B10", "band_4", "4", "Red Edge 9", "QA60", "B13", "elevation"])
+def test_other_names_are_nobody_s(given: str) -> None:
+    assert find_sensor("sentinel-2-l2a").band(given) is None
+
+
+def test_a_letter_and_number_means_nothing_without_a_sensor() -> None:
+    """B4 is red on Landsat 8 and near infrared on Landsat 7."""
+    domain = Satellite()
+    assert domain.rgb(["B2", "B3", "B4"]) is None
+    assert domain.rgb(["blue", "green", "red"]) == (2, 1, 0)
+
+
+def test_rgb_follows_the_names_not_the_order() -> None:
+    domain = Satellite(sensor="sentinel-2-l1c")
+    assert domain.rgb(SENTINEL) == (3, 2, 1)
+    assert domain.rgb(tuple(reversed(SENTINEL))) == (9, 10, 11)
+    assert domain.rgb(["B02", "B03", "B08"]) is None
+
+
+@pytest.mark.parametrize("name", SENSORS)
+def test_each_sensor_knows_red_green_and_blue(name: str) -> None:
+    sensor = SENSORS[name]
+    red, green, blue = (sensor.band(colour) for colour in ("red", "green", "blue"))
+    assert red and green and blue and 600 < red.nm < 700 and 500 < green.nm < 600 and 430 < blue.nm < 500
+    assert len({band.name for band in sensor.bands}) == len(sensor.bands)
+
+
+def test_unknown_words_are_sentences() -> None:
+    with pytest.raises(RecipeError, match=r"^data\.sensor: 'sentinel-3' is not known; one of sentinel-2-l1c, "):
+        Satellite(sensor="sentinel-3")
+    with pytest.raises(RecipeError, match=r"^data\.unit: 'DN/17' is not known; write `reflectance × 10000`"):
+        Satellite(unit="DN/17")
+    with pytest.raises(RecipeError, match=r"^data\.bands: a name stands twice in B04, B04\.$"):
+        Satellite(bands=["B4", "B04"], sensor="sentinel-2-l1c")
+
+
+@pytest.mark.parametrize("unit", ["reflectance × 10000", "reflectance x 10000", "reflectance*10000", " reflectance × 1e4"])
+def test_units_as_people_write_them(unit: str) -> None:
+    assert Satellite(unit=unit).unit == ("reflectance", 1e-4)
+    assert Satellite(unit="stored").unit == ("stored", 1.0)
+
+
+def test_what_is_missing_comes_with_the_line_to_add() -> None:
+    assert Satellite().missing(["red", "green", "blue"]) == []
+    assert Satellite().missing(["gray"]) == []
+    assert Satellite(sensor="sentinel-2-l1c").missing(SENTINEL) == []
+    [sentence] = Satellite().missing([f"band_{k}" for k in range(1, 14)])
+    assert "band_1, band_2, band_3, …" in sentence and "arms that read RGB" in sentence and "add data.bands=[…] with 13 names" in sentence
+    [sentence] = Satellite().missing(["B02", "B03", "B04"])
+    assert "add data.sensor=… (one of sentinel-2-l1c, " in sentence
+    [sentence] = Satellite(bands=["red", "green", "blue", "height"]).missing(["red", "green", "blue", "height"])
+    assert sentence.startswith("No wavelength is known for height: haze and clouds are left out of the views; add ")

@@ -1,0 +1,71 @@
+"""Gains, noise, blur and resolution against what they claim, and against kornia."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.testing import assert_close
+
+from labelfree.views import Blur, ChannelDrop, ChannelGain, Erase, LowResolution, Noise, SharedGain
+from tests.views.ops import seeded, smooth_field
+
+
+def test_blur_equals_kornia() -> None:
+    filters = pytest.importorskip("kornia.filters")
+    x = torch.randn(5, 4, 40, 40, generator=seeded(0))
+    sigma = torch.tensor([0.4, 0.8, 1.0, 1.7, 2.5])
+    theirs = filters.gaussian_blur2d(x, (25, 25), torch.stack([sigma, sigma], dim=1))
+    inside = (..., slice(12, -12), slice(12, -12))  # kornia mirrors the image at its edge, we renormalise
+    assert_close(Blur().apply(x, sigma)[inside], theirs[inside], rtol=0, atol=1e-5)
+
+
+def test_blur_keeps_a_constant_up_to_the_edge() -> None:
+    assert_close(Blur().apply(torch.full((2, 1, 9, 9), 7.0), torch.tensor([0.5, 3.0])), torch.full((2, 1, 9, 9), 7.0))
+
+
+def test_low_resolution_by_two_is_mean_then_interpolation() -> None:
+    x = torch.randn(3, 2, 32, 32, generator=seeded(0))
+    expected = F.interpolate(F.avg_pool2d(x, 2), 32, mode="bilinear")
+    assert_close(LowResolution().apply(x, torch.full((3,), 2.0)), expected, rtol=0, atol=1e-5)
+
+
+def test_shared_gain_keeps_ratios() -> None:
+    x = torch.rand(4, 5, 8, 8, generator=seeded(0)) + 0.1
+    out = SharedGain(0.5)(x, seeded(1))
+    ndvi = lambda image: (image[:, 3] - image[:, 0]) / (image[:, 3] + image[:, 0])  # noqa: E731
+    assert_close(ndvi(out), ndvi(x))
+    assert not torch.allclose(out, x)
+
+
+def test_channel_gain_stays_within_its_strength() -> None:
+    gains = ChannelGain(0.05)(torch.ones(200, 13, 1, 1), seeded(0)).flatten()
+    assert 0.95 <= gains.min() < 0.952 and 1.048 < gains.max() <= 1.05
+
+
+def test_noise_has_the_deviation_drawn() -> None:
+    noise = Noise((0.01, 0.05), p=1.0)
+    params = noise.draw(6, seeded(0))
+    assert_close(noise.apply(torch.zeros(6, 4, 64, 64), params).flatten(1).std(1), params.strength, rtol=0.03, atol=0)
+
+
+def test_probability_is_a_share_of_the_samples() -> None:
+    out = Noise((0.1, 0.1), p=0.3)(torch.zeros(2000, 1, 2, 2), seeded(0))
+    assert 0.26 < (out.flatten(1) != 0).any(1).float().mean() < 0.34
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 13])
+def test_never_all_channels_are_dropped(channels: int) -> None:
+    out = ChannelDrop(1.0, p=1.0)(torch.ones(300, channels, 2, 2), seeded(0))
+    left = out[:, :, 0, 0].sum(1)
+    assert (left.min() >= 1 and left.max() < channels) or channels == 1
+
+
+def test_erase_takes_one_box_of_the_share_drawn() -> None:
+    erase = Erase((0.25, 0.25), p=1.0)
+    out = erase(smooth_field(5, 2, 64, 64) + 10, seeded(0))
+    gone = (out == 0).all(1)
+    assert_close(gone.float().mean((1, 2)), torch.full((5,), 1 / 16), rtol=0.1, atol=0)
+    for one in gone:
+        rows, columns = one.any(1).sum(), one.any(0).sum()
+        assert one.sum() == rows * columns
