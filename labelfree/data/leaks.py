@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from labelfree.data.ground import ALIKE
-from labelfree.data.near import alike_by_chance, near_pairs, prints
+from labelfree.data.near import Prints, alike_by_chance, near_pairs, prints
 from labelfree.data.pool_reader import Pool
 from labelfree.domain import Row
 from labelfree.errors import LeakError
@@ -95,8 +95,8 @@ def guard(trained: Witnesses, scored: Witnesses, data: Data, *, has_test: bool) 
     near = [pair for pair in near if pair[:2] not in known]
     scored_near = sorted({pair[1] for pair in near})
     limit = _limit(len(scored), data)
-    both = prints(np.concatenate([trained.thumbs, scored.thumbs]))
-    chance = alike_by_chance(both, trained.groups + scored.groups) if len(scored_near) > limit else 0.0
+    both = Prints(np.concatenate([a.high, b.high]), np.concatenate([a.judged, b.judged])) if len(scored_near) > limit else None
+    chance = alike_by_chance(both, trained.groups + scored.groups) if both is not None else 0.0
     cannot_tell = len(scored_near) > limit and chance > limit / max(1, len(scored))
     found = LeakReport(
         exact=exact,

@@ -20,16 +20,14 @@ class Prints:
     high: np.ndarray
     judged: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.judged)
-
-    def take(self, rows: np.ndarray) -> Prints:
-        """Those of some images."""
-        return Prints(self.high[rows], self.judged[rows])
-
 
 def prints(thumbs: np.ndarray) -> Prints:
     """(n, 32, 32) thumbnails to prints: minus their Gaussian (sigma 2); not judged where that leaves less than 0.1 of the std."""
+    parts = [_prints(thumbs[start : start + BLOCK]) for start in range(0, max(1, len(thumbs)), BLOCK)]  # double precision takes room
+    return Prints(np.concatenate([part.high for part in parts]), np.concatenate([part.judged for part in parts]))
+
+
+def _prints(thumbs: np.ndarray) -> Prints:
     from scipy.ndimage import gaussian_filter
 
     gray = thumbs.astype(np.float64)

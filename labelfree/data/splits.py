@@ -98,12 +98,14 @@ def _given(manifest: Manifest, data: Data, on: Literal["test", "dev"], places: M
     unlabelled = len(manifest.subset(on)) - len(score)
     if unlabelled and score:
         notes.append(f"{unlabelled} {on} rows have no label and are not scored.")
-    straddling = {row.group for row in pool} & {row.group for row in score} - {None}
+    straddling = {row.group for row in manifest.subset("pretrain", "train")} & {row.group for row in score} - {None}
     if straddling and not data.transductive:
         raise LeakError(
             f"{manifest.root}: group {sorted(map(str, straddling))[0]!r} has rows in train and in {on}; move all of its rows to one split, "
             "or set data.transductive=true to mark the report."
         )
+    if straddling:
+        notes.append(f"Transductive: {len(straddling)} groups have rows in train and in {on}, so scores are too good.")
     if score:
         _classes_meet(train, score)
     pool, left = _away_from(pool, score, places, keep=train_ids, groups=not data.transductive)

@@ -106,7 +106,13 @@ def test_a_group_on_both_sides_of_a_split_is_a_leak() -> None:
     rows = [replace(r, group="patient 7") if r.id in ("010.tif", "030.tif") else r for r in SPLIT]
     with pytest.raises(LeakError, match="'patient 7' has rows in train and in test"):
         assign_roles(manifest(rows, given_split=True), Data(), "test", 0)
-    assert len(assign_roles(manifest(rows, given_split=True), Data(transductive=True), "test", 0).pool) == 21
+    roles = assign_roles(manifest(rows, given_split=True), Data(transductive=True), "test", 0)
+    assert len(roles.pool) == 21 and any("Transductive" in note for note in roles.notes)
+
+
+def test_rows_of_no_split_that_share_a_scored_group_leave_the_pool() -> None:
+    rows = [replace(r, group="patient 7") if r.id in ("030.tif", "040.tif") else r for r in SPLIT]
+    assert "040.tif" not in ids(assign_roles(manifest(rows, given_split=True), Data(), "test", 0).pool)
 
 
 def square(x: float, y: float, side: float = 640, crs: str = "EPSG:32632") -> Place:
