@@ -13,6 +13,7 @@ from labelfree.errors import DataError
 
 COLUMNS = ("path", "label", "mask", "boxes", "text", "group", "split")
 SYNONYMS = {"image": "path", "file": "path", "filename": "path", "filepath": "path", "class": "label"}
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
 SPLITS = {
     "": "", "pretrain": "pretrain", "unlabelled": "pretrain", "unlabeled": "pretrain", "train": "train", "training": "train",
     "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test",
@@ -39,7 +40,7 @@ def read_table(file: Path) -> list[Record]:
     Raises `DataError` naming the file, and the row where one is at fault.
     """
     if not file.is_file():
-        raise DataError(f"data.labels: {file} does not exist.")
+        raise DataError(f"data.labels: {file} {'is a folder; name the table in it' if file.is_dir() else 'does not exist'}.")
     cells = _parquet(file) if file.suffix.lower() in (".parquet", ".pq") else _csv(file)
     records = [_record(file, number, row) for number, row in enumerate(cells, start=2) if any(row.values())]
     if not records:
@@ -57,7 +58,10 @@ def _record(file: Path, number: int, row: Mapping[str, str | None]) -> Record:
 
 
 def _csv(file: Path) -> list[dict[str, str | None]]:
-    text = _decode(file.read_bytes())
+    raw = file.read_bytes()
+    if raw.startswith(b"PK\x03\x04") or (b"\0" in raw[:1000] and not raw.startswith(UTF16)):
+        raise DataError(f"{file}: is no CSV (a spreadsheet?); save it as CSV in UTF-8.")
+    text = _decode(raw)
     first = text.partition("\n")[0]
     separator = max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
@@ -94,7 +98,7 @@ def _cell(value: Any) -> str | None:
 
 
 def _decode(raw: bytes) -> str:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if raw.startswith(UTF16):
         return raw.decode("utf-16")
     try:
         return raw.decode("utf-8-sig")

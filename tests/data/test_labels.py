@@ -80,6 +80,11 @@ def test_faults_name_file_and_row(tmp_path: Path, text: str, said: str) -> None:
 def test_missing_and_broken_files(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         read_table(tmp_path / "none.csv")
+    with pytest.raises(DataError, match="is a folder"):
+        read_table(tmp_path)
+    (tmp_path / "labels.csv").write_bytes(b"PK\x03\x04" + bytes(300))
+    with pytest.raises(DataError, match="save it as CSV"):
+        read_table(tmp_path / "labels.csv")
     (tmp_path / "x.parquet").write_bytes(b"not parquet")
     with pytest.raises(DataError, match="not a Parquet table"):
         read_table(tmp_path / "x.parquet")
