@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 FEWEST_DRAWS = 5  # under this many no interval: resampling four draws says little of their spread
+ROUNDING = 1e-12  # two means that are equal on paper may differ by this
 ABOVE, BELOW = np.inf, -np.inf  # censored ratios
 
 
@@ -43,7 +44,7 @@ def labels_saved(x: np.ndarray, arm: np.ndarray, against: np.ndarray, at: int) -
     Returns (B,): `ABOVE` where the other curve never gets there, `BELOW` where its first point already does; never extrapolated.
     Curves are isotonic regressions on log x, linear between budgets.
     """
-    wanted = isotonic(arm)[:, at]
+    wanted = isotonic(arm)[:, at] - ROUNDING
     curve = isotonic(against)
     log = np.log(x)
     ratios = np.full(len(wanted), ABOVE)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 from scipy.special import softmax
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
@@ -101,7 +102,7 @@ class Linear:
         model = LogisticRegression(max_iter=MOST_STEPS, warm_start=True)
         for c in settings:
             model.C = c
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), config_context(assume_finite=True, skip_parameter_validation=True):
                 warnings.simplefilter("ignore", ConvergenceWarning)  # told by the flag instead
                 model.fit(train, targets)
             weight = np.zeros((classes, train.shape[1]))

@@ -1,0 +1,174 @@
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from labelfree.errors import DataError
+from labelfree.progress import Silent
+from labelfree.recipe import Evaluate, Primary
+from labelfree.transfer import answer, claims_of, save_claims
+from labelfree.transfer.intervals import from_test
+from labelfree.transfer.scores import paired, read_scores
+
+ARMS = ["imagenet", "imagenet-inflated", "imagenet+domain"]
+SETTINGS = Evaluate(arms=ARMS, labels_per_class=[1, 3, 6, "all"], draws=5, primary=Primary(budget=3))
+NEIGHBOURS = SETTINGS.model_copy(update={"protocols": ["knn"], "primary": Primary(budget=3, protocol="knn")})  # the cheap protocol
+
+
+@pytest.fixture(scope="module")
+def carried_out(ask, made_up, entries, run_folder) -> Callable[..., Path]:
+    """A comparison, carried out, in which the domain arm is better."""
+
+    def make(settings: Evaluate, **question: int) -> Path:
+        asked = ask(**question)
+        force = {"imagenet": 0.5, "imagenet-inflated": 0.3, "imagenet+domain": 1.2}
+        encoders = [made_up(arm, asked.targets, force[arm], seed=seed) for arm in ARMS for seed in ((0, 1) if "domain" in arm else (0,))]
+        folder = run_folder(settings)
+        answer(asked, encoders, settings, entries(len(asked.ids)), folder, Silent())
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def once(carried_out) -> Path:
+    return carried_out(SETTINGS)
+
+
+@pytest.fixture
+def finished(once, tmp_path) -> Path:
+    """A finished run that a test may spoil."""
+    return Path(shutil.copytree(once, tmp_path / "run", ignore=shutil.ignore_patterns("cells", "features")))
+
+
+def test_the_primary_is_the_formula_on_the_files_numbers(finished) -> None:
+    folder = finished
+    claims = claims_of(folder)
+    with (folder / "results.csv").open() as stream:
+        rows = [
+            row for row in csv.DictReader(stream) if row["metric"] == "accuracy" and (row["protocol"], row["budget"]) == ("linear", "3")
+        ]
+    value = {(row["arm"], int(row["seed"]), int(row["draw"])): float(row["value"]) for row in rows if row["flags"] != "envelope"}
+    expected = np.array([[value["imagenet+domain", s, r] - value["imagenet", 0, r] for s in (0, 1)] for r in range(5)])
+    assert claims.primary.mean == pytest.approx(expected.mean())
+    assert claims.primary.parts["draws"] == pytest.approx(expected.mean(1).var(ddof=1) / 5)
+    assert claims.primary.parts["seeds"] == pytest.approx(expected.mean(0).var(ddof=1) / 2)
+    assert claims.primary.verdict == "better"
+    assert claims.headline.startswith("imagenet+domain beats imagenet at 3 labels a class (linear, accuracy): +")
+
+
+def test_claims_need_nothing_but_the_files_that_leave_the_house(finished, tmp_path) -> None:
+    folder = finished
+    claims = save_claims(folder)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("recipe.yaml", "results.csv", "predictions.parquet", "classes.json", "evaluation.json"):
+        shutil.copy(folder / name, copy)
+    assert claims_of(copy) == claims
+    stored = json.loads((folder / "claims.json").read_text(), parse_constant=lambda text: pytest.fail(f"{text} is not JSON"))
+    assert stored["headline"] == claims.headline
+
+
+def test_what_is_scored_is_printed_with_its_labels(finished) -> None:
+    claims = claims_of(finished)
+    points = {(row.arm, row.protocol, row.budget): row for row in claims.table}
+    assert len(points) == 3 * 2 * 4
+    assert points["imagenet", "linear", "all"].x == 20
+    assert points["imagenet", "linear", "all"].draws == 1
+    assert points["imagenet+domain", "knn", "3"].seeds == 2
+    assert all(row.low <= row.mean <= row.high for row in claims.table)
+    assert claims.labels_saved is not None
+    assert claims.labels_saved.ratio > 1
+    assert claims.strongest_imagenet["arm"] == "imagenet"
+    assert {point["budget"] for point in claims.envelope} == {"1", "3", "6", "all"}
+    selected = points["imagenet", "linear", "6"].mean
+    assert max(point["mean"] for point in claims.envelope if (point["protocol"], point["budget"]) == ("linear", "6")) >= selected - 1e-9
+
+
+def test_an_undertrained_primary_claims_nothing(finished) -> None:
+    folder = finished
+    path = folder / "results.csv"
+    path.write_text(path.read_text().replace("preparation=", "undertrained;preparation=", 1_000_000))
+    claims = claims_of(folder)
+    assert (claims.primary.verdict, claims.primary.p) == ("no claim", 1.0)
+    assert "did not converge" in claims.undertrained[0]
+
+
+def test_generated_data_save_no_labels(finished) -> None:
+    folder = finished
+    (folder / "card.json").write_text('{"generated": true}')
+    claims = claims_of(folder)
+    assert claims.labels_saved is None
+    assert "says nothing about methods" in claims.headline
+
+
+def test_a_dropped_budget_moves_the_primary_and_says_so(carried_out) -> None:
+    settings = NEIGHBOURS.model_copy(update={"labels_per_class": [1, 3, 50], "primary": Primary(budget=50, protocol="knn")})
+    claims = claims_of(carried_out(settings))
+    assert claims.primary.budget == "3"
+    assert any("moved to 3 labels a class" in note for note in claims.notes)
+    assert any("Budget of 50" in note for note in claims.notes)
+
+
+def test_without_a_test_split(carried_out) -> None:
+    claims = claims_of(carried_out(NEIGHBOURS.model_copy(update={"labels_per_class": [1, 3, "all"], "draws": 2}), train=24, score=0))
+    assert claims.primary.df == 2 * 5 - 1
+    assert set(claims.primary.parts) == {"folds"}
+    assert claims.resolvable > 0
+    assert claims.headline.startswith("Indicative only: ")
+    assert claims.labels_saved.low is None  # two draws give no interval
+
+
+def test_missing_files_and_arms_are_one_sentence(finished, tmp_path) -> None:
+    with pytest.raises(DataError, match=r"recipe\.yaml: missing"):
+        claims_of(tmp_path)
+    folder = finished
+    (folder / "predictions.parquet").unlink()
+    with pytest.raises(DataError, match=r"predictions\.parquet: missing"):
+        claims_of(folder)
+
+
+def test_seeds_are_paired_by_number_and_one_seed_is_repeated() -> None:
+    first = np.array([[[0.5], [0.7]]])  # one draw, seeds 0 and 1
+    assert paired(first, np.array([[[0.4]]]), ([0, 1], [0])).ravel() == pytest.approx([0.1, 0.3])
+    second = np.array([[[0.1], [0.2]]])  # seeds 1 and 2
+    assert paired(first, second, ([0, 1], [1, 2])).ravel() == pytest.approx([0.6])
+    with pytest.raises(DataError, match="share no seed"):
+        paired(first, second, ([0, 1], [2, 3]))
+
+
+def test_equal_arms_are_claimed_to_differ_no_more_often_than_stated() -> None:
+    """The whole chain on simulated predictions: two arms of equal skill, 5 draws, 40 rows in 20 groups; 5 % of claims are expected."""
+    from labelfree.transfer.metrics import resampled, resamplings
+
+    generator = np.random.default_rng(0)
+    groups = np.arange(40) // 2
+    targets = np.arange(40) % 4
+    counts = resamplings(20, 0, 200)
+    false = 0
+    for _ in range(400):
+        hard = np.repeat(generator.normal(size=(20, 1)), 2, axis=0)
+        values, again = [], []
+        for _ in range(5):
+            skill = generator.normal(scale=0.2, size=2)
+            pair = [generator.normal(size=(40, 4)) + (1.2 + hard + skill[arm]) * np.eye(4)[targets] for arm in (0, 1)]
+            both = [resampled("accuracy", scores, targets, groups, np.vstack([np.ones((1, 20)), counts])) for scores in pair]
+            values.append(both[0][0] - both[1][0])
+            again.append(both[0][1:] - both[1][1:])
+        false += from_test(np.array(values)[:, None], np.mean(again, 0), 20).p < 0.05
+    assert false / 400 <= 0.07
+
+
+def test_scores_are_read_back_as_they_were_written(finished) -> None:
+    folder = finished
+    scores = read_scores(folder, "accuracy")
+    with (folder / "results.csv").open() as stream:
+        for row in csv.DictReader(stream):
+            if row["metric"] == "accuracy" and row["flags"] != "envelope":
+                place = (row["arm"], row["protocol"], row["budget"])
+                at = (scores.draws(place).index(int(row["draw"])), scores.seeds(place).index(int(row["seed"])), 0)
+                assert scores.values(place)[at] == float(row["value"])

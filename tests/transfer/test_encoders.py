@@ -1,0 +1,97 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from labelfree.errors import RecipeError
+from labelfree.progress import Silent
+from labelfree.transfer import ARMS, Concatenated, NetworkEncoder, StatisticsEncoder, arm_kind, is_baseline
+from labelfree.transfer.features import extract, safe_name
+
+
+class Ragged:
+    """Images of several sizes, as a pool holds them."""
+
+    scale, offset, uniform = (0.5, 0.5), (1.0, 0.0), False
+
+    def __init__(self, count: int) -> None:
+        generator = torch.Generator().manual_seed(0)
+        shapes = [(2, 8, 8), (2, 6, 9), (2, 8, 8), (2, 5, 5)] * count
+        self.images = [torch.randint(0, 200, shape, generator=generator, dtype=torch.uint8) for shape in shapes]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, entry: int) -> Tensor:
+        return self.images[entry]
+
+
+class Net(nn.Module):
+    dim, name = 2, "net"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(2.0))
+        self.calls = 0
+
+    def embed(self, x: Tensor) -> Tensor:
+        assert not self.training
+        self.calls += 1
+        return x.mean((2, 3)) * self.gain
+
+
+def resized(stored: Tensor, size: int) -> Tensor:
+    return nn.functional.interpolate(stored.float(), size=(size, size))
+
+
+def test_ragged_images_come_back_in_the_order_asked_for() -> None:
+    pool = Ragged(3)
+    order = [5, 0, 3, 2, 1]
+    features = NetworkEncoder("imagenet", Net(), resized, [4, 8]).features(pool, order, 4)
+    one_by_one = [2 * resized(pool[entry][None], 4).mean((2, 3))[0].numpy() for entry in order]
+    np.testing.assert_allclose(features, np.stack(one_by_one), rtol=1e-6)
+
+
+def test_statistics_are_in_physical_units() -> None:
+    pool = Ragged(1)
+    features = StatisticsEncoder(2).features(pool, [1])
+    pixels = pool[1].numpy().astype(np.float64).reshape(2, -1) * 0.5 + np.array([[1.0], [0.0]])
+    np.testing.assert_allclose(features[0], [*pixels.mean(1), *pixels.std(1)], rtol=1e-5)
+
+
+def test_features_are_kept_and_parts_are_shared(tmp_path: Path) -> None:
+    pool, net = Ragged(2), Net()
+    imagenet = NetworkEncoder("imagenet", net, resized, [4])
+    both = Concatenated("imagenet+statistics", [imagenet, StatisticsEncoder(2)])
+    assert (both.blocks, both.sizes, both.backbone) == ((2, 4), (4,), "net")
+    first = extract(imagenet, pool, 4, tmp_path, Silent())
+    calls = net.calls
+    together = extract(both, pool, 4, tmp_path, Silent())
+    assert net.calls == calls
+    np.testing.assert_array_equal(together[:, :2], first)
+    np.testing.assert_array_equal(together, both.features(pool, range(len(pool)), 4))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_other_weights_have_other_features(tmp_path: Path) -> None:
+    pool, other = Ragged(1), Net()
+    nn.init.constant_(other.gain, 5.0)
+    one, two = (extract(NetworkEncoder("domain", net, resized, [4]), pool, 4, tmp_path, Silent()) for net in (Net(), other))
+    np.testing.assert_allclose(two, 2.5 * one, rtol=1e-6)
+
+
+def test_names_that_no_file_system_takes() -> None:
+    assert safe_name("imagenet+domain") == "imagenet+domain"
+    assert safe_name("a/b") != safe_name("a:b")
+    assert not set(safe_name("a/b:c é")) & set("/:é ")
+
+
+def test_arms_of_the_protocol() -> None:
+    assert set(ARMS) == {"statistics", "random", "imagenet", "imagenet+statistics", "imagenet-inflated", "domain", "imagenet+domain"}
+    assert [name for name in ARMS if is_baseline(name)] == ["imagenet", "imagenet+statistics", "imagenet-inflated"]
+    assert [kind.name for kind in ARMS.values() if kind.pretrained] == ["domain", "imagenet+domain"]
+    assert not is_baseline("my own weights")
+    with pytest.raises(RecipeError, match="imagenett"):
+        arm_kind("imagenett")
