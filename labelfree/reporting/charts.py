@@ -16,7 +16,7 @@ STYLES: dict[str, tuple[str, str, str]] = {
     "random": ("#5f6b7a", "dot", "x"),
     "statistics": ("#9a6b0b", "dot", "triangle-down"),
 }
-OTHERS = (("#a83267", "dash", "diamond"), ("#3f6212", "dash", "circle"), ("#4338ca", "dot", "square"), ("#78350f", "dash", "triangle-up"))
+OTHERS = (("#a83267", "dash", "diamond"), ("#3f6212", "dash", "circle"), ("#4338ca", "dash", "square"), ("#78350f", "dot", "triangle-up"))
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,6 @@ class Bridge:
     end: float
     y: float
     text: str
-    colour: str
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ TRANSDUCTIVE = "transductive: scored images were also in the pretraining pool; t
 def write_report(folder: Path, share: bool | None = None) -> Path:
     """Reads the files of the run `folder` and writes its report.html; returns its path.
 
-    `share`: hide names and pictures; default as the recipe says (`report.share`). A file that is missing is said so on the page. Raises `DataError` when `folder` is no run or one of its files is broken.
+    `share`: hide names and pictures; default as the recipe says (`report.share`). A file that is missing is said so on the page.
+    Raises `DataError` when `folder` is no run or one of its files is broken.
     """
     run = RunFiles(Path(folder))
     shared = bool(run.setting("report.share", False)) if share is None else share
@@ -100,4 +101,5 @@ def deck(run: RunFiles) -> str:
     budgets = [str(each) for _, each in sorted({(float(row["x"]), str(row["budget"])) for row in rows})]
     readers = listed([protocol(each) for each in dict.fromkeys(row["protocol"] for row in rows)])
     measured = listed([metric(str(each)) for each in dict.fromkeys(row.get("metric", "score") for row in rows)])
-    return f"{trained} {NUMBERS.get(len(scored), str(len(scored)))} starting points compared with {listed(budgets, 'or')} labels a class: {measured} by {readers}.".strip()
+    number = NUMBERS.get(len(scored), str(len(scored)))
+    return f"{trained} {number} starting points compared with {listed(budgets, 'or')} labels a class: {measured} by {readers}.".strip()

@@ -85,33 +85,25 @@ def _trace(line: Series, chart: Chart) -> dict[str, Any]:
 
 
 def _bridge(chart: Chart) -> list[dict[str, Any]]:
-    """The level arrow and its text; these stay on a narrow screen, where the labels at the ends of lines go."""
-    bridge = chart.bridge
-    if bridge is None:
+    """The level arrow; it stays on a narrow screen, where the labels at the ends of lines go."""
+    if chart.bridge is None:
         return []
-    start, end = (log10(x) if chart.log_x else x for x in (bridge.start, bridge.end))
+    start, end = (log10(x) if chart.log_x else x for x in (chart.bridge.start, chart.bridge.end))
     arrow = {
         "x": end,
-        "y": bridge.y,
+        "y": chart.bridge.y,
         "ax": start,
-        "ay": bridge.y,
+        "ay": chart.bridge.y,
         "xref": "x",
         "yref": "y",
         "axref": "x",
         "ayref": "y",
         "text": "",
-        "showarrow": True,
     }
-    arrow |= {"arrowhead": 2, "arrowsize": 1.1, "arrowwidth": 1.3, "arrowcolor": "#1f2933", "standoff": 3, "startstandoff": 7}
-    text = {
-        "x": (start + end) / 2,
-        "y": bridge.y,
-        "yshift": 11,
-        "text": f"<b>{bridge.text}</b>",
-        "showarrow": False,
-        "font": {"color": bridge.colour},
-    }
-    return [arrow, text]
+    return [
+        arrow
+        | {"arrowhead": 2, "arrowwidth": 1.5, "arrowcolor": "#1f2933", "standoff": 3, "startstandoff": 7, "hovertext": chart.bridge.text}
+    ]
 
 
 def _labels(chart: Chart) -> list[dict[str, Any]]:

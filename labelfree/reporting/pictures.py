@@ -21,7 +21,10 @@ GAP = 4  # pixels between the tiles of a grid
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture with what is said of it. `image`: (H, W, 3) uint8. `label`: its class; `similarity`: cosine to the query, if it is a neighbour."""
+    """One picture with what is said of it.
+
+    `image`: (H, W, 3) uint8. `label`: its class. `similarity`: cosine to the query, of a neighbour.
+    """
 
     image: np.ndarray
     label: str = ""
@@ -43,7 +46,7 @@ def save_views(folder: Path, name: str, rows: Sequence[Sequence[np.ndarray]], co
     for top, row in enumerate(rows):
         if len(row) != len(columns):
             raise DataError(
-                f"views of {name}: row {top} has {len(row)} pictures for {len(columns)} columns; every image needs the same number of views."
+                f"views of {name}: row {top} has {len(row)} pictures for {len(columns)} columns; give each the same number of views."
             )
         for left, image in enumerate(row):
             tile = Image.fromarray(np.ascontiguousarray(_checked(image)))

@@ -25,9 +25,7 @@ def svg(chart: Chart) -> Markup:
         drawn = log10(max(y, 1e-12)) if chart.log_y else y
         return chart.height - bottom - (chart.height - top - bottom) * (drawn - y_low) / (y_high - y_low)
 
-    parts = [
-        f'<svg viewBox="0 0 {chart.width} {chart.height}" role="img" aria-label="{escape(chart.alt)}" class="still" font-size="12" preserveAspectRatio="xMidYMid meet">'
-    ]
+    parts = [f'<svg viewBox="0 0 {chart.width} {chart.height}" role="img" aria-label="{escape(chart.alt)}" class="still" font-size="12">']
     for value in axis_ticks(y_low, y_high, chart.log_y):
         y = up(value)
         parts.append(f'<path d="M{left} {y:.1f}H{chart.width - right}" stroke="{GRID}"/>')
@@ -43,10 +41,7 @@ def svg(chart: Chart) -> Markup:
     parts += [_line(line, across, up) for line in chart.series]
     if bridge := chart.bridge:
         a, b, y = across(bridge.start), across(bridge.end), up(bridge.y)
-        parts.append(f'<path d="M{a + 7:.1f} {y:.1f}H{b - 3:.1f}m-6 -4l6 4l-6 4" fill="none" stroke="{INK}" stroke-width="1.3"/>')
-        parts.append(
-            f'<text x="{(a + b) / 2:.1f}" y="{y - 7:.1f}" text-anchor="middle" font-weight="600" fill="{bridge.colour}">{escape(bridge.text)}</text>'
-        )
+        parts.append(f'<path d="M{a + 7:.1f} {y:.1f}H{b - 3:.1f}m-6 -4l6 4l-6 4" fill="none" stroke="{INK}" stroke-width="1.5"/>')
     if chart.labels:
         named = [line for line in chart.series if line.labelled and line.y]
         places = spread([up(line.y[-1]) for line in named], 15, top + 6, chart.height - bottom - 4)
@@ -84,7 +79,7 @@ def marker(style: Style, x: float, y: float, r: float = 4.0) -> str:
         "diamond": f'<path d="M{x:.1f} {y - r - 1:.1f}l{r + 1} {r + 1}l-{r + 1} {r + 1}l-{r + 1} -{r + 1}z" fill="{style.colour}"/>',
         "triangle-up": f'<path d="M{x:.1f} {y - r - 1:.1f}l{r + 1} {2 * r}h-{2 * r + 2}z" fill="{style.colour}"/>',
         "triangle-down": f'<path d="M{x:.1f} {y + r + 1:.1f}l{r + 1} -{2 * r}h-{2 * r + 2}z" fill="{style.colour}"/>',
-        "x": f'<path d="M{x - r:.1f} {y - r:.1f}l{2 * r} {2 * r}m0 -{2 * r}l-{2 * r} {2 * r}" stroke="{style.colour}" stroke-width="2" fill="none"/>',
+        "x": f'<path d="M{x - r:.1f} {y - r:.1f}l{2 * r} {2 * r}m0 -{2 * r}l-{2 * r} {2 * r}" stroke="{style.colour}" stroke-width="2"/>',
     }
     return shapes.get(style.marker, shapes["circle"])
 

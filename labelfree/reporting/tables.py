@@ -10,7 +10,6 @@ from labelfree.reporting.words import budget, count, metric, number, percent, pr
 
 MARKS = "†‡"
 UNDERTRAINED = "undertrained: the solver had not converged in every draw; carries no claim"
-ONE_DRAW = "one draw of labels: how much another draw would change the score is not in the interval"
 
 
 def score_tables(rows: Sequence[Mapping[str, Any]], arms: Sequence[str], primary: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -67,12 +66,13 @@ def cell(row: Mapping[str, Any], marks: Mapping[str, str], claimed: bool) -> dic
 def labels_in(rows: Sequence[Mapping[str, Any]], name: str) -> str:
     """The number of labels in a budget; a mean where folds differ."""
     seen = [float(row["n_labels"]) for row in rows if str(row["budget"]) == name and row.get("n_labels") is not None]
-    return count(round(max(seen)), "label") if seen else ""
+    one = ", one draw" if all(row.get("draws") == 1 for row in rows if str(row["budget"]) == name) else ""
+    return count(round(max(seen)), "label") + one if seen else ""
 
 
 def remarks(row: Mapping[str, Any]) -> list[str]:
     """What a reader must know of one score."""
-    return ([UNDERTRAINED] if row.get("undertrained") else []) + ([ONE_DRAW] if row.get("draws") == 1 else [])
+    return [UNDERTRAINED] if row.get("undertrained") else []
 
 
 def footnotes(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

@@ -32,7 +32,7 @@ def build(context: Context) -> Section:
             ),
             "keys": [(arm, swatch(style)) for arm, style in context.styles.items() if any(row["arm"] == arm for row in rows)],
         },
-        lead="Further left means fewer labels for the same score. Vertical bars are 95 % intervals; each arm keeps its colour and marker throughout.",
+        lead="Further left: fewer labels for the same score. Bars: 95 % intervals. Dashed: ImageNet at its best input size in hindsight.",
     )
 
 
@@ -51,23 +51,24 @@ def charts(
     room = 0.05 * (high - low) or 2.0
     limits = max(low - room, 0.0 if low >= 0 else low - room), min(high + room, 101.5 if high <= 100 else high + room)
     drawn = [_chart(name, [row for row in rows if row["protocol"] == name], envelope, primary, styles, limits) for name in protocols]
-    return [replace(drawn[0], bridge=bridge(rows, primary, saved, styles)), *drawn[1:]]
+    arrow = bridge(rows, primary, saved)
+    return [replace(drawn[0], bridge=arrow, note=arrow.text), *drawn[1:]] if arrow else drawn
 
 
-def bridge(
-    rows: Sequence[Mapping[str, Any]], primary: Mapping[str, Any], saved: Mapping[str, Any] | None, styles: Mapping[str, Style]
-) -> Bridge | None:
+def bridge(rows: Sequence[Mapping[str, Any]], primary: Mapping[str, Any], saved: Mapping[str, Any] | None) -> Bridge | None:
     """The labels saved as a level arrow from the arm's point to where the other curve gets as high; only where it does."""
     at = next((row for row in rows if all(str(row[key]) == str(primary.get(key)) for key in ("arm", "protocol", "budget"))), None)
     ratio = (saved or {}).get("ratio")
     if at is None or ratio is None or ratio < 1.25:  # a shorter arrow would hide under the markers
         return None
-    return Bridge(
-        float(at["x"]), float(at["x"]) * ratio, 100 * float(at["mean"]), f"{saved_words(saved)} the labels", styles[at["arm"]].colour
-    )
+    needed = f"{float(at['x']) * ratio:,.0f}"
+    arm, against = primary["arm"], primary["against"]
+    text = f"Arrow: {against} needs {saved_words(saved)} the labels, about {needed} a class, to score as {arm} does with {at['x']:g}."
+    return Bridge(float(at["x"]), float(at["x"]) * ratio, 100 * float(at["mean"]), text)
 
 
 def saved_words(saved: Mapping[str, Any] | None) -> str:
+    """The ratio as it is printed."""
     return str(((saved or {}).get("words") or {}).get("ratio", ""))
 
 
@@ -107,7 +108,7 @@ def _chart(
     return Chart(
         key=f"curve-{name}",
         title=protocol(name).capitalize(),
-        alt=f"{measured} against labels a class, {protocol(name)}: {len(arms)} arms; the highest curve is {strongest.name}. All values are in the table below.",
+        alt=f"{measured} against labels a class, {protocol(name)}: of {len(arms)} arms {strongest.name} is highest. Values: see the table.",
         series=lines,
         x_title="labels a class (log scale)",
         y_title=f"{measured}, %",

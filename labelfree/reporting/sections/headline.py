@@ -30,7 +30,7 @@ def build(context: Context) -> Section:
     values = {
         "outcome": outcome,
         "sentence": sentence(primary, outcome),
-        "question": f"{primary['arm']} against {primary['against']}, {metric(primary['metric'])}, {protocol(primary['protocol'])}, {budget(primary['budget'])}",
+        "question": question(primary),
         "difference": points(primary.get("mean")),
         "interval": span(primary),
         "p": "" if run.generated else p_value(primary.get("p")),
@@ -46,6 +46,12 @@ def build(context: Context) -> Section:
     return Section("result", "Result", values)
 
 
+def question(primary: Mapping[str, Any]) -> str:
+    """What was claimed, as the recipe named it."""
+    measured = f"{metric(primary['metric'])}, {protocol(primary['protocol'])}, {budget(primary['budget'])}"
+    return f"{primary['arm']} against {primary['against']}, {measured}"
+
+
 def sentence(primary: Mapping[str, Any], outcome: str) -> str:
     """The comparison in one plain sentence."""
     arm, against, measured, at = primary["arm"], primary["against"], metric(primary["metric"]), f"ith {budget(primary['budget'])}"
@@ -55,7 +61,7 @@ def sentence(primary: Mapping[str, Any], outcome: str) -> str:
         "loss": f"W{at}, {arm} is worse than {against} by {gap}.",
         "void": f"No claim: w{at}, a solver of {arm} or {against} did not converge.",
         "tie": f"No significant difference: w{at}, {arm} and {against} are {gap} apart, which chance alone can explain.",
-        "generated": f"The pipeline ran from end to end. On generated images {arm} and {against} are {gap} apart; that says nothing about either, and nothing is claimed.",
+        "generated": f"The pipeline ran from end to end. Here {arm} and {against} are {gap} apart; made-up images say nothing of either.",
     }[outcome]
 
 

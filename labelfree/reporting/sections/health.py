@@ -42,7 +42,7 @@ def build(context: Context) -> Section:
             "charts": [chart(name, [curve for curve in curves if plain(curve.name) == name], context) for name in order],
             "keys": [(arm, swatch(context.styles.get(arm, Style("#1f2933")))) for arm in arms],
         },
-        lead=f"Pretrained: {listed(arms)}; {'seed' if len(seeds) == 1 else 'seeds'} {listed(seeds)}. Measured on the training views, without any label.",
+        lead=f"Pretrained: {listed(arms)}, seed {listed(seeds)}. Measured on the training views, without any label.",
     )
 
 

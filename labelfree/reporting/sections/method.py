@@ -30,12 +30,14 @@ def who(context: Context) -> str:
         return "The pretraining saw the unlabelled images. Without labelled images to score there was nothing else to see."
     if context.run.scored_by == "cv":
         return (
-            "There is no separate test set. Labelled images, and any that share their group, stayed out of the pretraining. Scores come from cross-validation: "
+            "There is no separate test set. Labelled images, and any that share their group, stayed out of the pretraining. "
+            "Scores come from cross-validation: "
             "the labelled images are cut into folds so that groups stay whole, and each fold is scored by heads that never saw it."
         )
     name = context.run.scored_by
     return (
-        f"Images of the {name} split are seen by the final score alone: not by the pretraining, not when settings are chosen, not when channel means are measured. "
+        f"Images of the {name} split are seen by the final score alone: not by the pretraining, not when settings are chosen, "
+        "not when channel means are measured. "
         "Images that share a group (a scene, a patient, a lot) are never on both sides."
     )
 
@@ -45,7 +47,8 @@ def labels(context: Context) -> str:
     draws = int(context.run.setting("evaluate.draws", 0))
     named = listed([str(each) for each in budgets], "or")
     return (
-        f"Budgets of {named} labels a class were asked for; {count(draws, 'draw')} of each (one of \u201call\u201d). A small budget is part of every larger one of its draw, and all arms get the very same "
+        f"Budgets of {named} labels a class were asked for; {count(draws, 'draw')} of each (one of \u201call\u201d). A small "
+        "budget is part of every larger one of its draw, and all arms get the very same "
         "images. Labels used for choosing settings count toward the budget. Labels of pretraining images are never read."
     )
 
@@ -61,15 +64,18 @@ def equal(context: Context) -> str:
     sizes = context.run.setting("evaluate.sizes", "auto")
     listing = f" ({listed([str(size) for size in sizes], 'or')} pixels)" if isinstance(sizes, list) else ""
     return (
-        f"Every arm chooses from the same input sizes{listing}, the same ways to scale features and the same strengths of regularisation, by cross-validation inside its own labels; "
-        "ties go to the smaller size, then to the stronger regularisation. The dashed curve gives ImageNet its best size in hindsight, which no other arm gets."
+        f"Every arm chooses from the same input sizes{listing}, the same ways to scale features and the same strengths of "
+        "regularisation, by cross-validation inside its own labels; "
+        "ties go to the smaller size, then to the stronger regularisation. The dashed curve gives ImageNet its best size in "
+        "hindsight, which no other arm gets."
     )
 
 
 def readers(context: Context) -> str:
     named = [READERS.get(each, each) for each in context.run.setting("evaluate.protocols", [])]
     said = "; ".join(named)
-    return f"{said[:1].upper()}{said[1:]}. The backbone stays frozen. The last weights of the pretraining are taken, never the best on scored images."
+    taken = "The backbone stays frozen. The last weights of the pretraining are taken, never the best on scored images."
+    return f"{said[:1].upper()}{said[1:]}. {taken}"
 
 
 def claim(context: Context) -> str:
@@ -77,20 +83,25 @@ def claim(context: Context) -> str:
     if not named:
         return "No comparison was named, so nothing is claimed."
     return (
-        f"One comparison was named in the recipe before anything ran: {named.get('arm')} against {named.get('against')}, {protocol(str(named.get('protocol')))}, "
-        f"{budget(named.get('budget'))}, {metric(str(named.get('metric')))}. Only this is claimed. Wins, losses and ties are published alike."
+        f"One comparison was named in the recipe before anything ran: {named.get('arm')} against {named.get('against')}, "
+        f"{protocol(str(named.get('protocol')))}, "
+        f"{budget(named.get('budget'))}, {metric(str(named.get('metric')))}. Only this is claimed. Wins, losses and ties are "
+        "published alike."
     )
 
 
 def interval(context: Context) -> str:
     if context.run.scored_by == "cv":
         return (
-            "The 95 % interval comes from the differences of all folds of all draws, widened because folds share training images (Nadeau and Bengio 2003). "
+            "The 95 % interval comes from the differences of all folds of all draws, widened because folds share training "
+            "images (Nadeau and Bengio 2003). "
             "The smallest resolvable difference is what such a study would find four times out of five."
         )
     return (
-        "The 95 % interval adds three sources of luck: which labels were drawn, which seed pretrained (when there is more than one), and which images happened to be scored "
-        "(2,000 resamplings of whole groups), with Student's t for small numbers. The smallest resolvable difference is what such a study would find four times out of five."
+        "The 95 % interval adds three sources of luck: which labels were drawn, which seed pretrained (when there is more "
+        "than one), and which images happened to be scored "
+        "(2,000 resamplings of whole groups), with Student's t for small numbers. The smallest resolvable difference is what "
+        "such a study would find four times out of five."
     )
 
 
@@ -99,7 +110,8 @@ def labels_saved(context: Context) -> str:
         return ""
     named = context.run.claims["primary"]
     return (
-        f"How many labels a class {named['against']} needs to reach what {named['arm']} reaches with {budget(named['budget'])}, read from a monotone curve through the measured budgets "
+        f"How many labels a class {named['against']} needs to reach what {named['arm']} reaches with "
+        f"{budget(named['budget'])}, read from a monotone curve through the measured budgets "
         "and never beyond them: where the curve ends the figure says \u201cmore than\u201d. Values below 1 are printed."
     )
 
@@ -108,6 +120,7 @@ def leaks(context: Context) -> str:
     limit = context.run.setting("data.leak_limit", "auto")
     bound = "1 % of scored images or 2, whichever is more" if limit == "auto" else f"{100 * float(limit):g} % of scored images"
     return (
-        "Scored images are searched for in the pool twice: by equality of decoded pixels, and as near-duplicates by correlation of fine structure (at least 0.97, turned and mirrored too). "
+        "Scored images are searched for in the pool twice: by equality of decoded pixels, and as near-duplicates by "
+        "correlation of fine structure (at least 0.97, turned and mirrored too). "
         f"An identical image stops a run or leaves the pool; near-duplicates stop it above {bound}."
     )

@@ -35,7 +35,8 @@ def build(context: Context) -> Section:
         "neighbours",
         TITLE,
         {"blocks": blocks, "keys": {arm: swatch(context.styles[arm]) for arm in found["arms"] if arm in context.styles}},
-        lead=f"Same query for each arm, its nearest other labelled images beside it. Neighbours of the query's own class: {tally}. An illustration; the scores above are the measurement.",
+        lead="The same query for each arm, and its nearest other labelled images. "
+        f"Of the query's own class: {tally}. An illustration; the scores above are the measurement.",
     )
 
 

@@ -1,0 +1,150 @@
+"""Sharing: planted names are in no file that leaves, and scores survive."""
+
+from __future__ import annotations
+
+import csv
+import getpass
+import json
+import socket
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image, PngImagePlugin
+
+from labelfree.errors import DataError
+from labelfree.reporting import Veil, conceal, dataset_salt, share_copy, write_report
+from tests.reporting.made import CLASSES, make_run
+
+PATIENT, SITE, FILE, GROUP, USER, HOST = "MuellerAnna1957", "Klinik-Nord", "scan_ZZ81", "Mueller, Anna", "annamueller", "ct-room-seven"
+PLANTED = (PATIENT, SITE, FILE, GROUP, USER, HOST, "nas-exports-7", "Aufnahmen")
+
+
+@pytest.fixture
+def named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run on a folder tree whose every name identifies somebody."""
+    monkeypatch.setattr(getpass, "getuser", lambda: USER)
+    monkeypatch.setattr(socket, "gethostname", lambda: f"{HOST}.hospital.example")
+    root, labels = f"/mnt/nas-exports-7/{SITE}/Aufnahmen", f"/mnt/nas-exports-7/{SITE}/labels {PATIENT}.csv"
+    recipe = {"data": {"root": root, "labels": labels}, "pool": {"dir": str(tmp_path / "pools")}}
+    folder = make_run(tmp_path / f"run-{PATIENT}", recipe=recipe, pictures=True)
+    ids = [f"{SITE}/{PATIENT}/{FILE}-{i}.tif" for i in range(42)]
+    with (folder / "splits.csv").open("w", newline="") as stream:
+        rows = [(each, CLASSES[i % 6], GROUP, "", "train" if i % 2 else "dev") for i, each in enumerate(ids)]
+        csv.writer(stream).writerows([("path", "label", "group", "split", "role"), *rows])
+    with (folder / "budgets.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows(
+            [("draw", "fold", "class", "position", "row_id"), *((0, 0, CLASSES[0], i, each) for i, each in enumerate(ids))]
+        )
+    table = pq.read_table(folder / "predictions.parquet").drop_columns(["row_id", "group"])
+    table = table.append_column("row_id", pa.array([ids[i % 42] for i in range(len(table))])).append_column(
+        "group", pa.array([GROUP] * len(table))
+    )
+    pq.write_table(table.append_column("run", pa.array([folder.name] * len(table)).dictionary_encode()), folder / "predictions.parquet")
+    leaks = json.loads((folder / "leaks.json").read_text())
+    leaks |= {"near": [[ids[0], ids[2], 0.98]], "scored_near": [ids[2]], "sentence": f"Such as {ids[2]} of {GROUP}."}
+    (folder / "leaks.json").write_text(json.dumps(leaks))
+    notes = [f"{root}/{ids[3]}: 12 bands.", f"{FILE}-4.tif could not be read.", f"C:\\Users\\{USER}\\{FILE}-5.tif", f"{HOST} has no GPU."]
+    (folder / "notes.json").write_text(json.dumps(notes))
+    command = f"labelfree run /home/{USER}/my.yaml data.root={root} 'data.labels={labels}' --out {folder}"
+    (folder / "environment.json").write_text(json.dumps({"command": command, "python": "3.11.9"}))
+    (folder / "log.txt").write_text(f"{USER} read {ids[0]}")
+    (folder / "private").mkdir()
+    (folder / "private" / "asked.yaml").write_text(f"data: {{root: {root}}}")
+    facts = PngImagePlugin.PngInfo()
+    facts.add_text("PatientName", GROUP)
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(folder / "pictures" / "views-a.png", pnginfo=facts)
+    return folder
+
+
+def told(folder: Path, but: str = "private") -> list[tuple[str, str]]:
+    """(file, name) of every planted name in a file, or in a file's name, outside private/. Parquet is read, since it is compressed."""
+    found = []
+    for path in (path for path in folder.rglob("*") if path.is_file() and but not in path.relative_to(folder).parts):
+        content = path.read_bytes() + str(path.relative_to(folder)).encode()
+        if path.suffix == ".parquet":
+            content += json.dumps(pq.read_table(path).to_pylist()).encode()
+        found += [(path.name, name) for name in PLANTED if name.encode() in content]
+    return found
+
+
+def test_the_planted_names_are_there_to_be_found(named: Path) -> None:
+    assert {name for _, name in told(named)} == set(PLANTED)
+
+
+def test_nothing_that_leaves_names_anybody(named: Path, tmp_path: Path) -> None:
+    page = share_copy(named, tmp_path / "out")
+    assert page == tmp_path / "out" / "report.html" and page.is_file()
+    assert told(tmp_path / "out", but="nothing") == []
+    left = {path.relative_to(tmp_path / "out").parts[0] for path in (tmp_path / "out").rglob("*")}
+    assert not left & {"private", "log.txt", "pictures", "cells", "checkpoints", "neighbours.json"}
+    assert "<img" not in page.read_text(encoding="utf-8").split("<script")[0]
+
+
+def test_scores_survive_and_the_page_shows_them(named: Path, tmp_path: Path) -> None:
+    share_copy(named, tmp_path / "out")
+    for name in ("claims.json", "classes.json"):
+        assert json.loads((tmp_path / "out" / name).read_text()) == json.loads((named / name).read_text())
+    assert list(csv.reader((tmp_path / "out" / "metrics.csv").open())) == list(csv.reader((named / "metrics.csv").open()))
+    mine, shared = (pq.read_table(folder / "predictions.parquet") for folder in (named, tmp_path / "out"))
+    assert mine.drop_columns(["row_id", "group", "run"]) == shared.drop_columns(["row_id", "group", "run"])
+    pairs = set(zip(mine["row_id"].to_pylist(), shared["row_id"].to_pylist(), strict=True))
+    assert len(pairs) == len({one for one, _ in pairs}) == len({other for _, other in pairs}) == 42  # one name each, and told apart
+    assert "78.5" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_pictures_leave_only_when_asked_and_carry_no_text(named: Path, tmp_path: Path) -> None:
+    recipe = named / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("images: auto", "images: true"))
+    share_copy(named, tmp_path / "out")
+    with Image.open(tmp_path / "out" / "pictures" / "views-a.png") as picture:
+        assert picture.text == {}  # type: ignore[attr-defined]
+    assert told(tmp_path / "out", but="nothing") == []
+
+
+def test_a_run_concealed_in_place_keeps_its_names_in_private(named: Path) -> None:
+    conceal(named)
+    assert told(named) == []
+    with (named / "private" / "ids.csv").open(newline="") as stream:
+        names = dict(csv.reader(stream))
+    assert names[f"{SITE}/{PATIENT}/{FILE}-0.tif"].startswith("row-") and (named / "private" / "log.txt").is_file()
+    once = {path: path.read_bytes() for path in named.glob("*.csv")}
+    conceal(named)
+    assert once == {path: path.read_bytes() for path in named.glob("*.csv")}
+    with (named / "private" / "ids.csv").open(newline="") as stream:
+        assert dict(csv.reader(stream)) == names
+
+
+def test_a_report_of_a_shared_recipe_names_nobody_at_once(named: Path) -> None:
+    recipe = named / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("share: false", "share: true"))
+    html = write_report(named).read_text(encoding="utf-8")
+    assert [name for name in PLANTED if name in html] == []
+    assert "&lt;data.root&gt;" in html
+
+
+def test_runs_of_one_data_set_pair_and_others_do_not(tmp_path: Path) -> None:
+    one, again, other = (Veil(dataset_salt(tmp_path, name)) for name in ("chest", "chest", "hands"))
+    assert one.row("a.tif") == again.row("a.tif") != other.row("a.tif")
+    assert one.row("a.tif") != one.group("a.tif")
+    assert one.row(one.row("a.tif")) == one.row("a.tif")
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (tmp_path / "salts").iterdir())
+
+
+def test_words_that_identify_nobody_stay(named: Path) -> None:
+    veil = Veil.of(named)
+    for sentence in (
+        "imagenet+domain beats imagenet at 5 labels a class.",
+        "Forest: mean/std per channel, 12 of 40",
+        "pretrain.lr = 0.0002 (train)",
+    ):
+        assert veil.text(sentence) == sentence
+
+
+def test_a_folder_that_holds_something_is_not_written_into(named: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("")
+    with pytest.raises(DataError, match="holds something already"):
+        share_copy(named, tmp_path / "out")
