@@ -64,7 +64,7 @@ class Clouds(ViewOp):
     reflective: Tensor
 
     def __init__(
-        self, reflective: Sequence[bool], white: float = 0.5, cover: Range = (0.05, 0.3), depth: Range = (0.3, 0.9), p: float = 0.15
+        self, reflective: Sequence[bool], white: float = 0.5, cover: Range = (0.05, 0.3), depth: Range = (0.3, 0.8), p: float = 0.15
     ) -> None:
         super().__init__()
         self.white = white
@@ -116,7 +116,7 @@ def augmentation(fingerprint: Fingerprint, bands: Sequence[Band | None]) -> Augm
     """The views of these images. Strengths are reflectances, taken to the unit that the images are in."""
     one = _one_reflectance(fingerprint)
     reflective = [band is None or band.nm < REFLECTIVE_NM for band in bands]
-    physics: list[ViewOp] = [SharedGain(0.2), ChannelGain(0.05), *_air(bands, reflective, one), Noise((0.0, 0.01 * one), p=0.5)]
+    physics: list[ViewOp] = [SharedGain(0.2), ChannelGain(0.05), *_air(bands, reflective, one), Noise((0.0, 0.005 * one), p=0.5)]
     if not all(reflective):
         physics = [Only(op, reflective) if isinstance(op, SharedGain | ChannelGain | Noise) else op for op in physics]
     physics += [LowResolution((1.0, 2.0), p=0.2), Blur((0.3, 1.0), p=0.2)]
