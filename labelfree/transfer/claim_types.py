@@ -26,11 +26,12 @@ class Comparison:
     p: float
     parts: dict[str, float]
     undertrained: bool
+    withheld: str = ""
 
     @property
     def verdict(self) -> str:
-        """`better`, `worse`, `no significant difference`, or `no claim` for a solver that didn't converge."""
-        if self.undertrained:
+        """`better`, `worse`, `no significant difference`, or `no claim` (undertrained, or withheld for the reason given)."""
+        if self.undertrained or self.withheld:
             return "no claim"
         if self.low is not None and self.low > 0:
             return "better"
@@ -68,7 +69,7 @@ class Claims:
     """
 
     headline: str
-    primary: Comparison
+    primary: Comparison | None
     resolvable: float | None
     labels_saved: LabelsSaved | None
     table: list[TableRow]
@@ -83,7 +84,8 @@ class Claims:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: no infinities, and what is printed of `labels_saved` beside its numbers."""
         plain = asdict(self)
-        plain["primary"]["verdict"] = self.primary.verdict
+        if self.primary is not None:
+            plain["primary"]["verdict"] = self.primary.verdict
         for row, comparison in zip(plain["comparisons"], self.comparisons, strict=True):
             row["verdict"] = comparison.verdict
         saved = self.labels_saved

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from labelfree.transfer.intervals import Interval, from_folds, from_test
 from labelfree.transfer.labels_saved import FEWEST_DRAWS, LabelsSaved, bounds, labels_saved
 from labelfree.transfer.metrics import RESAMPLINGS
 from labelfree.transfer.scores import Place, Scores, paired, read_scores
-from labelfree.transfer.sentences import caption, headline, interval_words, labels, method, points
+from labelfree.transfer.sentences import caption, headline, labels, method, strongest_words, undertrained_words
 
 FILE = "claims.json"
 
@@ -36,7 +36,7 @@ def save_claims(folder: Path) -> Claims:
 def claims_of(folder: Path) -> Claims:
     """The claims of a run folder, from results.csv, predictions.parquet and the primary in recipe.yaml.
 
-    Raises DataError where a file is missing or an arm of the primary was not scored.
+    Raises DataError where a file is missing.
     """
     recipe = folder / "recipe.yaml"
     if not recipe.is_file():
@@ -49,63 +49,73 @@ def claims_of(folder: Path) -> Claims:
 
 
 def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes: Iterable[str] = ()) -> Claims:
-    """Claims from scores. `generated`: the data are made up, so no labels are saved by anything."""
-    said = list(notes)
-    budgets = list(dict.fromkeys(budget for _, _, budget in scores.cells))
-    place, moved = _primary_place(scores, primary, budgets)
-    said += moved
-    main = _compare(scores, place, primary.against)
-    interval = _interval(scores, place, primary.against)
-    table = [_row(scores, point) for point in scores.cells]
-    strongest = _strongest(scores, place)
-    if strongest and strongest["arm"] not in (primary.arm, primary.against):
-        other = _compare(scores, place, strongest["arm"])
-        strongest["comparison"] = asdict(other) | {"verdict": other.verdict}
-        said.append(
-            f"The strongest ImageNet arm here is {strongest['arm']} (by cross-validation inside the budget): {primary.arm} against it "
-            f"{points(other.mean)}{interval_words(other)}."
-        )
-    saved = None if generated else _labels_saved(scores, place, primary.against)
-    facing = [point for point in scores.cells if point[0] != primary.against and (primary.against, *point[1:]) in scores.cells]
-    if "seeds" not in interval.parts:
-        said.append("The spread between pretrainings is not in the intervals.")
-    undertrained = [
-        f"{row.arm}, {row.protocol}, {labels(row.budget)}: the solver did not converge in {row.undertrained} cells; no claim."
-        for row in table
-        if row.undertrained
-    ]
+    """Claims from scores. `generated`: the data are made up, so no labels are saved by anything.
+
+    Where an arm of the primary was left out nothing is claimed, and the table stands alone.
+    """
+    table = [_row(scores, place) for place in scores.cells]
+    facing = [place for place in scores.cells if place[0] != primary.against and (primary.against, *place[1:]) in scores.cells]
     few = _fewest(scores)
-    if scores.crossed and few < FEW:
-        said.append(f"Indicative only: the rarest class has {few} labels.")
-    return Claims(
-        headline=headline(main, saved, scores.crossed and few < FEW, generated),
+    indicative = scores.crossed and few < FEW
+    said = [*notes, *([f"Indicative only: the rarest class has {few} labels."] if indicative else [])]
+    found = Claims(
+        headline="",
+        primary=None,
+        resolvable=None,
+        labels_saved=None,
+        table=table,
+        comparisons=[_compare(scores, place, primary.against) for place in facing],
+        strongest_imagenet=None,
+        envelope=_envelope(scores),
+        undertrained=[undertrained_words(row) for row in table if row.undertrained],
+        caption=caption(),
+        method=method(scores.folds if scores.crossed else None, scores.group_count),
+    )
+    absent = [arm for arm in (primary.arm, primary.against) if not any(place[:2] == (arm, primary.protocol) for place in scores.cells)]
+    if absent:
+        return replace(found, headline=f"No claim: {absent[0]} of the primary comparison was not scored.", notes=said)
+    place, moved = _primary_place(scores, primary)
+    main, others = _held_to(scores, place, primary.against)
+    interval = _interval(scores, place, primary.against)
+    if "seeds" not in interval.parts:
+        moved.append("The spread between pretrainings is not in the intervals.")
+    strongest, remark = _strongest(scores, place, primary.against)
+    saved = None if generated else _labels_saved(scores, place, primary.against)
+    return replace(
+        found,
+        headline=headline(main, saved, indicative, generated),
         primary=main,
         resolvable=interval.resolvable if math.isfinite(interval.resolvable) else None,
         labels_saved=saved,
-        table=table,
-        comparisons=[_compare(scores, point, primary.against) for point in facing],
         strongest_imagenet=strongest,
-        envelope=_envelope(scores),
-        undertrained=undertrained,
-        caption=caption(),
-        method=method(scores.folds if scores.crossed else None, scores.group_count),
-        notes=list(dict.fromkeys(said)),
+        notes=list(dict.fromkeys([*said, *moved, *others, *remark])),
     )
 
 
-def _primary_place(scores: Scores, primary: Primary, budgets: list[str]) -> tuple[Place, list[str]]:
+def _primary_place(scores: Scores, primary: Primary) -> tuple[Place, list[str]]:
     """The primary's point; it moves to the largest remaining budget where its own was dropped."""
-    scored = [(arm, primary.protocol, budget) for arm in (primary.arm, primary.against) for budget in budgets]
-    missing = sorted({place[0] for place in scored if place not in scores.cells})
-    if missing:
-        way = "Finish it with `labelfree resume`, or name another primary."
-        raise DataError(f"evaluate.primary: arm {missing[0]!r} has no {primary.protocol} scores in this run. {way}")
+    budgets = [budget for arm, protocol, budget in scores.cells if (arm, protocol) == (primary.arm, primary.protocol)]
     wanted = str(primary.budget)
     if wanted in budgets:
         return (primary.arm, primary.protocol, wanted), []
     largest = max(budgets, key=lambda budget: math.inf if budget == "all" else int(budget))
     moved = f"The primary's budget, {labels(wanted)}, was dropped; the primary moved to {labels(largest)}."
     return (primary.arm, primary.protocol, largest), [moved]
+
+
+def _held_to(scores: Scores, place: Place, against: str) -> tuple[Comparison, list[str]]:
+    """The primary comparison. Across architectures it must also beat `random` of its own (docs/protocol.md, 9)."""
+    main = _compare(scores, place, against)
+    own, other = (_own(scores, (arm, *place[1:]))[0]["backbone"] for arm in (place[0], against))
+    if own == other or not (own and other):  # statistics have no architecture
+        return main, []
+    said = [f"Different architecture: {place[0]} is {own}, {against} is {other}."]
+    baseline: Place = ("random", *place[1:])  # type: ignore[assignment]
+    known = baseline in scores.cells and _own(scores, baseline)[0]["backbone"] == own
+    if main.verdict != "better" or (known and _compare(scores, place, "random").verdict == "better"):
+        return main, said
+    why = f"{place[0]} is not shown to beat random weights of its own architecture"
+    return replace(main, withheld=why, p=1.0), said
 
 
 def _interval(scores: Scores, place: Place, against: str | None = None) -> Interval:
@@ -119,7 +129,8 @@ def _interval(scores: Scores, place: Place, against: str | None = None) -> Inter
     if draws is None:
         folds = values.mean(1).ravel()
         return from_folds(folds[np.isfinite(folds)], scores.folds)  # a fold without two classes has no AUROC
-    return from_test(values[:, :, 0], draws.mean((0, 1)), scores.group_count)
+    mean = draws.mean((0, 1))
+    return from_test(values[:, :, 0], mean[np.isfinite(mean)], scores.group_count)  # nor has such a resampling
 
 
 def _compare(scores: Scores, place: Place, against: str) -> Comparison:
@@ -169,8 +180,11 @@ def _x(scores: Scores, place: Place) -> float:
     return scores.labels(place) / cell.scores.shape[1]
 
 
-def _strongest(scores: Scores, place: Place) -> dict[str, Any] | None:
-    """The ImageNet arm with the best mean inner score at the primary's budget, else at the next larger one that has inner scores."""
+def _strongest(scores: Scores, place: Place, against: str) -> tuple[dict[str, Any] | None, list[str]]:
+    """The ImageNet arm with the best mean inner score at the primary's budget, else at the next larger one that has inner scores.
+
+    Where it isn't the arm compared with, the comparison with it comes along, exploratory.
+    """
     baselines = sorted({arm for arm, _, _ in scores.cells if is_baseline(arm)})
     budgets = list(dict.fromkeys(budget for _, _, budget in scores.cells))
     for budget in budgets[budgets.index(place[2]) :]:
@@ -182,8 +196,12 @@ def _strongest(scores: Scores, place: Place) -> dict[str, Any] | None:
                 means[arm] = float(np.mean(inner))
         if means:
             winner = max(means, key=lambda arm: means[arm])
-            return {"arm": winner, "budget": budget, "inner": means[winner], "among": means}
-    return None
+            found: dict[str, Any] = {"arm": winner, "budget": budget, "inner": means[winner], "among": means}
+            if winner in (place[0], against):
+                return found, []
+            other = _compare(scores, place, winner)
+            return found | {"comparison": asdict(other) | {"verdict": other.verdict}}, [strongest_words(other)]
+    return None, []
 
 
 def _envelope(scores: Scores) -> list[dict[str, Any]]:
@@ -216,7 +234,10 @@ def _labels_saved(scores: Scores, place: Place, against: str) -> LabelsSaved | N
         curves.append(np.array([[scores.pooled(point).mean() for point in points]]))
         resampled.append(np.stack([_resampled_mean(scores.resampled(point).mean(1), drawn) for point in points], 1))
     ratio = float(labels_saved(x, curves[0], curves[1], at)[0])
-    low, high = bounds(labels_saved(x, resampled[0], resampled[1], at)) if draws >= FEWEST_DRAWS else (None, None)
+    low, high = None, None
+    if draws >= FEWEST_DRAWS:
+        known = np.isfinite(resampled[0]).all(1) & np.isfinite(resampled[1]).all(1)
+        low, high = bounds(labels_saved(x, resampled[0][known], resampled[1][known], at))
     return LabelsSaved(float(x[at]), ratio, low, high, float(x[0] / x[at]), float(x[-1] / x[at]))
 
 

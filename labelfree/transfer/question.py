@@ -54,6 +54,16 @@ class Question:
         return np.array([f"group:{group}" if group is not None else f"row:{row}" for group, row in zip(self.groups, self.ids, strict=True)])
 
     @cached_property
+    def images(self) -> str:
+        """What tells this pool's features from another's."""
+        return hashlib.sha256(repr(self.ids).encode()).hexdigest()[:12]
+
+    @cached_property
+    def content(self) -> str:
+        """Names the images that features are computed of."""
+        return hashlib.sha256(repr(self.ids).encode()).hexdigest()[:12]
+
+    @cached_property
     def digest(self) -> str:
         """Changes whenever an answer to this question could."""
         parts = [self.dataset, self.split, self.classes, self.seed, self.ids, self.groups, self.targets.tolist(), self.train.tolist()]

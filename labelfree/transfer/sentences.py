@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from labelfree.transfer.claim_types import Comparison
+from labelfree.transfer.claim_types import Comparison, TableRow
 from labelfree.transfer.labels_saved import LabelsSaved
 from labelfree.transfer.metrics import RESAMPLINGS
 from labelfree.transfer.probes import NEIGHBOURS, STRENGTHS, TEMPERATURE
 
 
 def headline(main: Comparison, saved: LabelsSaved | None, indicative: bool, generated: bool) -> str:
-    names = {"better": "beats", "worse": "is worse than", "no significant difference": "and", "no claim": "and"}
+    """The primary in one line. `indicative`: too few labels for more."""
+    names = {"better": "beats", "worse": "is worse than"}
     where = f"at {labels(main.budget)} ({main.protocol}, {main.metric.replace('_', ' ')})"
     size = f"{points(main.mean)}{interval_words(main)}"
     if main.verdict in ("better", "worse"):
         sentence = f"{main.arm} {names[main.verdict]} {main.against} {where}: {size}."
     else:
-        why = "no significant difference" if main.verdict != "no claim" else "no claim, a solver did not converge"
+        why = "no significant difference"
+        if main.verdict == "no claim":
+            why = f"no claim, {main.withheld or 'a solver did not converge'}"
         sentence = f"{main.arm} and {main.against} {where}: {why}, {size}."
     if generated:
         return f"{sentence} Generated data: shows that the pipeline works, says nothing about methods."
     if saved is not None:
         sentence += f" Labels saved: {saved}."
     return f"Indicative only: {sentence}" if indicative else sentence
+
+
+def strongest_words(other: Comparison) -> str:
+    """The exploratory comparison with an ImageNet arm that the labels prefer to the primary's."""
+    return (
+        f"The strongest ImageNet arm here is {other.against} (by cross-validation inside the budget): {other.arm} against it "
+        f"{points(other.mean)}{interval_words(other)}."
+    )
+
+
+def undertrained_words(row: TableRow) -> str:
+    """Why a point carries no claim."""
+    return f"{row.arm}, {row.protocol}, {labels(row.budget)}: the solver did not converge in {row.undertrained} cells; no claim."
 
 
 def labels(budget: str) -> str:
@@ -39,6 +55,7 @@ def interval_words(comparison: Comparison) -> str:
 
 
 def caption() -> str:
+    """What a reader of the table must know of the probes (docs/protocol.md, 15)."""
     return (
         f"kNN: cosine, votes weighted by exp(similarity / {TEMPERATURE}), k among {', '.join(map(str, NEIGHBOURS))}. "
         f"Linear: logistic regression, C among {', '.join(f'{c:g}' for c in STRENGTHS)} for rows of length 1. "
@@ -49,6 +66,7 @@ def caption() -> str:
 
 
 def method(folds: int | None, groups: int) -> str:
+    """How the intervals were made. `folds`: None with a test split."""
     if folds is not None:
         return f"{folds}-fold cross-validation, repeated; corrected resampled t interval (Nadeau and Bengio 2003)."
     return f"Draws, pretraining seeds and {RESAMPLINGS} resamplings of {groups} scored groups, joined by Satterthwaite's rule."

@@ -98,6 +98,30 @@ def test_an_undertrained_primary_claims_nothing(finished) -> None:
     assert "did not converge" in claims.undertrained[0]
 
 
+def test_an_arm_that_was_left_out_leaves_a_table_without_a_claim(finished) -> None:
+    recipe = finished / "recipe.yaml"
+    recipe.write_text(
+        recipe.read_text()
+        .replace("against: imagenet", "against: imagenet+statistics")
+        .replace("- imagenet\n", "- imagenet+statistics\n", 1)
+    )
+    claims = claims_of(finished)
+    assert claims.primary is None
+    assert claims.headline == "No claim: imagenet+statistics of the primary comparison was not scored."
+    assert len(claims.table) == 24
+    json.dumps(claims.to_dict(), allow_nan=False)
+
+
+def test_another_architecture_must_also_beat_random_weights_of_its_own(finished) -> None:
+    results = finished / "results.csv"
+    results.write_text(results.read_text().replace(",imagenet+domain,made_up_net,", ",imagenet+domain,another_net,"))
+    claims = claims_of(finished)
+    assert claims.primary.low > 0
+    assert claims.primary.verdict == "no claim"
+    assert "random weights of its own architecture" in claims.headline
+    assert "Different architecture: imagenet+domain is another_net, imagenet is made_up_net." in claims.notes
+
+
 def test_generated_data_save_no_labels(finished) -> None:
     folder = finished
     (folder / "card.json").write_text('{"generated": true}')
@@ -123,7 +147,7 @@ def test_without_a_test_split(carried_out) -> None:
     assert claims.labels_saved.low is None  # two draws give no interval
 
 
-def test_missing_files_and_arms_are_one_sentence(finished, tmp_path) -> None:
+def test_missing_files_are_one_sentence(finished, tmp_path) -> None:
     with pytest.raises(DataError, match=r"recipe\.yaml: missing"):
         claims_of(tmp_path)
     folder = finished
