@@ -69,7 +69,11 @@ def _picture(path: Path) -> Raster:
     """An 8-bit picture: palettes become colours, transparency is left out, CMYK becomes RGB."""
     from PIL import Image
 
-    with Image.open(path) as image:
+    try:
+        opened = Image.open(path)
+    except Image.DecompressionBombError:  # an orthophoto may well be this large
+        return _rasterio(path)
+    with opened as image:
         gray = image.mode in ("1", "L", "LA") or (image.mode == "P" and _gray_palette(image))
         pixels = np.array(image.convert("L" if gray else "RGB"))
     names: list[str | None] = ["gray"] if gray else ["red", "green", "blue"]

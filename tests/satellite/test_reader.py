@@ -166,8 +166,8 @@ def test_complex_numbers_are_refused(tmp_path: Path) -> None:
         Satellite().read(row(write_tif(tmp_path / "slc.tif", np.ones((1, 4, 4), np.complex64))))
 
 
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.95])
-@pytest.mark.parametrize("compress", [None, "deflate", "lzw"])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.3, 0.6, 0.95])
+@pytest.mark.parametrize("compress", [None, "deflate", "lzw", "zstd"])
 def test_a_truncated_geotiff_is_named(tmp_path: Path, share: float, compress: str | None) -> None:
     noisy = np.random.default_rng(0).integers(0, 60_000, (5, 64, 64)).astype(np.uint16)
     whole = write_tif(tmp_path / "whole.tif", noisy, **({"compress": compress} if compress else {})).read_bytes()
@@ -218,6 +218,13 @@ def test_pictures_of_every_kind(tmp_path: Path, image: Image.Image, channels: tu
     assert sample.physical().min() >= 0 and sample.physical().max() <= 1
     expected = np.asarray(image.convert("L" if channels == ("gray",) else "RGB"))
     assert np.array_equal(sample.data.numpy(), expected[None] if expected.ndim == 2 else expected.transpose(2, 0, 1))
+
+
+def test_orthophotos_above_pillow_s_limit_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(PIXELS[..., :3]).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    sample = Satellite().read(row(tmp_path / "a.png"))
+    assert sample.channels == ("red", "green", "blue") and np.array_equal(sample.data.numpy(), PIXELS[..., :3].transpose(2, 0, 1))
 
 
 def test_sixteen_bit_pictures_keep_sixteen_bit(tmp_path: Path) -> None:
