@@ -7,6 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Tests share a machine with other work: a slow example is no fault. CI tries the same examples every time.
+settings.register_profile("labelfree", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("labelfree")
 
 
 @pytest.fixture(scope="session")

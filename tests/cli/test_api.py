@@ -31,7 +31,8 @@ def test_a_survey_counts_what_is_there(generated):
     found = lf.show_data(generated)
     told = "\n".join(found.lines())
     assert f"{len(found.manifest.rows)} images" in told and "13 channels" in told and "classes (" in told and not found.read
-    assert lf.show_data("generated-satellite-rgb").manifest.rows and lf.show_data("satellite_dino").first is not None
+    rgb = lf.show_data("generated-satellite-rgb")
+    assert rgb.first is not None and rgb.first.channels == ("red", "green", "blue") and len(rgb.manifest.rows) == len(found.manifest.rows)
 
 
 def test_a_sound_folder_has_no_faults(images):
