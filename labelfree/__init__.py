@@ -50,7 +50,7 @@ def run(
 
     `recipe`: a YAML file, the name of a shipped recipe, or a `Recipe`. `overrides`: `["pretrain.minutes=3"]` or `{"pretrain.minutes": 3}`.
     `out`: the run's folder, new or empty, or an unfinished run of the same recipe; default `runs/<recipe>-<time>`.
-    `manifest`: your own torch `Dataset` instead of files, as `labelfree.data.manifest_from_dataset` gives it.
+    `manifest`: your own torch `Dataset` instead of files, as `labelfree.data.manifest.manifest_from_dataset` gives it.
     """
     checked = _recipe(recipe, overrides)  # a mistake in it is told before anything heavy is imported
     from labelfree.pipeline import run_recipe
