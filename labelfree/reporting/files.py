@@ -85,6 +85,7 @@ class RunFiles:
     def notes(self) -> list[str]:
         """What could not be compared or was cut, each sentence once: from the run, the decisions of its comparison, its heads."""
         said = [*self._json("notes.json", []), *self._decided, *self.claims.get("undertrained", [])]
+        said += [] if self.claims.get("primary") else self.claim_notes
         return list(dict.fromkeys(map(str, said)))
 
     @cached_property

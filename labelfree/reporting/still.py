@@ -106,13 +106,13 @@ def strip(
 
     `sides`: who is better on the left of zero and on its right.
     """
-    width, height, middle, edge = 560, 112, 52, 30
+    width, height, middle, edge = 420, 112, 52, 6
     reach = max(abs(value) for value in (difference, low, high, smallest, 1.0) if value is not None) * 1.12
 
     def across(value: float) -> float:
         return edge + (width - 2 * edge) * (value + reach) / (2 * reach)
 
-    parts = [f'<svg viewBox="0 0 {width} {height}" class="strip" role="img" aria-label="{escape(alt)}" font-size="12.5">']
+    parts = [f'<svg viewBox="0 0 {width} {height}" class="strip" role="img" aria-label="{escape(alt)}" font-size="13.5">']
     if smallest is not None:
         parts.append(
             f'<rect x="{across(-smallest):.1f}" y="24" width="{across(smallest) - across(-smallest):.1f}" height="56" fill="#eaedf1"/>'
@@ -123,7 +123,7 @@ def strip(
     parts.append(
         f'<path d="M{edge} 80H{width - edge}" stroke="{FAINT}"/><path d="M{across(0):.1f} 24V80" stroke="{INK}" stroke-width="1.2"/>'
     )
-    for value in axis_ticks(-reach, reach, False, 7):
+    for value in axis_ticks(-reach, reach, False, 6):
         text = tick_text(value) if value <= 0 else "+" + tick_text(value)
         parts.append(f'<text x="{across(value):.1f}" y="97" text-anchor="middle" fill="{FAINT}">{text}</text>')
     if low is not None and high is not None:

@@ -55,6 +55,7 @@ class Veil:
         words: Mapping[str, str] | None = None, open_words: Iterable[str] = (),
     ) -> None:  # fmt: skip
         self.salt = salt
+        self._known: dict[str, str] = {}
         self.ids = {each: self.row(each) for each in ids if each}
         self.groups = {each: self.group(each) for each in groups if each}
         self.roots = dict(roots or {})
@@ -105,6 +106,11 @@ class Veil:
 
     def text(self, text: str) -> str:
         """A sentence, path or command with every name in it hidden."""
+        if text not in self._known:  # the same few words come again and again, and looking for many thousand ids takes its time
+            self._known[text] = self._hidden(text)
+        return self._known[text]
+
+    def _hidden(self, text: str) -> str:
         for table, whole in ((self.ids, False), (self.groups, True)):
             for name in sorted((name for name in table if name in text or name.replace("/", "\\") in text), key=len, reverse=True):
                 if whole and len(name) < 4:

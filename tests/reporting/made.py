@@ -46,7 +46,7 @@ def claims(difference: float = 0.112, half: float = 0.031, **changes: Any) -> di
         "low": low,
     }
     compared |= {"high": high, "se": half / 2.1, "df": 18.0, "p": 0.0004 if verdict != "no significant difference" else 0.41}
-    compared |= {"parts": {"draws": 1e-5, "test": 2e-4}, "undertrained": False, "verdict": verdict}
+    compared |= {"parts": {"draws": 1e-5, "test": 2e-4}, "undertrained": False, "withheld": "", "verdict": verdict}
     table = [
         {
             "arm": arm,

@@ -117,7 +117,19 @@ def test_what_did_not_converge_is_no_claim(tmp_path: Path) -> None:
     made = claims()
     made["primary"] |= {"undertrained": True, "verdict": "no claim", "p": 1.0}
     result = text_of(make_run(tmp_path / "run", scores=made), "result")
-    assert "No claim: with 5 labels a class" in result and "is better" not in result
+    assert "No claim: with 5 labels a class, a solver of imagenet+domain or imagenet did not converge." in result
+    assert "is better" not in result and "Labels saved" not in result
+    made["primary"] |= {"undertrained": False, "withheld": "imagenet+domain is not shown to beat random weights of its own architecture"}
+    assert "No claim: with 5 labels a class, imagenet+domain is not shown to beat" in text_of(
+        make_run(tmp_path / "other", scores=made), "result"
+    )
+
+
+def test_a_table_can_stand_without_a_claim(tmp_path: Path) -> None:
+    made = claims(primary=None, labels_saved=None, resolvable=None, headline="No claim: imagenet of the primary comparison was not scored.")
+    read = Page(write_report(make_run(tmp_path / "run", scores=made)).read_text(encoding="utf-8"))
+    assert "No claim: imagenet of the primary comparison was not scored." in read.sections["result"]
+    assert "78.5" in read.sections["scores"]
 
 
 def test_generated_data_claim_nothing(tmp_path: Path) -> None:
@@ -133,6 +145,26 @@ def test_transductive_runs_say_so(tmp_path: Path) -> None:
     leaks = json.loads((folder / "leaks.json").read_text())
     (folder / "leaks.json").write_text(json.dumps(leaks | {"transductive": True}))
     assert 'role="note">transductive' in write_report(folder).read_text(encoding="utf-8")
+
+
+def test_another_architecture_is_marked(tmp_path: Path) -> None:
+    made = claims()
+    for row in made["table"]:
+        row["backbone"] = "vit_tiny" if row["arm"] == "imagenet" else row["backbone"]
+    scores = text_of(make_run(tmp_path / "run", scores=made), "scores")
+    assert scores.count("different architecture: vit_tiny, not tf_efficientnet_lite0") == 1
+
+
+def test_how_to_reproduce_has_command_code_and_seeds(page: str) -> None:
+    told = Page(page).sections["reproduce"]
+    for fact in (
+        "labelfree run recipes/satellite_dino.yaml",
+        "commit fa6c30e",
+        "recipe 0; pretraining 0",
+        "torch 2.14.0",
+        "objective: dino",
+    ):
+        assert fact in told
 
 
 def test_few_labels_are_indicative_only(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import getpass
 import json
 import socket
+import time
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,16 @@ def test_words_that_identify_nobody_stay(named: Path) -> None:
         "pretrain.lr = 0.0002 (train)",
     ):
         assert veil.text(sentence) == sentence
+
+
+def test_many_rows_do_not_make_it_slow() -> None:
+    ids = [f"site/{i:06d}_a_rather_long_name.tif" for i in range(50_000)]
+    veil = Veil(b"salt", ids)
+    started = time.perf_counter()
+    assert veil.text(f"{ids[-1]} and {ids[0]}: unreadable") == f"{veil.row(ids[-1])} and {veil.row(ids[0])}: unreadable"
+    for _ in range(1000):
+        veil.text("imagenet+domain")
+    assert time.perf_counter() - started < 2  # 0.05 s on an idle core
 
 
 def test_a_folder_that_holds_something_is_not_written_into(named: Path, tmp_path: Path) -> None:

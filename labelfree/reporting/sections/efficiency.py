@@ -28,7 +28,7 @@ def build(context: Context) -> Section:
                 claims.get("envelope") or [],
                 claims.get("primary") or {},
                 context.styles,
-                None if context.run.generated else claims.get("labels_saved"),
+                None if context.run.generated or (claims.get("primary") or {}).get("verdict") == "no claim" else claims.get("labels_saved"),
             ),
             "keys": [(arm, swatch(style)) for arm, style in context.styles.items() if any(row["arm"] == arm for row in rows)],
         },

@@ -20,9 +20,7 @@ def build(context: Context) -> Section:
     primary = run.claims.get("primary")
     if not primary:
         return Section(
-            "result",
-            "Result",
-            absent="There are no scores, so there is no result: " + (_why(run.notes) or "no image with a label was scored."),
+            "result", "Result", absent=run.claims.get("headline") or f"There are no scores, so there is no result: {why(run.notes)}"
         )
     outcome = "generated" if run.generated else OUTCOMES.get(str(primary.get("verdict")), "tie")
     resolvable = run.claims.get("resolvable")
@@ -34,7 +32,7 @@ def build(context: Context) -> Section:
         "difference": points(primary.get("mean")),
         "interval": span(primary),
         "p": "" if run.generated else p_value(primary.get("p")),
-        "saved": None if run.generated else saved(run.claims.get("labels_saved")),
+        "saved": None if outcome in ("generated", "void") else saved(run.claims.get("labels_saved")),
         "smallest": smallest(resolvable),
         "strip": strip(primary, resolvable, context),
         "remarks": [note for note in run.claim_notes if note not in indicative],
@@ -59,7 +57,7 @@ def sentence(primary: Mapping[str, Any], outcome: str) -> str:
     return {
         "win": f"W{at}, {arm} is better than {against} by {gap}.",
         "loss": f"W{at}, {arm} is worse than {against} by {gap}.",
-        "void": f"No claim: w{at}, a solver of {arm} or {against} did not converge.",
+        "void": f"No claim: w{at}, {primary.get('withheld') or f'a solver of {arm} or {against} did not converge'}.",
         "tie": f"No significant difference: w{at}, {arm} and {against} are {gap} apart, which chance alone can explain.",
         "generated": f"The pipeline ran from end to end. Here {arm} and {against} are {gap} apart; made-up images say nothing of either.",
     }[outcome]
@@ -103,5 +101,6 @@ def strip(primary: Mapping[str, Any], resolvable: float | None, context: Context
     )
 
 
-def _why(notes: list[str]) -> str:
-    return next((note for note in notes if "label" in note.lower()), "")
+def why(notes: list[str]) -> str:
+    """The run's own sentence about its labels."""
+    return next((note for note in notes if "label" in note.lower()), "no image with a label was scored.")

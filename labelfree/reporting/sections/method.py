@@ -46,8 +46,9 @@ def labels(context: Context) -> str:
     budgets = context.run.setting("evaluate.labels_per_class", [])
     draws = int(context.run.setting("evaluate.draws", 0))
     named = listed([str(each) for each in budgets], "or")
+    whole = " (one of \u201call\u201d)" if "all" in budgets else ""
     return (
-        f"Budgets of {named} labels a class were asked for; {count(draws, 'draw')} of each (one of \u201call\u201d). A small "
+        f"Budgets of {named} labels a class were asked for; {count(draws, 'draw')} of each{whole}. A small "
         "budget is part of every larger one of its draw, and all arms get the very same "
         "images. Labels used for choosing settings count toward the budget. Labels of pretraining images are never read."
     )

@@ -10,21 +10,20 @@ from labelfree.reporting.words import listed
 
 
 def build(context: Context) -> Section:
-    run, environment = context.run, dict(context.run.environment)
-    command = environment.pop("command", None)
-    packages = environment.pop("packages", {})
-    facts = [(name.replace("_", " ").capitalize(), text) for name, text in flat(environment)]
-    environment.pop("seed", None)
-    seeds = [f"recipe {run.setting('seed', 0)}"]
-    if trained := run.setting("pretrain.seeds"):
-        seeds.append(f"pretraining {listed([str(seed) for seed in trained])}")
+    run = context.run
+    environment = {name: value for name, value in run.environment.items() if name not in ("command", "packages", "seed", "git")}
+    git, seeds = run.environment.get("git") or {}, run.setting("pretrain.seeds", [])
+    facts = [("Seeds", f"recipe {run.setting('seed', 0)}" + (f"; pretraining {listed([str(seed) for seed in seeds])}" if seeds else ""))]
+    if commit := git.get("commit"):
+        facts.append(("Code", f"commit {str(commit)[:12]}" + (", with changes that were not committed" if git.get("changed") else "")))
+    facts += [(name.replace("_", " ").capitalize(), text) for name, text in flat(environment)]
     return Section(
         "reproduce",
         "How to get the same numbers",
         {
-            "command": command,
-            "facts": [("Seeds", "; ".join(seeds)), *facts],
-            "packages": [f"{name} {version}" for name, version in packages.items()],
+            "command": run.environment.get("command"),
+            "facts": facts,
+            "packages": [f"{name} {version}" for name, version in run.environment.get("packages", {}).items()],
             "plan": list(run.plan.get("sentences", [])),
             "recipe": run.recipe_text.rstrip(),
         },

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from labelfree.reporting.sections.base import Context, Section
 from labelfree.reporting.still import swatch
 from labelfree.reporting.tables import caption, footnotes, score_tables
@@ -21,9 +24,17 @@ def build(context: Context) -> Section:
         {
             "tables": tables,
             "keys": {arm: swatch(context.styles[arm]) for arm in arms},
-            "arms": [(arm, ARMS.get(arm, "weights from a file")) for arm in arms],
+            "arms": [(arm, meaning(arm, rows, str((claims.get("primary") or {}).get("arm")))) for arm in arms],
             "caption": caption(context.run),
             "footnotes": footnotes(rows),
         },
         lead="Only the outlined comparison was named before the run and is claimed. Everything else is exploratory.",
     )
+
+
+def meaning(arm: str, rows: Sequence[Mapping[str, Any]], main: str) -> str:
+    """What an arm starts from, and its network where that is not the primary arm's (PROTOCOL 9)."""
+    networks = {row["arm"]: str(row.get("backbone") or "") for row in rows}
+    said = ARMS.get(arm, "weights from a file")
+    other = networks.get(arm) and networks.get(main) and networks[arm] != networks[main]
+    return f"{said}; different architecture: {networks[arm]}, not {networks[main]}" if other else said

@@ -28,10 +28,16 @@ def build(context: Context) -> Section:
             alt = f"Grid of views for {name}: {count(entry.get('images', 0), 'image')}, a row each" + (
                 f"; columns: {listed(columns)}." if columns else "."
             )
-            figures.append({"name": name, "uri": uri, "columns": columns, "alt": alt})
+            figures.append({"name": titled(name), "uri": uri, "columns": columns, "alt": alt})
     return Section(
         "views",
         TITLE,
         {"figures": figures},
         lead="Each row is one image, each column a random view of it. The network learns that a row belongs together.",
     )
+
+
+def titled(name: str) -> str:
+    """imagenet+domain-0, as a pretraining is called in file names, is imagenet+domain, seed 0."""
+    arm, _, seed = name.rpartition("-")
+    return f"{arm}, seed {seed}" if arm and seed.isdigit() else name
