@@ -15,6 +15,7 @@ from labelfree.transfer.probes import PROBES
 from labelfree.transfer.question import Question
 from labelfree.transfer.selection import INNER_FOLDS
 from labelfree.transfer.setup import Setup, parts_of
+from labelfree.transfer.threads import one_thread
 
 if TYPE_CHECKING:
     from labelfree.data.pool import Pool
@@ -119,8 +120,8 @@ def measured(setup: Setup, question: Question, encoders: Sequence[Encoder], imag
         rows[:, : len(question.classes)] += 0.5 * np.eye(len(question.classes))[targets]
         for protocol in setup.protocols:
             started = time.perf_counter()
-            for _ in PROBES[protocol].path(rows, targets, rows, len(question.classes), setup.grid.of(protocol)):
-                pass
+            with one_thread():
+                list(PROBES[protocol].path(rows, targets, rows, len(question.classes), setup.grid.of(protocol)))
             path[protocol, labels] = time.perf_counter() - started
     return Speed(tuple(times), path, len(images), len(parts))
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from labelfree.transfer.preparation import prepare
 from labelfree.transfer.probes import PROBES, TEMPERATURE, Linear
 from labelfree.transfer.selection import Choice, Grid
+from labelfree.transfer.threads import one_thread
 
 Head = Mapping[str, Tensor]
 
@@ -38,7 +39,8 @@ def train_head(
         head["std"] = torch.from_numpy(preparation.std).float()
     probe = PROBES[protocol]
     if isinstance(probe, Linear):
-        fit = probe.train(prepared, targets, classes, (grid or Grid()).trail(protocol, choice.setting))
+        with one_thread():
+            fit = probe.train(prepared, targets, classes, (grid or Grid()).trail(protocol, choice.setting))
         return head | {"weight": torch.from_numpy(fit.weight).float(), "bias": torch.from_numpy(fit.bias).float()}
     return head | {
         "bank": F.normalize(torch.from_numpy(prepared), dim=1).float(),

@@ -12,6 +12,7 @@ from labelfree.errors import DataError
 from labelfree.transfer.metrics import measure
 from labelfree.transfer.preparation import PREPARATIONS, prepare
 from labelfree.transfer.probes import PROBES, Scored
+from labelfree.transfer.threads import one_thread
 
 INNER_FOLDS = 5
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -69,7 +70,8 @@ def choose(
     """
     if inner is None:
         return {size: Choice(size, grid.preparations[0], PROBES[protocol].default) for size in features}
-    return {size: _best_at(size, rows, blocks, targets, classes, inner, protocol, metric, grid) for size, rows in features.items()}
+    with one_thread():
+        return {size: _best_at(size, rows, blocks, targets, classes, inner, protocol, metric, grid) for size, rows in features.items()}
 
 
 def best(choices: Mapping[int, Choice], order: Sequence[int]) -> Choice:
@@ -91,8 +93,9 @@ def answer_with(
 ) -> Scored:
     """Class scores of the rows `judge` (m, D) from all rows of the budget, `learn` (n, D), with the settings chosen."""
     preparation = prepare(choice.preparation, learn, blocks)
-    path = PROBES[protocol].path(preparation(learn), targets, preparation(judge), classes, grid.trail(protocol, choice.setting))
-    return list(path)[-1]
+    with one_thread():
+        path = PROBES[protocol].path(preparation(learn), targets, preparation(judge), classes, grid.trail(protocol, choice.setting))
+        return list(path)[-1]
 
 
 def _best_at(
