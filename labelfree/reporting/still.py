@@ -123,7 +123,7 @@ def strip(
     parts.append(
         f'<path d="M{edge} 80H{width - edge}" stroke="{FAINT}"/><path d="M{across(0):.1f} 24V80" stroke="{INK}" stroke-width="1.2"/>'
     )
-    for value in axis_ticks(-reach, reach, False, 6):
+    for value in axis_ticks(-reach, reach, False, 7):
         text = tick_text(value) if value <= 0 else "+" + tick_text(value)
         parts.append(f'<text x="{across(value):.1f}" y="97" text-anchor="middle" fill="{FAINT}">{text}</text>')
     if low is not None and high is not None:
