@@ -27,6 +27,8 @@ class Backbone(nn.Module):
     were trained with, three numbers each for inputs in [0, 1].
     """
 
+    net: Any  # timm's networks have methods that nn.Module does not know of
+
     def __init__(self, net: nn.Module, name: str, channels: int, options: dict[str, Any]) -> None:
         super().__init__()
         self.net = net

@@ -63,10 +63,12 @@ def read_state(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
-            state = load_file(path)
+            state: dict[str, Any] = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise DataError(f"{path}: not a readable weight file ({type(error).__name__}); expected safetensors or a PyTorch state dict.") from error
+        kind = type(error).__name__
+        raise DataError(f"{path}: not a readable weight file ({kind}); expected safetensors or a PyTorch state dict.") from error
     state = state.get("state_dict", state)
-    return {k: v for k, v in state.items() if not k.startswith(("classifier.", "head.fc.", "fc.")) and k not in ("head.weight", "head.bias")}
+    classifier = ("classifier.", "head.fc.", "fc.")
+    return {k: v for k, v in state.items() if not k.startswith(classifier) and k not in ("head.weight", "head.bias")}

@@ -82,6 +82,7 @@ def load_exactly(net: nn.Module, state: dict[str, Tensor], where: str) -> None:
     extra = [k for k in state if k not in own]
     wrong = [k for k in state if k in own and state[k].shape != own[k].shape]
     if missing or extra or wrong:
-        faults = [f"{len(keys)} {word} (e.g. {keys[0]})" for word, keys in (("missing", missing), ("left over", extra), ("of another shape", wrong)) if keys]
+        kinds = {"missing": missing, "left over": extra, "of another shape": wrong}
+        faults = [f"{len(keys)} {word} (e.g. {keys[0]})" for word, keys in kinds.items() if keys]
         raise DataError(f"{where}: does not fit the network: {', '.join(faults)} tensors; check backbone.name and backbone.options.")
     net.load_state_dict(state, strict=False)

@@ -54,7 +54,7 @@ def save(backbone: Backbone, card: WeightCard, path: Path) -> Path:
     from safetensors.torch import save_file
 
     state = {k: v.detach().cpu().contiguous() for k, v in backbone.net.state_dict().items()}
-    call_with(path, lambda part: save_file(state, part, metadata={"format": "pt", "architecture": card.architecture}))
+    call_with(path, lambda part: save_file(state, part, metadata={"format": "pt"}))
     write_json(path.with_suffix(".json"), asdict(card))
     return path
 
@@ -68,7 +68,7 @@ def load(path: str | Path) -> LoadedBackbone:
     if not sidecar.is_file():
         raise DataError(f"{path}: {sidecar.name} is missing beside it; it says which channels and normalisation the weights want.")
     try:
-        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in read_json(sidecar).items()}
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in read_json(sidecar).items()}
         card = WeightCard(**fields)
     except (TypeError, ValueError) as error:
         raise DataError(f"{sidecar}: not a weight card that this version reads ({error}).") from error
@@ -96,7 +96,8 @@ class LoadedBackbone:
         """
         if isinstance(images, Tensor):
             if images.ndim != 4 or images.shape[1] != len(self.card.channels):
-                raise DataError(f"a tensor of shape {tuple(images.shape)}: these weights want (N, {len(self.card.channels)}, H, W), channels {', '.join(self.card.channels)}.")
+                wanted = f"(N, {len(self.card.channels)}, H, W), channels {', '.join(self.card.channels)}"
+                raise DataError(f"a tensor of shape {tuple(images.shape)}: these weights want {wanted}.")
             return self._embed(images.float(), size)
         samples = [images] if isinstance(images, Sample) else list(images)
         return torch.cat([self._embed(self.accept(sample)[None], size) for sample in samples])
@@ -111,7 +112,9 @@ class LoadedBackbone:
                 f"missing {', '.join(lacking)}. Name the file's bands with bands=[...]."
             )
         if sample.unit != self.card.unit:
-            raise DataError(f"{where}: values are {sample.unit}, these weights want {self.card.unit}; name the sensor or unit that the file holds.")
+            raise DataError(
+                f"{where}: values are {sample.unit}, these weights want {self.card.unit}; name the sensor or unit that the file holds."
+            )
         return sample.physical()[[sample.channels.index(c) for c in self.card.channels]]
 
     def _embed(self, physical: Tensor, size: int | None) -> Tensor:
@@ -121,7 +124,8 @@ class LoadedBackbone:
 def prepared(physical: Tensor, mean: Sequence[float], std: Sequence[float], size: int) -> Tensor:
     """Physical (B, C, H, W) resized to `size` x `size` (bilinear, antialiased when it shrinks) and normalised."""
     if physical.shape[-2:] != (size, size):
-        physical = F.interpolate(physical, size=(size, size), mode="bilinear", align_corners=False, antialias=size < min(physical.shape[-2:]))
+        shrinks = size < min(physical.shape[-2:])
+        physical = F.interpolate(physical, size=(size, size), mode="bilinear", align_corners=False, antialias=shrinks)
     middle = torch.tensor(mean, device=physical.device).view(1, -1, 1, 1)
     spread = torch.tensor(std, device=physical.device).view(1, -1, 1, 1)
     return ((physical - middle) / spread).contiguous(memory_format=torch.channels_last)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,11 @@ class DINO(Objective):
     BatchNorm's running statistics. `exports`: "student" or "teacher", the one whose backbone is saved (docs/methods.md says why).
     `freeze_prototypes`: share of the run in which the student's last layer stands still.
     """
+
+    backbone: Backbone
+    teacher: Any  # a ModuleDict: `backbone` has methods that nn.Module does not know of
+    centre: Tensor
+    batch_centre: Tensor
 
     def __init__(
         self,
@@ -50,7 +56,6 @@ class DINO(Objective):
         self.centre_momentum = centre_momentum
         self.freeze_prototypes = freeze_prototypes
         self.exports = exports
-        self.centre: Tensor
         self.register_buffer("centre", torch.zeros(prototypes))
         self.register_buffer("batch_centre", torch.zeros(prototypes), persistent=False)
 

