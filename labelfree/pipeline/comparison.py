@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +16,18 @@ from labelfree.errors import DataError
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.preparing import Prepared
 from labelfree.pipeline.pretrainings import backbone_path
+from labelfree.pipeline.showing import show_neighbours
 from labelfree.pipeline.starts import Starts, as_loaded
 from labelfree.progress import Progress
 from labelfree.recipe import ArmSpec, Recipe
 from labelfree.training.files import call_with
-from labelfree.transfer.arms import ARMS, ArmKind, arm_kind
+from labelfree.transfer.arms import ArmKind, arm_kind
 from labelfree.transfer.classification import answer
 from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder
 from labelfree.transfer.features import extract
 from labelfree.transfer.heads import head_metadata, train_head
-from labelfree.transfer.selection import Grid, best, choose, inner_folds
+from labelfree.transfer.selection import best, choose, inner_folds
+from labelfree.transfer.setup import Setup
 
 LARGEST = 256  # pixels; the largest input size that `auto` offers
 
@@ -124,27 +127,39 @@ def compare(recipe: Recipe, prepared: Prepared, starts: Starts, folder: RunFolde
     encoders = arms.encoders()
     for note in arms.notes:
         say.say(note)
-    answer(prepared.question, encoders, recipe.evaluate, prepared.images, folder.path, say)
+    setup = answer(prepared.question, encoders, recipe.evaluate, prepared.images, folder.path, say)
     chief = next((e for e in encoders if (e.arm, e.seed) == (recipe.evaluate.primary.arm, recipe.pretrain.seeds[0])), None)
     if chief is not None:
-        save_heads(recipe, prepared, chief, folder, say)
+        save_heads(prepared, chief, setup, folder, say)
+    shown = {e.arm: e for e in reversed(encoders) if e.arm in (recipe.evaluate.primary.arm, recipe.evaluate.primary.against)}
+    first = {arm: _features(prepared, encoder, setup.sizes_of(encoder)[0], folder, say) for arm, encoder in reversed(shown.items())}
+    show_neighbours(prepared, first, folder)
     return arms.notes
 
 
-def save_heads(recipe: Recipe, prepared: Prepared, encoder: Encoder, folder: RunFolder, say: Progress) -> None:
-    """heads/<protocol>.safetensors: the arm's head trained on all train (or all labelled) rows, settings chosen inside them."""
-    from safetensors.torch import save_file
-
+def _features(prepared: Prepared, encoder: Encoder, size: int, folder: RunFolder, say: Progress) -> np.ndarray:
+    """Features of all evaluation images at one input size, as the comparison left them on disk."""
     question, images = prepared.question, prepared.images
     assert question is not None and images is not None
+    return extract(encoder, images, size, folder.path / "features", say, question.images)
+
+
+def save_heads(prepared: Prepared, encoder: Encoder, setup: Setup, folder: RunFolder, say: Progress) -> None:
+    """heads/<protocol>.safetensors: the arm's head trained on all train (or all labelled) rows.
+
+    Settings are chosen inside those rows, among the search points and input sizes that `setup` left to the comparison.
+    """
+    from safetensors.torch import save_file
+
+    question = prepared.question
+    assert question is not None
     rows = question.train
     targets = question.targets[rows]
     folds = inner_folds(targets, question.group_names[rows], question.seed)
-    sizes = encoder.sizes or (0,)
-    features = {size: extract(encoder, images, size, folder.path / "features", say, prepared.fingerprint.digest)[rows] for size in sizes}
-    for protocol in recipe.evaluate.protocols:
-        choices = choose(features, encoder.blocks, targets, len(question.classes), folds, protocol, recipe.evaluate.primary.metric, Grid())
-        choice = best(choices, sizes)
-        head = train_head(features[choice.size], targets, len(question.classes), protocol, choice, encoder.blocks)
+    features = {size: _features(prepared, encoder, size, folder, say)[rows] for size in setup.sizes_of(encoder)}
+    for protocol in setup.protocols:
+        choices = choose(features, encoder.blocks, targets, len(question.classes), folds, protocol, setup.metric, setup.grid)
+        choice = best(choices, tuple(features))
+        head = train_head(features[choice.size], targets, len(question.classes), protocol, choice, encoder.blocks, setup.grid)
         metadata = head_metadata(protocol, choice, question.classes)
-        call_with(folder.path / "heads" / f"{protocol}.safetensors", lambda part, h=head, m=metadata: save_file(h, part, metadata=m))
+        call_with(folder.path / "heads" / f"{protocol}.safetensors", partial(save_file, head, metadata=metadata))

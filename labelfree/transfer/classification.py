@@ -13,7 +13,7 @@ from labelfree.training.files import read_json, write_json
 from labelfree.transfer.arms import is_baseline
 from labelfree.transfer.cells import Cell, CellKey, read_cell, write_cell
 from labelfree.transfer.cuts import cut_to
-from labelfree.transfer.encoders import NO_SIZE, Encoder
+from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
 from labelfree.transfer.metrics import METRICS, measure
 from labelfree.transfer.question import Question
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 DECISIONS = "evaluation.json"
 
 
-def answer(question: Question, encoders: Sequence[Encoder], settings: Evaluate, images: Pool, folder: Path, say: Progress) -> None:
+def answer(question: Question, encoders: Sequence[Encoder], settings: Evaluate, images: Pool, folder: Path, say: Progress) -> Setup:
     """Answer `question` for every encoder and write results.csv, predictions.parquet, classes.json, budgets.csv and evaluation.json.
 
     `images`: the evaluation pool, one entry for each of the question's rows. Cells that `folder` already holds are kept, so a stopped
-    comparison goes on where it was and ends with the same files.
+    comparison goes on where it was and ends with the same files. Returns the setup that the answers were found with.
     """
     sizes = next((encoder.sizes for encoder in encoders if encoder.sizes), ())
     setup = _decided(question, encoders, settings, sizes, images, folder, say)
@@ -52,6 +52,7 @@ def answer(question: Question, encoders: Sequence[Encoder], settings: Evaluate, 
                             bar.advance(note=encoder.arm)
     write_budgets(parts, folder / "budgets.csv")
     write_tables(question, found, folder)
+    return setup
 
 
 def _decided(
@@ -76,7 +77,7 @@ class _Asker:
 
     def __init__(self, question: Question, encoder: Encoder, setup: Setup, images: Pool, folder: Path, say: Progress) -> None:
         self.question, self.encoder, self.setup, self.images, self.folder, self.say = question, encoder, setup, images, folder, say
-        self.sizes = tuple(size for size in encoder.sizes if size in setup.sizes) or (NO_SIZE,)
+        self.sizes = setup.sizes_of(encoder)
         self.key = hashlib.sha256(repr((question.digest, encoder.digest, self.sizes, setup.grid, setup.metric)).encode()).hexdigest()[:16]
         self.features: dict[int, np.ndarray] = {}
 

@@ -59,11 +59,6 @@ class Question:
         return hashlib.sha256(repr(self.ids).encode()).hexdigest()[:12]
 
     @cached_property
-    def content(self) -> str:
-        """Names the images that features are computed of."""
-        return hashlib.sha256(repr(self.ids).encode()).hexdigest()[:12]
-
-    @cached_property
     def digest(self) -> str:
         """Changes whenever an answer to this question could."""
         parts = [self.dataset, self.split, self.classes, self.seed, self.ids, self.groups, self.targets.tolist(), self.train.tolist()]

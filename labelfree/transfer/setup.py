@@ -11,6 +11,7 @@ import numpy as np
 
 from labelfree.data.budgets import Budget, budget, draw_order, usable_budgets
 from labelfree.data.splits import folds
+from labelfree.transfer.encoders import NO_SIZE, Encoder
 from labelfree.transfer.probes import PROBES
 from labelfree.transfer.question import Question
 from labelfree.transfer.selection import Folds, Grid, inner_folds
@@ -34,6 +35,10 @@ class Setup:
     def draws_of(self, labels: Budget) -> range:
         """`all` labels can be drawn in one way only."""
         return range(1 if labels == "all" else self.draws)
+
+    def sizes_of(self, encoder: Encoder) -> tuple[int, ...]:
+        """The input sizes that are left of those an encoder may be asked for."""
+        return tuple(size for size in encoder.sizes if size in self.sizes) or (NO_SIZE,)
 
     def to_dict(self) -> dict[str, object]:
         return {

@@ -50,8 +50,10 @@ def test_what_was_cut_is_kept_for_a_restart(ask, made_up, entries, run_folder) -
     settings = SETTINGS.model_copy(update={"minutes": 1e-6})
     question = ask()
     folder = run_folder(settings)
-    for _ in range(2):
-        answer(question, [made_up("imagenet", question.targets, 0.3)], settings, entries(105), folder, Silent())
+    encoder = made_up("imagenet", question.targets, 0.3)
+    first, again = (answer(question, [encoder], settings, entries(105), folder, Silent()) for _ in range(2))
+    assert again == first != make_setup(question, settings, encoder.sizes)
+    assert first.sizes_of(encoder) == (32,)  # and heads are searched for with the same points
     decided = json.loads((folder / "evaluation.json").read_text())
     assert decided["sizes"] == [32]
     assert decided["draws"] == 3
