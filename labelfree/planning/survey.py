@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from labelfree.data.cards import card_names, effective_card, find_card
+from labelfree.data.faults import find_faults
 from labelfree.data.manifest import Manifest, load_manifest
 from labelfree.domain import Domain, Row, Sample, find_domain
 from labelfree.errors import DataError, RecipeError
@@ -20,7 +20,7 @@ from labelfree.recipe_file import Overrides, change, load_recipe
 
 @dataclass(frozen=True)
 class Survey:
-    """A data set in numbers. `faults`: one sentence for each file that is broken or unlike the first (empty until looked for)."""
+    """A data set in numbers. `faults`: one sentence for each thing that is wrong with it (empty until looked for)."""
 
     manifest: Manifest
     domain: Domain
@@ -45,7 +45,7 @@ class Survey:
             yield f"    {len(self.first.channels)} channels: {', '.join(self.first.channels)}"
             yield from (f"  {sentence}" for sentence in self.domain.missing(self.first.channels))
         if self.read:
-            yield f"  {self.read} images read, {len(self.faults)} faulty"
+            yield f"  {self.read} images read, {len(self.faults) or 'no'} fault{'s' * (len(self.faults) != 1)} found"
             yield from (f"  {fault}" for fault in self.faults)
 
 
@@ -87,26 +87,9 @@ def _read(manifest: Manifest, domain: Domain, row: Row) -> Sample:
 
 
 def inspect_files(found: Survey, say: Progress) -> Survey:
-    """Decode every image and compare it with the first: each that is broken, or has other channels, becomes a fault."""
-    rows, faults = found.manifest.rows, list[str]()
-    expected = found.first.channels if found.first is not None else None
-
-    def fault(row: Row) -> str | None:
-        try:
-            sample = _read(found.manifest, found.domain, row)
-        except DataError as error:
-            return str(error)
-        if expected is not None and sample.channels != expected:
-            lacking = [name for name in expected if name not in sample.channels]
-            here = f"{len(sample.channels)} channels" + (f" ({', '.join(lacking)} missing)" if lacking else "")
-            return f"{row.id}: {here}, the first image has {len(expected)}; take it out, or name the channels in data.bands."
-        return None
-
-    with ThreadPoolExecutor(min(8, (os.cpu_count() or 1) * 2)) as workers:
-        for sentence in say.track(workers.map(fault, rows), "reading", len(rows)):
-            if sentence is not None:
-                faults.append(sentence)
-    return replace(found, faults=faults, read=len(rows))
+    """Decode every image: each that is broken or unlike the others, a copy across splits or of another label becomes a fault."""
+    read = found.manifest.read or found.domain.read
+    return replace(found, faults=find_faults(found.manifest, read, say), read=len(found.manifest.rows))
 
 
 def write_sample(directory: Path, domain: str, seed: int, variant: str) -> Path:
