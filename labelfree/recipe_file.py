@@ -30,7 +30,8 @@ MEANT = {
     "image_size": "size",
     "model": "name",
 }
-PATHS: tuple[Keys, ...] = (("data", "root"), ("data", "labels"), ("data", "card"), ("pool", "dir"), ("backbone", "init"))
+LABELS: Keys = ("data", "labels")
+PATHS: tuple[Keys, ...] = (("data", "root"), LABELS, ("data", "card"), ("pool", "dir"), ("backbone", "init"))
 
 
 def load_recipe(source: str | Path, overrides: Overrides = ()) -> Recipe:
@@ -77,12 +78,14 @@ class Draft:
         self.values, self.lines, self.shown, self.stem = values, lines, shown, stem
         self.given: dict[Keys, str] = {}  # overrides as typed
         self.text: dict[Keys, str] = {}  # their right-hand side before YAML read it
+        self.labels: str | None = None  # data.labels as written, before it was made absolute
 
     def anchored(self, base: Path) -> Draft:
         """The same draft with relative paths made absolute, from the folder `base`."""
         for keys in PATHS:
             text = _get(self.values, keys)
             if isinstance(text, str):
+                self.labels = text if keys == LABELS else self.labels
                 _put(self.values, keys, _path(keys, text, base))
         self._anchor_arms(base)
         return self
@@ -102,7 +105,16 @@ class Draft:
             self._anchor_arms(Path.cwd())
         if ("data", "root") in self.given and ("data", "card") not in self.given:
             _put(self.values, ("data", "card"), None)  # your own folder replaces the recipe's card
+        self._find_labels()
         return self
+
+    def _find_labels(self) -> None:
+        """A relative data.labels that is not where it was written may lie in data.root."""
+        found, root = _get(self.values, LABELS), _get(self.values, ("data", "root"))
+        if self.labels and isinstance(found, str) and isinstance(root, str) and not Path(found).exists():
+            inside = Path(root) / Path(self.labels).expanduser()
+            if inside.exists():
+                _put(self.values, LABELS, str(inside))
 
     def _override(self, key: str, value: Any) -> None:
         keys, typed = tuple(key.split(".")), f"{key}={value}"
@@ -115,6 +127,7 @@ class Draft:
             text = str(expanded(value, lambda _: typed, keys))
             value = scalar(text)
             if keys in PATHS and value is not None:
+                self.labels = text if keys == LABELS else self.labels
                 value = text = _path(keys, text, Path.cwd())
             self.text[keys] = text
         for length in range(1, len(keys)):

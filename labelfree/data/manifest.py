@@ -173,8 +173,10 @@ def _from_table(table: Path, root: Path, name: str, inside: bool) -> Manifest:
 def _from_labels(labels: Path, root: Path, name: str, domain: Domain) -> Manifest:
     """The table's rows, and every other image under the root as an unlabelled row."""
     table = labels.expanduser()
+    if not table.exists():
+        raise DataError(f"data.labels: {table} does not exist (a relative path is also looked for in data.root, here {root}).")
     rows, notes = _located(read_table(table), table, root, inside=False)
-    listed = {_same_file(row.path) for row in rows}
+    listed = {_same_file(Path(name)) for row in rows for name in (row.path, row.mask, row.boxes) if name}  # a mask is no image
     rest = [path for path in domain.files(root) if _same_file(path) not in listed]
     rows += [Row(path.relative_to(root).as_posix(), path) for path in rest]
     return _manifest(rows, root, name, notes=notes)

@@ -209,3 +209,18 @@ def test_eurosat_rgb_as_card_and_as_labels(real_data: Callable[[str], Path], tmp
     labels.write_text("path;label\n" + "".join(f"{row.id};{row.label}\n" for row in few))
     own = load(root=root, labels=labels)
     assert len(own.rows) == len(by_card.rows) and len(own.labelled) == len(few) and not own.given_split
+
+
+def test_masks_that_a_table_lists_are_no_images(tmp_path: Path) -> None:
+    for name in ("images/1.png", "images/2.png", "masks/1.png", "masks/2.png", "boxes/1.png"):
+        image(tmp_path / name)
+    table = tmp_path / "labels.csv"
+    table.write_text("path,label,mask,boxes\nimages/1.png,a,masks/1.png,boxes/1.png\n")
+    found = load(root=tmp_path, labels=table)
+    assert [row.id for row in found.rows] == ["images/1.png", "images/2.png", "masks/2.png"]  # nobody said what masks/2.png is
+
+
+def test_a_table_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    image(tmp_path / "1.png")
+    with pytest.raises(DataError, match=r"^data\.labels: .*none\.csv does not exist .*data\.root"):
+        load(root=tmp_path, labels=tmp_path / "none.csv")

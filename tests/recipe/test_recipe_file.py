@@ -191,3 +191,20 @@ def test_no_text_makes_anything_but_a_recipe_error(tmp_path_factory, text):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(RecipeError):
         load_recipe(path)  # no random text names a domain
+
+
+def test_labels_are_also_looked_for_in_the_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, root = tmp_path / "here", tmp_path / "images"
+    here.mkdir(), root.mkdir()
+    monkeypatch.chdir(here)
+    (root / "labels.csv").write_text("path,label\n")
+    for recipe in (
+        load_recipe("satellite_dino", ["data.labels=labels.csv", f"data.root={root}"]),
+        change(Recipe(domain="satellite", data=Data(root=root, labels=Path("labels.csv"))), {}),
+    ):
+        assert recipe.data.labels == root / "labels.csv"
+    nowhere = load_recipe("satellite_dino", ["data.labels=other.csv", f"data.root={root}"])
+    assert nowhere.data.labels == here / "other.csv"  # what is in neither place stays where it was written
+    (here / "labels.csv").write_text("path,label\n")
+    near = load_recipe("satellite_dino", ["data.labels=labels.csv", f"data.root={root}"])
+    assert near.data.labels == here / "labels.csv"
