@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from labelfree.data.manifest import Manifest
-from labelfree.errors import RecipeError
+from labelfree.errors import Interrupted, RecipeError
 from labelfree.pipeline.comparison import compare
 from labelfree.pipeline.folder import RunFolder, open_folder
 from labelfree.pipeline.forecast import announce
@@ -20,7 +20,7 @@ from labelfree.planning.environment import environment
 from labelfree.progress import Progress
 from labelfree.recipe import Recipe
 from labelfree.recipe_file import load_recipe, to_yaml
-from labelfree.reporting import write_report
+from labelfree.reporting import conceal, write_report
 from labelfree.training.files import read_json, write_json, write_text
 from labelfree.training.signals import raise_on_terminate
 from labelfree.transfer.claims import save_claims
@@ -83,30 +83,45 @@ def _conduct(
     comparing: bool = True,
 ) -> Run:
     folder = open_folder(recipe, out, to_yaml(recipe), again=not (pretraining and comparing))
-    folder.mark(stages={"pretraining": pretraining, "comparing": comparing})
+    folder.mark(status="unfinished", stages={"pretraining": pretraining, "comparing": comparing})
     say.log_to(folder.log)
-    with raise_on_terminate():
-        say.say(f"Run folder: {folder.path}")
-        write_json(folder.path / "environment.json", {**environment(), "command": command, "seed": recipe.seed})
-        prepared = prepare(recipe, folder, say, manifest)
-        starts = Starts(recipe.backbone, prepared.domain, prepared.fingerprint)
-        planned = plan_pretrainings(recipe, prepared, starts, folder, say) if pretraining else Pretrainings((), ())
-        write_text(folder.path / "recipe.yaml", to_yaml(planned.resolved(recipe)))
-        announce(recipe, prepared, planned, folder, say, comparing)
-        notes = [*prepared.notes, *_pretrain(planned, recipe, prepared, folder, say)]
-        if comparing:
-            notes += _compare(recipe, prepared, starts, folder, say)
-        else:
-            notes.append("Only pretraining was asked for; `labelfree evaluate` compares.")
-        write_json(folder.path / "notes.json", list(dict.fromkeys(notes)))
-        headline = _headline(recipe, prepared, folder, comparing)
-        report = write_report(folder.path)
-        shutil.rmtree(folder.path / "features", ignore_errors=True)
-        folder.mark(status="finished", headline=headline)
-        say.say(headline)
-        say.say(f"Report: {report}")
+    say.say(f"Run folder: {folder.path}")
+    first = folder.state().setdefault("command", command)  # a resumed run is reproduced by what started it
+    folder.mark(command=first)
+    try:
+        with raise_on_terminate():
+            headline, report = _stages(recipe, folder, first, say, manifest, pretraining, comparing)
+    except Interrupted as stop:
+        raise Interrupted(f"{stop} Go on with: labelfree resume {folder.path}") from stop
     weights = folder.path / "backbone.safetensors"
     return Run(folder.path, headline, weights if weights.is_file() else None, report)
+
+
+def _stages(
+    recipe: Recipe, folder: RunFolder, command: str, say: Progress, manifest: Manifest | None, pretraining: bool, comparing: bool
+) -> tuple[str, Path]:
+    """All stages of a run in `folder`: its headline and its report."""
+    write_json(folder.path / "environment.json", {**environment(), "command": command, "seed": recipe.seed})
+    prepared = prepare(recipe, folder, say, manifest)
+    starts = Starts(recipe.backbone, prepared.domain, prepared.fingerprint)
+    planned = plan_pretrainings(recipe, prepared, starts, folder, say) if pretraining else Pretrainings((), ())
+    write_text(folder.path / "recipe.yaml", to_yaml(planned.resolved(recipe)))
+    announce(recipe, prepared, planned, folder, say, comparing)
+    notes = [*prepared.notes, *_pretrain(planned, recipe, prepared, folder, say)]
+    if comparing:
+        notes += _compare(recipe, prepared, starts, folder, say)
+    else:
+        notes.append("Only pretraining was asked for; `labelfree evaluate` compares.")
+    write_json(folder.path / "notes.json", list(dict.fromkeys(notes)))
+    headline = _headline(recipe, prepared, folder, comparing)
+    report = write_report(folder.path)
+    shutil.rmtree(folder.path / "features", ignore_errors=True)
+    folder.mark(status="finished", headline=headline)
+    if recipe.report.share:
+        conceal(folder.path)
+    for sentence in (*notes, headline, f"Report: {report}"):
+        say.say(sentence)
+    return headline, report
 
 
 def _pretrain(planned: Pretrainings, recipe: Recipe, prepared: Prepared, folder: RunFolder, say: Progress) -> list[str]:

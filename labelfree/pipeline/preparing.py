@@ -71,7 +71,8 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     store = _Store(recipe, read, {"domain": domain.name, **domain.settings()}, say)
     labelled = [*first.train, *(first.score or [])]
     images = store.pool(labelled, tile=None) if labelled else None
-    pool = store.pool(first.pool, tile=recipe.pool.tile)
+    held_out = [] if manifest.given_split else first.score or []  # which rows these are may change once coordinates are known
+    pool = store.pool([*first.pool, *held_out], tile=recipe.pool.tile)
     places = {**pool.places(), **(images.places() if images else {})}
     alike = _alike(manifest, first, images) if images else {}
     roles = assign_roles(manifest.with_groups(alike), recipe.data, recipe.evaluate.on, recipe.seed, places)

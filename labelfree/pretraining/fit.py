@@ -86,7 +86,11 @@ def fit(job: Job, say: Progress) -> Backbone:
             )
             if first < plan.steps:
                 loader = DataLoader(StepNumbers(first), batch_size=None)
-                trainer.fit(module, loader, ckpt_path=checkpoint if first else None, weights_only=True)
+                try:
+                    trainer.fit(module, loader, ckpt_path=checkpoint if first else None, weights_only=True)
+                except SystemExit:  # Lightning's own answer to SIGTERM, after our callbacks have saved the step
+                    if not request:
+                        raise
                 if trainer.global_step < plan.steps:
                     raise Interrupted(f"stopped at step {trainer.global_step} of {plan.steps} of {job.arm}; it is saved.")
                 checkpoints.write(trainer)

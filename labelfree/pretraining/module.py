@@ -89,8 +89,11 @@ class PretrainingModule(L.LightningModule):
         self.gradient_norm = torch.nn.utils.get_total_norm(grads)
         self.objective.before_step(self.global_step / self.plan.steps)
 
-    def on_train_batch_end(self, outputs: Any, batch: Tensor, batch_idx: int) -> None:
-        self.objective.after_step(min((int(batch) + 1) / self.plan.steps, 1.0))
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """One optimiser step, then the objective's own (momentum, centre): callbacks that save see the whole of it."""
+        step = self.global_step
+        super().optimizer_step(*args, **kwargs)
+        self.objective.after_step(min((step + 1) / self.plan.steps, 1.0))
 
     def configure_optimizers(self) -> Optimizer:
         self.objective.backbone.requires_grad_(True)

@@ -1,0 +1,86 @@
+"""A run killed at any step and resumed ends with the weights of one that was never killed: real processes, bit for bit."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from labelfree.pretraining.fit import checkpoint_step
+from labelfree.training.files import read_json
+
+STEPS = 60
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pictures")
+    draw = np.random.default_rng(0)
+    for i in range(40):
+        Image.fromarray(draw.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(root / f"{i:02d}.png")
+    return root
+
+
+def labelfree(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "labelfree", *arguments]
+    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def arguments(pictures: Path, objective: str, cache: Path, out: Path) -> list[str]:
+    return [
+        "pretrain", "satellite_dino", f"data.root={pictures}", f"pretrain.objective={objective}", "backbone.name=resnet10t",
+        "backbone.init=imagenet", "evaluate.arms=[random, domain]", "evaluate.primary.arm=domain", "evaluate.primary.against=random",
+        f"pretrain.steps={STEPS}", "pretrain.minutes=null", "pretrain.batch_size=8", "pretrain.size=32", "pretrain.checkpoint_minutes=0.005",
+        "pretrain.options={hidden: 64}", f"pool.dir={cache}", "--out", str(out),
+    ]  # fmt: skip
+
+
+def finished(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return output
+
+
+@pytest.mark.parametrize("objective", ["dino", pytest.param("simclr", marks=pytest.mark.slow)])
+def test_killed_and_resumed_equals_unbroken(objective: str, pictures: Path, tmp_path: Path) -> None:
+    """Takes half a minute: three processes import torch and train."""
+    cache = tmp_path / "pool"
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    finished(labelfree(*arguments(pictures, objective, cache, unbroken), cwd=tmp_path))
+    process = labelfree(*arguments(pictures, objective, cache, broken), cwd=tmp_path)
+    checkpoint = broken / "checkpoints" / "domain-0.ckpt"
+    while not checkpoint.is_file():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    time.sleep(random.uniform(0, 1.5))
+    process.kill()
+    process.wait()
+    step = checkpoint_step(checkpoint)
+    assert 0 < step < STEPS, f"killed at step {step}"
+    assert read_json(broken / "state.json")["status"] == "unfinished"
+    finished(labelfree("resume", str(broken), cwd=tmp_path))
+    assert (broken / "backbone.safetensors").read_bytes() == (unbroken / "backbone.safetensors").read_bytes()
+    rows = [(folder / "metrics.csv").read_text() for folder in (broken, unbroken)]
+    assert rows[0] == rows[1]
+
+
+def test_sigterm_saves_and_leaves_with_75(pictures: Path, tmp_path: Path) -> None:
+    """Takes ten seconds or more: a process imports torch and trains."""
+    process = labelfree(*arguments(pictures, "dino", tmp_path / "pool", tmp_path / "run"), cwd=tmp_path)
+    checkpoint = tmp_path / "run" / "checkpoints" / "domain-0.ckpt"
+    while not checkpoint.is_file():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 75, output
+    assert f"labelfree resume {tmp_path / 'run'}" in output
+    assert "Traceback" not in output
+    assert 0 < checkpoint_step(checkpoint) < STEPS
