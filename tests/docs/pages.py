@@ -1,0 +1,33 @@
+"""The pages that are tested: their code blocks and links."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+TOP = Path(__file__).parents[2]
+PAGES = [TOP / "README.md", TOP / "CONTRIBUTING.md", TOP / "CHANGELOG.md", *sorted((TOP / "docs").rglob("*.md"))]
+NOTEBOOK = TOP / "docs" / "quickstart.ipynb"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Contents of the fenced blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def commands(page: Path) -> list[str]:
+    """Every `labelfree …` line of a page's fenced or indented blocks, continued lines joined, comments left out."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    inside, found = False, []
+    for line in text.splitlines():
+        if line.startswith("```"):
+            inside = not inside
+        elif (inside or line.startswith("    ")) and line.strip().startswith("labelfree "):
+            found += [part.strip() for part in re.sub(r"\s#.*", "", line.strip()).split("&&")]
+    return found
+
+
+def links(page: Path) -> list[str]:
+    """Targets of the links to files, without anchors."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL))
+    return [target.partition("#")[0] for target in targets if not target.startswith(("http", "#", "mailto:"))]
