@@ -47,9 +47,10 @@ def share_copy(folder: Path, destination: Path) -> Path:
 
 
 def conceal(folder: Path) -> None:
-    """Rewrite a finished run in place as `share_copy` would copy it (`report.share: true`); names stay in private/ids.csv, for the owner.
+    """Hide the names in a finished run, in place (`report.share: true`): outside private/ it is what `share_copy` would have made of it.
 
-    Doing it twice changes nothing. The log moves to private/; pictures go unless `report.images` is true.
+    All that may not leave moves into private/, under the path it had: logs, checkpoints, cells and (unless `report.images` is true)
+    pictures. There ids.csv tells the owner what stands for what. Doing it twice changes nothing.
     """
     from labelfree.reporting.html import write_report
 
@@ -59,16 +60,26 @@ def conceal(folder: Path) -> None:
     if names := veil.table():
         with whole_file(private / "ids.csv") as part, part.open("w", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerows([("id", "shown"), *names])
-    shown = run.setting("report.images") is True
-    for path in _leaving(folder, pictures=shown):
+    leaving = _leaving(folder, pictures=run.setting("report.images") is True)
+    _put_away(folder, {*leaving, folder / "report.html"})
+    # Last what says which names there are: a run that was stopped here can then be concealed again.
+    for path in sorted(leaving, key=lambda path: (path.name == "recipe.yaml", path.name == "splits.csv")):
         with whole_file(path) as part:
             _rewrite(path, part, veil)
-    if not shown:
-        shutil.rmtree(folder / "pictures", ignore_errors=True)
-        (folder / "neighbours.json").unlink(missing_ok=True)
-    if (log := folder / "log.txt").is_file():
-        log.replace(private / "log.txt")
     write_report(folder, share=True)
+
+
+def _put_away(folder: Path, kept: set[Path]) -> None:
+    """Move every file but the kept ones into private/; folders that are empty then go."""
+    own = [path for path in sorted(folder.rglob("*"), reverse=True) if path.relative_to(folder).parts[0] != "private"]  # inner ones first
+    for path in own:
+        if path.is_dir() and not path.is_symlink():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path not in kept:
+            target = folder / "private" / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
 
 
 def _leaving(folder: Path, pictures: bool) -> list[Path]:

@@ -74,27 +74,25 @@ class Veil:
         from labelfree.reporting.files import RunFiles
 
         run = RunFiles(folder)
-        root, pools = run.setting("data.root"), Path(run.setting("pool.dir") or cache_folder() / "pools")
-        dataset = str(Path(root).resolve()) if root else str(run.card.get("name") or run.setting("data.card") or "")
-        try:
-            salt = dataset_salt(pools, dataset)
-        except OSError:  # the report is made where the pools are not, or on a read-only disk
-            salt = dataset_salt(folder / "private", dataset)
+        root = run.setting("data.root")
         given = (
             (root, "<data.root>"),
             (run.setting("data.labels"), "<data.labels>"),
             (run.setting("pool.dir"), "<pool.dir>"),
             (folder, "<run>"),
+            *((path, "<weights>") for path in _weights(run)),
         )
         roots = {
             str(form): shown for path, shown in given if path and not str(path).startswith("<") for form in (path, Path(path).resolve())
         }
         words = {_user(): "<user>", socket.gethostname(): "<host>", socket.gethostname().partition(".")[0]: "<host>"}
-        words |= {Path(path).name: shown for path, shown in given[:2] if path}
+        words |= {Path(path).name: shown for path, shown in given if path and shown in ("<data.root>", "<data.labels>", "<weights>")}
+        if not folder.name.startswith(str(run.setting("name") or folder.name)):  # else it is the recipe's name and a time
+            words[folder.resolve().name] = "<run>"
         words.pop("root", None)
         spoken = {*run.classes, *run.fingerprint.get("channels", ()), str(run.setting("domain")), str(run.setting("name"))}
         spoken |= {str(run.card.get("name", "")), *_labels(run)}
-        return cls(salt, (row["path"] for row in run.splits), (row.get("group", "") for row in run.splits), roots, words, spoken)
+        return cls(_salt(run), (row["path"] for row in run.splits), (row.get("group", "") for row in run.splits), roots, words, spoken)
 
     def row(self, name: str) -> str:
         """What stands for a row id; what is hidden already stays."""
@@ -164,6 +162,26 @@ class Veil:
 
 def _swap(text: str, name: str, shown: str, start: str = r"(?<![A-Za-z0-9])", end: str = r"(?![A-Za-z0-9])") -> str:
     return re.sub(f"{start}{re.escape(name)}{end}", lambda _: shown, text)
+
+
+def _salt(run: RunFiles) -> bytes:
+    """The secret of the run's data set. A run that is hidden already has no name left to salt: it needs no lasting one."""
+    root, pools = run.setting("data.root"), run.setting("pool.dir")
+    if root == "<data.root>" or pools == "<pool.dir>":
+        return secrets.token_bytes(32)
+    dataset = str(Path(root).resolve()) if root else str(run.card.get("name") or run.setting("data.card") or "")
+    try:
+        return dataset_salt(Path(pools) if pools else cache_folder() / "pools", dataset)
+    except OSError:  # the report is made where the pools are not, or on a read-only disk
+        return dataset_salt(run.folder / "private", dataset)
+
+
+def _weights(run: RunFiles) -> list[str]:
+    """Weight files that the recipe names."""
+    arms = run.setting("evaluate.arms") or []
+    named = [arm.get("weights") for arm in arms if isinstance(arm, dict)]
+    init = run.setting("backbone.init")
+    return [str(path) for path in (*named, *([init] if init not in ("imagenet", "random") else [])) if path]
 
 
 def _labels(run: RunFiles) -> set[str]:

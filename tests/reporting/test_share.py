@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from PIL import Image, PngImagePlugin
 
 from labelfree.errors import DataError
@@ -116,6 +117,45 @@ def test_a_run_concealed_in_place_keeps_its_names_in_private(named: Path) -> Non
     assert once == {path: path.read_bytes() for path in named.glob("*.csv")}
     with (named / "private" / "ids.csv").open(newline="") as stream:
         assert dict(csv.reader(stream)) == names
+
+
+def test_concealing_leaves_no_name_in_any_file_or_folder(named: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = named.parent / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    logs = f"tensorboard/{SITE}/events.{HOST}"
+    for name in (f"checkpoints/{PATIENT}-0.ckpt", logs, f"cells/{FILE}-0-knn-5-0-0.parquet.tmp", f"{USER}.txt"):
+        (named / name).parent.mkdir(parents=True, exist_ok=True)
+        (named / name).write_text(GROUP)
+    (named / f"empty-{PATIENT}").mkdir()
+    weights = f"/home/{USER}/{SITE}/nas-exports-7-best.safetensors"
+    recipe = yaml.safe_load((named / "recipe.yaml").read_text())
+    recipe["backbone"]["init"] = weights
+    recipe["evaluate"]["arms"].append({"name": "mine", "weights": weights})
+    (named / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    (named / "evaluation.json").write_text(json.dumps({"notes": [f"{FILE}-1.tif of {GROUP} was left out."]}))
+    (named / "plan.json").write_text(json.dumps({"init": weights, "source": f"{SITE}/{PATIENT}"}))
+    (named / "state.json").write_text(json.dumps({"status": "finished", "command": f"labelfree run {weights} --out {named}"}))
+    page = write_report(named)
+    for _ in range(2):
+        conceal(named)
+        assert told(named) == []
+        names = [str(path.relative_to(named)) for path in named.rglob("*") if "private" not in path.parts]
+        assert not [(name, planted) for name in names for planted in PLANTED if planted in name]
+        assert not {"checkpoints", "tensorboard", "cells", "pictures", "log.txt"} & {path.name for path in named.iterdir()}
+        assert (named / "private" / "checkpoints" / f"{PATIENT}-0.ckpt").read_text() == GROUP
+        assert "78.5" in page.read_text(encoding="utf-8")
+        assert not list(elsewhere.iterdir())  # what stands for a path is never taken for one
+
+
+def test_a_shared_copy_is_reported_again_without_a_trace(named: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    share_copy(named, tmp_path / "out")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    before = set((tmp_path / "out").rglob("*"))
+    write_report(tmp_path / "out", share=True)
+    assert set((tmp_path / "out").rglob("*")) == before
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_a_report_of_a_shared_recipe_names_nobody_at_once(named: Path) -> None:
