@@ -15,7 +15,15 @@ from labelfree.recipe_file import change, load_recipe
 from labelfree.recipe_words import outline
 from tests.docs.pages import PAGES, TOP, blocks, commands, links
 
+def epilogs(group: Any) -> list[str]:
+    """The example that the help of each verb ends with."""
+    below = [line for command in group.commands.values() if hasattr(command, "commands") for line in epilogs(command)]
+    own = [command.epilog for command in group.commands.values() if not hasattr(command, "commands")]
+    return below + [(line or "").removeprefix("Example: ").partition(" > ")[0] for line in own]
+
+
 TYPED = [(page.relative_to(TOP).as_posix(), line) for page in PAGES for line in commands(page)]
+TYPED += [("--help", line) for line in epilogs(typer.main.get_command(app))]
 
 
 def parsed(words: list[str]) -> tuple[Any, dict[str, Any]]:
