@@ -15,6 +15,7 @@ from labelfree.recipe_file import change, load_recipe
 from labelfree.recipe_words import outline
 from tests.docs.pages import PAGES, TOP, blocks, commands, links
 
+
 def epilogs(group: Any) -> list[str]:
     """The example that the help of each verb ends with."""
     below = [line for command in group.commands.values() if hasattr(command, "commands") for line in epilogs(command)]
@@ -44,7 +45,7 @@ def test_every_command_and_key_exists(page: str, line: str) -> None:
     _, given = parsed(shlex.split(line)[1:])
     overrides = given.get("overrides") or []
     if "recipe" in given:
-        load_recipe(given["recipe"] if given["recipe"] != "mine.yaml" else "satellite_dino", overrides)
+        load_recipe("satellite_dino" if given["recipe"].endswith("mine.yaml") else given["recipe"], overrides)
     elif overrides:
         change(load_recipe("satellite_dino"), overrides)
 
