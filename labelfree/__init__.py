@@ -142,10 +142,11 @@ def embed(weights: LoadedBackbone | Source, images: Source | Sample | Sequence[S
 
 
 def show_recipe(recipe: Recipe | Source, overrides: Overrides = ()) -> str:
-    """The whole recipe as YAML, every default written out."""
+    """The whole recipe as YAML, every default written out; a comment at each `auto` says what decides it."""
     from labelfree.recipe_file import to_yaml
+    from labelfree.recipe_words import explained
 
-    return to_yaml(_recipe(recipe, overrides))
+    return explained(to_yaml(_recipe(recipe, overrides)))
 
 
 def check_recipe(recipe: Source, overrides: Overrides = ()) -> Recipe:

@@ -44,7 +44,7 @@ class Data(Section):
     max_skipped: Fraction = Field(0.01, description="with on_error: skip, stop when a larger share was skipped")
     transductive: bool = Field(False, description="go on although scored images are in the pool; every page says so")
     leak_limit: Fraction | Auto = Field(
-        "auto", description="share of scored images with near-duplicates that stops a run; auto: 1 %, 2 rows"
+        "auto", description="share of scored images with near-duplicates that stops a run; auto: 1 %, at least 2 rows"
     )
 
 
@@ -54,7 +54,9 @@ class PoolSettings(Section):
     dir: AnyPath | None = Field(None, description="folder of the pools; default: the user's cache folder")
     max_gb: PositiveFloat | Auto = Field("auto", description="largest size of one pool; auto: half the free space")
     tile: PositiveInt | Auto | None = Field(
-        "auto", description="side of the tiles cut from large or ragged images; null: store images whole"
+        "auto",
+        description="side of the tiles cut from large or ragged images; null: store images whole; "
+        "auto: none for small images of one size, else 256 or what the images allow",
     )
 
 
@@ -73,21 +75,23 @@ class Pretrain(Section):
     options: dict[str, Any] = Field(default_factory=dict, description="the objective's own settings, e.g. {temperature: 0.2}")
     minutes: PositiveFloat | None = Field(None, description="time for each pretraining; resolved to steps on the first ones")
     steps: PositiveInt | Auto = Field("auto", description="optimiser steps; auto: from `minutes`, else 100 passes over the pool")
-    batch_size: PositiveInt | Auto = "auto"
-    size: PositiveInt | Auto = Field("auto", description="side of a global view in pixels")
-    local_size: PositiveInt | Auto = Field("auto", description="side of a local view in pixels")
+    batch_size: PositiveInt | Auto = Field("auto", description="images a step; auto: from the memory, at least four batches a pass")
+    size: PositiveInt | Auto = Field("auto", description="side of a global view in pixels; auto: from the images' short side, 32 to 224")
+    local_size: PositiveInt | Auto = Field("auto", description="side of a local view in pixels; auto: about half a global view")
     optimiser: Literal["adamw", "lars"] = "adamw"
-    lr: PositiveFloat | Auto = "auto"
-    weight_decay: Annotated[float, Field(ge=0)] | Auto = "auto"
-    warmup: Fraction | Auto = Field("auto", description="share of the steps")
-    head_only: Fraction | Auto = Field("auto", description="share of the steps in which only the head learns")
+    lr: PositiveFloat | Auto = Field("auto", description="peak learning rate; auto: smaller when continuing from weights")
+    weight_decay: Annotated[float, Field(ge=0)] | Auto = Field("auto", description="of matrices only; auto: 0.04")
+    warmup: Fraction | Auto = Field("auto", description="share of the steps; auto: a tenth")
+    head_only: Fraction | Auto = Field(
+        "auto", description="share of the steps in which only the head learns; auto: a tenth when continuing from weights, else none"
+    )
     norm: Literal["auto", "frozen", "train"] = Field("auto", description="BatchNorm statistics; auto: frozen when continuing from weights")
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    clip_grad: Annotated[float, Field(ge=0)] | Auto = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on a GPU that has it, else fp32")
+    clip_grad: Annotated[float, Field(ge=0)] | Auto = Field("auto", description="largest gradient norm; auto: 3")
     seeds: Annotated[list[int], Field(min_length=1)] = Field([0], description="one pretraining for each")
     on_collapse: Literal["stop", "warn"] = "stop"
     checkpoint_minutes: PositiveFloat = Field(2.0, description="how often a checkpoint is written")
-    check_every: PositiveInt | Auto = Field("auto", description="steps between health checks")
+    check_every: PositiveInt | Auto = Field("auto", description="steps between health checks; auto: a fiftieth of the steps")
 
 
 class ArmSpec(Section):

@@ -9,6 +9,7 @@ from typing import Any
 from labelfree.recipe import Recipe
 
 Keys = tuple[str, ...]
+AUTO = "auto: "  # in a key's meaning, before what decides it
 
 
 @cache
@@ -76,6 +77,19 @@ def _range(schema: dict[str, Any]) -> str:
     if low is not None and high is not None:
         return f" from {low:g} to {high:g}"
     return f" above {above:g}" if above is not None else f" from {low:g}" if low is not None else ""
+
+
+def explained(text: str) -> str:
+    """A whole recipe in YAML, with a comment at every `auto` on what decides it."""
+    lines, section = [], ""
+    for line in text.splitlines():
+        key, colon, value = line.partition(":")
+        section = section if line.startswith((" ", "-")) else key
+        if colon and value == " auto" and key.startswith("  ") and key[2] != " ":  # deeper keys are an objective's own
+            meaning = str(_at((section,))["properties"][key.strip()].get("description", ""))
+            line += f"  # {meaning.partition(AUTO)[2]}"
+        lines.append(line)
+    return "\n".join(lines) + "\n"
 
 
 def outline() -> str:

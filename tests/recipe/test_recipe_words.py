@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from labelfree.recipe_file import load_recipe
-from labelfree.recipe_words import expected, fields_at, json_schema, outline
+import yaml
+
+from labelfree.recipe import Recipe
+from labelfree.recipe_file import load_recipe, to_yaml
+from labelfree.recipe_words import expected, explained, fields_at, json_schema, outline
 
 
 def test_words_say_range_and_alternatives():
@@ -27,9 +30,17 @@ def test_the_outline_is_itself_a_recipe(tmp_path):
 
 
 def test_every_key_of_the_schema_has_a_meaning_or_a_plain_name():
-    plain = {"domain", "seed", "batch_size", "precision", "optimiser", "on_collapse", "lr", "weight_decay", "clip_grad"}
+    plain = {"domain", "seed", "optimiser", "on_collapse"}
     for name, block in json_schema()["$defs"].items():
         if name in {"ArmSpec", "Primary", "Evaluate"}:
             continue
         for key, field in block["properties"].items():
             assert field.get("description") or key in plain, f"{name}.{key}"
+
+
+def test_every_auto_says_what_decides_it():
+    recipe = Recipe(domain="satellite", name="auto")
+    told = [line.strip() for line in explained(to_yaml(recipe)).splitlines() if ": auto" in line and not line.startswith("name")]
+    assert len(told) > 15 and "size: auto  # from the images' short side, 32 to 224" in told
+    assert all(line.partition("  # ")[2] for line in told), told
+    assert yaml.safe_load(explained(to_yaml(recipe))) == recipe.model_dump(mode="json")
