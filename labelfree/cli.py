@@ -104,15 +104,15 @@ def resume(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of
     labelfree.resume(folder, say=_console())
 
 
-@app.command(epilog="Example: labelfree pretrain recipes/satellite_simclr.yaml data.root=/my/images pretrain.minutes=60 --out backbone")
+@app.command(epilog="Example: labelfree pretrain recipes/satellite_dino.yaml data.root=/my/images data.labels=labels.csv --out backbone")
 def pretrain(recipe: RecipeName, overrides: Overrides = None, out: Out = None) -> None:
-    """Only pretrain: leaves backbone.safetensors and the JSON that says how to use it."""
+    """Only pretrain: leaves backbone.safetensors and the JSON that says how to use it. Labels, if named, only keep their images out."""
     labelfree.pretrain(recipe, overrides or (), out, say=_console())
 
 
-@app.command(epilog="Example: labelfree evaluate recipes/satellite_dino.yaml data.labels=labels.csv --out backbone")
+@app.command(epilog="Example: labelfree evaluate recipes/satellite_dino.yaml data.root=/my/images data.labels=labels.csv --out backbone")
 def evaluate(recipe: RecipeName, overrides: Overrides = None, out: Out = None) -> None:
-    """Only compare: arms pretrained in DIR, or weight files that the recipe names, against ImageNet."""
+    """Only compare: arms that the same recipe pretrained in DIR, or weight files that it names, against ImageNet."""
     labelfree.evaluate(recipe, overrides or (), out, say=_console())
 
 

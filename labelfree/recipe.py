@@ -125,7 +125,6 @@ class Evaluate(Section):
     )
     minutes: PositiveFloat | None = Field(None, description="cuts search points, then draws, then middle budgets, equally for every arm")
     primary: Primary = Primary()
-    max_false_alarms: Fraction | None = None
 
     @model_validator(mode="after")
     def _primary_is_evaluated(self) -> Evaluate:

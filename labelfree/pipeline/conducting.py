@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from labelfree.data.manifest import Manifest
-from labelfree.errors import Interrupted, RecipeError
+from labelfree.errors import DataError, Interrupted, RecipeError
+from labelfree.objectives.registry import check_options
 from labelfree.pipeline.comparison import compare
 from labelfree.pipeline.folder import RunFolder, open_folder
 from labelfree.pipeline.forecast import announce
@@ -23,6 +24,7 @@ from labelfree.recipe_file import load_recipe, to_yaml
 from labelfree.reporting import conceal, write_report
 from labelfree.training.files import read_json, write_json, write_text
 from labelfree.training.signals import raise_on_terminate
+from labelfree.transfer.arms import arm_kind
 from labelfree.transfer.claims import save_claims
 
 
@@ -68,7 +70,12 @@ def resume_run(folder: Path, *, command: str, progress: Progress) -> Run:
     if not asked.is_file():
         raise RecipeError(f"{folder}: not a run that labelfree started; `labelfree run RECIPE --out {folder}` starts one.")
     recipe = load_recipe(asked)
-    stages = RunFolder(folder, recipe).state().get("stages", {})
+    state = RunFolder(folder, recipe).state()
+    if state.get("manifest"):
+        raise RecipeError(
+            f"{folder}: started from Python with a data set of your own; go on with labelfree.run(..., manifest=..., out={str(folder)!r})."
+        )
+    stages = state.get("stages", {})
     return _conduct(recipe, folder, command, progress, **stages)
 
 
@@ -82,8 +89,9 @@ def _conduct(
     pretraining: bool = True,
     comparing: bool = True,
 ) -> Run:
+    _check(recipe)
     folder = open_folder(recipe, out, to_yaml(recipe), again=not (pretraining and comparing))
-    folder.mark(status="unfinished", stages={"pretraining": pretraining, "comparing": comparing})
+    folder.mark(status="unfinished", manifest=manifest is not None, stages={"pretraining": pretraining, "comparing": comparing})
     say.log_to(folder.log)
     say.say(f"Run folder: {folder.path}")
     first = folder.state().setdefault("command", command)  # a resumed run is reproduced by what started it
@@ -91,10 +99,23 @@ def _conduct(
     try:
         with raise_on_terminate():
             headline, report = _stages(recipe, folder, first, say, manifest, pretraining, comparing)
+    except (RecipeError, DataError):
+        folder.discard_if_empty()
+        raise
     except Interrupted as stop:
         raise Interrupted(f"{stop} Go on with: labelfree resume {folder.path}") from stop
     weights = folder.path / "backbone.safetensors"
     return Run(folder.path, headline, weights if weights.is_file() else None, report)
+
+
+def _check(recipe: Recipe) -> None:
+    """What can be known to be wrong before anything is read."""
+    check_options(recipe.pretrain.objective, recipe.pretrain.options)
+    for arm in recipe.evaluate.arms:
+        if isinstance(arm, str):
+            arm_kind(arm)
+        elif not arm.weights.is_file():
+            raise RecipeError(f"evaluate.arms: {arm.weights} of the arm {arm.name} does not exist.")
 
 
 def _stages(

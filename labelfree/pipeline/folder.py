@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,11 @@ class RunFolder:
         file = self.path / STATE
         state: dict[str, Any] = read_json(file) if file.is_file() else {}
         return state
+
+    def discard_if_empty(self) -> None:
+        """Remove a folder in which nothing was begun: an error of the data leaves no litter, and the console has said why."""
+        if not any((self.path / name).exists() for name in ("plan.json", "checkpoints", "backbones", "cells")):
+            shutil.rmtree(self.path)
 
     def mark(self, **facts: Any) -> None:
         """Remember facts about the run's progress (whole-file writes)."""

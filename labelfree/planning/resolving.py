@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from labelfree.domain import Default, Defaults, Fingerprint
-from labelfree.objectives.registry import check_options, objective_class
+from labelfree.objectives.registry import check_options
 from labelfree.recipe import Pretrain
 
 PASSES = 100  # over the pool, where neither minutes nor steps are given
@@ -35,10 +35,9 @@ def resolve_pretrain(settings: Pretrain, count: int, fingerprint: Fingerprint, d
     check_options(settings.objective, settings.options)
     rules = _rules(settings, count, fingerprint, continues)
     suggested = {key.removeprefix("pretrain."): value for key, value in domain.items() if key.startswith("pretrain.")}
-    own = getattr(objective_class(settings.objective), "defaults", {})
     chosen: dict[str, Any] = {}
     reasons: dict[str, str] = {}
-    for key, rule in {**rules, **own, **suggested}.items():
+    for key, rule in {**rules, **suggested}.items():
         given = getattr(settings, key)
         chosen[key] = rule.value if given == "auto" else given
         reasons[key] = rule.reason if given == "auto" else "the recipe says so"
@@ -54,7 +53,7 @@ def _rules(settings: Pretrain, count: int, fingerprint: Fingerprint, continues: 
         "batch_size": Default(min(batch_for_memory(cuda), max(8, count // 4)), "fits the memory with room; at least four batches a pass"),
         "size": Default(size, f"images are {side} px on their short side"),
         "local_size": Default(max(32, size // 2 // 16 * 16), "half a global view"),
-        "lr": Default(3e-4 if continues else 1e-3, "small steps keep what the weights know" if continues else "AdamW from random weights"),
+        "lr": Default(2e-4 if continues else 1e-3, "small steps keep what the weights know" if continues else "AdamW from random weights"),
         "weight_decay": Default(0.04, "matrices only; norms and biases are not decayed"),
         "warmup": Default(0.1, "a tenth of the steps"),
         "head_only": Default(0.1, "a random head would first destroy good weights") if continues else Default(0.0, "nothing to protect"),

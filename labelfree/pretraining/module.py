@@ -45,7 +45,8 @@ class PretrainingModule(L.LightningModule):
 
     def views_of(self, step: int) -> tuple[Views, list[int]]:
         """The views of this rank's batch at `step`, and the pool positions they come from."""
-        rows = self.job.entries[batch_rows(len(self.job.entries), self.plan.batch_size, step, self.plan.source, self.global_rank, self.trainer_world)]
+        entries, plan = self.job.entries, self.plan
+        rows = entries[batch_rows(len(entries), plan.batch_size, step, plan.source, self.global_rank, self.trainer_world)]
         stored = self.job.pool.batch(rows).to(self.device, non_blocking=True)
         draws = self.job.generator(step, self.global_rank, self.device)
         crops = self.objective.crops

@@ -48,7 +48,8 @@ class Watch(L.Callback):
         assert isinstance(module, PretrainingModule) and module.last is not None
         step, plan = int(batch), module.plan
         self.bar.advance()
-        if (step + 1) % plan.check_every and step + 1 != plan.steps or not trainer.is_global_zero:
+        due = (step + 1) % plan.check_every == 0 or step + 1 == plan.steps
+        if not due or not trainer.is_global_zero:
             return
         last = module.last
         values = {"loss": float(last.loss.detach()), "gradient_norm": float(module.gradient_norm)}

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from labelfree.errors import LabelfreeError
+from labelfree.errors import TrainingError
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     except Exception as error:
         if is_disk_full(error):
-            raise LabelfreeError(f"{path}: the disk is full; what was there before is intact. Free some space and resume.") from error
+            raise TrainingError(f"{path}: the disk is full; what was there before is intact. Free some space and resume.") from error
         raise
     finally:
         temporary.unlink(missing_ok=True)

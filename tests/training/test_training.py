@@ -11,7 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelfree.errors import LabelfreeError
+from labelfree.errors import TrainingError
 from labelfree.training.files import call_with, read_json, write_json, write_text
 from labelfree.training.lars import LARS
 from labelfree.training.optimisers import parameter_groups
@@ -82,7 +82,7 @@ def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
         part.write_text("half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(LabelfreeError, match="disk is full"):
+    with pytest.raises(TrainingError, match="disk is full"):
         call_with(file, breaks)
     assert read_json(file) == {"step": 1}
     assert [p.name for p in file.parent.iterdir()] == ["state.json"]
