@@ -138,7 +138,9 @@ def embed(weights: LoadedBackbone | Source, images: Source | Sample | Sequence[S
 
     encoder = load(weights) if isinstance(weights, str | Path) else weights
     several = [images] if isinstance(images, str | Path | Sample) else images
-    return encoder.embed(image if isinstance(image, Sample) else read(image, domain) for image in several).numpy()
+    settings = encoder.card.reader
+    samples = (image if isinstance(image, Sample) else read(image, domain or encoder.card.domain, **settings) for image in several)
+    return encoder.embed(samples).numpy()
 
 
 def show_recipe(recipe: Recipe | Source, overrides: Overrides = ()) -> str:
@@ -150,8 +152,12 @@ def show_recipe(recipe: Recipe | Source, overrides: Overrides = ()) -> str:
 
 
 def check_recipe(recipe: Source, overrides: Overrides = ()) -> Recipe:
-    """The recipe, checked. Raises RecipeError that names file, line and the nearest key."""
-    return _recipe(recipe, overrides)
+    """The recipe, with all checked that can be without reading an image. Raises RecipeError naming file, line and nearest key."""
+    from labelfree.pipeline.checking import check
+
+    checked = _recipe(recipe, overrides)
+    check(checked)
+    return checked
 
 
 def recipe_schema() -> dict[str, Any]:

@@ -120,7 +120,7 @@ class Evaluate(Section):
     protocols: Annotated[list[ProtocolName], Field(min_length=1)] = ["knn", "linear"]
     labels_per_class: Annotated[list[PositiveInt | Literal["all"]], Field(min_length=1)] = [1, 5, 10, 50, "all"]
     draws: Annotated[int, Field(ge=1)] = 5
-    sizes: list[PositiveInt] | Auto = Field(
+    sizes: Annotated[list[PositiveInt], Field(min_length=1)] | Auto = Field(
         "auto", description="input sizes every arm may choose from; auto: 1, 2 and 3 times the images', at most 256"
     )
     minutes: PositiveFloat | None = Field(None, description="cuts search points, then draws, then middle budgets, equally for every arm")
@@ -135,6 +135,8 @@ class Evaluate(Section):
                 raise ValueError(f"primary.{key}: {arm!r} is not among evaluate.arms ({', '.join(named)}); name one of those")
         if len(set(named)) < len(named):
             raise ValueError("arms: a name stands twice")
+        if self.primary.protocol not in self.protocols:  # a budget that is not listed moves, as one that the labels do not carry
+            raise ValueError(f"primary.protocol: {self.primary.protocol!r} is not among evaluate.protocols ({', '.join(self.protocols)})")
         return self
 
 

@@ -24,6 +24,7 @@ FORMAT = 1
 class WeightCard:
     """All that is needed to use a weight file right.
 
+    `reader`: the settings of `domain` (bands, sensor, unit) that read its images.
     Input: channels in this order, in `unit` (stored * scale + offset), then (x - mean) / std, resized to `size` pixels a side.
     """
 
@@ -38,6 +39,7 @@ class WeightCard:
     pooling: str = "the architecture's own"
     options: dict[str, Any] = field(default_factory=dict)
     domain: str = ""
+    reader: dict[str, Any] = field(default_factory=dict)
     arm: str = ""
     init: str = ""
     objective: str = ""

@@ -85,6 +85,9 @@ def _given(manifest: Manifest, data: Data, on: Literal["test", "dev"], places: M
     notes = []
     if not score and not manifest.subset("dev", "test"):
         notes.append("The split names no dev or test rows, so scores come from folds over the train rows.")
+        blocks, said = spatial_groups(train, places, lambda groups: _groups_of_rarest(train, groups) >= 2)
+        train = [replace(row, group=blocks.get(row.id, row.group)) for row in train]
+        notes += said
         without, left = _away_from([row for row in pool if row.id not in train_ids], train, places)
         if not without:
             raise DataError(
@@ -98,7 +101,7 @@ def _given(manifest: Manifest, data: Data, on: Literal["test", "dev"], places: M
     unlabelled = len(manifest.subset(on)) - len(score)
     if unlabelled and score:
         notes.append(f"{unlabelled} {on} rows have no label and are not scored.")
-    straddling = {row.group for row in manifest.subset("pretrain", "train")} & {row.group for row in score} - {None}
+    straddling = {row.group for row in (*manifest.subset("pretrain", "train"), *train)} & {row.group for row in score} - {None}
     if straddling and not data.transductive:
         raise LeakError(
             f"{manifest.root}: group {sorted(map(str, straddling))[0]!r} has rows in train and in {on}; move all of its rows to one split, "

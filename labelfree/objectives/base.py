@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor, nn
 
 
@@ -45,6 +46,11 @@ class Step:
     loss: Tensor
     logs: Mapping[str, Tensor] = field(default_factory=dict)
     embedding: Tensor | None = None
+
+
+def in_fp32(x: Tensor) -> torch.autocast:
+    """Within: matrix products keep the dtype of their inputs, whatever autocast is on around. Losses are computed so."""
+    return torch.autocast(x.device.type, enabled=False)
 
 
 class Objective(nn.Module):

@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labelfree.backbones import Backbone, statistics_kept
-from labelfree.objectives.base import Crops, Objective, Step, Views
+from labelfree.errors import RecipeError
+from labelfree.objectives.base import Crops, Objective, Step, Views, in_fp32
 from labelfree.objectives.distributed import everyone
 from labelfree.objectives.heads import PrototypeHead
 from labelfree.objectives.momentum import cosine, momentum_copy, move_towards
@@ -45,6 +46,8 @@ class DINO(Objective):
         freeze_prototypes: float = 0.05,
         exports: str = "student",
     ) -> None:
+        if exports not in ("student", "teacher"):
+            raise RecipeError(f"pretrain.options.exports: {exports!r} is neither student nor teacher.")
         super().__init__()
         self.crops = Crops(globals=2, locals=local_crops)
         self.backbone = backbone
@@ -95,8 +98,9 @@ def dino_loss(student: Tensor, target: Tensor, student_temperature: float) -> Te
     """
     n_globals = 2
     batch = len(target) // n_globals
-    log_p = F.log_softmax(student / student_temperature, dim=-1).unflatten(0, (-1, batch))  # (V, B, K)
-    q = target.unflatten(0, (n_globals, batch))  # (G, B, K)
-    cross_entropy = -torch.einsum("gbk,vbk->gv", q, log_p) / batch
+    with in_fp32(student):
+        log_p = F.log_softmax(student.float() / student_temperature, dim=-1).unflatten(0, (-1, batch))  # (V, B, K)
+        q = target.float().unflatten(0, (n_globals, batch))  # (G, B, K)
+        cross_entropy = -torch.einsum("gbk,vbk->gv", q, log_p) / batch
     same = torch.eye(n_globals, log_p.shape[0], dtype=torch.bool, device=student.device)
     return cross_entropy[~same].mean()

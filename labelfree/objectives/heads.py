@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from labelfree.objectives.base import in_fp32
+
 
 def mlp(dim: int, hidden: int, out: int, layers: int = 2, *, norm: bool = True) -> nn.Sequential:
     """Projector of `layers` linear layers with BatchNorm (optional) and ReLU between them: (B, dim) -> (B, out)."""
@@ -40,7 +42,9 @@ class PrototypeHead(nn.Module):
         nn.init.normal_(self.prototypes)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.linear(F.normalize(self.layers(x), dim=-1), F.normalize(self.prototypes, dim=-1))
+        bottleneck = self.layers(x)
+        with in_fp32(x):  # cosines are divided by temperatures of a few hundredths
+            return F.linear(F.normalize(bottleneck.float(), dim=-1), F.normalize(self.prototypes, dim=-1))
 
     def cancel_prototype_gradient(self) -> None:
         """Freeze the last layer for this step (section "avoiding collapse" of the paper: the first epochs)."""

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from labelfree.backbones import Backbone
-from labelfree.objectives.base import Crops, Objective, Step, Views
+from labelfree.objectives.base import Crops, Objective, Step, Views, in_fp32
 from labelfree.objectives.distributed import ALONE, Ranks, everyone
 from labelfree.objectives.heads import mlp
 
@@ -38,12 +38,13 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float, ranks: Ranks = AL
 
     `first`, `second`: (N, D) projections of the two views; row i of one is the positive of row i of the other. In fp32.
     """
-    here = F.normalize(torch.stack([first, second]).float(), dim=-1)  # (2, N, D)
-    there = ranks.gather(here)  # (2, world * N, D), gradients kept
-    similarity = here.flatten(0, 1) @ there.flatten(0, 1).T / temperature  # (2N, 2 * world * N)
-    itself, partner = ranks.positions(len(first), first.device)
-    similarity = similarity.scatter(1, itself[:, None], float("-inf"))  # a view is not its own negative
-    return F.cross_entropy(similarity, partner)
+    with in_fp32(first):
+        here = F.normalize(torch.stack([first, second]).float(), dim=-1)  # (2, N, D)
+        there = ranks.gather(here)  # (2, world * N, D), gradients kept
+        similarity = here.flatten(0, 1) @ there.flatten(0, 1).T / temperature  # (2N, 2 * world * N)
+        itself, partner = ranks.positions(len(first), first.device)
+        similarity = similarity.scatter(1, itself[:, None], float("-inf"))  # a view is not its own negative
+        return F.cross_entropy(similarity, partner)
 
 
 @torch.no_grad()

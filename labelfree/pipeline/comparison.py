@@ -15,9 +15,9 @@ from labelfree.backbones.weights import load
 from labelfree.errors import DataError
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.preparing import Prepared
-from labelfree.pipeline.pretrainings import backbone_path
+from labelfree.pipeline.pretrainings import backbone_path, require_same_data
 from labelfree.pipeline.showing import show_neighbours
-from labelfree.pipeline.starts import Starts, as_loaded
+from labelfree.pipeline.starts import Starts
 from labelfree.progress import Progress
 from labelfree.recipe import ArmSpec, Recipe
 from labelfree.training.files import call_with
@@ -61,8 +61,9 @@ class Arms:
         given = self.recipe.evaluate.sizes
         if given != "auto":
             return tuple(dict.fromkeys(given))
-        assert self.prepared.images is not None
-        side = int(np.median(self.prepared.images.index.shape[:, -2:].min(axis=1)))
+        images, question = self.prepared.images, self.prepared.question
+        assert images is not None and question is not None
+        side = int(np.median(images.index.shape[question.train, -2:].min(axis=1)))
         native = min(LARGEST, max(32, round(side / 32) * 32))
         return tuple(dict.fromkeys(min(LARGEST, times * native) for times in (2, 1, 3)))
 
@@ -91,7 +92,8 @@ class Arms:
             self.notes.append(f"The arm {kind.name}, seed {seed}, is left out: it was not pretrained in this run.")
             return None
         loaded = load(path)
-        return self._encoder(kind.name, loaded.backbone, as_loaded(loaded, self.prepared.fingerprint), seed)
+        require_same_data(loaded, self.prepared, path)
+        return self._encoder(kind.name, loaded.backbone, self.starts.as_loaded(loaded), seed)
 
     def _from_file(self, arm: ArmSpec) -> NetworkEncoder:
         """A weight file with its sidecar reads what it says; without, it is read as this recipe's own backbone."""
@@ -104,7 +106,7 @@ class Arms:
                     f"evaluate.arms: {arm.weights} wants {', '.join(loaded.card.channels)} in {loaded.card.unit}; "
                     f"these images have {', '.join(channels)} in {self.prepared.fingerprint.unit}."
                 )
-            return self._encoder(arm.name, loaded.backbone, as_loaded(loaded, self.prepared.fingerprint), 0)
+            return self._encoder(arm.name, loaded.backbone, self.starts.as_loaded(loaded), 0)
         settings = self.recipe.backbone
         name = arm.backbone or settings.name
         options = settings.options if name == settings.name else {}
@@ -128,7 +130,7 @@ def compare(recipe: Recipe, prepared: Prepared, starts: Starts, folder: RunFolde
     for note in arms.notes:
         say.say(note)
     setup = answer(prepared.question, encoders, recipe.evaluate, prepared.images, folder.path, say)
-    chief = next((e for e in encoders if (e.arm, e.seed) == (recipe.evaluate.primary.arm, recipe.pretrain.seeds[0])), None)
+    chief = next((e for e in encoders if e.arm == recipe.evaluate.primary.arm), None)  # its first seed
     if chief is not None:
         save_heads(prepared, chief, setup, folder, say)
     shown = {e.arm: e for e in reversed(encoders) if e.arm in (recipe.evaluate.primary.arm, recipe.evaluate.primary.against)}

@@ -9,7 +9,7 @@ from typing import Any
 
 from labelfree.data.manifest import Manifest
 from labelfree.errors import DataError, Interrupted, RecipeError
-from labelfree.objectives.registry import check_options
+from labelfree.pipeline.checking import check
 from labelfree.pipeline.comparison import compare
 from labelfree.pipeline.folder import RunFolder, open_folder
 from labelfree.pipeline.forecast import announce
@@ -24,7 +24,6 @@ from labelfree.recipe_file import load_recipe, to_yaml
 from labelfree.reporting import conceal, write_report
 from labelfree.training.files import read_json, write_json, write_text
 from labelfree.training.signals import raise_on_terminate
-from labelfree.transfer.arms import arm_kind
 from labelfree.transfer.claims import save_claims
 
 
@@ -89,7 +88,7 @@ def _conduct(
     pretraining: bool = True,
     comparing: bool = True,
 ) -> Run:
-    _check(recipe)
+    check(recipe)
     folder = open_folder(recipe, out, to_yaml(recipe), again=not (pretraining and comparing))
     folder.mark(status="unfinished", manifest=manifest is not None, stages={"pretraining": pretraining, "comparing": comparing})
     say.log_to(folder.log)
@@ -108,23 +107,14 @@ def _conduct(
     return Run(folder.path, headline, weights if weights.is_file() else None, report)
 
 
-def _check(recipe: Recipe) -> None:
-    """What can be known to be wrong before anything is read."""
-    check_options(recipe.pretrain.objective, recipe.pretrain.options)
-    for arm in recipe.evaluate.arms:
-        if isinstance(arm, str):
-            arm_kind(arm)
-        elif not arm.weights.is_file():
-            raise RecipeError(f"evaluate.arms: {arm.weights} of the arm {arm.name} does not exist.")
-
-
 def _stages(
     recipe: Recipe, folder: RunFolder, command: str, say: Progress, manifest: Manifest | None, pretraining: bool, comparing: bool
 ) -> tuple[str, Path]:
     """All stages of a run in `folder`: its headline and its report."""
     write_json(folder.path / "environment.json", {**environment(), "command": command, "seed": recipe.seed})
     prepared = prepare(recipe, folder, say, manifest)
-    starts = Starts(recipe.backbone, prepared.domain, prepared.fingerprint)
+    stored = prepared.images or prepared.pool
+    starts = Starts(recipe.backbone, prepared.domain, prepared.fingerprint, stored.scale, stored.offset)
     planned = plan_pretrainings(recipe, prepared, starts, folder, say) if pretraining else Pretrainings((), ())
     write_text(folder.path / "recipe.yaml", to_yaml(planned.resolved(recipe)))
     announce(recipe, prepared, planned, folder, say, comparing)
@@ -137,9 +127,9 @@ def _stages(
     headline = _headline(recipe, prepared, folder, comparing)
     report = write_report(folder.path)
     shutil.rmtree(folder.path / "features", ignore_errors=True)
-    folder.mark(status="finished", headline=headline)
     if recipe.report.share:
         conceal(folder.path)
+    folder.mark(status="finished", headline=headline)
     for sentence in (*notes, headline, f"Report: {report}"):
         say.say(sentence)
     return headline, report
@@ -149,7 +139,10 @@ def _pretrain(planned: Pretrainings, recipe: Recipe, prepared: Prepared, folder:
     for job in planned.jobs:
         carry_out(job, recipe, prepared, folder, say)
         show_views(job, prepared, folder)
-    return [] if pretrained_arms(recipe) else ["No arm of this recipe is pretrained."]
+    if not pretrained_arms(recipe):
+        return ["No arm of this recipe is pretrained."]
+    file = recipe.backbone.init not in ("imagenet", "random")
+    return [f"imagenet+domain starts from {Path(recipe.backbone.init).name} (backbone.init)."] if file else []
 
 
 def _compare(recipe: Recipe, prepared: Prepared, starts: Starts, folder: RunFolder, say: Progress) -> list[str]:

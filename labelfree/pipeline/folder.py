@@ -47,8 +47,12 @@ class RunFolder:
 
     def discard_if_empty(self) -> None:
         """Remove a folder in which nothing was begun: an error of the data leaves no litter, and the console has said why."""
-        if not any((self.path / name).exists() for name in ("plan.json", "checkpoints", "backbones", "cells")):
-            shutil.rmtree(self.path)
+        if any((self.path / name).exists() for name in ("plan.json", "checkpoints", "backbones", "cells")):
+            return
+        for found in self.path.iterdir():
+            shutil.rmtree(found) if found.is_dir() else found.unlink()
+        if self.path.resolve() != Path.cwd():
+            self.path.rmdir()
 
     def mark(self, **facts: Any) -> None:
         """Remember facts about the run's progress (whole-file writes)."""

@@ -18,7 +18,7 @@ from labelfree.data.manifest import Manifest, load_manifest
 from labelfree.data.pool import Pool, build_pool
 from labelfree.data.splits import Roles, assign_roles
 from labelfree.domain import Domain, Fingerprint, Row, Sample, find_domain
-from labelfree.errors import RecipeError
+from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.folder import RunFolder
 from labelfree.progress import Progress
 from labelfree.recipe import Recipe
@@ -52,9 +52,15 @@ def domain_for(recipe: Recipe) -> tuple[Domain, Card | None]:
     card = effective_card(recipe.data)
     if card is not None and card.domain != recipe.domain:
         raise RecipeError(f"data.card: {card.name} belongs to the domain {card.domain}, the recipe's domain is {recipe.domain}.")
+    return find_domain(recipe.domain, reader_settings(recipe)), card
+
+
+def reader_settings(recipe: Recipe) -> dict[str, Any]:
+    """`bands`, `sensor` and `unit` as the domain is told of them."""
+    card = effective_card(recipe.data)
     settings = dict(card.settings) if card else {"bands": None, "sensor": None, "unit": None}
     own = {"bands": recipe.data.bands, "sensor": recipe.data.sensor, "unit": recipe.data.unit}
-    return find_domain(recipe.domain, {**settings, **{k: v for k, v in own.items() if v is not None}}), card
+    return {**settings, **{k: v for k, v in own.items() if v is not None}}
 
 
 def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest | None = None) -> Prepared:
@@ -74,6 +80,11 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     held_out = [] if manifest.given_split else first.score or []  # which rows these are may change once coordinates are known
     pool = store.pool([*first.pool, *held_out], tile=recipe.pool.tile)
     places = {**pool.places(), **(images.places() if images else {})}
+    if images and (images.channels, images.unit) != (pool.channels, pool.unit):
+        raise DataError(
+            f"labelled images have {', '.join(images.channels)} in {images.unit}, the others {', '.join(pool.channels)} in {pool.unit}; "
+            "name what the files hold with data.bands and data.sensor."
+        )
     alike = _alike(manifest, first, images) if images else {}
     roles = assign_roles(manifest.with_groups(alike), recipe.data, recipe.evaluate.on, recipe.seed, places)
     leaks = None
@@ -93,7 +104,7 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     write_text(folder.path / "splits.csv", _splits(manifest, roles))
     if card is not None:
         write_json(folder.path / "card.json", card.model_dump(mode="json", exclude={"prose"}))
-    notes = [*roles.notes, *domain.missing(pool.channels)]
+    notes = [*manifest.notes, *roles.notes, *domain.missing(pool.channels)]
     if skipped:
         notes.append(f"{len(skipped)} images could not be read and were skipped (private/skipped.json lists them).")
     if labelled and question is None:

@@ -11,10 +11,11 @@ from typing import Any
 import torch
 
 from labelfree.backbones import Backbone
-from labelfree.backbones.weights import WeightCard, save
+from labelfree.backbones.weights import LoadedBackbone, WeightCard, load, save
+from labelfree.errors import DataError
 from labelfree.objectives.registry import objective_options
 from labelfree.pipeline.folder import RunFolder
-from labelfree.pipeline.preparing import Prepared
+from labelfree.pipeline.preparing import Prepared, reader_settings
 from labelfree.pipeline.starts import Starts
 from labelfree.planning.resolving import Resolved, resolve_pretrain, steps_for
 from labelfree.pretraining.fit import fit, seconds_per_step
@@ -40,15 +41,22 @@ class Pretrainings:
         return sum(job.plan.steps * job.plan.seconds_per_step for job in self.jobs)
 
     def resolved(self, recipe: Recipe) -> Recipe:
-        """The recipe with the values that the first pretraining's `auto` keys became."""
+        """The recipe with what `auto` keys of the pretraining became; keys that differ between arms stay `auto` (plan.json has all)."""
         if not self.jobs:
             return recipe
-        plan = self.jobs[0].plan
-        keys = ("steps", "batch_size", "size", "local_size", "lr", "weight_decay", "precision", "clip_grad", "check_every", "options")
-        values = {key: getattr(plan, key) for key in keys}
-        values |= {"warmup": plan.warmup / plan.steps, "head_only": plan.head_only / plan.steps}
-        values["norm"] = "frozen" if plan.frozen_norm else "train"
+        found = [_values(job.plan) for job in self.jobs]
+        values = {key: value for key, value in found[0].items() if all(other[key] == value for other in found)}
+        if "steps" in values:
+            values["minutes"] = None  # done with: the steps are what counts
         return recipe.model_copy(update={"pretrain": recipe.pretrain.model_copy(update=values)})
+
+
+def _values(plan: Plan) -> dict[str, Any]:
+    """A plan in the recipe's words."""
+    same = ("steps", "batch_size", "size", "local_size", "lr", "weight_decay", "precision", "clip_grad", "check_every", "options")
+    norm = "frozen" if plan.frozen_norm else "train"
+    shares = {key: getattr(plan, key) / plan.steps for key in ("warmup", "head_only")}
+    return {**{key: getattr(plan, key) for key in same}, **shares, "norm": norm}
 
 
 def pretrained_arms(recipe: Recipe) -> list[str]:
@@ -62,10 +70,12 @@ def plan_pretrainings(recipe: Recipe, prepared: Prepared, starts: Starts, folder
     file = folder.path / "plan.json"
     stored: Mapping[str, Any] = read_json(file) if file.is_file() else {}
     plans, sentences = dict(stored.get("plans", {})), list(stored.get("sentences", []))
+    if stored.get("data", prepared.fingerprint.digest) != prepared.fingerprint.digest:
+        raise DataError(f"{folder.path}: begun on other images than data.root and data.labels give now; start a new folder with --out.")
     views = view_pipeline(prepared, starts)
     jobs = []
     for arm in pretrained_arms(recipe):
-        continues = ARMS[arm].init == "imagenet"
+        continues = ARMS[arm].init == "imagenet" and recipe.backbone.init != "random"
         resolved = resolve_pretrain(
             recipe.pretrain, len(prepared.entries), prepared.fingerprint, prepared.domain.plan(prepared.fingerprint), continues
         )
@@ -79,7 +89,7 @@ def plan_pretrainings(recipe: Recipe, prepared: Prepared, starts: Starts, folder
                 plan, why = _with_steps(draft.plan, recipe, resolved, len(prepared.entries), seconds)
                 plans[key] = plan.to_dict()
                 sentences += [] if same else _reasons(arm, plan, why, resolved)
-                write_json(file, {"plans": plans, "sentences": sentences})
+                write_json(file, {"data": prepared.fingerprint.digest, "plans": plans, "sentences": sentences})
             jobs.append(replace(draft, plan=Plan(**plans[key])))
     return Pretrainings(tuple(jobs), tuple(sentences))
 
@@ -160,12 +170,20 @@ def carry_out(job: Job, recipe: Recipe, prepared: Prepared, folder: RunFolder, s
     `backbone.safetensors` of the run is the primary arm's, first seed (the first pretraining where the primary has none).
     """
     path = backbone_path(folder.path, job.arm, job.plan.seed)
-    if not path.is_file() or not path.with_suffix(".json").is_file():
+    if path.is_file() and path.with_suffix(".json").is_file():
+        require_same_data(load(path), prepared, path)
+    else:
         save(fit(job, say), _card(job, recipe, prepared, folder), path)
     if (job.arm, job.plan.seed) == (pretrained_arms(recipe)[0], recipe.pretrain.seeds[0]):
         for suffix in (".safetensors", ".json"):
             shutil.copyfile(path.with_suffix(suffix), folder.path / f"backbone{suffix}")
     return path
+
+
+def require_same_data(loaded: LoadedBackbone, prepared: Prepared, path: Path) -> None:
+    """Raises DataError when a backbone of this run was pretrained on other images than are in the pool now: they could be scored."""
+    if loaded.card.data != prepared.fingerprint.digest:
+        raise DataError(f"{path}: pretrained on other images than data.root and data.labels give now; start a new folder with --out.")
 
 
 def backbone_path(folder: Path, arm: str, seed: int) -> Path:
@@ -187,6 +205,7 @@ def _card(job: Job, recipe: Recipe, prepared: Prepared, folder: RunFolder) -> We
         mean=tuple(reading.mean.tolist()),
         std=tuple(reading.std.tolist()),
         size=job.plan.size,
+        reader=reader_settings(recipe),
         domain=recipe.domain,
         arm=job.arm,
         init=recipe.backbone.init if ARMS[job.arm].init == "imagenet" else "random",

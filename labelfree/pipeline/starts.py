@@ -23,23 +23,29 @@ IMAGENET_SPREAD = 0.5  # standard deviation of photographs under the usual norma
 class Reading:
     """Normalisation of all bands: (physical - mean) / std, numbers of each channel in the data's unit."""
 
-    fingerprint: Fingerprint
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     def __call__(self, stored: Tensor, size: int) -> Tensor:
         """Stored (B, C, H, W) -> the network's input (B, C, size, size)."""
-        physical = to_physical(stored, self.fingerprint.scale, self.fingerprint.offset)
+        physical = to_physical(stored, self.scale, self.offset)
         return prepared(physical, self.mean, self.std, size)
 
 
 @dataclass(frozen=True)
 class Starts:
-    """Builds the networks of the arms for one data set."""
+    """Builds the networks of the arms for one data set.
+
+    `fingerprint` is the pretraining pool's; `scale` and `offset` are those of the images that are read, which may be stored otherwise.
+    """
 
     settings: BackboneSettings
     domain: Domain
     fingerprint: Fingerprint
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
 
     @property
     def rgb(self) -> tuple[int, int, int] | None:
@@ -51,13 +57,14 @@ class Starts:
         return build(self.settings.name, len(self.fingerprint.channels), init=init, rgb=self.rgb, options=self.settings.options)
 
     def photographic(self) -> Backbone:
-        """The ImageNet network as published, for three channels."""
-        return build(self.settings.name, 3, init="imagenet", options=self.settings.options)
+        """The ImageNet network as published, for three channels; `backbone.init` may name a local file of it."""
+        init = "imagenet" if self.settings.init == "random" else self.settings.init
+        return build(self.settings.name, 3, init=init, options=self.settings.options)
 
     def reading(self) -> Reading:
         """All bands, spread as ImageNet weights expect their input: pool statistics, never those of scored rows."""
         spread = tuple(s / IMAGENET_SPREAD or 1.0 for s in self.fingerprint.std)
-        return Reading(self.fingerprint, self.fingerprint.mean, spread)
+        return Reading(self.scale, self.offset, self.fingerprint.mean, spread)
 
     def as_photographs(self, backbone: Backbone) -> Prepare | None:
         """RGB by band name, rendered as the domain shows it and normalised as the weights want.
@@ -70,19 +77,17 @@ class Starts:
             return None
 
         def prepare(stored: Tensor, size: int) -> Tensor:
-            shown = domain.render(to_physical(stored, data.scale, data.offset), data.channels, data.unit)
+            shown = domain.render(to_physical(stored, self.scale, self.offset), data.channels, data.unit)
             assert shown is not None
             return prepared(shown, backbone.mean, backbone.std, size)
 
         return prepare
 
+    def as_loaded(self, loaded: LoadedBackbone) -> Prepare:
+        """A weight file reads the bands its card names, in its order and with its own normalisation."""
+        order = [self.fingerprint.channels.index(channel) for channel in loaded.card.channels]
 
-def as_loaded(loaded: LoadedBackbone, fingerprint: Fingerprint) -> Prepare:
-    """A weight file reads the bands its card names, in its order and with its own normalisation."""
-    order = [fingerprint.channels.index(channel) for channel in loaded.card.channels]
+        def prepare(stored: Tensor, size: int) -> Tensor:
+            return prepared(to_physical(stored, self.scale, self.offset)[:, order], loaded.card.mean, loaded.card.std, size)
 
-    def prepare(stored: Tensor, size: int) -> Tensor:
-        physical = to_physical(stored, fingerprint.scale, fingerprint.offset)[:, order]
-        return prepared(physical, loaded.card.mean, loaded.card.std, size)
-
-    return prepare
+        return prepare

@@ -53,7 +53,7 @@ def _rules(settings: Pretrain, count: int, fingerprint: Fingerprint, continues: 
         "batch_size": Default(min(batch_for_memory(cuda), max(8, count // 4)), "fits the memory with room; at least four batches a pass"),
         "size": Default(size, f"images are {side} px on their short side"),
         "local_size": Default(max(32, size // 2 // 16 * 16), "half a global view"),
-        "lr": Default(2e-4 if continues else 1e-3, "small steps keep what the weights know" if continues else "AdamW from random weights"),
+        "lr": _rate(settings.optimiser, continues),
         "weight_decay": Default(0.04, "matrices only; norms and biases are not decayed"),
         "warmup": Default(0.1, "a tenth of the steps"),
         "head_only": Default(0.1, "a random head would first destroy good weights") if continues else Default(0.0, "nothing to protect"),
@@ -63,6 +63,12 @@ def _rules(settings: Pretrain, count: int, fingerprint: Fingerprint, continues: 
         "precision": Default("bf16", "the GPU has bf16") if bf16 else Default("fp32", "fp32 with channels-last measured fastest on CPUs"),
         "clip_grad": Default(3.0, "as DINO; a guard against rare spikes"),
     }
+
+
+def _rate(optimiser: str, continues: bool) -> Default:
+    if optimiser == "lars":
+        return Default(0.3, "LARS scales each layer's own steps (You et al. 2017)")
+    return Default(2e-4, "small steps keep what the weights know") if continues else Default(1e-3, "AdamW from random weights")
 
 
 def batch_for_memory(cuda: bool) -> int:

@@ -70,9 +70,9 @@ class Job:
     folder: Path
 
     def objective(self) -> Objective:
-        """A fresh objective; head initialisation depends on the seed alone."""
-        torch.manual_seed(mixed("weights", self.plan.source))
+        """A fresh objective; heads depend on the recipe's and the pretraining's seed."""
         backbone = self.start()
+        torch.manual_seed(mixed("heads", self.plan.source))
         if self.plan.frozen_norm:
             backbone.freeze_statistics()
         return make_objective(self.plan.objective, backbone, self.plan.options)

@@ -80,7 +80,7 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
     if "seeds" not in interval.parts:
         moved.append("The spread between pretrainings is not in the intervals.")
     strongest, remark = _strongest(scores, place, primary.against)
-    saved = None if generated else _labels_saved(scores, place, primary.against)
+    saved = None if generated or main.verdict == "no claim" else _labels_saved(scores, place, primary.against)
     return replace(
         found,
         headline=headline(main, saved, indicative, generated),

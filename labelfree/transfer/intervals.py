@@ -9,13 +9,15 @@ from scipy.stats import t as student
 
 LEVEL = 0.95
 POWER = 0.8
+NOTHING = 1e-18  # a variance of scores between 0 and 1 that is rounding alone
 
 
 @dataclass(frozen=True)
 class Interval:
     """A mean with its standard error `se` and degrees of freedom `df`; `parts` are the variances that `se`² sums.
 
-    Where nothing is known of the spread (one scored group, one fold) `se` is infinite: the interval is the whole line and p is 1.
+    Where nothing is known of the spread (one scored group, one fold, differences that are all the same: chance on a few rows, not
+    certainty) `se` is infinite: the interval is the whole line and p is 1.
     """
 
     mean: float
@@ -63,7 +65,7 @@ def from_test(differences: np.ndarray, resampled: np.ndarray, groups: int) -> In
     """
     draws, seeds = differences.shape
     mean = float(differences.mean())
-    if groups < 2:
+    if groups < 2 or len(resampled) < 2:
         return Interval(mean, np.inf, 0.0)
     parts, freedom = {}, {}
     if draws > 1:
@@ -72,6 +74,8 @@ def from_test(differences: np.ndarray, resampled: np.ndarray, groups: int) -> In
         parts["seeds"], freedom["seeds"] = float(differences.mean(0).var(ddof=1)) / seeds, seeds - 1
     parts["test"], freedom["test"] = float(resampled.var(ddof=1)), groups - 1
     total = sum(parts.values())
+    if total <= NOTHING:
+        return Interval(mean, np.inf, 0.0)
     weight = sum(part**2 / freedom[name] for name, part in parts.items())
     df = total**2 / weight if weight > 0 else float(min(freedom.values()))
     return Interval(mean, float(np.sqrt(total)), df, parts)
@@ -88,4 +92,6 @@ def from_folds(differences: np.ndarray, folds: int) -> Interval:
     if count < 2 or folds < 2:
         return Interval(mean, np.inf, 0.0)
     variance = (1 / count + 1 / (folds - 1)) * float(differences.var(ddof=1))
+    if variance <= NOTHING:
+        return Interval(mean, np.inf, 0.0)
     return Interval(mean, float(np.sqrt(variance)), count - 1.0, {"folds": variance})

@@ -19,7 +19,7 @@ class DropDraw:
 
 
 class ChannelDrop(ViewOp):
-    """Sets up to `share` of the channels to 0, never all of them: an encoder should not lean on one band."""
+    """Sets one channel or more, up to `share` of them rounded up, to 0, never all of them: an encoder should not lean on one band."""
 
     def __init__(self, share: float = 0.3, p: float = 0.3) -> None:
         super().__init__()

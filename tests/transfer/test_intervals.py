@@ -45,7 +45,7 @@ def test_one_scored_group_says_nothing() -> None:
 
 def test_equal_arms_that_never_differ_are_no_finding() -> None:
     interval = from_test(np.zeros((5, 1)), np.zeros(100), groups=40)
-    assert (interval.low, interval.high, interval.p) == (0, 0, 1.0)
+    assert (interval.low, interval.high, interval.p) == (-np.inf, np.inf, 1.0)  # equal on a few rows is no certainty
 
 
 def worlds(count: int, truth: float, draws: int, groups: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
