@@ -18,6 +18,7 @@ from pathlib import Path
 
 import labelfree
 from labelfree.planning.environment import environment
+from labelfree.transfer.holm import holm
 
 RESULTS = Path(__file__).parent / "results"
 TABLE, LOG = RESULTS / "few_labels.csv", RESULTS / "test_log.csv"
@@ -82,6 +83,14 @@ def main() -> None:
         )
         append(TABLE, {**cell, **measured(run.claims)})
         print(run.headline, flush=True)
+    print_family([row for row in rows(TABLE) if row["card"] == given.card])
+
+
+def print_family(table: list[dict[str, str]]) -> None:
+    """All primaries measured on one card, tested together (docs/protocol.md, 13)."""
+    for row, verdict in zip(table, holm([float(row["p"]) for row in table]), strict=True):
+        found = "claimed" if verdict.rejected else "not claimed"
+        print(f"{row['recipe']}: p = {verdict.p:.2g}, tested at {verdict.alpha:.3g}: {found}")
 
 
 def measured(claims: dict) -> dict[str, str]:

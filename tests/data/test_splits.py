@@ -110,6 +110,12 @@ def test_a_group_on_both_sides_of_a_split_is_a_leak() -> None:
     assert len(roles.pool) == 21 and any("Transductive" in note for note in roles.notes)
 
 
+def test_labelled_rows_of_no_split_are_train_rows_and_may_leak_as_such() -> None:
+    rows = [*(replace(r, group="patient 7") if r.id == "030.tif" else r for r in SPLIT), row(50, "a", group="patient 7")]
+    with pytest.raises(LeakError, match="'patient 7' has rows in train and in test"):
+        assign_roles(manifest(rows, given_split=True), Data(), "test", 0)
+
+
 def test_rows_of_no_split_that_share_a_scored_group_leave_the_pool() -> None:
     rows = [replace(r, group="patient 7") if r.id in ("030.tif", "040.tif") else r for r in SPLIT]
     assert "040.tif" not in ids(assign_roles(manifest(rows, given_split=True), Data(), "test", 0).pool)

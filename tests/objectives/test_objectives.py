@@ -128,3 +128,20 @@ def test_objectives_are_found_and_their_options_checked() -> None:
     with pytest.raises(RecipeError, match="did you mean simclr"):
         objective_class("simcrl")
     assert make_objective("simclr", build("resnet10t", 1), {"out": 8}).projector[-1].out_features == 8
+
+
+@pytest.mark.parametrize("name", ["nt_xent", "dino"])
+def test_losses_stay_fp32_under_autocast(name: str) -> None:
+    from labelfree.objectives.dino import dino_loss
+
+    first, second = torch.randn(2, 8, 16)
+    target = torch.randn(4, 16).softmax(-1)
+
+    def loss() -> torch.Tensor:
+        return nt_xent(first, second, 0.1) if name == "nt_xent" else dino_loss(first, target, 0.1)
+
+    plain = loss()
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = loss()
+    assert mixed.dtype == torch.float32
+    assert torch.equal(mixed, plain)

@@ -13,7 +13,7 @@ from PIL import Image
 
 import labelfree
 from labelfree.data.manifest import manifest_from_dataset
-from labelfree.errors import LeakError, RecipeError
+from labelfree.errors import DataError, LeakError, RecipeError
 from labelfree.progress import Silent
 
 SMALL = [
@@ -156,3 +156,15 @@ def test_an_exact_leak_stops_the_run(tmp_path: Path) -> None:
     with pytest.raises(LeakError, match=r"again\.png is .* 09\.png is scored .same content"):
         labelfree.run("satellite_simclr", [f"data.root={tmp_path}", *SMALL], tmp_path / "run", say=Silent())
     assert not (tmp_path / "run").exists()
+
+
+def test_weights_of_other_images_are_not_compared(folder: Path, tmp_path: Path) -> None:
+    """Labels added after the pretraining would be scored on images that were trained on."""
+    labels = tmp_path / "labels.csv"
+    rows = (folder / "labels.csv").read_text().splitlines()
+    labels.write_text("\n".join(rows[:-4]))
+    asked = [f"data.root={folder}", f"data.labels={labels}", *SMALL]
+    labelfree.pretrain("satellite_simclr", asked, tmp_path / "run", say=Silent())
+    labels.write_text("\n".join(rows))
+    with pytest.raises(DataError, match="pretrained on other images"):
+        labelfree.evaluate("satellite_simclr", asked, tmp_path / "run", say=Silent())
