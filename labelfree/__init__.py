@@ -92,7 +92,7 @@ def resume(folder: Source, *, say: Progress | None = None) -> Run:
     """Go on with an unfinished run, at the first step, arm and draw that is missing."""
     from labelfree.pipeline import resume_run
 
-    return resume_run(Path(folder), command=_command(), progress=_say(say))
+    return resume_run(Path(folder), progress=_say(say))
 
 
 def demo(overrides: Overrides = (), out: Source | None = None, *, say: Progress | None = None) -> Run:

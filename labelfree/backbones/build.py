@@ -13,6 +13,9 @@ from labelfree.backbones.base import Backbone
 from labelfree.backbones.imagenet import imagenet_state, load_exactly, load_rgb_state, stem_key
 from labelfree.errors import DataError, RecipeError
 
+TRANSFORMERS = ("vit_", "deit", "eva")
+FLEXIBLE = {"dynamic_img_size": True}  # local crops and several input sizes
+
 
 def build(
     name: str,
@@ -28,7 +31,7 @@ def build(
     the channels; RGB weights are widened to the other bands by rule (see `imagenet.widen_stem`).
     Raises RecipeError for an unknown name or option, DataError when a file's tensors do not all fit.
     """
-    options = dict(options or {})
+    options = {**FLEXIBLE, **(options or {})} if name.startswith(TRANSFORMERS) else dict(options or {})
     backbone = Backbone(_create(name, channels, options), name, channels, options)
     if init == "imagenet":
         load_rgb_state(backbone.net, imagenet_state(name), channels, rgb, f"ImageNet weights of {name}")
@@ -47,8 +50,6 @@ def _create(name: str, channels: int, options: dict[str, Any]) -> torch.nn.Modul
         near = timm.list_models(f"*{name[:12]}*")[:3]
         hint = f"; did you mean {', '.join(near)}?" if near else "; `timm.list_models()` shows all."
         raise RecipeError(f"backbone.name: timm has no model {name!r}{hint}")
-    if name.startswith(("vit_", "deit", "eva")):
-        options = {"dynamic_img_size": True, **options}  # local crops and several input sizes
     try:
         return timm.create_model(name, pretrained=False, in_chans=channels, num_classes=0, **options)
     except TypeError as error:

@@ -21,6 +21,7 @@ from labelfree.pipeline.starts import Starts
 from labelfree.progress import Progress
 from labelfree.recipe import ArmSpec, Recipe
 from labelfree.training.files import call_with
+from labelfree.training.memory import out_of_memory
 from labelfree.transfer.arms import ArmKind, arm_kind
 from labelfree.transfer.classification import answer
 from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder
@@ -129,7 +130,8 @@ def compare(recipe: Recipe, prepared: Prepared, starts: Starts, folder: RunFolde
     encoders = arms.encoders()
     for note in arms.notes:
         say.say(note)
-    setup = answer(prepared.question, encoders, recipe.evaluate, prepared.images, folder.path, say)
+    with out_of_memory("in the comparison", "name smaller input sizes with evaluate.sizes=[...]"):
+        setup = answer(prepared.question, encoders, recipe.evaluate, prepared.images, folder.path, say)
     chief = next((e for e in encoders if e.arm == recipe.evaluate.primary.arm), None)  # its first seed
     if chief is not None:
         save_heads(prepared, chief, setup, folder, say)

@@ -63,8 +63,8 @@ def evaluate_only(recipe: Recipe, out: Path | None = None, *, command: str, prog
     return _conduct(recipe, out, command, progress, manifest=manifest, pretraining=False)
 
 
-def resume_run(folder: Path, *, command: str, progress: Progress) -> Run:
-    """Go on with the unfinished run in `folder`, as it was asked for."""
+def resume_run(folder: Path, *, progress: Progress) -> Run:
+    """Go on with the unfinished run in `folder`, as it was asked for; what started it is what reproduces it."""
     asked = folder / "private" / "asked.yaml"
     if not asked.is_file():
         raise RecipeError(f"{folder}: not a run that labelfree started; `labelfree run RECIPE --out {folder}` starts one.")
@@ -75,7 +75,7 @@ def resume_run(folder: Path, *, command: str, progress: Progress) -> Run:
             f"{folder}: started from Python with a data set of your own; go on with labelfree.run(..., manifest=..., out={str(folder)!r})."
         )
     stages = state.get("stages", {})
-    return _conduct(recipe, folder, command, progress, **stages)
+    return _conduct(recipe, folder, "", progress, **stages)
 
 
 def _conduct(
@@ -93,11 +93,11 @@ def _conduct(
     folder.mark(status="unfinished", manifest=manifest is not None, stages={"pretraining": pretraining, "comparing": comparing})
     say.log_to(folder.log)
     say.say(f"Run folder: {folder.path}")
-    first = folder.state().setdefault("command", command)  # a resumed run is reproduced by what started it
-    folder.mark(command=first)
+    commands = [*folder.state().get("commands", []), *([command] if command else [])]
+    folder.mark(commands=list(dict.fromkeys(commands)))
     try:
         with raise_on_terminate():
-            headline, report = _stages(recipe, folder, first, say, manifest, pretraining, comparing)
+            headline, report = _stages(recipe, folder, "; ".join(commands), say, manifest, pretraining, comparing)
     except (RecipeError, DataError):
         folder.discard_if_empty()
         raise
@@ -116,7 +116,8 @@ def _stages(
     stored = prepared.images or prepared.pool
     starts = Starts(recipe.backbone, prepared.domain, prepared.fingerprint, stored.scale, stored.offset)
     planned = plan_pretrainings(recipe, prepared, starts, folder, say) if pretraining else Pretrainings((), ())
-    write_text(folder.path / "recipe.yaml", to_yaml(planned.resolved(recipe)))
+    if pretraining or not (folder.path / "recipe.yaml").is_file():  # what `auto` became in an earlier pretraining stands
+        write_text(folder.path / "recipe.yaml", to_yaml(planned.resolved(recipe)))
     announce(recipe, prepared, planned, folder, say, comparing)
     notes = [*prepared.notes, *_pretrain(planned, recipe, prepared, folder, say)]
     if comparing:

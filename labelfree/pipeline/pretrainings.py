@@ -173,7 +173,8 @@ def carry_out(job: Job, recipe: Recipe, prepared: Prepared, folder: RunFolder, s
     if path.is_file() and path.with_suffix(".json").is_file():
         require_same_data(load(path), prepared, path)
     else:
-        save(fit(job, say), _card(job, recipe, prepared, folder), path)
+        backbone = fit(job, say)
+        save(backbone, _card(job, backbone, recipe, prepared, folder), path)
     if (job.arm, job.plan.seed) == (pretrained_arms(recipe)[0], recipe.pretrain.seeds[0]):
         for suffix in (".safetensors", ".json"):
             shutil.copyfile(path.with_suffix(suffix), folder.path / f"backbone{suffix}")
@@ -191,13 +192,13 @@ def backbone_path(folder: Path, arm: str, seed: int) -> Path:
     return folder / "backbones" / f"{arm}-{seed}.safetensors"
 
 
-def _card(job: Job, recipe: Recipe, prepared: Prepared, folder: RunFolder) -> WeightCard:
+def _card(job: Job, backbone: Backbone, recipe: Recipe, prepared: Prepared, folder: RunFolder) -> WeightCard:
     data, reading = prepared.fingerprint, job.views.normalise
     assert isinstance(reading, Normalise)
     licence = prepared.card.licence if prepared.card else "not stated: the images are the owner's"
     return WeightCard(
         architecture=recipe.backbone.name,
-        options=recipe.backbone.options,
+        options=backbone.options,
         channels=data.channels,
         unit=data.unit,
         scale=data.scale,

@@ -7,7 +7,7 @@ import logging
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import lightning as L
@@ -16,12 +16,13 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from labelfree.backbones import Backbone
-from labelfree.errors import Interrupted, TrainingError
+from labelfree.errors import Interrupted
 from labelfree.pretraining.checkpoints import Checkpoints
 from labelfree.pretraining.job import Job
 from labelfree.pretraining.module import PretrainingModule, StepNumbers
 from labelfree.pretraining.watch import Metrics, Watch
 from labelfree.progress import Progress
+from labelfree.training.memory import out_of_memory
 from labelfree.training.signals import stop_requests
 
 TRIAL_STEPS = 4
@@ -35,7 +36,7 @@ def seconds_per_step(job: Job) -> float:
     plan = dataclasses.replace(job.plan, head_only=0, steps=10**6)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     module = PretrainingModule(dataclasses.replace(job, plan=plan))
-    with _out_of_memory(plan.batch_size):
+    with _room_for(plan.batch_size):
         module.to(device).to(memory_format=torch.channels_last)
         module.job.views.to(device)
         optimiser = module.configure_optimizers()
@@ -66,7 +67,7 @@ def fit(job: Job, say: Progress) -> Backbone:
     first = checkpoint_step(checkpoint)
     module = PretrainingModule(job)
     module.to(memory_format=torch.channels_last)
-    with stop_requests() as request, _quiet_lightning(), _out_of_memory(plan.batch_size):
+    with stop_requests() as request, _quiet_lightning(), _room_for(plan.batch_size):
         checkpoints = Checkpoints(checkpoint, plan.checkpoint_minutes, request)
         metrics = Metrics(job.folder / "metrics.csv", job.arm, plan.seed, first)
         with say.track(plan.steps - first, f"pretraining {job.arm}, seed {plan.seed}") as bar:
@@ -110,18 +111,9 @@ def checkpoint_step(path: Path) -> int:
     return int(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["global_step"])
 
 
-@contextmanager
-def _out_of_memory(batch_size: int) -> Iterator[None]:
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError; on a CPU only the words tell
-        words = ("can't allocate memory", "not enough memory", "out of memory")
-        if isinstance(error, RuntimeError) and not any(word in str(error) for word in words):
-            raise
-        smaller = max(batch_size // 2, 8)
-        raise TrainingError(
-            f"out of memory at a batch of {batch_size}: set pretrain.batch_size={smaller}, or a smaller pretrain.size."
-        ) from error
+def _room_for(batch_size: int) -> AbstractContextManager[None]:
+    smaller = max(batch_size // 2, 8)
+    return out_of_memory(f"at a batch of {batch_size}", f"set pretrain.batch_size={smaller}, or a smaller pretrain.size")
 
 
 @contextmanager
