@@ -93,8 +93,8 @@ def _conduct(
     folder.mark(status="unfinished", manifest=manifest is not None, stages={"pretraining": pretraining, "comparing": comparing})
     say.log_to(folder.log)
     say.say(f"Run folder: {folder.path}")
-    commands = [*folder.state().get("commands", []), *([command] if command else [])]
-    folder.mark(commands=list(dict.fromkeys(commands)))
+    commands = list(dict.fromkeys([*folder.state().get("commands", []), *([command] if command else [])]))
+    folder.mark(commands=commands)
     try:
         with raise_on_terminate():
             headline, report = _stages(recipe, folder, "; ".join(commands), say, manifest, pretraining, comparing)
