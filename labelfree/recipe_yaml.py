@@ -34,7 +34,7 @@ Loader.add_implicit_resolver(
     list("-+0123456789."),
 )
 # PyYAML reads 010 as octal; a person means ten.
-Loader.add_constructor(f"{TAG}int", lambda loader, node: int(str(loader.construct_scalar(node))))
+Loader.add_constructor(f"{TAG}int", lambda _, node: int(str(node.value)))
 
 
 def read_yaml(path: Path, shown: str) -> tuple[dict[str, Any], dict[Keys, int]]:
