@@ -17,6 +17,7 @@ from labelfree.pipeline.preparing import Prepared, prepare
 from labelfree.pipeline.pretrainings import Pretrainings, carry_out, plan_pretrainings, pretrained_arms
 from labelfree.pipeline.showing import show_leaks, show_views
 from labelfree.pipeline.starts import Starts
+from labelfree.pipeline.telling import score_lines
 from labelfree.planning.environment import environment
 from labelfree.progress import Progress
 from labelfree.recipe import Recipe
@@ -131,7 +132,8 @@ def _stages(
     if recipe.report.share:
         conceal(folder.path)
     folder.mark(status="finished", headline=headline)
-    for sentence in (*notes, headline, f"Report: {report}"):
+    scores = score_lines(read_json(folder.path / "claims.json")) if comparing and prepared.question is not None else []
+    for sentence in (*notes, *scores, headline, f"Report: {report}"):
         say.say(sentence)
     return headline, report
 
