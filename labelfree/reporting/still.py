@@ -106,7 +106,7 @@ def strip(
 
     `sides`: who is better on the left of zero and on its right.
     """
-    width, height, middle, edge = 420, 112, 52, 6
+    width, height, middle, edge = 420, 112, 52, 18  # room for half a label at either end
     reach = max(abs(value) for value in (difference, low, high, smallest, 1.0) if value is not None) * 1.12
 
     def across(value: float) -> float:
