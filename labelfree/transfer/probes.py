@@ -104,6 +104,7 @@ class Linear:
             model.C = c
             with warnings.catch_warnings(), config_context(assume_finite=True, skip_parameter_validation=True):
                 warnings.simplefilter("ignore", ConvergenceWarning)  # told by the flag instead
+                warnings.filterwarnings("ignore", message="The number of unique classes")  # one label a class is what is asked
                 model.fit(train, targets)
             weight = np.zeros((classes, train.shape[1]))
             bias = np.full(classes, -np.inf)  # a class without a row here can't be called
