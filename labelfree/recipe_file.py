@@ -63,11 +63,6 @@ def to_yaml(recipe: Recipe) -> str:
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=140)
 
 
-def write_recipe(recipe: Recipe, path: Path) -> None:
-    """Write the resolved recipe of a run."""
-    path.write_text(to_yaml(recipe), encoding="utf-8")
-
-
 class Draft:
     """A recipe being put together: plain values, and where each of them was written.
 

@@ -54,12 +54,12 @@ class Starts:
     def network(self, init: str | Path, seed: int) -> Backbone:
         """All bands; `init` is "random", "imagenet" (stem widened by band name) or a weight file. Random parts depend on the seed alone."""
         torch.manual_seed(mixed("backbone", seed))
+        init = imagenet_source(self.settings) if init == "imagenet" else init
         return build(self.settings.name, len(self.fingerprint.channels), init=init, rgb=self.rgb, options=self.settings.options)
 
     def photographic(self) -> Backbone:
-        """The ImageNet network as published, for three channels; `backbone.init` may name a local file of it."""
-        init = "imagenet" if self.settings.init == "random" else self.settings.init
-        return build(self.settings.name, 3, init=init, options=self.settings.options)
+        """The ImageNet network as published, for three channels."""
+        return build(self.settings.name, 3, init=imagenet_source(self.settings), options=self.settings.options)
 
     def reading(self) -> Reading:
         """All bands, spread as ImageNet weights expect their input: pool statistics, never those of scored rows."""
@@ -91,3 +91,13 @@ class Starts:
             return prepared(to_physical(stored, self.scale, self.offset)[:, order], loaded.card.mean, loaded.card.std, size)
 
         return prepare
+
+
+def imagenet_source(settings: BackboneSettings) -> str | Path:
+    """Where ImageNet weights come from: a local file that `backbone.init` names, else "imagenet", the package or timm.
+
+    A file with a weight card beside it is somebody's own pretraining and never stands for ImageNet.
+    """
+    if settings.init in ("imagenet", "random") or Path(settings.init).with_suffix(".json").is_file():
+        return "imagenet"
+    return Path(settings.init)

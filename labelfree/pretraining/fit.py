@@ -38,7 +38,6 @@ def seconds_per_step(job: Job) -> float:
     module = PretrainingModule(dataclasses.replace(job, plan=plan))
     with _room_for(plan.batch_size):
         module.to(device).to(memory_format=torch.channels_last)
-        module.job.views.to(device)
         optimiser = module.configure_optimizers()
         module.train()
         times = []
@@ -77,7 +76,7 @@ def fit(job: Job, say: Progress) -> Backbone:
                 devices=1,  # several would each run the whole pipeline; docs/STATUS.md
                 precision="bf16-mixed" if plan.precision == "bf16" else "32-true",
                 gradient_clip_val=plan.clip_grad or None,
-                callbacks=[Watch(metrics, checkpoints, bar, say, plan.on_collapse == "stop"), checkpoints],
+                callbacks=[Watch(metrics, checkpoints, bar, say), checkpoints],
                 logger=TensorBoardLogger(job.folder, name="tensorboard", version=f"{job.arm}-{plan.seed}"),
                 log_every_n_steps=plan.check_every,
                 default_root_dir=job.folder,

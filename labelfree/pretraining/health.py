@@ -39,8 +39,7 @@ def monitors(embedding: Tensor) -> dict[str, float]:
 class CollapseGuard:
     """Notices a collapse that lasts: `PATIENCE` checks in a row after warm-up."""
 
-    def __init__(self, stop: bool) -> None:
-        self.stop = stop
+    def __init__(self) -> None:
         self.recent: deque[bool] = deque(maxlen=PATIENCE)
 
     def check(self, measured: dict[str, float]) -> str | None:

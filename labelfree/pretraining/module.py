@@ -40,6 +40,7 @@ class PretrainingModule(L.LightningModule):
         self.job = job
         self.plan = job.plan
         self.objective = job.objective()
+        self.views = job.views  # a module: it follows to the device
         self.last: Step | None = None
         self.gradient_norm = torch.tensor(0.0)
 
@@ -50,7 +51,7 @@ class PretrainingModule(L.LightningModule):
         stored = self.job.pool.batch(rows).to(self.device, non_blocking=True)
         draws = self.job.generator(step, self.global_rank, self.device)
         crops = self.objective.crops
-        views = self.job.views
+        views = self.views
         scales = views.augmentation
         big = views.many(stored, crops.globals, self.plan.size, scales.global_scale, draws)
         small = views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws) if crops.locals else None

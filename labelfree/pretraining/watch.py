@@ -39,9 +39,9 @@ class Metrics:
 class Watch(L.Callback):
     """Health checks every `check_every` steps; collapse counts after warm-up only."""
 
-    def __init__(self, metrics: Metrics, checkpoints: Checkpoints, bar: Any, say: Progress, stop_on_collapse: bool) -> None:
+    def __init__(self, metrics: Metrics, checkpoints: Checkpoints, bar: Any, say: Progress) -> None:
         self.metrics, self.checkpoints, self.bar, self.say = metrics, checkpoints, bar, say
-        self.guard = CollapseGuard(stop_on_collapse)
+        self.guard = CollapseGuard()
         self.warned = False
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -62,7 +62,7 @@ class Watch(L.Callback):
         if step < plan.warmup + plan.head_only or "std" not in values:
             return
         collapse = self.guard.check(values)
-        if collapse and self.guard.stop:
+        if collapse and plan.on_collapse == "stop":
             self.checkpoints.write(trainer)
             raise TrainingError(f"{self.metrics.arm}, seed {plan.seed}, step {step}: {collapse}")
         if collapse and not self.warned:

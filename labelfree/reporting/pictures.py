@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelfree.errors import DataError
+from labelfree.training.files import read_json, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,9 +56,9 @@ def save_views(folder: Path, name: str, rows: Sequence[Sequence[np.ndarray]], co
     path = folder / "pictures" / f"views-{_plain(name)}.png"
     _save(grid, path)
     index = path.with_name("views.json")
-    known: dict[str, Any] = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else {}
+    known: dict[str, Any] = read_json(index) if index.is_file() else {}
     known[path.name] = {"name": name, "columns": list(columns), "images": len(rows)}
-    index.write_text(json.dumps(known, indent=1), encoding="utf-8")
+    write_json(index, known)
     return path
 
 
@@ -81,7 +81,7 @@ def save_neighbours(folder: Path, queries: Sequence[Shot], found: Mapping[str, S
             raise DataError(f"neighbours of {arm}: {len(lists)} lists for {len(queries)} queries; give one list for each query.")
         index["arms"][arm] = [[kept(shot, f"{_plain(arm)}-{q}-{n}.png") for n, shot in enumerate(shots)] for q, shots in enumerate(lists)]
     path = folder / "neighbours.json"
-    path.write_text(json.dumps(index, indent=1), encoding="utf-8")
+    write_json(path, index)
     return path
 
 
