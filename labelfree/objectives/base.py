@@ -1,4 +1,4 @@
-"""What every self-supervised objective shares: the views it receives, the crops it asks for, the step it returns.
+"""What every self-supervised objective shares: the views it receives, the crops it asks for, the step it returns, its rules for `auto`.
 
 Objectives know nothing of data, files or Lightning: tensors in, a loss and its logs out.
 """
@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
+
+from labelfree.domain import Default
 
 
 @dataclass(frozen=True)
@@ -48,25 +50,72 @@ class Step:
     embedding: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Situation:
+    """What the rules for `auto` look at.
+
+    `images` in the pool, `batch_size` images a step (all processes together), `steps` of the run. `continues`: the backbone starts
+    from weights. `transformer`: it is a ViT.
+    """
+
+    images: int
+    batch_size: int
+    steps: int
+    continues: bool = False
+    transformer: bool = False
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A sign of collapse in an objective's own logs: `log` below `least` or above `most` on several checks in a row.
+
+    `cause` and `fix` complete the sentences "The probable cause: …" and "The fix: …".
+    """
+
+    log: str
+    cause: str
+    fix: str
+    least: float = float("-inf")
+    most: float = float("inf")
+
+
 def in_fp32(x: Tensor) -> torch.autocast:
     """Within: matrix products keep the dtype of their inputs, whatever autocast is on around. Losses are computed so."""
     return torch.autocast(x.device.type, enabled=False)
 
 
 class Objective(nn.Module):
-    """One self-supervised method around a backbone."""
+    """One self-supervised method around a backbone.
+
+    `crops`: the views it wants. `steady`: names of the submodules whose learning rate does not decay. `alarms`: what its logs show when
+    it collapses; `cause` and `fix` are told when the embeddings themselves collapse. `progress`: the share of the run that is done, set
+    before each step; schedules read it.
+    """
 
     crops: Crops
     backbone: nn.Module
+    steady: tuple[str, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    cause: str = "too high a learning rate"
+    fix: str = "lower pretrain.lr or lengthen pretrain.warmup"
+    progress: float = 0.0
+
+    @classmethod
+    def rules(cls, at: Situation) -> dict[str, Default]:
+        """What `auto` becomes, each with its reason: `options.<name>` for an own keyword, else a key of `pretrain`.
+
+        What changes the time of a step must not depend on `at.steps`: steps are planned from that time.
+        """
+        return {}
 
     def forward(self, views: Views) -> Step:
         raise NotImplementedError
 
     def before_step(self, progress: float) -> None:
-        """Called after backward and before the optimiser, `progress` in [0, 1]: gradients may be cancelled here."""
+        """Called after backward and before the optimiser, `progress` in [0, 1): gradients may be cancelled here."""
 
     def after_step(self, progress: float) -> None:
-        """Called once an optimiser step: momentum encoders, queues, centres."""
+        """Called once an optimiser step, `progress` in (0, 1]: momentum encoders, queues, centres."""
 
     def exported(self) -> nn.Module:
         """The backbone to save: the one that was found better for transfer."""
