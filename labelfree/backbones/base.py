@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -41,9 +43,23 @@ class Backbone(nn.Module):
         self.std: tuple[float, ...] = tuple(config["std"])
         self._statistics_frozen = False
 
-    def forward(self, x: Tensor) -> Features:
-        """`x`: (B, C, H, W), normalised."""
-        grid = self.net.forward_features(x)
+    @property
+    def transformer(self) -> bool:
+        """Whether it is a ViT: patches become tokens once, and stay apart to the end."""
+        return hasattr(self.net, "patch_embed") and hasattr(self.net, "num_prefix_tokens")
+
+    def patch_embedding(self) -> nn.Module | None:
+        """The layer that turns patches into tokens; None in a CNN."""
+        return self.net.patch_embed if self.transformer else None
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, mask_token: Tensor | None = None) -> Features:
+        """`x`: (B, C, H, W), normalised. `mask`: (B, *grid) bool, True where a token is hidden from the network.
+
+        A ViT gets `mask_token` (D,) instead of a hidden patch, before positions are added. A CNN, whose tokens only exist at its end,
+        gets the channel mean (0 after normalisation) instead of a hidden token's pixels.
+        """
+        with self._hidden(mask, mask_token):
+            grid = self.net.forward_features(x if mask is None or self.transformer else _without_pixels(x, mask))
         pooled = self.net.forward_head(grid, pre_logits=True)
         if grid.ndim == 4:  # a CNN; channels-last networks (Swin) give (B, H, W, D)
             channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"
@@ -57,6 +73,24 @@ class Backbone(nn.Module):
         """Pooled features: (B, C, H, W) -> (B, D)."""
         pooled: Tensor = self.net.forward_head(self.net.forward_features(x), pre_logits=True)
         return pooled
+
+    @contextmanager
+    def _hidden(self, mask: Tensor | None, mask_token: Tensor | None) -> Iterator[None]:
+        """Within: the patch embedding gives `mask_token` where `mask` is True."""
+        if mask is None or not self.transformer:
+            yield
+            return
+
+        def hide(_module: nn.Module, _inputs: Any, patches: Tensor) -> Tensor:  # (B, H, W, D) or (B, H * W, D)
+            where = mask if patches.ndim == 4 else mask.flatten(1)
+            token = mask_token if mask_token is not None else patches.new_zeros(patches.shape[-1])
+            return torch.where(where.unsqueeze(-1), token.to(patches.dtype), patches)
+
+        hook = self.net.patch_embed.register_forward_hook(hide)
+        try:
+            yield
+        finally:
+            hook.remove()
 
     def freeze_statistics(self) -> None:
         """Keep BatchNorm's running statistics for good: used for normalising, never moved, also in training mode."""
@@ -74,6 +108,12 @@ class Backbone(nn.Module):
 def batch_norms(module: nn.Module) -> Iterator[_BatchNorm]:
     """Every BatchNorm layer inside `module`."""
     return (layer for layer in module.modules() if isinstance(layer, _BatchNorm))
+
+
+def _without_pixels(x: Tensor, mask: Tensor) -> Tensor:
+    """`x` (B, C, *spatial) with 0 where `mask` (B, *grid) is True."""
+    where = F.interpolate(mask[:, None].to(x.dtype), size=x.shape[2:], mode="nearest")
+    return x * (1 - where)
 
 
 @contextmanager

@@ -54,13 +54,14 @@ class Step:
 class Situation:
     """What the rules for `auto` look at.
 
-    `images` in the pool, `batch_size` images a step (all processes together), `steps` of the run. `continues`: the backbone starts
-    from weights. `transformer`: it is a ViT.
+    `images` in the pool, `batch_size` images a step (all processes together), `steps` of the run, `dim` the backbone's width.
+    `continues`: it starts from weights. `transformer`: it is a ViT.
     """
 
     images: int
     batch_size: int
     steps: int
+    dim: int = 1280
     continues: bool = False
     transformer: bool = False
 

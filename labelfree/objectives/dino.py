@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -10,11 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labelfree.backbones import Backbone, statistics_kept
+from labelfree.domain import Default
 from labelfree.errors import RecipeError
-from labelfree.objectives.base import Crops, Objective, Step, Views, in_fp32
+from labelfree.objectives.base import Alarm, Crops, Objective, Situation, Step, Views
 from labelfree.objectives.distributed import everyone
 from labelfree.objectives.heads import PrototypeHead
+from labelfree.objectives.measures import answers
 from labelfree.objectives.momentum import cosine, momentum_copy, move_towards
+from labelfree.objectives.prototypes import cross_view_loss, prototype_rules
 
 
 class DINO(Objective):
@@ -29,6 +31,16 @@ class DINO(Objective):
     teacher: Any  # a ModuleDict: `backbone` has methods that nn.Module does not know of
     centre: Tensor
     batch_centre: Tensor
+    cause = "too high a learning rate"
+    fix = "lower pretrain.lr or lengthen pretrain.warmup"
+    alarms = (
+        Alarm(
+            "information",
+            "the teacher gives every image the same answer: it is centred too little (one prototype takes all) or too warm (all are equal)",
+            "set pretrain.options.centre_momentum to 0.9, or lower pretrain.options.teacher_temperature",
+            least=0.01,
+        ),
+    )
 
     def __init__(
         self,
@@ -46,8 +58,6 @@ class DINO(Objective):
         freeze_prototypes: float = 0.05,
         exports: str = "student",
     ) -> None:
-        if exports not in ("student", "teacher"):
-            raise RecipeError(f"pretrain.options.exports: {exports!r} is neither student nor teacher.")
         super().__init__()
         self.crops = Crops(globals=2, locals=local_crops)
         self.backbone = backbone
@@ -58,9 +68,13 @@ class DINO(Objective):
         self.momentum = (momentum, final_momentum)
         self.centre_momentum = centre_momentum
         self.freeze_prototypes = freeze_prototypes
-        self.exports = exports
+        self.exports = student_or_teacher(exports)
         self.register_buffer("centre", torch.zeros(prototypes))
         self.register_buffer("batch_centre", torch.zeros(prototypes), persistent=False)
+
+    @classmethod
+    def rules(cls, at: Situation) -> dict[str, Default]:
+        return prototype_rules(at)
 
     def forward(self, views: Views) -> Step:
         with torch.no_grad():
@@ -73,34 +87,25 @@ class DINO(Objective):
         if views.locals is not None:
             with statistics_kept(self.backbone):
                 student.append(self.head(self.backbone.embed(views.locals)))
-        loss = dino_loss(torch.cat(student).float(), target, self.student_temperature)
-        entropy = -(target * target.clamp_min(1e-12).log()).sum(-1).mean() / math.log(target.shape[-1])
-        return Step(loss, {"teacher_entropy": entropy, "centre_norm": self.centre.norm()}, embedded.detach())
+        loss = cross_view_loss(torch.cat(student), target, self.student_temperature)
+        return Step(loss, {**answers(target), "centre_norm": self.centre.norm()}, embedded.detach())
 
     def before_step(self, progress: float) -> None:
         if progress < self.freeze_prototypes:
             self.head.cancel_prototype_gradient()
 
     def after_step(self, progress: float) -> None:
-        move_towards(self.teacher["backbone"], self.backbone, cosine(*self.momentum, progress))
-        move_towards(self.teacher["head"], self.head, cosine(*self.momentum, progress))
+        momentum = cosine(*self.momentum, progress)
+        move_towards(self.teacher["backbone"], self.backbone, momentum)
+        move_towards(self.teacher["head"], self.head, momentum)
         self.centre.lerp_(self.batch_centre, 1 - self.centre_momentum)  # eq. 4
 
     def exported(self) -> nn.Module:
         return self.backbone if self.exports == "student" else self.teacher["backbone"]
 
 
-def dino_loss(student: Tensor, target: Tensor, student_temperature: float) -> Tensor:
-    """Cross entropy between teacher and student, averaged over all pairs of different views (eq. 3 of the paper).
-
-    `student`: (V * B, K) logits of all crops, view-major, the global ones first. `target`: (G * B, K) teacher probabilities
-    of the global crops, already centred and sharpened.
-    """
-    n_globals = 2
-    batch = len(target) // n_globals
-    with in_fp32(student):
-        log_p = F.log_softmax(student.float() / student_temperature, dim=-1).unflatten(0, (-1, batch))  # (V, B, K)
-        q = target.float().unflatten(0, (n_globals, batch))  # (G, B, K)
-        cross_entropy = -torch.einsum("gbk,vbk->gv", q, log_p) / batch
-    same = torch.eye(n_globals, log_p.shape[0], dtype=torch.bool, device=student.device)
-    return cross_entropy[~same].mean()
+def student_or_teacher(exports: str) -> str:
+    """The option `exports`, or RecipeError."""
+    if exports not in ("student", "teacher"):
+        raise RecipeError(f"pretrain.options.exports: {exports!r} is neither student nor teacher.")
+    return exports

@@ -11,16 +11,19 @@ from torch import Tensor, nn
 from labelfree.objectives.base import in_fp32
 
 
-def mlp(dim: int, hidden: int, out: int, layers: int = 2, *, norm: bool = True) -> nn.Sequential:
-    """Projector of `layers` linear layers with BatchNorm (optional) and ReLU between them: (B, dim) -> (B, out)."""
+def mlp(dim: int, hidden: int, out: int, layers: int = 2, *, norm: bool = True, norm_out: bool = False) -> nn.Sequential:
+    """Projector or predictor of `layers` linear layers with BatchNorm (optional) and ReLU between them: (B, dim) -> (B, out).
+
+    `norm_out`: BatchNorm without scale and shift after the last layer as well (SimSiam, MoCo v3).
+    """
     widths = [dim] + [hidden] * (layers - 1) + [out]
     modules: list[nn.Module] = []
     for i, (before, after) in enumerate(pairwise(widths)):
         last = i == layers - 1
-        modules.append(nn.Linear(before, after, bias=last or not norm))
+        modules.append(nn.Linear(before, after, bias=not (norm_out if last else norm)))
         if not last:
             modules += [nn.BatchNorm1d(after), nn.ReLU(inplace=True)] if norm else [nn.ReLU(inplace=True)]
-    return nn.Sequential(*modules)
+    return nn.Sequential(*modules, *([nn.BatchNorm1d(out, affine=False)] if norm_out else []))
 
 
 class PrototypeHead(nn.Module):

@@ -9,7 +9,13 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from labelfree.domain import Default
+from labelfree.objectives.base import Situation
+
 M = TypeVar("M", bound=nn.Module)
+
+FASTEST = 0.9
+LAGS = 25  # time constants of the average that should fit into a run
 
 
 def momentum_copy(module: M) -> M:
@@ -21,12 +27,31 @@ def momentum_copy(module: M) -> M:
 
 @torch.no_grad()
 def move_towards(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
-    """slow <- momentum * slow + (1 - momentum) * fast, over parameters; buffers (BatchNorm statistics) are copied."""
+    """slow <- momentum * slow + (1 - momentum) * fast, over parameters.
+
+    BatchNorm's statistics are the slow network's own: it sees batches in training mode itself.
+    """
     torch._foreach_lerp_(list(slow.parameters()), list(fast.parameters()), 1.0 - momentum)
+
+
+@torch.no_grad()
+def move_statistics(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
+    """The same over BatchNorm's running statistics, for a slow network that normalises with them (EMAN, Cai et al. 2021,
+    arXiv:2101.08482).
+    """
     for ours, theirs in zip(slow.buffers(), fast.buffers(), strict=True):
-        ours.copy_(theirs)
+        if ours.is_floating_point():
+            ours.lerp_(theirs, 1.0 - momentum)
+        else:
+            ours.copy_(theirs)
 
 
 def cosine(start: float, end: float, progress: float) -> float:
     """Half a cosine from `start` (progress 0) to `end` (progress 1)."""
     return end + (start - end) * 0.5 * (1.0 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
+
+
+def first_momentum(at: Situation, slowest: float = 0.996) -> Default:
+    """The momentum to begin with: the average forgets its start within a 25th of the run, at most as slowly as `slowest`."""
+    value = min(slowest, max(FASTEST, 1.0 - LAGS / max(at.steps, 1)))
+    return Default(round(value, 4), f"the average spans a {LAGS}th of {at.steps:,} steps, from {FASTEST} to {slowest:g}")

@@ -10,6 +10,7 @@ from labelfree.backbones import Backbone
 from labelfree.objectives.base import Crops, Objective, Step, Views, in_fp32
 from labelfree.objectives.distributed import ALONE, Ranks, everyone
 from labelfree.objectives.heads import mlp
+from labelfree.objectives.measures import similarities
 
 
 class SimCLR(Objective):
@@ -45,13 +46,3 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float, ranks: Ranks = AL
         itself, partner = ranks.positions(len(first), first.device)
         similarity = similarity.scatter(1, itself[:, None], float("-inf"))  # a view is not its own negative
         return F.cross_entropy(similarity, partner)
-
-
-@torch.no_grad()
-def similarities(first: Tensor, second: Tensor) -> dict[str, Tensor]:
-    """Mean cosine of positives and of negatives in this rank's batch: healthy runs keep them apart."""
-    a, b = F.normalize(first.float(), dim=-1), F.normalize(second.float(), dim=-1)
-    positive = (a * b).sum(-1).mean()
-    n = len(a)
-    negative = ((a @ b.T).sum() - n * positive) / max(n * (n - 1), 1)
-    return {"positive_similarity": positive, "negative_similarity": negative}

@@ -40,6 +40,7 @@ class PretrainingModule(L.LightningModule):
         self.job = job
         self.plan = job.plan
         self.objective = job.objective()
+        self.learning = [p for p in self.objective.backbone.parameters() if p.requires_grad]  # what the head-only start holds still
         self.views = job.views  # a module: it follows to the device
         self.last: Step | None = None
         self.gradient_norm = torch.tensor(0.0)
@@ -70,11 +71,16 @@ class PretrainingModule(L.LightningModule):
     def loss_at(self, step: int) -> Tensor:
         """The loss of `step`; the backbone stands still in the head-only start."""
         torch.manual_seed(mixed("network", self.plan.source, step, self.global_rank))  # dropout and the like
-        self.objective.backbone.requires_grad_(step >= self.plan.head_only)
+        self.objective.progress = step / self.plan.steps
+        self._let_backbone_learn(step >= self.plan.head_only)
         views, rows = self.views_of(step)
         self.last = self.objective(views)
         require_finite(self.last.loss, [self.job.pool.rows[r].id for r in rows])
         return self.last.loss
+
+    def _let_backbone_learn(self, learns: bool) -> None:
+        for parameter in self.learning:
+            parameter.requires_grad_(learns)
 
     def on_train_batch_start(self, batch: Tensor, batch_idx: int) -> None:
         optimiser = self.optimizers()
@@ -83,6 +89,9 @@ class PretrainingModule(L.LightningModule):
     def set_rates(self, optimiser: Optimizer, step: int) -> None:
         """Each group's learning rate at `step`."""
         for group in optimiser.param_groups:
+            if group["part"] == "steady":
+                group["lr"] = self.plan.lr
+                continue
             start = self.plan.head_only if group["part"] == "backbone" else 0
             group["lr"] = self.plan.lr * warm_cosine(step, self.plan.steps, self.plan.warmup, start)
 
@@ -98,8 +107,8 @@ class PretrainingModule(L.LightningModule):
         self.objective.after_step(min((step + 1) / self.plan.steps, 1.0))
 
     def configure_optimizers(self) -> Optimizer:
-        self.objective.backbone.requires_grad_(True)
-        groups = parameter_groups(self.objective.backbone, self.objective, self.plan.weight_decay)
+        self._let_backbone_learn(True)
+        groups = parameter_groups(self.objective.backbone, self.objective, self.plan.weight_decay, self.objective.steady)
         return make_optimiser(self.plan.optimiser, groups, self.plan.lr)
 
 

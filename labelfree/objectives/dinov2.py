@@ -1,0 +1,159 @@
+"""DINOv2: Learning Robust Visual Features without Supervision (Oquab et al. 2024, arXiv:2304.07193)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from labelfree.backbones import Backbone, statistics_kept
+from labelfree.domain import Default
+from labelfree.errors import RecipeError
+from labelfree.objectives.base import Alarm, Crops, Objective, Situation, Step, Views, in_fp32
+from labelfree.objectives.dino import student_or_teacher
+from labelfree.objectives.distributed import ALONE, Ranks, everyone
+from labelfree.objectives.heads import PrototypeHead
+from labelfree.objectives.masks import block_masks
+from labelfree.objectives.measures import answers
+from labelfree.objectives.momentum import cosine, momentum_copy, move_towards
+from labelfree.objectives.prototypes import cross_view_loss, prototype_rules, sinkhorn_knopp
+
+CLOSEST = 1e-4  # distance on the unit sphere below which two embeddings count as duplicates
+
+
+class DINOv2(Objective):
+    """DINO on whole images, iBOT on hidden patches and KoLeo on embeddings; Sinkhorn-Knopp balances the teacher instead of a centre.
+
+    Views: two global crops (2B, C, *spatial) and `local_crops` small ones. In a `mask_share` of the global crops, `least_masked` to
+    `most_masked` of the tokens are hidden from the student, which says what the teacher says there. The two heads are separate.
+    A network without token map is refused.
+    """
+
+    backbone: Backbone
+    teacher: Any  # a ModuleDict: `backbone` has methods that nn.Module does not know of
+    cause = "too high a learning rate, or too little KoLeo"
+    fix = "lower pretrain.lr, lengthen pretrain.warmup, or raise pretrain.options.koleo"
+    alarms = (
+        Alarm(
+            "information",
+            "the teacher gives every image the same answer",
+            "lower pretrain.lr, or lower pretrain.options.teacher_temperature",
+            least=0.01,
+        ),
+    )
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        prototypes: int = 1024,
+        hidden: int = 2048,
+        bottleneck: int = 256,
+        local_crops: int = 4,
+        student_temperature: float = 0.1,
+        teacher_temperature: float = 0.04,
+        momentum: float = 0.99,
+        final_momentum: float = 1.0,
+        freeze_prototypes: float = 0.05,
+        mask_share: float = 0.5,
+        least_masked: float = 0.1,
+        most_masked: float = 0.5,
+        ibot: float = 1.0,
+        koleo: float = 0.1,
+        exports: str = "student",
+    ) -> None:
+        super().__init__()
+        self.crops = Crops(globals=2, locals=local_crops)
+        self.backbone = backbone
+        self.head = PrototypeHead(backbone.dim, prototypes, hidden, bottleneck)
+        self.patch_head = PrototypeHead(backbone.dim, prototypes, hidden, bottleneck)
+        self.mask_token = nn.Parameter(torch.zeros(backbone.dim))
+        self.teacher = momentum_copy(nn.ModuleDict({"backbone": backbone, "head": self.head, "patch_head": self.patch_head}))
+        self.student_temperature = student_temperature
+        self.teacher_temperature = teacher_temperature
+        self.momentum = (momentum, final_momentum)
+        self.freeze_prototypes = freeze_prototypes
+        self.mask_share = mask_share
+        self.mask_ratio = (least_masked, most_masked)
+        self.weights = (ibot, koleo)
+        self.exports = student_or_teacher(exports)
+
+    @classmethod
+    def rules(cls, at: Situation) -> dict[str, Default]:
+        return prototype_rules(at)
+
+    def forward(self, views: Views) -> Step:
+        ranks = everyone()
+        with torch.no_grad():
+            seen = self.teacher["backbone"](views.globals)
+            if seen.tokens is None:
+                raise RecipeError("backbone.name: DINOv2 hides patches and this network has no map of tokens; take a ViT (vit_…).")
+            target = sinkhorn_knopp(self.teacher["head"](seen.pooled), self.teacher_temperature, ranks)  # (2B, K)
+            mask = views.masks
+            if mask is None:
+                mask = block_masks(len(seen.tokens), seen.tokens.shape[2:], self.mask_share, self.mask_ratio, seen.tokens.device)
+            patch_target = sinkhorn_knopp(self.teacher["patch_head"](hidden(seen.tokens, mask)), self.teacher_temperature, ranks)
+        said = self.backbone(views.globals, mask, self.mask_token)
+        student = [self.head(said.pooled)]
+        if views.locals is not None:
+            with statistics_kept(self.backbone):
+                student.append(self.head(self.backbone.embed(views.locals)))
+        patches = self.patch_head(hidden(said.tokens, mask))
+        dino = cross_view_loss(torch.cat(student), target, self.student_temperature)
+        ibot = ibot_loss(patches, patch_target, mask, self.student_temperature)
+        koleo = torch.stack([koleo_loss(view, ranks) for view in said.pooled.chunk(2)]).sum()
+        loss = dino + self.weights[0] * ibot + self.weights[1] * koleo
+        logs = {"dino_loss": dino.detach(), "ibot_loss": ibot.detach(), "koleo_loss": koleo.detach(), **answers(target)}
+        return Step(loss, logs, said.pooled.detach())
+
+    def before_step(self, progress: float) -> None:
+        if progress < self.freeze_prototypes:
+            self.head.cancel_prototype_gradient()
+            self.patch_head.cancel_prototype_gradient()
+
+    def after_step(self, progress: float) -> None:
+        momentum = cosine(*self.momentum, progress)
+        for name, fast in (("backbone", self.backbone), ("head", self.head), ("patch_head", self.patch_head)):
+            move_towards(self.teacher[name], fast, momentum)
+
+    def exported(self) -> nn.Module:
+        return self.backbone if self.exports == "student" else self.teacher["backbone"]
+
+
+def hidden(tokens: Tensor | None, mask: Tensor) -> Tensor:
+    """The tokens (N, D, *grid) at which `mask` (N, *grid) is True: (M, D)."""
+    assert tokens is not None
+    return tokens.movedim(1, -1)[mask]
+
+
+def ibot_loss(student: Tensor, target: Tensor, mask: Tensor, student_temperature: float) -> Tensor:
+    """Cross entropy at hidden tokens, each weighted by 1 / hidden tokens of its image, over the number of images (iBOT's eq. 2).
+
+    `student`: (M, K) logits and `target`: (M, K) teacher probabilities of the M tokens at which `mask` (N, *grid) is True. In fp32.
+    """
+    with in_fp32(student):
+        cross_entropy = -(target.float() * F.log_softmax(student.float() / student_temperature, dim=-1)).sum(-1)  # (M,)
+        flat = mask.flatten(1)
+        weight = (1.0 / flat.sum(1, keepdim=True).clamp_min(1)).expand(flat.shape)[flat]  # (M,)
+        return (cross_entropy * weight).sum() / len(mask)
+
+
+def koleo_loss(x: Tensor, ranks: Ranks = ALONE) -> Tensor:
+    """KoLeo, the Kozachenko-Leonenko entropy estimator (Sablayrolles et al. 2019, arXiv:1806.03198): -mean log distance to the nearest.
+
+    `x`: (N, D) embeddings of one view on this rank; neighbours are sought on every rank. Exact duplicates take no gradient, and a
+    batch of one has no neighbour: 0. In fp32.
+    """
+    with in_fp32(x):
+        here = F.normalize(x.float(), dim=-1)
+        there = ranks.gather(here[None])[0]  # (world * N, D), gradients kept
+        if len(there) < 2:
+            return here.sum() * 0
+        with torch.no_grad():
+            similarity = here @ there.T
+            itself = ranks.rank * len(here) + torch.arange(len(here), device=x.device)
+            nearest = similarity.scatter(1, itself[:, None], -2.0).argmax(dim=1)
+        square = (here - there[nearest]).square().sum(-1)
+        return -0.5 * square.clamp_min(CLOSEST**2).log().mean()

@@ -1,0 +1,45 @@
+"""Numbers that tell a healthy objective from a collapsed one, label-free and without gradient."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@torch.no_grad()
+def similarities(first: Tensor, second: Tensor) -> dict[str, Tensor]:
+    """Mean cosine of positives and of negatives in this rank's batch, and the spread of the projections: healthy runs keep them apart.
+
+    `first`, `second`: (N, D), row i of one is the positive of row i of the other.
+    """
+    a, b = F.normalize(first.float(), dim=-1), F.normalize(second.float(), dim=-1)
+    positive = (a * b).sum(-1).mean()
+    n = len(a)
+    negative = ((a @ b.T).sum() - n * positive) / max(n * (n - 1), 1)
+    return {"positive_similarity": positive, "negative_similarity": negative, "projection_std": spread(first)}
+
+
+@torch.no_grad()
+def spread(x: Tensor) -> Tensor:
+    """Mean per-dimension standard deviation of unit vectors (N, D), times sqrt(D): 1 when spread evenly, 0 when all are the same."""
+    return F.normalize(x.float(), dim=-1).std(dim=0, unbiased=False).mean() * x.shape[-1] ** 0.5
+
+
+@torch.no_grad()
+def answers(target: Tensor) -> dict[str, Tensor]:
+    """What a teacher tells images apart by. `target`: (N, K) probabilities. All as shares of log K:
+
+    `teacher_entropy` of one answer, `marginal_entropy` of the mean answer, and `information`, their difference: the mutual information
+    of image and answer, 0 when every image gets the same answer, whether one prototype or all of them.
+    """
+    most = math.log(target.shape[-1])
+    each, mean = entropy(target).mean() / most, entropy(target.mean(0)) / most
+    return {"teacher_entropy": each, "marginal_entropy": mean, "information": mean - each}
+
+
+def entropy(p: Tensor) -> Tensor:
+    """Of the last dimension, in nats."""
+    return -(p * p.clamp_min(1e-12).log()).sum(-1)

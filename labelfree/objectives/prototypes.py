@@ -1,0 +1,67 @@
+"""What DINO, iBOT and DINOv2 share: a teacher's answers over prototypes, and size rules for them."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from labelfree.domain import Default
+from labelfree.objectives.base import Situation, in_fp32
+from labelfree.objectives.distributed import ALONE, Ranks
+from labelfree.objectives.momentum import first_momentum
+
+PROTOTYPES = ((20_000, 1024), (50_000, 2048), (100_000, 4096), (500_000, 16_384))  # images below, prototypes
+MOST_PROTOTYPES = 65_536
+COLD, WARM = 0.02, 0.04  # teacher temperatures for 20,000 images and for 100,000
+LONGEST_FREEZE = 1250  # steps
+
+
+def cross_view_loss(student: Tensor, target: Tensor, student_temperature: float) -> Tensor:
+    """Cross entropy between teacher and student, averaged over all pairs of different views (DINO's eq. 3).
+
+    `student`: (V * B, K) logits of all crops, view-major, the global ones first. `target`: (2B, K) teacher probabilities
+    of the two global crops, already balanced and sharpened.
+    """
+    n_globals = 2
+    batch = len(target) // n_globals
+    with in_fp32(student):
+        log_p = F.log_softmax(student.float() / student_temperature, dim=-1).unflatten(0, (-1, batch))  # (V, B, K)
+        q = target.float().unflatten(0, (n_globals, batch))  # (G, B, K)
+        cross_entropy = -torch.einsum("gbk,vbk->gv", q, log_p) / batch
+    same = torch.eye(n_globals, log_p.shape[0], dtype=torch.bool, device=student.device)
+    return cross_entropy[~same].mean()
+
+
+@torch.no_grad()
+def sinkhorn_knopp(logits: Tensor, temperature: float, ranks: Ranks = ALONE, iterations: int = 3) -> Tensor:
+    """Answers (N, K) that use every prototype equally often over the rows of all ranks (Caron et al. 2020, arXiv:2006.09882).
+
+    `logits`: (N, K) of this rank, N may differ between ranks and be 0. In fp32.
+    """
+    scaled = logits.float() / temperature
+    q = torch.exp(scaled - ranks.largest(scaled))
+    rows = ranks.sum(torch.tensor(float(len(q)), device=q.device))
+    q /= ranks.sum(q.sum())
+    for _ in range(iterations):
+        q /= ranks.sum(q.sum(dim=0, keepdim=True)).clamp_min(1e-30) * q.shape[1]  # each prototype holds 1/K
+        q /= q.sum(dim=1, keepdim=True) * rows  # each row holds 1/N
+    return q * rows
+
+
+def prototype_rules(at: Situation) -> dict[str, Default]:
+    """Size rules of DINO and DINOv2, in steps and shares of them."""
+    prototypes = next((k for most, k in PROTOTYPES if at.images < most), MOST_PROTOTYPES)
+    spread = min(max(math.log(at.images / 20_000) / math.log(5), 0.0), 1.0) if at.images else 0.0
+    hidden = max(256, min(2048, 4 * at.dim))
+    freeze = min(0.05, LONGEST_FREEZE / max(at.steps, 1))
+    slowest = 0.99 + 0.006 * spread
+    return {
+        "options.prototypes": Default(prototypes, f"{at.images:,} images fill no more"),
+        "options.hidden": Default(hidden, "four times the backbone's width, from 256 to 2,048"),
+        "options.teacher_temperature": Default(round(COLD + (WARM - COLD) * spread, 4), "sharper answers the fewer the images"),
+        "options.momentum": first_momentum(at, round(slowest, 4)),
+        "options.freeze_prototypes": Default(round(freeze, 5), f"a twentieth of the steps, at most {LONGEST_FREEZE:,}"),
+    }

@@ -1,0 +1,54 @@
+"""SimSiam: Exploring Simple Siamese Representation Learning (Chen and He 2021, arXiv:2011.10566)."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from labelfree.backbones import Backbone
+from labelfree.domain import Default
+from labelfree.objectives.base import Alarm, Crops, Objective, Situation, Step, Views, in_fp32
+from labelfree.objectives.heads import mlp
+from labelfree.objectives.measures import similarities
+
+
+class SimSiam(Objective):
+    """A predictor tells one view's projection from the other's, which takes no gradient. No negatives and no momentum encoder.
+
+    Views: two global crops, each (B, C, *spatial). The predictor's learning rate does not decay (section 4.2 of the paper).
+    """
+
+    backbone: Backbone
+    steady = ("predictor",)
+    cause = "too high a learning rate for a method that only the stop-gradient and the predictor keep from collapse"
+    fix = "lower pretrain.lr, or take a larger pretrain.batch_size"
+    alarms = (Alarm("projection_std", cause, fix, least=0.05),)
+
+    def __init__(self, backbone: Backbone, *, hidden: int = 2048, out: int = 2048, bottleneck: int = 512) -> None:
+        super().__init__()
+        self.crops = Crops(globals=2)
+        self.backbone = backbone
+        self.projector = mlp(backbone.dim, hidden, out, layers=3, norm_out=True)
+        self.predictor = mlp(out, bottleneck, out)
+
+    @classmethod
+    def rules(cls, at: Situation) -> dict[str, Default]:
+        return {
+            "optimiser": Default("sgd", "the paper's; the predictor's rate must not adapt away"),
+            "lr": Default(0.05 * at.batch_size / 256, "0.05 x batch / 256, the paper's"),
+            "weight_decay": Default(1e-4, "the paper's"),
+        }
+
+    def forward(self, views: Views) -> Step:
+        embedded = self.backbone.embed(views.globals)
+        z = self.projector(embedded)
+        p1, p2 = self.predictor(z).chunk(2)
+        z1, z2 = z.detach().chunk(2)  # the stop-gradient
+        loss = negative_cosine(p1, z2) / 2 + negative_cosine(p2, z1) / 2
+        return Step(loss, similarities(z1, z2), embedded.detach())
+
+
+def negative_cosine(p: Tensor, z: Tensor) -> Tensor:
+    """D(p, z), eq. 1 of the paper, averaged over the rows of `p` and `z` (N, D): -1 where they agree. In fp32."""
+    with in_fp32(p):
+        return -F.cosine_similarity(p.float(), z.float(), dim=-1).mean()
