@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.fields import FieldInfo
 
 Auto = Literal["auto"]
 AnyPath = Annotated[Path, Field(strict=False)]  # text becomes a path; nothing else is ever converted
@@ -20,10 +21,24 @@ Metric = Literal["accuracy", "balanced_accuracy", "macro_f1", "auroc"]
 ProtocolName = Literal["knn", "linear"]
 
 
+def _takes_auto(field: FieldInfo) -> bool:
+    return field.is_required() or field.default == "auto"
+
+
 class Section(BaseModel):
     """A block of the recipe. Unknown keys are refused, values are never silently converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _auto_is_the_default(cls, given: Any) -> Any:
+        """`auto` may stand at every key that has a default; where nothing else decides it, it means that default."""
+        if not isinstance(given, dict):
+            return given
+        fields = cls.model_fields
+        plain = {key for key, value in given.items() if value == "auto" and key in fields and not _takes_auto(fields[key])}
+        return {key: value for key, value in given.items() if key not in plain}
 
 
 class Data(Section):
@@ -71,27 +86,38 @@ class BackboneSettings(Section):
 class Pretrain(Section):
     """One pretraining. Rules are in steps and fractions, never in epochs."""
 
-    objective: str = Field("simclr", description="simclr or dino")
-    options: dict[str, Any] = Field(default_factory=dict, description="the objective's own settings, e.g. {temperature: 0.2}")
-    minutes: PositiveFloat | None = Field(None, description="time for each pretraining; resolved to steps on the first ones")
-    steps: PositiveInt | Auto = Field("auto", description="optimiser steps; auto: from `minutes`, else 100 passes over the pool")
+    objective: str = Field("simclr", description="byol, dino, dinov2, moco, moco_v3, simclr, simsiam (docs/methods.md)")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="the objective's own settings, e.g. {temperature: 0.2}; those not named are auto"
+    )
+    minutes: PositiveFloat | None = Field(None, description="longest time for each pretraining; resolved to steps on the first ones")
+    steps: PositiveInt | Auto = Field(
+        "auto", description="optimiser steps; auto: 100 passes over the pool, 1,000 to 100,000, capped by `minutes`"
+    )
     batch_size: PositiveInt | Auto = Field("auto", description="images a step; auto: from the memory, at least four batches a pass")
     size: PositiveInt | Auto = Field("auto", description="side of a global view in pixels; auto: from the images' short side, 32 to 224")
     local_size: PositiveInt | Auto = Field("auto", description="side of a local view in pixels; auto: about half a global view")
-    optimiser: Literal["adamw", "lars"] = "adamw"
-    lr: PositiveFloat | Auto = Field("auto", description="peak learning rate; auto: smaller when continuing from weights")
-    weight_decay: Annotated[float, Field(ge=0)] | Auto = Field("auto", description="of matrices only; auto: 0.04")
-    warmup: Fraction | Auto = Field("auto", description="share of the steps; auto: a tenth")
+    optimiser: Literal["auto", "adamw", "lars", "sgd"] = Field("auto", description="auto: sgd for SimSiam, else adamw")
+    lr: PositiveFloat | Auto = Field(
+        "auto", description="peak learning rate; auto: from optimiser and batch, smaller when continuing from weights"
+    )
+    weight_decay: Annotated[float, Field(ge=0)] | Auto = Field("auto", description="of matrices only; auto: 0.04, with SimSiam's sgd 1e-4")
+    warmup: Fraction | Auto = Field("auto", description="share of the steps; auto: a tenth, at most 2,500 steps")
     head_only: Fraction | Auto = Field(
-        "auto", description="share of the steps in which only the head learns; auto: a tenth when continuing from weights, else none"
+        "auto",
+        description="share of the steps in which only the head learns; auto: a tenth, at most 1,000 steps, when continuing, else none",
     )
     norm: Literal["auto", "frozen", "train"] = Field("auto", description="BatchNorm statistics; auto: frozen when continuing from weights")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on a GPU that has it, else fp32")
     clip_grad: Annotated[float, Field(ge=0)] | Auto = Field("auto", description="largest gradient norm; auto: 3")
     seeds: Annotated[list[int], Field(min_length=1)] = Field([0], description="one pretraining for each")
-    on_collapse: Literal["stop", "warn"] = "stop"
+    on_collapse: Literal["stop", "warn"] = Field("stop", description="three checks in a row that show a collapse save and stop, or warn")
     checkpoint_minutes: PositiveFloat = Field(2.0, description="how often a checkpoint is written")
     check_every: PositiveInt | Auto = Field("auto", description="steps between health checks; auto: a fiftieth of the steps")
+    watch_labels: bool = Field(
+        False,
+        description="kNN accuracy of the labelled training rows among themselves at every check; shown only, never chooses anything",
+    )
 
 
 class ArmSpec(Section):

@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 
-def block_masks(
-    n: int, grid: Sequence[int], share: float, ratio: tuple[float, float], device: torch.device | str = "cpu"
-) -> Tensor:
+def block_masks(n: int, grid: Sequence[int], share: float, ratio: tuple[float, float], device: torch.device | str = "cpu") -> Tensor:
     """(n, *grid) bool: in a `share` of the images, one block of tokens is hidden, the size of `ratio` of the grid, drawn evenly.
 
     A block is the tokens nearest to a random one in a maximum norm with randomly stretched axes, so that it has exactly as many

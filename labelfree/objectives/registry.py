@@ -36,13 +36,15 @@ def objective_options(name: str) -> dict[str, Any]:
 
 
 def check_options(name: str, options: dict[str, Any]) -> None:
-    """Raises RecipeError for a keyword the objective does not have or a value of another type."""
+    """Raises RecipeError for a keyword the objective does not have or a value of another type; `auto` may stand for any."""
     known = objective_options(name)
     for key, value in options.items():
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
             hint = f"did you mean pretrain.options.{near[0]}?" if near else f"it has {', '.join(known)}."
             raise RecipeError(f"pretrain.options.{key} is not a setting of {name}; {hint}")
+        if value == "auto":
+            continue
         wanted = type(known[key])
         if not isinstance(value, (int, float) if wanted is float else wanted) or (isinstance(value, bool) and wanted is not bool):
             raise RecipeError(f"pretrain.options.{key}: {value!r} is not a {wanted.__name__} (default {known[key]!r}).")

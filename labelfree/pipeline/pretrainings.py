@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
 from labelfree.backbones import Backbone
 from labelfree.backbones.weights import LoadedBackbone, WeightCard, load, save
 from labelfree.errors import DataError
-from labelfree.objectives.registry import objective_options
 from labelfree.pipeline.folder import RunFolder
+from labelfree.pipeline.plans import plan_of, reasons, recipe_values
 from labelfree.pipeline.preparing import Prepared, reader_settings
 from labelfree.pipeline.starts import Starts
-from labelfree.planning.resolving import Resolved, resolve_pretrain, steps_for
+from labelfree.planning.resolving import Network, Resolved, resolve_pretrain
 from labelfree.pretraining.fit import fit, seconds_per_step
 from labelfree.pretraining.job import Job, Plan
+from labelfree.pretraining.labelled import LabelledImages
 from labelfree.progress import Progress
 from labelfree.recipe import Recipe
 from labelfree.training.files import read_json, write_json
 from labelfree.transfer.arms import ARMS
 from labelfree.views import Normalise, ViewPipeline
-
-CHECKS = 50  # health checks a run, unless the recipe says otherwise
 
 
 @dataclass(frozen=True)
@@ -44,19 +44,11 @@ class Pretrainings:
         """The recipe with what `auto` keys of the pretraining became; keys that differ between arms stay `auto` (plan.json has all)."""
         if not self.jobs:
             return recipe
-        found = [_values(job.plan) for job in self.jobs]
+        found = [recipe_values(job.plan) for job in self.jobs]
         values = {key: value for key, value in found[0].items() if all(other[key] == value for other in found)}
         if "steps" in values:
             values["minutes"] = None  # done with: the steps are what counts
         return recipe.model_copy(update={"pretrain": recipe.pretrain.model_copy(update=values)})
-
-
-def _values(plan: Plan) -> dict[str, Any]:
-    """A plan in the recipe's words."""
-    same = ("steps", "batch_size", "size", "local_size", "lr", "weight_decay", "precision", "clip_grad", "check_every", "options")
-    norm = "frozen" if plan.frozen_norm else "train"
-    shares = {key: getattr(plan, key) / plan.steps for key in ("warmup", "head_only")}
-    return {**{key: getattr(plan, key) for key in same}, **shares, "norm": norm}
 
 
 def pretrained_arms(recipe: Recipe) -> list[str]:
@@ -73,25 +65,32 @@ def plan_pretrainings(recipe: Recipe, prepared: Prepared, starts: Starts, folder
     if stored.get("data", prepared.fingerprint.digest) != prepared.fingerprint.digest:
         raise DataError(f"{folder.path}: begun on other images than data.root and data.labels give now; start a new folder with --out.")
     views = view_pipeline(prepared, starts)
+    labelled = watched_labels(prepared, starts, recipe.seed) if recipe.pretrain.watch_labels else None
     jobs = []
     for arm in pretrained_arms(recipe):
         continues = ARMS[arm].init == "imagenet" and recipe.backbone.init != "random"
-        resolved = resolve_pretrain(
-            recipe.pretrain, len(prepared.entries), prepared.fingerprint, prepared.domain.plan(prepared.fingerprint), continues
-        )
+        resolve = _resolver(recipe, prepared, starts, continues)
         for seed in recipe.pretrain.seeds:
             start = _Start(starts, recipe.backbone.init if continues else "random", seed)
-            draft = Job(arm, _draft(recipe, resolved, seed), prepared.pool, prepared.entries, views, start, folder.path)
+            draft = Job(arm, plan_of(recipe, resolve(None), seed), prepared.pool, prepared.entries, views, start, folder.path, labelled)
             key = f"{arm}-{seed}"
             if key not in plans:
                 same = next((made for name, made in plans.items() if name.startswith(f"{arm}-")), None)
                 seconds = same["seconds_per_step"] if same else _timed(draft, say)
-                plan, why = _with_steps(draft.plan, recipe, resolved, len(prepared.entries), seconds)
-                plans[key] = plan.to_dict()
-                sentences += [] if same else _reasons(arm, plan, why, resolved)
+                resolved = resolve(seconds)
+                plans[key] = plan_of(recipe, resolved, seed, seconds).to_dict()
+                sentences += [] if same else reasons(arm, resolved)
                 write_json(file, {"data": prepared.fingerprint.digest, "plans": plans, "sentences": sentences})
-            jobs.append(replace(draft, plan=Plan(**plans[key])))
+            jobs.append(replace(draft, plan=replace(Plan(**plans[key]), on_collapse=recipe.pretrain.on_collapse)))
     return Pretrainings(tuple(jobs), tuple(sentences))
+
+
+def _resolver(recipe: Recipe, prepared: Prepared, starts: Starts, continues: bool) -> Callable[[float | None], Resolved]:
+    """Resolves the pretraining's keys for the seconds that a step takes; None before that is known."""
+    backbone = starts.network("random", 0)
+    network = Network(backbone.dim, backbone.transformer, continues)
+    suggested = prepared.domain.plan(prepared.fingerprint)
+    return partial(resolve_pretrain, recipe.pretrain, len(prepared.entries), prepared.fingerprint, suggested, network)
 
 
 @dataclass(frozen=True)
@@ -113,55 +112,19 @@ def view_pipeline(prepared: Prepared, starts: Starts) -> ViewPipeline:
     return ViewPipeline(prepared.domain.augment(data), Normalise(reading.mean, reading.std), data.scale, data.offset)
 
 
-def _draft(recipe: Recipe, resolved: Resolved, seed: int) -> Plan:
-    """All but what depends on the time a step takes."""
-    settings = recipe.pretrain
-    return Plan(
-        objective=settings.objective,
-        options={**objective_options(settings.objective), **settings.options},
-        steps=1,
-        batch_size=resolved["batch_size"],
-        size=resolved["size"],
-        local_size=resolved["local_size"],
-        optimiser=settings.optimiser,
-        lr=resolved["lr"],
-        weight_decay=resolved["weight_decay"],
-        warmup=0,
-        head_only=0,
-        frozen_norm=resolved["norm"] == "frozen",
-        precision=resolved["precision"],
-        clip_grad=resolved["clip_grad"],
-        check_every=1,
-        checkpoint_minutes=settings.checkpoint_minutes,
-        on_collapse=settings.on_collapse,
-        base=recipe.seed,
-        seed=seed,
-        threads=torch.get_num_threads(),
-    )
+def watched_labels(prepared: Prepared, starts: Starts, seed: int) -> LabelledImages | None:
+    """Labelled training images for `pretrain.watch_labels`, read as the comparison reads them; None where there are none."""
+    if prepared.images is None or prepared.question is None:
+        return None
+    asked = prepared.question
+    groups = np.unique(asked.group_names, return_inverse=True)[1]
+    chosen = LabelledImages(prepared.images, asked.train, asked.targets[asked.train], groups[asked.train], starts.reading())
+    return chosen.sample(seed)
 
 
 def _timed(draft: Job, say: Progress) -> float:
     say.say(f"Timing the first steps of {draft.plan.objective} for {draft.arm}, {draft.plan.batch_size} images a batch.")
     return seconds_per_step(draft)
-
-
-def _with_steps(draft: Plan, recipe: Recipe, resolved: Resolved, count: int, seconds: float) -> tuple[Plan, str]:
-    settings = recipe.pretrain
-    steps, why = steps_for(settings, count, draft.batch_size, seconds)
-    plan = replace(
-        draft,
-        steps=steps,
-        warmup=max(1, round(resolved["warmup"] * steps)),
-        head_only=round(resolved["head_only"] * steps),
-        check_every=max(1, steps // CHECKS) if settings.check_every == "auto" else settings.check_every,
-        seconds_per_step=seconds,
-    )
-    return plan, why
-
-
-def _reasons(arm: str, plan: Plan, why: str, resolved: Resolved) -> list[str]:
-    shown = [("steps", plan.steps, why), *((key, value, resolved.reasons[key]) for key, value in resolved.values.items())]
-    return [f"{arm}: pretrain.{key} = {f'{value:g}' if isinstance(value, float) else value} ({reason})." for key, value, reason in shown]
 
 
 def carry_out(job: Job, recipe: Recipe, prepared: Prepared, folder: RunFolder, say: Progress) -> Path:

@@ -10,15 +10,21 @@ from typing import Any
 import torch
 
 from labelfree.domain import Default, Defaults, Fingerprint
-from labelfree.objectives.registry import check_options
+from labelfree.objectives.base import Situation
+from labelfree.objectives.registry import check_options, objective_class, objective_options
 from labelfree.recipe import Pretrain
 
-PASSES = 100  # over the pool, where neither minutes nor steps are given
+PASSES = 100  # over the pool
+FEWEST_STEPS, MOST_STEPS = 1_000, 100_000
+CHECKS = 50  # health checks a run
+LONGEST_WARMUP, LONGEST_HEAD_ONLY = 2_500, 1_000  # steps
+BATCH = 128  # at which the rates below hold
+USUAL = "usual for the method"
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """Values for the keys of `pretrain` that were `auto`, and why."""
+    """Values for the keys of `pretrain` that may be `auto`, and why. Those of the objective's own are `options.<name>`."""
 
     values: Mapping[str, Any]
     reasons: Mapping[str, str]
@@ -26,49 +32,98 @@ class Resolved:
     def __getitem__(self, key: str) -> Any:
         return self.values[key]
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The objective's keywords."""
+        return {key.removeprefix("options."): value for key, value in self.values.items() if key.startswith("options.")}
 
-def resolve_pretrain(settings: Pretrain, count: int, fingerprint: Fingerprint, domain: Defaults, continues: bool) -> Resolved:
-    """Every `auto` key of `settings` for a pool of `count` entries.
 
-    `domain`: the domain's own suggestions, which win over the rules here. `continues`: the backbone starts from weights.
+@dataclass(frozen=True)
+class Network:
+    """What the rules need to know of the network: its width, whether it is a ViT, whether it starts from weights."""
+
+    dim: int
+    transformer: bool
+    continues: bool
+
+
+def resolve_pretrain(
+    settings: Pretrain,
+    images: int,
+    fingerprint: Fingerprint,
+    domain: Defaults,
+    network: Network,
+    seconds_per_step: float | None = None,
+) -> Resolved:
+    """Every key of `settings` that may be `auto`, for a pool of `images` entries.
+
+    What the recipe says comes first, then the domain's suggestions, the objective's, and the rules here. Without `seconds_per_step`
+    the number of steps is provisional: `minutes` do not cap it yet. Raises RecipeError for options that the objective does not have.
     """
     check_options(settings.objective, settings.options)
-    rules = _rules(settings, count, fingerprint, continues)
     suggested = {key.removeprefix("pretrain."): value for key, value in domain.items() if key.startswith("pretrain.")}
-    chosen: dict[str, Any] = {}
-    reasons: dict[str, str] = {}
-    for key, rule in {**rules, **suggested}.items():
-        given = getattr(settings, key)
-        chosen[key] = rule.value if given == "auto" else given
-        reasons[key] = rule.reason if given == "auto" else "the recipe says so"
-    return Resolved(chosen, reasons)
+    batch = _chosen("batch_size", settings, {"batch_size": _batch(images)} | suggested)
+    steps = _steps(settings, images, batch.value, seconds_per_step)
+    at = Situation(images, batch.value, steps.value, network.dim, network.continues, network.transformer)
+    advice = objective_class(settings.objective).rules(at)
+    optimiser = _chosen("optimiser", settings, {"optimiser": Default("adamw", "steady on small data and on every network")} | advice)
+    if "optimiser" in advice and optimiser.value != advice["optimiser"].value:  # its rates belong to its optimiser
+        advice = {key: default for key, default in advice.items() if key not in ("lr", "weight_decay")}
+    usual = {f"options.{name}": Default(value, USUAL) for name, value in objective_options(settings.objective).items()}
+    rules = {**_rules(at, fingerprint, optimiser.value), **usual, **advice, **suggested}
+    chosen = {key: _chosen(key, settings, rules) for key in rules}
+    chosen = {"steps": steps} | chosen | {"batch_size": batch, "optimiser": optimiser}
+    return Resolved({key: found.value for key, found in chosen.items()}, {key: found.reason for key, found in chosen.items()})
 
 
-def _rules(settings: Pretrain, count: int, fingerprint: Fingerprint, continues: bool) -> dict[str, Default]:
+def _chosen(key: str, settings: Pretrain, rules: Mapping[str, Default]) -> Default:
+    """What the recipe says, or the rule."""
+    option = key.removeprefix("options.")
+    given = getattr(settings, key) if option == key else settings.options.get(option, "auto")
+    return rules[key] if given == "auto" else Default(given, "the recipe says so")
+
+
+def _rules(at: Situation, fingerprint: Fingerprint, optimiser: str) -> dict[str, Default]:
+    """Rules that hold for every objective."""
     side = min(fingerprint.smallest[-2:])
     size = max(32, min(224, side // 32 * 32))
     cuda = torch.cuda.is_available()
     bf16 = cuda and torch.cuda.is_bf16_supported()
+    warmup = min(0.1, LONGEST_WARMUP / at.steps)
+    head_only = min(0.1, LONGEST_HEAD_ONLY / at.steps)
     return {
-        "batch_size": Default(min(batch_for_memory(cuda), max(8, count // 4)), "fits the memory with room; at least four batches a pass"),
         "size": Default(size, f"images are {side} px on their short side"),
         "local_size": Default(max(32, size // 2 // 16 * 16), "half a global view"),
-        "lr": _rate(settings.optimiser, continues),
+        "lr": _rate(optimiser, at),
         "weight_decay": Default(0.04, "matrices only; norms and biases are not decayed"),
-        "warmup": Default(0.1, "a tenth of the steps"),
-        "head_only": Default(0.1, "a random head would first destroy good weights") if continues else Default(0.0, "nothing to protect"),
+        "warmup": Default(warmup, f"a tenth of the steps, at most {LONGEST_WARMUP:,}"),
+        "head_only": Default(head_only, f"a random head would first destroy good weights: a tenth, at most {LONGEST_HEAD_ONLY:,} steps")
+        if at.continues
+        else Default(0.0, "nothing to protect"),
         "norm": Default("frozen", "BatchNorm statistics of the weights are worth keeping on a small pool")
-        if continues
+        if at.continues
         else Default("train", "there are none to keep"),
         "precision": Default("bf16", "the GPU has bf16") if bf16 else Default("fp32", "fp32 with channels-last measured fastest on CPUs"),
         "clip_grad": Default(3.0, "as DINO; a guard against rare spikes"),
+        "check_every": Default(max(1, at.steps // CHECKS), f"{CHECKS} health checks a run"),
     }
 
 
-def _rate(optimiser: str, continues: bool) -> Default:
+def _rate(optimiser: str, at: Situation) -> Default:
+    """AdamW's rate goes with the square root of the batch (Malladi et al. 2022, arXiv:2205.10287), that of the others with the batch."""
+    linear, root = at.batch_size / 256, (at.batch_size / BATCH) ** 0.5
     if optimiser == "lars":
-        return Default(0.3, "LARS scales each layer's own steps (You et al. 2017)")
-    return Default(2e-4, "small steps keep what the weights know") if continues else Default(1e-3, "AdamW from random weights")
+        return Default(0.3 * linear, "0.3 x batch / 256, as SimCLR; LARS scales each layer's own steps (You et al. 2017)")
+    if optimiser == "sgd":
+        return Default(0.05 * linear, "0.05 x batch / 256")
+    base, why = (2e-4, "small steps keep what the weights know") if at.continues else (1e-3, "from random weights")
+    return Default(base * root, f"{base:g} x sqrt(batch / {BATCH}): {why}")
+
+
+def _batch(images: int) -> Default:
+    return Default(
+        min(batch_for_memory(torch.cuda.is_available()), max(8, images // 4)), "fits the memory with room; at least four batches a pass"
+    )
 
 
 def batch_for_memory(cuda: bool) -> int:
@@ -86,14 +141,18 @@ def _memory_gb() -> float:
         return 16.0
 
 
-def steps_for(settings: Pretrain, count: int, batch_size: int, seconds_per_step: float) -> tuple[int, str]:
-    """The number of optimiser steps and its reason: `steps`, else `minutes` (the two together: the smaller), else PASSES over the pool."""
-    by_time = None if settings.minutes is None else max(10, int(settings.minutes * 60 / max(seconds_per_step, 1e-6)))
+def _steps(settings: Pretrain, images: int, batch_size: int, seconds_per_step: float | None) -> Default:
+    """The number of optimiser steps: the recipe's, else PASSES over the pool; `minutes` cap either."""
+    passes = min(MOST_STEPS, max(FEWEST_STEPS, PASSES * images // batch_size))
     if settings.steps != "auto":
-        if by_time is not None and by_time < settings.steps:
-            return by_time, f"{settings.minutes:g} minutes at {seconds_per_step:.2f} s a step, fewer than the {settings.steps} asked for"
-        return settings.steps, "the recipe says so"
-    if by_time is not None:
-        return by_time, f"{settings.minutes:g} minutes at {seconds_per_step:.2f} s a step, as timed on this machine"
-    steps = max(100, PASSES * count // batch_size)
-    return steps, f"{PASSES} passes over {count} images"
+        wanted = Default(settings.steps, "the recipe says so")
+    else:
+        bounds = f"at least {FEWEST_STEPS:,} and at most {MOST_STEPS:,} steps"
+        wanted = Default(passes, f"{PASSES} passes over {images:,} images, {bounds}")
+    if settings.minutes is None or seconds_per_step is None:
+        return wanted
+    in_time = max(10, int(settings.minutes * 60 / max(seconds_per_step, 1e-6)))
+    timed = f"{settings.minutes:g} minutes at {seconds_per_step:.2f} s a step, as timed on this machine"
+    if in_time < wanted.value:
+        return Default(in_time, timed)
+    return Default(wanted.value, f"{wanted.reason}; {settings.minutes:g} minutes would do for {in_time:,}")
