@@ -1,0 +1,189 @@
+"""Several processes of one run, as torchrun or srun start them: which one this is, and what all of them do together.
+
+An ordinary process is alone: it starts no group, and every function here answers for it alone. Imports torch only where it is needed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from labelfree.errors import RecipeError, TrainingError
+
+T = TypeVar("T")
+
+MEETING = timedelta(minutes=10)  # for all to have started
+PATIENCE = timedelta(days=2)  # for the others while the first reads the images
+
+
+@dataclass(frozen=True)
+class Place:
+    """One process of a run: `rank` of `world`, `local` among those of its machine. `address`, `port`: where the first one listens."""
+
+    rank: int = 0
+    world: int = 1
+    local: int = 0
+    address: str = "127.0.0.1"
+    port: int = 0
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that prepares, writes and speaks."""
+        return self.rank == 0
+
+
+def place() -> Place:
+    """What torchrun (RANK, WORLD_SIZE, ...) or srun (SLURM_STEP_NUM_TASKS, SLURM_PROCID, ...) says; alone without them.
+
+    A batch script's own process has SLURM_NTASKS too, so only what a step of srun sets is believed.
+    """
+    said = os.environ
+    if int(said.get("WORLD_SIZE", 1)) > 1 and "RANK" in said:
+        rank, world, local = int(said["RANK"]), int(said["WORLD_SIZE"]), int(said.get("LOCAL_RANK", 0))
+        return Place(rank, world, local, said.get("MASTER_ADDR", "127.0.0.1"), int(said.get("MASTER_PORT", 29500)))
+    if int(said.get("SLURM_STEP_NUM_TASKS", 1)) > 1 and "SLURM_PROCID" in said:
+        rank, world, local = int(said["SLURM_PROCID"]), int(said["SLURM_STEP_NUM_TASKS"]), int(said.get("SLURM_LOCALID", 0))
+        port = 15000 + (int(said.get("SLURM_JOB_ID", 0)) + 7919 * int(said.get("SLURM_STEP_ID", 0))) % 10000
+        return Place(rank, world, local, said.get("MASTER_ADDR", _first_node(said)), int(said.get("MASTER_PORT", port)))
+    return Place()
+
+
+def _first_node(said: os._Environ[str]) -> str:
+    from lightning.fabric.plugins.environments import SLURMEnvironment
+
+    nodes = said.get("SLURM_STEP_NODELIST") or said.get("SLURM_NODELIST") or "127.0.0.1"
+    return SLURMEnvironment.resolve_root_node_address(nodes)
+
+
+@contextmanager
+def together() -> Iterator[Place]:
+    """Within: the processes that the launcher started are one group. Alone, or in a group that is there already, nothing is started.
+
+    The first process that fails claims the right to speak of it; what follows from it elsewhere stays unsaid.
+    """
+    import torch.distributed as dist
+
+    here = place()
+    if here.world == 1 or dist.is_initialized():
+        yield here
+        return
+    store = _meet(here)
+    try:
+        _no_device_twice(here)
+        yield here
+    except BaseException as error:
+        _Speaker.may = _claimed(store)
+        if isinstance(error, RuntimeError) and (isinstance(error, dist.DistError) or "gloo" in str(error)):
+            raise TrainingError(
+                f"process {here.rank} of {here.world} lost another one, which ended without a word (out of memory, or killed?)."
+            ) from error
+        raise  # the group is left as it is: taking it down in order would wait for the others
+    dist.destroy_process_group()
+
+
+def _meet(here: Place) -> Any:
+    """Start the group: gloo for tensors on the processor, NCCL for those on GPUs. Returns the store that all share."""
+    import torch
+    import torch.distributed as dist
+
+    cuda = torch.cuda.is_available()
+    if cuda:
+        torch.cuda.set_device(here.local % torch.cuda.device_count())
+    address = f"[{here.address}]" if ":" in here.address else here.address
+    try:
+        store, rank, world = next(dist.rendezvous(f"tcp://{address}:{here.port}", here.rank, here.world, timeout=MEETING))
+        store = dist.PrefixStore(f"labelfree-{_Speaker.groups}", store)
+        _Speaker.groups += 1
+        dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", store=store, rank=rank, world_size=world, timeout=PATIENCE)
+    except (RuntimeError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingError(f"process {here.rank} of {here.world} cannot reach {here.address}:{here.port} ({reason}).") from error
+    return store
+
+
+def _no_device_twice(here: Place) -> None:
+    """Raises RecipeError when two processes were given one GPU."""
+    import platform
+
+    import torch
+
+    if not torch.cuda.is_available():
+        return
+    card = torch.cuda.get_device_properties(torch.cuda.current_device())
+    cards = gathered((platform.node(), str(getattr(card, "uuid", torch.cuda.current_device()))))
+    if len(set(cards)) < here.world:
+        raise RecipeError(
+            f"{here.world} processes share {len(set(cards))} GPU{'s' if len(set(cards)) > 1 else ''}: start one a GPU, "
+            "or set CUDA_VISIBLE_DEVICES= to train on the processors."
+        )
+
+
+class _Speaker:
+    """Who may speak of a failure, and how many groups this process has been in."""
+
+    may: bool | None = None
+    groups = 0
+
+
+def _claimed(store: Any) -> bool:
+    try:
+        return bool(store.add("failed", 1) == 1)
+    except RuntimeError:  # the first process kept the store and is gone: it has spoken
+        return False
+
+
+def may_speak() -> bool:
+    """Whether an error that ends this process is to be printed: once for all, by the process it befell first."""
+    return place().first if _Speaker.may is None else _Speaker.may
+
+
+def agreed(flag: bool) -> bool:
+    """True on all processes when it is true on any of them. All must ask, in the same order."""
+    if _alone():
+        return flag
+    import torch
+    import torch.distributed as dist
+
+    vote = torch.tensor(int(flag), device=_device())
+    dist.all_reduce(vote, dist.ReduceOp.MAX)
+    return bool(vote)
+
+
+def broadcast(value: T) -> T:
+    """The first process's `value`, on all. All must ask, in the same order."""
+    if _alone():
+        return value
+    import torch.distributed as dist
+
+    carried: list[Any] = [value]
+    dist.broadcast_object_list(carried, src=0, device=_device())
+    return carried[0]  # type: ignore[no-any-return]
+
+
+def gathered(value: T) -> list[T]:
+    """Every process's `value`, in the order of ranks, on all. All must ask, in the same order."""
+    if _alone():
+        return [value]
+    import torch.distributed as dist
+
+    values: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(values, value)
+    return values
+
+
+def _alone() -> bool:
+    import torch.distributed as dist
+
+    return not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1
+
+
+def _device() -> Any:
+    """Where small numbers are exchanged: on the processor, unless a group of the user's own knows GPUs alone."""
+    import torch
+    import torch.distributed as dist
+
+    return torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")
