@@ -69,7 +69,7 @@ class DINOv2(Objective):
         self.backbone = backbone
         self.head = PrototypeHead(backbone.dim, prototypes, hidden, bottleneck)
         self.patch_head = PrototypeHead(backbone.dim, prototypes, hidden, bottleneck)
-        self.mask_token = nn.Parameter(torch.zeros(backbone.dim))
+        self.mask_token = nn.Parameter(torch.zeros(backbone.dim)) if backbone.transformer else None
         self.teacher = momentum_copy(nn.ModuleDict({"backbone": backbone, "head": self.head, "patch_head": self.patch_head}))
         self.student_temperature = student_temperature
         self.teacher_temperature = teacher_temperature
@@ -153,7 +153,7 @@ def koleo_loss(x: Tensor, ranks: Ranks = ALONE) -> Tensor:
             return here.sum() * 0
         with torch.no_grad():
             similarity = here @ there.T
-            itself = ranks.rank * len(here) + torch.arange(len(here), device=x.device)
+            itself = ranks.columns(len(here), x.device)
             nearest = similarity.scatter(1, itself[:, None], -2.0).argmax(dim=1)
         square = (here - there[nearest]).square().sum(-1)
         return -0.5 * square.clamp_min(CLOSEST**2).log().mean()

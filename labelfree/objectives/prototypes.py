@@ -39,16 +39,15 @@ def cross_view_loss(student: Tensor, target: Tensor, student_temperature: float)
 def sinkhorn_knopp(logits: Tensor, temperature: float, ranks: Ranks = ALONE, iterations: int = 3) -> Tensor:
     """Answers (N, K) that use every prototype equally often over the rows of all ranks (Caron et al. 2020, arXiv:2006.09882).
 
-    `logits`: (N, K) of this rank, N may differ between ranks and be 0. In fp32.
+    `logits`: (N, K) of this rank, N may differ between ranks and be 0. In the logarithmic domain, where nothing overflows at low
+    temperatures and the numbers of rows and prototypes cancel. In fp32.
     """
-    scaled = logits.float() / temperature
-    q = torch.exp(scaled - ranks.largest(scaled))
-    rows = ranks.sum(torch.tensor(float(len(q)), device=q.device))
-    q /= ranks.sum(q.sum())
+    log_q = logits.float() / temperature
     for _ in range(iterations):
-        q /= ranks.sum(q.sum(dim=0, keepdim=True)).clamp_min(1e-30) * q.shape[1]  # each prototype holds 1/K
-        q /= q.sum(dim=1, keepdim=True) * rows  # each row holds 1/N
-    return q * rows
+        used = ranks.gather_constant(log_q.logsumexp(0)[None, None]).logsumexp(1)  # (1, K), over the rows of every rank
+        log_q = log_q - used  # every prototype is used equally often
+        log_q = log_q - log_q.logsumexp(1, keepdim=True)  # every row is a distribution
+    return log_q.exp()
 
 
 def prototype_rules(at: Situation) -> dict[str, Default]:

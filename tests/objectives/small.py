@@ -1,0 +1,81 @@
+"""Small networks, views and objectives for tests: seconds on one core."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from labelfree.backbones import Backbone, build
+from labelfree.backbones.base import Features
+from labelfree.objectives import Objective, Views
+from labelfree.objectives.registry import objective_class, objective_options
+
+SMALL = {"hidden": 32, "out": 16, "bottleneck": 16, "prototypes": 32, "queue": 24, "local_crops": 2}
+VIT = {"embed_dim": 32, "depth": 2, "num_heads": 2, "patch_size": 8, "img_size": 32}
+
+
+def cnn(channels: int = 3) -> Backbone:
+    torch.manual_seed(0)
+    return build("resnet10t", channels)
+
+
+def vit(channels: int = 3) -> Backbone:
+    torch.manual_seed(0)
+    return build("vit_tiny_patch16_224", channels, options=VIT)
+
+
+class Volumes(nn.Module):
+    """A 3D network with the backbone's contract: two convolutions with BatchNorm, tokens from the last."""
+
+    dim = 16
+    transformer = False
+
+    def __init__(self, channels: int = 1) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Conv3d(channels, 8, 3, stride=2, padding=1), nn.BatchNorm3d(8), nn.ReLU(), nn.Conv3d(8, 16, 3, stride=2, padding=1)
+        )
+
+    def patch_embedding(self) -> None:
+        return None
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, mask_token: Tensor | None = None) -> Features:
+        if mask is not None:
+            x = x * (1 - nn.functional.interpolate(mask[:, None].float(), size=x.shape[2:]))
+        tokens = self.net(x)
+        return Features(tokens.mean((2, 3, 4)), tokens)
+
+    def embed(self, x: Tensor) -> Tensor:
+        return self.forward(x).pooled
+
+
+def small(name: str, backbone: Any, **options: Any) -> Objective:
+    """The objective called `name` with narrow heads, in training mode."""
+    torch.manual_seed(1)
+    known = objective_options(name)
+    given = {key: value for key, value in SMALL.items() if key in known} | options
+    return objective_class(name)(backbone, **given).train()
+
+
+def views(objective: Objective, batch: int = 6, channels: int = 3, side: int = 32, axes: int = 2, seed: int = 2) -> Views:
+    """Random views as the objective wants them, local ones of half the side."""
+    draw = torch.Generator().manual_seed(seed)
+    crops = objective.crops
+    big = torch.randn(crops.globals * batch, channels, *(side,) * axes, generator=draw)
+    little = torch.randn(crops.locals * batch, channels, *(side // 2,) * axes, generator=draw) if crops.locals else None
+    return Views(big, little)
+
+
+def take_step(objective: Objective, batch: Views, progress: float = 0.5, rate: float = 0.1) -> Tensor:
+    """One step of gradient descent, with the hooks that training calls. Returns the loss before it."""
+    learning = [p for p in objective.parameters() if p.requires_grad]
+    optimiser = torch.optim.SGD(learning, lr=rate)
+    step = objective(batch)
+    optimiser.zero_grad()
+    step.loss.backward()
+    objective.before_step(progress)
+    optimiser.step()
+    objective.after_step(progress)
+    return step.loss.detach()
