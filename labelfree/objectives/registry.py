@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from labelfree.backbones import Backbone
@@ -14,15 +15,20 @@ from labelfree.objectives.base import Objective
 GROUP = "labelfree.objectives"
 
 
+@cache
+def _installed() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
 def objective_names() -> list[str]:
     """Names of the installed objectives."""
-    return sorted(point.name for point in entry_points(group=GROUP))
+    return sorted(_installed())
 
 
 def objective_class(name: str) -> type[Objective]:
     """The objective called `name`. Raises RecipeError that lists what is installed."""
-    for point in entry_points(group=GROUP, name=name):
-        found: type[Objective] = point.load()
+    if name in _installed():
+        found: type[Objective] = _installed()[name].load()
         return found
     near = difflib.get_close_matches(name, objective_names(), 1)
     hint = f"did you mean {near[0]}?" if near else f"installed: {', '.join(objective_names())}."

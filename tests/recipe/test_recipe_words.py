@@ -12,7 +12,7 @@ from labelfree.recipe_words import expected, explained, fields_at, json_schema, 
 def test_words_say_range_and_alternatives():
     assert expected(("pretrain", "steps")) == "a whole number above 0 or auto"
     assert expected(("data", "max_skipped")) == "a number from 0 to 1"
-    assert expected(("pretrain", "optimiser")) == "one of adamw, lars"
+    assert expected(("pretrain", "optimiser")) == "one of auto, adamw, lars, sgd"
     assert expected(("evaluate", "sizes")) == "a list, each a whole number above 0 or auto"
 
 

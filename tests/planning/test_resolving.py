@@ -1,0 +1,112 @@
+"""What `auto` becomes, for any number of images: within bounds, monotone, and a warm-up that is shorter than the run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelfree.domain import Default, Fingerprint
+from labelfree.errors import RecipeError
+from labelfree.objectives.registry import objective_names, objective_options
+from labelfree.pipeline.plans import plan_of, reasons, recipe_values
+from labelfree.planning.resolving import Network, Resolved, resolve_pretrain
+from labelfree.recipe import Pretrain, Recipe
+
+NAMES = objective_names()
+IMAGES = st.integers(1, 10**6)
+NETWORKS = st.builds(Network, dim=st.sampled_from([128, 384, 1280]), transformer=st.booleans(), continues=st.booleans())
+CONTINUING = Network(dim=1280, transformer=False, continues=True)
+
+
+def of(objective: str, images: int, network: Network = CONTINUING, seconds: float | None = None, **settings: Any) -> Resolved:
+    side = Fingerprint(images, ("r",), "uint8", "dn", (1.0,), (0.0,), (64, 64), (64, 64), (0.0,), (1.0,))
+    return resolve_pretrain(Pretrain(objective=objective, **settings), images, side, {}, network, seconds)
+
+
+@given(objective=st.sampled_from(NAMES), images=IMAGES, network=NETWORKS, minutes=st.floats(0.1, 1000), seconds=st.floats(0.001, 60))
+def test_every_value_is_within_bounds(objective: str, images: int, network: Network, minutes: float, seconds: float) -> None:
+    found = of(objective, images, network, seconds, minutes=minutes)
+    assert 8 <= found["batch_size"] <= 512
+    assert 10 <= found["steps"] <= 100_000
+    assert found["steps"] == 10 or found["steps"] * seconds <= 60 * minutes * (1 + 1e-6)
+    assert 1e-6 < found["lr"] < 0.5 and 0 <= found["weight_decay"] <= 0.1
+    assert 0 <= found["head_only"] <= 0.1 and 0 < found["warmup"] <= 0.1
+    plan = plan_of(Recipe(domain="satellite", pretrain=Pretrain(objective=objective)), found, 0)
+    assert plan.warmup + plan.head_only < plan.steps
+    assert 1 <= plan.check_every <= plan.steps
+    options = found.options
+    assert options.keys() == objective_options(objective).keys()
+    assert 0.9 <= options.get("momentum", 0.9) <= options.get("final_momentum", 1.0) <= 1.0
+    assert 0.02 <= options.get("teacher_temperature", 0.02) <= 0.04 < options.get("student_temperature", 0.1)
+    assert 1024 <= options.get("prototypes", 1024) <= 65_536
+    assert options.get("queue", 0) <= max(images, found["batch_size"])
+    assert options.get("freeze_prototypes", 0.0) * found["steps"] <= 1250 + 1e-6
+
+
+@given(objective=st.sampled_from(NAMES), pair=st.tuples(IMAGES, IMAGES), network=NETWORKS)
+def test_more_images_never_get_less(objective: str, pair: tuple[int, int], network: Network) -> None:
+    few, many = (of(objective, images, network) for images in sorted(pair))
+    for key in ("batch_size", "steps"):
+        assert few[key] <= many[key], key
+    for key in ("prototypes", "teacher_temperature", "momentum"):
+        if key in few.options:
+            assert few.options[key] <= many.options[key], key
+    if few["batch_size"] == many["batch_size"] and "queue" in few.options:
+        assert few.options["queue"] <= many.options["queue"]
+    for key in ("warmup", "head_only"):  # shares of the run: longer in steps, never as a share
+        assert few[key] * few["steps"] <= many[key] * many["steps"] + 1e-6, key
+        assert few[key] >= many[key], key
+
+
+@given(objective=st.sampled_from(NAMES), images=IMAGES, seconds=st.tuples(st.floats(0.01, 60), st.floats(0.01, 60)))
+def test_what_changes_the_time_of_a_step_does_not_depend_on_that_time(objective: str, images: int, seconds: tuple[float, float]) -> None:
+    first, second = (of(objective, images, seconds=each, minutes=10) for each in seconds)
+    free = {"steps", "warmup", "head_only", "check_every", "options.momentum", "options.final_momentum", "options.freeze_prototypes"}
+    assert {k: v for k, v in first.values.items() if k not in free} == {k: v for k, v in second.values.items() if k not in free}
+
+
+def test_minutes_cap_the_passes_and_steps_alike() -> None:
+    assert of("simclr", 8_000, seconds=1.0, minutes=5)["steps"] == 300
+    assert of("simclr", 500, seconds=0.1, minutes=60)["steps"] == 1_000  # 100 passes or 1,000 steps, whichever is more
+    assert of("simclr", 500, seconds=1.0, minutes=5, steps=200)["steps"] == 200
+    capped = of("simclr", 500, seconds=1.0, minutes=5, steps=2_000)
+    assert capped["steps"] == 300 and "as timed on this machine" in capped.reasons["steps"]
+
+
+def test_rates_belong_to_their_optimiser() -> None:
+    assert of("simsiam", 8_000)["optimiser"] == "sgd" and of("simsiam", 8_000)["lr"] == pytest.approx(0.025)
+    with_adamw = of("simsiam", 8_000, optimiser="adamw")
+    assert with_adamw["lr"] == pytest.approx(2e-4) and with_adamw["weight_decay"] == 0.04
+    assert of("simclr", 8_000, optimiser="lars")["lr"] == pytest.approx(0.15)
+    assert of("simclr", 8_000, batch_size=512)["lr"] == pytest.approx(4e-4)
+    assert of("simclr", 8_000, network=Network(1280, False, False))["lr"] == pytest.approx(1e-3)
+
+
+def test_the_recipe_comes_before_the_domain_and_the_domain_before_the_rules() -> None:
+    side = Fingerprint(100, ("r",), "uint8", "dn", (1.0,), (0.0,), (64, 64), (64, 64), (0.0,), (1.0,))
+    suggested = {"pretrain.size": Default(96, "the domain knows"), "pretrain.local_size": Default(48, "the domain knows")}
+    found = resolve_pretrain(Pretrain(size=32, options={"temperature": 0.5}), 100, side, suggested, CONTINUING)
+    assert (found["size"], found["local_size"], found.options["temperature"]) == (32, 48, 0.5)
+    assert found.reasons["options.temperature"] == "the recipe says so"
+
+
+def test_auto_may_stand_for_every_key_and_option() -> None:
+    everywhere = Pretrain.model_validate(dict.fromkeys(Pretrain.model_fields, "auto"))
+    assert everywhere == Pretrain()
+    assert of("dino", 8_000, options={"prototypes": "auto"}).options == of("dino", 8_000).options
+    with pytest.raises(RecipeError, match=r"did you mean pretrain\.options\.prototypes"):
+        of("dino", 8_000, options={"prototype": "auto"})
+
+
+def test_every_value_is_told_with_its_reason_and_comes_back_in_the_recipes_words() -> None:
+    found = of("dino", 8_000, seconds=2.0, minutes=5)
+    lines = reasons("domain", found)
+    for key in found.values:
+        assert sum(f"pretrain.{key} = " in line or f"{key.removeprefix('options.')} " in line for line in lines) >= 1, key
+    assert any("pretrain.options.prototypes = 1024 (8,000 images fill no more)" in line for line in lines)
+    plan = plan_of(Recipe(domain="satellite", pretrain=Pretrain(objective="dino")), found, 0)
+    again = Pretrain.model_validate({**Pretrain(objective="dino").model_dump(), **recipe_values(plan)})
+    assert again.options == found.options and again.steps == 150 and again.warmup == pytest.approx(0.1)
