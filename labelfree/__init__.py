@@ -88,11 +88,14 @@ def evaluate(
     return evaluate_only(checked, _path(out), command=_command(), progress=_say(say), manifest=manifest)
 
 
-def resume(folder: Source, *, say: Progress | None = None) -> Run:
-    """Go on with an unfinished run, at the first step, arm and draw that is missing."""
+def resume(folder: Source, overrides: Overrides = (), *, say: Progress | None = None) -> Run:
+    """Go on with an unfinished run, at the first step, arm and draw that is missing.
+
+    `overrides`: pretrain.on_collapse alone; all else stays as it was asked for.
+    """
     from labelfree.pipeline import resume_run
 
-    return resume_run(Path(folder), progress=_say(say))
+    return resume_run(Path(folder), overrides, progress=_say(say))
 
 
 def demo(overrides: Overrides = (), out: Source | None = None, *, say: Progress | None = None) -> Run:

@@ -99,9 +99,14 @@ def run(recipe: RecipeName, overrides: Overrides = None, out: Out = None) -> Non
 
 
 @app.command(epilog="Example: labelfree resume runs/satellite_dino-20250101-120000")
-def resume(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an unfinished run.", show_default=False)]) -> None:
+def resume(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an unfinished run.", show_default=False)],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE", help="pretrain.on_collapse alone may change.", show_default=False)
+    ] = None,
+) -> None:
     """Go on with an unfinished run, exactly where it stopped."""
-    labelfree.resume(folder, say=_console())
+    labelfree.resume(folder, overrides or (), say=_console())
 
 
 @app.command(epilog="Example: labelfree pretrain recipes/satellite_dino.yaml data.root=/my/images data.labels=labels.csv --out backbone")

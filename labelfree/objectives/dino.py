@@ -35,10 +35,16 @@ class DINO(Objective):
     fix = "lower pretrain.lr or lengthen pretrain.warmup"
     alarms = (
         Alarm(
+            "teacher_entropy",
+            "the teacher is too warm: it gives every image all prototypes alike",
+            "lower pretrain.options.teacher_temperature",
+            most=0.99,
+        ),
+        Alarm(
             "information",
-            "the teacher gives every image the same answer: it is centred too little (one prototype takes all) or too warm (all are equal)",
-            "set pretrain.options.centre_momentum to 0.9, or lower pretrain.options.teacher_temperature",
-            least=0.01,
+            "the teacher is centred too little: one prototype takes every image",
+            "lower pretrain.options.centre_momentum, 0.9 in the paper, or lower pretrain.lr",
+            least=0.005,
         ),
     )
 

@@ -37,11 +37,12 @@ class DINOv2(Objective):
     fix = "lower pretrain.lr, lengthen pretrain.warmup, or raise pretrain.options.koleo"
     alarms = (
         Alarm(
-            "information",
-            "the teacher gives every image the same answer",
-            "lower pretrain.lr, or lower pretrain.options.teacher_temperature",
-            least=0.01,
+            "teacher_entropy",
+            "the teacher is too warm: it gives every image all prototypes alike",
+            "lower pretrain.options.teacher_temperature",
+            most=0.99,
         ),
+        Alarm("information", "the teacher gives every image the same answer; the rate is too high", "lower pretrain.lr", least=0.005),
     )
 
     def __init__(

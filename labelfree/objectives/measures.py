@@ -13,13 +13,19 @@ from torch import Tensor
 def similarities(first: Tensor, second: Tensor) -> dict[str, Tensor]:
     """Mean cosine of positives and of negatives in this rank's batch, and the spread of the projections: healthy runs keep them apart.
 
+    `separation`, (positive - negative) / (1 - negative): 1 when two views of an image are the same and images differ, 0 when two views
+    are no more alike than two images. BatchNorm in a head can hide a collapse from `projection_std`, but not from it.
     `first`, `second`: (N, D), row i of one is the positive of row i of the other.
     """
     a, b = F.normalize(first.float(), dim=-1), F.normalize(second.float(), dim=-1)
-    positive = (a * b).sum(-1).mean()
-    n = len(a)
-    negative = ((a @ b.T).sum() - n * positive) / max(n * (n - 1), 1)
-    return {"positive_similarity": positive, "negative_similarity": negative, "projection_std": spread(first)}
+    n, positive = len(a), (a * b).sum(-1).mean()
+    negative = ((a.sum(0) * b.sum(0)).sum() - n * positive) / max(n * (n - 1), 1)
+    return {
+        "positive_similarity": positive,
+        "negative_similarity": negative,
+        "separation": (positive - negative) / (1 - negative).clamp_min(1e-4),
+        "projection_std": spread(first),
+    }
 
 
 @torch.no_grad()

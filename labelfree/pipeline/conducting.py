@@ -11,7 +11,7 @@ from labelfree.data.manifest import Manifest
 from labelfree.errors import DataError, Interrupted, RecipeError
 from labelfree.pipeline.checking import check
 from labelfree.pipeline.comparison import compare
-from labelfree.pipeline.folder import RunFolder, open_folder
+from labelfree.pipeline.folder import RunFolder, open_folder, recipe_digest
 from labelfree.pipeline.forecast import announce
 from labelfree.pipeline.preparing import Prepared, prepare
 from labelfree.pipeline.pretrainings import Pretrainings, carry_out, plan_pretrainings, pretrained_arms
@@ -21,7 +21,7 @@ from labelfree.pipeline.telling import score_lines
 from labelfree.planning.environment import environment
 from labelfree.progress import Progress
 from labelfree.recipe import Recipe
-from labelfree.recipe_file import load_recipe, to_yaml
+from labelfree.recipe_file import Overrides, load_recipe, to_yaml
 from labelfree.reporting import conceal, write_report
 from labelfree.training.files import read_json, write_json, write_text
 from labelfree.training.signals import raise_on_terminate
@@ -64,12 +64,19 @@ def evaluate_only(recipe: Recipe, out: Path | None = None, *, command: str, prog
     return _conduct(recipe, out, command, progress, manifest=manifest, pretraining=False)
 
 
-def resume_run(folder: Path, *, progress: Progress) -> Run:
-    """Go on with the unfinished run in `folder`, as it was asked for; what started it is what reproduces it."""
+def resume_run(folder: Path, overrides: Overrides = (), *, progress: Progress) -> Run:
+    """Go on with the unfinished run in `folder`, as it was asked for; what started it is what reproduces it.
+
+    `overrides` may change what changes no result: pretrain.on_collapse.
+    """
     asked = folder / "private" / "asked.yaml"
     if not asked.is_file():
         raise RecipeError(f"{folder}: not a run that labelfree started; `labelfree run RECIPE --out {folder}` starts one.")
-    recipe = load_recipe(asked)
+    recipe = load_recipe(asked, overrides)
+    if overrides:
+        if recipe_digest(recipe) != recipe_digest(load_recipe(asked)):
+            raise RecipeError(f"{folder}: goes on as it was asked for, only pretrain.on_collapse may change; start a new run with --out.")
+        write_text(asked, to_yaml(recipe))
     state = RunFolder(folder, recipe).state()
     if state.get("manifest"):
         raise RecipeError(

@@ -93,5 +93,6 @@ def new_folder(name: str) -> Path:
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """A short name for a recipe's content, the same on every machine."""
-    return hashlib.sha256(json.dumps(recipe.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()[:16]
+    """A short name for a recipe's content, the same on every machine. What changes no weight and no score is left out."""
+    content = recipe.model_dump(mode="json", exclude={"pretrain": {"on_collapse"}})
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -20,7 +20,7 @@ from labelfree.errors import Interrupted
 from labelfree.pretraining.checkpoints import Checkpoints
 from labelfree.pretraining.job import Job
 from labelfree.pretraining.module import PretrainingModule, StepNumbers
-from labelfree.pretraining.watch import Metrics, Watch
+from labelfree.pretraining.watch import Metrics, Watch, require_no_collapse
 from labelfree.progress import Progress
 from labelfree.training.memory import out_of_memory
 from labelfree.training.signals import stop_requests
@@ -64,6 +64,7 @@ def fit(job: Job, say: Progress) -> Backbone:
     torch.set_num_threads(plan.threads)
     checkpoint = job.folder / "checkpoints" / f"{job.arm}-{plan.seed}.ckpt"
     first = checkpoint_step(checkpoint)
+    require_no_collapse(checkpoint, plan, job.folder)
     module = PretrainingModule(job)
     module.to(memory_format=torch.channels_last)
     with stop_requests() as request, _quiet_lightning(), _room_for(plan.batch_size):

@@ -2,60 +2,96 @@
 
 from __future__ import annotations
 
-from collections import deque
+import math
+from collections.abc import Mapping
+from statistics import fmean
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from labelfree.errors import TrainingError
+from labelfree.objectives import Objective
+from labelfree.objectives.base import Alarm, in_fp32
+from labelfree.objectives.measures import spread
+from labelfree.training.processes import agreed, gathered
 
-FLAT = 0.02  # per-dimension std of unit embeddings times sqrt(D); a healthy spread is 0.3 to 1
-FLAT_RANK = 1.5  # effective number of directions; one direction is a collapse
+FLAT = {"separation": 0.02, "projection_std": 0.05, "std": 0.02, "rankme": 1.5}  # below: a collapse, whatever the method
 PATIENCE = 3  # checks in a row
+ROWS = 256  # of a batch's embeddings are looked at: what a check costs does not grow with the batch
 
 
 @torch.no_grad()
-def monitors(embedding: Tensor) -> dict[str, float]:
-    """Label-free measures of `embedding` (V * B, D), two views view-major.
+def monitors(embedding: Tensor, views: int = 2) -> dict[str, float]:
+    """Label-free measures of `embedding` (views * B, D), view-major, in fp32; at most ROWS rows, the first images of each view.
 
     `std`: mean per-dimension standard deviation of unit-length embeddings times sqrt(D): 1 when spread evenly, 0 when collapsed.
-    `rankme`: exp of the entropy of the normalised singular values (Garrido et al. 2023, arXiv:2210.02885).
-    `alignment`, `uniformity`: Wang and Isola 2020, arXiv:2005.10242 (alpha = 2, t = 2).
+    `rankme`: see `rankme`. `alignment`, between the first two views, and `uniformity`: Wang and Isola 2020, arXiv:2005.10242
+    (alpha = 2, t = 2). Spreads are taken within a view and averaged: MoCo's two views come from two networks, which may each be
+    constant and yet differ. A batch of one image has its alignment only.
     """
-    x = embedding.float()
-    unit = F.normalize(x, dim=-1)
-    first, second = unit.chunk(2) if len(unit) % 2 == 0 else (unit, unit)
-    singular = torch.linalg.svdvals(x)
+    seen = embedding.detach().unflatten(0, (views, -1))[:, : ROWS // views].float().cpu()  # (V, B, D); a GPU is slow at so small spectra
+    with in_fp32(seen):
+        unit = F.normalize(seen, dim=-1)
+        found = {"alignment": float((unit[0] - unit[1]).square().sum(-1).mean())} if views > 1 else {}
+        if seen.shape[1] > 1:
+            found["uniformity"] = float(torch.pdist(unit[0]).square().mul(-2).exp().mean().log())
+            found["std"] = fmean(float(spread(view)) for view in seen)
+            found["rankme"] = fmean(rankme(view) for view in seen)
+    return found
+
+
+def rankme(x: Tensor) -> float:
+    """How many directions the rows of `x` (N, D) use: exp of the entropy of the singular values' shares, from 1 to min(N, D).
+
+    RankMe, Garrido et al. 2023, arXiv:2210.02885. On a batch the number of rows bounds it: compare values of one batch size only.
+    """
+    x = x.double()
+    gram = x @ x.T if len(x) < x.shape[1] else x.T @ x  # eigenvalues are squared singular values: a third of the time of an SVD
+    singular = torch.linalg.eigvalsh(gram).clamp_min(0).sqrt()
     share = singular / singular.sum().clamp_min(1e-12) + 1e-7
-    return {
-        "std": float(unit.std(dim=0).mean() * x.shape[-1] ** 0.5),
-        "rankme": float(torch.exp(-(share * share.log()).sum())),
-        "alignment": float((first - second).pow(2).sum(-1).mean()),
-        "uniformity": float(torch.pdist(first).pow(2).mul(-2).exp().mean().log()) if len(first) > 1 else 0.0,
-    }
+    return float(torch.exp(-(share * share.log()).sum()))
 
 
 class CollapseGuard:
-    """Notices a collapse that lasts: `PATIENCE` checks in a row after warm-up."""
+    """Notices a collapse that lasts: one and the same sign on PATIENCE checks in a row.
 
-    def __init__(self) -> None:
-        self.recent: deque[bool] = deque(maxlen=PATIENCE)
+    The signs are the objective's own alarms first, for they know more of the cause, then projections and embeddings that are flat.
+    """
 
-    def check(self, measured: dict[str, float]) -> str | None:
-        """A sentence with cause and fix when the embeddings have collapsed, else None. Raises nothing by itself."""
-        self.recent.append(measured["std"] < FLAT or measured["rankme"] < FLAT_RANK)
-        if len(self.recent) < PATIENCE or not all(self.recent):
-            return None
-        return (
-            f"the embeddings have collapsed (std {measured['std']:.4f}, RankMe {measured['rankme']:.1f} on {PATIENCE} checks in a row): "
-            "every image looks the same to the network. The usual cause is too high a rate: lower pretrain.lr, lengthen pretrain.warmup, "
-            "or set pretrain.on_collapse=warn to go on."
-        )
+    def __init__(self, objective: Objective) -> None:
+        flat = [Alarm(log, objective.cause, objective.fix, least) for log, least in FLAT.items()]
+        self.seen: dict[Alarm, list[float]] = {alarm: [] for alarm in (*objective.alarms, *flat)}  # values while an alarm holds
+
+    def check(self, measured: Mapping[str, float]) -> str | None:
+        """Take note of one check. A sentence with the probable cause and the fix where a sign has lasted, else None."""
+        for alarm, values in self.seen.items():
+            if alarm.log in measured:
+                value = measured[alarm.log]
+                values[:] = [] if alarm.least <= value <= alarm.most else [*values, value][-PATIENCE:]
+        return next((_told(alarm, values) for alarm, values in self.seen.items() if len(values) == PATIENCE), None)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seen": [list(values) for values in self.seen.values()]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.seen = {alarm: list(values) for alarm, values in zip(self.seen, state["seen"], strict=True)}
+
+
+def _told(alarm: Alarm, values: list[float]) -> str:
+    *before, last = (f"{value:.3g}" for value in values)
+    bounds = [f"at {word} {bound:g}" for word, bound in (("least", alarm.least), ("most", alarm.most)) if math.isfinite(bound)]
+    return (
+        f"collapse: {alarm.log} was {', '.join(before)} and {last} on {len(values)} checks in a row (healthy: {' and '.join(bounds)}). "
+        f"The probable cause: {alarm.cause}. The fix: {alarm.fix}."
+    )
 
 
 def require_finite(loss: Tensor, rows: list[str]) -> None:
-    """Raises TrainingError with the batch's row ids when the loss is not a number."""
-    if not torch.isfinite(loss.detach()).all():
+    """Raises TrainingError with the batch's row ids, on every process, when the loss of any process is not a number."""
+    value = float(loss.detach())
+    if agreed(not math.isfinite(value)):
         shown = ", ".join(rows[:8]) + (f" and {len(rows) - 8} more" if len(rows) > 8 else "")
-        raise TrainingError(f"the loss is {float(loss):.3g} on the batch of {shown}; look at these images, or lower pretrain.lr.")
+        told = f"the loss is {value:.3g} on the batch of {shown}; look at these images, or lower pretrain.lr."
+        raise TrainingError(next(filter(None, gathered("" if math.isfinite(value) else told))))

@@ -14,6 +14,7 @@ from labelfree.backbones import Backbone
 from labelfree.data.pool import Pool
 from labelfree.objectives import Objective
 from labelfree.objectives.registry import make_objective
+from labelfree.pretraining.labelled import LabelledImages
 from labelfree.training.randomness import generator, mixed
 from labelfree.views import ViewPipeline
 
@@ -59,7 +60,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Job:
-    """One pretraining: `entries` of `pool` are learnt from, `start` builds the backbone it begins with."""
+    """One pretraining: `entries` of `pool` are learnt from, `start` builds the backbone it begins with.
+
+    `labelled`: what `pretrain.watch_labels` shows the accuracy of; never learnt from.
+    """
 
     arm: str
     plan: Plan
@@ -68,6 +72,7 @@ class Job:
     views: ViewPipeline
     start: Callable[[], Backbone]
     folder: Path
+    labelled: LabelledImages | None = None
 
     def objective(self) -> Objective:
         """A fresh objective; heads depend on the recipe's and the pretraining's seed."""

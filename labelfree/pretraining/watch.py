@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 
 from labelfree.errors import TrainingError
 from labelfree.pretraining.checkpoints import Checkpoints
 from labelfree.pretraining.health import CollapseGuard, monitors
+from labelfree.pretraining.job import Plan
 from labelfree.pretraining.module import PretrainingModule
 from labelfree.progress import Progress
+from labelfree.training.processes import agreed, broadcast
 
 HEADER = ("arm", "seed", "step", "name", "value")
 
@@ -21,14 +24,18 @@ class Metrics:
     """Appends to metrics.csv; a resumed run first drops what the lost steps had written."""
 
     def __init__(self, path: Path, arm: str, seed: int, first: int) -> None:
-        self.path, self.arm, self.seed = path, arm, seed
+        self.path, self.arm, self.seed, self.first = path, arm, seed, first
+
+    def begin(self) -> None:
+        """Make the file ready for `first` and the steps after it."""
         kept: list[list[str]] = []
-        if path.exists():
-            with path.open(newline="", encoding="utf-8") as handle:
+        if self.path.exists():
+            with self.path.open(newline="", encoding="utf-8") as handle:
                 rows = list(csv.reader(handle))[1:]
-            kept = [r for r in rows if len(r) == len(HEADER) and not (r[0] == arm and r[1] == str(seed) and int(r[2]) >= first)]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w", newline="", encoding="utf-8") as handle:
+            lost = [self.arm, str(self.seed)]
+            kept = [r for r in rows if len(r) == len(HEADER) and not (r[:2] == lost and int(r[2]) >= self.first)]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("w", newline="", encoding="utf-8") as handle:
             csv.writer(handle).writerows([HEADER, *kept])
 
     def add(self, step: int, values: dict[str, float]) -> None:
@@ -37,34 +44,72 @@ class Metrics:
 
 
 class Watch(L.Callback):
-    """Health checks every `check_every` steps; collapse counts after warm-up only."""
+    """Health checks every `check_every` steps and at the last one, of that step alone; collapse counts after warm-up only.
+
+    The first process looks and writes; all of them stop together. What the guard has seen is part of every checkpoint, so that a resumed
+    run stops where an unbroken one would.
+    """
 
     def __init__(self, metrics: Metrics, checkpoints: Checkpoints, bar: Any, say: Progress) -> None:
         self.metrics, self.checkpoints, self.bar, self.say = metrics, checkpoints, bar, say
-        self.guard = CollapseGuard()
-        self.warned = False
+        self.guard: CollapseGuard
+        self.told = ""  # what was said of a collapse
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        assert isinstance(pl_module, PretrainingModule)
+        self.guard = CollapseGuard(pl_module.objective)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.is_global_zero:
+            self.metrics.begin()
 
     def on_train_batch_end(self, trainer: L.Trainer, module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
-        assert isinstance(module, PretrainingModule) and module.last is not None
+        assert isinstance(module, PretrainingModule)
         step, plan = int(batch), module.plan
         self.bar.advance()
-        due = (step + 1) % plan.check_every == 0 or step + 1 == plan.steps
-        if not due or not trainer.is_global_zero:
+        if (step + 1) % plan.check_every and step + 1 != plan.steps:
             return
-        last = module.last
+        collapse = self._check(module, step) if trainer.is_global_zero else None
+        if collapse and not self.told:
+            self.told = f"{self.metrics.arm}, seed {plan.seed}, step {step}: {collapse}"
+            if plan.on_collapse == "warn":
+                self.say.say(self.told)
+        if agreed(collapse is not None and plan.on_collapse == "stop"):
+            self.checkpoints.write(trainer)
+            raise _stopped(broadcast(self.told), module.job.folder)
+
+    def _check(self, module: PretrainingModule, step: int) -> str | None:
+        """Measure the step that was just taken; a sentence where it has collapsed for good."""
+        last, plan = module.last, module.plan
+        assert last is not None
         values = {"loss": float(last.loss.detach()), "gradient_norm": float(module.gradient_norm)}
         values |= {name: float(value) for name, value in last.logs.items()}
         if last.embedding is not None:
-            values |= monitors(last.embedding)
+            values |= monitors(last.embedding, module.objective.crops.globals)
+        if module.job.labelled is not None:
+            values["train_knn"] = module.job.labelled.accuracy(module.objective.exported(), plan.size)
         self.metrics.add(step, values)
         for name, value in values.items():
             module.log(name, value, rank_zero_only=True)
-        if step < plan.warmup + plan.head_only or "std" not in values:
-            return
-        collapse = self.guard.check(values)
-        if collapse and plan.on_collapse == "stop":
-            self.checkpoints.write(trainer)
-            raise TrainingError(f"{self.metrics.arm}, seed {plan.seed}, step {step}: {collapse}")
-        if collapse and not self.warned:
-            self.say.say(f"{self.metrics.arm}, step {step}: {collapse}")
-            self.warned = True
+        warm, several = step >= plan.warmup + plan.head_only, plan.batch_size > 1  # one image alone has no spread
+        return self.guard.check(values) if warm and several else None
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"told": self.told, **self.guard.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.told = state_dict["told"]
+        self.guard.load_state_dict(state_dict)
+
+
+def require_no_collapse(checkpoint: Path, plan: Plan, folder: Path) -> None:
+    """Raises TrainingError again where this pretraining had stopped for a collapse: it neither goes on silently nor is it exported."""
+    if plan.on_collapse == "stop" and checkpoint.is_file():
+        callbacks = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["callbacks"]
+        if told := callbacks[Watch.__qualname__]["told"]:
+            raise _stopped(told, folder)
+
+
+def _stopped(told: str, folder: Path) -> TrainingError:
+    anyway = f"labelfree resume {folder} pretrain.on_collapse=warn"
+    return TrainingError(f"{told} It is saved: start again with the fix in a new folder, or go on regardless with `{anyway}`.")
