@@ -32,9 +32,13 @@ class Ranks:
         """As `gather`, without gradient: for keys, queues and labels."""
         return x.detach() if self.world == 1 else _gathered(x, self.world)
 
+    def columns(self, n: int, device: torch.device | None = None) -> Tensor:
+        """Columns of this rank's N rows among the world * N gathered ones: (N,)."""
+        return self.rank * n + torch.arange(n, device=device)
+
     def positions(self, n: int, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
         """Columns of this rank's 2N views among the 2 * world * N gathered ones: (of itself, of its positive), each (2N,)."""
-        here = self.rank * n + torch.arange(n, device=device)
+        here = self.columns(n, device)
         there = here + self.world * n
         return torch.cat([here, there]), torch.cat([there, here])
 

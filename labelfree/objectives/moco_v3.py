@@ -75,5 +75,4 @@ class MoCoV3(Objective):
 def ctr(queries: Tensor, keys: Tensor, temperature: float, ranks: Ranks = ALONE) -> Tensor:
     """Algorithm 1's `ctr`: 2T times InfoNCE of this rank's `queries` (N, D) against every rank's `keys` (N, D). In fp32."""
     there = ranks.gather_constant(keys[None])[0]  # (world * N, D)
-    partner = ranks.rank * len(queries) + torch.arange(len(queries), device=queries.device)
-    return 2 * temperature * info_nce(queries, there, partner, 1 / temperature)
+    return 2 * temperature * info_nce(queries, there, ranks.columns(len(queries), queries.device), 1 / temperature)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from labelfree.backbones import Backbone
-from labelfree.objectives.base import Crops, Objective, Step, Views, in_fp32
+from labelfree.objectives.base import Crops, Objective, Step, Views
+from labelfree.objectives.contrastive import info_nce
 from labelfree.objectives.distributed import ALONE, Ranks, everyone
 from labelfree.objectives.heads import mlp
 from labelfree.objectives.measures import similarities
@@ -39,10 +39,7 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float, ranks: Ranks = AL
 
     `first`, `second`: (N, D) projections of the two views; row i of one is the positive of row i of the other. In fp32.
     """
-    with in_fp32(first):
-        here = F.normalize(torch.stack([first, second]).float(), dim=-1)  # (2, N, D)
-        there = ranks.gather(here)  # (2, world * N, D), gradients kept
-        similarity = here.flatten(0, 1) @ there.flatten(0, 1).T / temperature  # (2N, 2 * world * N)
-        itself, partner = ranks.positions(len(first), first.device)
-        similarity = similarity.scatter(1, itself[:, None], float("-inf"))  # a view is not its own negative
-        return F.cross_entropy(similarity, partner)
+    here = torch.stack([first, second]).float()  # (2, N, D)
+    there = ranks.gather(here)  # (2, world * N, D), gradients kept
+    itself, partner = ranks.positions(len(first), first.device)  # a view is not its own negative
+    return info_nce(here.flatten(0, 1), there.flatten(0, 1), partner, 1 / temperature, itself=itself)

@@ -1,0 +1,46 @@
+"""CLIP: Learning Transferable Visual Models From Natural Language Supervision (Radford et al. 2021, arXiv:2103.00020)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from labelfree.objectives.contrastive import info_nce
+from labelfree.objectives.distributed import ALONE, Ranks, everyone
+
+
+class CLIPLoss(nn.Module):
+    """Each image picks its text among those of every rank, and each text its image; the temperature is learned.
+
+    Images and texts: (N, D) embeddings, row i of one belongs to row i of the other. `ids`: (N,) integers, equal where captions are.
+    """
+
+    largest = math.log(100)  # section 2.5: scales beyond 100 made training unstable
+
+    def __init__(self, temperature: float = 0.07) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+
+    def forward(self, images: Tensor, texts: Tensor, ids: Tensor | None = None) -> Tensor:
+        return clip_loss(images, texts, self.log_scale.exp(), ids, everyone())
+
+    @torch.no_grad()
+    def clamp_scale(self) -> None:
+        """Called once an optimiser step, after it."""
+        self.log_scale.clamp_(max=self.largest)
+
+
+def clip_loss(images: Tensor, texts: Tensor, scale: Tensor | float, ids: Tensor | None = None, ranks: Ranks = ALONE) -> Tensor:
+    """Symmetric cross entropy, figure 3 of the paper: this rank's rows against every rank's columns. In fp32.
+
+    `images`, `texts`: (N, D). `ids`: (N,) integers of the captions: a caption that says the same as a row's own is not its negative.
+    """
+    here = torch.stack([images, texts]).float()  # (2, N, D)
+    all_images, all_texts = ranks.gather(here)  # (world * N, D) each, gradients kept
+    partner = ranks.columns(len(images), images.device)
+    same = None if ids is None else (ids, ranks.gather_constant(ids[None])[0])
+    of_images = info_nce(images, all_texts, partner, scale, ids=same)
+    of_texts = info_nce(texts, all_images, partner, scale, ids=same)
+    return (of_images + of_texts) / 2

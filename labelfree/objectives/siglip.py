@@ -1,0 +1,67 @@
+"""SigLIP: Sigmoid Loss for Language Image Pre-Training (Zhai et al. 2023, arXiv:2303.15343)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from labelfree.objectives.base import in_fp32
+from labelfree.objectives.contrastive import Pairs, RowLoss, row_losses
+from labelfree.objectives.distributed import ALONE, Ranks, everyone
+
+
+class SigLIPLoss(nn.Module):
+    """Every image with every text of every rank is a question of its own: do they belong together? Scale and bias are learned.
+
+    Images and texts: (N, D) embeddings, row i of one belongs to row i of the other. `ids`: (N,) integers, equal where captions are.
+    `batch_size`: pairs a step on all ranks; the bias then starts at the log of the prior, ln(1 / batch_size), and not at the paper's -10,
+    which suits batches of tens of thousands.
+    """
+
+    def __init__(self, scale: float = 10.0, batch_size: int | None = None) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
+        self.bias = nn.Parameter(torch.tensor(-10.0 if batch_size is None else -math.log(batch_size)))
+
+    def forward(self, images: Tensor, texts: Tensor, ids: Tensor | None = None) -> Tensor:
+        return siglip_loss(images, texts, self.log_scale.exp(), self.bias, ids, everyone())
+
+
+def siglip_loss(
+    images: Tensor, texts: Tensor, scale: Tensor | float, bias: Tensor, ids: Tensor | None = None, ranks: Ranks = ALONE
+) -> Tensor:
+    """Sigmoid loss, section 3.2 of the paper: the sum over this rank's images and every rank's texts, over N. In fp32.
+
+    `images`, `texts`: (N, D). `bias`: scalar tensor. `ids`: (N,) integers of the captions: an image with another's copy of its own caption
+    is left out. It is no negative, and as a positive it would be the same pair once more: a caption that occurs k times would weigh k^2,
+    so that general captions ("no finding") would drown the telling ones, and the bias would no longer start near the prior.
+    """
+    with in_fp32(images):
+        rows, texts = F.normalize(images.float(), dim=-1), F.normalize(texts.float(), dim=-1)
+        columns = ranks.gather(texts[None])[0]  # (world * N, D), gradients kept
+        same = None if ids is None else (ids, ranks.gather_constant(ids[None])[0])
+        pairs = Pairs(ranks.columns(len(images), images.device), ids=same)
+        return row_losses(Sigmoid(), scale * rows, columns, pairs, bias).mean()
+
+
+class Sigmoid(RowLoss):
+    """-sum over the row of log sigmoid(z * logits), z = 1 for the partner and -1 for every other column."""
+
+    def equation(self, logits: Tensor, partner: Tensor) -> Tensor:
+        z = torch.full_like(logits, -1.0).scatter_(1, partner[:, None], 1.0)
+        return -F.logsigmoid(z * logits).sum(1)
+
+    def value_(self, logits: Tensor, partner: Tensor) -> Tensor:
+        flipped = _flipped_(logits, partner)  # -z * logits
+        return torch.logaddexp(flipped, flipped.new_zeros(()), out=flipped).sum(1)  # -log sigmoid(x) = ln(e^-x + e^0)
+
+    def derivative_(self, logits: Tensor, partner: Tensor, value: Tensor) -> Tensor:
+        return _flipped_(_flipped_(logits, partner).sigmoid_(), partner)
+
+
+def _flipped_(x: Tensor, partner: Tensor) -> Tensor:
+    """The partner's entry with the other sign, in place."""
+    return x.scatter_(1, partner[:, None], -x.gather(1, partner[:, None]))
