@@ -9,35 +9,15 @@ Every score of `test` is appended to benchmarks/results/test_log.csv by this scr
 from __future__ import annotations
 
 import argparse
-import csv
-import json
-import subprocess
-import sys
 from datetime import datetime
 from pathlib import Path
 
+from cells import RESULTS, append, found, place, rows
+
 import labelfree
-from labelfree.planning.environment import environment
 from labelfree.transfer.holm import holm
 
-RESULTS = Path(__file__).parent / "results"
 TABLE, LOG = RESULTS / "few_labels.csv", RESULTS / "test_log.csv"
-KEYS = ("recipe", "card", "split", "minutes", "commit", "hardware", "torch", "timm")
-VALUES = (
-    "arm",
-    "against",
-    "protocol",
-    "budget",
-    "metric",
-    "difference",
-    "low",
-    "high",
-    "p",
-    "arm_mean",
-    "against_mean",
-    "labels_saved",
-    "headline",
-)
 COMPARISON_MINUTES = 6  # on two cores; measured
 
 
@@ -50,19 +30,15 @@ def main() -> None:
     asked.add_argument("--out", type=Path, default=Path("runs/few_labels"))
     given = asked.parse_args()
     print(f"Expected: {len(given.recipes)} cells of about {given.minutes + COMPARISON_MINUTES:.0f} minutes each.", flush=True)
-    found = environment()
     for recipe in given.recipes:
         cell = {
             "recipe": recipe,
             "card": given.card,
             "split": "test",
             "minutes": f"{given.minutes:g}",
-            "commit": commit(),
-            "hardware": words(found["hardware"]),
-            "torch": found["packages"]["torch"],
-            "timm": found["packages"]["timm"],
+            **place("torch", "timm"),
         }
-        if cell in [{key: row[key] for key in KEYS} for row in rows(TABLE)]:
+        if found(TABLE, cell):
             print(f"{recipe}: already measured for this machine, commit and versions.")
             continue
         settings = [f"data.card={given.card}", f"data.root={given.root}", f"pretrain.minutes={given.minutes:g}", "evaluate.on=test"]
@@ -111,38 +87,6 @@ def measured(claims: dict) -> dict[str, str]:
         "headline": claims["headline"],
     }
     return {key: f"{value:.6g}" if isinstance(value, float) else str(value) for key, value in values.items()}
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
-
-
-def append(path: Path, row: dict[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not path.is_file()
-    with path.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(row), lineterminator="\n")
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
-
-
-def commit() -> str:
-    """The commit of the checkout; a dirty one is refused, since its result could not be made again."""
-    here = Path(__file__).parent
-    state = subprocess.run(
-        ["git", "status", "--porcelain", "--", ":!benchmarks/results"], cwd=here.parent, capture_output=True, text=True, check=True
-    ).stdout
-    if state.strip():
-        sys.exit("benchmarks/few_labels.py: the checkout has changes; commit them first, so that the figure can be made again.")
-    return subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def words(hardware: object) -> str:
-    return hardware if isinstance(hardware, str) else json.dumps(hardware, sort_keys=True)
 
 
 if __name__ == "__main__":

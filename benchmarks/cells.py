@@ -1,0 +1,59 @@
+"""What benchmarks share: cell by cell into a CSV, where a cell counts for the same machine, commit and versions only."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import labelfree
+from labelfree.planning.environment import hardware, installed
+
+TOP = Path(__file__).resolve().parents[1]
+RESULTS = TOP / "benchmarks" / "results"
+MEASURED = ("labelfree", "domains", "recipes", "data_cards", "pyproject.toml", ":(glob)benchmarks/*.py")  # pages change no figure
+
+
+def place(*packages: str) -> dict[str, str]:
+    """The columns that say where a cell is measured: commit, hardware, and the versions of `packages`."""
+    return {"commit": commit(), "hardware": hardware(), **{name: installed(name) or "" for name in packages}}
+
+
+def commit() -> str:
+    """The last commit that changed what is measured. Uncommitted changes to it are refused: such a figure could not be made again."""
+    script = Path(sys.argv[0]).name
+    if Path(labelfree.__file__).resolve().parents[1] != TOP:
+        sys.exit(f"benchmarks/{script}: labelfree is imported from {labelfree.__file__}; install this checkout first.")
+    if changed := git("status", "--porcelain"):
+        sys.exit(f"benchmarks/{script}: {changed.splitlines()[0][3:]} is not committed; commit it, so that the figure can be made again.")
+    return git("log", "-1", "--format=%H")
+
+
+def git(*command: str) -> str:
+    """What git says of the measured parts of the checkout."""
+    return subprocess.run(["git", *command, "--", *MEASURED], cwd=TOP, capture_output=True, text=True, check=True).stdout.rstrip()
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    """All that a table holds."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def found(path: Path, cell: dict[str, str]) -> dict[str, str] | None:
+    """The row of a cell that was measured before."""
+    return next((row for row in rows(path) if cell.items() <= row.items()), None)
+
+
+def append(path: Path, row: dict[str, str]) -> None:
+    """One more row; the first one names the columns."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not path.is_file()
+    with path.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(row), lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
