@@ -1,0 +1,74 @@
+"""Several processes with shares of a batch learn what one process with the joint batch learns. Real processes, one group for all cases."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.testing import assert_close
+
+from tests.distributed.cases import CNN, LAYERS, VIT, Trained, every_objective, exchange, normalise, train_objective
+from tests.distributed.group import Group
+
+QUICK = ("dino", "simclr")
+NETWORK = pytest.mark.parametrize("network", [CNN, VIT])
+
+
+def assert_same(several: list[Trained], alone: Trained) -> None:
+    """Equal losses and gradients up to rounding; equal updates, where rounding may have moved a unit across ReLU's kink and back.
+
+    Among the processes weights and buffers are exactly equal.
+    """
+    losses = torch.stack([one.losses for one in several]).mean(0)
+    assert_close(losses[0], alone.losses[0], rtol=1e-5, atol=1e-5)
+    assert_close(losses, alone.losses, rtol=1e-3, atol=1e-3)
+    assert several[0].gradients.keys() == alone.gradients.keys()
+    steepest = largest(alone.gradients)
+    for name, gradient in alone.gradients.items():  # some are zero but for rounding
+        assert_close(several[0].gradients[name], gradient, rtol=1e-3, atol=2e-5 * steepest, msg=lambda m, name=name: f"{name}: {m}")
+    moved = {name: alone.after[name].float() - before.float() for name, before in alone.before.items()}
+    weights = largest({name: moved[name] for name in alone.gradients})
+    for name, after in alone.after.items():
+        allowed = 0.05 * max(float(moved[name].abs().max()), 0.01 * weights)
+        assert_close(several[0].after[name], after, rtol=0, atol=allowed, msg=lambda m, name=name: f"{name}: {m}")
+        assert all(torch.equal(one.after[name], several[0].after[name]) for one in several), f"{name} differs between processes"
+
+
+def largest(found: dict[str, Tensor]) -> float:
+    return max(float(x.abs().max()) for x in found.values())
+
+
+@NETWORK
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in every_objective()])
+def test_two_processes_learn_what_one_learns(name: str, network: str, two: Group) -> None:
+    """The first takes ten seconds or more: two processes import torch."""
+    assert_same(two.run(train_objective, name, network), train_objective(0, 1, name, network))
+
+
+@pytest.mark.slow
+@NETWORK
+@pytest.mark.parametrize("name", every_objective())
+def test_four_processes_learn_what_one_learns(name: str, network: str, four: Group) -> None:
+    assert_same(four.run(train_objective, name, network), train_objective(0, 1, name, network))
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_batchnorm_normalises_over_the_joint_batch(kind: str, two: Group) -> None:
+    found, expected = two.run(normalise, kind), normalise(0, 1, kind)
+    for name, value in expected.items():
+        of_rows = name.startswith(("out", "gradient"))
+        for rank, here in enumerate(found):
+            assert_close(here[name], value.chunk(2)[rank] if of_rows else value, rtol=1e-4, atol=2e-4)
+
+
+def test_ranks_exchange_what_they_say(two: Group) -> None:
+    found = two.run(exchange)
+    rows = [torch.arange(12.0).view(2, 3, 2) + 100 * rank for rank in range(2)]
+    for rank, here in enumerate(found):
+        assert_close(here["gather"], torch.cat(rows, dim=1))
+        assert_close(here["constant"], torch.cat(rows, dim=1))
+        assert_close(here["gradient"], torch.full((2, 3, 2), 3.0))  # 1 from the first process's loss, 2 from the second's
+        assert_close(here["sum"], torch.tensor([100.0, 102.0]))
+        assert_close(here["mean"], torch.tensor([50.0, 51.0]))
+        assert float(here["largest"]) == 11.0  # the second process has nothing to offer
+        assert not here["itself"].any() and not here["partner"].any(), rank
