@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import labelfree
@@ -15,24 +16,24 @@ RESULTS = TOP / "benchmarks" / "results"
 MEASURED = ("labelfree", "domains", "recipes", "data_cards", "pyproject.toml", ":(glob)benchmarks/*.py")  # pages change no figure
 
 
-def place(*packages: str) -> dict[str, str]:
-    """The columns that say where a cell is measured: commit, hardware, and the versions of `packages`."""
-    return {"commit": commit(), "hardware": hardware(), **{name: installed(name) or "" for name in packages}}
+def place(*packages: str, depends: Sequence[str] = MEASURED) -> dict[str, str]:
+    """The columns that say where a cell is measured: the commit that last changed what it depends on, hardware, versions of `packages`."""
+    return {"commit": commit(depends), "hardware": hardware(), **{name: installed(name) or "" for name in packages}}
 
 
-def commit() -> str:
+def commit(depends: Sequence[str] = MEASURED) -> str:
     """The last commit that changed what is measured. Uncommitted changes to it are refused: such a figure could not be made again."""
     script = Path(sys.argv[0]).name
     if Path(labelfree.__file__).resolve().parents[1] != TOP:
         sys.exit(f"benchmarks/{script}: labelfree is imported from {labelfree.__file__}; install this checkout first.")
-    if changed := git("status", "--porcelain"):
+    if changed := git(depends, "status", "--porcelain"):
         sys.exit(f"benchmarks/{script}: {changed.splitlines()[0][3:]} is not committed; commit it, so that the figure can be made again.")
-    return git("log", "-1", "--format=%H")
+    return git(depends, "log", "-1", "--format=%H")
 
 
-def git(*command: str) -> str:
-    """What git says of the measured parts of the checkout."""
-    return subprocess.run(["git", *command, "--", *MEASURED], cwd=TOP, capture_output=True, text=True, check=True).stdout.rstrip()
+def git(paths: Sequence[str], *command: str) -> str:
+    """What git says of these parts of the checkout."""
+    return subprocess.run(["git", *command, "--", *paths], cwd=TOP, capture_output=True, text=True, check=True).stdout.rstrip()
 
 
 def rows(path: Path) -> list[dict[str, str]]:

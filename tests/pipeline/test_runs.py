@@ -60,7 +60,7 @@ def test_a_run_folder_explains_itself(finished: labelfree.pipeline.Run) -> None:
     assert expected <= {path.name for path in finished.folder.iterdir()}
     assert {path.name for path in (finished.folder / "heads").glob("*.safetensors")} == {"knn.safetensors", "linear.safetensors"}
     resolved = labelfree.show_recipe(finished.folder)
-    assert "batch_size: 8" in resolved and "lr: 0.001" in resolved and "norm: train" in resolved
+    assert "batch_size: 8" in resolved and "lr: 0.00025" in resolved and "norm: train" in resolved
 
 
 def test_results_have_the_published_columns(finished: labelfree.pipeline.Run) -> None:

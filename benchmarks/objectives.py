@@ -1,0 +1,141 @@
+"""The objectives side by side at equal time: a CNN from ImageNet weights and a small ViT from random ones, kNN and linear at few labels.
+
+    python benchmarks/objectives.py --root $LABELFREE_DATA/eurosat_rgb --seeds 0
+    python benchmarks/objectives.py --root $LABELFREE_DATA/eurosat_rgb --seeds 1
+    python benchmarks/objectives.py --root $LABELFREE_DATA/eurosat_rgb --seeds 2
+
+A cell is one run of the recipe `satellite_simclr`, in a process of its own: one objective, one seed, `--minutes` of pretraining with every
+other key `auto`, its last step's network scored. One sitting is one seed of both tables. Cells that benchmarks/results/objectives.csv holds
+for the same machine, commit and versions are not run again; every look at `test` is appended to benchmarks/results/test_log.csv.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from datetime import datetime
+from pathlib import Path
+from statistics import mean, stdev
+
+from cells import RESULTS, append, found, place, rows
+
+TABLE, LOG = RESULTS / "objectives.csv", RESULTS / "test_log.csv"
+# What a cell's figures depend on; the comparison's claims and the report's pages change none of them.
+ROOMS = ("backbones", "data", "objectives", "planning", "pretraining", "training", "views", "transfer/probes.py")
+DEPENDS = (*(f"labelfree/{room}" for room in ROOMS), "domains", "recipes", "benchmarks/objectives.py")
+NETWORKS = {
+    "cnn": ["backbone.name=tf_efficientnet_lite0", "backbone.init=imagenet"],
+    "vit": [
+        "backbone.name=vit_tiny_patch16_224",
+        "backbone.init=random",
+        "backbone.options={embed_dim: 128, depth: 6, num_heads: 4, patch_size: 8, img_size: 64}",
+    ],
+}
+PRETRAINED = {"cnn": "imagenet+domain", "vit": "domain"}
+OBJECTIVES = {"cnn": ["simclr", "moco", "byol", "simsiam", "dino"], "vit": ["simclr", "moco_v3", "dino", "dinov2"]}
+STARTS = {"cnn": ["imagenet", "random"], "vit": ["random"]}  # arms without a pretraining, one cell each
+SCORING = ["evaluate.labels_per_class=[5]", "evaluate.draws=10", "evaluate.sizes=[64, 128]"]
+SCORING_MINUTES = 0.7  # on two cores; measured
+FALLBACK = "statistics"
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--root", type=Path, required=True)
+    asked.add_argument("--minutes", type=float, default=5)
+    asked.add_argument("--seeds", type=int, nargs="+", default=[0])
+    asked.add_argument("--tables", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    asked.add_argument("--on", choices=["test", "dev"], default="test")
+    asked.add_argument("--out", type=Path, default=Path("runs/objectives"))
+    given = asked.parse_args()
+    here = {"on": given.on, "minutes": f"{given.minutes:g}", **place("torch", "timm", depends=DEPENDS)}
+    cells = [{"table": t, "method": m, "seed": "", **here} for t in given.tables for m in STARTS[t]]
+    cells += [{"table": t, "method": m, "seed": str(s), **here} for s in given.seeds for t in given.tables for m in OBJECTIVES[t]]
+    missing = [cell for cell in cells if not found(TABLE, cell)]
+    minutes = sum(SCORING_MINUTES + (given.minutes if cell["seed"] else 0) for cell in missing)
+    print(f"Expected: {len(missing)} of {len(cells)} cells to measure, about {minutes:.0f} minutes.", flush=True)
+    for cell in missing:
+        out = given.out / "-".join(part for part in (cell["table"], cell["method"], cell["seed"], cell["commit"][:8], given.on) if part)
+        append(TABLE, cell | measured(cell, given.root, out))
+        if given.on == "test":
+            command = f"python benchmarks/objectives.py --root $LABELFREE_DATA/{given.root.name} --seeds {cell['seed'] or given.seeds[0]}"
+            look = {"commit": cell["commit"], "data": "eurosat-rgb", "recipe": f"{cell['table']} {cell['method']}", "command": command}
+            append(LOG, {"date": f"{datetime.now():%Y-%m-%d %H:%M}", **look})
+    for table in given.tables:
+        show(table, [row for row in rows(TABLE) if row["table"] == table and here.items() <= row.items()])
+
+
+def measured(cell: dict[str, str], root: Path, out: Path) -> dict[str, str]:
+    """One run of the cell: scores in %, what it cost, how it ended."""
+    arm = PRETRAINED[cell["table"]] if cell["seed"] else cell["method"]
+    asked = ["data.card=eurosat-rgb", f"data.root={root}", f"evaluate.on={cell['on']}", *NETWORKS[cell["table"]], *SCORING]
+    asked += [f"evaluate.arms=[{FALLBACK}, {arm}]", f"evaluate.primary={{arm: {arm}, against: {FALLBACK}, budget: 5}}"]
+    if cell["seed"]:
+        asked += [f"pretrain.objective={cell['method']}", f"pretrain.minutes={cell['minutes']}", f"pretrain.seeds=[{cell['seed']}]"]
+    unfinished = (out / "state.json").is_file()
+    command = ["resume", str(out)] if unfinished else ["run", "satellite_simclr", *asked, "--out", str(out)]
+    process = subprocess.Popen([sys.executable, "-m", "labelfree", *command])
+    _, status, usage = os.wait4(process.pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    peak = {"peak_gb": f"{usage.ru_maxrss / 2**20:.2f}"}  # KiB on Linux
+    if code == 4:  # it collapsed, and says so in the log: a result like any other
+        return blank() | peak | {"end": (out / "log.txt").read_text().splitlines()[-1][:300]}
+    if code:
+        sys.exit(f"benchmarks/objectives.py: {out} ended with exit code {code}; the same command goes on where it stopped.")
+    return blank() | peak | scores(out, arm) | pretraining(out, arm, cell["seed"]) | {"end": "healthy" if cell["seed"] else ""}
+
+
+def blank() -> dict[str, str]:
+    return dict.fromkeys(("knn", "linear", "statistics_knn", "statistics_linear", "steps", "seconds_per_step", "rankme", "std"), "")
+
+
+def scores(out: Path, arm: str) -> dict[str, str]:
+    """Mean accuracy over the draws, in %, of the arm and of plain statistics."""
+    table = json.loads((out / "claims.json").read_text())["table"]
+    means = {(row["arm"], row["protocol"]): 100 * row["mean"] for row in table if str(row["budget"]) == "5"}
+    own = {protocol: means[arm, protocol] for protocol in ("knn", "linear")}
+    others = {f"statistics_{protocol}": means[FALLBACK, protocol] for protocol in ("knn", "linear")}
+    return {key: f"{value:.2f}" for key, value in (own | others).items()}
+
+
+def pretraining(out: Path, arm: str, seed: str) -> dict[str, str]:
+    """Length and speed of the pretraining, and what its last health check measured."""
+    if not seed:
+        return {}
+    plan = json.loads((out / "plan.json").read_text())["plans"][f"{arm}-{seed}"]
+    with (out / "metrics.csv").open(newline="", encoding="utf-8") as stream:
+        last = {row["name"]: f"{float(row['value']):.3g}" for row in csv.DictReader(stream)}
+    length = {"steps": str(plan["steps"]), "seconds_per_step": f"{plan['seconds_per_step']:.3g}"}
+    return length | {name: last[name] for name in ("rankme", "std")}
+
+
+def show(table: str, measured_rows: list[dict[str, str]]) -> None:
+    """The table as the docs quote it: mean and standard deviation over seeds."""
+    methods: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in measured_rows:
+        methods[row["method"]].append(row)
+    print(f"\n{table}\n\n| | kNN | linear | seeds | steps | s a step | peak GB | RankMe | ended |\n|---|---|---|---|---|---|---|---|---|")
+    if measured_rows:
+        first = measured_rows[0]
+        print(f"| statistics | {first['statistics_knn']} | {first['statistics_linear']} | | | | | | |")
+    for method, cells in methods.items():
+        columns = [spread([row[key] for row in cells]) for key in ("knn", "linear")]
+        cost = [spread([row[key] for row in cells]) for key in ("steps", "seconds_per_step", "peak_gb", "rankme")]
+        ends = "; ".join(dict.fromkeys(row["end"] for row in cells))
+        print(f"| {method} | {' | '.join(columns)} | {sum(bool(row['seed']) for row in cells) or ''} | {' | '.join(cost)} | {ends} |")
+
+
+def spread(values: list[str]) -> str:
+    numbers = [float(value) for value in values if value]
+    if not numbers:
+        return ""
+    return f"{mean(numbers):.3g}" + (f" ± {stdev(numbers):.2g}" if len(numbers) > 1 else "")
+
+
+if __name__ == "__main__":
+    main()
