@@ -50,8 +50,17 @@ def train_objective(rank: int, world: int, name: str, network: str) -> Trained:
     options, grid = NETWORKS[network]
     backbone = build(network, 3, options=options)
     known = inspect.signature(objective_class(name).__init__).parameters
-    objective = make_objective(name, backbone, {key: value for key, value in SMALL.items() if key in known})
+    objective = smooth(make_objective(name, backbone, {key: value for key, value in SMALL.items() if key in known}))
     return train(rank, world, objective, lambda step: joint_views(objective, grid, step))
+
+
+def smooth(objective: Objective) -> Objective:
+    """Without ReLU: at its kink the last digit of a sum, which depends on who adds what, decides over a whole gradient."""
+    for module in list(objective.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, nn.ReLU):
+                setattr(module, name, nn.SiLU())
+    return objective
 
 
 def train(rank: int, world: int, objective: Objective, views: Callable[[int], Views]) -> Trained:

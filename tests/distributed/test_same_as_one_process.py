@@ -15,13 +15,8 @@ NETWORK = pytest.mark.parametrize("network", [CNN, VIT])
 
 
 def assert_same(several: list[Trained], alone: Trained) -> None:
-    """Equal losses and gradients up to rounding; equal updates, where rounding may have moved a unit across ReLU's kink and back.
-
-    Among the processes weights and buffers are exactly equal.
-    """
-    losses = torch.stack([one.losses for one in several]).mean(0)
-    assert_close(losses[0], alone.losses[0], rtol=1e-5, atol=1e-5)
-    assert_close(losses, alone.losses, rtol=1e-3, atol=1e-3)
+    """Equal losses, gradients and updates up to rounding; and among the processes exactly equal weights and buffers."""
+    assert_close(torch.stack([one.losses for one in several]).mean(0), alone.losses, rtol=1e-4, atol=1e-4)
     assert several[0].gradients.keys() == alone.gradients.keys()
     steepest = largest(alone.gradients)
     for name, gradient in alone.gradients.items():  # some are zero but for rounding
@@ -29,7 +24,7 @@ def assert_same(several: list[Trained], alone: Trained) -> None:
     moved = {name: alone.after[name].float() - before.float() for name, before in alone.before.items()}
     weights = largest({name: moved[name] for name in alone.gradients})
     for name, after in alone.after.items():
-        allowed = 0.05 * max(float(moved[name].abs().max()), 0.01 * weights)
+        allowed = 2e-3 * max(float(moved[name].abs().max()), 0.01 * weights)
         assert_close(several[0].after[name], after, rtol=0, atol=allowed, msg=lambda m, name=name: f"{name}: {m}")
         assert all(torch.equal(one.after[name], several[0].after[name]) for one in several), f"{name} differs between processes"
 
