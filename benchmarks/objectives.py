@@ -24,6 +24,8 @@ from statistics import mean, stdev
 
 from cells import RESULTS, append, found, place, rows
 
+from labelfree.errors import TrainingError
+
 TABLE, LOG = RESULTS / "objectives.csv", RESULTS / "test_log.csv"
 # What a cell's figures depend on; the comparison's claims and the report's pages change none of them.
 ROOMS = ("backbones", "data", "objectives", "planning", "pretraining", "training", "views", "transfer/probes.py")
@@ -83,7 +85,7 @@ def measured(cell: dict[str, str], root: Path, out: Path) -> dict[str, str]:
     _, status, usage = os.wait4(process.pid, 0)
     code = os.waitstatus_to_exitcode(status)
     peak = {"peak_gb": f"{usage.ru_maxrss / 2**20:.2f}"}  # KiB on Linux
-    if code == 4:  # it collapsed, and says so in the log: a result like any other
+    if code == TrainingError.exit_code:  # it collapsed, and says so in the log: a result like any other
         return blank() | peak | {"end": (out / "log.txt").read_text().splitlines()[-1][:300]}
     if code:
         sys.exit(f"benchmarks/objectives.py: {out} ended with exit code {code}; the same command goes on where it stopped.")
