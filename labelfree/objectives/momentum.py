@@ -14,7 +14,7 @@ from labelfree.objectives.base import Situation
 
 M = TypeVar("M", bound=nn.Module)
 
-FASTEST = 0.9
+FASTEST, HOLDING = 0.9, 0.99
 LAGS = 25  # time constants of the average that should fit into a run
 
 
@@ -52,6 +52,12 @@ def cosine(start: float, end: float, progress: float) -> float:
 
 
 def first_momentum(at: Situation, slowest: float = 0.996) -> Default:
-    """The momentum to begin with: the average forgets its start within a 25th of the run, at most as slowly as `slowest`."""
-    value = min(slowest, max(FASTEST, 1.0 - LAGS / max(at.steps, 1)))
-    return Default(round(value, 4), f"the average spans a {LAGS}th of {at.steps:,} steps, from {FASTEST} to {slowest:g}")
+    """The momentum to begin with: from weights 0.99, from random as fast as the number of steps asks for, at most `slowest`."""
+    if at.continues:
+        return Default(max(HOLDING, min(slowest, _spanning(at.steps))), "slow from the start: the copy holds what the weights know")
+    reason = f"the average spans a {LAGS}th of {at.steps:,} steps, from {FASTEST} to {slowest:g}"
+    return Default(min(slowest, max(FASTEST, _spanning(at.steps))), reason)
+
+
+def _spanning(steps: int) -> float:
+    return round(1.0 - LAGS / max(steps, 1), 4)

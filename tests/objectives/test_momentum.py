@@ -43,6 +43,7 @@ def test_cosine_ends_where_it_says() -> None:
 @pytest.mark.parametrize(("steps", "momentum"), [(10, 0.9), (250, 0.9), (500, 0.95), (2_500, 0.99), (100_000, 0.996)])
 def test_the_first_momentum_follows_the_number_of_steps(steps: int, momentum: float) -> None:
     assert first_momentum(Situation(images=1_000, batch_size=64, steps=steps)).value == momentum
+    assert first_momentum(Situation(images=1_000, batch_size=64, steps=steps, continues=True)).value == max(momentum, 0.99)
 
 
 def test_momentum_copy_is_a_copy() -> None:
