@@ -7,6 +7,8 @@
 A cell is one run of the recipe `satellite_simclr`, in a process of its own: one objective, one seed, `--minutes` of pretraining with every
 other key `auto`, its last step's network scored. One sitting is one seed of both tables. Cells that benchmarks/results/objectives.csv holds
 for the same machine, commit and versions are not run again; every look at `test` is appended to benchmarks/results/test_log.csv.
+
+How many steps fit into the minutes is timed by an objective's first cell, on an idle machine; its other seeds take as many.
 """
 
 from __future__ import annotations
@@ -78,7 +80,9 @@ def measured(cell: dict[str, str], root: Path, out: Path) -> dict[str, str]:
     asked = ["data.card=eurosat-rgb", f"data.root={root}", f"evaluate.on={cell['on']}", *NETWORKS[cell["table"]], *SCORING]
     asked += [f"evaluate.arms=[{FALLBACK}, {arm}]", f"evaluate.primary={{arm: {arm}, against: {FALLBACK}, budget: 5}}"]
     if cell["seed"]:
-        asked += [f"pretrain.objective={cell['method']}", f"pretrain.minutes={cell['minutes']}", f"pretrain.seeds=[{cell['seed']}]"]
+        steps = timed_before(cell)
+        asked += [f"pretrain.steps={steps}", "pretrain.minutes=null"] if steps else [f"pretrain.minutes={cell['minutes']}"]
+        asked += [f"pretrain.objective={cell['method']}", f"pretrain.seeds=[{cell['seed']}]"]
     unfinished = (out / "state.json").is_file()
     command = ["resume", str(out)] if unfinished else ["run", "satellite_simclr", *asked, "--out", str(out)]
     process = subprocess.Popen([sys.executable, "-m", "labelfree", *command])
@@ -90,6 +94,12 @@ def measured(cell: dict[str, str], root: Path, out: Path) -> dict[str, str]:
     if code:
         sys.exit(f"benchmarks/objectives.py: {out} ended with exit code {code}; the same command goes on where it stopped.")
     return blank() | peak | scores(out, arm) | pretraining(out, arm, cell["seed"]) | {"end": "healthy" if cell["seed"] else ""}
+
+
+def timed_before(cell: dict[str, str]) -> str:
+    """The number of steps of another seed of the cell, or nothing."""
+    others = [row for row in rows(TABLE) if row.items() >= {key: value for key, value in cell.items() if key != "seed"}.items()]
+    return next((row["steps"] for row in others if row["steps"]), "")
 
 
 def blank() -> dict[str, str]:
