@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 import labelfree
 from labelfree.errors import Interrupted, LabelfreeError
+from labelfree.training.processes import may_speak, place
 
 if TYPE_CHECKING:
     from labelfree.planning.survey import Survey
@@ -218,6 +219,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
     signal.signal(signal.SIGTERM, _terminated)
+    if place().world > 1:
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else every process repeats torch's warnings
     try:
         code = app([word for word in given if word != "--debug"], prog_name="labelfree", standalone_mode=False)
     except Exception as error:
@@ -259,7 +262,8 @@ def _folder() -> Path | None:
 
 
 def _fail(sentence: str, code: int) -> int:
-    print(sentence, file=sys.stderr, flush=True)
+    if may_speak():
+        print(sentence, file=sys.stderr, flush=True)
     return code
 
 

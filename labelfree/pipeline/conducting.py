@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from labelfree.data.manifest import Manifest
-from labelfree.errors import DataError, Interrupted, RecipeError
+from labelfree.errors import DataError, RecipeError
+from labelfree.pipeline.assisting import assist, share_out
 from labelfree.pipeline.checking import check
 from labelfree.pipeline.comparison import compare
-from labelfree.pipeline.folder import RunFolder, open_folder, recipe_digest
+from labelfree.pipeline.folder import RunFolder, open_folder, recipe_digest, stoppable
 from labelfree.pipeline.forecast import announce
-from labelfree.pipeline.preparing import Prepared, prepare
+from labelfree.pipeline.preparing import Prepared, prepare, starts_for
 from labelfree.pipeline.pretrainings import Pretrainings, carry_out, plan_pretrainings, pretrained_arms
 from labelfree.pipeline.showing import show_leaks, show_views
 from labelfree.pipeline.starts import Starts
@@ -24,7 +25,7 @@ from labelfree.recipe import Recipe
 from labelfree.recipe_file import Overrides, load_recipe, to_yaml
 from labelfree.reporting import conceal, write_report
 from labelfree.training.files import read_json, write_json, write_text
-from labelfree.training.signals import raise_on_terminate
+from labelfree.training.processes import part, together
 from labelfree.transfer.claims import save_claims
 
 
@@ -96,6 +97,16 @@ def _conduct(
     pretraining: bool = True,
     comparing: bool = True,
 ) -> Run:
+    """Of several processes the first leads; the others take part in its pretrainings."""
+    with together() as here:
+        if not here.first:
+            return Run(assist(recipe), "The first process reports.", None, None)
+        return _lead(recipe, out, command, say, manifest, pretraining, comparing)
+
+
+def _lead(
+    recipe: Recipe, out: Path | None, command: str, say: Progress, manifest: Manifest | None, pretraining: bool, comparing: bool
+) -> Run:
     check(recipe)
     folder = open_folder(recipe, out, to_yaml(recipe), again=not (pretraining and comparing))
     folder.mark(status="unfinished", manifest=manifest is not None, stages={"pretraining": pretraining, "comparing": comparing})
@@ -104,13 +115,11 @@ def _conduct(
     commands = list(dict.fromkeys([*folder.state().get("commands", []), *([command] if command else [])]))
     folder.mark(commands=commands)
     try:
-        with raise_on_terminate():
+        with stoppable(folder.path):
             headline, report = _stages(recipe, folder, "; ".join(commands), say, manifest, pretraining, comparing)
     except (RecipeError, DataError):
         folder.discard_if_empty()
         raise
-    except Interrupted as stop:
-        raise Interrupted(f"{stop} Go on with: labelfree resume {folder.path}") from stop
     weights = folder.path / "backbone.safetensors"
     return Run(folder.path, headline, weights if weights.is_file() else None, report)
 
@@ -121,13 +130,14 @@ def _stages(
     """All stages of a run in `folder`: its headline and its report."""
     write_json(folder.path / "environment.json", {**environment(), "command": command, "seed": recipe.seed})
     prepared = prepare(recipe, folder, say, manifest)
-    stored = prepared.images or prepared.pool
-    starts = Starts(recipe.backbone, prepared.domain, prepared.fingerprint, stored.scale, stored.offset)
+    share_out(prepared if pretraining else None, folder)
+    starts = starts_for(recipe, prepared)
     planned = plan_pretrainings(recipe, prepared, starts, folder, say) if pretraining else Pretrainings((), ())
     if pretraining or not (folder.path / "recipe.yaml").is_file():  # what `auto` became in an earlier pretraining stands
         write_text(folder.path / "recipe.yaml", to_yaml(planned.resolved(recipe)))
     announce(recipe, prepared, planned, folder, say, comparing)
     notes = [*prepared.notes, *_pretrain(planned, recipe, prepared, folder, say)]
+    part()
     if comparing:
         notes += _compare(recipe, prepared, starts, folder, say)
     else:

@@ -6,13 +6,16 @@ import hashlib
 import json
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from labelfree.errors import RecipeError
+from labelfree.errors import Interrupted, RecipeError
 from labelfree.recipe import Recipe
 from labelfree.training.files import read_json, write_json, write_text
+from labelfree.training.signals import raise_on_terminate
 
 STATE = "state.json"
 
@@ -57,6 +60,16 @@ class RunFolder:
     def mark(self, **facts: Any) -> None:
         """Remember facts about the run's progress (whole-file writes)."""
         write_json(self.path / STATE, {**self.state(), **facts})
+
+
+@contextmanager
+def stoppable(folder: Path) -> Iterator[None]:
+    """Within: SIGTERM ends the work with Interrupted, whose sentence says how to go on with the run in `folder`."""
+    try:
+        with raise_on_terminate():
+            yield
+    except Interrupted as stop:
+        raise Interrupted(f"{stop} Go on with: labelfree resume {folder}") from stop
 
 
 def open_folder(recipe: Recipe, out: Path | None, asked: str, again: bool = False) -> RunFolder:

@@ -20,6 +20,7 @@ from labelfree.data.splits import Roles, assign_roles
 from labelfree.domain import Domain, Fingerprint, Row, Sample, find_domain
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.folder import RunFolder
+from labelfree.pipeline.starts import Starts
 from labelfree.progress import Progress
 from labelfree.recipe import Recipe
 from labelfree.training.files import write_json, write_text
@@ -110,6 +111,12 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     if labelled and question is None:
         notes.append("No labelled image could be read, so nothing is compared.")
     return Prepared(domain, card, manifest, roles, pool, entries, fingerprint, images, question, leaks, notes)
+
+
+def starts_for(recipe: Recipe, prepared: Prepared) -> Starts:
+    """How the arms' networks start and read images; scale and offset are those of the images that are scored, where there are any."""
+    stored = prepared.images or prepared.pool
+    return Starts(recipe.backbone, prepared.domain, prepared.fingerprint, stored.scale, stored.offset)
 
 
 @dataclass(frozen=True)

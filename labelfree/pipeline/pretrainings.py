@@ -13,7 +13,8 @@ import numpy as np
 
 from labelfree.backbones import Backbone
 from labelfree.backbones.weights import LoadedBackbone, WeightCard, load, save
-from labelfree.errors import DataError
+from labelfree.errors import DataError, RecipeError
+from labelfree.objectives.distributed import everyone
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.plans import plan_of, reasons, recipe_values
 from labelfree.pipeline.preparing import Prepared, reader_settings
@@ -25,6 +26,7 @@ from labelfree.pretraining.labelled import LabelledImages
 from labelfree.progress import Progress
 from labelfree.recipe import Recipe
 from labelfree.training.files import read_json, write_json
+from labelfree.training.processes import broadcast, place
 from labelfree.transfer.arms import ARMS
 from labelfree.views import Normalise, ViewPipeline
 
@@ -58,9 +60,12 @@ def pretrained_arms(recipe: Recipe) -> list[str]:
 
 
 def plan_pretrainings(recipe: Recipe, prepared: Prepared, starts: Starts, folder: RunFolder, say: Progress) -> Pretrainings:
-    """Resolve every `auto`; plans that an earlier start of this run had made hold (plan.json)."""
+    """Resolve every `auto`; plans that an earlier start of this run had made hold (plan.json).
+
+    Of several processes all take part in the timing, and what the first resolves holds for all.
+    """
     file = folder.path / "plan.json"
-    stored: Mapping[str, Any] = read_json(file) if file.is_file() else {}
+    stored: Mapping[str, Any] = broadcast(read_json(file) if file.is_file() else {})
     plans, sentences = dict(stored.get("plans", {})), list(stored.get("sentences", []))
     if stored.get("data", prepared.fingerprint.digest) != prepared.fingerprint.digest:
         raise DataError(f"{folder.path}: begun on other images than data.root and data.labels give now; start a new folder with --out.")
@@ -72,15 +77,18 @@ def plan_pretrainings(recipe: Recipe, prepared: Prepared, starts: Starts, folder
         resolve = _resolver(recipe, prepared, starts, continues)
         for seed in recipe.pretrain.seeds:
             start = _Start(starts, recipe.backbone.init if continues else "random", seed)
-            draft = Job(arm, plan_of(recipe, resolve(None), seed), prepared.pool, prepared.entries, views, start, folder.path, labelled)
+            plan = broadcast(plan_of(recipe, resolve(None), seed))
+            _require_equal_shares(plan.batch_size)
+            draft = Job(arm, plan, prepared.pool, prepared.entries, views, start, folder.path, labelled)
             key = f"{arm}-{seed}"
             if key not in plans:
                 same = next((made for name, made in plans.items() if name.startswith(f"{arm}-")), None)
-                seconds = same["seconds_per_step"] if same else _timed(draft, say)
-                resolved = resolve(seconds)
-                plans[key] = plan_of(recipe, resolved, seed, seconds).to_dict()
+                seconds = same["seconds_per_step"] if same else broadcast(_timed(draft, say))
+                resolved = broadcast(resolve(seconds))
+                plans[key] = broadcast(plan_of(recipe, resolved, seed, seconds).to_dict())
                 sentences += [] if same else reasons(arm, resolved)
-                write_json(file, {"data": prepared.fingerprint.digest, "plans": plans, "sentences": sentences})
+                if place().first:
+                    write_json(file, {"data": prepared.fingerprint.digest, "plans": plans, "sentences": sentences})
             jobs.append(replace(draft, plan=replace(Plan(**plans[key]), on_collapse=recipe.pretrain.on_collapse)))
     return Pretrainings(tuple(jobs), tuple(sentences))
 
@@ -122,6 +130,13 @@ def watched_labels(prepared: Prepared, starts: Starts, seed: int) -> LabelledIma
     return chosen.sample(seed)
 
 
+def _require_equal_shares(batch_size: int) -> None:
+    world = everyone().world
+    if batch_size % world:
+        near = " or ".join(str(n * world) for n in {max(1, batch_size // world), batch_size // world + 1})
+        raise RecipeError(f"pretrain.batch_size: {batch_size} images cannot be shared equally by {world} processes; take {near}.")
+
+
 def _timed(draft: Job, say: Progress) -> float:
     say.say(f"Timing the first steps of {draft.plan.objective} for {draft.arm}, {draft.plan.batch_size} images a batch.")
     return seconds_per_step(draft)
@@ -130,13 +145,17 @@ def _timed(draft: Job, say: Progress) -> float:
 def carry_out(job: Job, recipe: Recipe, prepared: Prepared, folder: RunFolder, say: Progress) -> Path:
     """Pretrain and export one backbone, or take what an earlier start exported. Returns its weight file.
 
-    `backbone.safetensors` of the run is the primary arm's, first seed (the first pretraining where the primary has none).
+    Of several processes all pretrain, and the first exports. `backbone.safetensors` of the run is the primary arm's, first seed (the
+    first pretraining where the primary has none).
     """
     path = backbone_path(folder.path, job.arm, job.plan.seed)
-    if path.is_file() and path.with_suffix(".json").is_file():
+    there = broadcast(path.is_file() and path.with_suffix(".json").is_file())
+    backbone = None if there else fit(job, say)
+    if not place().first:
+        return path
+    if backbone is None:
         require_same_data(load(path), prepared, path)
     else:
-        backbone = fit(job, say)
         save(backbone, _card(job, backbone, recipe, prepared, folder), path)
     if (job.arm, job.plan.seed) == (pretrained_arms(recipe)[0], recipe.pretrain.seeds[0]):
         for suffix in (".safetensors", ".json"):

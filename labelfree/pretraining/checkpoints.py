@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 
-from labelfree.training.files import call_with
+from labelfree.training.files import whole_file
+from labelfree.training.processes import agreed
 from labelfree.training.signals import StopRequest
 
 
 class Checkpoints(L.Callback):
-    """Writes `path` every `minutes`, at a stop request and on demand. Last in the callback list: everything of the step is done."""
+    """Writes `path` every `minutes`, at a stop request and on demand. Last in the callback list: everything of the step is done.
+
+    Of several processes all stop where one was asked to, and all write when the first one's clock says so.
+    """
 
     def __init__(self, path: Path, minutes: float, request: StopRequest) -> None:
         self.path = path
@@ -21,17 +26,18 @@ class Checkpoints(L.Callback):
         self.request = request
         self.saved_at = time.monotonic()
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.request.listen()  # Lightning has taken SIGTERM, and would talk to other processes from within the signal
+
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        if self.request:
-            trainer.should_stop = True
-        elif time.monotonic() - self.saved_at < self.seconds:
-            return
-        self.write(trainer)
+        stop = agreed(bool(self.request))
+        due = trainer.is_global_zero and time.monotonic() - self.saved_at >= self.seconds
+        trainer.should_stop = trainer.should_stop or stop
+        if stop or agreed(due):
+            self.write(trainer)
 
     def write(self, trainer: L.Trainer) -> None:
-        """Save now (all ranks take part, rank 0 writes)."""
-        if trainer.world_size > 1:
-            trainer.save_checkpoint(self.path)
-        else:
-            call_with(self.path, trainer.save_checkpoint)
+        """Save now (all ranks take part, the first writes)."""
+        with whole_file(self.path) if trainer.is_global_zero else nullcontext(self.path) as part:
+            trainer.save_checkpoint(part)
         self.saved_at = time.monotonic()

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from labelfree.backbones import Backbone
 from labelfree.errors import Interrupted
 from labelfree.pretraining.checkpoints import Checkpoints
+from labelfree.pretraining.devices import joined, trainer_devices
 from labelfree.pretraining.job import Job
 from labelfree.pretraining.module import PretrainingModule, StepNumbers
 from labelfree.pretraining.watch import Metrics, Watch, require_no_collapse
@@ -31,21 +32,21 @@ TRIAL_STEPS = 4
 def seconds_per_step(job: Job) -> float:
     """Time a few full steps (the slowest phase: backbone learning) on a throw-away copy; the first warms up and is not counted.
 
-    Also the check that a batch fits in memory: raises TrainingError naming the setting to lower.
+    Also the check that a batch fits in memory: raises TrainingError naming the setting to lower. Of several processes all take part.
     """
     plan = dataclasses.replace(job.plan, head_only=0, steps=10**6)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")  # of several GPUs the current one
     module = PretrainingModule(dataclasses.replace(job, plan=plan))
     with _room_for(plan.batch_size):
         module.to(device).to(memory_format=torch.channels_last)
         optimiser = module.configure_optimizers()
-        module.train()
+        learner = joined(module.train())
         times = []
         for step in range(TRIAL_STEPS):
             begun = time.perf_counter()
             module.set_rates(optimiser, step)
             with torch.autocast(device.type, torch.bfloat16, enabled=plan.precision == "bf16"):
-                loss = module.loss_at(step)
+                loss = learner(step)
             loss.backward()
             optimiser.step()
             optimiser.zero_grad()
@@ -58,7 +59,8 @@ def seconds_per_step(job: Job) -> float:
 def fit(job: Job, say: Progress) -> Backbone:
     """Pretrain to the last step, from the last checkpoint if there is one. Bit for bit the same either way on a CPU.
 
-    Raises Interrupted when asked to stop (everything is saved), TrainingError on collapse, NaN or out of memory.
+    Of several processes all take part, and all get the backbone. Raises Interrupted when asked to stop (everything is saved),
+    TrainingError on collapse, NaN or out of memory.
     """
     plan = job.plan
     torch.set_num_threads(plan.threads)
@@ -74,7 +76,7 @@ def fit(job: Job, say: Progress) -> Backbone:
             trainer = L.Trainer(
                 max_steps=plan.steps,
                 max_epochs=-1,
-                devices=1,  # several would each run the whole pipeline; docs/STATUS.md
+                **trainer_devices(),
                 precision="bf16-mixed" if plan.precision == "bf16" else "32-true",
                 gradient_clip_val=plan.clip_grad or None,
                 callbacks=[Watch(metrics, checkpoints, bar, say), checkpoints],
@@ -90,9 +92,8 @@ def fit(job: Job, say: Progress) -> Backbone:
                 loader = DataLoader(StepNumbers(first), batch_size=None)
                 try:
                     trainer.fit(module, loader, ckpt_path=checkpoint if first else None, weights_only=True)
-                except SystemExit:  # Lightning's own answer to SIGTERM, after our callbacks have saved the step
-                    if not request:
-                        raise
+                except SystemExit:  # Lightning's own answer to a second Ctrl-C, which waits for nothing
+                    raise KeyboardInterrupt from None
                 if trainer.global_step < plan.steps:
                     raise Interrupted(f"stopped at step {trainer.global_step} of {plan.steps} of {job.arm}; it is saved.")
                 checkpoints.write(trainer)

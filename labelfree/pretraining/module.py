@@ -12,6 +12,8 @@ from torch.optim import Optimizer
 from torch.utils.data import IterableDataset
 
 from labelfree.objectives import Step, Views
+from labelfree.objectives.batchnorm import joint_statistics
+from labelfree.objectives.distributed import everyone
 from labelfree.pretraining.health import require_finite
 from labelfree.pretraining.job import Job
 from labelfree.training.optimisers import make_optimiser, parameter_groups
@@ -46,11 +48,11 @@ class PretrainingModule(L.LightningModule):
         self.gradient_norm = torch.tensor(0.0)
 
     def views_of(self, step: int) -> tuple[Views, list[int]]:
-        """The views of this rank's batch at `step`, and the pool positions they come from."""
-        entries, plan = self.job.entries, self.plan
-        rows = entries[batch_rows(len(entries), plan.batch_size, step, plan.source, self.global_rank, self.trainer_world)]
+        """The views of this rank's share of the batch at `step`, and the pool positions they come from."""
+        entries, plan, ranks = self.job.entries, self.plan, everyone()
+        rows = entries[batch_rows(len(entries), plan.batch_size // ranks.world, step, plan.source, ranks.rank, ranks.world)]
         stored = self.job.pool.batch(rows).to(self.device, non_blocking=True)
-        draws = self.job.generator(step, self.global_rank, self.device)
+        draws = self.job.generator(step, ranks.rank, self.device)
         crops = self.objective.crops
         views = self.views
         scales = views.augmentation
@@ -58,9 +60,9 @@ class PretrainingModule(L.LightningModule):
         small = views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws) if crops.locals else None
         return Views(_fast(big), None if small is None else _fast(small), rows=torch.as_tensor(rows)), [int(r) for r in rows]
 
-    @property
-    def trainer_world(self) -> int:
-        return self._trainer.world_size if self._trainer is not None else 1
+    def forward(self, step: int) -> Tensor:
+        """As DDP calls it while steps are timed."""
+        return self.loss_at(step)
 
     def training_step(self, batch: Tensor, _index: int) -> Tensor:
         step = int(batch)
@@ -70,11 +72,12 @@ class PretrainingModule(L.LightningModule):
 
     def loss_at(self, step: int) -> Tensor:
         """The loss of `step`; the backbone stands still in the head-only start."""
-        torch.manual_seed(mixed("network", self.plan.source, step, self.global_rank))  # dropout and the like
+        torch.manual_seed(mixed("network", self.plan.source, step, everyone().rank))  # dropout and the like
         self.objective.progress = step / self.plan.steps
         self._let_backbone_learn(step >= self.plan.head_only)
         views, rows = self.views_of(step)
-        self.last = self.objective(views)
+        with joint_statistics():
+            self.last = self.objective(views)
         require_finite(self.last.loss, [self.job.pool.rows[r].id for r in rows])
         return self.last.loss
 

@@ -6,6 +6,7 @@ An ordinary process is alone: it starts no group, and every function here answer
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,8 +40,12 @@ class Place:
 def place() -> Place:
     """What torchrun (RANK, WORLD_SIZE, ...) or srun (SLURM_STEP_NUM_TASKS, SLURM_PROCID, ...) says; alone without them.
 
-    A batch script's own process has SLURM_NTASKS too, so only what a step of srun sets is believed.
+    A batch script's own process has SLURM_NTASKS too, so only what a step of srun sets is believed. A group that runs already knows best.
     """
+    if "torch" in sys.modules and not _alone():
+        import torch.distributed as dist
+
+        return Place(dist.get_rank(), dist.get_world_size())
     said = os.environ
     if int(said.get("WORLD_SIZE", 1)) > 1 and "RANK" in said:
         rank, world, local = int(said["RANK"]), int(said["WORLD_SIZE"]), int(said.get("LOCAL_RANK", 0))
@@ -79,10 +84,19 @@ def together() -> Iterator[Place]:
         _Speaker.may = _claimed(store)
         if isinstance(error, RuntimeError) and (isinstance(error, dist.DistError) or "gloo" in str(error)):
             raise TrainingError(
-                f"process {here.rank} of {here.world} lost another one, which ended without a word (out of memory, or killed?)."
+                f"process {here.rank} of {here.world} lost another one, which ended without a word (out of memory, or killed?); "
+                "`labelfree resume` goes on from what was saved."
             ) from error
         raise  # the group is left as it is: taking it down in order would wait for the others
-    dist.destroy_process_group()
+    part()
+
+
+def part() -> None:
+    """The processes' common work is done: the others leave and the first goes on alone."""
+    import torch.distributed as dist
+
+    if _Speaker.groups and dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _meet(here: Place) -> Any:

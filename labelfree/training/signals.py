@@ -10,6 +10,8 @@ from types import FrameType
 
 from labelfree.errors import Interrupted
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
 
 class StopRequest:
     """Set by the first signal; a second Ctrl-C interrupts at once."""
@@ -21,25 +23,29 @@ class StopRequest:
         return self.received is not None
 
     def receive(self, number: int, _frame: FrameType | None) -> None:
-        if self.received is not None:
+        if self.received is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = signal.Signals(number)
+
+    def listen(self) -> None:
+        """Take SIGINT and SIGTERM, from whoever has them. In a thread that is not the main one, nothing changes."""
+        if threading.current_thread() is threading.main_thread():
+            for number in STOPPING:
+                signal.signal(number, self.receive)
 
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
     """Within: SIGINT and SIGTERM set the request instead of ending the process. In a thread that is not the main one, nothing changes."""
     request = StopRequest()
-    if threading.current_thread() is not threading.main_thread():
-        yield request
-        return
-    wanted = [signal.SIGINT, signal.SIGTERM]
-    before = {number: signal.signal(number, request.receive) for number in wanted}
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    request.listen()
     try:
         yield request
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 @contextmanager

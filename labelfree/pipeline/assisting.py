@@ -1,0 +1,53 @@
+"""What every process of a run but the first does: its share of the pretrainings, and nothing else. It writes nothing and is silent."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+from labelfree.errors import DataError
+from labelfree.pipeline.folder import RunFolder, stoppable
+from labelfree.pipeline.preparing import Prepared, starts_for
+from labelfree.pipeline.pretrainings import carry_out, plan_pretrainings
+from labelfree.progress import Silent
+from labelfree.recipe import Recipe
+from labelfree.training.processes import broadcast, gathered, place
+from labelfree.training.signals import raise_on_terminate
+
+
+def share_out(prepared: Prepared | None, folder: RunFolder) -> None:
+    """The first process's part: tell the others where the run is and what the images are; their pixels they read from the pool.
+
+    None: there is nothing to pretrain, and they may leave.
+    """
+    if prepared is not None:  # a user's own reader stays here
+        prepared = replace(prepared, manifest=replace(prepared.manifest, read=None))
+    broadcast((folder.path.resolve(), prepared))
+    if prepared is not None:
+        _require_shared_disk(prepared, folder.path)
+
+
+def assist(recipe: Recipe) -> Path:
+    """The others' part: wait for what `share_out` says, then pretrain with the first. Returns the run's folder."""
+    nothing: tuple[Path, Prepared | None] = (Path(), None)
+    with raise_on_terminate():
+        path, prepared = broadcast(nothing)
+    if prepared is None:
+        return path
+    with stoppable(path), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the first process has the same to say
+        _require_shared_disk(prepared, path)
+        folder = RunFolder(path, recipe)
+        for job in plan_pretrainings(recipe, prepared, starts_for(recipe, prepared), folder, Silent()).jobs:
+            carry_out(job, recipe, prepared, folder, Silent())
+    return path
+
+
+def _require_shared_disk(prepared: Prepared, path: Path) -> None:
+    """Raises DataError, on every process, where one of them does not see the run's folder or the pool."""
+    unseen = [folder for folder in (prepared.pool.folder.resolve(), path.resolve()) if not folder.is_dir()]
+    found = gathered((place().rank, unseen))
+    if blind := [(rank, folders[0]) for rank, folders in found if folders]:
+        rank, folder = blind[0]
+        raise DataError(f"{folder}: process {rank} does not see it; keep --out and pool.dir on a disk that all machines share.")

@@ -1,0 +1,61 @@
+"""Where Lightning trains: alone on what there is, or every process of a run on a device of its own, joined by DDP."""
+
+from __future__ import annotations
+
+from inspect import signature
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.environments import LightningEnvironment
+from lightning.pytorch.strategies import DDPStrategy
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from labelfree.objectives.distributed import everyone
+
+# Buffers are equal on all ranks, since statistics are joint: none is sent. The keyword was renamed in torch 2.14.
+_SEND_BUFFERS = next(key for key in ("forward_sync_buffers", "broadcast_buffers") if key in signature(DistributedDataParallel).parameters)
+# The head-only start leaves the backbone without gradients.
+DDP: dict[str, Any] = {"find_unused_parameters": True, _SEND_BUFFERS: False}
+
+
+def trainer_devices() -> dict[str, Any]:
+    """What `L.Trainer` is told of devices. The launcher's environment is read by `labelfree.training.processes` alone."""
+    world = everyone().world
+    if world == 1:
+        return {"devices": 1, "plugins": [LightningEnvironment()]}
+    cuda = torch.cuda.is_available()
+    return {
+        "accelerator": "gpu" if cuda else "cpu",
+        "devices": [torch.cuda.current_device()] if cuda else 1,
+        "num_nodes": world,
+        "strategy": DDPStrategy(cluster_environment=_OneEach(), **DDP),
+    }
+
+
+def joined(module: nn.Module) -> nn.Module:
+    """`module` with its gradients averaged over the ranks; itself in a process that is alone."""
+    if everyone().world == 1:
+        return module
+    ids = [torch.cuda.current_device()] if torch.cuda.is_available() else None
+    return DistributedDataParallel(module, device_ids=ids, **DDP)
+
+
+class _OneEach(LightningEnvironment):
+    """The group that is running, as if every process had a machine to itself: so any number on any machines, with any GPU, will do."""
+
+    @property
+    def creates_processes_externally(self) -> bool:
+        return True
+
+    def world_size(self) -> int:
+        return everyone().world
+
+    def global_rank(self) -> int:
+        return everyone().rank
+
+    def node_rank(self) -> int:
+        return everyone().rank
+
+    def local_rank(self) -> int:
+        return 0
