@@ -10,7 +10,7 @@ from typing import Any
 import lightning as L
 
 from labelfree.training.files import whole_file
-from labelfree.training.processes import agreed
+from labelfree.training.processes import agreed, wait
 from labelfree.training.signals import StopRequest
 
 
@@ -37,7 +37,8 @@ class Checkpoints(L.Callback):
             self.write(trainer)
 
     def write(self, trainer: L.Trainer) -> None:
-        """Save now (all ranks take part, the first writes)."""
+        """Save now: all take part, the first writes, and the file is there when any goes on."""
         with whole_file(self.path) if trainer.is_global_zero else nullcontext(self.path) as part:
             trainer.save_checkpoint(part)
+        wait()
         self.saved_at = time.monotonic()

@@ -178,6 +178,11 @@ def broadcast(value: T) -> T:
     return carried[0]  # type: ignore[no-any-return]
 
 
+def wait() -> None:
+    """Until all have come here."""
+    agreed(False)
+
+
 def gathered(value: T) -> list[T]:
     """Every process's `value`, in the order of ranks, on all. All must ask, in the same order."""
     if _alone():

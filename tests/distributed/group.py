@@ -50,9 +50,8 @@ class Group:
         for end in self.ends:
             end.close()
         for process in self.processes:
-            process.join(5)
-            if process.is_alive():
-                process.kill()
+            process.kill()
+            process.join()
 
 
 def _work(rank: int, world: int, meeting: str, end: Connection) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from tests.distributed.cases import CNN, LAYERS, VIT, Trained, every_objective, exchange, normalise, train_objective
+from tests.distributed.cases import CNN, LAYERS, VIT, Trained, every_objective, exchange, held, normalise, train_objective
 from tests.distributed.group import Group
+from tests.distributed.pretrainings import STEPS, asked_to_stop, no_number, pretrain, pretrain_with
+from tests.pretraining.small import small_cnn
 
 QUICK = ("dino", "simclr")
 NETWORK = pytest.mark.parametrize("network", [CNN, VIT])
@@ -67,3 +71,33 @@ def test_ranks_exchange_what_they_say(two: Group) -> None:
         assert_close(here["mean"], torch.tensor([50.0, 51.0]))
         assert float(here["largest"]) == 11.0  # the second process has nothing to offer
         assert not here["itself"].any() and not here["partner"].any(), rank
+
+
+def test_a_pretraining_on_two_processes_gives_the_backbone_of_one(two: Group, tmp_path: Path) -> None:
+    """With a head-only start, clipped gradients and trained BatchNorm; the second of two processes writes nothing."""
+    found, alone = two.run(pretrain, tmp_path / "two"), pretrain(0, 1, tmp_path / "one")
+    begun = held(small_cnn())
+    for name, value in alone.items():
+        assert torch.equal(found[0][name], found[1][name])
+        moved = float((value - begun[name]).abs().max())
+        assert_close(found[0][name], value, rtol=1e-4, atol=max(5e-3 * moved, 1e-6), msg=lambda m, name=name: f"{name}: {m}")
+    assert files(tmp_path / "two") == files(tmp_path / "one")
+
+
+def files(folder: Path) -> list[str]:
+    return sorted("events" if "tfevents" in file.name else file.name for file in folder.rglob("*") if file.is_file())
+
+
+def test_a_loss_that_is_no_number_on_one_process_stops_all_with_its_images(two: Group, tmp_path: Path) -> None:
+    (first, _), (second, _) = two.run(pretrain_with, tmp_path, no_number)
+    assert first == second and first.startswith("TrainingError: the loss is nan on the batch of ")
+
+
+def test_a_stop_asked_of_one_process_stops_all_and_is_resumed_bit_for_bit(two: Group, tmp_path: Path) -> None:
+    stopped = two.run(pretrain_with, tmp_path / "broken", asked_to_stop)
+    assert stopped == [(f"Interrupted: stopped at step 3 of {STEPS} of domain; it is saved.", 3)] * 2
+    resumed, unbroken = two.run(pretrain, tmp_path / "broken"), two.run(pretrain, tmp_path / "unbroken")
+    for rank in range(2):
+        assert all(torch.equal(resumed[rank][name], value) for name, value in unbroken[rank].items())
+    rows = [(tmp_path / name / "metrics.csv").read_text() for name in ("broken", "unbroken")]
+    assert rows[0] == rows[1]
