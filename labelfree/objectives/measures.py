@@ -8,14 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from labelfree.objectives.base import in_fp32
+
 
 @torch.no_grad()
 def similarities(first: Tensor, second: Tensor) -> dict[str, Tensor]:
-    """Mean cosine of positives and of negatives in this rank's batch, and the spread of the projections: healthy runs keep them apart.
+    """What two views' projections tell of collapse; `first`, `second`: (N, D), row i of one is the positive of row i of the other.
 
-    `separation`, (positive - negative) / (1 - negative): 1 when two views of an image are the same and images differ, 0 when two views
-    are no more alike than two images. BatchNorm in a head can hide a collapse from `projection_std`, but not from it.
-    `first`, `second`: (N, D), row i of one is the positive of row i of the other.
+    Mean cosine of positives and of negatives in this rank's batch. `separation`, (positive - negative) / (1 - negative): 1 when two views
+    of an image are the same and images differ, 0 when two views are no more alike than two images. `projection_std`: see `spread`.
+    `projection_rank`: see `directions`; BatchNorm in a head can hide a collapse from a spread, but not from it.
     """
     a, b = F.normalize(first.float(), dim=-1), F.normalize(second.float(), dim=-1)
     n, positive = len(a), (a * b).sum(-1).mean()
@@ -25,7 +27,19 @@ def similarities(first: Tensor, second: Tensor) -> dict[str, Tensor]:
         "negative_similarity": negative,
         "separation": (positive - negative) / (1 - negative).clamp_min(1e-4),
         "projection_std": spread(first),
+        "projection_rank": directions(a),
     }
+
+
+@torch.no_grad()
+def directions(unit: Tensor) -> Tensor:
+    """How many directions unit vectors (N, D) use: 1 / mean squared cosine of all pairs, from 1 (all on one axis) to min(N, D). In fp32.
+
+    The participation ratio of their second moments' spectrum: cheaper than RankMe, and led by the large directions.
+    """
+    with in_fp32(unit):
+        moments = unit @ unit.T if len(unit) < unit.shape[1] else unit.T @ unit
+        return len(unit) ** 2 / moments.square().sum()
 
 
 @torch.no_grad()

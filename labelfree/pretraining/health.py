@@ -17,7 +17,13 @@ from labelfree.objectives.base import Alarm, in_fp32
 from labelfree.objectives.measures import spread
 from labelfree.training.processes import agreed, gathered
 
-FLAT = {"separation": 0.02, "projection_std": 0.05, "std": 0.02, "rankme": 1.5}  # below: a collapse, whatever the method
+FLAT = {  # log -> its least healthy value, whatever the method (docs/health.md has what sound and collapsed runs show)
+    "separation": 0.005,
+    "projection_rank": 1.1,
+    "std": 0.02,
+    "rankme": 1.5,
+    "rankme_kept": 0.15,
+}
 PATIENCE = 3  # checks in a row
 ROWS = 256  # of a batch's embeddings are looked at: what a check costs does not grow with the batch
 

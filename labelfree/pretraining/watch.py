@@ -9,6 +9,7 @@ from typing import Any
 import lightning as L
 import torch
 
+from labelfree.backbones import Backbone
 from labelfree.errors import TrainingError
 from labelfree.pretraining.checkpoints import Checkpoints
 from labelfree.pretraining.health import CollapseGuard, monitors
@@ -54,6 +55,7 @@ class Watch(L.Callback):
         self.metrics, self.checkpoints, self.bar, self.say = metrics, checkpoints, bar, say
         self.guard: CollapseGuard
         self.told = ""  # what was said of a collapse
+        self.rank = 0.0  # RankMe at the first check
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
         assert isinstance(pl_module, PretrainingModule)
@@ -86,8 +88,13 @@ class Watch(L.Callback):
         values |= {name: float(value) for name, value in last.logs.items()}
         if last.embedding is not None:
             values |= monitors(last.embedding, module.objective.crops.globals)
+        if "rankme" in values:
+            self.rank = self.rank or values["rankme"]
+            values["rankme_kept"] = values["rankme"] / self.rank
         if module.job.labelled is not None:
-            values["train_knn"] = module.job.labelled.accuracy(module.objective.exported(), plan.size)
+            network = module.objective.exported()
+            assert isinstance(network, Backbone)
+            values["train_knn"] = module.job.labelled.accuracy(network, plan.size)
         self.metrics.add(step, values)
         for name, value in values.items():
             module.log(name, value, rank_zero_only=True)
@@ -95,10 +102,10 @@ class Watch(L.Callback):
         return self.guard.check(values) if warm and several else None
 
     def state_dict(self) -> dict[str, Any]:
-        return {"told": self.told, **self.guard.state_dict()}
+        return {"told": self.told, "rank": self.rank, **self.guard.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.told = state_dict["told"]
+        self.told, self.rank = state_dict["told"], state_dict["rank"]
         self.guard.load_state_dict(state_dict)
 
 
