@@ -204,6 +204,17 @@ def test_every_picture_and_chart_is_described(page: str) -> None:
     assert all(attrs.get("aria-label") or attrs.get("aria-hidden") for tag, attrs in read.tags if tag == "svg")
 
 
+def test_the_chart_that_looks_at_labels_is_marked_and_last(page: str, tmp_path: Path) -> None:
+    assert "without any label" in Page(page).sections["health"]
+    folder = make_run(tmp_path / "run")
+    with (folder / "metrics.csv").open("a", encoding="utf-8") as file:
+        file.writelines(f"imagenet+domain,0,{step},{name},0.8\n" for name in ("train_knn", "rankme_kept", "zeal") for step in (5, 10))
+    health = text_of(folder, "health")
+    assert "only the last chart looks at labels" in health and "without any label" not in health
+    assert health.index("Zeal") < health.index("kNN among the labelled training images")
+    assert "Rankme kept" not in health  # RankMe on another scale
+
+
 def test_the_page_stays_small_enough_to_mail(run_folder: Path) -> None:
     assert (run_folder / "report.html").stat().st_size < 6e6
 

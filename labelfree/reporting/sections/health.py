@@ -19,9 +19,23 @@ KNOWN = {
     "rankme": ("RankMe", "How many directions the embeddings really use. Higher is richer; one is a collapse."),
     "alignment": ("Alignment", "Distance between two views of one image. Lower: the network ignores what the views change."),
     "uniformity": ("Uniformity", "How evenly images fill the space. Lower is more even; 0 is a collapse."),
-    "teacher_entropy": ("Entropy of the teacher", "How undecided the teacher is. Near 0 or at its maximum: collapse."),
+    "separation": ("Separation", "1: views of an image are the same, images differ. 0: collapse, views are no more alike than images."),
+    "projection_rank": ("Directions of the projections", "How many directions the head's outputs use. One is a collapse."),
+    "projection_std": ("Spread of the projections", "The same behind the head, where BatchNorm can hide a collapse."),
+    "positive_similarity": ("Similarity of positives", "Mean cosine of two views of one image."),
+    "negative_similarity": ("Similarity of negatives", "Mean cosine of two images. Rising towards the positives': a collapse is near."),
+    "information": ("Information in the teacher's answers", "What an answer tells of its image. 0: collapse, all get the same answer."),
+    "teacher_entropy": ("Entropy of the teacher", "How undecided one answer is, as a share of the maximum. At 1: all prototypes alike."),
+    "marginal_entropy": ("Entropy of the mean answer", "How evenly prototypes are used, as a share of the maximum. Near 0: one takes all."),
+    "queue_age": ("Age of the queue", "Steps since the oldest negative was enqueued."),
     "gradient_norm": ("Gradient norm", "Size of a step's gradient, before clipping. Spikes mean the rate is near its limit."),
+    "train_knn": (
+        "kNN among the labelled training images",
+        "The one chart that looks at labels, as pretrain.watch_labels asked. Nothing was chosen by it.",
+    ),
 }
+LABELLED = {"train_knn"}
+HIDDEN = {"rankme_kept"}  # RankMe on another scale
 ALIASES = {"train_loss": "loss", "grad_norm": "gradient_norm", "entropy_teacher": "teacher_entropy"}
 
 
@@ -32,9 +46,10 @@ def build(context: Context) -> Section:
             "health", "Health of the pretraining", absent="No pretraining was watched in this run: metrics.csv is missing or empty."
         )
     arms = list(dict.fromkeys(curve.arm for curve in curves))
-    found = {plain(curve.name) for curve in curves}
-    order = [name for name in KNOWN if name in found] + sorted(found - set(KNOWN))
+    found = {plain(curve.name) for curve in curves} - HIDDEN
+    order = [*(name for name in KNOWN if name in found - LABELLED), *sorted(found - set(KNOWN)), *(found & LABELLED)]
     seeds = sorted({curve.seed for curve in curves})
+    labels = "; only the last chart looks at labels" if "train_knn" in found else ", without any label"
     return Section(
         "health",
         "Health of the pretraining",
@@ -42,7 +57,7 @@ def build(context: Context) -> Section:
             "charts": [chart(name, [curve for curve in curves if plain(curve.name) == name], context) for name in order],
             "keys": [(arm, swatch(context.styles.get(arm, Style("#1f2933")))) for arm in arms],
         },
-        lead=f"Pretrained: {listed(arms)}, seed {listed(seeds)}. Measured on the training views, without any label.",
+        lead=f"Pretrained: {listed(arms)}, seed {listed(seeds)}. Measured at single steps on the training views{labels}.",
     )
 
 
