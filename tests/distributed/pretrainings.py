@@ -18,7 +18,7 @@ from labelfree.progress import Silent
 from labelfree.views import ViewPipeline
 from labelfree.views.base import Range
 from tests.distributed.cases import held, smooth
-from tests.pretraining.small import SmallJob, small_cnn, small_job
+from tests.pretraining.small import SmallJob, flatten, small_cnn, small_job
 from tests.pretraining.small import views as drawn_views
 
 STEPS, HEAD_ONLY = 6, 2
@@ -60,6 +60,15 @@ def pretrain_with(rank: int, world: int, folder: Path, trouble: Callable[[Step],
 
     try:
         fit(job(folder, harm), Silent())
+    except LabelfreeError as error:
+        return f"{type(error).__name__}: {error}", checkpoint_step(folder / "checkpoints" / "domain-0.ckpt")
+    return "", STEPS
+
+
+def pretrain_flat(rank: int, world: int, folder: Path) -> tuple[str, int]:
+    """The sentence that a pretraining with flat embeddings ends with, and the step that is saved."""
+    try:
+        fit(small_job(folder, harm=flatten), Silent())
     except LabelfreeError as error:
         return f"{type(error).__name__}: {error}", checkpoint_step(folder / "checkpoints" / "domain-0.ckpt")
     return "", STEPS

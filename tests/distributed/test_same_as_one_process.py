@@ -11,7 +11,7 @@ from torch.testing import assert_close
 
 from tests.distributed.cases import CNN, LAYERS, VIT, Trained, every_objective, exchange, held, normalise, train_objective
 from tests.distributed.group import Group
-from tests.distributed.pretrainings import STEPS, asked_to_stop, no_number, pretrain, pretrain_with
+from tests.distributed.pretrainings import STEPS, asked_to_stop, no_number, pretrain, pretrain_flat, pretrain_with
 from tests.pretraining.small import small_cnn
 
 QUICK = ("dino", "simclr")
@@ -91,6 +91,12 @@ def files(folder: Path) -> list[str]:
 def test_a_loss_that_is_no_number_on_one_process_stops_all_with_its_images(two: Group, tmp_path: Path) -> None:
     (first, _), (second, _) = two.run(pretrain_with, tmp_path, no_number)
     assert first == second and first.startswith("TrainingError: the loss is nan on the batch of ")
+
+
+def test_a_collapse_stops_all_processes_with_one_sentence(two: Group, tmp_path: Path) -> None:
+    for _ in range(2):  # and again when it is resumed
+        (first, saved), (second, _) = two.run(pretrain_flat, tmp_path)
+        assert first == second and first.startswith("TrainingError: domain, seed 0, step 7: collapse: std was 0, 0 and 0") and saved == 8
 
 
 def test_a_stop_asked_of_one_process_stops_all_and_is_resumed_bit_for_bit(two: Group, tmp_path: Path) -> None:

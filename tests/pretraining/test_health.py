@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import signal
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +26,7 @@ from labelfree.pretraining.fit import checkpoint_step, fit
 from labelfree.pretraining.health import CollapseGuard, monitors, rankme, require_finite
 from labelfree.pretraining.labelled import LabelledImages, leave_one_out, undisturbed
 from labelfree.progress import Silent
-from tests.pretraining.small import Pictures, metrics, small_cnn, small_job
+from tests.pretraining.small import Pictures, flatten, metrics, showing, small_cnn, small_job
 
 
 def rows(n: int, d: int, seed: int = 0) -> torch.Tensor:
@@ -176,23 +174,6 @@ class Sayings(Silent):
 
     def say(self, sentence: str) -> None:
         self.said.append(sentence)
-
-
-def showing(embedding: Callable[[int], torch.Tensor]) -> Callable[[Objective], None]:
-    """Health is measured on `embedding(step)` (64, D), whatever the network gives; the loss falls as ever."""
-
-    def harm(objective: Objective) -> None:
-        healthy, steps = objective.forward, itertools.count()
-
-        def forward(views: Any) -> Any:
-            return replace(healthy(views), embedding=embedding(next(steps)))
-
-        objective.forward = forward  # type: ignore[method-assign]
-
-    return harm
-
-
-flatten = showing(lambda step: torch.ones(64, 8))
 
 
 def flat_and_interrupted(step: int) -> torch.Tensor:
