@@ -32,6 +32,7 @@ def diagnose() -> list[Finding]:
     checks: list[Callable[[], Finding]] = [
         python,
         torch_build,
+        gpus,
         torchvision_fits,
         threads,
         bf16,
@@ -83,6 +84,17 @@ def torch_build() -> Finding:
     if torch.backends.mps.is_available():
         return Finding("GPU", "ok", f"{found}, Apple GPU")
     return Finding("GPU", "ok", f"none; {found} runs on the processor: start from ImageNet weights and keep images small")
+
+
+def gpus() -> Finding:
+    """How many GPUs a run uses of those that are there: a process uses one."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count > 1:
+        fix = f"torchrun --standalone --nproc-per-node {count} -m labelfree run RECIPE (docs/several-processes.md)"
+        return Finding("GPUs in use", "warning", f"`labelfree run` uses one of {count}", fix)
+    return Finding("GPUs in use", "ok", "the one there is" if count else "none")
 
 
 def nvidia_card() -> str | None:

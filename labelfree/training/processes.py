@@ -23,13 +23,17 @@ PATIENCE = timedelta(days=2)  # for the others while the first reads the images
 
 @dataclass(frozen=True)
 class Place:
-    """One process of a run: `rank` of `world`, `local` among those of its machine. `address`, `port`: where the first one listens."""
+    """One process of a run: `rank` of `world`, `local` among those of its machine.
+
+    `address`, `port`: where the first one listens. `launcher`: the words that start all of them, before the name of the program.
+    """
 
     rank: int = 0
     world: int = 1
     local: int = 0
     address: str = "127.0.0.1"
     port: int = 0
+    launcher: tuple[str, ...] = ()
 
     @property
     def first(self) -> bool:
@@ -49,11 +53,15 @@ def place() -> Place:
     said = os.environ
     if int(said.get("WORLD_SIZE", 1)) > 1 and "RANK" in said:
         rank, world, local = int(said["RANK"]), int(said["WORLD_SIZE"]), int(said.get("LOCAL_RANK", 0))
-        return Place(rank, world, local, said.get("MASTER_ADDR", "127.0.0.1"), int(said.get("MASTER_PORT", 29500)))
+        each = int(said.get("LOCAL_WORLD_SIZE", world))
+        nodes = ("--nnodes", str(world // each)) if each < world else ()
+        launcher = ("torchrun", *nodes, "--nproc-per-node", str(each), "-m")
+        return Place(rank, world, local, said.get("MASTER_ADDR", "127.0.0.1"), int(said.get("MASTER_PORT", 29500)), launcher)
     if int(said.get("SLURM_STEP_NUM_TASKS", 1)) > 1 and "SLURM_PROCID" in said:
         rank, world, local = int(said["SLURM_PROCID"]), int(said["SLURM_STEP_NUM_TASKS"]), int(said.get("SLURM_LOCALID", 0))
         port = 15000 + (int(said.get("SLURM_JOB_ID", 0)) + 7919 * int(said.get("SLURM_STEP_ID", 0))) % 10000
-        return Place(rank, world, local, said.get("MASTER_ADDR", _first_node(said)), int(said.get("MASTER_PORT", port)))
+        address, port = said.get("MASTER_ADDR") or _first_node(said), int(said.get("MASTER_PORT", port))
+        return Place(rank, world, local, address, port, ("srun", "--ntasks", str(world)))
     return Place()
 
 

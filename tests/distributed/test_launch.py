@@ -1,0 +1,98 @@
+"""`torchrun ... -m labelfree` from the command line: one run, told once, stopped and resumed as one."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from labelfree.pretraining.fit import checkpoint_step
+from labelfree.training.files import read_json
+
+SECONDS = 240  # a launch may take on a busy machine
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pictures")
+    draw = np.random.default_rng(0)
+    for i in range(40):
+        Image.fromarray(draw.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(root / f"{i:02d}.png")
+    return root
+
+
+def torchrun(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "labelfree", *arguments]
+    alone = {"OMP_NUM_THREADS": "1"} | ({"GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {})
+    return subprocess.Popen(command, cwd=cwd, env=os.environ | alone, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def pretraining(pictures: Path, out: Path, steps: int) -> list[str]:
+    return [
+        "pretrain", "satellite_dino", f"data.root={pictures}", "backbone.name=resnet10t", "backbone.init=random",
+        "evaluate.arms=[random, domain]", "evaluate.primary.arm=domain", "evaluate.primary.against=random", f"pretrain.steps={steps}",
+        "pretrain.minutes=null", "pretrain.batch_size=8", "pretrain.size=32", "pretrain.checkpoint_minutes=0.005",
+        "pretrain.check_every=2", "pretrain.on_collapse=warn", "pretrain.options={hidden: 64, local_crops: 2}", "--out", str(out),
+    ]  # fmt: skip
+
+
+def output(process: subprocess.Popen[str]) -> str:
+    """What it prints to its end; after a time-out it is stopped and the test fails."""
+    try:
+        return process.communicate(timeout=SECONDS)[0]
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        raise
+
+
+def test_two_processes_carry_out_one_run(pictures: Path, tmp_path: Path) -> None:
+    """Takes 15 seconds or more: three processes import torch, two of them train."""
+    process = torchrun(*pretraining(pictures, tmp_path / "run", 6), cwd=tmp_path)
+    told = output(process)
+    assert process.returncode == 0, told
+    repeated = [line for line, times in Counter(told.splitlines()).items() if times > 1]
+    assert not repeated and "Warning" not in told, told
+    assert len(list((tmp_path / "run" / "backbones").glob("*.safetensors"))) == 1
+    assert len(list((tmp_path / "run").rglob("*tfevents*"))) == 1
+    assert read_json(tmp_path / "run" / "state.json")["status"] == "finished"
+    assert read_json(tmp_path / "run" / "environment.json")["command"].startswith("torchrun --nproc-per-node 2 -m labelfree pretrain ")
+    with (tmp_path / "run" / "metrics.csv").open(newline="") as file:
+        rows = [(row["step"], row["name"]) for row in csv.DictReader(file)]
+    assert len(set(rows)) == len(rows) and {step for step, _ in rows} == {"1", "3", "5"}
+
+
+@pytest.mark.slow
+def test_sigterm_stops_both_and_the_run_goes_on(pictures: Path, tmp_path: Path) -> None:
+    """torchrun hands the signal on; its own exit code is 1, whatever the processes' are."""
+    run = tmp_path / "run"
+    process = torchrun(*pretraining(pictures, run, 60), cwd=tmp_path)
+    checkpoint = run / "checkpoints" / "domain-0.ckpt"
+    while not checkpoint.is_file():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    told = output(process)
+    assert told.count("it is saved.") == 1 and f"labelfree resume {run}" in told, told
+    assert 0 < checkpoint_step(checkpoint) < 60
+    assert read_json(run / "state.json")["status"] == "unfinished"
+    again = torchrun("resume", str(run), cwd=tmp_path)
+    told = output(again)
+    assert again.returncode == 0, told
+    assert read_json(run / "state.json")["status"] == "finished"
+
+
+@pytest.mark.slow
+def test_a_mistake_is_told_once(pictures: Path, tmp_path: Path) -> None:
+    process = torchrun(*pretraining(pictures, tmp_path / "run", 6), "pretrain.batch_size=9", cwd=tmp_path)
+    told = output(process)
+    assert told.count("9 images cannot be shared equally by 2 processes; take 8 or 10.") == 1, told
+    assert process.returncode and not (tmp_path / "run").exists()

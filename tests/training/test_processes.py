@@ -1,0 +1,74 @@
+"""Which process of a run this is, from what launchers set; and alone, every answer is one's own."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+import pytest
+
+from labelfree.errors import TrainingError
+from labelfree.planning.environment import command
+from labelfree.planning.resolving import _batch
+from labelfree.training.processes import Place, agreed, broadcast, gathered, may_speak, place, together, wait
+
+TORCHRUN = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "MASTER_ADDR": "node1", "MASTER_PORT": "29400"}
+BATCH_SCRIPT = {"SLURM_JOB_ID": "1234567", "SLURM_NTASKS": "4", "SLURM_PROCID": "0", "SLURM_NODELIST": "gpu[07-08]"}
+SRUN = BATCH_SCRIPT | {
+    "SLURM_STEP_NUM_TASKS": "4", "SLURM_STEP_ID": "0", "SLURM_PROCID": "3", "SLURM_LOCALID": "1", "SLURM_STEP_NODELIST": "gpu[07-08]",
+}  # fmt: skip
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in list(os.environ):
+        if name.startswith("SLURM_") or name in TORCHRUN:
+            monkeypatch.delenv(name)
+    return monkeypatch
+
+
+def put(launched: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
+    for name, value in variables.items():
+        launched.setenv(name, value)
+
+
+def test_torchrun_says_who_this_is(launched: pytest.MonkeyPatch) -> None:
+    put(launched, TORCHRUN)
+    assert place() == Place(5, 8, 1, "node1", 29400, ("torchrun", "--nnodes", "2", "--nproc-per-node", "4", "-m"))
+    assert not place().first and not may_speak()
+
+
+def test_srun_says_who_this_is(launched: pytest.MonkeyPatch) -> None:
+    put(launched, SRUN)
+    assert place() == Place(3, 4, 1, "gpu07", 15000 + 4567, ("srun", "--ntasks", "4"))
+
+
+@pytest.mark.parametrize("variables", [{}, BATCH_SCRIPT, {"RANK": "0", "WORLD_SIZE": "1"}], ids=["shell", "batch", "torchrun of one"])
+def test_an_ordinary_process_is_alone_and_starts_nothing(variables: dict[str, str], launched: pytest.MonkeyPatch) -> None:
+    put(launched, variables)
+    assert place().world == 1 and may_speak()
+    with together() as here:
+        assert here.first and agreed(True) and not agreed(False)
+        assert broadcast("told") == "told" and gathered(3) == [3]
+        wait()
+
+
+def test_processes_that_never_meet_are_told_where_they_looked(launched: pytest.MonkeyPatch) -> None:
+    launched.setattr("labelfree.training.processes.MEETING", timedelta(seconds=1))
+    put(launched, TORCHRUN | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"})
+    with pytest.raises(TrainingError, match=r"process 5 of 8 cannot reach 127\.0\.0\.1:1 "), together():
+        pass
+
+
+def test_auto_batches_are_shared_equally(launched: pytest.MonkeyPatch) -> None:
+    alone = _batch(333).value
+    put(launched, TORCHRUN)
+    assert _batch(333).value == alone // 8 * 8 and "8 processes" in _batch(333).reason
+    assert _batch(3).value == 8
+
+
+def test_the_command_that_is_kept_starts_all_processes(launched: pytest.MonkeyPatch) -> None:
+    launched.setattr("sys.argv", ["/somewhere/labelfree/__main__.py", "run", "mine.yaml"])
+    assert command() == "labelfree run mine.yaml"
+    put(launched, TORCHRUN)
+    assert command() == "torchrun --nnodes 2 --nproc-per-node 4 -m labelfree run mine.yaml"
