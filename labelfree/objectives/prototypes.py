@@ -60,7 +60,13 @@ def prototype_rules(at: Situation) -> dict[str, Default]:
     return {
         "options.prototypes": Default(prototypes, f"{at.images:,} images fill no more"),
         "options.hidden": Default(hidden, "four times the backbone's width, from 256 to 2,048"),
-        "options.teacher_temperature": Default(round(COLD + (WARM - COLD) * spread, 4), "sharper answers the fewer the images"),
+        "options.teacher_temperature": _temperature(at, spread),
         "options.momentum": first_momentum(at, round(slowest, 4)),
         "options.freeze_prototypes": Default(round(freeze, 5), f"a twentieth of the steps, at most {LONGEST_FREEZE:,}"),
     }
+
+
+def _temperature(at: Situation, spread: float) -> Default:
+    if at.continues:
+        return Default(WARM, "the copy's answers are worth more than the nearest prototype")
+    return Default(round(COLD + (WARM - COLD) * spread, 4), f"sharper answers the fewer the images, {COLD} to {WARM}")
