@@ -8,16 +8,20 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import torch
 from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from labelfree.backbones import build, statistics_kept
-from labelfree.objectives import Objective, Views
+from labelfree.objectives import Crops, Objective, Step, Views, contrastive
 from labelfree.objectives.batchnorm import joint_statistics
+from labelfree.objectives.clip import CLIPLoss
 from labelfree.objectives.distributed import everyone
 from labelfree.objectives.registry import make_objective, objective_class, objective_names
+from labelfree.objectives.siglip import SigLIPLoss
+from labelfree.pretraining.devices import DDP
 
 JOINT = 8  # images a step, over all processes
 STEPS = 3
@@ -68,7 +72,7 @@ def train(rank: int, world: int, objective: Objective, views: Callable[[int], Vi
     before = held(objective)
     learner: nn.Module = Learner(objective).train()
     if world > 1:
-        learner = DistributedDataParallel(learner, find_unused_parameters=True, broadcast_buffers=False)
+        learner = DistributedDataParallel(learner, **DDP)
     weights = [p for p in objective.parameters() if p.requires_grad]
     optimiser = torch.optim.SGD(weights, lr=0.003, momentum=0.9)
     losses, gradients = [], {}
@@ -123,7 +127,37 @@ def share_of(views: Views, rank: int, world: int) -> Views:
     def share(x: Tensor | None) -> Any:
         return None if x is None else x.unflatten(0, (-1, JOINT)).chunk(world, dim=1)[rank].flatten(0, 1)
 
-    return Views(share(views.globals), share(views.locals), masks=share(views.masks), rows=share(views.rows))
+    return Views(*map(share, (views.globals, views.locals, views.masks, views.text, views.rows)))
+
+
+class Pairs(Objective):
+    """Two linear towers under a loss of image-text pairs; equal captions occur."""
+
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__()
+        self.crops = Crops(globals=1)
+        self.backbone, self.texts = nn.Linear(12, 8), nn.Linear(10, 8)
+        self.loss = loss
+
+    def forward(self, views: Views) -> Step:
+        return Step(self.loss(self.backbone(views.globals), self.texts(views.text), views.rows))
+
+
+PAIR_LOSSES: dict[str, Callable[[], nn.Module]] = {"clip": CLIPLoss, "siglip": SigLIPLoss}
+
+
+def train_pairs(rank: int, world: int, name: str, held_similarities: int) -> Trained:
+    """As `train_objective`; beyond `held_similarities` the loss passes in blocks."""
+
+    def pairs(step: int) -> Views:
+        draw = torch.Generator().manual_seed(200 + step)
+        images, texts = torch.randn(JOINT, 12, generator=draw), torch.randn(JOINT, 10, generator=draw)
+        return Views(images, text=texts, rows=torch.arange(JOINT) // 2 % 3)  # the first two captions are equal, and the last two to them
+
+    torch.manual_seed(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contrastive, "HELD", held_similarities)
+        return train(rank, world, Pairs(PAIR_LOSSES[name]()), pairs)
 
 
 LAYERS: dict[str, Callable[[], nn.Module]] = {

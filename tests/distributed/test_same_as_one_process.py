@@ -9,7 +9,19 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from tests.distributed.cases import CNN, LAYERS, VIT, Trained, every_objective, exchange, held, normalise, train_objective
+from tests.distributed.cases import (
+    CNN,
+    LAYERS,
+    PAIR_LOSSES,
+    VIT,
+    Trained,
+    every_objective,
+    exchange,
+    held,
+    normalise,
+    train_objective,
+    train_pairs,
+)
 from tests.distributed.group import Group
 from tests.distributed.pretrainings import STEPS, asked_to_stop, no_number, pretrain, pretrain_flat, pretrain_with
 from tests.pretraining.small import small_cnn
@@ -49,6 +61,18 @@ def test_two_processes_learn_what_one_learns(name: str, network: str, two: Group
 @pytest.mark.parametrize("name", every_objective())
 def test_four_processes_learn_what_one_learns(name: str, network: str, four: Group) -> None:
     assert_same(four.run(train_objective, name, network), train_objective(0, 1, name, network))
+
+
+@pytest.mark.parametrize("held", [2**22, 16], ids=["whole", "in blocks"])
+@pytest.mark.parametrize("name", PAIR_LOSSES)
+def test_two_processes_learn_pairs_as_one_does(name: str, held: int, two: Group) -> None:
+    assert_same(two.run(train_pairs, name, held), train_pairs(0, 1, name, held))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAIR_LOSSES)
+def test_four_processes_learn_pairs_as_one_does(name: str, four: Group) -> None:
+    assert_same(four.run(train_pairs, name, 16), train_pairs(0, 1, name, 16))
 
 
 @pytest.mark.parametrize("kind", LAYERS)
