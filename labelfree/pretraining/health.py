@@ -25,6 +25,7 @@ FLAT = {  # log -> its least healthy value, whatever the method (docs/health.md 
     "rankme_kept": 0.15,
 }
 PATIENCE = 3  # checks in a row
+FEWEST = 8  # images a batch: what fewer spread over is chance
 ROWS = 256  # of a batch's embeddings are looked at: what a check costs does not grow with the batch
 
 

@@ -12,7 +12,7 @@ import torch
 from labelfree.backbones import Backbone
 from labelfree.errors import TrainingError
 from labelfree.pretraining.checkpoints import Checkpoints
-from labelfree.pretraining.health import CollapseGuard, monitors
+from labelfree.pretraining.health import FEWEST, CollapseGuard, monitors
 from labelfree.pretraining.job import Plan
 from labelfree.pretraining.module import PretrainingModule
 from labelfree.progress import Progress
@@ -98,8 +98,8 @@ class Watch(L.Callback):
         self.metrics.add(step, values)
         for name, value in values.items():
             module.log(name, value, rank_zero_only=True)
-        warm, several = step >= plan.warmup + plan.head_only, plan.batch_size > 1  # one image alone has no spread
-        return self.guard.check(values) if warm and several else None
+        warm = step >= plan.warmup + plan.head_only
+        return self.guard.check(values) if warm and plan.batch_size >= FEWEST else None
 
     def state_dict(self) -> dict[str, Any]:
         return {"told": self.told, "rank": self.rank, **self.guard.state_dict()}

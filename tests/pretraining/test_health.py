@@ -200,6 +200,12 @@ def test_the_head_only_start_is_no_collapse(tmp_path: Path) -> None:
         fit(small_job(tmp_path, harm=flatten, head_only=4), Silent())
 
 
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_handful_of_images_says_nothing(batch: int, tmp_path: Path) -> None:
+    fit(small_job(tmp_path, harm=showing(lambda step: torch.ones(2 * batch, 8)), batch_size=batch, steps=10), Silent())
+    assert len(metrics(tmp_path)) == 5
+
+
 def test_a_collapse_may_be_looked_on(tmp_path: Path) -> None:
     say = Sayings()
     fit(small_job(tmp_path, harm=flatten, on_collapse="warn"), say)
