@@ -6,6 +6,7 @@ An ordinary process is alone: it starts no group, and every function here answer
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,16 +61,15 @@ def place() -> Place:
     if int(said.get("SLURM_STEP_NUM_TASKS", 1)) > 1 and "SLURM_PROCID" in said:
         rank, world, local = int(said["SLURM_PROCID"]), int(said["SLURM_STEP_NUM_TASKS"]), int(said.get("SLURM_LOCALID", 0))
         port = 15000 + (int(said.get("SLURM_JOB_ID", 0)) + 7919 * int(said.get("SLURM_STEP_ID", 0))) % 10000
-        address, port = said.get("MASTER_ADDR") or _first_node(said), int(said.get("MASTER_PORT", port))
-        return Place(rank, world, local, address, port, ("srun", "--ntasks", str(world)))
+        address = said.get("MASTER_ADDR") or _first_node(said.get("SLURM_STEP_NODELIST", "127.0.0.1"))
+        return Place(rank, world, local, address, int(said.get("MASTER_PORT", port)), ("srun", "--ntasks", str(world)))
     return Place()
 
 
-def _first_node(said: os._Environ[str]) -> str:
-    from lightning.fabric.plugins.environments import SLURMEnvironment
-
-    nodes = said.get("SLURM_STEP_NODELIST") or said.get("SLURM_NODELIST") or "127.0.0.1"
-    return SLURMEnvironment.resolve_root_node_address(nodes)
+def _first_node(nodes: str) -> str:
+    """The first name in SLURM's notation: `gpu[07-09,12],cpu1` begins with gpu07."""
+    before, number, after = re.match(r"([^,\[]+)(?:\[([^],-]+)[^]]*\]([^,\[]*))?", nodes).groups("")  # type: ignore[union-attr]
+    return f"{before}{number}{after}"
 
 
 @contextmanager

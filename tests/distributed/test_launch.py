@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -32,8 +33,23 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def torchrun(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "labelfree", *arguments]
+    return started(command, cwd, {})
+
+
+def srun(*arguments: str, cwd: Path) -> list[subprocess.Popen[str]]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    step = {"SLURM_JOB_ID": "1", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2", "SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NODELIST": "localhost"}
+    tasks = [{**step, "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank), "MASTER_PORT": str(port)} for rank in range(2)]
+    return [started([sys.executable, "-m", "labelfree", *arguments], cwd, task) for task in tasks]
+
+
+def started(command: list[str], cwd: Path, variables: dict[str, str]) -> subprocess.Popen[str]:
     alone = {"OMP_NUM_THREADS": "1"} | ({"GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else {})
-    return subprocess.Popen(command, cwd=cwd, env=os.environ | alone, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command, cwd=cwd, env=os.environ | alone | variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
 
 
 def pretraining(pictures: Path, out: Path, steps: int) -> list[str]:
@@ -88,6 +104,25 @@ def test_sigterm_stops_both_and_the_run_goes_on(pictures: Path, tmp_path: Path) 
     told = output(again)
     assert again.returncode == 0, told
     assert read_json(run / "state.json")["status"] == "finished"
+
+
+@pytest.mark.slow
+def test_tasks_of_srun_stop_together_with_75_and_go_on(pictures: Path, tmp_path: Path) -> None:
+    """Two tasks with the variables that a step of srun sets; the signal goes to the second alone."""
+    run = tmp_path / "run"
+    tasks = srun(*pretraining(pictures, run, 60), cwd=tmp_path)
+    checkpoint = run / "checkpoints" / "domain-0.ckpt"
+    while not checkpoint.is_file():
+        assert all(task.poll() is None for task in tasks), [task.communicate()[0] for task in tasks]
+        time.sleep(0.05)
+    tasks[1].send_signal(signal.SIGTERM)
+    told = [output(task) for task in tasks]
+    assert [task.returncode for task in tasks] == [75, 75], told
+    assert "".join(told).count(f"it is saved. Go on with: labelfree resume {run}") == 1, told
+    tasks = srun("resume", str(run), cwd=tmp_path)
+    told = [output(task) for task in tasks]
+    assert [task.returncode for task in tasks] == [0, 0], told
+    assert read_json(run / "state.json")["status"] == "finished" and not told[1]
 
 
 @pytest.mark.slow

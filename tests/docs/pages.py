@@ -16,14 +16,14 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def commands(page: Path) -> list[str]:
-    """Every `labelfree …` line of a page's fenced or indented blocks, continued lines joined, comments left out."""
+    """Every `labelfree …` line of a page's fenced or indented blocks, continued lines joined, comments and launchers left out."""
     text = page.read_text(encoding="utf-8").replace("\\\n", " ")
     inside, found = False, []
     for line in text.splitlines():
         if line.startswith("```"):
             inside = not inside
-        elif (inside or line.startswith("    ")) and line.strip().startswith("labelfree "):
-            found += [part.strip() for part in re.sub(r"\s#.*", "", line.strip()).split("&&")]
+        elif (inside or line.startswith("    ")) and (typed := re.match(r"\s*((torchrun|srun) .*)?(labelfree .*)", line)):
+            found += [part.strip() for part in re.sub(r"\s#.*", "", typed[3]).split("&&")]
     return found
 
 

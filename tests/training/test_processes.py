@@ -43,6 +43,15 @@ def test_srun_says_who_this_is(launched: pytest.MonkeyPatch) -> None:
     assert place() == Place(3, 4, 1, "gpu07", 15000 + 4567, ("srun", "--ntasks", "4"))
 
 
+@pytest.mark.parametrize(
+    ("nodes", "first"),
+    [("localhost", "localhost"), ("a1,a2", "a1"), ("gpu[07-09,12],cpu1", "gpu07"), ("n[3]", "n3"), ("r-[1,4]-ib,x", "r-1-ib")],
+)
+def test_the_first_node_is_where_all_meet(nodes: str, first: str, launched: pytest.MonkeyPatch) -> None:
+    put(launched, SRUN | {"SLURM_STEP_NODELIST": nodes})
+    assert place().address == first
+
+
 @pytest.mark.parametrize("variables", [{}, BATCH_SCRIPT, {"RANK": "0", "WORLD_SIZE": "1"}], ids=["shell", "batch", "torchrun of one"])
 def test_an_ordinary_process_is_alone_and_starts_nothing(variables: dict[str, str], launched: pytest.MonkeyPatch) -> None:
     put(launched, variables)
