@@ -62,7 +62,7 @@ def prototype_rules(at: Situation) -> dict[str, Default]:
         "options.hidden": Default(hidden, "four times the backbone's width, from 256 to 2,048"),
         "options.teacher_temperature": _temperature(at, spread),
         "options.momentum": first_momentum(at, round(slowest, 4)),
-        "options.freeze_prototypes": Default(round(freeze, 5), f"a twentieth of the steps, at most {LONGEST_FREEZE:,}"),
+        "options.freeze_prototypes": Default(freeze, f"a twentieth of the steps, at most {LONGEST_FREEZE:,}"),
     }
 
 
