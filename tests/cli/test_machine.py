@@ -41,6 +41,16 @@ def test_a_gpu_that_the_driver_hides_is_wrong(monkeypatch):
     assert diagnosis.torch_build().state == "wrong" and "driver" in diagnosis.torch_build().fix
 
 
+def test_gpus_that_a_run_leaves_idle_are_named_with_the_command_that_uses_them(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for count, state in ((1, "ok"), (4, "warning")):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
+        assert diagnosis.gpus().state == state
+    assert "torchrun --standalone --nproc-per-node 4 -m labelfree" in diagnosis.gpus().fix
+
+
 def test_threads_are_compared_with_cores(monkeypatch):
     import torch
 
