@@ -7,7 +7,7 @@ from torch import Tensor
 
 from labelfree.backbones import Backbone
 from labelfree.domain import Default
-from labelfree.objectives.base import Crops, Objective, Situation, Step, Views, in_fp32
+from labelfree.objectives.base import Alarm, Crops, Objective, Situation, Step, Views, in_fp32
 from labelfree.objectives.heads import mlp
 from labelfree.objectives.measures import similarities
 
@@ -22,6 +22,7 @@ class SimSiam(Objective):
     steady = ("predictor",)
     cause = "too high a learning rate for a method that only the stop-gradient and the predictor keep from collapse"
     fix = "lower pretrain.lr, or take a larger pretrain.batch_size"
+    alarms = (Alarm("projection_rank", cause, fix, least=1.15),)  # behind BatchNorm, sound projections vary along many directions
 
     def __init__(self, backbone: Backbone, *, hidden: int = 2048, out: int = 2048, bottleneck: int = 512) -> None:
         super().__init__()

@@ -19,7 +19,7 @@ from labelfree.training.processes import agreed, gathered
 
 FLAT = {  # log -> its least healthy value, whatever the method (docs/health.md has what sound and collapsed runs show)
     "separation": 0.005,
-    "projection_rank": 1.1,
+    "projection_rank": 1.05,
     "std": 0.02,
     "rankme": 1.5,
     "rankme_kept": 0.15,

@@ -81,7 +81,7 @@ CASES = [
     ),
     Case(
         "simsiam, no stop-gradient", "simsiam", "projection_rank|separation", "stop-gradient", "pretrain.lr",
-        {"steps": 64, "optimiser": "sgd", "lr": 0.5}, {"hidden": 64, "out": 64, "bottleneck": 16}, harm=without_stop_gradient,
+        {"steps": 80, "optimiser": "sgd", "lr": 0.5}, {"hidden": 64, "out": 64, "bottleneck": 16}, harm=without_stop_gradient,
     ),
     Case(
         "dino, no centre", "dino", "information", "centred too little", "pretrain.options.centre_momentum",
