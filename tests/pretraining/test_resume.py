@@ -38,7 +38,7 @@ def arguments(pictures: Path, objective: str, cache: Path, out: Path) -> list[st
         "pretrain", "satellite_dino", f"data.root={pictures}", f"pretrain.objective={objective}", "backbone.name=resnet10t",
         "backbone.init=imagenet", "evaluate.arms=[random, domain]", "evaluate.primary.arm=domain", "evaluate.primary.against=random",
         f"pretrain.steps={STEPS}", "pretrain.minutes=null", "pretrain.batch_size=8", "pretrain.size=32",
-        "pretrain.checkpoint_minutes=0.005",
+        "pretrain.checkpoint_minutes=0.005", "pretrain.on_collapse=warn",  # noise: there is nothing to learn
         "pretrain.options={hidden: 64}", f"pool.dir={cache}", "--out", str(out),
     ]  # fmt: skip
 
