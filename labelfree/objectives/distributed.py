@@ -50,13 +50,6 @@ class Ranks:
         """Average of `x` over the ranks, on every rank (no gradient)."""
         return self.sum(x) / self.world if self.world > 1 else x.detach()
 
-    def largest(self, x: Tensor) -> Tensor:
-        """The largest element of `x` on any rank, a scalar (no gradient); -inf where no rank has one."""
-        top = x.detach().amax() if x.numel() else x.new_full((), float("-inf"))
-        if self.world > 1:
-            dist.all_reduce(top, dist.ReduceOp.MAX)
-        return top
-
 
 ALONE = Ranks()
 

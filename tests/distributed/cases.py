@@ -211,7 +211,6 @@ def exchange(rank: int, world: int) -> dict[str, Tensor]:
         "constant": ranks.gather_constant(x),
         "sum": ranks.sum(x[0, 0]),
         "mean": ranks.mean(x[0, 0]),
-        "largest": ranks.largest(x if rank == 0 else x[:, :0]),
         "itself": gathered.detach().flatten(0, 1)[itself] - x.detach().flatten(0, 1),
         "partner": gathered.detach().flatten(0, 1)[partner] - x.detach().flip(0).flatten(0, 1),
     }

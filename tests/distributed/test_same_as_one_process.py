@@ -93,7 +93,6 @@ def test_ranks_exchange_what_they_say(two: Group) -> None:
         assert_close(here["gradient"], torch.full((2, 3, 2), 3.0))  # 1 from the first process's loss, 2 from the second's
         assert_close(here["sum"], torch.tensor([100.0, 102.0]))
         assert_close(here["mean"], torch.tensor([50.0, 51.0]))
-        assert float(here["largest"]) == 11.0  # the second process has nothing to offer
         assert not here["itself"].any() and not here["partner"].any(), rank
 
 
