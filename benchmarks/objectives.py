@@ -29,9 +29,10 @@ from cells import RESULTS, append, found, place, rows
 from labelfree.errors import TrainingError
 
 TABLE, LOG = RESULTS / "objectives.csv", RESULTS / "test_log.csv"
-# What a cell's figures depend on; the comparison's claims and the report's pages change none of them.
-ROOMS = ("backbones", "data", "objectives", "planning", "pretraining", "training", "views", "transfer/probes.py")
-DEPENDS = (*(f"labelfree/{room}" for room in ROOMS), "domains", "recipes", "benchmarks/objectives.py")
+# What a cell's figures depend on: nothing of how images are found, runs are watched and kept, or scores are claimed and shown.
+NUMBERS = ("backbones", "objectives", "views", "planning/resolving.py", "pretraining/module.py", "pretraining/job.py", "transfer/probes.py")
+STEPS = tuple(f"training/{name}.py" for name in ("lars", "optimisers", "randomness", "schedules"))
+DEPENDS = (*(f"labelfree/{part}" for part in (*NUMBERS, *STEPS)), "domains", "recipes", "benchmarks/objectives.py")
 NETWORKS = {
     "cnn": ["backbone.name=tf_efficientnet_lite0", "backbone.init=imagenet"],
     "vit": [
