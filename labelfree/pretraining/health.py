@@ -22,7 +22,7 @@ FLAT = {  # log -> its least healthy value, whatever the method (docs/health.md 
     "projection_rank": 1.05,
     "std": 0.02,
     "rankme": 1.5,
-    "rankme_kept": 0.15,
+    "rankme_kept": 0.2,
 }
 PATIENCE = 3  # checks in a row
 FEWEST = 8  # images a batch: what fewer spread over is chance
