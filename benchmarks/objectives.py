@@ -8,7 +8,8 @@ A cell is one run of the recipe `satellite_simclr`, in a process of its own: one
 other key `auto`, its last step's network scored. One sitting is one seed of both tables. Cells that benchmarks/results/objectives.csv holds
 for the same machine, commit and versions are not run again; every look at `test` is appended to benchmarks/results/test_log.csv.
 
-How many steps fit into the minutes is timed by an objective's first cell, on an idle machine; its other seeds take as many.
+How many steps fit into the minutes is timed for every objective before the first cell is carried out, on an idle machine: each run is begun
+and stopped there, and resumed later. Other seeds take as many steps, so that what runs beside them later changes no figure.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +28,7 @@ from statistics import mean, stdev
 
 from cells import RESULTS, append, found, place, rows
 
-from labelfree.errors import TrainingError
+from labelfree.errors import Interrupted, TrainingError
 
 TABLE, LOG = RESULTS / "objectives.csv", RESULTS / "test_log.csv"
 # What a cell's figures depend on: nothing of how images are found, runs are watched and kept, or scores are claimed and shown.
@@ -65,35 +67,63 @@ def main() -> None:
     minutes = sum(SCORING_MINUTES + (given.minutes if cell["seed"] else 0) for cell in missing)
     print(f"Expected: {len(missing)} of {len(cells)} cells to measure, about {minutes:.0f} minutes.", flush=True)
     for cell in missing:
-        out = given.out / "-".join(part for part in (cell["table"], cell["method"], cell["seed"], cell["commit"][:8], given.on) if part)
-        append(TABLE, cell | measured(cell, given.root, out))
+        if cell["seed"] and not timed_before(cell):
+            begin(cell, given.root, folder_of(cell, given.out))
+    for cell in missing:
+        append(TABLE, cell | measured(cell, given.root, folder_of(cell, given.out)))
         if given.on == "test":
-            command = f"python benchmarks/objectives.py --root $LABELFREE_DATA/{given.root.name} --seeds {cell['seed'] or given.seeds[0]}"
-            look = {"commit": cell["commit"], "data": "eurosat-rgb", "recipe": f"{cell['table']} {cell['method']}", "command": command}
+            typed = f"python benchmarks/objectives.py --root $LABELFREE_DATA/{given.root.name} --seeds {cell['seed'] or given.seeds[0]}"
+            look = {"commit": cell["commit"], "data": "eurosat-rgb", "recipe": f"{cell['table']} {cell['method']}", "command": typed}
             append(LOG, {"date": f"{datetime.now():%Y-%m-%d %H:%M}", **look})
     for table in given.tables:
         show(table, [row for row in rows(TABLE) if row["table"] == table and here.items() <= row.items()])
 
 
-def measured(cell: dict[str, str], root: Path, out: Path) -> dict[str, str]:
-    """One run of the cell: scores in %, what it cost, how it ended."""
-    arm = PRETRAINED[cell["table"]] if cell["seed"] else cell["method"]
+def folder_of(cell: dict[str, str], under: Path) -> Path:
+    return under / "-".join(part for part in (cell["table"], cell["method"], cell["seed"], cell["commit"][:8], cell["on"]) if part)
+
+
+def command(cell: dict[str, str], root: Path, out: Path) -> list[str]:
+    """The cell as a command line: a new run, or an unfinished one that goes on."""
+    if (out / "state.json").is_file():
+        return [sys.executable, "-m", "labelfree", "resume", str(out)]
+    arm = arm_of(cell)
     asked = ["data.card=eurosat-rgb", f"data.root={root}", f"evaluate.on={cell['on']}", *NETWORKS[cell["table"]], *SCORING]
     asked += [f"evaluate.arms=[{FALLBACK}, {arm}]", f"evaluate.primary={{arm: {arm}, against: {FALLBACK}, budget: 5}}"]
     if cell["seed"]:
         steps = timed_before(cell)
         asked += [f"pretrain.steps={steps}", "pretrain.minutes=null"] if steps else [f"pretrain.minutes={cell['minutes']}"]
         asked += [f"pretrain.objective={cell['method']}", f"pretrain.seeds=[{cell['seed']}]"]
-    unfinished = (out / "state.json").is_file()
-    command = ["resume", str(out)] if unfinished else ["run", "satellite_simclr", *asked, "--out", str(out)]
-    process = subprocess.Popen([sys.executable, "-m", "labelfree", *command])
+    return [sys.executable, "-m", "labelfree", "run", "satellite_simclr", *asked, "--out", str(out)]
+
+
+def arm_of(cell: dict[str, str]) -> str:
+    return PRETRAINED[cell["table"]] if cell["seed"] else cell["method"]
+
+
+def begin(cell: dict[str, str], root: Path, out: Path) -> None:
+    """Start the run and stop it once its steps are timed and planned."""
+    if (out / "plan.json").is_file():
+        return
+    process = subprocess.Popen(command(cell, root, out))
+    while process.poll() is None and not (out / "plan.json").is_file():
+        time.sleep(0.5)
+    process.terminate()
+    if process.wait() != Interrupted.exit_code:
+        sys.exit(f"benchmarks/objectives.py: {out} ended with exit code {process.returncode} before its first step.")
+
+
+def measured(cell: dict[str, str], root: Path, out: Path) -> dict[str, str]:
+    """Carry the cell out: scores in %, what it cost, how it ended."""
+    process = subprocess.Popen(command(cell, root, out))
     _, status, usage = os.wait4(process.pid, 0)
     code = os.waitstatus_to_exitcode(status)
     peak = {"peak_gb": f"{usage.ru_maxrss / 2**20:.2f}"}  # KiB on Linux
     if code == TrainingError.exit_code:  # it collapsed, and says so in the log: a result like any other
-        return blank() | peak | {"end": (out / "log.txt").read_text().splitlines()[-1][:300]}
+        return blank() | peak | {"end": (out / "log.txt").read_text(encoding="utf-8").splitlines()[-1][:300]}
     if code:
         sys.exit(f"benchmarks/objectives.py: {out} ended with exit code {code}; the same command goes on where it stopped.")
+    arm = arm_of(cell)
     return blank() | peak | scores(out, arm) | pretraining(out, arm, cell["seed"]) | {"end": "healthy" if cell["seed"] else ""}
 
 
