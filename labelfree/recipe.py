@@ -97,11 +97,11 @@ class Pretrain(Section):
     batch_size: PositiveInt | Auto = Field("auto", description="images a step; auto: from the memory, at least four batches a pass")
     size: PositiveInt | Auto = Field("auto", description="side of a global view in pixels; auto: from the images' short side, 32 to 224")
     local_size: PositiveInt | Auto = Field("auto", description="side of a local view in pixels; auto: about half a global view")
-    optimiser: Literal["auto", "adamw", "lars", "sgd"] = Field("auto", description="auto: sgd for SimSiam, else adamw")
+    optimiser: Literal["auto", "adamw", "lars", "sgd"] = Field("auto", description="auto: sgd for SimSiam from random weights, else adamw")
     lr: PositiveFloat | Auto = Field(
         "auto", description="peak learning rate; auto: from optimiser and batch, smaller when continuing from weights"
     )
-    weight_decay: Annotated[float, Field(ge=0)] | Auto = Field("auto", description="of matrices only; auto: 0.04, with SimSiam's sgd 1e-4")
+    weight_decay: Annotated[float, Field(ge=0)] | Auto = Field("auto", description="of matrices only; auto: 0.04, 1e-4 with SimSiam's sgd")
     warmup: Fraction | Auto = Field("auto", description="share of the steps; auto: a tenth, at most 2,500 steps")
     head_only: Fraction | Auto = Field(
         "auto",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -88,14 +89,14 @@ def in_fp32(x: Tensor) -> torch.autocast:
 class Objective(nn.Module):
     """One self-supervised method around a backbone.
 
-    `crops`: the views it wants. `steady`: names of the submodules whose learning rate does not decay. `alarms`: what its logs show when
-    it collapses; `cause` and `fix` are told when the embeddings themselves collapse. `progress`: the share of the run that is done, set
-    before each step; schedules read it.
+    `crops`: the views it wants. `steady`: submodules whose learning rate does not decay, by name, each with its factor on the peak rate.
+    `alarms`: what its logs show when it collapses; `cause` and `fix` are told when the embeddings themselves collapse. `progress`: the
+    share of the run that is done, set before each step.
     """
 
     crops: Crops
     backbone: nn.Module
-    steady: tuple[str, ...] = ()
+    steady: Mapping[str, float] = MappingProxyType({})
     alarms: tuple[Alarm, ...] = ()
     cause: str = "too high a learning rate"
     fix: str = "lower pretrain.lr or lengthen pretrain.warmup"

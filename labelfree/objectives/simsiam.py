@@ -15,26 +15,32 @@ from labelfree.objectives.measures import similarities
 class SimSiam(Objective):
     """A predictor tells one view's projection from the other's, which takes no gradient. No negatives and no momentum encoder.
 
-    Views: two global crops, each (B, C, *spatial). The predictor's learning rate does not decay (section 4.2 of the paper).
+    Views: two global crops, each (B, C, *spatial). The predictor's learning rate does not decay (section 4.2 of the paper); it is
+    `predictor_rate` times the others' peak. A predictor that keeps up is what holds a network that has weights already from collapse
+    (Grill et al. 2020, section 5; docs/methods.md has the figures).
     """
 
     backbone: Backbone
-    steady = ("predictor",)
     cause = "too high a learning rate for a method that only the stop-gradient and the predictor keep from collapse"
-    fix = "lower pretrain.lr, or take a larger pretrain.batch_size"
+    fix = "raise pretrain.options.predictor_rate, lower pretrain.lr, or take a larger pretrain.batch_size"
     alarms = (Alarm("projection_rank", cause, fix, least=1.15),)  # behind BatchNorm, sound projections vary along many directions
 
-    def __init__(self, backbone: Backbone, *, hidden: int = 2048, out: int = 2048, bottleneck: int = 512) -> None:
+    def __init__(
+        self, backbone: Backbone, *, hidden: int = 2048, out: int = 2048, bottleneck: int = 512, predictor_rate: float = 1.0
+    ) -> None:
         super().__init__()
         self.crops = Crops(globals=2)
         self.backbone = backbone
         self.projector = mlp(backbone.dim, hidden, out, layers=3, norm_out=True)
         self.predictor = mlp(out, bottleneck, out)
+        self.steady = {"predictor": predictor_rate}
 
     @classmethod
     def rules(cls, at: Situation) -> dict[str, Default]:
+        if at.continues:
+            return {"options.predictor_rate": Default(10.0, "a predictor that keeps up holds what the weights know")}
         return {
-            "optimiser": Default("sgd", "the paper's; the predictor's rate must not adapt away"),
+            "optimiser": Default("sgd", "the paper's, from random weights"),
             "lr": Default(0.05 * at.batch_size / 256, "0.05 x batch / 256, the paper's"),
             "weight_decay": Default(1e-4, "the paper's"),
         }

@@ -93,7 +93,7 @@ class PretrainingModule(L.LightningModule):
         """Each group's learning rate at `step`."""
         for group in optimiser.param_groups:
             if group["part"] == "steady":
-                group["lr"] = self.plan.lr
+                group["lr"] = self.plan.lr * group["factor"]
                 continue
             start = self.plan.head_only if group["part"] == "backbone" else 0
             group["lr"] = self.plan.lr * warm_cosine(step, self.plan.steps, self.plan.warmup, start)

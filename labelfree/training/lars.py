@@ -15,9 +15,7 @@ class LARS(Optimizer):
     Groups with `weight_decay` 0 (norms and biases) are not scaled, as in SimCLR and BYOL.
     """
 
-    def __init__(
-        self, params: Iterable[Any], lr: float, momentum: float = 0.9, weight_decay: float = 1e-6, trust: float = 1e-3
-    ) -> None:
+    def __init__(self, params: Iterable[Any], lr: float, momentum: float = 0.9, weight_decay: float = 1e-6, trust: float = 1e-3) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "trust": trust})
 
     @torch.no_grad()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -20,19 +21,20 @@ OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
 
 
 def parameter_groups(
-    backbone: nn.Module, whole: nn.Module, weight_decay: float, steady: Iterable[str] = ()
+    backbone: nn.Module, whole: nn.Module, weight_decay: float, steady: Mapping[str, float] = MappingProxyType({})
 ) -> list[dict[str, Any]]:
-    """Up to six groups: backbone, heads and `steady` (submodules of `whole` by name, whose rate does not decay), each with its matrices
-    (decayed) and its norms and biases (not decayed).
+    """Groups of the backbone, of the heads, and of each submodule in `steady`, whose rate does not decay: matrices (decayed by
+    `weight_decay`) apart from norms and biases (not decayed). `part` says which; `factor` multiplies the rate.
     """
-    part = {id(p): "steady" for name in steady for p in whole.get_submodule(name).parameters()}
+    part = {id(p): name for name in steady for p in whole.get_submodule(name).parameters()}
     part |= {id(p): "backbone" for p in backbone.parameters()}
     groups = []
-    for wanted in ("backbone", "head", "steady"):
+    for wanted in ("backbone", "head", *steady):
         chosen = [p for p in whole.parameters() if p.requires_grad and part.get(id(p), "head") == wanted]
+        same = {"part": "steady" if wanted in steady else wanted, "factor": steady.get(wanted, 1.0)}
         groups += [
-            {"part": wanted, "weight_decay": weight_decay, "params": [p for p in chosen if p.ndim > 1]},
-            {"part": wanted, "weight_decay": 0.0, "params": [p for p in chosen if p.ndim <= 1]},
+            {**same, "weight_decay": weight_decay, "params": [p for p in chosen if p.ndim > 1]},
+            {**same, "weight_decay": 0.0, "params": [p for p in chosen if p.ndim <= 1]},
         ]
     return [group for group in groups if group["params"]]
 

@@ -52,16 +52,19 @@ def test_simsiams_last_projector_norm_has_no_scale_and_its_predictor_is_a_bottle
 
 
 def test_only_simsiams_predictor_keeps_its_rate() -> None:
-    simsiam = small("simsiam", cnn())
+    simsiam = small("simsiam", cnn(), predictor_rate=10.0)
     groups = parameter_groups(simsiam.backbone, simsiam, 1e-4, simsiam.steady)
-    steady = {id(p) for group in groups if group["part"] == "steady" for p in group["params"]}
-    assert steady == {id(p) for p in simsiam.predictor.parameters()}
+    steady = [group for group in groups if group["part"] == "steady"]
+    assert {id(p) for group in steady for p in group["params"]} == {id(p) for p in simsiam.predictor.parameters()}
+    assert {group["factor"] for group in steady} == {10.0} and {g["factor"] for g in groups if g not in steady} == {1.0}
     assert sum(len(group["params"]) for group in groups) == len(list(simsiam.parameters()))
 
 
-def test_simsiams_rate_goes_with_the_batch() -> None:
+def test_simsiams_rate_goes_with_the_batch_and_from_weights_its_predictor_keeps_up() -> None:
     rules = SimSiam.rules(Situation(images=8_000, batch_size=512, steps=100))
     assert rules["optimiser"].value == "sgd" and rules["lr"].value == pytest.approx(0.1)
+    from_weights = SimSiam.rules(Situation(images=8_000, batch_size=512, steps=100, continues=True))
+    assert "optimiser" not in from_weights and from_weights["options.predictor_rate"].value == 10.0
 
 
 def test_byols_target_averages_parameters_once_a_step_and_its_statistics_are_its_own() -> None:

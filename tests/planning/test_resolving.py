@@ -77,9 +77,11 @@ def test_minutes_cap_the_passes_and_steps_alike() -> None:
 
 
 def test_rates_belong_to_their_optimiser() -> None:
-    assert of("simsiam", 8_000)["optimiser"] == "sgd" and of("simsiam", 8_000)["lr"] == pytest.approx(0.025)
-    with_adamw = of("simsiam", 8_000, optimiser="adamw")
-    assert with_adamw["lr"] == pytest.approx(2e-4) and with_adamw["weight_decay"] == 0.04
+    random = Network(1280, False, False)
+    assert of("simsiam", 8_000, random)["optimiser"] == "sgd" and of("simsiam", 8_000, random)["lr"] == pytest.approx(0.025)
+    with_adamw = of("simsiam", 8_000, random, optimiser="adamw")
+    assert with_adamw["lr"] == pytest.approx(1e-3) and with_adamw["weight_decay"] == 0.04
+    assert of("simsiam", 8_000)["optimiser"] == "adamw" and of("simsiam", 8_000)["lr"] == pytest.approx(2e-4)
     assert of("simclr", 8_000, optimiser="lars")["lr"] == pytest.approx(0.15)
     assert of("simclr", 8_000, batch_size=512)["lr"] == pytest.approx(4e-4)
     assert of("simclr", 8_000, network=Network(1280, False, False))["lr"] == pytest.approx(1e-3)
