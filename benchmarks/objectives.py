@@ -32,9 +32,14 @@ from labelfree.errors import Interrupted, TrainingError
 
 TABLE, LOG = RESULTS / "objectives.csv", RESULTS / "test_log.csv"
 # What a cell's figures depend on: nothing of how images are found, runs are watched and kept, or scores are claimed and shown.
-NUMBERS = ("backbones", "objectives", "views", "planning/resolving.py", "pretraining/module.py", "pretraining/job.py", "transfer/probes.py")
-STEPS = tuple(f"training/{name}.py" for name in ("lars", "optimisers", "randomness", "schedules"))
-DEPENDS = (*(f"labelfree/{part}" for part in (*NUMBERS, *STEPS)), "domains", "recipes", "benchmarks/objectives.py")
+SHARED = (
+    *(f"labelfree/{part}" for part in ("backbones", "views", "planning/resolving.py", "transfer/probes.py")),
+    *(f"labelfree/pretraining/{name}.py" for name in ("module", "job")),
+    *(f"labelfree/training/{name}.py" for name in ("lars", "optimisers", "randomness", "schedules")),
+    *(f"labelfree/objectives/{name}.py" for name in ("base", "contrastive", "distributed", "heads", "momentum")),
+    *("domains", "recipes/satellite_simclr.yaml", "benchmarks/objectives.py"),
+)
+FAMILY = {"dino": ["prototypes"], "dinov2": ["prototypes", "dino", "masks"]}  # files of an objective besides its own
 NETWORKS = {
     "cnn": ["backbone.name=tf_efficientnet_lite0", "backbone.init=imagenet"],
     "vit": [
@@ -60,9 +65,11 @@ def main() -> None:
     asked.add_argument("--on", choices=["test", "dev"], default="test")
     asked.add_argument("--out", type=Path, default=Path("runs/objectives"))
     given = asked.parse_args()
-    here = {"on": given.on, "minutes": f"{given.minutes:g}", **place("torch", "timm", depends=DEPENDS)}
-    cells = [{"table": t, "method": m, "seed": "", **here} for t in given.tables for m in STARTS[t]]
-    cells += [{"table": t, "method": m, "seed": str(s), **here} for s in given.seeds for t in given.tables for m in OBJECTIVES[t]]
+    length = {"on": given.on, "minutes": f"{given.minutes:g}"}
+    cells = [{"table": t, "method": m, "seed": "", **length, **place_of(m)} for t in given.tables for m in STARTS[t]]
+    cells += [
+        {"table": t, "method": m, "seed": str(s), **length, **place_of(m)} for s in given.seeds for t in given.tables for m in OBJECTIVES[t]
+    ]
     missing = [cell for cell in cells if not found(TABLE, cell)]
     minutes = sum(SCORING_MINUTES + (given.minutes if cell["seed"] else 0) for cell in missing)
     print(f"Expected: {len(missing)} of {len(cells)} cells to measure, about {minutes:.0f} minutes.", flush=True)
@@ -76,7 +83,14 @@ def main() -> None:
             look = {"commit": cell["commit"], "data": "eurosat-rgb", "recipe": f"{cell['table']} {cell['method']}", "command": typed}
             append(LOG, {"date": f"{datetime.now():%Y-%m-%d %H:%M}", **look})
     for table in given.tables:
-        show(table, [row for row in rows(TABLE) if row["table"] == table and here.items() <= row.items()])
+        current = [length | place_of(method) | {"method": method} for method in (*STARTS[table], *OBJECTIVES[table])]
+        show(table, [row for row in rows(TABLE) if row["table"] == table and any(cell.items() <= row.items() for cell in current)])
+
+
+def place_of(method: str) -> dict[str, str]:
+    """Where a method's cells are measured: the last commit that changed what they depend on, machine and versions."""
+    own = [f"labelfree/objectives/{name}.py" for name in (method, *FAMILY.get(method, []))]
+    return place("torch", "timm", depends=(*SHARED, *own))
 
 
 def folder_of(cell: dict[str, str], under: Path) -> Path:

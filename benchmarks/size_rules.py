@@ -18,8 +18,8 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
-from cells import RESULTS, append, found, place, rows
-from objectives import DEPENDS, NETWORKS, PRETRAINED
+from cells import RESULTS, append, found
+from objectives import NETWORKS, PRETRAINED, place_of
 
 from labelfree.errors import TrainingError
 from labelfree.objectives.registry import objective_names
@@ -38,15 +38,15 @@ def main() -> None:
     asked.add_argument("--objectives", nargs="+", choices=objective_names(), default=objective_names())
     asked.add_argument("--out", type=Path, default=Path("runs/size_rules"))
     given = asked.parse_args()
-    here = {"minutes": f"{given.minutes:g}", **place("torch", "timm", depends=(*DEPENDS, "benchmarks/size_rules.py"))}
-    cells = [{"objective": name, "images": str(images), **here} for name in given.objectives for images in given.images]
+    minutes_each = {"minutes": f"{given.minutes:g}"}
+    cells = [{"objective": m, "images": str(n), **minutes_each, **place_of(m)} for m in given.objectives for n in given.images]
     missing = [cell for cell in cells if not found(TABLE, cell)]
     minutes = len(missing) * (given.minutes + CELL_MINUTES)
     print(f"Expected: {len(missing)} of {len(cells)} cells to measure, about {minutes:.0f} minutes.", flush=True)
     for cell in missing:
         root = part_of(given.root, int(cell["images"]), given.out / f"images-{cell['images']}")
         append(TABLE, cell | measured(cell, root, given.out / f"{cell['objective']}-{cell['images']}-{cell['commit'][:8]}"))
-    show([row for row in rows(TABLE) if here.items() <= row.items()])
+    show([row for cell in cells if (row := found(TABLE, cell))])
 
 
 def part_of(root: Path, images: int, part: Path) -> Path:
