@@ -11,6 +11,8 @@ import typer
 
 import labelfree
 from labelfree.cli import app
+from labelfree.objectives.registry import objective_names, objective_options
+from labelfree.recipe import Pretrain
 from labelfree.recipe_file import change, load_recipe
 from labelfree.recipe_words import outline
 from tests.docs.pages import PAGES, TOP, blocks, commands, links
@@ -72,3 +74,11 @@ def test_functions_named_in_the_readme_exist() -> None:
     named = {word.partition("(")[0] for word in text.split("labelfree.")[1:]}
     assert named
     assert named <= set(labelfree.__all__)
+
+
+@pytest.mark.parametrize("name", objective_names())
+def test_every_objective_is_listed_with_its_options(name: str) -> None:
+    options = ", ".join(f"`{key}` {default}" for key, default in objective_options(name).items())
+    assert f"| `{name}` | {options} |" in (TOP / "docs" / "recipes.md").read_text(encoding="utf-8")
+    assert f"| `{name}` |" in (TOP / "docs" / "methods.md").read_text(encoding="utf-8")
+    assert name in Pretrain.model_fields["objective"].description.replace(",", " ").split()
