@@ -25,6 +25,7 @@ from torch import Tensor
 from labelfree.objectives.simclr import nt_xent
 
 TABLE = RESULTS / "loss_memory.csv"
+DEPENDS = (*(f"labelfree/objectives/{name}.py" for name in ("base", "contrastive", "distributed", "simclr")), "benchmarks/loss_memory.py")
 DIM, TEMPERATURE = 128, 0.2
 SECONDS = {"ours": 6, "lightly": 22}  # a step at 16,384 rows on one core; measured
 START = 8  # seconds to import a cell's libraries
@@ -40,7 +41,7 @@ def main() -> None:
     if given.cell:
         print(json.dumps(measure(given.cell, given.rows[0], given.steps)))
         return
-    here = place("torch", "lightly") | {"threads": str(torch.get_num_threads()), "steps": str(given.steps)}
+    here = place("torch", "lightly", depends=DEPENDS) | {"threads": str(torch.get_num_threads()), "steps": str(given.steps)}
     cells = [{"rows": str(rows), "loss": loss, **here} for rows in given.rows for loss in SECONDS]
     missing = [cell for cell in cells if not found(TABLE, cell)]
     expected = sum(START + given.steps * SECONDS[cell["loss"]] * (int(cell["rows"]) / 16384) ** 2 for cell in missing)

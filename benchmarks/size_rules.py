@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def part_of(root: Path, images: int, part: Path) -> Path:
-    """A folder of links: LABELS training rows a class and further rows of the pool, `images` in all, and every dev row."""
+    """A folder of copies: LABELS training rows a class and further rows of the pool, `images` in all, and every dev row."""
     if (part / "splits.csv").is_file():
         return part
     with (root / "splits.csv").open(newline="", encoding="utf-8") as stream:

@@ -25,8 +25,8 @@ class Features:
 class Backbone(nn.Module):
     """A timm network without its classifier.
 
-    `channels`: how many input channels. `dim`: D, the width of `embed`. `mean`, `std`: the normalisation its ImageNet weights
-    were trained with, three numbers each for inputs in [0, 1].
+    `channels`: how many input channels. `dim`: D, the width of `embed`. `token_dim`: that of tokens. `mean`, `std`: the normalisation
+    its ImageNet weights were trained with, three numbers each for inputs in [0, 1].
     """
 
     net: Any  # timm's networks have methods that nn.Module does not know of
@@ -38,6 +38,7 @@ class Backbone(nn.Module):
         self.channels = channels
         self.options = options
         self.dim: int = net.num_features if not hasattr(net, "head_hidden_size") else net.head_hidden_size  # type: ignore[assignment]
+        self.token_dim: int = net.num_features  # type: ignore[assignment]
         config: dict[str, Any] = net.pretrained_cfg  # type: ignore[assignment]
         self.mean: tuple[float, ...] = tuple(config["mean"])
         self.std: tuple[float, ...] = tuple(config["std"])
@@ -46,7 +47,8 @@ class Backbone(nn.Module):
     @property
     def transformer(self) -> bool:
         """Whether it is a ViT: patches become tokens once, and stay apart to the end."""
-        return hasattr(self.net, "patch_embed") and hasattr(self.net, "num_prefix_tokens")
+        patches = getattr(self.net, "patch_embed", None)
+        return hasattr(self.net, "num_prefix_tokens") and hasattr(patches, "dynamic_feat_size")
 
     def patch_embedding(self) -> nn.Module | None:
         """The layer that turns patches into tokens; None in a CNN."""
@@ -64,7 +66,9 @@ class Backbone(nn.Module):
         if grid.ndim == 4:  # a CNN; channels-last networks (Swin) give (B, H, W, D)
             channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"
             return Features(pooled, grid.permute(0, 3, 1, 2) if channels_last else grid)
-        prefix = int(getattr(self.net, "num_prefix_tokens", 0))
+        if not self.transformer:  # tokens without a grid
+            return Features(pooled)
+        prefix = int(self.net.num_prefix_tokens)
         height, width = self.net.patch_embed.dynamic_feat_size(x.shape[-2:])
         tokens = grid[:, prefix:].transpose(1, 2).unflatten(2, (height, width))
         return Features(pooled, tokens, grid[:, :prefix] if prefix else None)

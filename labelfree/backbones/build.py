@@ -14,7 +14,7 @@ from labelfree.backbones.imagenet import imagenet_state, load_exactly, load_rgb_
 from labelfree.errors import DataError, RecipeError
 
 TRANSFORMERS = ("vit_", "deit", "eva")
-FLEXIBLE = {"dynamic_img_size": True}  # local crops and several input sizes
+FLEXIBLE = {"dynamic_img_size": True, "dynamic_img_pad": True}  # local crops and several input sizes, whole patches or not
 
 
 def build(

@@ -90,8 +90,7 @@ class Objective(nn.Module):
     """One self-supervised method around a backbone.
 
     `crops`: the views it wants. `steady`: submodules whose learning rate does not decay, by name, each with its factor on the peak rate.
-    `alarms`: what its logs show when it collapses; `cause` and `fix` are told when the embeddings themselves collapse. `progress`: the
-    share of the run that is done, set before each step.
+    `alarms`: what its logs show when it collapses; `cause` and `fix` are told when the embeddings themselves collapse.
     """
 
     crops: Crops
@@ -100,7 +99,6 @@ class Objective(nn.Module):
     alarms: tuple[Alarm, ...] = ()
     cause: str = "too high a learning rate"
     fix: str = "lower pretrain.lr or lengthen pretrain.warmup"
-    progress: float = 0.0
 
     @classmethod
     def rules(cls, at: Situation) -> dict[str, Default]:

@@ -36,8 +36,8 @@ class DINO(Objective):
     alarms = (
         Alarm(
             "teacher_entropy",
-            "the teacher is too warm: it gives every image all prototypes alike",
-            "lower pretrain.options.teacher_temperature",
+            "the teacher is too warm and gives every image all prototypes alike, or, where std is near 0 too, all embeddings became one",
+            "lower pretrain.options.teacher_temperature, or in the second case pretrain.lr",
             most=0.99,
         ),
         Alarm(

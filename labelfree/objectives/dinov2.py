@@ -38,8 +38,8 @@ class DINOv2(Objective):
     alarms = (
         Alarm(
             "teacher_entropy",
-            "the teacher is too warm: it gives every image all prototypes alike",
-            "lower pretrain.options.teacher_temperature",
+            "the teacher is too warm and gives every image all prototypes alike, or, where std is near 0 too, all embeddings became one",
+            "lower pretrain.options.teacher_temperature, or in the second case pretrain.lr",
             most=0.99,
         ),
         Alarm("information", "the teacher gives every image the same answer; the rate is too high", "lower pretrain.lr", least=0.005),
@@ -69,8 +69,8 @@ class DINOv2(Objective):
         self.crops = Crops(globals=2, locals=local_crops)
         self.backbone = backbone
         self.head = PrototypeHead(backbone.dim, prototypes, hidden, bottleneck)
-        self.patch_head = PrototypeHead(backbone.dim, prototypes, hidden, bottleneck)
-        self.mask_token = nn.Parameter(torch.zeros(backbone.dim)) if backbone.transformer else None
+        self.patch_head = PrototypeHead(backbone.token_dim, prototypes, hidden, bottleneck)
+        self.mask_token = nn.Parameter(torch.zeros(backbone.token_dim)) if backbone.transformer else None
         self.teacher = momentum_copy(nn.ModuleDict({"backbone": backbone, "head": self.head, "patch_head": self.patch_head}))
         self.student_temperature = student_temperature
         self.teacher_temperature = teacher_temperature
@@ -83,28 +83,31 @@ class DINOv2(Objective):
 
     @classmethod
     def rules(cls, at: Situation) -> dict[str, Default]:
-        return prototype_rules(at)
+        rules = prototype_rules(at)
+        if at.continues:
+            rules["options.koleo"] = Default(0.0, "what weights know is spread already: pushing neighbours apart tears classes")
+        return rules
 
     def forward(self, views: Views) -> Step:
         ranks = everyone()
         with torch.no_grad():
             seen = self.teacher["backbone"](views.globals)
-            if seen.tokens is None:
+            if seen.tokens is None or seen.tokens.shape[1] != self.backbone.token_dim:
                 raise RecipeError("backbone.name: DINOv2 hides patches and this network has no map of tokens; take a ViT (vit_…).")
             target = sinkhorn_knopp(self.teacher["head"](seen.pooled), self.teacher_temperature, ranks)  # (2B, K)
             mask = views.masks
             if mask is None:
                 mask = block_masks(len(seen.tokens), seen.tokens.shape[2:], self.mask_share, self.mask_ratio, seen.tokens.device)
-            patch_target = sinkhorn_knopp(self.teacher["patch_head"](hidden(seen.tokens, mask)), self.teacher_temperature, ranks)
+            patch_target = sinkhorn_knopp(self.teacher["patch_head"](at_hidden(seen.tokens, mask)), self.teacher_temperature, ranks)
         said = self.backbone(views.globals, mask, self.mask_token)
         student = [self.head(said.pooled)]
         if views.locals is not None:
             with statistics_kept(self.backbone):
                 student.append(self.head(self.backbone.embed(views.locals)))
-        patches = self.patch_head(hidden(said.tokens, mask))
+        patches = self.patch_head(at_hidden(said.tokens, mask))
         dino = cross_view_loss(torch.cat(student), target, self.student_temperature)
         ibot = ibot_loss(patches, patch_target, mask, self.student_temperature)
-        koleo = torch.stack([koleo_loss(view, ranks) for view in said.pooled.chunk(2)]).sum()
+        koleo = torch.stack([koleo_loss(view, ranks) for view in said.pooled.chunk(2)]).sum()  # per view
         loss = dino + self.weights[0] * ibot + self.weights[1] * koleo
         logs = {"dino_loss": dino.detach(), "ibot_loss": ibot.detach(), "koleo_loss": koleo.detach(), **answers(target)}
         return Step(loss, logs, said.pooled.detach())
@@ -123,7 +126,7 @@ class DINOv2(Objective):
         return self.backbone if self.exports == "student" else self.teacher["backbone"]
 
 
-def hidden(tokens: Tensor | None, mask: Tensor) -> Tensor:
+def at_hidden(tokens: Tensor | None, mask: Tensor) -> Tensor:
     """The tokens (N, D, *grid) at which `mask` (N, *grid) is True: (M, D)."""
     assert tokens is not None
     return tokens.movedim(1, -1)[mask]

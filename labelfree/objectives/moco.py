@@ -54,7 +54,8 @@ class MoCo(Objective):
         self.momentum = (momentum, final_momentum)
         self.register_buffer("queue", F.normalize(torch.randn(queue, out), dim=-1))  # random directions until keys replace them
         self.register_buffer("enqueued", torch.zeros((), dtype=torch.long))
-        self.latest: Tensor | None = None
+        self.latest = torch.empty(0, out)  # keys of this step
+        self.keys.eval()
 
     @classmethod
     def rules(cls, at: Situation) -> dict[str, Default]:
@@ -62,7 +63,7 @@ class MoCo(Objective):
         return {
             "options.queue": Default(queue, "whole batches, at most half the images: an image is rarely its own negative"),
             "options.momentum": first_momentum(at),
-            "options.final_momentum": Default(max(0.999, first_momentum(at).value), "slow at the end, so that the queue's keys agree"),
+            "options.final_momentum": Default(0.999, "slow at the end, so that the queue's keys agree"),
         }
 
     def train(self, mode: bool = True) -> MoCo:
@@ -77,9 +78,9 @@ class MoCo(Objective):
         with torch.no_grad():
             slow = self.keys["backbone"].embed(for_keys)
             key = F.normalize(self.keys["projector"](slow).float(), dim=-1)
-        loss = moco_loss(query, key, self.queue.clone(), self.temperature)  # the queue moves before backward may have read it
+        loss = moco_loss(query, key, self.queue, self.temperature)
         self.latest = key
-        age = torch.minimum(self.enqueued, torch.tensor(len(self.queue))).float() / max(len(key) * everyone().world, 1)
+        age = self.enqueued.clamp(max=len(self.queue)) / (len(key) * everyone().world)
         return Step(loss, {**similarities(query, key), "queue_age": age}, torch.cat([embedded, slow]).detach())
 
     @torch.no_grad()
@@ -88,8 +89,7 @@ class MoCo(Objective):
         for name, fast in (("backbone", self.backbone), ("projector", self.projector)):
             move_towards(self.keys[name], fast, momentum)
             move_statistics(self.keys[name], fast, momentum)
-        if self.latest is not None:
-            self.enqueue(everyone().gather_constant(self.latest[None])[0])
+        self.enqueue(everyone().gather_constant(self.latest[None])[0])
 
     def enqueue(self, keys: Tensor) -> None:
         """The newest `keys` (N, D) take the place of the oldest. After the logits: a key is never its own negative."""

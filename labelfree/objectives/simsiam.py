@@ -38,7 +38,10 @@ class SimSiam(Objective):
     @classmethod
     def rules(cls, at: Situation) -> dict[str, Default]:
         if at.continues:
-            return {"options.predictor_rate": Default(10.0, "a predictor that keeps up holds what the weights know")}
+            return {
+                "optimiser": Default("adamw", "small even steps keep what the weights know"),
+                "options.predictor_rate": Default(10.0, "a predictor that keeps up holds what the weights know"),
+            }
         return {
             "optimiser": Default("sgd", "the paper's, from random weights"),
             "lr": Default(0.05 * at.batch_size / 256, "0.05 x batch / 256, the paper's"),

@@ -78,9 +78,9 @@ def plan_pretrainings(recipe: Recipe, prepared: Prepared, starts: Starts, folder
         for seed in recipe.pretrain.seeds:
             start = _Start(starts, recipe.backbone.init if continues else "random", seed)
             plan = broadcast(plan_of(recipe, resolve(None), seed))
-            _require_equal_shares(plan.batch_size)
             draft = Job(arm, plan, prepared.pool, prepared.entries, views, start, folder.path, labelled)
             key = f"{arm}-{seed}"
+            _require_equal_shares(plans[key]["batch_size"] if key in plans else plan.batch_size)
             if key not in plans:
                 same = next((made for name, made in plans.items() if name.startswith(f"{arm}-")), None)
                 seconds = same["seconds_per_step"] if same else broadcast(_timed(draft, say))

@@ -67,7 +67,7 @@ def fit(job: Job, say: Progress) -> Backbone:
     checkpoint = job.folder / "checkpoints" / f"{job.arm}-{plan.seed}.ckpt"
     first = checkpoint_step(checkpoint)
     require_no_collapse(checkpoint, plan, job.folder)
-    module = PretrainingModule(job)
+    module = PretrainingModule(job).train()  # Lightning leaves modes alone, and objectives set those of their slow networks
     module.to(memory_format=torch.channels_last)
     with stop_requests() as request, _quiet_lightning(), _room_for(plan.batch_size):
         checkpoints = Checkpoints(checkpoint, plan.checkpoint_minutes, request)

@@ -36,12 +36,17 @@ def monitors(embedding: Tensor, views: int = 2) -> dict[str, float]:
     `std`: mean per-dimension standard deviation of unit-length embeddings times sqrt(D): 1 when spread evenly, 0 when collapsed.
     `rankme`: see `rankme`. `alignment`, between the first two views, and `uniformity`: Wang and Isola 2020, arXiv:2005.10242
     (alpha = 2, t = 2). Spreads are taken within a view and averaged: MoCo's two views come from two networks, which may each be
-    constant and yet differ. A batch of one image has its alignment only.
+    constant and yet differ. A batch of one image has its alignment only. `positive_similarity`, `negative_similarity`: mean cosine of two
+    views of an image, of two images; an objective that projects logs those of its projections instead.
     """
     seen = embedding.detach().unflatten(0, (views, -1))[:, : ROWS // views].float().cpu()  # (V, B, D); a GPU is slow at so small spectra
     with in_fp32(seen):
         unit = F.normalize(seen, dim=-1)
         found = {"alignment": float((unit[0] - unit[1]).square().sum(-1).mean())} if views > 1 else {}
+        if views > 1 and seen.shape[1] > 1:
+            n, positive = seen.shape[1], (unit[0] * unit[1]).sum(-1).mean()
+            found["positive_similarity"] = float(positive)
+            found["negative_similarity"] = float((unit[0].sum(0) @ unit[1].sum(0) - n * positive) / (n * (n - 1)))
         if seen.shape[1] > 1:
             found["uniformity"] = float(torch.pdist(unit[0]).square().mul(-2).exp().mean().log())
             found["std"] = fmean(float(spread(view)) for view in seen)

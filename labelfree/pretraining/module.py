@@ -73,7 +73,6 @@ class PretrainingModule(L.LightningModule):
     def loss_at(self, step: int) -> Tensor:
         """The loss of `step`; the backbone stands still in the head-only start."""
         torch.manual_seed(mixed("network", self.plan.source, step, everyone().rank))  # dropout and the like
-        self.objective.progress = step / self.plan.steps
         self._let_backbone_learn(step >= self.plan.head_only)
         views, rows = self.views_of(step)
         with joint_statistics():

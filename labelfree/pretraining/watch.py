@@ -85,9 +85,9 @@ class Watch(L.Callback):
         last, plan = module.last, module.plan
         assert last is not None
         values = {"loss": float(last.loss.detach()), "gradient_norm": float(module.gradient_norm)}
-        values |= {name: float(value) for name, value in last.logs.items()}
         if last.embedding is not None:
             values |= monitors(last.embedding, module.objective.crops.globals)
+        values |= {name: float(value) for name, value in last.logs.items()}
         if "rankme" in values:
             self.rank = self.rank or values["rankme"]
             values["rankme_kept"] = values["rankme"] / self.rank

@@ -29,7 +29,7 @@ def vit(channels: int = 3) -> Backbone:
 class Volumes(nn.Module):
     """A 3D network with the backbone's contract: two convolutions with BatchNorm, tokens from the last."""
 
-    dim = 16
+    dim = token_dim = 16
     transformer = False
 
     def __init__(self, channels: int = 1) -> None:

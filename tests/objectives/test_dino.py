@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
+from labelfree.backbones import build
 from labelfree.backbones.base import Features
 from labelfree.errors import RecipeError
 from labelfree.objectives import Views
@@ -20,7 +22,7 @@ from labelfree.objectives.dinov2 import DINOv2, ibot_loss, koleo_loss
 from labelfree.objectives.masks import block_masks
 from labelfree.objectives.measures import answers
 from labelfree.objectives.prototypes import sinkhorn_knopp
-from tests.objectives.small import Volumes, cnn, small, take_step, views, vit
+from tests.objectives.small import VIT, Volumes, cnn, small, take_step, views, vit
 
 BOTH = pytest.mark.parametrize("name", ["dino", "dinov2"])
 
@@ -32,7 +34,8 @@ def test_only_the_students_last_layer_is_frozen_and_only_at_first(name: str) -> 
         objective.zero_grad()
         objective(views(objective)).loss.backward()
         objective.before_step(progress)
-        assert (objective.head.prototypes.grad is None) is frozen
+        for head in [objective.head, objective.patch_head] if name == "dinov2" else [objective.head]:
+            assert (head.prototypes.grad is None) is frozen
         assert objective.head.layers[0].weight.grad is not None
 
 
@@ -111,7 +114,8 @@ def test_masks_hide_what_was_asked_on_any_grid(grid: tuple[int, ...], n: int, sh
     tokens = math.prod(grid)
     some = count[count > 0]
     assert (some >= max(1, math.floor(0.1 * tokens))).all() and (some <= max(1, math.ceil(0.5 * tokens))).all()
-    if share in (0.0, 1.0):
+    assert (some < tokens).all()
+    if tokens > 1 and share in (0.0, 1.0):
         assert len(some) == n * share
 
 
@@ -152,6 +156,27 @@ def test_koleo_is_safe_for_duplicates_and_a_batch_of_one() -> None:
         assert koleo_loss(torch.randn(4, 8).bfloat16()).dtype == torch.float32
 
 
+def test_koleo_is_taken_view_by_view() -> None:
+    """Two equal views are no neighbours of each other: the loss is twice that of one, and far from a duplicate's."""
+    objective = small("dinov2", vit(), mask_share=0.0, local_crops=0)
+    one = torch.randn(6, 3, 32, 32)
+    logs = objective(Views(torch.cat([one, one]))).logs
+    assert_close(logs["koleo_loss"], 2 * koleo_loss(objective.backbone(one).pooled).detach())
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("mobilenetv3_small_050", {}),
+        ("vit_tiny_patch16_224", {**VIT, "reg_tokens": 2}),
+        ("vit_tiny_patch16_224", {**VIT, "global_pool": "avg"}),
+    ],
+)
+def test_dinov2_on_networks_whose_tokens_are_not_what_is_pooled(name: str, options: dict[str, Any]) -> None:
+    objective = small("dinov2", build(name, 3, options=options))
+    assert torch.isfinite(take_step(objective, views(objective, side=64)))
+
+
 def test_sinkhorn_uses_every_prototype_equally_and_every_row_is_a_distribution() -> None:
     answer = sinkhorn_knopp(torch.randn(64, 8), 1.0, iterations=30)
     assert_close(answer.sum(1), torch.ones(64))
@@ -174,6 +199,11 @@ def test_prototypes_follow_the_number_of_images(images: int, prototypes: int) ->
     assert rules["options.prototypes"].value == prototypes
     assert rules["options.freeze_prototypes"].value * 10_000 <= 1250
     assert DINO.rules(Situation(images, 128, 10**6))["options.freeze_prototypes"].value * 10**6 <= 1250 * (1 + 1e-6)
+
+
+def test_koleo_rests_where_a_network_continues() -> None:
+    assert "options.koleo" not in DINOv2.rules(Situation(1_000, 64, 100))
+    assert DINOv2.rules(Situation(1_000, 64, 100, continues=True))["options.koleo"].value == 0.0
 
 
 def test_odd_grids_work() -> None:

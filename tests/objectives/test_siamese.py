@@ -64,7 +64,7 @@ def test_simsiams_rate_goes_with_the_batch_and_from_weights_its_predictor_keeps_
     rules = SimSiam.rules(Situation(images=8_000, batch_size=512, steps=100))
     assert rules["optimiser"].value == "sgd" and rules["lr"].value == pytest.approx(0.1)
     from_weights = SimSiam.rules(Situation(images=8_000, batch_size=512, steps=100, continues=True))
-    assert "optimiser" not in from_weights and from_weights["options.predictor_rate"].value == 10.0
+    assert from_weights["optimiser"].value == "adamw" and from_weights["options.predictor_rate"].value == 10.0
 
 
 def test_byols_target_averages_parameters_once_a_step_and_its_statistics_are_its_own() -> None:
