@@ -1,4 +1,4 @@
-"""What every process of a run but the first does: its share of the pretrainings, and nothing else. It exports and reports nothing and is silent."""
+"""What every process of a run but the first does: its share of the pretrainings. It exports and reports nothing, and is silent."""
 
 from __future__ import annotations
 
