@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
@@ -76,6 +76,7 @@ def test_ibot(images: int, side: int, k: int, share: float, seed: int) -> None:
 @given(n=st.integers(2, 20), d=st.integers(2, 33), seed=SEEDS)
 def test_koleo(n: int, d: int, seed: int) -> None:
     x = torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
+    assume(torch.pdist(F.normalize(x, dim=-1)).min() > 0.01)  # below, rounding of fp32 and our floor for duplicates show
     ours, theirs = value_and_gradients(koleo_loss, x), value_and_gradients(lightly.KoLeoLoss(), x)
     assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
 
