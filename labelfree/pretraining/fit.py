@@ -48,7 +48,10 @@ def seconds_per_step(job: Job) -> float:
             with torch.autocast(device.type, torch.bfloat16, enabled=plan.precision == "bf16"):
                 loss = learner(step)
             loss.backward()
+            torch.nn.utils.clip_grad_norm_(module.parameters(), plan.clip_grad or float("inf"))
+            module.objective.before_step(0.5)
             optimiser.step()
+            module.objective.after_step(0.5)
             optimiser.zero_grad()
             if device.type == "cuda":
                 torch.cuda.synchronize()

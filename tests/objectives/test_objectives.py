@@ -44,11 +44,11 @@ def test_a_step_on_any_network_has_gradients_everywhere_and_moves_everything(nam
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_slow_network_takes_gradients_and_all_of_it_is_in_a_checkpoint(name: str) -> None:
+def test_no_slow_network_takes_gradients(name: str) -> None:
     objective = small(name, cnn())
-    slow = [key for key, p in objective.named_parameters() if key.startswith(SLOW_NETWORKS)]
-    assert not any(p.requires_grad for key, p in objective.named_parameters() if key in slow)
-    assert set(slow) <= set(objective.state_dict())
+    slow = [p for key, p in objective.named_parameters() if key.startswith(SLOW_NETWORKS)]
+    assert bool(slow) is (name not in ("simclr", "simsiam"))
+    assert not any(p.requires_grad for p in slow)
 
 
 @pytest.mark.parametrize("name", NAMES)
