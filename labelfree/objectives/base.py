@@ -56,7 +56,7 @@ class Situation:
     """What the rules for `auto` look at.
 
     `images` in the pool, `batch_size` images a step (all processes together), `steps` of the run, `dim` the backbone's width.
-    `continues`: it starts from weights. `transformer`: it is a ViT.
+    `continues`: it starts from weights. `transformer`: it is a ViT. `optimiser`: what the recipe or the domain says, else "auto".
     """
 
     images: int
@@ -65,6 +65,7 @@ class Situation:
     dim: int = 1280
     continues: bool = False
     transformer: bool = False
+    optimiser: str = "auto"
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ class SimSiam(Objective):
 
     @classmethod
     def rules(cls, at: Situation) -> dict[str, Default]:
+        if at.optimiser not in ("auto", "adamw" if at.continues else "sgd"):
+            return {}  # the rates below belong to their optimiser
         if at.continues:
             return {
                 "optimiser": Default("adamw", "small even steps keep what the weights know"),

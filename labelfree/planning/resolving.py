@@ -65,13 +65,11 @@ def resolve_pretrain(
     suggested = {key.removeprefix("pretrain."): value for key, value in domain.items() if key.startswith("pretrain.")}
     batch = _chosen("batch_size", settings, {"batch_size": _batch(images)} | suggested)
     steps = _steps(settings, images, batch.value, seconds_per_step)
-    at = Situation(images, batch.value, steps.value, network.dim, network.continues, network.transformer)
+    named = _chosen("optimiser", settings, {"optimiser": Default("auto", "")} | suggested).value
+    at = Situation(images, batch.value, steps.value, network.dim, network.continues, network.transformer, named)
     advice = objective_class(settings.objective).rules(at)
-    optimiser = _chosen(
-        "optimiser", settings, {"optimiser": Default("adamw", "steady on small data and on every network")} | advice | suggested
-    )
-    if "optimiser" in advice and optimiser.value != advice["optimiser"].value:  # its rates belong to its optimiser
-        advice = {key: default for key, default in advice.items() if key not in ("lr", "weight_decay", "options.predictor_rate")}
+    usually = {"optimiser": Default("adamw", "steady on small data and on every network")}
+    optimiser = _chosen("optimiser", settings, usually | advice | suggested)
     usual = {f"options.{name}": Default(value, USUAL) for name, value in objective_options(settings.objective).items()}
     rules = {**_rules(at, fingerprint, optimiser.value), **usual, **advice, **suggested}
     chosen = {key: _chosen(key, settings, rules) for key in rules}
