@@ -16,7 +16,7 @@ from labelfree.objectives.distributed import everyone
 from labelfree.objectives.heads import PrototypeHead
 from labelfree.objectives.measures import answers
 from labelfree.objectives.momentum import cosine, momentum_copy, move_towards
-from labelfree.objectives.prototypes import cross_view_loss, prototype_rules
+from labelfree.objectives.prototypes import TOO_WARM, cross_view_loss, prototype_rules
 
 
 class DINO(Objective):
@@ -34,12 +34,7 @@ class DINO(Objective):
     cause = "too high a learning rate"
     fix = "lower pretrain.lr or lengthen pretrain.warmup"
     alarms = (
-        Alarm(
-            "teacher_entropy",
-            "the teacher is too warm and gives every image all prototypes alike, or, where std is near 0 too, all embeddings became one",
-            "lower pretrain.options.teacher_temperature, or in the second case pretrain.lr",
-            most=0.99,
-        ),
+        TOO_WARM,
         Alarm(
             "information",
             "the teacher is centred too little: one prototype takes every image",

@@ -18,7 +18,7 @@ from labelfree.objectives.heads import PrototypeHead
 from labelfree.objectives.masks import block_masks
 from labelfree.objectives.measures import answers
 from labelfree.objectives.momentum import cosine, momentum_copy, move_towards
-from labelfree.objectives.prototypes import cross_view_loss, prototype_rules, sinkhorn_knopp
+from labelfree.objectives.prototypes import TOO_WARM, cross_view_loss, prototype_rules, sinkhorn_knopp
 
 CLOSEST = 1e-4  # distance on the unit sphere below which two embeddings count as duplicates
 
@@ -36,12 +36,7 @@ class DINOv2(Objective):
     cause = "too high a learning rate, or too little KoLeo"
     fix = "lower pretrain.lr, lengthen pretrain.warmup, or raise pretrain.options.koleo"
     alarms = (
-        Alarm(
-            "teacher_entropy",
-            "the teacher is too warm and gives every image all prototypes alike, or, where std is near 0 too, all embeddings became one",
-            "lower pretrain.options.teacher_temperature, or in the second case pretrain.lr",
-            most=0.99,
-        ),
+        TOO_WARM,
         Alarm("information", "the teacher gives every image the same answer; the rate is too high", "lower pretrain.lr", least=0.005),
     )
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from labelfree.domain import Default
-from labelfree.objectives.base import Situation, in_fp32
+from labelfree.objectives.base import Alarm, Situation, in_fp32
 from labelfree.objectives.distributed import ALONE, Ranks
 from labelfree.objectives.momentum import first_momentum
 
@@ -17,6 +17,12 @@ PROTOTYPES = ((20_000, 1024), (50_000, 2048), (100_000, 4096), (500_000, 16_384)
 MOST_PROTOTYPES = 65_536
 COLD, WARM = 0.02, 0.04  # teacher temperatures for 20,000 images and for 100,000
 LONGEST_FREEZE = 1250  # steps
+TOO_WARM = Alarm(
+    "teacher_entropy",
+    "the teacher is too warm and gives every image all prototypes alike, or, where std is near 0 too, all embeddings became one",
+    "lower pretrain.options.teacher_temperature, or in the second case pretrain.lr",
+    most=0.99,
+)
 
 
 def cross_view_loss(student: Tensor, target: Tensor, student_temperature: float) -> Tensor:
