@@ -52,7 +52,7 @@ PRETRAINED = {"cnn": "imagenet+domain", "vit": "domain"}
 OBJECTIVES = {"cnn": ["simclr", "moco", "byol", "simsiam", "dino"], "vit": ["simclr", "moco_v3", "dino", "dinov2"]}
 STARTS = {"cnn": ["imagenet", "random"], "vit": ["random"]}  # arms without a pretraining, one cell each
 SCORING = ["evaluate.labels_per_class=[5]", "evaluate.draws=10", "evaluate.sizes=[64, 128]"]
-SCORING_MINUTES = 0.7  # on two cores; measured
+SCORING_MINUTES = 0.7  # on two cores; a guess until the table is there
 FALLBACK = "statistics"
 
 

@@ -27,7 +27,7 @@ from labelfree.objectives.registry import objective_names
 TABLE = RESULTS / "size_rules.csv"
 BEGINNING = {"cnn": "imagenet-inflated", "vit": "random"}
 LABELS = 20  # a class
-CELL_MINUTES = 0.5  # besides the pretraining, on two cores; measured
+CELL_MINUTES = 0.5  # besides the pretraining; a guess until the table is there
 
 
 def main() -> None:
@@ -61,9 +61,9 @@ def part_of(root: Path, images: int, part: Path) -> Path:
     unlabelled = [row | {"split": "pretrain"} for row in table if row["split"] in ("pretrain", "train") and row["path"] not in chosen]
     kept = [*labelled, *unlabelled[: images - len(labelled)], *(row for row in table if row["split"] == "dev")]
     for row in kept:
-        place_of = part / row["path"]
-        place_of.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(root / row["path"], place_of)
+        copy = part / row["path"]
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / row["path"], copy)
     with (part / "splits.csv").open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, list(table[0]))
         writer.writeheader()
