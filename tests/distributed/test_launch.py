@@ -12,23 +12,12 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from labelfree.pretraining.fit import checkpoint_step
 from labelfree.training.files import read_json
 
 SECONDS = 240  # a launch may take on a busy machine
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("pictures")
-    draw = np.random.default_rng(0)
-    for i in range(40):
-        Image.fromarray(draw.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(root / f"{i:02d}.png")
-    return root
 
 
 def torchrun(*arguments: str, cwd: Path) -> subprocess.Popen[str]:

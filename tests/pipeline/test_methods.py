@@ -7,10 +7,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import labelfree
@@ -20,16 +18,6 @@ from labelfree.progress import Silent
 
 VIT = {"embed_dim": 32, "depth": 2, "num_heads": 2, "patch_size": 8, "img_size": 32}
 FROM_RANDOM = ["evaluate.arms=[random, domain]", "evaluate.primary={arm: domain, against: random}"]
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """40 pictures without labels."""
-    root = tmp_path_factory.mktemp("pictures")
-    draw = np.random.default_rng(0)
-    for i in range(40):
-        Image.fromarray(draw.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(root / f"{i:02d}.png")
-    return root
 
 
 @pytest.mark.parametrize("name", objective_names())
