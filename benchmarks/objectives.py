@@ -9,7 +9,8 @@ other key `auto`, its last step's network scored. One sitting is one seed of bot
 for the same machine, commit and versions are not run again; every look at `test` is appended to benchmarks/results/test_log.csv.
 
 How many steps fit into the minutes is timed for every objective before the first cell is carried out, on an idle machine: each run is begun
-and stopped there, and resumed later. Other seeds take as many steps, so that what runs beside them later changes no figure.
+and stopped there, and resumed later. Other seeds take as many steps, so that what runs beside them later changes no figure: once the first
+sitting has said "Timed", the others may run beside it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 from cells import RESULTS, append, found, place, rows
 
@@ -33,8 +35,8 @@ from labelfree.errors import Interrupted, TrainingError
 TABLE, LOG = RESULTS / "objectives.csv", RESULTS / "test_log.csv"
 # What a cell's figures depend on: nothing of how images are found, runs are watched and kept, or scores are claimed and shown.
 SHARED = (
-    *(f"labelfree/{part}" for part in ("backbones", "views", "planning/resolving.py", "transfer/probes.py")),
-    *(f"labelfree/pretraining/{name}.py" for name in ("module", "job")),
+    *(f"labelfree/{part}" for part in ("backbones", "views", "planning/resolving.py", "pipeline/plans.py", "transfer/probes.py")),
+    *(f"labelfree/pretraining/{name}.py" for name in ("module", "job", "fit")),
     *(f"labelfree/training/{name}.py" for name in ("lars", "optimisers", "randomness", "schedules")),
     *(f"labelfree/objectives/{name}.py" for name in ("base", "contrastive", "distributed", "heads", "momentum")),
     *("domains", "recipes/satellite_simclr.yaml", "benchmarks/objectives.py"),
@@ -54,6 +56,7 @@ STARTS = {"cnn": ["imagenet", "random"], "vit": ["random"]}  # arms without a pr
 SCORING = ["evaluate.labels_per_class=[5]", "evaluate.draws=10", "evaluate.sizes=[64, 128]"]
 SCORING_MINUTES = 0.7  # on two cores; a guess until the table is there
 FALLBACK = "statistics"
+PEAK = "peak_gb.txt"
 
 
 def main() -> None:
@@ -74,17 +77,19 @@ def main() -> None:
     minutes = sum(SCORING_MINUTES + (given.minutes if cell["seed"] else 0) for cell in missing)
     print(f"Expected: {len(missing)} of {len(cells)} cells to measure, about {minutes:.0f} minutes.", flush=True)
     for cell in missing:
-        if cell["seed"] and not timed_before(cell):
-            begin(cell, given.root, folder_of(cell, given.out))
+        if cell["seed"] and not timed_before(cell, given.out):
+            begin(cell, given.root, given.out)
+    print("Timed.", flush=True)
     for cell in missing:
-        append(TABLE, cell | measured(cell, given.root, folder_of(cell, given.out)))
+        append(TABLE, cell | measured(cell, given.root, given.out))
         if given.on == "test":
             typed = f"python benchmarks/objectives.py --root $LABELFREE_DATA/{given.root.name} --seeds {cell['seed'] or given.seeds[0]}"
             look = {"commit": cell["commit"], "data": "eurosat-rgb", "recipe": f"{cell['table']} {cell['method']}", "command": typed}
             append(LOG, {"date": f"{datetime.now():%Y-%m-%d %H:%M}", **look})
     for table in given.tables:
-        current = [length | place_of(method) | {"method": method} for method in (*STARTS[table], *OBJECTIVES[table])]
-        show(table, [row for row in rows(TABLE) if row["table"] == table and any(cell.items() <= row.items() for cell in current)])
+        shown = [("cnn", "imagenet"), *((table, method) for method in (*STARTS[table], *OBJECTIVES[table]))]
+        current = [{"table": t, "method": method, **length, **place_of(method)} for t, method in dict.fromkeys(shown)]
+        show(table, [row for cell in current for row in rows(TABLE) if cell.items() <= row.items()])
 
 
 def place_of(method: str) -> dict[str, str]:
@@ -97,15 +102,16 @@ def folder_of(cell: dict[str, str], under: Path) -> Path:
     return under / "-".join(part for part in (cell["table"], cell["method"], cell["seed"], cell["commit"][:8], cell["on"]) if part)
 
 
-def command(cell: dict[str, str], root: Path, out: Path) -> list[str]:
+def command(cell: dict[str, str], root: Path, runs: Path) -> list[str]:
     """The cell as a command line: a new run, or an unfinished one that goes on."""
+    out = folder_of(cell, runs)
     if (out / "state.json").is_file():
         return [sys.executable, "-m", "labelfree", "resume", str(out)]
     arm = arm_of(cell)
     asked = ["data.card=eurosat-rgb", f"data.root={root}", f"evaluate.on={cell['on']}", *NETWORKS[cell["table"]], *SCORING]
     asked += [f"evaluate.arms=[{FALLBACK}, {arm}]", f"evaluate.primary={{arm: {arm}, against: {FALLBACK}, budget: 5}}"]
     if cell["seed"]:
-        steps = timed_before(cell)
+        steps = timed_before(cell, runs)
         asked += [f"pretrain.steps={steps}", "pretrain.minutes=null"] if steps else [f"pretrain.minutes={cell['minutes']}"]
         asked += [f"pretrain.objective={cell['method']}", f"pretrain.seeds=[{cell['seed']}]"]
     return [sys.executable, "-m", "labelfree", "run", "satellite_simclr", *asked, "--out", str(out)]
@@ -115,40 +121,61 @@ def arm_of(cell: dict[str, str]) -> str:
     return PRETRAINED[cell["table"]] if cell["seed"] else cell["method"]
 
 
-def begin(cell: dict[str, str], root: Path, out: Path) -> None:
-    """Start the run and stop it once its steps are timed and planned."""
-    if (out / "plan.json").is_file():
-        return
-    process = subprocess.Popen(command(cell, root, out))
-    while process.poll() is None and not (out / "plan.json").is_file():
+def begin(cell: dict[str, str], root: Path, runs: Path) -> None:
+    """Start the run and stop it once its steps are timed and planned; what it took of memory until then is training's."""
+    out = folder_of(cell, runs)
+    process = subprocess.Popen(command(cell, root, runs))
+    while not (out / "plan.json").is_file() and not exited(process):
         time.sleep(0.5)
     process.terminate()
-    if process.wait() != Interrupted.exit_code:
-        sys.exit(f"benchmarks/objectives.py: {out} ended with exit code {process.returncode} before its first step.")
+    code, peak = ended(process)
+    if code != Interrupted.exit_code:
+        sys.exit(f"benchmarks/objectives.py: {out} ended with exit code {code} before its first step.")
+    (out / PEAK).write_text(f"{peak:.2f}", encoding="utf-8")
 
 
-def measured(cell: dict[str, str], root: Path, out: Path) -> dict[str, str]:
-    """Carry the cell out: scores in %, what it cost, how it ended."""
-    process = subprocess.Popen(command(cell, root, out))
+def exited(process: subprocess.Popen[bytes]) -> bool:
+    """Whether it is over, without taking its exit code and usage away from `ended`."""
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def ended(process: subprocess.Popen[bytes]) -> tuple[int, float]:
+    """Its exit code and the most memory that it held, in GB."""
     _, status, usage = os.wait4(process.pid, 0)
-    code = os.waitstatus_to_exitcode(status)
-    peak = {"peak_gb": f"{usage.ru_maxrss / 2**20:.2f}"}  # KiB on Linux
-    if code == TrainingError.exit_code:  # it collapsed, and says so in the log: a result like any other
-        return blank() | peak | {"end": (out / "log.txt").read_text(encoding="utf-8").splitlines()[-1][:300]}
-    if code:
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, usage.ru_maxrss / 2**20  # KiB on Linux
+
+
+def measured(cell: dict[str, str], root: Path, runs: Path) -> dict[str, str]:
+    """Carry the cell out: scores in %, what it cost, how it ended."""
+    out, arm = folder_of(cell, runs), arm_of(cell)
+    code, _ = ended(subprocess.Popen(command(cell, root, runs)))
+    if code not in (0, TrainingError.exit_code):
         sys.exit(f"benchmarks/objectives.py: {out} ended with exit code {code}; the same command goes on where it stopped.")
-    arm = arm_of(cell)
-    return blank() | peak | scores(out, arm) | pretraining(out, arm, cell["seed"]) | {"end": "healthy" if cell["seed"] else ""}
+    result = blank() | ({"end": "healthy"} | pretraining(out) if cell["seed"] else {})
+    if code:  # it collapsed, and says so in the log: a result like any other
+        return result | {"end": (out / "log.txt").read_text(encoding="utf-8").splitlines()[-1][:300]}
+    return result | scores(out, arm)
 
 
-def timed_before(cell: dict[str, str]) -> str:
-    """The number of steps of another seed of the cell, or nothing."""
-    others = [row for row in rows(TABLE) if row.items() >= {key: value for key, value in cell.items() if key != "seed"}.items()]
-    return next((row["steps"] for row in others if row["steps"]), "")
+def timed_before(cell: dict[str, str], runs: Path) -> str:
+    """The number of steps of another seed of the cell, finished or only begun, or nothing."""
+    alike = {key: value for key, value in cell.items() if key != "seed"}
+    finished = [row["steps"] for row in rows(TABLE) if alike.items() <= row.items() and row["steps"]]
+    others = (folder_of({**cell, "seed": str(seed)}, runs) / "plan.json" for seed in range(10))
+    begun = [str(plan_in(file)["steps"]) for file in others if file.is_file()]
+    return next(iter(finished + begun), "")
+
+
+def plan_in(file: Path) -> dict[str, Any]:
+    """The one plan of a run."""
+    (plan,) = json.loads(file.read_text(encoding="utf-8"))["plans"].values()
+    return dict(plan)
 
 
 def blank() -> dict[str, str]:
-    return dict.fromkeys(("knn", "linear", "statistics_knn", "statistics_linear", "steps", "seconds_per_step", "rankme", "std"), "")
+    measures = ("knn", "linear", "statistics_knn", "statistics_linear", "steps", "seconds_per_step", "peak_gb", "rankme", "std", "end")
+    return dict.fromkeys(measures, "")
 
 
 def scores(out: Path, arm: str) -> dict[str, str]:
@@ -160,15 +187,14 @@ def scores(out: Path, arm: str) -> dict[str, str]:
     return {key: f"{value:.2f}" for key, value in (own | others).items()}
 
 
-def pretraining(out: Path, arm: str, seed: str) -> dict[str, str]:
-    """Length and speed of the pretraining, and what its last health check measured."""
-    if not seed:
-        return {}
-    plan = json.loads((out / "plan.json").read_text())["plans"][f"{arm}-{seed}"]
+def pretraining(out: Path) -> dict[str, str]:
+    """Length, speed and memory of the pretraining, and what its last health check measured."""
+    plan, peak = plan_in(out / "plan.json"), out / PEAK
     with (out / "metrics.csv").open(newline="", encoding="utf-8") as stream:
         last = {row["name"]: f"{float(row['value']):.3g}" for row in csv.DictReader(stream)}
-    length = {"steps": str(plan["steps"]), "seconds_per_step": f"{plan['seconds_per_step']:.3g}"}
-    return length | {name: last[name] for name in ("rankme", "std")}
+    length = {"steps": str(plan["steps"]), "seconds_per_step": f"{plan['seconds_per_step']:.3g}" if peak.is_file() else ""}
+    memory = {"peak_gb": peak.read_text(encoding="utf-8") if peak.is_file() else ""}  # of a seed that was timed
+    return length | memory | {name: last[name] for name in ("rankme", "std")}
 
 
 def show(table: str, measured_rows: list[dict[str, str]]) -> None:
@@ -184,7 +210,8 @@ def show(table: str, measured_rows: list[dict[str, str]]) -> None:
         columns = [spread([row[key] for row in cells]) for key in ("knn", "linear")]
         cost = [spread([row[key] for row in cells]) for key in ("steps", "seconds_per_step", "peak_gb", "rankme")]
         ends = "; ".join(dict.fromkeys(row["end"] for row in cells))
-        print(f"| {method} | {' | '.join(columns)} | {sum(bool(row['seed']) for row in cells) or ''} | {' | '.join(cost)} | {ends} |")
+        named = f"{method} (a CNN)" if cells[0]["table"] != table else method
+        print(f"| {named} | {' | '.join(columns)} | {sum(bool(row['seed']) for row in cells) or ''} | {' | '.join(cost)} | {ends} |")
 
 
 def spread(values: list[str]) -> str:

@@ -9,8 +9,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from timm.layers import DropPath, PatchDropout, PatchDropoutWithIndices
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from labelfree.errors import RecipeError
 
 
 @dataclass(frozen=True)
@@ -70,13 +74,34 @@ class Backbone(nn.Module):
             return Features(pooled)
         prefix = int(self.net.num_prefix_tokens)
         height, width = self.net.patch_embed.dynamic_feat_size(x.shape[-2:])
+        grid = self._normed(grid)
         tokens = grid[:, prefix:].transpose(1, 2).unflatten(2, (height, width))
         return Features(pooled, tokens, grid[:, :prefix] if prefix else None)
+
+    def _normed(self, grid: Tensor) -> Tensor:
+        """Tokens after the network's last norm, which ViTs that pool by averaging apply to the average alone."""
+        last = getattr(self.net, "fc_norm", None)
+        normed: Tensor = last(grid) if last is not None and isinstance(self.net.norm, nn.Identity) else grid
+        return normed
 
     def embed(self, x: Tensor) -> Tensor:
         """Pooled features: (B, C, H, W) -> (B, D)."""
         pooled: Tensor = self.net.forward_head(self.net.forward_features(x), pre_logits=True)
         return pooled
+
+    def require_side(self, side: int, key: str) -> None:
+        """Raises RecipeError naming the recipe's `key` when the network cannot take images of `side` pixels."""
+        like, training = next(self.parameters()), self.training
+        try:
+            with torch.inference_mode():
+                self.eval().embed(like.new_zeros(1, self.channels, side, side))
+        except (AssertionError, RuntimeError) as error:
+            raise RecipeError(
+                f"{key}: {self.name} does not take images of {side} pixels ({str(error).splitlines()[0]}); name the size that it was built "
+                "for, or set backbone.name to a CNN or a ViT (vit_…), which take any."
+            ) from error
+        finally:
+            self.train(training)
 
     @contextmanager
     def _hidden(self, mask: Tensor | None, mask_token: Tensor | None) -> Iterator[None]:
@@ -112,6 +137,19 @@ class Backbone(nn.Module):
 def batch_norms(module: nn.Module) -> Iterator[_BatchNorm]:
     """Every BatchNorm layer inside `module`."""
     return (layer for layer in module.modules() if isinstance(layer, _BatchNorm))
+
+
+def without_dropout(module: nn.Module) -> None:
+    """Set every rate of Dropout, DropPath and PatchDropout inside `module` to 0, for good."""
+    for layer in module.modules():
+        if isinstance(layer, _DropoutNd):
+            layer.p = 0.0
+        elif isinstance(layer, DropPath):
+            layer.drop_prob = 0.0
+        elif isinstance(layer, (PatchDropout, PatchDropoutWithIndices)):
+            layer.prob = 0.0
+        elif isinstance(getattr(layer, "drop_rate", None), float):  # timm's CNNs drop pooled features by it
+            layer.drop_rate = 0.0  # type: ignore[assignment]
 
 
 def _without_pixels(x: Tensor, mask: Tensor) -> Tensor:

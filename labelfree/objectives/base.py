@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -108,6 +109,10 @@ class Objective(nn.Module):
         What changes the time of a step must not depend on `at.steps`: steps are planned from that time.
         """
         return {}
+
+    @classmethod
+    def check(cls, options: Mapping[str, Any], at: Situation) -> None:
+        """Raises RecipeError for `options`, none of them `auto` any more, that cannot go together or with this pool."""
 
     def forward(self, views: Views) -> Step:
         raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -82,6 +83,12 @@ class DINOv2(Objective):
         if at.continues:
             rules["options.koleo"] = Default(0.0, "what weights know is spread already: pushing neighbours apart tears classes")
         return rules
+
+    @classmethod
+    def check(cls, options: Mapping[str, Any], at: Situation) -> None:
+        least, most = options["least_masked"], options["most_masked"]
+        if least > most:
+            raise RecipeError(f"pretrain.options.least_masked: {least:g} is more than pretrain.options.most_masked, {most:g}; swap them.")
 
     def forward(self, views: Views) -> Step:
         ranks = everyone()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from labelfree.backbones import Backbone
 from labelfree.domain import Default
+from labelfree.errors import RecipeError
 from labelfree.objectives.base import Crops, Objective, Situation, Step, Views, in_fp32
 from labelfree.objectives.distributed import everyone
 from labelfree.objectives.heads import mlp
@@ -65,6 +67,14 @@ class MoCo(Objective):
             "options.momentum": first_momentum(at),
             "options.final_momentum": Default(0.999, "slow at the end, so that the queue's keys agree"),
         }
+
+    @classmethod
+    def check(cls, options: Mapping[str, Any], at: Situation) -> None:
+        if options["queue"] > max(at.images, at.batch_size):
+            raise RecipeError(
+                f"pretrain.options.queue: {options['queue']:,} keys of {at.images:,} images hold every image more than once, as its own "
+                f"negative; take at most {at.images:,}, better half of that, or auto."
+            )
 
     def train(self, mode: bool = True) -> MoCo:
         super().train(mode)

@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from labelfree.backbones.base import without_dropout
 from labelfree.domain import Default
 from labelfree.objectives.base import Situation
 
@@ -19,9 +20,10 @@ LAGS = 25  # time constants of the average that should fit into a run
 
 
 def momentum_copy(module: M) -> M:
-    """A copy of `module` that takes no gradient."""
+    """A copy of `module` that takes no gradient and drops nothing: what it says is a target, in training mode too."""
     slow = copy.deepcopy(module)
     slow.requires_grad_(False)
+    without_dropout(slow)
     return slow
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from labelfree.backbones import Backbone
 from labelfree.errors import RecipeError
 from labelfree.objectives.base import Objective
+from labelfree.objectives.options import require_range
 
 GROUP = "labelfree.objectives"
 
@@ -42,7 +43,7 @@ def objective_options(name: str) -> dict[str, Any]:
 
 
 def check_options(name: str, options: dict[str, Any]) -> None:
-    """Raises RecipeError for a keyword the objective does not have or a value of another type; `auto` may stand for any."""
+    """Raises RecipeError for a keyword the objective does not have or a value that it cannot be; `auto` may stand for any."""
     known = objective_options(name)
     for key, value in options.items():
         if key not in known:
@@ -54,6 +55,7 @@ def check_options(name: str, options: dict[str, Any]) -> None:
         wanted = type(known[key])
         if not isinstance(value, (int, float) if wanted is float else wanted) or (isinstance(value, bool) and wanted is not bool):
             raise RecipeError(f"pretrain.options.{key}: {value!r} is not a {wanted.__name__} (default {known[key]!r}).")
+        require_range(key, value)
 
 
 def make_objective(name: str, backbone: Backbone, options: dict[str, Any]) -> Objective:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from labelfree.backbones import build
+from labelfree.backbones import Backbone, build
 from labelfree.backbones.weights import load
 from labelfree.errors import DataError
 from labelfree.pipeline.folder import RunFolder
@@ -114,7 +114,9 @@ class Arms:
         backbone = build(name, len(channels), init=arm.weights, rgb=self.starts.rgb, options=options)
         return self._encoder(arm.name, backbone, self.starts.reading(), 0)
 
-    def _encoder(self, arm: str, backbone: torch.nn.Module, prepare: Callable, seed: int) -> NetworkEncoder:
+    def _encoder(self, arm: str, backbone: Backbone, prepare: Callable, seed: int) -> NetworkEncoder:
+        for size in self.sizes:
+            backbone.require_side(size, "evaluate.sizes")
         device = "cuda" if torch.cuda.is_available() else "cpu"
         fast = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return NetworkEncoder(arm, fast, prepare, self.sizes, seed, device=device)

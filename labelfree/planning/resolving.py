@@ -59,7 +59,8 @@ def resolve_pretrain(
     """Every key of `settings` that may be `auto`, for a pool of `images` entries.
 
     What the recipe says comes first, then the domain's suggestions, the objective's, and the rules here. Without `seconds_per_step`
-    the number of steps is provisional: `minutes` do not cap it yet. Raises RecipeError for options that the objective does not have.
+    the number of steps is provisional: `minutes` do not cap it yet. Raises RecipeError for options that the objective does not have or
+    cannot take here.
     """
     check_options(settings.objective, settings.options)
     suggested = {key.removeprefix("pretrain."): value for key, value in domain.items() if key.startswith("pretrain.")}
@@ -74,7 +75,9 @@ def resolve_pretrain(
     rules = {**_rules(at, fingerprint, optimiser.value), **usual, **advice, **suggested}
     chosen = {key: _chosen(key, settings, rules) for key in rules}
     chosen = {"steps": steps} | chosen | {"batch_size": batch, "optimiser": optimiser}
-    return Resolved({key: found.value for key, found in chosen.items()}, {key: found.reason for key, found in chosen.items()})
+    resolved = Resolved({key: found.value for key, found in chosen.items()}, {key: found.reason for key, found in chosen.items()})
+    objective_class(settings.objective).check(resolved.options, at)
+    return resolved
 
 
 def _chosen(key: str, settings: Pretrain, rules: Mapping[str, Default]) -> Default:

@@ -32,11 +32,17 @@ TRIAL_STEPS = 4
 def seconds_per_step(job: Job) -> float:
     """Time a few full steps (the slowest phase: backbone learning) on a throw-away copy; the first warms up and is not counted.
 
-    Also the check that a batch fits in memory: raises TrainingError naming the setting to lower. Of several processes all take part.
+    Also the check that a batch fits in memory (TrainingError names the setting to lower) and that the network takes views of these sizes
+    (RecipeError). Of several processes all take part.
     """
     plan = dataclasses.replace(job.plan, head_only=0, steps=10**6)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")  # of several GPUs the current one
     module = PretrainingModule(dataclasses.replace(job, plan=plan))
+    backbone = module.objective.backbone
+    assert isinstance(backbone, Backbone)
+    backbone.require_side(plan.size, "pretrain.size")
+    if module.objective.crops.locals:
+        backbone.require_side(plan.local_size, "pretrain.local_size")
     with _room_for(plan.batch_size):
         module.to(device).to(memory_format=torch.channels_last)
         optimiser = module.configure_optimizers()

@@ -131,3 +131,22 @@ def test_statistics_kept_restores_everything() -> None:
     assert torch.equal(norm.running_mean, torch.zeros(2)) and torch.equal(norm.running_var, torch.ones(2))
     norm(torch.randn(4, 2, 3, 3) + 7)
     assert float(norm.running_mean.min()) > 0.3
+
+
+def test_tokens_of_a_vit_that_averages_have_had_its_last_norm() -> None:
+    """timm norms the average alone there; hidden patches are answered from tokens that are normed, as with a class token."""
+    averaging = build("vit_tiny_patch16_224", 3, options=VIT | {"global_pool": "avg"}).eval()
+    x = torch.randn(2, 3, 32, 32)
+    tokens = averaging(x).tokens
+    assert tokens is not None
+    assert_close(tokens, averaging.net.fc_norm(averaging.net.forward_features(x))[:, 1:].mT.unflatten(2, (4, 4)))
+    assert_close(tokens.mean(1), torch.zeros(2, 4, 4), atol=1e-5, rtol=0)
+
+
+def test_a_size_that_a_network_cannot_take_is_one_sentence() -> None:
+    build("vit_tiny_patch16_224", 3, options=VIT).require_side(20, "pretrain.local_size")
+    swin = build("swin_tiny_patch4_window7_224", 3, options={"embed_dim": 24, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 1, 1)}).train()
+    swin.require_side(224, "pretrain.size")
+    with pytest.raises(RecipeError, match=r"^pretrain.local_size: swin_tiny_patch4_window7_224 does not take images of 96 pixels \("):
+        swin.require_side(96, "pretrain.local_size")
+    assert swin.training

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.testing import assert_close
 
+from labelfree.backbones import build
 from labelfree.objectives.base import Situation
 from labelfree.objectives.momentum import cosine, first_momentum, momentum_copy, move_statistics, move_towards
 
@@ -34,6 +36,26 @@ def test_statistics_are_averaged_where_asked_and_only_there() -> None:
         move_statistics(slow, fast, 0.5)
         seen.append(float(slow.running_mean))
     assert seen == [0.5, 0.75] and int(slow.num_batches_tracked) == 7
+
+
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("resnet10t", {"drop_path_rate": 0.5, "drop_rate": 0.5}),
+        (
+            "vit_tiny_patch16_224",
+            {"embed_dim": 32, "depth": 2, "num_heads": 2, "patch_size": 8, "img_size": 32}
+            | dict.fromkeys(("drop_rate", "proj_drop_rate", "attn_drop_rate", "drop_path_rate", "patch_drop_rate"), 0.5),
+        ),
+    ],
+)
+def test_a_slow_copy_drops_nothing(name: str, options: dict) -> None:
+    """Its answers are targets: noise in them is noise in the loss. BatchNorm stays in training mode."""
+    fast = build(name, 3, options=options).train()
+    slow = momentum_copy(fast).train()
+    x = torch.randn(4, 3, 32, 32)
+    assert_close(slow.embed(x), slow.embed(x))
+    assert not torch.equal(fast.embed(x), fast.embed(x))
 
 
 def test_cosine_ends_where_it_says() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from labelfree.domain import Default, Fingerprint
 from labelfree.errors import RecipeError
+from labelfree.objectives.options import RANGES
 from labelfree.objectives.registry import objective_names, objective_options
 from labelfree.pipeline.plans import plan_of, reasons, recipe_values
 from labelfree.planning.resolving import Network, Resolved, resolve_pretrain
@@ -112,3 +113,40 @@ def test_every_value_is_told_with_its_reason_and_comes_back_in_the_recipes_words
     plan = plan_of(Recipe(domain="satellite", pretrain=Pretrain(objective="dino")), found, 0)
     again = Pretrain.model_validate({**Pretrain(objective="dino").model_dump(), **recipe_values(plan)})
     assert again.options == found.options and again.steps == 150 and again.warmup == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    "objective, options, sentence",
+    [
+        ("simclr", {"temperature": 0}, "pretrain.options.temperature: 0 is not possible; take a number above 0."),
+        ("moco", {"momentum": 1.5}, "pretrain.options.momentum: 1.5 is not possible; take a number from 0 to 1."),
+        ("dino", {"prototypes": 1}, "pretrain.options.prototypes: 1 is not possible; take a number 2 or more."),
+        ("dino", {"local_crops": -1}, "pretrain.options.local_crops: -1 is not possible; take a number 0 or more."),
+        ("dinov2", {"koleo": float("nan")}, "pretrain.options.koleo: nan is not possible; take a number 0 or more."),
+        (
+            "dinov2",
+            {"least_masked": 0.6},
+            "pretrain.options.least_masked: 0.6 is more than pretrain.options.most_masked, 0.5; swap them.",
+        ),
+        (
+            "moco",
+            {"queue": 4096},
+            "pretrain.options.queue: 4,096 keys of 500 images hold every image more than once, as its own negative; "
+            "take at most 500, better half of that, or auto.",
+        ),
+    ],
+)
+def test_values_that_cannot_be_are_one_sentence(objective: str, options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(RecipeError) as refused:
+        of(objective, 500, options=options)
+    assert str(refused.value) == sentence
+
+
+def test_every_option_with_a_number_has_a_range() -> None:
+    numbers = {
+        key
+        for name in NAMES
+        for key, value in objective_options(name).items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+    assert numbers == RANGES.keys()
