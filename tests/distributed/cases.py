@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -18,7 +18,9 @@ from labelfree.backbones import build, statistics_kept
 from labelfree.objectives import Crops, Objective, Step, Views, contrastive
 from labelfree.objectives.batchnorm import joint_statistics
 from labelfree.objectives.clip import CLIPLoss
+from labelfree.objectives.dinov2 import DINOv2
 from labelfree.objectives.distributed import everyone
+from labelfree.objectives.masks import block_masks
 from labelfree.objectives.registry import make_objective, objective_class, objective_names
 from labelfree.objectives.siglip import SigLIPLoss
 from labelfree.pretraining.devices import DDP
@@ -56,6 +58,27 @@ def train_objective(rank: int, world: int, name: str, network: str) -> Trained:
     known = inspect.signature(objective_class(name).__init__).parameters
     objective = smooth(make_objective(name, backbone, {key: value for key, value in SMALL.items() if key in known}))
     return train(rank, world, objective, lambda step: joint_views(objective, grid, step))
+
+
+def train_drawing(rank: int, world: int, shares: int) -> Trained:
+    """DINOv2 on a ViT with masks that each of `shares` processes draws; one process is given what they draw."""
+    torch.manual_seed(0)
+    options, grid = NETWORKS[VIT]
+    backbone = build(VIT, 3, options=options)
+    objective = DINOv2(backbone, hidden=32, prototypes=32, bottleneck=16, local_crops=2)
+
+    def drawn(step: int) -> Views:
+        joint, masks = joint_views(objective, grid, step), []
+        if world > 1:
+            torch.manual_seed(300 + shares * step + rank)
+            return replace(joint, masks=None)
+        for share in range(shares):
+            torch.manual_seed(300 + shares * step + share)
+            each = block_masks(2 * JOINT // shares, grid, objective.mask_share, objective.mask_ratio, torch.device("cpu"))
+            masks.append(each.unflatten(0, (2, -1)))
+        return replace(joint, masks=torch.cat(masks, dim=1).flatten(0, 1))
+
+    return train(rank, world, objective, drawn)
 
 
 def smooth(objective: Objective) -> Objective:

@@ -19,6 +19,7 @@ from tests.distributed.cases import (
     exchange,
     held,
     normalise,
+    train_drawing,
     train_objective,
     train_pairs,
 )
@@ -61,6 +62,11 @@ def test_two_processes_learn_what_one_learns(name: str, network: str, two: Group
 @pytest.mark.parametrize("name", every_objective())
 def test_four_processes_learn_what_one_learns(name: str, network: str, four: Group) -> None:
     assert_same(four.run(train_objective, name, network), train_objective(0, 1, name, network))
+
+
+@pytest.mark.slow
+def test_masks_that_each_process_draws_are_those_of_one(two: Group) -> None:
+    assert_same(two.run(train_drawing, 2), train_drawing(0, 1, 2))
 
 
 @pytest.mark.parametrize("held", [2**22, 16], ids=["whole", "in blocks"])

@@ -84,8 +84,3 @@ def test_byol_predicts_through_a_head_that_the_target_lacks() -> None:
     byol = small("byol", cnn())
     assert not [key for key in byol.target.state_dict() if "predictor" in key]
     assert byol.predictor[-1].out_features == byol.projector[-1].out_features
-
-
-def test_byol_takes_adamw() -> None:
-    """LARS collapses ViTs: no rule of BYOL's asks for it."""
-    assert "optimiser" not in BYOL.rules(Situation(8_000, 128, 100, transformer=True))

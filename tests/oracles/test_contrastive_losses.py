@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
-import pytest
+import lightly.loss as lightly
+import open_clip.loss as open_clip
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
@@ -20,9 +21,6 @@ from labelfree.objectives.moco_v3 import ctr
 from labelfree.objectives.siglip import siglip_loss
 from labelfree.objectives.simclr import nt_xent
 from tests.oracles.witness import value_and_gradients
-
-lightly = pytest.importorskip("lightly.loss")
-open_clip = pytest.importorskip("open_clip.loss")
 
 # Held similarities, of which there are 4 to 1156: whole matrices, or blocks of one or a few rows that need not divide N.
 batches = given(

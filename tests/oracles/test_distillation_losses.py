@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
+import lightly.loss as lightly
 import torch
 import torch.nn.functional as F
 from hypothesis import assume, given
@@ -17,7 +17,6 @@ from labelfree.objectives.prototypes import cross_view_loss, sinkhorn_knopp
 from labelfree.objectives.simsiam import negative_cosine
 from tests.oracles.witness import value_and_gradients
 
-lightly = pytest.importorskip("lightly.loss")
 SEEDS = st.integers(0, 2**31)
 
 

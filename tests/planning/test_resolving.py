@@ -150,3 +150,9 @@ def test_every_option_with_a_number_has_a_range() -> None:
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     }
     assert numbers == RANGES.keys()
+
+
+@pytest.mark.parametrize("continues", [False, True])
+def test_byol_on_a_vit_is_never_given_lars(continues: bool) -> None:
+    """It collapses them."""
+    assert of("byol", 8_000, Network(dim=384, transformer=True, continues=continues))["optimiser"] == "adamw"

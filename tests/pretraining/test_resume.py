@@ -38,7 +38,7 @@ def finished(process: subprocess.Popen[str]) -> str:
     return output
 
 
-@pytest.mark.parametrize("objective", ["dino", pytest.param("simclr", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("objective", ["dino", *(pytest.param(name, marks=pytest.mark.slow) for name in ("simclr", "moco", "dinov2"))])
 def test_killed_and_resumed_equals_unbroken(objective: str, pictures: Path, tmp_path: Path) -> None:
     """Takes half a minute: three processes import torch and train."""
     cache = tmp_path / "pool"
