@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import hashlib
 import json
 import os
 import subprocess
@@ -35,13 +36,14 @@ from labelfree.errors import Interrupted, TrainingError
 TABLE, LOG = RESULTS / "objectives.csv", RESULTS / "test_log.csv"
 # What a cell's figures depend on: nothing of how images are found, runs are watched and kept, or scores are claimed and shown.
 SHARED = (
-    *(f"labelfree/{part}" for part in ("backbones", "views", "planning/resolving.py", "pipeline/plans.py", "transfer/probes.py")),
+    *(f"labelfree/{part}" for part in ("backbones", "views", "planning/resolving.py", "pipeline/plans.py", "pipeline/starts.py")),
     *(f"labelfree/pretraining/{name}.py" for name in ("module", "job", "fit")),
     *(f"labelfree/training/{name}.py" for name in ("lars", "optimisers", "randomness", "schedules")),
+    *(f"labelfree/transfer/{name}.py" for name in ("probes", "preparation", "selection", "encoders", "features", "cuts")),
     *(f"labelfree/objectives/{name}.py" for name in ("base", "contrastive", "distributed", "heads", "momentum")),
-    *("domains", "recipes/satellite_simclr.yaml", "benchmarks/objectives.py"),
+    *("domains", "data_cards/eurosat-rgb.md", "recipes/satellite_simclr.yaml", "benchmarks/objectives.py"),
 )
-FAMILY = {"dino": ["prototypes"], "dinov2": ["prototypes", "dino", "masks"]}  # files of an objective besides its own
+FAMILY = {"dino": ["prototypes", "distillation"], "dinov2": ["prototypes", "distillation", "masks"]}  # files besides an objective's own
 NETWORKS = {
     "cnn": ["backbone.name=tf_efficientnet_lite0", "backbone.init=imagenet"],
     "vit": [
@@ -61,13 +63,18 @@ PEAK = "peak_gb.txt"
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--root", type=Path, required=True)
+    asked.add_argument("--root", type=Path, default=Path())
     asked.add_argument("--minutes", type=float, default=5)
     asked.add_argument("--seeds", type=int, nargs="+", default=[0])
     asked.add_argument("--tables", nargs="+", choices=NETWORKS, default=list(NETWORKS))
     asked.add_argument("--on", choices=["test", "dev"], default="test")
     asked.add_argument("--out", type=Path, default=Path("runs/objectives"))
+    asked.add_argument("--show", action="store_true", help="measure nothing: print the newest cells that the table holds, of any commit")
     given = asked.parse_args()
+    if given.show:
+        for table in given.tables:
+            show(table, newest(table))
+        return
     length = {"on": given.on, "minutes": f"{given.minutes:g}"}
     cells = [{"table": t, "method": m, "seed": "", **length, **place_of(m)} for t in given.tables for m in STARTS[t]]
     cells += [
@@ -87,19 +94,33 @@ def main() -> None:
             look = {"commit": cell["commit"], "data": "eurosat-rgb", "recipe": f"{cell['table']} {cell['method']}", "command": typed}
             append(LOG, {"date": f"{datetime.now():%Y-%m-%d %H:%M}", **look})
     for table in given.tables:
-        shown = [("cnn", "imagenet"), *((table, method) for method in (*STARTS[table], *OBJECTIVES[table]))]
-        current = [{"table": t, "method": method, **length, **place_of(method)} for t, method in dict.fromkeys(shown)]
+        current = [{"table": t, "method": method, **length, **place_of(method)} for t, method in lines(table)]
         show(table, [row for cell in current for row in rows(TABLE) if cell.items() <= row.items()])
 
 
-def place_of(method: str) -> dict[str, str]:
-    """Where a method's cells are measured: the last commit that changed what they depend on, machine and versions."""
+def lines(table: str) -> list[tuple[str, str]]:
+    """What a table shows: ImageNet's network in both, then its own."""
+    return list(dict.fromkeys([("cnn", "imagenet"), *((table, method) for method in (*STARTS[table], *OBJECTIVES[table]))]))
+
+
+def newest(table: str) -> list[dict[str, str]]:
+    """The cells of the commit that was measured last, method by method."""
+    found = []
+    for t, method in lines(table):
+        cells = [row for row in rows(TABLE) if (row["table"], row["method"]) == (t, method)]
+        found += [row for row in cells if row["commit"] == cells[-1]["commit"]]
+    return found
+
+
+def place_of(method: str, *also: str) -> dict[str, str]:
+    """Where a method's cells are measured: the last commit that changed what they depend on (and `also`), machine and versions."""
     own = [f"labelfree/objectives/{name}.py" for name in (method, *FAMILY.get(method, []))]
-    return place("torch", "timm", depends=(*SHARED, *own))
+    return place("torch", "timm", depends=(*SHARED, *own, *also))
 
 
 def folder_of(cell: dict[str, str], under: Path) -> Path:
-    return under / "-".join(part for part in (cell["table"], cell["method"], cell["seed"], cell["commit"][:8], cell["on"]) if part)
+    place = hashlib.blake2b(repr(sorted((cell | {"seed": ""}).items())).encode(), digest_size=4).hexdigest()
+    return under / "-".join(part for part in (cell["table"], cell["method"], cell["seed"], place) if part)
 
 
 def command(cell: dict[str, str], root: Path, runs: Path) -> list[str]:
@@ -150,12 +171,17 @@ def measured(cell: dict[str, str], root: Path, runs: Path) -> dict[str, str]:
     """Carry the cell out: scores in %, what it cost, how it ended."""
     out, arm = folder_of(cell, runs), arm_of(cell)
     code, _ = ended(subprocess.Popen(command(cell, root, runs)))
-    if code not in (0, TrainingError.exit_code):
+    collapse = collapsed(out) if code == TrainingError.exit_code else ""
+    if code and not collapse:
         sys.exit(f"benchmarks/objectives.py: {out} ended with exit code {code}; the same command goes on where it stopped.")
-    result = blank() | ({"end": "healthy"} | pretraining(out) if cell["seed"] else {})
-    if code:  # it collapsed, and says so in the log: a result like any other
-        return result | {"end": (out / "log.txt").read_text(encoding="utf-8").splitlines()[-1][:300]}
-    return result | scores(out, arm)
+    result = blank() | ({"end": collapse or "healthy"} | pretraining(out) if cell["seed"] else {})
+    return result if collapse else result | scores(out, arm)
+
+
+def collapsed(out: Path) -> str:
+    """The sentence with which a run stopped for a collapse, a result like any other; nothing where it ended for another reason."""
+    last = (out / "log.txt").read_text(encoding="utf-8").splitlines()[-1]
+    return last[:300] if ": collapse: " in last else ""
 
 
 def timed_before(cell: dict[str, str], runs: Path) -> str:

@@ -2,9 +2,9 @@
 
     python benchmarks/size_rules.py --root $LABELFREE_DATA/eurosat_rgb
 
-A cell is one run of the recipe `satellite_simclr` on part of the pool: one objective, one number of images, `--minutes` of pretraining, all
-else `auto`; nearest neighbours of 20 labels a class on dev rows, beside the start (ImageNet's network; random for DINOv2's small ViT).
-Cells that benchmarks/results/size_rules.csv holds for the same machine, commit and versions are not run again.
+A cell is one run of the recipe `satellite_simclr` on part of the pool, drawn at random: one objective, one number of images, `--minutes` of
+pretraining, all else `auto`; nearest neighbours of 20 labels a class on dev rows, beside the start (ImageNet's network; random for
+DINOv2's small ViT). Cells that benchmarks/results/size_rules.csv holds for the same machine, commit and versions are not run again.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import random
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from itertools import groupby
 from pathlib import Path
 
 from cells import RESULTS, append, found
-from objectives import NETWORKS, PRETRAINED, place_of
+from objectives import NETWORKS, PRETRAINED, collapsed, place_of
 
 from labelfree.errors import TrainingError
 from labelfree.objectives.registry import objective_names
@@ -39,13 +40,15 @@ def main() -> None:
     asked.add_argument("--out", type=Path, default=Path("runs/size_rules"))
     given = asked.parse_args()
     minutes_each = {"minutes": f"{given.minutes:g}"}
-    cells = [{"objective": m, "images": str(n), **minutes_each, **place_of(m)} for m in given.objectives for n in given.images]
+    place = {name: place_of(name, "benchmarks/size_rules.py") for name in given.objectives}
+    cells = [{"objective": m, "images": str(n), **minutes_each, **place[m]} for m in given.objectives for n in given.images]
     missing = [cell for cell in cells if not found(TABLE, cell)]
     minutes = len(missing) * (given.minutes + CELL_MINUTES)
     print(f"Expected: {len(missing)} of {len(cells)} cells to measure, about {minutes:.0f} minutes.", flush=True)
     for cell in missing:
-        root = part_of(given.root, int(cell["images"]), given.out / f"images-{cell['images']}")
-        append(TABLE, cell | measured(cell, root, given.out / f"{cell['objective']}-{cell['images']}-{cell['commit'][:8]}"))
+        root = part_of(given.root, int(cell["images"]), given.out / f"drawn-{cell['images']}")
+        out = given.out / "-".join((cell["objective"], cell["images"], cell["minutes"], cell["commit"][:8]))
+        append(TABLE, cell | measured(cell, root, out))
     show([row for cell in cells if (row := found(TABLE, cell))])
 
 
@@ -59,6 +62,9 @@ def part_of(root: Path, images: int, part: Path) -> Path:
     labelled = [row for _, rows_ in groupby(train, key=lambda row: row["label"]) for row in list(rows_)[:LABELS]]
     chosen = {row["path"] for row in labelled}
     unlabelled = [row | {"split": "pretrain"} for row in table if row["split"] in ("pretrain", "train") and row["path"] not in chosen]
+    if not len(labelled) < images <= len(labelled) + len(unlabelled):
+        sys.exit(f"benchmarks/size_rules.py: --images {images}: take more than {len(labelled)}, up to {len(labelled) + len(unlabelled)}.")
+    random.Random(0).shuffle(unlabelled)  # the table is sorted by class
     kept = [*labelled, *unlabelled[: images - len(labelled)], *(row for row in table if row["split"] == "dev")]
     for row in kept:
         copy = part / row["path"]
@@ -81,14 +87,13 @@ def measured(cell: dict[str, str], root: Path, out: Path) -> dict[str, str]:
     asked += [f"evaluate.primary={{arm: {after}, against: {before}, protocol: knn, budget: all}}"]
     shutil.rmtree(out, ignore_errors=True)
     code = subprocess.run([sys.executable, "-m", "labelfree", "run", "satellite_simclr", *asked, "--out", str(out)], check=False).returncode
-    if code not in (0, TrainingError.exit_code):
+    collapse = collapsed(out) if code == TrainingError.exit_code else ""
+    if code and not collapse:
         sys.exit(f"benchmarks/size_rules.py: {out} ended with exit code {code}.")
     plan = json.loads((out / "plan.json").read_text())["plans"][f"{after}-0"]
     rules = {"batch_size": plan["batch_size"], "steps": plan["steps"], "lr": plan["lr"], "options": json.dumps(plan["options"])}
-    ended = {"knn_before": "", "knn_after": "", "end": "healthy"}
-    if code:
-        ended["end"] = (out / "log.txt").read_text(encoding="utf-8").splitlines()[-1][:300]
-    else:
+    ended = {"knn_before": "", "knn_after": "", "end": collapse or "healthy"}
+    if not collapse:
         means = {row["arm"]: 100 * row["mean"] for row in json.loads((out / "claims.json").read_text())["table"]}
         ended |= {"knn_before": f"{means[before]:.1f}", "knn_after": f"{means[after]:.1f}"}
     return {key: str(value) for key, value in (rules | ended).items()}

@@ -99,9 +99,11 @@ class Pretrain(Section):
     local_size: PositiveInt | Auto = Field("auto", description="side of a local view in pixels; auto: about half a global view")
     optimiser: Literal["auto", "adamw", "lars", "sgd"] = Field("auto", description="auto: sgd for SimSiam from random weights, else adamw")
     lr: PositiveFloat | Auto = Field(
-        "auto", description="peak learning rate; auto: from optimiser and batch, smaller when continuing from weights"
+        "auto", description="peak learning rate; auto: from optimiser and batch, a fifth of it when continuing from weights"
     )
-    weight_decay: Annotated[float, Field(ge=0)] | Auto = Field("auto", description="of matrices only; auto: 0.04, 1e-4 with SimSiam's sgd")
+    weight_decay: Annotated[float, Field(ge=0)] | Auto = Field(
+        "auto", description="of matrices only; auto: adamw 0.04, sgd 1e-4, lars 1e-6"
+    )
     warmup: Fraction | Auto = Field("auto", description="share of the steps; auto: a tenth, at most 2,500 steps")
     head_only: Fraction | Auto = Field(
         "auto",

@@ -163,7 +163,7 @@ def statistics_kept(module: nn.Module) -> Iterator[None]:
     """Within: batches may pass through `module` without moving BatchNorm's running statistics (for small local crops)."""
     moving = [norm for norm in batch_norms(module) if norm.training and norm.track_running_stats]
     momenta = [norm.momentum for norm in moving]
-    counts = [norm.num_batches_tracked.clone() for norm in moving if norm.num_batches_tracked is not None]
+    counts = [norm.num_batches_tracked.clone() for norm in moving]  # type: ignore[union-attr]  # there where statistics are tracked
     for norm in moving:
         norm.momentum = 0.0
     try:
@@ -171,5 +171,5 @@ def statistics_kept(module: nn.Module) -> Iterator[None]:
     finally:
         for norm, momentum in zip(moving, momenta, strict=True):
             norm.momentum = momentum
-        for norm, count in zip(moving, counts, strict=False):
+        for norm, count in zip(moving, counts, strict=True):
             norm.num_batches_tracked.copy_(count)  # type: ignore[union-attr]

@@ -14,6 +14,8 @@ from labelfree.backbones.imagenet import imagenet_state, load_exactly, load_rgb_
 from labelfree.errors import DataError, RecipeError
 
 TRANSFORMERS = ("vit_", "deit", "eva")
+REFUSED = {"features_only", "patch_drop_rate", "num_classes", "in_chans", "pretrained"}
+WRAPPERS = ("state_dict", "model", "teacher", "model_state_dict")  # keys under which training scripts keep a network
 FLEXIBLE = {"dynamic_img_size": True, "dynamic_img_pad": True}  # local crops and several input sizes, whole patches or not
 
 
@@ -46,14 +48,17 @@ def build(
 
 
 def _create(name: str, channels: int, options: dict[str, Any]) -> torch.nn.Module:
+    if refused := REFUSED & options.keys():
+        raise RecipeError(f"backbone.options.{min(refused)}: labelfree sets this itself or needs all tokens; leave it out.")
     if not timm.is_model(name):
         near = timm.list_models(f"*{name[:12]}*")[:3]
         hint = f"; did you mean {', '.join(near)}?" if near else "; `timm.list_models()` shows all."
         raise RecipeError(f"backbone.name: timm has no model {name!r}{hint}")
     try:
         return timm.create_model(name, pretrained=False, in_chans=channels, num_classes=0, **options)
-    except TypeError as error:
-        raise RecipeError(f"backbone.options: {name} does not take them ({error}).") from error
+    except (TypeError, ValueError, AssertionError, KeyError, AttributeError, RuntimeError) as error:
+        why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise RecipeError(f"backbone.options: {name} does not take {options} ({why}).") from error
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -70,6 +75,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except Exception as error:
         kind = type(error).__name__
         raise DataError(f"{path}: not a readable weight file ({kind}); expected safetensors or a PyTorch state dict.") from error
-    state = state.get("state_dict", state)
+    for wrapper in WRAPPERS:
+        state = state[wrapper] if isinstance(state, dict) and isinstance(state.get(wrapper), dict) else state
+    if not isinstance(state, dict) or not state or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
+        raise DataError(f"{path}: holds no state dict (names and tensors); save the network with torch.save(net.state_dict(), …).")
     classifier = ("classifier.", "head.fc.", "fc.")
     return {k: v for k, v in state.items() if not k.startswith(classifier) and k not in ("head.weight", "head.bias")}

@@ -14,6 +14,7 @@ from labelfree.objectives.base import Crops, Objective, Situation, Step, Views, 
 from labelfree.objectives.heads import mlp
 from labelfree.objectives.measures import similarities
 from labelfree.objectives.momentum import cosine, first_momentum, momentum_copy, move_towards
+from labelfree.objectives.options import Count, Share
 
 
 class BYOL(Objective):
@@ -29,7 +30,7 @@ class BYOL(Objective):
     fix = "raise pretrain.options.momentum towards 1, or lower pretrain.lr"
 
     def __init__(
-        self, backbone: Backbone, *, hidden: int = 4096, out: int = 256, momentum: float = 0.99, final_momentum: float = 1.0
+        self, backbone: Backbone, *, hidden: Count = 4096, out: Count = 256, momentum: Share = 0.99, final_momentum: Share = 1.0
     ) -> None:
         super().__init__()
         self.crops = Crops(globals=2)

@@ -12,19 +12,20 @@ from torch import Tensor, nn
 from labelfree.backbones import Backbone, statistics_kept
 from labelfree.domain import Default
 from labelfree.errors import RecipeError
-from labelfree.objectives.base import Alarm, Crops, Objective, Situation, Step, Views, in_fp32
-from labelfree.objectives.dino import student_or_teacher
+from labelfree.objectives.base import Alarm, Crops, Situation, Step, Views, in_fp32
+from labelfree.objectives.distillation import Distillation
 from labelfree.objectives.distributed import ALONE, Ranks, everyone
 from labelfree.objectives.heads import PrototypeHead
 from labelfree.objectives.masks import block_masks
 from labelfree.objectives.measures import answers
-from labelfree.objectives.momentum import cosine, momentum_copy, move_towards
+from labelfree.objectives.options import AnyNumber, Count, Positive, Several, Share, Weight
 from labelfree.objectives.prototypes import TOO_WARM, cross_view_loss, prototype_rules, sinkhorn_knopp
 
+MOST_A_ROW = 16  # prototypes that a row's answer is spread over at least, as in the paper: 65,536 for 4,096 crops
 CLOSEST = 1e-4  # distance on the unit sphere below which two embeddings count as duplicates
 
 
-class DINOv2(Objective):
+class DINOv2(Distillation):
     """DINO on whole images, iBOT on hidden patches and KoLeo on embeddings; Sinkhorn-Knopp balances the teacher instead of a centre.
 
     Views: two global crops (2B, C, *spatial) and `local_crops` small ones. In a `mask_share` of the global crops, `least_masked` to
@@ -32,8 +33,6 @@ class DINOv2(Objective):
     A network without token map is refused.
     """
 
-    backbone: Backbone
-    teacher: Any  # a ModuleDict: `backbone` has methods that nn.Module does not know of
     cause = "too high a learning rate, or too little KoLeo"
     fix = "lower pretrain.lr, lengthen pretrain.warmup, or raise pretrain.options.koleo"
     alarms = (
@@ -45,20 +44,20 @@ class DINOv2(Objective):
         self,
         backbone: Backbone,
         *,
-        prototypes: int = 1024,
-        hidden: int = 2048,
-        bottleneck: int = 256,
-        local_crops: int = 4,
-        student_temperature: float = 0.1,
-        teacher_temperature: float = 0.04,
-        momentum: float = 0.99,
-        final_momentum: float = 1.0,
-        freeze_prototypes: float = 0.05,
-        mask_share: float = 0.5,
-        least_masked: float = 0.1,
-        most_masked: float = 0.5,
-        ibot: float = 1.0,
-        koleo: float = 0.1,
+        prototypes: Several = 1024,
+        hidden: Count = 2048,
+        bottleneck: Count = 256,
+        local_crops: AnyNumber = 4,
+        student_temperature: Positive = 0.1,
+        teacher_temperature: Positive = 0.04,
+        momentum: Share = 0.99,
+        final_momentum: Share = 1.0,
+        freeze_prototypes: Share = 0.05,
+        mask_share: Share = 0.5,
+        least_masked: Share = 0.1,
+        most_masked: Share = 0.5,
+        ibot: Weight = 1.0,
+        koleo: Weight = 0.1,
         exports: str = "student",
     ) -> None:
         super().__init__()
@@ -67,7 +66,7 @@ class DINOv2(Objective):
         self.head = PrototypeHead(backbone.dim, prototypes, hidden, bottleneck)
         self.patch_head = PrototypeHead(backbone.token_dim, prototypes, hidden, bottleneck)
         self.mask_token = nn.Parameter(torch.zeros(backbone.token_dim)) if backbone.transformer else None
-        self.teacher = momentum_copy(nn.ModuleDict({"backbone": backbone, "head": self.head, "patch_head": self.patch_head}))
+        self.copied("head", "patch_head", exports=exports)
         self.student_temperature = student_temperature
         self.teacher_temperature = teacher_temperature
         self.momentum = (momentum, final_momentum)
@@ -75,11 +74,13 @@ class DINOv2(Objective):
         self.mask_share = mask_share
         self.mask_ratio = (least_masked, most_masked)
         self.weights = (ibot, koleo)
-        self.exports = student_or_teacher(exports)
 
     @classmethod
     def rules(cls, at: Situation) -> dict[str, Default]:
         rules = prototype_rules(at)
+        spread = MOST_A_ROW * 2 * at.batch_size  # Sinkhorn-Knopp gives every prototype the same share of a batch's rows
+        if spread < rules["options.prototypes"].value:
+            rules["options.prototypes"] = Default(spread, f"{MOST_A_ROW} for each of a batch's global crops: more could not be told apart")
         if at.continues:
             rules["options.koleo"] = Default(0.0, "what weights know is spread already: pushing neighbours apart tears classes")
         return rules
@@ -113,19 +114,6 @@ class DINOv2(Objective):
         loss = dino + self.weights[0] * ibot + self.weights[1] * koleo
         logs = {"dino_loss": dino.detach(), "ibot_loss": ibot.detach(), "koleo_loss": koleo.detach(), **answers(target)}
         return Step(loss, logs, said.pooled.detach())
-
-    def before_step(self, progress: float) -> None:
-        if progress < self.freeze_prototypes:
-            self.head.cancel_prototype_gradient()
-            self.patch_head.cancel_prototype_gradient()
-
-    def after_step(self, progress: float) -> None:
-        momentum = cosine(*self.momentum, progress)
-        for name, fast in (("backbone", self.backbone), ("head", self.head), ("patch_head", self.patch_head)):
-            move_towards(self.teacher[name], fast, momentum)
-
-    def exported(self) -> nn.Module:
-        return self.backbone if self.exports == "student" else self.teacher["backbone"]
 
 
 def at_hidden(tokens: Tensor | None, mask: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from labelfree.objectives.distributed import everyone
 from labelfree.objectives.heads import mlp
 from labelfree.objectives.measures import similarities
 from labelfree.objectives.momentum import cosine, first_momentum, momentum_copy, move_statistics, move_towards
+from labelfree.objectives.options import Count, Positive, Share
 
 LARGEST_QUEUE = 4096
 
@@ -40,12 +41,12 @@ class MoCo(Objective):
         self,
         backbone: Backbone,
         *,
-        temperature: float = 0.2,
-        queue: int = LARGEST_QUEUE,
-        momentum: float = 0.99,
-        final_momentum: float = 0.999,
-        hidden: int = 2048,
-        out: int = 128,
+        temperature: Positive = 0.2,
+        queue: Count = LARGEST_QUEUE,
+        momentum: Share = 0.99,
+        final_momentum: Share = 0.999,
+        hidden: Count = 2048,
+        out: Count = 128,
     ) -> None:
         super().__init__()
         self.crops = Crops(globals=2)
@@ -61,15 +62,20 @@ class MoCo(Objective):
 
     @classmethod
     def rules(cls, at: Situation) -> dict[str, Default]:
-        queue = max(at.batch_size, min(LARGEST_QUEUE, at.images // 2) // at.batch_size * at.batch_size)
+        queue = min(LARGEST_QUEUE, at.images // 2) // at.batch_size * at.batch_size
+        why = "whole batches, at most half the images: an image is rarely its own negative"
         return {
-            "options.queue": Default(queue, "whole batches, at most half the images: an image is rarely its own negative"),
+            "options.queue": Default(queue, why)
+            if queue
+            else Default(at.batch_size, "one batch, although that is half the images or more"),
             "options.momentum": first_momentum(at),
             "options.final_momentum": Default(0.999, "slow at the end, so that the queue's keys agree"),
         }
 
     @classmethod
     def check(cls, options: Mapping[str, Any], at: Situation) -> None:
+        if at.batch_size < 2:
+            raise RecipeError("pretrain.batch_size: MoCo's BatchNorm needs two queries or more; take at least 2.")
         if options["queue"] > max(at.images, at.batch_size):
             raise RecipeError(
                 f"pretrain.options.queue: {options['queue']:,} keys of {at.images:,} images hold every image more than once, as its own "

@@ -15,6 +15,7 @@ from labelfree.objectives.distributed import ALONE, Ranks, everyone
 from labelfree.objectives.heads import mlp
 from labelfree.objectives.measures import similarities
 from labelfree.objectives.momentum import cosine, first_momentum, momentum_copy, move_towards
+from labelfree.objectives.options import Count, Positive, Share
 
 
 class MoCoV3(Objective):
@@ -33,11 +34,11 @@ class MoCoV3(Objective):
         self,
         backbone: Backbone,
         *,
-        temperature: float = 0.2,
-        momentum: float = 0.99,
-        final_momentum: float = 1.0,
-        hidden: int = 2048,
-        out: int = 256,
+        temperature: Positive = 0.2,
+        momentum: Share = 0.99,
+        final_momentum: Share = 1.0,
+        hidden: Count = 2048,
+        out: Count = 256,
         freeze_patches: bool = False,
     ) -> None:
         super().__init__()

@@ -1,10 +1,11 @@
-"""Which values an objective's options may take. A name means the same in every objective, so one table holds for all."""
+"""Types of an objective's options that say which numbers are possible: `temperature: Positive = 0.2`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Annotated, Any, get_args, get_type_hints
 
 from labelfree.errors import RecipeError
 
@@ -26,19 +27,25 @@ class Range:
         return f"{self.least:g} or more" if self.closed else f"above {self.least:g}"
 
 
-SHARE, POSITIVE, COUNT, WEIGHT = Range(0, 1), Range(0, closed=False), Range(1), Range(0)
-RANGES = {
-    **dict.fromkeys(("momentum", "final_momentum", "centre_momentum"), SHARE),
-    **dict.fromkeys(("freeze_prototypes", "mask_share", "least_masked", "most_masked"), SHARE),
-    **dict.fromkeys(("temperature", "student_temperature", "teacher_temperature", "predictor_rate"), POSITIVE),
-    **dict.fromkeys(("hidden", "out", "bottleneck", "queue"), COUNT),
-    "prototypes": Range(2),
-    "local_crops": Range(0),
-    **dict.fromkeys(("ibot", "koleo"), WEIGHT),
-}
+Positive = Annotated[float, Range(0, closed=False)]
+Weight = Annotated[float, Range(0)]
+Share = Annotated[float, Range(0, 1)]
+Count = Annotated[int, Range(1)]
+Several = Annotated[int, Range(2)]
+AnyNumber = Annotated[int, Range(0)]
 
 
-def require_range(key: str, value: Any) -> None:
+def ranges(constructor: Callable[..., Any]) -> dict[str, Range]:
+    """The ranges that the keywords of an objective's constructor are annotated with; none where a name in it cannot be resolved."""
+    try:
+        hints = get_type_hints(constructor, include_extras=True)
+    except NameError:  # imported for type checkers only
+        return {}
+    found = {key: [extra for extra in get_args(hint)[1:] if isinstance(extra, Range)] for key, hint in hints.items()}
+    return {key: extras[0] for key, extras in found.items() if extras}
+
+
+def require_range(key: str, value: float, possible: Range) -> None:
     """Raises RecipeError when the option `key` is a number that it cannot be."""
-    if key in RANGES and value not in RANGES[key]:
-        raise RecipeError(f"pretrain.options.{key}: {value:g} is not possible; take a number {RANGES[key]}.")
+    if value not in possible:
+        raise RecipeError(f"pretrain.options.{key}: {value:g} is not possible; take a number {possible}.")

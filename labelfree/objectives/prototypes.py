@@ -1,4 +1,4 @@
-"""What DINO, iBOT and DINOv2 share: a teacher's answers over prototypes, and size rules for them."""
+"""A teacher's answers over prototypes, as DINO, iBOT and DINOv2 give them, and size rules for them."""
 
 from __future__ import annotations
 

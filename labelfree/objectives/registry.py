@@ -11,7 +11,7 @@ from typing import Any
 from labelfree.backbones import Backbone
 from labelfree.errors import RecipeError
 from labelfree.objectives.base import Objective
-from labelfree.objectives.options import require_range
+from labelfree.objectives.options import ranges, require_range
 
 GROUP = "labelfree.objectives"
 
@@ -44,7 +44,7 @@ def objective_options(name: str) -> dict[str, Any]:
 
 def check_options(name: str, options: dict[str, Any]) -> None:
     """Raises RecipeError for a keyword the objective does not have or a value that it cannot be; `auto` may stand for any."""
-    known = objective_options(name)
+    known, possible = objective_options(name), ranges(objective_class(name).__init__)
     for key, value in options.items():
         if key not in known:
             near = difflib.get_close_matches(key, known, 1)
@@ -55,7 +55,8 @@ def check_options(name: str, options: dict[str, Any]) -> None:
         wanted = type(known[key])
         if not isinstance(value, (int, float) if wanted is float else wanted) or (isinstance(value, bool) and wanted is not bool):
             raise RecipeError(f"pretrain.options.{key}: {value!r} is not a {wanted.__name__} (default {known[key]!r}).")
-        require_range(key, value)
+        if key in possible:
+            require_range(key, value, possible[key])
 
 
 def make_objective(name: str, backbone: Backbone, options: dict[str, Any]) -> Objective:

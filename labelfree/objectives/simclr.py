@@ -11,6 +11,7 @@ from labelfree.objectives.contrastive import info_nce
 from labelfree.objectives.distributed import ALONE, Ranks, everyone
 from labelfree.objectives.heads import mlp
 from labelfree.objectives.measures import similarities
+from labelfree.objectives.options import Count, Positive
 
 
 class SimCLR(Objective):
@@ -21,7 +22,7 @@ class SimCLR(Objective):
 
     backbone: Backbone
 
-    def __init__(self, backbone: Backbone, *, temperature: float = 0.2, hidden: int = 2048, out: int = 128) -> None:
+    def __init__(self, backbone: Backbone, *, temperature: Positive = 0.2, hidden: Count = 2048, out: Count = 128) -> None:
         super().__init__()
         self.crops = Crops(globals=2)
         self.backbone = backbone

@@ -10,6 +10,7 @@ from labelfree.domain import Default
 from labelfree.objectives.base import Alarm, Crops, Objective, Situation, Step, Views, in_fp32
 from labelfree.objectives.heads import mlp
 from labelfree.objectives.measures import similarities
+from labelfree.objectives.options import Count, Positive
 
 
 class SimSiam(Objective):
@@ -26,7 +27,7 @@ class SimSiam(Objective):
     alarms = (Alarm("projection_rank", cause, fix, least=1.15),)  # behind BatchNorm, sound projections vary along many directions
 
     def __init__(
-        self, backbone: Backbone, *, hidden: int = 2048, out: int = 2048, bottleneck: int = 512, predictor_rate: float = 1.0
+        self, backbone: Backbone, *, hidden: Count = 2048, out: Count = 2048, bottleneck: Count = 512, predictor_rate: Positive = 1.0
     ) -> None:
         super().__init__()
         self.crops = Crops(globals=2)

@@ -19,7 +19,10 @@ PASSES = 100  # over the pool
 FEWEST_STEPS, MOST_STEPS = 1_000, 100_000
 CHECKS = 50  # health checks a run
 LONGEST_WARMUP, LONGEST_HEAD_ONLY = 2_500, 1_000  # steps
-BATCH = 128  # at which the rates below hold
+BATCH = 128  # at which AdamW's rate below holds
+FEWEST_IMAGES = 8  # a batch
+RATES = {"adamw": (1e-3, ""), "sgd": (0.05, ""), "lars": (0.3, ", as SimCLR; LARS scales each layer's own steps (You et al. 2017)")}
+DECAYS = {"adamw": 0.04, "sgd": 1e-4, "lars": 1e-6}
 USUAL = "usual for the method"
 
 
@@ -99,7 +102,7 @@ def _rules(at: Situation, fingerprint: Fingerprint, optimiser: str) -> dict[str,
         "size": Default(size, f"images are {side} px on their short side"),
         "local_size": Default(max(32, size // 2 // 16 * 16), "half a global view"),
         "lr": _rate(optimiser, at),
-        "weight_decay": Default(0.04, "matrices only; norms and biases are not decayed"),
+        "weight_decay": _decay(optimiser),
         "warmup": Default(warmup, f"a tenth of the steps, at most {LONGEST_WARMUP:,}"),
         "head_only": Default(head_only, f"a random head would first destroy good weights: a tenth, at most {LONGEST_HEAD_ONLY:,} steps")
         if at.continues
@@ -115,19 +118,25 @@ def _rules(at: Situation, fingerprint: Fingerprint, optimiser: str) -> dict[str,
 
 def _rate(optimiser: str, at: Situation) -> Default:
     """AdamW's rate goes with the square root of the batch (Malladi et al. 2022, arXiv:2205.10287), that of the others with the batch."""
-    linear, root = at.batch_size / 256, (at.batch_size / BATCH) ** 0.5
-    if optimiser == "lars":
-        return Default(0.3 * linear, "0.3 x batch / 256, as SimCLR; LARS scales each layer's own steps (You et al. 2017)")
-    if optimiser == "sgd":
-        return Default(0.05 * linear, "0.05 x batch / 256")
-    base, why = (2e-4, "small steps keep what the weights know") if at.continues else (1e-3, "from random weights")
-    return Default(base * root, f"{base:g} x sqrt(batch / {BATCH}): {why}")
+    base, why = RATES[optimiser]
+    by = f"sqrt(batch / {BATCH})" if optimiser == "adamw" else "batch / 256"
+    size = (at.batch_size / BATCH) ** 0.5 if optimiser == "adamw" else at.batch_size / 256
+    if at.continues:
+        return Default(base / 5 * size, f"{base / 5:g} x {by}: a fifth, small steps keep what the weights know")
+    return Default(base * size, f"{base:g} x {by}{why}")
+
+
+def _decay(optimiser: str) -> Default:
+    """AdamW's decay is decoupled from the gradient: multiplied by its rate it is of the size of the others', which is not."""
+    return Default(DECAYS[optimiser], f"usual for {optimiser}; matrices only, norms and biases are not decayed")
 
 
 def _batch(images: int) -> Default:
-    fits, world = min(batch_for_memory(torch.cuda.is_available()), max(8, images // 4)), place().world
+    world = place().world
+    fits = min(batch_for_memory(torch.cuda.is_available()), max(FEWEST_IMAGES, images // 4))
+    passes = "at least four batches a pass" if 4 * fits <= images else f"{FEWEST_IMAGES} images at least, whatever the pool"
     shared = f"; {world} processes share it equally" if world > 1 else ""
-    return Default(max(1, fits // world) * world, f"fits the memory with room; at least four batches a pass{shared}")
+    return Default(max(1, fits // world) * world, f"fits the memory with room; {passes}{shared}")
 
 
 def batch_for_memory(cuda: bool) -> int:

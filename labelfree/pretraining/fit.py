@@ -44,7 +44,7 @@ def seconds_per_step(job: Job) -> float:
     if module.objective.crops.locals:
         backbone.require_side(plan.local_size, "pretrain.local_size")
     with _room_for(plan.batch_size):
-        module.to(device).to(memory_format=torch.channels_last)
+        channels_last(module.to(device))
         optimiser = module.configure_optimizers()
         learner = joined(module.train())
         times = []
@@ -77,7 +77,7 @@ def fit(job: Job, say: Progress) -> Backbone:
     first = checkpoint_step(checkpoint)
     require_no_collapse(checkpoint, plan, job.folder)
     module = PretrainingModule(job).train()  # Lightning leaves modes alone, and objectives set those of their slow networks
-    module.to(memory_format=torch.channels_last)
+    channels_last(module)
     with stop_requests() as request, _quiet_lightning(), _room_for(plan.batch_size):
         checkpoints = Checkpoints(checkpoint, plan.checkpoint_minutes, request)
         metrics = Metrics(job.folder / "metrics.csv", job.arm, plan.seed, first)
@@ -112,6 +112,13 @@ def fit(job: Job, say: Progress) -> Backbone:
     assert isinstance(exported, Backbone)
     exported.requires_grad_(False)
     return exported
+
+
+def channels_last(module: torch.nn.Module) -> None:
+    """Lay the kernels of 2D convolutions out channels-last, which measured fastest; others stay as they are."""
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def checkpoint_step(path: Path) -> int:

@@ -11,6 +11,7 @@ import torch
 
 from labelfree.backbones import Backbone
 from labelfree.errors import TrainingError
+from labelfree.objectives.distributed import everyone
 from labelfree.pretraining.checkpoints import Checkpoints
 from labelfree.pretraining.health import FEWEST, CollapseGuard, monitors
 from labelfree.pretraining.job import Plan
@@ -99,7 +100,8 @@ class Watch(L.Callback):
         for name, value in values.items():
             module.log(name, value, rank_zero_only=True)
         warm = step >= plan.warmup + plan.head_only
-        return self.guard.check(values) if warm and plan.batch_size >= FEWEST else None
+        seen = plan.batch_size // everyone().world  # by this process
+        return self.guard.check(values) if warm and seen >= FEWEST else None
 
     def state_dict(self) -> dict[str, Any]:
         return {"told": self.told, "rank": self.rank, **self.guard.state_dict()}

@@ -12,11 +12,11 @@ from torch.optim import Optimizer
 class LARS(Optimizer):
     """SGD with momentum whose rate is scaled, layer by layer, by trust * |w| / |g + decay * w|.
 
-    Groups with `weight_decay` 0 (norms and biases) are not scaled, as in SimCLR and BYOL.
+    Groups with `scaled` False are not scaled: norms and biases, as in SimCLR and BYOL.
     """
 
     def __init__(self, params: Iterable[Any], lr: float, momentum: float = 0.9, weight_decay: float = 1e-6, trust: float = 1e-3) -> None:
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "trust": trust})
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "trust": trust, "scaled": True})
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -28,9 +28,8 @@ class LARS(Optimizer):
             for weight in group["params"]:
                 if weight.grad is None:
                     continue
-                update = weight.grad
-                if group["weight_decay"]:
-                    update = update + group["weight_decay"] * weight
+                update = weight.grad + group["weight_decay"] * weight
+                if group["scaled"]:
                     size, pull = weight.norm(), update.norm()
                     scaled = torch.where((size > 0) & (pull > 0), group["trust"] * size / pull, torch.ones_like(size))
                     update = update * scaled

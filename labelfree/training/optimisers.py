@@ -24,7 +24,8 @@ def parameter_groups(
     backbone: nn.Module, whole: nn.Module, weight_decay: float, steady: Mapping[str, float] = MappingProxyType({})
 ) -> list[dict[str, Any]]:
     """Groups of the backbone, of the heads, and of each submodule in `steady`, whose rate does not decay: matrices (decayed by
-    `weight_decay`) apart from norms and biases (not decayed). `part` says which; `factor` multiplies the rate.
+    `weight_decay`) apart from norms and biases (not decayed). `part` says which; `factor` multiplies the rate; in `scaled` groups
+    LARS scales it by layer.
     """
     part = {id(p): name for name in steady for p in whole.get_submodule(name).parameters()}
     part |= {id(p): "backbone" for p in backbone.parameters()}
@@ -33,8 +34,8 @@ def parameter_groups(
         chosen = [p for p in whole.parameters() if p.requires_grad and part.get(id(p), "head") == wanted]
         same = {"part": "steady" if wanted in steady else wanted, "factor": steady.get(wanted, 1.0)}
         groups += [
-            {**same, "weight_decay": weight_decay, "params": [p for p in chosen if p.ndim > 1]},
-            {**same, "weight_decay": 0.0, "params": [p for p in chosen if p.ndim <= 1]},
+            {**same, "weight_decay": weight_decay, "scaled": True, "params": [p for p in chosen if p.ndim > 1]},
+            {**same, "weight_decay": 0.0, "scaled": False, "params": [p for p in chosen if p.ndim <= 1]},
         ]
     return [group for group in groups if group["params"]]
 

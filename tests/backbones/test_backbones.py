@@ -119,8 +119,29 @@ def test_a_half_fitting_file_is_refused(tmp_path: Path) -> None:
 def test_unknown_names_and_options_are_one_sentence() -> None:
     with pytest.raises(RecipeError, match=r"timm has no model 'resnet1O'"):
         build("resnet1O", 3)
-    with pytest.raises(RecipeError, match=r"backbone\.options"):
-        build("resnet10t", 3, options={"patch": 3})
+    for options in ({"patch": 3}, {"output_stride": 7}, {"global_pool": "nope"}, {"features_only": True}):
+        with pytest.raises(RecipeError, match=r"^backbone\.options"):
+            build("resnet10t", 3, options=options)
+    for options in ({"num_heads": 3}, {"patch_drop_rate": 0.5}):
+        with pytest.raises(RecipeError, match=r"^backbone\.options"):
+            build("vit_tiny_patch16_224", 3, options=VIT | options)
+
+
+@pytest.mark.parametrize("wrapper", ["state_dict", "model", "teacher"])
+def test_a_network_is_found_in_what_training_scripts_save(tmp_path: Path, wrapper: str) -> None:
+    """As DeiT, MAE and DINO publish theirs."""
+    theirs = build("vit_tiny_patch16_224", 3, options=VIT)
+    torch.save({wrapper: theirs.net.state_dict(), "epoch": 3}, tmp_path / "w.pth")
+    ours = build("vit_tiny_patch16_224", 3, init=tmp_path / "w.pth", options=VIT)
+    x = torch.randn(1, 3, 32, 32)
+    assert_close(ours.eval().embed(x), theirs.eval().embed(x))
+
+
+@pytest.mark.parametrize("held", [torch.zeros(3), {1: torch.zeros(3)}, {"a": 3}, {}, {"model": torch.zeros(2), "n": 1}])
+def test_a_file_without_a_network_is_one_sentence(tmp_path: Path, held: object) -> None:
+    torch.save(held, tmp_path / "w.pth")
+    with pytest.raises(DataError, match=r"w\.pth: holds no state dict \(names and tensors\)"):
+        build("resnet10t", 3, init=tmp_path / "w.pth")
 
 
 def test_statistics_kept_restores_everything() -> None:

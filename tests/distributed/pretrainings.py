@@ -65,13 +65,13 @@ def pretrain_with(rank: int, world: int, folder: Path, trouble: Callable[[Step],
     return "", STEPS
 
 
-def pretrain_flat(rank: int, world: int, folder: Path) -> tuple[str, int]:
+def pretrain_flat(rank: int, world: int, folder: Path, batch_size: int = 32) -> tuple[str, int]:
     """The sentence that a pretraining with flat embeddings ends with, and the step that is saved."""
     try:
-        fit(small_job(folder, harm=flatten), Silent())
+        fit(small_job(folder, harm=flatten, batch_size=batch_size), Silent())
     except LabelfreeError as error:
         return f"{type(error).__name__}: {error}", checkpoint_step(folder / "checkpoints" / "domain-0.ckpt")
-    return "", STEPS
+    return "", checkpoint_step(folder / "checkpoints" / "domain-0.ckpt")
 
 
 def no_number(step: Step) -> Step:

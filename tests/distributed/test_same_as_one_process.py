@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from labelfree.pretraining.health import FEWEST
 from tests.distributed.cases import (
     CNN,
     LAYERS,
@@ -126,6 +127,10 @@ def test_a_collapse_stops_all_processes_with_one_sentence(two: Group, tmp_path: 
     for _ in range(2):  # and again when it is resumed
         (first, saved), (second, _) = two.run(pretrain_flat, tmp_path)
         assert first == second and first.startswith("TrainingError: domain, seed 0, step 7: collapse: std was 0, 0 and 0") and saved == 8
+
+
+def test_a_handful_of_images_a_process_says_nothing_of_collapse(two: Group, tmp_path: Path) -> None:
+    assert two.run(pretrain_flat, tmp_path, 2 * FEWEST - 2) == [("", 20)] * 2
 
 
 def test_a_stop_asked_of_one_process_stops_all_and_is_resumed_bit_for_bit(two: Group, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from labelfree.domain import Default, Fingerprint
 from labelfree.errors import RecipeError
-from labelfree.objectives.options import RANGES
-from labelfree.objectives.registry import objective_names, objective_options
+from labelfree.objectives.options import ranges
+from labelfree.objectives.registry import objective_class, objective_names, objective_options
 from labelfree.pipeline.plans import plan_of, reasons, recipe_values
 from labelfree.planning.resolving import Network, Resolved, resolve_pretrain
 from labelfree.recipe import Pretrain, Recipe
@@ -42,7 +42,7 @@ def test_every_value_is_within_bounds(objective: str, images: int, network: Netw
     assert options.keys() == objective_options(objective).keys()
     assert 0.9 <= options.get("momentum", 0.9) <= options.get("final_momentum", 1.0) <= 1.0
     assert 0.02 <= options.get("teacher_temperature", 0.02) <= 0.04 < options.get("student_temperature", 0.1)
-    assert 1024 <= options.get("prototypes", 1024) <= 65_536
+    assert min(1024, 32 * found["batch_size"] if objective == "dinov2" else 1024) <= options.get("prototypes", 1024) <= 65_536
     assert options.get("queue", 0) <= max(images, found["batch_size"])
     assert options.get("freeze_prototypes", 0.0) * found["steps"] <= 1250 + 1e-6
 
@@ -83,7 +83,10 @@ def test_rates_belong_to_their_optimiser() -> None:
     with_adamw = of("simsiam", 8_000, random, optimiser="adamw")
     assert with_adamw["lr"] == pytest.approx(1e-3) and with_adamw["weight_decay"] == 0.04
     assert of("simsiam", 8_000)["optimiser"] == "adamw" and of("simsiam", 8_000)["lr"] == pytest.approx(2e-4)
-    assert of("simclr", 8_000, optimiser="lars")["lr"] == pytest.approx(0.15)
+    assert of("simclr", 8_000, random, optimiser="lars")["lr"] == pytest.approx(0.15)
+    assert of("simclr", 8_000, optimiser="lars")["lr"] == pytest.approx(0.03)  # from weights a fifth, as AdamW's
+    decays = {name: of("simclr", 8_000, optimiser=name)["weight_decay"] for name in ("adamw", "sgd", "lars")}
+    assert decays == {"adamw": 0.04, "sgd": 1e-4, "lars": 1e-6}  # coupled decay is as large as the rate would make it
     assert of("simclr", 8_000, batch_size=512)["lr"] == pytest.approx(4e-4)
     assert of("simclr", 8_000, network=Network(1280, False, False))["lr"] == pytest.approx(1e-3)
 
@@ -128,6 +131,7 @@ def test_every_value_is_told_with_its_reason_and_comes_back_in_the_recipes_words
             {"least_masked": 0.6},
             "pretrain.options.least_masked: 0.6 is more than pretrain.options.most_masked, 0.5; swap them.",
         ),
+        ("dinov2", {"exports": 1}, "pretrain.options.exports: 1 is not a str (default 'student')."),
         (
             "moco",
             {"queue": 4096},
@@ -142,17 +146,37 @@ def test_values_that_cannot_be_are_one_sentence(objective: str, options: dict[st
     assert str(refused.value) == sentence
 
 
-def test_every_option_with_a_number_has_a_range() -> None:
-    numbers = {
-        key
-        for name in NAMES
-        for key, value in objective_options(name).items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
-    }
-    assert numbers == RANGES.keys()
+@pytest.mark.parametrize("name", NAMES)
+def test_every_option_with_a_number_has_a_range(name: str) -> None:
+    numbers = {key for key, value in objective_options(name).items() if isinstance(value, (int, float)) and not isinstance(value, bool)}
+    assert numbers == ranges(objective_class(name).__init__).keys()
+
+
+def test_ranges_of_a_constructor_that_cannot_be_resolved_are_unknown() -> None:
+    def constructor(self: Any, *, strength: Imported = 0.1) -> None:  # type: ignore[name-defined]  # noqa: F821
+        pass
+
+    assert ranges(constructor) == {}
 
 
 @pytest.mark.parametrize("continues", [False, True])
 def test_byol_on_a_vit_is_never_given_lars(continues: bool) -> None:
     """It collapses them."""
     assert of("byol", 8_000, Network(dim=384, transformer=True, continues=continues))["optimiser"] == "adamw"
+
+
+def test_sinkhorn_is_never_given_more_prototypes_than_a_batch_can_tell_apart() -> None:
+    assert of("dinov2", 10**6, batch_size=64).options["prototypes"] == 16 * 2 * 64
+    assert of("dinov2", 8_000, batch_size=128).options["prototypes"] == of("dino", 8_000).options["prototypes"] == 1024
+
+
+def test_moco_needs_two_queries() -> None:
+    with pytest.raises(RecipeError, match=r"^pretrain\.batch_size: MoCo's BatchNorm needs two queries or more; take at least 2\.$"):
+        of("moco", 500, batch_size=1)
+
+
+def test_reasons_say_when_the_floor_is_what_binds() -> None:
+    few = of("moco", 12)
+    assert few["batch_size"] == few.options["queue"] == 8
+    assert "8 images at least" in few.reasons["batch_size"] and "half the images or more" in few.reasons["options.queue"]
+    assert "four batches a pass" in of("moco", 500).reasons["batch_size"]

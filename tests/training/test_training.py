@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.testing import assert_close
 
 from labelfree.errors import TrainingError
 from labelfree.training.files import call_with, read_json, write_json, write_text
@@ -59,18 +60,29 @@ def test_lars_by_hand() -> None:
 
 def test_lars_does_not_scale_biases() -> None:
     bias = torch.nn.Parameter(torch.tensor([100.0]))
-    optimiser = LARS([{"params": [bias], "weight_decay": 0.0}], lr=1.0, trust=1e-3)
+    optimiser = LARS([{"params": [bias], "scaled": False}], lr=1.0, weight_decay=0.0, trust=1e-3)
     bias.grad = torch.tensor([1.0])
     optimiser.step()
     assert bias.item() == pytest.approx(99.0)
+
+
+def test_lars_without_decay_scales_still() -> None:
+    found = []
+    for decay in (0.0, 1e-12):
+        weight = torch.nn.Parameter(torch.tensor([[3.0, 4.0]]))
+        optimiser = LARS([weight], lr=1.0, weight_decay=decay, trust=0.1)
+        weight.grad = torch.tensor([[1.0, 0.0]])
+        optimiser.step()
+        found.append(weight.detach())
+    assert_close(*found)
 
 
 def test_no_decay_on_norms_and_biases() -> None:
     backbone = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4))
     whole = torch.nn.ModuleDict({"backbone": backbone, "head": torch.nn.Linear(4, 2)})
     groups = parameter_groups(backbone, whole, 0.1)
-    assert [(g["part"], g["weight_decay"], len(g["params"])) for g in groups] == [
-        ("backbone", 0.1, 1), ("backbone", 0.0, 3), ("head", 0.1, 1), ("head", 0.0, 1),
+    assert [(g["part"], g["weight_decay"], g["scaled"], len(g["params"])) for g in groups] == [
+        ("backbone", 0.1, True, 1), ("backbone", 0.0, False, 3), ("head", 0.1, True, 1), ("head", 0.0, False, 1),
     ]  # fmt: skip
 
 
