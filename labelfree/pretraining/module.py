@@ -56,7 +56,7 @@ class PretrainingModule(L.LightningModule):
         crops = self.objective.crops
         views = self.views
         scales = views.augmentation
-        big = views.many(stored, crops.globals, self.plan.size, scales.global_scale, draws)
+        big = views.many(stored, crops.globals, self.plan.size, scales.global_scale, draws, scales.overlap)
         small = views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws) if crops.locals else None
         return Views(_fast(big), None if small is None else _fast(small), rows=torch.as_tensor(rows)), [int(r) for r in rows]
 

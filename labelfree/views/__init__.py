@@ -1,24 +1,36 @@
 """Batched random ops that make views: any channel count, per-sample draws, nothing clamped, deterministic under a generator."""
 
+from labelfree.views.affine import Affine
 from labelfree.views.base import Range, ViewOp, bernoulli, per_channel, per_sample, uniform
-from labelfree.views.geometry import Dihedral, ResizedCrop
+from labelfree.views.filters import Blur, Defocus, LowResolution, MotionBlur
+from labelfree.views.geometry import Dihedral, Geometry, ResizedCrop
 from labelfree.views.late import ChannelDrop, Erase
-from labelfree.views.photometric import Blur, ChannelGain, LowResolution, Noise, SharedGain, on_chosen
+from labelfree.views.mixing import CutMix, MixUp
+from labelfree.views.photometric import ChannelGain, ChannelOffset, Gamma, Noise, SharedGain, SharedOffset, on_chosen
 from labelfree.views.pipeline import Augmentation, Normalise, ViewPipeline
 
 __all__ = [
+    "Affine",
     "Augmentation",
     "Blur",
     "ChannelDrop",
     "ChannelGain",
+    "ChannelOffset",
+    "CutMix",
+    "Defocus",
     "Dihedral",
     "Erase",
+    "Gamma",
+    "Geometry",
     "LowResolution",
+    "MixUp",
+    "MotionBlur",
     "Noise",
     "Normalise",
     "Range",
     "ResizedCrop",
     "SharedGain",
+    "SharedOffset",
     "ViewOp",
     "ViewPipeline",
     "bernoulli",

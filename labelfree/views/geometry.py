@@ -1,11 +1,16 @@
-"""Where in the image a view lies: crops and the symmetries of the grid. Any dtype; a draw can be replayed on masks and boxes."""
+"""Where in the image a view lies: crops and the symmetries of the grid. Any dtype; a draw can be replayed on masks and boxes.
+
+Boxes are one tensor (n, 2 * axes) an image, in pixels from its edge, first corner then last, x first as torchvision writes them:
+x1, y1, x2, y2, and x1, y1, z1, x2, y2, z2 in a volume. What leaves a view is cut off; a box of which nothing is left has no extent.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,19 +20,30 @@ from labelfree.errors import DataError
 from labelfree.views.base import Range, ViewOp, uniform
 
 
+class Geometry(ViewOp):
+    """An op that moves pixels: the same draw can be replayed on masks, of any integer dtype, and on boxes."""
+
+    def apply_boxes(self, boxes: Sequence[Tensor], shape: Sequence[int], params: Any) -> list[Tensor]:
+        """Boxes of each sample of a batch of images of the spatial `shape`, where they are in the view."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class CropDraw:
     """Where to crop, before the image's shape is known.
 
-    `area`: (n,) share of the image. `stretch`: (n, 3) log-scale of each axis. `place`: (n, 3) position of the crop, 0 first to 1 last.
+    `area`: (n,) share of the image. `stretch`: (n, 3) log-scale of each axis. `place`: (n, 3) position of the crop, 0 first to 1 last,
+    among those that the image, and `overlap` with the crop `near`, leave free.
     """
 
     area: Tensor
     stretch: Tensor
     place: Tensor
+    near: CropDraw | None = None
+    overlap: float = 0.0
 
 
-class ResizedCrop(ViewOp):
+class ResizedCrop(Geometry):
     """A random part of each image, resized to `size` (Szegedy et al. 2015, arXiv:1409.4842).
 
     Its area is uniform in `scale`, its aspect log-uniform in `ratio`. Input (B, C, *spatial), 2D or 3D; output (B, C, *size).
@@ -46,18 +62,22 @@ class ResizedCrop(ViewOp):
         stretch = uniform(3 * n, (math.log(self.ratio[0]) / 2, math.log(self.ratio[1]) / 2), generator, device).view(n, 3)
         return CropDraw(area, stretch, uniform(3 * n, (0.0, 1.0), generator, device).view(n, 3))
 
+    def draw_near(self, first: CropDraw, overlap: float, generator: Generator, device: torch.device | str = "cpu") -> CropDraw:
+        """As `draw`; each crop shares at least `overlap` (0 to 1) of the smaller of the two with the crop `first` of the same image."""
+        return replace(self.draw(len(first.area), generator, device), near=first, overlap=overlap)
+
     def apply(self, x: Tensor, params: CropDraw) -> Tensor:  # type: ignore[override]
         start, side = self.boxes(x.shape[2:], params)
         if not x.is_floating_point():
-            return nearest(x, start, side, self._shape(x))
-        blocks = (side / side.new_tensor(self._shape(x))).log().mean(1).exp().round().clamp(min=1).int()
+            return nearest(x, start, side, self._sizes(x.ndim - 2))
+        blocks = (side / side.new_tensor(self._sizes(x.ndim - 2))).log().mean(1).exp().round().clamp(min=1).int()
         different = blocks.unique().tolist()
         if len(different) == 1:
-            return linear(_coarser(x, different[0]), start / different[0], side / different[0], self._shape(x))
-        views = x.new_empty(len(x), x.shape[1], *self._shape(x))
+            return linear(_coarser(x, different[0]), start / different[0], side / different[0], self._sizes(x.ndim - 2))
+        views = x.new_empty(len(x), x.shape[1], *self._sizes(x.ndim - 2))
         for block in different:
             rows = (blocks == block).nonzero().flatten()
-            views[rows] = linear(_coarser(x[rows], block), start[rows] / block, side[rows] / block, self._shape(x))
+            views[rows] = linear(_coarser(x[rows], block), start[rows] / block, side[rows] / block, self._sizes(x.ndim - 2))
         return views
 
     def boxes(self, shape: Sequence[int], params: CropDraw) -> tuple[Tensor, Tensor]:
@@ -70,10 +90,25 @@ class ResizedCrop(ViewOp):
             free = (side < whole).float()
             side = side - over + free * over.sum(1, keepdim=True) / free.sum(1, keepdim=True).clamp(min=1)
         side = torch.minimum(side, whole).exp()
-        return params.place[:, :axes] * (whole.exp() - side), side
+        first, last = torch.zeros_like(side), whole.exp() - side
+        if params.near is not None:
+            at, extent = self.boxes(shape, params.near)
+            common = params.overlap ** (1 / axes) * torch.minimum(side, extent)
+            first, last = torch.maximum(first, at + common - side), torch.minimum(last, at + extent - common)
+        return first + params.place[:, :axes] * (last - first), side
 
-    def _shape(self, x: Tensor) -> tuple[int, ...]:
-        return (self.size,) * (x.ndim - 2) if isinstance(self.size, int) else tuple(self.size)
+    def apply_boxes(self, boxes: Sequence[Tensor], shape: Sequence[int], params: CropDraw) -> list[Tensor]:
+        start, side = self.boxes(shape, params)
+        size = start.new_tensor(self._sizes(len(shape)))
+        found = []
+        for row, given in enumerate(boxes):
+            low, high = corners(given, len(shape))
+            times, begin = (size / side[row]).to(given), start[row].to(given)
+            found.append(from_corners((low - begin) * times, (high - begin) * times, size.to(given)))
+        return found
+
+    def _sizes(self, axes: int) -> tuple[int, ...]:
+        return (self.size,) * axes if isinstance(self.size, int) else tuple(self.size)
 
 
 def _balanced(stretch: Tensor) -> Tensor:
@@ -118,7 +153,7 @@ def nearest(x: Tensor, start: Tensor, side: Tensor, shape: tuple[int, ...]) -> T
     return x
 
 
-class Dihedral(ViewOp):
+class Dihedral(Geometry):
     """Flips along the allowed axes and, with `transpose`, exchange of the last two: with both axes, the 8 poses of a square.
 
     Input and output: (B, C, *spatial) of any dtype. `axes` count from the end: -1 is left-right, -2 up-down.
@@ -148,6 +183,31 @@ class Dihedral(ViewOp):
             if len(rows):
                 posed[rows] = _posed(x[rows], flips, transpose=coins[0])
         return posed
+
+    def apply_boxes(self, boxes: Sequence[Tensor], shape: Sequence[int], params: Tensor) -> list[Tensor]:
+        found = []
+        for coins, given in zip(params.tolist(), boxes, strict=True):
+            low, high = corners(given, len(shape))
+            size = given.new_tensor(shape)
+            for axis, coin in zip(self.axes, coins, strict=False):
+                if coin:
+                    low[:, axis], high[:, axis] = size[axis] - high[:, axis], size[axis] - low[:, axis]
+            if coins[-1]:
+                order = [*range(len(shape) - 2), len(shape) - 1, len(shape) - 2]
+                low, high, size = low[:, order], high[:, order], size[order]
+            found.append(from_corners(low, high, size))
+        return found
+
+
+def corners(boxes: Tensor, axes: int) -> tuple[Tensor, Tensor]:
+    """First and last corner of boxes (n, 2 * axes), (n, axes) each, in the order of the image's axes: y before x."""
+    return boxes[:, :axes].flip(1), boxes[:, axes:].flip(1)
+
+
+def from_corners(low: Tensor, high: Tensor, size: Tensor) -> Tensor:
+    """The boxes again, cut off at the edges of an image of this `size`."""
+    zero = torch.zeros_like(size)
+    return torch.cat([low.clamp(zero, size).flip(1), high.clamp(zero, size).flip(1)], dim=1)
 
 
 def _posed(x: Tensor, flips: list[int], transpose: bool) -> Tensor:

@@ -57,10 +57,16 @@ class Erase(ViewOp):
         return EraseDraw(share, uniform(3 * n, (0.0, 1.0), generator, device).view(n, 3))
 
     def apply(self, x: Tensor, params: EraseDraw) -> Tensor:  # type: ignore[override]
-        inside = torch.ones((), dtype=torch.bool, device=x.device)
-        for axis, size in enumerate(x.shape[2:]):
-            at = (torch.arange(size, device=x.device) + 0.5) / size
-            first = (params.place[:, axis] * (1 - params.share))[:, None]
-            hit = (at >= first) & (at < first + params.share[:, None])
-            inside = inside & hit.view(len(x), 1, *(size if other == axis else 1 for other in range(x.ndim - 2)))
+        inside = inside_box(params.share, params.place, tuple(x.shape[2:]))
         return floating(x, self).masked_fill(inside, 0)
+
+
+def inside_box(share: Tensor, place: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """(B, 1, *shape) bool, True in a box whose sides are `share` (B,) of the image's; `place` (B, axes or more): 0 first to 1 last."""
+    inside = torch.ones((), dtype=torch.bool, device=share.device)
+    for axis, size in enumerate(shape):
+        at = (torch.arange(size, device=share.device) + 0.5) / size
+        first = (place[:, axis] * (1 - share))[:, None]
+        hit = (at >= first) & (at < first + share[:, None])
+        inside = inside & hit.view(len(share), 1, *(size if other == axis else 1 for other in range(len(shape))))
+    return inside

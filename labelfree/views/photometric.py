@@ -1,8 +1,7 @@
-"""How a sensor would have seen it: gain, noise, blur, lower resolution. Floating point in and out, nothing clamped."""
+"""How a sensor would have seen it: gain, offset, gamma, noise. Floating point in and out, nothing clamped."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -48,8 +47,68 @@ class ChannelGain(ViewOp):
         return SeededDraw(self.strength * bernoulli(n, self.p, generator, device), draw_seed(generator))
 
     def apply(self, x: Tensor, params: SeededDraw) -> Tensor:  # type: ignore[override]
-        unit = uniform(x.shape[0] * x.shape[1], (-1.0, 1.0), seeded(params.seed, "cpu"), x.device).view(x.shape[:2])
-        return floating(x, self) * per_channel(1 + params.strength[:, None] * unit, x)
+        return floating(x, self) * per_channel(1 + params.strength[:, None] * one_a_channel(x, params.seed), x)
+
+
+class SharedOffset(ViewOp):
+    """The same amount added to all channels, uniform within ±strength in the batch's unit: a dark current, a veil of stray light."""
+
+    def __init__(self, strength: float = 0.02, p: float = 1.0) -> None:
+        super().__init__()
+        self.strength = strength
+        self.p = p
+
+    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+        """(n,) amounts, 0 where not applied."""
+        return uniform(n, (-self.strength, self.strength), generator, device) * bernoulli(n, self.p, generator, device)
+
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
+        return floating(x, self) + per_sample(params, x)
+
+
+class ChannelOffset(ViewOp):
+    """To each channel its own amount, uniform within ±strength in the batch's unit: black levels that differ between detectors."""
+
+    def __init__(self, strength: float = 0.01, p: float = 1.0) -> None:
+        super().__init__()
+        self.strength = strength
+        self.p = p
+
+    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> SeededDraw:
+        return SeededDraw(self.strength * bernoulli(n, self.p, generator, device), draw_seed(generator))
+
+    def apply(self, x: Tensor, params: SeededDraw) -> Tensor:  # type: ignore[override]
+        return floating(x, self) + per_channel(params.strength[:, None] * one_a_channel(x, params.seed), x)
+
+
+class Gamma(ViewOp):
+    """A power of each channel between its smallest and largest value, log-uniform in `gamma`; mean and standard deviation are put back.
+
+    Brightness curves of scanners and cameras differ so; retained statistics keep the view in its range (nnU-Net, Isensee et al. 2021).
+    """
+
+    def __init__(self, gamma: Range = (0.7, 1.5), p: float = 0.3) -> None:
+        super().__init__()
+        self.gamma = gamma
+        self.p = p
+
+    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+        """(n,) exponents, 1 where not applied."""
+        low, high = torch.tensor(self.gamma).log().tolist()
+        return (uniform(n, (low, high), generator, device) * bernoulli(n, self.p, generator, device)).exp()
+
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
+        def bent(part: Tensor, rows: Tensor) -> Tensor:
+            flat = part.flatten(2).float()
+            low, high = flat.aminmax(dim=2, keepdim=True)
+            spread = (high - low).clamp(min=torch.finfo(torch.float32).tiny)
+            powered = ((flat - low) / spread) ** per_sample(params[rows], flat)
+            deviation, mean = torch.std_mean(powered, dim=2, keepdim=True)
+            before, centre = torch.std_mean(flat, dim=2, keepdim=True)
+            scale = torch.where(deviation > 0, before / deviation.clamp(min=torch.finfo(torch.float32).tiny), 0.0)
+            return (centre + (powered - mean) * scale).view_as(part).to(part.dtype)
+
+        return on_chosen(floating(x, self), params != 1, bent)
 
 
 class Noise(ViewOp):
@@ -73,70 +132,6 @@ class Noise(ViewOp):
         return on_chosen(floating(x, self), params.strength > 0, noisy)
 
 
-class Blur(ViewOp):
-    """Gaussian blur, its standard deviation in pixels uniform in `sigma`: focus and atmosphere. Edges use what lies inside the image."""
-
-    def __init__(self, sigma: Range = (0.3, 1.5), p: float = 0.3) -> None:
-        super().__init__()
-        self.sigma = sigma
-        self.p = p
-
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
-        """(n,) standard deviations, 0 where not applied."""
-        return uniform(n, self.sigma, generator, device) * bernoulli(n, self.p, generator, device)
-
-    def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
-        return on_chosen(floating(x, self), params > 0, lambda part, rows: along_axes(part, lambda size: gaussian(params[rows], size)))
-
-
-class LowResolution(ViewOp):
-    """Coarser pixels, as from a higher orbit: averaged down by a factor log-uniform in `factor`, then interpolated up again."""
-
-    def __init__(self, factor: Range = (1.0, 2.0), p: float = 0.3) -> None:
-        super().__init__()
-        self.factor = factor
-        self.p = p
-
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
-        """(n,) factors, 1 where not applied."""
-        low, high = torch.tensor(self.factor).log().tolist()
-        return (uniform(n, (low, high), generator, device) * bernoulli(n, self.p, generator, device)).exp()
-
-    def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
-        return on_chosen(floating(x, self), params > 1, lambda part, rows: along_axes(part, lambda size: down_and_up(params[rows], size)))
-
-
-def along_axes(x: Tensor, weights: Callable[[int], Tensor]) -> Tensor:
-    """Each spatial axis of (B, C, *spatial) times `weights(size)`, (B, size, size), rows summing to 1: a separable linear filter."""
-    made: dict[int, Tensor] = {}
-    for axis in range(2, x.ndim):
-        size = x.shape[axis]
-        if size not in made:
-            made[size] = weights(size).to(x)
-        moved = x.movedim(axis, -1)
-        filtered = torch.bmm(moved.reshape(len(x), -1, size), made[size].transpose(1, 2))
-        x = filtered.view(moved.shape).movedim(-1, axis)
-    return x.contiguous()
-
-
-def gaussian(sigma: Tensor, size: int) -> Tensor:
-    """(B, size, size) weights of a Gaussian blur, renormalised at the edges."""
-    at = torch.arange(size, device=sigma.device, dtype=torch.float32)
-    return _normalised(torch.exp(-0.5 * ((at[:, None] - at) / sigma[:, None, None]) ** 2))
-
-
-def down_and_up(factor: Tensor, size: int) -> Tensor:
-    """(B, size, size) weights: means over cells of `factor` pixels, then linear interpolation between the cells' centres."""
-    width = factor[:, None, None].clamp(max=size)
-    cells = torch.ceil(size / width)  # the last one may be cut by the edge
-    index = torch.arange(size, device=factor.device, dtype=torch.float32)
-    centre = (index[:, None] + 0.5) * width  # (B, cell, 1)
-    pixel = index + 0.5
-    overlap = (0.5 * (width + 1) - (pixel - centre).abs()).clamp(min=0).minimum(width.clamp(max=1))
-    real = (index[:, None] < cells).float()
-    up = (1 - (pixel[:, None] - centre.transpose(1, 2)).abs() / width).clamp(min=0) * real.transpose(1, 2)
-    return _normalised(up) @ _normalised(overlap * real)
-
-
-def _normalised(weights: Tensor) -> Tensor:
-    return weights / weights.sum(-1, keepdim=True).clamp(min=1e-12)
+def one_a_channel(x: Tensor, seed: int) -> Tensor:
+    """(B, C) uniform within ±1."""
+    return uniform(x.shape[0] * x.shape[1], (-1.0, 1.0), seeded(seed, "cpu"), x.device).view(x.shape[:2])

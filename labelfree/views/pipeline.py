@@ -19,6 +19,7 @@ class Augmentation:
 
     `geometry` runs after the crop, which the pipeline makes itself: size and scale are the recipe's.
     `physics` runs in physical units, `late` on normalised values. `global_scale`, `local_scale`: area of the crops as a share of the image.
+    `overlap`: what global crops share with the first at least, of the smaller of the two: two views of an organ should show it both.
     """
 
     geometry: Sequence[ViewOp] = ()
@@ -27,6 +28,7 @@ class Augmentation:
     global_scale: Range = (0.2, 1.0)
     local_scale: Range = (0.05, 0.2)
     ratio: Range = field(default=(3 / 4, 4 / 3))
+    overlap: float = 0.0
 
 
 class Normalise(nn.Module):
@@ -71,20 +73,31 @@ class ViewPipeline(nn.Module):
 
     def view(self, stored: Tensor, size: int, crop_scale: Range, generator: Generator) -> Tensor:
         """One view of each sample: (B, C, *spatial) of any dtype to (B, C, size, ...) float32, normalised."""
-        return self._view(self.physical(stored), ResizedCrop(size, crop_scale, self.augmentation.ratio), generator)
+        return self.many(stored, 1, size, crop_scale, generator)
 
-    def many(self, stored: Tensor, n: int, size: int, crop_scale: Range, generator: Generator) -> Tensor:
-        """`n` views of each sample, view-major: (n * B, C, size, ...); the first B rows are view 0 of every sample."""
+    def many(self, stored: Tensor, n: int, size: int, crop_scale: Range, generator: Generator, overlap: float = 0.0) -> Tensor:
+        """`n` views of each sample, view-major: (n * B, C, size, ...); the first B rows are view 0 of every sample.
+
+        `overlap`: what each crop shares with the first, at least, of the smaller of the two.
+        """
         physical, crop = self.physical(stored), ResizedCrop(size, crop_scale, self.augmentation.ratio)
-        return torch.cat([self._view(physical, crop, generator) for _ in range(n)])
+        first = crop.draw(len(physical), generator, physical.device)
+        views = [self._view(crop.apply(physical, first), generator)]
+        for _ in range(n - 1):
+            where = (
+                crop.draw_near(first, overlap, generator, physical.device)
+                if overlap
+                else crop.draw(len(physical), generator, physical.device)
+            )
+            views.append(self._view(crop.apply(physical, where), generator))
+        return torch.cat(views)
 
     def physical(self, stored: Tensor) -> Tensor:
         """Stored numbers (B, C, *spatial) in physical units, float32."""
         x = stored.to(torch.float32)
         return torch.addcmul(per_channel(self.offset, x), x, per_channel(self.scale, x))
 
-    def _view(self, x: Tensor, crop: ResizedCrop, generator: Generator) -> Tensor:
-        x = crop(x, generator)
+    def _view(self, x: Tensor, generator: Generator) -> Tensor:
         for op in (*self.geometry, *self.physics):
             x = op(x, generator)
         x = self.normalise(x)

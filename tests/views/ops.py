@@ -6,28 +6,52 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from labelfree.views import Blur, ChannelDrop, ChannelGain, Dihedral, Erase, LowResolution, Noise, ResizedCrop, SharedGain, ViewOp
+from labelfree.views import (
+    Affine,
+    Blur,
+    ChannelDrop,
+    ChannelGain,
+    ChannelOffset,
+    CutMix,
+    Defocus,
+    Dihedral,
+    Erase,
+    Gamma,
+    Geometry,
+    LowResolution,
+    MixUp,
+    MotionBlur,
+    Noise,
+    ResizedCrop,
+    SharedGain,
+    SharedOffset,
+    ViewOp,
+)
 
 
-def geometric() -> list[ViewOp]:
-    return [ResizedCrop(16, (0.2, 1.0)), Dihedral(transpose=False)]
+def geometric() -> list[Geometry]:
+    return [ResizedCrop(16, (0.2, 1.0)), Dihedral(transpose=False), Affine(30.0, (0.7, 1.4), 10.0, 0.1, p=1.0)]
 
 
 def filters() -> list[ViewOp]:
     """Ops whose weights sum to 1."""
-    return [Blur(p=1.0), LowResolution((1.2, 2.0), p=1.0)]
+    return [Blur(p=1.0), LowResolution((1.2, 2.0), p=1.0), Defocus(p=1.0), MotionBlur(p=1.0)]
 
 
 def photometric() -> list[ViewOp]:
-    return [*filters(), SharedGain(), ChannelGain(), Noise(p=1.0)]
+    return [*filters(), SharedGain(), ChannelGain(), SharedOffset(), ChannelOffset(), Gamma(p=1.0), Noise(p=1.0)]
 
 
 def late() -> list[ViewOp]:
     return [ChannelDrop(0.5, p=1.0), Erase(p=1.0)]
 
 
+def mixing() -> list[ViewOp]:
+    return [MixUp(), CutMix()]
+
+
 def every() -> list[ViewOp]:
-    return [*geometric(), *photometric(), *late()]
+    return [*geometric(), *photometric(), *late(), *mixing()]
 
 
 def without_strength() -> list[ViewOp]:
@@ -35,7 +59,15 @@ def without_strength() -> list[ViewOp]:
     return [
         ResizedCrop(32, (1.0, 1.0), (1.0, 1.0)),
         SharedGain(0.0),
+        Affine(0.0, (1.0, 1.0), p=1.0),
+        MixUp(p=0.0),
+        CutMix(p=0.0),
         ChannelGain(0.0),
+        SharedOffset(0.0),
+        ChannelOffset(0.0),
+        Gamma((1.0, 1.0), p=1.0),
+        Defocus((0.0, 0.0), p=1.0),
+        MotionBlur((0.0, 0.0), p=1.0),
         Noise((0.0, 0.0), p=1.0),
         Blur((0.0, 0.0), p=1.0),
         LowResolution((1.0, 1.0), p=1.0),

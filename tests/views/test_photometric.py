@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from labelfree.views import Blur, ChannelDrop, ChannelGain, Erase, LowResolution, Noise, SharedGain
+from labelfree.views import Blur, ChannelDrop, ChannelGain, ChannelOffset, Erase, Gamma, LowResolution, Noise, SharedGain, SharedOffset
 from tests.views.ops import seeded, smooth_field
 
 
@@ -70,3 +70,34 @@ def test_erase_takes_one_box_of_the_share_drawn() -> None:
     for one in gone:
         rows, columns = one.any(1).sum(), one.any(0).sum()
         assert one.sum() == rows * columns
+
+
+@pytest.mark.parametrize("shift", [0.0, -1000.0])
+def test_gamma_keeps_mean_deviation_and_order(shift: float) -> None:
+    x = smooth_field(6, 3, 32, 32) + shift
+    out = Gamma((0.5, 2.0), p=1.0)(x, seeded(0))
+    assert_close(out.mean((2, 3)), x.mean((2, 3)), rtol=0, atol=1e-3)
+    assert_close(out.std((2, 3)), x.std((2, 3)), rtol=1e-3, atol=0)
+    assert not torch.allclose(out, x, atol=0.05)
+    rank = x.flatten(2).argsort(2)
+    assert (out.flatten(2).gather(2, rank).diff(dim=2) >= -1e-3).all()
+
+
+def test_gamma_equals_monai() -> None:
+    transforms = pytest.importorskip("monai.transforms", reason="the extra `medical` is not installed")
+    x = smooth_field(1, 1, 20, 20)
+    ours = Gamma().apply(x, torch.tensor([1.7]))
+    theirs = transforms.AdjustContrast(1.7, retain_stats=True)(x[0])
+    assert_close(ours[0], torch.as_tensor(theirs), rtol=1e-3, atol=1e-3)
+
+
+def test_gamma_leaves_a_constant_channel_alone() -> None:
+    x = torch.full((2, 1, 8, 8), 7.0)
+    assert torch.equal(Gamma(p=1.0)(x, seeded(0)), x)
+
+
+def test_offsets_are_shared_or_each_channels_own() -> None:
+    x = torch.zeros(4, 5, 3, 3)
+    shared, own = SharedOffset(0.1)(x, seeded(0)), ChannelOffset(0.1)(x, seeded(0))
+    assert len(shared[0].unique()) == 1 and len(own[0].unique()) == 5
+    assert shared.abs().max() <= 0.1 and own.abs().max() <= 0.1

@@ -1,0 +1,161 @@
+"""What optics and motion take away: blurs and coarser pixels. Weights sum to 1, so units pass through; floating point, nothing clamped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from labelfree.views.base import Range, ViewOp, bernoulli, floating, on_chosen, uniform
+
+
+class Blur(ViewOp):
+    """Gaussian blur, its standard deviation in pixels uniform in `sigma`: focus and atmosphere. Edges use what lies inside the image."""
+
+    def __init__(self, sigma: Range = (0.3, 1.5), p: float = 0.3) -> None:
+        super().__init__()
+        self.sigma = sigma
+        self.p = p
+
+    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+        """(n,) standard deviations, 0 where not applied."""
+        return uniform(n, self.sigma, generator, device) * bernoulli(n, self.p, generator, device)
+
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
+        return on_chosen(floating(x, self), params > 0, lambda part, rows: along_axes(part, lambda size: gaussian(params[rows], size)))
+
+
+class LowResolution(ViewOp):
+    """Coarser pixels, as from a higher orbit: averaged down by a factor log-uniform in `factor`, then interpolated up again."""
+
+    def __init__(self, factor: Range = (1.0, 2.0), p: float = 0.3) -> None:
+        super().__init__()
+        self.factor = factor
+        self.p = p
+
+    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+        """(n,) factors, 1 where not applied."""
+        low, high = torch.tensor(self.factor).log().tolist()
+        return (uniform(n, (low, high), generator, device) * bernoulli(n, self.p, generator, device)).exp()
+
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
+        return on_chosen(floating(x, self), params > 1, lambda part, rows: along_axes(part, lambda size: down_and_up(params[rows], size)))
+
+
+class Defocus(ViewOp):
+    """A lens out of focus: each point becomes a disc, its radius in pixels uniform in `radius`. Volumes are blurred slice by slice."""
+
+    def __init__(self, radius: Range = (0.5, 3.0), p: float = 0.3) -> None:
+        super().__init__()
+        self.radius = radius
+        self.p = p
+
+    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+        """(n,) radii, 0 where not applied."""
+        return uniform(n, self.radius, generator, device) * bernoulli(n, self.p, generator, device)
+
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
+        return on_chosen(floating(x, self), params > 0, lambda part, rows: in_plane(part, disc(params[rows])))
+
+
+@dataclass(frozen=True)
+class MotionDraw:
+    """`length`: (n,) of the path in pixels, 0 where not applied. `angle`: (n,) in radians from the x axis towards the y axis."""
+
+    length: Tensor
+    angle: Tensor
+
+
+class MotionBlur(ViewOp):
+    """The object, or the camera, moved while the shutter was open: a straight path of `length` pixels in any direction.
+
+    Volumes are blurred slice by slice.
+    """
+
+    def __init__(self, length: Range = (2.0, 7.0), p: float = 0.3) -> None:
+        super().__init__()
+        self.length = length
+        self.p = p
+
+    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> MotionDraw:
+        length = uniform(n, self.length, generator, device) * bernoulli(n, self.p, generator, device)
+        return MotionDraw(length, uniform(n, (0.0, math.pi), generator, device))
+
+    def apply(self, x: Tensor, params: MotionDraw) -> Tensor:  # type: ignore[override]
+        def moved(part: Tensor, rows: Tensor) -> Tensor:
+            return in_plane(part, path(params.length[rows], params.angle[rows]))
+
+        return on_chosen(floating(x, self), params.length > 0, moved)
+
+
+def along_axes(x: Tensor, weights: Callable[[int], Tensor]) -> Tensor:
+    """Each spatial axis of (B, C, *spatial) times `weights(size)`, (B, size, size), rows summing to 1: a separable linear filter."""
+    made: dict[int, Tensor] = {}
+    for axis in range(2, x.ndim):
+        size = x.shape[axis]
+        if size not in made:
+            made[size] = weights(size).to(x)
+        moved = x.movedim(axis, -1)
+        filtered = torch.bmm(moved.reshape(len(x), -1, size), made[size].transpose(1, 2))
+        x = filtered.view(moved.shape).movedim(-1, axis)
+    return x.contiguous()
+
+
+def gaussian(sigma: Tensor, size: int) -> Tensor:
+    """(B, size, size) weights of a Gaussian blur, renormalised at the edges."""
+    at = torch.arange(size, device=sigma.device, dtype=torch.float32)
+    return _normalised(torch.exp(-0.5 * ((at[:, None] - at) / sigma[:, None, None]) ** 2))
+
+
+def down_and_up(factor: Tensor, size: int) -> Tensor:
+    """(B, size, size) weights: means over cells of `factor` pixels, then linear interpolation between the cells' centres."""
+    width = factor[:, None, None].clamp(max=size)
+    cells = torch.ceil(size / width)  # the last one may be cut by the edge
+    index = torch.arange(size, device=factor.device, dtype=torch.float32)
+    centre = (index[:, None] + 0.5) * width  # (B, cell, 1)
+    pixel = index + 0.5
+    overlap = (0.5 * (width + 1) - (pixel - centre).abs()).clamp(min=0).minimum(width.clamp(max=1))
+    real = (index[:, None] < cells).float()
+    up = (1 - (pixel[:, None] - centre.transpose(1, 2)).abs() / width).clamp(min=0) * real.transpose(1, 2)
+    return _normalised(up) @ _normalised(overlap * real)
+
+
+def in_plane(x: Tensor, kernels: Tensor) -> Tensor:
+    """(B, C, *spatial) correlated over its last two axes with each sample's kernel (B, k, k), k odd; edge pixels go on outside."""
+    planes = x.flatten(1, -3)  # (B, channels and slices, H, W)
+    n, depth = planes.shape[:2]
+    side = kernels.shape[-1]
+    padded = F.pad(planes.float(), (side // 2,) * 4, mode="replicate").flatten(0, 1)[None]
+    weight = kernels.float()[:, None].expand(-1, depth, -1, -1).reshape(n * depth, 1, side, side)
+    return F.conv2d(padded, weight, groups=n * depth)[0].view_as(x).to(x.dtype)
+
+
+def disc(radius: Tensor) -> Tensor:
+    """(B, k, k) kernels of discs whose edge pixels count by about how much of them is inside."""
+    y, x = _offsets(float(radius.max()), radius.device)
+    inside = (radius[:, None, None] + 0.5 - torch.hypot(x, y)).clamp(0, 1)
+    return inside / inside.sum((1, 2), keepdim=True)
+
+
+def path(length: Tensor, angle: Tensor) -> Tensor:
+    """(B, k, k) kernels of straight paths one pixel wide."""
+    y, x = _offsets(float(length.max()) / 2, length.device)
+    cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
+    along, across = (x * cos + y * sin).abs(), (y * cos - x * sin).abs()
+    inside = ((length[:, None, None] + 1) / 2 - along).clamp(0, 1) * (1 - across).clamp(min=0)
+    return inside / inside.sum((1, 2), keepdim=True)
+
+
+def _offsets(reach: float, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Pixels around a centre, up to `reach` and one more: down (k, 1) and across (1, k)."""
+    half = math.ceil(reach + 0.5)
+    at = torch.arange(-half, half + 1, device=device, dtype=torch.float32)
+    return at[:, None], at[None]
+
+
+def _normalised(weights: Tensor) -> Tensor:
+    return weights / weights.sum(-1, keepdim=True).clamp(min=1e-12)
