@@ -131,6 +131,10 @@ class Domain(Protocol):
         """Positions of red, green and blue among `channels`, by name; None where they cannot be named."""
         ...
 
+    def matches(self, channels: Sequence[str], known: Sequence[str]) -> tuple[int | None, ...]:
+        """Of each of `channels` the position of the same band among those that weights `known`, None where they do not know it."""
+        ...
+
     def render(self, x: Tensor, channels: Sequence[str], unit: str) -> Tensor | None:
         """Physical (B, C, *spatial) to RGB (B, 3, *spatial), nominal range 0 to 1, not clamped: what an ImageNet network expects."""
         ...

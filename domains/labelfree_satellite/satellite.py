@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from labelfree.domain import Default, Defaults, Fingerprint, Row, Sample
 from labelfree.errors import RecipeError
-from labelfree_satellite.sensors import SENSORS, Band, canonical, described, find_sensor, rescaled, rgb_positions
+from labelfree_satellite.sensors import SENSORS, Band, canonical, described, find_sensor, matched, rescaled, rgb_positions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,6 +111,9 @@ class Satellite:
 
     def rgb(self, channels: Sequence[str]) -> tuple[int, int, int] | None:
         return rgb_positions(self.known(channels))
+
+    def matches(self, channels: Sequence[str], known: Sequence[str]) -> tuple[int | None, ...]:
+        return matched(channels, self.known(channels), known)
 
     def render(self, x: Tensor, channels: Sequence[str], unit: str) -> Tensor | None:
         from labelfree_satellite.rendering import render

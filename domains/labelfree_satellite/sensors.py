@@ -6,6 +6,7 @@ USGS Landsat 8-9 Collection 2 Level 1 and Level 2 product guides, USDA NAIP meta
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -167,6 +168,33 @@ def rgb_positions(bands: Sequence[Band | None]) -> tuple[int, int, int] | None:
     if not {"red", "green", "blue"} <= set(colours):
         return None
     return colours.index("red"), colours.index("green"), colours.index("blue")
+
+
+NEAR = 0.1  # of a band's wavelength: coastal aerosol to blue and red edge to red, but not near infrared to red
+
+
+def matched(channels: Sequence[str], bands: Sequence[Band | None], known: Sequence[str]) -> tuple[int | None, ...]:
+    """Of each of `channels` (their `bands`) the position among those that weights `known`: by name, else colour, else wavelength."""
+    others = described(known, sensor_of(known))
+    return tuple(_match(band, name, others, known) for band, name in zip(bands, channels, strict=True))
+
+
+def sensor_of(names: Sequence[str]) -> Sensor | None:
+    """The sensor that calls bands exactly so: B5 is Landsat's near infrared, B05 Sentinel-2's red edge."""
+    return next((sensor for sensor in SENSORS.values() if set(names) <= {band.name for band in sensor.bands}), None)
+
+
+def _match(band: Band | None, name: str, others: Sequence[Band | None], known: Sequence[str]) -> int | None:
+    if name in known:
+        return list(known).index(name)
+    if band is None:
+        return None
+    colours = [other.common if other else None for other in others]
+    if band.common in colours:
+        return colours.index(band.common)
+    apart = [abs(other.nm - band.nm) / band.nm if other else math.inf for other in others]
+    nearest = min(range(len(apart)), key=apart.__getitem__, default=None)
+    return nearest if nearest is not None and apart[nearest] <= NEAR else None
 
 
 def rescaled(sensor: Sensor, scale: float, offset: float) -> Sensor:

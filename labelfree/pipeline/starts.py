@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,15 +47,15 @@ class Starts:
     scale: tuple[float, ...]
     offset: tuple[float, ...]
 
-    @property
-    def rgb(self) -> tuple[int, int, int] | None:
-        return self.domain.rgb(self.fingerprint.channels)
+    def match(self, known: Sequence[str]) -> tuple[int | None, ...]:
+        """Of each of the images' bands the position among those that weights know."""
+        return self.domain.matches(self.fingerprint.channels, known)
 
     def network(self, init: str | Path, seed: int) -> Backbone:
-        """All bands; `init` is "random", "imagenet" (stem widened by band name) or a weight file. Random parts depend on the seed alone."""
+        """All bands; `init` is "random", "imagenet" or a weight file, their stem fitted by band. Random parts depend on the seed alone."""
         torch.manual_seed(mixed("backbone", seed))
         init = imagenet_source(self.settings) if init == "imagenet" else init
-        return build(self.settings.name, len(self.fingerprint.channels), init=init, rgb=self.rgb, options=self.settings.options)
+        return build(self.settings.name, len(self.fingerprint.channels), init=init, match=self.match, options=self.settings.options)
 
     def photographic(self) -> Backbone:
         """The ImageNet network as published, for three channels."""

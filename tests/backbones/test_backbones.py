@@ -11,7 +11,7 @@ import torch
 from torch.testing import assert_close
 
 from labelfree.backbones import build, statistics_kept
-from labelfree.backbones.imagenet import widen_stem
+from labelfree.backbones.imagenet import fit_stem
 from labelfree.backbones.weights import WeightCard, load, save
 from labelfree.domain import Sample
 from labelfree.errors import DataError, RecipeError
@@ -64,20 +64,42 @@ def test_imagenet_weights_see_photographs() -> None:
     assert torch.cosine_similarity(a, b, dim=0) > torch.cosine_similarity(a, c, dim=0) + 0.1
 
 
-def test_the_stem_is_widened_by_band_name() -> None:
+def test_the_stem_is_fitted_band_by_band() -> None:
     kernel = torch.randn(8, 3, 3, 3)
-    wide = widen_stem(kernel, 5, (3, 2, 1))
+    wide = fit_stem(kernel, [None, 2, 1, 0, None])
     assert_close(wide[:, 3] * 5 / 3, kernel[:, 0])
     assert_close(wide[:, 1] * 5 / 3, kernel[:, 2])
     assert_close(wide[:, 0] * 5 / 3, kernel.mean(1))
-    assert torch.equal(widen_stem(kernel, 3, (0, 1, 2)), kernel)
-    assert_close(widen_stem(kernel, 3, (2, 1, 0)), kernel.flip(1))  # BGR data
+    assert torch.equal(fit_stem(kernel, [0, 1, 2]), kernel)
+    assert torch.equal(fit_stem(kernel, [None, None, None]), kernel)  # nothing is known of either
+    assert_close(fit_stem(kernel, [2, 1, 0]), kernel.flip(1))  # BGR data
+    many = torch.randn(8, 13, 3, 3)
+    assert_close(fit_stem(many, [3, 2, 1]), many[:, [3, 2, 1]] * 13 / 3)  # fewer bands: activations keep their size
 
 
 def test_a_gray_picture_gives_what_its_rgb_copy_gives() -> None:
     kernel = torch.randn(8, 3, 3, 3)
     gray = torch.randn(1, 1, 9, 9)
-    assert_close(torch.conv2d(gray, widen_stem(kernel, 1, None)), torch.conv2d(gray.expand(1, 3, 9, 9), kernel), rtol=1e-4, atol=1e-4)
+    assert_close(torch.conv2d(gray, fit_stem(kernel, [None])), torch.conv2d(gray.expand(1, 3, 9, 9), kernel), rtol=1e-4, atol=1e-4)
+
+
+def test_weights_of_other_bands_are_fitted_by_the_names_on_their_card(tmp_path: Path) -> None:
+    theirs = build("resnet10t", 4)
+    path = save(theirs, card(), tmp_path / "own.safetensors")
+    asked: list[tuple[str, ...]] = []
+
+    def match(known: tuple[str, ...]) -> list[int | None]:
+        asked.append(known)
+        return [3, None]
+
+    stem = "conv1.0.weight"
+    ours = build("resnet10t", 2, init=path, match=match).net.state_dict()[stem]
+    kernel = theirs.net.state_dict()[stem]
+    assert asked == [card().channels]
+    assert_close(ours, torch.stack([kernel[:, 3], kernel.mean(1)], dim=1) * 2)
+    path.with_suffix(".json").unlink()
+    with pytest.raises(DataError, match=r"own\.safetensors: knows 4 bands, these images have 2, and no \.json beside it"):
+        build("resnet10t", 2, init=path, match=match)
 
 
 def test_weights_load_with_three_lines_of_plain_timm(tmp_path: Path) -> None:
@@ -108,7 +130,7 @@ def test_a_loaded_backbone_sorts_bands_by_name_and_refuses_others(tmp_path: Path
 def test_a_half_fitting_file_is_refused(tmp_path: Path) -> None:
     path = save(build("resnet10t", 4), card(), tmp_path / "b.safetensors")
     with pytest.raises(DataError, match=r"b\.safetensors: does not fit the network: .* of another shape"):
-        build("resnet10t", 5, init=path)
+        build("resnet10t", 4, init=path, options={"channels": (64, 64, 128, 512)})
     with pytest.raises(DataError, match="missing"):
         build("resnet18", 4, init=path)
     path.with_suffix(".json").unlink()

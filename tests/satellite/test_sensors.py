@@ -83,3 +83,21 @@ def test_what_is_missing_comes_with_the_line_to_add() -> None:
     assert "add data.sensor=… (one of sentinel-2-l1c, " in sentence
     [sentence] = Satellite(bands=["red", "green", "blue", "height"]).missing(["red", "green", "blue", "height"])
     assert sentence.startswith("No wavelength is known for height: haze and clouds are left out of the views; add ")
+
+
+@pytest.mark.parametrize(
+    "sensor, channels, known, expected",
+    [
+        ("sentinel-2-l1c", ("B04", "B03", "B02"), ("red", "green", "blue"), (0, 1, 2)),
+        ("sentinel-2-l1c", ("B01", "B05", "B08", "B12"), ("red", "green", "blue"), (2, 0, None, None)),  # blue and red are near, NIR is not
+        ("landsat-8-9-l2", ("B4", "B5", "B6"), ("B02", "B03", "B04", "B08", "B8A", "B11"), (2, 4, 5)),  # Landsat's B5 is no red edge
+        (None, ("blue", "nir", "odd"), ("B02", "B08"), (0, 1, None)),
+        (None, ("band_1", "band_2"), ("red", "green", "blue"), (None, None)),
+        (None, ("gray",), ("red", "green", "blue"), (None,)),
+        (None, ("odd", "red"), ("odd", "even"), (0, None)),  # a name that both use is enough
+    ],
+)
+def test_bands_are_matched_by_name_then_colour_then_wavelength(
+    sensor: str | None, channels: tuple[str, ...], known: tuple[str, ...], expected: tuple[int | None, ...]
+) -> None:
+    assert Satellite(sensor=sensor).matches(channels, known) == expected
