@@ -139,6 +139,10 @@ class Domain(Protocol):
         """Physical (B, C, *spatial) to RGB (B, 3, *spatial), nominal range 0 to 1, not clamped: what an ImageNet network expects."""
         ...
 
+    def derived(self, x: Tensor, channels: Sequence[str], unit: str) -> Tensor:
+        """Physical (B, C, *spatial) to (B, K, *spatial): what a person in this field computes from these channels; K may be 0."""
+        ...
+
     def augment(self, fingerprint: Fingerprint) -> Augmentation:
         """The ops that make views of this field's images, in the fixed order geometry, physics, (normalise,) late."""
         ...

@@ -10,7 +10,20 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from labelfree.domain import Fingerprint
-from labelfree.views import Augmentation, Blur, ChannelDrop, ChannelGain, Dihedral, LowResolution, Noise, Range, SharedGain, ViewOp
+from labelfree.views import (
+    Augmentation,
+    Blur,
+    ChannelDrop,
+    ChannelGain,
+    ChannelOffset,
+    Dihedral,
+    LowResolution,
+    Noise,
+    Range,
+    SharedGain,
+    SharedOffset,
+    ViewOp,
+)
 from labelfree.views.base import bernoulli, draw_seed, floating, on_chosen, per_channel, per_sample, seeded, uniform
 from labelfree_satellite.rendering import WHITE
 from labelfree_satellite.sensors import REFLECTIVE_NM, Band
@@ -114,12 +127,23 @@ class Only(ViewOp):
 
 def augmentation(fingerprint: Fingerprint, bands: Sequence[Band | None]) -> Augmentation:
     """The views of these images. Strengths are reflectances, taken to the unit that the images are in."""
+    if fingerprint.unit == "dB":
+        return _arranged(fingerprint, bands, _radar())
     one = _one_reflectance(fingerprint)
     reflective = [band is None or band.nm < REFLECTIVE_NM for band in bands]
     physics: list[ViewOp] = [SharedGain(0.2), ChannelGain(0.05), *_air(bands, reflective, one), Noise((0.0, 0.005 * one), p=0.5)]
     if not all(reflective):
         physics = [Only(op, reflective) if isinstance(op, SharedGain | ChannelGain | Noise) else op for op in physics]
-    physics += [LowResolution((1.0, 2.0), p=0.2), Blur((0.3, 1.0), p=0.2)]
+    return _arranged(fingerprint, bands, [*physics, LowResolution((1.0, 2.0), p=0.2), Blur((0.3, 1.0), p=0.2)])
+
+
+def _radar() -> list[ViewOp]:
+    """Backscatter in decibel: gains are offsets, and speckle, which multiplies, is added. No light, so neither haze nor clouds."""
+    return [SharedOffset(1.0), ChannelOffset(0.5), Noise((0.0, 1.5), p=0.5), LowResolution((1.0, 2.0), p=0.2)]
+
+
+def _arranged(fingerprint: Fingerprint, bands: Sequence[Band | None], physics: list[ViewOp]) -> Augmentation:
+    """Around the sensor's ops those that every image of the ground has."""
     small = min(fingerprint.smallest[-2:]) <= SMALL_TILE
     return Augmentation(
         geometry=[Dihedral()],

@@ -49,3 +49,11 @@ def _gray(physical: Tensor) -> Tensor:
     """Bands may have any scale: each counts alike."""
     spread = physical.flatten(1).std(1).clamp(min=1e-12).view(-1, 1, 1)
     return (physical / spread).mean(0, keepdim=True)
+
+
+def two_sided(values: Tensor) -> np.ndarray:
+    """(H, W) from -1 to 1 as (H, W, 3) uint8: brown, white at 0, green."""
+    low, middle, high = (torch.tensor(colour, dtype=torch.float32) for colour in ((140, 81, 10), (245, 245, 245), (1, 102, 94)))
+    share = values.clamp(-1, 1)[..., None]
+    shown = torch.where(share < 0, middle + share.abs() * (low - middle), middle + share * (high - middle))
+    return shown.round().to(torch.uint8).numpy()

@@ -120,10 +120,25 @@ class Satellite:
 
         return render(x, channels, self.rgb(channels), unit)
 
-    def preview(self, sample: Sample) -> np.ndarray:
-        from labelfree_satellite.rendering import preview
+    def derived(self, x: Tensor, channels: Sequence[str], unit: str) -> Tensor:
+        import torch
 
-        return preview(sample.physical(), self.rgb(sample.channels))
+        from labelfree_satellite.indices import available, normalised_difference
+
+        pairs = available(self.known(channels)).values() if unit in ("reflectance", "display") else ()
+        return torch.stack([normalised_difference(x, a, b) for a, b in pairs], dim=1) if pairs else x[:, :0]
+
+    def preview(self, sample: Sample, index: str | None = None) -> np.ndarray:
+        """(H, W, 3) uint8: colours, or one of the indices `ndvi`, `ndwi`, `nbr` from brown (-1) over white to green (1)."""
+        from labelfree_satellite.indices import available, normalised_difference
+        from labelfree_satellite.rendering import preview, two_sided
+
+        if index is None:
+            return preview(sample.physical(), self.rgb(sample.channels))
+        pairs = available(self.known(sample.channels))
+        if index not in pairs:
+            raise RecipeError(f"{index}: these bands ({', '.join(sample.channels)}) allow {', '.join(pairs) or 'no index'}.")
+        return two_sided(normalised_difference(sample.physical(), *pairs[index]))
 
     def augment(self, fingerprint: Fingerprint) -> Augmentation:
         from labelfree_satellite.augmentation import augmentation

@@ -1,4 +1,4 @@
-"""What each sensor's bands are: wavelength, resolution, and how stored numbers become reflectance. Bands are matched by name only.
+"""What each sensor's bands are: wavelength, resolution, and how stored numbers become reflectance, kelvin or decibel.
 
 Sources: ESA Sentinel-2 user guides (spectral bands of S2A; offset of -1000 from processing baseline 04.00, 25 January 2022),
 USGS Landsat 8-9 Collection 2 Level 1 and Level 2 product guides, USDA NAIP metadata. Wavelengths are band centres.
@@ -93,6 +93,7 @@ LANDSAT = (
     ("B5", "nir08", 864.7, 30), ("B6", "swir16", 1608.9, 30), ("B7", "swir22", 2200.7, 30), ("B8", "pan", 589.5, 15),
     ("B9", "cirrus", 1373.4, 30), ("B10", "lwir11", 10895.0, 100), ("B11", "lwir12", 12005.0, 100),
 )  # fmt: skip
+RADAR_NM = 5.55e7  # C band, 5.4 GHz
 RGBN = (("red", 660.0), ("green", 560.0), ("blue", 480.0), ("nir", 840.0))
 
 
@@ -121,6 +122,7 @@ SENSORS = {
         Sensor("sentinel-2-l2a-n0400", "reflectance", _bands([row for row in S2 if row[0] != "B10"], 1e-4, -0.1)),
         Sensor("landsat-8-9-l1", "reflectance", _landsat(1)),
         Sensor("landsat-8-9-l2", "reflectance", _landsat(2)),
+        Sensor("sentinel-1-grd", "dB", tuple(Band(name, name.lower(), RADAR_NM, 10.0, 1.0) for name in ("VV", "VH"))),
         Sensor("naip", "display", _coloured(4, 0.6)),
         Sensor("aerial-rgb", "display", _coloured(3, 0.2)),
         Sensor("aerial-rgbn", "display", _coloured(4, 0.2)),

@@ -29,8 +29,9 @@ class Statistics(BaseModel):
 class Card(BaseModel):
     """The front matter of a data card.
 
-    `bands`: names in stored order. `unit`: of the numbers meant, `scale` times the stored ones; `reflectance × 10000` says both in one.
-    `split`: how train and test were parted. `generated`: made by the domain's generator in this `variant`, so scores mean nothing.
+    `bands`: names in stored order, `-` for one to leave out. `unit`: of the numbers meant, `scale` times the stored ones;
+    `reflectance × 10000` says both in one. `split`: how train and test were parted. `generated`: made by the domain's generator in this
+    `variant`, so scores mean nothing.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -52,11 +53,12 @@ class Card(BaseModel):
 
     @model_validator(mode="after")
     def _one_number_a_band(self) -> Card:
+        named = [band for band in self.bands or () if band != "-"]
         found = {"statistics.mean": self.statistics and self.statistics.mean, "statistics.std": self.statistics and self.statistics.std}
         for key, numbers in found.items():
-            if numbers and self.bands and len(numbers) != len(self.bands):
-                raise ValueError(f"{key} has {len(numbers)} numbers for {len(self.bands)} bands")
-        if self.bands and len(set(self.bands)) < len(self.bands):
+            if numbers and named and len(numbers) != len(named):
+                raise ValueError(f"{key} has {len(numbers)} numbers for {len(named)} bands")
+        if len(set(named)) < len(named):
             raise ValueError("bands: a name stands twice")
         return self
 

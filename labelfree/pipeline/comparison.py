@@ -69,7 +69,10 @@ class Arms:
         return tuple(dict.fromkeys(min(LARGEST, times * native) for times in (2, 1, 3)))
 
     def _known(self, kind: ArmKind, seed: int) -> Encoder | None:
-        statistics = StatisticsEncoder(len(self.prepared.fingerprint.channels))
+        data, domain = self.prepared.fingerprint, self.prepared.domain
+        derive = partial(domain.derived, channels=data.channels, unit=data.unit)
+        derived = derive(torch.zeros(1, len(data.channels), 1, 1)).shape[1]
+        statistics = StatisticsEncoder(len(data.channels), derive, derived)
         if kind.reads == "none":
             return statistics
         network = self._photographic(kind) if kind.reads == "rgb" else self._all_bands(kind, seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -71,7 +71,8 @@ def _data(source: str, overrides: Overrides) -> tuple[Data, str | None]:
     if Path(source).is_dir() and not (Path(source) / "recipe.yaml").is_file():
         return _changed({"root": Path(source).absolute()}, overrides), None
     if source in card_names() or source.endswith(".md"):
-        return _changed({"card": source}, overrides), find_card(source).domain
+        named = {"data.card": source, **overrides} if isinstance(overrides, Mapping) else [f"data.card={source}", *overrides]
+        return _changed({}, named), find_card(source).domain
     if not source.endswith((".yaml", ".yml")) and (os.sep in source or "/" in source) and not Path(source).exists():
         raise DataError(f"{source}: no such folder; give a folder of images, a card ({', '.join(card_names())}) or a recipe.")
     recipe = load_recipe(source, overrides)

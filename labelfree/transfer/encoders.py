@@ -43,19 +43,27 @@ class Encoder(Protocol):
 
 
 class StatisticsEncoder:
-    """The arm that knows no network: mean and standard deviation of each channel, in physical units."""
+    """The arm that knows no network: mean and standard deviation of each channel, in physical units, and of what `derive` adds.
+
+    `derive`: physical (B, C, *spatial) -> (B, K, *spatial), such as vegetation indices; `derived` is their number, K.
+    """
 
     arm = "statistics"
     backbone = ""
     seed = 0
     sizes: tuple[int, ...] = ()
 
-    def __init__(self, channels: int) -> None:
-        self.blocks = (2 * channels,)
-        self.digest = f"statistics-{channels}"
+    def __init__(self, channels: int, derive: Callable[[Tensor], Tensor] | None = None, derived: int = 0) -> None:
+        self.derive = derive
+        self.blocks = (2 * (channels + derived),)
+        self.digest = f"statistics-{channels}-{derived}"
 
     def features(self, pool: Pool, entries: Sequence[int], size: int = NO_SIZE) -> np.ndarray:
-        return in_batches(pool, entries, 128, lambda stored: channel_statistics(to_physical(stored, pool.scale, pool.offset)))
+        def measured(stored: Tensor) -> Tensor:
+            physical = to_physical(stored, pool.scale, pool.offset)
+            return channel_statistics(physical if self.derive is None else torch.cat([physical, self.derive(physical)], dim=1))
+
+        return in_batches(pool, entries, 128, measured)
 
 
 class NetworkEncoder:

@@ -51,6 +51,12 @@ def test_faults_name_the_key(tmp_path: Path, more: str, said: str) -> None:
     assert said in str(error.value) and "\n" not in str(error.value)
 
 
+def test_bands_may_be_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "mine.md"
+    path.write_text(GOOD.format(more="statistics: {mean: [1, 2], std: [1, 2]}\n").replace("[a, b]", '[a, "-", b, "-"]'))
+    assert find_card(path).bands == ("a", "-", "b", "-")
+
+
 def test_no_front_matter(tmp_path: Path) -> None:
     (tmp_path / "mine.md").write_text("# Just prose\n")
     with pytest.raises(DataError, match="starts with YAML"):

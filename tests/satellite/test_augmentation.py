@@ -122,3 +122,13 @@ def test_plan_never_upscales() -> None:
         plan = Satellite().plan(fingerprint(("red", "green", "blue"), "display", side))
         assert (plan["pretrain.size"].value, plan["pretrain.local_size"].value) == (size, local)
         assert all(default.reason for default in plan.values())
+
+
+def test_radar_gets_offsets_in_decibel_and_neither_light_nor_air() -> None:
+    domain = Satellite(sensor="sentinel-1-grd")
+    found = domain.augment(fingerprint(("VV", "VH"), unit="dB", dtype="float32"))
+    assert kinds(found.physics) == ["SharedOffset", "ChannelOffset", "Noise", "LowResolution"]
+    x = torch.full((64, 2, 8, 8), -12.0)
+    out = found.physics[0](x, seeded(0))
+    assert out.std() > 0.2 and (out - x).abs().max() <= 1.0
+    assert domain.rgb(("VV", "VH")) is None and domain.missing(("VV", "VH")) == []

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from labelfree.domain import to_physical
 from labelfree.errors import RecipeError
 from labelfree.progress import Silent
 from labelfree.transfer import ARMS, Concatenated, NetworkEncoder, StatisticsEncoder, arm_kind, is_baseline
@@ -95,3 +96,15 @@ def test_arms_of_the_protocol() -> None:
     assert not is_baseline("my own weights")
     with pytest.raises(RecipeError, match="imagenett"):
         arm_kind("imagenett")
+
+
+def test_statistics_of_what_a_domain_derives() -> None:
+    pool = Ragged(1)
+
+    def ratio(x: Tensor) -> Tensor:
+        return x[:, :1] / (x[:, 1:2] + 1)
+
+    plain, more = StatisticsEncoder(2), StatisticsEncoder(2, ratio, 1)
+    assert more.blocks == (6,) and more.digest != plain.digest
+    found, physical = more.features(pool, [1]), to_physical(pool[1][None], pool.scale, pool.offset)
+    assert found[0, 2] == pytest.approx(float(ratio(physical).mean()), rel=1e-5)
