@@ -86,7 +86,7 @@ def _gray_palette(image: Any) -> bool:
 
 
 @cache
-def _quiet() -> Any:
+def quiet_rasterio() -> Any:
     """rasterio, without its warning at each file that has no coordinates. Imported on first use."""
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning
@@ -96,7 +96,7 @@ def _quiet() -> Any:
 
 
 def _rasterio(path: Path) -> Raster:
-    with _quiet().open(path) as file:
+    with quiet_rasterio().open(path) as file:
         data = file.read()
         palette = file.colormap(1) if file.count == 1 and file.colorinterp[0].name == "palette" else None
         if palette is not None:

@@ -1,0 +1,150 @@
+"""Products of one place and date in several files: Sentinel-2 SAFE folders and zips, Landsat and other folders with a file a band."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from labelfree.errors import DataError
+from labelfree_satellite.sensors import common
+
+RASTERS = (".jp2", ".tif", ".tiff")
+BAND = re.compile(r"(?:^|[_.-])(?:SR_|ST_)?(B\d{1,2}A?)(?:_(\d+)m)?$", re.IGNORECASE)
+MASKS = {"scl": "scl", "qa_pixel": "qa_pixel"}  # ends of names -> how their numbers are read
+NEVER = re.compile(  # pictures, maps and angles that come with a product
+    r"(?:^|[_.-])(?:TCI|AOT|WVP|PVI|thumbnail|preview|QA_\w+|ST_\w+|SR_QA_\w+|SAA|SZA|VAA|VZA|cld|snw)(?:_\d+m)?$", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Product:
+    """`layers`: band name -> what rasterio opens. `mask`: a layer of clouds, read as `mask_kind` (scl or qa_pixel) says.
+
+    `sensor`: a name of `sensors.SENSORS`, None where nothing says. `date`: YYYY-MM-DD. `tile`: the agency's name of the place.
+    """
+
+    path: Path
+    layers: dict[str, str]
+    mask: str | None = None
+    mask_kind: str = ""
+    sensor: str | None = None
+    date: str | None = None
+    tile: str | None = None
+
+
+def find_product(path: Path) -> Product | None:
+    """The product that a folder or zip archive is; None where it is none. Raises DataError for a SAFE without bands."""
+    if path.suffix.lower() == ".zip":
+        return _safe_zip(path)
+    if not path.is_dir():
+        return None
+    if path.name.upper().endswith(".SAFE"):
+        files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
+        return _safe(path, {name: str(file) for name, file in files.items()}, lambda name: files[name].read_bytes())
+    return _band_files(path)
+
+
+def _safe_zip(path: Path) -> Product | None:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if ".SAFE/" in name.upper() and not name.endswith("/")]
+            if not names:
+                return None
+            inside = {name[name.upper().index(".SAFE/") + 6 :]: name for name in names}
+            opened = {name: f"/vsizip/{path.absolute().as_posix()}/{full}" for name, full in inside.items()}
+            return _safe(path, opened, lambda name: archive.read(inside[name]))
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{path}: is no zip archive or a broken one ({error}); fetch it again, or remove it.") from error
+
+
+def _safe(path: Path, files: dict[str, str], read: Callable[[str], bytes]) -> Product:
+    """Sentinel-2: bands of the finest resolution each, offset and date from the product's metadata."""
+    images = {name: source for name, source in files.items() if "/IMG_DATA/" in f"/{name}" and Path(name).suffix.lower() in RASTERS}
+    layers: dict[str, tuple[int, str]] = {}
+    scl: tuple[int, str] | None = None
+    for name, source in images.items():
+        stem = Path(name).stem
+        metres = int(found[1]) if (found := re.search(r"_(\d+)m$", stem)) else 0
+        if re.search(r"_SCL(?:_\d+m)?$", stem, re.IGNORECASE):
+            scl = min(filter(None, (scl, (metres, source))))
+        elif band := BAND.search(stem):
+            key = band[1].upper()
+            layers[key] = min(layers.get(key, (metres, source)), (metres, source))
+    if not layers:
+        raise DataError(f"{path}: holds no band (GRANULE/*/IMG_DATA/*_B02.jp2 and the like); unpack it whole, or remove it.")
+    metadata = next((name for name in sorted(files) if re.fullmatch(r"MTD_MSIL[12][AC]\.xml", Path(name).name)), None)
+    facts = _metadata(path, read(metadata)) if metadata else {}
+    level = "l2a" if "L2A" in (metadata or path.name).upper() else "l1c"
+    offset = "-n0400" if facts.get("offset") else ""
+    tile = next((found[1] for name in images if (found := re.search(r"(?:^|[/_])T(\d{2}[A-Z]{3})(?:_|/)", name))), None)
+    date = facts.get("date") or _date(path.name)
+    bands = {key: source for key, (_, source) in sorted(layers.items())}
+    return Product(path, bands, scl[1] if scl else None, "scl" if scl else "", f"sentinel-2-{level}{offset}", date, tile)
+
+
+def _metadata(path: Path, text: bytes) -> dict[str, str]:
+    """Date and additive offset (ESA's product specification: RADIO_ADD_OFFSET, BOA_ADD_OFFSET from processing baseline 04.00)."""
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise DataError(f"{path}: its metadata is not XML ({error}); fetch it again.") from error
+    values = {node.tag.rpartition("}")[2]: (node.text or "").strip() for node in root.iter()}
+    offsets = {values.get(tag, "") for tag in ("RADIO_ADD_OFFSET", "BOA_ADD_OFFSET")} - {"", "0"}
+    facts = {"offset": offsets.pop()} if offsets else {}
+    if start := values.get("PRODUCT_START_TIME"):
+        facts["date"] = start[:10]
+    return facts
+
+
+def _band_files(path: Path) -> Product | None:
+    """A folder in which every file is one band of one scene: equal names but for the band."""
+    rasters = [file for file in sorted(path.iterdir()) if file.is_file() and file.suffix.lower() in RASTERS]
+    layers: dict[str, str] = {}
+    mask: tuple[str, str] | None = None
+    prefixes: Counter[str] = Counter()
+    for file in rasters:
+        kind = next((kind for end, kind in MASKS.items() if re.search(rf"(?:^|[_.-]){end}(?:_\d+m)?$", file.stem, re.IGNORECASE)), None)
+        if kind:
+            mask = (str(file), kind)
+            continue
+        if NEVER.search(file.stem) and not BAND.search(file.stem):
+            continue
+        named = _band_name(file.stem)
+        if named is None:
+            return None  # some other picture: a folder of images
+        band, prefix = named
+        if band in layers:
+            return None  # two scenes in one folder
+        layers[band] = str(file)
+        prefixes[prefix] += 1
+    if len(layers) < 2 or len(prefixes) > 1:
+        return None
+    prefix = next(iter(prefixes))
+    sensor, tile = _landsat(prefix)
+    date = _date(re.sub(r"^L\w\d\d_", "", prefix)) or _date(path.name)
+    return Product(path, layers, mask[0] if mask else None, mask[1] if mask else "", sensor, date, tile)
+
+
+def _band_name(stem: str) -> tuple[str, str] | None:
+    """The band that a file's name ends with, and what stands before it."""
+    if found := BAND.search(stem):
+        return found[1].upper(), stem[: found.start()]
+    prefix, _, last = stem.rpartition("_")
+    return (common(last) or "", prefix) if common(last) else None
+
+
+def _landsat(prefix: str) -> tuple[str | None, str | None]:
+    """Sensor, and path and row, of a Collection 2 product: LC08_L2SP_193027_20200605_20200824_02_T1."""
+    found = re.match(r"L[COT]0([89])_L([12])\w\w_(\d{6})_", prefix)
+    return (f"landsat-8-9-l{found[2]}", found[3]) if found else (None, None)
+
+
+def _date(text: str) -> str | None:
+    """The first date in a name: 20200605 or 2020-06-05."""
+    found = re.search(r"(?<!\d)((?:19|20)\d\d)-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])(?!\d)", text)
+    return "-".join(found.groups()) if found else None

@@ -1,0 +1,125 @@
+"""Scenes of any size, read window by window on one grid: layers of several resolutions become one stack, clouds and gaps a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from labelfree.errors import DataError
+from labelfree_satellite.products import Product
+from labelfree_satellite.reader import quiet_rasterio
+
+SCL_UNUSABLE = (0, 1, 3, 8, 9, 10)  # no data, saturated, cloud shadow, clouds of medium and high probability, cirrus (Sen2Cor's classes)
+QA_UNUSABLE = 0b11111  # fill, dilated cloud, cirrus, cloud, cloud shadow (Landsat Collection 2, QA_PIXEL)
+
+
+@dataclass(frozen=True)
+class Window:
+    """`top`, `left` pixel of the grid, and how many pixels follow."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What every layer is read on. `transform`: six numbers of the affine map from pixels to `crs`."""
+
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+    height: int
+    width: int
+
+    @property
+    def spacing(self) -> tuple[float, float]:
+        """Size of a pixel down and across, in the unit of the CRS."""
+        a, b, _, d, e, _ = self.transform
+        return float(np.hypot(b, e)), float(np.hypot(a, d))
+
+    def bounds(self, window: Window | None = None) -> tuple[float, float, float, float]:
+        """(left, bottom, right, top) of the grid, or of a window of it."""
+        from rasterio.transform import Affine, array_bounds
+
+        at = window or Window(0, 0, self.height, self.width)
+        placed = Affine(*self.transform) @ Affine.translation(at.left, at.top)
+        left, bottom, right, top = array_bounds(at.height, at.width, placed)
+        return left, bottom, right, top
+
+
+class Scene:
+    """A product on a grid. `bands`: which layers, in order; default all. `resolution`: of the grid, in the unit of its CRS; default the
+    finest layer's.
+
+    Raises DataError naming the product when a band or a coordinate system is missing.
+    """
+
+    def __init__(self, product: Product, bands: Sequence[str] | None = None, resolution: float | None = None) -> None:
+        lacking = [band for band in bands or () if band not in product.layers]
+        if lacking:
+            raise DataError(f"{product.path}: no band {', '.join(lacking)}; it holds {', '.join(product.layers)}.")
+        self.product = product
+        self.bands = tuple(bands or product.layers)
+        self.grid, self.dtype = self._grid(resolution)
+
+    def _grid(self, resolution: float | None) -> tuple[Grid, str]:
+        rasterio = quiet_rasterio()
+        finest: Any = None
+        dtypes = set()
+        for band in self.bands:
+            with rasterio.open(self.product.layers[band]) as file:
+                if file.crs is None:
+                    raise DataError(f"{self.product.path}: {band} has no coordinate system, so its layers cannot be laid over each other.")
+                dtypes.add(file.dtypes[0])
+                if finest is None or abs(file.transform.a) < abs(finest[1].a):
+                    finest = (file.crs.to_string(), file.transform, file.height, file.width)
+        crs, transform, height, width = finest
+        if resolution is not None:
+            factor = resolution / abs(transform.a)
+            height, width = max(1, round(height / factor)), max(1, round(width / factor))
+            transform = transform @ transform.scale(factor)
+        return Grid(crs, tuple(transform)[:6], height, width), np.result_type(*dtypes).name
+
+    def read(self, window: Window | None = None, shape: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """(C, h, w) stored numbers of a window, default the whole, and (h, w) bool where every layer has a cloudless measurement.
+
+        `shape`: read it coarser, as for an overview. Layers of other resolutions are interpolated linearly, or averaged where they are
+        finer; the mask takes the nearest pixel.
+        """
+        at = window or Window(0, 0, self.grid.height, self.grid.width)
+        size = shape or (at.height, at.width)
+        data = np.empty((len(self.bands), *size), dtype=self.dtype)
+        valid = np.ones(size, dtype=bool)
+        for number, band in enumerate(self.bands):
+            data[number], there = self._layer(self.product.layers[band], at, size, categories=False)
+            valid &= there
+        if self.product.mask:
+            codes, _ = self._layer(self.product.mask, at, size, categories=True)
+            valid &= ~(np.isin(codes, SCL_UNUSABLE) if self.product.mask_kind == "scl" else (codes & QA_UNUSABLE) > 0)
+        return data, valid
+
+    def _layer(self, source: str, at: Window, size: tuple[int, int], categories: bool) -> tuple[np.ndarray, np.ndarray]:
+        """One layer on the grid, and where it has been measured."""
+        rasterio = quiet_rasterio()
+        from rasterio.enums import Resampling
+        from rasterio.transform import Affine
+        from rasterio.vrt import WarpedVRT
+        from rasterio.windows import Window as Part
+
+        wanted = Affine(*self.grid.transform)
+        with ExitStack() as opened:
+            file = opened.enter_context(rasterio.open(source))
+            coarser = abs(wanted.a) * at.width / size[1] > 1.5 * abs(file.transform.a)
+            how = Resampling.nearest if categories else Resampling.average if coarser else Resampling.bilinear
+            nodata = file.nodata if file.nodata is not None else (0 if self.product.sensor and not categories else None)
+            grid = {"crs": self.grid.crs, "transform": wanted, "height": self.grid.height, "width": self.grid.width}
+            on_grid = opened.enter_context(WarpedVRT(file, **grid, resampling=how, src_nodata=nodata, nodata=nodata))
+            part = Part(at.left, at.top, at.width, at.height)  # type: ignore[call-arg]
+            pixels = on_grid.read(1, window=part, out_shape=size, resampling=how)
+        there = np.isfinite(pixels) if pixels.dtype.kind == "f" else np.ones(size, dtype=bool)
+        return pixels, there & (pixels != nodata) if nodata is not None else there

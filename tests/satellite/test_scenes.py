@@ -1,0 +1,113 @@
+"""Products in many files open as one scene on one grid; windows are read without the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from labelfree_satellite.products import Product, find_product
+from labelfree_satellite.scenes import Scene, Window
+
+from labelfree.errors import DataError
+from tests.satellite.safe import METRES, landsat, layer, safe, zipped
+
+
+@pytest.mark.parametrize("level", ["L1C", "L2A"])
+@pytest.mark.parametrize("as_zip", [False, True])
+@pytest.mark.parametrize("offset", [False, True])
+def test_a_safe_tells_bands_date_tile_and_offset(tmp_path: Path, level: str, as_zip: bool, offset: bool) -> None:
+    path = safe(tmp_path, level, offset)
+    found = find_product(zipped(path) if as_zip else path)
+    assert found is not None
+    assert tuple(found.layers) == tuple(sorted(METRES))  # TCI, AOT and WVP are never bands
+    assert (found.date, found.tile) == ("2022-06-05", "32UQD")
+    assert found.sensor == f"sentinel-2-{level.lower()}{'-n0400' if offset else ''}"
+    assert (found.mask is not None) is (level == "L2A")
+
+
+def test_a_scene_is_one_stack_on_the_finest_grid(tmp_path: Path) -> None:
+    product = find_product(safe(tmp_path))
+    assert product is not None
+    scene = Scene(product, ["B04", "B11", "B01"])
+    assert (scene.grid.height, scene.grid.width, scene.grid.spacing) == (120, 120, (10.0, 10.0))
+    data, valid = scene.read()
+    assert data.shape == (3, 120, 120) and data.dtype == np.uint16
+    assert [set(np.unique(band)) for band in data] == [{1300}, {1700}, {1000}]
+    assert not valid[:60, :60].any() and valid[:60, 60:].all() and valid[60:].all()  # the cloud of the SCL layer, at 20 m
+    assert scene.grid.bounds() == (600_000, 5_398_800, 601_200, 5_400_000)
+
+
+def test_a_window_is_that_part_of_the_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "scene"
+    ramp = np.arange(120 * 120, dtype=np.uint16).reshape(120, 120)
+    layer(folder / "x_B02.tif", 10, ramp, driver="GTiff")
+    layer(folder / "x_B03.tif", 10, ramp[::-1].copy(), driver="GTiff")
+    product = find_product(folder)
+    assert product is not None and product.sensor is None
+    scene = Scene(product)
+    whole, _ = scene.read()
+    at = Window(31, 17, 20, 40)
+    part, valid = scene.read(at)
+    np.testing.assert_array_equal(part, whole[:, 31:51, 17:57])
+    assert valid.shape == (20, 40)
+    assert scene.grid.bounds(at) == (600_170, 5_400_000 - 510, 600_570, 5_400_000 - 310)
+    overview, _ = scene.read(shape=(12, 12))
+    np.testing.assert_allclose(overview[0], ramp.reshape(12, 10, 12, 10).mean((1, 3)), atol=1)
+
+
+@pytest.mark.parametrize("metres, side", [(20, 60), (60, 20), (5, 240)])
+def test_any_grid_may_be_asked_for(tmp_path: Path, metres: int, side: int) -> None:
+    product = find_product(safe(tmp_path))
+    assert product is not None
+    scene = Scene(product, ["B02", "B05"], resolution=metres)
+    data, _ = scene.read()
+    assert data.shape == (2, side, side) and set(np.unique(data[1])) == {1400}
+    assert scene.grid.spacing == (metres, metres) and scene.grid.bounds() == (600_000, 5_398_800, 601_200, 5_400_000)
+
+
+def test_a_landsat_folder(tmp_path: Path) -> None:
+    found = find_product(landsat(tmp_path))
+    assert found is not None
+    assert tuple(found.layers) == ("B2", "B3", "B4", "B5", "B10")
+    assert (found.sensor, found.date, found.tile, found.mask_kind) == ("landsat-8-9-l2", "2022-06-05", "193027", "qa_pixel")
+    _, valid = Scene(found).read()
+    assert not valid[20:, 20:].any() and valid[:20].all()
+
+
+def test_pixels_without_a_measurement_are_not_valid(tmp_path: Path) -> None:
+    folder = tmp_path / "20200101"
+    holes = np.full((120, 120), 500)
+    holes[5:9] = 0
+    for band in ("B02", "B03"):
+        path = layer(folder / f"{band}.tif", 10, holes, driver="GTiff")
+        with rasterio.open(path, "r+") as file:
+            file.nodata = 0
+    product = find_product(folder)
+    assert product is not None and product.date == "2020-01-01"
+    data, valid = Scene(product).read()
+    assert not valid[5:9].any() and valid[:4].all() and valid[10:].all()
+    assert set(np.unique(data[:, valid])) == {500}  # holes do not bleed into their neighbours
+
+
+def test_folders_of_images_are_no_scenes(tmp_path: Path) -> None:
+    for name in ("Forest_1.tif", "Forest_2.tif"):
+        layer(tmp_path / "classes" / name, 10, 1, driver="GTiff")
+    for name in ("a_B02.tif", "a_B03.tif", "b_B02.tif"):  # two scenes side by side
+        layer(tmp_path / "mixed" / name, 10, 1, driver="GTiff")
+    layer(tmp_path / "one" / "a_B02.tif", 10, 1, driver="GTiff")
+    (tmp_path / "empty").mkdir()
+    assert [find_product(tmp_path / name) for name in ("classes", "mixed", "one", "empty")] == [None] * 4
+    assert find_product(tmp_path / "one" / "a_B02.tif") is None
+
+
+def test_faults_are_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "X.SAFE").mkdir()
+    with pytest.raises(DataError, match=r"X\.SAFE: holds no band .* unpack it whole"):
+        find_product(tmp_path / "X.SAFE")
+    (tmp_path / "broken.zip").write_bytes(b"PK nonsense")
+    with pytest.raises(DataError, match=r"broken\.zip: is no zip archive"):
+        find_product(tmp_path / "broken.zip")
+    with pytest.raises(DataError, match=r"no band B99; it holds B02"):
+        Scene(Product(tmp_path, {"B02": "x"}), ["B99"])
