@@ -44,12 +44,11 @@ class Grid:
 
     def bounds(self, window: Window | None = None) -> tuple[float, float, float, float]:
         """(left, bottom, right, top) of the grid, or of a window of it."""
-        from rasterio.transform import Affine, array_bounds
-
         at = window or Window(0, 0, self.height, self.width)
-        placed = Affine(*self.transform) @ Affine.translation(at.left, at.top)
-        left, bottom, right, top = array_bounds(at.height, at.width, placed)
-        return left, bottom, right, top
+        a, b, c, d, e, f = self.transform
+        corners = [(x, y) for x in (at.left, at.left + at.width) for y in (at.top, at.top + at.height)]
+        east, north = [a * x + b * y + c for x, y in corners], [d * x + e * y + f for x, y in corners]
+        return min(east), min(north), max(east), max(north)
 
 
 class Scene:
@@ -82,7 +81,7 @@ class Scene:
         if resolution is not None:
             factor = resolution / abs(transform.a)
             height, width = max(1, round(height / factor)), max(1, round(width / factor))
-            transform = transform @ transform.scale(factor)
+            transform = (transform.a * factor, transform.b * factor, transform.c, transform.d * factor, transform.e * factor, transform.f)
         return Grid(crs, tuple(transform)[:6], height, width), np.result_type(*dtypes).name
 
     def read(self, window: Window | None = None, shape: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
