@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from labelfree.errors import RecipeError
 
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from labelfree.views import Augmentation
 
 GROUP = "labelfree.domains"
+
+
+class Window(NamedTuple):
+    """A part of an image in pixels: its first row and column, and how many follow."""
+
+    top: int
+    left: int
+    height: int
+    width: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +49,7 @@ class Row:
     group: str | None = None
     split: str = ""
     item: int | None = None  # position in a user's own torch Dataset
+    window: Window | None = None  # the part of a large scene that this row is
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,14 @@ class Domain(Protocol):
     name: str
 
     def read(self, row: Row) -> Sample:
-        """Decode one file, stored dtype kept. Raises `DataError` naming the file."""
+        """Decode one file, or the window of it that the row names, stored dtype kept. Raises `DataError` naming the file.
+
+        The tag `nodata_share` says how much of it holds no measurement.
+        """
+        ...
+
+    def extent(self, row: Row) -> tuple[int, int] | None:
+        """Size (height, width) of an image so large that it is read in windows; None for one that is read whole."""
         ...
 
     def settings(self) -> Mapping[str, Any]:

@@ -49,6 +49,9 @@ class Data(Section):
     labels: AnyPath | None = Field(None, description="CSV or Parquet with `path`, `label` and optionally `group`, `split`")
     bands: list[str] | None = Field(None, description="channel names in stored order, where the files do not say")
     sensor: str | None = Field(None, description="sensor whose scale and wavelengths apply, e.g. sentinel-2-l1c")
+    resolution: PositiveFloat | None = Field(
+        None, description="pixel size of the grid on which scenes in several files are read, in the unit of their coordinates"
+    )
     unit: str | None = Field(None, description="unit of the stored numbers, where neither file, card nor sensor says")
     holdout: Fraction | Auto = Field(
         "auto",

@@ -37,6 +37,14 @@ class Product:
     tile: str | None = None
 
 
+def is_product(path: Path) -> bool:
+    """Whether a folder or zip archive is a product; broken ones are, so that reading them says what is wrong."""
+    try:
+        return find_product(path) is not None
+    except DataError:
+        return True
+
+
 def find_product(path: Path) -> Product | None:
     """The product that a folder or zip archive is; None where it is none. Raises DataError for a SAFE without bands."""
     if path.suffix.lower() == ".zip":

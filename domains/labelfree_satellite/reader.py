@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from labelfree.domain import Window
 from labelfree.errors import DataError
+from labelfree_satellite.grids import Grid
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 SUFFIXES = PICTURES | {".tif", ".tiff", ".jp2", ".img", ".vrt"}
@@ -38,12 +40,13 @@ class Raster:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-def open_raster(path: Path) -> Raster:
-    """Decode one file. Raises `DataError` naming it when it is missing, broken, truncated or complex."""
+def open_raster(path: Path, window: Window | None = None) -> Raster:
+    """Decode one file, or a window of it. Raises `DataError` naming it when it is missing, broken, truncated or complex."""
     if not path.is_file():
         raise DataError(f"{path}: there is no such file; correct the path in the table, or data.root.")
     try:
-        raster = _picture(path) if path.suffix.lower() in PICTURES and not _sixteen_bit(path) else _rasterio(path)
+        plain = window is None and path.suffix.lower() in PICTURES and not _sixteen_bit(path)
+        raster = _picture(path) if plain else _rasterio(path, window)
     except DataError:
         raise
     except ImportError as error:
@@ -95,19 +98,22 @@ def quiet_rasterio() -> Any:
     return rasterio
 
 
-def _rasterio(path: Path) -> Raster:
+def _rasterio(path: Path, window: Window | None = None) -> Raster:
     with quiet_rasterio().open(path) as file:
-        data = file.read()
+        part = None if window is None else ((window.top, window.top + window.height), (window.left, window.left + window.width))
+        data = file.read(window=part)
         palette = file.colormap(1) if file.count == 1 and file.colorinterp[0].name == "palette" else None
         if palette is not None:
             table = np.array([palette.get(index, (0, 0, 0, 255))[:3] for index in range(256)], dtype=np.uint8)
-            return _placed(file, Raster(np.ascontiguousarray(table[data[0]].transpose(2, 0, 1)), ["red", "green", "blue"], picture=True))
+            return _placed(
+                file, Raster(np.ascontiguousarray(table[data[0]].transpose(2, 0, 1)), ["red", "green", "blue"], picture=True), window
+            )
         picture = path.suffix.lower() in PICTURES or data.dtype == np.uint8
         raster = Raster(data, _names(file, data, picture), picture, units=tuple(unit or "" for unit in file.units))
         if any(scale != 1 for scale in file.scales) or any(file.offsets):
             raster.scale, raster.offset = tuple(file.scales), tuple(file.offsets)
-        _fill(raster, file.nodatavals)
-        return _placed(file, raster)
+        fill(raster, _unmeasured(raster, file.nodatavals))
+        return _placed(file, raster, window)
 
 
 def _names(file: Any, data: np.ndarray, picture: bool) -> list[str | None]:
@@ -130,25 +136,41 @@ def _names(file: Any, data: np.ndarray, picture: bool) -> list[str | None]:
     return names if len(set(known)) == len(known) else [None] * len(names)
 
 
-def _placed(file: Any, raster: Raster) -> Raster:
-    """Coordinates and tags of an open file."""
+def _placed(file: Any, raster: Raster, window: Window | None = None) -> Raster:
+    """Coordinates and tags of an open file, or of a window of it."""
     transform = file.transform
     if file.crs is not None and not transform.is_identity:
         raster.crs = file.crs.to_string()
-        raster.bounds = tuple(file.bounds)
+        grid = Grid(raster.crs, tuple(transform)[:6], file.height, file.width)
+        raster.bounds = tuple(file.bounds) if window is None else grid.bounds(window)
         raster.spacing = (float(np.hypot(transform.b, transform.e)), float(np.hypot(transform.a, transform.d)))
         raster.tags["spacing_unit"] = file.crs.linear_units if file.crs.is_projected else "degree"
     raster.nodata = file.nodata
     return raster
 
 
-def _fill(raster: Raster, nodata: Sequence[float | None]) -> None:
-    """Pixels without a measurement take their band's median, so that -9999 or NaN never reach a mean or a loss; their share is noted."""
-    empty = 0
+def size_of(path: Path) -> tuple[int, int] | None:
+    """(height, width) that a raster's header tells; None for what rasterio does not open."""
+    try:
+        with quiet_rasterio().open(path) as file:
+            return file.height, file.width
+    except Exception:  # what is wrong with it is said when it is read
+        return None
+
+
+def _unmeasured(raster: Raster, nodata: Sequence[float | None]) -> list[np.ndarray]:
+    """(H, W) bool a band: pixels that are not finite or hold the file's nodata value."""
+    found = []
     for band, value in zip(raster.data, nodata, strict=True):
         missing = ~np.isfinite(band) if band.dtype.kind == "f" else np.zeros(band.shape, dtype=bool)
-        if value is not None and np.isfinite(value):
-            missing |= band == value
+        found.append(missing | (band == value) if value is not None and np.isfinite(value) else missing)
+    return found
+
+
+def fill(raster: Raster, unmeasured: Sequence[np.ndarray]) -> None:
+    """Pixels without a measurement take their band's median, so that -9999 or NaN never reach a mean or a loss; their share is noted."""
+    empty = 0
+    for band, missing in zip(raster.data, unmeasured, strict=True):
         if missing.any():
             band[missing] = np.median(band[~missing]) if not missing.all() else 0
             empty += int(missing.sum())

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelfree.domain import Default, Defaults, Fingerprint, Row, Sample
-from labelfree.errors import RecipeError
-from labelfree_satellite.sensors import SENSORS, Band, canonical, described, find_sensor, matched, rescaled, rgb_positions
+from labelfree.errors import DataError, RecipeError
+from labelfree_satellite.sensors import SENSORS, Band, Sensor, canonical, described, find_sensor, matched, rescaled, rgb_positions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from labelfree.views import Augmentation
     from labelfree_satellite.reader import Raster
+    from labelfree_satellite.scenes import Scene
 
+WHOLE = 2048 * 2048  # pixels; larger rasters are read window by window
+SMALL_FILE = 2**20  # bytes; no file so small is worth a look at its size
 READER = 1  # raise it when `read` returns something else for the same file: pools are made anew
 
 
@@ -26,6 +29,7 @@ class Satellite:
     """Images of the ground from above.
 
     Args: `bands`: names in stored order, where the files do not say, `-` for one to leave out. `sensor`: a name of `sensors.SENSORS`.
+    `resolution`: of the grid on which products in several files are read, in the unit of their coordinates; default the finest layer's.
     `unit`: what the stored numbers are, such as "reflectance × 10000"; it goes before the scale of file and sensor.
     Units of what is read: "reflectance" (thermal bands kelvin), "display" (8-bit pictures over 255, 16-bit ones over 65535),
     "stored" where nobody knows.
@@ -33,8 +37,11 @@ class Satellite:
 
     name = "satellite"
 
-    def __init__(self, bands: Sequence[str] | None = None, sensor: str | None = None, unit: str | None = None) -> None:
+    def __init__(
+        self, bands: Sequence[str] | None = None, sensor: str | None = None, unit: str | None = None, resolution: float | None = None
+    ) -> None:
         self.unit = _unit(unit) if unit else None
+        self.resolution = resolution
         self.sensor = find_sensor(sensor) if sensor else None
         if self.sensor and self.unit:
             self.sensor = rescaled(self.sensor, self.unit[1], 0.0)
@@ -44,28 +51,53 @@ class Satellite:
             raise RecipeError(f"data.bands: a name stands twice in {', '.join(named)}.")
 
     def settings(self) -> Mapping[str, Any]:
-        bands, unit = list(self.bands) if self.bands else None, list(self.unit) if self.unit else None
-        return {"domain": self.name, "bands": bands, "sensor": self.sensor.name if self.sensor else None, "unit": unit, "reader": READER}
+        return {
+            "domain": self.name,
+            "bands": list(self.bands) if self.bands else None,
+            "sensor": self.sensor.name if self.sensor else None,
+            "unit": list(self.unit) if self.unit else None,
+            "resolution": self.resolution,
+            "reader": READER,
+        }
 
     def files(self, root: Path) -> list[Path]:
+        """Rasters and pictures, and products (SAFE folders and zips, folders with a file a band), each as one."""
+        from labelfree_satellite.products import is_product
         from labelfree_satellite.reader import SUFFIXES
 
+        if root.is_dir() and is_product(root):
+            raise DataError(f"{root}: is one scene itself; give the folder that holds it.")
         found = []
         for folder, inside, names in os.walk(root, followlinks=True):
             inside[:] = [name for name in inside if not name.startswith((".", "__"))]
-            found += [Path(folder, name) for name in names if Path(name).suffix.lower() in SUFFIXES and not name.startswith(".")]
+            products = [name for name in inside if is_product(Path(folder, name))]
+            inside[:] = [name for name in inside if name not in products]
+            found += [Path(folder, name) for name in products]
+            files = [Path(folder, name) for name in names if not name.startswith(".")]
+            found += [file for file in files if file.suffix.lower() in SUFFIXES or (file.suffix.lower() == ".zip" and is_product(file))]
         return sorted(found)
+
+    def extent(self, row: Row) -> tuple[int, int] | None:
+        from labelfree_satellite.reader import PICTURES, size_of
+
+        if row.path.is_dir() or row.path.suffix.lower() == ".zip":
+            grid = self._scene(row.path).grid
+            return grid.height, grid.width
+        if row.path.suffix.lower() in PICTURES or not row.path.is_file() or row.path.stat().st_size < SMALL_FILE:
+            return None  # pictures have no cheap windows; small files need none
+        size = size_of(row.path)
+        return size if size and size[0] * size[1] > WHOLE else None
 
     def read(self, row: Row) -> Sample:
         import numpy as np
         import torch
 
-        from labelfree_satellite.reader import open_raster, selected
+        from labelfree_satellite.reader import selected
 
-        raster = open_raster(row.path)
-        names = [canonical(name, self.sensor) if name else None for name in raster.names]
+        raster, sensor = self._raster(row)
+        names = [canonical(name, sensor) if name else None for name in raster.names]
         kept, channels = selected(row.path, raster, self.bands, names)
-        scale, offset, unit = self._scale(raster, kept, channels)
+        scale, offset, unit = self._scale(raster, kept, channels, sensor)
         data = raster.data if kept == list(range(len(raster.data))) else np.ascontiguousarray(raster.data[kept])
         return Sample(
             data=torch.from_numpy(data),
@@ -81,7 +113,24 @@ class Satellite:
             tags=raster.tags,
         )
 
-    def _scale(self, raster: Raster, kept: list[int], channels: tuple[str, ...]) -> tuple[tuple[float, ...], tuple[float, ...], str]:
+    def _raster(self, row: Row) -> tuple[Raster, Sensor | None]:
+        """What the row names, and the sensor whose scale holds: the recipe's, else a product's own."""
+        from labelfree_satellite.reader import open_raster
+
+        if not row.path.is_dir() and row.path.suffix.lower() != ".zip":
+            return open_raster(row.path, row.window), self.sensor
+        scene = self._scene(row.path)
+        own = scene.product.sensor
+        return scene.raster(row.window), self.sensor or (find_sensor(own) if own else None)
+
+    def _scene(self, path: Path) -> Scene:
+        from labelfree_satellite.scenes import open_scene
+
+        return open_scene(path, self.resolution)
+
+    def _scale(
+        self, raster: Raster, kept: list[int], channels: tuple[str, ...], sensor: Sensor | None
+    ) -> tuple[tuple[float, ...], tuple[float, ...], str]:
         """Scale and offset a channel and the unit they lead to: the recipe's, else the file's, else the sensor's, else the dtype's."""
         import numpy as np
 
@@ -90,17 +139,17 @@ class Satellite:
             return (self.unit[1],) * n, (0.0,) * n, self.unit[0]
         if raster.scale and raster.offset:
             units = {raster.units[index] for index in kept}
-            unit = self.sensor.unit if self.sensor else (units.pop() if len(units) == 1 else "") or "stored"
+            unit = sensor.unit if sensor else (units.pop() if len(units) == 1 else "") or "stored"
             return tuple(raster.scale[index] for index in kept), tuple(raster.offset[index] for index in kept), unit
         integer = raster.data.dtype.kind in "ui"
-        if self.sensor and (self.sensor.unit == "display") == (raster.data.dtype == np.uint8):  # bytes are pictures, not reflectance
-            bands = [self.sensor.band(name) for name in channels]
+        if sensor and (sensor.unit == "display") == (raster.data.dtype == np.uint8):  # bytes are pictures, not reflectance
+            bands = [sensor.band(name) for name in channels]
             if not integer:  # a float raster was scaled by whoever wrote it
-                return (1.0,) * n, (0.0,) * n, self.sensor.unit
+                return (1.0,) * n, (0.0,) * n, sensor.unit
             if all(bands):
-                return tuple(band.scale for band in bands if band), tuple(band.offset for band in bands if band), self.sensor.unit
-            if self.sensor.uniform:
-                return (self.sensor.uniform[0],) * n, (self.sensor.uniform[1],) * n, self.sensor.unit
+                return tuple(band.scale for band in bands if band), tuple(band.offset for band in bands if band), sensor.unit
+            if sensor.uniform:
+                return (sensor.uniform[0],) * n, (sensor.uniform[1],) * n, sensor.unit
         if raster.picture and integer:
             return (1 / float(np.iinfo(raster.data.dtype).max),) * n, (0.0,) * n, "display"
         return (1.0,) * n, (0.0,) * n, "stored"

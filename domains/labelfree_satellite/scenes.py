@@ -4,51 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from labelfree.domain import Window
 from labelfree.errors import DataError
-from labelfree_satellite.products import Product
-from labelfree_satellite.reader import quiet_rasterio
+from labelfree_satellite.grids import Grid
+from labelfree_satellite.products import Product, find_product
+from labelfree_satellite.reader import Raster, fill, quiet_rasterio
 
 SCL_UNUSABLE = (0, 1, 3, 8, 9, 10)  # no data, saturated, cloud shadow, clouds of medium and high probability, cirrus (Sen2Cor's classes)
 QA_UNUSABLE = 0b11111  # fill, dilated cloud, cirrus, cloud, cloud shadow (Landsat Collection 2, QA_PIXEL)
 
 
-@dataclass(frozen=True)
-class Window:
-    """`top`, `left` pixel of the grid, and how many pixels follow."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-
-@dataclass(frozen=True)
-class Grid:
-    """What every layer is read on. `transform`: six numbers of the affine map from pixels to `crs`."""
-
-    crs: str
-    transform: tuple[float, float, float, float, float, float]
-    height: int
-    width: int
-
-    @property
-    def spacing(self) -> tuple[float, float]:
-        """Size of a pixel down and across, in the unit of the CRS."""
-        a, b, _, d, e, _ = self.transform
-        return float(np.hypot(b, e)), float(np.hypot(a, d))
-
-    def bounds(self, window: Window | None = None) -> tuple[float, float, float, float]:
-        """(left, bottom, right, top) of the grid, or of a window of it."""
-        at = window or Window(0, 0, self.height, self.width)
-        a, b, c, d, e, f = self.transform
-        corners = [(x, y) for x in (at.left, at.left + at.width) for y in (at.top, at.top + at.height)]
-        east, north = [a * x + b * y + c for x, y in corners], [d * x + e * y + f for x, y in corners]
-        return min(east), min(north), max(east), max(north)
+@lru_cache(maxsize=64)
+def open_scene(path: Path, resolution: float | None) -> Scene:
+    """The scene that a product is: looked for once, read many times. Raises DataError where the path is none."""
+    product = find_product(path)
+    if product is None:
+        raise DataError(f"{path}: is neither a SAFE nor a folder with a file a band of one scene; name the images in it instead.")
+    return Scene(product, resolution=resolution)
 
 
 class Scene:
@@ -101,6 +79,16 @@ class Scene:
             codes, _ = self._layer(self.product.mask, at, size, categories=True)
             valid &= ~(np.isin(codes, SCL_UNUSABLE) if self.product.mask_kind == "scl" else (codes & QA_UNUSABLE) > 0)
         return data, valid
+
+    def raster(self, window: Window | None = None) -> Raster:
+        """A window, default the whole, as the reader gives a file; clouds and gaps are filled as pixels without a measurement are."""
+        at = window or Window(0, 0, self.grid.height, self.grid.width)
+        data, valid = self.read(at)
+        found = Raster(data, list(self.bands), crs=self.grid.crs, bounds=self.grid.bounds(at), spacing=self.grid.spacing)
+        fill(found, [~valid] * len(data))
+        told = {"date": self.product.date, "tile": self.product.tile}
+        found.tags.update({key: value for key, value in told.items() if value})
+        return found
 
     def _layer(self, source: str, at: Window, size: tuple[int, int], categories: bool) -> tuple[np.ndarray, np.ndarray]:
         """One layer on the grid, and where it has been measured."""

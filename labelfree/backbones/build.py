@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ from torch import Tensor
 from labelfree.backbones.base import Backbone
 from labelfree.backbones.imagenet import RGB, imagenet_state, load_fitted, stem_key
 from labelfree.errors import DataError, RecipeError
-from labelfree.training.files import read_json
 
 TRANSFORMERS = ("vit_", "deit", "eva")
 REFUSED = {"features_only", "patch_drop_rate", "num_classes", "in_chans", "pretrained"}
@@ -54,7 +54,7 @@ def _known_channels(path: Path, wide: int) -> tuple[str, ...] | None:
     """What the `wide` channels of a weight file are: its card says so; three are taken for colours."""
     card = path.with_suffix(".json")
     if card.is_file():
-        return tuple(read_json(card)["channels"])
+        return tuple(json.loads(card.read_text(encoding="utf-8"))["channels"])
     return RGB if wide == len(RGB) else None
 
 

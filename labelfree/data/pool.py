@@ -26,6 +26,7 @@ __all__ = ["Pool", "build_pool", "read_sample"]
 
 Reader = Callable[[Row], Sample]
 PROBE = 64  # images looked at before the plan is made
+MOST_EMPTY = 0.5  # of a window; beyond, clouds and gaps say more than the ground
 
 
 def build_pool(
@@ -108,6 +109,10 @@ class _Read:
     entries: tuple[np.ndarray, ...] = ()
 
 
+class _Empty:
+    """A window of a scene that clouds and gaps cover: left out, and no fault."""
+
+
 class _Changed(Exception):
     """An image does not fit the plan that the probe suggested; the build starts again with a wider one."""
 
@@ -171,6 +176,7 @@ class _Build:
     def _write(self, cut: Cut, rows: list[Row]) -> dict[str, Any]:
         self.faults.skipped.clear()
         kept: list[str] = []
+        empty = 0
         whole = cut.tile is None and self.tile == "auto" and self.kind.dims == 2
         with StoreWriter(self.folder) as store:
             results = in_order(lambda row: self._decode(row, cut), rows, self.workers)
@@ -181,14 +187,21 @@ class _Build:
                 if isinstance(result, DataError):
                     self.faults.add(row.id, result)
                     continue
+                if isinstance(result, _Empty):
+                    empty += 1
+                    continue
                 if whole and result.shape != self.shapes[0]:
                     self.shapes.append(result.shape)
                     raise _Changed(f"{row.id} is {_by(result.shape)}, others {_by(self.shapes[0])}: tiles of one size are cut from all.")
                 assert result.facts is not None
                 store.append(result.facts, result.entries)
                 kept.append(row.id)
+            if not kept and not self.faults.skipped:
+                raise DataError(f"Clouds or gaps cover more than {MOST_EMPTY:.0%} of each of {empty} windows; give other scenes.")
             if not kept:
                 raise DataError(f"No image could be read; the first: {self.faults.skipped[0][1]}")
+            if empty:
+                self.say.say(f"{empty:,} windows are left out: clouds or gaps cover more than {MOST_EMPTY:.0%} of each.")
             kind = self.kind
             stored = ((1.0,) * len(kind.channels), (0.0,) * len(kind.channels)) if kind.physical else (kind.scale, kind.offset)
             meta = {"channels": kind.channels, "unit": kind.unit, "scale": stored[0], "offset": stored[1], "tile": cut.tile, "ids": kept}
@@ -197,11 +210,13 @@ class _Build:
             self.say.say(f"{len(self.faults.skipped)} images could not be read and were skipped; the first: {self.faults.skipped[0][1]}")
         return intact(self.folder) or _unreadable(self.folder)
 
-    def _decode(self, row: Row, cut: Cut) -> _Read | DataError | _Changed:
+    def _decode(self, row: Row, cut: Cut) -> _Read | DataError | _Changed | _Empty:
         """Read, compare with the others, cut. Runs in a worker thread."""
         sample = read_sample(self.read, row)
         if isinstance(sample, DataError):
             return sample
+        if row.window and float(sample.tags.get("nodata_share", 0)) > MOST_EMPTY:
+            return _Empty()
         kind, pixels = _kind(sample), sample.data.numpy()
         fault = _differs(row, kind, self.kind)
         if fault:

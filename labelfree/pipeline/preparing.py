@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from labelfree.data.leaks import LeakReport, guard, near_groups, witnesses
 from labelfree.data.manifest import Manifest, load_manifest
 from labelfree.data.pool import Pool, build_pool
 from labelfree.data.splits import Roles, assign_roles
+from labelfree.data.windows import in_windows
 from labelfree.domain import Domain, Fingerprint, Row, Sample, find_domain
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.folder import RunFolder
@@ -60,7 +61,7 @@ def reader_settings(recipe: Recipe) -> dict[str, Any]:
     """`bands`, `sensor` and `unit` as the domain is told of them."""
     card = effective_card(recipe.data)
     settings = dict(card.settings) if card else {"bands": None, "sensor": None, "unit": None}
-    own = {"bands": recipe.data.bands, "sensor": recipe.data.sensor, "unit": recipe.data.unit}
+    own = {key: getattr(recipe.data, key) for key in ("bands", "sensor", "unit", "resolution")}
     return {**settings, **{k: v for k, v in own.items() if v is not None}}
 
 
@@ -71,6 +72,9 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     """
     domain, card = domain_for(recipe)
     manifest = manifest or load_manifest(recipe.data, domain)
+    if manifest.read is None:
+        side = None if recipe.pool.tile == "auto" else recipe.pool.tile
+        manifest = replace(manifest, rows=in_windows(manifest.rows, domain.extent, side))
     for note in manifest.notes:
         say.say(note)
     read = manifest.read or domain.read

@@ -29,6 +29,9 @@ class PillowDomain:
         bands = len(pixels)
         return Sample(torch.from_numpy(pixels.copy()), NAMES[bands], (1 / 255,) * bands, (0.0,) * bands, "relative")
 
+    def extent(self, row: Row) -> tuple[int, int] | None:
+        return None
+
     def settings(self) -> dict[str, str]:
         return {"reader": "pillow"}
 

@@ -7,11 +7,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from labelfree_satellite import Satellite
 from labelfree_satellite.products import Product, find_product
-from labelfree_satellite.scenes import Scene, Window
+from labelfree_satellite.scenes import Scene
 
+from labelfree.data.pool import build_pool
+from labelfree.data.windows import in_windows
+from labelfree.domain import Row, Window
 from labelfree.errors import DataError
+from labelfree.progress import Silent
+from tests.satellite.files import write_tif
 from tests.satellite.safe import METRES, landsat, layer, safe, zipped
+
+
+class Told(Silent):
+    """Keeps what a person would have been told."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
 
 
 @pytest.mark.parametrize("level", ["L1C", "L2A"])
@@ -111,3 +127,49 @@ def test_faults_are_one_sentence(tmp_path: Path) -> None:
         find_product(tmp_path / "broken.zip")
     with pytest.raises(DataError, match=r"no band B99; it holds B02"):
         Scene(Product(tmp_path, {"B02": "x"}), ["B99"])
+
+
+def test_the_domain_reads_products_as_images(tmp_path: Path) -> None:
+    path = safe(tmp_path / "data")
+    landsat(tmp_path / "data")
+    zipped(safe(tmp_path / "elsewhere", "L1C", offset=False)).rename(tmp_path / "data" / "b.zip")
+    domain = Satellite(resolution=20)
+    files = domain.files(tmp_path / "data")
+    assert [file.suffix for file in files] == ["", ".SAFE", ".zip"]
+    sample = domain.read(Row("s", path, window=Window(10, 40, 16, 20)))
+    assert sample.data.shape == (8, 16, 20) and sample.unit == "reflectance" and sample.channels == tuple(sorted(METRES))
+    assert sample.bounds == (600_800, 5_399_480, 601_200, 5_399_800) and sample.spacing == (20, 20)
+    assert float(sample.physical()[sample.channels.index("B04")].mean()) == pytest.approx(0.13 - 0.1)  # offset of baseline 04.00
+    assert (sample.tags["date"], sample.tags["tile"]) == ("2022-06-05", "32UQD") and "nodata_share" not in sample.tags
+    old = domain.read(Row("z", files[2], window=Window(0, 0, 8, 8)))
+    assert float(old.physical()[old.channels.index("B04")].mean()) == pytest.approx(0.13)  # none before
+    assert domain.extent(Row("s", path)) == (60, 60)
+    with pytest.raises(DataError, match=r"SAFE: is one scene itself; give the folder that holds it"):
+        domain.files(path)
+    named = Satellite(bands=["red", "green", "blue"], sensor="sentinel-2-l2a")
+    assert named.read(Row("s", path, window=Window(0, 0, 8, 8))).channels == ("B04", "B03", "B02")
+
+
+def test_a_pool_of_scenes_holds_cloudless_windows(tmp_path: Path) -> None:
+    path = safe(tmp_path / "data")
+    domain, told = Satellite(), Told()
+    rows = in_windows([Row("s.SAFE", path)], domain.extent, 30)
+    assert len(rows) == 16
+    pool = build_pool(rows, domain.read, domain.settings(), tmp_path / "pool", say=told, tile=None)
+    assert len(pool) == 12 and pool.uniform and pool.channels == tuple(sorted(METRES))  # a quarter is cloud
+    assert any(line.startswith("4 windows are left out: clouds or gaps cover more than 50%") for line in told.lines)
+    assert len(pool.places()) == 12 and len({place.bounds for place in pool.places().values()}) == 12
+    cloudy = [row for row in rows if row.window and row.window.top < 60 and row.window.left < 60]
+    with pytest.raises(DataError, match="Clouds or gaps cover more than 50% of each of 4 windows; give other scenes"):
+        build_pool(cloudy, domain.read, {}, tmp_path / "none", say=told)
+
+
+def test_a_large_geotiff_is_read_window_by_window(tmp_path: Path) -> None:
+    data = np.random.default_rng(0).integers(0, 10_000, (3, 2100, 2100), dtype=np.uint16)
+    path = write_tif(tmp_path / "large.tif", data, tiled=True)
+    domain = Satellite()
+    assert domain.extent(Row("large", path)) == (2100, 2100)
+    part = domain.read(Row("large", path, window=Window(100, 2000, 50, 100)))
+    np.testing.assert_array_equal(part.data.numpy(), data[:, 100:150, 2000:])
+    assert part.bounds == (500_000 + 20_000, 5_300_000 - 1500, 500_000 + 21_000, 5_300_000 - 1000)
+    assert domain.extent(Row("small", write_tif(tmp_path / "small.tif", data[:, :100, :100].copy()))) is None

@@ -1,0 +1,32 @@
+"""Pixels on the ground: a coordinate system, an affine map and a size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from labelfree.domain import Window
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What every layer is read on. `transform`: six numbers of the affine map from pixels to `crs`."""
+
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+    height: int
+    width: int
+
+    @property
+    def spacing(self) -> tuple[float, float]:
+        """Size of a pixel down and across, in the unit of the CRS."""
+        a, b, _, d, e, _ = self.transform
+        return math.hypot(b, e), math.hypot(a, d)
+
+    def bounds(self, window: Window | None = None) -> tuple[float, float, float, float]:
+        """(left, bottom, right, top) of the grid, or of a window of it."""
+        at = window or Window(0, 0, self.height, self.width)
+        a, b, c, d, e, f = self.transform
+        corners = [(x, y) for x in (at.left, at.left + at.width) for y in (at.top, at.top + at.height)]
+        east, north = [a * x + b * y + c for x, y in corners], [d * x + e * y + f for x, y in corners]
+        return min(east), min(north), max(east), max(north)

@@ -1,0 +1,39 @@
+"""Rows of scenes become rows of windows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelfree.data.windows import glance, in_windows
+from labelfree.domain import Row, Window
+
+SCENE = Row("a/scene.tif", Path("a/scene.tif"))
+
+
+@given(height=st.integers(1, 5000), width=st.integers(1, 5000), side=st.integers(16, 512))
+def test_windows_lie_inside_and_reach_every_edge(height: int, width: int, side: int) -> None:
+    found = in_windows([SCENE], lambda _: (height, width), side)
+    windows = [row.window for row in found if row.window]
+    assert len(windows) == len(found) == len({row.id for row in found})
+    assert all(w.top >= 0 and w.left >= 0 and w.top + w.height <= height and w.left + w.width <= width for w in windows)
+    assert len({(w.height, w.width) for w in windows}) == 1
+    if min(height, width) >= 2 * side:
+        assert min(w.top for w in windows) == 0 and max(w.top + w.height for w in windows) == height
+        assert min(w.left for w in windows) == 0 and max(w.left + w.width for w in windows) == width
+
+
+def test_a_window_belongs_to_its_scene_and_other_rows_stay() -> None:
+    labelled, small = replace(SCENE, id="b", label="water"), replace(SCENE, id="c")
+    found = in_windows([SCENE, labelled, small], lambda row: None if row.id == "c" else (512, 300), 256)
+    assert [row.id for row in found] == ["a/scene.tif#0,22,256x256", "a/scene.tif#256,22,256x256", "b", "c"]
+    assert [row.group for row in found] == ["a/scene.tif", "a/scene.tif", None, None]
+    assert in_windows([replace(SCENE, group="march")], lambda _: (512, 512))[0].group == "march"
+
+
+def test_a_glance_is_the_middle() -> None:
+    assert glance(SCENE, lambda _: (1000, 800)).window == Window(372, 272, 256, 256)
+    assert glance(SCENE, lambda _: None) is SCENE
