@@ -32,6 +32,14 @@ class Window(NamedTuple):
     width: int
 
 
+class LabelFields(NamedTuple):
+    """Fields of a vector file: the class, and the date (None: not asked). `chip`: side of chips in pixels, None: from the shapes."""
+
+    label: str | None
+    date: str | None = None
+    chip: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of a manifest: where an image is and what is known of it.
@@ -142,6 +150,14 @@ class Domain(Protocol):
 
     def files(self, root: Path) -> list[Path]:
         """The files under `root` that this domain reads, sorted."""
+        ...
+
+    def shapes(self, file: Path, fields: LabelFields, images: Sequence[Row]) -> tuple[list[Row], list[str]] | None:
+        """Rows for a vector file over `images`, and sentences for the log; None where it is no vector file.
+
+        A labelled row for each shape, and unlabelled ones for windows of the images of the same size. Raises `DataError` naming file and
+        field.
+        """
         ...
 
     def rgb(self, channels: Sequence[str]) -> tuple[int, int, int] | None:

@@ -46,13 +46,16 @@ class Data(Section):
 
     card: str | None = Field(None, description="name of a data card, or a path to one")
     root: AnyPath | None = Field(None, description="folder of the images; alone, it is your own folder and replaces the card")
-    labels: AnyPath | None = Field(None, description="CSV or Parquet with `path`, `label` and optionally `group`, `split`")
+    labels: AnyPath | None = Field(None, description="CSV or Parquet with `path`, `label`, optionally `group`, `split`; or a vector file")
     bands: list[str] | None = Field(None, description="channel names in stored order, where the files do not say")
     sensor: str | None = Field(None, description="sensor whose scale and wavelengths apply, e.g. sentinel-2-l1c")
     resolution: PositiveFloat | None = Field(
         None, description="pixel size of the grid on which scenes in several files are read, in the unit of their coordinates"
     )
     unit: str | None = Field(None, description="unit of the stored numbers, where neither file, card nor sensor says")
+    label_field: str | None = Field(None, description="field of a vector file (GeoPackage, Shapefile, GeoJSON) that holds the class")
+    date_field: str | None = Field(None, description="field of a vector file that holds a date; the scene nearest to it is taken")
+    chip: PositiveInt | None = Field(None, description="side in pixels of the chip for each shape; default: what nine in ten need")
     holdout: Fraction | Auto = Field(
         "auto",
         description="share of labelled groups set aside as test where no split is given; "

@@ -23,6 +23,12 @@ class Grid:
         a, b, _, d, e, _ = self.transform
         return math.hypot(b, e), math.hypot(a, d)
 
+    def pixel(self, x: float, y: float) -> tuple[float, float]:
+        """(column, row) of a point of the CRS, in pixels from the grid's upper left corner."""
+        a, b, c, d, e, f = self.transform
+        shear = a * e - b * d
+        return (e * (x - c) - b * (y - f)) / shear, (a * (y - f) - d * (x - c)) / shear
+
     def bounds(self, window: Window | None = None) -> tuple[float, float, float, float]:
         """(left, bottom, right, top) of the grid, or of a window of it."""
         at = window or Window(0, 0, self.height, self.width)

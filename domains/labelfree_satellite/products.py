@@ -90,7 +90,7 @@ def _safe(path: Path, files: dict[str, str], read: Callable[[str], bytes]) -> Pr
     level = "l2a" if "L2A" in (metadata or path.name).upper() else "l1c"
     offset = "-n0400" if facts.get("offset") else ""
     tile = next((found[1] for name in images if (found := re.search(r"(?:^|[/_])T(\d{2}[A-Z]{3})(?:_|/)", name))), None)
-    date = facts.get("date") or _date(path.name)
+    date = facts.get("date") or date_in(path.name)
     bands = {key: source for key, (_, source) in sorted(layers.items())}
     return Product(path, bands, scl[1] if scl else None, "scl" if scl else "", f"sentinel-2-{level}{offset}", date, tile)
 
@@ -134,7 +134,7 @@ def _band_files(path: Path) -> Product | None:
         return None
     prefix = next(iter(prefixes))
     sensor, tile = _landsat(prefix)
-    date = _date(re.sub(r"^L\w\d\d_", "", prefix)) or _date(path.name)
+    date = date_in(re.sub(r"^L\w\d\d_", "", prefix)) or date_in(path.name)
     return Product(path, layers, mask[0] if mask else None, mask[1] if mask else "", sensor, date, tile)
 
 
@@ -152,7 +152,7 @@ def _landsat(prefix: str) -> tuple[str | None, str | None]:
     return (f"landsat-8-9-l{found[2]}", found[3]) if found else (None, None)
 
 
-def _date(text: str) -> str | None:
+def date_in(text: str) -> str | None:
     """The first date in a name: 20200605 or 2020-06-05."""
     found = re.search(r"(?<!\d)((?:19|20)\d\d)-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])(?!\d)", text)
     return "-".join(found.groups()) if found else None

@@ -149,12 +149,23 @@ def _placed(file: Any, raster: Raster, window: Window | None = None) -> Raster:
     return raster
 
 
+def grid_of(path: Path) -> Grid | None:
+    """Where a raster's pixels lie, as its header tells; None without coordinates, and for what rasterio does not open."""
+    try:
+        with quiet_rasterio().open(path) as file:
+            if file.crs is None or file.transform.is_identity:
+                return None
+            return Grid(file.crs.to_string(), tuple(file.transform)[:6], file.height, file.width)
+    except Exception:  # what is wrong with it is said when it is read
+        return None
+
+
 def size_of(path: Path) -> tuple[int, int] | None:
     """(height, width) that a raster's header tells; None for what rasterio does not open."""
     try:
         with quiet_rasterio().open(path) as file:
             return file.height, file.width
-    except Exception:  # what is wrong with it is said when it is read
+    except Exception:
         return None
 
 

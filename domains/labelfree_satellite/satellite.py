@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labelfree.domain import Default, Defaults, Fingerprint, Row, Sample
+from labelfree.domain import Default, Defaults, Fingerprint, LabelFields, Row, Sample
 from labelfree.errors import DataError, RecipeError
 from labelfree_satellite.sensors import SENSORS, Band, Sensor, canonical, described, find_sensor, matched, rescaled, rgb_positions
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from labelfree.views import Augmentation
+    from labelfree_satellite.polygons import Footprint
     from labelfree_satellite.reader import Raster
     from labelfree_satellite.scenes import Scene
 
@@ -112,6 +113,25 @@ class Satellite:
             source=row.id,
             tags=raster.tags,
         )
+
+    def shapes(self, file: Path, fields: LabelFields, images: Sequence[Row]) -> tuple[list[Row], list[str]] | None:
+        from labelfree_satellite.polygons import SUFFIXES, chips
+
+        if file.suffix.lower() not in SUFFIXES:
+            return None
+        return chips(file, fields, [found for row in images if (found := self._footprint(row)) is not None])
+
+    def _footprint(self, row: Row) -> Footprint | None:
+        """Where an image lies; None without coordinates."""
+        from labelfree_satellite.polygons import Footprint
+        from labelfree_satellite.products import date_in
+        from labelfree_satellite.reader import grid_of
+
+        if row.path.is_dir() or row.path.suffix.lower() == ".zip":
+            scene = self._scene(row.path)
+            return Footprint(row, scene.grid, scene.product.date, scene.measured)
+        grid = grid_of(row.path)
+        return None if grid is None else Footprint(row, grid, date_in(row.path.stem) or date_in(row.path.parent.name), lambda _: 1.0)
 
     def _raster(self, row: Row) -> tuple[Raster, Sensor | None]:
         """What the row names, and the sensor whose scale holds: the recipe's, else a product's own."""

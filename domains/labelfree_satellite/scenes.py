@@ -71,14 +71,22 @@ class Scene:
         at = window or Window(0, 0, self.grid.height, self.grid.width)
         size = shape or (at.height, at.width)
         data = np.empty((len(self.bands), *size), dtype=self.dtype)
-        valid = np.ones(size, dtype=bool)
+        valid = self._clear(at, size)
         for number, band in enumerate(self.bands):
             data[number], there = self._layer(self.product.layers[band], at, size, categories=False)
             valid &= there
-        if self.product.mask:
-            codes, _ = self._layer(self.product.mask, at, size, categories=True)
-            valid &= ~(np.isin(codes, SCL_UNUSABLE) if self.product.mask_kind == "scl" else (codes & QA_UNUSABLE) > 0)
         return data, valid
+
+    def measured(self, window: Window) -> float:
+        """Share of a window without clouds, by the product's mask alone; 1 where it has none."""
+        return float(self._clear(window, (window.height, window.width)).mean())
+
+    def _clear(self, at: Window, size: tuple[int, int]) -> np.ndarray:
+        """(h, w) bool: no cloud, shadow or gap by the product's mask."""
+        if not self.product.mask:
+            return np.ones(size, dtype=bool)
+        codes, _ = self._layer(self.product.mask, at, size, categories=True)
+        return ~(np.isin(codes, SCL_UNUSABLE) if self.product.mask_kind == "scl" else (codes & QA_UNUSABLE) > 0)
 
     def raster(self, window: Window | None = None) -> Raster:
         """A window, default the whole, as the reader gives a file; clouds and gaps are filled as pixels without a measurement are."""

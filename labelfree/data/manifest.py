@@ -13,7 +13,7 @@ from typing import Any
 from labelfree.data.cards import Card, effective_card
 from labelfree.data.folders import generated_root, rows_of_folder
 from labelfree.data.labels import Record, read_table
-from labelfree.domain import Domain, Row, Sample
+from labelfree.domain import Domain, LabelFields, Row, Sample
 from labelfree.errors import DataError
 from labelfree.recipe import Data
 
@@ -68,7 +68,7 @@ def load_manifest(data: Data, domain: Domain) -> Manifest:
     root = _root(data, card, domain)
     name = card.name if card else root.resolve().name or "data"
     if data.labels is not None:
-        return _from_labels(data.labels, root, name, domain)
+        return _from_labels(data, data.labels, root, name, domain)
     if (root / SPLITS_FILE).is_file():
         return _from_table(root / SPLITS_FILE, root, name, inside=card is not None)
     return _from_folder(root, name, domain)
@@ -170,15 +170,18 @@ def _from_table(table: Path, root: Path, name: str, inside: bool) -> Manifest:
     return _manifest(rows, root, name, notes=notes)
 
 
-def _from_labels(labels: Path, root: Path, name: str, domain: Domain) -> Manifest:
-    """The table's rows, and every other image under the root as an unlabelled row."""
+def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain) -> Manifest:
+    """The table's rows, or those of a vector file's shapes, and every other image under the root as an unlabelled row."""
     table = labels.expanduser()
     if not table.exists():
         raise DataError(f"data.labels: {table} does not exist (a relative path is also looked for in data.root, here {root}).")
+    images = [Row(path.relative_to(root).as_posix(), path) for path in domain.files(root)]
+    shapes = domain.shapes(table, LabelFields(data.label_field, data.date_field, data.chip), images)
+    if shapes is not None:
+        return _manifest(shapes[0], root, name, notes=shapes[1])
     rows, notes = _located(read_table(table), table, root, inside=False)
     listed = {_same_file(Path(name)) for row in rows for name in (row.path, row.mask, row.boxes) if name}  # a mask is no image
-    rest = [path for path in domain.files(root) if _same_file(path) not in listed]
-    rows += [Row(path.relative_to(root).as_posix(), path) for path in rest]
+    rows += [row for row in images if _same_file(row.path) not in listed]
     return _manifest(rows, root, name, notes=notes)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
-from labelfree.domain import Row, Sample
+from labelfree.domain import LabelFields, Row, Sample
 from labelfree.errors import DataError
 
 SUFFIXES = {".png", ".jpg", ".jpeg"}
@@ -30,6 +31,9 @@ class PillowDomain:
         return Sample(torch.from_numpy(pixels.copy()), NAMES[bands], (1 / 255,) * bands, (0.0,) * bands, "relative")
 
     def extent(self, row: Row) -> tuple[int, int] | None:
+        return None
+
+    def shapes(self, file: Path, fields: LabelFields, images: Sequence[Row]) -> None:
         return None
 
     def settings(self) -> dict[str, str]:

@@ -1,0 +1,131 @@
+"""Polygons with a class (GeoPackage, Shapefile, GeoJSON) become chips: windows of the scenes that cover them, nearest in date."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelfree.data.windows import in_windows
+from labelfree.domain import LabelFields, Row, Window
+from labelfree.errors import DataError
+from labelfree_satellite.grids import Grid
+
+SUFFIXES = {".gpkg", ".shp", ".geojson", ".fgb"}
+STRIDE, SMALLEST, LARGEST = 32, 32, 256  # sides of chips in pixels: whole strides of a network
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Where a scene lies and when it was taken. `measured`: share of a window without clouds and gaps."""
+
+    row: Row
+    grid: Grid
+    date: str | None
+    measured: Callable[[Window], float]
+
+
+def chips(file: Path, fields: LabelFields, scenes: Sequence[Footprint]) -> tuple[list[Row], list[str]]:
+    """A labelled row for each polygon that a scene covers, unlabelled ones for windows of the same size, and sentences for the log.
+
+    With `fields.date` the scene nearest in date is taken, a cloudless one first; without, the first by name. A chip is as wide as the
+    larger part of the polygons need, or `fields.chip` pixels, the same for all.
+    Raises DataError naming file and field for what is missing.
+    """
+    frame = _read(file, fields)
+    placed = [(scene, _bounds(frame, scene.grid.crs)) for scene in scenes]
+    covering = [[scene for scene, bounds in placed if _covers(scene.grid, bounds[i])] for i in range(len(frame))]
+    bounds = {scene.row.id: found for scene, found in placed}
+    side = fields.chip or _side([(scene.grid, bounds[scene.row.id][i]) for i, there in enumerate(covering) for scene in there[:1]])
+    rows = []
+    for number, there in enumerate(covering):
+        when = None if fields.date is None else _day(file, fields.date, number, frame[fields.date].iloc[number])
+        nearest = sorted(there, key=lambda scene: (_apart(scene.date, when), scene.row.id))
+        windows = [(scene, _window(scene.grid, bounds[scene.row.id][number], side)) for scene in nearest]
+        chosen = next((pair for pair in windows if pair[0].measured(pair[1]) > 0.5), windows[0] if windows else None)
+        if chosen is not None:
+            scene, window = chosen
+            rows.append(replace(scene.row, id=f"{file.name}#{number}", label=str(frame[fields.label].iloc[number]), window=window))
+    if not rows:
+        raise DataError(f"{file}: none of its {len(frame)} polygons lies in any of {len(scenes)} scenes; check the coordinate systems.")
+    notes = [f"{file.name}: {len(rows)} polygons of {len({row.label for row in rows})} classes became chips of {side} pixels."]
+    if lost := len(frame) - len(rows):
+        notes.append(f"{file.name}: {lost} polygons lie in no scene and are left out.")
+    sizes = {scene.row.id: (scene.grid.height, scene.grid.width) for scene in scenes}
+    return [*rows, *in_windows([scene.row for scene in scenes], lambda row: sizes[row.id], side)], notes
+
+
+def _read(file: Path, fields: LabelFields) -> Any:
+    """The table of polygons whose class is known."""
+    try:
+        import geopandas
+    except ImportError as error:
+        raise DataError(f"{file}: geopandas is needed to read it; pip install 'labelfree[satellite]'.") from error
+    try:
+        frame = geopandas.read_file(file)
+    except Exception as error:  # drivers raise whatever they like at broken files
+        raise DataError(f"{file}: cannot be read as vector data ({str(error).splitlines()[0]}).") from error
+    if fields.label is None:
+        raise DataError(f"{file}: say which field holds the class: data.label_field=… ({', '.join(map(str, frame.columns[:-1]))}).")
+    for key, name in (("label_field", fields.label), ("date_field", fields.date)):
+        if name is not None and name not in frame.columns:
+            near = difflib.get_close_matches(name, list(frame.columns), 1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(map(str, frame.columns[:-1]))}."
+            raise DataError(f"data.{key}: {file.name} has no field {name!r}; {hint}")
+    if frame.crs is None:
+        raise DataError(f"{file}: has no coordinate system; save it with one (a Shapefile needs its .prj).")
+    usable = frame.geometry.notna() & ~frame.geometry.is_empty & frame[fields.label].notna()
+    if not usable.any():
+        raise DataError(f"{file}: no feature has a shape and a value of {fields.label}.")
+    return frame[usable].reset_index(drop=True)
+
+
+def _bounds(frame: Any, crs: str) -> np.ndarray:
+    """(n, 4) left, bottom, right, top in `crs`."""
+    return np.asarray(frame.geometry.to_crs(crs).bounds, dtype=np.float64)
+
+
+def _covers(grid: Grid, box: np.ndarray) -> bool:
+    left, bottom, right, top = grid.bounds()
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return bool(left <= x <= right and bottom <= y <= top)
+
+
+def _side(placed: Sequence[tuple[Grid, np.ndarray]]) -> int:
+    """Pixels that nine polygons in ten fit into, in whole strides."""
+    extents = [max((box[3] - box[1]) / grid.spacing[0], (box[2] - box[0]) / grid.spacing[1]) for grid, box in placed]
+    wanted = float(np.quantile(extents, 0.9)) if extents else SMALLEST
+    return int(min(LARGEST, max(SMALLEST, math.ceil(wanted / STRIDE) * STRIDE)))
+
+
+def _window(grid: Grid, box: np.ndarray, side: int) -> Window:
+    """The square of `side` pixels around the middle of a box, moved to lie inside."""
+    column, row = grid.pixel((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+    height, width = min(side, grid.height), min(side, grid.width)
+    top = min(max(0, round(row - height / 2)), grid.height - height)
+    left = min(max(0, round(column - width / 2)), grid.width - width)
+    return Window(top, left, height, width)
+
+
+def _day(file: Path, field: str, number: int, value: Any) -> date | None:
+    """The day that a cell names; None where it is empty."""
+    text = str(value)[:10]
+    if text in ("None", "NaT", "nan", ""):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise DataError(f"{file.name} feature {number + 1}: {field} is {value!r}; write dates as 2022-06-05.") from error
+
+
+def _apart(taken: str | None, when: date | None) -> float:
+    """Days between a scene and a polygon; scenes without a date come last."""
+    if when is None:
+        return 0.0
+    return abs((date.fromisoformat(taken) - when).days) if taken else math.inf

@@ -1,0 +1,115 @@
+"""Polygons of a vector file become chips of the scenes that cover them, nearest in date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pytest
+from labelfree_satellite import Satellite
+
+from labelfree.data.manifest import load_manifest
+from labelfree.domain import LabelFields, Row
+from labelfree.errors import DataError
+from labelfree.recipe import Data
+from tests.satellite.files import write_tif
+from tests.satellite.safe import safe
+
+LEFT, TOP = 500_000, 5_300_000  # upper left corner of the scenes, 10 m a pixel
+CLASSES = ("maize", "wheat", "meadow")
+DATES = ("20220401", "20220701")
+
+
+def square(column: int, row: int, side: int) -> object:
+    """A square of `side` pixels whose upper left pixel is (column, row)."""
+    from shapely.geometry import box
+
+    return box(LEFT + 10 * column, TOP - 10 * (row + side), LEFT + 10 * (column + side), TOP - 10 * row)
+
+
+def fields(folder: Path, suffix: str = ".gpkg", crs: int = 4326, **columns: object) -> Path:
+    """Twelve fields of 20 pixels in a 4 x 3 pattern, three classes, in longitude and latitude unless told otherwise."""
+    shapes = [square(20 + 70 * i, 20 + 70 * j, 20) for j in range(3) for i in range(4)]
+    table = {"crop": [CLASSES[n % 3] for n in range(12)], "seen": [("2022-04-10", "2022-06-20")[n // 6] for n in range(12)], **columns}
+    frame = geopandas.GeoDataFrame(table, geometry=shapes, crs=32632).to_crs(crs)
+    frame.to_file(folder / f"fields{suffix}")
+    return folder / f"fields{suffix}"
+
+
+@pytest.fixture
+def scenes(tmp_path: Path) -> Path:
+    """One place on two dates, 300 pixels a side, each pixel its own number."""
+    for number, day in enumerate(DATES):
+        ramp = (np.arange(300 * 300).reshape(1, 300, 300) // 2 + 10_000 * number).astype(np.uint16)
+        write_tif(tmp_path / f"tile_{day}.tif", np.repeat(ramp, 3, axis=0), names=("blue", "green", "red"))
+    return tmp_path
+
+
+def rows_of(scenes: Path, file: Path, **data: object) -> tuple[list[Row], list[Row], tuple[str, ...]]:
+    manifest = load_manifest(Data(root=scenes, labels=file, **data), Satellite())  # type: ignore[arg-type]
+    return [row for row in manifest.rows if row.label], [row for row in manifest.rows if not row.label], manifest.notes
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".shp"])
+def test_chips_lie_on_their_polygons_on_the_nearest_date(scenes: Path, suffix: str) -> None:
+    labelled, rest, notes = rows_of(scenes, fields(scenes, suffix), label_field="crop", date_field="seen")
+    assert [row.label for row in labelled] == [CLASSES[n % 3] for n in range(12)]
+    assert [row.path.stem for row in labelled] == ["tile_20220401"] * 6 + ["tile_20220701"] * 6
+    for number, row in enumerate(labelled):
+        i, j = number % 4, number // 4
+        assert row.window == (14 + 70 * j, 14 + 70 * i, 32, 32)  # a chip of 32 pixels around a field of 20
+        assert Satellite().read(row).data.shape == (3, 32, 32)
+    assert {row.window[2:] for row in rest if row.window} == {(32, 32)} and {row.path.stem for row in rest} == {f"tile_{d}" for d in DATES}
+    assert notes == (f"fields{suffix}: 12 polygons of 3 classes became chips of 32 pixels.",)
+
+
+def test_size_of_chips_follows_the_polygons_or_the_recipe(scenes: Path) -> None:
+    assert rows_of(scenes, fields(scenes), label_field="crop", chip=64)[0][0].window == (0, 0, 64, 64)  # moved to lie inside
+    wide = geopandas.GeoDataFrame({"crop": ["a"]}, geometry=[square(50, 50, 90)], crs=32632)
+    wide.to_file(scenes / "wide.gpkg")
+    assert rows_of(scenes, scenes / "wide.gpkg", label_field="crop")[0][0].window == (47, 47, 96, 96)
+
+
+def test_polygons_outside_are_left_out_and_counted(scenes: Path) -> None:
+    shapes = [square(20, 20, 20), square(5000, 20, 20)]
+    geopandas.GeoDataFrame({"crop": ["a", "b"]}, geometry=shapes, crs=32632).to_file(scenes / "some.gpkg")
+    labelled, _, notes = rows_of(scenes, scenes / "some.gpkg", label_field="crop")
+    assert len(labelled) == 1 and notes[1] == "some.gpkg: 1 polygons lie in no scene and are left out."
+
+
+def test_a_cloudless_scene_comes_before_a_nearer_cloudy_one(tmp_path: Path) -> None:
+    from shapely.geometry import box
+
+    cloudy = safe(tmp_path / "a")  # its upper left quarter is cloud
+    clear = safe(tmp_path / "b", "L1C")
+    shape = box(600_100, 5_399_700, 600_300, 5_399_900)
+    geopandas.GeoDataFrame({"crop": ["a"]}, geometry=[shape], crs=32632).to_file(tmp_path / "x.gpkg")
+    rows, _ = Satellite().shapes(tmp_path / "x.gpkg", LabelFields("crop"), [Row("a", cloudy), Row("b", clear)]) or ([], [])
+    assert rows[0].path == clear
+
+
+@pytest.mark.parametrize(
+    "data, said",
+    [
+        ({}, r"fields\.gpkg: say which field holds the class: data\.label_field=… \(crop, seen\)"),
+        ({"label_field": "corp"}, r"data\.label_field: fields\.gpkg has no field 'corp'; did you mean crop\?"),
+        ({"label_field": "crop", "date_field": "when"}, r"data\.date_field: fields\.gpkg has no field 'when'; it has crop, seen"),
+        ({"label_field": "crop", "date_field": "crop"}, r"fields\.gpkg feature 1: crop is 'maize'; write dates as 2022-06-05"),
+    ],
+)
+def test_faults_name_file_and_field(scenes: Path, data: dict, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        rows_of(scenes, fields(scenes), **data)
+
+
+def test_files_that_hold_nothing_usable_are_one_sentence(scenes: Path) -> None:
+    (scenes / "broken.gpkg").write_bytes(b"no")
+    with pytest.raises(DataError, match=r"broken\.gpkg: cannot be read as vector data"):
+        rows_of(scenes, scenes / "broken.gpkg", label_field="crop")
+    geopandas.GeoDataFrame({"crop": [None]}, geometry=[square(1, 1, 5)], crs=32632).to_file(scenes / "empty.gpkg")
+    with pytest.raises(DataError, match=r"empty\.gpkg: no feature has a shape and a value of crop"):
+        rows_of(scenes, scenes / "empty.gpkg", label_field="crop")
+    geopandas.GeoDataFrame({"crop": ["a"]}, geometry=[square(9000, 1, 5)], crs=32632).to_file(scenes / "far.gpkg")
+    with pytest.raises(DataError, match=r"far\.gpkg: none of its 1 polygons lies in any of 2 scenes; check the coordinate systems"):
+        rows_of(scenes, scenes / "far.gpkg", label_field="crop")
