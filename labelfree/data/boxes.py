@@ -27,8 +27,8 @@ class Box:
         return self.xmax <= self.xmin or self.ymax <= self.ymin
 
     def inside(self, height: int, width: int) -> bool:
-        """Whether it lies within an image of this size; counting pixels from 0 or from 1 is both usual."""
-        return self.xmin >= 0 and self.ymin >= 0 and self.xmax <= width and self.ymax <= height
+        """Whether it lies within an image of this size, give or take a pixel: corners are rounded, and counted from 0 or from 1."""
+        return self.xmin >= -1 and self.ymin >= -1 and self.xmax <= width + 1 and self.ymax <= height + 1
 
 
 def is_voc(cell: str) -> bool:
