@@ -48,9 +48,7 @@ class _Draft:
         )
         yield Line("pretrain:")
         yield Line(f"  objective: {OBJECTIVE}", "its small crops make most of few images when it continues from ImageNet")
-        yield Line(
-            f"  minutes: {self.minutes}", f"one for {A_MINUTE} of {self._what_is_pretrained_on}, {LEAST} to {MOST}; more rarely hurts"
-        )
+        yield Line(f"  minutes: {self.minutes}", f"one for every {A_MINUTE} of {self._pretrained_on}, {LEAST} to {MOST}")
         if self.comparing:
             yield from self._evaluate()
 

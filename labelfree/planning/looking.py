@@ -170,9 +170,9 @@ def _look(row: Row, read: Callable[[Row], Sample]) -> Look | DataError:
 
 
 def _sizes(shapes: Sequence[tuple[int, ...]]) -> str:
-    small, large = (" x ".join(map(str, choose(shapes, key=np.prod))) for choose in (min, max))
-    kinds = len(set(shapes))
-    return f"{small} pixels" if kinds == 1 else f"{small} to {large} pixels, {kinds} sizes"
+    by_area = sorted(set(shapes), key=lambda shape: (int(np.prod(shape)), shape))
+    small, large = (" x ".join(map(str, shape)) for shape in (by_area[0], by_area[-1]))
+    return f"{small} pixels" if len(by_area) == 1 else f"{small} to {large} pixels, {len(by_area)} sizes"
 
 
 def _some(names: Sequence[str]) -> str:

@@ -23,8 +23,9 @@ class Line:
         if not reason:
             return self.code
         if not self.code.strip():
-            return "\n".join(
-                textwrap.wrap(reason, WIDTH, initial_indent=f"{self.code}# ", subsequent_indent=f"{self.code}# ", **WHOLE_WORDS)
+            start = f"{self.code}# "  # a path stays in one piece
+            return textwrap.fill(
+                reason, WIDTH, initial_indent=start, subsequent_indent=start, break_long_words=False, break_on_hyphens=False
             )
         beside = f"{self.code:<{COLUMN}} # {reason}"
         if len(beside) <= WIDTH:
