@@ -48,5 +48,5 @@ def effective(bits: Bits, stored: int) -> str:
         return f"8 bit in {stored}: only multiples of {STRETCH}"
     shift = (bits.union & -bits.union).bit_length() - 1 if bits.union else 0
     if shift and used > 1:
-        return f"{used - shift} bit in {stored}: only multiples of {2**shift}, {used - shift} bits shifted by {shift}"
+        return f"{used - shift} bit in {stored}: shifted by {shift}, only multiples of {2**shift}"
     return f"{used} of {stored} bits in use"

@@ -57,7 +57,7 @@ def _classes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sa
     yield f"  to learn from: {_counts(learnt)}"
     scored = Counter(row.split for row in manifest.labelled if row.split in ("dev", "test"))
     if scored:
-        yield f"  to be scored: {_counts(scored)}"
+        yield f"  set apart: {_counts(scored)}"
 
 
 def _masks(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
