@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from labelfree.data.budgets import Budget, usable_budgets
+from labelfree.data.ground import overlapping
 from labelfree.data.manifest import Manifest
+from labelfree.data.pool_index import Place
 from labelfree.data.splits import CLASS_FOLDER_HOLDOUT, Roles, assign_roles, folds
 from labelfree.domain import Row
 from labelfree.errors import LeakError
@@ -45,16 +47,16 @@ class Compared:
     why_metric: str
 
 
-def compared(manifest: Manifest, data: Data, copies: Sequence[Sequence[Row]], seed: int = 0) -> Compared:
-    """The comparison that these rows allow, by the rules that a run goes by.
+def compared(manifest: Manifest, data: Data, copies: Sequence[Sequence[Row]], places: Mapping[str, Place], seed: int = 0) -> Compared:
+    """The comparison that these rows allow, by the rules that a run goes by. `places`: where all images lie, or nothing.
 
     Raises `DataError` or `LeakError` as the run would: where nothing is left to pretrain on, a class cannot be learnt and scored,
     or scored images are in the pool.
     """
-    holdout, on = _holdout(manifest), _on(manifest)
+    holdout, on = _holdout(manifest, places), _on(manifest)
     asked = data.model_copy(update={"holdout": "auto" if holdout.value is None else holdout.value})
     named: Literal["test", "dev"] = "dev" if on.value == "dev" else "test"
-    roles = assign_roles(manifest, asked, named, seed)
+    roles = assign_roles(manifest, asked, named, seed, places)
     if roles.score is not None:
         _no_copies(roles, copies)
     budgets, why_budgets = _budgets(roles, seed) if roles.train else ((), "")
@@ -62,7 +64,7 @@ def compared(manifest: Manifest, data: Data, copies: Sequence[Sequence[Row]], se
     return Compared(roles, holdout, on, budgets, why_budgets, _primary(budgets), metric, why_metric)
 
 
-def _holdout(manifest: Manifest) -> Because:
+def _holdout(manifest: Manifest, places: Mapping[str, Place]) -> Because:
     """Part of the labelled images becomes the test where nobody gave one and cross-validation would leave nothing to pretrain on."""
     if not manifest.labelled or manifest.subset("dev", "test"):
         return Because(None, "")
@@ -70,10 +72,10 @@ def _holdout(manifest: Manifest) -> Because:
         return Because(CLASS_FOLDER_HOLDOUT, "no split is given and folders name classes: a fifth is set aside as test")
     groups = {row.group for row in manifest.labelled} - {None}
     rest = [row for row in manifest.rows if row.label is None and row.group not in groups]
-    if rest:
+    if len(overlapping(rest, manifest.labelled, places)) < len(rest):
         return Because(None, "")
     all_of_them = all(row.label is not None for row in manifest.rows)
-    why = "every image is labelled" if all_of_them else "every image without a label shares a group with a labelled one"
+    why = "every image is labelled" if all_of_them else "every image without a label shares its group or its ground with a labelled one"
     return Because(HOLDOUT, f"{why} and no split is given: a fifth is set aside as test, the others are pretrained on")
 
 

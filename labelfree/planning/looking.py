@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelfree.data.pool import Kind, differs, kind_of, read_sample
+from labelfree.data.pool_index import Place
 from labelfree.data.threads import in_order
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
@@ -34,6 +35,7 @@ class Look:
     spacing: tuple[float, ...] | None
     spacing_unit: str
     crs: str | None
+    bounds: tuple[float, float, float, float] | None
     empty: float
 
 
@@ -68,6 +70,11 @@ class Seen:
     def itemsize(self) -> int:
         """Bytes that a number takes in a pool: images of several types or scales are kept as float32."""
         return np.dtype(self.kind.dtype).itemsize if len({look.kind for look in self.looks}) == 1 else 4
+
+    @property
+    def places(self) -> dict[str, Place]:
+        """Where the images lie, by row id; of those that have coordinates."""
+        return {look.row.id: Place(look.crs, look.bounds) for look in self.looks if look.crs and look.bounds}
 
     def lines(self) -> Iterator[str]:
         """What was seen, for a person to read."""
@@ -165,6 +172,7 @@ def _look(row: Row, read: Callable[[Row], Sample]) -> Look | DataError:
         spacing=sample.spacing,
         spacing_unit=sample.tags.get("spacing_unit", ""),
         crs=sample.crs,
+        bounds=sample.bounds,
         empty=float(sample.tags.get("nodata_share", 0)),
     )
 

@@ -70,7 +70,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, say: Progress
         raise DataError(f"{seen.looks[0].row.path}: {seen.kind.dims} spatial axes; pretraining from a recipe is built for 2 so far.")
     marks = labels_of(field.manifest, seen.looks, field.domain.read)
     copies = same_files(rows, say)
-    asked = compared(field.manifest, data, copies)
+    asked = compared(field.manifest, data, copies, seen.places if len(seen.looks) == len(rows) else {})
     text = drafted(data, field, seen, marks, asked)
     return Proposal(tuple(_found(data, field, seen, marks, copies, asked, size)), text, parse_recipe(text))
 
@@ -119,6 +119,8 @@ def _found(
     groups = {row.group for row in rows if row.group}
     instead = "; blocks on the ground stand in" if all(look.crs for look in seen.looks) and not field.manifest.given_split else ""
     yield f"  groups: {f'{len(groups):,} named' if groups else f'none named{instead}'}"
+    if marks.tasks and seen.places and len(seen.looks) < len(rows):
+        yield "  images that show ground which is scored leave the pool when a run has read them all"
     yield from (f"  {fact}" for fact in marks.facts)
     yield f"  task: {marks.tasks[0] if marks.tasks else 'none, for there are no labels'}"
     yield from (f"  {table.name} is not read; give it with --labels if it holds the labels" for table in _other_tables(data))

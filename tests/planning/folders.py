@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+from rasterio.transform import from_origin
 
 import labelfree
 from labelfree.planning.proposing import Proposal
@@ -30,12 +31,13 @@ def told(proposal: Proposal) -> str:
     return "\n".join(proposal.lines())
 
 
-def rasters(folder: Path, files: Sequence[str], bands: int = 4, side: int = 16, **how: Any) -> None:
-    """GeoTIFFs of 12-bit noise at one place, or without coordinates where `placed=False`; `names` of their bands."""
+def rasters(folder: Path, files: Sequence[str], bands: int = 4, placed: bool = True, apart: int = 2000, **how: Any) -> None:
+    """GeoTIFFs of 12-bit noise, 16 x 16 pixels of 10 m, `apart` metres from each other, or without coordinates; `names` of their bands."""
     for number, file in enumerate(files):
         draw = np.random.default_rng(number)
+        where = {"crs": "EPSG:32632", "transform": from_origin(500_000 + apart * number, 5_300_000, 10, 10)} if placed else {}
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        write_tif(folder / file, draw.integers(0, 4096, (bands, side, side)).astype("uint16"), **how)
+        write_tif(folder / file, draw.integers(0, 4096, (bands, 16, 16)).astype("uint16"), placed=False, **where, **how)
 
 
 def pictures(folder: Path, files: Sequence[str], side: int = 16, gray: bool = False) -> None:

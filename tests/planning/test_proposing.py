@@ -78,7 +78,13 @@ def test_where_nothing_is_left_to_pretrain_on_a_fifth_is_set_aside(tmp_path: Pat
     rows = [(name, "ab"[i % 2] if not grouped or i < 20 else "", f"site {i % 10}") for i, name in enumerate(PNGS)]
     proposal = planned(tmp_path / "mine", "satellite", table(tmp_path / "labels.csv", "path,label,group", rows))
     assert proposal.recipe.data.holdout == 0.2
-    assert ("shares a group" if grouped else "every image is labelled") in proposal.text
+    assert ("shares its group" if grouped else "every image is labelled") in proposal.text
+
+
+def test_images_without_a_label_on_labelled_ground_are_none_to_pretrain_on(tmp_path: Path) -> None:
+    rasters(tmp_path / "mine", NAMES, apart=0)
+    table(tmp_path / "labels.csv", "path,label,group", [(name, "ab"[i % 2], f"site {i}") for i, name in enumerate(NAMES[:20])])
+    assert planned(tmp_path / "mine", labels=tmp_path / "labels.csv").recipe.data.holdout == 0.2
 
 
 def test_class_folders_set_a_fifth_aside(tmp_path: Path) -> None:
