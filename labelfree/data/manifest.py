@@ -251,7 +251,8 @@ def _exists(path: Path) -> bool:
 
 def _beside(cell: str | None, table: Path, root: Path) -> str | None:
     """A mask's or annotation's path as found; a cell that is no path (a class, a polygon) stays as it is."""
-    found = (base / cell for base in (root, table.parent) if cell and len(cell) < 1000 and (base / cell).is_file())
+    names = dict.fromkeys((cell, cell.replace("\\", "/"))) if cell and len(cell) < 1000 else ()
+    found = (base / name for name in names for base in (root, table.parent) if (base / name).is_file())
     return str(next(found, cell)) if cell else None
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from labelfree.data.budgets import Budget, usable_budgets
-from labelfree.data.ground import overlapping
+from labelfree.data.ground import ALIKE, overlapping
 from labelfree.data.manifest import Manifest
 from labelfree.data.pool_index import Place
 from labelfree.data.splits import CLASS_FOLDER_HOLDOUT, Roles, assign_roles, folds
@@ -23,23 +23,16 @@ UNEVEN = 3  # times the rarest class, from which on accuracy would be that of th
 
 
 @dataclass(frozen=True)
-class Because:
-    """A value for the recipe, and the reason that is written beside it. `value` None: the recipe's default does."""
-
-    value: object
-    reason: str
-
-
-@dataclass(frozen=True)
 class Compared:
     """What a run would train and score on. `roles.train` is empty where there is nothing to compare.
 
-    `holdout`, `on`, `budgets`, `metric`: values of the recipe with their reasons. `budget`: the primary's.
+    `holdout` (None: none is needed), `budgets`, `metric`: values of the recipe with their reasons. `budget`: the primary's.
     """
 
     roles: Roles
-    holdout: Because
-    on: Because
+    holdout: float | None
+    why_holdout: str
+    on: Literal["test", "dev"]
     budgets: tuple[Budget, ...]
     why_budgets: str
     budget: Budget
@@ -53,37 +46,41 @@ def compared(manifest: Manifest, data: Data, copies: Sequence[Sequence[Row]], pl
     Raises `DataError` or `LeakError` as the run would: where nothing is left to pretrain on, a class cannot be learnt and scored,
     or scored images are in the pool.
     """
-    holdout, on = _holdout(manifest, places), _on(manifest)
-    asked = data.model_copy(update={"holdout": "auto" if holdout.value is None else holdout.value})
-    named: Literal["test", "dev"] = "dev" if on.value == "dev" else "test"
-    roles = assign_roles(manifest, asked, named, seed, places)
+    if not manifest.given_split:
+        manifest = manifest.with_groups(_joined(copies))
+    holdout, why_holdout = _holdout(manifest, places)
+    on: Literal["test", "dev"] = "dev" if {row.split for row in manifest.labelled} & {"dev", "test"} == {"dev"} else "test"
+    roles = assign_roles(manifest, data.model_copy(update={"holdout": "auto" if holdout is None else holdout}), on, seed, places)
     if roles.score is not None:
         _no_copies(roles, copies)
     budgets, why_budgets = _budgets(roles, seed) if roles.train else ((), "")
     metric, why_metric = _metric(roles.train)
-    return Compared(roles, holdout, on, budgets, why_budgets, _primary(budgets), metric, why_metric)
+    return Compared(roles, holdout, why_holdout, on, budgets, why_budgets, _primary(budgets), metric, why_metric)
 
 
-def _holdout(manifest: Manifest, places: Mapping[str, Place]) -> Because:
+def _holdout(manifest: Manifest, places: Mapping[str, Place]) -> tuple[float | None, str]:
     """Part of the labelled images becomes the test where nobody gave one and cross-validation would leave nothing to pretrain on."""
     if not manifest.labelled or manifest.subset("dev", "test"):
-        return Because(None, "")
+        return None, ""
     if manifest.class_folders:
-        return Because(CLASS_FOLDER_HOLDOUT, "no split is given and folders name classes: a fifth is set aside as test")
+        return CLASS_FOLDER_HOLDOUT, "no split is given and folders name classes: a fifth is set aside as test"
     groups = {row.group for row in manifest.labelled} - {None}
     rest = [row for row in manifest.rows if row.label is None and row.group not in groups]
     if len(overlapping(rest, manifest.labelled, places)) < len(rest):
-        return Because(None, "")
+        return None, ""
     all_of_them = all(row.label is not None for row in manifest.rows)
     why = "every image is labelled" if all_of_them else "every image without a label shares its group or its ground with a labelled one"
-    return Because(HOLDOUT, f"{why} and no split is given: a fifth is set aside as test, the others are pretrained on")
+    return HOLDOUT, f"{why} and no split is given: a fifth is set aside as test, the others are pretrained on"
 
 
-def _on(manifest: Manifest) -> Because:
-    labelled = {row.split for row in manifest.labelled}
-    if "dev" in labelled and "test" not in labelled:
-        return Because("dev", "no test row has a label, so dev rows are scored")
-    return Because(None, "")
+def _joined(copies: Sequence[Sequence[Row]]) -> dict[str, str]:
+    """One group for labelled images that are copies of each other, by row id, as a run makes it."""
+    groups = {}
+    for rows in copies:
+        labelled = [row for row in rows if row.label is not None]
+        if len(labelled) > 1:
+            groups |= {row.id: labelled[0].group or f"{ALIKE}row {labelled[0].id}" for row in labelled}
+    return groups
 
 
 def _no_copies(roles: Roles, copies: Sequence[Sequence[Row]]) -> None:

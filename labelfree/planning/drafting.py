@@ -81,8 +81,8 @@ class _Draft:
             yield Line(f"  labels: {quoted(self.data.labels)}")
         for sentence in self.field.domain.missing(self.seen.channels):
             yield Line("  ", sentence)
-        if self.asked.holdout.value is not None:
-            yield Line(f"  holdout: {self.asked.holdout.value}", self.asked.holdout.reason)
+        if self.asked.holdout is not None:
+            yield Line(f"  holdout: {self.asked.holdout}", self.asked.why_holdout)
         if self.seen.faults:
             share = len(self.seen.faults) / self.seen.count
             said = f"{len(self.seen.faults)} of {self.seen.count} images looked at cannot be read or differ: {self.seen.faults[0]}"
@@ -92,8 +92,8 @@ class _Draft:
     def _evaluate(self) -> Iterator[Line]:
         asked = self.asked
         yield Line("evaluate:")
-        if asked.on.value is not None:
-            yield Line(f"  on: {asked.on.value}", asked.on.reason)
+        if asked.on == "dev":
+            yield Line("  on: dev", "no test row has a label")
         yield Line(f"  arms: {flow(self.arms)}", self._why_arms)
         yield Line(f"  labels_per_class: {flow(asked.budgets)}", asked.why_budgets)
         yield Line(f"  draws: {Evaluate().draws}", "fewer than 5 give no interval for the labels saved")

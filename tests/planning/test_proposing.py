@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from labelfree.domain import Row, Sample
 from labelfree.errors import DataError, LeakError, RecipeError
+from labelfree.planning import recognising
+from tests.data.fake_domain import PillowDomain
 from tests.planning.folders import pictures, planned, rasters, table, told, voc
 
 NAMES = [f"{i:02d}.tif" for i in range(24)]
@@ -168,7 +172,7 @@ def test_a_few_broken_images_are_left_out_and_named(tmp_path: Path) -> None:
 
 
 def test_images_of_several_sizes_and_an_odd_path_are_fine(tmp_path: Path) -> None:
-    folder = tmp_path / "my $images: # 'é'"
+    folder = tmp_path / "my $images: # 'é' \"x\" \\n"
     pictures(folder, PNGS[:20], side=40)
     pictures(folder / "large", PNGS[:4], side=90)
     proposal = planned(folder, "satellite")
@@ -217,6 +221,50 @@ def test_a_scored_image_in_the_pool_ends_it(tmp_path: Path) -> None:
     table(tmp_path / "mine" / "splits.csv", "path,label,split", rows)
     with pytest.raises(LeakError, match=r"01\.tif is also in test \(same file as 20\.tif\)"):
         planned(tmp_path / "mine")
+
+
+def test_copies_that_disagree_are_told(tmp_path: Path) -> None:
+    pictures(tmp_path / "mine", PNGS)
+    for copy, first in ((1, 2), (3, 23)):
+        (tmp_path / "mine" / PNGS[copy]).write_bytes((tmp_path / "mine" / PNGS[first]).read_bytes())
+    rows = [(name, "ab"[i % 2], "dev" if i == 23 else "test" if i > 18 else "train") for i, name in enumerate(PNGS)]
+    table(tmp_path / "mine" / "splits.csv", "path,label,split", rows)
+    said = told(planned(tmp_path / "mine", "satellite"))  # a copy of a dev row is told, and does not stop a run on test
+    assert "duplicates: 2 files are copies of another, e.g. 02.png of 01.png" in said
+    assert "1 across splits, e.g. 23.png (dev) and 03.png (train)" in said and "1 with different labels, e.g. 01.png" in said
+
+
+def test_labelled_copies_are_one_group_as_in_a_run(tmp_path: Path) -> None:
+    pictures(tmp_path / "mine", PNGS)
+    (tmp_path / "mine" / PNGS[0]).write_bytes((tmp_path / "mine" / PNGS[2]).read_bytes())
+    rows = [(name, "rare" if i in (0, 2) else "usual") for i, name in enumerate(PNGS[:12])]
+    with pytest.raises(DataError, match="'rare' has labels in one group of images only"):
+        planned(tmp_path / "mine", "satellite", table(tmp_path / "labels.csv", "path,label", rows))
+
+
+def test_types_that_a_scale_relates_are_told_apart(tmp_path: Path) -> None:
+    pictures(tmp_path / "mine", PNGS[:20], gray=True)
+    for i in range(4):
+        deep = np.random.default_rng(i).integers(0, 1024, (16, 16)).astype(np.uint16)
+        Image.fromarray(deep).save(tmp_path / "mine" / f"deep{i}.png")
+    said = told(planned(tmp_path / "mine", "satellite"))
+    assert "stored as uint8, 0 to 255; 8 of 8 bits in use; unit: display (20 images)" in said
+    assert "10 of 16 bits in use; unit: display (4 images)" in said
+
+
+class Volumes(PillowDomain):
+    """Pictures as volumes of two slices."""
+
+    def read(self, row: Row) -> Sample:
+        flat = super().read(row)
+        return replace(flat, data=flat.data[:, None].expand(-1, 2, -1, -1))
+
+
+def test_volumes_are_refused_with_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures(tmp_path / "mine", PNGS)
+    monkeypatch.setattr(recognising, "find_domain", lambda name: Volumes())
+    with pytest.raises(DataError, match="3 spatial axes; pretraining from a recipe is built for 2 so far"):
+        planned(tmp_path / "mine", "volumes")
 
 
 def test_a_recipe_is_never_written_over_something(tmp_path: Path) -> None:
