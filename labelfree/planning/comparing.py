@@ -75,7 +75,7 @@ def _holdout(manifest: Manifest, places: Mapping[str, Place]) -> tuple[float | N
 
 def _joined(copies: Sequence[Sequence[Row]]) -> dict[str, str]:
     """One group for labelled images that are copies of each other, by row id, as a run makes it."""
-    groups = {}
+    groups: dict[str, str] = {}
     for rows in copies:
         labelled = [row for row in rows if row.label is not None]
         if len(labelled) > 1:
