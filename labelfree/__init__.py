@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from labelfree.domain import Sample
     from labelfree.pipeline import Run
     from labelfree.planning.diagnosis import Finding
+    from labelfree.planning.proposing import Proposal
     from labelfree.planning.survey import Survey
     from labelfree.progress import Progress
     from labelfree.recipe import Recipe
 
 __all__ = [
-    "check_data", "check_recipe", "demo", "doctor", "embed", "evaluate", "load", "pretrain", "read", "recipe_schema", "report",
+    "check_data", "check_recipe", "demo", "doctor", "embed", "evaluate", "load", "plan", "pretrain", "read", "recipe_schema", "report",
     "resume", "run", "sample_data", "show_data", "show_recipe",
 ]  # fmt: skip
 
@@ -185,6 +186,25 @@ def check_data(source: Source, overrides: Overrides = (), domain: str | None = N
     from labelfree.planning.survey import inspect_files
 
     return inspect_files(show_data(source, overrides, domain), _say(say))
+
+
+def plan(
+    folder: Source, domain: str | None = None, labels: Source | None = None, out: Source | None = None, *, say: Progress | None = None
+) -> Proposal:
+    """Look at a folder of images and propose a recipe: `Proposal.lines()` is what was found, `text` and `recipe` what to run.
+
+    `domain`: default the only installed one that recognises the files. `labels`: CSV or Parquet; default `splits.csv` or class folders.
+    `out`: a new file for the recipe. Raises RecipeError or DataError where no recipe could be told, or none that runs.
+    """
+    from labelfree.planning.proposing import propose, unused
+
+    file = _path(out)
+    if file is not None:
+        unused(file)  # told before the folder is looked at
+    proposal = propose(Path(folder), domain, _path(labels), _say(say))
+    if file is not None:
+        proposal.write(file)
+    return proposal
 
 
 def sample_data(folder: Source, domain: str | None = None, *, seed: int = 0, variant: str = "") -> Path:

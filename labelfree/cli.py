@@ -99,6 +99,22 @@ def run(recipe: RecipeName, overrides: Overrides = None, out: Out = None) -> Non
     labelfree.run(recipe, overrides or (), out, say=_console())
 
 
+@app.command(epilog="Example: labelfree plan /my/images --labels labels.csv --out mine.yaml")
+def plan(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of images.", show_default=False)],
+    domain: Annotated[str | None, typer.Option(help="Field of the images; default: the one that recognises the files.")] = None,
+    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="CSV or Parquet; default: splits.csv, or class folders.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="New file for the recipe; default: standard output.")] = None,
+) -> None:
+    """Look at a folder: say what it holds (on standard error) and write a recipe for it, with reasons."""
+    from labelfree.progress import Console
+
+    proposal = labelfree.plan(folder, domain, labels, out, say=Console(stream=sys.stderr))
+    for line in proposal.lines():
+        typer.echo(line, err=True)
+    typer.echo(f"recipe: {out}" if out is not None else proposal.text.encode("utf-8"), nl=out is not None)
+
+
 @app.command(epilog="Example: labelfree resume runs/satellite_dino-20250101-120000")
 def resume(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an unfinished run.", show_default=False)],

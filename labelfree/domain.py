@@ -197,6 +197,15 @@ class Domain(Protocol):
         ...
 
 
+@runtime_checkable
+class Recognises(Protocol):
+    """What a domain may answer besides: whether a file itself tells that it is of its field. `labelfree plan` asks it."""
+
+    def recognises(self, sample: Sample) -> str | None:
+        """In a few words what tells, such as "it has coordinates"; None where nothing in the file does. Names of files never tell."""
+        ...
+
+
 def domain_names() -> list[str]:
     """Names of the installed domains."""
     return sorted(point.name for point in entry_points(group=GROUP))
@@ -206,6 +215,10 @@ def find_domain(name: str, settings: Mapping[str, Any] | None = None) -> Domain:
     """The installed domain called `name`, made with `settings` (`bands`, `sensor`, `unit`; None means "as the file says")."""
     found: Iterable = entry_points(group=GROUP, name=name)
     for point in found:
-        domain: Domain = point.load()(**(settings or {}))
+        try:
+            make = point.load()
+        except (ImportError, AttributeError) as error:
+            raise RecipeError(f"domain: {name!r} is installed and cannot be imported ({error}); install what it needs.") from error
+        domain: Domain = make(**(settings or {}))
         return domain
     raise RecipeError(f"domain: {name!r} is not installed; installed domains: {', '.join(domain_names()) or 'none'}.")

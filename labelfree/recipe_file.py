@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from labelfree.errors import RecipeError
 from labelfree.recipe import Recipe
 from labelfree.recipe_words import expected, fields_at
-from labelfree.recipe_yaml import Keys, expanded, read_yaml, scalar, with_text
+from labelfree.recipe_yaml import Keys, expanded, parse_yaml, read_yaml, scalar, with_text
 from labelfree.resources import folder, resource
 
 Overrides = Sequence[str] | Mapping[str, Any]
@@ -50,6 +50,14 @@ def load_recipe(source: str | Path, overrides: Overrides = ()) -> Recipe:
     draft = Draft(values, lines, str(source), path.stem)
     draft.values = expanded(values, draft.where)
     return draft.anchored(Path.cwd() if shipped else path.resolve().parent).overridden(overrides).checked()
+
+
+def parse_recipe(text: str, name: str | None = None) -> Recipe:
+    """The recipe that a YAML text says, as in a file called `name`. Relative paths are relative to the current folder."""
+    values, lines = parse_yaml(text, name or "recipe")
+    draft = Draft(values, lines, name or "recipe", name)
+    draft.values = expanded(values, draft.where)
+    return draft.anchored(Path.cwd()).overridden(()).checked()
 
 
 def change(recipe: Recipe, overrides: Overrides) -> Recipe:

@@ -39,9 +39,19 @@ Loader.add_constructor(f"{TAG}int", lambda _, node: int(str(node.value)))
 
 def read_yaml(path: Path, shown: str) -> tuple[dict[str, Any], dict[Keys, int]]:
     """The values of a YAML file and the line of each key. `shown`: how errors name the file."""
+    try:
+        return parse_yaml(path.read_text(encoding="utf-8-sig"), shown)
+    except UnicodeDecodeError as error:
+        raise _unreadable(shown, error) from None
+    except OSError as error:
+        raise RecipeError(f"{shown}: cannot be read ({error.strerror}); check the path and your rights.") from None
+
+
+def parse_yaml(text: str, shown: str) -> tuple[dict[str, Any], dict[Keys, int]]:
+    """The values of a YAML text and the line of each key. `shown`: how errors name the text."""
     lines: dict[Keys, int] = {}
     try:
-        loader = Loader(path.read_text(encoding="utf-8-sig"))
+        loader = Loader(text)
         try:
             node = loader.get_single_node()
             _locate(node, (), lines, shown)
@@ -51,15 +61,17 @@ def read_yaml(path: Path, shown: str) -> tuple[dict[str, Any], dict[Keys, int]]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise RecipeError(f"{shown}:{line}: not valid YAML ({error.problem}); check indentation, colons and quotes there.") from None
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RecipeError(f"{shown}: not readable as YAML in UTF-8 ({str(error).splitlines()[0]}); save it as plain UTF-8 text.") from None
-    except OSError as error:
-        raise RecipeError(f"{shown}: cannot be read ({error.strerror}); check the path and your rights.") from None
+    except yaml.YAMLError as error:
+        raise _unreadable(shown, error) from None
     except RecursionError:
         raise RecipeError(f"{shown}: nested too deeply for a recipe; check brackets and anchors.") from None
     if not isinstance(values, dict):
         raise RecipeError(f"{shown}:1: a recipe is a list of `key: value` lines, starting e.g. with `domain: satellite`.")
     return values, lines
+
+
+def _unreadable(shown: str, error: Exception) -> RecipeError:
+    return RecipeError(f"{shown}: not readable as YAML in UTF-8 ({str(error).splitlines()[0]}); save it as plain UTF-8 text.")
 
 
 def _locate(node: yaml.Node | None, at: Keys, lines: dict[Keys, int], shown: str) -> None:

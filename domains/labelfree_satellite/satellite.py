@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from labelfree.domain import Default, Defaults, Fingerprint, LabelFields, Row, Sample
 from labelfree.errors import DataError, RecipeError
-from labelfree_satellite.sensors import SENSORS, Band, Sensor, canonical, described, find_sensor, matched, rescaled, rgb_positions
+from labelfree_satellite.sensors import (
+    SENSORS,
+    Band,
+    Sensor,
+    beyond_rgb,
+    canonical,
+    described,
+    find_sensor,
+    matched,
+    rescaled,
+    rgb_positions,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -238,6 +249,14 @@ class Satellite:
             "pretrain.size": Default(size, f"the images' {side} px side in whole strides of 32: upscaled pixels teach nothing"),
             "pretrain.local_size": Default(local, "about half a global view, near the images' own resolution"),
         }
+
+    def recognises(self, sample: Sample) -> str | None:
+        """Coordinates, or bands named as sensors of the ground name them; a plain RGB or gray picture may show anything."""
+        if sample.crs is not None:
+            return f"it has coordinates ({sample.crs})"
+        if named := beyond_rgb(sample.channels):
+            return f"its bands are named {', '.join(named[:3])}" + (", …" if len(named) > 3 else "")
+        return None
 
     def generate(self, directory: Path, seed: int = 0, variant: str = "") -> None:
         from labelfree_satellite.generated import generate

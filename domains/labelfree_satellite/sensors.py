@@ -172,6 +172,14 @@ def rgb_positions(bands: Sequence[Band | None]) -> tuple[int, int, int] | None:
     return colours.index("red"), colours.index("green"), colours.index("blue")
 
 
+def beyond_rgb(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, where they are a sensor's own or colours beyond red, green and blue; none where any picture could bear them."""
+    others = [name for name in names if common(name) not in ("red", "green", "blue") and name != "gray"]
+    bands = [[sensor.band(name) for name in others] for sensor in SENSORS.values()]
+    told = any(map(common, others)) or any(all(found) for found in bands if found)
+    return tuple(names) if told else ()
+
+
 NEAR = 0.1  # of a band's wavelength: coastal aerosol to blue and red edge to red, but not near infrared to red
 
 

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from labelfree.data.annotations import Annotated, annotated
 from labelfree.data.manifest import Manifest
 from labelfree.data.pool import read_sample
 from labelfree.data.pool_index import digest
@@ -15,6 +16,7 @@ from labelfree.errors import DataError
 from labelfree.progress import Progress
 
 FEW = 2  # labels a class, below which nothing can be both learnt and scored
+USUALLY, ENOUGH = 0.9, 5  # share and number of a class's masks from which on the others are told
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,12 @@ class _Look:
     shape: tuple[int, ...]
     digest: str
     constant: bool
+    annotated: Annotated
 
 
 def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress) -> list[str]:
-    """Sentences on files that cannot be read, differ in bands or hold one value only, on copies across splits and on contradicting labels.
+    """Sentences on files that cannot be read, differ in bands or hold one value only, on masks and boxes that are missing, broken or of
+    another size than their image, on copies across splits and on labels that contradict each other or their masks.
 
     Every file is read once; an empty list means that nothing was found.
     """
@@ -45,7 +49,8 @@ def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress
             faults.append(f"{rows[identity].path}: bands {', '.join(look.channels)}; most files have {', '.join(usual)}.")
         if look.constant:
             faults.append(f"{rows[identity].path}: every band holds one value only.")
-    return faults + _copies(rows, looks) + _classes(manifest)
+        faults += look.annotated.faults
+    return faults + _masks(rows, looks) + _copies(rows, looks) + _classes(manifest)
 
 
 def _look(read: Callable[[Row], Sample], row: Row) -> _Look | DataError:
@@ -54,7 +59,24 @@ def _look(read: Callable[[Row], Sample], row: Row) -> _Look | DataError:
         return sample
     pixels = sample.data.numpy()
     constant = all(band.min() == band.max() for band in pixels)
-    return _Look(tuple(sample.channels), pixels.shape[1:], digest(pixels), constant)
+    return _Look(tuple(sample.channels), pixels.shape[1:], digest(pixels), constant, annotated(row, pixels.shape[1:], read))
+
+
+def _masks(rows: dict[str, Row], looks: dict[str, _Look]) -> list[str]:
+    """Masks that mark nothing where nearly all others of that label mark something, and the other way round."""
+    per_label: dict[str, dict[bool, list[str]]] = defaultdict(lambda: {True: [], False: []})
+    for identity, look in looks.items():
+        label, marked = rows[identity].label, look.annotated.marked
+        if label is not None and marked is not None:
+            per_label[label][marked].append(identity)
+    faults = []
+    for label, found in per_label.items():
+        for usual, said, others in ((True, "marks no pixel", "mark some"), (False, "marks pixels", "mark none")):
+            like, total = len(found[usual]), len(found[True]) + len(found[False])
+            if like >= max(ENOUGH, USUALLY * total):
+                much = f"{like} of {total} masks of those {others}"
+                faults += [f"{rows[odd].mask}: {said}, but its image {odd} is labelled {label!r}, and {much}." for odd in found[not usual]]
+    return faults
 
 
 def _copies(rows: dict[str, Row], looks: dict[str, _Look]) -> list[str]:

@@ -197,8 +197,11 @@ def _manifest(
 def _located(records: Sequence[Record], table: Path, root: Path, inside: bool) -> tuple[list[Row], list[str]]:
     """Rows for a table's records, each path found on disk; sentences on paths outside the root."""
     rows, first, outside = [], dict[str, Record](), 0
-    for record in records:
-        path, identity, is_outside = _find(record, table, root)
+    found = [_find(record, table, root) for record in records]
+    missing = [record for record, file in zip(records, found, strict=True) if file is None]
+    if missing:
+        raise _missing(missing, len(records), table, root)
+    for record, (path, identity, is_outside) in zip(records, filter(None, found), strict=True):
         if is_outside and inside:
             raise DataError(f'{table.name} row {record.number}: "{record.path}" leaves the data root {root}; a card\'s paths may not.')
         outside += is_outside
@@ -214,18 +217,26 @@ def _located(records: Sequence[Record], table: Path, root: Path, inside: bool) -
     return rows, [f"{table.name}: {outside} of {len(rows)} paths lie outside the data root {root}."] if outside else []
 
 
-def _find(record: Record, table: Path, root: Path) -> tuple[Path, str, bool]:
-    """A record's file, its id, and whether it lies outside the root."""
+def _missing(records: Sequence[Record], count: int, table: Path, root: Path) -> DataError:
+    """What to say of files that a table names and that are not there: how many of `count`, and the first three."""
+    told = ", ".join(f'row {record.number}: "{record.path}"' for record in records[:3])
+    absolute, one = all(Path(record.path).is_absolute() for record in records), len(records) == 1
+    place = f"neither under {root} nor beside the table ({table.parent})"
+    if one:
+        return DataError(f"{table.name} {told} {'does not exist' if absolute else f'is {place}'}.")
+    more = ", …" if len(records) > 3 else ""
+    where = "do not exist" if absolute else f"are {place}"
+    return DataError(f"{table.name}: {len(records):,} of the {count:,} files that it names {where}: {told}{more}.")
+
+
+def _find(record: Record, table: Path, root: Path) -> tuple[Path, str, bool] | None:
+    """A record's file, its id, and whether it lies outside the root; None where there is no such file."""
     for text in dict.fromkeys((record.path, record.path.replace("\\", "/"))):  # a list written on Windows
         given = Path(text)
-        if given.is_absolute():
-            if not _exists(given):
-                raise DataError(f'{table.name} row {record.number}: "{record.path}" does not exist.')
-            return given, *_identity(given, root, given.as_posix())
-        for base in (root, table.parent):
+        for base in (Path(),) if given.is_absolute() else (root, table.parent):
             if _exists(base / given):
                 return base / given, *_identity(base / given, root, given.as_posix())
-    raise DataError(f'{table.name} row {record.number}: "{record.path}" is neither under {root} nor beside the table ({table.parent}).')
+    return None
 
 
 def _identity(path: Path, root: Path, otherwise: str) -> tuple[str, bool]:
@@ -243,7 +254,8 @@ def _exists(path: Path) -> bool:
 
 def _beside(cell: str | None, table: Path, root: Path) -> str | None:
     """A mask's or annotation's path as found; a cell that is no path (a class, a polygon) stays as it is."""
-    found = (base / cell for base in (root, table.parent) if cell and len(cell) < 1000 and (base / cell).is_file())
+    names = dict.fromkeys((cell, cell.replace("\\", "/"))) if cell and len(cell) < 1000 else ()
+    found = (base / name for name in names for base in (root, table.parent) if (base / name).is_file())
     return str(next(found, cell)) if cell else None
 
 

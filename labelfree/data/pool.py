@@ -22,7 +22,7 @@ from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
 from labelfree.progress import Progress
 
-__all__ = ["Pool", "build_pool", "read_sample"]
+__all__ = ["Kind", "Pool", "build_pool", "differs", "kind_of", "read_sample"]
 
 Reader = Callable[[Row], Sample]
 PROBE = 64  # images looked at before the plan is made
@@ -87,7 +87,7 @@ class _Faults:
 
 
 @dataclass(frozen=True)
-class _Kind:
+class Kind:
     """What all images of a pool share. `physical`: files differ in dtype or scale, so float32 physical units are stored."""
 
     channels: tuple[str, ...]
@@ -103,7 +103,7 @@ class _Kind:
 class _Read:
     """One decoded image."""
 
-    kind: _Kind
+    kind: Kind
     shape: tuple[int, ...]
     facts: Facts | None = None
     entries: tuple[np.ndarray, ...] = ()
@@ -150,7 +150,7 @@ class _Build:
 
     def _look(self, row: Row) -> _Read | DataError:
         sample = read_sample(self.read, row)
-        return sample if isinstance(sample, DataError) else _Read(_kind(sample), tuple(sample.data.shape[1:]))
+        return sample if isinstance(sample, DataError) else _Read(kind_of(sample), tuple(sample.data.shape[1:]))
 
     def _plan(self, tile: int | None) -> tuple[Cut, list[Row]]:
         """What is cut from which rows, so that the limit holds; said before the first image is read."""
@@ -217,8 +217,8 @@ class _Build:
             return sample
         if row.window and float(sample.tags.get("nodata_share", 0)) > MOST_EMPTY:
             return _Empty()
-        kind, pixels = _kind(sample), sample.data.numpy()
-        fault = _differs(row, kind, self.kind)
+        kind, pixels = kind_of(sample), sample.data.numpy()
+        fault = differs(row, kind, self.kind)
         if fault:
             return DataError(fault)
         if not self.kind.physical and (kind.dtype, kind.scale, kind.offset) != (self.kind.dtype, self.kind.scale, self.kind.offset):
@@ -240,13 +240,14 @@ def read_sample(read: Reader, row: Row) -> Sample | DataError:
     return sample
 
 
-def _kind(sample: Sample) -> _Kind:
+def kind_of(sample: Sample) -> Kind:
+    """What a sample must share with the others."""
     dtype = str(sample.data.dtype).removeprefix("torch.")
-    return _Kind(tuple(sample.channels), sample.unit, dtype, tuple(sample.scale), tuple(sample.offset), sample.data.ndim - 1)
+    return Kind(tuple(sample.channels), sample.unit, dtype, tuple(sample.scale), tuple(sample.offset), sample.data.ndim - 1)
 
 
-def _differs(row: Row, kind: _Kind, others: _Kind) -> str | None:
-    """Why an image cannot share a pool with the others."""
+def differs(row: Row, kind: Kind, others: Kind) -> str | None:
+    """Why an image cannot share a pool with the others; None where it can."""
     out = "remove it, or set data.on_error=skip"
     if len(kind.channels) != len(others.channels):
         missing = [name for name in others.channels if name not in kind.channels]

@@ -7,12 +7,11 @@ import shutil
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.preparing import Prepared
 from labelfree.pipeline.pretrainings import Pretrainings
+from labelfree.planning.costs import probe_seconds, run_gigabytes
 from labelfree.progress import Progress
 from labelfree.recipe import Recipe
 
-CELL_SECONDS = 0.3  # a probe with its search: about 260 of them take 80 s at 1,280 dimensions and ten classes
 EMBEDS_FASTER = 3.0  # a forward pass against a training step's forward and backward of one view
-CHECKPOINT_COPIES = 4  # weights, momentum copy and two moments of AdamW
 
 
 def announce(recipe: Recipe, prepared: Prepared, planned: Pretrainings, folder: RunFolder, say: Progress, comparing: bool) -> None:
@@ -24,7 +23,7 @@ def announce(recipe: Recipe, prepared: Prepared, planned: Pretrainings, folder: 
     parts = [f"{n} pretraining{'s' if n != 1 else ''} ({steps:,} steps, about {_minutes(planned.seconds)})"]
     if comparing and prepared.question is not None:
         parts.append(f"then the comparison (about {_minutes(_comparison_seconds(recipe, prepared, planned))})")
-    gigabytes = 0.05 + n * CHECKPOINT_COPIES * 0.02 + (0.1 if comparing else 0.0)
+    gigabytes = run_gigabytes(n, comparing)
     free = shutil.disk_usage(folder.path).free / 1e9
     say.say(f"Ahead: {', '.join(parts)}; about {gigabytes:.1f} GB of disk in {folder.path} ({free:,.0f} GB free).")
 
@@ -32,10 +31,8 @@ def announce(recipe: Recipe, prepared: Prepared, planned: Pretrainings, folder: 
 def _comparison_seconds(recipe: Recipe, prepared: Prepared, planned: Pretrainings) -> float:
     assert prepared.question is not None
     settings = recipe.evaluate
-    folds = 5 if prepared.question.crossed else 1
-    budgets = len(settings.labels_per_class)
     arms = len(settings.arms) + len(recipe.pretrain.seeds) - 1
-    probes = arms * len(settings.protocols) * budgets * settings.draws * folds * CELL_SECONDS
+    probes = probe_seconds(arms, len(settings.protocols), len(settings.labels_per_class), settings.draws, prepared.question.crossed)
     views = sum((job.plan.batch_size * 2 / job.plan.seconds_per_step for job in planned.jobs), 0.0) / max(len(planned.jobs), 1)
     passes = 14 if settings.sizes == "auto" else len(settings.sizes) * 4  # 1 + 4 + 9 times the pixels of one pass
     features = arms * len(prepared.question.ids) * passes / (EMBEDS_FASTER * views) if views else 0.0

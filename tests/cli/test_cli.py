@@ -17,7 +17,9 @@ import labelfree
 from labelfree import cli
 from labelfree.errors import DataError, Interrupted, LabelfreeError, LeakError, RecipeError, TrainingError
 from labelfree.planning.diagnosis import Finding
+from labelfree.planning.proposing import Proposal
 from labelfree.progress import Console
+from labelfree.recipe import Recipe
 
 VERBS = {
     "run": ("run", ["satellite_dino", "pretrain.minutes=1", "--out", "x"]),
@@ -26,6 +28,7 @@ VERBS = {
     "evaluate": ("evaluate", ["satellite_dino", "evaluate.draws=5"]),
     "report": ("report", ["x", "--share", "y"]),
     "demo": ("demo", ["--out", "x"]),
+    "plan": ("plan", ["images", "--domain", "satellite", "--labels", "labels.csv", "--out", "x.yaml"]),
 }
 
 
@@ -53,7 +56,7 @@ def calls(monkeypatch, tmp_path):
 
         def stand_in(*args, _name=name, **kwargs):
             noted.append((_name, args, {key: value for key, value in kwargs.items() if key != "say"}))
-            return tmp_path / "report.html"
+            return Proposal(("found",), "text", Recipe(domain="satellite")) if _name == "plan" else tmp_path / "report.html"
 
         monkeypatch.setattr(labelfree, name, stand_in)
     return noted
@@ -161,6 +164,12 @@ def test_doctor_leaves_with_1_when_something_is_wrong(call, monkeypatch):
     monkeypatch.setattr(labelfree, "doctor", lambda: [Finding("GPU", "wrong", "the CPU build", "pip install torch")])
     done = call("doctor")
     assert done.code == 1 and "GPU: the CPU build -> pip install torch" in done.out
+
+
+def test_what_was_found_and_the_recipe_go_apart(call, calls):
+    done = call("plan", "images")
+    assert (done.code, done.out, done.err) == (0, "text", "found\n") and calls == [("plan", (Path("images"), None, None, None), {})]
+    assert call("plan", "images", "--out", "x.yaml").out == "recipe: x.yaml\n"
 
 
 def test_report_takes_the_newest_run(call, calls, tmp_path, monkeypatch):

@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
+from PIL import Image
 
 from labelfree.data.faults import find_faults
 from labelfree.data.manifest import load_manifest
+from labelfree.data.masks import read_mask
+from labelfree.errors import DataError
 from labelfree.progress import Silent
 from labelfree.recipe import Data
 from tests.data.fake_domain import PillowDomain, texture, write
+from tests.planning.folders import table, voc
 
 DOMAIN = PillowDomain()
 
@@ -59,3 +64,85 @@ def test_a_class_without_enough_labels(tmp_path: Path) -> None:
     with (tmp_path / "splits.csv").open("a") as file:
         file.write("\n9.png,rare,train\n")
     assert faults(tmp_path) == ["Class 'rare' has 1 labels to learn from; at least 2 are needed."]
+
+
+def annotated(root: Path, header: str, cells: list[tuple[str, ...]]) -> None:
+    """Eight textures of 16 x 16 pixels and a table with these cells beside their paths."""
+    draw = np.random.default_rng(1)
+    for i in range(8):
+        write(root / "images" / f"{i}.png", texture(draw, 16))
+    table(root / "splits.csv", f"path,{header}", [(f"images/{i}.png", *cells[i]) for i in range(8)])
+
+
+def square(root: Path, name: str, side: int = 16, value: int = 1) -> None:
+    mask = np.zeros((side, side), dtype=np.uint8)
+    mask[:2] = value
+    write(root / "masks" / name, mask)
+
+
+def test_masks_of_another_size_missing_broken_or_not_of_their_label(tmp_path: Path) -> None:
+    for i in range(6):
+        square(tmp_path, f"{i}.png")
+    square(tmp_path, "1.png", side=12)
+    square(tmp_path, "2.png", value=0)
+    (tmp_path / "masks" / "3.png").write_bytes(b"broken")
+    for i in (6, 7):
+        square(tmp_path, f"{i}.png")
+    (tmp_path / "masks" / "5.png").unlink()
+    annotated(tmp_path, "label,mask,split", [("crack", f"masks/{i}.png", "train") for i in range(8)])
+    found = faults(tmp_path)
+    assert len(found) == 3  # six masks could be read, and five of six are too few to say that the sixth is odd
+    for fact in (
+        "1.png: 12 x 12 pixels, its image images/1.png has 16 x 16",
+        "3.png: cannot be read",
+        "images/5.png: its mask masks/5.png is missing",
+    ):
+        assert any(fact in sentence for sentence in found), fact
+
+
+@pytest.mark.parametrize(("usual", "odd", "said"), [(1, 0, "marks no pixel"), (0, 1, "marks pixels")])
+def test_a_mask_that_contradicts_its_label(tmp_path: Path, usual: int, odd: int, said: str) -> None:
+    draw, rows = np.random.default_rng(2), []
+    for i in range(12):
+        write(tmp_path / f"{i}.jpg", texture(draw, 16))
+        square(tmp_path, f"{i}.png", value=odd if i == 4 else usual)
+        rows.append((f"{i}.jpg", "crack", f"masks/{i}.png"))
+    table(tmp_path / "splits.csv", "path,label,mask", rows)
+    found = faults(tmp_path)
+    assert len(found) == 1 and f"4.png: {said}, but its image 4.jpg is labelled 'crack', and 11 of 12 masks" in found[0]
+
+
+def test_a_palette_of_a_mask_stays_numbers(tmp_path: Path) -> None:
+    image = Image.fromarray(np.array([[0, 5], [5, 0]], dtype=np.uint8)).convert("P")
+    image.putpalette([200, 0, 0] * 256)
+    image.save(tmp_path / "m.png")
+    assert read_mask(tmp_path / "m.png", DOMAIN.read).max() == 5
+    with pytest.raises(DataError, match="no such mask"):
+        read_mask(tmp_path / "n.png", DOMAIN.read)
+
+
+def test_boxes_without_area_outside_the_image_missing_or_no_annotation(tmp_path: Path) -> None:
+    for i in range(7):
+        voc(tmp_path / "xml" / f"{i}.xml", ("ship", 0, 0, 16, 16))
+    voc(tmp_path / "xml" / "1.xml", ("ship", 3, 3, 3, 9), ("ship", 1, 1, 5, 5))
+    voc(tmp_path / "xml" / "2.xml", ("ship", 3, 3, 40, 9))
+    (tmp_path / "xml" / "3.xml").write_text("<annotation><object><name>ship</name></object></annotation>")
+    (tmp_path / "xml" / "4.xml").write_text("no annotation")
+    (tmp_path / "xml" / "5.xml").write_text('<!DOCTYPE a [<!ENTITY x "xx">]><annotation>&x;</annotation>')
+    annotated(tmp_path, "boxes,split", [(f"xml/{i}.xml", "train") for i in range(8)])
+    found = faults(tmp_path)
+    assert len(found) == 6
+    for fact in (
+        "1.xml: 1 of 2 boxes cover no area (ship)",
+        "2.xml: 1 of 1 boxes leave the image images/2.png, 16 x 16",
+        "3.xml: an object 'ship' without four numbers",
+        "4.xml: is no XML",
+        "5.xml: defines XML entities",
+        "images/7.png: its boxes xml/7.xml are missing",
+    ):
+        assert any(fact in sentence for sentence in found), fact
+
+
+def test_a_polygon_in_a_cell_is_no_missing_file(tmp_path: Path) -> None:
+    annotated(tmp_path, "boxes,split", [("[[1.5, 2.0, 3.0, 4.5]]", "train")] * 8)
+    assert faults(tmp_path) == []

@@ -1,0 +1,72 @@
+"""What is wrong with the mask and the boxes of one image: missing, broken, or not of that image."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from labelfree.data.boxes import is_voc, read_voc
+from labelfree.data.masks import read_mask, spatial
+from labelfree.domain import Row, Sample
+from labelfree.errors import DataError
+
+FILE_NAME = re.compile(r"[^\n\[{]+\.[A-Za-z][A-Za-z0-9]{1,4}(\.gz)?")  # a cell may also hold a polygon, or a class
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """What was found of one image's annotations. `marked`: whether its mask marks any pixel, None without one that could be read."""
+
+    faults: tuple[str, ...] = ()
+    marked: bool | None = None
+
+
+def missing_annotations(rows: Sequence[Row]) -> list[str]:
+    """Sentences on masks and boxes that rows name and that are not there."""
+    cells = ((row, kind, getattr(row, kind)) for row in rows for kind in ("mask", "boxes"))
+    return [f"{row.id}: its {kind} {cell} {_are(kind)} missing." for row, kind, cell in cells if cell and _absent(cell)]
+
+
+def annotated(row: Row, shape: tuple[int, ...], read: Callable[[Row], Sample]) -> Annotated:
+    """Read the mask and the boxes of an image of this spatial size."""
+    faults, marked = missing_annotations([row]), None
+    if row.mask and not _absent(row.mask) and Path(row.mask).is_file():
+        try:
+            mask = read_mask(Path(row.mask), read)
+            marked = bool(mask.any())
+            if spatial(mask, len(shape)) != shape:
+                faults.append(f"{row.mask}: {_by(spatial(mask, len(shape)))} pixels, its image {row.id} has {_by(shape)}.")
+        except DataError as error:
+            faults.append(str(error))
+    if row.boxes and is_voc(row.boxes) and not _absent(row.boxes):
+        faults += _boxes(row, shape)
+    return Annotated(tuple(faults), marked)
+
+
+def _boxes(row: Row, shape: tuple[int, ...]) -> list[str]:
+    path = Path(str(row.boxes))
+    try:
+        boxes = read_voc(path)
+    except DataError as error:
+        return [str(error)]
+    empty = [box.name for box in boxes if box.empty]
+    outside = [box.name for box in boxes if not box.empty and len(shape) == 2 and not box.inside(shape[0], shape[1])]
+    faults = [f"{path}: {len(empty)} of {len(boxes)} boxes cover no area ({', '.join(empty[:3])})."] if empty else []
+    if outside:
+        faults.append(f"{path}: {len(outside)} of {len(boxes)} boxes leave the image {row.id}, {_by(shape)} ({', '.join(outside[:3])}).")
+    return faults
+
+
+def _absent(cell: str) -> bool:
+    """Whether a cell names a file that is not there."""
+    return len(cell) < 1000 and FILE_NAME.fullmatch(cell) is not None and not Path(cell).is_file()
+
+
+def _are(kind: str) -> str:
+    return "are" if kind == "boxes" else "is"
+
+
+def _by(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))

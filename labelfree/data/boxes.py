@@ -1,0 +1,59 @@
+"""Boxes drawn on images, as Pascal VOC keeps them: one XML file an image, each object a name and four corners."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+from labelfree.errors import DataError
+
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One object: its class and its corners in pixels."""
+
+    name: str
+    xmin: float
+    ymin: float
+    xmax: float
+    ymax: float
+
+    @property
+    def empty(self) -> bool:
+        """Whether it covers no area."""
+        return self.xmax <= self.xmin or self.ymax <= self.ymin
+
+    def inside(self, height: int, width: int) -> bool:
+        """Whether it lies within an image of this size, give or take a pixel: corners are rounded, and counted from 0 or from 1."""
+        return self.xmin >= -1 and self.ymin >= -1 and self.xmax <= width + 1 and self.ymax <= height + 1
+
+
+def is_voc(cell: str) -> bool:
+    """Whether a manifest's `boxes` names a file that `read_voc` reads."""
+    return cell.lower().endswith(".xml")
+
+
+def read_voc(path: Path) -> list[Box]:
+    """The objects of one file, tags read by name. Raises `DataError` naming the file that is missing, broken or no VOC annotation."""
+    try:
+        raw = path.read_bytes()
+        if b"<!ENTITY" in raw:  # a few of these unfold to gigabytes
+            raise DataError(f"{path}: defines XML entities, which no annotation needs; save it without.")
+        root = ElementTree.fromstring(raw)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); correct the path in the table.") from error
+    except (ElementTree.ParseError, ValueError) as error:
+        raise DataError(f"{path}: is no XML ({error}); export it again.") from error
+    return [_box(path, found) for found in root.iter("object")]
+
+
+def _box(path: Path, found: ElementTree.Element) -> Box:
+    name = (found.findtext("name") or "").strip()
+    try:
+        corners = [float(found.findtext(f"bndbox/{corner}") or "") for corner in CORNERS]
+    except ValueError:
+        raise DataError(f"{path}: an object {name!r} without four numbers in bndbox ({', '.join(CORNERS)}); correct it.") from None
+    return Box(name, *corners)

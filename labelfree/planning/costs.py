@@ -1,0 +1,45 @@
+"""What a run costs in time and disk: small formulas from counts, said before anything begins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from labelfree.data.tiles import Cut
+
+CELL_SECONDS = 0.3  # a probe with its search: about 260 of them take 80 s at 1,280 dimensions and ten classes
+CHECKPOINT_COPIES = 4  # weights, momentum copy and two moments of AdamW
+WEIGHTS_GB = 0.02
+REPORT_GB, RESULTS_GB = 0.05, 0.1
+PIXELS_A_SECOND = 2e6  # through EfficientNet-Lite0 on one core, as measured; a GPU needs a small part of it
+LARGEST = 256  # pixels: the largest input that a comparison asks for by itself
+
+
+def probe_seconds(networks: int, protocols: int, budgets: int, draws: int, crossed: bool) -> float:
+    """For the probes of a comparison, with and without a test split."""
+    return networks * protocols * budgets * draws * (5 if crossed else 1) * CELL_SECONDS
+
+
+def feature_seconds(networks: int, images: int, side: int) -> float:
+    """For the features of `images` of this side at the three input sizes of `auto`, on this machine's processors."""
+    native = max(32, round(side / 32) * 32)
+    sizes = {min(LARGEST, times * native) for times in (1, 2, 3)}
+    return networks * images * sum(size**2 for size in sizes) / (PIXELS_A_SECOND * (os.cpu_count() or 1))
+
+
+def run_gigabytes(pretrainings: int, comparing: bool) -> float:
+    """Of a run's folder: checkpoints, weights, results, report."""
+    return REPORT_GB + pretrainings * CHECKPOINT_COPIES * WEIGHTS_GB + (RESULTS_GB if comparing else 0.0)
+
+
+def pool_entries(images: int, shapes: Sequence[tuple[int, ...]], tile: int | None) -> int:
+    """How many entries a pool of `images` of these spatial sizes holds: the images, or the tiles cut from them."""
+    return round(images * float(np.mean([Cut(tile).count(shape) for shape in shapes])))
+
+
+def pool_bytes(images: int, shapes: Sequence[tuple[int, ...]], channels: int, itemsize: int, tile: int | None) -> float:
+    """The size of that pool."""
+    pixels = float(np.mean([Cut(tile).count(shape) * np.prod(Cut(tile).size(shape)) for shape in shapes]))
+    return images * pixels * channels * itemsize

@@ -1,0 +1,160 @@
+"""A folder of images looked at, and the recipe that follows from what was found."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from labelfree.data.copies import same_files
+from labelfree.data.labels import read_table
+from labelfree.data.manifest import SPLITS_FILE
+from labelfree.data.space import gigabytes
+from labelfree.domain import Row
+from labelfree.errors import DataError, RecipeError
+from labelfree.planning.comparing import Compared, compared
+from labelfree.planning.drafting import drafted
+from labelfree.planning.labelling import Labels, labels_of
+from labelfree.planning.looking import Seen, look_at, open_rows
+from labelfree.planning.recognising import Field, field_of
+from labelfree.progress import Progress, Silent
+from labelfree.recipe import Data, Recipe
+from labelfree.recipe_file import parse_recipe
+from labelfree.training.files import write_text
+
+LONG = 2**26  # bytes to decode, from which on a person wants to see how far it is
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What `labelfree plan` found, and the recipe it proposes: `text` with reasons in comments, `recipe` the same, checked."""
+
+    found: tuple[str, ...]
+    text: str
+    recipe: Recipe
+
+    def lines(self) -> Iterator[str]:
+        """What was found, for a person to read."""
+        yield from self.found
+
+    def write(self, file: Path) -> Path:
+        """Save `text` as a new file, whole or not at all. Raises `RecipeError` where there is one already."""
+        unused(file)
+        write_text(file, self.text)
+        return file
+
+
+def unused(file: Path) -> None:
+    """Raises `RecipeError` where something is in the way of a new file."""
+    if file.exists():
+        raise RecipeError(f"{file}: exists already; name another file, or remove it.")
+
+
+def propose(folder: Path, domain: str | None, labels: Path | None, say: Progress) -> Proposal:
+    """Look at a folder and write a recipe for it.
+
+    Raises `RecipeError` where the files do not tell their field and `domain` does not say it, and `DataError` where a recipe could not
+    run: files missing, nothing left to pretrain on, scored images in the pool.
+    """
+    data = _data(folder, labels)
+    field = field_of(data, domain)
+    rows = field.manifest.rows
+    to_open = open_rows(rows)
+    if not to_open:
+        raise DataError(f"{data.root}: every row is dev or test, so nothing may be looked at or pretrained on.")
+    size = sum(_bytes(row) for row in rows)
+    seen = look_at(to_open, field.domain.read, say if size / len(rows) * min(64, len(rows)) >= LONG else Silent())
+    if seen.kind.dims != 2:
+        raise DataError(f"{seen.looks[0].row.path}: {seen.kind.dims} spatial axes; pretraining from a recipe is built for 2 so far.")
+    marks = labels_of(field.manifest, seen.looks, field.domain.read)
+    copies = same_files(rows, say)
+    asked = compared(field.manifest, data, copies, seen.places if len(seen.looks) == len(rows) else {})
+    text = drafted(data, field, seen, marks, asked)
+    return Proposal(tuple(_found(data, field, seen, marks, copies, asked, size)), text, parse_recipe(text))
+
+
+def _data(folder: Path, labels: Path | None) -> Data:
+    """Absolute paths. A relative table that is not where it was written may lie in the folder."""
+    root = Path(os.path.abspath(folder.expanduser()))  # noqa: PTH100  (`resolve` would follow links)
+    if not root.is_dir():
+        raise DataError(f"{folder}: {'is a file; name its folder' if root.exists() else 'no such folder'}.")
+    if labels is None:
+        return _writable(Data(root=root))
+    given = labels.expanduser()
+    table = given if given.exists() or not (root / given).exists() else root / given
+    if not table.exists():
+        raise DataError(f"{labels}: no such table of labels, neither here nor in {root}.")
+    return _writable(Data(root=root, labels=Path(os.path.abspath(table))))  # noqa: PTH100
+
+
+def _writable(data: Data) -> Data:
+    for path in (data.root, data.labels):
+        try:
+            str(path).encode("utf-8")
+        except UnicodeEncodeError:
+            raise DataError(f"{str(path)!r}: a name that is not UTF-8 cannot stand in a recipe; rename it.") from None
+    return data
+
+
+def _bytes(row: Row) -> int:
+    return row.path.stat().st_size if row.path.is_file() else 0
+
+
+def _found(
+    data: Data, field: Field, seen: Seen, marks: Labels, copies: Sequence[Sequence[Row]], asked: Compared, size: int
+) -> Iterator[str]:
+    """Everything that was found, in the order in which a person asks."""
+    rows = field.manifest.rows
+    endings = Counter(row.path.suffix.lower() or "no suffix" for row in rows)
+    yield f"{data.root}: {len(rows):,} images ({', '.join(f'{n:,} {ending}' for ending, n in endings.most_common(5))}), {gigabytes(size)}"
+    yield f"  domain: {field.domain.name} ({field.reason})"
+    for line in seen.lines():
+        yield f"  {line}"
+    yield from (f"  {note}" for note in field.domain.missing(seen.channels))
+    yield from (f"  {line}" for line in _copied(copies))
+    splits = Counter(row.split or "no split" for row in rows)
+    yield f"  splits: {', '.join(f'{name} {n:,}' for name, n in sorted(splits.items()))}"
+    groups = {row.group for row in rows if row.group}
+    instead = "; blocks on the ground stand in" if all(look.crs for look in seen.looks) and not field.manifest.given_split else ""
+    yield f"  groups: {f'{len(groups):,} named' if groups else f'none named{instead}'}"
+    if marks.tasks and seen.places and len(seen.looks) < len(rows):
+        yield "  images that show ground which is scored leave the pool when a run has read them all"
+    yield from (f"  {fact}" for fact in marks.facts)
+    yield f"  task: {marks.tasks[0] if marks.tasks else 'none, for there are no labels'}"
+    yield from (f"  {table.name} is not read; give it with --labels if it holds the labels" for table in _other_tables(data))
+    yield from (f"  {note}" for note in (*field.manifest.notes, *asked.roles.notes))
+
+
+def _copied(copies: Sequence[Sequence[Row]]) -> Iterator[str]:
+    """Duplicates, and those that do not agree."""
+    if not copies:
+        yield "duplicates: none, byte for byte"
+        return
+    extra = sum(len(rows) - 1 for rows in copies)
+    are = "files are copies" if extra > 1 else "file is a copy"
+    yield f"duplicates: {extra:,} {are} of another, e.g. {copies[0][1].id} of {copies[0][0].id}"
+    apart = [rows for rows in copies if len({row.split for row in rows}) > 1]
+    if apart:
+        first, other = apart[0][0], next(row for row in apart[0] if row.split != apart[0][0].split)
+        yield f"  {len(apart):,} across splits, e.g. {other.id} ({other.split or 'no split'}) and {first.id} ({first.split or 'no split'})"
+    torn = [rows for rows in copies if len({row.label for row in rows} - {None}) > 1]
+    if torn:
+        yield f"  {len(torn):,} with different labels, e.g. {torn[0][0].id}"
+
+
+def _other_tables(data: Data) -> list[Path]:
+    """Tables in the folder that could hold labels, where none is read."""
+    assert data.root is not None
+    if data.labels is not None or (data.root / SPLITS_FILE).is_file():
+        return []
+    tables = []
+    for file in sorted(data.root.iterdir()):
+        if file.suffix.lower() in (".csv", ".parquet"):
+            try:
+                read_table(file)
+            except DataError:
+                continue
+            tables.append(file)
+    return tables

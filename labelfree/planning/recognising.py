@@ -1,0 +1,64 @@
+"""Which field the images are from: asked of every installed domain, answered by the files alone, never by a name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from labelfree.data.manifest import Manifest, load_manifest
+from labelfree.data.pool import read_sample
+from labelfree.domain import Domain, Recognises, Sample, domain_names, find_domain
+from labelfree.errors import DataError, LabelfreeError, RecipeError
+from labelfree.planning.looking import open_rows, spread
+from labelfree.recipe import Data
+
+FEW = 8  # files that each domain reads to tell
+
+
+@dataclass(frozen=True)
+class Field:
+    """The domain that reads a data set, its rows as that domain finds them, and the reason it was taken."""
+
+    domain: Domain
+    manifest: Manifest
+    reason: str
+
+
+def field_of(data: Data, name: str | None) -> Field:
+    """The domain called `name`, else the only installed one that recognises the files.
+
+    Raises `RecipeError` where none or several do, `DataError` where there is nothing to read.
+    """
+    if name is not None:
+        domain = find_domain(name)
+        return Field(domain, load_manifest(data, domain), "you said so")
+    read, refused = [], []
+    for installed in domain_names():
+        try:
+            domain = find_domain(installed)
+            read.append((domain, load_manifest(data, domain)))
+        except LabelfreeError as error:
+            refused.append(error)
+    if not read and refused:
+        raise DataError(" ".join(dict.fromkeys(map(str, refused)))) from refused[0]
+    found = [Field(domain, manifest, reason) for domain, manifest in read if (reason := _recognised(domain, manifest)) is not None]
+    if len(found) == 1:
+        return found[0]
+    raise RecipeError(_undecided(data.root, found))
+
+
+def _recognised(domain: Domain, manifest: Manifest) -> str | None:
+    """The reason of the first file, where every file that is asked has one."""
+    if not isinstance(domain, Recognises):
+        return None
+    samples = [read_sample(domain.read, row) for row in spread(open_rows(manifest.rows), FEW)]
+    reasons = [domain.recognises(sample) for sample in samples if isinstance(sample, Sample)]
+    return reasons[0] if reasons and all(reasons) else None
+
+
+def _undecided(root: Path | None, found: list[Field]) -> str:
+    names = ", ".join(domain_names()) or "none"
+    if found:
+        said = "; ".join(f"{field.domain.name}: {field.reason}" for field in found)
+        return f"{root}: several domains know these files ({said}); choose with --domain (installed: {names})."
+    return f"{root}: the files do not tell which field they are from; name it with --domain (installed: {names})."
