@@ -54,6 +54,7 @@ class Satellite:
     ) -> None:
         self.unit = _unit(unit) if unit else None
         self.resolution = resolution
+        self.products: set[str] = set()  # sensors of the products that were opened
         self.sensor = find_sensor(sensor) if sensor else None
         if self.sensor and self.unit:
             self.sensor = rescaled(self.sensor, self.unit[1], 0.0)
@@ -157,7 +158,10 @@ class Satellite:
     def _scene(self, path: Path) -> Scene:
         from labelfree_satellite.scenes import open_scene
 
-        return open_scene(path, self.resolution)
+        scene = open_scene(path, self.resolution)
+        if scene.product.sensor:
+            self.products.add(scene.product.sensor)
+        return scene
 
     def _scale(
         self, raster: Raster, kept: list[int], channels: tuple[str, ...], sensor: Sensor | None
@@ -186,8 +190,14 @@ class Satellite:
         return (1.0,) * n, (0.0,) * n, "stored"
 
     def known(self, channels: Sequence[str]) -> tuple[Band | None, ...]:
-        """What is known of each channel, by name; None where nothing is."""
-        return described(channels, self.sensor)
+        """What is known of each channel, by name and the sensor (the recipe's, else that of the products); None where nothing is."""
+        return described(channels, self.sensor or self._of_products(channels))
+
+    def _of_products(self, channels: Sequence[str]) -> Sensor | None:
+        """The sensor of the products, where all of them mean the same bands by these names: offsets may differ."""
+        sensors = [find_sensor(name) for name in sorted(self.products)]
+        meant = {tuple((band.nm if (band := sensor.band(name)) else None) for name in channels) for sensor in sensors}
+        return sensors[0] if len(meant) == 1 else None
 
     def rgb(self, channels: Sequence[str]) -> tuple[int, int, int] | None:
         return rgb_positions(self.known(channels))

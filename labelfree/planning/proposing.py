@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labelfree.data.copies import same_files
 from labelfree.data.labels import read_table
 from labelfree.data.manifest import SPLITS_FILE
 from labelfree.data.space import gigabytes
+from labelfree.data.windows import in_windows
 from labelfree.domain import Row
 from labelfree.errors import DataError, RecipeError
 from labelfree.planning.comparing import Compared, compared
@@ -60,16 +61,18 @@ def propose(folder: Path, domain: str | None, labels: Path | None, say: Progress
     """
     data = _data(folder, labels)
     field = field_of(data, domain)
+    files = [row for row in field.manifest.rows if row.window is None]
+    field = replace(field, manifest=replace(field.manifest, rows=in_windows(field.manifest.rows, field.domain.extent)))
     rows = field.manifest.rows
     to_open = open_rows(rows)
     if not to_open:
         raise DataError(f"{data.root}: every row is dev or test, so nothing may be looked at or pretrained on.")
-    size = sum(_bytes(row) for row in rows)
+    size = sum(_bytes(path) for path in {row.path for row in rows})
     seen = look_at(to_open, field.domain.read, say if size / len(rows) * min(64, len(rows)) >= LONG else Silent())
     if seen.kind.dims != 2:
         raise DataError(f"{seen.looks[0].row.path}: {seen.kind.dims} spatial axes; pretraining from a recipe is built for 2 so far.")
     marks = labels_of(field.manifest, seen.looks, field.domain.read)
-    copies = same_files(rows, say)
+    copies = same_files(files, say)
     asked = compared(field.manifest, data, copies, seen.places if len(seen.looks) == len(rows) else {})
     text = drafted(data, field, seen, marks, asked)
     return Proposal(tuple(_found(data, field, seen, marks, copies, asked, size)), text, parse_recipe(text))
@@ -98,8 +101,9 @@ def _writable(data: Data) -> Data:
     return data
 
 
-def _bytes(row: Row) -> int:
-    return row.path.stat().st_size if row.path.is_file() else 0
+def _bytes(path: Path) -> int:
+    """Of a file, or of all that a folder holds."""
+    return path.stat().st_size if path.is_file() else sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
 def _found(
@@ -107,8 +111,11 @@ def _found(
 ) -> Iterator[str]:
     """Everything that was found, in the order in which a person asks."""
     rows = field.manifest.rows
-    endings = Counter(row.path.suffix.lower() or "no suffix" for row in rows)
-    yield f"{data.root}: {len(rows):,} images ({', '.join(f'{n:,} {ending}' for ending, n in endings.most_common(5))}), {gigabytes(size)}"
+    paths = {row.path for row in rows}
+    endings = Counter(path.suffix.lower() or ("folders" if path.is_dir() else "no suffix") for path in paths)
+    yield f"{data.root}: {len(paths):,} images ({', '.join(f'{n:,} {ending}' for ending, n in endings.most_common(5))}), {gigabytes(size)}"
+    if windows := [row for row in rows if row.window]:
+        yield f"  scenes: {len({row.path for row in windows}):,}, read as {len(windows):,} windows"
     yield f"  domain: {field.domain.name} ({field.reason})"
     for line in seen.lines():
         yield f"  {line}"

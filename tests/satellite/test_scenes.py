@@ -150,6 +150,18 @@ def test_the_domain_reads_products_as_images(tmp_path: Path) -> None:
     assert named.read(Row("s", path, window=Window(0, 0, 8, 8))).channels == ("B04", "B03", "B02")
 
 
+def test_a_product_tells_what_its_bands_are(tmp_path: Path) -> None:
+    names = ("B02", "B03", "B04", "B05", "B08")
+    domain, both = Satellite(), Satellite()
+    assert domain.rgb(names) is None  # names alone do not tell one satellite from another
+    domain.extent(Row("s", safe(tmp_path)))
+    assert domain.rgb(names) == (2, 1, 0) and domain.missing(names) == []
+    assert domain.known(("B05",))[0].common == "rededge1"  # type: ignore[union-attr]
+    for path in (safe(tmp_path / "b", "L1C", offset=False), landsat(tmp_path)):
+        both.extent(Row("x", path))
+    assert both.known(("B5",)) == (None,)  # red edge of one, near infrared of the other
+
+
 def test_a_pool_of_scenes_holds_cloudless_windows(tmp_path: Path) -> None:
     path = safe(tmp_path / "data")
     domain, told = Satellite(), Told()
