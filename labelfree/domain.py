@@ -6,7 +6,7 @@ the core. This module imports no domain, and no heavy package at import time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -140,24 +140,12 @@ class Domain(Protocol):
         """
         ...
 
-    def extent(self, row: Row) -> tuple[int, int] | None:
-        """Size (height, width) of an image so large that it is read in windows; None for one that is read whole."""
-        ...
-
     def settings(self) -> Mapping[str, Any]:
         """Everything that changes what `read` returns: part of the pool's key."""
         ...
 
     def files(self, root: Path) -> list[Path]:
         """The files under `root` that this domain reads, sorted."""
-        ...
-
-    def shapes(self, file: Path, fields: LabelFields, images: Sequence[Row]) -> tuple[list[Row], list[str]] | None:
-        """Rows for a vector file over `images`, and sentences for the log; None where it is no vector file.
-
-        A labelled row for each shape, and unlabelled ones for windows of the images of the same size. Raises `DataError` naming file and
-        field.
-        """
         ...
 
     def rgb(self, channels: Sequence[str]) -> tuple[int, int, int] | None:
@@ -170,10 +158,6 @@ class Domain(Protocol):
 
     def render(self, x: Tensor, channels: Sequence[str], unit: str) -> Tensor | None:
         """Physical (B, C, *spatial) to RGB (B, 3, *spatial), nominal range 0 to 1, not clamped: what an ImageNet network expects."""
-        ...
-
-    def derived(self, x: Tensor, channels: Sequence[str], unit: str) -> Tensor:
-        """Physical (B, C, *spatial) to (B, K, *spatial): what a person in this field computes from these channels; K may be 0."""
         ...
 
     def augment(self, fingerprint: Fingerprint) -> Augmentation:
@@ -204,6 +188,42 @@ class Recognises(Protocol):
     def recognises(self, sample: Sample) -> str | None:
         """In a few words what tells, such as "it has coordinates"; None where nothing in the file does. Names of files never tell."""
         ...
+
+
+@runtime_checkable
+class ReadsScenes(Protocol):
+    """A domain of images that may be too large to be read whole: then `read` honours a row's window."""
+
+    def extent(self, row: Row) -> tuple[int, int] | None:
+        """Size (height, width) of an image so large that it is read in windows; None for one that is read whole."""
+        ...
+
+
+@runtime_checkable
+class ReadsShapes(Protocol):
+    """A domain whose labels may be shapes in a vector file."""
+
+    def shapes(self, file: Path, fields: LabelFields, images: Sequence[Row]) -> tuple[list[Row], list[str]] | None:
+        """Rows for a vector file over `images`, and sentences for the log; None where it is no vector file.
+
+        A labelled row for each shape, and unlabelled ones for windows of the images of the same size. Raises `DataError` naming file and
+        field.
+        """
+        ...
+
+
+@runtime_checkable
+class Derives(Protocol):
+    """A domain whose people compute further channels, such as vegetation indices: the arm `statistics` sees them."""
+
+    def derived(self, x: Tensor, channels: Sequence[str], unit: str) -> Tensor:
+        """Physical (B, C, *spatial) to (B, K, *spatial): what a person in this field computes from these channels; K may be 0."""
+        ...
+
+
+def extent_of(domain: Domain) -> Callable[[Row], tuple[int, int] | None]:
+    """Tells the size of images that are read in windows; None for all where the domain has none."""
+    return domain.extent if isinstance(domain, ReadsScenes) else lambda row: None
 
 
 def domain_names() -> list[str]:

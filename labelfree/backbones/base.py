@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from timm.layers import DropPath, PatchDropout, PatchDropoutWithIndices
+from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
@@ -140,14 +140,12 @@ def batch_norms(module: nn.Module) -> Iterator[_BatchNorm]:
 
 
 def without_dropout(module: nn.Module) -> None:
-    """Set every rate of Dropout, DropPath and PatchDropout inside `module` to 0, for good."""
+    """Set every rate of Dropout and DropPath inside `module` to 0, for good."""
     for layer in module.modules():
         if isinstance(layer, _DropoutNd):
             layer.p = 0.0
         elif isinstance(layer, DropPath):
             layer.drop_prob = 0.0
-        elif isinstance(layer, (PatchDropout, PatchDropoutWithIndices)):
-            layer.prob = 0.0
         elif isinstance(getattr(layer, "drop_rate", None), float):  # timm's CNNs drop pooled features by it
             layer.drop_rate = 0.0  # type: ignore[assignment]
 

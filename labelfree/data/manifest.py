@@ -13,7 +13,7 @@ from typing import Any
 from labelfree.data.cards import Card, effective_card
 from labelfree.data.folders import generated_root, rows_of_folder
 from labelfree.data.labels import Record, read_table
-from labelfree.domain import Domain, LabelFields, Row, Sample
+from labelfree.domain import Domain, LabelFields, ReadsShapes, Row, Sample
 from labelfree.errors import DataError
 from labelfree.recipe import Data
 
@@ -176,7 +176,8 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
     if not table.exists():
         raise DataError(f"data.labels: {table} does not exist (a relative path is also looked for in data.root, here {root}).")
     images = [Row(path.relative_to(root).as_posix(), path) for path in domain.files(root)]
-    shapes = domain.shapes(table, LabelFields(data.label_field, data.date_field, data.chip), images)
+    fields = LabelFields(data.label_field, data.date_field, data.chip)
+    shapes = domain.shapes(table, fields, images) if isinstance(domain, ReadsShapes) else None
     if shapes is not None:
         return _manifest(shapes[0], root, name, notes=shapes[1])
     rows, notes = _located(read_table(table), table, root, inside=False)

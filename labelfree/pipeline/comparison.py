@@ -12,6 +12,7 @@ import torch
 
 from labelfree.backbones import Backbone, build
 from labelfree.backbones.weights import load
+from labelfree.domain import Derives
 from labelfree.errors import DataError
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.preparing import Prepared
@@ -70,8 +71,8 @@ class Arms:
 
     def _known(self, kind: ArmKind, seed: int) -> Encoder | None:
         data, domain = self.prepared.fingerprint, self.prepared.domain
-        derive = partial(domain.derived, channels=data.channels, unit=data.unit)
-        derived = derive(torch.zeros(1, len(data.channels), 1, 1)).shape[1]
+        derive = partial(domain.derived, channels=data.channels, unit=data.unit) if isinstance(domain, Derives) else None
+        derived = derive(torch.zeros(1, len(data.channels), 1, 1)).shape[1] if derive else 0
         statistics = StatisticsEncoder(len(data.channels), derive, derived)
         if kind.reads == "none":
             return statistics

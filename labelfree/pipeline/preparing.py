@@ -18,7 +18,7 @@ from labelfree.data.manifest import Manifest, load_manifest
 from labelfree.data.pool import Pool, build_pool
 from labelfree.data.splits import Roles, assign_roles
 from labelfree.data.windows import in_windows
-from labelfree.domain import Domain, Fingerprint, Row, Sample, find_domain
+from labelfree.domain import Domain, Fingerprint, Row, Sample, extent_of, find_domain
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.starts import Starts
@@ -74,7 +74,7 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     manifest = manifest or load_manifest(recipe.data, domain)
     if manifest.read is None:
         side = None if recipe.pool.tile == "auto" else recipe.pool.tile
-        manifest = replace(manifest, rows=in_windows(manifest.rows, domain.extent, side))
+        manifest = replace(manifest, rows=in_windows(manifest.rows, extent_of(domain), side))
     for note in manifest.notes:
         say.say(note)
     read = manifest.read or domain.read

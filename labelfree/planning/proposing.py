@@ -13,7 +13,7 @@ from labelfree.data.labels import read_table
 from labelfree.data.manifest import SPLITS_FILE
 from labelfree.data.space import gigabytes
 from labelfree.data.windows import in_windows
-from labelfree.domain import Row
+from labelfree.domain import Row, extent_of
 from labelfree.errors import DataError, RecipeError
 from labelfree.planning.comparing import Compared, compared
 from labelfree.planning.drafting import drafted
@@ -62,7 +62,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, say: Progress
     data = _data(folder, labels)
     field = field_of(data, domain)
     files = [row for row in field.manifest.rows if row.window is None]
-    field = replace(field, manifest=replace(field.manifest, rows=in_windows(field.manifest.rows, field.domain.extent)))
+    field = replace(field, manifest=replace(field.manifest, rows=in_windows(field.manifest.rows, extent_of(field.domain))))
     rows = field.manifest.rows
     to_open = open_rows(rows)
     if not to_open:

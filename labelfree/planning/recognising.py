@@ -8,7 +8,7 @@ from pathlib import Path
 from labelfree.data.manifest import Manifest, load_manifest
 from labelfree.data.pool import read_sample
 from labelfree.data.windows import glance
-from labelfree.domain import Domain, Recognises, Sample, domain_names, find_domain
+from labelfree.domain import Domain, Recognises, Sample, domain_names, extent_of, find_domain
 from labelfree.errors import DataError, LabelfreeError, RecipeError
 from labelfree.planning.looking import open_rows, spread
 from labelfree.recipe import Data
@@ -52,7 +52,7 @@ def _recognised(domain: Domain, manifest: Manifest) -> str | None:
     """The reason of the first file, where every file that is asked has one."""
     if not isinstance(domain, Recognises):
         return None
-    samples = [read_sample(domain.read, glance(row, domain.extent)) for row in spread(open_rows(manifest.rows), FEW)]
+    samples = [read_sample(domain.read, glance(row, extent_of(domain))) for row in spread(open_rows(manifest.rows), FEW)]
     reasons = [domain.recognises(sample) for sample in samples if isinstance(sample, Sample)]
     return reasons[0] if reasons and all(reasons) else None
 

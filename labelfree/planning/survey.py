@@ -12,7 +12,7 @@ from labelfree.data.cards import card_names, effective_card, find_card
 from labelfree.data.faults import find_faults
 from labelfree.data.manifest import Manifest, load_manifest
 from labelfree.data.windows import glance
-from labelfree.domain import Domain, Row, Sample, find_domain
+from labelfree.domain import Domain, Row, Sample, extent_of, find_domain
 from labelfree.errors import DataError, RecipeError
 from labelfree.progress import Progress
 from labelfree.recipe import Data, Recipe
@@ -85,7 +85,7 @@ def _changed(data: dict[str, object], overrides: Overrides) -> Data:
 
 
 def _read(manifest: Manifest, domain: Domain, row: Row) -> Sample:
-    return manifest.read(row) if manifest.read else domain.read(glance(row, domain.extent))
+    return manifest.read(row) if manifest.read else domain.read(glance(row, extent_of(domain)))
 
 
 def inspect_files(found: Survey, say: Progress) -> Survey:

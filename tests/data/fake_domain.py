@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
-from labelfree.domain import LabelFields, Row, Sample
+from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
 
 SUFFIXES = {".png", ".jpg", ".jpeg"}
@@ -29,12 +28,6 @@ class PillowDomain:
         pixels = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
         bands = len(pixels)
         return Sample(torch.from_numpy(pixels.copy()), NAMES[bands], (1 / 255,) * bands, (0.0,) * bands, "relative")
-
-    def extent(self, row: Row) -> tuple[int, int] | None:
-        return None
-
-    def shapes(self, file: Path, fields: LabelFields, images: Sequence[Row]) -> None:
-        return None
 
     def settings(self) -> dict[str, str]:
         return {"reader": "pillow"}

@@ -45,7 +45,7 @@ def test_statistics_are_averaged_where_asked_and_only_there() -> None:
         (
             "vit_tiny_patch16_224",
             {"embed_dim": 32, "depth": 2, "num_heads": 2, "patch_size": 8, "img_size": 32}
-            | dict.fromkeys(("drop_rate", "proj_drop_rate", "attn_drop_rate", "drop_path_rate", "patch_drop_rate"), 0.5),
+            | dict.fromkeys(("drop_rate", "proj_drop_rate", "attn_drop_rate", "drop_path_rate"), 0.5),
         ),
     ],
 )
