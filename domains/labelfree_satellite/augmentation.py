@@ -24,7 +24,7 @@ from labelfree.views import (
     SharedOffset,
     ViewOp,
 )
-from labelfree.views.base import bernoulli, draw_seed, floating, on_chosen, per_channel, per_sample, seeded, uniform
+from labelfree.views.base import bernoulli, draw_seed, floating, on_chosen, per_channel, per_sample, seeded, sometimes, uniform
 from labelfree_satellite.rendering import WHITE
 from labelfree_satellite.sensors import REFLECTIVE_NM, Band
 
@@ -48,7 +48,7 @@ class Haze(ViewOp):
 
     def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
         """(n,) one amount a sample, 0 where not applied."""
-        return uniform(n, self.strength, generator, device) * bernoulli(n, self.p, generator, device)
+        return sometimes(n, self.strength, self.p, generator, device)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         return floating(x, self) + per_sample(params, x) * per_channel(self.scatter, x)

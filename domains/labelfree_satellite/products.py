@@ -111,14 +111,15 @@ def _metadata(path: Path, text: bytes) -> dict[str, str]:
 
 def _band_files(path: Path) -> Product | None:
     """A folder in which every file is one band of one scene: equal names but for the band."""
-    rasters = [file for file in sorted(path.iterdir()) if file.is_file() and file.suffix.lower() in RASTERS]
     layers: dict[str, str] = {}
     mask: tuple[str, str] | None = None
     prefixes: Counter[str] = Counter()
-    for file in rasters:
+    for file in path.iterdir():  # unsorted: most folders are told by their first picture
+        if file.suffix.lower() not in RASTERS or not file.is_file():
+            continue
         kind = next((kind for end, kind in MASKS.items() if re.search(rf"(?:^|[_.-]){end}(?:_\d+m)?$", file.stem, re.IGNORECASE)), None)
         if kind:
-            mask = (str(file), kind)
+            mask = max(mask or (str(file), kind), (str(file), kind))
             continue
         if NEVER.search(file.stem) and not BAND.search(file.stem):
             continue
@@ -135,6 +136,7 @@ def _band_files(path: Path) -> Product | None:
     prefix = next(iter(prefixes))
     sensor, tile = _landsat(prefix)
     date = date_in(re.sub(r"^L\w\d\d_", "", prefix)) or date_in(path.name)
+    layers = dict(sorted(layers.items(), key=lambda layer: layer[1]))
     return Product(path, layers, mask[0] if mask else None, mask[1] if mask else "", sensor, date, tile)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from labelfree_satellite.grids import Grid
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 SUFFIXES = PICTURES | {".tif", ".tiff", ".jp2", ".img", ".vrt"}
 ALPHA = "alpha"
+T = TypeVar("T")
 
 
 @dataclass
@@ -138,34 +139,35 @@ def _names(file: Any, data: np.ndarray, picture: bool) -> list[str | None]:
 
 def _placed(file: Any, raster: Raster, window: Window | None = None) -> Raster:
     """Coordinates and tags of an open file, or of a window of it."""
-    transform = file.transform
-    if file.crs is not None and not transform.is_identity:
-        raster.crs = file.crs.to_string()
-        grid = Grid(raster.crs, tuple(transform)[:6], file.height, file.width)
-        raster.bounds = tuple(file.bounds) if window is None else grid.bounds(window)
-        raster.spacing = (float(np.hypot(transform.b, transform.e)), float(np.hypot(transform.a, transform.d)))
+    if (grid := _grid(file)) is not None:
+        raster.crs, raster.spacing, raster.bounds = grid.crs, grid.spacing, grid.bounds(window)
         raster.tags["spacing_unit"] = file.crs.linear_units if file.crs.is_projected else "degree"
     raster.nodata = file.nodata
     return raster
 
 
+def _grid(file: Any) -> Grid | None:
+    """Where an open file's pixels lie; None without coordinates."""
+    if file.crs is None or file.transform.is_identity:
+        return None
+    return Grid(file.crs.to_string(), tuple(file.transform)[:6], file.height, file.width)
+
+
 def grid_of(path: Path) -> Grid | None:
     """Where a raster's pixels lie, as its header tells; None without coordinates, and for what rasterio does not open."""
-    try:
-        with quiet_rasterio().open(path) as file:
-            if file.crs is None or file.transform.is_identity:
-                return None
-            return Grid(file.crs.to_string(), tuple(file.transform)[:6], file.height, file.width)
-    except Exception:  # what is wrong with it is said when it is read
-        return None
+    return _header(path, _grid)
 
 
 def size_of(path: Path) -> tuple[int, int] | None:
     """(height, width) that a raster's header tells; None for what rasterio does not open."""
+    return _header(path, lambda file: (file.height, file.width))
+
+
+def _header(path: Path, tell: Callable[[Any], T]) -> T | None:
     try:
         with quiet_rasterio().open(path) as file:
-            return file.height, file.width
-    except Exception:
+            return tell(file)
+    except Exception:  # what is wrong with it is said when it is read
         return None
 
 

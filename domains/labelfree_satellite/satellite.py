@@ -87,13 +87,13 @@ class Satellite:
             inside[:] = [name for name in inside if name not in products]
             found += [Path(folder, name) for name in products]
             files = [Path(folder, name) for name in names if not name.startswith(".")]
-            found += [file for file in files if file.suffix.lower() in SUFFIXES or (file.suffix.lower() == ".zip" and is_product(file))]
+            found += [file for file in files if file.suffix.lower() in SUFFIXES or (_holds_files(file) and is_product(file))]
         return sorted(found)
 
     def extent(self, row: Row) -> tuple[int, int] | None:
         from labelfree_satellite.reader import PICTURES, size_of
 
-        if row.path.is_dir() or row.path.suffix.lower() == ".zip":
+        if _holds_files(row.path):
             grid = self._scene(row.path).grid
             return grid.height, grid.width
         if row.path.suffix.lower() in PICTURES or not row.path.is_file() or row.path.stat().st_size < SMALL_FILE:
@@ -139,7 +139,7 @@ class Satellite:
         from labelfree_satellite.products import date_in
         from labelfree_satellite.reader import grid_of
 
-        if row.path.is_dir() or row.path.suffix.lower() == ".zip":
+        if _holds_files(row.path):
             scene = self._scene(row.path)
             return Footprint(row, scene.grid, scene.product.date, scene.measured)
         grid = grid_of(row.path)
@@ -149,7 +149,7 @@ class Satellite:
         """What the row names, and the sensor whose scale holds: the recipe's, else a product's own."""
         from labelfree_satellite.reader import open_raster
 
-        if not row.path.is_dir() and row.path.suffix.lower() != ".zip":
+        if not _holds_files(row.path):
             return open_raster(row.path, row.window), self.sensor
         scene = self._scene(row.path)
         own = scene.product.sensor
@@ -272,6 +272,11 @@ class Satellite:
         from labelfree_satellite.generated import generate
 
         generate(directory, seed, variant)
+
+
+def _holds_files(path: Path) -> bool:
+    """Whether an image is a folder or an archive: then it is a product."""
+    return path.is_dir() or path.suffix.lower() == ".zip"
 
 
 def _unit(text: str) -> tuple[str, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from labelfree.data.boxes import is_voc, read_voc
 from labelfree.data.masks import read_mask, spatial
+from labelfree.data.tiles import by
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
 
@@ -37,7 +38,7 @@ def annotated(row: Row, shape: tuple[int, ...], read: Callable[[Row], Sample]) -
             mask = read_mask(Path(row.mask), read)
             marked = bool(mask.any())
             if spatial(mask, len(shape)) != shape:
-                faults.append(f"{row.mask}: {_by(spatial(mask, len(shape)))} pixels, its image {row.id} has {_by(shape)}.")
+                faults.append(f"{row.mask}: {by(spatial(mask, len(shape)))} pixels, its image {row.id} has {by(shape)}.")
         except DataError as error:
             faults.append(str(error))
     if row.boxes and is_voc(row.boxes) and not _absent(row.boxes):
@@ -55,7 +56,7 @@ def _boxes(row: Row, shape: tuple[int, ...]) -> list[str]:
     outside = [box.name for box in boxes if not box.empty and len(shape) == 2 and not box.inside(shape[0], shape[1])]
     faults = [f"{path}: {len(empty)} of {len(boxes)} boxes cover no area ({', '.join(empty[:3])})."] if empty else []
     if outside:
-        faults.append(f"{path}: {len(outside)} of {len(boxes)} boxes leave the image {row.id}, {_by(shape)} ({', '.join(outside[:3])}).")
+        faults.append(f"{path}: {len(outside)} of {len(boxes)} boxes leave the image {row.id}, {by(shape)} ({', '.join(outside[:3])}).")
     return faults
 
 
@@ -66,7 +67,3 @@ def _absent(cell: str) -> bool:
 
 def _are(kind: str) -> str:
     return "are" if kind == "boxes" else "is"
-
-
-def _by(shape: Sequence[int]) -> str:
-    return " x ".join(map(str, shape))

@@ -17,12 +17,12 @@ from labelfree.data.pool_reader import Pool
 from labelfree.data.pool_store import StoreWriter, intact, remove
 from labelfree.data.space import gigabytes, limit_bytes, sample_rows
 from labelfree.data.threads import in_order
-from labelfree.data.tiles import Cut, auto_tile
+from labelfree.data.tiles import Cut, auto_tile, by
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
 from labelfree.progress import Progress
 
-__all__ = ["Kind", "Pool", "build_pool", "differs", "kind_of", "read_sample"]
+__all__ = ["Kind", "Pool", "build_pool", "differs", "kind_of", "read_sample", "spread"]
 
 Reader = Callable[[Row], Sample]
 PROBE = 64  # images looked at before the plan is made
@@ -139,7 +139,7 @@ class _Build:
 
     def _probe(self) -> list[_Read]:
         """Sizes and kinds of a few images spread over the rows."""
-        chosen = [self.rows[i] for i in np.unique(np.linspace(0, len(self.rows) - 1, min(PROBE, len(self.rows))).astype(int))]
+        chosen = spread(self.rows, PROBE)
         before = time.monotonic()
         found = list(in_order(self._look, chosen, self.workers))
         self.seconds = (time.monotonic() - before) / len(chosen)
@@ -192,7 +192,7 @@ class _Build:
                     continue
                 if whole and result.shape != self.shapes[0]:
                     self.shapes.append(result.shape)
-                    raise _Changed(f"{row.id} is {_by(result.shape)}, others {_by(self.shapes[0])}: tiles of one size are cut from all.")
+                    raise _Changed(f"{row.id} is {by(result.shape)}, others {by(self.shapes[0])}: tiles of one size are cut from all.")
                 assert result.facts is not None
                 store.append(result.facts, result.entries)
                 kept.append(row.id)
@@ -225,6 +225,11 @@ class _Build:
             return _Changed(f"{row.id}: {kind.dtype} of another scale than the others; the pool holds float32 physical values instead.")
         stored = sample.physical().numpy() if self.kind.physical else pixels
         return _Read(kind, pixels.shape[1:], facts(sample, pixels), tuple(map(np.ascontiguousarray, cut(stored, row.id))))
+
+
+def spread(rows: Sequence[Row], most: int) -> list[Row]:
+    """At most `most` rows at equal distances, the first and the last among them."""
+    return [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))]
 
 
 def read_sample(read: Reader, row: Row) -> Sample | DataError:
@@ -263,10 +268,6 @@ def differs(row: Row, kind: Kind, others: Kind) -> str | None:
     if kind.dtype != others.dtype and (kind.scale, kind.offset) == (others.scale, others.offset):
         return f"{row.path}: {kind.dtype}, others are {others.dtype}, and nothing says how the two scales relate; convert it, {out}."
     return None
-
-
-def _by(shape: Sequence[int]) -> str:
-    return " x ".join(map(str, shape))
 
 
 def _unreadable(folder: Path) -> dict[str, Any]:

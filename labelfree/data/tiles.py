@@ -49,6 +49,11 @@ def starts(side: int, tile: int) -> list[int]:
     return [round(i * (side - tile) / (count - 1)) for i in range(count)]
 
 
+def by(shape: Sequence[int]) -> str:
+    """A size for people: 128 x 96."""
+    return " x ".join(map(str, shape))
+
+
 def auto_tile(shapes: Sequence[tuple[int, ...]]) -> int | None:
     """The tile for images of these spatial sizes: none for small ones of one size (and for volumes), else 256 or what they allow.
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from labelfree.backbones import Backbone
 from labelfree.domain import Default
 from labelfree.objectives.base import Crops, Objective, Situation, Step, Views, in_fp32
 from labelfree.objectives.heads import mlp
 from labelfree.objectives.measures import similarities
-from labelfree.objectives.momentum import cosine, first_momentum, momentum_copy, move_towards
+from labelfree.objectives.momentum import cosine, first_momentum, follow, slow_copies
 from labelfree.objectives.options import Count, Share
 
 
@@ -37,7 +37,7 @@ class BYOL(Objective):
         self.backbone = backbone
         self.projector = mlp(backbone.dim, hidden, out)
         self.predictor = mlp(out, hidden, out)
-        self.target = momentum_copy(nn.ModuleDict({"backbone": self.backbone, "projector": self.projector}))
+        self.target = slow_copies(self, "backbone", "projector")
         self.momentum = (momentum, final_momentum)
 
     @classmethod
@@ -54,9 +54,7 @@ class BYOL(Objective):
         return Step(loss, similarities(*projected.chunk(2)), embedded.detach())
 
     def after_step(self, progress: float) -> None:
-        momentum = cosine(*self.momentum, progress)
-        move_towards(self.target["backbone"], self.backbone, momentum)
-        move_towards(self.target["projector"], self.projector, momentum)
+        follow(self.target, self, cosine(*self.momentum, progress))
 
 
 def regression_loss(prediction: Tensor, target: Tensor) -> Tensor:

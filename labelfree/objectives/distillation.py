@@ -10,7 +10,7 @@ from labelfree.backbones import Backbone
 from labelfree.errors import RecipeError
 from labelfree.objectives.base import Objective
 from labelfree.objectives.heads import PrototypeHead
-from labelfree.objectives.momentum import cosine, momentum_copy, move_towards
+from labelfree.objectives.momentum import cosine, follow, slow_copies
 
 
 class Distillation(Objective):
@@ -31,7 +31,7 @@ class Distillation(Objective):
         if exports not in ("student", "teacher"):
             raise RecipeError(f"pretrain.options.exports: {exports!r} is neither student nor teacher.")
         self.exports = exports
-        self.teacher = momentum_copy(nn.ModuleDict({name: getattr(self, name) for name in ("backbone", *heads)}))
+        self.teacher = slow_copies(self, "backbone", *heads)
 
     def before_step(self, progress: float) -> None:
         if progress < self.freeze_prototypes:
@@ -40,9 +40,7 @@ class Distillation(Objective):
                     head.cancel_prototype_gradient()
 
     def after_step(self, progress: float) -> None:
-        momentum = cosine(*self.momentum, progress)
-        for name, slow in self.teacher.items():
-            move_towards(slow, getattr(self, name), momentum)
+        follow(self.teacher, self, cosine(*self.momentum, progress))
 
     def exported(self) -> nn.Module:
         return self.backbone if self.exports == "student" else self.teacher["backbone"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from labelfree.backbones import Backbone
 from labelfree.domain import Default
@@ -16,7 +16,7 @@ from labelfree.objectives.base import Crops, Objective, Situation, Step, Views, 
 from labelfree.objectives.distributed import everyone
 from labelfree.objectives.heads import mlp
 from labelfree.objectives.measures import similarities
-from labelfree.objectives.momentum import cosine, first_momentum, momentum_copy, move_statistics, move_towards
+from labelfree.objectives.momentum import cosine, first_momentum, follow, move_statistics, slow_copies
 from labelfree.objectives.options import Count, Positive, Share
 
 LARGEST_QUEUE = 4096
@@ -52,7 +52,7 @@ class MoCo(Objective):
         self.crops = Crops(globals=2)
         self.backbone = backbone
         self.projector = mlp(backbone.dim, hidden, out, norm=False)
-        self.keys = momentum_copy(nn.ModuleDict({"backbone": self.backbone, "projector": self.projector}))
+        self.keys = slow_copies(self, "backbone", "projector")
         self.temperature = temperature
         self.momentum = (momentum, final_momentum)
         self.register_buffer("queue", F.normalize(torch.randn(queue, out), dim=-1))  # random directions until keys replace them
@@ -102,9 +102,9 @@ class MoCo(Objective):
     @torch.no_grad()
     def after_step(self, progress: float) -> None:
         momentum = cosine(*self.momentum, progress)
-        for name, fast in (("backbone", self.backbone), ("projector", self.projector)):
-            move_towards(self.keys[name], fast, momentum)
-            move_statistics(self.keys[name], fast, momentum)
+        follow(self.keys, self, momentum)
+        for name, slow in self.keys.items():
+            move_statistics(slow, self.get_submodule(name), momentum)
         self.enqueue(everyone().gather_constant(self.latest[None])[0])
 
     def enqueue(self, keys: Tensor) -> None:

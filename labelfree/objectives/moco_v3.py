@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from labelfree.backbones import Backbone
 from labelfree.domain import Default
@@ -14,7 +14,7 @@ from labelfree.objectives.contrastive import info_nce
 from labelfree.objectives.distributed import ALONE, Ranks, everyone
 from labelfree.objectives.heads import mlp
 from labelfree.objectives.measures import similarities
-from labelfree.objectives.momentum import cosine, first_momentum, momentum_copy, move_towards
+from labelfree.objectives.momentum import cosine, first_momentum, follow, slow_copies
 from labelfree.objectives.options import Count, Positive, Share
 
 
@@ -49,7 +49,7 @@ class MoCoV3(Objective):
             patches.requires_grad_(False)
         self.projector = mlp(backbone.dim, hidden, out, layers=3, norm_out=True)
         self.predictor = mlp(out, hidden, out, norm_out=True)
-        self.slow = momentum_copy(nn.ModuleDict({"backbone": self.backbone, "projector": self.projector}))
+        self.slow = slow_copies(self, "backbone", "projector")
         self.temperature = temperature
         self.momentum = (momentum, final_momentum)
 
@@ -68,9 +68,7 @@ class MoCoV3(Objective):
         return Step(loss, similarities(q1, k2), embedded.detach())
 
     def after_step(self, progress: float) -> None:
-        momentum = cosine(*self.momentum, progress)
-        move_towards(self.slow["backbone"], self.backbone, momentum)
-        move_towards(self.slow["projector"], self.projector, momentum)
+        follow(self.slow, self, cosine(*self.momentum, progress))
 
 
 def ctr(queries: Tensor, keys: Tensor, temperature: float, ranks: Ranks = ALONE) -> Tensor:

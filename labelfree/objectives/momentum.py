@@ -27,6 +27,17 @@ def momentum_copy(module: M) -> M:
     return slow
 
 
+def slow_copies(owner: nn.Module, *names: str) -> nn.ModuleDict:
+    """Momentum copies of submodules, each under its own name."""
+    return momentum_copy(nn.ModuleDict({name: owner.get_submodule(name) for name in names}))
+
+
+def follow(copies: nn.ModuleDict, owner: nn.Module, momentum: float) -> None:
+    """Move each copy towards the submodule of its name."""
+    for name, slow in copies.items():
+        move_towards(slow, owner.get_submodule(name), momentum)
+
+
 @torch.no_grad()
 def move_towards(slow: nn.Module, fast: nn.Module, momentum: float) -> None:
     """slow <- momentum * slow + (1 - momentum) * fast, over parameters.

@@ -60,6 +60,6 @@ def check_options(name: str, options: dict[str, Any]) -> None:
 
 
 def make_objective(name: str, backbone: Backbone, options: dict[str, Any]) -> Objective:
-    """The objective around `backbone`."""
+    """The objective around `backbone`; an option that is still `auto` has its default."""
     check_options(name, options)
-    return objective_class(name)(backbone, **options)
+    return objective_class(name)(backbone, **{key: value for key, value in options.items() if value != "auto"})

@@ -7,7 +7,7 @@ from pathlib import Path
 from labelfree.backbones import build
 from labelfree.backbones.build import read_state
 from labelfree.errors import RecipeError
-from labelfree.objectives.registry import check_options, make_objective
+from labelfree.objectives.registry import make_objective
 from labelfree.pipeline.preparing import domain_for
 from labelfree.pipeline.starts import imagenet_source
 from labelfree.recipe import Recipe
@@ -29,6 +29,4 @@ def check(recipe: Recipe) -> None:
         read_state(Path(init))  # whether it fits the images' bands is known when they are
     for source in sources:  # three channels: what weights are published for
         backbone = build(recipe.backbone.name, 3, init=source, options=recipe.backbone.options)
-    named = {key: value for key, value in recipe.pretrain.options.items() if value != "auto"}
-    check_options(recipe.pretrain.objective, recipe.pretrain.options)
-    make_objective(recipe.pretrain.objective, backbone, named)
+    make_objective(recipe.pretrain.objective, backbone, recipe.pretrain.options)

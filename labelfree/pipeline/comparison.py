@@ -19,6 +19,7 @@ from labelfree.pipeline.preparing import Prepared
 from labelfree.pipeline.pretrainings import backbone_path, require_same_data
 from labelfree.pipeline.showing import show_neighbours
 from labelfree.pipeline.starts import Starts
+from labelfree.planning.costs import input_sizes
 from labelfree.progress import Progress
 from labelfree.recipe import ArmSpec, Recipe
 from labelfree.training.files import call_with
@@ -30,8 +31,6 @@ from labelfree.transfer.features import extract
 from labelfree.transfer.heads import head_metadata, train_head
 from labelfree.transfer.selection import best, choose, inner_folds
 from labelfree.transfer.setup import Setup
-
-LARGEST = 256  # pixels; the largest input size that `auto` offers
 
 
 @dataclass
@@ -65,9 +64,7 @@ class Arms:
             return tuple(dict.fromkeys(given))
         images, question = self.prepared.images, self.prepared.question
         assert images is not None and question is not None
-        side = int(np.median(images.index.shape[question.train, -2:].min(axis=1)))
-        native = min(LARGEST, max(32, round(side / 32) * 32))
-        return tuple(dict.fromkeys(min(LARGEST, times * native) for times in (2, 1, 3)))
+        return input_sizes(int(np.median(images.index.shape[question.train, -2:].min(axis=1))))
 
     def _known(self, kind: ArmKind, seed: int) -> Encoder | None:
         data, domain = self.prepared.fingerprint, self.prepared.domain

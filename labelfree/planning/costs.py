@@ -14,7 +14,13 @@ CHECKPOINT_COPIES = 4  # weights, momentum copy and two moments of AdamW
 WEIGHTS_GB = 0.02
 REPORT_GB, RESULTS_GB = 0.05, 0.1
 PIXELS_A_SECOND = 2e6  # through EfficientNet-Lite0 on one core, as measured; a GPU needs a small part of it
-LARGEST = 256  # pixels: the largest input that a comparison asks for by itself
+LARGEST = 256  # pixels; the largest input size that `auto` offers
+
+
+def input_sizes(side: int) -> tuple[int, ...]:
+    """What `evaluate.sizes: auto` offers for images of this side: twice their own size first, then once and three times."""
+    native = min(LARGEST, max(32, round(side / 32) * 32))
+    return tuple(dict.fromkeys(min(LARGEST, times * native) for times in (2, 1, 3)))
 
 
 def probe_seconds(networks: int, protocols: int, budgets: int, draws: int, crossed: bool) -> float:
@@ -24,9 +30,7 @@ def probe_seconds(networks: int, protocols: int, budgets: int, draws: int, cross
 
 def feature_seconds(networks: int, images: int, side: int) -> float:
     """For the features of `images` of this side at the three input sizes of `auto`, on this machine's processors."""
-    native = max(32, round(side / 32) * 32)
-    sizes = {min(LARGEST, times * native) for times in (1, 2, 3)}
-    return networks * images * sum(size**2 for size in sizes) / (PIXELS_A_SECOND * (os.cpu_count() or 1))
+    return networks * images * sum(size**2 for size in input_sizes(side)) / (PIXELS_A_SECOND * (os.cpu_count() or 1))
 
 
 def run_gigabytes(pretrainings: int, comparing: bool) -> float:

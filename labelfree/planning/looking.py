@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelfree.data.pool import Kind, differs, kind_of, read_sample
+from labelfree.data.pool import Kind, differs, kind_of, read_sample, spread
 from labelfree.data.pool_index import Place
 from labelfree.data.threads import in_order
+from labelfree.data.tiles import by
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
 from labelfree.planning.depth import Bits, bits_of, effective, together
@@ -122,11 +123,6 @@ def open_rows(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.split not in ("dev", "test")]
 
 
-def spread(rows: Sequence[Row], most: int) -> list[Row]:
-    """At most `most` rows, the first and the last among them."""
-    return [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))]
-
-
 def look_at(rows: Sequence[Row], read: Callable[[Row], Sample], say: Progress) -> Seen:
     """Decode at most LOOKS of these rows. Raises `DataError` where none can be read, or too many could not share a pool."""
     chosen = spread(rows, LOOKS)
@@ -179,7 +175,7 @@ def _look(row: Row, read: Callable[[Row], Sample]) -> Look | DataError:
 
 def _sizes(shapes: Sequence[tuple[int, ...]]) -> str:
     by_area = sorted(set(shapes), key=lambda shape: (int(np.prod(shape)), shape))
-    small, large = (" x ".join(map(str, shape)) for shape in (by_area[0], by_area[-1]))
+    small, large = map(by, (by_area[0], by_area[-1]))
     return f"{small} pixels" if len(by_area) == 1 else f"{small} to {large} pixels, {len(by_area)} sizes"
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labelfree.data.manifest import Manifest, load_manifest
-from labelfree.data.pool import read_sample
+from labelfree.data.pool import read_sample, spread
 from labelfree.data.windows import glance
 from labelfree.domain import Domain, Recognises, Sample, domain_names, extent_of, find_domain
 from labelfree.errors import DataError, LabelfreeError, RecipeError
-from labelfree.planning.looking import open_rows, spread
+from labelfree.planning.looking import open_rows
 from labelfree.recipe import Data
 
 FEW = 8  # files that each domain reads to tell

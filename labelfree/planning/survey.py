@@ -11,9 +11,11 @@ from pathlib import Path
 from labelfree.data.cards import card_names, effective_card, find_card
 from labelfree.data.faults import find_faults
 from labelfree.data.manifest import Manifest, load_manifest
+from labelfree.data.tiles import by
 from labelfree.data.windows import glance
 from labelfree.domain import Domain, Row, Sample, extent_of, find_domain
 from labelfree.errors import DataError, RecipeError
+from labelfree.planning.looking import open_rows
 from labelfree.progress import Progress
 from labelfree.recipe import Data, Recipe
 from labelfree.recipe_file import Overrides, change, load_recipe
@@ -41,7 +43,7 @@ class Survey:
         yield f"  groups: {len(groups) or 'none named'}"
         if self.first is not None:
             yield f"  first image: {self.first.source or rows[0].id}"
-            size, dtype = " x ".join(map(str, self.first.data.shape[1:])), str(self.first.data.dtype).removeprefix("torch.")
+            size, dtype = by(self.first.data.shape[1:]), str(self.first.data.dtype).removeprefix("torch.")
             yield f"    {size} pixels, {dtype}, {self.first.unit}"
             yield f"    {len(self.first.channels)} channels: {', '.join(self.first.channels)}"
             yield from (f"  {sentence}" for sentence in self.domain.missing(self.first.channels))
@@ -63,7 +65,7 @@ def survey(source: str | Path, overrides: Overrides, domain: str | None, default
         settings = {key: settings[key] or value for key, value in card.settings.items()}
     reader = find_domain(domain or named or (card.domain if card else default_domain()), settings)
     manifest = load_manifest(data, reader)
-    open_to_all = [row for row in manifest.rows if row.split not in {"dev", "test"}]
+    open_to_all = open_rows(manifest.rows)
     return Survey(manifest, reader, _read(manifest, reader, open_to_all[0]) if open_to_all else None)
 
 

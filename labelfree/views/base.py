@@ -41,6 +41,17 @@ def bernoulli(n: int, p: float, generator: Generator, device: torch.device | str
     return (torch.rand(n, generator=generator, device=generator.device) < p).float().to(device)
 
 
+def sometimes(n: int, limits: Range, p: float, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    """(n,) float32: with probability `p` uniform between the limits, else 0."""
+    return uniform(n, limits, generator, device) * bernoulli(n, p, generator, device)
+
+
+def factors(n: int, limits: Range, p: float, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    """(n,) float32: with probability `p` log-uniform between the limits, else 1."""
+    low, high = torch.tensor(limits).log().tolist()
+    return sometimes(n, (low, high), p, generator, device).exp()
+
+
 def draw_seed(generator: Generator) -> int:
     """A seed for what depends on the image's shape, such as one number a pixel or a channel: known only when a draw is applied."""
     return int(torch.randint(2**62, (), generator=generator, device=generator.device))

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from labelfree.views.base import Range, ViewOp, bernoulli, floating, on_chosen, uniform
+from labelfree.views.base import Range, ViewOp, factors, floating, on_chosen, sometimes, uniform
 
 
 class Blur(ViewOp):
@@ -23,7 +23,7 @@ class Blur(ViewOp):
 
     def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
         """(n,) standard deviations, 0 where not applied."""
-        return uniform(n, self.sigma, generator, device) * bernoulli(n, self.p, generator, device)
+        return sometimes(n, self.sigma, self.p, generator, device)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         return on_chosen(floating(x, self), params > 0, lambda part, rows: along_axes(part, lambda size: gaussian(params[rows], size)))
@@ -39,8 +39,7 @@ class LowResolution(ViewOp):
 
     def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
         """(n,) factors, 1 where not applied."""
-        low, high = torch.tensor(self.factor).log().tolist()
-        return (uniform(n, (low, high), generator, device) * bernoulli(n, self.p, generator, device)).exp()
+        return factors(n, self.factor, self.p, generator, device)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         return on_chosen(floating(x, self), params > 1, lambda part, rows: along_axes(part, lambda size: down_and_up(params[rows], size)))
@@ -56,7 +55,7 @@ class Defocus(ViewOp):
 
     def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
         """(n,) radii, 0 where not applied."""
-        return uniform(n, self.radius, generator, device) * bernoulli(n, self.p, generator, device)
+        return sometimes(n, self.radius, self.p, generator, device)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         return on_chosen(floating(x, self), params > 0, lambda part, rows: in_plane(part, disc(params[rows])))
@@ -82,7 +81,7 @@ class MotionBlur(ViewOp):
         self.p = p
 
     def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> MotionDraw:
-        length = uniform(n, self.length, generator, device) * bernoulli(n, self.p, generator, device)
+        length = sometimes(n, self.length, self.p, generator, device)
         return MotionDraw(length, uniform(n, (0.0, math.pi), generator, device))
 
     def apply(self, x: Tensor, params: MotionDraw) -> Tensor:  # type: ignore[override]

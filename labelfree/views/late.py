@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from labelfree.views.base import Range, ViewOp, bernoulli, draw_seed, floating, per_channel, seeded, uniform
+from labelfree.views.base import Range, ViewOp, draw_seed, floating, per_channel, seeded, sometimes, uniform
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ChannelDrop(ViewOp):
         self.p = p
 
     def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> DropDraw:
-        return DropDraw(uniform(n, (0.0, self.share), generator, device) * bernoulli(n, self.p, generator, device), draw_seed(generator))
+        return DropDraw(sometimes(n, (0.0, self.share), self.p, generator, device), draw_seed(generator))
 
     def apply(self, x: Tensor, params: DropDraw) -> Tensor:  # type: ignore[override]
         batch, channels = x.shape[:2]
@@ -53,7 +53,7 @@ class Erase(ViewOp):
         self.p = p
 
     def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> EraseDraw:
-        share = uniform(n, self.share, generator, device) * bernoulli(n, self.p, generator, device)
+        share = sometimes(n, self.share, self.p, generator, device)
         return EraseDraw(share, uniform(3 * n, (0.0, 1.0), generator, device).view(n, 3))
 
     def apply(self, x: Tensor, params: EraseDraw) -> Tensor:  # type: ignore[override]

@@ -7,7 +7,20 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from labelfree.views.base import Range, ViewOp, bernoulli, draw_seed, floating, on_chosen, per_channel, per_sample, seeded, uniform
+from labelfree.views.base import (
+    Range,
+    ViewOp,
+    bernoulli,
+    draw_seed,
+    factors,
+    floating,
+    on_chosen,
+    per_channel,
+    per_sample,
+    seeded,
+    sometimes,
+    uniform,
+)
 
 
 @dataclass(frozen=True)
@@ -28,8 +41,7 @@ class SharedGain(ViewOp):
 
     def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
         """(n,) factors, 1 where not applied."""
-        log_gain = uniform(n, (-self.strength, self.strength), generator, device)
-        return (log_gain * bernoulli(n, self.p, generator, device)).exp()
+        return sometimes(n, (-self.strength, self.strength), self.p, generator, device).exp()
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         return floating(x, self) * per_sample(params, x)
@@ -60,7 +72,7 @@ class SharedOffset(ViewOp):
 
     def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
         """(n,) amounts, 0 where not applied."""
-        return uniform(n, (-self.strength, self.strength), generator, device) * bernoulli(n, self.p, generator, device)
+        return sometimes(n, (-self.strength, self.strength), self.p, generator, device)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         return floating(x, self) + per_sample(params, x)
@@ -94,8 +106,7 @@ class Gamma(ViewOp):
 
     def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
         """(n,) exponents, 1 where not applied."""
-        low, high = torch.tensor(self.gamma).log().tolist()
-        return (uniform(n, (low, high), generator, device) * bernoulli(n, self.p, generator, device)).exp()
+        return factors(n, self.gamma, self.p, generator, device)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         def bent(part: Tensor, rows: Tensor) -> Tensor:
@@ -120,7 +131,7 @@ class Noise(ViewOp):
         self.p = p
 
     def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> SeededDraw:
-        return SeededDraw(uniform(n, self.sigma, generator, device) * bernoulli(n, self.p, generator, device), draw_seed(generator))
+        return SeededDraw(sometimes(n, self.sigma, self.p, generator, device), draw_seed(generator))
 
     def apply(self, x: Tensor, params: SeededDraw) -> Tensor:  # type: ignore[override]
         generator = seeded(params.seed, x.device)
