@@ -27,6 +27,7 @@ from labelfree.progress import Silent
 from labelfree.recipe import Data
 
 DRAWS, SIDE, GAP = 5, 128, 6
+LATE = views.ChannelDrop | views.Erase | views.Grayscale  # ops of normalised space
 LOOKS, IMAGES = 60, 4  # images looked at, and those with most contrast that are taken: the first is shown, the others are mixed in
 
 
@@ -50,7 +51,7 @@ def main() -> None:
     augmentation = domain.augment(fingerprint)
     unit = float(spread[0].mean())
     for name, op in ops(augmentation, unit).items():
-        drawn = strip(op, images, spread if isinstance(op, views.ChannelDrop | views.Erase) else None)
+        drawn = strip(op, images, spread if isinstance(op, LATE) else None)
         picture([images[0], *drawn], rgb, given.out / f"{name}.png")
         print(given.out / f"{name}.png")
 
@@ -71,9 +72,11 @@ def ops(augmentation: views.Augmentation, unit: float) -> dict[str, views.ViewOp
         views.Affine(20.0, (0.8, 1.25), 10.0, 0.1, p=1.0),
         views.SharedOffset(unit / 2),
         views.ChannelOffset(unit / 2),
+        views.Contrast(0.8, p=1.0),
         views.Gamma((0.5, 2.0), p=1.0),
         views.Defocus((1.0, 3.0), p=1.0),
         views.MotionBlur((3.0, 9.0), p=1.0),
+        views.Grayscale(p=1.0),
         views.Erase(p=1.0),
         views.MixUp(1.0),
         views.CutMix(1.0),

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from labelfree.recipe import Recipe
 
 __all__ = [
-    "check_data", "check_recipe", "demo", "doctor", "embed", "evaluate", "load", "plan", "pretrain", "read", "recipe_schema", "report",
-    "resume", "run", "sample_data", "show_data", "show_recipe",
+    "check_data", "check_recipe", "convert", "demo", "doctor", "embed", "evaluate", "load", "plan", "pretrain", "read",
+    "recipe_schema", "report", "resume", "run", "sample_data", "show_data", "show_recipe",
 ]  # fmt: skip
 
 Source = str | Path
@@ -122,15 +122,28 @@ def load(path: Source) -> LoadedBackbone:
     return load_weights(path / "backbone.safetensors" if path.is_dir() else path)
 
 
+def convert(file: Source, name: str, out: Source | None = None, *, domain: str | None = None) -> Path:
+    """Weights that others published, from a local file, as a weight file that `load`, arms and `backbone.init` take.
+
+    `name`: as their publisher calls them; satellite knows torchgeo's, e.g. "ResNet50_Weights.SENTINEL2_ALL_MOCO". `out`: default beside
+    `file`. The card written beside it says channels, unit and normalisation. Returns the new file.
+    """
+    from labelfree.backbones.foreign import convert as write
+    from labelfree.domain import find_domain
+
+    return write(Path(file), name, find_domain(domain or _only_domain()), _path(out))
+
+
 def read(path: Source, domain: str | None = None, **settings: Any) -> Sample:
-    """One image as it is stored, with its channel names and units.
+    """One image as it is stored, with its channel names and units. `path`: a file, or an address that the domain reads.
 
     `domain`: default the only one installed. `settings`: what the domain takes, e.g. `bands`, `sensor`, `unit`.
     """
-    from labelfree.domain import Row, find_domain
+    from labelfree.domain import ReadsRemote, Row, find_domain
 
-    path = Path(path)
-    return find_domain(domain or _only_domain(), settings).read(Row(id=path.name, path=path))
+    reader = find_domain(domain or _only_domain(), settings)
+    remote = str(path) if isinstance(reader, ReadsRemote) and reader.remote(str(path)) else None
+    return reader.read(Row(id=Path(path).name, path=Path(path), remote=remote))
 
 
 def embed(weights: LoadedBackbone | Source, images: Source | Sample | Sequence[Source | Sample], domain: str | None = None) -> np.ndarray:
@@ -189,19 +202,28 @@ def check_data(source: Source, overrides: Overrides = (), domain: str | None = N
 
 
 def plan(
-    folder: Source, domain: str | None = None, labels: Source | None = None, out: Source | None = None, *, say: Progress | None = None
+    folder: Source,
+    domain: str | None = None,
+    labels: Source | None = None,
+    out: Source | None = None,
+    *,
+    label_field: str | None = None,
+    date_field: str | None = None,
+    say: Progress | None = None,
 ) -> Proposal:
     """Look at a folder of images and propose a recipe: `Proposal.lines()` is what was found, `text` and `recipe` what to run.
 
-    `domain`: default the only installed one that recognises the files. `labels`: CSV or Parquet; default `splits.csv` or class folders.
-    `out`: a new file for the recipe. Raises RecipeError or DataError where no recipe could be told, or none that runs.
+    `domain`: default the only installed one that recognises the files. `labels`: CSV or Parquet, or a vector file whose
+    `label_field` holds the class and `date_field` a date; default `splits.csv` or class folders. `out`: a new file for the recipe.
+    Raises RecipeError or DataError where no recipe could be told, or none that runs.
     """
+    from labelfree.domain import LabelFields
     from labelfree.planning.proposing import propose, unused
 
     file = _path(out)
     if file is not None:
         unused(file)  # told before the folder is looked at
-    proposal = propose(Path(folder), domain, _path(labels), _say(say))
+    proposal = propose(Path(folder), domain, _path(labels), LabelFields(label_field, date_field), _say(say))
     if file is not None:
         proposal.write(file)
     return proposal

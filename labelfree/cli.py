@@ -103,13 +103,17 @@ def run(recipe: RecipeName, overrides: Overrides = None, out: Out = None) -> Non
 def plan(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of images.", show_default=False)],
     domain: Annotated[str | None, typer.Option(help="Field of the images; default: the one that recognises the files.")] = None,
-    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="CSV or Parquet; default: splits.csv, or class folders.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CSV, Parquet or vector file; default: splits.csv, or class folders.")
+    ] = None,
+    label_field: Annotated[str | None, typer.Option(metavar="NAME", help="Field of a vector file that holds the class.")] = None,
+    date_field: Annotated[str | None, typer.Option(metavar="NAME", help="Field of a vector file that holds a date.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="New file for the recipe; default: standard output.")] = None,
 ) -> None:
     """Look at a folder: say what it holds (on standard error) and write a recipe for it, with reasons."""
     from labelfree.progress import Console
 
-    proposal = labelfree.plan(folder, domain, labels, out, say=Console(stream=sys.stderr))
+    proposal = labelfree.plan(folder, domain, labels, out, label_field=label_field, date_field=date_field, say=Console(stream=sys.stderr))
     for line in proposal.lines():
         typer.echo(line, err=True)
     typer.echo(f"recipe: {out}" if out is not None else proposal.text.encode("utf-8"), nl=out is not None)
@@ -153,6 +157,17 @@ def report(
 def demo(overrides: Overrides = None, out: Out = None) -> None:
     """Run the shipped recipe on generated images: no download, under five minutes on two cores."""
     labelfree.demo(overrides or (), out, say=_console())
+
+
+@app.command(epilog="Example: labelfree convert resnet50.pth --as ResNet50_Weights.SENTINEL2_ALL_MOCO")
+def convert(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Weights as their publisher ships them.", show_default=False)],
+    name: Annotated[str, typer.Option("--as", help="What their publisher calls them.", show_default=False)],
+    domain: DomainName = None,
+    out: Annotated[Path | None, typer.Option(help="The new file; default beside FILE.", show_default=False)] = None,
+) -> None:
+    """Turn weights that others published into a file that says which channels and normalisation it wants."""
+    typer.echo(f"converted: {labelfree.convert(file, name, out, domain=domain)}")
 
 
 @app.command(epilog="Example: labelfree doctor")

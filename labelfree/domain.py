@@ -32,12 +32,23 @@ class Window(NamedTuple):
     width: int
 
 
+class Place(NamedTuple):
+    """Where an image lies: `bounds` is (left, bottom, right, top) in `crs`."""
+
+    crs: str
+    bounds: tuple[float, float, float, float]
+
+
 class LabelFields(NamedTuple):
-    """Fields of a vector file: the class, and the date (None: not asked). `chip`: side of chips in pixels, None: from the shapes."""
+    """Fields of a vector file: the class, and the date (None: not asked).
+
+    `chip`: side of chips in pixels, None: from the shapes. `background`: the class of what lies outside every shape, None: nobody knows.
+    """
 
     label: str | None
     date: str | None = None
     chip: int | None = None
+    background: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +56,8 @@ class Row:
     """One line of a manifest: where an image is and what is known of it.
 
     `id` is stable across machines: the path relative to the data root, with forward slashes.
-    `split` is one of "pretrain", "train", "dev", "test", or "" when nobody said.
+    `split` is one of "pretrain", "train", "dev", "test", or "" when nobody said. `place`, `date`: where and when it was taken, if its
+    owner says so: a name, and YYYY-MM-DD. `remote`: the address of an image that does not lie on this machine; `path` only names it then.
     """
 
     id: str
@@ -56,6 +68,9 @@ class Row:
     text: str | None = None
     group: str | None = None
     split: str = ""
+    place: str | None = None
+    date: str | None = None
+    remote: str | None = None
     item: int | None = None  # position in a user's own torch Dataset
     window: Window | None = None  # the part of a large scene that this row is
 
@@ -200,6 +215,15 @@ class ReadsScenes(Protocol):
 
 
 @runtime_checkable
+class ReadsRemote(Protocol):
+    """A domain that reads images which lie elsewhere: then tables may name addresses, and `read` opens a row's `remote`."""
+
+    def remote(self, text: str) -> bool:
+        """Whether what stands in a table's column `path` is such an address."""
+        ...
+
+
+@runtime_checkable
 class ReadsShapes(Protocol):
     """A domain whose labels may be shapes in a vector file."""
 
@@ -209,6 +233,63 @@ class ReadsShapes(Protocol):
         A labelled row for each shape, and unlabelled ones for windows of the images of the same size. Raises `DataError` naming file and
         field.
         """
+        ...
+
+
+class Shown(NamedTuple):
+    """One entry of a pool as `Pairs` is asked about it: the image's row, where the entry lies, its first pixel within the image."""
+
+    row: Row
+    place: Place | None
+    corner: tuple[int, ...]
+
+
+@runtime_checkable
+class Pairs(Protocol):
+    """A domain in which several images show the same: the second view of one may then come from another (`data.positives`).
+
+    `positives`: the kinds of pairs it knows, besides "self": an image and itself.
+    """
+
+    positives: tuple[str, ...]
+
+    def partners(self, kind: str, images: Sequence[Shown], within: float | None) -> list[list[int]]:
+        """Of each image the positions of those that may stand for it; none where there is no other. `within`: `data.positives_within`."""
+        ...
+
+
+@runtime_checkable
+class Locates(Protocol):
+    """A domain whose images lie in several coordinate systems: overlaps between those are found on one map."""
+
+    def on_one_map(self, places: Sequence[Place]) -> list[Place]:
+        """The places in one coordinate system, their extents kept."""
+        ...
+
+
+@dataclass(frozen=True)
+class ForeignWeights:
+    """What weights of another project expect; the words are those of a weight card. `source`: where they come from."""
+
+    architecture: str
+    channels: tuple[str, ...]
+    unit: str
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    size: int
+    objective: str = ""
+    source: str = ""
+    reader: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class KnowsWeights(Protocol):
+    """A domain that knows what weights published by others expect."""
+
+    def foreign(self, name: str) -> ForeignWeights:
+        """What the published weights called `name` expect. Raises RecipeError where that is not known."""
         ...
 
 

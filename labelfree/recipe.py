@@ -56,10 +56,21 @@ class Data(Section):
     label_field: str | None = Field(None, description="field of a vector file (GeoPackage, Shapefile, GeoJSON) that holds the class")
     date_field: str | None = Field(None, description="field of a vector file that holds a date; the scene nearest to it is taken")
     chip: PositiveInt | None = Field(None, description="side in pixels of the chip for each shape; default: what nine in ten need")
+    background: str | None = Field(
+        None, description="class of the ground outside every shape of a vector file; default: not known, so it gives no label"
+    )
     holdout: Fraction | Auto = Field(
         "auto",
         description="share of labelled groups set aside as test where no split is given; "
         "auto: 0.2 for class folders, else none (cross-validation)",
+    )
+    positives: str = Field(
+        "self",
+        description="where the second view of an image comes from: self; satellite also date (the same place on another date) and "
+        "neighbour (a place nearby)",
+    )
+    positives_within: PositiveFloat | None = Field(
+        None, description="how far apart the middles of neighbours may be, in metres; default: two images' widths"
     )
     on_error: Literal["fail", "skip"] = Field("fail", description="what to do with an image that cannot be read")
     max_skipped: Fraction = Field(0.01, description="with on_error: skip, stop when a larger share was skipped")
@@ -101,6 +112,9 @@ class Pretrain(Section):
         "auto", description="optimiser steps; auto: 100 passes over the pool, 1,000 to 100,000, capped by `minutes`"
     )
     batch_size: PositiveInt | Auto = Field("auto", description="images a step; auto: from the memory, at least four batches a pass")
+    views: Literal["domain", "generic"] = Field(
+        "domain", description="whose augmentations: the domain's, or generic: SimCLR's for photographs, to compare with"
+    )
     size: PositiveInt | Auto = Field("auto", description="side of a global view in pixels; auto: from the images' short side, 32 to 224")
     local_size: PositiveInt | Auto = Field("auto", description="side of a local view in pixels; auto: about half a global view")
     optimiser: Literal["auto", "adamw", "lars", "sgd"] = Field("auto", description="auto: sgd for SimSiam from random weights, else adamw")

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from labelfree.errors import RecipeError
 from labelfree.recipe import Recipe
 from labelfree.recipe_words import expected, fields_at
-from labelfree.recipe_yaml import Keys, expanded, parse_yaml, read_yaml, scalar, with_text
+from labelfree.recipe_yaml import Dumper, Keys, expanded, parse_yaml, read_yaml, scalar, with_text
 from labelfree.resources import folder, resource
 
 Overrides = Sequence[str] | Mapping[str, Any]
@@ -68,7 +68,7 @@ def change(recipe: Recipe, overrides: Overrides) -> Recipe:
 def to_yaml(recipe: Recipe) -> str:
     """The whole recipe as YAML that `load_recipe` reads back to an equal one."""
     plain = with_text(recipe.model_dump(mode="json"), lambda text: text.replace("$", "$$"))
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=140)
+    return yaml.dump(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=140)
 
 
 class Draft:

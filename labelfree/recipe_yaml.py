@@ -37,6 +37,16 @@ Loader.add_implicit_resolver(
 Loader.add_constructor(f"{TAG}int", lambda _, node: int(str(node.value)))
 
 
+class Dumper(yaml.SafeDumper):
+    """Quotes text that `Loader`, or another reader of YAML, would take for a number, a boolean or a date."""
+
+
+Dumper.yaml_implicit_resolvers = {
+    first: [*yaml.SafeDumper.yaml_implicit_resolvers.get(first, []), *Loader.yaml_implicit_resolvers.get(first, [])]
+    for first in {*yaml.SafeDumper.yaml_implicit_resolvers, *Loader.yaml_implicit_resolvers}
+}
+
+
 def read_yaml(path: Path, shown: str) -> tuple[dict[str, Any], dict[Keys, int]]:
     """The values of a YAML file and the line of each key. `shown`: how errors name the file."""
     try:

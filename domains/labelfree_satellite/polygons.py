@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import math
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -35,7 +37,8 @@ def chips(file: Path, fields: LabelFields, scenes: Sequence[Footprint]) -> tuple
     """A labelled row for each polygon that a scene covers, unlabelled ones for windows of the same size, and sentences for the log.
 
     With `fields.date` the scene nearest in date is taken, a cloudless one first; without, the first by name. A chip is as wide as the
-    larger part of the polygons need, or `fields.chip` pixels, the same for all.
+    larger part of the polygons need, or `fields.chip` pixels, the same for all. With `fields.background` windows that no polygon touches
+    are labelled so, as many as the classes have polygons in the middle; the ground outside polygons gives no label otherwise.
     Raises DataError naming file and field for what is missing.
     """
     frame = _read(file, fields)
@@ -57,8 +60,40 @@ def chips(file: Path, fields: LabelFields, scenes: Sequence[Footprint]) -> tuple
     notes = [f"{file.name}: {len(rows)} polygons of {len({row.label for row in rows})} classes became chips of {side} pixels."]
     if lost := len(frame) - len(rows):
         notes.append(f"{file.name}: {lost} polygons lie in no scene and are left out.")
-    sizes = {scene.row.id: (scene.grid.height, scene.grid.width) for scene in scenes}
-    return [*rows, *in_windows([scene.row for scene in scenes], lambda row: sizes[row.id], side)], notes
+    sizes = {scene.row.path: (scene.grid.height, scene.grid.width) for scene in scenes}
+    outside = in_windows(
+        [scene.row for scene in scenes], lambda row: sizes[row.path], side, tell=lambda sentence: notes.append(f"{file.name}: {sentence}")
+    )
+    if fields.background is not None:
+        outside, note = _with_background(
+            outside, fields.background, rows, {scene.row.path: (scene, bounds[scene.row.id]) for scene in scenes}
+        )
+        notes.append(f"{file.name}: {note}")
+    return [*rows, *outside], notes
+
+
+def _with_background(
+    windows: Sequence[Row], name: str, labelled: Sequence[Row], scenes: Mapping[Path, tuple[Footprint, np.ndarray]]
+) -> tuple[list[Row], str]:
+    """The windows, some of those that no polygon touches labelled `name`: drawn by a hash, and on one date of a place only."""
+    wanted = int(np.median(list(Counter(row.label for row in labelled).values())))
+    chosen: dict[str, tuple[str, np.ndarray]] = {}
+    for row in sorted(windows, key=lambda row: hashlib.blake2b(row.id.encode()).digest()):
+        scene, polygons = scenes[row.path]
+        assert row.window is not None
+        box = np.array(scene.grid.bounds(row.window))
+        there = [other for crs, other in chosen.values() if crs == scene.grid.crs]
+        if not _touches(box, polygons).any() and not (there and _touches(box, np.stack(there)).any()) and scene.measured(row.window) > 0.5:
+            chosen[row.id] = scene.grid.crs, box
+        if len(chosen) == wanted:
+            break
+    found = [replace(row, label=name, group=scenes[row.path][0].row.group) if row.id in chosen else row for row in windows]
+    return found, f"{len(chosen)} windows outside every polygon are labelled {name} (data.background)."
+
+
+def _touches(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Whether a box (4,) and each of `others` (n, 4) share ground."""
+    return (box[0] < others[:, 2]) & (box[2] > others[:, 0]) & (box[1] < others[:, 3]) & (box[3] > others[:, 1])
 
 
 def _read(file: Path, fields: LabelFields) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -18,6 +20,8 @@ from labelfree_satellite.grids import Grid
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 SUFFIXES = PICTURES | {".tif", ".tiff", ".jp2", ".img", ".vrt"}
 ALPHA = "alpha"
+ADDRESS = re.compile(r"(?:https?|ftp|s3|gs|az|oss)://|/vsi\w+/")  # as rasterio and GDAL write them
+ELSEWHERE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_HTTP_TIMEOUT": 60, "GDAL_HTTP_MAX_RETRY": 3, "GDAL_HTTP_RETRY_DELAY": 1}
 T = TypeVar("T")
 
 
@@ -41,19 +45,26 @@ class Raster:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-def open_raster(path: Path, window: Window | None = None) -> Raster:
-    """Decode one file, or a window of it. Raises `DataError` naming it when it is missing, broken, truncated or complex."""
-    if not path.is_file():
+def open_raster(path: Path | str, window: Window | None = None) -> Raster:
+    """Decode one file, or a window of it; a text is an address elsewhere.
+
+    Raises `DataError` naming it when it is missing, broken, truncated or complex.
+    """
+    if isinstance(path, Path) and not path.is_file():
         raise DataError(f"{path}: there is no such file; correct the path in the table, or data.root.")
     try:
-        plain = window is None and path.suffix.lower() in PICTURES and not _sixteen_bit(path)
-        raster = _picture(path) if plain else _rasterio(path, window)
+        plain = isinstance(path, Path) and window is None and path.suffix.lower() in PICTURES and not _sixteen_bit(path)
+        raster = _picture(path) if isinstance(path, Path) and plain else _rasterio(path, window)
     except DataError:
         raise
     except ImportError as error:
         raise DataError(f"{path}: rasterio is needed to read it; pip install 'labelfree[satellite]'.") from error
     except Exception as error:  # decoders raise whatever they like at broken bytes
         reason = str(error.__cause__ or error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(path, str):
+            raise DataError(
+                f"{path}: cannot be read ({reason}); check address, network and credentials, or set data.on_error=skip."
+            ) from error
         raise DataError(f"{path}: is truncated or broken ({reason}); fetch it again, or set data.on_error=skip.") from error
     if np.iscomplexobj(raster.data):
         raise DataError(f"{path}: holds complex numbers; save amplitude (and phase) as bands of their own and read those.")
@@ -99,8 +110,16 @@ def quiet_rasterio() -> Any:
     return rasterio
 
 
-def _rasterio(path: Path, window: Window | None = None) -> Raster:
-    with quiet_rasterio().open(path) as file:
+@contextmanager
+def _opened(path: Path | str) -> Iterator[Any]:
+    """The file, open; one elsewhere with patience, and without a look at what else lies there."""
+    rasterio = quiet_rasterio()
+    with rasterio.Env(**(ELSEWHERE if isinstance(path, str) else {})), rasterio.open(path) as file:
+        yield file
+
+
+def _rasterio(path: Path | str, window: Window | None = None) -> Raster:
+    with _opened(path) as file:
         part = None if window is None else ((window.top, window.top + window.height), (window.left, window.left + window.width))
         data = file.read(window=part)
         palette = file.colormap(1) if file.count == 1 and file.colorinterp[0].name == "palette" else None
@@ -109,7 +128,7 @@ def _rasterio(path: Path, window: Window | None = None) -> Raster:
             return _placed(
                 file, Raster(np.ascontiguousarray(table[data[0]].transpose(2, 0, 1)), ["red", "green", "blue"], picture=True), window
             )
-        picture = path.suffix.lower() in PICTURES or data.dtype == np.uint8
+        picture = Path(path).suffix.lower() in PICTURES or data.dtype == np.uint8
         raster = Raster(data, _names(file, data, picture), picture, units=tuple(unit or "" for unit in file.units))
         if any(scale != 1 for scale in file.scales) or any(file.offsets):
             raster.scale, raster.offset = tuple(file.scales), tuple(file.offsets)
@@ -153,19 +172,19 @@ def _grid(file: Any) -> Grid | None:
     return Grid(file.crs.to_string(), tuple(file.transform)[:6], file.height, file.width)
 
 
-def grid_of(path: Path) -> Grid | None:
+def grid_of(path: Path | str) -> Grid | None:
     """Where a raster's pixels lie, as its header tells; None without coordinates, and for what rasterio does not open."""
     return _header(path, _grid)
 
 
-def size_of(path: Path) -> tuple[int, int] | None:
+def size_of(path: Path | str) -> tuple[int, int] | None:
     """(height, width) that a raster's header tells; None for what rasterio does not open."""
     return _header(path, lambda file: (file.height, file.width))
 
 
-def _header(path: Path, tell: Callable[[Any], T]) -> T | None:
+def _header(path: Path | str, tell: Callable[[Any], T]) -> T | None:
     try:
-        with quiet_rasterio().open(path) as file:
+        with _opened(path) as file:
             return tell(file)
     except Exception:  # what is wrong with it is said when it is read
         return None

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labelfree.domain import Default, Defaults, Fingerprint, LabelFields, Row, Sample
+from labelfree.domain import Default, Defaults, Fingerprint, ForeignWeights, LabelFields, Place, Row, Sample, Shown
 from labelfree.errors import DataError, RecipeError
 from labelfree_satellite.sensors import (
     SENSORS,
@@ -48,6 +48,7 @@ class Satellite:
     """
 
     name = "satellite"
+    positives = ("date", "neighbour")
 
     def __init__(
         self, bands: Sequence[str] | None = None, sensor: str | None = None, unit: str | None = None, resolution: float | None = None
@@ -87,18 +88,24 @@ class Satellite:
             inside[:] = [name for name in inside if name not in products]
             found += [Path(folder, name) for name in products]
             files = [Path(folder, name) for name in names if not name.startswith(".")]
-            found += [file for file in files if file.suffix.lower() in SUFFIXES or (_holds_files(file) and is_product(file))]
+            found += [file for file in files if file.suffix.lower() in SUFFIXES or (file.suffix.lower() == ".zip" and is_product(file))]
         return sorted(found)
+
+    def remote(self, text: str) -> bool:
+        from labelfree_satellite.reader import ADDRESS
+
+        return ADDRESS.match(text) is not None
 
     def extent(self, row: Row) -> tuple[int, int] | None:
         from labelfree_satellite.reader import PICTURES, size_of
 
-        if _holds_files(row.path):
+        if _holds_files(row):
             grid = self._scene(row.path).grid
             return grid.height, grid.width
-        if row.path.suffix.lower() in PICTURES or not row.path.is_file() or row.path.stat().st_size < SMALL_FILE:
+        small = row.remote is None and (not row.path.is_file() or row.path.stat().st_size < SMALL_FILE)
+        if small or row.path.suffix.lower() in PICTURES:
             return None  # pictures have no cheap windows; small files need none
-        size = size_of(row.path)
+        size = size_of(row.remote or row.path)
         return size if size and size[0] * size[1] > WHOLE else None
 
     def read(self, row: Row) -> Sample:
@@ -133,24 +140,46 @@ class Satellite:
             return None
         return chips(file, fields, [found for row in images if (found := self._footprint(row)) is not None])
 
+    def partners(self, kind: str, images: Sequence[Shown], within: float | None) -> list[list[int]]:
+        from labelfree_satellite.pairs import KINDS
+
+        return KINDS[kind](images, lambda image: self._date(image.row), within)
+
+    def on_one_map(self, places: Sequence[Place]) -> list[Place]:
+        from labelfree_satellite.places import on_one_map
+
+        return on_one_map(places)
+
+    def foreign(self, name: str) -> ForeignWeights:
+        from labelfree_satellite.foreign import published
+
+        return published(name)
+
+    def _date(self, row: Row) -> str | None:
+        """When an image was taken: its owner says so, its product, or a name."""
+        from labelfree_satellite.products import date_in
+
+        if row.date or not _holds_files(row):
+            return row.date or date_in(row.path.stem) or date_in(row.path.parent.name)
+        return self._scene(row.path).product.date
+
     def _footprint(self, row: Row) -> Footprint | None:
         """Where an image lies; None without coordinates."""
         from labelfree_satellite.polygons import Footprint
-        from labelfree_satellite.products import date_in
         from labelfree_satellite.reader import grid_of
 
-        if _holds_files(row.path):
+        if _holds_files(row):
             scene = self._scene(row.path)
-            return Footprint(row, scene.grid, scene.product.date, scene.measured)
-        grid = grid_of(row.path)
-        return None if grid is None else Footprint(row, grid, date_in(row.path.stem) or date_in(row.path.parent.name), lambda _: 1.0)
+            return Footprint(row, scene.grid, self._date(row), scene.measured)
+        grid = grid_of(row.remote or row.path)
+        return None if grid is None else Footprint(row, grid, self._date(row), lambda _: 1.0)
 
     def _raster(self, row: Row) -> tuple[Raster, Sensor | None]:
         """What the row names, and the sensor whose scale holds: the recipe's, else a product's own."""
         from labelfree_satellite.reader import open_raster
 
-        if not _holds_files(row.path):
-            return open_raster(row.path, row.window), self.sensor
+        if not _holds_files(row):
+            return open_raster(row.remote or row.path, row.window), self.sensor
         scene = self._scene(row.path)
         own = scene.product.sensor
         return scene.raster(row.window), self.sensor or (find_sensor(own) if own else None)
@@ -274,9 +303,9 @@ class Satellite:
         generate(directory, seed, variant)
 
 
-def _holds_files(path: Path) -> bool:
+def _holds_files(row: Row) -> bool:
     """Whether an image is a folder or an archive: then it is a product."""
-    return path.is_dir() or path.suffix.lower() == ".zip"
+    return row.remote is None and (row.path.is_dir() or row.path.suffix.lower() == ".zip")
 
 
 def _unit(text: str) -> tuple[str, float]:

@@ -64,18 +64,26 @@ def save(backbone: Backbone, card: WeightCard, path: Path) -> Path:
 def load(path: str | Path) -> LoadedBackbone:
     """A saved backbone with its preprocessing. Raises DataError when the file or its sidecar is missing or does not fit."""
     path = Path(path)
-    sidecar = path.with_suffix(".json")
     if not path.is_file():
         raise DataError(f"{path}: no such weight file.")
-    if not sidecar.is_file():
-        raise DataError(f"{path}: {sidecar.name} is missing beside it; it says which channels and normalisation the weights want.")
-    try:
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in read_json(sidecar).items()}
-        card = WeightCard(**fields)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{sidecar}: not a weight card that this version reads ({error}).") from error
+    card = card_beside(path)
+    if card is None:
+        missing = path.with_suffix(".json").name
+        raise DataError(f"{path}: {missing} is missing beside it; it says which channels and normalisation the weights want.")
     backbone = build(card.architecture, len(card.channels), init=path, options=card.options)
     return LoadedBackbone(backbone, card)
+
+
+def card_beside(path: Path) -> WeightCard | None:
+    """The card of a weight file; None where it has none. Raises DataError for one that cannot be read."""
+    sidecar = path.with_suffix(".json")
+    if not sidecar.is_file():
+        return None
+    try:
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in read_json(sidecar).items()}
+        return WeightCard(**fields)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{sidecar}: not a weight card that this version reads ({error}).") from error
 
 
 class LoadedBackbone:

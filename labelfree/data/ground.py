@@ -7,8 +7,7 @@ from math import cos, floor, radians
 
 import numpy as np
 
-from labelfree.data.pool_index import Place
-from labelfree.domain import Row
+from labelfree.domain import Place, Row
 
 METRES_A_DEGREE = 111_320.0
 PATCHES = 16  # side of a block in patches

@@ -11,7 +11,7 @@ from typing import Any
 
 from labelfree.errors import DataError
 
-COLUMNS = ("path", "label", "mask", "boxes", "text", "group", "split")
+COLUMNS = ("path", "label", "mask", "boxes", "text", "group", "split", "place", "date")
 SYNONYMS = {"image": "path", "file": "path", "filename": "path", "filepath": "path", "class": "label"}
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 SPLITS = {
@@ -32,6 +32,8 @@ class Record:
     text: str | None = None
     group: str | None = None
     split: str = ""
+    place: str | None = None
+    date: str | None = None
 
 
 def read_table(file: Path) -> list[Record]:
@@ -54,7 +56,8 @@ def _record(file: Path, number: int, row: Mapping[str, str | None]) -> Record:
         raise DataError(f"{file.name} row {number}: no path.")
     if split not in SPLITS:
         raise DataError(f"{file.name} row {number}: split {split!r} is none of pretrain, train, dev, test (or empty).")
-    return Record(number, path, row.get("label"), row.get("mask"), row.get("boxes"), row.get("text"), row.get("group"), SPLITS[split])
+    others = {name: row.get(name) for name in COLUMNS if name not in ("path", "split")}
+    return Record(number, path, split=SPLITS[split], **others)
 
 
 def _csv(file: Path) -> list[dict[str, str | None]]:

@@ -13,7 +13,7 @@ from typing import Any
 from labelfree.data.cards import Card, effective_card
 from labelfree.data.folders import generated_root, rows_of_folder
 from labelfree.data.labels import Record, read_table
-from labelfree.domain import Domain, LabelFields, ReadsShapes, Row, Sample
+from labelfree.domain import Domain, LabelFields, ReadsRemote, ReadsShapes, Row, Sample
 from labelfree.errors import DataError
 from labelfree.recipe import Data
 
@@ -70,7 +70,7 @@ def load_manifest(data: Data, domain: Domain) -> Manifest:
     if data.labels is not None:
         return _from_labels(data, data.labels, root, name, domain)
     if (root / SPLITS_FILE).is_file():
-        return _from_table(root / SPLITS_FILE, root, name, inside=card is not None)
+        return _from_table(root / SPLITS_FILE, root, name, domain, inside=card is not None)
     return _from_folder(root, name, domain)
 
 
@@ -165,8 +165,8 @@ def _from_folder(root: Path, name: str, domain: Domain) -> Manifest:
     return replace(made, class_folders=True, notes=(*made.notes, note))
 
 
-def _from_table(table: Path, root: Path, name: str, inside: bool) -> Manifest:
-    rows, notes = _located(read_table(table), table, root, inside)
+def _from_table(table: Path, root: Path, name: str, domain: Domain, inside: bool) -> Manifest:
+    rows, notes = _located(read_table(table), table, root, domain, inside)
     return _manifest(rows, root, name, notes=notes)
 
 
@@ -176,11 +176,11 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
     if not table.exists():
         raise DataError(f"data.labels: {table} does not exist (a relative path is also looked for in data.root, here {root}).")
     images = [Row(path.relative_to(root).as_posix(), path) for path in domain.files(root)]
-    fields = LabelFields(data.label_field, data.date_field, data.chip)
+    fields = LabelFields(data.label_field, data.date_field, data.chip, data.background)
     shapes = domain.shapes(table, fields, images) if isinstance(domain, ReadsShapes) else None
     if shapes is not None:
         return _manifest(shapes[0], root, name, notes=shapes[1])
-    rows, notes = _located(read_table(table), table, root, inside=False)
+    rows, notes = _located(read_table(table), table, root, domain, inside=False)
     listed = {_same_file(Path(name)) for row in rows for name in (row.path, row.mask, row.boxes) if name}  # a mask is no image
     rows += [row for row in images if _same_file(row.path) not in listed]
     return _manifest(rows, root, name, notes=notes)
@@ -195,10 +195,11 @@ def _manifest(
     return Manifest(blank, root, name, classes, read=read, given_split=given, notes=tuple(notes))
 
 
-def _located(records: Sequence[Record], table: Path, root: Path, inside: bool) -> tuple[list[Row], list[str]]:
-    """Rows for a table's records, each path found on disk; sentences on paths outside the root."""
+def _located(records: Sequence[Record], table: Path, root: Path, domain: Domain, inside: bool) -> tuple[list[Row], list[str]]:
+    """Rows for a table's records, each path found on disk or an address that the domain reads; sentences on paths outside the root."""
     rows, first, outside = [], dict[str, Record](), 0
-    found = [_find(record, table, root) for record in records]
+    elsewhere = domain.remote if isinstance(domain, ReadsRemote) else lambda text: False
+    found = [(Path(record.path), record.path, True) if elsewhere(record.path) else _find(record, table, root) for record in records]
     missing = [record for record, file in zip(records, found, strict=True) if file is None]
     if missing:
         raise _missing(missing, len(records), table, root)
@@ -211,7 +212,9 @@ def _located(records: Sequence[Record], table: Path, root: Path, inside: bool) -
             said = f" with labels {before.label!r} and {record.label!r}" if before.label != record.label else ""
             raise DataError(f'{table.name} rows {before.number} and {record.number}: both name "{record.path}"{said}; keep one.')
         mask, boxes = (_beside(cell, table, root) for cell in (record.mask, record.boxes))
-        rows.append(Row(identity, path, record.label, mask, boxes, record.text, record.group, record.split))
+        known = {name: getattr(record, name) for name in ("label", "text", "group", "split", "place", "date")}
+        remote = record.path if elsewhere(record.path) else None
+        rows.append(Row(identity, path, mask=mask, boxes=boxes, remote=remote, **known))
     twice = [identity for identity, n in Counter(row.id for row in rows).items() if n > 1]
     if twice:
         raise DataError(f"{table.name}: {twice[0]!r} stands both under {root} and beside the table; write one of them as an absolute path.")

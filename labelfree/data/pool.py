@@ -17,7 +17,7 @@ from labelfree.data.pool_reader import Pool
 from labelfree.data.pool_store import StoreWriter, intact, remove
 from labelfree.data.space import gigabytes, limit_bytes, sample_rows
 from labelfree.data.threads import in_order
-from labelfree.data.tiles import Cut, auto_tile, by
+from labelfree.data.tiles import Cut, Tile, auto_tile, by
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
 from labelfree.progress import Progress
@@ -106,7 +106,7 @@ class _Read:
     kind: Kind
     shape: tuple[int, ...]
     facts: Facts | None = None
-    entries: tuple[np.ndarray, ...] = ()
+    entries: tuple[Tile, ...] = ()
 
 
 class _Empty:
@@ -224,7 +224,8 @@ class _Build:
         if not self.kind.physical and (kind.dtype, kind.scale, kind.offset) != (self.kind.dtype, self.kind.scale, self.kind.offset):
             return _Changed(f"{row.id}: {kind.dtype} of another scale than the others; the pool holds float32 physical values instead.")
         stored = sample.physical().numpy() if self.kind.physical else pixels
-        return _Read(kind, pixels.shape[1:], facts(sample, pixels), tuple(map(np.ascontiguousarray, cut(stored, row.id))))
+        tiles = tuple(Tile(corner, np.ascontiguousarray(part)) for corner, part in cut(stored, row.id))
+        return _Read(kind, pixels.shape[1:], facts(sample, pixels), tiles)
 
 
 def spread(rows: Sequence[Row], most: int) -> list[Row]:

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cached_property, lru_cache
 
 import numpy as np
 
-from labelfree.domain import Sample
+from labelfree.domain import Place, Sample
 
 THUMB = 32
-
-
-class Place(NamedTuple):
-    """Where an image lies: `bounds` is (left, bottom, right, top) in `crs`."""
-
-    crs: str
-    bounds: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -36,7 +28,8 @@ class Facts:
 class PoolIndex:
     """One line an image in `digests`, `thumbs` (R, 32, 32), `crs`, `bounds` (R, 4), `spacing` (R, d); one line an entry in the rest.
 
-    Entries are images, or tiles cut from them: `row_of` (E,) names the image, `shape` (E, d) the entry's spatial size.
+    Entries are images, or tiles cut from them: `row_of` (E,) names the image, `shape` (E, d) the entry's spatial size, `corner` (E, d)
+    its first pixel in the image.
     `digest`, `thumb`, `places` look the image up for each entry: tiles of one image share them.
     """
 
@@ -47,6 +40,7 @@ class PoolIndex:
     spacing: np.ndarray
     row_of: np.ndarray
     shape: np.ndarray
+    corner: np.ndarray
     offsets: np.ndarray
     checks: np.ndarray
 
@@ -66,6 +60,24 @@ class PoolIndex:
             return None
         left, bottom, right, top = map(float, self.bounds[row])
         return Place(str(self.crs[row]), (left, bottom, right, top))
+
+    def place_of(self, entry: int) -> Place | None:
+        """Where an entry lies, None without coordinates: a tile of a raster that has north up."""
+        row = int(self.row_of[entry])
+        whole = self.place(row)
+        down, across = self.spacing[row][-2:] if self.spacing.shape[1] >= 2 else (np.nan, np.nan)
+        if whole is None or not np.isfinite(down + across) or not self._cut[row]:
+            return whole
+        (y, x), (height, width) = self.corner[entry], self.shape[entry]
+        left, top = whole.bounds[0] + float(x * across), whole.bounds[3] - float(y * down)
+        return Place(whole.crs, (left, top - float(height * down), left + float(width * across), top))
+
+    @cached_property
+    def _cut(self) -> np.ndarray:
+        """(R,) whether an image was cut into several entries, or padded."""
+        several = np.bincount(self.row_of, minlength=len(self.digests)) > 1
+        several[self.row_of[(self.corner != 0).any(1)]] = True
+        return several
 
 
 def facts(sample: Sample, pixels: np.ndarray) -> Facts:

@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelfree.data.pool_index import Place
 from labelfree.data.pool_store import map_data, read_index
-from labelfree.domain import Fingerprint, Row
+from labelfree.domain import Fingerprint, Place, Row, Shown
 from labelfree.errors import DataError
 
 CHUNK = 32 * 2**20  # numbers looked at together when statistics are taken
@@ -91,6 +90,11 @@ class Pool:
         """Where each image lies, by row id; images without coordinates are left out."""
         found = ((row.id, self.index.place(i)) for i, row in enumerate(self.images))
         return {identity: place for identity, place in found if place is not None}
+
+    def shown(self, entries: Sequence[int] | np.ndarray) -> list[Shown]:
+        """What these entries show: image and place of each."""
+        index = self.index
+        return [Shown(self.images[index.row_of[e]], index.place_of(e), tuple(map(int, index.corner[e]))) for e in map(int, entries)]
 
     def fingerprint(self, entries: Sequence[int] | np.ndarray | None = None) -> Fingerprint:
         """What these entries (default: all) look like; `mean` and `std` in physical units, numbers that are not finite left out."""

@@ -16,9 +16,10 @@ from uuid import uuid4
 import numpy as np
 
 from labelfree.data.pool_index import Facts, PoolIndex
+from labelfree.data.tiles import Tile
 from labelfree.errors import DataError
 
-FORMAT = 1
+FORMAT = 2
 STALE_SECONDS = 6 * 3600
 VERIFY_BYTES = 256 * 2**20
 
@@ -39,14 +40,15 @@ class StoreWriter:
         self.facts: list[Facts] = []
         self.row_of: list[int] = []
         self.shapes: list[tuple[int, ...]] = []
+        self.corners: list[tuple[int, ...]] = []
         self.checks: list[int] = []
         self.dtype = np.dtype(np.uint8)
         self.channels = 0
 
-    def append(self, facts: Facts, entries: Sequence[np.ndarray]) -> None:
-        """One image: what is known of it, and its entries, each (C, *spatial) in the stored dtype."""
+    def append(self, facts: Facts, entries: Sequence[Tile]) -> None:
+        """One image: what is known of it, and its entries in the stored dtype."""
         try:
-            for entry in entries:
+            for corner, entry in entries:
                 if not self.shapes:
                     self.dtype, self.channels = entry.dtype, entry.shape[0]
                     self._header(entry.shape, 0)
@@ -54,6 +56,7 @@ class StoreWriter:
                 self.file.write(raw)
                 self.checks.append(zlib.crc32(raw))
                 self.shapes.append(entry.shape[1:])
+                self.corners.append(corner)
                 self.row_of.append(len(self.facts))
             self.facts.append(facts)
         except OSError as error:
@@ -79,6 +82,7 @@ class StoreWriter:
                     spacing=np.array([fact.spacing for fact in self.facts], dtype=np.float64),
                     row_of=np.array(self.row_of, dtype=np.int64),
                     shape=np.array(self.shapes, dtype=np.int64),
+                    corner=np.array(self.corners, dtype=np.int64),
                     offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
                     checks=np.array(self.checks, dtype=np.uint32),
                 )

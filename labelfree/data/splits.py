@@ -12,8 +12,7 @@ import numpy as np
 
 from labelfree.data.ground import overlapping, spatial_groups
 from labelfree.data.manifest import Manifest
-from labelfree.data.pool_index import Place
-from labelfree.domain import Row
+from labelfree.domain import Place, Row
 from labelfree.errors import DataError, LeakError
 from labelfree.recipe import Data
 

@@ -6,11 +6,19 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
 WHOLE = 512  # images of one size up to this side are stored whole
 SIDE = 256
+
+
+class Tile(NamedTuple):
+    """A part of an image: its first pixel along each axis (before the image where it was padded), and its pixels, (C, *spatial)."""
+
+    corner: tuple[int, ...]
+    pixels: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -20,17 +28,19 @@ class Cut:
     tile: int | None
     most: int | None = None
 
-    def __call__(self, pixels: np.ndarray, identity: str) -> list[np.ndarray]:
-        """(C, H, W) to a list of (C, tile, tile); images smaller than a tile are padded by reflection."""
+    def __call__(self, pixels: np.ndarray, identity: str) -> list[Tile]:
+        """(C, H, W) to tiles of (C, tile, tile); images smaller than a tile are padded by reflection."""
         if self.tile is None or pixels.ndim != 3:
-            return [pixels]
+            return [Tile((0,) * (pixels.ndim - 1), pixels)]
         padding = [(0, 0)] + [(max(0, self.tile - side) // 2, (max(0, self.tile - side) + 1) // 2) for side in pixels.shape[1:]]
         padded = np.pad(pixels, padding, mode="reflect") if any(map(any, padding)) else pixels
         corners = list(product(*(starts(side, self.tile) for side in padded.shape[1:])))
         if self.most is not None and len(corners) > self.most:
             draw = np.random.default_rng(int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest(), "big"))
             corners = [corners[i] for i in sorted(draw.choice(len(corners), self.most, replace=False))]
-        return [padded[:, top : top + self.tile, left : left + self.tile] for top, left in corners]
+        above, before = padding[1][0], padding[2][0]
+        side = self.tile
+        return [Tile((top - above, left - before), padded[:, top : top + side, left : left + side]) for top, left in corners]
 
     def size(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Spatial size of an entry cut from an image of this size."""

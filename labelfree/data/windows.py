@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import product
+from math import prod
+
+import numpy as np
 
 from labelfree.data.tiles import SIDE, starts
 from labelfree.domain import Row, Window
 
+MOST = 200_000  # rows of windows; more than a pretraining on few machines looks at, and all that memory should hold
 Extent = Callable[[Row], tuple[int, int] | None]
 
 
-def in_windows(rows: Sequence[Row], extent: Extent, side: int | None = None) -> list[Row]:
+def in_windows(
+    rows: Sequence[Row], extent: Extent, side: int | None = None, most: int = MOST, tell: Callable[[str], object] = lambda sentence: None
+) -> list[Row]:
     """The rows, those of scenes replaced by a row for each window of `side` pixels (default 256, at most the scene's own).
 
-    `extent`: size of an image that is read in windows, None for one that is read whole. Rows with a label stay whole.
+    `extent`: size of an image that is read in windows, None for one that is read whole. Rows with a label stay whole. Of more than `most`
+    windows each scene keeps its share, drawn at random, and `tell` is told.
     """
+    sizes = [None if row.window or row.label is not None or row.mask or row.boxes else extent(row) for row in rows]
+    counts = [0 if size is None else prod(len(starts(length, min(side or SIDE, *size))) for length in size) for size in sizes]
+    share = min(1.0, most / max(1, sum(counts)))
+    if share < 1:
+        tell(f"{sum(counts):,} windows in {sum(map(bool, counts)):,} scenes: {share:.1%} of each scene's are drawn at random.")
     found = []
-    for row in rows:
-        size = None if row.window or row.label is not None or row.mask or row.boxes else extent(row)
-        found += [row] if size is None else _windows(row, size, min(side or SIDE, *size))
+    for row, size, count in zip(rows, sizes, counts, strict=True):
+        found += [row] if size is None else _windows(row, size, min(side or SIDE, *size), max(1, round(share * count)))
     return found
 
 
-def _windows(row: Row, size: tuple[int, int], side: int) -> list[Row]:
-    corners = product(*(starts(extent, side) for extent in size))
-    return [windowed(row, Window(top, left, side, side)) for top, left in corners]
+def _windows(row: Row, size: tuple[int, int], side: int, most: int) -> list[Row]:
+    """Windows of one scene, `most` of them, in the order of rows and columns."""
+    tops, lefts = (starts(extent, side) for extent in size)
+    count = len(tops) * len(lefts)
+    draw = np.random.default_rng(int.from_bytes(hashlib.blake2b(row.id.encode(), digest_size=8).digest(), "big"))
+    chosen = range(count) if most >= count else sorted(draw.choice(count, most, replace=False).tolist())
+    return [windowed(row, Window(tops[i // len(lefts)], lefts[i % len(lefts)], side, side)) for i in chosen]
 
 
 def windowed(row: Row, window: Window) -> Row:

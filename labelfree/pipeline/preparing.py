@@ -16,9 +16,10 @@ from labelfree.data.folders import cache_folder
 from labelfree.data.leaks import LeakReport, guard, near_groups, witnesses
 from labelfree.data.manifest import Manifest, load_manifest
 from labelfree.data.pool import Pool, build_pool
+from labelfree.data.positives import Positives, find_positives
 from labelfree.data.splits import Roles, assign_roles
 from labelfree.data.windows import in_windows
-from labelfree.domain import Domain, Fingerprint, Row, Sample, extent_of, find_domain
+from labelfree.domain import Domain, Fingerprint, Locates, Place, Row, Sample, extent_of, find_domain
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.starts import Starts
@@ -32,8 +33,9 @@ from labelfree.transfer.question import Question
 class Prepared:
     """All that later stages need of the data.
 
-    `pool`, `entries`: what is pretrained on. `images`, `question`: labelled and scored images, whole, and what is asked of them;
-    None where there are no labels. `notes`: sentences for the report.
+    `pool`, `entries`: what is pretrained on. `positives`: where second views come from, None: from the image itself. `images`,
+    `question`: labelled and scored images, whole, and what is asked of them; None where there are no labels. `notes`: sentences for
+    the report.
     """
 
     domain: Domain
@@ -46,6 +48,7 @@ class Prepared:
     images: Pool | None
     question: Question | None
     leaks: LeakReport | None
+    positives: Positives | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -74,7 +77,7 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     manifest = manifest or load_manifest(recipe.data, domain)
     if manifest.read is None:
         side = None if recipe.pool.tile == "auto" else recipe.pool.tile
-        manifest = replace(manifest, rows=in_windows(manifest.rows, extent_of(domain), side))
+        manifest = replace(manifest, rows=in_windows(manifest.rows, extent_of(domain), side, tell=say.say))
     for note in manifest.notes:
         say.say(note)
     read = manifest.read or domain.read
@@ -84,7 +87,7 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     images = store.pool(labelled, tile=None) if labelled else None
     held_out = [] if manifest.given_split else first.score or []  # which rows these are may change once coordinates are known
     pool = store.pool([*first.pool, *held_out], tile=recipe.pool.tile)
-    places = {**pool.places(), **(images.places() if images else {})}
+    places = _on_one_map(domain, {**pool.places(), **(images.places() if images else {})})
     if images and (images.channels, images.unit) != (pool.channels, pool.unit):
         raise DataError(
             f"labelled images have {', '.join(images.channels)} in {images.unit}, the others {', '.join(pool.channels)} in {pool.unit}; "
@@ -101,6 +104,9 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     dropped = set(leaks.dropped) if leaks else set()
     entries = pool.entries([row for row in roles.pool if row.id not in dropped])
     fingerprint = pool.fingerprint(entries)
+    positives, paired = find_positives(recipe.data, domain, pool, entries)
+    for note in paired:
+        say.say(note)
     question = _question(manifest, roles, images, recipe.seed) if images is not None else None
     skipped = [*pool.skipped, *(images.skipped if images else [])]
     if skipped:
@@ -109,12 +115,19 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     write_text(folder.path / "splits.csv", _splits(manifest, roles))
     if card is not None:
         write_json(folder.path / "card.json", card.model_dump(mode="json", exclude={"prose"}))
-    notes = [*manifest.notes, *roles.notes, *domain.missing(pool.channels)]
+    notes = [*manifest.notes, *roles.notes, *paired, *domain.missing(pool.channels)]
     if skipped:
         notes.append(f"{len(skipped)} images could not be read and were skipped (private/skipped.json lists them).")
     if labelled and question is None:
         notes.append("No labelled image could be read, so nothing is compared.")
-    return Prepared(domain, card, manifest, roles, pool, entries, fingerprint, images, question, leaks, notes)
+    return Prepared(domain, card, manifest, roles, pool, entries, fingerprint, images, question, leaks, positives, notes)
+
+
+def _on_one_map(domain: Domain, places: dict[str, Place]) -> dict[str, Place]:
+    """Places in several coordinate systems brought into one, where the domain can: ground is compared within one only."""
+    if len({place.crs for place in places.values()}) < 2 or not isinstance(domain, Locates):
+        return places
+    return dict(zip(places, domain.on_one_map(list(places.values())), strict=True))
 
 
 def starts_for(recipe: Recipe, prepared: Prepared) -> Starts:

@@ -18,7 +18,7 @@ from labelfree.objectives.distributed import everyone
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.plans import plan_of, reasons, recipe_values
 from labelfree.pipeline.preparing import Prepared, reader_settings
-from labelfree.pipeline.starts import Starts
+from labelfree.pipeline.starts import Reading, Starts
 from labelfree.planning.resolving import Network, Resolved, resolve_pretrain
 from labelfree.pretraining.fit import fit, seconds_per_step
 from labelfree.pretraining.job import Job, Plan
@@ -29,6 +29,7 @@ from labelfree.training.files import read_json, write_json
 from labelfree.training.processes import broadcast, place
 from labelfree.transfer.arms import ARMS
 from labelfree.views import Normalise, ViewPipeline
+from labelfree.views.generic import generic
 
 
 @dataclass(frozen=True)
@@ -69,16 +70,18 @@ def plan_pretrainings(recipe: Recipe, prepared: Prepared, starts: Starts, folder
     plans, sentences = dict(stored.get("plans", {})), list(stored.get("sentences", []))
     if stored.get("data", prepared.fingerprint.digest) != prepared.fingerprint.digest:
         raise DataError(f"{folder.path}: begun on other images than data.root and data.labels give now; start a new folder with --out.")
-    views = view_pipeline(prepared, starts)
-    labelled = watched_labels(prepared, starts, recipe.seed) if recipe.pretrain.watch_labels else None
     jobs = []
     for arm in pretrained_arms(recipe):
         continues = ARMS[arm].init == "imagenet" and recipe.backbone.init != "random"
+        init = recipe.backbone.init if continues else "random"
+        reading = starts.reading(init)
+        views = view_pipeline(recipe, prepared, reading)
+        labelled = watched_labels(prepared, reading, recipe.seed) if recipe.pretrain.watch_labels else None
         resolve = _resolver(recipe, prepared, starts, continues)
         for seed in recipe.pretrain.seeds:
-            start = _Start(starts, recipe.backbone.init if continues else "random", seed)
+            start = _Start(starts, init, seed)
             plan = broadcast(plan_of(recipe, resolve(None), seed))
-            draft = Job(arm, plan, prepared.pool, prepared.entries, views, start, folder.path, labelled)
+            draft = Job(arm, plan, prepared.pool, prepared.entries, views, start, folder.path, labelled, prepared.positives)
             key = f"{arm}-{seed}"
             _require_equal_shares(plans[key]["batch_size"] if key in plans else plan.batch_size)
             if key not in plans:
@@ -113,20 +116,20 @@ class _Start:
         return self.starts.network(self.init, self.seed)
 
 
-def view_pipeline(prepared: Prepared, starts: Starts) -> ViewPipeline:
-    """The domain's views of the pool, normalised as the network reads them."""
-    reading = starts.reading()
+def view_pipeline(recipe: Recipe, prepared: Prepared, reading: Reading) -> ViewPipeline:
+    """The domain's views of the pool, or generic ones, normalised as the network reads them."""
     data = prepared.fingerprint
-    return ViewPipeline(prepared.domain.augment(data), Normalise(reading.mean, reading.std), data.scale, data.offset)
+    augmentation = prepared.domain.augment(data) if recipe.pretrain.views == "domain" else generic()
+    return ViewPipeline(augmentation, Normalise(reading.mean, reading.std), data.scale, data.offset)
 
 
-def watched_labels(prepared: Prepared, starts: Starts, seed: int) -> LabelledImages | None:
+def watched_labels(prepared: Prepared, reading: Reading, seed: int) -> LabelledImages | None:
     """Labelled training images for `pretrain.watch_labels`, read as the comparison reads them; None where there are none."""
     if prepared.images is None or prepared.question is None:
         return None
     asked = prepared.question
     groups = np.unique(asked.group_names, return_inverse=True)[1]
-    chosen = LabelledImages(prepared.images, asked.train, asked.targets[asked.train], groups[asked.train], starts.reading())
+    chosen = LabelledImages(prepared.images, asked.train, asked.targets[asked.train], groups[asked.train], reading)
     return chosen.sample(seed)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import torch
 from torch import Tensor
 
 from labelfree.backbones import Backbone, build
-from labelfree.backbones.weights import LoadedBackbone, prepared
+from labelfree.backbones.weights import LoadedBackbone, card_beside, prepared
 from labelfree.domain import Domain, Fingerprint, to_physical
 from labelfree.recipe import BackboneSettings
 from labelfree.training.randomness import mixed
@@ -61,10 +62,21 @@ class Starts:
         """The ImageNet network as published, for three channels."""
         return build(self.settings.name, 3, init=imagenet_source(self.settings), options=self.settings.options)
 
-    def reading(self) -> Reading:
-        """All bands, spread as ImageNet weights expect their input: pool statistics, never those of scored rows."""
-        spread = tuple(s / IMAGENET_SPREAD or 1.0 for s in self.fingerprint.std)
-        return Reading(self.scale, self.offset, self.fingerprint.mean, spread)
+    def reading(self, init: str | Path = "imagenet") -> Reading:
+        """All bands, spread as ImageNet weights expect their input: pool statistics, never those of scored rows.
+
+        Bands that a weight file's card knows, in the images' unit, are read as that file was taught; the others get the spread that
+        those have in the middle.
+        """
+        means, stds = self.fingerprint.mean, self.fingerprint.std
+        card = None if init in ("random", "imagenet") else card_beside(Path(init))
+        sources = self.match(card.channels) if card and card.unit == self.fingerprint.unit else ()
+        if card is None or set(sources) <= {None}:
+            return Reading(self.scale, self.offset, means, tuple(s / IMAGENET_SPREAD or 1.0 for s in stds))
+        spread = median(std / card.std[s] for std, s in zip(stds, sources, strict=True) if s is not None) or IMAGENET_SPREAD
+        mean = tuple(m if s is None else card.mean[s] for m, s in zip(means, sources, strict=True))
+        std = tuple((own / spread or 1.0) if s is None else card.std[s] for own, s in zip(stds, sources, strict=True))
+        return Reading(self.scale, self.offset, mean, std)
 
     def as_photographs(self, backbone: Backbone) -> Prepare | None:
         """RGB by band name, rendered as the domain shows it and normalised as the weights want.

@@ -12,9 +12,8 @@ import numpy as np
 from labelfree.data.budgets import Budget, usable_budgets
 from labelfree.data.ground import ALIKE, overlapping
 from labelfree.data.manifest import Manifest
-from labelfree.data.pool_index import Place
 from labelfree.data.splits import CLASS_FOLDER_HOLDOUT, Roles, assign_roles, folds
-from labelfree.domain import Row
+from labelfree.domain import Place, Row
 from labelfree.errors import LeakError
 from labelfree.recipe import Data, Evaluate, Metric, Primary
 

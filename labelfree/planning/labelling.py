@@ -51,7 +51,8 @@ def labels_of(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], S
 
 
 def _classes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
-    source = "by folder" if manifest.class_folders else "by table"
+    shapes = any(row.window for row in manifest.labelled)
+    source = "by folder" if manifest.class_folders else "by shape" if shapes else "by table"
     yield f"labels, {source}: {len(manifest.labelled):,} images in {len(manifest.classes)} classes"
     learnt = Counter(row.label for row in manifest.labelled if row.split in ("train", ""))
     yield f"  to learn from: {_counts(learnt)}"

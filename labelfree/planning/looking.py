@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelfree.data.pool import Kind, differs, kind_of, read_sample, spread
-from labelfree.data.pool_index import Place
 from labelfree.data.threads import in_order
 from labelfree.data.tiles import by
-from labelfree.domain import Row, Sample
+from labelfree.domain import Place, Row, Sample
 from labelfree.errors import DataError
 from labelfree.planning.depth import Bits, bits_of, effective, together
 from labelfree.progress import Progress

@@ -13,7 +13,7 @@ from labelfree.data.labels import read_table
 from labelfree.data.manifest import SPLITS_FILE
 from labelfree.data.space import gigabytes
 from labelfree.data.windows import in_windows
-from labelfree.domain import Row, extent_of
+from labelfree.domain import LabelFields, Row, extent_of
 from labelfree.errors import DataError, RecipeError
 from labelfree.planning.comparing import Compared, compared
 from labelfree.planning.drafting import drafted
@@ -53,13 +53,13 @@ def unused(file: Path) -> None:
         raise RecipeError(f"{file}: exists already; name another file, or remove it.")
 
 
-def propose(folder: Path, domain: str | None, labels: Path | None, say: Progress) -> Proposal:
-    """Look at a folder and write a recipe for it.
+def propose(folder: Path, domain: str | None, labels: Path | None, fields: LabelFields, say: Progress) -> Proposal:
+    """Look at a folder and write a recipe for it. `fields`: of `labels`, where it is a vector file.
 
     Raises `RecipeError` where the files do not tell their field and `domain` does not say it, and `DataError` where a recipe could not
     run: files missing, nothing left to pretrain on, scored images in the pool.
     """
-    data = _data(folder, labels)
+    data = _data(folder, labels).model_copy(update={"label_field": fields.label, "date_field": fields.date})
     field = field_of(data, domain)
     files = [row for row in field.manifest.rows if row.window is None]
     field = replace(field, manifest=replace(field.manifest, rows=in_windows(field.manifest.rows, extent_of(field.domain))))
@@ -102,7 +102,7 @@ def _writable(data: Data) -> Data:
 
 
 def _bytes(path: Path) -> int:
-    """Of a file, or of all that a folder holds."""
+    """Of a file, or of all that a folder holds; nothing of what lies elsewhere."""
     return path.stat().st_size if path.is_file() else sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 

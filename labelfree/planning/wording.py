@@ -39,8 +39,8 @@ def written(lines: Sequence[Line]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def quoted(path: Path) -> str:
-    """A path as a YAML scalar that reads back to itself: backslashes, spaces, `#`, `: ` and `$` included."""
+def quoted(path: Path | str) -> str:
+    """A path or name as a YAML scalar that reads back to itself: backslashes, spaces, `#`, `: ` and `$` included."""
     return json.dumps(str(path).replace("$", "$$"), ensure_ascii=False)
 
 

@@ -12,6 +12,7 @@ import torch
 
 from labelfree.backbones import Backbone
 from labelfree.data.pool import Pool
+from labelfree.data.positives import Positives
 from labelfree.objectives import Objective
 from labelfree.objectives.registry import make_objective
 from labelfree.pretraining.labelled import LabelledImages
@@ -62,7 +63,8 @@ class Plan:
 class Job:
     """One pretraining: `entries` of `pool` are learnt from, `start` builds the backbone it begins with.
 
-    `labelled`: what `pretrain.watch_labels` shows the accuracy of; never learnt from.
+    `positives`: where second views come from; None: from the image itself. `labelled`: what `pretrain.watch_labels` shows the
+    accuracy of; never learnt from.
     """
 
     arm: str
@@ -73,6 +75,7 @@ class Job:
     start: Callable[[], Backbone]
     folder: Path
     labelled: LabelledImages | None = None
+    positives: Positives | None = None
 
     def objective(self) -> Objective:
         """A fresh objective; heads depend on the recipe's and the pretraining's seed."""

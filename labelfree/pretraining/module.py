@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
@@ -51,14 +52,22 @@ class PretrainingModule(L.LightningModule):
         """The views of this rank's share of the batch at `step`, and the pool positions they come from."""
         entries, plan, ranks = self.job.entries, self.plan, everyone()
         rows = entries[batch_rows(len(entries), plan.batch_size // ranks.world, step, plan.source, ranks.rank, ranks.world)]
-        stored = self.job.pool.batch(rows).to(self.device, non_blocking=True)
+        stored, partners = self._images(rows), None
+        if self.job.positives is not None:
+            partners = self._images(self.job.positives.draw(rows, mixed("positives", plan.source, step, ranks.rank)))
         draws = self.job.generator(step, ranks.rank, self.device)
         crops = self.objective.crops
         views = self.views
         scales = views.augmentation
-        big = views.many(stored, crops.globals, self.plan.size, scales.global_scale, draws, scales.overlap)
-        small = views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws) if crops.locals else None
+        big = views.many(stored, crops.globals, self.plan.size, scales.global_scale, draws, scales.overlap, partners)
+        small = (
+            views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws, partners=partners) if crops.locals else None
+        )
         return Views(_fast(big), None if small is None else _fast(small), rows=torch.as_tensor(rows)), [int(r) for r in rows]
+
+    def _images(self, rows: np.ndarray) -> Tensor:
+        """Stored numbers of pool entries, on the device."""
+        return self.job.pool.batch(rows).to(self.device, non_blocking=True)
 
     def forward(self, step: int) -> Tensor:
         """As DDP calls it while steps are timed."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from labelfree.data.folders import cache_folder
+from labelfree.recipe_yaml import Dumper
 
 if TYPE_CHECKING:
     from labelfree.reporting.files import RunFiles
@@ -141,7 +142,7 @@ class Veil:
         for section, key in (("data", "root"), ("data", "labels"), ("pool", "dir")):
             if isinstance(shown.get(section), dict) and shown[section].get(key):
                 shown[section][key] = f"<{section}.{key}>"
-        return yaml.safe_dump(shown, sort_keys=False, allow_unicode=True)
+        return yaml.dump(shown, Dumper=Dumper, sort_keys=False, allow_unicode=True)
 
     def cover(self, run: RunFiles) -> None:
         """Hide names in all that the page quotes of a run. Scores and counts are left."""

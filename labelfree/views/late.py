@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from labelfree.views.base import Range, ViewOp, draw_seed, floating, per_channel, seeded, sometimes, uniform
+from labelfree.views.base import Range, ViewOp, bernoulli, draw_seed, floating, on_chosen, per_channel, seeded, sometimes, uniform
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,21 @@ class ChannelDrop(ViewOp):
         rank = uniform(batch * channels, (0.0, 1.0), seeded(params.seed, "cpu"), x.device).view(batch, channels).argsort(1).argsort(1)
         dropped = (params.share * channels).ceil().clamp(max=channels - 1)
         return floating(x, self) * per_channel((rank >= dropped[:, None]).float(), x)
+
+
+class Grayscale(ViewOp):
+    """Every channel becomes the mean of all: what is left is what the bands have in common."""
+
+    def __init__(self, p: float = 0.2) -> None:
+        super().__init__()
+        self.p = p
+
+    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+        """(n,) 1 where applied, else 0."""
+        return bernoulli(n, self.p, generator, device)
+
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
+        return on_chosen(floating(x, self), params > 0, lambda part, rows: part.mean(1, keepdim=True).expand_as(part))
 
 
 @dataclass(frozen=True)

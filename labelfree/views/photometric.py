@@ -93,6 +93,22 @@ class ChannelOffset(ViewOp):
         return floating(x, self) + per_channel(params.strength[:, None] * one_a_channel(x, params.seed), x)
 
 
+class Contrast(ViewOp):
+    """Each channel's distance from its mean times one factor a sample, uniform within 1 ± strength; the means stay."""
+
+    def __init__(self, strength: float = 0.2, p: float = 0.5) -> None:
+        super().__init__()
+        self.strength = strength
+        self.p = p
+
+    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+        """(n,) factors, 1 where not applied."""
+        return 1 + sometimes(n, (-self.strength, self.strength), self.p, generator, device)
+
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
+        return floating(x, self).lerp(x.flatten(2).mean(2).view(*x.shape[:2], *(1,) * (x.ndim - 2)).expand_as(x), per_sample(1 - params, x))
+
+
 class Gamma(ViewOp):
     """A power of each channel between its smallest and largest value, log-uniform in `gamma`; mean and standard deviation are put back.
 

@@ -75,21 +75,32 @@ class ViewPipeline(nn.Module):
         """One view of each sample: (B, C, *spatial) of any dtype to (B, C, size, ...) float32, normalised."""
         return self.many(stored, 1, size, crop_scale, generator)
 
-    def many(self, stored: Tensor, n: int, size: int, crop_scale: Range, generator: Generator, overlap: float = 0.0) -> Tensor:
+    def many(
+        self,
+        stored: Tensor,
+        n: int,
+        size: int,
+        crop_scale: Range,
+        generator: Generator,
+        overlap: float = 0.0,
+        partners: Tensor | None = None,
+    ) -> Tensor:
         """`n` views of each sample, view-major: (n * B, C, size, ...); the first B rows are view 0 of every sample.
 
-        `overlap`: what each crop shares with the first, at least, of the smaller of the two.
+        `overlap`: what each crop shares with the first, at least, of the smaller of the two. `partners`: as `stored`, other images of the
+        same; every second view comes from them.
         """
         physical, crop = self.physical(stored), ResizedCrop(size, crop_scale, self.augmentation.ratio)
+        sources = (physical, physical if partners is None else self.physical(partners))
         first = crop.draw(len(physical), generator, physical.device)
         views = [self._view(crop.apply(physical, first), generator)]
-        for _ in range(n - 1):
+        for number in range(1, n):
             where = (
                 crop.draw_near(first, overlap, generator, physical.device)
                 if overlap
                 else crop.draw(len(physical), generator, physical.device)
             )
-            views.append(self._view(crop.apply(physical, where), generator))
+            views.append(self._view(crop.apply(sources[number % 2], where), generator))
         return torch.cat(views)
 
     def physical(self, stored: Tensor) -> Tensor:

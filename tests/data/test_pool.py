@@ -330,7 +330,8 @@ def test_statistics_see_only_the_entries_asked_for(tmp_path: Path) -> None:
 
 def test_padding_only_where_an_image_is_smaller() -> None:
     image = texture(np.random.default_rng(0), 8).transpose(2, 0, 1)
-    (padded,) = Cut(12)(image, "x")
+    ((corner, padded),) = Cut(12)(image, "x")
+    assert corner == (-2, -2)
     assert padded.shape == (3, 12, 12) and np.array_equal(padded[:, 2:10, 2:10], image)
     assert np.array_equal(padded[:, 1], padded[:, 3])
 

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from labelfree.data.ground import overlapping, spatial_groups
 from labelfree.data.manifest import Manifest
-from labelfree.data.pool_index import Place
 from labelfree.data.splits import assign_roles, folds, hold_out
-from labelfree.domain import Row
+from labelfree.domain import Place, Row
 from labelfree.errors import DataError, LeakError
 from labelfree.recipe import Data
 

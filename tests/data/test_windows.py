@@ -37,3 +37,16 @@ def test_a_window_belongs_to_its_scene_and_other_rows_stay() -> None:
 def test_a_glance_is_the_middle() -> None:
     assert glance(SCENE, lambda _: (1000, 800)).window == Window(372, 272, 256, 256)
     assert glance(SCENE, lambda _: None) is SCENE
+
+
+def test_too_many_windows_are_drawn_from_every_scene() -> None:
+    scenes = [replace(SCENE, id=name, path=Path(name)) for name in "abc"]
+    said: list[str] = []
+    found = in_windows(scenes, lambda row: (10_240, 10_240) if row.id != "c" else (512, 512), 256, most=320, tell=said.append)
+    counts = [sum(row.path.name == name for row in found) for name in "abc"]
+    assert counts == [160, 160, 1] and len({row.id for row in found}) == 321
+    assert said == ["3,204 windows in 3 scenes: 10.0% of each scene's are drawn at random."]
+    again = in_windows(scenes, lambda row: (10_240, 10_240) if row.id != "c" else (512, 512), 256, most=320)
+    assert again == found, "the draw changed"
+    tops = [row.window.top for row in found if row.window and row.path.name == "a"]
+    assert tops == sorted(tops) and max(tops) > 8000

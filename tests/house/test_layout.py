@@ -20,6 +20,7 @@ VERBS = {
     "report",
     "embed",
     "read",
+    "convert",
     "load",
     "plan",
     "predict",

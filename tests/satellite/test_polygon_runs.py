@@ -11,13 +11,15 @@ import pytest
 from shapely.geometry import box
 
 import labelfree
+from labelfree.errors import DataError
 from labelfree.progress import Silent
 from tests.satellite.files import write_tif
 
 SPECTRA = {"maize": (400, 800, 600, 4000), "wheat": (600, 1000, 1200, 2500), "meadow": (300, 700, 400, 3200)}
 PLOT = 40  # pixels
 SMALL = [
-    "data.labels=fields.gpkg", "data.label_field=crop", "data.date_field=seen", "data.sensor=sentinel-2-l1c", "backbone.name=resnet10t",
+    "data.labels=fields.gpkg", "data.label_field=crop", "data.date_field=seen", "data.positives=date", "data.sensor=sentinel-2-l1c",
+    "backbone.name=resnet10t",
     "backbone.init=random", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=8", "pretrain.options={hidden: 32}",
     "evaluate.arms=[statistics, random, domain]", "evaluate.labels_per_class=[1, 2]", "evaluate.draws=2", "evaluate.sizes=[32]",
     "evaluate.primary={arm: domain, against: random, protocol: linear, budget: 2, metric: accuracy}",
@@ -54,6 +56,20 @@ def test_polygons_on_two_dates_give_a_full_report(place: Path, tmp_path: Path) -
     kept = {row["path"].partition("#")[2] for row in windows if row["role"] == "pool"}
     left = {row["path"].partition("#")[2] for row in windows if row["role"] == "unused"}
     assert kept and left and not kept & left
+    pairs = f"(data.positives=date): {len(kept) * 2:,} of {len(kept) * 2:,} have one, 1.0 on average."  # each window lies on both dates
+    assert pairs in run.report.read_text(encoding="utf-8")
     with run.results.open(newline="") as stream:
         scores = [float(row["value"]) for row in csv.DictReader(stream) if row["arm"] == "statistics"]
     assert np.mean(scores) > 0.8  # spectra tell crops apart
+
+
+def test_a_plan_for_polygons_runs_as_it_is_written(place: Path, tmp_path: Path) -> None:
+    """Without the field that holds the class it says which there are."""
+    with pytest.raises(DataError, match=r"say which field holds the class: data.label_field=… \(crop, seen\)"):
+        labelfree.plan(place, labels="fields.gpkg", say=Silent())
+    proposal = labelfree.plan(place, labels="fields.gpkg", label_field="crop", date_field="seen", out=tmp_path / "mine.yaml", say=Silent())
+    told = "\n".join(proposal.lines())
+    assert "labels, by shape: 60 images in 3 classes" in told and "scenes: 2, read as" in told and "domain: satellite (it has coord" in told
+    data = labelfree.check_recipe(tmp_path / "mine.yaml").data
+    assert (data.label_field, data.date_field, data.labels) == ("crop", "seen", place / "fields.gpkg")
+    assert 'date_field: "seen"' in proposal.text and proposal.recipe.evaluate.primary.arm == "imagenet+domain"

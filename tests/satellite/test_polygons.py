@@ -71,6 +71,24 @@ def test_size_of_chips_follows_the_polygons_or_the_recipe(scenes: Path) -> None:
     assert rows_of(scenes, scenes / "wide.gpkg", label_field="crop")[0][0].window == (47, 47, 96, 96)
 
 
+def test_ground_outside_polygons_gives_labels_only_when_asked(scenes: Path) -> None:
+    file = fields(scenes)
+    assert {row.label for row in rows_of(scenes, file, label_field="crop")[0]} == set(CLASSES)
+    labelled, rest, notes = rows_of(scenes, file, label_field="crop", background="other")
+    outside = [row for row in labelled if row.label == "other"]
+    assert len(outside) == 4 and notes[-1] == "fields.gpkg: 4 windows outside every polygon are labelled other (data.background)."
+    corners = [(row.window.top, row.window.left) for row in outside if row.window]
+    for top, left in corners:  # fields lie at rows and columns 20 to 40, 90 to 110 and so on
+        assert not any(
+            top < 40 + 70 * j and top + 32 > 20 + 70 * j and left < 40 + 70 * i and left + 32 > 20 + 70 * i
+            for j in range(3)
+            for i in range(4)
+        )
+    assert all(abs(a[0] - b[0]) >= 32 or abs(a[1] - b[1]) >= 32 for a in corners for b in corners if a != b), "two dates of one place"
+    assert len(set(corners)) == 4 and {row.group for row in outside} == {None}
+    assert not {row.id for row in outside} & {row.id for row in rest}
+
+
 def test_polygons_outside_are_left_out_and_counted(scenes: Path) -> None:
     shapes = [square(20, 20, 20), square(5000, 20, 20)]
     geopandas.GeoDataFrame({"crop": ["a", "b"]}, geometry=shapes, crs=32632).to_file(scenes / "some.gpkg")

@@ -12,12 +12,14 @@ from labelfree.views import (
     ChannelDrop,
     ChannelGain,
     ChannelOffset,
+    Contrast,
     CutMix,
     Defocus,
     Dihedral,
     Erase,
     Gamma,
     Geometry,
+    Grayscale,
     LowResolution,
     MixUp,
     MotionBlur,
@@ -39,11 +41,11 @@ def filters() -> list[ViewOp]:
 
 
 def photometric() -> list[ViewOp]:
-    return [*filters(), SharedGain(), ChannelGain(), SharedOffset(), ChannelOffset(), Gamma(p=1.0), Noise(p=1.0)]
+    return [*filters(), SharedGain(), ChannelGain(), SharedOffset(), ChannelOffset(), Contrast(p=1.0), Gamma(p=1.0), Noise(p=1.0)]
 
 
 def late() -> list[ViewOp]:
-    return [ChannelDrop(0.5, p=1.0), Erase(p=1.0)]
+    return [ChannelDrop(0.5, p=1.0), Erase(p=1.0), Grayscale(p=0.5)]
 
 
 def mixing() -> list[ViewOp]:
@@ -65,6 +67,7 @@ def without_strength() -> list[ViewOp]:
         ChannelGain(0.0),
         SharedOffset(0.0),
         ChannelOffset(0.0),
+        Contrast(0.0, p=1.0),
         Gamma((1.0, 1.0), p=1.0),
         Defocus((0.0, 0.0), p=1.0),
         MotionBlur((0.0, 0.0), p=1.0),
@@ -73,6 +76,7 @@ def without_strength() -> list[ViewOp]:
         LowResolution((1.0, 1.0), p=1.0),
         ChannelDrop(0.0, p=1.0),
         Erase((0.0, 0.0), p=1.0),
+        Grayscale(p=0.0),
     ]
 
 

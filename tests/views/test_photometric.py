@@ -7,7 +7,20 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from labelfree.views import Blur, ChannelDrop, ChannelGain, ChannelOffset, Erase, Gamma, LowResolution, Noise, SharedGain, SharedOffset
+from labelfree.views import (
+    Blur,
+    ChannelDrop,
+    ChannelGain,
+    ChannelOffset,
+    Contrast,
+    Erase,
+    Gamma,
+    Grayscale,
+    LowResolution,
+    Noise,
+    SharedGain,
+    SharedOffset,
+)
 from tests.views.ops import seeded, smooth_field
 
 
@@ -42,6 +55,20 @@ def test_shared_gain_keeps_ratios() -> None:
 def test_channel_gain_stays_within_its_strength() -> None:
     gains = ChannelGain(0.05)(torch.ones(200, 13, 1, 1), seeded(0)).flatten()
     assert 0.95 <= gains.min() < 0.952 and 1.048 < gains.max() <= 1.05
+
+
+def test_contrast_keeps_means_and_scales_deviations() -> None:
+    x = torch.randn(3, 4, 16, 16, generator=seeded(0)) + 7
+    out = Contrast().apply(x, torch.tensor([0.5, 1.0, 1.6]))
+    assert_close(out.mean((2, 3)), x.mean((2, 3)))
+    assert_close(out.std((2, 3)), x.std((2, 3)) * torch.tensor([[0.5], [1.0], [1.6]]))
+
+
+def test_grayscale_is_the_mean_of_the_channels() -> None:
+    x = torch.randn(4, 3, 8, 8, generator=seeded(0))
+    out = Grayscale().apply(x, torch.tensor([1.0, 0.0, 1.0, 0.0]))
+    assert_close(out[::2], x[::2].mean(1, keepdim=True).expand(-1, 3, -1, -1))
+    assert torch.equal(out[1::2], x[1::2])
 
 
 def test_noise_has_the_deviation_drawn() -> None:

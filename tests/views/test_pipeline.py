@@ -92,3 +92,13 @@ def test_a_constant_channel_becomes_zero() -> None:
 def test_other_channel_counts_are_refused_with_a_sentence() -> None:
     with pytest.raises(DataError, match="the batch has 12 channels and the statistics have 13"):
         Normalise([0.0] * 13, [1.0] * 13)(torch.zeros(1, 12, 2, 2))
+
+
+def test_every_second_view_comes_from_the_partners() -> None:
+    pipeline = ViewPipeline(Augmentation(), Normalise([0.0], [1.0]), [1.0], [0.0])
+    mine, theirs = torch.full((3, 1, 16, 16), 1, dtype=torch.uint8), torch.full((3, 1, 16, 16), 2, dtype=torch.uint8)
+    views = pipeline.many(mine, 4, 8, (0.5, 1.0), seeded(0), partners=theirs).view(4, 3, 1, 8, 8)
+    assert [view.round(decimals=5).unique().tolist() for view in views] == [[1.0], [2.0], [1.0], [2.0]]
+    ramp = torch.arange(256).view(1, 1, 16, 16).expand(3, -1, -1, -1)
+    alone = pipeline.many(ramp, 3, 8, (0.5, 1.0), seeded(0))
+    assert torch.equal(alone, pipeline.many(ramp, 3, 8, (0.5, 1.0), seeded(0), partners=ramp)), "partners change the draws"
