@@ -43,12 +43,14 @@ class LabelFields(NamedTuple):
     """Fields of a vector file: the class, and the date (None: not asked).
 
     `chip`: side of chips in pixels, None: from the shapes. `background`: the class of what lies outside every shape, None: nobody knows.
+    `layer`: of a file that holds several.
     """
 
     label: str | None
     date: str | None = None
     chip: int | None = None
     background: str | None = None
+    layer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,11 @@ class Row:
     remote: str | None = None
     item: int | None = None  # position in a user's own torch Dataset
     window: Window | None = None  # the part of a large scene that this row is
+
+    @property
+    def where(self) -> str | Path:
+        """What opens the image, and what errors call it: its address, else its file."""
+        return self.remote or self.path
 
 
 @dataclass(frozen=True)
@@ -269,7 +276,10 @@ class Locates(Protocol):
 
 @dataclass(frozen=True)
 class ForeignWeights:
-    """What weights of another project expect; the words are those of a weight card. `source`: where they come from."""
+    """What weights of another project expect; the words are those of a weight card. `source`: where they come from.
+
+    `options`: of the architecture, for `timm.create_model`.
+    """
 
     architecture: str
     channels: tuple[str, ...]
@@ -281,6 +291,7 @@ class ForeignWeights:
     size: int
     objective: str = ""
     source: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
     reader: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -305,6 +316,13 @@ class Derives(Protocol):
 def extent_of(domain: Domain) -> Callable[[Row], tuple[int, int] | None]:
     """Tells the size of images that are read in windows; None for all where the domain has none."""
     return domain.extent if isinstance(domain, ReadsScenes) else lambda row: None
+
+
+def on_one_map(domain: Domain, places: dict[str, Place]) -> dict[str, Place]:
+    """Places in several coordinate systems brought into one, where the domain can: ground is compared within one only."""
+    if len({place.crs for place in places.values()}) < 2 or not isinstance(domain, Locates):
+        return places
+    return dict(zip(places, domain.on_one_map(list(places.values())), strict=True))
 
 
 def domain_names() -> list[str]:

@@ -56,6 +56,7 @@ class Data(Section):
     label_field: str | None = Field(None, description="field of a vector file (GeoPackage, Shapefile, GeoJSON) that holds the class")
     date_field: str | None = Field(None, description="field of a vector file that holds a date; the scene nearest to it is taken")
     chip: PositiveInt | None = Field(None, description="side in pixels of the chip for each shape; default: what nine in ten need")
+    layer: str | None = Field(None, description="layer of a vector file that holds several")
     background: str | None = Field(
         None, description="class of the ground outside every shape of a vector file; default: not known, so it gives no label"
     )
@@ -64,6 +65,7 @@ class Data(Section):
         description="share of labelled groups set aside as test where no split is given; "
         "auto: 0.2 for class folders, else none (cross-validation)",
     )
+    class_folders: bool = Field(True, description="without a table: names of sub-folders are classes; never where these hold scenes")
     positives: str = Field(
         "self",
         description="where the second view of an image comes from: self; satellite also date (the same place on another date) and "

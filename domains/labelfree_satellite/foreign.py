@@ -43,6 +43,7 @@ def published(name: str) -> ForeignWeights:
         size=size,
         objective=meta.get("ssl_method", ""),
         source=f"torchgeo {name}, {meta.get('publication', meta['dataset'])}",
+        options={"img_size": meta["img_size"]} if "img_size" in meta else {},
         reader={"bands": None, "sensor": sensor.name, "unit": None},
     )
 

@@ -7,6 +7,14 @@ from dataclasses import dataclass
 
 from labelfree.domain import Window
 
+WHOLE = 2048 * 2048  # pixels; what is larger is read window by window, or coarser where it has one label
+
+
+def fitting(height: int, width: int) -> tuple[int, int]:
+    """The size of an image of this shape that holds at most `WHOLE` pixels."""
+    factor = max(1.0, math.sqrt(height * width / WHOLE))
+    return max(1, int(height / factor)), max(1, int(width / factor))
+
 
 @dataclass(frozen=True)
 class Grid:

@@ -12,7 +12,7 @@ from labelfree.domain import Shown
 from labelfree_satellite.places import A_DEGREE, EARTH, on_the_ground
 
 SAME = 0.5  # intersection over union from which two images show one place
-MOST = 64  # partners of an image: the nearest
+MOST = 64  # partners of an image
 DateOf = Callable[[Shown], str | None]
 
 
@@ -23,8 +23,7 @@ def other_dates(images: Sequence[Shown], date_of: DateOf, within: float | None) 
     part of the image. Where a date is not known any other image will do.
     """
     dates = [date_of(image) for image in images]
-    located = [i for i, image in enumerate(images) if image.place is not None]
-    found = _near(images, located, lambda ground: float(ground[:, 2:].max()), _same_ground)
+    found = _near(images, lambda ground: float(ground[:, 2:].max()), _same_ground)
     named: dict[object, list[int]] = defaultdict(list)
     for i, image in enumerate(images):
         if image.place is None and image.row.place is not None:
@@ -36,37 +35,46 @@ def other_dates(images: Sequence[Shown], date_of: DateOf, within: float | None) 
     def another(i: int, j: int) -> bool:
         return dates[i] != dates[j] if dates[i] and dates[j] else images[i].row.path != images[j].row.path
 
-    return [[j for j in others if j != i and another(i, j)][:MOST] for i, others in enumerate(found)]
+    return [_spread([j for j in others if j != i and another(i, j)]) for i, others in enumerate(found)]
 
 
 def neighbours(images: Sequence[Shown], date_of: DateOf, within: float | None) -> list[list[int]]:
-    """Of each image those whose middle lies within so many metres of its own, of any date; default two median widths."""
-    located = [i for i, image in enumerate(images) if image.place is not None]
-    reach = (lambda ground: within) if within else (lambda ground: 2 * float(np.median(ground[:, 2:].max(1))))
-    found = _near(images, located, reach, lambda ground, i, others: others)
-    return [[j for j in others if j != i][:MOST] for i, others in enumerate(found)]
+    """Of each image those beside it: middles within so many metres, default two median widths, and not the same ground; of any date."""
+
+    def reach(ground: np.ndarray) -> float:
+        return within or 2 * float(np.median(ground[:, 2:].max(1)))
+
+    def beside(ground: np.ndarray, one: int, others: np.ndarray) -> np.ndarray:
+        return np.setdiff1d(others, _same_ground(ground, one, others))
+
+    return [_spread(others) for others in _near(images, reach, beside)]
+
+
+def _spread(others: list[int]) -> list[int]:
+    """At most `MOST` of them, at equal distances in their order."""
+    return others if len(others) <= MOST else [others[i] for i in np.linspace(0, len(others) - 1, MOST).astype(int)]
 
 
 KINDS: dict[str, Callable[[Sequence[Shown], DateOf, float | None], list[list[int]]]] = {"date": other_dates, "neighbour": neighbours}
 
 
 def _near(
-    images: Sequence[Shown],
-    located: Sequence[int],
-    reach: Callable[[np.ndarray], float],
-    choose: Callable[[np.ndarray, int, np.ndarray], np.ndarray],
+    images: Sequence[Shown], reach: Callable[[np.ndarray], float], choose: Callable[[np.ndarray, int, np.ndarray], np.ndarray]
 ) -> list[list[int]]:
-    """Of each image the `located` ones whose middles lie within `reach` metres, nearest first, that `choose` keeps."""
+    """Of each image whose place on Earth is known those within `reach` metres of its middle, itself included, that `choose` keeps."""
     from sklearn.neighbors import BallTree
 
     found: list[list[int]] = [[] for _ in images]
+    there = [(i, place) for i, image in enumerate(images) if (place := image.place) is not None]
+    ground = on_the_ground([place for _, place in there])
+    located = [i for (i, _), known in zip(there, np.isfinite(ground).all(1), strict=True) if known]
+    ground = ground[np.isfinite(ground).all(1)]
     if not located:
         return found
-    ground = on_the_ground([place for i in located if (place := images[i].place) is not None])
     middles = np.radians(ground[:, 1::-1])  # latitude first, as the haversine wants it
-    near, _ = BallTree(middles, metric="haversine").query_radius(middles, reach(ground) / EARTH, return_distance=True, sort_results=True)
+    near = BallTree(middles, metric="haversine").query_radius(middles, reach(ground) / EARTH)
     for position, others in enumerate(near):
-        found[located[position]] = [located[other] for other in choose(ground, position, others)]
+        found[located[position]] = [located[other] for other in choose(ground, position, np.sort(others))]
     return found
 
 

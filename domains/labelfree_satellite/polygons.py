@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from labelfree.data.windows import in_windows
-from labelfree.domain import LabelFields, Row, Window
+from labelfree.domain import LabelFields, Place, Row, Window
 from labelfree.errors import DataError
 from labelfree_satellite.grids import Grid
+from labelfree_satellite.places import on_one_map
 
 SUFFIXES = {".gpkg", ".shp", ".geojson", ".fgb"}
 STRIDE, SMALLEST, LARGEST = 32, 32, 256  # sides of chips in pixels: whole strides of a network
@@ -41,7 +42,7 @@ def chips(file: Path, fields: LabelFields, scenes: Sequence[Footprint]) -> tuple
     are labelled so, as many as the classes have polygons in the middle; the ground outside polygons gives no label otherwise.
     Raises DataError naming file and field for what is missing.
     """
-    frame = _read(file, fields)
+    frame, outlines = _read(file, fields)
     placed = [(scene, _bounds(frame, scene.grid.crs)) for scene in scenes]
     covering = [[scene for scene, bounds in placed if _covers(scene.grid, bounds[i])] for i in range(len(frame))]
     bounds = {scene.row.id: found for scene, found in placed}
@@ -65,45 +66,66 @@ def chips(file: Path, fields: LabelFields, scenes: Sequence[Footprint]) -> tuple
         [scene.row for scene in scenes], lambda row: sizes[row.path], side, tell=lambda sentence: notes.append(f"{file.name}: {sentence}")
     )
     if fields.background is not None:
-        outside, note = _with_background(
-            outside, fields.background, rows, {scene.row.path: (scene, bounds[scene.row.id]) for scene in scenes}
-        )
+        taken = [(scene, _bounds(outlines, scene.grid.crs)) for scene in scenes]
+        outside, note = _with_background(outside, fields.background, rows, taken)
         notes.append(f"{file.name}: {note}")
     return [*rows, *outside], notes
 
 
 def _with_background(
-    windows: Sequence[Row], name: str, labelled: Sequence[Row], scenes: Mapping[Path, tuple[Footprint, np.ndarray]]
+    windows: Sequence[Row], name: str, labelled: Sequence[Row], scenes: Sequence[tuple[Footprint, np.ndarray]]
 ) -> tuple[list[Row], str]:
-    """The windows, some of those that no polygon touches labelled `name`: drawn by a hash, and on one date of a place only."""
+    """The windows, some of those that touch no polygon and no chip labelled `name`: drawn by a hash, each place once.
+
+    `scenes`: with the bounds of every polygon, those without a class too, in the scene's coordinates.
+    """
     wanted = int(np.median(list(Counter(row.label for row in labelled).values())))
-    chosen: dict[str, tuple[str, np.ndarray]] = {}
+    known = {scene.row.path: (scene, polygons) for scene, polygons in scenes}
+    chosen: set[str] = set()
+    taken = [_on_map(known[row.path][0], row) for row in labelled]
     for row in sorted(windows, key=lambda row: hashlib.blake2b(row.id.encode()).digest()):
-        scene, polygons = scenes[row.path]
-        assert row.window is not None
-        box = np.array(scene.grid.bounds(row.window))
-        there = [other for crs, other in chosen.values() if crs == scene.grid.crs]
-        if not _touches(box, polygons).any() and not (there and _touches(box, np.stack(there)).any()) and scene.measured(row.window) > 0.5:
-            chosen[row.id] = scene.grid.crs, box
         if len(chosen) == wanted:
             break
-    found = [replace(row, label=name, group=scenes[row.path][0].row.group) if row.id in chosen else row for row in windows]
+        scene, polygons = known[row.path]
+        assert row.window is not None
+        here = _on_map(scene, row)
+        free = not _touches(np.array(scene.grid.bounds(row.window)), polygons).any() and not _touches(here, np.stack(taken)).any()
+        if free and scene.measured(row.window) > 0.5:
+            chosen.add(row.id)
+            taken.append(here)
+    found = [replace(row, label=name, group=known[row.path][0].row.group) if row.id in chosen else row for row in windows]
     return found, f"{len(chosen)} windows outside every polygon are labelled {name} (data.background)."
 
 
+def _on_map(scene: Footprint, row: Row) -> np.ndarray:
+    """A window's box in longitude and latitude, (4,)."""
+    (place,) = on_one_map([Place(scene.grid.crs, scene.grid.bounds(row.window))])
+    return np.array(place.bounds)
+
+
 def _touches(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Whether a box (4,) and each of `others` (n, 4) share ground."""
-    return (box[0] < others[:, 2]) & (box[2] > others[:, 0]) & (box[1] < others[:, 3]) & (box[3] > others[:, 1])
+    """Whether a box (4,) and each of `others` (n, 4) share ground: more than the sliver that neighbours on one grid do."""
+    slack = 0.01 * min(box[2] - box[0], box[3] - box[1])
+    across = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])
+    up = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1])
+    return (across > slack) & (up > slack)
 
 
-def _read(file: Path, fields: LabelFields) -> Any:
-    """The table of polygons whose class is known."""
+def _read(file: Path, fields: LabelFields) -> tuple[Any, Any]:
+    """The table of polygons whose class is known, and that of all that have a shape."""
     try:
         import geopandas
     except ImportError as error:
         raise DataError(f"{file}: geopandas is needed to read it; pip install 'labelfree[satellite]'.") from error
     try:
-        frame = geopandas.read_file(file)
+        layers = list(geopandas.list_layers(file).name)
+        if fields.layer is None and len(layers) > 1:
+            raise DataError(f"{file}: holds several layers; say which one with data.layer=… ({', '.join(layers)}).")
+        if fields.layer is not None and fields.layer not in layers:
+            raise DataError(f"data.layer: {file.name} has no layer {fields.layer!r}; it has {', '.join(layers)}.")
+        frame = geopandas.read_file(file, layer=fields.layer or layers[0])
+    except DataError:
+        raise
     except Exception as error:  # drivers raise whatever they like at broken files
         raise DataError(f"{file}: cannot be read as vector data ({str(error).splitlines()[0]}).") from error
     if fields.label is None:
@@ -115,10 +137,11 @@ def _read(file: Path, fields: LabelFields) -> Any:
             raise DataError(f"data.{key}: {file.name} has no field {name!r}; {hint}")
     if frame.crs is None:
         raise DataError(f"{file}: has no coordinate system; save it with one (a Shapefile needs its .prj).")
-    usable = frame.geometry.notna() & ~frame.geometry.is_empty & frame[fields.label].notna()
+    shaped = frame.geometry.notna() & ~frame.geometry.is_empty
+    usable = shaped & frame[fields.label].notna()
     if not usable.any():
         raise DataError(f"{file}: no feature has a shape and a value of {fields.label}.")
-    return frame[usable].reset_index(drop=True)
+    return frame[usable].reset_index(drop=True), frame[shaped]
 
 
 def _bounds(frame: Any, crs: str) -> np.ndarray:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 from labelfree.errors import DataError
-from labelfree_satellite.sensors import common
+from labelfree_satellite.sensors import OFFSET, SENSORS, common
 
 RASTERS = (".jp2", ".tif", ".tiff")
 BAND = re.compile(r"(?:^|[_.-])(?:SR_|ST_)?(B\d{1,2}A?)(?:_(\d+)m)?$", re.IGNORECASE)
+MANY = 50  # pictures that are no bands, from which on a folder is one of images
+SURE = 3  # bands of one name that make a scene beside other pictures
 MASKS = {"scl": "scl", "qa_pixel": "qa_pixel"}  # ends of names -> how their numbers are read
 NEVER = re.compile(  # pictures, maps and angles that come with a product
     r"(?:^|[_.-])(?:TCI|AOT|WVP|PVI|thumbnail|preview|QA_\w+|ST_\w+|SR_QA_\w+|SAA|SZA|VAA|VZA|cld|snw)(?:_\d+m)?$", re.IGNORECASE
@@ -83,12 +86,14 @@ def _safe(path: Path, files: dict[str, str], read: Callable[[str], bytes]) -> Pr
         elif band := BAND.search(stem):
             key = band[1].upper()
             layers[key] = min(layers.get(key, (metres, source)), (metres, source))
+    if not layers and re.match(r"S1[A-D]_", path.name, re.IGNORECASE):
+        raise DataError(f"{path}: a Sentinel-1 product is not read as it comes; export VV and VH in dB, terrain corrected, as GeoTIFF.")
     if not layers:
         raise DataError(f"{path}: holds no band (GRANULE/*/IMG_DATA/*_B02.jp2 and the like); unpack it whole, or remove it.")
     metadata = next((name for name in sorted(files) if re.fullmatch(r"MTD_MSIL[12][AC]\.xml", Path(name).name)), None)
     facts = _metadata(path, read(metadata)) if metadata else {}
     level = "l2a" if "L2A" in (metadata or path.name).upper() else "l1c"
-    offset = "-n0400" if facts.get("offset") else ""
+    offset = OFFSET if facts.get("offset") else ""
     tile = next((found[1] for name in images if (found := re.search(r"(?:^|[/_])T(\d{2}[A-Z]{3})(?:_|/)", name))), None)
     date = facts.get("date") or date_in(path.name)
     bands = {key: source for key, (_, source) in sorted(layers.items())}
@@ -110,48 +115,58 @@ def _metadata(path: Path, text: bytes) -> dict[str, str]:
 
 
 def _band_files(path: Path) -> Product | None:
-    """A folder in which every file is one band of one scene: equal names but for the band."""
-    layers: dict[str, str] = {}
+    """A folder with a file a band of one scene: equal names but for the band. Other pictures in it are left aside.
+
+    Raises DataError where it holds several scenes side by side.
+    """
+    found: dict[str, dict[str, tuple[int, str]]] = defaultdict(dict)
     mask: tuple[str, str] | None = None
-    prefixes: Counter[str] = Counter()
-    for file in path.iterdir():  # unsorted: most folders are told by their first picture
-        if file.suffix.lower() not in RASTERS or not file.is_file():
-            continue
-        kind = next((kind for end, kind in MASKS.items() if re.search(rf"(?:^|[_.-]){end}(?:_\d+m)?$", file.stem, re.IGNORECASE)), None)
-        if kind:
-            mask = max(mask or (str(file), kind), (str(file), kind))
-            continue
-        if NEVER.search(file.stem) and not BAND.search(file.stem):
-            continue
-        named = _band_name(file.stem)
-        if named is None:
-            return None  # some other picture: a folder of images
-        band, prefix = named
-        if band in layers:
-            return None  # two scenes in one folder
-        layers[band] = str(file)
-        prefixes[prefix] += 1
-    if len(layers) < 2 or len(prefixes) > 1:
+    others = 0
+    with os.scandir(path) as entries:
+        for file in entries:
+            stem, dot, suffix = file.name.rpartition(".")
+            if f"{dot}{suffix}".lower() not in RASTERS:
+                continue
+            kind = next((kind for end, kind in MASKS.items() if re.search(rf"(?:^|[_.-]){end}(?:_\d+m)?$", stem, re.IGNORECASE)), None)
+            if kind:
+                mask = max(mask or (file.path, kind), (file.path, kind))
+                continue
+            named = None if NEVER.search(stem) and not BAND.search(stem) else _band_name(stem)
+            if named is None:
+                others += 1
+                if others > MANY and others > len(found):
+                    return None  # a folder of images
+                continue
+            band, metres, prefix = named
+            layers = found[prefix]
+            layers[band] = min(layers.get(band, (metres, file.path)), (metres, file.path))
+    scenes = [prefix for prefix, layers in found.items() if len(layers) > 1]
+    if len(scenes) > 1 and not others and len(scenes) == len(found):
+        raise DataError(f"{path}: holds the bands of {len(scenes)} scenes side by side; put each scene's into a folder of its own.")
+    if len(scenes) != 1 or len(found) > 1 or (others and len(found[scenes[0]]) < SURE):
         return None
-    prefix = next(iter(prefixes))
+    prefix = scenes[0]
     sensor, tile = _landsat(prefix)
     date = date_in(re.sub(r"^L\w\d\d_", "", prefix)) or date_in(path.name)
-    layers = dict(sorted(layers.items(), key=lambda layer: layer[1]))
-    return Product(path, layers, mask[0] if mask else None, mask[1] if mask else "", sensor, date, tile)
+    ordered = {band: source for band, (_, source) in sorted(found[prefix].items(), key=lambda layer: layer[1][1])}
+    return Product(path, ordered, mask[0] if mask else None, mask[1] if mask else "", sensor, date, tile)
 
 
-def _band_name(stem: str) -> tuple[str, str] | None:
-    """The band that a file's name ends with, and what stands before it."""
+def _band_name(stem: str) -> tuple[str, int, str] | None:
+    """The band that a file's name ends with, its resolution in metres (0: not said), and what stands before it."""
     if found := BAND.search(stem):
-        return found[1].upper(), stem[: found.start()]
+        return found[1].upper(), int(found[2] or 0), stem[: found.start()]
     prefix, _, last = stem.rpartition("_")
-    return (common(last) or "", prefix) if common(last) else None
+    return (colour, 0, prefix) if (colour := common(last)) else None
 
 
 def _landsat(prefix: str) -> tuple[str | None, str | None]:
     """Sensor, and path and row, of a Collection 2 product: LC08_L2SP_193027_20200605_20200824_02_T1."""
-    found = re.match(r"L[COT]0([89])_L([12])\w\w_(\d{6})_", prefix)
-    return (f"landsat-8-9-l{found[2]}", found[3]) if found else (None, None)
+    found = re.match(r"L[COTE]0([45789])_L([12])\w\w_(\d{6})_", prefix)
+    if not found:
+        return None, None
+    name = f"landsat-{'8-9' if found[1] in '89' else '4-7'}-l{found[2]}"
+    return name if name in SENSORS else None, found[3]
 
 
 def date_in(text: str) -> str | None:

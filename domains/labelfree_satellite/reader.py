@@ -15,7 +15,8 @@ import numpy as np
 
 from labelfree.domain import Window
 from labelfree.errors import DataError
-from labelfree_satellite.grids import Grid
+from labelfree_satellite.grids import Grid, fitting
+from labelfree_satellite.quality import quality
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 SUFFIXES = PICTURES | {".tif", ".tiff", ".jp2", ".img", ".vrt"}
@@ -45,8 +46,8 @@ class Raster:
     tags: dict[str, str] = field(default_factory=dict)
 
 
-def open_raster(path: Path | str, window: Window | None = None) -> Raster:
-    """Decode one file, or a window of it; a text is an address elsewhere.
+def open_raster(path: Path | str, window: Window | None = None, coarser: bool = True) -> Raster:
+    """Decode one file, or a window of it; a text is an address elsewhere. A raster larger than `WHOLE` may be read `coarser`.
 
     Raises `DataError` naming it when it is missing, broken, truncated or complex.
     """
@@ -54,7 +55,7 @@ def open_raster(path: Path | str, window: Window | None = None) -> Raster:
         raise DataError(f"{path}: there is no such file; correct the path in the table, or data.root.")
     try:
         plain = isinstance(path, Path) and window is None and path.suffix.lower() in PICTURES and not _sixteen_bit(path)
-        raster = _picture(path) if isinstance(path, Path) and plain else _rasterio(path, window)
+        raster = _picture(path) if isinstance(path, Path) and plain else _rasterio(path, window, coarser)
     except DataError:
         raise
     except ImportError as error:
@@ -62,9 +63,7 @@ def open_raster(path: Path | str, window: Window | None = None) -> Raster:
     except Exception as error:  # decoders raise whatever they like at broken bytes
         reason = str(error.__cause__ or error).splitlines()[0] if str(error) else type(error).__name__
         if isinstance(path, str):
-            raise DataError(
-                f"{path}: cannot be read ({reason}); check address, network and credentials, or set data.on_error=skip."
-            ) from error
+            raise DataError(_unreachable(path, reason)) from error
         raise DataError(f"{path}: is truncated or broken ({reason}); fetch it again, or set data.on_error=skip.") from error
     if np.iscomplexobj(raster.data):
         raise DataError(f"{path}: holds complex numbers; save amplitude (and phase) as bands of their own and read those.")
@@ -118,22 +117,50 @@ def _opened(path: Path | str) -> Iterator[Any]:
         yield file
 
 
-def _rasterio(path: Path | str, window: Window | None = None) -> Raster:
+def _rasterio(path: Path | str, window: Window | None = None, coarser: bool = False) -> Raster:
+    from rasterio.enums import Resampling
+
     with _opened(path) as file:
         part = None if window is None else ((window.top, window.top + window.height), (window.left, window.left + window.width))
-        data = file.read(window=part)
         palette = file.colormap(1) if file.count == 1 and file.colorinterp[0].name == "palette" else None
+        picture = Path(path).suffix.lower() in PICTURES  # tiles are cut of those: they have no cheap windows
+        shown = (file.height, file.width) if window is None else (window.height, window.width)
+        size = fitting(*shown) if coarser and window is None and not picture else shown
+        how = Resampling.nearest if palette is not None else Resampling.average
+        data = file.read(window=part, out_shape=(file.count, *size), resampling=how)
         if palette is not None:
             table = np.array([palette.get(index, (0, 0, 0, 255))[:3] for index in range(256)], dtype=np.uint8)
             return _placed(
                 file, Raster(np.ascontiguousarray(table[data[0]].transpose(2, 0, 1)), ["red", "green", "blue"], picture=True), window
             )
-        picture = Path(path).suffix.lower() in PICTURES or data.dtype == np.uint8
+        picture = picture or data.dtype == np.uint8
+        outside = _outside(file, part, size)
         raster = Raster(data, _names(file, data, picture), picture, units=tuple(unit or "" for unit in file.units))
+        for number, name in enumerate(raster.names):
+            if name == ALPHA:
+                outside |= data[number] == 0
+            elif (clouds := quality(name or "")) and size == shown:  # a layer of codes, exported as a band
+                outside |= clouds(data[number])
+                raster.names[number] = ALPHA
         if any(scale != 1 for scale in file.scales) or any(file.offsets):
             raster.scale, raster.offset = tuple(file.scales), tuple(file.offsets)
-        fill(raster, _unmeasured(raster, file.nodatavals))
+        fill(raster, [missing | outside for missing in _unmeasured(raster, file.nodatavals)])
         return _placed(file, raster, window)
+
+
+def _outside(file: Any, part: Any, size: tuple[int, int]) -> np.ndarray:
+    """(h, w) bool: pixels that a mask inside the file (or a .msk beside it) takes out. Alpha is believed by its numbers alone."""
+    from rasterio.enums import MaskFlags
+
+    flags = set(file.mask_flag_enums[0])
+    if MaskFlags.per_dataset not in flags or MaskFlags.alpha in flags:
+        return np.zeros(size, dtype=bool)
+    return np.asarray(file.dataset_mask(window=part, out_shape=size)) == 0
+
+
+def measured(path: Path, window: Window) -> float:
+    """Share of a window that holds measurements."""
+    return 1 - float(open_raster(path, window).tags.get("nodata_share", 0))
 
 
 def _names(file: Any, data: np.ndarray, picture: bool) -> list[str | None]:
@@ -159,7 +186,10 @@ def _names(file: Any, data: np.ndarray, picture: bool) -> list[str | None]:
 def _placed(file: Any, raster: Raster, window: Window | None = None) -> Raster:
     """Coordinates and tags of an open file, or of a window of it."""
     if (grid := _grid(file)) is not None:
-        raster.crs, raster.spacing, raster.bounds = grid.crs, grid.spacing, grid.bounds(window)
+        shown = (file.height, file.width) if window is None else (window.height, window.width)
+        coarser = [length / pixels for length, pixels in zip(shown, raster.data.shape[1:], strict=True)]
+        raster.crs, raster.bounds = grid.crs, grid.bounds(window)
+        raster.spacing = (grid.spacing[0] * coarser[0], grid.spacing[1] * coarser[1])
         raster.tags["spacing_unit"] = file.crs.linear_units if file.crs.is_projected else "degree"
     raster.nodata = file.nodata
     return raster
@@ -186,8 +216,14 @@ def _header(path: Path | str, tell: Callable[[Any], T]) -> T | None:
     try:
         with _opened(path) as file:
             return tell(file)
-    except Exception:  # what is wrong with it is said when it is read
+    except Exception as error:  # what is wrong with a file is said when it is read; an address may answer next time, so say it now
+        if isinstance(path, str):
+            raise DataError(_unreachable(path, str(error).splitlines()[0])) from error
         return None
+
+
+def _unreachable(address: str, reason: str) -> str:
+    return f"{address}: cannot be read ({reason}); check address, network and credentials, or set data.on_error=skip."
 
 
 def _unmeasured(raster: Raster, nodata: Sequence[float | None]) -> list[np.ndarray]:
@@ -210,7 +246,9 @@ def fill(raster: Raster, unmeasured: Sequence[np.ndarray]) -> None:
         raster.tags["nodata_share"] = f"{empty / raster.data.size:.6f}"
 
 
-def selected(path: Path, raster: Raster, wanted: Sequence[str] | None, names: Sequence[str | None]) -> tuple[list[int], tuple[str, ...]]:
+def selected(
+    path: Path | str, raster: Raster, wanted: Sequence[str] | None, names: Sequence[str | None]
+) -> tuple[list[int], tuple[str, ...]]:
     """Which bands to take and what they are called: (positions, names).
 
     `wanted`: names that the recipe or card gives. Where the file names its bands they are matched by name, in the order

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,8 @@ if TYPE_CHECKING:
     from labelfree_satellite.reader import Raster
     from labelfree_satellite.scenes import Scene
 
-WHOLE = 2048 * 2048  # pixels; larger rasters are read window by window
 SMALL_FILE = 2**20  # bytes; no file so small is worth a look at its size
-READER = 1  # raise it when `read` returns something else for the same file: pools are made anew
+READER = 2  # raise it when `read` returns something else for the same file: pools are made anew
 
 
 class Satellite:
@@ -97,6 +97,7 @@ class Satellite:
         return ADDRESS.match(text) is not None
 
     def extent(self, row: Row) -> tuple[int, int] | None:
+        from labelfree_satellite.grids import WHOLE
         from labelfree_satellite.reader import PICTURES, size_of
 
         if _holds_files(row):
@@ -105,7 +106,7 @@ class Satellite:
         small = row.remote is None and (not row.path.is_file() or row.path.stat().st_size < SMALL_FILE)
         if small or row.path.suffix.lower() in PICTURES:
             return None  # pictures have no cheap windows; small files need none
-        size = size_of(row.remote or row.path)
+        size = size_of(row.where)
         return size if size and size[0] * size[1] > WHOLE else None
 
     def read(self, row: Row) -> Sample:
@@ -116,7 +117,7 @@ class Satellite:
 
         raster, sensor = self._raster(row)
         names = [canonical(name, sensor) if name else None for name in raster.names]
-        kept, channels = selected(row.path, raster, self.bands, names)
+        kept, channels = selected(row.where, raster, self.bands, names)
         scale, offset, unit = self._scale(raster, kept, channels, sensor)
         data = raster.data if kept == list(range(len(raster.data))) else np.ascontiguousarray(raster.data[kept])
         return Sample(
@@ -166,23 +167,23 @@ class Satellite:
     def _footprint(self, row: Row) -> Footprint | None:
         """Where an image lies; None without coordinates."""
         from labelfree_satellite.polygons import Footprint
-        from labelfree_satellite.reader import grid_of
+        from labelfree_satellite.reader import grid_of, measured
 
         if _holds_files(row):
             scene = self._scene(row.path)
             return Footprint(row, scene.grid, self._date(row), scene.measured)
-        grid = grid_of(row.remote or row.path)
-        return None if grid is None else Footprint(row, grid, self._date(row), lambda _: 1.0)
+        grid = grid_of(row.path)
+        return None if grid is None else Footprint(row, grid, self._date(row), partial(measured, row.path))
 
     def _raster(self, row: Row) -> tuple[Raster, Sensor | None]:
-        """What the row names, and the sensor whose scale holds: the recipe's, else a product's own."""
+        """What the row names, and the sensor whose scale holds: a product's own, whose metadata know of its offset, else the recipe's."""
         from labelfree_satellite.reader import open_raster
 
         if not _holds_files(row):
-            return open_raster(row.remote or row.path, row.window), self.sensor
+            return open_raster(row.where, row.window, coarser=not _dense(row)), self.sensor
         scene = self._scene(row.path)
-        own = scene.product.sensor
-        return scene.raster(row.window), self.sensor or (find_sensor(own) if own else None)
+        own = find_sensor(scene.product.sensor) if scene.product.sensor else None
+        return scene.raster(row.window, coarser=not _dense(row)), own or self.sensor
 
     def _scene(self, path: Path) -> Scene:
         from labelfree_satellite.scenes import open_scene
@@ -306,6 +307,11 @@ class Satellite:
 def _holds_files(row: Row) -> bool:
     """Whether an image is a folder or an archive: then it is a product."""
     return row.remote is None and (row.path.is_dir() or row.path.suffix.lower() == ".zip")
+
+
+def _dense(row: Row) -> bool:
+    """Whether masks or boxes fit an image pixel by pixel: then it is never read coarser."""
+    return row.mask is not None or row.boxes is not None
 
 
 def _unit(text: str) -> tuple[str, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,11 @@ import numpy as np
 
 from labelfree.domain import Window
 from labelfree.errors import DataError
-from labelfree_satellite.grids import Grid
+from labelfree_satellite.grids import Grid, fitting
+from labelfree_satellite.layers import opened_on
 from labelfree_satellite.products import Product, find_product
+from labelfree_satellite.quality import QUALITY
 from labelfree_satellite.reader import Raster, fill, quiet_rasterio
-
-SCL_UNUSABLE = (0, 1, 3, 8, 9, 10)  # no data, saturated, cloud shadow, clouds of medium and high probability, cirrus (Sen2Cor's classes)
-QA_UNUSABLE = 0b11111  # fill, dilated cloud, cirrus, cloud, cloud shadow (Landsat Collection 2, QA_PIXEL)
 
 
 @lru_cache(maxsize=64)
@@ -86,13 +84,19 @@ class Scene:
         if not self.product.mask:
             return np.ones(size, dtype=bool)
         codes, _ = self._layer(self.product.mask, at, size, categories=True)
-        return ~(np.isin(codes, SCL_UNUSABLE) if self.product.mask_kind == "scl" else (codes & QA_UNUSABLE) > 0)
+        return ~QUALITY[self.product.mask_kind](codes)
 
-    def raster(self, window: Window | None = None) -> Raster:
-        """A window, default the whole, as the reader gives a file; clouds and gaps are filled as pixels without a measurement are."""
+    def raster(self, window: Window | None = None, coarser: bool = True) -> Raster:
+        """A window, default the whole, as the reader gives a file; what is larger than `WHOLE` may be read `coarser`.
+
+        Clouds and gaps are filled as pixels without a measurement are.
+        """
         at = window or Window(0, 0, self.grid.height, self.grid.width)
-        data, valid = self.read(at)
-        found = Raster(data, list(self.bands), crs=self.grid.crs, bounds=self.grid.bounds(at), spacing=self.grid.spacing)
+        size = fitting(at.height, at.width) if coarser else (at.height, at.width)
+        data, valid = self.read(at, size)
+        down, across = self.grid.spacing
+        spacing = (down * at.height / size[0], across * at.width / size[1])
+        found = Raster(data, list(self.bands), crs=self.grid.crs, bounds=self.grid.bounds(at), spacing=spacing)
         fill(found, [~valid] * len(data))
         told = {"date": self.product.date, "tile": self.product.tile}
         found.tags.update({key: value for key, value in told.items() if value})
@@ -100,21 +104,11 @@ class Scene:
 
     def _layer(self, source: str, at: Window, size: tuple[int, int], categories: bool) -> tuple[np.ndarray, np.ndarray]:
         """One layer on the grid, and where it has been measured."""
-        rasterio = quiet_rasterio()
-        from rasterio.enums import Resampling
-        from rasterio.transform import Affine
-        from rasterio.vrt import WarpedVRT
         from rasterio.windows import Window as Part
 
-        wanted = Affine(*self.grid.transform)
-        with ExitStack() as opened:
-            file = opened.enter_context(rasterio.open(source))
-            coarser = abs(wanted.a) * at.width / size[1] > 1.5 * abs(file.transform.a)
-            how = Resampling.nearest if categories else Resampling.average if coarser else Resampling.bilinear
-            nodata = file.nodata if file.nodata is not None else (0 if self.product.sensor and not categories else None)
-            grid = {"crs": self.grid.crs, "transform": wanted, "height": self.grid.height, "width": self.grid.width}
-            on_grid = opened.enter_context(WarpedVRT(file, **grid, resampling=how, src_nodata=nodata, nodata=nodata))
-            part = Part(at.left, at.top, at.width, at.height)  # type: ignore[call-arg]
-            pixels = on_grid.read(1, window=part, out_shape=size, resampling=how)
+        coarser = at.width / size[1]
+        layer = opened_on(source, self.grid, categories, coarser, zero_is_empty=self.product.sensor is not None and not categories)
+        part = Part(at.left, at.top, at.width, at.height)  # type: ignore[call-arg]
+        pixels, nodata = layer.read(1, window=part, out_shape=size, resampling=layer.resampling), layer.nodata
         there = np.isfinite(pixels) if pixels.dtype.kind == "f" else np.ones(size, dtype=bool)
         return pixels, there & (pixels != nodata) if nodata is not None else there

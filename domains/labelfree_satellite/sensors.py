@@ -1,7 +1,7 @@
 """What each sensor's bands are: wavelength, resolution, and how stored numbers become reflectance, kelvin or decibel.
 
 Sources: ESA Sentinel-2 user guides (spectral bands of S2A; offset of -1000 from processing baseline 04.00, 25 January 2022),
-USGS Landsat 8-9 Collection 2 Level 1 and Level 2 product guides, USDA NAIP metadata. Wavelengths are band centres.
+USGS Landsat 4-7 and 8-9 Collection 2 product guides, USDA NAIP metadata. Wavelengths are band centres.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from labelfree.errors import RecipeError
 
+OFFSET = "-n0400"  # ends the names of sensors whose numbers have an offset, as ESA ships them since processing baseline 04.00
 REFLECTIVE_NM = 3000.0  # beyond this a band measures emitted heat, not reflected sunlight
 
 
@@ -93,6 +94,10 @@ LANDSAT = (
     ("B5", "nir08", 864.7, 30), ("B6", "swir16", 1608.9, 30), ("B7", "swir22", 2200.7, 30), ("B8", "pan", 589.5, 15),
     ("B9", "cirrus", 1373.4, 30), ("B10", "lwir11", 10895.0, 100), ("B11", "lwir12", 12005.0, 100),
 )  # fmt: skip
+LANDSAT_4_7 = (
+    ("B1", "blue", 485.0, 30), ("B2", "green", 560.0, 30), ("B3", "red", 660.0, 30), ("B4", "nir08", 835.0, 30),
+    ("B5", "swir16", 1650.0, 30), ("B7", "swir22", 2215.0, 30), ("B6", "lwir11", 11450.0, 120),
+)  # fmt: skip
 RADAR_NM = 5.55e7  # C band, 5.4 GHz
 RGBN = (("red", 660.0), ("green", 560.0), ("blue", 480.0), ("nir", 840.0))
 
@@ -117,11 +122,12 @@ SENSORS = {
     for sensor in (
         Sensor("sentinel-2-l1c", "reflectance", _bands(S2, 1e-4)),
         Sensor("sentinel-2-l2a", "reflectance", _bands([row for row in S2 if row[0] != "B10"], 1e-4)),
-        # As ESA ships them since processing baseline 04.00; "harmonised" collections have the offset taken out already.
-        Sensor("sentinel-2-l1c-n0400", "reflectance", _bands(S2, 1e-4, -0.1)),
-        Sensor("sentinel-2-l2a-n0400", "reflectance", _bands([row for row in S2 if row[0] != "B10"], 1e-4, -0.1)),
+        # "Harmonised" collections have the offset taken out already.
+        Sensor(f"sentinel-2-l1c{OFFSET}", "reflectance", _bands(S2, 1e-4, -0.1)),
+        Sensor(f"sentinel-2-l2a{OFFSET}", "reflectance", _bands([row for row in S2 if row[0] != "B10"], 1e-4, -0.1)),
         Sensor("landsat-8-9-l1", "reflectance", _landsat(1)),
         Sensor("landsat-8-9-l2", "reflectance", _landsat(2)),
+        Sensor("landsat-4-7-l2", "reflectance", _bands(LANDSAT_4_7[:6], 2.75e-5, -0.2) + _bands(LANDSAT_4_7[6:], 0.00341802, 149.0)),
         Sensor("sentinel-1-grd", "dB", tuple(Band(name, name.lower(), RADAR_NM, 10.0, 1.0) for name in ("VV", "VH"))),
         Sensor("naip", "display", _coloured(4, 0.6)),
         Sensor("aerial-rgb", "display", _coloured(3, 0.2)),

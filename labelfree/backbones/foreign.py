@@ -23,7 +23,7 @@ def convert(file: Path, name: str, domain: Domain, out: Path | None = None) -> P
         if there.exists():
             raise DataError(f"{there}: exists already; name another file with --out.")
     wants = domain.foreign(name)
-    backbone = build(wants.architecture, len(wants.channels), init=file)
+    backbone = build(wants.architecture, len(wants.channels), init=file, options=dict(wants.options))
     card = WeightCard(
         architecture=wants.architecture,
         options=backbone.options,

@@ -11,7 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from labelfree.data.labels import SPLITS
-from labelfree.domain import Domain, Row
+from labelfree.domain import Domain, Row, extent_of
 from labelfree.errors import DataError
 
 
@@ -23,15 +23,18 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "labelfree"
 
 
-def rows_of_folder(root: Path, domain: Domain) -> tuple[list[Row], bool]:
+def rows_of_folder(root: Path, domain: Domain, classes: bool = True) -> tuple[list[Row], bool]:
     """Rows for a folder without a table, and whether its sub-folders were taken as classes.
 
-    `root/CLASS/image` gives labels, `root/train/CLASS/image` labels and splits; anything else is one unlabelled set.
+    `root/CLASS/image` gives labels, `root/train/CLASS/image` labels and splits; anything else is one unlabelled set, and so are images
+    that are read in windows: folders of scenes are years or places. `classes`: False where folders are known to be none.
     """
     files = domain.files(root)
     if not files:
         raise DataError(f"{root}: holds no image that the {domain.name} domain reads.")
     parts = [path.relative_to(root).parts for path in files]
+    if not classes or _scenes(files, domain):
+        return [Row("/".join(part), path) for part, path in zip(parts, files, strict=True)], False
     tops = {part[0].lower() for part in parts if len(part) > 1}
     if all(len(part) == 3 for part in parts) and len(tops) > 1 and tops <= SPLITS.keys():
         rows = [Row("/".join(part), path, label=part[1], split=SPLITS[part[0].lower()]) for part, path in zip(parts, files, strict=True)]
@@ -40,13 +43,18 @@ def rows_of_folder(root: Path, domain: Domain) -> tuple[list[Row], bool]:
     for part in parts:
         per_folder[part[0]] += 1
     # Many folders of one image each are scenes, not classes.
-    classes = all(len(part) == 2 for part in parts) and 1 < len(per_folder) <= len(files) / 2
-    if not classes:
+    if not (all(len(part) == 2 for part in parts) and 1 < len(per_folder) <= len(files) / 2):
         return [Row("/".join(part), path) for part, path in zip(parts, files, strict=True)], False
     empty = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] not in "._" and entry.name not in per_folder)
     if empty:
         raise DataError(f"{root / empty[0]}: class folder without an image that the {domain.name} domain reads; fill it or remove it.")
     return [Row("/".join(part), path, label=part[0]) for part, path in zip(parts, files, strict=True)], True
+
+
+def _scenes(files: list[Path], domain: Domain) -> bool:
+    """Whether one of the first images is read in windows."""
+    extent = extent_of(domain)
+    return any(extent(Row(path.name, path)) is not None for path in files[:8])
 
 
 def generated_root(domain: Domain, variant: str, seed: int = 0) -> Path:

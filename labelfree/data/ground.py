@@ -13,6 +13,7 @@ METRES_A_DEGREE = 111_320.0
 PATCHES = 16  # side of a block in patches
 LEAST = 1000.0  # metres
 ALIKE = "alike "  # begins the names of groups that near-duplicates form; then the least group or "row ID" in it
+SHARED = 0.25  # of the smaller one's ground, from which two labelled images must not be parted
 TOUCH = 0.01  # neighbours of one tiling may share a sliver of this much of the smaller one
 
 
@@ -21,8 +22,8 @@ def spatial_groups(
 ) -> tuple[dict[str, str], list[str]]:
     """The spatial block of each row that has a place and no group of its owner's, by row id, and sentences for the report.
 
-    A block is 16 median patches wide, at least 1 km. Where that leaves too few blocks (`enough` says so), its side is halved, down to
-    one patch.
+    A block is 16 median patches wide, at least 1 km; rows that share a quarter of their ground stand in one, whatever lies between. Where
+    that leaves too few blocks (`enough` says so), the side is halved, down to one patch, and at last rows may be parted all the same.
     """
     loose = [row for row in rows if row.group is None or row.group.startswith(f"{ALIKE}row ")]
     here = {row.id: places[row.id] for row in loose if row.id in places}
@@ -30,14 +31,37 @@ def spatial_groups(
         return {}, []
     patch = float(np.median([_side(place) for place in here.values()]))
     side = asked = max(PATCHES * patch, LEAST)
-    groups = _blocks(loose, here, side)
+    shared = _sharing(here)
+    groups = _blocks(loose, here, side, shared)
     while not enough(groups) and side / 2 >= patch:
         side /= 2
-        groups = _blocks(loose, here, side)
+        groups = _blocks(loose, here, side, shared)
+    parted = shared and not enough(groups)
+    if parted:
+        groups = _blocks(loose, here, side, [])
     notes = [f"No groups are given: blocks of {_metres(side)} on the ground are used as groups ({len(set(groups.values()))} blocks)."]
     if side < asked:
         notes.append(f"Blocks of {_metres(asked)} would leave a class in one block, so that neighbours may still resemble each other.")
+    if parted:
+        notes.append(f"{len(shared)} pairs of labelled images share ground and may be parted by folds: scores may be a little too good.")
     return groups, notes
+
+
+def _sharing(here: Mapping[str, Place]) -> list[tuple[str, str]]:
+    """Pairs of row ids that share at least `SHARED` of the smaller one's ground."""
+    found = []
+    for crs in {place.crs for place in here.values()}:
+        names = sorted((identity for identity, place in here.items() if place.crs == crs), key=lambda identity: here[identity].bounds)
+        boxes = np.array([here[identity].bounds for identity in names])
+        ends = np.searchsorted(boxes[:, 0], boxes[:, 2])  # those that begin before this one ends
+        for i, end in enumerate(ends):
+            near = boxes[i + 1 : end]
+            width = np.minimum(boxes[i, 2], near[:, 2]) - near[:, 0]
+            height = np.minimum(boxes[i, 3], near[:, 3]) - np.maximum(boxes[i, 1], near[:, 1])
+            smaller = np.minimum(_area(boxes[i : i + 1]), _area(near))
+            common = np.clip(width, 0, None) * np.clip(height, 0, None)
+            found += [(names[i], names[i + 1 + int(j)]) for j in np.flatnonzero(common >= SHARED * smaller)]
+    return found
 
 
 def overlapping(rows: Sequence[Row], others: Sequence[Row], places: Mapping[str, Place]) -> set[str]:
@@ -63,8 +87,8 @@ def overlapping(rows: Sequence[Row], others: Sequence[Row], places: Mapping[str,
     return found
 
 
-def _blocks(rows: Sequence[Row], here: Mapping[str, Place], side: float) -> dict[str, str]:
-    """The block of each row id; blocks that near-duplicates tie together are one."""
+def _blocks(rows: Sequence[Row], here: Mapping[str, Place], side: float, shared: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The block of each row id; blocks that near-duplicates or `shared` ground tie together are one."""
     block = {identity: f"{place.crs} {_block(place, side)}" for identity, place in here.items()}
     leader: dict[str, str] = {}
 
@@ -73,10 +97,10 @@ def _blocks(rows: Sequence[Row], here: Mapping[str, Place], side: float) -> dict
             name = leader[name]
         return name
 
-    for row in rows:
-        if row.group is not None:
-            one, other = sorted((lead(row.group), lead(block.get(row.id, row.group))))
-            leader[other] = one
+    ties_of_copies = [(row.group, block.get(row.id, row.group)) for row in rows if row.group is not None]
+    for first, second in (*ties_of_copies, *((block[a], block[b]) for a, b in shared)):
+        one, other = sorted((lead(first), lead(second)))
+        leader[other] = one
     ties = {row.id: block.get(row.id) or row.group for row in rows}
     return {identity: lead(name) for identity, name in ties.items() if name is not None}
 

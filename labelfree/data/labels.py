@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from labelfree.errors import DataError
 
@@ -56,8 +58,24 @@ def _record(file: Path, number: int, row: Mapping[str, str | None]) -> Record:
         raise DataError(f"{file.name} row {number}: no path.")
     if split not in SPLITS:
         raise DataError(f"{file.name} row {number}: split {split!r} is none of pretrain, train, dev, test (or empty).")
-    others = {name: row.get(name) for name in COLUMNS if name not in ("path", "split")}
-    return Record(number, path, split=SPLITS[split], **others)
+    others = {name: row.get(name) for name in ("label", "mask", "boxes", "text", "place")}
+    group = row.get("group") or row.get("place")  # what shows one place stands on one side
+    return Record(number, path, split=SPLITS[split], group=group, date=_date(file, number, row.get("date")), **others)
+
+
+def _date(file: Path, number: int, text: str | None) -> str | None:
+    """YYYY-MM-DD of a date, 20220701 or 2022-07-01, with or without a time."""
+    if text is None:
+        return None
+    found = re.match(r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ]|$)", text)
+    try:
+        return date(*map(int, found.groups())).isoformat() if found else _no_date(file, number, text)
+    except ValueError:
+        return _no_date(file, number, text)
+
+
+def _no_date(file: Path, number: int, text: str) -> NoReturn:
+    raise DataError(f"{file.name} row {number}: date {text!r} is none; write 2022-07-01.")
 
 
 def _csv(file: Path) -> list[dict[str, str | None]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -71,7 +72,7 @@ def load_manifest(data: Data, domain: Domain) -> Manifest:
         return _from_labels(data, data.labels, root, name, domain)
     if (root / SPLITS_FILE).is_file():
         return _from_table(root / SPLITS_FILE, root, name, domain, inside=card is not None)
-    return _from_folder(root, name, domain)
+    return _from_folder(root, name, domain, classes=data.class_folders and (card is None or card.task != "none"))
 
 
 def manifest_from_dataset(
@@ -151,17 +152,19 @@ def _root(data: Data, card: Card | None, domain: Domain) -> Path:
         root = data.labels.expanduser().parent
     else:
         raise DataError("data: nothing to read; give data.root=DIR, data.labels=FILE or data.card=NAME.")
+    if isinstance(domain, ReadsRemote) and domain.remote(re.sub(r"^(\w+):/(?=[^/])", r"\1://", str(root))):
+        raise DataError(f"data.root: {root} is an address; list its images in a table (data.labels, column path); data.root is local.")
     if not root.is_dir():
         raise DataError(f"data.root: {root} {'is not a folder' if root.exists() else 'does not exist'}.")
     return root
 
 
-def _from_folder(root: Path, name: str, domain: Domain) -> Manifest:
-    rows, class_folders = rows_of_folder(root, domain)
+def _from_folder(root: Path, name: str, domain: Domain, classes: bool) -> Manifest:
+    rows, class_folders = rows_of_folder(root, domain, classes)
     made = _manifest(rows, root, name)
     if not class_folders:
         return made
-    note = f"Folder names are taken as classes: {', '.join(made.classes)}."
+    note = f"Folder names are taken as classes: {', '.join(made.classes)} (data.class_folders=false: they are none)."
     return replace(made, class_folders=True, notes=(*made.notes, note))
 
 
@@ -176,7 +179,7 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
     if not table.exists():
         raise DataError(f"data.labels: {table} does not exist (a relative path is also looked for in data.root, here {root}).")
     images = [Row(path.relative_to(root).as_posix(), path) for path in domain.files(root)]
-    fields = LabelFields(data.label_field, data.date_field, data.chip, data.background)
+    fields = LabelFields(data.label_field, data.date_field, data.chip, data.background, data.layer)
     shapes = domain.shapes(table, fields, images) if isinstance(domain, ReadsShapes) else None
     if shapes is not None:
         return _manifest(shapes[0], root, name, notes=shapes[1])
@@ -207,7 +210,7 @@ def _located(records: Sequence[Record], table: Path, root: Path, domain: Domain,
         if is_outside and inside:
             raise DataError(f'{table.name} row {record.number}: "{record.path}" leaves the data root {root}; a card\'s paths may not.')
         outside += is_outside
-        before = first.setdefault(_same_file(path), record)
+        before = first.setdefault(record.path if elsewhere(record.path) else _same_file(path), record)
         if before is not record:
             said = f" with labels {before.label!r} and {record.label!r}" if before.label != record.label else ""
             raise DataError(f'{table.name} rows {before.number} and {record.number}: both name "{record.path}"{said}; keep one.')

@@ -25,7 +25,7 @@ def read_mask(path: Path, read: Callable[[Row], Sample]) -> np.ndarray:
         with Image.open(path) as opened:
             return np.asarray(opened)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        sample = read_sample(read, Row(path.name, path))
+        sample = read_sample(read, Row(path.name, path, mask=str(path)))
     if isinstance(sample, DataError):
         raise sample
     return sample.data[0].numpy()

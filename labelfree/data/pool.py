@@ -14,7 +14,7 @@ import numpy as np
 from labelfree.data.content import content_key
 from labelfree.data.pool_index import Facts, facts
 from labelfree.data.pool_reader import Pool
-from labelfree.data.pool_store import StoreWriter, intact, remove
+from labelfree.data.pool_store import FORMAT, StoreWriter, intact, remove
 from labelfree.data.space import gigabytes, limit_bytes, sample_rows
 from labelfree.data.threads import in_order
 from labelfree.data.tiles import Cut, Tile, auto_tile, by
@@ -51,7 +51,7 @@ def build_pool(
     """
     if not rows:
         raise DataError("There is no image to read.")
-    key = content_key(rows, read, {"settings": dict(settings), "tile": tile, "max_gb": max_gb}, workers)
+    key = content_key(rows, read, {"settings": dict(settings), "tile": tile, "max_gb": max_gb, "format": FORMAT}, workers)
     folder = directory / key
     meta = intact(folder)
     if meta is None:
@@ -240,9 +240,9 @@ def read_sample(read: Reader, row: Row) -> Sample | DataError:
     except DataError as error:
         return error
     except (OSError, ValueError, RuntimeError, SyntaxError, EOFError, KeyError, IndexError, TypeError) as error:
-        return DataError(f"{row.path}: cannot be read ({type(error).__name__}: {error}); replace or remove it, or set data.on_error=skip.")
+        return DataError(f"{row.where}: cannot be read ({type(error).__name__}: {error}); replace or remove it, or set data.on_error=skip.")
     if 0 in sample.data.shape:
-        return DataError(f"{row.path}: holds no pixels (shape {tuple(sample.data.shape)}); remove it, or set data.on_error=skip.")
+        return DataError(f"{row.where}: holds no pixels (shape {tuple(sample.data.shape)}); remove it, or set data.on_error=skip.")
     return sample
 
 
@@ -259,15 +259,15 @@ def differs(row: Row, kind: Kind, others: Kind) -> str | None:
         missing = [name for name in others.channels if name not in kind.channels]
         guess = f" ({', '.join(missing)} missing?)" if 0 < len(missing) < len(others.channels) else ""
         count = f"{len(kind.channels)} bands, others have {len(others.channels)}{guess}"
-        return f"{row.path}: {count}. Name what the files hold with data.bands, {out}."
+        return f"{row.where}: {count}. Name what the files hold with data.bands, {out}."
     if kind.channels != others.channels:
-        return f"{row.path}: bands {', '.join(kind.channels)}; others have {', '.join(others.channels)}. Name them with data.bands, {out}."
+        return f"{row.where}: bands {', '.join(kind.channels)}; others have {', '.join(others.channels)}. Name them with data.bands, {out}."
     if kind.dims != others.dims:
-        return f"{row.path}: {kind.dims} spatial axes, others have {others.dims}; {out}."
+        return f"{row.where}: {kind.dims} spatial axes, others have {others.dims}; {out}."
     if kind.unit != others.unit:
-        return f"{row.path}: unit {kind.unit!r}, others {others.unit!r}; give data.unit if they are the same, {out}."
+        return f"{row.where}: unit {kind.unit!r}, others {others.unit!r}; give data.unit if they are the same, {out}."
     if kind.dtype != others.dtype and (kind.scale, kind.offset) == (others.scale, others.offset):
-        return f"{row.path}: {kind.dtype}, others are {others.dtype}, and nothing says how the two scales relate; convert it, {out}."
+        return f"{row.where}: {kind.dtype}, others are {others.dtype}, and nothing says how the two scales relate; convert it, {out}."
     return None
 
 

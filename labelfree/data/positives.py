@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from itertools import chain
 
@@ -23,11 +24,23 @@ class Positives:
     first: np.ndarray
     others: np.ndarray
 
+    @property
+    def digest(self) -> str:
+        """Identity of the pairs."""
+        return hashlib.blake2b(self.first.tobytes() + self.others.tobytes(), digest_size=16).hexdigest()
+
     def draw(self, entries: np.ndarray, seed: int) -> np.ndarray:
         """A partner of each entry, (B,), another one for another `seed`; the entry itself where it has none."""
         first, count = self.first[entries], np.diff(self.first)[entries]
         chosen = first + (np.random.default_rng(seed).random(len(entries)) * count).astype(np.int64)
         return np.where(count > 0, self.others[np.minimum(chosen, len(self.others) - 1)], entries)
+
+
+def check_positives(kind: str, domain: Domain) -> None:
+    """Raises RecipeError for a kind of pairs that the domain does not know."""
+    kinds = ("self", *(domain.positives if isinstance(domain, Pairs) else ()))
+    if kind not in kinds:
+        raise RecipeError(f"data.positives: {kind!r} is not known; the domain {domain.name} has {', '.join(kinds)}.")
 
 
 def find_positives(data: Data, domain: Domain, pool: Pool, entries: np.ndarray) -> tuple[Positives | None, list[str]]:
@@ -38,9 +51,8 @@ def find_positives(data: Data, domain: Domain, pool: Pool, entries: np.ndarray) 
     kind = data.positives
     if kind == "self":
         return None, []
-    kinds = domain.positives if isinstance(domain, Pairs) else ()
-    if not isinstance(domain, Pairs) or kind not in kinds:
-        raise RecipeError(f"data.positives: {kind!r} is not known; the domain {domain.name} has {', '.join(('self', *kinds))}.")
+    check_positives(kind, domain)
+    assert isinstance(domain, Pairs)
     found = domain.partners(kind, pool.shown(entries), data.positives_within)
     paired = sum(map(bool, found))
     if not paired:

@@ -30,9 +30,14 @@ def sample_rows(rows: Sequence[Row], most: int, say: Progress) -> list[Row]:
             f"pool.max_gb: room for {most:,} images, {labelled:,} have labels; raise it, set pool.dir to a larger disk, or set pool.tile."
         )
     say.say(f"pool.max_gb: room for {most:,} of {len(rows):,} images; those without a label are drawn at random.")
-    by_chance = sorted((row.id for row in rows if row.label is None), key=lambda name: hashlib.blake2b(name.encode()).digest())
-    chosen = set(by_chance[: most - labelled])
+    by_chance = sorted((row for row in rows if row.label is None), key=lambda row: (_drawn(str(row.window or row.id)), row.id))
+    chosen = {row.id for row in by_chance[: most - labelled]}
     return [row for row in rows if row.label is not None or row.id in chosen]
+
+
+def _drawn(name: str) -> bytes:
+    """Windows are drawn by where they lie: the same ones of every date of a scene."""
+    return hashlib.blake2b(name.encode()).digest()
 
 
 def gigabytes(size: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
@@ -36,10 +35,10 @@ def in_windows(
 
 
 def _windows(row: Row, size: tuple[int, int], side: int, most: int) -> list[Row]:
-    """Windows of one scene, `most` of them, in the order of rows and columns."""
+    """Windows of one scene, `most` of them, in the order of rows and columns: the same ones of scenes of one size, so that dates meet."""
     tops, lefts = (starts(extent, side) for extent in size)
     count = len(tops) * len(lefts)
-    draw = np.random.default_rng(int.from_bytes(hashlib.blake2b(row.id.encode(), digest_size=8).digest(), "big"))
+    draw = np.random.default_rng((*size, side))
     chosen = range(count) if most >= count else sorted(draw.choice(count, most, replace=False).tolist())
     return [windowed(row, Window(tops[i // len(lefts)], lefts[i % len(lefts)], side, side)) for i in chosen]
 

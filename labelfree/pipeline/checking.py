@@ -6,6 +6,7 @@ from pathlib import Path
 
 from labelfree.backbones import build
 from labelfree.backbones.build import read_state
+from labelfree.data.positives import check_positives
 from labelfree.errors import RecipeError
 from labelfree.objectives.registry import make_objective
 from labelfree.pipeline.preparing import domain_for
@@ -16,7 +17,8 @@ from labelfree.transfer.arms import arm_kind, is_baseline
 
 def check(recipe: Recipe) -> None:
     """Objective and its options, arms and their files, backbone, ImageNet weights, domain, card. Raises RecipeError or DataError."""
-    domain_for(recipe)
+    domain, _ = domain_for(recipe)
+    check_positives(recipe.data.positives, domain)
     init = recipe.backbone.init
     sources: set[str | Path] = {"random"}
     for arm in recipe.evaluate.arms:

@@ -102,12 +102,15 @@ class Arms:
         channels = self.prepared.fingerprint.channels
         if arm.weights.with_suffix(".json").is_file():
             loaded = load(arm.weights)
-            lacking = [c for c in loaded.card.channels if c not in channels]
-            if lacking or loaded.card.unit != self.prepared.fingerprint.unit:
+            found = self.starts.of_card(loaded.card)
+            lacking = [name for name, source in zip(loaded.card.channels, found, strict=True) if source is None]
+            if 2 * len(lacking) > len(found) or loaded.card.unit != self.prepared.fingerprint.unit:
                 raise DataError(
                     f"evaluate.arms: {arm.weights} wants {', '.join(loaded.card.channels)} in {loaded.card.unit}; "
                     f"these images have {', '.join(channels)} in {self.prepared.fingerprint.unit}."
                 )
+            if lacking:
+                self.notes.append(f"{arm.name} knows {', '.join(lacking)}, which these images lack: it is shown the mean that it knows.")
             return self._encoder(arm.name, loaded.backbone, self.starts.as_loaded(loaded), 0)
         settings = self.recipe.backbone
         name = arm.backbone or settings.name

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labelfree.data.cards import find_card
 from labelfree.data.manifest import Manifest
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.assisting import assist, share_out
@@ -98,6 +99,8 @@ def _conduct(
     comparing: bool = True,
 ) -> Run:
     """Of several processes the first leads; the others take part in its pretrainings."""
+    if manifest is not None and recipe.data.card is not None and find_card(recipe.data.card).generated:
+        recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"card": None})})  # gives way, as to a folder of one's own
     with together() as here:
         if not here.first:
             return Run(assist(recipe), "The first process reports.", None, None)

@@ -19,7 +19,7 @@ from labelfree.data.pool import Pool, build_pool
 from labelfree.data.positives import Positives, find_positives
 from labelfree.data.splits import Roles, assign_roles
 from labelfree.data.windows import in_windows
-from labelfree.domain import Domain, Fingerprint, Locates, Place, Row, Sample, extent_of, find_domain
+from labelfree.domain import Domain, Fingerprint, Row, Sample, extent_of, find_domain, on_one_map
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.starts import Starts
@@ -87,7 +87,7 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     images = store.pool(labelled, tile=None) if labelled else None
     held_out = [] if manifest.given_split else first.score or []  # which rows these are may change once coordinates are known
     pool = store.pool([*first.pool, *held_out], tile=recipe.pool.tile)
-    places = _on_one_map(domain, {**pool.places(), **(images.places() if images else {})})
+    places = on_one_map(domain, {**pool.places(), **(images.places() if images else {})})
     if images and (images.channels, images.unit) != (pool.channels, pool.unit):
         raise DataError(
             f"labelled images have {', '.join(images.channels)} in {images.unit}, the others {', '.join(pool.channels)} in {pool.unit}; "
@@ -121,13 +121,6 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     if labelled and question is None:
         notes.append("No labelled image could be read, so nothing is compared.")
     return Prepared(domain, card, manifest, roles, pool, entries, fingerprint, images, question, leaks, positives, notes)
-
-
-def _on_one_map(domain: Domain, places: dict[str, Place]) -> dict[str, Place]:
-    """Places in several coordinate systems brought into one, where the domain can: ground is compared within one only."""
-    if len({place.crs for place in places.values()}) < 2 or not isinstance(domain, Locates):
-        return places
-    return dict(zip(places, domain.on_one_map(list(places.values())), strict=True))
 
 
 def starts_for(recipe: Recipe, prepared: Prepared) -> Starts:

@@ -68,8 +68,11 @@ def plan_pretrainings(recipe: Recipe, prepared: Prepared, starts: Starts, folder
     file = folder.path / "plan.json"
     stored: Mapping[str, Any] = broadcast(read_json(file) if file.is_file() else {})
     plans, sentences = dict(stored.get("plans", {})), list(stored.get("sentences", []))
-    if stored.get("data", prepared.fingerprint.digest) != prepared.fingerprint.digest:
-        raise DataError(f"{folder.path}: begun on other images than data.root and data.labels give now; start a new folder with --out.")
+    data = {"data": prepared.fingerprint.digest, "pairs": prepared.positives.digest if prepared.positives else None}
+    if stored and {key: stored.get(key) for key in data} != data:
+        raise DataError(
+            f"{folder.path}: begun on other images or pairs than data.root and data.labels give now; start a new folder with --out."
+        )
     jobs = []
     for arm in pretrained_arms(recipe):
         continues = ARMS[arm].init == "imagenet" and recipe.backbone.init != "random"
@@ -91,7 +94,7 @@ def plan_pretrainings(recipe: Recipe, prepared: Prepared, starts: Starts, folder
                 plans[key] = broadcast(plan_of(recipe, resolved, seed, seconds).to_dict())
                 sentences += [] if same else reasons(arm, resolved)
                 if place().first:
-                    write_json(file, {"data": prepared.fingerprint.digest, "plans": plans, "sentences": sentences})
+                    write_json(file, {**data, "plans": plans, "sentences": sentences})
             jobs.append(replace(draft, plan=replace(Plan(**plans[key]), on_collapse=recipe.pretrain.on_collapse)))
     return Pretrainings(tuple(jobs), tuple(sentences))
 

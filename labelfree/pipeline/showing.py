@@ -29,7 +29,9 @@ def show_views(job: Job, prepared: Prepared, folder: RunFolder) -> None:
     objective = job.objective()
     draws = generator("shown", job.plan.source)
     entries = job.entries[np.linspace(0, len(job.entries) - 1, IMAGES).astype(int)]
-    stored = job.pool.batch(entries)
+    stored = partners = job.pool.batch(entries)
+    if job.positives is not None:
+        partners = job.pool.batch(job.positives.draw(entries, job.plan.source))
     scales = job.views.augmentation
     columns, pictures = ["image"], [[_stored(prepared.domain, job.pool, int(entry)) for entry in entries]]
     for kind, size, scale, n in (
@@ -37,7 +39,7 @@ def show_views(job: Job, prepared: Prepared, folder: RunFolder) -> None:
         ("local", job.plan.local_size, scales.local_scale, objective.crops.locals),
     ):
         for number in range(n):
-            views = job.views.view(stored, size, scale, draws)
+            views = job.views.view((stored, partners)[number % 2], size, scale, draws)
             columns.append(f"{kind} {number + 1}")
             pictures.append([_normalised(prepared.domain, job, view) for view in views])
     save_views(folder.path, f"{job.arm}-{job.plan.seed}", list(zip(*pictures, strict=True)), columns)

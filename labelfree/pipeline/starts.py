@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from labelfree.backbones import Backbone, build
-from labelfree.backbones.weights import LoadedBackbone, card_beside, prepared
+from labelfree.backbones.weights import LoadedBackbone, WeightCard, card_beside, prepared
 from labelfree.domain import Domain, Fingerprint, to_physical
 from labelfree.recipe import BackboneSettings
 from labelfree.training.randomness import mixed
@@ -95,12 +95,23 @@ class Starts:
 
         return prepare
 
+    def of_card(self, card: WeightCard) -> list[int | None]:
+        """Of each band that a card names the position among the images', by name, colour or wavelength; None where they lack it."""
+        sources = self.match(card.channels)
+        return [sources.index(at) if at in sources else None for at in range(len(card.channels))]
+
     def as_loaded(self, loaded: LoadedBackbone) -> Prepare:
-        """A weight file reads the bands its card names, in its order and with its own normalisation."""
-        order = [self.fingerprint.channels.index(channel) for channel in loaded.card.channels]
+        """A weight file reads the bands its card names, in its order and with its own normalisation; a missing band has its mean."""
+        card, found = loaded.card, self.of_card(loaded.card)
+        there = [at for at, source in enumerate(found) if source is not None]
+        order = [source for source in found if source is not None]
 
         def prepare(stored: Tensor, size: int) -> Tensor:
-            return prepared(to_physical(stored, self.scale, self.offset)[:, order], loaded.card.mean, loaded.card.std, size)
+            physical = to_physical(stored, self.scale, self.offset)[:, order]
+            if len(order) < len(found):
+                means = physical.new_tensor(card.mean).view(1, -1, 1, 1)
+                physical = means.repeat(len(stored), 1, *physical.shape[2:]).index_copy(1, torch.tensor(there), physical)
+            return prepared(physical, card.mean, card.std, size)
 
         return prepare
 

@@ -13,7 +13,7 @@ from labelfree.data.labels import read_table
 from labelfree.data.manifest import SPLITS_FILE
 from labelfree.data.space import gigabytes
 from labelfree.data.windows import in_windows
-from labelfree.domain import LabelFields, Row, extent_of
+from labelfree.domain import LabelFields, Row, extent_of, on_one_map
 from labelfree.errors import DataError, RecipeError
 from labelfree.planning.comparing import Compared, compared
 from labelfree.planning.drafting import drafted
@@ -59,11 +59,14 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     Raises `RecipeError` where the files do not tell their field and `domain` does not say it, and `DataError` where a recipe could not
     run: files missing, nothing left to pretrain on, scored images in the pool.
     """
+    if labels is None and (fields.label or fields.date):
+        raise RecipeError("--label-field, --date-field: name the vector file that has them with --labels.")
     data = _data(folder, labels).model_copy(update={"label_field": fields.label, "date_field": fields.date})
     field = field_of(data, domain)
     files = [row for row in field.manifest.rows if row.window is None]
-    field = replace(field, manifest=replace(field.manifest, rows=in_windows(field.manifest.rows, extent_of(field.domain))))
-    rows = field.manifest.rows
+    drawn: list[str] = []
+    rows = in_windows(field.manifest.rows, extent_of(field.domain), tell=drawn.append)
+    field = replace(field, manifest=replace(field.manifest, rows=rows, notes=(*field.manifest.notes, *drawn)))
     to_open = open_rows(rows)
     if not to_open:
         raise DataError(f"{data.root}: every row is dev or test, so nothing may be looked at or pretrained on.")
@@ -73,7 +76,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
         raise DataError(f"{seen.looks[0].row.path}: {seen.kind.dims} spatial axes; pretraining from a recipe is built for 2 so far.")
     marks = labels_of(field.manifest, seen.looks, field.domain.read)
     copies = same_files(files, say)
-    asked = compared(field.manifest, data, copies, seen.places if len(seen.looks) == len(rows) else {})
+    asked = compared(field.manifest, data, copies, on_one_map(field.domain, seen.places) if len(seen.looks) == len(rows) else {})
     text = drafted(data, field, seen, marks, asked)
     return Proposal(tuple(_found(data, field, seen, marks, copies, asked, size)), text, parse_recipe(text))
 

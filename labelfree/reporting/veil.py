@@ -66,7 +66,7 @@ class Veil:
         self.parts = {
             part: self._salted("name", part)
             for part in parts
-            if len(part) > 3 and not part.isdigit() and part.lower() not in kept and not SALTED.fullmatch(part)
+            if len(part) > 3 and not part.endswith(":") and not part.isdigit() and part.lower() not in kept and not SALTED.fullmatch(part)
         }
 
     @classmethod

@@ -10,10 +10,10 @@ from labelfree.views.pipeline import Augmentation
 
 
 def generic() -> Augmentation:
-    """SimCLR's augmentations (Chen et al. 2020, arXiv:2002.05709, appendix A) for any number of channels, at its strength for ImageNet.
+    """SimCLR's augmentations for ImageNet (Chen et al. 2020, arXiv:2002.05709, appendix A), carried over to any number of channels.
 
-    Brightness and contrast are jittered; a gain for each channel stands in for saturation and hue, which only RGB has. Unlike
-    toolkits that jitter in [0, 1] nothing is clamped.
+    Brightness within a factor exp(±0.6) (there 0.2 to 1.8), contrast from 0.2 to 1.8; a gain for each channel of 0.6 to 1.4 stands in for
+    saturation and hue, which only RGB has. Each is drawn on its own with p = 0.8. Unlike toolkits that jitter in [0, 1] nothing is clamped.
     """
     return Augmentation(
         geometry=[Dihedral(axes=(-1,), transpose=False)],

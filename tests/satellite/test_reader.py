@@ -294,3 +294,11 @@ def test_real_signed_bands_with_some_left_out(real_data: Callable[[str], Path]) 
     assert sample.data.dtype == torch.int16 and sample.data.shape == (7, 128, 128)
     assert domain.rgb(sample.channels) == (3, 2, 1) and domain.missing(sample.channels) == []
     assert sample.physical().min() > -0.2 and sample.physical().max() < 1.6
+
+
+def test_a_large_raster_with_one_label_is_read_coarser(tmp_path: Path) -> None:
+    ramp = np.broadcast_to(np.arange(4096, dtype=np.uint16), (1, 4096, 4096))
+    sample = Satellite().read(row(write_tif(tmp_path / "large.tif", ramp)))
+    assert sample.data.shape == (1, 2048, 2048) and sample.data.dtype == torch.uint16
+    np.testing.assert_allclose(sample.data[0, 7].numpy().astype(float), np.arange(2048) * 2 + 0.5, atol=0.51)
+    assert sample.spacing == (20.0, 20.0) and sample.bounds == (500_000, 5_300_000 - 40_960, 540_960, 5_300_000)
