@@ -35,6 +35,33 @@ def test_class_folders(tmp_path: Path) -> None:
     assert found.classes == ("a", "b") and found.class_folders and not found.given_split
 
 
+def test_sub_folders_may_be_no_classes(tmp_path: Path) -> None:
+    for name in ("a/1.png", "a/2.png", "b/1.png", "b/2.png"):
+        image(tmp_path / name)
+    found = load(root=tmp_path, class_folders=False)
+    assert [(row.id, row.label) for row in found.rows] == [(f"{name}.png", None) for name in ("a/1", "a/2", "b/1", "b/2")]
+    assert not found.class_folders and not found.notes
+
+
+def test_a_place_is_a_group_unless_one_is_given(tmp_path: Path) -> None:
+    for name in "abc":
+        image(tmp_path / f"{name}.png")
+    (tmp_path / "labels.csv").write_text(
+        "path,label,place,group,date\na.png,x,wood,,20220701\nb.png,,wood,,2022-04-01T10:00\nc.png,x,lake,g,\n"
+    )
+    rows = load(root=tmp_path, labels=tmp_path / "labels.csv").rows
+    assert [(row.place, row.group, row.date) for row in rows] == [
+        ("wood", "wood", "2022-07-01"), ("wood", "wood", "2022-04-01"), ("lake", "g", None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["05.06.22", "2022-13-01", "June", "202207"])
+def test_a_date_that_is_none_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "labels.csv").write_text(f"path,date\n{image(tmp_path / 'a.png').name},{text}\n")
+    with pytest.raises(DataError, match=rf"labels.csv row 2: date '{text}' is none; write 2022-07-01"):
+        load(root=tmp_path, labels=tmp_path / "labels.csv")
+
+
 def test_split_folders(tmp_path: Path) -> None:
     for name in ("train/a/1.png", "train/b/1.png", "test/a/2.png", "val/b/2.png"):
         image(tmp_path / name)

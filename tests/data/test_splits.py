@@ -173,6 +173,23 @@ def test_small_fields_get_smaller_blocks() -> None:
     assert len(folds([r.label for r in roles.train], [r.group for r in roles.train], 1, 0)[0]) >= 2  # type: ignore[misc]
 
 
+def test_labelled_ground_that_overlaps_is_not_parted() -> None:
+    """Two chips share three quarters of their ground across the edge of a block, which lies at 10,240 m."""
+    rows = [row(i, "ab"[i % 2]) for i in range(6)]
+    places = {r.id: square(x, 0) for r, x in zip(rows, (9_700, 9_860, 30_000, 45_000, 60_000, 75_000), strict=True)}
+    groups, notes = spatial_groups(rows, places)
+    assert groups["000.tif"] == groups["001.tif"] and len(set(groups.values())) == 5 and len(notes) == 1
+    touching = {**places, "001.tif": square(9_700 + 600, 0)}  # a sliver alone
+    assert spatial_groups(rows, touching)[0]["000.tif"] != spatial_groups(rows, touching)[0]["001.tif"]
+
+
+def test_where_everything_overlaps_rows_are_parted_and_that_is_said() -> None:
+    rows = [row(i, "ab"[i % 2]) for i in range(60)]
+    places = {r.id: square(300.0 * i, 0) for i, r in enumerate(rows)}
+    groups, notes = spatial_groups(rows, places, lambda found: len(set(found.values())) >= 2)
+    assert len(set(groups.values())) >= 2 and notes[-1].startswith("59 pairs of labelled images share ground and may be parted by folds")
+
+
 def test_near_duplicates_tie_blocks_together() -> None:
     rows = [row(0, group="alike row 000.tif"), row(1, group="alike row 000.tif"), row(2), row(3)]
     places = {r.id: square(100_000 * i, 0) for i, r in enumerate(rows)}

@@ -48,5 +48,6 @@ def test_too_many_windows_are_drawn_from_every_scene() -> None:
     assert said == ["3,204 windows in 3 scenes: 10.0% of each scene's are drawn at random."]
     again = in_windows(scenes, lambda row: (10_240, 10_240) if row.id != "c" else (512, 512), 256, most=320)
     assert again == found, "the draw changed"
+    assert [row.window for row in found if row.path.name == "a"] == [row.window for row in found if row.path.name == "b"], "dates miss"
     tops = [row.window.top for row in found if row.window and row.path.name == "a"]
     assert tops == sorted(tops) and max(tops) > 8000

@@ -184,6 +184,12 @@ def test_words_that_identify_nobody_stay(named: Path) -> None:
         assert veil.text(sentence) == sentence
 
 
+def test_addresses_of_images_are_hidden_and_other_links_stay() -> None:
+    veil = Veil(b"salt", ["https://x.example/secret-site/a.tif"])
+    assert veil.text("licence: https://creativecommons.org/licenses/by/4.0/") == "licence: https://creativecommons.org/licenses/by/4.0/"
+    assert "secret-site" not in veil.text("read https://x.example/secret-site/a.tif")
+
+
 def test_many_rows_do_not_make_it_slow() -> None:
     ids = [f"site/{i:06d}_a_rather_long_name.tif" for i in range(50_000)]
     veil = Veil(b"salt", ids)

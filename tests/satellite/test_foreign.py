@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from labelfree_satellite import Satellite
 from labelfree_satellite.foreign import normalisation
 from labelfree_satellite.patches import GeoPatches
 from torch.testing import assert_close
@@ -16,17 +18,21 @@ from torch.testing import assert_close
 import labelfree
 from labelfree.backbones.weights import card_beside, prepared
 from labelfree.data.manifest import manifest_from_dataset
+from labelfree.data.pool import build_pool
+from labelfree.domain import Fingerprint
 from labelfree.errors import DataError, RecipeError
+from labelfree.pipeline.starts import Starts
 from labelfree.progress import Silent
+from labelfree.recipe import BackboneSettings
 from tests.satellite.files import write_tif
 
 MOCO = "ResNet18_Weights.SENTINEL2_ALL_MOCO"
 
 
-def published(folder: Path, architecture: str, channels: int) -> Path:
+def published(folder: Path, architecture: str, channels: int, **options: int) -> Path:
     """Random numbers in the layout of torchgeo's files: timm's names, the classifier left out."""
     torch.manual_seed(0)
-    net = timm.create_model(architecture, in_chans=channels, num_classes=0)
+    net = timm.create_model(architecture, in_chans=channels, num_classes=0, **options)
     torch.save(net.state_dict(), folder / "published.pth")
     return folder / "published.pth"
 
@@ -38,12 +44,14 @@ def published(folder: Path, architecture: str, channels: int) -> Path:
         ("ViTSmall16_Weights.SENTINEL2_ALL_DINO", "vit_small_patch16_224", 13, "reflectance"),
         ("ResNet18_Weights.SENTINEL2_RGB_MOCO", "resnet18", 3, "reflectance"),
         ("ResNet50_Weights.SENTINEL1_ALL_MOCO", "resnet50", 2, "dB"),
+        ("ViTSmall14_DINOv2_Weights.SENTINEL2_ALL_SOFTCON", "vit_small_patch14_dinov2", 13, "reflectance"),
     ],
 )
 def test_a_converted_file_answers_by_itself(tmp_path: Path, name: str, architecture: str, bands: int, unit: str) -> None:
     from torchgeo.models import get_weight
 
-    file = published(tmp_path, architecture, bands)
+    size = {"img_size": 224} if architecture.startswith("vit") else {}
+    file = published(tmp_path, architecture, bands, **size)
     loaded = labelfree.load(labelfree.convert(file, name))
     card = loaded.card
     assert (card.architecture, len(card.channels), card.unit, card.size) == (architecture, bands, unit, 224)
@@ -51,7 +59,7 @@ def test_a_converted_file_answers_by_itself(tmp_path: Path, name: str, architect
     theirs = get_weight(name).transforms({"image": stored.clone()})["image"]
     ours = prepared(stored * card.scale[0], card.mean, card.std, 256)
     assert_close(ours[..., 16:-16, 16:-16], theirs, rtol=1e-4, atol=1e-4)
-    net = timm.create_model(architecture, in_chans=bands, num_classes=0).eval()
+    net = timm.create_model(architecture, in_chans=bands, num_classes=0, **size).eval()
     net.load_state_dict(torch.load(file, weights_only=True))
     with torch.inference_mode():
         assert_close(loaded.backbone.embed(theirs), net(theirs), rtol=1e-4, atol=1e-4)
@@ -110,6 +118,22 @@ def test_transforms_that_a_card_cannot_say_are_refused() -> None:
         normalisation(lambda x: x + torch.arange(256.0), 2)
 
 
+def test_bands_that_images_lack_are_shown_their_mean(tmp_path: Path) -> None:
+    """Level 2A has no cirrus band."""
+    weights = labelfree.convert(published(tmp_path, "resnet18", 13), MOCO)
+    loaded = labelfree.load(weights)
+    channels = tuple(name for name in reversed(loaded.card.channels) if name != "B10")
+    ones, zeros = (1.0,) * 12, (0.0,) * 12
+    seen = Fingerprint(1, channels, "float32", "reflectance", ones, zeros, (64, 64), (64, 64), zeros, ones)
+    starts = Starts(BackboneSettings(), Satellite(sensor="sentinel-2-l2a"), seen, ones, zeros)
+    x = torch.rand(2, 12, 64, 64)
+    prepare = starts.as_loaded(loaded)(x, 64)
+    assert prepare.shape == (2, 13, 64, 64) and float(prepare[:, loaded.card.channels.index("B10")].abs().max()) < 1e-6
+    for at, name in enumerate(loaded.card.channels):
+        if name != "B10":
+            assert_close(prepare[:, at], (x[:, channels.index(name)] - loaded.card.mean[at]) / loaded.card.std[at])
+
+
 def test_torchgeos_samplers_give_images_to_pretrain_on(tmp_path: Path) -> None:
     from torchgeo.datasets import RasterDataset
     from torchgeo.samplers import GridGeoSampler, RandomGeoSampler
@@ -124,5 +148,11 @@ def test_torchgeos_samplers_give_images_to_pretrain_on(tmp_path: Path) -> None:
     )
     drawn = GeoPatches(dataset, RandomGeoSampler(dataset, size=32, length=20))
     assert len(drawn) == 20 and torch.equal(drawn[7], drawn[7])
-    manifest = manifest_from_dataset(drawn, ("blue", "green", "red"), labels=[None] * 20, unit="stored")
-    assert manifest.read is not None and manifest.read(manifest.rows[3]).data.shape == (3, 32, 32)
+    manifest = manifest_from_dataset(grid, ("blue", "green", "red"), labels=[None] * 16, unit="stored")
+    assert manifest.read is not None
+    pool = build_pool(manifest.rows, manifest.read, {}, tmp_path / "pool", say=Silent(), workers=8)
+    assert all(torch.equal(pool[i], pickle.loads(pickle.dumps(grid))[i].to(pool.dtype)) for i in range(16))
+    small = ["backbone.name=resnet10t", "backbone.init=random", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=4"]
+    small += ["evaluate.arms=[random, domain]", "evaluate.primary={arm: domain, against: random, budget: 5}"]
+    run = labelfree.run("satellite_simclr", small, tmp_path / "run", manifest=manifest, say=Silent())
+    assert run.report is not None and "generated" not in (run.folder / "backbone.json").read_text(encoding="utf-8")

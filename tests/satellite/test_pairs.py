@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from labelfree_satellite import Satellite
 from labelfree_satellite.places import LONLAT, on_one_map, on_the_ground
 
+import labelfree
 from labelfree.data.pool import build_pool
 from labelfree.data.positives import Positives, find_positives
 from labelfree.domain import Place, Row, Shown
@@ -82,6 +83,30 @@ def test_neighbouring_tiles_touch_on_the_map_too(east: float, north: float, side
     assert abs(right.bounds[0] - left.bounds[2]) < 0.01 * width
 
 
+def test_metres_of_a_stretched_map_are_not_those_of_the_ground() -> None:
+    from rasterio.warp import transform
+
+    (x,), (y,) = transform(LONLAT, "EPSG:3857", [9.0], [60.0])
+    (found,) = on_the_ground([Place("EPSG:3857", (x - 640, y - 640, x + 640, y + 640))])
+    np.testing.assert_allclose(found[2:], 640, rtol=5e-3)  # twice as wide on Mercator's map
+
+
+def test_a_local_system_stays_and_has_no_partners() -> None:
+    local = Place('LOCAL_CS["site",UNIT["metre",1]]', (0, 0, 10, 10))
+    there, other = on_one_map([local, Place(UTM, (500_000, 5_300_000, 500_640, 5_300_640))])
+    assert there == local and other.crs == LONLAT
+    images = [shown(f"a_2022040{n}.tif", 0, 0, crs=local.crs) for n in (1, 2)]
+    assert Satellite().partners("date", images, None) == [[], []] == Satellite().partners("neighbour", images, 100)
+
+
+def test_other_dates_are_no_neighbours_and_many_partners_are_spread() -> None:
+    images = [shown(f"a_2022{month:02}{day:02}.tif", 500_000, 5_300_000) for month in (4, 5, 6) for day in range(1, 31)]
+    found = Satellite().partners("date", images, None)
+    assert {len(others) for others in found} == {64} and found[0][-1] == 89 and found[89][0] == 0
+    beside = [*images, shown("b_20220401.tif", 500_700, 5_300_000)]
+    assert Satellite().partners("neighbour", beside, 1000)[0] == [90]
+
+
 def test_degrees_become_metres() -> None:
     (found,) = on_the_ground([Place(LONLAT, (10.0, 59.995, 10.01, 60.005))])
     np.testing.assert_allclose(found, [10.005, 60, 556, 1112], rtol=2e-3)
@@ -133,6 +158,8 @@ def test_no_partner_at_all_and_unknown_kinds_are_refused(folder: Path, tmp_path:
     pool = build_pool(rows, domain.read, domain.settings(), tmp_path / "pool", say=Silent(), tile=None)
     with pytest.raises(DataError, match="none of the 2 images to pretrain on has a partner; give files coordinates"):
         find_positives(Data(positives="date"), domain, pool, np.arange(2))
+    with pytest.raises(RecipeError, match="'dates' is not known; the domain satellite has self, date, neighbour"):
+        labelfree.check_recipe("satellite_dino", ["data.positives=dates"])  # told before an image is read
     with pytest.raises(RecipeError, match="'season' is not known; the domain satellite has self, date, neighbour"):
         find_positives(Data(positives="season"), domain, pool, np.arange(2))
     assert find_positives(Data(), domain, pool, np.arange(2)) == (None, [])

@@ -89,6 +89,37 @@ def test_ground_outside_polygons_gives_labels_only_when_asked(scenes: Path) -> N
     assert not {row.id for row in outside} & {row.id for row in rest}
 
 
+def test_fields_without_a_class_are_no_background(scenes: Path) -> None:
+    """A field whose crop nobody knows, as wide as the scene: no window is left outside."""
+    shapes = [square(20, 20, 20), square(90, 20, 20), square(0, 60, 299)]
+    frame = geopandas.GeoDataFrame({"crop": ["a", "b", None]}, geometry=shapes, crs=32632)
+    frame.to_file(scenes / "some.gpkg")
+    labelled, _, notes = rows_of(scenes, scenes / "some.gpkg", label_field="crop", background="other")
+    for chosen in (r.window for r in labelled if r.label == "other" and r.window):
+        assert chosen.top + chosen.height <= 60
+        assert not any(chosen.top < 46 and chosen.left < left + 32 and chosen.left + 32 > left for left in (14, 84)), "a chip's ground"
+    assert notes[-1] == "some.gpkg: 1 windows outside every polygon are labelled other (data.background)."
+
+
+def test_nodata_gives_way_to_the_next_date(scenes: Path) -> None:
+    hole = np.full((3, 300, 300), 500, dtype=np.uint16)
+    hole[:, :120] = 0
+    write_tif(scenes / "tile_20220615.tif", hole, names=("blue", "green", "red"), nodata=0)
+    labelled, _, _ = rows_of(scenes, fields(scenes), label_field="crop", date_field="seen")
+    assert [row.path.stem for row in labelled[6:]] == ["tile_20220701"] * 2 + ["tile_20220615"] * 4  # rows 90 to 110 lie in the hole
+
+
+def test_a_file_of_several_layers_is_asked_about(scenes: Path) -> None:
+    file = fields(scenes)
+    other = geopandas.GeoDataFrame({"road": ["A1"]}, geometry=[square(0, 0, 10)], crs=32632)
+    other.to_file(file, layer="roads")
+    with pytest.raises(DataError, match=r"holds several layers; say which one with data.layer=… \(fields, roads\)"):
+        rows_of(scenes, file, label_field="crop")
+    assert len(rows_of(scenes, file, label_field="crop", layer="fields")[0]) == 12
+    with pytest.raises(DataError, match=r"data.layer: fields.gpkg has no layer 'x'; it has fields, roads"):
+        rows_of(scenes, file, label_field="crop", layer="x")
+
+
 def test_polygons_outside_are_left_out_and_counted(scenes: Path) -> None:
     shapes = [square(20, 20, 20), square(5000, 20, 20)]
     geopandas.GeoDataFrame({"crop": ["a", "b"]}, geometry=shapes, crs=32632).to_file(scenes / "some.gpkg")

@@ -14,7 +14,7 @@ import torch
 from labelfree_satellite import Satellite
 from PIL import Image
 
-from labelfree.domain import Domain
+from labelfree.domain import Domain, Row
 from labelfree.errors import DataError
 from tests.satellite.files import SENTINEL, numbers, row, write_tif
 
@@ -302,3 +302,24 @@ def test_a_large_raster_with_one_label_is_read_coarser(tmp_path: Path) -> None:
     assert sample.data.shape == (1, 2048, 2048) and sample.data.dtype == torch.uint16
     np.testing.assert_allclose(sample.data[0, 7].numpy().astype(float), np.arange(2048) * 2 + 0.5, atol=0.51)
     assert sample.spacing == (20.0, 20.0) and sample.bounds == (500_000, 5_300_000 - 40_960, 540_960, 5_300_000)
+
+
+def test_masks_and_quality_layers_inside_a_file(tmp_path: Path) -> None:
+    import rasterio
+
+    data = np.random.default_rng(0).integers(1000, 2000, (3, 16, 16)).astype(np.uint16)
+    with rasterio.open(write_tif(tmp_path / "masked.tif", data), "r+") as file:
+        file.write_mask(np.repeat([[0] * 16, [255] * 16], 8, axis=0).astype(np.uint8))
+    assert float(Satellite().read(row(tmp_path / "masked.tif")).tags["nodata_share"]) == pytest.approx(0.5)
+    codes = np.full((1, 16, 16), 4, dtype=np.uint16)  # vegetation
+    codes[0, :4] = 9  # cloud
+    export = write_tif(tmp_path / "export.tif", np.concatenate([data, codes]), names=("B2", "B3", "B4", "SCL"))
+    sample = Satellite().read(row(export))
+    assert sample.channels == ("B2", "B3", "B4") and float(sample.tags["nodata_share"]) == pytest.approx(0.25)
+    assert (sample.data[:, :4].float().std((1, 2)) == 0).all(), "clouds take the band's median"
+
+
+def test_images_with_masks_are_never_read_coarser(tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "large.tif", np.zeros((1, 2100, 2100), dtype=np.uint8))
+    assert Satellite().read(Row("large", path, mask="m.png")).data.shape == (1, 2100, 2100)
+    assert Satellite().read(Row("large", path, label="a")).data.shape == (1, 2048, 2048)

@@ -105,6 +105,17 @@ def test_what_is_not_there_is_named_with_its_address(served: tuple[str, Path, li
         Satellite().read(Row(address, Path(address), remote=address))
 
 
+def test_an_address_as_data_root_is_answered() -> None:
+    with pytest.raises(DataError, match=r"data.root: s3:/bucket/scenes is an address; list its images in a table"):
+        load_manifest(Data(root=Path("s3://bucket/scenes")), Satellite())
+
+
+def test_a_scene_that_does_not_answer_ends_with_a_sentence(served: tuple[str, Path, list[int]]) -> None:
+    address = f"{served[0]}/nothing.tif"
+    with pytest.raises(DataError, match="cannot be read"):  # read whole next time, it would be another data set
+        Satellite().extent(Row(address, Path(address), remote=address))
+
+
 @pytest.mark.parametrize(
     "text", ["https://x.org/a.tif", "s3://bucket/a.tif", "gs://b/a.tif", "/vsicurl/https://x.org/a.tif", "/vsizip/a.zip/b.tif"]
 )

@@ -11,11 +11,13 @@ from labelfree_satellite import Satellite
 from labelfree_satellite.products import Product, find_product
 from labelfree_satellite.scenes import Scene
 
+from labelfree.data.manifest import load_manifest
 from labelfree.data.pool import build_pool
 from labelfree.data.windows import in_windows
 from labelfree.domain import Row, Window
 from labelfree.errors import DataError
 from labelfree.progress import Silent
+from labelfree.recipe import Data
 from tests.satellite.files import write_tif
 from tests.satellite.safe import METRES, landsat, layer, safe, zipped
 
@@ -107,6 +109,70 @@ def test_pixels_without_a_measurement_are_not_valid(tmp_path: Path) -> None:
     assert set(np.unique(data[:, valid])) == {500}  # holes do not bleed into their neighbours
 
 
+@pytest.mark.parametrize("extra", ["visual.tif", "cloud.tif", "LE07_SR_ATMOS_OPACITY.TIF", "TCI.tif", "thumbnail.tif"])
+def test_other_pictures_beside_three_bands_are_left_aside(tmp_path: Path, extra: str) -> None:
+    for band in ("blue", "green", "nir"):
+        layer(tmp_path / "scene" / f"{band}.tif", 10, 1, driver="GTiff")
+    layer(tmp_path / "scene" / extra, 10, 1, driver="GTiff")
+    found = find_product(tmp_path / "scene")
+    assert found is not None and set(found.layers) == {"blue", "green", "nir"}
+
+
+def test_of_several_resolutions_of_a_band_the_finest_is_taken(tmp_path: Path) -> None:
+    for name, metres in (("B02_20m", 20), ("B02_10m", 10), ("B03_10m", 10)):
+        layer(tmp_path / "scene" / f"x_{name}.tif", metres, 1, driver="GTiff")
+    found = find_product(tmp_path / "scene")
+    assert found is not None and found.layers["B02"].endswith("x_B02_10m.tif")
+
+
+def test_scenes_side_by_side_are_told_apart_from_images(tmp_path: Path) -> None:
+    for name in ("a_B02", "a_B03", "b_B02", "b_B03"):
+        layer(tmp_path / "flat" / f"{name}.tif", 10, 1, driver="GTiff")
+    with pytest.raises(DataError, match=r"flat: holds the bands of 2 scenes side by side; put each scene's into a folder of its own"):
+        find_product(tmp_path / "flat")
+
+
+@pytest.mark.parametrize("name, sensor", [("LT05_L2SP", "landsat-4-7-l2"), ("LE07_L2SP", "landsat-4-7-l2"), ("LT05_L1TP", None)])
+def test_older_landsats(tmp_path: Path, name: str, sensor: str | None) -> None:
+    stem = f"{name}_193027_20100605_20200824_02_T1"
+    for band in ("B1", "B2", "B3", "B4"):
+        layer(tmp_path / stem / f"{stem}_SR_{band}.TIF", 30, 10_000, driver="GTiff")
+    found = find_product(tmp_path / stem)
+    assert found is not None and (found.sensor, found.tile, found.date) == (sensor, "193027", "2010-06-05")
+    if sensor:
+        domain = Satellite()
+        assert domain.extent(Row("x", tmp_path / stem)) and domain.rgb(tuple(found.layers)) == (2, 1, 0)
+
+
+def test_folders_of_scenes_are_no_classes(tmp_path: Path) -> None:
+    for year in ("2021", "2022"):
+        for day in "12":
+            for band in ("B2", "B3", "B4"):
+                layer(tmp_path / year / day / f"{band}.tif", 10, 1, driver="GTiff")
+    found = load_manifest(Data(root=tmp_path), Satellite())
+    assert len(found.rows) == 4 and not found.class_folders and not found.labelled
+
+
+def test_a_products_own_offset_holds_whatever_sensor_is_named(tmp_path: Path) -> None:
+    path = safe(tmp_path)
+    for sensor in (None, "sentinel-2-l2a", "sentinel-2-l1c"):
+        sample = Satellite(sensor=sensor).read(Row("s", path, window=Window(100, 100, 8, 8)))
+        assert float(sample.physical()[sample.channels.index("B04")].mean()) == pytest.approx(0.13 - 0.1)
+
+
+def test_a_layer_is_opened_once_for_many_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, opened = safe(tmp_path), list[str]()
+    really = rasterio.open
+    domain = Satellite()
+    rows = in_windows([Row("s.SAFE", path)], domain.extent, 30)
+    monkeypatch.setattr(rasterio, "open", lambda source, *more, **how: (opened.append(str(source)), really(source, *more, **how))[1])
+    for row in rows:
+        domain.read(row)
+    assert len(rows) == 16 and len(opened) == len(set(opened)) == len(METRES) + 1  # and the clouds
+    layer(Path(next(source for source in opened if "B04_10m" in source)), 10, 77)  # written anew: opened again
+    assert 77 in domain.read(rows[-1]).data
+
+
 def test_folders_of_images_are_no_scenes(tmp_path: Path) -> None:
     for name in ("Forest_1.tif", "Forest_2.tif"):
         layer(tmp_path / "classes" / name, 10, 1, driver="GTiff")
@@ -123,6 +189,9 @@ def test_faults_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"X\.SAFE: holds no band .* unpack it whole"):
         find_product(tmp_path / "X.SAFE")
     (tmp_path / "broken.zip").write_bytes(b"PK nonsense")
+    (tmp_path / "S1A_IW_GRDH_1SDV_20220605T050000.SAFE").mkdir()
+    with pytest.raises(DataError, match=r"a Sentinel-1 product is not read as it comes; export VV and VH in dB"):
+        find_product(tmp_path / "S1A_IW_GRDH_1SDV_20220605T050000.SAFE")
     with pytest.raises(DataError, match=r"broken\.zip: is no zip archive"):
         find_product(tmp_path / "broken.zip")
     with pytest.raises(DataError, match=r"no band B99; it holds B02"):
