@@ -66,9 +66,9 @@ def test_no_strength_changes_nothing(op: ViewOp) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(op=st.sampled_from([*geometric(), *filters()]), a=st.floats(-5, 5), b=st.floats(-100, 100), seed=seeds)
-def test_geometry_and_filters_commute_with_units(op: ViewOp, a: float, b: float, seed: int) -> None:
-    x = smooth_field(4, 3, 24, 24, seed=seed % 1000)
+@given(op=st.sampled_from([*geometric(), *filters()]), a=st.floats(-5, 5), b=st.floats(-100, 100), shape=shapes, seed=seeds)
+def test_geometry_and_filters_commute_with_units(op: ViewOp, a: float, b: float, shape: tuple[int, ...], seed: int) -> None:
+    x = smooth_field(4, 3, *shape, seed=seed % 1000)
     assert_close(op(a * x + b, seeded(seed)), a * op(x, seeded(seed)) + b, rtol=1e-4, atol=1e-3)
 
 
