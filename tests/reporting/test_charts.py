@@ -90,3 +90,10 @@ def test_points(value: float | None, said: str) -> None:
 @pytest.mark.parametrize(("p", "said"), [(0.0004, "p < 0.001"), (0.0137, "p = 0.014"), (0.41, "p = 0.41"), (None, "")])
 def test_p_values(p: float | None, said: str) -> None:
     assert p_value(p) == said
+
+
+def test_intervals_beyond_what_a_score_can_be_are_cut_off() -> None:
+    """Two folds give intervals of hundreds of points."""
+    row = {"arm": "imagenet", "protocol": "knn", "budget": 1, "x": 1, "low": -1.2, "mean": 0.6, "high": 2.4}
+    (chart,) = charts([row], [], {"arm": "imagenet", "protocol": "knn"}, styles(["imagenet"]), None)
+    assert chart.series[0].low == [0.0] and chart.series[0].high == [100.0] and chart.y_range == (0.0, 101.5)

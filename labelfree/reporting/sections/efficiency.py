@@ -45,11 +45,11 @@ def charts(
 ) -> list[Chart]:
     """One chart a protocol, all with the same vertical axis so that panels compare. The primary's, first, shows the labels saved."""
     protocols = sorted(dict.fromkeys(row["protocol"] for row in rows), key=lambda name: name != primary.get("protocol"))
-    seen = [100 * value for row in rows for value in (row.get("low"), row.get("mean"), row.get("high")) if value is not None]
+    seen = [end for row in rows for value in (row.get("low"), row.get("mean"), row.get("high")) if (end := _hundred(value)) is not None]
     seen += [100 * row["mean"] for row in envelope if row.get("mean") is not None]
     low, high = (min(seen), max(seen)) if seen else (0.0, 100.0)
     room = 0.05 * (high - low) or 2.0
-    limits = max(low - room, 0.0 if low >= 0 else low - room), min(high + room, 101.5 if high <= 100 else high + room)
+    limits = max(low - room, 0.0), min(high + room, 101.5)
     drawn = [_chart(name, [row for row in rows if row["protocol"] == name], envelope, primary, styles, limits) for name in protocols]
     arrow = bridge(rows, primary, saved)
     return [replace(drawn[0], bridge=arrow, note=arrow.text), *drawn[1:]] if arrow else drawn
@@ -127,4 +127,5 @@ def tick(name: str, x: float) -> str:
 
 
 def _hundred(value: float | None) -> float | None:
-    return None if value is None else 100 * float(value)
+    """In per cent; an interval of few folds that reaches beyond what a score can be is cut off there."""
+    return None if value is None else min(max(100 * float(value), 0.0), 100.0)
