@@ -28,6 +28,13 @@ def commands(page: Path) -> list[str]:
 
 
 def links(page: Path) -> list[str]:
-    """Targets of the links to files, without anchors."""
+    """Targets of the links to files and headings, anchors included."""
     targets = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL))
-    return [target.partition("#")[0] for target in targets if not target.startswith(("http", "#", "mailto:"))]
+    return [target for target in targets if not target.startswith(("http", "mailto:"))]
+
+
+def headings(page: Path) -> set[str]:
+    """What links call the headings of a page."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    titles = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title) for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}

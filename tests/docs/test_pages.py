@@ -15,7 +15,7 @@ from labelfree.objectives.registry import objective_names, objective_options
 from labelfree.recipe import Pretrain
 from labelfree.recipe_file import change, load_recipe
 from labelfree.recipe_words import outline
-from tests.docs.pages import PAGES, TOP, blocks, commands, links
+from tests.docs.pages import PAGES, TOP, blocks, commands, headings, links
 
 
 def epilogs(group: Any) -> list[str]:
@@ -60,7 +60,12 @@ def test_a_wrong_verb_or_option_is_noticed(words: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_resolve(page: Path) -> None:
-    broken = [target for target in links(page) if not (page.parent / target).exists()]
+    broken = []
+    for target in links(page):
+        name, _, anchor = target.partition("#")
+        file = page.parent / name if name else page
+        if not file.exists() or (anchor and file.suffix == ".md" and anchor not in headings(file)):
+            broken.append(target)
     assert not broken
 
 
