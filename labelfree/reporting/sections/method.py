@@ -58,7 +58,10 @@ def arms(context: Context) -> str:
     named = [each if isinstance(each, str) else str(each.get("name")) for each in context.run.setting("evaluate.arms", [])]
     objective, name = context.run.setting("pretrain.objective", ""), context.run.setting("backbone.name", "")
     said = "; ".join(f"{arm}: {ARMS.get(arm, 'weights from a file')}" for arm in named)
-    return f"{said[:1].upper()}{said[1:]}. Pretraining uses {objective} on the backbone {name}." if said else "None."
+    views = "SimCLR's for photographs" if context.run.setting("pretrain.views", "") == "generic" else "the domain's"
+    if not said:
+        return "None."
+    return f"{said[:1].upper()}{said[1:]}. Pretraining uses {objective} on the backbone {name}; augmentations are {views}."
 
 
 def equal(context: Context) -> str:
