@@ -135,7 +135,9 @@ def convert(file: Source, name: str, out: Source | None = None, *, domain: str |
 
 
 def read(path: Source, domain: str | None = None, **settings: Any) -> Sample:
-    """One image as it is stored, with its channel names and units. `path`: a file, or an address that the domain reads.
+    """One image as it is stored, with its channel names and units; very large ones coarser.
+
+    `path`: a file, or an address that the domain reads.
 
     `domain`: default the only one installed. `settings`: what the domain takes, e.g. `bands`, `sensor`, `unit`.
     """

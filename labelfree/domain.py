@@ -174,8 +174,11 @@ class Domain(Protocol):
         """Positions of red, green and blue among `channels`, by name; None where they cannot be named."""
         ...
 
-    def matches(self, channels: Sequence[str], known: Sequence[str]) -> tuple[int | None, ...]:
-        """Of each of `channels` the position of the same band among those that weights `known`, None where they do not know it."""
+    def matches(self, channels: Sequence[str], known: Sequence[str], once: bool = False) -> tuple[int | None, ...]:
+        """Of each of `channels` the position of the same band among those that weights `known`, None where they do not know it.
+
+        `once`: each known band goes to the one channel that fits it best.
+        """
         ...
 
     def render(self, x: Tensor, channels: Sequence[str], unit: str) -> Tensor | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from contextlib import ExitStack
@@ -11,7 +12,7 @@ from typing import Any
 from labelfree_satellite.grids import Grid
 from labelfree_satellite.reader import quiet_rasterio
 
-MOST = 48  # layers open in a thread: those of two or three scenes
+MOST = max(16, 512 // (os.cpu_count() or 1))  # layers open in a thread: a scene's at least, and few enough for all threads together
 
 
 class _Open(threading.local):

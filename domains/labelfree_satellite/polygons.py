@@ -118,7 +118,8 @@ def _read(file: Path, fields: LabelFields) -> tuple[Any, Any]:
     except ImportError as error:
         raise DataError(f"{file}: geopandas is needed to read it; pip install 'labelfree[satellite]'.") from error
     try:
-        layers = list(geopandas.list_layers(file).name)
+        tables = geopandas.list_layers(file)
+        layers = list(tables.name[tables.geometry_type.notna()])  # QGIS keeps styles in a table beside
         if fields.layer is None and len(layers) > 1:
             raise DataError(f"{file}: holds several layers; say which one with data.layer=… ({', '.join(layers)}).")
         if fields.layer is not None and fields.layer not in layers:

@@ -131,7 +131,9 @@ def _band_files(path: Path) -> Product | None:
             if kind:
                 mask = max(mask or (file.path, kind), (file.path, kind))
                 continue
-            named = None if NEVER.search(stem) and not BAND.search(stem) else _band_name(stem)
+            if NEVER.search(stem) and not BAND.search(stem):
+                continue
+            named = _band_name(stem)
             if named is None:
                 others += 1
                 if others > MANY and others > len(found):

@@ -139,8 +139,8 @@ def _rasterio(path: Path | str, window: Window | None = None, coarser: bool = Fa
         for number, name in enumerate(raster.names):
             if name == ALPHA:
                 outside |= data[number] == 0
-            elif (clouds := quality(name or "")) and size == shown:  # a layer of codes, exported as a band
-                outside |= clouds(data[number])
+            elif clouds := quality(name or ""):  # a layer of codes, exported as a band: never averaged
+                outside |= clouds(file.read(number + 1, window=part, out_shape=size, resampling=Resampling.nearest))
                 raster.names[number] = ALPHA
         if any(scale != 1 for scale in file.scales) or any(file.offsets):
             raster.scale, raster.offset = tuple(file.scales), tuple(file.offsets)
@@ -218,7 +218,7 @@ def _header(path: Path | str, tell: Callable[[Any], T]) -> T | None:
             return tell(file)
     except Exception as error:  # what is wrong with a file is said when it is read; an address may answer next time, so say it now
         if isinstance(path, str):
-            raise DataError(_unreachable(path, str(error).splitlines()[0])) from error
+            raise DataError(_unreachable(path, (str(error).splitlines() or [type(error).__name__])[0])) from error
         return None
 
 

@@ -76,10 +76,10 @@ class Satellite:
 
     def files(self, root: Path) -> list[Path]:
         """Rasters and pictures, and products (SAFE folders and zips, folders with a file a band), each as one."""
-        from labelfree_satellite.products import is_product
+        from labelfree_satellite.products import find_product, is_product
         from labelfree_satellite.reader import SUFFIXES
 
-        if root.is_dir() and is_product(root):
+        if root.is_dir() and find_product(root) is not None:
             raise DataError(f"{root}: is one scene itself; give the folder that holds it.")
         found = []
         for folder, inside, names in os.walk(root, followlinks=True):
@@ -103,7 +103,9 @@ class Satellite:
         if _holds_files(row):
             grid = self._scene(row.path).grid
             return grid.height, grid.width
-        small = row.remote is None and (not row.path.is_file() or row.path.stat().st_size < SMALL_FILE)
+        small = (
+            row.remote is None and row.path.suffix.lower() != ".vrt" and (not row.path.is_file() or row.path.stat().st_size < SMALL_FILE)
+        )
         if small or row.path.suffix.lower() in PICTURES:
             return None  # pictures have no cheap windows; small files need none
         size = size_of(row.where)
@@ -118,6 +120,9 @@ class Satellite:
         raster, sensor = self._raster(row)
         names = [canonical(name, sensor) if name else None for name in raster.names]
         kept, channels = selected(row.where, raster, self.bands, names)
+        if len(self._meant(channels)) > 1:
+            sensors = ", ".join(sorted(self.products))
+            raise DataError(f"{row.where}: the scenes are of {sensors}, which mean different bands by the same names; keep those of one.")
         scale, offset, unit = self._scale(raster, kept, channels, sensor)
         data = raster.data if kept == list(range(len(raster.data))) else np.ascontiguousarray(raster.data[kept])
         return Sample(
@@ -225,15 +230,18 @@ class Satellite:
 
     def _of_products(self, channels: Sequence[str]) -> Sensor | None:
         """The sensor of the products, where all of them mean the same bands by these names: offsets may differ."""
-        sensors = [find_sensor(name) for name in sorted(self.products)]
-        meant = {tuple((band.nm if (band := sensor.band(name)) else None) for name in channels) for sensor in sensors}
-        return sensors[0] if len(meant) == 1 else None
+        return find_sensor(min(self.products)) if len(self._meant(channels)) == 1 else None
+
+    def _meant(self, channels: Sequence[str]) -> set[tuple[float | None, ...]]:
+        """The wavelengths that the sensors of the products mean by these names, as many times as they differ."""
+        sensors = [find_sensor(name) for name in tuple(self.products)]
+        return {tuple((band.nm if (band := sensor.band(name)) else None) for name in channels) for sensor in sensors}
 
     def rgb(self, channels: Sequence[str]) -> tuple[int, int, int] | None:
         return rgb_positions(self.known(channels))
 
-    def matches(self, channels: Sequence[str], known: Sequence[str]) -> tuple[int | None, ...]:
-        return matched(channels, self.known(channels), known)
+    def matches(self, channels: Sequence[str], known: Sequence[str], once: bool = False) -> tuple[int | None, ...]:
+        return matched(channels, self.known(channels), known, once)
 
     def render(self, x: Tensor, channels: Sequence[str], unit: str) -> Tensor | None:
         from labelfree_satellite.rendering import render

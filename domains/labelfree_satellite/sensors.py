@@ -186,13 +186,26 @@ def beyond_rgb(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names) if told else ()
 
 
+SAME = 0.05  # of a band's wavelength: two sensors' bands of one name
 NEAR = 0.1  # of a band's wavelength: coastal aerosol to blue and red edge to red, but not near infrared to red
 
 
-def matched(channels: Sequence[str], bands: Sequence[Band | None], known: Sequence[str]) -> tuple[int | None, ...]:
-    """Of each of `channels` (their `bands`) the position among those that weights `known`: by name, else colour, else wavelength."""
+def matched(channels: Sequence[str], bands: Sequence[Band | None], known: Sequence[str], once: bool = False) -> tuple[int | None, ...]:
+    """Of each of `channels` (their `bands`) the position among those that weights `known`: by name, else colour, else wavelength.
+
+    `once`: each known band is given to the channel that fits it best alone.
+    """
     others = described(known, sensor_of(known))
-    return tuple(_match(band, name, others, known) for band, name in zip(bands, channels, strict=True))
+    found = [_match(band, name, others, known) for band, name in zip(bands, channels, strict=True)]
+    if once:
+        best = {at: min(fit for fit in found if fit and fit[0] == at)[1] for at in {fit[0] for fit in found if fit}}
+        taken: set[int] = set()
+        for number, fit in enumerate(found):
+            if fit and (fit[1] != best[fit[0]] or fit[0] in taken):
+                found[number] = None
+            elif fit:
+                taken.add(fit[0])
+    return tuple(fit[0] if fit else None for fit in found)
 
 
 def sensor_of(names: Sequence[str]) -> Sensor | None:
@@ -200,17 +213,21 @@ def sensor_of(names: Sequence[str]) -> Sensor | None:
     return next((sensor for sensor in SENSORS.values() if set(names) <= {band.name for band in sensor.bands}), None)
 
 
-def _match(band: Band | None, name: str, others: Sequence[Band | None], known: Sequence[str]) -> int | None:
+def _match(band: Band | None, name: str, others: Sequence[Band | None], known: Sequence[str]) -> tuple[int, tuple[int, float]] | None:
+    """The position of the band that fits best, and how well: 0 by name, 1 by colour, 2 by wavelength, then how far apart they are."""
+    apart = [abs(other.nm - band.nm) / band.nm if other and band else math.inf for other in others]
     if name in known:
-        return list(known).index(name)
+        at = list(known).index(name)
+        if band is None or others[at] is None or apart[at] <= SAME:  # B10 is cirrus on one satellite and heat on another
+            return at, (0, 0.0)
     if band is None:
         return None
     colours = [other.common if other else None for other in others]
     if band.common in colours:
-        return colours.index(band.common)
-    apart = [abs(other.nm - band.nm) / band.nm if other else math.inf for other in others]
+        at = colours.index(band.common)
+        return at, (1, apart[at])
     nearest = min(range(len(apart)), key=apart.__getitem__, default=None)
-    return nearest if nearest is not None and apart[nearest] <= NEAR else None
+    return (nearest, (2, apart[nearest])) if nearest is not None and apart[nearest] <= NEAR else None
 
 
 def rescaled(sensor: Sensor, scale: float, offset: float) -> Sensor:

@@ -16,7 +16,9 @@ SMALL = 2**20  # files up to this size are hashed whole
 
 
 def content_key(rows: Sequence[Row], read: Callable[[Row], Sample], settings: Mapping[str, Any], workers: int | None = None) -> str:
-    """Hash of the rows' ids and contents and of the settings. Labels, groups and splits play no part."""
+    """Hash of the rows' ids and contents and of the settings. Labels, groups and splits play no part, but whether masks or boxes lie on an
+    image: it is never read coarser then.
+    """
     seen = hashlib.blake2b(json.dumps(settings, sort_keys=True, default=str).encode(), digest_size=12)
     files = list(dict.fromkeys(_file(row) for row in rows if row.item is None and row.remote is None))
     marks = dict(zip(files, in_order(file_mark, files, workers), strict=True))
@@ -25,7 +27,8 @@ def content_key(rows: Sequence[Row], read: Callable[[Row], Sample], settings: Ma
     pixels = dict(zip((row.id for row in items), in_order(lambda row: digest(read(row).data.numpy()), items, workers), strict=True))
     for row in rows:
         mark = pixels[row.id] if row.item is not None else row.remote or marks[_file(row)]  # what lies at an address is taken to stay
-        seen.update(f"{row.id}\n{row.path.name}\n{mark}\n".encode())
+        dense = "dense\n" if row.mask or row.boxes else ""
+        seen.update(f"{row.id}\n{row.path.name}\n{mark}\n{dense}".encode())
     return seen.hexdigest()
 
 

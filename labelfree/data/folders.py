@@ -33,8 +33,9 @@ def rows_of_folder(root: Path, domain: Domain, classes: bool = True) -> tuple[li
     if not files:
         raise DataError(f"{root}: holds no image that the {domain.name} domain reads.")
     parts = [path.relative_to(root).parts for path in files]
-    if not classes or _scenes(files, domain):
-        return [Row("/".join(part), path) for part, path in zip(parts, files, strict=True)], False
+    plain = [Row("/".join(part), path) for part, path in zip(parts, files, strict=True)]
+    if not classes or _scenes(plain, domain):
+        return plain, False
     tops = {part[0].lower() for part in parts if len(part) > 1}
     if all(len(part) == 3 for part in parts) and len(tops) > 1 and tops <= SPLITS.keys():
         rows = [Row("/".join(part), path, label=part[1], split=SPLITS[part[0].lower()]) for part, path in zip(parts, files, strict=True)]
@@ -44,17 +45,17 @@ def rows_of_folder(root: Path, domain: Domain, classes: bool = True) -> tuple[li
         per_folder[part[0]] += 1
     # Many folders of one image each are scenes, not classes.
     if not (all(len(part) == 2 for part in parts) and 1 < len(per_folder) <= len(files) / 2):
-        return [Row("/".join(part), path) for part, path in zip(parts, files, strict=True)], False
+        return plain, False
     empty = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] not in "._" and entry.name not in per_folder)
     if empty:
         raise DataError(f"{root / empty[0]}: class folder without an image that the {domain.name} domain reads; fill it or remove it.")
     return [Row("/".join(part), path, label=part[0]) for part, path in zip(parts, files, strict=True)], True
 
 
-def _scenes(files: list[Path], domain: Domain) -> bool:
-    """Whether one of the first images is read in windows."""
-    extent = extent_of(domain)
-    return any(extent(Row(path.name, path)) is not None for path in files[:8])
+def _scenes(rows: list[Row], domain: Domain) -> bool:
+    """Whether most of a few images are read in windows."""
+    few = rows[:: max(1, len(rows) // 8)]
+    return 2 * sum(extent_of(domain)(row) is not None for row in few) > len(few)
 
 
 def generated_root(domain: Domain, variant: str, seed: int = 0) -> Path:

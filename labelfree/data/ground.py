@@ -25,26 +25,39 @@ def spatial_groups(
     A block is 16 median patches wide, at least 1 km; rows that share a quarter of their ground stand in one, whatever lies between. Where
     that leaves too few blocks (`enough` says so), the side is halved, down to one patch, and at last rows may be parted all the same.
     """
-    loose = [row for row in rows if row.group is None or row.group.startswith(f"{ALIKE}row ")]
+    loose = [row for row in rows if row.group is None or row.group == row.place or row.group.startswith(f"{ALIKE}row ")]
     here = {row.id: places[row.id] for row in loose if row.id in places}
     if not here:
         return {}, []
     patch = float(np.median([_side(place) for place in here.values()]))
-    side = asked = max(PATCHES * patch, LEAST)
+    asked = max(PATCHES * patch, LEAST)
     shared = _sharing(here)
-    groups = _blocks(loose, here, side, shared)
-    while not enough(groups) and side / 2 >= patch:
-        side /= 2
-        groups = _blocks(loose, here, side, shared)
-    parted = shared and not enough(groups)
-    if parted:
-        groups = _blocks(loose, here, side, [])
+    groups, side = _smaller(loose, here, asked, patch, shared, enough)
+    if shared and not enough(groups):
+        groups, side = _smaller(loose, here, asked, patch, [], enough)
+    parted = sum(groups[a] != groups[b] for a, b in shared)
     notes = [f"No groups are given: blocks of {_metres(side)} on the ground are used as groups ({len(set(groups.values()))} blocks)."]
     if side < asked:
         notes.append(f"Blocks of {_metres(asked)} would leave a class in one block, so that neighbours may still resemble each other.")
     if parted:
-        notes.append(f"{len(shared)} pairs of labelled images share ground and may be parted by folds: scores may be a little too good.")
+        notes.append(f"{parted} pairs of labelled images share ground and may be parted by folds: scores may be a little too good.")
     return groups, notes
+
+
+def _smaller(
+    rows: Sequence[Row],
+    here: Mapping[str, Place],
+    side: float,
+    patch: float,
+    shared: Sequence[tuple[str, str]],
+    enough: Callable[[dict[str, str]], bool],
+) -> tuple[dict[str, str], float]:
+    """Blocks of `side`, halved until there are enough or they are one patch wide, and that side."""
+    groups = _blocks(rows, here, side, shared)
+    while not enough(groups) and side / 2 >= patch:
+        side /= 2
+        groups = _blocks(rows, here, side, shared)
+    return groups, side
 
 
 def _sharing(here: Mapping[str, Place]) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from labelfree.data.manifest import Manifest, load_manifest
 from labelfree.data.pool import Pool, build_pool
 from labelfree.data.positives import Positives, find_positives
 from labelfree.data.splits import Roles, assign_roles
-from labelfree.data.windows import in_windows
+from labelfree.data.windows import Extent, in_windows
 from labelfree.domain import Domain, Fingerprint, Row, Sample, extent_of, find_domain, on_one_map
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.folder import RunFolder
@@ -77,7 +77,7 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     manifest = manifest or load_manifest(recipe.data, domain)
     if manifest.read is None:
         side = None if recipe.pool.tile == "auto" else recipe.pool.tile
-        manifest = replace(manifest, rows=in_windows(manifest.rows, extent_of(domain), side, tell=say.say))
+        manifest = replace(manifest, rows=in_windows(manifest.rows, _extent(domain, recipe), side, tell=say.say))
     for note in manifest.notes:
         say.say(note)
     read = manifest.read or domain.read
@@ -121,6 +121,19 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     if labelled and question is None:
         notes.append("No labelled image could be read, so nothing is compared.")
     return Prepared(domain, card, manifest, roles, pool, entries, fingerprint, images, question, leaks, positives, notes)
+
+
+def _extent(domain: Domain, recipe: Recipe) -> Extent:
+    """Sizes of scenes; with `data.on_error=skip` one that cannot be told is left to the reader, which counts what it skips."""
+    extent = extent_of(domain)
+
+    def lenient(row: Row) -> tuple[int, int] | None:
+        try:
+            return extent(row)
+        except DataError:
+            return None
+
+    return lenient if recipe.data.on_error == "skip" else extent
 
 
 def starts_for(recipe: Recipe, prepared: Prepared) -> Starts:

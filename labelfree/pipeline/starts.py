@@ -97,7 +97,7 @@ class Starts:
 
     def of_card(self, card: WeightCard) -> list[int | None]:
         """Of each band that a card names the position among the images', by name, colour or wavelength; None where they lack it."""
-        sources = self.match(card.channels)
+        sources = self.domain.matches(self.fingerprint.channels, card.channels, once=True)
         return [sources.index(at) if at in sources else None for at in range(len(card.channels))]
 
     def as_loaded(self, loaded: LoadedBackbone) -> Prepare:
@@ -109,8 +109,9 @@ class Starts:
         def prepare(stored: Tensor, size: int) -> Tensor:
             physical = to_physical(stored, self.scale, self.offset)[:, order]
             if len(order) < len(found):
+                at = torch.tensor(there, device=physical.device)
                 means = physical.new_tensor(card.mean).view(1, -1, 1, 1)
-                physical = means.repeat(len(stored), 1, *physical.shape[2:]).index_copy(1, torch.tensor(there), physical)
+                physical = means.repeat(len(stored), 1, *physical.shape[2:]).index_copy(1, at, physical)
             return prepared(physical, card.mean, card.std, size)
 
         return prepare

@@ -51,7 +51,7 @@ class Plates:
     def rgb(self, channels):
         return None
 
-    def matches(self, channels, known):
+    def matches(self, channels, known, once=False):
         return (None,) * len(channels)
 
     def render(self, x, channels, unit):

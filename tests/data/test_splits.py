@@ -187,7 +187,8 @@ def test_where_everything_overlaps_rows_are_parted_and_that_is_said() -> None:
     rows = [row(i, "ab"[i % 2]) for i in range(60)]
     places = {r.id: square(300.0 * i, 0) for i, r in enumerate(rows)}
     groups, notes = spatial_groups(rows, places, lambda found: len(set(found.values())) >= 2)
-    assert len(set(groups.values())) >= 2 and notes[-1].startswith("59 pairs of labelled images share ground and may be parted by folds")
+    assert len(set(groups.values())) == 2 and "blocks of 10.2 km" in notes[0], "blocks as large as without the overlaps"
+    assert notes[-1].startswith("1 pairs of labelled images share ground and may be parted by folds")
 
 
 def test_near_duplicates_tie_blocks_together() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import geopandas
 import numpy as np
+import pandas
 import pytest
 from labelfree_satellite import Satellite
 
@@ -116,6 +117,11 @@ def test_a_file_of_several_layers_is_asked_about(scenes: Path) -> None:
     with pytest.raises(DataError, match=r"holds several layers; say which one with data.layer=… \(fields, roads\)"):
         rows_of(scenes, file, label_field="crop")
     assert len(rows_of(scenes, file, label_field="crop", layer="fields")[0]) == 12
+    import pyogrio
+
+    styles = pandas.DataFrame({"style": ["x"]})  # as QGIS keeps them
+    pyogrio.write_dataframe(styles, fields(scenes).rename(scenes / "styled.gpkg"), layer="layer_styles")
+    assert len(rows_of(scenes, scenes / "styled.gpkg", label_field="crop")[0]) == 12
     with pytest.raises(DataError, match=r"data.layer: fields.gpkg has no layer 'x'; it has fields, roads"):
         rows_of(scenes, file, label_field="crop", layer="x")
 

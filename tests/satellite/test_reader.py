@@ -14,6 +14,7 @@ import torch
 from labelfree_satellite import Satellite
 from PIL import Image
 
+from labelfree.data.content import content_key
 from labelfree.domain import Domain, Row
 from labelfree.errors import DataError
 from tests.satellite.files import SENTINEL, numbers, row, write_tif
@@ -323,3 +324,17 @@ def test_images_with_masks_are_never_read_coarser(tmp_path: Path) -> None:
     path = write_tif(tmp_path / "large.tif", np.zeros((1, 2100, 2100), dtype=np.uint8))
     assert Satellite().read(Row("large", path, mask="m.png")).data.shape == (1, 2100, 2100)
     assert Satellite().read(Row("large", path, label="a")).data.shape == (1, 2048, 2048)
+
+
+def test_codes_are_never_averaged(tmp_path: Path) -> None:
+    codes = np.where(np.arange(2100) % 2, 4, 9).astype(np.uint16)  # vegetation and cloud, in turns
+    data = np.stack([np.full((2100, 2100), 1000, np.uint16), np.broadcast_to(codes, (2100, 2100))])
+    sample = Satellite().read(Row("x", write_tif(tmp_path / "large.tif", data, names=("B2", "SCL")), label="a"))
+    assert sample.channels == ("B2",) and 0.4 < float(sample.tags["nodata_share"]) < 0.6
+
+
+def test_pools_of_masked_and_of_labelled_large_images_are_two(tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "large.tif", np.zeros((1, 2100, 2100), dtype=np.uint8))
+    labelled, masked = Row("large", path, label="a"), Row("large", path, mask="m.png")
+    assert content_key([labelled], Satellite().read, {}) != content_key([masked], Satellite().read, {})
+    assert content_key([labelled], Satellite().read, {}) == content_key([Row("large", path)], Satellite().read, {})

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from labelfree_satellite import Satellite
 
+import labelfree
 from labelfree.data.manifest import load_manifest
 from labelfree.data.pool import build_pool
 from labelfree.data.windows import in_windows
@@ -114,6 +115,25 @@ def test_a_scene_that_does_not_answer_ends_with_a_sentence(served: tuple[str, Pa
     address = f"{served[0]}/nothing.tif"
     with pytest.raises(DataError, match="cannot be read"):  # read whole next time, it would be another data set
         Satellite().extent(Row(address, Path(address), remote=address))
+
+
+def test_one_dead_address_is_skipped_and_counted_when_asked(served: tuple[str, Path, list[int]], scene: np.ndarray, tmp_path: Path) -> None:
+    """Takes a few seconds: a whole pretraining."""
+    address, folder, _ = served
+    for number in range(8):
+        write_tif(folder / f"{number}.tif", scene[:, :64, 64 * number : 64 * number + 64].copy(), ("blue", "green", "red", "nir"))
+    lines = ["path", *(f"{address}/{number}.tif" for number in range(8)), f"{address}/dead.tif"]
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    (tmp_path / "images").mkdir()
+    small = [
+        f"data.root={tmp_path / 'images'}", f"data.labels={tmp_path / 'labels.csv'}", "backbone.name=resnet10t", "backbone.init=random",
+        "pretrain.steps=1", "pretrain.minutes=null", "pretrain.batch_size=4", "pool.tile=null", "evaluate.arms=[random, domain]",
+        "evaluate.primary={arm: domain, against: random}",
+    ]  # fmt: skip
+    with pytest.raises(DataError, match=r"dead\.tif: cannot be read"):
+        labelfree.run("satellite_simclr", small, tmp_path / "strict", say=Silent())
+    run = labelfree.run("satellite_simclr", [*small, "data.on_error=skip", "data.max_skipped=0.2"], tmp_path / "run", say=Silent())
+    assert "dead.tif" in (run.folder / "private" / "skipped.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

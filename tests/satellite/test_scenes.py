@@ -128,8 +128,30 @@ def test_of_several_resolutions_of_a_band_the_finest_is_taken(tmp_path: Path) ->
 def test_scenes_side_by_side_are_told_apart_from_images(tmp_path: Path) -> None:
     for name in ("a_B02", "a_B03", "b_B02", "b_B03"):
         layer(tmp_path / "flat" / f"{name}.tif", 10, 1, driver="GTiff")
-    with pytest.raises(DataError, match=r"flat: holds the bands of 2 scenes side by side; put each scene's into a folder of its own"):
-        find_product(tmp_path / "flat")
+    layer(tmp_path / "flat" / "a_TCI.tif", 10, 1, driver="GTiff")
+    said = r"flat: holds the bands of 2 scenes side by side; put each scene's into a folder of its own"
+    for look in (find_product, Satellite().files):
+        with pytest.raises(DataError, match=said):
+            look(tmp_path / "flat")  # type: ignore[operator]
+
+
+def test_what_comes_with_two_bands_makes_them_no_images(tmp_path: Path) -> None:
+    for name in ("x_B04", "x_B08", "x_TCI"):
+        layer(tmp_path / "scene" / f"{name}.tif", 10, 1, driver="GTiff")
+    found = find_product(tmp_path / "scene")
+    assert found is not None and set(found.layers) == {"B04", "B08"}
+
+
+def test_scenes_whose_bands_mean_different_things_are_refused(tmp_path: Path) -> None:
+    """Landsat 5 calls near infrared B4, Landsat 9 calls red so."""
+    stem = "LT05_L2SP_193027_20100605_20200824_02_T1"
+    for band in ("B2", "B3", "B4", "B5"):
+        layer(tmp_path / stem / f"{stem}_SR_{band}.TIF", 30, 10_000, driver="GTiff")
+    domain = Satellite(bands=["B2", "B3", "B4"])
+    at = Window(0, 0, 8, 8)
+    domain.read(Row("a", tmp_path / stem, window=at))
+    with pytest.raises(DataError, match=r"landsat-4-7-l2, landsat-8-9-l2, which mean different bands by the same names; keep those of one"):
+        domain.read(Row("b", landsat(tmp_path), window=at))
 
 
 @pytest.mark.parametrize("name, sensor", [("LT05_L2SP", "landsat-4-7-l2"), ("LE07_L2SP", "landsat-4-7-l2"), ("LT05_L1TP", None)])
@@ -151,6 +173,7 @@ def test_folders_of_scenes_are_no_classes(tmp_path: Path) -> None:
                 layer(tmp_path / year / day / f"{band}.tif", 10, 1, driver="GTiff")
     found = load_manifest(Data(root=tmp_path), Satellite())
     assert len(found.rows) == 4 and not found.class_folders and not found.labelled
+    assert found.notes == ("Sub-folders hold scenes, so their names are not taken as classes; give a table of labels.",)
 
 
 def test_a_products_own_offset_holds_whatever_sensor_is_named(tmp_path: Path) -> None:

@@ -101,3 +101,21 @@ def test_bands_are_matched_by_name_then_colour_then_wavelength(
     sensor: str | None, channels: tuple[str, ...], known: tuple[str, ...], expected: tuple[int | None, ...]
 ) -> None:
     assert Satellite(sensor=sensor).matches(channels, known) == expected
+
+
+def test_the_best_of_several_bands_is_taken_once() -> None:
+    """Level 2A for weights that know colours: blue is B02, not the coastal band nearby; near infrared is B08."""
+    domain = Satellite(sensor="sentinel-2-l2a")
+    channels = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B11", "B12")
+    found = domain.matches(channels, ("red", "green", "blue", "nir"), once=True)
+    assert {channels[i]: at for i, at in enumerate(found) if at is not None} == {"B04": 0, "B03": 1, "B02": 2, "B08": 3}
+
+
+def test_equal_names_of_other_wavelengths_are_no_match() -> None:
+    landsat = Satellite(sensor="landsat-8-9-l2")
+    sentinel = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
+    names = ("B2", "B3", "B4", "B5", "B6", "B7", "B10")
+    found = [None if at is None else sentinel[at] for at in landsat.matches(names, sentinel, once=True)]
+    assert found == ["B02", "B03", "B04", "B8A", "B11", "B12", None]  # heat is not cirrus
+    older = Satellite(sensor="landsat-4-7-l2").matches(("B1", "B4", "B6"), tuple(f"B{n}" for n in range(1, 12)))
+    assert older == (1, 4, 9)  # blue is B2, near infrared B5, heat B10
