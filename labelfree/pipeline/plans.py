@@ -13,8 +13,8 @@ from labelfree.recipe import Recipe
 ALIKE = ("steps", "batch_size", "size", "local_size", "optimiser", "lr", "weight_decay", "precision", "clip_grad", "check_every")
 
 
-def plan_of(recipe: Recipe, resolved: Resolved, seed: int, seconds_per_step: float = 0.0) -> Plan:
-    """The plan of one pretraining; shares of the run become steps."""
+def plan_of(recipe: Recipe, resolved: Resolved, seed: int, seconds_per_step: float = 0.0, continues: bool = True) -> Plan:
+    """The plan of one pretraining; shares of the run become steps. `continues`: it starts from weights."""
     settings, steps = recipe.pretrain, resolved["steps"]
     return Plan(
         **{key: resolved[key] for key in ALIKE},
@@ -29,6 +29,7 @@ def plan_of(recipe: Recipe, resolved: Resolved, seed: int, seconds_per_step: flo
         seed=seed,
         threads=torch.get_num_threads(),
         seconds_per_step=seconds_per_step,
+        continues=continues,
     )
 
 

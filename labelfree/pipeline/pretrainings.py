@@ -83,7 +83,7 @@ def plan_pretrainings(recipe: Recipe, prepared: Prepared, starts: Starts, folder
         resolve = _resolver(recipe, prepared, starts, continues)
         for seed in recipe.pretrain.seeds:
             start = _Start(starts, init, seed)
-            plan = broadcast(plan_of(recipe, resolve(None), seed))
+            plan = broadcast(plan_of(recipe, resolve(None), seed, continues=continues))
             draft = Job(arm, plan, prepared.pool, prepared.entries, views, start, folder.path, labelled, prepared.positives)
             key = f"{arm}-{seed}"
             _require_equal_shares(plans[key]["batch_size"] if key in plans else plan.batch_size)
@@ -91,7 +91,7 @@ def plan_pretrainings(recipe: Recipe, prepared: Prepared, starts: Starts, folder
                 same = next((made for name, made in plans.items() if name.startswith(f"{arm}-")), None)
                 seconds = same["seconds_per_step"] if same else broadcast(_timed(draft, say))
                 resolved = broadcast(resolve(seconds))
-                plans[key] = broadcast(plan_of(recipe, resolved, seed, seconds).to_dict())
+                plans[key] = broadcast(plan_of(recipe, resolved, seed, seconds, continues).to_dict())
                 sentences += [] if same else reasons(arm, resolved)
                 if place().first:
                     write_json(file, {**data, "plans": plans, "sentences": sentences})

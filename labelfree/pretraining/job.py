@@ -24,7 +24,8 @@ from labelfree.views import ViewPipeline
 class Plan:
     """The resolved numbers of one pretraining; stored with its checkpoints, so that a resumed run keeps them.
 
-    `warmup` and `head_only` are in steps. `size`, `local_size` in pixels. `threads` is torch's: sums depend on it.
+    `continues`: it starts from weights. `warmup` and `head_only` are in steps. `size`, `local_size` in pixels.
+    `threads` is torch's: sums depend on it.
     Everything random follows from `base`, the recipe's seed, and `seed`, the pretraining's.
     """
 
@@ -49,6 +50,7 @@ class Plan:
     seed: int
     threads: int
     seconds_per_step: float = 0.0
+    continues: bool = True
 
     @property
     def source(self) -> int:

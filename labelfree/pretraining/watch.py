@@ -89,7 +89,7 @@ class Watch(L.Callback):
         if last.embedding is not None:
             values |= monitors(last.embedding, module.objective.crops.globals)
         values |= {name: float(value) for name, value in last.logs.items()}
-        if "rankme" in values:
+        if "rankme" in values and plan.continues:  # what a random network spreads over is no knowledge to keep
             self.rank = self.rank or values["rankme"]
             values["rankme_kept"] = values["rankme"] / self.rank
         if module.job.labelled is not None:

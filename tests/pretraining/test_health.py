@@ -228,6 +228,12 @@ def test_a_network_that_loses_its_directions_has_collapsed(tmp_path: Path) -> No
             fit(small_job(tmp_path, harm=showing(embedding)), Silent())
 
 
+def test_what_a_random_network_spreads_over_is_no_knowledge_to_lose(tmp_path: Path) -> None:
+    many, few = rows(64, 40), rows(64, 4) @ rows(4, 40)
+    fit(small_job(tmp_path, harm=showing(lambda step: many if step < 2 else few), continues=False), Silent())
+    assert len(metrics(tmp_path)) == 10
+
+
 def test_a_resumed_run_stops_where_an_unbroken_one_does(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         fit(small_job(tmp_path, harm=showing(flat_and_interrupted)), Silent())

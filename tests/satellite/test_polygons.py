@@ -120,7 +120,8 @@ def test_a_file_of_several_layers_is_asked_about(scenes: Path) -> None:
     import pyogrio
 
     styles = pandas.DataFrame({"style": ["x"]})  # as QGIS keeps them
-    pyogrio.write_dataframe(styles, fields(scenes).rename(scenes / "styled.gpkg"), layer="layer_styles")
+    (scenes / "qgis").mkdir()
+    pyogrio.write_dataframe(styles, fields(scenes / "qgis").rename(scenes / "styled.gpkg"), layer="layer_styles")
     assert len(rows_of(scenes, scenes / "styled.gpkg", label_field="crop")[0]) == 12
     with pytest.raises(DataError, match=r"data.layer: fields.gpkg has no layer 'x'; it has fields, roads"):
         rows_of(scenes, file, label_field="crop", layer="x")
