@@ -27,7 +27,16 @@ STEPS, HEAD_ONLY = 6, 2
 class Mirrored(ViewPipeline):
     """Every second view is the image in a mirror: nothing is drawn."""
 
-    def many(self, stored: Tensor, n: int, size: int, crop_scale: Range, generator: Generator, overlap: float = 0.0) -> Tensor:
+    def many(
+        self,
+        stored: Tensor,
+        n: int,
+        size: int,
+        crop_scale: Range,
+        generator: Generator,
+        overlap: float = 0.0,
+        partners: Tensor | None = None,
+    ) -> Tensor:
         x = self.normalise(self.physical(stored))
         return torch.cat([x.flip(-1) if number % 2 else x for number in range(n)])
 
