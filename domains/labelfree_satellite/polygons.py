@@ -42,7 +42,7 @@ def chips(file: Path, fields: LabelFields, scenes: Sequence[Footprint]) -> tuple
     are labelled so, as many as the classes have polygons in the middle; the ground outside polygons gives no label otherwise.
     Raises DataError naming file and field for what is missing.
     """
-    frame, outlines = _read(file, fields)
+    frame, outlines = read_polygons(file, fields)
     placed = [(scene, _bounds(frame, scene.grid.crs)) for scene in scenes]
     covering = [[scene for scene, bounds in placed if _covers(scene.grid, bounds[i])] for i in range(len(frame))]
     bounds = {scene.row.id: found for scene, found in placed}
@@ -111,7 +111,7 @@ def _touches(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     return (across > slack) & (up > slack)
 
 
-def _read(file: Path, fields: LabelFields) -> tuple[Any, Any]:
+def read_polygons(file: Path, fields: LabelFields) -> tuple[Any, Any]:
     """The table of polygons whose class is known, and that of all that have a shape."""
     try:
         import geopandas
