@@ -31,9 +31,9 @@ def main() -> None:
     missing = [cell for cell in cells if not found(TABLE, cell)]
     print(f"Expected: {len(missing)} of {len(cells)} cells to measure, about 1 minute.", flush=True)
     if missing:
-        with tempfile.TemporaryDirectory() as folder:
-            write(Path(folder) / "scene")
-            for cell in missing:
+        for cell in missing:
+            with tempfile.TemporaryDirectory() as folder:  # one each: what the other cell left open is not found again
+                write(Path(folder) / "scene")
                 append(TABLE, cell | {"seconds": f"{measured(Path(folder) / 'scene', OPEN[cell['layers']]):.1f}"})
     print("\n| layers | s for 64 windows of 256 pixels |\n|---|---|")
     for cell in cells:
