@@ -31,6 +31,15 @@ class Grid:
         a, b, _, d, e, _ = self.transform
         return math.hypot(b, e), math.hypot(a, d)
 
+    def at(self, window: Window | None) -> Window:
+        """The window, default the whole."""
+        return window or Window(0, 0, self.height, self.width)
+
+    def spacing_of(self, size: tuple[int, int], window: Window | None = None) -> tuple[float, float]:
+        """`spacing` of a window, default the whole, that is read as (height, width) pixels."""
+        at, (down, across) = self.at(window), self.spacing
+        return down * at.height / size[0], across * at.width / size[1]
+
     def pixel(self, x: float, y: float) -> tuple[float, float]:
         """(column, row) of a point of the CRS, in pixels from the grid's upper left corner."""
         a, b, c, d, e, f = self.transform
@@ -39,7 +48,7 @@ class Grid:
 
     def bounds(self, window: Window | None = None) -> tuple[float, float, float, float]:
         """(left, bottom, right, top) of the grid, or of a window of it."""
-        at = window or Window(0, 0, self.height, self.width)
+        at = self.at(window)
         a, b, c, d, e, f = self.transform
         corners = [(x, y) for x in (at.left, at.left + at.width) for y in (at.top, at.top + at.height)]
         east, north = [a * x + b * y + c for x, y in corners], [d * x + e * y + f for x, y in corners]

@@ -88,9 +88,10 @@ def _with_background(
             break
         scene, polygons = known[row.path]
         assert row.window is not None
+        if _touches(np.array(scene.grid.bounds(row.window)), polygons).any():
+            continue
         here = _on_map(scene, row)
-        free = not _touches(np.array(scene.grid.bounds(row.window)), polygons).any() and not _touches(here, np.stack(taken)).any()
-        if free and scene.measured(row.window) > 0.5:
+        if not _touches(here, np.stack(taken)).any() and scene.measured(row.window) > 0.5:
             chosen.add(row.id)
             taken.append(here)
     found = [replace(row, label=name, group=known[row.path][0].row.group) if row.id in chosen else row for row in windows]

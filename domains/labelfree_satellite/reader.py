@@ -186,10 +186,8 @@ def _names(file: Any, data: np.ndarray, picture: bool) -> list[str | None]:
 def _placed(file: Any, raster: Raster, window: Window | None = None) -> Raster:
     """Coordinates and tags of an open file, or of a window of it."""
     if (grid := _grid(file)) is not None:
-        shown = (file.height, file.width) if window is None else (window.height, window.width)
-        coarser = [length / pixels for length, pixels in zip(shown, raster.data.shape[1:], strict=True)]
-        raster.crs, raster.bounds = grid.crs, grid.bounds(window)
-        raster.spacing = (grid.spacing[0] * coarser[0], grid.spacing[1] * coarser[1])
+        height, width = raster.data.shape[1:]
+        raster.crs, raster.bounds, raster.spacing = grid.crs, grid.bounds(window), grid.spacing_of((height, width), window)
         raster.tags["spacing_unit"] = file.crs.linear_units if file.crs.is_projected else "degree"
     raster.nodata = file.nodata
     return raster

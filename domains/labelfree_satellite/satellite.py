@@ -120,7 +120,7 @@ class Satellite:
         raster, sensor = self._raster(row)
         names = [canonical(name, sensor) if name else None for name in raster.names]
         kept, channels = selected(row.where, raster, self.bands, names)
-        if len(self._meant(channels)) > 1:
+        if len(self.products) > 1 and len(self._meant(channels)) > 1:
             sensors = ", ".join(sorted(self.products))
             raise DataError(f"{row.where}: the scenes are of {sensors}, which mean different bands by the same names; keep those of one.")
         scale, offset, unit = self._scale(raster, kept, channels, sensor)

@@ -66,7 +66,7 @@ class Scene:
         `shape`: read it coarser, as for an overview. Layers of other resolutions are interpolated linearly, or averaged where they are
         finer; the mask takes the nearest pixel.
         """
-        at = window or Window(0, 0, self.grid.height, self.grid.width)
+        at = self.grid.at(window)
         size = shape or (at.height, at.width)
         data = np.empty((len(self.bands), *size), dtype=self.dtype)
         valid = self._clear(at, size)
@@ -91,12 +91,11 @@ class Scene:
 
         Clouds and gaps are filled as pixels without a measurement are.
         """
-        at = window or Window(0, 0, self.grid.height, self.grid.width)
+        at = self.grid.at(window)
         size = fitting(at.height, at.width) if coarser else (at.height, at.width)
         data, valid = self.read(at, size)
-        down, across = self.grid.spacing
-        spacing = (down * at.height / size[0], across * at.width / size[1])
-        found = Raster(data, list(self.bands), crs=self.grid.crs, bounds=self.grid.bounds(at), spacing=spacing)
+        place = {"crs": self.grid.crs, "bounds": self.grid.bounds(at), "spacing": self.grid.spacing_of(size, at)}
+        found = Raster(data, list(self.bands), **place)  # type: ignore[arg-type]
         fill(found, [~valid] * len(data))
         told = {"date": self.product.date, "tile": self.product.tile}
         found.tags.update({key: value for key, value in told.items() if value})

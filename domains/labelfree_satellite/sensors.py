@@ -198,13 +198,11 @@ def matched(channels: Sequence[str], bands: Sequence[Band | None], known: Sequen
     others = described(known, sensor_of(known))
     found = [_match(band, name, others, known) for band, name in zip(bands, channels, strict=True)]
     if once:
-        best = {at: min(fit for fit in found if fit and fit[0] == at)[1] for at in {fit[0] for fit in found if fit}}
-        taken: set[int] = set()
+        best: dict[int, tuple[tuple[int, float], int]] = {}  # of each known band how well the best channel fits, and which that is
         for number, fit in enumerate(found):
-            if fit and (fit[1] != best[fit[0]] or fit[0] in taken):
-                found[number] = None
-            elif fit:
-                taken.add(fit[0])
+            if fit:
+                best[fit[0]] = min(best.get(fit[0], (fit[1], number)), (fit[1], number))
+        found = [fit if fit and best[fit[0]][1] == number else None for number, fit in enumerate(found)]
     return tuple(fit[0] if fit else None for fit in found)
 
 

@@ -41,7 +41,7 @@ class Polygons:
         from rasterio.features import rasterize
         from rasterio.transform import Affine
 
-        at = window or Window(0, 0, grid.height, grid.width)
+        at = grid.at(window)
         frame, outlines = self._placed(grid.crs)
         where = {"out_shape": (at.height, at.width), "transform": Affine(*grid.transform) @ Affine.translation(at.left, at.top)}
         outside = IGNORE if self.fields.background is None else len(self.classes) - 1
@@ -52,7 +52,7 @@ class Polygons:
 
     def boxes(self, grid: Grid, window: Window | None = None) -> list[Box]:
         """The shapes that a window shows a part of, as boxes in its pixels, cut off at its edges."""
-        at = window or Window(0, 0, grid.height, grid.width)
+        at = grid.at(window)
         frame, _ = self._placed(grid.crs)
         found = []
         for (left, bottom, right, top), name in zip(frame.geometry.bounds.to_numpy(), frame[self.fields.label], strict=True):

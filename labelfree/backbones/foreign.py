@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from labelfree.backbones.build import build
@@ -24,20 +25,6 @@ def convert(file: Path, name: str, domain: Domain, out: Path | None = None) -> P
             raise DataError(f"{there}: exists already; name another file with --out.")
     wants = domain.foreign(name)
     backbone = build(wants.architecture, len(wants.channels), init=file, options=dict(wants.options))
-    card = WeightCard(
-        architecture=wants.architecture,
-        options=backbone.options,
-        channels=wants.channels,
-        unit=wants.unit,
-        scale=wants.scale,
-        offset=wants.offset,
-        mean=wants.mean,
-        std=wants.std,
-        size=wants.size,
-        domain=domain.name,
-        reader=dict(wants.reader),
-        arm=name,
-        objective=wants.objective,
-        licence=f"see {wants.source}",
-    )
-    return save(backbone, card, target)
+    told = {key: value for key, value in asdict(wants).items() if key != "source"}  # the words are the card's
+    own = {"options": backbone.options, "domain": domain.name, "arm": name, "licence": f"see {wants.source}"}
+    return save(backbone, WeightCard(**told | own), target)

@@ -34,7 +34,7 @@ def rows_of_folder(root: Path, domain: Domain, classes: bool = True) -> tuple[li
         raise DataError(f"{root}: holds no image that the {domain.name} domain reads.")
     parts = [path.relative_to(root).parts for path in files]
     plain = [Row("/".join(part), path) for part, path in zip(parts, files, strict=True)]
-    if not classes or _scenes(plain, domain):
+    if not classes or hold_scenes(plain, domain):
         return plain, False
     tops = {part[0].lower() for part in parts if len(part) > 1}
     if all(len(part) == 3 for part in parts) and len(tops) > 1 and tops <= SPLITS.keys():
@@ -52,7 +52,7 @@ def rows_of_folder(root: Path, domain: Domain, classes: bool = True) -> tuple[li
     return [Row("/".join(part), path, label=part[0]) for part, path in zip(parts, files, strict=True)], True
 
 
-def _scenes(rows: list[Row], domain: Domain) -> bool:
+def hold_scenes(rows: list[Row], domain: Domain) -> bool:
     """Whether most of a few images are read in windows."""
     few = rows[:: max(1, len(rows) // 8)]
     return 2 * sum(extent_of(domain)(row) is not None for row in few) > len(few)

@@ -68,11 +68,7 @@ def _sharing(here: Mapping[str, Place]) -> list[tuple[str, str]]:
         boxes = np.array([here[identity].bounds for identity in names])
         ends = np.searchsorted(boxes[:, 0], boxes[:, 2])  # those that begin before this one ends
         for i, end in enumerate(ends):
-            near = boxes[i + 1 : end]
-            width = np.minimum(boxes[i, 2], near[:, 2]) - near[:, 0]
-            height = np.minimum(boxes[i, 3], near[:, 3]) - np.maximum(boxes[i, 1], near[:, 1])
-            smaller = np.minimum(_area(boxes[i : i + 1]), _area(near))
-            common = np.clip(width, 0, None) * np.clip(height, 0, None)
+            common, smaller = _common(boxes[i], boxes[i + 1 : end])
             found += [(names[i], names[i + 1 + int(j)]) for j in np.flatnonzero(common >= SHARED * smaller)]
     return found
 
@@ -90,11 +86,7 @@ def overlapping(rows: Sequence[Row], others: Sequence[Row], places: Mapping[str,
         reach = np.max(b[:, 2] - b[:, 0])  # only boxes that begin this far to the left can reach
         first, last = np.searchsorted(b[:, 0], a[:, 0] - reach), np.searchsorted(b[:, 0], a[:, 2])
         for i, identity in enumerate(mine):
-            near = b[first[i] : last[i]]
-            width = np.minimum(a[i, 2], near[:, 2]) - np.maximum(a[i, 0], near[:, 0])
-            height = np.minimum(a[i, 3], near[:, 3]) - np.maximum(a[i, 1], near[:, 1])
-            shared = np.clip(width, 0, None) * np.clip(height, 0, None)
-            smaller = np.minimum(_area(a[i : i + 1]), _area(near))
+            shared, smaller = _common(a[i], b[first[i] : last[i]])
             if (shared > TOUCH * smaller).any():
                 found.add(identity)
     return found
@@ -140,6 +132,13 @@ def _degrees(place: Place) -> bool:
     """Longitude and latitude rather than metres: the name says so, or it is a geographic WKT."""
     name = place.crs.upper()
     return name in ("EPSG:4326", "OGC:CRS84", "EPSG:4269", "EPSG:4258") or name.startswith(("GEOGCS", "GEOGCRS", "GEODCRS"))
+
+
+def _common(box: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The area that a box (4,) shares with each of `others` (n, 4), and that of the smaller of the two, (n,) each."""
+    width = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])
+    height = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1])
+    return np.clip(width, 0, None) * np.clip(height, 0, None), np.minimum(_area(box[None]), _area(others))
 
 
 def _area(boxes: np.ndarray) -> np.ndarray:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from labelfree.data.cards import Card, effective_card
-from labelfree.data.folders import generated_root, rows_of_folder
+from labelfree.data.folders import generated_root, hold_scenes, rows_of_folder
 from labelfree.data.labels import Record, read_table
-from labelfree.domain import Domain, LabelFields, ReadsRemote, ReadsShapes, Row, Sample, extent_of
+from labelfree.domain import Domain, LabelFields, ReadsRemote, ReadsShapes, Row, Sample
 from labelfree.errors import DataError
 from labelfree.recipe import Data
 
@@ -163,7 +163,7 @@ def _from_folder(root: Path, name: str, domain: Domain, classes: bool) -> Manife
     rows, class_folders = rows_of_folder(root, domain, classes)
     made = _manifest(rows, root, name)
     if not class_folders:
-        scenes = classes and all("/" in row.id for row in rows) and any(extent_of(domain)(row) is not None for row in rows[:1])
+        scenes = classes and all("/" in row.id for row in rows) and hold_scenes(rows, domain)
         said = "Sub-folders hold scenes, so their names are not taken as classes; give a table of labels."
         return replace(made, notes=(*made.notes, said)) if scenes else made
     note = f"Folder names are taken as classes: {', '.join(made.classes)} (data.class_folders=false: they are none)."

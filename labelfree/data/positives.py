@@ -31,7 +31,8 @@ class Positives:
 
     def draw(self, entries: np.ndarray, seed: int) -> np.ndarray:
         """A partner of each entry, (B,), another one for another `seed`; the entry itself where it has none."""
-        first, count = self.first[entries], np.diff(self.first)[entries]
+        first = self.first[entries]
+        count = self.first[entries + 1] - first
         chosen = first + (np.random.default_rng(seed).random(len(entries)) * count).astype(np.int64)
         return np.where(count > 0, self.others[np.minimum(chosen, len(self.others) - 1)], entries)
 

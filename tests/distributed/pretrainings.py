@@ -6,9 +6,10 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from labelfree.errors import LabelfreeError
 from labelfree.objectives import Objective, Step, Views
@@ -16,7 +17,6 @@ from labelfree.objectives.distributed import everyone
 from labelfree.pretraining.fit import checkpoint_step, fit
 from labelfree.progress import Silent
 from labelfree.views import ViewPipeline
-from labelfree.views.base import Range
 from tests.distributed.cases import held, smooth
 from tests.pretraining.small import SmallJob, flatten, small_cnn, small_job
 from tests.pretraining.small import views as drawn_views
@@ -27,16 +27,7 @@ STEPS, HEAD_ONLY = 6, 2
 class Mirrored(ViewPipeline):
     """Every second view is the image in a mirror: nothing is drawn."""
 
-    def many(
-        self,
-        stored: Tensor,
-        n: int,
-        size: int,
-        crop_scale: Range,
-        generator: Generator,
-        overlap: float = 0.0,
-        partners: Tensor | None = None,
-    ) -> Tensor:
+    def many(self, stored: Tensor, n: int, *asked: Any, **more: Any) -> Tensor:
         x = self.normalise(self.physical(stored))
         return torch.cat([x.flip(-1) if number % 2 else x for number in range(n)])
 
