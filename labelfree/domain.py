@@ -39,6 +39,30 @@ class Place(NamedTuple):
     bounds: tuple[float, float, float, float]
 
 
+class Channel(str):
+    """A channel's name that knows what it shows, whoever passes it on.
+
+    `role`: what people of the field call it, such as red, nir or swir16, "" where nobody knows. `nm`: its wavelength, None where it has none.
+    """
+
+    __slots__ = ("nm", "role")
+    role: str
+    nm: float | None
+
+    def __new__(cls, name: str, role: str = "", nm: float | None = None) -> Channel:
+        made = super().__new__(cls, name)
+        made.role, made.nm = role, nm
+        return made
+
+    def __getnewargs__(self) -> tuple[str, str, float | None]:
+        return str(self), self.role, self.nm
+
+    @classmethod
+    def of(cls, name: str) -> Channel:
+        """The name, as one that knows nothing where it is a plain text."""
+        return name if isinstance(name, cls) else cls(name)
+
+
 class LabelFields(NamedTuple):
     """Fields of a vector file: the class, and the date (None: not asked).
 
@@ -78,8 +102,13 @@ class Row:
 
     @property
     def where(self) -> str | Path:
-        """What opens the image, and what errors call it: its address, else its file."""
+        """What opens the image: its address, else its file."""
         return self.remote or self.path
+
+    @property
+    def called(self) -> str:
+        """What sentences call it: a window by its id, which tells it from the others of its scene, anything else by what opens it."""
+        return self.id if self.window else str(self.where)
 
 
 @dataclass(frozen=True)
@@ -87,6 +116,7 @@ class Sample:
     """One image or volume as it is stored; `physical()` gives it in the unit named.
 
     `data`: (C, *spatial) in the stored dtype. `scale` and `offset`: one number a channel, physical = stored * scale + offset.
+    `measured`: (*spatial) bool, False where there is no measurement and `data` holds a filling; None where all of it is measured.
     `spacing`: size of a pixel along each spatial axis, in `spacing_unit`. `bounds`: (left, bottom, right, top) in `crs`.
     """
 
@@ -98,9 +128,14 @@ class Sample:
     spacing: tuple[float, ...] | None = None
     crs: str | None = None
     bounds: tuple[float, float, float, float] | None = None
-    nodata: float | None = None
+    measured: Tensor | None = None
     source: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> float:
+        """Share of the pixels that hold no measurement."""
+        return 0.0 if self.measured is None else 1.0 - float(self.measured.float().mean())
 
     def physical(self) -> Tensor:
         """The sample in physical units: (C, *spatial) float32."""
@@ -121,7 +156,8 @@ def to_physical(stored: Tensor, scale: Sequence[float], offset: Sequence[float])
 class Fingerprint:
     """What a data set looks like, measured on the pretraining pool alone (never on scored rows).
 
-    `mean`, `std`: one number a channel, in physical units. `smallest`, `largest`: spatial size.
+    `mean`, `std`, `low`, `high` (the smallest and the largest value): one number a channel, in physical units, of what was measured.
+    `smallest`, `largest`: spatial size.
     """
 
     count: int
@@ -136,6 +172,8 @@ class Fingerprint:
     std: tuple[float, ...]
     spacing: tuple[float, ...] | None = None
     digest: str = ""
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -158,7 +196,7 @@ class Domain(Protocol):
     def read(self, row: Row) -> Sample:
         """Decode one file, or the window of it that the row names, stored dtype kept. Raises `DataError` naming the file.
 
-        The tag `nodata_share` says how much of it holds no measurement.
+        What it returns depends on that file and the settings alone, never on what was read before.
         """
         ...
 
@@ -181,8 +219,11 @@ class Domain(Protocol):
         """
         ...
 
-    def render(self, x: Tensor, channels: Sequence[str], unit: str) -> Tensor | None:
-        """Physical (B, C, *spatial) to RGB (B, 3, *spatial), nominal range 0 to 1, not clamped: what an ImageNet network expects."""
+    def render(self, x: Tensor, channels: Sequence[str], unit: str, measured: Tensor | None = None) -> Tensor | None:
+        """Physical (B, C, *spatial) to RGB (B, 3, *spatial), nominal range 0 to 1, not clamped: what an ImageNet network expects.
+
+        `measured`: (B, *spatial) bool; where an image is stretched by its own statistics, these come from measured pixels.
+        """
         ...
 
     def augment(self, fingerprint: Fingerprint) -> Augmentation:

@@ -9,8 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from labelfree_satellite.gaps import Gaps
 from labelfree_satellite.grids import Grid
-from labelfree_satellite.reader import quiet_rasterio
+from labelfree_satellite.headers import quiet_rasterio
 
 MOST = max(16, 512 // (os.cpu_count() or 1))  # layers open in a thread: a scene's at least, and few enough for all threads together
 
@@ -25,11 +26,11 @@ class _Open(threading.local):
 _open = _Open()
 
 
-def opened_on(source: str, grid: Grid, categories: bool, coarser: float, zero_is_empty: bool) -> Any:
+def opened_on(source: str, grid: Grid, categories: bool, coarser: float, gaps: Gaps) -> Any:
     """A layer as if it had been written on `grid`, open for reading in this thread.
 
     `coarser`: how many pixels of the grid one that is wanted covers. Numbers that name `categories` take the nearest pixel, others are
-    interpolated, or averaged where the layer is finer. `zero_is_empty`: 0 is no measurement where the file does not say what is.
+    interpolated, or averaged where the layer is finer. `gaps`: what is no measurement besides what the file says.
     """
     rasterio = quiet_rasterio()
     from rasterio.enums import Resampling
@@ -37,7 +38,7 @@ def opened_on(source: str, grid: Grid, categories: bool, coarser: float, zero_is
     from rasterio.vrt import WarpedVRT
 
     wanted = Affine(*grid.transform)
-    key = (source, _changed(source), grid, categories, zero_is_empty, coarser)
+    key = (source, _changed(source), grid, categories, gaps, coarser)
     if key in _open.layers:
         _open.layers.move_to_end(key)
         return _open.layers[key][0]
@@ -45,7 +46,7 @@ def opened_on(source: str, grid: Grid, categories: bool, coarser: float, zero_is
         file = stack.enter_context(rasterio.open(source))
         finer = abs(wanted.a) * coarser > 1.5 * abs(file.transform.a)
         how = Resampling.nearest if categories else Resampling.average if finer else Resampling.bilinear
-        nodata = file.nodata if file.nodata is not None else (0 if zero_is_empty else None)
+        nodata = gaps.of_layer(file.nodata, file.dtypes[0])
         place = {"crs": grid.crs, "transform": wanted, "height": grid.height, "width": grid.width}
         layer = stack.enter_context(WarpedVRT(file, **place, resampling=how, src_nodata=nodata, nodata=nodata))
         _open.layers[key] = layer, stack.pop_all()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from labelfree.domain import Place
-from labelfree_satellite.reader import quiet_rasterio
+from labelfree_satellite.headers import quiet_rasterio
 
 EARTH = 6_371_008.8  # metres, mean radius
 LONLAT = "EPSG:4326"

@@ -1,35 +1,34 @@
-"""Files to samples: GeoTIFF of any band count and dtype through rasterio, 8-bit pictures through Pillow. The stored dtype is kept."""
+"""Files to rasters: GeoTIFF of any band count and dtype through rasterio, 8-bit pictures through Pillow. The stored dtype is kept."""
 
 from __future__ import annotations
 
-import re
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from labelfree.domain import Window
 from labelfree.errors import DataError
+from labelfree_satellite.alpha import opaque_number
+from labelfree_satellite.gaps import Gaps
 from labelfree_satellite.grids import Grid, fitting
+from labelfree_satellite.headers import grid_in, opened_pages, picture_grid, unreachable
+from labelfree_satellite.pictures import SUFFIXES as PICTURES
+from labelfree_satellite.pictures import placed_beside, read_picture, sixteen_bit
 from labelfree_satellite.quality import quality
 
-PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 SUFFIXES = PICTURES | {".tif", ".tiff", ".jp2", ".img", ".vrt"}
 ALPHA = "alpha"
-ADDRESS = re.compile(r"(?:https?|ftp|s3|gs|az|oss)://|/vsi\w+/")  # as rasterio and GDAL write them
-ELSEWHERE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_HTTP_TIMEOUT": 60, "GDAL_HTTP_MAX_RETRY": 3, "GDAL_HTTP_RETRY_DELAY": 1}
-T = TypeVar("T")
 
 
 @dataclass
 class Raster:
     """What a file holds. `data`: (C, H, W) in its stored dtype. `names`: one a band, None where the file does not say.
 
+    `outside`: (H, W) bool, what masks, transparency and clouds take out, None: nothing. `nodata`: the number that stands for no measurement,
+    one a band, None where the file declares none; `missing`: (C, H, W) bool, where bands hold it, None: nowhere.
     `scale`, `offset`: the file's own, None where it has none. `spacing`: pixel size down and across, in the unit of the CRS.
     """
 
@@ -42,11 +41,25 @@ class Raster:
     crs: str | None = None
     bounds: tuple[float, float, float, float] | None = None
     spacing: tuple[float, float] | None = None
-    nodata: float | None = None
+    outside: np.ndarray | None = None
+    missing: np.ndarray | None = None
+    nodata: tuple[float | None, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
 
 
-def open_raster(path: Path | str, window: Window | None = None, coarser: bool = True) -> Raster:
+@dataclass(frozen=True)
+class Told:
+    """What recipe and card tell of files: `names` of all bands in stored order ("-": left out), None where they say nothing; `gaps`."""
+
+    names: tuple[str, ...] | None = None
+    gaps: Gaps = Gaps()
+
+    def name(self, band: int, count: int) -> str | None:
+        """The name of one of `count` bands; None where these are not those that were named."""
+        return self.names[band] if self.names is not None and len(self.names) == count and self.names[band] != "-" else None
+
+
+def open_raster(path: Path | str, window: Window | None = None, coarser: bool = True, told: Told = Told()) -> Raster:
     """Decode one file, or a window of it; a text is an address elsewhere. A raster larger than `WHOLE` may be read `coarser`.
 
     Raises `DataError` naming it when it is missing, broken, truncated or complex.
@@ -54,8 +67,8 @@ def open_raster(path: Path | str, window: Window | None = None, coarser: bool = 
     if isinstance(path, Path) and not path.is_file():
         raise DataError(f"{path}: there is no such file; correct the path in the table, or data.root.")
     try:
-        plain = isinstance(path, Path) and window is None and path.suffix.lower() in PICTURES and not _sixteen_bit(path)
-        raster = _picture(path) if isinstance(path, Path) and plain else _rasterio(path, window, coarser)
+        plain = isinstance(path, Path) and window is None and path.suffix.lower() in PICTURES and not sixteen_bit(path)
+        raster = _picture(path) if isinstance(path, Path) and plain else _rasterio(path, window, coarser, told)
     except DataError:
         raise
     except ImportError as error:
@@ -63,93 +76,95 @@ def open_raster(path: Path | str, window: Window | None = None, coarser: bool = 
     except Exception as error:  # decoders raise whatever they like at broken bytes
         reason = str(error.__cause__ or error).splitlines()[0] if str(error) else type(error).__name__
         if isinstance(path, str):
-            raise DataError(_unreachable(path, reason)) from error
+            raise DataError(unreachable(path, reason)) from error
         raise DataError(f"{path}: is truncated or broken ({reason}); fetch it again, or set data.on_error=skip.") from error
     if np.iscomplexobj(raster.data):
-        raise DataError(f"{path}: holds complex numbers; save amplitude (and phase) as bands of their own and read those.")
+        seen = f"holds complex numbers ({raster.data.dtype}), as single-look radar does; real ones are read"
+        raise DataError(f"{path}: {seen}. Save amplitude or intensity (and phase) as bands of their own.")
     if 0 in raster.data.shape:
         raise DataError(f"{path}: has no pixels; remove it, or set data.on_error=skip.")
     return raster
 
 
-def _sixteen_bit(path: Path) -> bool:
-    """Pillow narrows 16-bit colour PNGs to 8 bit without a word; the header tells them."""
-    with path.open("rb") as file:
-        head = file.read(25)
-    return head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) == 25 and head[24] == 16
-
-
 def _picture(path: Path) -> Raster:
-    """An 8-bit picture: palettes become colours, transparency is left out, CMYK becomes RGB."""
+    """An 8-bit picture, where transparency hides it, and its place if a file beside it tells."""
     from PIL import Image
 
     try:
-        opened = Image.open(path)
+        data, names, clear = read_picture(path)
     except Image.DecompressionBombError:  # an orthophoto may well be this large
         return _rasterio(path)
-    with opened as image:
-        gray = image.mode in ("1", "L", "LA") or (image.mode == "P" and _gray_palette(image))
-        pixels = np.array(image.convert("L" if gray else "RGB"))
-    names: list[str | None] = ["gray"] if gray else ["red", "green", "blue"]
-    return Raster(np.ascontiguousarray(pixels[None] if gray else pixels.transpose(2, 0, 1)), names, picture=True)
+    raster = Raster(data, names, picture=True, outside=clear, nodata=(None,) * len(data))
+    if placed_beside(path) and (grid := picture_grid(path)) is not None:
+        _place(raster, grid, "")
+    return raster
 
 
-def _gray_palette(image: Any) -> bool:
-    colours = np.array(image.getpalette("RGB")).reshape(-1, 3)
-    return bool((colours == colours[:, :1]).all())
-
-
-@cache
-def quiet_rasterio() -> Any:
-    """rasterio, without its warning at each file that has no coordinates. Imported on first use."""
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning
-
-    warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
-    return rasterio
-
-
-@contextmanager
-def _opened(path: Path | str) -> Iterator[Any]:
-    """The file, open; one elsewhere with patience, and without a look at what else lies there."""
-    rasterio = quiet_rasterio()
-    with rasterio.Env(**(ELSEWHERE if isinstance(path, str) else {})), rasterio.open(path) as file:
-        yield file
-
-
-def _rasterio(path: Path | str, window: Window | None = None, coarser: bool = False) -> Raster:
+def _rasterio(path: Path | str, window: Window | None = None, coarser: bool = False, told: Told = Told()) -> Raster:
     from rasterio.enums import Resampling
 
-    with _opened(path) as file:
+    with opened_pages(path) as pages:
+        file = pages[0]
         part = None if window is None else ((window.top, window.top + window.height), (window.left, window.left + window.width))
         palette = file.colormap(1) if file.count == 1 and file.colorinterp[0].name == "palette" else None
         picture = Path(path).suffix.lower() in PICTURES  # tiles are cut of those: they have no cheap windows
         shown = (file.height, file.width) if window is None else (window.height, window.width)
         size = fitting(*shown) if coarser and window is None and not picture else shown
-        how = Resampling.nearest if palette is not None else Resampling.average
-        data = file.read(window=part, out_shape=(file.count, *size), resampling=how)
+        nodata = tuple(value for page in pages for value in page.nodatavals)
+        how = Resampling.nearest if palette is not None or told.gaps.values else Resampling.average  # no mean of gaps and ground
+        data = np.concatenate([page.read(window=part, out_shape=(page.count, *size), resampling=how) for page in pages])
+        outside = _masked(file, part, size)
         if palette is not None:
-            table = np.array([palette.get(index, (0, 0, 0, 255))[:3] for index in range(256)], dtype=np.uint8)
-            return _placed(
-                file, Raster(np.ascontiguousarray(table[data[0]].transpose(2, 0, 1)), ["red", "green", "blue"], picture=True), window
-            )
-        picture = picture or data.dtype == np.uint8
-        outside = _outside(file, part, size)
-        raster = Raster(data, _names(file, data, picture), picture, units=tuple(unit or "" for unit in file.units))
-        for number, name in enumerate(raster.names):
-            if name == ALPHA:
-                outside |= data[number] == 0
-            elif clouds := quality(name or ""):  # a layer of codes, exported as a band: never averaged
-                outside |= clouds(file.read(number + 1, window=part, out_shape=size, resampling=Resampling.nearest))
-                raster.names[number] = ALPHA
-        if any(scale != 1 for scale in file.scales) or any(file.offsets):
-            raster.scale, raster.offset = tuple(file.scales), tuple(file.offsets)
-        fill(raster, [missing | outside for missing in _unmeasured(raster, file.nodatavals)])
-        return _placed(file, raster, window)
+            raster = _coloured(data[0], palette, told.gaps.declared(nodata[0]), outside)
+        else:
+            raster = Raster(data, _names(pages, picture or data.dtype == np.uint8), picture or data.dtype == np.uint8, nodata=nodata)
+            raster.units = tuple(unit or "" for page in pages for unit in page.units)
+            if len(pages) == 1:
+                outside |= _by_bands(raster, file, path, told, lambda band: file.read(band, window=part, out_shape=size))
+            raster.outside = outside if outside.any() else None
+            raster.missing = told.gaps.missing(data, nodata)
+        scales, offsets = ([value for page in pages for value in getattr(page, name)] for name in ("scales", "offsets"))
+        if palette is None and (any(scale != 1 for scale in scales) or any(offsets)):
+            raster.scale, raster.offset = tuple(scales), tuple(offsets)
+        if (grid := grid_in(file)) is not None:
+            _place(raster, grid, file.crs.linear_units if file.crs.is_projected else "degree", window)
+        return raster
 
 
-def _outside(file: Any, part: Any, size: tuple[int, int]) -> np.ndarray:
-    """(h, w) bool: pixels that a mask inside the file (or a .msk beside it) takes out. Alpha is believed by its numbers alone."""
+def _coloured(indices: np.ndarray, palette: dict[int, tuple[int, ...]], nodata: Sequence[float], outside: np.ndarray) -> Raster:
+    """A raster of numbers that stand for colours, as colours; (H, W) to (3, H, W). A colour without opacity is no measurement."""
+    table = np.zeros((max(max(palette), int(indices.max())) + 1, 4), dtype=np.uint8)
+    table[list(palette)] = list(palette.values())
+    found = table[indices]
+    hidden = outside | np.isin(indices, nodata) | (found[..., 3] == 0)
+    colours = np.ascontiguousarray(found[..., :3].transpose(2, 0, 1))
+    return Raster(colours, ["red", "green", "blue"], True, outside=hidden if hidden.any() else None, nodata=(None,) * 3)
+
+
+def _by_bands(raster: Raster, file: Any, path: Path | str, told: Told, read: Any) -> np.ndarray:
+    """(H, W) bool: what bands take out that are masks themselves, alpha and layers of codes; they are named `ALPHA` from here on."""
+    outside = np.zeros(raster.data.shape[1:], dtype=bool)
+    count = len(raster.names)
+    for number, colour in enumerate(file.colorinterp):
+        name, given = raster.names[number], told.name(number, count)
+        sure = ALPHA in ((file.descriptions[number] or "").strip().lower(), given)
+        if colour.name == ALPHA and name == ALPHA and given not in (None, ALPHA):
+            raster.names[number] = given  # its owner says that it is a band, so 0 in it hides nothing
+        elif ALPHA in (name, given):
+            opaque = opaque_number(path, number + 1)
+            if opaque is None and not sure:
+                raster.names[number] = None
+                continue
+            outside |= raster.data[number] < (opaque or raster.data[number].max()) / 2
+            raster.names[number] = ALPHA
+        elif clouds := quality(name or given or ""):  # never averaged: codes are no amounts
+            outside |= clouds(read(number + 1))
+            raster.names[number] = ALPHA
+    return outside
+
+
+def _masked(file: Any, part: Any, size: tuple[int, int]) -> np.ndarray:
+    """(h, w) bool: pixels that a mask inside the file (or a .msk beside it) takes out. Alpha is another matter: see `alpha`."""
     from rasterio.enums import MaskFlags
 
     flags = set(file.mask_flag_enums[0])
@@ -158,94 +173,31 @@ def _outside(file: Any, part: Any, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(file.dataset_mask(window=part, out_shape=size)) == 0
 
 
-def measured(path: Path, window: Window) -> float:
-    """Share of a window that holds measurements."""
-    return 1 - float(open_raster(path, window).tags.get("nodata_share", 0))
-
-
-def _names(file: Any, data: np.ndarray, picture: bool) -> list[str | None]:
-    """Band descriptions first, then colour tags.
-
-    A gray tag on the first of many bands is only TIFF's default. GDAL tags the fourth of four byte bands as alpha
-    unasked, so alpha is believed where it is a mask: near infrared is not.
-    """
+def _names(pages: Sequence[Any], picture: bool) -> list[str | None]:
+    """Band descriptions first, then colour tags. A gray tag on the first of many bands is only TIFF's default."""
     names: list[str | None] = []
-    for band, description, colour in zip(data, file.descriptions, file.colorinterp, strict=True):
-        if description:
-            names.append(description)
-        elif colour.name == ALPHA:
-            names.append(ALPHA if np.isin(band, (0, np.iinfo(band.dtype).max if band.dtype.kind in "ui" else 1)).all() else None)
-        elif colour.name in ("red", "green", "blue", "nir", "coastal", "pan", "rededge"):
-            names.append(colour.name)
-        else:
-            names.append("gray" if picture and file.count == 1 else None)
+    count = sum(page.count for page in pages)
+    for page in pages:
+        for description, colour in zip(page.descriptions, page.colorinterp, strict=True):
+            if description:
+                names.append(description)
+            elif colour.name in (ALPHA, "red", "green", "blue", "nir", "coastal", "pan", "rededge"):
+                names.append(colour.name)
+            else:
+                names.append("gray" if picture and count == 1 else None)
     known = [name for name in names if name]
     return names if len(set(known)) == len(known) else [None] * len(names)
 
 
-def _placed(file: Any, raster: Raster, window: Window | None = None) -> Raster:
-    """Coordinates and tags of an open file, or of a window of it."""
-    if (grid := _grid(file)) is not None:
-        height, width = raster.data.shape[1:]
-        raster.crs, raster.bounds, raster.spacing = grid.crs, grid.bounds(window), grid.spacing_of((height, width), window)
-        raster.tags["spacing_unit"] = file.crs.linear_units if file.crs.is_projected else "degree"
-    raster.nodata = file.nodata
-    return raster
-
-
-def _grid(file: Any) -> Grid | None:
-    """Where an open file's pixels lie; None without coordinates."""
-    if file.crs is None or file.transform.is_identity:
-        return None
-    return Grid(file.crs.to_string(), tuple(file.transform)[:6], file.height, file.width)
-
-
-def grid_of(path: Path | str) -> Grid | None:
-    """Where a raster's pixels lie, as its header tells; None without coordinates, and for what rasterio does not open."""
-    return _header(path, _grid)
-
-
-def size_of(path: Path | str) -> tuple[int, int] | None:
-    """(height, width) that a raster's header tells; None for what rasterio does not open."""
-    return _header(path, lambda file: (file.height, file.width))
-
-
-def _header(path: Path | str, tell: Callable[[Any], T]) -> T | None:
-    try:
-        with _opened(path) as file:
-            return tell(file)
-    except Exception as error:  # what is wrong with a file is said when it is read; an address may answer next time, so say it now
-        if isinstance(path, str):
-            raise DataError(_unreachable(path, (str(error).splitlines() or [type(error).__name__])[0])) from error
-        return None
-
-
-def _unreachable(address: str, reason: str) -> str:
-    return f"{address}: cannot be read ({reason}); check address, network and credentials, or set data.on_error=skip."
-
-
-def _unmeasured(raster: Raster, nodata: Sequence[float | None]) -> list[np.ndarray]:
-    """(H, W) bool a band: pixels that are not finite or hold the file's nodata value."""
-    found = []
-    for band, value in zip(raster.data, nodata, strict=True):
-        missing = ~np.isfinite(band) if band.dtype.kind == "f" else np.zeros(band.shape, dtype=bool)
-        found.append(missing | (band == value) if value is not None and np.isfinite(value) else missing)
-    return found
-
-
-def fill(raster: Raster, unmeasured: Sequence[np.ndarray]) -> None:
-    """Pixels without a measurement take their band's median, so that -9999 or NaN never reach a mean or a loss; their share is noted."""
-    empty = 0
-    for band, missing in zip(raster.data, unmeasured, strict=True):
-        if missing.any():
-            band[missing] = np.median(band[~missing]) if not missing.all() else 0
-            empty += int(missing.sum())
-    if empty:
-        raster.tags["nodata_share"] = f"{empty / raster.data.size:.6f}"
+def _place(raster: Raster, grid: Grid, unit: str, window: Window | None = None) -> None:
+    """Coordinates of a raster that was read from a grid, or from a window of it."""
+    height, width = raster.data.shape[1:]
+    raster.crs, raster.bounds, raster.spacing = grid.crs, grid.bounds(window), grid.spacing_of((height, width), window)
+    raster.tags["spacing_unit"] = unit
 
 
 def selected(
-    path: Path | str, raster: Raster, wanted: Sequence[str] | None, names: Sequence[str | None]
+    path: str, raster: Raster, wanted: Sequence[str] | None, names: Sequence[str | None]
 ) -> tuple[list[int], tuple[str, ...]]:
     """Which bands to take and what they are called: (positions, names).
 
@@ -262,7 +214,7 @@ def selected(
         if absent:
             held = ", ".join(name or f"band_{index + 1}" for index, name in enumerate(names))
             raise DataError(f"{path}: no band {', '.join(absent)}; it holds {held}; correct data.bands or remove the file.")
-        return [names.index(name) for name in wanted if name != "-"], tuple(name for name in wanted if name != "-")
+        return _without_masks([names.index(name) for name in wanted if name != "-"], [name for name in wanted if name != "-"])
     count = len(names)
     if count == len(wanted) + 1 and names[-1] == ALPHA:
         count -= 1
@@ -270,4 +222,10 @@ def selected(
         given = f"{count} bands, data.bands (or the card) names {len(wanted)}"
         raise DataError(f"{path}: {given}; use data.bands to name what the file holds, `-` for a band to leave out.")
     kept = [index for index in range(count) if wanted[index] != "-"]
-    return kept, tuple(wanted[index] for index in kept)
+    return _without_masks(kept, [wanted[index] for index in kept])
+
+
+def _without_masks(kept: Sequence[int], names: Sequence[str]) -> tuple[list[int], tuple[str, ...]]:
+    """A band that its owner names alpha is a mask and no channel."""
+    both = [(index, name) for index, name in zip(kept, names, strict=True) if name != ALPHA]
+    return [index for index, _ in both], tuple(name for _, name in both)

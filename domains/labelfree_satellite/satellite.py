@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from labelfree.domain import Default, Defaults, Fingerprint, ForeignWeights, LabelFields, Place, Row, Sample, Shown
+from labelfree.domain import Channel, Default, Defaults, Fingerprint, ForeignWeights, LabelFields, Place, Row, Sample, Shown, Window
 from labelfree.errors import DataError, RecipeError
 from labelfree_satellite.sensors import (
     SENSORS,
@@ -22,6 +23,7 @@ from labelfree_satellite.sensors import (
     matched,
     rescaled,
     rgb_positions,
+    sensor_of,
 )
 
 if TYPE_CHECKING:
@@ -30,11 +32,12 @@ if TYPE_CHECKING:
 
     from labelfree.views import Augmentation
     from labelfree_satellite.polygons import Footprint
-    from labelfree_satellite.reader import Raster
+    from labelfree_satellite.gaps import Gaps
+    from labelfree_satellite.reader import Raster, Told
     from labelfree_satellite.scenes import Scene
 
 SMALL_FILE = 2**20  # bytes; no file so small is worth a look at its size
-READER = 2  # raise it when `read` returns something else for the same file: pools are made anew
+READER = 3  # raise it when `read` returns something else for the same file: pools are made anew
 
 
 class Satellite:
@@ -43,6 +46,7 @@ class Satellite:
     Args: `bands`: names in stored order, where the files do not say, `-` for one to leave out. `sensor`: a name of `sensors.SENSORS`.
     `resolution`: of the grid on which products in several files are read, in the unit of their coordinates; default the finest layer's.
     `unit`: what the stored numbers are, such as "reflectance × 10000"; it goes before the scale of file and sensor.
+    `nodata`: numbers that stand for no measurement, besides what files declare; "none": no number does, whatever they declare.
     Units of what is read: "reflectance" (thermal bands kelvin), "display" (8-bit pictures over 255, 16-bit ones over 65535),
     "stored" where nobody knows.
     """
@@ -51,11 +55,15 @@ class Satellite:
     positives = ("date", "neighbour")
 
     def __init__(
-        self, bands: Sequence[str] | None = None, sensor: str | None = None, unit: str | None = None, resolution: float | None = None
+        self,
+        bands: Sequence[str] | None = None,
+        sensor: str | None = None,
+        unit: str | None = None,
+        resolution: float | None = None,
+        nodata: float | Sequence[float] | str | None = None,
     ) -> None:
         self.unit = _unit(unit) if unit else None
         self.resolution = resolution
-        self.products: set[str] = set()  # sensors of the products that were opened
         self.sensor = find_sensor(sensor) if sensor else None
         if self.sensor and self.unit:
             self.sensor = rescaled(self.sensor, self.unit[1], 0.0)
@@ -63,6 +71,15 @@ class Satellite:
         named = [band for band in self.bands or () if band != "-"]
         if len(set(named)) < len(named):
             raise RecipeError(f"data.bands: a name stands twice in {', '.join(named)}.")
+        self.nodata = _nodata(nodata)
+
+    @cached_property
+    def gaps(self) -> Gaps:
+        """What stands for no measurement."""
+        from labelfree_satellite.gaps import Gaps
+
+        zero = self.sensor is not None and self.sensor.unit == "reflectance"
+        return Gaps(believed=False) if self.nodata == "none" else Gaps(self.nodata, zero=zero)
 
     def settings(self) -> Mapping[str, Any]:
         return {
@@ -71,6 +88,7 @@ class Satellite:
             "sensor": self.sensor.name if self.sensor else None,
             "unit": list(self.unit) if self.unit else None,
             "resolution": self.resolution,
+            "nodata": self.nodata,
             "reader": READER,
         }
 
@@ -92,13 +110,14 @@ class Satellite:
         return sorted(found)
 
     def remote(self, text: str) -> bool:
-        from labelfree_satellite.reader import ADDRESS
+        from labelfree_satellite.headers import ADDRESS
 
         return ADDRESS.match(text) is not None
 
     def extent(self, row: Row) -> tuple[int, int] | None:
         from labelfree_satellite.grids import WHOLE
-        from labelfree_satellite.reader import PICTURES, size_of
+        from labelfree_satellite.headers import size_of
+        from labelfree_satellite.reader import PICTURES
 
         if _holds_files(row):
             grid = self._scene(row.path).grid
@@ -115,26 +134,35 @@ class Satellite:
         import numpy as np
         import torch
 
+        from labelfree.data.measured import fill
+        from labelfree_satellite.gaps import measured, require_declared
+        from labelfree_satellite.plausible import require_plausible
         from labelfree_satellite.reader import selected
 
         raster, sensor = self._raster(row)
         names = [canonical(name, sensor) if name else None for name in raster.names]
-        kept, channels = selected(row.where, raster, self.bands, names)
-        if len(self.products) > 1 and len(self._meant(channels)) > 1:
-            sensors = ", ".join(sorted(self.products))
-            raise DataError(f"{row.where}: the scenes are of {sensors}, which mean different bands by the same names; keep those of one.")
+        kept, channels = selected(row.called, raster, self.bands, names)
+        bands = described(channels, sensor)
         scale, offset, unit = self._scale(raster, kept, channels, sensor)
-        data = raster.data if kept == list(range(len(raster.data))) else np.ascontiguousarray(raster.data[kept])
+        every = kept == list(range(len(raster.data)))
+        data = raster.data if every else np.ascontiguousarray(raster.data[kept])
+        nodata = [raster.nodata[index] for index in kept]
+        beyond = None if raster.picture else self.gaps.outside(data, nodata)
+        there = measured(None if raster.missing is None else raster.missing[kept], (raster.outside, beyond), raster.picture)
+        if there is not None:
+            fill(data, there)
+        require_declared(row.called, data, self.gaps)
+        require_plausible(row.called, data, there, scale, offset, unit, bands)
         return Sample(
             data=torch.from_numpy(data),
-            channels=channels,
+            channels=tuple(_channel(name, band) for name, band in zip(channels, bands, strict=True)),
             scale=scale,
             offset=offset,
             unit=unit,
             spacing=raster.spacing,
             crs=raster.crs,
             bounds=raster.bounds,
-            nodata=raster.nodata,
+            measured=None if there is None else torch.from_numpy(there),
             source=row.id,
             tags=raster.tags,
         )
@@ -171,32 +199,40 @@ class Satellite:
 
     def _footprint(self, row: Row) -> Footprint | None:
         """Where an image lies; None without coordinates."""
+        from labelfree_satellite.headers import grid_of
         from labelfree_satellite.polygons import Footprint
-        from labelfree_satellite.reader import grid_of, measured
 
         if _holds_files(row):
             scene = self._scene(row.path)
             return Footprint(row, scene.grid, self._date(row), scene.measured)
         grid = grid_of(row.path)
-        return None if grid is None else Footprint(row, grid, self._date(row), partial(measured, row.path))
+        return None if grid is None else Footprint(row, grid, self._date(row), partial(self._measured, row))
+
+    def _measured(self, row: Row, window: Window) -> float:
+        """Share of a window that holds measurements."""
+        return 1 - self.read(replace(row, window=window)).empty
 
     def _raster(self, row: Row) -> tuple[Raster, Sensor | None]:
         """What the row names, and the sensor whose scale holds: a product's own, whose metadata know of its offset, else the recipe's."""
         from labelfree_satellite.reader import open_raster
 
         if not _holds_files(row):
-            return open_raster(row.where, row.window, coarser=not _dense(row)), self.sensor
+            return open_raster(row.where, row.window, coarser=not _dense(row), told=self._told()), self.sensor
         scene = self._scene(row.path)
         own = find_sensor(scene.product.sensor) if scene.product.sensor else None
         return scene.raster(row.window, coarser=not _dense(row)), own or self.sensor
 
+    def _told(self) -> Told:
+        """What is known of files before they are opened: `bands`, else a sensor's where a file has as many."""
+        from labelfree_satellite.reader import Told
+
+        names = self.bands or (tuple(band.name for band in self.sensor.bands) if self.sensor else None)
+        return Told(names, self.gaps)
+
     def _scene(self, path: Path) -> Scene:
         from labelfree_satellite.scenes import open_scene
 
-        scene = open_scene(path, self.resolution)
-        if scene.product.sensor:
-            self.products.add(scene.product.sensor)
-        return scene
+        return open_scene(path, self.resolution, self.gaps)
 
     def _scale(
         self, raster: Raster, kept: list[int], channels: tuple[str, ...], sensor: Sensor | None
@@ -225,28 +261,20 @@ class Satellite:
         return (1.0,) * n, (0.0,) * n, "stored"
 
     def known(self, channels: Sequence[str]) -> tuple[Band | None, ...]:
-        """What is known of each channel, by name and the sensor (the recipe's, else that of the products); None where nothing is."""
-        return described(channels, self.sensor or self._of_products(channels))
-
-    def _of_products(self, channels: Sequence[str]) -> Sensor | None:
-        """The sensor of the products, where all of them mean the same bands by these names: offsets may differ."""
-        return find_sensor(min(self.products)) if len(self._meant(channels)) == 1 else None
-
-    def _meant(self, channels: Sequence[str]) -> set[tuple[float | None, ...]]:
-        """The wavelengths that the sensors of the products mean by these names, as many times as they differ."""
-        sensors = [find_sensor(name) for name in tuple(self.products)]
-        return {tuple((band.nm if (band := sensor.band(name)) else None) for name in channels) for sensor in sensors}
+        """What is known of each channel: what it says of itself, else what its name tells with the recipe's sensor; None where nothing is."""
+        return tuple(band or named for band, named in zip(map(_band, channels), described(channels, self.sensor), strict=True))
 
     def rgb(self, channels: Sequence[str]) -> tuple[int, int, int] | None:
         return rgb_positions(self.known(channels))
 
     def matches(self, channels: Sequence[str], known: Sequence[str], once: bool = False) -> tuple[int | None, ...]:
-        return matched(channels, self.known(channels), known, once)
+        others = [_band(name) or band for name, band in zip(known, described(known, sensor_of(known)), strict=True)]
+        return matched(channels, self.known(channels), known, others, once)
 
-    def render(self, x: Tensor, channels: Sequence[str], unit: str) -> Tensor | None:
+    def render(self, x: Tensor, channels: Sequence[str], unit: str, measured: Tensor | None = None) -> Tensor | None:
         from labelfree_satellite.rendering import render
 
-        return render(x, channels, self.rgb(channels), unit)
+        return render(x, channels, self.rgb(channels), unit, measured)
 
     def derived(self, x: Tensor, channels: Sequence[str], unit: str) -> Tensor:
         import torch
@@ -262,7 +290,7 @@ class Satellite:
         from labelfree_satellite.rendering import preview, two_sided
 
         if index is None:
-            return preview(sample.physical(), self.rgb(sample.channels))
+            return preview(sample.physical(), self.rgb(sample.channels), sample.measured)
         pairs = available(self.known(sample.channels))
         if index not in pairs:
             raise RecipeError(f"{index}: these bands ({', '.join(sample.channels)}) allow {', '.join(pairs) or 'no index'}.")
@@ -329,6 +357,29 @@ def _holds_files(row: Row) -> bool:
 def _dense(row: Row) -> bool:
     """Whether masks or boxes fit an image pixel by pixel: then it is never read coarser."""
     return row.mask is not None or row.boxes is not None
+
+
+def _channel(name: str, band: Band | None) -> Channel:
+    """A name that carries what is known of its band."""
+    return Channel(name) if band is None else Channel(name, band.common, band.nm)
+
+
+def _band(channel: str) -> Band | None:
+    """What a channel says of itself."""
+    if not isinstance(channel, Channel) or channel.nm is None:
+        return None
+    return Band(channel, channel.role, channel.nm, float("nan"), 1.0)
+
+
+def _nodata(given: float | Sequence[float] | str | None) -> tuple[float, ...] | Literal["none"]:
+    """`data.nodata`: a number, several, or none."""
+    if given is None:
+        return ()
+    if isinstance(given, str):
+        if given.strip().lower() != "none":
+            raise RecipeError(f"data.nodata: {given!r} is neither a number, nor several as [0, -9999], nor none.")
+        return "none"
+    return (float(given),) if isinstance(given, int | float) else tuple(map(float, given))
 
 
 def _unit(text: str) -> tuple[str, float]:

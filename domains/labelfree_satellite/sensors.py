@@ -190,12 +190,13 @@ SAME = 0.05  # of a band's wavelength: two sensors' bands of one name
 NEAR = 0.1  # of a band's wavelength: coastal aerosol to blue and red edge to red, but not near infrared to red
 
 
-def matched(channels: Sequence[str], bands: Sequence[Band | None], known: Sequence[str], once: bool = False) -> tuple[int | None, ...]:
-    """Of each of `channels` (their `bands`) the position among those that weights `known`: by name, else colour, else wavelength.
+def matched(
+    channels: Sequence[str], bands: Sequence[Band | None], known: Sequence[str], others: Sequence[Band | None], once: bool = False
+) -> tuple[int | None, ...]:
+    """Of each of `channels` (their `bands`) the position among `known` ones (`others`): by name, else colour, else wavelength.
 
     `once`: each known band is given to the channel that fits it best alone.
     """
-    others = described(known, sensor_of(known))
     found = [_match(band, name, others, known) for band, name in zip(bands, channels, strict=True)]
     if once:
         best: dict[int, tuple[tuple[int, float], int]] = {}  # of each known band how well the best channel fits, and which that is

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from labelfree.backbones.base import Backbone
 from labelfree.backbones.imagenet import RGB, imagenet_state, load_fitted, stem_key
+from labelfree.domain import Channel
 from labelfree.errors import DataError, RecipeError
 
 TRANSFORMERS = ("vit_", "deit", "eva")
@@ -54,7 +55,9 @@ def _known_channels(path: Path, wide: int) -> tuple[str, ...] | None:
     """What the `wide` channels of a weight file are: its card says so; three are taken for colours."""
     card = path.with_suffix(".json")
     if card.is_file():
-        return tuple(json.loads(card.read_text(encoding="utf-8"))["channels"])
+        told = json.loads(card.read_text(encoding="utf-8"))
+        count = len(told["channels"])
+        return tuple(map(Channel, told["channels"], told.get("roles") or [""] * count, told.get("nm") or [None] * count))
     return RGB if wide == len(RGB) else None
 
 

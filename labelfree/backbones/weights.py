@@ -13,7 +13,8 @@ from torch import Tensor
 
 from labelfree.backbones.base import Backbone
 from labelfree.backbones.build import build
-from labelfree.domain import Sample
+from labelfree.data.scales import same_scale
+from labelfree.domain import Channel, Sample
 from labelfree.errors import DataError
 from labelfree.training.files import call_with, read_json, write_json
 
@@ -24,7 +25,8 @@ FORMAT = 1
 class WeightCard:
     """All that is needed to use a weight file right.
 
-    `reader`: the settings of `domain` (bands, sensor, unit) that read its images.
+    `reader`: the settings of `domain` (bands, sensor, unit) that read its images. `roles`, `nm`: what each channel shows, empty where not told.
+    `dtype`, `low`, `high`: how the images were stored, and the smallest and the largest value of each channel, in `unit`.
     Input: channels in this order, in `unit` (stored * scale + offset), then (x - mean) / std, resized to `size` pixels a side.
     """
 
@@ -48,7 +50,24 @@ class WeightCard:
     recipe: str = ""
     data: str = ""
     licence: str = ""
+    roles: tuple[str, ...] = ()
+    nm: tuple[float | None, ...] = ()
+    dtype: str = ""
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
     format: int = FORMAT
+
+    @property
+    def known(self) -> tuple[Channel, ...]:
+        """The channels, with what they show where the card tells."""
+        told = zip(self.channels, self.roles, self.nm, strict=True) if self.roles else ((name, "", None) for name in self.channels)
+        return tuple(Channel(*channel) for channel in told)
+
+    @property
+    def largest(self) -> float:
+        """The largest value, without sign, that these weights were taught by, in `unit`; told from mean and spread where the card is silent."""
+        ends = (*self.low, *self.high) or [abs(mean) + 6 * std for mean, std in zip(self.mean, self.std, strict=True)]
+        return max(map(abs, ends))
 
 
 def save(backbone: Backbone, card: WeightCard, path: Path) -> Path:
@@ -108,6 +127,7 @@ class LoadedBackbone:
             if images.ndim != 4 or images.shape[1] != len(self.card.channels):
                 wanted = f"(N, {len(self.card.channels)}, H, W), channels {', '.join(self.card.channels)}"
                 raise DataError(f"a tensor of shape {tuple(images.shape)}: these weights want {wanted}.")
+            self._require_scale("a tensor", "", float(images.abs().max()) if images.numel() else 0.0)
             return self._embed(images.float(), size)
         samples = [images] if isinstance(images, Sample) else list(images)
         return torch.cat([self._embed(self.accept(sample)[None], size) for sample in samples])
@@ -125,10 +145,26 @@ class LoadedBackbone:
             raise DataError(
                 f"{where}: values are {sample.unit}, these weights want {self.card.unit}; name the sensor or unit that the file holds."
             )
-        return sample.physical()[[sample.channels.index(c) for c in self.card.channels]]
+        physical = sample.physical()[[sample.channels.index(c) for c in self.card.channels]]
+        self._require_scale(where, str(sample.data.dtype).removeprefix("torch."), float(physical.abs().max()))
+        return physical
+
+    def _require_scale(self, where: str, dtype: str, most: float) -> None:
+        fault = scale_fault(self.card, dtype, most)
+        if fault:
+            raise DataError(f"{where}: {fault}; name the sensor or unit that the file holds.")
 
     def _embed(self, physical: Tensor, size: int | None) -> Tensor:
         return self.backbone.embed(prepared(physical, self.card.mean, self.card.std, size or self.card.size))
+
+
+def scale_fault(card: WeightCard, dtype: str, most: float) -> str | None:
+    """Why numbers of this type, `most` being the largest without sign, in the card's unit, are on another scale than its images; None if not."""
+    taught = card.largest
+    if same_scale(most, dtype, taught, card.dtype):
+        return None
+    stored = f" stored as {card.dtype}" if card.dtype else ""
+    return f"{f'{dtype} ' if dtype else ''}values up to {most:,.4g} {card.unit}, these weights were taught by values up to {taught:,.4g}{stored}"
 
 
 def prepared(physical: Tensor, mean: Sequence[float], std: Sequence[float], size: int) -> Tensor:

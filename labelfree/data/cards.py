@@ -95,6 +95,14 @@ def read_card(path: Path) -> Card:
         raise DataError(f"{path}: {'.'.join(map(str, first['loc'])) or 'front matter'}: {first['msg']}.") from error
 
 
+def reader_settings(data: Data) -> dict[str, Any]:
+    """What a domain is told of these images: the card's words, and the recipe's own before them."""
+    card = effective_card(data)
+    told = card.settings if card else {}
+    own = {key: getattr(data, key) for key in ("bands", "sensor", "unit", "resolution", "nodata")}
+    return {**{"bands": None, "sensor": None, "unit": None}, **told, **{key: value for key, value in own.items() if value is not None}}
+
+
 def effective_card(data: Data) -> Card | None:
     """The card that applies to these settings. A generated card gives way to a person's own folder."""
     if data.card is None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from labelfree.data.threads import in_order
 from labelfree.domain import Row, Sample
 
 SMALL = 2**20  # files up to this size are hashed whole
+BESIDE = (".aux.xml", ".msk", ".pgw", ".pngw", ".jgw", ".jpgw", ".jpegw", ".tfw", ".tifw", ".bpw", ".bmpw", ".wld", ".prj")
 
 
 def content_key(rows: Sequence[Row], read: Callable[[Row], Sample], settings: Mapping[str, Any], workers: int | None = None) -> str:
@@ -25,11 +27,27 @@ def content_key(rows: Sequence[Row], read: Callable[[Row], Sample], settings: Ma
     # A user's own data set has no files to look at: its items are read.
     items = [row for row in rows if row.item is not None]
     pixels = dict(zip((row.id for row in items), in_order(lambda row: digest(read(row).data.numpy()), items, workers), strict=True))
+    beside = _beside({file.parent for file in files})
     for row in rows:
         mark = pixels[row.id] if row.item is not None else row.remote or marks[_file(row)]  # what lies at an address is taken to stay
         dense = "dense\n" if row.mask or row.boxes else ""
-        seen.update(f"{row.id}\n{row.path.name}\n{mark}\n{dense}".encode())
+        said = beside.get((row.path.parent, row.path.stem), "") + beside.get((row.path.parent, row.path.name), "")
+        seen.update(f"{row.id}\n{row.path.name}\n{mark}\n{dense}{said}".encode())
     return seen.hexdigest()
+
+
+def _beside(folders: Iterable[Path]) -> dict[tuple[Path, str], str]:
+    """Size and time of files that say more of the image of their name: where it lies, which of its pixels hold anything."""
+    found: dict[tuple[Path, str], str] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            continue
+        with os.scandir(folder) as entries:
+            for entry in sorted((entry for entry in entries if entry.name.lower().endswith(BESIDE)), key=lambda entry: entry.name):
+                name = entry.name[: -len(".aux.xml")] if entry.name.lower().endswith(".aux.xml") else entry.name.rpartition(".")[0]
+                there = entry.stat()
+                found[folder, name] = f"{found.get((folder, name), '')}{entry.name} {there.st_size} {there.st_mtime_ns}\n"
+    return found
 
 
 def file_mark(path: Path) -> str:

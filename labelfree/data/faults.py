@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from labelfree.data.annotations import Annotated, annotated
 from labelfree.data.manifest import Manifest
-from labelfree.data.pool import read_sample
-from labelfree.data.pool_index import digest
+from labelfree.data.measured import BLANK, blank_note, blank_share
+from labelfree.data.pool import MOST_EMPTY, Kind, differs, kind_of, read_sample
+from labelfree.data.pool_index import largest
+from labelfree.data.same_values import groups_of_copies, trace
+from labelfree.data.scales import Scales
 from labelfree.data.threads import in_order
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
@@ -20,19 +25,29 @@ USUALLY, ENOUGH = 0.9, 5  # share and number of a class's masks from which on th
 
 
 @dataclass(frozen=True)
+class Checked:
+    """What was found. `faults`: what is wrong; `notes`: what a run says and goes on."""
+
+    faults: list[str]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
 class _Look:
-    channels: tuple[str, ...]
-    shape: tuple[int, ...]
-    digest: str
+    kind: Kind
+    most: float
+    trace: np.ndarray
     constant: bool
+    empty: float
+    blank: float
     annotated: Annotated
 
 
-def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress) -> list[str]:
-    """Sentences on files that cannot be read, differ in bands or hold one value only, on masks and boxes that are missing, broken or of
-    another size than their image, on copies across splits and on labels that contradict each other or their masks.
+def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress) -> Checked:
+    """Sentences on files that cannot be read, that could not share a pool or hold one value only, on masks and boxes that are missing, broken
+    or of another size than their image, on copies across splits and on labels that contradict each other or their masks.
 
-    Every file is read once; an empty list means that nothing was found.
+    Every row is read once, and judged by what a run judges by.
     """
     faults, looks = [], dict[str, _Look]()
     for row, found in zip(
@@ -43,14 +58,21 @@ def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress
         else:
             looks[row.id] = found
     rows = {row.id: row for row in manifest.rows}
-    usual = Counter(look.channels for look in looks.values()).most_common(1)[0][0] if looks else ()
+    scales = Scales()
+    usual = Counter(look.kind for look in looks.values()).most_common(1)[0][0] if looks else None
     for identity, look in looks.items():
-        if look.channels != usual:
-            faults.append(f"{rows[identity].path}: bands {', '.join(look.channels)}; most files have {', '.join(usual)}.")
+        if usual is not None and (fault := differs(rows[identity], look.kind, usual)):
+            faults.append(fault)
+        else:
+            scales.note(rows[identity], look.kind.dtype, look.most)
         if look.constant:
-            faults.append(f"{rows[identity].path}: every band holds one value only.")
+            faults.append(f"{rows[identity].called}: every band holds one value only.")
         faults += look.annotated.faults
-    return faults + _masks(rows, looks) + _copies(rows, looks) + _classes(manifest)
+    try:
+        scales.require_one(usual.dtype if usual else "", usual.unit if usual else "")
+    except DataError as error:
+        faults.append(str(error))
+    return Checked(faults + _masks(rows, looks) + _copies(rows, looks) + _classes(manifest), _notes(looks))
 
 
 def _look(read: Callable[[Row], Sample], row: Row) -> _Look | DataError:
@@ -58,8 +80,19 @@ def _look(read: Callable[[Row], Sample], row: Row) -> _Look | DataError:
     if isinstance(sample, DataError):
         return sample
     pixels = sample.data.numpy()
-    constant = all(band.min() == band.max() for band in pixels)
-    return _Look(tuple(sample.channels), pixels.shape[1:], digest(pixels), constant, annotated(row, pixels.shape[1:], read))
+    constant = sample.empty < 1 and all(band.min() == band.max() for band in pixels)
+    marks = annotated(row, pixels.shape[1:], read)
+    return _Look(kind_of(sample), largest(sample), trace(sample), constant, sample.empty, blank_share(sample), marks)
+
+
+def _notes(looks: Mapping[str, _Look]) -> list[str]:
+    """On images that a run leaves out, and on what may be missing data that nobody declared."""
+    empty = [identity for identity, look in looks.items() if look.empty > MOST_EMPTY]
+    blank = sum(look.blank >= BLANK for look in looks.values())
+    notes = []
+    if empty:
+        notes.append(f"{len(empty):,} of {len(looks):,} hold a measurement in less than half of their pixels, such as {empty[0]}; a run leaves them out.")
+    return [*notes, f"{blank_note(blank)}."] if blank else notes
 
 
 def _masks(rows: dict[str, Row], looks: dict[str, _Look]) -> list[str]:
@@ -80,13 +113,11 @@ def _masks(rows: dict[str, Row], looks: dict[str, _Look]) -> list[str]:
 
 
 def _copies(rows: dict[str, Row], looks: dict[str, _Look]) -> list[str]:
-    same: dict[str, list[Row]] = defaultdict(list)
-    for identity, look in looks.items():
-        same[look.digest].append(rows[identity])
-    faults = []
-    for copies in same.values():
-        first = copies[0]
-        for other in copies[1:]:
+    faults, names = [], list(looks)
+    traces = np.array([look.trace for look in looks.values()])
+    for group in groups_of_copies(traces):
+        first, *others = [rows[names[position]] for position in group]
+        for other in others:
             if other.split != first.split:
                 faults.append(f"{other.id} ({other.split or 'no split'}) has the same content as {first.id} ({first.split or 'no split'}).")
             elif first.label is not None and other.label is not None and other.label != first.label:

@@ -13,6 +13,7 @@ import numpy as np
 from labelfree.data.ground import ALIKE
 from labelfree.data.near import Prints, alike_by_chance, near_pairs, prints
 from labelfree.data.pool_reader import Pool
+from labelfree.data.same_values import groups_of_copies, same_values
 from labelfree.domain import Row
 from labelfree.errors import LeakError
 from labelfree.recipe import Data
@@ -23,10 +24,10 @@ WAYS = "remove them, give a `group` column, raise data.leak_limit, or set data.t
 
 @dataclass(frozen=True)
 class Witnesses:
-    """What the guard knows of n images: their rows, `digests` (n,) and `thumbs` (n, 32, 32)."""
+    """What the guard knows of n images: their rows, `traces` (n, k) of their values, and `thumbs` (n, 32, 32)."""
 
     rows: list[Row]
-    digests: np.ndarray
+    traces: np.ndarray
     thumbs: np.ndarray
 
     def __len__(self) -> int:
@@ -70,15 +71,12 @@ def witnesses(pool: Pool, rows: Sequence[Row]) -> Witnesses:
     where = {row.id: i for i, row in enumerate(pool.images)}
     held = [row for row in rows if row.id in where]
     index = np.array([where[row.id] for row in held], dtype=np.int64)
-    return Witnesses(held, pool.index.digests[index], pool.index.thumbs[index])
+    return Witnesses(held, pool.index.traces[index], pool.index.thumbs[index])
 
 
 def exact_leaks(trained: Witnesses, scored: Witnesses) -> list[tuple[str, str]]:
-    """Pairs of ids whose decoded pixels are equal."""
-    known: dict[str, list[str]] = {}
-    for digest, row in zip(trained.digests, trained.rows, strict=True):
-        known.setdefault(str(digest), []).append(row.id)
-    return [(one, row.id) for digest, row in zip(scored.digests, scored.rows, strict=True) for one in known.get(str(digest), ())]
+    """Pairs of ids whose values are equal, however they are stored."""
+    return [(trained.rows[i].id, scored.rows[j].id) for j, i in same_values(scored.traces, trained.traces)]
 
 
 def guard(trained: Witnesses, scored: Witnesses, data: Data, *, has_test: bool) -> LeakReport:
@@ -123,7 +121,7 @@ def near_groups(images: Witnesses) -> dict[str, str]:
     those that do would leave a class in one group, or half of all rows: good parts in one fixture.
     """
     seen = prints(images.thumbs)
-    copies = _same(images.digests.tolist())
+    copies = [(group[0], other) for group in groups_of_copies(images.traces) for other in group[1:]]
     near = [(i, j) for i, j, _ in near_pairs(seen, seen) if i < j]
     parts = _parts(images, copies + near)
     if near and not _leaves_folds(images, parts) and alike_by_chance(seen, images.groups) > LIMIT_SHARE:

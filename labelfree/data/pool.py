@@ -12,13 +12,15 @@ from typing import Any, Literal
 import numpy as np
 
 from labelfree.data.content import content_key
-from labelfree.data.pool_index import Facts, facts
+from labelfree.data.measured import fill
+from labelfree.data.pool_index import Facts, facts, largest
 from labelfree.data.pool_reader import Pool
 from labelfree.data.pool_store import FORMAT, StoreWriter, intact, remove
+from labelfree.data.scales import Scales
 from labelfree.data.space import gigabytes, limit_bytes, sample_rows
 from labelfree.data.threads import in_order
 from labelfree.data.tiles import Cut, Tile, auto_tile, by
-from labelfree.domain import Row, Sample
+from labelfree.domain import Channel, Row, Sample
 from labelfree.errors import DataError
 from labelfree.progress import Progress
 
@@ -26,7 +28,7 @@ __all__ = ["Kind", "Pool", "build_pool", "differs", "kind_of", "read_sample", "s
 
 Reader = Callable[[Row], Sample]
 PROBE = 64  # images looked at before the plan is made
-MOST_EMPTY = 0.5  # of a window; beyond, clouds and gaps say more than the ground
+MOST_EMPTY = 0.5  # of an image, window or tile; beyond, clouds and gaps say more than what it shows
 
 
 def build_pool(
@@ -88,7 +90,10 @@ class _Faults:
 
 @dataclass(frozen=True)
 class Kind:
-    """What all images of a pool share. `physical`: files differ in dtype or scale, so float32 physical units are stored."""
+    """What all images of a pool share. `physical`: files differ in dtype or scale, so float32 physical units are stored.
+
+    `meaning`: role and wavelength of each channel.
+    """
 
     channels: tuple[str, ...]
     unit: str
@@ -96,21 +101,27 @@ class Kind:
     scale: tuple[float, ...]
     offset: tuple[float, ...]
     dims: int
+    meaning: tuple[tuple[str, float | None], ...] = ()
     physical: bool = False
 
 
 @dataclass(frozen=True)
 class _Read:
-    """One decoded image."""
+    """One decoded image. `most`: its largest value, without sign, in physical units."""
 
+    row: Row
     kind: Kind
     shape: tuple[int, ...]
+    most: float
     facts: Facts | None = None
     entries: tuple[Tile, ...] = ()
 
 
+@dataclass(frozen=True)
 class _Empty:
-    """A window of a scene that clouds and gaps cover: left out, and no fault."""
+    """An image or a window of one that clouds and gaps cover: left out, and no fault."""
+
+    row: Row
 
 
 class _Changed(Exception):
@@ -124,12 +135,16 @@ class _Build:
         self.rows, self.read, self.folder, self.faults, self.workers, self.say = rows, read, folder, faults, workers, say
         self.tile, self.limit = tile, limit_bytes(max_gb, folder.parent)
         self.seconds = 0.0
+        self._scales = Scales()
 
     def run(self) -> dict[str, Any]:
         probes = self._probe()
         kinds = Counter(probe.kind for probe in probes)
         self.kind = kinds.most_common(1)[0][0]
         self.shapes = [probe.shape for probe in probes]
+        for probe in probes:
+            self._scales.note(probe.row, probe.kind.dtype, probe.most)
+        self._scales.require_one(self.kind.dtype, self.kind.unit)
         while True:
             tile = auto_tile(self.shapes) if self.tile == "auto" else self.tile
             try:
@@ -150,7 +165,7 @@ class _Build:
 
     def _look(self, row: Row) -> _Read | DataError:
         sample = read_sample(self.read, row)
-        return sample if isinstance(sample, DataError) else _Read(kind_of(sample), tuple(sample.data.shape[1:]))
+        return sample if isinstance(sample, DataError) else _Read(row, kind_of(sample), tuple(sample.data.shape[1:]), largest(sample))
 
     def _plan(self, tile: int | None) -> tuple[Cut, list[Row]]:
         """What is cut from which rows, so that the limit holds; said before the first image is read."""
@@ -176,7 +191,7 @@ class _Build:
     def _write(self, cut: Cut, rows: list[Row]) -> dict[str, Any]:
         self.faults.skipped.clear()
         kept: list[str] = []
-        empty = 0
+        empty: list[Row] = []
         whole = cut.tile is None and self.tile == "auto" and self.kind.dims == 2
         with StoreWriter(self.folder) as store:
             results = in_order(lambda row: self._decode(row, cut), rows, self.workers)
@@ -188,24 +203,27 @@ class _Build:
                     self.faults.add(row.id, result)
                     continue
                 if isinstance(result, _Empty):
-                    empty += 1
+                    empty.append(result.row)
                     continue
                 if whole and result.shape != self.shapes[0]:
                     self.shapes.append(result.shape)
                     raise _Changed(f"{row.id} is {by(result.shape)}, others {by(self.shapes[0])}: tiles of one size are cut from all.")
                 assert result.facts is not None
+                self._scales.note(result.row, result.kind.dtype, result.most)
                 store.append(result.facts, result.entries)
                 kept.append(row.id)
-            if not kept and not self.faults.skipped:
-                raise DataError(f"Clouds or gaps cover more than {MOST_EMPTY:.0%} of each of {empty} windows; give other scenes.")
+            self._scales.require_one(self.kind.dtype, self.kind.unit)
+            if not kept and empty:
+                raise DataError(_all_empty(empty))
             if not kept:
                 raise DataError(f"No image could be read; the first: {self.faults.skipped[0][1]}")
             if empty:
-                self.say.say(f"{empty:,} windows are left out: clouds or gaps cover more than {MOST_EMPTY:.0%} of each.")
+                self.say.say(_some_empty(empty))
             kind = self.kind
             stored = ((1.0,) * len(kind.channels), (0.0,) * len(kind.channels)) if kind.physical else (kind.scale, kind.offset)
-            meta = {"channels": kind.channels, "unit": kind.unit, "scale": stored[0], "offset": stored[1], "tile": cut.tile, "ids": kept}
-            store.finish({**meta, "skipped": self.faults.skipped})
+            channels = [(name, *meaning) for name, meaning in zip(kind.channels, kind.meaning, strict=True)]
+            meta = {"channels": channels, "unit": kind.unit, "scale": stored[0], "offset": stored[1], "tile": cut.tile, "ids": kept}
+            store.finish({**meta, "skipped": self.faults.skipped, "empty": [row.id for row in empty]})
         if self.faults.skipped:
             self.say.say(f"{len(self.faults.skipped)} images could not be read and were skipped; the first: {self.faults.skipped[0][1]}")
         return intact(self.folder) or _unreadable(self.folder)
@@ -215,17 +233,35 @@ class _Build:
         sample = read_sample(self.read, row)
         if isinstance(sample, DataError):
             return sample
-        if row.window and float(sample.tags.get("nodata_share", 0)) > MOST_EMPTY:
-            return _Empty()
-        kind, pixels = kind_of(sample), sample.data.numpy()
-        fault = differs(row, kind, self.kind)
-        if fault:
+        if sample.empty > MOST_EMPTY:
+            return _Empty(row)
+        kind = kind_of(sample)
+        if fault := differs(row, kind, self.kind):
             return DataError(fault)
         if not self.kind.physical and (kind.dtype, kind.scale, kind.offset) != (self.kind.dtype, self.kind.scale, self.kind.offset):
             return _Changed(f"{row.id}: {kind.dtype} of another scale than the others; the pool holds float32 physical values instead.")
-        stored = sample.physical().numpy() if self.kind.physical else pixels
-        tiles = tuple(Tile(corner, np.ascontiguousarray(part)) for corner, part in cut(stored, row.id))
-        return _Read(kind, pixels.shape[1:], facts(sample, pixels), tiles)
+        stored = (sample.physical() if self.kind.physical else sample.data).numpy()
+        measured = None if sample.measured is None else sample.measured.numpy()
+        tiles = tuple(
+            Tile(corner, np.ascontiguousarray(part), known)
+            for corner, part, known in cut(stored, row.id, measured)
+            if known is None or known.mean() >= 1 - MOST_EMPTY
+        )
+        return _Read(row, kind, tuple(sample.data.shape[1:]), largest(sample), facts(sample), tiles) if tiles else _Empty(row)
+
+
+def _all_empty(rows: Sequence[Row]) -> str:
+    what = "windows" if rows[0].window else "images"
+    return (
+        f"Clouds or gaps cover more than {MOST_EMPTY:.0%} of each of {len(rows):,} {what}, such as {rows[0].id}, so none is left; give others, "
+        "or set data.nodata where the files declare the wrong number (data.nodata=none: every number is a measurement)."
+    )
+
+
+def _some_empty(rows: Sequence[Row]) -> str:
+    what = "windows are" if rows[0].window else "images are"
+    what = what if len(rows) > 1 else f"{what.partition('s ')[0]} is"
+    return f"{len(rows):,} {what} left out, such as {rows[0].id}: clouds or gaps cover more than {MOST_EMPTY:.0%} of each."
 
 
 def spread(rows: Sequence[Row], most: int) -> list[Row]:
@@ -243,13 +279,29 @@ def read_sample(read: Reader, row: Row) -> Sample | DataError:
         return DataError(f"{row.where}: cannot be read ({type(error).__name__}: {error}); replace or remove it, or set data.on_error=skip.")
     if 0 in sample.data.shape:
         return DataError(f"{row.where}: holds no pixels (shape {tuple(sample.data.shape)}); remove it, or set data.on_error=skip.")
-    return sample
+    return _finite(sample)
+
+
+def _finite(sample: Sample) -> Sample:
+    """The sample with numbers that are not finite taken for no measurement, whatever its reader made of them."""
+    if not sample.data.is_floating_point():
+        return sample
+    finite = sample.data.isfinite().all(dim=0)
+    if finite.all():
+        return sample
+    measured = finite if sample.measured is None else finite & sample.measured
+    data = sample.data.clone()
+    fill(data.numpy(), measured.numpy())
+    return replace(sample, data=data, measured=measured)
 
 
 def kind_of(sample: Sample) -> Kind:
     """What a sample must share with the others."""
     dtype = str(sample.data.dtype).removeprefix("torch.")
-    return Kind(tuple(sample.channels), sample.unit, dtype, tuple(sample.scale), tuple(sample.offset), sample.data.ndim - 1)
+    meaning = tuple((channel.role, channel.nm) for channel in map(Channel.of, sample.channels))
+    return Kind(
+        tuple(map(str, sample.channels)), sample.unit, dtype, tuple(sample.scale), tuple(sample.offset), sample.data.ndim - 1, meaning
+    )
 
 
 def differs(row: Row, kind: Kind, others: Kind) -> str | None:
@@ -259,16 +311,23 @@ def differs(row: Row, kind: Kind, others: Kind) -> str | None:
         missing = [name for name in others.channels if name not in kind.channels]
         guess = f" ({', '.join(missing)} missing?)" if 0 < len(missing) < len(others.channels) else ""
         count = f"{len(kind.channels)} bands, others have {len(others.channels)}{guess}"
-        return f"{row.where}: {count}. Name what the files hold with data.bands, {out}."
+        return f"{row.called}: {count}. Name what the files hold with data.bands, {out}."
     if kind.channels != others.channels:
-        return f"{row.where}: bands {', '.join(kind.channels)}; others have {', '.join(others.channels)}. Name them with data.bands, {out}."
+        return f"{row.called}: bands {', '.join(kind.channels)}; others have {', '.join(others.channels)}. Name them with data.bands, {out}."
     if kind.dims != others.dims:
-        return f"{row.where}: {kind.dims} spatial axes, others have {others.dims}; {out}."
+        return f"{row.called}: {kind.dims} spatial axes, others have {others.dims}; {out}."
     if kind.unit != others.unit:
-        return f"{row.where}: unit {kind.unit!r}, others {others.unit!r}; give data.unit if they are the same, {out}."
-    if kind.dtype != others.dtype and (kind.scale, kind.offset) == (others.scale, others.offset):
-        return f"{row.where}: {kind.dtype}, others are {others.dtype}, and nothing says how the two scales relate; convert it, {out}."
+        return f"{row.called}: unit {kind.unit!r}, others {others.unit!r}; give data.unit if they are the same, {out}."
+    if kind.meaning != others.meaning:
+        apart = next(i for i, (one, other) in enumerate(zip(kind.meaning, others.meaning, strict=True)) if one != other)
+        (role, nm), (other, other_nm) = kind.meaning[apart], others.meaning[apart]
+        meant = f"{kind.channels[apart]} is {_band(role, nm)}, in others {_band(other, other_nm)}"
+        return f"{row.called}: {meant}; the files are of different sensors. Keep those of one, {out}."
     return None
+
+
+def _band(role: str, nm: float | None) -> str:
+    return f"{role or 'unknown'}" + (f" ({nm:g} nm)" if nm else "")
 
 
 def _unreadable(folder: Path) -> dict[str, Any]:

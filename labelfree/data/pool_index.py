@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from labelfree.data.same_values import trace
 from labelfree.domain import Place, Sample
 
 THUMB = 32
@@ -18,6 +19,8 @@ class Facts:
     """What was seen of one image when it was decoded."""
 
     digest: str
+    most: float
+    trace: np.ndarray
     thumb: np.ndarray
     crs: str
     bounds: tuple[float, float, float, float]
@@ -26,14 +29,18 @@ class Facts:
 
 @dataclass(frozen=True)
 class PoolIndex:
-    """One line an image in `digests`, `thumbs` (R, 32, 32), `crs`, `bounds` (R, 4), `spacing` (R, d); one line an entry in the rest.
+    """One line an image in `digests`, `most` (R,), `traces` (R, k), `thumbs` (R, 32, 32), `crs`, `bounds` (R, 4), `spacing` (R, d); one line an entry in
+    the rest.
 
     Entries are images, or tiles cut from them: `row_of` (E,) names the image, `shape` (E, d) the entry's spatial size, `corner` (E, d)
-    its first pixel in the image.
+    its first pixel in the image. `holes` (E + 1,): where the bits of its measured pixels stand in the store's `measured.bin`, no bytes where
+    all are.
     `digest`, `thumb`, `places` look the image up for each entry: tiles of one image share them.
     """
 
     digests: np.ndarray
+    most: np.ndarray
+    traces: np.ndarray
     thumbs: np.ndarray
     crs: np.ndarray
     bounds: np.ndarray
@@ -43,6 +50,7 @@ class PoolIndex:
     corner: np.ndarray
     offsets: np.ndarray
     checks: np.ndarray
+    holes: np.ndarray
 
     @property
     def digest(self) -> np.ndarray:
@@ -80,14 +88,23 @@ class PoolIndex:
         return several
 
 
-def facts(sample: Sample, pixels: np.ndarray) -> Facts:
-    """Digest, thumbnail and place of one decoded image; `pixels` is (C, *spatial), the sample's data as an array."""
+def facts(sample: Sample) -> Facts:
+    """Digest, trace, thumbnail and place of one decoded image."""
+    pixels = sample.data.numpy()
     bounds = sample.bounds or (np.nan,) * 4
-    return Facts(digest(pixels), thumbnail(pixels), sample.crs or "", bounds, sample.spacing or (np.nan,) * (pixels.ndim - 1))
+    spacing = sample.spacing or (np.nan,) * (pixels.ndim - 1)
+    return Facts(digest(pixels), largest(sample), trace(sample), thumbnail(pixels), sample.crs or "", bounds, spacing)
+
+
+def largest(sample: Sample) -> float:
+    """The largest value of a sample, without sign, in physical units; what was not measured is filled, and no larger."""
+    pixels = sample.data.numpy().reshape(len(sample.data), -1)
+    ends = np.stack([pixels.min(axis=1), pixels.max(axis=1)]).astype(np.float64)
+    return float(np.abs(ends * np.array(sample.scale) + np.array(sample.offset)).max())
 
 
 def digest(pixels: np.ndarray) -> str:
-    """Hash of the shape and the decoded numbers: equal for copies in any file format."""
+    """Hash of the shape and the decoded numbers, as they are stored."""
     seen = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
     seen.update(np.ascontiguousarray(pixels).data.cast("B") if pixels.size else b"")
     return seen.hexdigest()

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelfree.data.pool_store import map_data, read_index
-from labelfree.domain import Fingerprint, Place, Row, Shown
+from labelfree.data.measured import unpack
+from labelfree.data.pool_store import map_data, read_bits, read_index
+from labelfree.domain import Channel, Fingerprint, Place, Row, Sample, Shown
 from labelfree.errors import DataError
 
 CHUNK = 32 * 2**20  # numbers looked at together when statistics are taken
@@ -24,13 +25,13 @@ class Pool:
     """A store opened for reading. Entries are whole images, or tiles of them; all are in the stored dtype.
 
     `rows`: the manifest row of each entry. `skipped`: (row id, reason) of images that could not be read.
-    `scale`, `offset`: one number a channel, physical = stored * scale + offset.
+    `scale`, `offset`: one number a channel, physical = stored * scale + offset. `channels` know what they show, as the files told.
     """
 
     def __init__(self, folder: Path, meta: dict[str, Any], rows: Sequence[Row]) -> None:
         """`rows`: the manifest rows the store was asked for; those that were skipped or sampled away are left out."""
         self.folder = folder
-        self.channels: tuple[str, ...] = tuple(meta["channels"])
+        self.channels: tuple[Channel, ...] = tuple(Channel(*known) for known in meta["channels"])
         self.scale: tuple[float, ...] = tuple(meta["scale"])
         self.offset: tuple[float, ...] = tuple(meta["offset"])
         self.unit: str = meta["unit"]
@@ -46,8 +47,12 @@ class Pool:
     def _data(self) -> np.ndarray:
         return map_data(self.folder)
 
+    @cached_property
+    def _bits(self) -> np.ndarray:
+        return read_bits(self.folder)
+
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != "_data"}  # a worker maps the file itself
+        return {key: value for key, value in self.__dict__.items() if key not in ("_data", "_bits")}  # a worker opens the files itself
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -70,6 +75,11 @@ class Pool:
         """The stored dtype."""
         return torch.from_numpy(np.empty(0, self._data.dtype)).dtype
 
+    @property
+    def largest(self) -> float:
+        """The largest value of any image, without sign, in physical units."""
+        return float(self.index.most.max())
+
     def __len__(self) -> int:
         return len(self.row_of)
 
@@ -86,6 +96,24 @@ class Pool:
             raise DataError(f"{self.folder.name}: images differ in size and cannot be batched; set pool.tile to a side in pixels.")
         return torch.from_numpy(self._data[np.asarray(entries, dtype=np.int64)])
 
+    def measured(self, entries: Sequence[int] | np.ndarray | Tensor) -> Tensor | None:
+        """Where these entries, of one size, are measured: (B, *spatial) bool; None where everywhere."""
+        masks = [self._measured(int(entry)) for entry in entries]
+        if all(mask is None for mask in masks):
+            return None
+        whole = np.ones(tuple(self.index.shape[int(entries[0])]), dtype=bool)
+        return torch.from_numpy(np.stack([whole if mask is None else mask for mask in masks]))
+
+    def _measured(self, entry: int) -> np.ndarray | None:
+        start, stop = self.index.holes[entry : entry + 2]
+        return unpack(self._bits[start:stop], tuple(self.index.shape[entry])) if stop > start else None
+
+    def sample(self, entry: int) -> Sample:
+        """One entry as the domain shows it."""
+        mask = self._measured(range(len(self))[entry])
+        there = None if mask is None else torch.from_numpy(mask)
+        return Sample(self[entry], self.channels, self.scale, self.offset, self.unit, measured=there)
+
     def places(self) -> dict[str, Place]:
         """Where each image lies, by row id; images without coordinates are left out."""
         found = ((row.id, self.index.place(i)) for i, row in enumerate(self.images))
@@ -97,15 +125,16 @@ class Pool:
         return [Shown(self.images[index.row_of[e]], index.place_of(e), tuple(map(int, index.corner[e]))) for e in map(int, entries)]
 
     def fingerprint(self, entries: Sequence[int] | np.ndarray | None = None) -> Fingerprint:
-        """What these entries (default: all) look like; `mean` and `std` in physical units, numbers that are not finite left out."""
+        """What these entries (default: all) look like, in physical units; pixels without a measurement are left out."""
         chosen = np.arange(len(self)) if entries is None else np.asarray(entries, dtype=np.int64)
         if len(chosen) == 0:
             raise DataError("No image is left to measure: the pretraining pool is empty.")
-        mean, std = self._statistics(chosen)
+        mean, std, low, high = self._statistics(chosen)
         scale, offset = np.array(self.scale), np.array(self.offset)
         shapes, images = self.index.shape[chosen], np.unique(self.row_of[chosen])
         digest = hashlib.blake2b("".join(sorted(self.index.digests[images])).encode(), digest_size=16).hexdigest()
         spacing = np.median(self.index.spacing[images], axis=0)
+        ends = np.sort([low * scale + offset, high * scale + offset], axis=0)  # a scale may be negative
         return Fingerprint(
             count=len(chosen),
             channels=self.channels,
@@ -119,6 +148,8 @@ class Pool:
             std=tuple(map(float, std * np.abs(scale))),
             spacing=tuple(map(float, spacing)) if np.isfinite(spacing).all() else None,
             digest=digest,
+            low=tuple(map(float, ends[0])),
+            high=tuple(map(float, ends[1])),
         )
 
     def _pixels(self, entry: int) -> np.ndarray:
@@ -127,15 +158,16 @@ class Pool:
         start, stop = self.index.offsets[entry : entry + 2]
         return self._data[start:stop].reshape(len(self.channels), *self.index.shape[entry])
 
-    def _statistics(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of each channel in stored numbers, merged over chunks (Chan et al. 1979)."""
+    def _statistics(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Mean, standard deviation, least and largest of each channel in stored numbers, merged over chunks (Chan et al. 1979)."""
         numbers = len(self.channels) * self.index.shape[chosen].prod(axis=1).sum()
         chosen = np.sort(chosen)[:: max(1, int(np.ceil(numbers / MOST)))]
         each = int(max(1, CHUNK // max(1, numbers // len(chosen))))
-        n, mean, m2 = np.zeros(len(self.channels)), np.zeros(len(self.channels)), np.zeros(len(self.channels))
+        count = len(self.channels)
+        n, mean, m2, low, high = np.zeros(count), np.zeros(count), np.zeros(count), np.full(count, np.inf), np.full(count, -np.inf)
         for start in range(0, len(chosen), each):
-            pixels = [self._pixels(entry).reshape(len(self.channels), -1) for entry in chosen[start : start + each]]
-            for channel in range(len(self.channels)):
+            pixels = [self._known(entry) for entry in chosen[start : start + each]]
+            for channel in range(count):
                 values = np.concatenate([pixel[channel] for pixel in pixels]).astype(np.float64)
                 values = values[np.isfinite(values)]
                 if values.size == 0:
@@ -144,4 +176,10 @@ class Pool:
                 m2[channel] += values.var() * values.size + delta**2 * n[channel] * values.size / total
                 mean[channel] += delta * values.size / total
                 n[channel] = total
-        return mean, np.sqrt(m2 / np.maximum(n, 1))
+                low[channel], high[channel] = min(low[channel], values.min()), max(high[channel], values.max())
+        return mean, np.sqrt(m2 / np.maximum(n, 1)), np.where(n > 0, low, 0.0), np.where(n > 0, high, 0.0)
+
+    def _known(self, entry: int) -> np.ndarray:
+        """The measured pixels of an entry, (C, n) stored numbers."""
+        pixels, mask = self._pixels(entry).reshape(len(self.channels), -1), self._measured(entry)
+        return pixels if mask is None else pixels[:, mask.ravel()]

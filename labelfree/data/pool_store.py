@@ -1,4 +1,5 @@
-"""A pool on disk: `data.npy` (memory-mapped), `index.npz` and `meta.json` in one folder that appears whole or not at all."""
+"""A pool on disk, in one folder that appears whole or not at all: `data.npy` (memory-mapped), `measured.bin` (one bit a pixel of entries with
+gaps), `index.npz` and `meta.json`."""
 
 from __future__ import annotations
 
@@ -15,13 +16,15 @@ from uuid import uuid4
 
 import numpy as np
 
+from labelfree.data.measured import pack
 from labelfree.data.pool_index import Facts, PoolIndex
 from labelfree.data.tiles import Tile
 from labelfree.errors import DataError
 
-FORMAT = 2
+FORMAT = 3
 STALE_SECONDS = 6 * 3600
 VERIFY_BYTES = 256 * 2**20
+MASKS = "measured.bin"
 
 
 class StoreWriter:
@@ -42,13 +45,15 @@ class StoreWriter:
         self.shapes: list[tuple[int, ...]] = []
         self.corners: list[tuple[int, ...]] = []
         self.checks: list[int] = []
+        self.bits = bytearray()
+        self.holes = [0]
         self.dtype = np.dtype(np.uint8)
         self.channels = 0
 
     def append(self, facts: Facts, entries: Sequence[Tile]) -> None:
         """One image: what is known of it, and its entries in the stored dtype."""
         try:
-            for corner, entry in entries:
+            for corner, entry, measured in entries:
                 if not self.shapes:
                     self.dtype, self.channels = entry.dtype, entry.shape[0]
                     self._header(entry.shape, 0)
@@ -58,6 +63,8 @@ class StoreWriter:
                 self.shapes.append(entry.shape[1:])
                 self.corners.append(corner)
                 self.row_of.append(len(self.facts))
+                self.bits += pack(measured)
+                self.holes.append(len(self.bits))
             self.facts.append(facts)
         except OSError as error:
             raise _full(self.final, error) from error
@@ -72,10 +79,15 @@ class StoreWriter:
             self._header((self.channels, *self.shapes[0]) if uniform else (), len(sizes) if uniform else sum(sizes))
             _sync(self.file)
             self.file.close()
+            with (self.folder / MASKS).open("wb") as masks:
+                masks.write(self.bits)
+                _sync(masks)
             with (self.folder / "index.npz").open("wb") as index:
                 np.savez(
                     index,
                     digests=np.array([fact.digest for fact in self.facts]),
+                    most=np.array([fact.most for fact in self.facts], dtype=np.float64),
+                    traces=np.stack([fact.trace for fact in self.facts]),
                     thumbs=np.stack([fact.thumb for fact in self.facts]),
                     crs=np.array([fact.crs for fact in self.facts]),
                     bounds=np.array([fact.bounds for fact in self.facts], dtype=np.float64),
@@ -85,11 +97,13 @@ class StoreWriter:
                     corner=np.array(self.corners, dtype=np.int64),
                     offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
                     checks=np.array(self.checks, dtype=np.uint32),
+                    holes=np.array(self.holes, dtype=np.int64),
                 )
                 _sync(index)
-            stored = {name: (self.folder / name).stat().st_size for name in ("data.npy", "index.npz")}
+            stored = {name: (self.folder / name).stat().st_size for name in ("data.npy", MASKS, "index.npz")}
+            sums = {"index": _crc(self.folder / "index.npz"), "masks": _crc(self.folder / MASKS)}
             with (self.folder / "meta.json").open("w", encoding="utf-8") as file:
-                json.dump({**meta, "format": FORMAT, "bytes": stored, "index": _crc(self.folder / "index.npz")}, file, indent=1)
+                json.dump({**meta, "format": FORMAT, "bytes": stored, **sums}, file, indent=1)
                 _sync(file)
         except OSError as error:
             raise _full(self.final, error) from error
@@ -120,12 +134,12 @@ HEADER = 256  # bytes, a multiple of 64 as the format asks, roomy enough for any
 def intact(folder: Path) -> dict[str, Any] | None:
     """The store's meta, or None where it is missing, half-written or damaged.
 
-    The index is checked whole; pixels up to 256 MiB whole, beyond that in 64 entries spread over the file.
+    Index and masks are checked whole; pixels up to 256 MiB whole, beyond that in 64 entries spread over the file.
     """
     try:
         meta: dict[str, Any] = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         whole = meta["format"] == FORMAT and all((folder / name).stat().st_size == size for name, size in meta["bytes"].items())
-        if not whole or _crc(folder / "index.npz") != meta["index"]:
+        if not whole or _crc(folder / "index.npz") != meta["index"] or _crc(folder / MASKS) != meta["masks"]:
             return None
         index = read_index(folder)
         flat = map_data(folder).reshape(-1)
@@ -148,6 +162,11 @@ def map_data(folder: Path) -> np.ndarray:
     """The store's pixels, memory-mapped: (E, C, *spatial), or flat where entries differ in size."""
     mapped: np.ndarray = np.load(folder / "data.npy", mmap_mode="r", allow_pickle=False)
     return mapped.view(np.ndarray)
+
+
+def read_bits(folder: Path) -> np.ndarray:
+    """The bits of measured pixels, (bytes,) uint8."""
+    return np.frombuffer((folder / MASKS).read_bytes(), dtype=np.uint8)
 
 
 def remove(folder: Path) -> None:

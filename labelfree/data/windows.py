@@ -10,6 +10,7 @@ import numpy as np
 
 from labelfree.data.tiles import SIDE, starts
 from labelfree.domain import Row, Window
+from labelfree.errors import DataError
 
 MOST = 200_000  # rows of windows; more than a pretraining on few machines looks at, and all that memory should hold
 Extent = Callable[[Row], tuple[int, int] | None]
@@ -32,6 +33,18 @@ def in_windows(
     for row, size, count in zip(rows, sizes, counts, strict=True):
         found += [row] if size is None else _windows(row, size, min(side or SIDE, *size), max(1, round(share * count)))
     return found
+
+
+def lenient(extent: Extent) -> Extent:
+    """Sizes of scenes; one that cannot be told is left to the reader, whose faults are counted."""
+
+    def known(row: Row) -> tuple[int, int] | None:
+        try:
+            return extent(row)
+        except DataError:
+            return None
+
+    return known
 
 
 def _windows(row: Row, size: tuple[int, int], side: int, most: int) -> list[Row]:

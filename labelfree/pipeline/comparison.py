@@ -109,6 +109,7 @@ class Arms:
                     f"evaluate.arms: {arm.weights} wants {', '.join(loaded.card.channels)} in {loaded.card.unit}; "
                     f"these images have {', '.join(channels)} in {self.prepared.fingerprint.unit}."
                 )
+            self.starts.require_scale(loaded.card, f"evaluate.arms: {arm.weights}")
             if lacking:
                 self.notes.append(f"{arm.name} knows {', '.join(lacking)}, which these images lack: it is shown the mean that it knows.")
             return self._encoder(arm.name, loaded.backbone, self.starts.as_loaded(loaded), 0)

@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from labelfree.data.cards import Card, effective_card
+from labelfree.data.cards import Card, effective_card, reader_settings
 from labelfree.data.folders import cache_folder
 from labelfree.data.leaks import LeakReport, guard, near_groups, witnesses
 from labelfree.data.manifest import Manifest, load_manifest
 from labelfree.data.pool import Pool, build_pool
 from labelfree.data.positives import Positives, find_positives
+from labelfree.data.scales import same_scale
 from labelfree.data.splits import Roles, assign_roles
-from labelfree.data.windows import Extent, in_windows
+from labelfree.data.windows import in_windows, lenient
 from labelfree.domain import Domain, Fingerprint, Row, Sample, extent_of, find_domain, on_one_map
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.folder import RunFolder
@@ -57,15 +58,7 @@ def domain_for(recipe: Recipe) -> tuple[Domain, Card | None]:
     card = effective_card(recipe.data)
     if card is not None and card.domain != recipe.domain:
         raise RecipeError(f"data.card: {card.name} belongs to the domain {card.domain}, the recipe's domain is {recipe.domain}.")
-    return find_domain(recipe.domain, reader_settings(recipe)), card
-
-
-def reader_settings(recipe: Recipe) -> dict[str, Any]:
-    """`bands`, `sensor` and `unit` as the domain is told of them."""
-    card = effective_card(recipe.data)
-    settings = dict(card.settings) if card else {"bands": None, "sensor": None, "unit": None}
-    own = {key: getattr(recipe.data, key) for key in ("bands", "sensor", "unit", "resolution")}
-    return {**settings, **{k: v for k, v in own.items() if v is not None}}
+    return find_domain(recipe.domain, reader_settings(recipe.data)), card
 
 
 def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest | None = None) -> Prepared:
@@ -77,7 +70,8 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     manifest = manifest or load_manifest(recipe.data, domain)
     if manifest.read is None:
         side = None if recipe.pool.tile == "auto" else recipe.pool.tile
-        manifest = replace(manifest, rows=in_windows(manifest.rows, _extent(domain, recipe), side, tell=say.say))
+        extent = lenient(extent_of(domain)) if recipe.data.on_error == "skip" else extent_of(domain)
+        manifest = replace(manifest, rows=in_windows(manifest.rows, extent, side, tell=say.say))
     for note in manifest.notes:
         say.say(note)
     read = manifest.read or domain.read
@@ -88,11 +82,8 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     held_out = [] if manifest.given_split else first.score or []  # which rows these are may change once coordinates are known
     pool = store.pool([*first.pool, *held_out], tile=recipe.pool.tile)
     places = on_one_map(domain, {**pool.places(), **(images.places() if images else {})})
-    if images and (images.channels, images.unit) != (pool.channels, pool.unit):
-        raise DataError(
-            f"labelled images have {', '.join(images.channels)} in {images.unit}, the others {', '.join(pool.channels)} in {pool.unit}; "
-            "name what the files hold with data.bands and data.sensor."
-        )
+    if images:
+        _require_one_kind(images, pool)
     alike = _alike(manifest, first, images) if images else {}
     roles = assign_roles(manifest.with_groups(alike), recipe.data, recipe.evaluate.on, recipe.seed, places)
     leaks = None
@@ -123,17 +114,17 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     return Prepared(domain, card, manifest, roles, pool, entries, fingerprint, images, question, leaks, positives, notes)
 
 
-def _extent(domain: Domain, recipe: Recipe) -> Extent:
-    """Sizes of scenes; with `data.on_error=skip` one that cannot be told is left to the reader, which counts what it skips."""
-    extent = extent_of(domain)
-
-    def lenient(row: Row) -> tuple[int, int] | None:
-        try:
-            return extent(row)
-        except DataError:
-            return None
-
-    return lenient if recipe.data.on_error == "skip" else extent
+def _require_one_kind(images: Pool, pool: Pool) -> None:
+    """Raises DataError where labelled images are of other bands or units than those to pretrain on, or on another scale."""
+    if (images.channels, images.unit) != (pool.channels, pool.unit):
+        raise DataError(
+            f"labelled images have {', '.join(images.channels)} in {images.unit}, the others {', '.join(pool.channels)} in {pool.unit}; "
+            "name what the files hold with data.bands and data.sensor."
+        )
+    types = [str(stored.dtype).removeprefix("torch.") for stored in (images, pool)]
+    if not same_scale(images.largest, types[0], pool.largest, types[1]):
+        seen = f"{types[0]} up to {images.largest:,.4g} {images.unit}, such as {images.images[0].where}; the others {types[1]} up to"
+        raise DataError(f"labelled images are {seen} {pool.largest:,.4g}: another scale. Convert one of them, or say data.unit.")
 
 
 def starts_for(recipe: Recipe, prepared: Prepared) -> Starts:
@@ -192,6 +183,7 @@ def _question(manifest: Manifest, roles: Roles, images: Pool, seed: int) -> Ques
         train=np.array([i for i, row in enumerate(final) if row.id in train], dtype=np.int64),
         score=None if roles.score is None else np.array([i for i, row in enumerate(final) if row.id in score], dtype=np.int64),
         seed=seed,
+        contents=tuple(map(str, images.index.digest)),
     )
 
 

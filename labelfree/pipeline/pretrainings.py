@@ -13,11 +13,13 @@ import numpy as np
 
 from labelfree.backbones import Backbone
 from labelfree.backbones.weights import LoadedBackbone, WeightCard, load, save
+from labelfree.data.cards import reader_settings
+from labelfree.domain import Channel
 from labelfree.errors import DataError, RecipeError
 from labelfree.objectives.distributed import everyone
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.plans import plan_of, reasons, recipe_values
-from labelfree.pipeline.preparing import Prepared, reader_settings
+from labelfree.pipeline.preparing import Prepared
 from labelfree.pipeline.starts import Reading, Starts
 from labelfree.planning.resolving import Network, Resolved, resolve_pretrain
 from labelfree.pretraining.fit import fit, seconds_per_step
@@ -194,7 +196,7 @@ def _card(job: Job, backbone: Backbone, recipe: Recipe, prepared: Prepared, fold
         mean=tuple(reading.mean.tolist()),
         std=tuple(reading.std.tolist()),
         size=job.plan.size,
-        reader=reader_settings(recipe),
+        reader=reader_settings(recipe.data),
         domain=recipe.domain,
         arm=job.arm,
         init=recipe.backbone.init if ARMS[job.arm].init == "imagenet" else "random",
@@ -203,5 +205,10 @@ def _card(job: Job, backbone: Backbone, recipe: Recipe, prepared: Prepared, fold
         seed=job.plan.seed,
         recipe=folder.digest,
         data=data.digest,
+        roles=tuple(Channel.of(channel).role for channel in data.channels),
+        nm=tuple(Channel.of(channel).nm for channel in data.channels),
+        dtype=data.dtype,
+        low=data.low,
+        high=data.high,
         licence=f"pretrained on images under: {licence}",
     )

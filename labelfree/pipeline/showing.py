@@ -88,7 +88,7 @@ def _shot(prepared: Prepared, entry: int, similarity: float | None = None) -> Sh
 
 
 def _stored(domain: Domain, pool: Pool, entry: int) -> np.ndarray:
-    return domain.preview(Sample(pool[entry], pool.channels, pool.scale, pool.offset, pool.unit))
+    return domain.preview(pool.sample(entry))
 
 
 def _normalised(domain: Domain, job: Job, view: Tensor) -> np.ndarray:

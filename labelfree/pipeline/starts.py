@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from labelfree.backbones import Backbone, build
-from labelfree.backbones.weights import LoadedBackbone, WeightCard, card_beside, prepared
+from labelfree.backbones.weights import LoadedBackbone, WeightCard, card_beside, prepared, scale_fault
 from labelfree.domain import Domain, Fingerprint, to_physical
+from labelfree.errors import DataError
 from labelfree.recipe import BackboneSettings
 from labelfree.training.randomness import mixed
+from labelfree.transfer.encoders import Prepare
 
-Prepare = Callable[[Tensor, int], Tensor]
 IMAGENET_SPREAD = 0.5  # standard deviation of photographs under the usual normalisation to [-1, 1]
 
 
@@ -29,7 +30,7 @@ class Reading:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def __call__(self, stored: Tensor, size: int) -> Tensor:
+    def __call__(self, stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
         """Stored (B, C, H, W) -> the network's input (B, C, size, size)."""
         physical = to_physical(stored, self.scale, self.offset)
         return prepared(physical, self.mean, self.std, size)
@@ -70,7 +71,9 @@ class Starts:
         """
         means, stds = self.fingerprint.mean, self.fingerprint.std
         card = None if init in ("random", "imagenet") else card_beside(Path(init))
-        sources = self.match(card.channels) if card and card.unit == self.fingerprint.unit else ()
+        sources = self.match(card.known) if card and card.unit == self.fingerprint.unit else ()
+        if card is not None and sources:
+            self.require_scale(card, f"backbone.init: {init}")
         if card is None or set(sources) <= {None}:
             return Reading(self.scale, self.offset, means, tuple(s / IMAGENET_SPREAD or 1.0 for s in stds))
         spread = median(std / card.std[s] for std, s in zip(stds, sources, strict=True) if s is not None) or IMAGENET_SPREAD
@@ -88,16 +91,22 @@ class Starts:
         if probe is None:
             return None
 
-        def prepare(stored: Tensor, size: int) -> Tensor:
-            shown = domain.render(to_physical(stored, self.scale, self.offset), data.channels, data.unit)
+        def prepare(stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
+            shown = domain.render(to_physical(stored, self.scale, self.offset), data.channels, data.unit, measured)
             assert shown is not None
             return prepared(shown, backbone.mean, backbone.std, size)
 
         return prepare
 
+    def require_scale(self, card: WeightCard, where: str) -> None:
+        """Raises DataError where the images are on another scale than those that weights were taught by."""
+        data = self.fingerprint
+        if fault := scale_fault(card, data.dtype, max(map(abs, (*data.low, *data.high)), default=0.0)):
+            raise DataError(f"{where}: these images have {fault}; name the sensor or unit that the files hold, or leave the weights out.")
+
     def of_card(self, card: WeightCard) -> list[int | None]:
         """Of each band that a card names the position among the images', by name, colour or wavelength; None where they lack it."""
-        sources = self.domain.matches(self.fingerprint.channels, card.channels, once=True)
+        sources = self.domain.matches(self.fingerprint.channels, card.known, once=True)
         return [sources.index(at) if at in sources else None for at in range(len(card.channels))]
 
     def as_loaded(self, loaded: LoadedBackbone) -> Prepare:
@@ -106,7 +115,7 @@ class Starts:
         there = [at for at, source in enumerate(found) if source is not None]
         order = [source for source in found if source is not None]
 
-        def prepare(stored: Tensor, size: int) -> Tensor:
+        def prepare(stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
             physical = to_physical(stored, self.scale, self.offset)[:, order]
             if len(order) < len(found):
                 at = torch.tensor(there, device=physical.device)

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelfree.data.pool import Kind, differs, kind_of, read_sample, spread
+from labelfree.data.measured import BLANK, blank_note, blank_share
+from labelfree.data.pool import MOST_EMPTY, Kind, differs, kind_of, read_sample, spread
+from labelfree.data.pool_index import largest
+from labelfree.data.scales import Scales
 from labelfree.data.threads import in_order
 from labelfree.data.tiles import by
 from labelfree.domain import Place, Row, Sample
@@ -24,7 +27,9 @@ MOST_FAULTS = 0.1  # share of broken or differing images that a recipe may leave
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen of one image. `low`, `high`: of each band, as stored. `empty`: share of pixels without a measurement."""
+    """What was seen of one image. `low`, `high`: of each band, as stored. `empty`: share of pixels without a measurement, `blank`: of those with 0
+    in every channel. `most`: the largest value without sign, in physical units.
+    """
 
     row: Row
     kind: Kind
@@ -37,6 +42,8 @@ class Look:
     crs: str | None
     bounds: tuple[float, float, float, float] | None
     empty: float
+    blank: float
+    most: float
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,8 @@ class Seen:
         if any(look.spacing or look.crs for look in self.looks):
             yield f"  {self._spacing()}"
         yield from (f"  {number} {fact}" for fact, number in self._oddities().items() if number)
+        if blank := sum(look.blank >= BLANK for look in self.looks):
+            yield f"  {blank_note(blank)}"
         yield from (f"  {sentence}" for sentence in self.faults[:3])
 
     def _stored(self, dtype: str) -> str:
@@ -112,6 +121,7 @@ class Seen:
         return {
             "hold one value only": sum(look.low == look.high for look in self.looks),
             "have pixels without a measurement": sum(look.empty > 0 for look in self.looks),
+            "hold a measurement in less than half of their pixels and will be left out": sum(look.empty > MOST_EMPTY for look in self.looks),
             "have no coordinates": without if without < len(self.looks) else 0,
             "cannot be read, or differ from the others:": len(self.faults),
         }
@@ -144,6 +154,10 @@ def look_at(rows: Sequence[Row], read: Callable[[Row], Sample], say: Progress) -
             f"{len(seen.faults)} of {seen.count} images looked at cannot be read or differ from the others, too many to leave out; "
             f"the first: {seen.faults[0]}"
         )
+    scales = Scales()
+    for look in seen.looks:
+        scales.note(look.row, look.kind.dtype, look.most)
+    scales.require_one(kind.dtype, kind.unit)
     return seen
 
 
@@ -168,7 +182,9 @@ def _look(row: Row, read: Callable[[Row], Sample]) -> Look | DataError:
         spacing_unit=sample.tags.get("spacing_unit", ""),
         crs=sample.crs,
         bounds=sample.bounds,
-        empty=float(sample.tags.get("nodata_share", 0)),
+        empty=sample.empty,
+        blank=blank_share(sample),
+        most=largest(sample),
     )
 
 

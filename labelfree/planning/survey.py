@@ -8,27 +8,33 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from labelfree.data.cards import card_names, effective_card, find_card
+from labelfree.data.cards import card_names, effective_card, find_card, reader_settings
 from labelfree.data.faults import find_faults
 from labelfree.data.manifest import Manifest, load_manifest
+from labelfree.data.pool import read_sample
 from labelfree.data.tiles import by
-from labelfree.data.windows import glance
-from labelfree.domain import Domain, Row, Sample, extent_of, find_domain
+from labelfree.data.windows import glance, in_windows, lenient
+from labelfree.domain import Domain, Sample, extent_of, find_domain
 from labelfree.errors import DataError, RecipeError
 from labelfree.planning.looking import open_rows
 from labelfree.progress import Progress
 from labelfree.recipe import Data, Recipe
 from labelfree.recipe_file import Overrides, change, load_recipe
 
+TRIES = 8  # images opened until one can be read
+
 
 @dataclass(frozen=True)
 class Survey:
-    """A data set in numbers. `faults`: one sentence for each thing that is wrong with it (empty until looked for)."""
+    """A data set in numbers. `first`: the first image that can be read. `faults`: one sentence for each thing that is wrong (empty until looked
+    for), `notes`: what a run would say and go on.
+    """
 
     manifest: Manifest
     domain: Domain
     first: Sample | None
     faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     read: int = 0
 
     def lines(self) -> Iterator[str]:
@@ -47,6 +53,7 @@ class Survey:
             yield f"    {size} pixels, {dtype}, {self.first.unit}"
             yield f"    {len(self.first.channels)} channels: {', '.join(self.first.channels)}"
             yield from (f"  {sentence}" for sentence in self.domain.missing(self.first.channels))
+        yield from (f"  {note}" for note in (*self.manifest.notes, *self.notes))
         if self.read:
             yield f"  {self.read} images read, {len(self.faults) or 'no'} fault{'s' * (len(self.faults) != 1)} found"
             yield from (f"  {fault}" for fault in self.faults)
@@ -60,13 +67,12 @@ def survey(source: str | Path, overrides: Overrides, domain: str | None, default
     """Look at `source`: a folder of images, a data card's name, or a recipe. Labels are counted, scored images are not opened."""
     data, named = _data(str(source), overrides)
     card = effective_card(data)
-    settings = {"bands": data.bands, "sensor": data.sensor, "unit": data.unit}
-    if card is not None:
-        settings = {key: settings[key] or value for key, value in card.settings.items()}
-    reader = find_domain(domain or named or (card.domain if card else default_domain()), settings)
+    reader = find_domain(domain or named or (card.domain if card else default_domain()), reader_settings(data))
     manifest = load_manifest(data, reader)
-    open_to_all = open_rows(manifest.rows)
-    return Survey(manifest, reader, _read(manifest, reader, open_to_all[0]) if open_to_all else None)
+    read = manifest.read or reader.read
+    looked = [read_sample(read, glance(row, extent_of(reader))) for row in open_rows(manifest.rows)[:TRIES]]
+    samples = [sample for sample in looked if isinstance(sample, Sample)]
+    return Survey(manifest, reader, samples[0] if samples else None, notes=[] if samples else [str(fault) for fault in looked[:1]])
 
 
 def _data(source: str, overrides: Overrides) -> tuple[Data, str | None]:
@@ -86,14 +92,15 @@ def _changed(data: dict[str, object], overrides: Overrides) -> Data:
     return change(Recipe(domain="any", data=Data.model_validate(data)), overrides).data
 
 
-def _read(manifest: Manifest, domain: Domain, row: Row) -> Sample:
-    return manifest.read(row) if manifest.read else domain.read(glance(row, extent_of(domain)))
-
-
 def inspect_files(found: Survey, say: Progress) -> Survey:
-    """Decode every image: each that is broken or unlike the others, a copy across splits or of another label becomes a fault."""
-    read = found.manifest.read or found.domain.read
-    return replace(found, faults=find_faults(found.manifest, read, say), read=len(found.manifest.rows))
+    """Decode every image as a run does, scenes in windows: each that is broken or unlike the others, a copy across splits or of another label
+    becomes a fault.
+    """
+    read, rows = found.manifest.read or found.domain.read, found.manifest.rows
+    if found.manifest.read is None:
+        rows = in_windows(rows, lenient(extent_of(found.domain)))
+    checked = find_faults(replace(found.manifest, rows=rows), read, say)
+    return replace(found, faults=checked.faults, notes=checked.notes, read=len(rows))
 
 
 def write_sample(directory: Path, domain: str, seed: int, variant: str) -> Path:

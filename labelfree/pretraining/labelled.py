@@ -25,14 +25,15 @@ TEMPERATURE = 0.07
 class LabelledImages:
     """Labelled training images, never scored ones: `entries` of `pool`.
 
-    `targets`, `groups`: class and group of each entry, as numbers. `prepare`: (stored (B, C, *spatial), size) -> the network's input.
+    `targets`, `groups`: class and group of each entry, as numbers. `prepare`: (stored (B, C, *spatial), size, where it is measured
+    (B, *spatial) bool or None) -> the network's input.
     """
 
     pool: Pool
     entries: np.ndarray
     targets: np.ndarray
     groups: np.ndarray
-    prepare: Callable[[Tensor, int], Tensor]
+    prepare: Callable[[Tensor, int, Tensor | None], Tensor]
 
     def sample(self, seed: int) -> LabelledImages:
         """At most MOST of them, the same for a seed."""
@@ -50,8 +51,8 @@ class LabelledImages:
 
     def _inputs(self, entries: Sequence[int] | np.ndarray, size: int, device: torch.device) -> Tensor:
         if self.pool.uniform:
-            return self.prepare(self.pool.batch(entries).to(device), size)
-        return torch.cat([self.prepare(self.pool[int(entry)][None].to(device), size) for entry in entries])
+            return self.prepare(self.pool.batch(entries).to(device), size, self.pool.measured(entries))
+        return torch.cat([self.prepare(self.pool[int(e)][None].to(device), size, self.pool.measured([int(e)])) for e in entries])
 
 
 @contextmanager

@@ -52,22 +52,23 @@ class PretrainingModule(L.LightningModule):
         """The views of this rank's share of the batch at `step`, and the pool positions they come from."""
         entries, plan, ranks = self.job.entries, self.plan, everyone()
         rows = entries[batch_rows(len(entries), plan.batch_size // ranks.world, step, plan.source, ranks.rank, ranks.world)]
-        stored, partners = self._images(rows), None
+        (stored, measured), (partners, partners_measured) = self._images(rows), (None, None)
         if self.job.positives is not None:
-            partners = self._images(self.job.positives.draw(rows, mixed("positives", plan.source, step, ranks.rank)))
+            partners, partners_measured = self._images(self.job.positives.draw(rows, mixed("positives", plan.source, step, ranks.rank)))
+        seen = {"partners": partners, "measured": measured, "partners_measured": partners_measured}
         draws = self.job.generator(step, ranks.rank, self.device)
         crops = self.objective.crops
         views = self.views
         scales = views.augmentation
-        big = views.many(stored, crops.globals, self.plan.size, scales.global_scale, draws, scales.overlap, partners)
-        small = (
-            views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws, partners=partners) if crops.locals else None
-        )
+        big = views.many(stored, crops.globals, self.plan.size, scales.global_scale, draws, scales.overlap, **seen)
+        small = views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws, **seen) if crops.locals else None
         return Views(_fast(big), None if small is None else _fast(small), rows=torch.as_tensor(rows)), [int(r) for r in rows]
 
-    def _images(self, rows: np.ndarray) -> Tensor:
-        """Stored numbers of pool entries, on the device."""
-        return self.job.pool.batch(rows).to(self.device, non_blocking=True)
+    def _images(self, rows: np.ndarray) -> tuple[Tensor, Tensor | None]:
+        """Stored numbers of pool entries, and where they are measured, on the device."""
+        measured = self.job.pool.measured(rows)
+        known = None if measured is None else measured.to(self.device, non_blocking=True)
+        return self.job.pool.batch(rows).to(self.device, non_blocking=True), known
 
     def forward(self, step: int) -> Tensor:
         """As DDP calls it while steps are timed."""

@@ -16,6 +16,7 @@ from labelfree.domain import to_physical
 if TYPE_CHECKING:
     from labelfree.data.pool import Pool
 
+Prepare = Callable[[Tensor, int, Tensor | None], Tensor]
 NO_SIZE = 0  # the input size of an encoder that has none
 PIXELS = 64 * 128 * 128  # of one batch
 
@@ -59,25 +60,26 @@ class StatisticsEncoder:
         self.digest = f"statistics-{channels}-{derived}"
 
     def features(self, pool: Pool, entries: Sequence[int], size: int = NO_SIZE) -> np.ndarray:
-        def measured(stored: Tensor) -> Tensor:
+        def statistics(stored: Tensor, measured: Tensor | None) -> Tensor:
             physical = to_physical(stored, pool.scale, pool.offset)
-            return channel_statistics(physical if self.derive is None else torch.cat([physical, self.derive(physical)], dim=1))
+            seen = physical if self.derive is None else torch.cat([physical, self.derive(physical)], dim=1)
+            return channel_statistics(seen, measured)
 
-        return in_batches(pool, entries, 128, measured)
+        return in_batches(pool, entries, 128, statistics)
 
 
 class NetworkEncoder:
     """A network on whole images.
 
-    `backbone`: a module with `.embed(x: (B, C, H, W)) -> (B, D)`; it's put into evaluation mode. `prepare`: (stored (B, C', H', W'), size)
-    -> the network's input at that size. `dim`: D. `name`: the architecture, for the tables.
+    `backbone`: a module with `.embed(x: (B, C, H, W)) -> (B, D)`; it's put into evaluation mode. `prepare`: (stored (B, C', H', W'), size,
+    measured (B, H', W') bool or None) -> the network's input at that size. `dim`: D. `name`: the architecture, for the tables.
     """
 
     def __init__(
         self,
         arm: str,
         backbone: nn.Module,
-        prepare: Callable[[Tensor, int], Tensor],
+        prepare: Prepare,
         sizes: Sequence[int],
         seed: int = 0,
         *,
@@ -99,13 +101,14 @@ class NetworkEncoder:
         return state.hexdigest()[:16]
 
     @torch.inference_mode()
-    def embed(self, stored: Tensor, size: int) -> Tensor:
+    def embed(self, stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
         """(B, D) float32 on the CPU."""
-        embedded: Tensor = self.network.embed(self.prepare(stored.to(self.device), size))  # type: ignore[operator]
+        known = None if measured is None else measured.to(self.device)
+        embedded: Tensor = self.network.embed(self.prepare(stored.to(self.device), size, known))  # type: ignore[operator]
         return embedded.float().cpu()
 
     def features(self, pool: Pool, entries: Sequence[int], size: int) -> np.ndarray:
-        return in_batches(pool, entries, max(1, PIXELS // size**2), lambda stored: self.embed(stored, size))
+        return in_batches(pool, entries, max(1, PIXELS // size**2), lambda stored, measured: self.embed(stored, size, measured))
 
 
 class Concatenated:
@@ -124,14 +127,19 @@ class Concatenated:
         return np.concatenate([part.features(pool, entries, size if part.sizes else NO_SIZE) for part in self.parts], 1)
 
 
-def channel_statistics(physical: Tensor) -> Tensor:
-    """Mean and standard deviation of each channel: (B, C, *spatial) -> (B, 2C)."""
+def channel_statistics(physical: Tensor, measured: Tensor | None = None) -> Tensor:
+    """Mean and standard deviation of each channel over the `measured` pixels (B, *spatial): (B, C, *spatial) -> (B, 2C)."""
     pixels = physical.flatten(2)
-    return torch.cat([pixels.mean(2), pixels.std(2, unbiased=False)], 1)
+    if measured is None:
+        return torch.cat([pixels.mean(2), pixels.std(2, unbiased=False)], 1)
+    known = measured.flatten(1)[:, None].to(pixels)
+    count = known.sum(2).clamp(min=1)
+    mean = (pixels * known).sum(2) / count
+    return torch.cat([mean, (((pixels - mean[..., None]).square() * known).sum(2) / count).sqrt()], 1)
 
 
-def in_batches(pool: Pool, entries: Sequence[int], batch: int, embed: Callable[[Tensor], Tensor]) -> np.ndarray:
-    """`embed` over entries in batches of images of one size: (n, D) float32, in the order asked for."""
+def in_batches(pool: Pool, entries: Sequence[int], batch: int, embed: Callable[[Tensor, Tensor | None], Tensor]) -> np.ndarray:
+    """`embed` over entries in batches of images of one size, and where they are measured: (n, D) float32, in the order asked for."""
     positions: dict[tuple[int, ...], list[int]] = {}
     for at, entry in enumerate(entries):
         positions.setdefault(() if pool.uniform else tuple(pool[int(entry)].shape), []).append(at)
@@ -141,7 +149,7 @@ def in_batches(pool: Pool, entries: Sequence[int], batch: int, embed: Callable[[
             chunk = same[start : start + batch]
             wanted = [int(entries[at]) for at in chunk]
             stored = pool.batch(wanted) if pool.uniform else torch.stack([pool[entry] for entry in wanted])
-            rows = embed(stored).float().cpu().numpy()
+            rows = embed(stored, pool.measured(wanted)).float().cpu().numpy()
             if found is None:
                 found = np.empty((len(entries), rows.shape[1]), np.float32)
             found[chunk] = rows

@@ -17,7 +17,8 @@ class Question:
 
     `ids`, `groups`, `targets`: one item for each entry of the evaluation pool; `groups[i]` is None where a row is its own group,
     `targets[i]` is a position in `classes`. `train`, `score`: positions of the entries that labels are drawn from and that are
-    scored; `score=None` means cross-validation over `train`. Raises DataError when nothing can be asked.
+    scored; `score=None` means cross-validation over `train`. `contents`: a digest of each entry's pixels, so that answers are found again only
+    for the same images. Raises DataError when nothing can be asked.
     """
 
     dataset: str
@@ -29,6 +30,7 @@ class Question:
     train: np.ndarray
     score: np.ndarray | None
     seed: int = 0
+    contents: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.train) == 0:
@@ -56,11 +58,11 @@ class Question:
     @cached_property
     def images(self) -> str:
         """What tells this pool's features from another's."""
-        return hashlib.sha256(repr(self.ids).encode()).hexdigest()[:12]
+        return hashlib.sha256(repr((self.ids, self.contents)).encode()).hexdigest()[:12]
 
     @cached_property
     def digest(self) -> str:
         """Changes whenever an answer to this question could."""
-        parts = [self.dataset, self.split, self.classes, self.seed, self.ids, self.groups, self.targets.tolist(), self.train.tolist()]
+        parts = [self.dataset, self.split, self.classes, self.seed, self.images, self.groups, self.targets.tolist(), self.train.tolist()]
         parts.append(None if self.score is None else self.score.tolist())
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -26,6 +26,10 @@ class ViewOp(nn.Module):
         """The batch (B, C, *spatial) changed as drawn; the input is left as it was."""
         raise NotImplementedError
 
+    def apply_measured(self, x: Tensor, params: Any, measured: Tensor) -> Tensor:
+        """As `apply`, with statistics of an image taken from its `measured` pixels (B, *spatial) bool; most ops take none."""
+        return self.apply(x, params)
+
     def forward(self, x: Tensor, generator: Generator) -> Tensor:
         return self.apply(x, self.draw(len(x), generator, x.device))
 

@@ -106,7 +106,13 @@ class Contrast(ViewOp):
         return 1 + sometimes(n, (-self.strength, self.strength), self.p, generator, device)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
-        return floating(x, self).lerp(x.flatten(2).mean(2).view(*x.shape[:2], *(1,) * (x.ndim - 2)).expand_as(x), per_sample(1 - params, x))
+        return self._around(floating(x, self).flatten(2).mean(2), x, params)
+
+    def apply_measured(self, x: Tensor, params: Tensor, measured: Tensor) -> Tensor:
+        return self._around(_moments(floating(x, self).flatten(2), measured)[0][..., 0], x, params)
+
+    def _around(self, mean: Tensor, x: Tensor, params: Tensor) -> Tensor:
+        return x.lerp(mean.view(*x.shape[:2], *(1,) * (x.ndim - 2)).expand_as(x), per_sample(1 - params, x))
 
 
 class Gamma(ViewOp):
@@ -125,13 +131,19 @@ class Gamma(ViewOp):
         return factors(n, self.gamma, self.p, generator, device)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
+        return self._bent(x, params, None)
+
+    def apply_measured(self, x: Tensor, params: Tensor, measured: Tensor) -> Tensor:
+        return self._bent(x, params, measured)
+
+    def _bent(self, x: Tensor, params: Tensor, measured: Tensor | None) -> Tensor:
         def bent(part: Tensor, rows: Tensor) -> Tensor:
-            flat = part.flatten(2).float()
-            low, high = flat.aminmax(dim=2, keepdim=True)
+            flat, known = part.flatten(2).float(), None if measured is None else measured[rows]
+            low, high = _ends(flat, known)
             spread = (high - low).clamp(min=torch.finfo(torch.float32).tiny)
-            powered = ((flat - low) / spread) ** per_sample(params[rows], flat)
-            deviation, mean = torch.std_mean(powered, dim=2, keepdim=True)
-            before, centre = torch.std_mean(flat, dim=2, keepdim=True)
+            powered = ((flat - low) / spread).clamp(min=0) ** per_sample(params[rows], flat)
+            mean, deviation = _moments(powered, known)
+            centre, before = _moments(flat, known)
             scale = torch.where(deviation > 0, before / deviation.clamp(min=torch.finfo(torch.float32).tiny), 0.0)
             return (centre + (powered - mean) * scale).view_as(part).to(part.dtype)
 
@@ -157,6 +169,28 @@ class Noise(ViewOp):
             return torch.addcmul(part, noise, per_sample(params.strength[rows], part))
 
         return on_chosen(floating(x, self), params.strength > 0, noisy)
+
+
+def _moments(flat: Tensor, measured: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel of (B, C, n), each (B, C, 1), over the `measured` pixels (B, *spatial)."""
+    if measured is None:
+        deviation, mean = torch.std_mean(flat, dim=2, keepdim=True)
+        return mean, deviation
+    known = measured.flatten(1)[:, None].to(flat)
+    count = known.sum(2, keepdim=True)
+    mean = (flat * known).sum(2, keepdim=True) / count.clamp(min=1)
+    return mean, (((flat - mean).square() * known).sum(2, keepdim=True) / (count - 1).clamp(min=1)).sqrt()
+
+
+def _ends(flat: Tensor, measured: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Smallest and largest value of each channel of (B, C, n), each (B, C, 1), over the `measured` pixels; 0 and 0 where there is none."""
+    if measured is None:
+        low, high = flat.aminmax(dim=2, keepdim=True)
+        return low, high
+    known = measured.flatten(1)[:, None].expand_as(flat)
+    low = flat.where(known, torch.inf).amin(2, keepdim=True)
+    high = flat.where(known, -torch.inf).amax(2, keepdim=True)
+    return low.where(low.isfinite(), 0.0), high.where(high.isfinite(), 0.0)
 
 
 def one_a_channel(x: Tensor, seed: int) -> Tensor:

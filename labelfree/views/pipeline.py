@@ -1,9 +1,13 @@
-"""A view from stored numbers to the network's input, its steps in one fixed order."""
+"""A view from stored numbers to the network's input, its steps in one fixed order.
+
+Pixels without a measurement take part in no statistic and are 0, the mean, in the end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -84,23 +88,27 @@ class ViewPipeline(nn.Module):
         generator: Generator,
         overlap: float = 0.0,
         partners: Tensor | None = None,
+        measured: Tensor | None = None,
+        partners_measured: Tensor | None = None,
     ) -> Tensor:
         """`n` views of each sample, view-major: (n * B, C, size, ...); the first B rows are view 0 of every sample.
 
         `overlap`: what each crop shares with the first, at least, of the smaller of the two. `partners`: as `stored`, other images of the
-        same; every second view comes from them.
+        same; every second view comes from them. `measured`, `partners_measured`: (B, *spatial) bool, None where all is.
         """
         physical, crop = self.physical(stored), ResizedCrop(size, crop_scale, self.augmentation.ratio)
         sources = (physical, physical if partners is None else self.physical(partners))
+        masks = (measured, measured if partners is None else partners_measured)
         first = crop.draw(len(physical), generator, physical.device)
-        views = [self._view(crop.apply(physical, first), generator)]
+        views = [self._view(crop.apply(physical, first), _cropped(crop, masks[0], first), generator)]
         for number in range(1, n):
             where = (
                 crop.draw_near(first, overlap, generator, physical.device)
                 if overlap
                 else crop.draw(len(physical), generator, physical.device)
             )
-            views.append(self._view(crop.apply(sources[number % 2], where), generator))
+            mask = _cropped(crop, masks[number % 2], where)
+            views.append(self._view(crop.apply(sources[number % 2], where), mask, generator))
         return torch.cat(views)
 
     def physical(self, stored: Tensor) -> Tensor:
@@ -108,10 +116,27 @@ class ViewPipeline(nn.Module):
         x = stored.to(torch.float32)
         return torch.addcmul(per_channel(self.offset, x), x, per_channel(self.scale, x))
 
-    def _view(self, x: Tensor, generator: Generator) -> Tensor:
-        for op in (*self.geometry, *self.physics):
-            x = op(x, generator)
-        x = self.normalise(x)
-        for op in self.late:
-            x = op(x, generator)
+    def _view(self, x: Tensor, mask: Tensor | None, generator: Generator) -> Tensor:
+        """`mask`: (B, 1, *spatial) float, 1 where measured; it goes through geometry as the image does."""
+        if mask is None:
+            for op in (*self.geometry, *self.physics):
+                x = op(x, generator)
+            x = self.normalise(x)
+            for op in self.late:
+                x = op(x, generator)
+            return x
+        for op in self.geometry:
+            params = op.draw(len(x), generator, x.device)  # type: ignore[operator]
+            x, mask = op.apply(x, params), op.apply(mask, params)  # type: ignore[arg-type]
+        measured = mask[:, 0] > 0.5
+        x = self._measured(self.normalise(self._measured(x, self.physics, measured, generator)), self.late, measured, generator)
+        return x * measured[:, None]
+
+    def _measured(self, x: Tensor, ops: nn.ModuleList, measured: Tensor, generator: Generator) -> Tensor:
+        for op in ops:
+            x = op.apply_measured(x, op.draw(len(x), generator, x.device), measured)  # type: ignore[operator]
         return x
+
+
+def _cropped(crop: ResizedCrop, measured: Tensor | None, where: Any) -> Tensor | None:
+    return None if measured is None else crop.apply(measured[:, None].float(), where)

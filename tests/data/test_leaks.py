@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -17,8 +18,9 @@ from labelfree.data.leaks import Witnesses, exact_leaks, guard, near_groups, wit
 from labelfree.data.manifest import load_manifest
 from labelfree.data.near import LIKE, near_pairs, poses, prints
 from labelfree.data.pool import build_pool
-from labelfree.data.pool_index import digest, thumbnail
-from labelfree.domain import Row
+from labelfree.data.pool_index import thumbnail
+from labelfree.data.same_values import trace
+from labelfree.domain import Row, Sample
 from labelfree.errors import LeakError
 from labelfree.progress import Silent
 from labelfree.recipe import Data
@@ -31,7 +33,12 @@ def witness(images: list[np.ndarray], prefix: str, groups: list[str] | None = No
     """(H, W, C) images as the guard sees them."""
     rows = [Row(f"{prefix}{i}", Path(f"{prefix}{i}"), group=groups[i] if groups else None) for i in range(len(images))]
     first = [np.moveaxis(image, -1, 0) for image in images]
-    return Witnesses(rows, np.array([digest(image) for image in first]), np.stack([thumbnail(image) for image in first]))
+    return Witnesses(rows, np.stack([trace(sample(image)) for image in first]), np.stack([thumbnail(image) for image in first]))
+
+
+def sample(image: np.ndarray) -> Sample:
+    """(C, H, W) numbers as a sample."""
+    return Sample(torch.from_numpy(image.copy()), ("a",) * len(image), (1.0,) * len(image), (0.0,) * len(image), "stored")
 
 
 def images(n: int, seed: int = 0) -> list[np.ndarray]:
@@ -189,7 +196,7 @@ def test_the_report_is_plain_json() -> None:
 
 
 def test_an_empty_side_leaks_nothing() -> None:
-    nothing = Witnesses([], np.array([], dtype=str), np.zeros((0, 32, 32), dtype=np.float32))
+    nothing = Witnesses([], np.zeros((0, 6)), np.zeros((0, 32, 32), dtype=np.float32))
     assert guard(nothing, witness(images(2), "t"), Data(), has_test=True).near == []
     assert near_groups(nothing) == {}
 

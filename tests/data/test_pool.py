@@ -212,11 +212,13 @@ def test_files_of_another_scale_make_a_physical_pool(tmp_path: Path) -> None:
     assert torch.allclose(pool.batch(range(6)), torch.tensor(0.1)) and any("float32 physical values" in line for line in heard.lines)
 
 
-def test_mixed_bit_depths_without_scales_are_refused(tmp_path: Path) -> None:
+def test_mixed_types_are_told_apart_by_their_numbers(tmp_path: Path) -> None:
     rows = files(tmp_path, [(4, 4)] * 3)
-    mixed = [sample(np.ones((1, 4, 4), dtype=dtype)) for dtype in (np.uint8, np.uint8, np.uint16)]
-    with pytest.raises(DataError, match=r"002\.png: uint16, others are uint8"):
+    mixed = [sample(np.full((1, 4, 4), value)) for value in (np.uint16(4000), np.uint16(4000), np.float32(0.4))]
+    with pytest.raises(DataError, match=r"002\.png: float32 up to 0\.4 .*, others are uint16 up to 4,000, and nothing says how the two scales"):
         build(rows, tmp_path, read=lambda row: mixed[int(row.id[:3])])
+    medians = [sample(np.full((1, 4, 4), value)) for value in (np.uint16(4000), np.uint16(4000), np.float32(4000.5))]
+    assert build(rows, tmp_path, read=lambda row: medians[int(row.id[:3])]).batch([0, 2]).unique().tolist() == [4000.0, 4000.5]
     units = [sample(np.ones((1, 4, 4)), unit=unit) for unit in ("kelvin", "kelvin", "celsius")]
     with pytest.raises(DataError, match=r"002\.png: unit 'celsius', others 'kelvin'"):
         build(rows, tmp_path, read=lambda row: units[int(row.id[:3])])
@@ -238,11 +240,11 @@ def test_tiles_come_from_their_image(tmp_path: Path) -> None:
     rows = files(tmp_path, [(32, 48), (16, 16), (10, 40)])
     pool = build(rows, tmp_path, tile=16)
     assert pool.uniform and pool[0].shape == (3, 16, 16) and pool.tile == 16
-    assert pool.row_of.tolist() == [0] * 6 + [1] + [2] * 2 and [row.id for row in pool.rows].count("000.png") == 6
+    assert pool.row_of.tolist() == [0] * 6 + [1] + [2] * 3 and [row.id for row in pool.rows].count("000.png") == 6
     whole = DOMAIN.read(rows[0]).data
     assert torch.equal(torch.cat([torch.cat(list(pool.batch(range(s, s + 3))), 2) for s in (0, 3)], 1), whole)
     assert torch.equal(pool[7][:, 3:13], DOMAIN.read(rows[2]).data[:, :, :16])  # padded by reflection, 3 above and below
-    assert len(set(pool.index.digests)) == 3 and len(pool.index.digest) == 9  # digests and thumbnails are the image's
+    assert len(set(pool.index.digests)) == 3 and len(pool.index.digest) == 10  # digests and thumbnails are the image's
 
 
 def test_auto_keeps_small_images_of_one_size_whole(tmp_path: Path) -> None:
@@ -330,7 +332,7 @@ def test_statistics_see_only_the_entries_asked_for(tmp_path: Path) -> None:
 
 def test_padding_only_where_an_image_is_smaller() -> None:
     image = texture(np.random.default_rng(0), 8).transpose(2, 0, 1)
-    ((corner, padded),) = Cut(12)(image, "x")
+    ((corner, padded, _),) = Cut(12)(image, "x")
     assert corner == (-2, -2)
     assert padded.shape == (3, 12, 12) and np.array_equal(padded[:, 2:10, 2:10], image)
     assert np.array_equal(padded[:, 1], padded[:, 3])

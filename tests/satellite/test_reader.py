@@ -113,7 +113,7 @@ def test_colour_tags_count_as_names_and_alpha_is_left_out(tmp_path: Path) -> Non
 
 def test_near_infrared_that_gdal_tags_as_alpha_is_not_lost(tmp_path: Path) -> None:
     path = write_tif(tmp_path / "a.tif", numbers(4, "uint8"))  # GDAL makes RGB and alpha of four byte bands
-    assert Satellite(sensor="naip").read(row(path)).channels == ("red", "green", "blue", "band_4")
+    assert Satellite(sensor="naip").read(row(path)).channels == ("red", "green", "blue", "nir")
     sample = Satellite(bands=["red", "green", "blue", "nir"], sensor="naip").read(row(path))
     assert sample.channels == ("red", "green", "blue", "nir") and sample.scale == pytest.approx((1 / 255,) * 4)
 
@@ -124,12 +124,13 @@ def test_a_byte_picture_is_no_reflectance_whatever_the_sensor(tmp_path: Path) ->
     assert sample.channels == ("B04", "B03", "B02") and sample.unit == "display" and sample.scale == pytest.approx((1 / 255,) * 3)
 
 
-def test_missing_pixels_take_the_median_of_their_band(tmp_path: Path) -> None:
+def test_missing_pixels_are_masked_and_take_the_mean_of_their_band(tmp_path: Path) -> None:
     data = numbers(2, "int16")
     data[0, :2] = -9999
     sample = Satellite().read(row(write_tif(tmp_path / "a.tif", data, nodata=-9999)))
-    assert sample.nodata == -9999 and sample.data.min() >= 1000
-    assert float(sample.tags["nodata_share"]) == pytest.approx(16 / 128)
+    assert sample.measured is not None and sample.empty == pytest.approx(0.25)
+    assert not sample.measured[:2].any() and sample.measured[2:].all()
+    assert (sample.data[0, :2] == round(data[0, 2:].mean())).all() and sample.data.min() >= 1000
 
 
 def test_nan_never_leaves_the_reader(tmp_path: Path) -> None:
@@ -163,7 +164,7 @@ def test_landsat_surface_reflectance_and_kelvin(tmp_path: Path) -> None:
 
 
 def test_complex_numbers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"slc\.tif: holds complex numbers; save amplitude"):
+    with pytest.raises(DataError, match=r"slc\.tif: holds complex numbers \(complex64\), as single-look radar does; real ones are read. Save amplitude"):
         Satellite().read(row(write_tif(tmp_path / "slc.tif", np.ones((1, 4, 4), np.complex64))))
 
 
@@ -218,7 +219,10 @@ def test_pictures_of_every_kind(tmp_path: Path, image: Image.Image, channels: tu
     assert sample.channels == channels and sample.unit == "display" and sample.data.shape == (len(channels), 6, 7)
     assert sample.physical().min() >= 0 and sample.physical().max() <= 1
     expected = np.asarray(image.convert("L" if channels == ("gray",) else "RGB"))
-    assert np.array_equal(sample.data.numpy(), expected[None] if expected.ndim == 2 else expected.transpose(2, 0, 1))
+    expected = expected[None] if expected.ndim == 2 else expected.transpose(2, 0, 1)
+    shown = np.ones((6, 7), dtype=bool) if sample.measured is None else sample.measured.numpy()
+    assert np.array_equal(sample.data.numpy()[:, shown], expected[:, shown])
+    assert np.array_equal(shown, np.asarray(image.convert("RGBA"))[..., 3] >= 128)
 
 
 def test_orthophotos_above_pillow_s_limit_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,13 +315,13 @@ def test_masks_and_quality_layers_inside_a_file(tmp_path: Path) -> None:
     data = np.random.default_rng(0).integers(1000, 2000, (3, 16, 16)).astype(np.uint16)
     with rasterio.open(write_tif(tmp_path / "masked.tif", data), "r+") as file:
         file.write_mask(np.repeat([[0] * 16, [255] * 16], 8, axis=0).astype(np.uint8))
-    assert float(Satellite().read(row(tmp_path / "masked.tif")).tags["nodata_share"]) == pytest.approx(0.5)
+    assert Satellite().read(row(tmp_path / "masked.tif")).empty == pytest.approx(0.5)
     codes = np.full((1, 16, 16), 4, dtype=np.uint16)  # vegetation
     codes[0, :4] = 9  # cloud
     export = write_tif(tmp_path / "export.tif", np.concatenate([data, codes]), names=("B2", "B3", "B4", "SCL"))
     sample = Satellite().read(row(export))
-    assert sample.channels == ("B2", "B3", "B4") and float(sample.tags["nodata_share"]) == pytest.approx(0.25)
-    assert (sample.data[:, :4].float().std((1, 2)) == 0).all(), "clouds take the band's median"
+    assert sample.channels == ("B2", "B3", "B4") and sample.empty == pytest.approx(0.25)
+    assert (sample.data[:, :4].float().std((1, 2)) == 0).all(), "clouds take the band's mean"
 
 
 def test_images_with_masks_are_never_read_coarser(tmp_path: Path) -> None:
@@ -330,7 +334,7 @@ def test_codes_are_never_averaged(tmp_path: Path) -> None:
     codes = np.where(np.arange(2100) % 2, 4, 9).astype(np.uint16)  # vegetation and cloud, in turns
     data = np.stack([np.full((2100, 2100), 1000, np.uint16), np.broadcast_to(codes, (2100, 2100))])
     sample = Satellite().read(Row("x", write_tif(tmp_path / "large.tif", data, names=("B2", "SCL")), label="a"))
-    assert sample.channels == ("B2",) and 0.4 < float(sample.tags["nodata_share"]) < 0.6
+    assert sample.channels == ("B2",) and 0.4 < sample.empty < 0.6
 
 
 def test_pools_of_masked_and_of_labelled_large_images_are_two(tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""Which pixels hold no measurement: not finite, a number that file or recipe declares, what lies outside a swath."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelfree.errors import DataError
+
+USUAL = (-9999.0, -99999.0, -999999.0, -32768.0)  # numbers that programs write where nothing was measured
+LARGE = 1e19  # of either sign: 1e20, 9.97e36 and the largest float stand for "no data" in many formats
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """What stands for no measurement.
+
+    `values`: numbers that the recipe declares besides the file's (`data.nodata`); none and `believed=False`: no number does.
+    `zero`: whether 0 in all bands does where nobody declares a number, as Sentinel-2 and Landsat products mark what lies outside the swath.
+    """
+
+    values: tuple[float, ...] = ()
+    believed: bool = True
+    zero: bool = False
+
+    def declared(self, of_file: float | None) -> tuple[float, ...]:
+        """The numbers that stand for no measurement in a band whose file declares `of_file`."""
+        told = (*(() if of_file is None or not np.isfinite(of_file) else (of_file,)), *self.values)
+        return told if self.believed else ()
+
+    def of_layer(self, of_file: float | None, dtype: str) -> float | None:
+        """The one number that a layer of a product is resampled around; its fill value is 0 by the agencies' definition."""
+        numbers = (number for number in self.declared(of_file) if _fits(number, dtype))
+        return next(numbers, 0.0 if self.zero and self.believed else None)
+
+    def missing(self, data: np.ndarray, of_file: Sequence[float | None]) -> np.ndarray | None:
+        """(C, H, W) bool: where bands (C, H, W) hold no number, or one that is declared; None where nothing is missing."""
+        found = np.zeros(data.shape, dtype=bool)
+        for band, there, value in zip(data, found, of_file, strict=True):
+            if band.dtype.kind == "f":
+                there |= ~np.isfinite(band)
+            for number in self.declared(value):
+                there |= band == (np.asarray(number).astype(band.dtype) if band.dtype.kind == "f" else number)
+        return found if found.any() else None
+
+    def outside(self, data: np.ndarray, of_file: Sequence[float | None]) -> np.ndarray | None:
+        """(H, W) bool: where all bands (C, H, W) hold 0 that nobody declared but that is no measurement; None where that means nothing."""
+        if not self.zero or not self.believed or any(self.declared(value) for value in of_file):
+            return None
+        return np.asarray((data == 0).all(axis=0))
+
+
+def measured(missing: np.ndarray | None, outside: Sequence[np.ndarray | None], picture: bool) -> np.ndarray | None:
+    """(H, W) bool, None where all is measured. `missing`: (C, H, W) of the bands in use, `outside`: (H, W) masks each.
+
+    A pixel needs all of its bands; in a picture any, for colours may well hold the number that stands for none: pure red has no blue.
+    """
+    empty = [mask for mask in outside if mask is not None]
+    if missing is not None:
+        empty.append(missing.all(axis=0) if picture else missing.any(axis=0))
+    if not empty:
+        return None
+    there: np.ndarray = ~np.logical_or.reduce(empty)
+    return None if there.all() else there
+
+
+def require_declared(where: object, data: np.ndarray, gaps: Gaps) -> None:
+    """Raises DataError where numbers that nobody declared can only stand for missing ones: -9999, the largest float."""
+    if data.dtype.kind == "u" or data.dtype == np.int8 or not gaps.believed:
+        return
+    low, high = data.min(), data.max()  # what was declared is filled with the mean by now
+    for number in (low, high):
+        if float(number) in USUAL or abs(float(number)) > LARGE:
+            share = float((data == number).any(axis=0).mean())
+            raise DataError(
+                f"{where}: holds {number:.9g} in {share:.1%} of its pixels, which looks like missing data that the file does not declare; "
+                f"set data.nodata={number:.9g} (data.nodata=none: it is a measurement)."
+            )
+
+
+def _fits(number: float, dtype: str) -> bool:
+    """Whether numbers of this type can hold it."""
+    kind = np.dtype(dtype)
+    return kind.kind == "f" or (float(number).is_integer() and np.iinfo(kind).min <= number <= np.iinfo(kind).max)

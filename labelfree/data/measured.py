@@ -1,0 +1,44 @@
+"""Pixels without a measurement: gaps, borders, clouds. They are filled so that nothing breaks, and counted nowhere."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labelfree.domain import Sample
+
+BLANK = 0.05  # share of blank pixels from which on an image is worth a word
+
+
+def fill(data: np.ndarray, measured: np.ndarray) -> None:
+    """Put into the unmeasured pixels of `data` (C, *spatial) their channel's mean over `measured` (*spatial), 0 where there is none.
+
+    The mean, since an average over all pixels is then that of the measured ones; a spread is not, so statistics use the mask.
+    """
+    if measured.all():
+        return
+    for channel in data:
+        known = channel[measured]
+        mean = known.mean(dtype=np.float64) if known.size else 0
+        channel[~measured] = mean if channel.dtype.kind in "fc" else np.rint(mean)
+
+
+def blank_share(sample: Sample) -> float:
+    """Share of the pixels that hold 0 in every channel and count as measured: a black border, if nobody says otherwise."""
+    blank = (sample.data.numpy() == 0).all(axis=0)
+    return float((blank if sample.measured is None else blank & sample.measured.numpy()).mean())
+
+
+def blank_note(count: int) -> str:
+    """What to tell of images with many such pixels."""
+    which = f"{count:,} images hold" if count != 1 else "1 image holds"
+    return f"{which} 0 in every channel in {BLANK:.0%} or more of the pixels; if that means no measurement, set data.nodata=0"
+
+
+def pack(measured: np.ndarray | None) -> bytes:
+    """A mask as one bit a pixel; nothing where all is measured."""
+    return b"" if measured is None or measured.all() else np.packbits(measured, axis=None).tobytes()
+
+
+def unpack(bits: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The mask of this shape that `pack` made bits (bytes, uint8) of."""
+    return np.unpackbits(bits, count=int(np.prod(shape))).astype(bool).reshape(shape)

@@ -1,0 +1,72 @@
+"""Copies by what they measure: the same values as uint16 with an offset, as int16 or as float32, in any file format."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from labelfree.domain import Sample
+
+SIGNS = 4  # sums over an image, each with its own signs
+LIKE = 2e-6  # of the length of an image's values: what rounding to float32 may move a sum
+
+
+def trace(sample: Sample) -> np.ndarray:
+    """(2 + SIGNS,) float64 by which `same_values` tells images apart: a mark of the size, the length of the values, signed sums of them.
+
+    Values are physical, and 0 where there is no measurement. Sums are taken with random signs +-1, products of one sign an axis, so that
+    images which differ anywhere have other sums.
+    """
+    import torch
+
+    values = sample.physical()
+    if sample.measured is not None:
+        values = torch.where(sample.measured, values, 0.0)
+    values = torch.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    first, *others = reversed([torch.from_numpy(signs) for signs in _signs(tuple(values.shape))])
+    sums = (values @ first.float()).double()  # (C, *spatial[:-1], SIGNS)
+    for signs in others:
+        sums = (sums * signs).sum(-2)
+    length = float(values.square().sum(dtype=torch.float64).sqrt())
+    return np.array([_size(tuple(values.shape)), length, *sums.tolist()])
+
+
+def same_values(traces: np.ndarray, others: np.ndarray) -> list[tuple[int, int]]:
+    """Pairs (i, j) of rows of `traces` and `others` (n, 2 + SIGNS) that are of images of equal size and equal values, in order."""
+    if not len(traces) or not len(others):
+        return []
+    order = np.argsort(others[:, 1], kind="stable")
+    lengths = others[order, 1]
+    slack = LIKE * traces[:, 1]
+    first, last = np.searchsorted(lengths, traces[:, 1] - slack, "left"), np.searchsorted(lengths, traces[:, 1] + slack, "right")
+    found = []
+    for i in np.flatnonzero(last > first):
+        near = order[first[i] : last[i]]
+        like = (others[near, 0] == traces[i, 0]) & (np.abs(others[near, 2:] - traces[i, 2:]) <= slack[i]).all(axis=1)
+        found += [(int(i), int(j)) for j in np.sort(near[like])]
+    return found
+
+
+def groups_of_copies(traces: np.ndarray) -> list[list[int]]:
+    """Positions of images that hold the same values, in lists of two or more."""
+    leader = list(range(len(traces)))
+    for i, j in same_values(traces, traces):
+        if i < j and leader[j] == j:
+            leader[j] = leader[i]
+    members: dict[int, list[int]] = {}
+    for position, first in enumerate(leader):
+        members.setdefault(first, []).append(position)
+    return [group for group in members.values() if len(group) > 1]
+
+
+@lru_cache(maxsize=64)
+def _signs(shape: tuple[int, ...]) -> list[np.ndarray]:
+    """For each axis (length, SIGNS) of +-1, the same on every machine."""
+    draw = np.random.default_rng([len(shape), *shape])
+    return [draw.integers(0, 2, (length, SIGNS)) * 2.0 - 1.0 for length in shape]
+
+
+def _size(shape: tuple[int, ...]) -> float:
+    """A number that tells sizes apart, the same in every process."""
+    return float(np.random.default_rng([len(shape), *shape]).integers(2**52))
