@@ -66,7 +66,8 @@ def judge(done: Done) -> str:
     wrong = {why: _unmet(expectation, done) for why, expectation in done.case.expectations.items()}
     if not all(wrong.values()):
         return ""
-    told = [f"{done.case.folder.name}: " + "\nor ".join(f"[{why}]\n" + "\n".join(f"  - {line}" for line in lines) for why, lines in wrong.items())]
+    told = ["\n".join([f"or [{why}]", *(f"  - {line}" for line in lines)]) for why, lines in wrong.items()]
+    told[0] = f"{done.case.folder.name}: {told[0].removeprefix('or ')}"
     told += [f"--- {step}: exit code {got.code}, {got.seconds:.1f} s\n{got.text[-SHOWN:].strip()}" for step, got in done.outcomes.items()]
     return "\n".join(told)
 
@@ -109,7 +110,8 @@ def says(expected: Mapping[str, list[str]], done: Done) -> Iterator[str]:
 def names(expected: Mapping[str, list[str]], done: Done) -> Iterator[str]:
     """Step -> file names, each of which stands in its output."""
     for step, files in expected.items():
-        yield from (f"names: `{step}` does not name {file}" for file in files if not _said(rf"(?<!\w){re.escape(file)}", done.outcomes[step]))
+        absent = (file for file in files if not _said(rf"(?<!\w){re.escape(file)}", done.outcomes[step]))
+        yield from (f"names: `{step}` does not name {file}" for file in absent)
 
 
 def never(expected: Mapping[str, list[str]], done: Done) -> Iterator[str]:
@@ -170,9 +172,14 @@ def groups(expected: Mapping[str, Mapping[str, Any]], done: Done) -> Iterator[st
         if "count" in wanted and not _within(len(labelled), wanted["count"]):
             yield f"groups: {len(labelled)} of the labelled images, right is {wanted['count']} in `{step}`"
         for name, files in labelled.items() if "within" in wanted else ():
-            apart, pair = max(((_metres(done.case.places[a], done.case.places[b]), (a, b)) for a, b in combinations(files, 2)), default=(0, ()))
+            apart, pair = _furthest(files, done.case.places)
             if apart > wanted["within"]:
-                yield f"groups: {' and '.join(pair)} of {name!r} lie {apart:,.0f} m apart, at most {wanted['within']:,} are right in `{step}`"
+                yield f"groups: {' and '.join(pair)} of {name!r} lie {apart:,.0f} m apart, right is {wanted['within']:,} in `{step}`"
+
+
+def _furthest(files: list[str], places: Mapping[str, tuple[float, float]]) -> tuple[float, tuple[str, ...]]:
+    """Metres between the two files of a group that lie furthest apart, and which they are."""
+    return max(((_metres(places[a], places[b]), (a, b)) for a, b in combinations(files, 2)), default=(0.0, ()))
 
 
 def _metres(first: tuple[float, float], second: tuple[float, float]) -> float:

@@ -138,7 +138,7 @@ def as_typed(words: list[str], limit: float | None, killed: Callable[[], bool]) 
     """Exit code and output of `labelfree WORDS` in a process of its own, which ends at its limit, or once it is to be killed."""
     path = os.pathsep.join([str(TOP), str(TOP / "domains"), *filter(None, [os.environ.get("PYTHONPATH")])])
     command, environment = [sys.executable, "-m", "labelfree", *words], {**os.environ, "PYTHONPATH": path}
-    last = time.monotonic() + (limit or NEVER_ENDS)
+    last = time.monotonic() + (NEVER_ENDS if limit is None else limit)
     with tempfile.TemporaryFile() as said:
         with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT) as process:
             while process.poll() is None and time.monotonic() < last and not killed():
