@@ -12,7 +12,8 @@ from tests.cases.recount import recount
 
 @pytest.mark.parametrize("folder", cases_on_disk("satellite"))
 def test_a_case_expects_what_its_files_hold(folder):
-    for step, pool in load_case(folder, "satellite", CHECKS).expectations["expect.json"].get("pool", {}).items():
+    pools = load_case(folder, "satellite", CHECKS).expectations["expect.json"].get("pool", {})
+    for step, pool in ((step, pool) for step, pool in pools.items() if "from" in pool):
         counted = recount(folder / "data", pool["from"])
         few, many = pool["count"] if isinstance(pool["count"], list) else (pool["count"],) * 2
         assert few <= counted.count <= many, step
