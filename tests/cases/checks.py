@@ -135,9 +135,10 @@ def pool(expected: Mapping[str, Mapping[str, Any]], done: Done) -> Iterator[str]
         yield from (f"pool: {fault} in `{step}`" for fault in _differences(wanted, got, "bands channels unit size"))
         if "count" in wanted and not _within(got["count"], wanted["count"]):
             yield f"pool: count is {got['count']}, right is {wanted['count']} in `{step}`"
-        for key in wanted.keys() & {"mean", "std"}:
+        for key in (key for key in ("mean", "std") if key in wanted):
             if not _close(got[key], wanted[key], wanted["tolerance"]):
-                yield f"pool: {key} is {got[key]}, right is {wanted[key]} within {wanted['tolerance']} in `{step}`"
+                within = _short(wanted["tolerance"])
+                yield f"pool: {key} is {_short(got[key])}, right is {_short(wanted[key])} within {within} in `{step}`"
 
 
 def _one_size(fingerprint: Mapping[str, Any]) -> Any:
@@ -174,7 +175,7 @@ def groups(expected: Mapping[str, Mapping[str, Any]], done: Done) -> Iterator[st
         for name, files in labelled.items() if "within" in wanted else ():
             apart, pair = _furthest(files, done.case.places)
             if apart > wanted["within"]:
-                yield f"groups: {' and '.join(pair)} of {name!r} lie {apart:,.0f} m apart, right is {wanted['within']:,} in `{step}`"
+                yield f"groups: {' and '.join(pair)} of {name} lie {apart:,.0f} m apart, right is up to {wanted['within']:,} in `{step}`"
 
 
 def _furthest(files: list[str], places: Mapping[str, tuple[float, float]]) -> tuple[float, tuple[str, ...]]:
@@ -226,7 +227,7 @@ def read(expected: Mapping[str, Mapping[str, Any]], done: Done) -> Iterator[str]
             for key in [key for key in ("mean", "min", "max") if key in wanted]:
                 got = getattr(pixels.astype(np.float64), key)(axis=tuple(range(1, pixels.ndim))).tolist()
                 if not _close(got, wanted[key], np.abs(wanted[key]) * wanted.get("tolerance", 1e-5) + 1e-9):
-                    yield f"read: {key} of {name} is {got}, right is {wanted[key]} in `{step}`"
+                    yield f"read: {key} of {name} is {_short(got)}, right is {_short(wanted[key])} in `{step}`"
 
 
 def embed(expected: Mapping[str, Mapping[str, Any]], done: Done) -> Iterator[str]:
@@ -275,6 +276,10 @@ def _within(number: int, right: int | list[int]) -> bool:
 
 def _close(got: list[float], right: list[float], tolerance: Any) -> bool:
     return len(got) == len(right) and bool((np.abs(np.subtract(got, right)) <= tolerance).all())
+
+
+def _short(numbers: list[float]) -> str:
+    return f"[{', '.join(f'{number:.6g}' for number in numbers)}]"
 
 
 CHECKS: Mapping[str, Check] = {
