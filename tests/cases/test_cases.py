@@ -35,7 +35,7 @@ def test_satellite(folder, wrong_with):
         pytest.fail(wrong, pytrace=False)
 
 
-@pytest.mark.slow  # 45 commands, each in a process that imports everything again
+@pytest.mark.slow  # every command in a process of its own, which imports everything again
 @pytest.mark.parametrize("folder", SATELLITE)
 def test_satellite_as_typed(folder, wrong_with):
     if wrong := wrong_with(folder, "satellite", as_typed):
