@@ -42,7 +42,7 @@ class Place(NamedTuple):
 class Channel(str):
     """A channel's name that knows what it shows, whoever passes it on.
 
-    `role`: what people of the field call it, such as red, nir or swir16, "" where nobody knows. `nm`: its wavelength, None where it has none.
+    `role`: what people of the field call it, such as red, nir or swir16, "" where nobody knows. `nm`: its wavelength, None: not known.
     """
 
     __slots__ = ("nm", "role")
@@ -54,7 +54,7 @@ class Channel(str):
         made.role, made.nm = role, nm
         return made
 
-    def __getnewargs__(self) -> tuple[str, str, float | None]:
+    def __getnewargs__(self) -> tuple[str, str, float | None]:  # type: ignore[override]  # what pickle hands to __new__
         return str(self), self.role, self.nm
 
     @classmethod

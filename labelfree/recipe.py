@@ -54,7 +54,7 @@ class Data(Section):
     )
     unit: str | None = Field(None, description="unit of the stored numbers, where neither file, card nor sensor says")
     nodata: float | int | list[float | int] | Literal["none"] | None = Field(
-        None, description="numbers that stand for no measurement, besides what the files declare; none: no number does, whatever they declare"
+        None, description="numbers that stand for no measurement, besides those that files declare; none: no number does"
     )
     label_field: str | None = Field(None, description="field of a vector file (GeoPackage, Shapefile, GeoJSON) that holds the class")
     date_field: str | None = Field(None, description="field of a vector file that holds a date; the scene nearest to it is taken")

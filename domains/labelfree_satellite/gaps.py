@@ -57,9 +57,9 @@ def measured(missing: np.ndarray | None, outside: Sequence[np.ndarray | None], p
 
     A pixel needs all of its bands; in a picture any, for colours may well hold the number that stands for none: pure red has no blue.
     """
-    empty = [mask for mask in outside if mask is not None]
+    empty: list[np.ndarray] = [mask for mask in outside if mask is not None]
     if missing is not None:
-        empty.append(missing.all(axis=0) if picture else missing.any(axis=0))
+        empty.append(np.asarray(missing.all(axis=0) if picture else missing.any(axis=0)))
     if not empty:
         return None
     there: np.ndarray = ~np.logical_or.reduce(empty)

@@ -41,7 +41,7 @@ def opened(path: Path | str) -> Iterator[Any]:
 def opened_pages(path: Path | str) -> Iterator[list[Any]]:
     """The pages of a TIFF, open, when it keeps its bands as several of them; else the file alone.
 
-    Raises `DataError` where pages differ in size or type. Overviews and masks inside a file are no pages.
+    Raises `DataError` where pages differ in size or type. Overviews, masks and thumbnails (smaller copies of all bands) are no pages.
     """
     with opened(path) as file:
         names = file.subdatasets if file.driver == "GTiff" else []
@@ -49,12 +49,18 @@ def opened_pages(path: Path | str) -> Iterator[list[Any]]:
             yield [file]
             return
         with ExitStack() as stack:
-            pages = [stack.enter_context(quiet_rasterio().open(name)) for name in names]
+            first, *others = (stack.enter_context(quiet_rasterio().open(name)) for name in names)
+            pages = [first, *(page for page in others if not _thumbnail(page, first))]
             forms = {(page.height, page.width, page.dtypes) for page in pages}
             if len(forms) > 1:
                 said = ", ".join(f"{page.height} x {page.width} {page.dtypes[0]}" for page in pages)
-                raise DataError(f"{path}: {len(pages)} pages of different kinds ({said}); keep the page that is meant, or save all as bands.")
+                raise DataError(f"{path}: {len(pages)} pages that differ ({said}); keep the one that is meant, or save all as bands.")
             yield pages
+
+
+def _thumbnail(page: Any, first: Any) -> bool:
+    """Whether a page shows what the first shows, in colours and smaller. A smaller page of one band may be a band of another resolution."""
+    return bool(first.count >= 3 and page.count == first.count and page.height < first.height and page.width < first.width)
 
 
 def grid_in(file: Any) -> Grid | None:

@@ -27,8 +27,8 @@ ALPHA = "alpha"
 class Raster:
     """What a file holds. `data`: (C, H, W) in its stored dtype. `names`: one a band, None where the file does not say.
 
-    `outside`: (H, W) bool, what masks, transparency and clouds take out, None: nothing. `nodata`: the number that stands for no measurement,
-    one a band, None where the file declares none; `missing`: (C, H, W) bool, where bands hold it, None: nowhere.
+    `outside`: (H, W) bool, what masks, transparency and clouds take out, None: nothing. `nodata`: the number that stands for no
+    measurement, one a band, None where the file declares none; `missing`: (C, H, W) bool, where bands hold it, None: nowhere.
     `scale`, `offset`: the file's own, None where it has none. `spacing`: pixel size down and across, in the unit of the CRS.
     """
 
@@ -52,7 +52,7 @@ class Told:
     """What recipe and card tell of files: `names` of all bands in stored order ("-": left out), None where they say nothing; `gaps`."""
 
     names: tuple[str, ...] | None = None
-    gaps: Gaps = Gaps()
+    gaps: Gaps = field(default_factory=Gaps)
 
     def name(self, band: int, count: int) -> str | None:
         """The name of one of `count` bands; None where these are not those that were named."""

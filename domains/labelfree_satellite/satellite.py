@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from labelfree.views import Augmentation
-    from labelfree_satellite.polygons import Footprint
     from labelfree_satellite.gaps import Gaps
+    from labelfree_satellite.polygons import Footprint
     from labelfree_satellite.reader import Raster, Told
     from labelfree_satellite.scenes import Scene
 
@@ -261,7 +261,7 @@ class Satellite:
         return (1.0,) * n, (0.0,) * n, "stored"
 
     def known(self, channels: Sequence[str]) -> tuple[Band | None, ...]:
-        """What is known of each channel: what it says of itself, else what its name tells with the recipe's sensor; None where nothing is."""
+        """What is known of each channel: by itself, else by its name and the recipe's sensor; None where nothing is."""
         return tuple(band or named for band, named in zip(map(_band, channels), described(channels, self.sensor), strict=True))
 
     def rgb(self, channels: Sequence[str]) -> tuple[int, int, int] | None:

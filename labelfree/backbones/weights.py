@@ -25,8 +25,8 @@ FORMAT = 1
 class WeightCard:
     """All that is needed to use a weight file right.
 
-    `reader`: the settings of `domain` (bands, sensor, unit) that read its images. `roles`, `nm`: what each channel shows, empty where not told.
-    `dtype`, `low`, `high`: how the images were stored, and the smallest and the largest value of each channel, in `unit`.
+    `reader`: the settings of `domain` (bands, sensor, unit) that read its images. `roles`, `nm`: what each channel shows, empty where not
+    told. `dtype`, `low`, `high`: how the images were stored, and the smallest and the largest value of each channel, in `unit`.
     Input: channels in this order, in `unit` (stored * scale + offset), then (x - mean) / std, resized to `size` pixels a side.
     """
 
@@ -65,7 +65,7 @@ class WeightCard:
 
     @property
     def largest(self) -> float:
-        """The largest value, without sign, that these weights were taught by, in `unit`; told from mean and spread where the card is silent."""
+        """The largest value, without sign, that these weights were taught by, in `unit`; by mean and spread where the card is silent."""
         ends = (*self.low, *self.high) or [abs(mean) + 6 * std for mean, std in zip(self.mean, self.std, strict=True)]
         return max(map(abs, ends))
 
@@ -159,12 +159,13 @@ class LoadedBackbone:
 
 
 def scale_fault(card: WeightCard, dtype: str, most: float) -> str | None:
-    """Why numbers of this type, `most` being the largest without sign, in the card's unit, are on another scale than its images; None if not."""
+    """Why numbers of this type, `most` being the largest without sign, are on another scale than the card's images; None if they are not."""
     taught = card.largest
     if same_scale(most, dtype, taught, card.dtype):
         return None
     stored = f" stored as {card.dtype}" if card.dtype else ""
-    return f"{f'{dtype} ' if dtype else ''}values up to {most:,.4g} {card.unit}, these weights were taught by values up to {taught:,.4g}{stored}"
+    seen = f"{f'{dtype} ' if dtype else ''}values up to {most:,.4g} {card.unit}"
+    return f"{seen}, these weights were taught by values up to {taught:,.4g}{stored}"
 
 
 def prepared(physical: Tensor, mean: Sequence[float], std: Sequence[float], size: int) -> Tensor:

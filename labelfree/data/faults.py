@@ -44,8 +44,8 @@ class _Look:
 
 
 def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress) -> Checked:
-    """Sentences on files that cannot be read, that could not share a pool or hold one value only, on masks and boxes that are missing, broken
-    or of another size than their image, on copies across splits and on labels that contradict each other or their masks.
+    """Sentences on files that cannot be read, could not share a pool or hold one value only, on masks and boxes that are missing, broken or
+    of another size than their image, on copies across splits and on labels that contradict each other or their masks.
 
     Every row is read once, and judged by what a run judges by.
     """
@@ -91,7 +91,8 @@ def _notes(looks: Mapping[str, _Look]) -> list[str]:
     blank = sum(look.blank >= BLANK for look in looks.values())
     notes = []
     if empty:
-        notes.append(f"{len(empty):,} of {len(looks):,} hold a measurement in less than half of their pixels, such as {empty[0]}; a run leaves them out.")
+        which = f"{len(empty):,} of {len(looks):,} hold a measurement in less than half of their pixels, such as {empty[0]}"
+        notes.append(f"{which}; a run leaves them out.")
     return [*notes, f"{blank_note(blank)}."] if blank else notes
 
 

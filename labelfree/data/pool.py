@@ -253,8 +253,8 @@ class _Build:
 def _all_empty(rows: Sequence[Row]) -> str:
     what = "windows" if rows[0].window else "images"
     return (
-        f"Clouds or gaps cover more than {MOST_EMPTY:.0%} of each of {len(rows):,} {what}, such as {rows[0].id}, so none is left; give others, "
-        "or set data.nodata where the files declare the wrong number (data.nodata=none: every number is a measurement)."
+        f"Clouds or gaps cover more than {MOST_EMPTY:.0%} of each of {len(rows):,} {what}, such as {rows[0].id}, so none is left; "
+        "give others, or set data.nodata where the files declare the wrong number (data.nodata=none: every number is a measurement)."
     )
 
 
@@ -313,7 +313,8 @@ def differs(row: Row, kind: Kind, others: Kind) -> str | None:
         count = f"{len(kind.channels)} bands, others have {len(others.channels)}{guess}"
         return f"{row.called}: {count}. Name what the files hold with data.bands, {out}."
     if kind.channels != others.channels:
-        return f"{row.called}: bands {', '.join(kind.channels)}; others have {', '.join(others.channels)}. Name them with data.bands, {out}."
+        seen = f"bands {', '.join(kind.channels)}; others have {', '.join(others.channels)}"
+        return f"{row.called}: {seen}. Name them with data.bands, {out}."
     if kind.dims != others.dims:
         return f"{row.called}: {kind.dims} spatial axes, others have {others.dims}; {out}."
     if kind.unit != others.unit:

@@ -1,5 +1,7 @@
-"""A pool on disk, in one folder that appears whole or not at all: `data.npy` (memory-mapped), `measured.bin` (one bit a pixel of entries with
-gaps), `index.npz` and `meta.json`."""
+"""A pool on disk, in one folder that appears whole or not at all.
+
+`data.npy` (memory-mapped), `measured.bin` (one bit a pixel of entries with gaps), `index.npz` and `meta.json`.
+"""
 
 from __future__ import annotations
 

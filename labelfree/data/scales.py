@@ -1,4 +1,4 @@
-"""Whether two sets of images can be on one scale, told from their largest numbers: what a unit says is believed unless pixels contradict."""
+"""Whether two sets of images can be on one scale, told from their largest numbers: a unit is believed unless pixels contradict it."""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ MOST_FAULTS = 0.1  # share of broken or differing images that a recipe may leave
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen of one image. `low`, `high`: of each band, as stored. `empty`: share of pixels without a measurement, `blank`: of those with 0
-    in every channel. `most`: the largest value without sign, in physical units.
+    """What was seen of one image. `low`, `high`: of each band, as stored. `empty`: share of pixels without a measurement, `blank`: of those
+    with 0 in every channel. `most`: the largest value without sign, in physical units.
     """
 
     row: Row
@@ -121,7 +121,7 @@ class Seen:
         return {
             "hold one value only": sum(look.low == look.high for look in self.looks),
             "have pixels without a measurement": sum(look.empty > 0 for look in self.looks),
-            "hold a measurement in less than half of their pixels and will be left out": sum(look.empty > MOST_EMPTY for look in self.looks),
+            "are empty in more than half of their pixels, and left out": sum(look.empty > MOST_EMPTY for look in self.looks),
             "have no coordinates": without if without < len(self.looks) else 0,
             "cannot be read, or differ from the others:": len(self.faults),
         }

@@ -26,8 +26,8 @@ TRIES = 8  # images opened until one can be read
 
 @dataclass(frozen=True)
 class Survey:
-    """A data set in numbers. `first`: the first image that can be read. `faults`: one sentence for each thing that is wrong (empty until looked
-    for), `notes`: what a run would say and go on.
+    """A data set in numbers. `first`: the first image that can be read. `faults`: one sentence for each thing that is wrong (empty until
+    looked for), `notes`: what a run would say and go on.
     """
 
     manifest: Manifest
@@ -93,8 +93,8 @@ def _changed(data: dict[str, object], overrides: Overrides) -> Data:
 
 
 def inspect_files(found: Survey, say: Progress) -> Survey:
-    """Decode every image as a run does, scenes in windows: each that is broken or unlike the others, a copy across splits or of another label
-    becomes a fault.
+    """Decode every image as a run does, scenes in windows: each that is broken or unlike the others, a copy across splits or of another
+    label becomes a fault.
     """
     read, rows = found.manifest.read or found.domain.read, found.manifest.rows
     if found.manifest.read is None:

@@ -55,13 +55,17 @@ class PretrainingModule(L.LightningModule):
         (stored, measured), (partners, partners_measured) = self._images(rows), (None, None)
         if self.job.positives is not None:
             partners, partners_measured = self._images(self.job.positives.draw(rows, mixed("positives", plan.source, step, ranks.rank)))
-        seen = {"partners": partners, "measured": measured, "partners_measured": partners_measured}
+        masks = (measured, partners_measured)
         draws = self.job.generator(step, ranks.rank, self.device)
         crops = self.objective.crops
         views = self.views
         scales = views.augmentation
-        big = views.many(stored, crops.globals, self.plan.size, scales.global_scale, draws, scales.overlap, **seen)
-        small = views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws, **seen) if crops.locals else None
+        big = views.many(stored, crops.globals, self.plan.size, scales.global_scale, draws, scales.overlap, partners, masks)
+        small = (
+            views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws, partners=partners, masks=masks)
+            if crops.locals
+            else None
+        )
         return Views(_fast(big), None if small is None else _fast(small), rows=torch.as_tensor(rows)), [int(r) for r in rows]
 
     def _images(self, rows: np.ndarray) -> tuple[Tensor, Tensor | None]:

@@ -17,8 +17,8 @@ class Question:
 
     `ids`, `groups`, `targets`: one item for each entry of the evaluation pool; `groups[i]` is None where a row is its own group,
     `targets[i]` is a position in `classes`. `train`, `score`: positions of the entries that labels are drawn from and that are
-    scored; `score=None` means cross-validation over `train`. `contents`: a digest of each entry's pixels, so that answers are found again only
-    for the same images. Raises DataError when nothing can be asked.
+    scored; `score=None` means cross-validation over `train`. `contents`: a digest of each entry's pixels, so that answers are found again
+    only for the same images. Raises DataError when nothing can be asked.
     """
 
     dataset: str

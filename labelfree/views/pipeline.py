@@ -88,26 +88,26 @@ class ViewPipeline(nn.Module):
         generator: Generator,
         overlap: float = 0.0,
         partners: Tensor | None = None,
-        measured: Tensor | None = None,
-        partners_measured: Tensor | None = None,
+        masks: tuple[Tensor | None, Tensor | None] = (None, None),
     ) -> Tensor:
         """`n` views of each sample, view-major: (n * B, C, size, ...); the first B rows are view 0 of every sample.
 
         `overlap`: what each crop shares with the first, at least, of the smaller of the two. `partners`: as `stored`, other images of the
-        same; every second view comes from them. `measured`, `partners_measured`: (B, *spatial) bool, None where all is.
+        same; every second view comes from them. `masks`: where these and the partners are measured,
+        (B, *spatial) bool each, None: everywhere.
         """
         physical, crop = self.physical(stored), ResizedCrop(size, crop_scale, self.augmentation.ratio)
         sources = (physical, physical if partners is None else self.physical(partners))
-        masks = (measured, measured if partners is None else partners_measured)
+        measured = (masks[0], masks[partners is not None])
         first = crop.draw(len(physical), generator, physical.device)
-        views = [self._view(crop.apply(physical, first), _cropped(crop, masks[0], first), generator)]
+        views = [self._view(crop.apply(physical, first), _cropped(crop, measured[0], first), generator)]
         for number in range(1, n):
             where = (
                 crop.draw_near(first, overlap, generator, physical.device)
                 if overlap
                 else crop.draw(len(physical), generator, physical.device)
             )
-            mask = _cropped(crop, masks[number % 2], where)
+            mask = _cropped(crop, measured[number % 2], where)
             views.append(self._view(crop.apply(sources[number % 2], where), mask, generator))
         return torch.cat(views)
 
@@ -125,17 +125,16 @@ class ViewPipeline(nn.Module):
             for op in self.late:
                 x = op(x, generator)
             return x
-        for op in self.geometry:
-            params = op.draw(len(x), generator, x.device)  # type: ignore[operator]
-            x, mask = op.apply(x, params), op.apply(mask, params)  # type: ignore[arg-type]
+        for op in self.augmentation.geometry:
+            params = op.draw(len(x), generator, x.device)
+            x, mask = op.apply(x, params), op.apply(mask, params)
         measured = mask[:, 0] > 0.5
-        x = self._measured(self.normalise(self._measured(x, self.physics, measured, generator)), self.late, measured, generator)
+        for op in self.augmentation.physics:
+            x = op.apply_measured(x, op.draw(len(x), generator, x.device), measured)
+        x = self.normalise(x)
+        for op in self.augmentation.late:
+            x = op.apply_measured(x, op.draw(len(x), generator, x.device), measured)
         return x * measured[:, None]
-
-    def _measured(self, x: Tensor, ops: nn.ModuleList, measured: Tensor, generator: Generator) -> Tensor:
-        for op in ops:
-            x = op.apply_measured(x, op.draw(len(x), generator, x.device), measured)  # type: ignore[operator]
-        return x
 
 
 def _cropped(crop: ResizedCrop, measured: Tensor | None, where: Any) -> Tensor | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +27,6 @@ def test_windows_lie_inside_and_reach_every_edge(height: int, width: int, side: 
         for start, stop in ends:
             shown[start:stop] = True
         assert (~shown).sum() <= max(0, side / 8), "a strip is never shown"
-        assert length < 1.125 * side or shown.all()
 
 
 def test_a_window_belongs_to_its_scene_and_other_rows_stay() -> None:
