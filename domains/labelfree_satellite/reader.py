@@ -17,6 +17,7 @@ from labelfree.domain import Window
 from labelfree.errors import DataError
 from labelfree_satellite.grids import Grid, fitting
 from labelfree_satellite.quality import quality
+from labelfree_satellite.units import unit_of
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 SUFFIXES = PICTURES | {".tif", ".tiff", ".jp2", ".img", ".vrt"}
@@ -188,7 +189,7 @@ def _placed(file: Any, raster: Raster, window: Window | None = None) -> Raster:
     if (grid := _grid(file)) is not None:
         height, width = raster.data.shape[1:]
         raster.crs, raster.bounds, raster.spacing = grid.crs, grid.bounds(window), grid.spacing_of((height, width), window)
-        raster.tags["spacing_unit"] = file.crs.linear_units if file.crs.is_projected else "degree"
+        raster.tags["spacing_unit"] = unit_of(grid.crs)[0]
     raster.nodata = file.nodata
     return raster
 
