@@ -25,26 +25,26 @@ def other_dates(images: Sequence[Shown], date_of: DateOf, within: float | None) 
     """
     dates = [date_of(image) for image in images]
     named: dict[object, list[int]] = defaultdict(list)
-    for i, image in enumerate(images):
+    for number, image in enumerate(images):
         if image.place is None and image.row.place is not None:
-            named[image.row.place, image.corner].append(i)
+            named[image.row.place, image.corner].append(number)
 
-    def another(i: int, j: int) -> bool:
-        return dates[i] != dates[j] if dates[i] and dates[j] else images[i].row.path != images[j].row.path
+    def another(one: int, other: int) -> bool:
+        return dates[one] != dates[other] if dates[one] and dates[other] else images[one].row.path != images[other].row.path
 
-    def others(i: int, alike: Sequence[int]) -> list[int]:
-        return _spread([j for j in alike if j != i and another(i, j)])
+    def others(one: int, alike: Sequence[int]) -> list[int]:
+        return _spread([other for other in alike if other != one and another(one, other)])
 
     found: list[list[int]] = [[] for _ in images]
     at, ground = _placed(images)
     every = np.arange(len(at))
-    for i, j, *areas in ground.sharing(every, every):
-        same = _same(*areas)
+    for i, j, common, first, second in ground.sharing(every, every):
+        same = _same(common, first, second)
         for one, alike in one_by_one(at[i[same]], at[j[same]]):
             found[one] = others(one, alike.tolist())
     for members in named.values():
-        for one in members:
-            found[one] = others(one, members)
+        for member in members:
+            found[member] = others(member, members)
     return found
 
 

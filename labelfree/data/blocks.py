@@ -32,9 +32,10 @@ class Blocks:
         """Blocks 16 median patches wide, at least 1 km."""
         ground = Ground.of(places)
         planes, first = np.unique(ground.plane, return_index=True)
-        patch, known = ground.typical[first], ground.known[first]
-        side = np.where(known, np.maximum(PATCHES * patch, LEAST), PATCHES * patch)
-        return Blocks(places, ground, dict(zip(planes.tolist(), side.tolist(), strict=True)), dict(zip(planes.tolist(), patch.tolist(), strict=True)))
+        patch = ground.typical[first]
+        side = np.where(ground.known[first], np.maximum(PATCHES * patch, LEAST), PATCHES * patch)
+        by_plane = (dict(zip(planes.tolist(), values.tolist(), strict=True)) for values in (side, patch))
+        return Blocks(places, ground, *by_plane)
 
     def smaller(self) -> Blocks | None:
         """Blocks of half the side; None where that would be less than one patch."""

@@ -160,8 +160,7 @@ def _adjoining(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """(k,) bool: boxes no further apart than both are wide and high together, by their middles."""
     apart = np.abs(one[:, :2] + one[:, 2:] - other[:, :2] - other[:, 2:]) / 2
     both = one[:, 2:] - one[:, :2] + other[:, 2:] - other[:, :2]
-    found: np.ndarray = (apart <= both).all(1)
-    return found
+    return np.asarray((apart <= both).all(1))
 
 
 def quadrangles(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -198,8 +197,7 @@ def _inside(points: np.ndarray, quads: np.ndarray) -> np.ndarray:
     """(k, 4) bool: points (k, 4, 2) in, or on the edge of, counter-clockwise quadrangles (k, 4, 2)."""
     edges = np.roll(quads, -1, axis=1) - quads
     side = _cross(edges[:, None], points[:, :, None] - quads[:, None])  # (k, points, edges)
-    found: np.ndarray = (side >= 0).all(2)
-    return found
+    return np.asarray((side >= 0).all(2))
 
 
 def _area(ring: np.ndarray) -> np.ndarray:

@@ -136,7 +136,7 @@ def _found(
     splits = Counter(row.split or "no split" for row in rows)
     yield f"  splits: {', '.join(f'{name} {n:,}' for name, n in sorted(splits.items()))}"
     groups = {row.group for row in rows if row.group}
-    instead = _blocks(rows, seen, places) if marks.tasks and not field.manifest.given_split else ""
+    instead = _blocks(rows, seen, places) if not field.manifest.given_split else ""
     yield f"  groups: {f'{len(groups):,} named' if groups else f'none named{instead}'}"
     if marks.tasks and seen.places and len(seen.looks) < len(rows):
         yield "  images that show ground which is scored leave the pool when a run has read them all"
