@@ -282,11 +282,11 @@ def test_a_recipe_is_never_written_over_something(tmp_path: Path) -> None:
     ("crs", "corner", "pixel", "pixels", "said", "size"),
     [
         ("EPSG:4674", (-47, -23), 1e-5, 1000, "1e-05 x 1e-05 degree, 1.11 x 1.03 metre on the ground; coordinates in EPSG:4674", "1 km"),
-        ("EPSG:4807", (1, 52), 1e-4, 300, "0.0001 x 0.0001 grad, 10 x 6.84 metre on the ground", "2.56 km"),
+        ("EPSG:4807", (1, 52), 1e-4, 300, "0.0001 x 0.0001 grad, 10 x 6.87 metre on the ground", "2.56 km"),
         ("EPSG:2263", (1e6, 2e5), 1, 900, "1 x 1 US survey foot, 0.305 x 0.305 metre on the ground", "1 km"),
         ("EPSG:3857", (27e5, 84e5), 2, 400, "2 x 2 metre, 1 x 1 metre on the ground", "1 km"),
         ('LOCAL_CS["site",UNIT["metre",1]]', (0, 0), 10, 500, "10 x 10 metre; coordinates in LOCAL_CS", "2.56 km"),
-        ('LOCAL_CS["site",UNIT["unknown",1]]', (0, 0), 10, 500, "10 x 10; coordinates in LOCAL_CS", "16 images' width"),
+        ('LOCAL_CS["site",UNIT["foot",0.3048]]', (0, 0), 10, 500, "10 x 10 foot, 3.05 x 3.05 metre on the ground", "1 km"),
     ],
 )
 @pytest.mark.parametrize("count", [48, 96], ids=["all looked at", "some looked at"])
