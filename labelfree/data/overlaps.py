@@ -15,7 +15,7 @@ from labelfree.domain import Place
 
 A, E2 = 6_378_137.0, 0.006_694_379_990_14  # WGS 84: semi-major axis in metres, eccentricity squared
 EARTH = 6_371_008.8  # metres, mean radius
-TOGETHER = 4096  # places whose surroundings are looked at together
+TOGETHER = 2**20  # pairs that are looked at together
 AT_ONCE = 2**16  # pairs whose corners are
 SLACK = 1.01  # edges bend outwards between their corners
 
@@ -77,18 +77,21 @@ class Ground:
 
         for plane in np.unique(self.plane[mine]):
             here, there = mine[self.plane[mine] == plane], others[self.plane[others] == plane]
+            if not len(there):
+                continue
             # those of similar reach have a tree of their own: one huge place must not make all others its neighbours
             scale = np.frexp(within[there])[1]
             trees = [(members := there[scale == step], cKDTree(self.middles[members])) for step in np.unique(scale)]
-            for start in range(0, len(here), TOGETHER):
-                some = here[start : start + TOGETHER]
+            reaches = [straight(reach) if plane == 0 else reach for reach in (within[here] + within[m].max() for m, _ in trees)]
+            many = [tree.query_ball_point(self.middles[here], r, return_length=True) for (_, tree), r in zip(trees, reaches, strict=True)]
+            batch = np.cumsum(np.sum(many, axis=0)) // TOGETHER
+            for some in np.split(np.arange(len(here)), np.flatnonzero(np.diff(batch)) + 1):
                 first, second = [], []
-                for members, tree in trees:
-                    reach = within[some] + within[members].max()
-                    found = tree.query_ball_point(self.middles[some], straight(reach) if plane == 0 else reach)
-                    first.append(np.repeat(some, [len(one) for one in found]))
+                for (members, tree), reach in zip(trees, reaches, strict=True):
+                    found = tree.query_ball_point(self.middles[here[some]], reach[some])
+                    first.append(np.repeat(here[some], [len(one) for one in found]))
                     second.append(members[np.fromiter((j for one in found for j in one), dtype=np.int64, count=len(first[-1]))])
-                i, j = np.concatenate([*first, some[:0]]), np.concatenate([*second, some[:0]])
+                i, j = np.concatenate(first), np.concatenate(second)
                 order = np.lexsort((j, i))
                 yield i[order], j[order]
 

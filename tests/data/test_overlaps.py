@@ -48,6 +48,16 @@ def test_one_huge_place_meets_the_small_ones_inside_it_alone() -> None:
     assert set(found[1][found[2] > 0].tolist()) == set(range(500))
 
 
+def test_batches_hold_every_pair_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ground = Ground.of([Place("m", (10.0 * i, 0, 10.0 * i + 15, 10), unit=1.0) for i in range(50)])
+    every = np.arange(50)
+    (whole,) = ground.near(every, every, np.full(50, 12.0))
+    monkeypatch.setattr("labelfree.data.overlaps.TOGETHER", 7)
+    batches = list(ground.near(every, every, np.full(50, 12.0)))
+    assert len(batches) > 10 and all((np.concatenate([batch[k] for batch in batches]) == whole[k]).all() for k in (0, 1))
+    assert list(ground.near(every, every[:0], np.full(50, 12.0))) == []
+
+
 @given(st.floats(0, 2e7))
 def test_chords_and_distances_are_inverse(distance: float) -> None:
     assert along(straight(np.array(distance))) == pytest.approx(distance, rel=1e-6, abs=1e-3)

@@ -132,6 +132,14 @@ def test_tiles_that_touch_at_the_meridian_of_180_degrees_share_nothing() -> None
     assert overlapping([row("a"), row("b")], [row("c")], named) == {"a", "b"}
 
 
+def test_longitudes_from_0_to_360_are_those_from_180_west_to_180_east() -> None:
+    whole, west, beside = located([Place(LONLAT, (x, 10, x + 0.01, 10.01)) for x in (350.0, -10.0, -9.99)])
+    named = {"a": whole, "b": west, "c": beside}
+    assert overlapping([row("a"), row("c")], [row("b")], named) == {"a"}
+    groups, _ = spatial_groups([row("a"), row("b")], named)
+    assert groups["a"] == groups["b"]
+
+
 def test_two_zones_that_meet_at_180_degrees_are_one_place() -> None:
     """The leak guard, ground that is not parted, and pairs: the same tile in the zones 60 and 1."""
     places = {"a": tile("EPSG:32660", 180, 5, 640), "b": tile("EPSG:32601", -180, 5, 640), "c": tile("EPSG:32601", -179.992, 5, 640)}
