@@ -33,10 +33,17 @@ class Window(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where an image lies: `bounds` is (left, bottom, right, top) in `crs`."""
+    """Where an image lies: `bounds` is (left, bottom, right, top) in `crs`.
+
+    What that means on the ground a domain adds (`Locates`). `outline`: longitude and latitude (degrees, WGS 84) of the middle, then of
+    the four corners in turn; None where nobody knows where on Earth that is. `unit`: metres of a unit of `crs`; None for angles, and
+    where nobody knows.
+    """
 
     crs: str
     bounds: tuple[float, float, float, float]
+    outline: tuple[float, ...] | None = None
+    unit: float | None = None
 
 
 class Channel(str):
@@ -311,10 +318,10 @@ class Pairs(Protocol):
 
 @runtime_checkable
 class Locates(Protocol):
-    """A domain whose images lie in several coordinate systems: overlaps between those are found on one map."""
+    """A domain that knows coordinate systems: then places of several are compared, and blocks of ground are measured in metres."""
 
-    def on_one_map(self, places: Sequence[Place]) -> list[Place]:
-        """The places in one coordinate system, their extents kept."""
+    def located(self, places: Sequence[Place]) -> list[Place]:
+        """The places with `outline` and `unit`, as far as their systems tell."""
         ...
 
 
@@ -362,11 +369,11 @@ def extent_of(domain: Domain) -> Callable[[Row], tuple[int, int] | None]:
     return domain.extent if isinstance(domain, ReadsScenes) else lambda row: None
 
 
-def on_one_map(domain: Domain, places: dict[str, Place]) -> dict[str, Place]:
-    """Places in several coordinate systems brought into one, where the domain can: ground is compared within one only."""
-    if len({place.crs for place in places.values()}) < 2 or not isinstance(domain, Locates):
+def located(domain: Domain, places: dict[str, Place]) -> dict[str, Place]:
+    """Places with what the domain knows of them; of a domain that knows nothing they are compared within each system, in its own unit."""
+    if not isinstance(domain, Locates):
         return places
-    return dict(zip(places, domain.on_one_map(list(places.values())), strict=True))
+    return dict(zip(places, domain.located(list(places.values())), strict=True))
 
 
 def domain_names() -> list[str]:

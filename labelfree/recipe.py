@@ -75,7 +75,7 @@ class Data(Section):
         "neighbour (a place nearby)",
     )
     positives_within: PositiveFloat | None = Field(
-        None, description="how far apart the middles of neighbours may be, in metres; default: two images' widths"
+        None, description="how far apart the middles of neighbours may be, in metres on the ground; default: two images' widths"
     )
     on_error: Literal["fail", "skip"] = Field("fail", description="what to do with an image that cannot be read")
     max_skipped: Fraction = Field(0.01, description="with on_error: skip, stop when a larger share was skipped")

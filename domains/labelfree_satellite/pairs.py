@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from labelfree.data.overlaps import Ground, one_by_one
 from labelfree.domain import Shown
-from labelfree_satellite.places import A_DEGREE, EARTH, on_the_ground
+from labelfree_satellite.places import located
 
 SAME = 0.5  # intersection over union from which two images show one place
 MOST = 64  # partners of an image
@@ -23,31 +24,44 @@ def other_dates(images: Sequence[Shown], date_of: DateOf, within: float | None) 
     part of the image. Where a date is not known any other image will do.
     """
     dates = [date_of(image) for image in images]
-    found = _near(images, lambda ground: float(ground[:, 2:].max()), _same_ground)
     named: dict[object, list[int]] = defaultdict(list)
-    for i, image in enumerate(images):
+    for number, image in enumerate(images):
         if image.place is None and image.row.place is not None:
-            named[image.row.place, image.corner].append(i)
-    for alike in named.values():
-        for i in alike:
-            found[i] = alike
+            named[image.row.place, image.corner].append(number)
 
-    def another(i: int, j: int) -> bool:
-        return dates[i] != dates[j] if dates[i] and dates[j] else images[i].row.path != images[j].row.path
+    def another(one: int, other: int) -> bool:
+        return dates[one] != dates[other] if dates[one] and dates[other] else images[one].row.path != images[other].row.path
 
-    return [_spread([j for j in others if j != i and another(i, j)]) for i, others in enumerate(found)]
+    def others(one: int, alike: Sequence[int]) -> list[int]:
+        return _spread([other for other in alike if other != one and another(one, other)])
+
+    found: list[list[int]] = [[] for _ in images]
+    at, ground = _placed(images)
+    every = np.arange(len(at))
+    for i, j, common, first, second in ground.sharing(every, every):
+        same = _same(common, first, second)
+        for one, alike in one_by_one(at[i[same]], at[j[same]]):
+            found[one] = others(one, alike.tolist())
+    for members in named.values():
+        for member in members:
+            found[member] = others(member, members)
+    return found
 
 
 def neighbours(images: Sequence[Shown], date_of: DateOf, within: float | None) -> list[list[int]]:
-    """Of each image those beside it: middles within so many metres, default two median widths, and not the same ground; of any date."""
+    """Of each image those beside it, of any date: middles within so many metres on the ground, and not the same ground.
 
-    def reach(ground: np.ndarray) -> float:
-        return within or 2 * float(np.median(ground[:, 2:].max(1)))
-
-    def beside(ground: np.ndarray, one: int, others: np.ndarray) -> np.ndarray:
-        return np.setdiff1d(others, _same_ground(ground, one, others))
-
-    return [_spread(others) for others in _near(images, reach, beside)]
+    `within`: default two median widths; where it is given, places in a system whose unit nobody knows have no neighbours.
+    """
+    found: list[list[int]] = [[] for _ in images]
+    at, ground = _placed(images)
+    measured = np.flatnonzero(ground.known | (within is None))
+    half = ground.typical if within is None else np.full(len(at), within / 2)  # of a reach, which two places add up to
+    for i, j in ground.near(measured, measured, half):
+        other = ~_same(*ground.common(i, j))
+        for one, beside in one_by_one(at[i[other]], at[j[other]]):
+            found[one] = _spread(beside.tolist())
+    return found
 
 
 def _spread(others: list[int]) -> list[int]:
@@ -58,33 +72,13 @@ def _spread(others: list[int]) -> list[int]:
 KINDS: dict[str, Callable[[Sequence[Shown], DateOf, float | None], list[list[int]]]] = {"date": other_dates, "neighbour": neighbours}
 
 
-def _near(
-    images: Sequence[Shown], reach: Callable[[np.ndarray], float], choose: Callable[[np.ndarray, int, np.ndarray], np.ndarray]
-) -> list[list[int]]:
-    """Of each image whose place on Earth is known those within `reach` metres of its middle, itself included, that `choose` keeps."""
-    from sklearn.neighbors import BallTree
+def _placed(images: Sequence[Shown]) -> tuple[np.ndarray, Ground]:
+    """Positions of the images that have a place, and their ground."""
+    at = [i for i, image in enumerate(images) if image.place is not None]
+    return np.array(at, dtype=np.int64), Ground.of(located([place for image in images if (place := image.place) is not None]))
 
-    found: list[list[int]] = [[] for _ in images]
-    there = [(i, place) for i, image in enumerate(images) if (place := image.place) is not None]
-    ground = on_the_ground([place for _, place in there])
-    located = [i for (i, _), known in zip(there, np.isfinite(ground).all(1), strict=True) if known]
-    ground = ground[np.isfinite(ground).all(1)]
-    if not located:
-        return found
-    middles = np.radians(ground[:, 1::-1])  # latitude first, as the haversine wants it
-    near = BallTree(middles, metric="haversine").query_radius(middles, reach(ground) / EARTH)
-    for position, others in enumerate(near):
-        found[located[position]] = [located[other] for other in choose(ground, position, np.sort(others))]
+
+def _same(common: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Whether places share at least `SAME` of what both show together."""
+    found: np.ndarray = common >= SAME * (first + second - common)
     return found
-
-
-def _same_ground(ground: np.ndarray, one: int, others: np.ndarray) -> np.ndarray:
-    """Those of `others` that share at least `SAME` with `one`, of what both show together."""
-    longitude, latitude, width, height = ground[one]
-    east = (ground[others, 0] - longitude) * A_DEGREE * np.cos(np.radians(latitude))
-    north = (ground[others, 1] - latitude) * A_DEGREE
-    wide = np.clip(np.minimum(width / 2, east + ground[others, 2] / 2) - np.maximum(-width / 2, east - ground[others, 2] / 2), 0, None)
-    high = np.clip(np.minimum(height / 2, north + ground[others, 3] / 2) - np.maximum(-height / 2, north - ground[others, 3] / 2), 0, None)
-    both = wide * high
-    kept: np.ndarray = others[both >= SAME * (width * height + ground[others, 2] * ground[others, 3] - both)]
-    return kept

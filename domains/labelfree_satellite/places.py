@@ -1,60 +1,74 @@
-"""Places of several coordinate systems on one map: longitude and latitude of the middle, width and height in metres."""
+"""Where on Earth places lie, as their coordinate systems tell: in degrees of any datum, in metres or feet, stretched or local."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from labelfree.domain import Place
 from labelfree_satellite.headers import quiet_rasterio
+from labelfree_satellite.units import unit_of
 
-EARTH = 6_371_008.8  # metres, mean radius
 LONLAT = "EPSG:4326"
-A_DEGREE = np.radians(1) * EARTH  # metres along a meridian
 
 
-def on_the_ground(places: Sequence[Place]) -> np.ndarray:
-    """(n, 4): longitude and latitude of the middle in degrees, width and height in metres; NaN where nobody knows where on Earth that is.
-
-    Measured between the middles of opposite edges: a map's metres are not those of the ground everywhere.
-    """
-    quiet_rasterio()
-    from rasterio.warp import transform
-
-    found = np.full((len(places), 4), np.nan)
-    bounds = np.array([place.bounds for place in places]).reshape(-1, 4)
-    names = np.array([place.crs for place in places])
-    for name in np.unique(names):
-        mine = np.flatnonzero(names == name)
-        left, bottom, right, top = bounds[mine].T
-        x, y = (left + right) / 2, (bottom + top) / 2
-        points = np.concatenate([x, left, right, x, x]), np.concatenate([y, y, y, bottom, top])
-        try:
-            longitude, latitude = (np.array(values).reshape(5, -1) for values in transform(str(name), LONLAT, *points))
-        except Exception:  # a local system; rasterio's own errors of GDAL are private
-            continue
-        width = _metres(longitude[1], latitude[1], longitude[2], latitude[2])
-        height = _metres(longitude[3], latitude[3], longitude[4], latitude[4])
-        there = np.stack([longitude[0], latitude[0], width, height], axis=1)
-        found[mine] = np.where(np.isfinite(there).all(1, keepdims=True), there, np.nan)
+def located(places: Sequence[Place]) -> list[Place]:
+    """The places with their outlines on Earth; those of local systems, and those that a map shows outside the Earth, with a unit alone."""
+    found = list(places)
+    by_system: dict[str, list[int]] = defaultdict(list)
+    for position, place in enumerate(places):
+        by_system[place.crs].append(position)
+    for system, positions in by_system.items():
+        _, unit = unit_of(system)
+        outlines = _outlines(system, np.array([places[position].bounds for position in positions]))
+        known = np.isfinite(outlines).all((1, 2))
+        for position, outline, on_earth in zip(positions, outlines.reshape(-1, 10).tolist(), known, strict=True):
+            found[position] = places[position]._replace(outline=tuple(outline) if on_earth else None, unit=unit)
     return found
 
 
-def _metres(east: np.ndarray, north: np.ndarray, other_east: np.ndarray, other_north: np.ndarray) -> np.ndarray:
-    """Great-circle distances between points in degrees (haversine)."""
-    a, b = np.radians(north), np.radians(other_north)
-    chord = np.sin((b - a) / 2) ** 2 + np.cos(a) * np.cos(b) * np.sin(np.radians(other_east - east) / 2) ** 2
-    distance: np.ndarray = 2 * EARTH * np.arcsin(np.sqrt(np.clip(chord, 0, 1)))
-    return distance
+def _outlines(system: str, bounds: np.ndarray) -> np.ndarray:
+    """(n, 5, 2) longitude and latitude of the middles and corners of boxes (n, 4); NaN where there is none on Earth."""
+    left, bottom, right, top = bounds.T
+    x = np.stack([(left + right) / 2, left, right, right, left], axis=1)
+    y = np.stack([(bottom + top) / 2, bottom, bottom, top, top], axis=1)
+    if not _on_earth(system):
+        return np.full((*x.shape, 2), np.nan)
+    found = _lonlat(system, x.ravel(), y.ravel()).reshape(-1, 5, 2)
+    middle, corners = found[:, :1], found[:, 1:]
+    opposite = corners[:, [2, 3, 0, 1]] - middle  # at the rim of a map of the world a corner may lie outside: mirror the other one
+    opposite[..., 0] = (opposite[..., 0] + 180) % 360 - 180
+    found[:, 1:] = np.where(np.isfinite(corners), corners, middle - opposite)
+    return found
 
 
-def on_one_map(places: Sequence[Place]) -> list[Place]:
-    """Boxes of longitude and latitude around the middles, as wide and high as the places are: tiles that touch in one system still do.
+@lru_cache(maxsize=256)
+def _on_earth(system: str) -> bool:
+    """Whether a way leads from a system to longitude and latitude: none does from local grids and from other planets."""
+    quiet_rasterio()
+    from rasterio.crs import CRS
+    from rasterio.warp import transform
 
-    Places of a local system stay as they are.
-    """
-    longitude, latitude, width, height = on_the_ground(places).T
-    across, up = width / 2 / A_DEGREE / np.cos(np.radians(latitude)), height / 2 / A_DEGREE
-    boxes = np.stack([longitude - across, latitude - up, longitude + across, latitude + up], axis=1)
-    return [Place(LONLAT, tuple(box)) if np.isfinite(box).all() else place for place, box in zip(places, boxes.tolist(), strict=True)]
+    try:
+        crs = CRS.from_string(system)
+        transform(crs, LONLAT, [np.nan], [np.nan])  # fails where there is no way at all
+    except Exception:  # rasterio's own errors of GDAL are private
+        return False
+    return bool(crs.is_projected or crs.is_geographic)
+
+
+def _lonlat(system: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """(n, 2) longitude and latitude in degrees; NaN where the map shows no point of the Earth."""
+    from rasterio.warp import transform
+
+    try:
+        found = np.stack(transform(system, LONLAT, x, y), axis=1)
+    except Exception:  # one point that fails takes all with it: look for it
+        if len(x) == 1:
+            return np.full((1, 2), np.nan)
+        half = len(x) // 2
+        return np.concatenate([_lonlat(system, x[:half], y[:half]), _lonlat(system, x[half:], y[half:])])
+    return np.where(np.isfinite(found).all(1, keepdims=True), found, np.nan)

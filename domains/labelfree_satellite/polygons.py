@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from labelfree.data.ground import TOUCH
+from labelfree.data.overlaps import Ground, one_by_one
 from labelfree.data.windows import in_windows
 from labelfree.domain import LabelFields, Place, Row, Window
 from labelfree.errors import DataError
 from labelfree_satellite.grids import Grid
-from labelfree_satellite.places import on_one_map
+from labelfree_satellite.places import located
 
 SUFFIXES = {".gpkg", ".shp", ".geojson", ".fgb"}
 STRIDE, SMALLEST, LARGEST = 32, 32, 256  # sides of chips in pixels: whole strides of a network
@@ -32,6 +34,10 @@ class Footprint:
     grid: Grid
     date: str | None
     measured: Callable[[Window], float]
+
+    def place(self, row: Row) -> Place:
+        """Where a window of the scene lies."""
+        return Place(self.grid.crs, self.grid.bounds(row.window))
 
 
 def chips(file: Path, fields: LabelFields, scenes: Sequence[Footprint]) -> tuple[list[Row], list[str]]:
@@ -82,30 +88,35 @@ def _with_background(
     wanted = int(np.median(list(Counter(row.label for row in labelled).values())))
     known = {scene.row.path: (scene, polygons) for scene, polygons in scenes}
     chosen: set[str] = set()
-    taken = [_on_map(known[row.path][0], row) for row in labelled]
-    for row in sorted(windows, key=lambda row: hashlib.blake2b(row.id.encode()).digest()):
+    drawn = sorted(windows, key=lambda row: hashlib.blake2b(row.id.encode()).digest())
+    beside = _overlapping([known[row.path][0].place(row) for row in (*drawn, *labelled)])
+    taken = np.arange(len(drawn) + len(labelled)) >= len(drawn)
+    for number, row in enumerate(drawn):
         if len(chosen) == wanted:
             break
         scene, polygons = known[row.path]
         assert row.window is not None
-        if _touches(np.array(scene.grid.bounds(row.window)), polygons).any():
-            continue
-        here = _on_map(scene, row)
-        if not _touches(here, np.stack(taken)).any() and scene.measured(row.window) > 0.5:
+        free = not _touches(np.array(scene.grid.bounds(row.window)), polygons).any() and not taken[beside[number]].any()
+        if free and scene.measured(row.window) > 0.5:
             chosen.add(row.id)
-            taken.append(here)
+            taken[number] = True
     found = [replace(row, label=name, group=known[row.path][0].row.group) if row.id in chosen else row for row in windows]
     return found, f"{len(chosen)} windows outside every polygon are labelled {name} (data.background)."
 
 
-def _on_map(scene: Footprint, row: Row) -> np.ndarray:
-    """A window's box in longitude and latitude, (4,)."""
-    (place,) = on_one_map([Place(scene.grid.crs, scene.grid.bounds(row.window))])
-    return np.array(place.bounds)
+def _overlapping(places: Sequence[Place]) -> list[np.ndarray]:
+    """Of each place the positions of those that show some of its ground."""
+    found = [np.empty(0, dtype=np.int64) for _ in places]
+    every = np.arange(len(places))
+    for i, j, common, first, second in Ground.of(located(places)).sharing(every, every):
+        kept = common > TOUCH * np.minimum(first, second)
+        for number, others in one_by_one(i[kept], j[kept]):
+            found[number] = others
+    return found
 
 
 def _touches(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Whether a box (4,) and each of `others` (n, 4) share ground: more than the sliver that neighbours on one grid do."""
+    """Whether a box (4,) and each of `others` (n, 4) in one system share ground: more than the sliver that neighbours on one grid do."""
     slack = 0.01 * min(box[2] - box[0], box[3] - box[1])
     across = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])
     up = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1])

@@ -18,6 +18,7 @@ from labelfree_satellite.headers import grid_in, opened_pages, picture_grid, unr
 from labelfree_satellite.pictures import SUFFIXES as PICTURES
 from labelfree_satellite.pictures import placed_beside, read_picture, sixteen_bit
 from labelfree_satellite.quality import quality
+from labelfree_satellite.units import unit_of
 
 SUFFIXES = PICTURES | {".tif", ".tiff", ".jp2", ".img", ".vrt"}
 ALPHA = "alpha"
@@ -96,7 +97,7 @@ def _picture(path: Path) -> Raster:
         return _rasterio(path)
     raster = Raster(data, names, picture=True, outside=clear, nodata=(None,) * len(data))
     if placed_beside(path) and (grid := picture_grid(path)) is not None:
-        _place(raster, grid, "")
+        _place(raster, grid)
     return raster
 
 
@@ -127,7 +128,7 @@ def _rasterio(path: Path | str, window: Window | None = None, coarser: bool = Fa
         if palette is None and (any(scale != 1 for scale in scales) or any(offsets)):
             raster.scale, raster.offset = tuple(scales), tuple(offsets)
         if (grid := grid_in(file)) is not None:
-            _place(raster, grid, file.crs.linear_units if file.crs.is_projected else "degree", window)
+            _place(raster, grid, window)
         return raster
 
 
@@ -189,11 +190,11 @@ def _names(pages: Sequence[Any], picture: bool) -> list[str | None]:
     return names if len(set(known)) == len(known) else [None] * len(names)
 
 
-def _place(raster: Raster, grid: Grid, unit: str, window: Window | None = None) -> None:
+def _place(raster: Raster, grid: Grid, window: Window | None = None) -> None:
     """Coordinates of a raster that was read from a grid, or from a window of it."""
     height, width = raster.data.shape[1:]
     raster.crs, raster.bounds, raster.spacing = grid.crs, grid.bounds(window), grid.spacing_of((height, width), window)
-    raster.tags["spacing_unit"] = unit
+    raster.tags["spacing_unit"] = unit_of(grid.crs)[0]
 
 
 def selected(

@@ -179,10 +179,10 @@ class Satellite:
 
         return KINDS[kind](images, lambda image: self._date(image.row), within)
 
-    def on_one_map(self, places: Sequence[Place]) -> list[Place]:
-        from labelfree_satellite.places import on_one_map
+    def located(self, places: Sequence[Place]) -> list[Place]:
+        from labelfree_satellite.places import located
 
-        return on_one_map(places)
+        return located(places)
 
     def foreign(self, name: str) -> ForeignWeights:
         from labelfree_satellite.foreign import published

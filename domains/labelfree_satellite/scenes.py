@@ -19,6 +19,7 @@ from labelfree_satellite.layers import opened_on
 from labelfree_satellite.products import Product, find_product
 from labelfree_satellite.quality import QUALITY
 from labelfree_satellite.reader import Raster
+from labelfree_satellite.units import unit_of
 
 
 @lru_cache(maxsize=64)
@@ -99,7 +100,7 @@ class Scene:
         place = {"crs": self.grid.crs, "bounds": self.grid.bounds(at), "spacing": self.grid.spacing_of(size, at)}
         nodata = (0.0 if self.gaps.zero else None,) * len(data)
         found = Raster(data, list(self.bands), outside=clouds, missing=missing, nodata=nodata, **place)  # type: ignore[arg-type]
-        told = {"date": self.product.date, "tile": self.product.tile}
+        told = {"date": self.product.date, "tile": self.product.tile, "spacing_unit": unit_of(self.grid.crs)[0]}
         found.tags.update({key: value for key, value in told.items() if value})
         return found
 

@@ -159,7 +159,7 @@ class LoadedBackbone:
 
 
 def scale_fault(card: WeightCard, dtype: str, most: float) -> str | None:
-    """Why numbers of this type, `most` being the largest without sign, are on another scale than the card's images; None if they are not."""
+    """Why numbers of this type, `most` being the largest without sign, are on another scale than the card's images; None if not."""
     taught = card.largest
     if same_scale(most, dtype, taught, card.dtype):
         return None

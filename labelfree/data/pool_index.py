@@ -29,8 +29,8 @@ class Facts:
 
 @dataclass(frozen=True)
 class PoolIndex:
-    """One line an image in `digests`, `most` (R,), `traces` (R, k), `thumbs` (R, 32, 32), `crs`, `bounds` (R, 4), `spacing` (R, d); one line
-    an entry in the rest.
+    """One line an image in `digests`, `most` (R,), `traces` (R, k), `thumbs` (R, 32, 32), `crs`, `bounds` (R, 4), `spacing` (R, d); one
+    line an entry in the rest.
 
     Entries are images, or tiles cut from them: `row_of` (E,) names the image, `shape` (E, d) the entry's spatial size, `corner` (E, d)
     its first pixel in the image. `holes` (E + 1,): where the bits of its measured pixels stand in the store's `measured.bin`, no bytes

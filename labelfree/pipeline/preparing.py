@@ -20,7 +20,7 @@ from labelfree.data.positives import Positives, find_positives
 from labelfree.data.scales import same_scale
 from labelfree.data.splits import Roles, assign_roles
 from labelfree.data.windows import in_windows, lenient
-from labelfree.domain import Domain, Fingerprint, Row, Sample, extent_of, find_domain, on_one_map
+from labelfree.domain import Domain, Fingerprint, Row, Sample, extent_of, find_domain, located
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.starts import Starts
@@ -81,7 +81,7 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     images = store.pool(labelled, tile=None) if labelled else None
     held_out = [] if manifest.given_split else first.score or []  # which rows these are may change once coordinates are known
     pool = store.pool([*first.pool, *held_out], tile=recipe.pool.tile)
-    places = on_one_map(domain, {**pool.places(), **(images.places() if images else {})})
+    places = located(domain, {**pool.places(), **(images.places() if images else {})})
     if images:
         _require_one_kind(images, pool)
     alike = _alike(manifest, first, images) if images else {}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from labelfree.data.measured import BLANK, blank_note, blank_share
+from labelfree.data.overlaps import Ground
 from labelfree.data.pool import MOST_EMPTY, Kind, differs, kind_of, read_sample, spread
 from labelfree.data.pool_index import largest
 from labelfree.data.scales import Scales
@@ -22,6 +23,7 @@ from labelfree.progress import Progress
 
 LOOKS = 64  # images decoded
 MOST_BANDS = 16  # whose ranges are listed
+ALMOST = 0.01  # by which a map's metres may differ from those of the ground without a word
 MOST_FAULTS = 0.1  # share of broken or differing images that a recipe may leave out
 
 
@@ -83,8 +85,8 @@ class Seen:
         """Where the images lie, by row id; of those that have coordinates."""
         return {look.row.id: Place(look.crs, look.bounds) for look in self.looks if look.crs and look.bounds}
 
-    def lines(self) -> Iterator[str]:
-        """What was seen, for a person to read."""
+    def lines(self, places: Mapping[str, Place]) -> Iterator[str]:
+        """What was seen, for a person to read. `places`: with what the domain knows of them."""
         yield f"of {self.count} image{'s' * (self.count != 1)} looked at, spread evenly over the rows:"
         yield f"  {len(self.channels)} channel{'s' * (len(self.channels) != 1)}: {', '.join(self.channels)}"
         for dtype, number in Counter(look.kind.dtype for look in self.looks).most_common():
@@ -93,7 +95,7 @@ class Seen:
             yield f"  range a channel: {', '.join(self._ranges())}"
         yield f"  {_sizes(self.shapes)}"
         if any(look.spacing or look.crs for look in self.looks):
-            yield f"  {self._spacing()}"
+            yield f"  {self._spacing(places)}"
         yield from (f"  {number} {fact}" for fact, number in self._oddities().items() if number)
         if blank := sum(look.blank >= BLANK for look in self.looks):
             yield f"  {blank_note(blank)}"
@@ -110,11 +112,26 @@ class Seen:
         for index, name in enumerate(self.channels):
             yield f"{name} {min(look.low[index] for look in self.looks):,.6g} to {max(look.high[index] for look in self.looks):,.6g}"
 
-    def _spacing(self) -> str:
+    def _spacing(self, places: Mapping[str, Place]) -> str:
         sizes = {(look.spacing, look.spacing_unit) for look in self.looks if look.spacing}
         said = sorted({f"{' x '.join(f'{side:.4g}' for side in spacing)} {unit}".strip() for spacing, unit in sizes if spacing})
+        said = [_some(said) + self._on_the_ground(places)] if said else []
         systems = sorted({look.crs for look in self.looks if look.crs})
-        return "; ".join(["a pixel is " + _some(said)] * bool(said) + ["coordinates in " + _some(systems)] * bool(systems))
+        return "; ".join([f"a pixel is {size}" for size in said] + ["coordinates in " + _some(systems)] * bool(systems))
+
+    def _on_the_ground(self, places: Mapping[str, Place]) -> str:
+        """The median pixel in metres of the ground, where that is not what the coordinates say: they count degrees or feet, or a map is
+        stretched."""
+        placed = [(look.spacing, places[look.row.id]) for look in self.looks if look.spacing and look.row.id in places]
+        ground = Ground.of([place for _, place in placed])
+        if not placed or not ground.known.any():
+            return ""
+        across, up = (ground.size / np.stack([ground.boxes[:, 2] - ground.boxes[:, 0], ground.boxes[:, 3] - ground.boxes[:, 1]], axis=1)).T
+        metres = np.stack([up, across], axis=1)  # of a unit of the coordinates, down and across
+        if (np.abs(metres - 1) < ALMOST).all():
+            return ""
+        down, along = np.median((np.array([spacing[-2:] for spacing, _ in placed]) * metres)[ground.known], axis=0)
+        return f", {down:.3g} x {along:.3g} metre on the ground"
 
     def _oddities(self) -> dict[str, int]:
         without = sum(look.crs is None for look in self.looks)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from labelfree.data.blocks import Blocks
 from labelfree.data.copies import same_files
 from labelfree.data.labels import read_table
 from labelfree.data.manifest import SPLITS_FILE
 from labelfree.data.space import gigabytes
 from labelfree.data.windows import in_windows
-from labelfree.domain import LabelFields, Row, extent_of, on_one_map
+from labelfree.domain import LabelFields, Place, Row, extent_of, located
 from labelfree.errors import DataError, RecipeError
 from labelfree.planning.comparing import Compared, compared
 from labelfree.planning.drafting import drafted
@@ -76,9 +77,10 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
         raise DataError(f"{seen.looks[0].row.path}: {seen.kind.dims} spatial axes; pretraining from a recipe is built for 2 so far.")
     marks = labels_of(field.manifest, seen.looks, field.domain.read)
     copies = same_files(files, say)
-    asked = compared(field.manifest, data, copies, on_one_map(field.domain, seen.places) if len(seen.looks) == len(rows) else {})
+    places = located(field.domain, seen.places)
+    asked = compared(field.manifest, data, copies, places if len(seen.looks) == len(rows) else {})
     text = drafted(data, field, seen, marks, asked)
-    return Proposal(tuple(_found(data, field, seen, marks, copies, asked, size)), text, parse_recipe(text))
+    return Proposal(tuple(_found(data, field, seen, places, marks, copies, asked, size)), text, parse_recipe(text))
 
 
 def _data(folder: Path, labels: Path | None) -> Data:
@@ -110,7 +112,14 @@ def _bytes(path: Path) -> int:
 
 
 def _found(
-    data: Data, field: Field, seen: Seen, marks: Labels, copies: Sequence[Sequence[Row]], asked: Compared, size: int
+    data: Data,
+    field: Field,
+    seen: Seen,
+    places: Mapping[str, Place],
+    marks: Labels,
+    copies: Sequence[Sequence[Row]],
+    asked: Compared,
+    size: int,
 ) -> Iterator[str]:
     """Everything that was found, in the order in which a person asks."""
     rows = field.manifest.rows
@@ -120,14 +129,14 @@ def _found(
     if windows := [row for row in rows if row.window]:
         yield f"  scenes: {len({row.path for row in windows}):,}, read as {len(windows):,} windows"
     yield f"  domain: {field.domain.name} ({field.reason})"
-    for line in seen.lines():
+    for line in seen.lines(places):
         yield f"  {line}"
     yield from (f"  {note}" for note in field.domain.missing(seen.channels))
     yield from (f"  {line}" for line in _copied(copies))
     splits = Counter(row.split or "no split" for row in rows)
     yield f"  splits: {', '.join(f'{name} {n:,}' for name, n in sorted(splits.items()))}"
     groups = {row.group for row in rows if row.group}
-    instead = "; blocks on the ground stand in" if all(look.crs for look in seen.looks) and not field.manifest.given_split else ""
+    instead = _blocks(rows, seen, places) if not field.manifest.given_split else ""
     yield f"  groups: {f'{len(groups):,} named' if groups else f'none named{instead}'}"
     if marks.tasks and seen.places and len(seen.looks) < len(rows):
         yield "  images that show ground which is scored leave the pool when a run has read them all"
@@ -135,6 +144,16 @@ def _found(
     yield f"  task: {marks.tasks[0] if marks.tasks else 'none, for there are no labels'}"
     yield from (f"  {table.name} is not read; give it with --labels if it holds the labels" for table in _other_tables(data))
     yield from (f"  {note}" for note in (*field.manifest.notes, *asked.roles.notes))
+
+
+def _blocks(rows: Sequence[Row], seen: Seen, places: Mapping[str, Place]) -> str:
+    """What stands in for groups, and how large it is where only a run, which reads all images, can say it exactly."""
+    if len(places) < len(seen.looks):
+        return ""
+    if len(seen.looks) == len(rows):
+        return "; blocks on the ground stand in"
+    some = [places[look.row.id] for look in seen.looks if look.row.label is not None] or list(places.values())
+    return f"; blocks of {Blocks.over(some)} on the ground stand in, smaller ones where these would leave a class in one"
 
 
 def _copied(copies: Sequence[Sequence[Row]]) -> Iterator[str]:

@@ -120,16 +120,16 @@ def test_rows_of_no_split_that_share_a_scored_group_leave_the_pool() -> None:
     assert "040.tif" not in ids(assign_roles(manifest(rows, given_split=True), Data(), "test", 0).pool)
 
 
-def square(x: float, y: float, side: float = 640, crs: str = "EPSG:32632") -> Place:
-    return Place(crs, (x, y, x + side, y + side))
+def square(x: float, y: float, side: float = 640, crs: str = "site", unit: float | None = 1.0) -> Place:
+    return Place(crs, (x, y, x + side, y + side), unit=unit)
 
 
 def test_ground_that_is_labelled_leaves_the_pool_on_every_date() -> None:
     rows = [*(row(i, "ab"[i % 2]) for i in range(8)), row(20), row(21), row(22), row(23)]
     places = {r.id: square(20_000 * i, 0) for i, r in enumerate(rows[:8])}
-    places |= {"020.tif": square(0, 0), "021.tif": square(320, 320), "022.tif": square(640, 0), "023.tif": square(0, 0, crs="EPSG:32633")}
+    places |= {"020.tif": square(0, 0), "021.tif": square(320, 320), "022.tif": square(640, 0), "023.tif": square(0, 0, crs="another site")}
     roles = assign_roles(manifest(rows), Data(), "test", 0, places)
-    assert ids(roles.pool) == {"022.tif", "023.tif"}  # a neighbour and another zone stay
+    assert ids(roles.pool) == {"022.tif", "023.tif"}  # a neighbour and another site stay
     assert all(r.group for r in roles.train) and any("2 images show ground that is scored" in note for note in roles.notes)
     assert all(r.group is None for r in assign_roles(manifest(rows), Data(), "test", 0).train)
 
@@ -158,11 +158,21 @@ def test_blocks_are_sixteen_patches_and_at_least_a_kilometre() -> None:
     assert len(set(spatial_groups(rows, drone)[0].values())) == 3  # 1 km
 
 
-def test_blocks_in_degrees_are_as_large_as_blocks_in_metres() -> None:
-    rows, step = [row(i) for i in range(400)], 0.01 / np.cos(np.radians(60))
-    places = {r.id: Place("EPSG:4326", (10 + step * i, 60, 10 + step * (i + 1), 60.01)) for i, r in enumerate(rows)}  # 1.1 km patches
-    count = len(set(spatial_groups(rows, places)[0].values()))
-    assert abs(count - 400 / 16) <= 1
+def test_a_kilometre_is_one_in_feet_too() -> None:
+    rows, feet = [row(i) for i in range(400)], 0.3048
+    places = {r.id: square(100.0 * i, 0, side=50, unit=feet) for i, r in enumerate(rows)}  # 12.2 km
+    groups, notes = spatial_groups(rows, places)
+    assert len(set(groups.values())) == 13 and "blocks of 1 km" in notes[0]
+
+
+def test_without_a_unit_blocks_are_counted_in_images() -> None:
+    rows = [row(i) for i in range(64)]
+    places = {r.id: square(10.0 * i, 0, side=10, unit=None) for i, r in enumerate(rows)}
+    groups, notes = spatial_groups(rows, places)
+    assert len(set(groups.values())) == 4 and "blocks of 16 images' width (the unit of coordinates is not known)" in notes[0]
+    some = {**places, **{r.id: square(10.0 * i, 0, side=10, crs="another") for i, r in enumerate(rows[:32])}}
+    groups, notes = spatial_groups(rows, some)
+    assert len(set(groups.values())) == 1 + 2 and "blocks of 1 km or 16 images' width" in notes[0]
 
 
 def test_small_fields_get_smaller_blocks() -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rasterio.transform import from_origin
 
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError, LeakError, RecipeError
 from labelfree.planning import recognising
 from tests.data.fake_domain import PillowDomain
 from tests.planning.folders import pictures, planned, rasters, table, told, voc
+from tests.satellite.files import write_tif
 
 NAMES = [f"{i:02d}.tif" for i in range(24)]
 PNGS = [f"{i:02d}.png" for i in range(24)]
@@ -274,3 +276,30 @@ def test_a_recipe_is_never_written_over_something(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="exists already"):
         proposal.write(tmp_path / "there.yaml")
     assert (tmp_path / "there.yaml").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("crs", "corner", "pixel", "pixels", "said", "size"),
+    [
+        ("EPSG:4674", (-47, -23), 1e-5, 1000, "1e-05 x 1e-05 degree, 1.11 x 1.03 metre on the ground; coordinates in EPSG:4674", "1 km"),
+        ("EPSG:4807", (1, 52), 1e-4, 300, "0.0001 x 0.0001 grad, 10 x 6.87 metre on the ground", "2.56 km"),
+        ("EPSG:2263", (1e6, 2e5), 1, 900, "1 x 1 US survey foot, 0.305 x 0.305 metre on the ground", "1 km"),
+        ("EPSG:3857", (27e5, 84e5), 2, 400, "2 x 2 metre, 1 x 1 metre on the ground", "1 km"),
+        ('LOCAL_CS["site",UNIT["metre",1]]', (0, 0), 10, 500, "10 x 10 metre; coordinates in LOCAL_CS", "2.56 km"),
+        ('LOCAL_CS["site",UNIT["foot",0.3048]]', (0, 0), 10, 500, "10 x 10 foot, 3.05 x 3.05 metre on the ground", "1 km"),
+    ],
+)
+@pytest.mark.parametrize("count", [48, 96], ids=["all looked at", "some looked at"])
+def test_units_are_those_of_the_coordinate_system(
+    crs: str, corner: tuple[float, float], pixel: float, pixels: int, said: str, size: str, count: int, tmp_path: Path
+) -> None:
+    """Chips of 16 pixels, `pixels` apart."""
+    (folder := tmp_path / "mine").mkdir()
+    for number in range(count):
+        where = from_origin(corner[0] + number * pixels * pixel, corner[1], pixel, pixel)
+        noise = np.random.default_rng(number).integers(0, 4096, (3, 16, 16)).astype("uint16")
+        write_tif(folder / f"{number:02d}.tif", noise, placed=False, crs=crs, transform=where)
+    labels = table(folder / "l.csv", "path,label", [(f"{n:02d}.tif", "ab"[n % 2]) for n in range(count - 8)])
+    found = told(planned(folder, "satellite", labels))
+    assert f"a pixel is {said}" in found
+    assert (f"blocks of {size}" in found) and (count == 48) == (f"blocks of {size}" in found.split("task:")[1])

@@ -1,4 +1,4 @@
-"""Images of one place on several dates, neighbours, and places of several coordinate systems on one map."""
+"""Images of one place on several dates, and neighbours."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from labelfree_satellite import Satellite
-from labelfree_satellite.places import LONLAT, on_one_map, on_the_ground
+from labelfree_satellite.places import LONLAT
 
 import labelfree
 from labelfree.data.pool import build_pool
@@ -67,36 +65,22 @@ def test_one_place_in_two_zones_is_one_place() -> None:
     east = {crs: transform(LONLAT, crs, [12.0], [48.0]) for crs in (UTM, "EPSG:32633")}
     images = [shown(f"a_2022040{n + 1}.tif", xs[0] - 320, ys[0] - 320, crs=crs) for n, (crs, (xs, ys)) in enumerate(east.items())]
     assert Satellite().partners("date", images, None) == [[1], [0]]
-    (one, other) = on_one_map([place for image in images if (place := image.place)])
-    assert one.crs == other.crs == LONLAT
-    np.testing.assert_allclose(one.bounds, other.bounds, atol=1e-6)
 
 
-@given(east=st.floats(-3, 3), north=st.floats(0, 84), side=st.floats(100, 3000))
-def test_neighbouring_tiles_touch_on_the_map_too(east: float, north: float, side: float) -> None:
-    """Anywhere in a zone, which is 6 degrees wide. Overlaps of more than 1 % of a tile would count as shared ground."""
-    from rasterio.warp import transform
-
-    (x,), (y,) = transform(LONLAT, UTM, [9 + east], [north])
-    left, right = on_one_map([Place(UTM, (x, y, x + side, y + side)), Place(UTM, (x + side, y, x + 2 * side, y + side))])
-    width = left.bounds[2] - left.bounds[0]
-    assert abs(right.bounds[0] - left.bounds[2]) < 0.01 * width
+FOOT = 'LOCAL_CS["site",UNIT["foot",0.3048]]'
+NOBODY_KNOWS = 'LOCAL_CS["site",UNIT["unknown",1]]'
 
 
-def test_metres_of_a_stretched_map_are_not_those_of_the_ground() -> None:
-    from rasterio.warp import transform
-
-    (x,), (y,) = transform(LONLAT, "EPSG:3857", [9.0], [60.0])
-    (found,) = on_the_ground([Place("EPSG:3857", (x - 640, y - 640, x + 640, y + 640))])
-    np.testing.assert_allclose(found[2:], 640, rtol=5e-3)  # twice as wide on Mercator's map
-
-
-def test_a_local_system_stays_and_has_no_partners() -> None:
-    local = Place('LOCAL_CS["site",UNIT["metre",1]]', (0, 0, 10, 10))
-    there, other = on_one_map([local, Place(UTM, (500_000, 5_300_000, 500_640, 5_300_640))])
-    assert there == local and other.crs == LONLAT
-    images = [shown(f"a_2022040{n}.tif", 0, 0, crs=local.crs) for n in (1, 2)]
-    assert Satellite().partners("date", images, None) == [[], []] == Satellite().partners("neighbour", images, 100)
+def test_local_grids_have_pairs_of_their_own_and_neighbours_within_metres() -> None:
+    images = [shown(f"a_2022040{n}.tif", 0, 0, crs=FOOT) for n in (1, 2)]
+    assert Satellite().partners("date", images, None) == [[1], [0]]
+    line = [shown(f"{n}.tif", 700 * n, 0, crs=FOOT) for n in range(4)]  # 213 m apart
+    assert Satellite().partners("neighbour", line, 220) == [[1], [0, 2], [1, 3], [2]]
+    assert Satellite().partners("neighbour", line, 210) == [[], [], [], []]
+    unknown = [image._replace(place=Place(NOBODY_KNOWS, image.place.bounds)) for image in line if image.place]
+    assert Satellite().partners("neighbour", unknown, None)[0] == [1], "two widths need no unit"
+    assert Satellite().partners("neighbour", unknown, 220) == [[], [], [], []], "nobody knows how far 220 m is"
+    assert Satellite().partners("date", [*images, shown("b_20220403.tif", 0, 0)], None)[2] == [], "another map"
 
 
 def test_other_dates_are_no_neighbours_and_many_partners_are_spread() -> None:
@@ -105,11 +89,6 @@ def test_other_dates_are_no_neighbours_and_many_partners_are_spread() -> None:
     assert {len(others) for others in found} == {64} and found[0][-1] == 89 and found[89][0] == 0
     beside = [*images, shown("b_20220401.tif", 500_700, 5_300_000)]
     assert Satellite().partners("neighbour", beside, 1000)[0] == [90]
-
-
-def test_degrees_become_metres() -> None:
-    (found,) = on_the_ground([Place(LONLAT, (10.0, 59.995, 10.01, 60.005))])
-    np.testing.assert_allclose(found, [10.005, 60, 556, 1112], rtol=2e-3)
 
 
 @pytest.fixture

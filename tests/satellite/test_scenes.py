@@ -234,6 +234,7 @@ def test_the_domain_reads_products_as_images(tmp_path: Path) -> None:
     assert sample.data.shape == (8, 16, 20) and sample.unit == "reflectance" and sample.channels == tuple(sorted(METRES))
     assert sample.bounds == (600_800, 5_399_480, 601_200, 5_399_800) and sample.spacing == (20, 20)
     assert float(sample.physical()[sample.channels.index("B04")].mean()) == pytest.approx(0.13 - 0.1)  # offset of baseline 04.00
+    assert sample.tags["spacing_unit"] == "metre"
     assert (sample.tags["date"], sample.tags["tile"]) == ("2022-06-05", "32UQD") and sample.measured is None
     old = domain.read(Row("z", files[2], window=Window(0, 0, 8, 8)))
     assert float(old.physical()[old.channels.index("B04")].mean()) == pytest.approx(0.13)  # none before
