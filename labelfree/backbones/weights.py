@@ -13,7 +13,7 @@ from torch import Tensor
 
 from labelfree.backbones.base import Backbone
 from labelfree.backbones.build import build
-from labelfree.data.scales import same_scale
+from labelfree.data.scales import Stored, same_scale
 from labelfree.domain import Channel, Sample
 from labelfree.errors import DataError
 from labelfree.training.files import call_with, read_json, write_json
@@ -127,7 +127,7 @@ class LoadedBackbone:
             if images.ndim != 4 or images.shape[1] != len(self.card.channels):
                 wanted = f"(N, {len(self.card.channels)}, H, W), channels {', '.join(self.card.channels)}"
                 raise DataError(f"a tensor of shape {tuple(images.shape)}: these weights want {wanted}.")
-            self._require_scale("a tensor", "", float(images.abs().max()) if images.numel() else 0.0)
+            self._require_scale("a tensor", Stored(""), float(images.abs().max()) if images.numel() else 0.0)
             return self._embed(images.float(), size)
         samples = [images] if isinstance(images, Sample) else list(images)
         return torch.cat([self._embed(self.accept(sample)[None], size) for sample in samples])
@@ -146,11 +146,12 @@ class LoadedBackbone:
                 f"{where}: values are {sample.unit}, these weights want {self.card.unit}; name the sensor or unit that the file holds."
             )
         physical = sample.physical()[[sample.channels.index(c) for c in self.card.channels]]
-        self._require_scale(where, str(sample.data.dtype).removeprefix("torch."), float(physical.abs().max()))
+        stored = Stored(str(sample.data.dtype).removeprefix("torch."), sample.scale, sample.offset)
+        self._require_scale(where, stored, float(physical.abs().max()))
         return physical
 
-    def _require_scale(self, where: str, dtype: str, most: float) -> None:
-        fault = scale_fault(self.card, dtype, most)
+    def _require_scale(self, where: str, stored: Stored, most: float) -> None:
+        fault = scale_fault(self.card, stored, most)
         if fault:
             raise DataError(f"{where}: {fault}; name the sensor or unit that the file holds.")
 
@@ -158,14 +159,14 @@ class LoadedBackbone:
         return self.backbone.embed(prepared(physical, self.card.mean, self.card.std, size or self.card.size))
 
 
-def scale_fault(card: WeightCard, dtype: str, most: float) -> str | None:
-    """Why numbers of this type, `most` being the largest without sign, are on another scale than the card's images; None if not."""
+def scale_fault(card: WeightCard, stored: Stored, most: float) -> str | None:
+    """Why numbers stored so, `most` being the largest without sign, are on another scale than the card's images; None if not."""
     taught = card.largest
-    if same_scale(most, dtype, taught, card.dtype):
+    if same_scale(most, stored, taught, Stored(card.dtype, card.scale, card.offset)):
         return None
-    stored = f" stored as {card.dtype}" if card.dtype else ""
-    seen = f"{f'{dtype} ' if dtype else ''}values up to {most:,.4g} {card.unit}"
-    return f"{seen}, these weights were taught by values up to {taught:,.4g}{stored}"
+    how = f" stored as {card.dtype}" if card.dtype else ""
+    seen = f"{f'{stored.dtype} ' if stored.dtype else ''}values up to {most:,.4g} {card.unit}"
+    return f"{seen}, these weights were taught by values up to {taught:,.4g}{how}"
 
 
 def prepared(physical: Tensor, mean: Sequence[float], std: Sequence[float], size: int) -> Tensor:

@@ -64,12 +64,13 @@ def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress
         if usual is not None and (fault := differs(rows[identity], look.kind, usual)):
             faults.append(fault)
         else:
-            scales.note(rows[identity], look.kind.dtype, look.most)
+            scales.note(rows[identity], look.kind.stored, look.most)
         if look.constant:
             faults.append(f"{rows[identity].called}: every band holds one value only.")
         faults += look.annotated.faults
     try:
-        scales.require_one(usual.dtype if usual else "", usual.unit if usual else "")
+        if usual is not None:
+            scales.require_one(usual.stored, usual.unit)
     except DataError as error:
         faults.append(str(error))
     return Checked(faults + _masks(rows, looks) + _copies(rows, looks) + _classes(manifest), _notes(looks))

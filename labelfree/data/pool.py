@@ -16,7 +16,7 @@ from labelfree.data.measured import fill
 from labelfree.data.pool_index import Facts, facts, largest
 from labelfree.data.pool_reader import Pool
 from labelfree.data.pool_store import FORMAT, StoreWriter, intact, remove
-from labelfree.data.scales import Scales
+from labelfree.data.scales import Scales, Stored
 from labelfree.data.space import gigabytes, limit_bytes, sample_rows
 from labelfree.data.threads import in_order
 from labelfree.data.tiles import Cut, Tile, auto_tile, by
@@ -104,6 +104,11 @@ class Kind:
     meaning: tuple[tuple[str, float | None], ...] = ()
     physical: bool = False
 
+    @property
+    def stored(self) -> Stored:
+        """How its numbers are stored."""
+        return Stored(self.dtype, self.scale, self.offset)
+
 
 @dataclass(frozen=True)
 class _Read:
@@ -143,8 +148,8 @@ class _Build:
         self.kind = kinds.most_common(1)[0][0]
         self.shapes = [probe.shape for probe in probes]
         for probe in probes:
-            self._scales.note(probe.row, probe.kind.dtype, probe.most)
-        self._scales.require_one(self.kind.dtype, self.kind.unit)
+            self._scales.note(probe.row, probe.kind.stored, probe.most)
+        self._scales.require_one(self.kind.stored, self.kind.unit)
         while True:
             tile = auto_tile(self.shapes) if self.tile == "auto" else self.tile
             try:
@@ -209,10 +214,10 @@ class _Build:
                     self.shapes.append(result.shape)
                     raise _Changed(f"{row.id} is {by(result.shape)}, others {by(self.shapes[0])}: tiles of one size are cut from all.")
                 assert result.facts is not None
-                self._scales.note(result.row, result.kind.dtype, result.most)
+                self._scales.note(result.row, result.kind.stored, result.most)
                 store.append(result.facts, result.entries)
                 kept.append(row.id)
-            self._scales.require_one(self.kind.dtype, self.kind.unit)
+            self._scales.require_one(self.kind.stored, self.kind.unit)
             if not kept and empty:
                 raise DataError(_all_empty(empty))
             if not kept:
@@ -238,7 +243,7 @@ class _Build:
         kind = kind_of(sample)
         if fault := differs(row, kind, self.kind):
             return DataError(fault)
-        if not self.kind.physical and (kind.dtype, kind.scale, kind.offset) != (self.kind.dtype, self.kind.scale, self.kind.offset):
+        if not self.kind.physical and kind.stored != self.kind.stored:
             return _Changed(f"{row.id}: {kind.dtype} of another scale than the others; the pool holds float32 physical values instead.")
         stored = (sample.physical() if self.kind.physical else sample.data).numpy()
         measured = None if sample.measured is None else sample.measured.numpy()

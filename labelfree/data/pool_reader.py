@@ -14,6 +14,7 @@ from torch import Tensor
 
 from labelfree.data.measured import unpack
 from labelfree.data.pool_store import map_data, read_bits, read_index
+from labelfree.data.scales import Stored
 from labelfree.domain import Channel, Fingerprint, Place, Row, Sample, Shown
 from labelfree.errors import DataError
 
@@ -74,6 +75,11 @@ class Pool:
     def dtype(self) -> torch.dtype:
         """The stored dtype."""
         return torch.from_numpy(np.empty(0, self._data.dtype)).dtype
+
+    @property
+    def stored(self) -> Stored:
+        """How its numbers are stored."""
+        return Stored(str(self._data.dtype), self.scale, self.offset)
 
     @property
     def largest(self) -> float:

@@ -17,7 +17,7 @@ from labelfree.data.leaks import LeakReport, guard, near_groups, witnesses
 from labelfree.data.manifest import Manifest, load_manifest
 from labelfree.data.pool import Pool, build_pool
 from labelfree.data.positives import Positives, find_positives
-from labelfree.data.scales import same_scale
+from labelfree.data.scales import Scales
 from labelfree.data.splits import Roles, assign_roles
 from labelfree.data.windows import in_windows, lenient
 from labelfree.domain import Domain, Fingerprint, Row, Sample, extent_of, find_domain, located
@@ -121,10 +121,10 @@ def _require_one_kind(images: Pool, pool: Pool) -> None:
             f"labelled images have {', '.join(images.channels)} in {images.unit}, the others {', '.join(pool.channels)} in {pool.unit}; "
             "name what the files hold with data.bands and data.sensor."
         )
-    types = [str(stored.dtype).removeprefix("torch.") for stored in (images, pool)]
-    if not same_scale(images.largest, types[0], pool.largest, types[1]):
-        seen = f"{types[0]} up to {images.largest:,.4g} {images.unit}, such as {images.images[0].where}; the others {types[1]} up to"
-        raise DataError(f"labelled images are {seen} {pool.largest:,.4g}: another scale. Convert one of them, or say data.unit.")
+    scales = Scales()
+    for part in (images, pool):
+        scales.note(part.images[0], part.stored, part.largest)
+    scales.require_one(pool.stored, pool.unit)
 
 
 def starts_for(recipe: Recipe, prepared: Prepared) -> Starts:

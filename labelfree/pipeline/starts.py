@@ -12,6 +12,7 @@ from torch import Tensor
 
 from labelfree.backbones import Backbone, build
 from labelfree.backbones.weights import LoadedBackbone, WeightCard, card_beside, prepared, scale_fault
+from labelfree.data.scales import Stored
 from labelfree.domain import Domain, Fingerprint, to_physical
 from labelfree.errors import DataError
 from labelfree.recipe import BackboneSettings
@@ -101,7 +102,8 @@ class Starts:
     def require_scale(self, card: WeightCard, where: str) -> None:
         """Raises DataError where the images are on another scale than those that weights were taught by."""
         data = self.fingerprint
-        if fault := scale_fault(card, data.dtype, max(map(abs, (*data.low, *data.high)), default=0.0)):
+        most = max(map(abs, (*data.low, *data.high)), default=0.0)
+        if fault := scale_fault(card, Stored(data.dtype, data.scale, data.offset), most):
             raise DataError(f"{where}: these images have {fault}; name the sensor or unit that the files hold, or leave the weights out.")
 
     def of_card(self, card: WeightCard) -> list[int | None]:

@@ -173,8 +173,8 @@ def look_at(rows: Sequence[Row], read: Callable[[Row], Sample], say: Progress) -
         )
     scales = Scales()
     for look in seen.looks:
-        scales.note(look.row, look.kind.dtype, look.most)
-    scales.require_one(kind.dtype, kind.unit)
+        scales.note(look.row, look.kind.stored, look.most)
+    scales.require_one(kind.stored, kind.unit)
     return seen
 
 

@@ -78,7 +78,7 @@ def test_embedding_takes_paths_and_samples_and_refuses_other_bands(images, tmp_p
     first = lf.read(next(images.iterdir()))
     n = len(first.channels)
     backbone = build("tf_efficientnet_lite0", n, init="random")
-    numbers = {"scale": first.scale, "offset": first.offset, "mean": (0.2,) * n, "std": (0.1,) * n}
+    numbers = {"scale": first.scale, "offset": first.offset, "mean": (2000.0,) * n, "std": (500.0,) * n}
     card = WeightCard(architecture="tf_efficientnet_lite0", channels=first.channels, unit=first.unit, size=32, **numbers)
     save(backbone, card, tmp_path / "backbone.safetensors")
     for weights in (tmp_path, tmp_path / "backbone.safetensors", lf.load(tmp_path)):

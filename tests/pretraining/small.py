@@ -45,6 +45,9 @@ class Pictures:
     def batch(self, entries: Sequence[int] | np.ndarray) -> Tensor:
         return self.stored[torch.as_tensor(np.asarray(entries))].clone()
 
+    def measured(self, entries: Sequence[int] | np.ndarray) -> None:
+        """Everywhere."""
+
     def __getitem__(self, entry: int) -> Tensor:
         return self.stored[entry].clone()
 

@@ -313,7 +313,7 @@ def test_a_network_is_left_as_it_was_found() -> None:
 
 def labelled(n: int = 12) -> LabelledImages:
     pool: Any = Pictures(n, seed=1)
-    return LabelledImages(pool, np.arange(n), pool.kinds.numpy(), np.arange(n), lambda stored, size: (stored.float() - 128) / 50)
+    return LabelledImages(pool, np.arange(n), pool.kinds.numpy(), np.arange(n), lambda stored, size, measured: (stored.float() - 128) / 50)
 
 
 @pytest.mark.parametrize("objective", ["simclr", "dino"])
@@ -333,7 +333,7 @@ def test_watching_labels_changes_no_weight(objective: str, tmp_path: Path) -> No
 
 def test_images_of_several_sizes_are_watched() -> None:
     job, network = labelled(6), build("resnet10t", 3).train()
-    ragged: Any = type("Ragged", (), {"uniform": False, "__getitem__": lambda self, i: job.pool[i]})()
+    ragged: Any = type("Ragged", (), {"uniform": False, "__getitem__": lambda self, i: job.pool[i], "measured": lambda self, entries: None})()
     assert replace(job, pool=ragged).accuracy(network, 32) == job.accuracy(network, 32)
 
 
