@@ -333,7 +333,8 @@ def test_watching_labels_changes_no_weight(objective: str, tmp_path: Path) -> No
 
 def test_images_of_several_sizes_are_watched() -> None:
     job, network = labelled(6), build("resnet10t", 3).train()
-    ragged: Any = type("Ragged", (), {"uniform": False, "__getitem__": lambda self, i: job.pool[i], "measured": lambda self, entries: None})()
+    behaviour = {"uniform": False, "__getitem__": lambda self, i: job.pool[i], "measured": lambda self, entries: None}
+    ragged: Any = type("Ragged", (), behaviour)()
     assert replace(job, pool=ragged).accuracy(network, 32) == job.accuracy(network, 32)
 
 
