@@ -95,12 +95,12 @@ def _passed_over(walk: Walk) -> list[str]:
 
 
 def _told(walk: Walk, folders: Sequence[Path], said: tuple[str, str]) -> list[str]:
-    names = ", ".join(folder.relative_to(walk.root).as_posix() for folder in folders[:3]) + (", …" if len(folders) > 3 else "")
+    names = ", ".join(f"{folder.relative_to(walk.root).as_posix()}/" for folder in folders[:3]) + (", …" if len(folders) > 3 else "")
     return [f"{len(folders):,} {said[len(folders) > 1]} ({names})."] if folders else []
 
 
 def _masks(masks: Sequence[tuple[str, ...]]) -> str:
-    where = list(dict.fromkeys("/".join(part[:-1]) or part[-1] for part in masks))
+    where = list(dict.fromkeys("".join(f"{name}/" for name in part[:-1]) or part[-1] for part in masks))
     more = ", …" if len(where) > 3 else ""
     are = "files are masks or other annotations" if len(masks) > 1 else "file is a mask or another annotation"
     return (
