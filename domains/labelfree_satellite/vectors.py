@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ INSIDE = (".shp", ".gpkg", ".geojson", ".fgb", ".kml", ".gml")  # of a zip
 
 
 class Vectors(NamedTuple):
-    """`frame`: shapes whose class is known, its field as text. `outlines`: all that have a shape. `notes`: sentences on what is left out."""
+    """`frame`: shapes whose class is known, its field as text. `outlines`: all that have a shape. `notes`: what is left out, in words."""
 
     frame: Any
     outlines: Any
@@ -30,7 +30,7 @@ def is_vector(file: Path) -> bool:
     ending = file.suffix.lower()
     if ending in SUFFIXES:
         return True
-    return (ending in PARQUETS and _is_geoparquet(file)) or (ending == ".json" and _is_geojson(file)) or (ending == ".zip" and bool(_zipped(file)))
+    return ending in LOOKED_INTO and LOOKED_INTO[ending](file)
 
 
 def read_vectors(file: Path, fields: LabelFields) -> Vectors:
@@ -139,6 +139,11 @@ def _zipped(file: Path) -> list[str]:
             return sorted(name for name in archive.namelist() if name.lower().endswith(INSIDE) and not name.startswith("__MACOSX"))
     except (zipfile.BadZipFile, OSError):
         return []
+
+
+LOOKED_INTO: dict[str, Callable[[Path], bool]] = {
+    ".parquet": _is_geoparquet, ".pq": _is_geoparquet, ".json": _is_geojson, ".zip": lambda file: bool(_zipped(file)),
+}  # fmt: skip
 
 
 def _inside(file: Path) -> str:

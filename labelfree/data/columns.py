@@ -86,9 +86,8 @@ def _no_path(
     label = _likely_label(rows, set(paths)) if label is None else label
     likely = [f"`{header[paths[0]]}` names images, so call it `path`"] if paths else []
     likely += [f"`{header[label]}` may hold the classes, so call it `label`"] if label is not None and header[label] != "label" else []
-    return f"{said}; a table of labels has the columns `path` (an image's file) and `label` (its class)" + "".join(
-        f"{', and ' if number else ': '}{part}" for number, part in enumerate(likely)
-    ) + "."
+    said += "; a table of labels has the columns `path` (an image's file) and `label` (its class)"
+    return f"{said}{': ' if likely else ''}{', and '.join(likely)}."
 
 
 def _likely_label(rows: Sequence[Sequence[str | None]], taken: set[int]) -> int | None:

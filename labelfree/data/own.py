@@ -26,7 +26,7 @@ def is_run(folder: Path) -> bool:
         state = json.loads((folder / STATE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(state, dict) and RUN_KEYS <= state.keys()
+    return isinstance(state, dict) and state.keys() >= RUN_KEYS
 
 
 def is_own(folder: Path) -> bool:

@@ -60,8 +60,9 @@ def masks_among(files: Sequence[Parts]) -> set[Parts]:
         folders[parts[:-1]].setdefault(_stem(parts[-1]), parts)
         for depth, name in enumerate(parts[:-1]):
             children[parts[:depth]].add(name)
-        if (depth := next((depth for depth, name in enumerate(parts[:-1]) if _holds_masks(name)), None)) is not None:
-            inside[parts[: depth + 1]].append(parts)
+        outermost = next((depth for depth, name in enumerate(parts[:-1]) if _holds_masks(name)), None)
+        if outermost is not None:
+            inside[parts[: outermost + 1]].append(parts)
     found: set[Parts] = set()
     for folder, mine in inside.items():
         names = children[folder[:-1]]

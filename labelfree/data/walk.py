@@ -61,7 +61,7 @@ class Walk:
                 self.closed.append(folder)
                 continue
             yield folder, [entry.name for entry in found if entry.name not in folders]
-            real = []
+            real: list[Path] = []
             for entry in inside:
                 path = Path(entry.path)
                 if not self.enter(path):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-SHORT = 3  # letters of names that could be words or units
+SHORT = 3  # letters of names that could be words or units, here and below
 NAME = r"\w+(?:[.+-]\w+)*"
 LINK = re.compile(r"(\w+://\S+)")
 PATH = re.compile(r"(?:[^\s'\"`<>(),;:/\\]*[/\\])+[^\s'\"`<>(),;:/\\]*")
-FILE = re.compile(r"(?<![\w./\\-])(\w{1,%d}|\d+)(?=\.[A-Za-z]{2,5}\b)" % SHORT)
+FILE = re.compile(r"(?<![\w./\\-])(\w{1,3}|\d+)(?=\.[A-Za-z]{2,5}\b)")
 QUOTED = re.compile(rf"(?<=(['\"`]))({NAME})(?=\1)")
 NAMED = re.compile(
-    rf"\b((?:folder|group|patient|subject|site|place|scan|series|study|plot|parcel|tile|id)s?[ :#]+)({NAME}(?:(?:, | and )(?=\S*\d){NAME})*)",
+    r"\b((?:folder|group|patient|subject|site|place|scan|series|study|plot|parcel|tile|id)s?[ :#]+)"
+    rf"({NAME}(?:(?:, | and )(?=\S*\d){NAME})*)",
     re.IGNORECASE,
 )
 NUMBER = re.compile(  # long, or with a zero before it: no count is written so, only parts of larger numbers and dates are
@@ -23,7 +24,7 @@ COUNT = re.compile(  # four digits may be a count of things or a setting
 )
 JOINED = re.compile(r"(?<![\w.,-])\d+(?:[_-]\d+)+(?![\w%-]|[.,]\d)")
 DATE = re.compile(r"\d{4}-\d\d(-\d\d)?")
-MIXED = re.compile(r"(?<![A-Za-z0-9_.])(?=\w*\d)(?=\w*[A-Za-z])[A-Za-z0-9]{2,%d}(?![A-Za-z0-9_])" % SHORT)
+MIXED = re.compile(r"(?<![A-Za-z0-9_.])(?=\w*\d)(?=\w*[A-Za-z])[A-Za-z0-9]{2,3}(?![A-Za-z0-9_])")
 
 
 def mistakable(name: str) -> bool:

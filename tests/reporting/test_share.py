@@ -221,7 +221,8 @@ def numbered() -> Veil:
 @pytest.mark.parametrize("name", [*NUMBERS, "90210", "p9", "42"])
 @pytest.mark.parametrize(
     "sentence",
-    ["{}/new.tif: 12 bands.", "in {}/ nothing is read", "read a/{}/b.tif", "C:\\x y\\{}\\b.tif", "group '{}' has rows in both", "{}.tif: broken",
+    ["{}/new.tif: 12 bands.", "in {}/ nothing is read", "read a/{}/b.tif", "C:\\x y\\{}\\b.tif",
+     "group '{}' has rows in both", "{}.tif: broken",
      "patient {} and scans of it", "folders 3, {}, 4", "(runs/{}/first/)"],
 )  # fmt: skip
 def test_numbers_and_short_names_are_hidden_where_a_name_stands(numbered: Veil, sentence: str, name: str) -> None:
@@ -236,8 +237,9 @@ def test_numbers_that_no_count_looks_like_are_hidden_everywhere(numbered: Veil, 
 
 @pytest.mark.parametrize(
     "sentence",
-    ["17 of 40 images, 5 a class", "3.1x (1.7 to 5)", "accuracy 0.4711 at 5 labels a class", "5/17, 17.5/s", "1024 images of 1024 x 1024 px",
-     "2022-07-01 10:17:05 read 17", "1,024 images", "12,023,001 pixels", "EPSG:4711", "seed 4711", "lr = 0.0017 (5 %)", "pretrain.steps = 4711",
+    ["17 of 40 images, 5 a class",
+     "3.1x (1.7 to 5)", "accuracy 0.4711 at 5 labels a class", "5/17, 17.5/s", "1024 images of 1024 x 1024 px", "seed 4711",
+     "2022-07-01 10:17:05 read 17", "1,024 images", "12,023,001 pixels", "EPSG:4711", "lr = 0.0017 (5 %)", "pretrain.steps = 4711",
      "forest 17, water 5", "macro_f1 of the 5 classes", "47.25 % of 42", "licence: https://x.example/by/17/"],
 )  # fmt: skip
 def test_counts_scores_dates_and_links_stay(numbered: Veil, sentence: str) -> None:
