@@ -53,7 +53,9 @@ class Data(Section):
         None, description="pixel size of the grid on which scenes in several files are read, in the unit of their coordinates"
     )
     unit: str | None = Field(None, description="unit of the stored numbers, where neither file, card nor sensor says")
-    label_field: str | None = Field(None, description="field of a vector file (GeoPackage, Shapefile, GeoJSON) that holds the class")
+    label_field: str | None = Field(
+        None, description="field of a vector file (GeoPackage, Shapefile, GeoJSON …), or column of a table, that holds the class"
+    )
     date_field: str | None = Field(None, description="field of a vector file that holds a date; the scene nearest to it is taken")
     chip: PositiveInt | None = Field(None, description="side in pixels of the chip for each shape; default: what nine in ten need")
     layer: str | None = Field(None, description="layer of a vector file that holds several")

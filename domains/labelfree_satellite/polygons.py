@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from labelfree.data.missing import MISSING, plain_text
 from labelfree.data.windows import in_windows
 from labelfree.domain import LabelFields, Place, Row, Window
 from labelfree.errors import DataError
@@ -141,11 +142,11 @@ def _window(grid: Grid, box: np.ndarray, side: int) -> Window:
 
 def _day(file: Path, field: str, number: int, value: Any) -> date | None:
     """The day that a cell names; None where it is empty."""
-    text = str(value)[:10]
-    if text in ("None", "NaT", "nan", ""):
+    known = plain_text(value)
+    if known is None or known in MISSING:
         return None
     try:
-        return date.fromisoformat(text)
+        return date.fromisoformat(known[:10])
     except ValueError as error:
         raise DataError(f"{file.name} feature {number + 1}: {field} is {value!r}; write dates as 2022-06-05.") from error
 

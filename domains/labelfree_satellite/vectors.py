@@ -75,8 +75,9 @@ def _usable(file: Path, frame: Any, label: str) -> Vectors:
             notes.append(f"{file.name}: {_features(frame, n)} {said} {'are' if n > 1 else 'is'} left out.")
     usable = frame[shaped & named].reset_index(drop=True)
     if n := int((~usable.geometry.is_valid).sum()):
-        outline = "outlines that are not valid (they cross themselves, say) and are" if n > 1 else "an outline that is not valid and is"
-        notes.append(f"{file.name}: {_features(frame, n)} {'have' if n > 1 else 'has'} {outline} taken as they stand in the file.")
+        outline = "have outlines that are not valid and are taken as they stand"
+        outline = outline if n > 1 else "has an outline that is not valid and is taken as it stands"
+        notes.append(f"{file.name}: {_features(frame, n)} {outline} in the file.")
     return Vectors(usable, frame[shaped], tuple(notes))
 
 

@@ -11,12 +11,13 @@ from typing import Any
 MISSING = {
     "NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "Null", "None", "NaT", "-", "--", "–",
 }  # fmt: skip
+NOTHING = {"nan", "<NA>", "NaT"}  # what numpy's and pandas' own missing values are called
 WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 
 
 def plain_text(value: Any) -> str | None:
     """A cell as text without blanks around it; None where it is empty."""
-    if value is None or value != value:
+    if value is None or (not isinstance(value, str) and str(value) in NOTHING):
         return None
     if isinstance(value, bytes):
         value = value.decode("utf-8", errors="replace")
@@ -45,7 +46,7 @@ def said_of(words: Counter[str], column: str) -> str:
     """What to say of words that were taken for missing values."""
     shown = ", ".join(sorted(words))
     stand = "stand" if words.total() > 1 else "stands"
-    return f"{shown} {stand} for a missing {column} in {words.total():,} rows; give it another name if it is a class."
+    return f"{shown} {stand} for a missing {column} in {words.total():,} row{'s' * (words.total() > 1)}; rename what is a class."
 
 
 def differ_in_case(names: Sequence[str]) -> list[list[str]]:
