@@ -12,7 +12,7 @@ from labelfree.data.missing import names_in, said_of
 from labelfree.domain import LabelFields
 from labelfree.errors import DataError
 
-SUFFIXES = {".gpkg", ".shp", ".geojson", ".fgb", ".kml", ".kmz", ".gml", ".gdb", ".geoparquet", ".geojsonl", ".tab", ".mif"}
+SUFFIXES = {".gpkg", ".shp", ".geojson", ".fgb", ".kml", ".kmz", ".gml", ".gdb", ".geoparquet", ".geojsonl"}
 PARQUETS = {".parquet", ".pq", ".geoparquet"}
 INSIDE = (".shp", ".gpkg", ".geojson", ".fgb", ".kml", ".gml")  # of a zip
 
@@ -133,6 +133,15 @@ def _is_geojson(file: Path) -> bool:
     return b'"FeatureCollection"' in head or b'"Feature"' in head
 
 
+def _is_mapinfo(file: Path) -> bool:
+    """Whether a .tab is MapInfo's and no table with tabs."""
+    try:
+        with file.open("rb") as opened:
+            return opened.read(6).lower() == b"!table"
+    except OSError:
+        return False
+
+
 def _zipped(file: Path) -> list[str]:
     """Vector files in an archive."""
     try:
@@ -143,7 +152,8 @@ def _zipped(file: Path) -> list[str]:
 
 
 LOOKED_INTO: dict[str, Callable[[Path], bool]] = {
-    ".parquet": _is_geoparquet, ".pq": _is_geoparquet, ".json": _is_geojson, ".zip": lambda file: bool(_zipped(file)),
+    ".parquet": _is_geoparquet, ".pq": _is_geoparquet, ".json": _is_geojson, ".tab": _is_mapinfo,
+    ".zip": lambda file: bool(_zipped(file)),
 }  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def _nothing(root: Path, domain: Domain, unread: Counter[str], notes: Sequence[s
         said += f", but {shown}{', …' if len(unread) > MOST else ''}"
     if isinstance(domain, KnowsKinds):
         ways = [f"{ending}: {domain.advice[ending]}" for ending, _ in unread.most_common() if ending in domain.advice]
-        said += f"; {'; '.join(ways)}" if ways else f"; it reads {domain.kinds}"
+        said += f"; {'; '.join(ways)}" if ways else f". It reads {domain.kinds}"
     return " ".join([f"{said}.", *notes])
 
 

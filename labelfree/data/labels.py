@@ -18,7 +18,7 @@ from labelfree.data.structure import SPLITS
 from labelfree.errors import DataError
 
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
-TEXTS = {".csv", ".tsv", ".txt", ".tab", ""}
+TEXTS = {".csv", ".tsv", ".txt", ".tab", ".psv", ".dat", ".data", ".lst", ".list", ""}
 PARQUETS = {".parquet", ".pq"}
 KINDS = (
     "give a CSV or Parquet table with the columns `path` and `label`, or a vector file (GeoPackage, Shapefile, GeoJSON, FlatGeobuf, KML, "

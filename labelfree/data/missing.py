@@ -45,7 +45,7 @@ def _whole(texts: list[str | None]) -> list[str | None]:
 def said_of(words: Counter[str], column: str) -> str:
     """What to say of words that were taken for missing values."""
     shown = ", ".join(sorted(words))
-    stand = "stand" if words.total() > 1 else "stands"
+    stand = "stand" if len(words) > 1 else "stands"
     return f"{shown} {stand} for a missing {column} in {words.total():,} row{'s' * (words.total() > 1)}; rename what is a class."
 
 

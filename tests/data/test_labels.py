@@ -153,7 +153,7 @@ def test_words_for_missing_values_are_no_class(tmp_path: Path, word: str) -> Non
     found = open_table(table(tmp_path, f"path,label,group\na.png,x,{word}\nb.png,{word},{word}\nc.png,{word},g\n"))
     assert [(row.label, row.group) for row in found.records] == [("x", None), (None, None), (None, "g")]
     shown = word.strip(' "')
-    notes = (f"labels.csv: {shown} stand for a missing label in 2 rows; rename what is a class.",) if shown else ()
+    notes = (f"labels.csv: {shown} stands for a missing label in 2 rows; rename what is a class.",) if shown else ()
     assert found.notes == notes
 
 

@@ -132,7 +132,7 @@ def test_runs_beside_class_folders_are_no_empty_class(tmp_path: Path) -> None:
 
 
 def test_what_was_seen_is_named_where_no_image_is(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds no image that the pillow domain reads; it reads PNG and JPEG\.$"):
+    with pytest.raises(DataError, match=r"holds no image that the pillow domain reads\. It reads PNG and JPEG\.$"):
         ids(tmp_path)
     for name in ("a.tar", "b.TAR", "c.tar.gz", "notes", "d.dat"):
         (tmp_path / name).touch()
