@@ -13,7 +13,9 @@ from labelfree.data.boxes import read_voc
 from labelfree.data.guarded_xml import parse_xml
 from labelfree.errors import DataError
 
-LAUGHS = "<!DOCTYPE a [<!ENTITY a 'ha'>" + "".join(f"<!ENTITY {b} '{('&' + a + ';') * 10}'>" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+LAUGHS = "<!DOCTYPE a [<!ENTITY a 'ha'>" + "".join(
+    f"<!ENTITY {b} '{('&' + a + ';') * 10}'>" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
 QUADRATIC = "<!DOCTYPE a [<!ENTITY a '" + "x" * 50_000 + "'>]><a>" + "&a;" * 50_000 + "</a>"
 
 
@@ -36,7 +38,9 @@ def test_entities_and_document_types_are_refused(text: str, encoding: str) -> No
     assert time.perf_counter() - started < 2
 
 
-@pytest.mark.parametrize("text", ["", "no", "<a><b></a>", "<a/><b/>", "<a>\x00</a>", "<?xml version='1.0' encoding='klingon'?><a/>", "<a>&y;</a>"])
+@pytest.mark.parametrize(
+    "text", ["", "no", "<a><b></a>", "<a/><b/>", "<a>\x00</a>", "<?xml version='1.0' encoding='klingon'?><a/>", "<a>&y;</a>"]
+)
 def test_what_is_no_xml_is_named(text: str) -> None:
     with pytest.raises(DataError, match=r"^a\.xml: is no XML"):
         parse_xml(text.encode(), "a.xml")
@@ -51,7 +55,8 @@ def test_depth_and_size_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["<a b='1'>x<c>y</c>z</a>", "<?xml version='1.0'?><!DOCTYPE a><a/>", "<n:a xmlns:n='http://x' n:q='1'><n:b>ü &amp; &#65;</n:b></n:a>"]
+    "text",
+    ["<a b='1'>x<c>y</c>z</a>", "<?xml version='1.0'?><!DOCTYPE a><a/>", "<n:a xmlns:n='http://x' n:q='1'><n:b>ü &amp; &#65;</n:b></n:a>"],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-8-sig"])
 def test_other_xml_is_read_as_the_standard_parser_reads_it(text: str, encoding: str) -> None:

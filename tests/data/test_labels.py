@@ -176,7 +176,11 @@ def test_whole_numbers_stay_whole(tmp_path: Path, cells: list[str], names: list[
 
 
 def test_parquet_knows_missing_words_and_blanks_too(tmp_path: Path) -> None:
-    columns = {"image_path": ["a.png", "b.png", "c.png", "d.png"], "class_name": ["maize ", "NA", " ", None], "split": ["train", "NaN", None, ""]}
+    columns = {
+        "image_path": ["a.png", "b.png", "c.png", "d.png"],
+        "class_name": ["maize ", "NA", " ", None],
+        "split": ["train", "NaN", None, ""],
+    }
     pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "x.parquet")
     found = open_table(tmp_path / "x.parquet")
     assert [(row.label, row.split) for row in found.records] == [("maize", "train"), (None, ""), (None, ""), (None, "")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ class Walking(PillowDomain):
     """The domain of these tests, following links as the contract's walk does, with advice for archives."""
 
     kinds = "PNG and JPEG"
-    advice = {".tar": "unpack each", ".tar.gz": "unpack each", ".zarr": "convert them"}
+    advice: ClassVar = {".tar": "unpack each", ".tar.gz": "unpack each", ".zarr": "convert them"}
 
     def files(self, root: Path) -> list[Path]:
         return sorted(folder / name for folder, names in Walk(root) for name in names if Path(name).suffix.lower() in SUFFIXES)

@@ -34,7 +34,9 @@ def names(root: Path) -> list[str]:
 PLOTS = [f"plot_{letter}{number}" for letter in "ABC" for number in range(1, 5)]
 
 
-@pytest.mark.parametrize("bands, crs, apart", [(3, "EPSG:32632", 1000), (1, "EPSG:32632", 1000), (3, None, 0), (1, None, 0), (3, "EPSG:32632", 0)])
+@pytest.mark.parametrize(
+    "bands, crs, apart", [(3, "EPSG:32632", 1000), (1, "EPSG:32632", 1000), (3, None, 0), (1, None, 0), (3, "EPSG:32632", 0)]
+)
 def test_plots_named_as_bands_are_images(tmp_path: Path, bands: int, crs: str | None, apart: float) -> None:
     for number, name in enumerate(PLOTS):
         raster(tmp_path / "field" / f"{name}.tif", bands, 500_000 + apart * number, crs=crs)
@@ -104,7 +106,9 @@ def test_products_are_read_once_whatever_links_lead_to_them(tmp_path: Path) -> N
     assert len(names(tmp_path / "data")) == 2 and "latest" not in names(tmp_path / "data")
 
 
-@pytest.mark.parametrize("name, way", [("x.tar", "unpack each archive"), ("x.nc", "gdal_translate"), ("x.zarr", "gdal_translate"), ("x.h5", "GeoTIFF")])
+@pytest.mark.parametrize(
+    "name, way", [("x.tar", "unpack each archive"), ("x.nc", "gdal_translate"), ("x.zarr", "gdal_translate"), ("x.h5", "GeoTIFF")]
+)
 def test_files_that_are_not_read_get_advice(tmp_path: Path, name: str, way: str) -> None:
     for i in range(2):
         (tmp_path / f"{i}{name}").mkdir() if name.endswith("zarr") else (tmp_path / f"{i}{name}").touch()
