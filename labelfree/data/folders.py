@@ -41,10 +41,10 @@ def rows_of_folder(root: Path, domain: Domain, classes: bool = True) -> Layout:
     parts = [path.relative_to(root).parts for path in found.files]
     plain = [Row("/".join(part), path) for part, path in zip(parts, found.files, strict=True)]
     if not classes or hold_scenes(plain, domain):
-        return Layout(plain, notes=found.notes)
+        return Layout(plain, notes=found.told())
     levels, splits, passed = _looked_through([part[:-1] for part in parts])
     rows = [replace(row, split=split) for row, split in zip(plain, splits, strict=True)]
-    notes = [*found.notes, *_layout_notes(passed, splits)]
+    notes = [*found.told(), *_layout_notes(passed, splits)]
     per_folder = Counter(level[0] for level in levels if level)
     # Many folders of one image each are scenes, not classes.
     if not all(len(level) == 1 for level in levels) or not (any(splits) or 1 < len(per_folder) <= len(rows) / 2):

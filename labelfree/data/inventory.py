@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +21,26 @@ PACKED = {".gz", ".bz2", ".xz", ".zst"}  # the ending before these says what it 
 class Inventory:
     """`files`: the images, sorted. `aside`: folders without an image that are nobody's class. `notes`: sentences on what is not read.
 
-    `nothing`: what to say where there is no image.
+    `masks`: files that are masks of the images by their names. `nothing`: what to say where there is no image.
     """
 
+    root: Path
     files: list[Path]
+    masks: list[Path]
     aside: frozenset[str]
     notes: tuple[str, ...]
     nothing: str
+
+    def told(self, named: Set[Path] = frozenset()) -> tuple[str, ...]:
+        """The notes, with one on masks that are left out. `named`: those that a table names."""
+        left = [path.relative_to(self.root) for path in self.masks if path not in named]
+        if not left:
+            return self.notes
+        where = list(dict.fromkeys(f"{path.parent.as_posix()}/" if len(path.parts) > 1 else path.name for path in left))
+        are = "files are masks or other annotations" if len(left) > 1 else "file is a mask or another annotation"
+        said = f"{len(left):,} {are} of images by their names and {_are(len(left))} left out ({', '.join(where[:3])}"
+        more = ", …" if len(where) > 3 else ""
+        return (*self.notes, f"{said}{more}); a table of labels may name them in a column `mask`.")
 
 
 def take_inventory(root: Path, domain: Domain, known: Iterable[Path] = ()) -> Inventory:
@@ -55,13 +68,12 @@ def take_inventory(root: Path, domain: Domain, known: Iterable[Path] = ()) -> In
     nothing = _nothing(root, domain, unread, notes)
     parts = {file.relative_to(root).parts: file for file in files}
     masks = masks_among(list(parts))
-    if masks and len(masks) < len(files):
-        files = [file for part, file in parts.items() if part not in masks]
-        notes.append(_masks(sorted(masks)))
+    masks = masks if len(masks) < len(files) else set()
     told = {ending: number for ending, number in unread.most_common() if ending in advice}
     notes += [f"{_files(number, ending)} {_are(number)} not read: {advice[ending]}." for ending, number in told.items()]
     aside = {folder.relative_to(root).parts[0] for folder in (*walk.own, *walk.links, *walk.closed)} | {part[0] for part in masks}
-    return Inventory(files, frozenset(aside), tuple(notes), nothing)
+    kept, left_out = ([file for part, file in parts.items() if (part in masks) is out] for out in (False, True))
+    return Inventory(root, kept, left_out, frozenset(aside), tuple(notes), nothing)
 
 
 def ending_of(name: str) -> str:
@@ -77,7 +89,9 @@ def _nothing(root: Path, domain: Domain, unread: Counter[str], notes: Sequence[s
         shown = ", ".join(_files(number, ending) for ending, number in unread.most_common(MOST))
         said += f", but {shown}{', …' if len(unread) > MOST else ''}"
     if isinstance(domain, KnowsKinds):
-        ways = [f"{ending}: {domain.advice[ending]}" for ending, _ in unread.most_common() if ending in domain.advice]
+        known = [ending for ending, _ in unread.most_common() if ending in domain.advice]
+        alike = {way: [ending for ending in known if domain.advice[ending] == way] for way in map(domain.advice.__getitem__, known)}
+        ways = [f"{', '.join(endings)}: {way}" for way, endings in alike.items()]
         said += f"; {'; '.join(ways)}" if ways else f". It reads {domain.kinds}"
     return " ".join([f"{said}.", *notes])
 
@@ -97,16 +111,6 @@ def _passed_over(walk: Walk) -> list[str]:
 def _told(walk: Walk, folders: Sequence[Path], said: tuple[str, str]) -> list[str]:
     names = ", ".join(f"{folder.relative_to(walk.root).as_posix()}/" for folder in folders[:3]) + (", …" if len(folders) > 3 else "")
     return [f"{len(folders):,} {said[len(folders) > 1]} ({names})."] if folders else []
-
-
-def _masks(masks: Sequence[tuple[str, ...]]) -> str:
-    where = list(dict.fromkeys("".join(f"{name}/" for name in part[:-1]) or part[-1] for part in masks))
-    more = ", …" if len(where) > 3 else ""
-    are = "files are masks or other annotations" if len(masks) > 1 else "file is a mask or another annotation"
-    return (
-        f"{len(masks):,} {are} of images by their names and {_are(len(masks))} left out ({', '.join(where[:3])}{more}); "
-        "a table of labels may name them in a column `mask`."
-    )
 
 
 def _files(number: int, ending: str) -> str:

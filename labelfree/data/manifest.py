@@ -185,13 +185,14 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
     fields = LabelFields(data.label_field, data.date_field, data.chip, data.background, data.layer)
     shapes = domain.shapes(file, fields, images) if isinstance(domain, ReadsShapes) else None
     if shapes is not None:
-        return _manifest(shapes[0], root, name, notes=[*inventory.notes, *shapes[1]])
+        return _manifest(shapes[0], root, name, notes=[*inventory.told(), *shapes[1]])
     finder = Finder(file, root, lambda: inventory.files)
     table = open_table(file, finder.holds, data.label_field)
     rows, notes = located(table.records, finder, domain, inside=False)
     listed = {same_file(Path(name)) for row in rows for name in (row.path, row.mask, row.boxes) if name}  # a mask is no image
     rows += [row for row in images if same_file(row.path) not in listed]
-    return _manifest(rows, root, name, notes=[*inventory.notes, *table.notes, *notes])
+    told = inventory.told(named={mask for mask in inventory.masks if same_file(mask) in listed})
+    return _manifest(rows, root, name, notes=[*told, *table.notes, *notes])
 
 
 def _manifest(

@@ -262,7 +262,7 @@ def test_masks_that_a_table_lists_are_no_images(tmp_path: Path) -> None:
     table.write_text("path,label,mask,boxes\nimages/1.png,a,masks/1.png,boxes/1.png\n")
     found = load(root=tmp_path, labels=table)
     assert [row.id for row in found.rows] == ["images/1.png", "images/2.png"]  # the name of its folder says what masks/2.png is
-    assert "2 files are masks" in found.notes[0]
+    assert "1 file is a mask" in found.notes[0] and "masks/" in found.notes[0]
 
 
 def test_a_table_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:

@@ -143,7 +143,7 @@ def test_what_was_seen_is_named_where_no_image_is(tmp_path: Path) -> None:
         ids(tmp_path)
     said = str(error.value)
     assert "2 files that end in .tar," in said and "1 file that ends in .zarr" in said and "1 file without an ending" in said
-    assert ".tar: unpack each" in said and ".zarr: convert them" in said and said.endswith(".")
+    assert ".tar, .tar.gz: unpack each" in said and ".zarr: convert them" in said and said.endswith(".")
 
 
 def test_files_of_such_kinds_beside_images_are_told_once(tmp_path: Path) -> None:
