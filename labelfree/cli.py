@@ -14,7 +14,8 @@ from typer.core import TyperGroup
 
 import labelfree
 from labelfree.errors import Interrupted, LabelfreeError
-from labelfree.training.processes import may_speak, place
+from labelfree.foreign_logs import kept_from_terminal
+from labelfree.training.processes import may_speak
 
 if TYPE_CHECKING:
     from labelfree.planning.survey import Survey
@@ -250,8 +251,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     given = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in given
     signal.signal(signal.SIGTERM, _terminated)
-    if place().world > 1:
-        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # else every process repeats torch's warnings
+    if not debug:
+        kept_from_terminal(_keep)
     try:
         code = app([word for word in given if word != "--debug"], prog_name="labelfree", standalone_mode=False)
     except Exception as error:
@@ -290,6 +291,12 @@ def _folder() -> Path | None:
     if log is None:
         return None
     return log.parent.parent if log.parent.name == "private" else log.parent
+
+
+def _keep(line: str) -> None:
+    """Into the log of the run under way; nowhere without one."""
+    if State.console is not None:
+        State.console.keep(line)
 
 
 def _fail(sentence: str, code: int) -> int:

@@ -264,6 +264,20 @@ class Recognises(Protocol):
 
 
 @runtime_checkable
+class KnowsKinds(Protocol):
+    """A domain that can say what to do with files that it does not read.
+
+    `kinds`: what it reads, in words. `advice`: ending (lower case, with its dot) -> what to do with such files, an order without a stop.
+    """
+
+    @property
+    def kinds(self) -> str: ...
+
+    @property
+    def advice(self) -> Mapping[str, str]: ...
+
+
+@runtime_checkable
 class ReadsScenes(Protocol):
     """A domain of images that may be too large to be read whole: then `read` honours a row's window."""
 

@@ -56,7 +56,9 @@ class Data(Section):
     nodata: float | int | list[float | int] | Literal["none"] | None = Field(
         None, description="numbers that stand for no measurement, besides those that files declare; none: no number does"
     )
-    label_field: str | None = Field(None, description="field of a vector file (GeoPackage, Shapefile, GeoJSON) that holds the class")
+    label_field: str | None = Field(
+        None, description="field of a vector file (GeoPackage, Shapefile, GeoJSON …), or column of a table, that holds the class"
+    )
     date_field: str | None = Field(None, description="field of a vector file that holds a date; the scene nearest to it is taken")
     chip: PositiveInt | None = Field(None, description="side in pixels of the chip for each shape; default: what nine in ten need")
     layer: str | None = Field(None, description="layer of a vector file that holds several")

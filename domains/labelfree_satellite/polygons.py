@@ -1,8 +1,7 @@
-"""Polygons with a class (GeoPackage, Shapefile, GeoJSON) become chips: windows of the scenes that cover them, nearest in date."""
+"""Polygons with a class become chips: windows of the scenes that cover them, nearest in date."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import math
 from collections import Counter
@@ -15,14 +14,15 @@ from typing import Any
 import numpy as np
 
 from labelfree.data.ground import TOUCH
+from labelfree.data.missing import MISSING, plain_text
 from labelfree.data.overlaps import Ground, one_by_one
 from labelfree.data.windows import in_windows
 from labelfree.domain import LabelFields, Place, Row, Window
 from labelfree.errors import DataError
 from labelfree_satellite.grids import Grid
 from labelfree_satellite.places import located
+from labelfree_satellite.vectors import read_vectors
 
-SUFFIXES = {".gpkg", ".shp", ".geojson", ".fgb"}
 STRIDE, SMALLEST, LARGEST = 32, 32, 256  # sides of chips in pixels: whole strides of a network
 
 
@@ -48,7 +48,7 @@ def chips(file: Path, fields: LabelFields, scenes: Sequence[Footprint]) -> tuple
     are labelled so, as many as the classes have polygons in the middle; the ground outside polygons gives no label otherwise.
     Raises DataError naming file and field for what is missing.
     """
-    frame, outlines = read_polygons(file, fields)
+    frame, outlines, left_out = read_vectors(file, fields)
     placed = [(scene, _bounds(frame, scene.grid.crs)) for scene in scenes]
     covering = [[scene for scene, bounds in placed if _covers(scene.grid, bounds[i])] for i in range(len(frame))]
     bounds = {scene.row.id: found for scene, found in placed}
@@ -61,12 +61,13 @@ def chips(file: Path, fields: LabelFields, scenes: Sequence[Footprint]) -> tuple
         chosen = next((pair for pair in windows if pair[0].measured(pair[1]) > 0.5), windows[0] if windows else None)
         if chosen is not None:
             scene, window = chosen
-            rows.append(replace(scene.row, id=f"{file.name}#{number}", label=str(frame[fields.label].iloc[number]), window=window))
+            rows.append(replace(scene.row, id=f"{file.name}#{number}", label=frame[fields.label].iloc[number], window=window))
     if not rows:
         raise DataError(f"{file}: none of its {len(frame)} polygons lies in any of {len(scenes)} scenes; check the coordinate systems.")
     notes = [f"{file.name}: {len(rows)} polygons of {len({row.label for row in rows})} classes became chips of {side} pixels."]
     if lost := len(frame) - len(rows):
         notes.append(f"{file.name}: {lost} polygons lie in no scene and are left out.")
+    notes += left_out
     sizes = {scene.row.path: (scene.grid.height, scene.grid.width) for scene in scenes}
     outside = in_windows(
         [scene.row for scene in scenes], lambda row: sizes[row.path], side, tell=lambda sentence: notes.append(f"{file.name}: {sentence}")
@@ -123,40 +124,6 @@ def _touches(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     return (across > slack) & (up > slack)
 
 
-def read_polygons(file: Path, fields: LabelFields) -> tuple[Any, Any]:
-    """The table of polygons whose class is known, and that of all that have a shape."""
-    try:
-        import geopandas
-    except ImportError as error:
-        raise DataError(f"{file}: geopandas is needed to read it; pip install 'labelfree[satellite]'.") from error
-    try:
-        tables = geopandas.list_layers(file)
-        layers = list(tables.name[tables.geometry_type.notna()])  # QGIS keeps styles in a table beside
-        if fields.layer is None and len(layers) > 1:
-            raise DataError(f"{file}: holds several layers; say which one with data.layer=… ({', '.join(layers)}).")
-        if fields.layer is not None and fields.layer not in layers:
-            raise DataError(f"data.layer: {file.name} has no layer {fields.layer!r}; it has {', '.join(layers)}.")
-        frame = geopandas.read_file(file, layer=fields.layer or layers[0])
-    except DataError:
-        raise
-    except Exception as error:  # drivers raise whatever they like at broken files
-        raise DataError(f"{file}: cannot be read as vector data ({str(error).splitlines()[0]}).") from error
-    if fields.label is None:
-        raise DataError(f"{file}: say which field holds the class: data.label_field=… ({', '.join(map(str, frame.columns[:-1]))}).")
-    for key, name in (("label_field", fields.label), ("date_field", fields.date)):
-        if name is not None and name not in frame.columns:
-            near = difflib.get_close_matches(name, list(frame.columns), 1)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(map(str, frame.columns[:-1]))}."
-            raise DataError(f"data.{key}: {file.name} has no field {name!r}; {hint}")
-    if frame.crs is None:
-        raise DataError(f"{file}: has no coordinate system; save it with one (a Shapefile needs its .prj).")
-    shaped = frame.geometry.notna() & ~frame.geometry.is_empty
-    usable = shaped & frame[fields.label].notna()
-    if not usable.any():
-        raise DataError(f"{file}: no feature has a shape and a value of {fields.label}.")
-    return frame[usable].reset_index(drop=True), frame[shaped]
-
-
 def _bounds(frame: Any, crs: str) -> np.ndarray:
     """(n, 4) left, bottom, right, top in `crs`."""
     return np.asarray(frame.geometry.to_crs(crs).bounds, dtype=np.float64)
@@ -186,11 +153,11 @@ def _window(grid: Grid, box: np.ndarray, side: int) -> Window:
 
 def _day(file: Path, field: str, number: int, value: Any) -> date | None:
     """The day that a cell names; None where it is empty."""
-    text = str(value)[:10]
-    if text in ("None", "NaT", "nan", ""):
+    known = plain_text(value)
+    if known is None or known in MISSING:
         return None
     try:
-        return date.fromisoformat(text)
+        return date.fromisoformat(known[:10])
     except ValueError as error:
         raise DataError(f"{file.name} feature {number + 1}: {field} is {value!r}; write dates as 2022-06-05.") from error
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
+from typing import IO
 
+from labelfree.data.guarded_xml import MOST, parse_xml
 from labelfree.errors import DataError
+from labelfree_satellite.footprints import apart, one_scene
 from labelfree_satellite.sensors import OFFSET, SENSORS, common
 
 RASTERS = (".jp2", ".tif", ".tiff")
@@ -56,7 +59,7 @@ def find_product(path: Path) -> Product | None:
         return None
     if path.name.upper().endswith(".SAFE"):
         files = {file.relative_to(path).as_posix(): file for file in path.rglob("*") if file.is_file()}
-        return _safe(path, {name: str(file) for name, file in files.items()}, lambda name: files[name].read_bytes())
+        return _safe(path, {name: str(file) for name, file in files.items()}, lambda name: files[name].open("rb"))
     return _band_files(path)
 
 
@@ -68,12 +71,12 @@ def _safe_zip(path: Path) -> Product | None:
                 return None
             inside = {name[name.upper().index(".SAFE/") + 6 :]: name for name in names}
             opened = {name: f"/vsizip/{path.absolute().as_posix()}/{full}" for name, full in inside.items()}
-            return _safe(path, opened, lambda name: archive.read(inside[name]))
-    except zipfile.BadZipFile as error:
+            return _safe(path, opened, lambda name: archive.open(inside[name]))
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:  # RuntimeError: encrypted
         raise DataError(f"{path}: is no zip archive or a broken one ({error}); fetch it again, or remove it.") from error
 
 
-def _safe(path: Path, files: dict[str, str], read: Callable[[str], bytes]) -> Product:
+def _safe(path: Path, files: dict[str, str], opened: Callable[[str], IO[bytes]]) -> Product:
     """Sentinel-2: bands of the finest resolution each, offset and date from the product's metadata."""
     images = {name: source for name, source in files.items() if "/IMG_DATA/" in f"/{name}" and Path(name).suffix.lower() in RASTERS}
     layers: dict[str, tuple[int, str]] = {}
@@ -91,7 +94,7 @@ def _safe(path: Path, files: dict[str, str], read: Callable[[str], bytes]) -> Pr
     if not layers:
         raise DataError(f"{path}: holds no band (GRANULE/*/IMG_DATA/*_B02.jp2 and the like); unpack it whole, or remove it.")
     metadata = next((name for name in sorted(files) if re.fullmatch(r"MTD_MSIL[12][AC]\.xml", Path(name).name)), None)
-    facts = _metadata(path, read(metadata)) if metadata else {}
+    facts = _metadata(path, metadata, opened) if metadata else {}
     level = "l2a" if "L2A" in (metadata or path.name).upper() else "l1c"
     offset = OFFSET if facts.get("offset") else ""
     tile = next((found[1] for name in images if (found := re.search(r"(?:^|[/_])T(\d{2}[A-Z]{3})(?:_|/)", name))), None)
@@ -100,12 +103,10 @@ def _safe(path: Path, files: dict[str, str], read: Callable[[str], bytes]) -> Pr
     return Product(path, bands, scl[1] if scl else None, "scl" if scl else "", f"sentinel-2-{level}{offset}", date, tile)
 
 
-def _metadata(path: Path, text: bytes) -> dict[str, str]:
+def _metadata(path: Path, name: str, opened: Callable[[str], IO[bytes]]) -> dict[str, str]:
     """Date and additive offset (ESA's product specification: RADIO_ADD_OFFSET, BOA_ADD_OFFSET from processing baseline 04.00)."""
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as error:
-        raise DataError(f"{path}: its metadata is not XML ({error}); fetch it again.") from error
+    with opened(name) as file:
+        root = parse_xml(file.read(MOST + 1), f"{path}/{name}")
     values = {node.tag.rpartition("}")[2]: (node.text or "").strip() for node in root.iter()}
     offsets = {values.get(tag, "") for tag in ("RADIO_ADD_OFFSET", "BOA_ADD_OFFSET")} - {"", "0"}
     facts = {"offset": offsets.pop()} if offsets else {}
@@ -115,13 +116,13 @@ def _metadata(path: Path, text: bytes) -> dict[str, str]:
 
 
 def _band_files(path: Path) -> Product | None:
-    """A folder with a file a band of one scene: equal names but for the band. Other pictures in it are left aside.
+    """A folder with a file a band of one scene: equal names but for the band, one band a file, one footprint.
 
-    Raises DataError where it holds several scenes side by side.
+    Other pictures of that place are left aside. Raises DataError where it holds several scenes side by side, or images of other places.
     """
     found: dict[str, dict[str, tuple[int, str]]] = defaultdict(dict)
     mask: tuple[str, str] | None = None
-    others = 0
+    others: list[str] = []
     with os.scandir(path) as entries:
         for file in entries:
             stem, dot, suffix = file.name.rpartition(".")
@@ -135,23 +136,32 @@ def _band_files(path: Path) -> Product | None:
                 continue
             named = _band_name(stem)
             if named is None:
-                others += 1
-                if others > MANY and others > len(found):
+                others.append(file.path)
+                if len(others) > MANY and len(others) > len(found):
                     return None  # a folder of images
                 continue
             band, metres, prefix = named
             layers = found[prefix]
             layers[band] = min(layers.get(band, (metres, file.path)), (metres, file.path))
     scenes = [prefix for prefix, layers in found.items() if len(layers) > 1]
-    if len(scenes) > 1 and not others and len(scenes) == len(found):
+    alone = not others and len(scenes) == len(found)
+    if len(scenes) > 1 and alone and all(one_scene(_sources(found[prefix])) for prefix in scenes[:2]):
         raise DataError(f"{path}: holds the bands of {len(scenes)} scenes side by side; put each scene's into a folder of its own.")
-    if len(scenes) != 1 or len(found) > 1 or (others and len(found[scenes[0]]) < SURE):
+    if len(found) != 1 or not scenes or (others and len(found[scenes[0]]) < SURE) or not one_scene(_sources(found[scenes[0]])):
         return None
+    if elsewhere := apart(_sources(found[scenes[0]])[0], others):
+        raise DataError(
+            f"{path}: holds the bands of one scene and {elsewhere} images of other places; put the bands into a folder of their own."
+        )
     prefix = scenes[0]
     sensor, tile = _landsat(prefix)
     date = date_in(re.sub(r"^L\w\d\d_", "", prefix)) or date_in(path.name)
     ordered = {band: source for band, (_, source) in sorted(found[prefix].items(), key=lambda layer: layer[1][1])}
     return Product(path, ordered, mask[0] if mask else None, mask[1] if mask else "", sensor, date, tile)
+
+
+def _sources(layers: dict[str, tuple[int, str]]) -> list[str]:
+    return [source for _, source in layers.values()]
 
 
 def _band_name(stem: str) -> tuple[str, int, str] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -94,20 +93,21 @@ class Satellite:
 
     def files(self, root: Path) -> list[Path]:
         """Rasters and pictures, and products (SAFE folders and zips, folders with a file a band), each as one."""
-        from labelfree_satellite.products import find_product, is_product
-        from labelfree_satellite.reader import SUFFIXES
+        from labelfree_satellite.images import images_under
 
-        if root.is_dir() and find_product(root) is not None:
-            raise DataError(f"{root}: is one scene itself; give the folder that holds it.")
-        found = []
-        for folder, inside, names in os.walk(root, followlinks=True):
-            inside[:] = [name for name in inside if not name.startswith((".", "__"))]
-            products = [name for name in inside if is_product(Path(folder, name))]
-            inside[:] = [name for name in inside if name not in products]
-            found += [Path(folder, name) for name in products]
-            files = [Path(folder, name) for name in names if not name.startswith(".")]
-            found += [file for file in files if file.suffix.lower() in SUFFIXES or (file.suffix.lower() == ".zip" and is_product(file))]
-        return sorted(found)
+        return images_under(root)
+
+    @property
+    def kinds(self) -> str:
+        from labelfree_satellite.images import KINDS
+
+        return KINDS
+
+    @property
+    def advice(self) -> Mapping[str, str]:
+        from labelfree_satellite.images import ADVICE
+
+        return ADVICE
 
     def remote(self, text: str) -> bool:
         from labelfree_satellite.headers import ADDRESS
@@ -168,9 +168,10 @@ class Satellite:
         )
 
     def shapes(self, file: Path, fields: LabelFields, images: Sequence[Row]) -> tuple[list[Row], list[str]] | None:
-        from labelfree_satellite.polygons import SUFFIXES, chips
+        from labelfree_satellite.polygons import chips
+        from labelfree_satellite.vectors import is_vector
 
-        if file.suffix.lower() not in SUFFIXES:
+        if not is_vector(file):
             return None
         return chips(file, fields, [found for row in images if (found := self._footprint(row)) is not None])
 

@@ -12,7 +12,7 @@ from labelfree.data.boxes import Box
 from labelfree.domain import LabelFields, Window
 from labelfree.errors import DataError
 from labelfree_satellite.grids import Grid
-from labelfree_satellite.polygons import read_polygons
+from labelfree_satellite.vectors import read_vectors
 
 IGNORE = 255  # in a mask: nobody knows what is there
 
@@ -21,13 +21,14 @@ class Polygons:
     """The shapes of a vector file with the class in `fields.label`, asked for by grid and window.
 
     `classes`: names in the order of their numbers, sorted; `fields.background` is the last where it is given.
+    `notes`: sentences on shapes that are left out.
     Raises DataError naming file and field for what is missing.
     """
 
     def __init__(self, file: Path, fields: LabelFields) -> None:
         self.fields = fields
-        self.frame, self.outlines = read_polygons(file, fields)
-        named = sorted(map(str, self.frame[fields.label].unique()))
+        self.frame, self.outlines, self.notes = read_vectors(file, fields)
+        named = sorted(self.frame[fields.label].unique())
         if len(named) >= IGNORE:
             raise DataError(f"{file}: {len(named)} classes in {fields.label}; a mask holds {IGNORE - 1}. Name another field.")
         self.classes: tuple[str, ...] = (*named, fields.background) if fields.background is not None else tuple(named)
@@ -45,7 +46,7 @@ class Polygons:
         frame, outlines = self._placed(grid.crs)
         where = {"out_shape": (at.height, at.width), "transform": Affine(*grid.transform) @ Affine.translation(at.left, at.top)}
         outside = IGNORE if self.fields.background is None else len(self.classes) - 1
-        numbers = [(shape, self.classes.index(str(name))) for shape, name in zip(frame.geometry, frame[self.fields.label], strict=True)]
+        numbers = [(shape, self.classes.index(name)) for shape, name in zip(frame.geometry, frame[self.fields.label], strict=True)]
         known = [(shape, IGNORE) for shape in outlines.geometry]  # first, so that those with a class lie above
         mask: np.ndarray = rasterize([*known, *numbers], fill=outside, dtype="uint8", **where)
         return mask
@@ -59,7 +60,7 @@ class Polygons:
             corners = np.array([grid.pixel(x, y) for x in (left, right) for y in (bottom, top)]) - (at.left, at.top)
             (x1, y1), (x2, y2) = corners.min(0).clip(0, (at.width, at.height)), corners.max(0).clip(0, (at.width, at.height))
             if x2 > x1 and y2 > y1:
-                found.append(Box(str(name), float(x1), float(y1), float(x2), float(y2)))
+                found.append(Box(name, float(x1), float(y1), float(x2), float(y2)))
         return found
 
     def _in_system(self, crs: str) -> tuple[Any, Any]:

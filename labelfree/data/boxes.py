@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
+from labelfree.data.guarded_xml import MOST, parse_xml
 from labelfree.errors import DataError
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -39,18 +40,15 @@ def is_voc(cell: str) -> bool:
 def read_voc(path: Path) -> list[Box]:
     """The objects of one file, tags read by name. Raises `DataError` naming the file that is missing, broken or no VOC annotation."""
     try:
-        raw = path.read_bytes()
-        if b"<!ENTITY" in raw:  # a few of these unfold to gigabytes
-            raise DataError(f"{path}: defines XML entities, which no annotation needs; save it without.")
-        root = ElementTree.fromstring(raw)
+        with path.open("rb") as file:
+            raw = file.read(MOST + 1)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); correct the path in the table.") from error
-    except (ElementTree.ParseError, ValueError) as error:
-        raise DataError(f"{path}: is no XML ({error}); export it again.") from error
+    root = parse_xml(raw, path)
     return [_box(path, found) for found in root.iter("object")]
 
 
-def _box(path: Path, found: ElementTree.Element) -> Box:
+def _box(path: Path, found: Element) -> Box:
     name = (found.findtext("name") or "").strip()
     try:
         corners = [float(found.findtext(f"bndbox/{corner}") or "") for corner in CORNERS]

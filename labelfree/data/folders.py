@@ -3,53 +3,83 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import sys
 import tempfile
-from collections import defaultdict
+from collections import Counter
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labelfree.data.labels import SPLITS
+from labelfree.data.inventory import take_inventory
+from labelfree.data.own import cache_folder
+from labelfree.data.structure import SPLITS, Parts, are_splits, are_structural
 from labelfree.domain import Domain, Row, extent_of
 from labelfree.errors import DataError
 
 
-def cache_folder() -> Path:
-    """Where pools and generated samples are kept: LABELFREE_CACHE, else the user's cache folder."""
-    if given := os.environ.get("LABELFREE_CACHE"):
-        return Path(given).expanduser()
-    base = os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "labelfree"
+@dataclass(frozen=True)
+class Layout:
+    """Rows of a folder without a table. `class_folders`: whether names of folders were taken as classes. `notes`: sentences for the log."""
+
+    rows: list[Row]
+    class_folders: bool = False
+    notes: tuple[str, ...] = ()
 
 
-def rows_of_folder(root: Path, domain: Domain, classes: bool = True) -> tuple[list[Row], bool]:
-    """Rows for a folder without a table, and whether its sub-folders were taken as classes.
+def rows_of_folder(root: Path, domain: Domain, classes: bool = True) -> Layout:
+    """Rows for a folder without a table.
 
-    `root/CLASS/image` gives labels, `root/train/CLASS/image` labels and splits; anything else is one unlabelled set, and so are images
-    that are read in windows: folders of scenes are years or places. `classes`: False where folders are known to be none.
+    `root/CLASS/image` gives labels, `root/train/CLASS/image` labels and splits; folders that only say how a data set is laid out
+    (`images`) are looked through. Anything else is one unlabelled set, and so are images that are read in windows: folders of scenes are
+    years or places. `classes`: False where folders are known to be none. Raises `DataError` where there is no image: it names what was
+    seen instead.
     """
-    files = domain.files(root)
-    if not files:
-        raise DataError(f"{root}: holds no image that the {domain.name} domain reads.")
-    parts = [path.relative_to(root).parts for path in files]
-    plain = [Row("/".join(part), path) for part, path in zip(parts, files, strict=True)]
+    found = take_inventory(root, domain)
+    if not found.files:
+        raise DataError(found.nothing)
+    parts = [path.relative_to(root).parts for path in found.files]
+    plain = [Row("/".join(part), path) for part, path in zip(parts, found.files, strict=True)]
     if not classes or hold_scenes(plain, domain):
-        return plain, False
-    tops = {part[0].lower() for part in parts if len(part) > 1}
-    if all(len(part) == 3 for part in parts) and len(tops) > 1 and tops <= SPLITS.keys():
-        rows = [Row("/".join(part), path, label=part[1], split=SPLITS[part[0].lower()]) for part, path in zip(parts, files, strict=True)]
-        return rows, True
-    per_folder: dict[str, int] = defaultdict(int)
-    for part in parts:
-        per_folder[part[0]] += 1
+        return Layout(plain, notes=found.told())
+    levels, splits, passed = _looked_through([part[:-1] for part in parts])
+    rows = [replace(row, split=split) for row, split in zip(plain, splits, strict=True)]
+    notes = [*found.told(), *_layout_notes(passed, splits)]
+    per_folder = Counter(level[0] for level in levels if level)
     # Many folders of one image each are scenes, not classes.
-    if not (all(len(part) == 2 for part in parts) and 1 < len(per_folder) <= len(files) / 2):
-        return plain, False
-    empty = sorted(entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] not in "._" and entry.name not in per_folder)
-    if empty:
+    if not all(len(level) == 1 for level in levels) or not (any(splits) or 1 < len(per_folder) <= len(rows) / 2):
+        return Layout(rows, notes=tuple(notes))
+    if not passed:
+        _refuse_empty(root, {*per_folder, *found.aside}, domain)
+    rows = [replace(row, label=level[0].strip()) for row, level in zip(rows, levels, strict=True)]
+    names = ", ".join(sorted({str(row.label) for row in rows}))
+    return Layout(rows, True, (*notes, f"Folder names are taken as classes: {names} (data.class_folders=false: they are none)."))
+
+
+def _looked_through(levels: list[Parts]) -> tuple[list[Parts], list[str], list[str]]:
+    """The folders of each file without those that only say how the data set is laid out; each file's split; the names looked through."""
+    splits, passed = [""] * len(levels), list[str]()
+    while all(levels) and are_structural(names := {level[0] for level in levels}):
+        if are_splits(names) and len(names) > 1:
+            splits = [SPLITS[level[0].lower()] for level in levels]
+        passed += sorted(names)
+        levels = [level[1:] for level in levels]
+    return levels, splits, passed
+
+
+def _layout_notes(passed: Sequence[str], splits: Sequence[str]) -> list[str]:
+    kept = sum(split in ("dev", "test") for split in splits)
+    said = f" {kept:,} images of dev and test are not pretrained on." if kept else ""
+    if any(splits):
+        return [f"Folder names are taken as splits: {', '.join(name for name in passed if are_splits([name]))}.{said}"]
+    return [f"Folders named {', '.join(passed)} say how the data is laid out and are no classes."] if passed else []
+
+
+def _refuse_empty(root: Path, known: Set[str], domain: Domain) -> None:
+    """Raises `DataError` for a class without an image: a folder is missing from a copy, or holds what is not read."""
+    names = (entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] not in "._" and entry.name not in known)
+    if empty := sorted(names):
         raise DataError(f"{root / empty[0]}: class folder without an image that the {domain.name} domain reads; fill it or remove it.")
-    return [Row("/".join(part), path, label=part[0]) for part, path in zip(parts, files, strict=True)], True
 
 
 def hold_scenes(rows: list[Row], domain: Domain) -> bool:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +11,10 @@ from typing import Any
 
 from labelfree.data.cards import Card, effective_card
 from labelfree.data.folders import generated_root, hold_scenes, rows_of_folder
-from labelfree.data.labels import Record, read_table
+from labelfree.data.inventory import take_inventory
+from labelfree.data.labels import open_table
+from labelfree.data.missing import differ_in_case
+from labelfree.data.paths import Finder, located, same_file
 from labelfree.domain import Domain, LabelFields, ReadsRemote, ReadsShapes, Row, Sample
 from labelfree.errors import DataError
 from labelfree.recipe import Data
@@ -160,35 +161,38 @@ def _root(data: Data, card: Card | None, domain: Domain) -> Path:
 
 
 def _from_folder(root: Path, name: str, domain: Domain, classes: bool) -> Manifest:
-    rows, class_folders = rows_of_folder(root, domain, classes)
-    made = _manifest(rows, root, name)
-    if not class_folders:
-        scenes = classes and all("/" in row.id for row in rows) and hold_scenes(rows, domain)
-        said = "Sub-folders hold scenes, so their names are not taken as classes; give a table of labels."
-        return replace(made, notes=(*made.notes, said)) if scenes else made
-    note = f"Folder names are taken as classes: {', '.join(made.classes)} (data.class_folders=false: they are none)."
-    return replace(made, class_folders=True, notes=(*made.notes, note))
+    found = rows_of_folder(root, domain, classes)
+    scenes = not found.class_folders and classes and all("/" in row.id for row in found.rows) and hold_scenes(found.rows, domain)
+    said = "Sub-folders hold scenes, so their names are not taken as classes; give a table of labels."
+    made = _manifest(found.rows, root, name, notes=[*found.notes, *([said] if scenes else [])])
+    return replace(made, class_folders=found.class_folders)
 
 
-def _from_table(table: Path, root: Path, name: str, domain: Domain, inside: bool) -> Manifest:
-    rows, notes = _located(read_table(table), table, root, domain, inside)
-    return _manifest(rows, root, name, notes=notes)
+def _from_table(file: Path, root: Path, name: str, domain: Domain, inside: bool) -> Manifest:
+    finder = Finder(file, root, lambda: take_inventory(root, domain).files)
+    table = open_table(file, finder.holds)
+    rows, notes = located(table.records, finder, domain, inside)
+    return _manifest(rows, root, name, notes=[*table.notes, *notes])
 
 
 def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain) -> Manifest:
     """The table's rows, or those of a vector file's shapes, and every other image under the root as an unlabelled row."""
-    table = labels.expanduser()
-    if not table.exists():
-        raise DataError(f"data.labels: {table} does not exist (a relative path is also looked for in data.root, here {root}).")
-    images = [Row(path.relative_to(root).as_posix(), path) for path in domain.files(root)]
+    file = labels.expanduser()
+    if not file.exists():
+        raise DataError(f"data.labels: {file} does not exist (a relative path is also looked for in data.root, here {root}).")
+    inventory = take_inventory(root, domain, known=[file])
+    images = [Row(path.relative_to(root).as_posix(), path) for path in inventory.files]
     fields = LabelFields(data.label_field, data.date_field, data.chip, data.background, data.layer)
-    shapes = domain.shapes(table, fields, images) if isinstance(domain, ReadsShapes) else None
+    shapes = domain.shapes(file, fields, images) if isinstance(domain, ReadsShapes) else None
     if shapes is not None:
-        return _manifest(shapes[0], root, name, notes=shapes[1])
-    rows, notes = _located(read_table(table), table, root, domain, inside=False)
-    listed = {_same_file(Path(name)) for row in rows for name in (row.path, row.mask, row.boxes) if name}  # a mask is no image
-    rows += [row for row in images if _same_file(row.path) not in listed]
-    return _manifest(rows, root, name, notes=notes)
+        return _manifest(shapes[0], root, name, notes=[*inventory.told(), *shapes[1]])
+    finder = Finder(file, root, lambda: inventory.files)
+    table = open_table(file, finder.holds, data.label_field)
+    rows, notes = located(table.records, finder, domain, inside=False)
+    listed = {same_file(Path(name)) for row in rows for name in (row.path, row.mask, row.boxes) if name}  # a mask is no image
+    rows += [row for row in images if same_file(row.path) not in listed]
+    told = inventory.told(named={mask for mask in inventory.masks if same_file(mask) in listed})
+    return _manifest(rows, root, name, notes=[*told, *table.notes, *notes])
 
 
 def _manifest(
@@ -197,77 +201,5 @@ def _manifest(
     blank = [replace(row, label=None, mask=None, boxes=None) if row.split == "pretrain" else row for row in rows]
     classes = tuple(sorted({row.label for row in blank if row.label is not None}))
     given = any(row.split in ("train", "dev", "test") for row in blank)
-    return Manifest(blank, root, name, classes, read=read, given_split=given, notes=tuple(notes))
-
-
-def _located(records: Sequence[Record], table: Path, root: Path, domain: Domain, inside: bool) -> tuple[list[Row], list[str]]:
-    """Rows for a table's records, each path found on disk or an address that the domain reads; sentences on paths outside the root."""
-    rows, first, outside = [], dict[str, Record](), 0
-    elsewhere = domain.remote if isinstance(domain, ReadsRemote) else lambda text: False
-    found = [(Path(record.path), record.path, True) if elsewhere(record.path) else _find(record, table, root) for record in records]
-    missing = [record for record, file in zip(records, found, strict=True) if file is None]
-    if missing:
-        raise _missing(missing, len(records), table, root)
-    for record, (path, identity, is_outside) in zip(records, filter(None, found), strict=True):
-        if is_outside and inside:
-            raise DataError(f'{table.name} row {record.number}: "{record.path}" leaves the data root {root}; a card\'s paths may not.')
-        outside += is_outside
-        before = first.setdefault(record.path if elsewhere(record.path) else _same_file(path), record)
-        if before is not record:
-            said = f" with labels {before.label!r} and {record.label!r}" if before.label != record.label else ""
-            raise DataError(f'{table.name} rows {before.number} and {record.number}: both name "{record.path}"{said}; keep one.')
-        mask, boxes = (_beside(cell, table, root) for cell in (record.mask, record.boxes))
-        known = {name: getattr(record, name) for name in ("label", "text", "group", "split", "place", "date")}
-        remote = record.path if elsewhere(record.path) else None
-        rows.append(Row(identity, path, mask=mask, boxes=boxes, remote=remote, **known))
-    twice = [identity for identity, n in Counter(row.id for row in rows).items() if n > 1]
-    if twice:
-        raise DataError(f"{table.name}: {twice[0]!r} stands both under {root} and beside the table; write one of them as an absolute path.")
-    return rows, [f"{table.name}: {outside} of {len(rows)} paths lie outside the data root {root}."] if outside else []
-
-
-def _missing(records: Sequence[Record], count: int, table: Path, root: Path) -> DataError:
-    """What to say of files that a table names and that are not there: how many of `count`, and the first three."""
-    told = ", ".join(f'row {record.number}: "{record.path}"' for record in records[:3])
-    absolute, one = all(Path(record.path).is_absolute() for record in records), len(records) == 1
-    place = f"neither under {root} nor beside the table ({table.parent})"
-    if one:
-        return DataError(f"{table.name} {told} {'does not exist' if absolute else f'is {place}'}.")
-    more = ", …" if len(records) > 3 else ""
-    where = "do not exist" if absolute else f"are {place}"
-    return DataError(f"{table.name}: {len(records):,} of the {count:,} files that it names {where}: {told}{more}.")
-
-
-def _find(record: Record, table: Path, root: Path) -> tuple[Path, str, bool] | None:
-    """A record's file, its id, and whether it lies outside the root; None where there is no such file."""
-    for text in dict.fromkeys((record.path, record.path.replace("\\", "/"))):  # a list written on Windows
-        given = Path(text)
-        for base in (Path(),) if given.is_absolute() else (root, table.parent):
-            if _exists(base / given):
-                return base / given, *_identity(base / given, root, given.as_posix())
-    return None
-
-
-def _identity(path: Path, root: Path, otherwise: str) -> tuple[str, bool]:
-    """The path relative to the root where it lies inside, else `otherwise`."""
-    try:
-        return Path(_same_file(path)).relative_to(_same_file(root)).as_posix(), False
-    except ValueError:
-        return otherwise, True
-
-
-def _exists(path: Path) -> bool:
-    """Whether a file is there; `archive.npz#images[3]` names an item of one."""
-    return path.is_file() or path.is_dir() or Path(str(path).partition("#")[0]).is_file()
-
-
-def _beside(cell: str | None, table: Path, root: Path) -> str | None:
-    """A mask's or annotation's path as found; a cell that is no path (a class, a polygon) stays as it is."""
-    names = dict.fromkeys((cell, cell.replace("\\", "/"))) if cell and len(cell) < 1000 else ()
-    found = (base / name for name in names for base in (root, table.parent) if (base / name).is_file())
-    return str(next(found, cell)) if cell else None
-
-
-def _same_file(path: Path) -> str:
-    """The path made comparable without following links (`resolve` would): a linked image belongs to the folder it is listed in."""
-    return os.path.normcase(os.path.abspath(path))  # noqa: PTH100
+    alike = [f"Classes that differ in capitals alone are kept apart: {', '.join(names)}." for names in differ_in_case(classes)]
+    return Manifest(blank, root, name, classes, read=read, given_split=given, notes=(*notes, *alike))

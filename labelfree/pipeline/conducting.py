@@ -13,7 +13,7 @@ from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.assisting import assist, share_out
 from labelfree.pipeline.checking import check
 from labelfree.pipeline.comparison import compare
-from labelfree.pipeline.folder import RunFolder, open_folder, recipe_digest, stoppable
+from labelfree.pipeline.folder import RunFolder, inside_images, open_folder, recipe_digest, stoppable
 from labelfree.pipeline.forecast import announce
 from labelfree.pipeline.preparing import Prepared, prepare, starts_for
 from labelfree.pipeline.pretrainings import Pretrainings, carry_out, plan_pretrainings, pretrained_arms
@@ -115,6 +115,8 @@ def _lead(
     folder.mark(status="unfinished", manifest=manifest is not None, stages={"pretraining": pretraining, "comparing": comparing})
     say.log_to(folder.log)
     say.say(f"Run folder: {folder.path}")
+    if warning := inside_images(folder):
+        say.say(warning)
     commands = list(dict.fromkeys([*folder.state().get("commands", []), *([command] if command else [])]))
     folder.mark(commands=commands)
     try:

@@ -12,12 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from labelfree.data.own import STATE
 from labelfree.errors import Interrupted, RecipeError
 from labelfree.recipe import Recipe
 from labelfree.training.files import read_json, write_json, write_text
 from labelfree.training.signals import raise_on_terminate
 
-STATE = "state.json"
+RUNS = Path("runs")  # where runs go that were given no folder
 
 
 class RunFolder:
@@ -56,6 +57,8 @@ class RunFolder:
             shutil.rmtree(found) if found.is_dir() else found.unlink()
         if self.path.resolve() != Path.cwd():
             self.path.rmdir()
+        if self.path.parent == RUNS and not any(RUNS.iterdir()):
+            RUNS.rmdir()
 
     def mark(self, **facts: Any) -> None:
         """Remember facts about the run's progress (whole-file writes)."""
@@ -97,11 +100,23 @@ def open_folder(recipe: Recipe, out: Path | None, asked: str, again: bool = Fals
     return folder
 
 
+def inside_images(folder: RunFolder) -> str | None:
+    """What to say of a run's folder that lies among the images; None elsewhere."""
+    data = folder.recipe.data
+    root = data.root or (data.labels.parent if data.labels is not None else None)
+    if root is None or not folder.path.resolve().is_relative_to(root.expanduser().resolve()):
+        return None
+    return (
+        f"The run's folder {folder.path} lies inside the images ({root}); folders of runs are not read as images, "
+        "but --out with a folder elsewhere keeps them apart."
+    )
+
+
 def new_folder(name: str) -> Path:
     """runs/<name>-<time>, in the current folder; no character that a file system refuses."""
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
     stem = f"{safe}-{datetime.now():%Y%m%d-%H%M%S}"
-    candidates = (Path("runs") / (stem if n == 0 else f"{stem}-{n}") for n in range(1000))
+    candidates = (RUNS / (stem if n == 0 else f"{stem}-{n}") for n in range(1000))
     return next(path for path in candidates if not path.exists())
 
 

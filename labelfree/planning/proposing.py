@@ -15,7 +15,7 @@ from labelfree.data.manifest import SPLITS_FILE
 from labelfree.data.space import gigabytes
 from labelfree.data.windows import in_windows
 from labelfree.domain import LabelFields, Place, Row, extent_of, located
-from labelfree.errors import DataError, RecipeError
+from labelfree.errors import DataError, LabelfreeError, RecipeError
 from labelfree.planning.comparing import Compared, compared
 from labelfree.planning.drafting import drafted
 from labelfree.planning.labelling import Labels, labels_of
@@ -78,7 +78,12 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     marks = labels_of(field.manifest, seen.looks, field.domain.read)
     copies = same_files(files, say)
     places = located(field.domain, seen.places)
-    asked = compared(field.manifest, data, copies, places if len(seen.looks) == len(rows) else {})
+    try:
+        asked = compared(field.manifest, data, copies, places if len(seen.looks) == len(rows) else {})
+    except LabelfreeError:
+        for note in field.manifest.notes:  # what was left out of the labels may be why
+            say.say(note)
+        raise
     text = drafted(data, field, seen, marks, asked)
     return Proposal(tuple(_found(data, field, seen, places, marks, copies, asked, size)), text, parse_recipe(text))
 

@@ -120,7 +120,7 @@ def _column(name: str, veil: Veil) -> Callable[[str], str]:
         "row_id": veil.row,
         "group": veil.group,
         "run": veil.text,
-        "dataset": veil.text,
+        "dataset": veil.name,
     }
     return ways.get(name, str)
 

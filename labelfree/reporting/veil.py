@@ -17,6 +17,7 @@ import yaml
 
 from labelfree.data.folders import cache_folder
 from labelfree.recipe_yaml import Dumper
+from labelfree.reporting.brief_names import Brief, mistakable
 
 if TYPE_CHECKING:
     from labelfree.reporting.files import RunFiles
@@ -26,7 +27,8 @@ SALTED = re.compile(rf"(row|group|name)-[0-9a-f]{{{LENGTH}}}")
 ABSOLUTE = re.compile(r"(?<![\w.:/<>~\\])(?:[A-Za-z]:\\(?:[^\\\s\"'<>]+\\)+|/(?:[^/\s\"'<>]+/)+)")
 PLAIN = {  # folder names that tell nothing and words a run uses itself: hiding them would only spoil sentences
     "pretrain", "train", "dev", "test", "val", "valid", "validation", "images", "image", "data", "labels", "masks", "pool", "unlabelled",
-    "unlabeled", "labelled", "labeled", "random", "imagenet", "domain", "statistics", "linear", "accuracy",
+    "unlabeled", "labelled", "labeled", "random", "imagenet", "domain", "statistics", "linear", "accuracy", "f1", "knn", "cpu", "gpu",
+    "all", "img", "imgs", "rgb", "r2", "cv", "px",
 }  # fmt: skip
 
 
@@ -61,13 +63,15 @@ class Veil:
         self.groups = {each: self.group(each) for each in groups if each}
         self.roots = dict(roots or {})
         kept = PLAIN | {word.lower() for word in open_words}
-        self.words = {word: shown for word, shown in (words or {}).items() if len(word) > 2 and word.lower() not in kept}
-        parts = {part for each in self.ids for part in (*PurePath(each).parts, PurePath(each).stem)}
-        self.parts = {
+        parts = {
             part: self._salted("name", part)
-            for part in parts
-            if len(part) > 3 and not part.endswith(":") and not part.isdigit() and part.lower() not in kept and not SALTED.fullmatch(part)
+            for each in self.ids
+            for part in _parts(each)
+            if not part.endswith(":") and not SALTED.fullmatch(part)
         }
+        hidden = {name: shown for name, shown in {**parts, **(words or {})}.items() if name and name.lower() not in kept}
+        self.words = {name: shown for name, shown in hidden.items() if not mistakable(name)}
+        self.brief = Brief({name: shown for name, shown in {**self.groups, **hidden}.items() if mistakable(name) and name not in kept})
 
     @classmethod
     def of(cls, folder: Path) -> Veil:
@@ -112,7 +116,7 @@ class Veil:
     def _hidden(self, text: str) -> str:
         for table, whole in ((self.ids, False), (self.groups, True)):
             for name in sorted((name for name in table if name in text or name.replace("/", "\\") in text), key=len, reverse=True):
-                if whole and len(name) < 4:
+                if whole and mistakable(name):
                     continue
                 for form in {name, name.replace("/", "\\")}:
                     text = _swap(text, form, table[name])
@@ -123,15 +127,19 @@ class Veil:
         home = str(Path.home())
         text = text.replace(home, "~") if len(home) > 1 else text
         text = ABSOLUTE.sub("<path>/", text)
-        for word, shown in (self.parts | self.words).items():
+        for word, shown in self.words.items():
             if word in text:
                 text = _swap(text, word, shown)
-        return text
+        return self.brief.hidden(text)
+
+    def name(self, text: str) -> str:
+        """A name that stands alone, such as a data set's."""
+        return self.brief.names.get(text) or self.text(text)
 
     def value(self, value: Any) -> Any:
         """A JSON value with every string in it hidden. Keys are ours and stay."""
         if isinstance(value, str):
-            return self.ids.get(value) or self.groups.get(value) or self.text(value)
+            return self.ids.get(value) or self.groups.get(value) or (value if value.isdigit() else self.text(value))
         if isinstance(value, list):
             return [self.value(each) for each in value]
         return {key: self.value(each) for key, each in value.items()} if isinstance(value, dict) else value
@@ -159,6 +167,13 @@ class Veil:
         if not name or SALTED.fullmatch(name):
             return name
         return f"{kind}-{hmac.new(self.salt, f'{kind} {name}'.encode(), hashlib.sha256).hexdigest()[:LENGTH]}"
+
+
+def _parts(identity: str) -> set[str]:
+    """Names in a row id: of its folders and its file, with and without ending, and without the window of a scene behind `#`."""
+    path = PurePath(identity)
+    whole = path.name.partition("#")[0]
+    return {*path.parts, path.stem, whole, PurePath(whole).stem} - {""}
 
 
 def _swap(text: str, name: str, shown: str, start: str = r"(?<![A-Za-z0-9])", end: str = r"(?![A-Za-z0-9])") -> str:

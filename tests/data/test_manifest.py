@@ -238,13 +238,31 @@ def test_eurosat_rgb_as_card_and_as_labels(real_data: Callable[[str], Path], tmp
     assert len(own.rows) == len(by_card.rows) and len(own.labelled) == len(few) and not own.given_split
 
 
+def test_names_without_their_ending_are_found(tmp_path: Path) -> None:
+    for name in ("images/img_01.png", "images/img_02.png", "x.y.png"):
+        image(tmp_path / name)
+    (tmp_path / "labels.csv").write_text("image_id,label\nimg_01,a\nimages/img_02,b\nx.y,a\n")
+    found = load(root=tmp_path, labels=tmp_path / "labels.csv")
+    assert {row.id: row.label for row in found.rows} == {"images/img_01.png": "a", "images/img_02.png": "b", "x.y.png": "a"}
+    image(tmp_path / "more" / "img_01.png")
+    with pytest.raises(DataError, match=r'labels.csv: "img_01" fits images/img_01.png, more/img_01.png; write the name with its ending'):
+        load(root=tmp_path, labels=tmp_path / "labels.csv")
+
+
+def test_a_table_may_name_its_column_of_labels(tmp_path: Path) -> None:
+    image(tmp_path / "1.png"), image(tmp_path / "2.png")
+    (tmp_path / "t.csv").write_text("path,crop\n1.png,maize\n2.png,wheat\n")
+    assert load(root=tmp_path, labels=tmp_path / "t.csv", label_field="crop").classes == ("maize", "wheat")
+
+
 def test_masks_that_a_table_lists_are_no_images(tmp_path: Path) -> None:
     for name in ("images/1.png", "images/2.png", "masks/1.png", "masks/2.png", "boxes/1.png"):
         image(tmp_path / name)
     table = tmp_path / "labels.csv"
     table.write_text("path,label,mask,boxes\nimages/1.png,a,masks/1.png,boxes/1.png\n")
     found = load(root=tmp_path, labels=table)
-    assert [row.id for row in found.rows] == ["images/1.png", "images/2.png", "masks/2.png"]  # nobody said what masks/2.png is
+    assert [row.id for row in found.rows] == ["images/1.png", "images/2.png"]  # the name of its folder says what masks/2.png is
+    assert "1 file is a mask" in found.notes[0] and "masks/" in found.notes[0]
 
 
 def test_a_table_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:

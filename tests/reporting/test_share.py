@@ -18,6 +18,7 @@ from PIL import Image, PngImagePlugin
 
 from labelfree.errors import DataError
 from labelfree.reporting import Veil, conceal, dataset_salt, share_copy, write_report
+from labelfree.reporting.veil import SALTED
 from tests.reporting.made import CLASSES, make_run
 
 PATIENT, SITE, FILE, GROUP, USER, HOST = "MuellerAnna1957", "Klinik-Nord", "scan_ZZ81", "Mueller, Anna", "annamueller", "ct-room-seven"
@@ -205,3 +206,62 @@ def test_a_folder_that_holds_something_is_not_written_into(named: Path, tmp_path
     (tmp_path / "out" / "mine.txt").write_text("")
     with pytest.raises(DataError, match="holds something already"):
         share_copy(named, tmp_path / "out")
+
+
+NUMBERS = ("2023001", "4711", "017", "p7", "17", "88-03", "5")
+
+
+@pytest.fixture
+def numbered() -> Veil:
+    """What hides a data set whose folders are numbers of patients and parcels."""
+    ids = [f"{name}/{name}_{i}.tif" for name in NUMBERS for i in range(2)] + ["2022-07-01/1024/x.tif", "47.25/y.tif", "90210#0,0,96x96"]
+    return Veil(b"salt", ids, ["p7", "17", "p9", "8123"], {}, {"42": "<data.root>"}, ["forest"])
+
+
+@pytest.mark.parametrize("name", [*NUMBERS, "90210", "p9", "42"])
+@pytest.mark.parametrize(
+    "sentence",
+    ["{}/new.tif: 12 bands.", "in {}/ nothing is read", "read a/{}/b.tif", "C:\\x y\\{}\\b.tif",
+     "group '{}' has rows in both", "{}.tif: broken",
+     "patient {} and scans of it", "folders 3, {}, 4", "(runs/{}/first/)"],
+)  # fmt: skip
+def test_numbers_and_short_names_are_hidden_where_a_name_stands(numbered: Veil, sentence: str, name: str) -> None:
+    shown = SALTED.sub("", numbered.text(sentence.format(name)))
+    assert name not in shown.replace("12 bands", "").replace("folders 3,", ""), shown
+
+
+@pytest.mark.parametrize("sentence", ["2023001 has 12 bands.", "of 2023001.", "017 and p7, 88-03: broken", "such as 4711.", "of 8123."])
+def test_numbers_that_no_count_looks_like_are_hidden_everywhere(numbered: Veil, sentence: str) -> None:
+    assert not any(name in SALTED.sub("", numbered.text(sentence)) for name in (*NUMBERS[:4], "88-03", "8123"))
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["17 of 40 images, 5 a class",
+     "3.1x (1.7 to 5)", "accuracy 0.4711 at 5 labels a class", "5/17, 17.5/s", "1024 images of 1024 x 1024 px", "seed 4711",
+     "2022-07-01 10:17:05 read 17", "1,024 images", "12,023,001 pixels", "EPSG:4711", "lr = 0.0017 (5 %)", "pretrain.steps = 4711",
+     "forest 17, water 5", "macro_f1 of the 5 classes", "47.25 % of 42", "licence: https://x.example/by/17/"],
+)  # fmt: skip
+def test_counts_scores_dates_and_links_stay(numbered: Veil, sentence: str) -> None:
+    assert numbered.text(sentence) == sentence
+
+
+def test_numbers_in_results_stay(numbered: Veil) -> None:
+    value = {"budget": "5", "mean": 0.17, "sentence": "5 labels a class", "row": "17/17_0.tif"}
+    assert numbered.value(value) == {**value, "row": numbered.row("17/17_0.tif")}
+    assert numbered.name("17") != "17" and numbered.name("42") == "<data.root>"
+
+
+def test_numbered_folders_are_in_no_file_that_leaves(named: Path, tmp_path: Path) -> None:
+    splits, ids = named / "splits.csv", [f"2023001/p7/{i:03d}.tif" for i in range(42)]
+    with splits.open(newline="") as stream:
+        header, *rows = csv.reader(stream)
+    with splits.open("w", newline="") as stream:
+        csv.writer(stream).writerows([header, *([each, *row[1:]] for each, row in zip(ids, rows, strict=True))])
+    (named / "budgets.csv").unlink(), (named / "predictions.parquet").unlink()
+    leaks = json.loads((named / "leaks.json").read_text()) | {"near": [[ids[0], ids[2], 0.98]], "scored_near": [ids[2]]}
+    (named / "leaks.json").write_text(json.dumps(leaks | {"sentence": f"Such as {ids[2]} of 2023001."}))
+    (named / "notes.json").write_text(json.dumps([f"{ids[3]}: 12 bands.", "2023001 was read twice.", "p7/lost.tif is missing."]))
+    share_copy(named, tmp_path / "out")
+    for path in (path for path in (tmp_path / "out").rglob("*") if path.suffix in (".json", ".csv", ".yaml")):
+        assert "2023001" not in path.read_text() and "p7/" not in path.read_text(), path

@@ -1,0 +1,108 @@
+"""Which column of a table is which: our words, the names that other tools give them, and a proposal where neither is there."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from labelfree.data.structure import SPLITS
+from labelfree.errors import DataError
+
+# Our word -> what other tools call it, the most telling first; compared without capitals, blanks and signs.
+NAMES: dict[str, tuple[str, ...]] = {
+    "path": (
+        "imagepath", "imgpath", "filepath", "imagefilepath", "imagefile", "imagefilename", "imgfile", "filename", "imagename", "imgname",
+        "image", "img", "file", "imageid", "imgid", "fileid",
+    ),
+    "label": (
+        "classname", "labelname", "categoryname", "classlabel", "imagelabel", "class", "category", "labels", "classes", "categories",
+        "target", "classid", "labelid", "categoryid", "y",
+    ),
+    "mask": ("maskpath", "maskfile", "maskfilename"),
+    "boxes": ("boxespath", "boxesfile"),
+    "text": ("caption", "captions"),
+    "group": (),
+    "split": ("subset", "partition", "datasplit", "datasetsplit", "set"),
+    "place": (),
+    "date": (),
+}  # fmt: skip
+TASKS = ("label", "mask", "boxes", "text")
+
+
+def columns_of(
+    file: Path, header: Sequence[str], rows: Sequence[Sequence[str | None]], exists: Callable[[str], bool], label: str | None = None
+) -> tuple[dict[str, int], list[str]]:
+    """Our word -> its column, and sentences on columns that could have been meant. `label`: the column that its owner named.
+
+    Raises `DataError` where no column names the images: it says what was found, what is expected and what is likely meant.
+    """
+    plain = [re.sub(r"[\W_]+", "", name).lower() for name in header]
+    found: dict[str, int] = {}
+    notes = []
+    for word, names in NAMES.items():
+        meant = [plain.index(name) for name in (word, *names) if name in plain and _may_be(word, name, plain, rows)]
+        if meant:
+            found[word] = meant[0]
+        if len(meant) > 1 and plain[meant[0]] != word:
+            notes.append(f"{file.name}: `{header[meant[0]]}` is read as {word}, not {_quoted([header[at] for at in meant[1:]])}.")
+    if label is not None:
+        found["label"] = _named(file, header, label)
+    if "path" not in found:
+        raise DataError(_no_path(file, header, rows, exists, found.get("label")))
+    if not any(word in found for word in TASKS):
+        likely = _likely_label(rows, set(found.values()))
+        if likely is not None:
+            notes.append(f"{file.name}: no column `label`; `{header[likely]}` may hold the classes: say data.label_field={header[likely]}.")
+    return found, notes
+
+
+def _may_be(word: str, name: str, plain: Sequence[str], rows: Sequence[Sequence[str | None]]) -> bool:
+    """Whether a column of that name can be meant: `y` beside `x` is a coordinate, and a `set` that is no split something else."""
+    if name == "y":
+        return "x" not in plain
+    if word == "split" and name != word:
+        at = plain.index(name)
+        return all((row[at] or "").lower() in SPLITS for row in rows if at < len(row))
+    return True
+
+
+def _named(file: Path, header: Sequence[str], label: str) -> int:
+    names = [name.strip() for name in header]
+    if label in names:
+        return names.index(label)
+    near = difflib.get_close_matches(label, names, 1)
+    hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(filter(None, names))}."
+    raise DataError(f"data.label_field: {file.name} has no column {label!r}; {hint}")
+
+
+def _no_path(
+    file: Path, header: Sequence[str], rows: Sequence[Sequence[str | None]], exists: Callable[[str], bool], label: int | None
+) -> str:
+    said = f"{file}: no column `path` (found: {', '.join(filter(None, header)) or 'nothing'})"
+    paths = [at for at in range(len(header)) if any(exists(cell) for cell in _cells(rows, at)[:20])]
+    label = _likely_label(rows, set(paths)) if label is None else label
+    likely = [f"`{header[paths[0]]}` names images, so call it `path`"] if paths else []
+    likely += [f"`{header[label]}` may hold the classes, so call it `label`"] if label is not None and header[label] != "label" else []
+    said += "; a table of labels has the columns `path` (an image's file) and `label` (its class)"
+    return f"{said}{': ' if likely else ''}{', and '.join(likely)}."
+
+
+def _likely_label(rows: Sequence[Sequence[str | None]], taken: set[int]) -> int | None:
+    """The column whose few values come again and again, words before numbers."""
+    few: list[tuple[bool, int, int]] = []
+    for at in range(max(map(len, rows), default=0)):
+        counts = Counter(_cells(rows, at))
+        if at not in taken and 1 < len(counts) <= max(2, counts.total() / 2):
+            few.append((all(cell.replace(".", "").isdigit() for cell in counts), len(counts), at))
+    return min(few)[2] if few else None
+
+
+def _cells(rows: Sequence[Sequence[str | None]], at: int) -> list[str]:
+    return [cell for row in rows if at < len(row) and (cell := row[at])]
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

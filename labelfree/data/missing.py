@@ -1,0 +1,57 @@
+"""Cells of tables and vector files as text: what stands for a value that is missing, and numbers as their owner wrote them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+# What R, pandas, SQL and spreadsheets write where there is nothing (pandas' list), and a lone dash. `none` in lower case may be a class.
+MISSING = {
+    "NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "Null", "None", "NaT", "-", "--", "–",
+}  # fmt: skip
+NOTHING = {"nan", "<NA>", "NaT"}  # what numpy's and pandas' own missing values are called
+WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
+
+
+def plain_text(value: Any) -> str | None:
+    """A cell as text without blanks around it; None where it is empty."""
+    if value is None or (not isinstance(value, str) and str(value) in NOTHING):
+        return None
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", errors="replace")
+    return str(value).strip() or None
+
+
+def names_in(values: Iterable[Any]) -> tuple[list[str | None], Counter[str]]:
+    """A column's cells as names, None where they are missing, and how often each word stood for a missing one.
+
+    Whole numbers beside gaps come as 0.0 and 1.0 from pandas; where all are whole they become 0 and 1 again.
+    """
+    texts = [plain_text(value) for value in values]
+    words = Counter(text for text in texts if text in MISSING)
+    kept = [None if text in MISSING else text for text in texts]
+    return _whole(kept), Counter({str(word): number for word, number in words.items()})
+
+
+def _whole(texts: list[str | None]) -> list[str | None]:
+    known = [text for text in texts if text is not None]
+    if any("." in text for text in known) and all(map(WHOLE.fullmatch, known)):
+        return [text if text is None else str(int(text.partition(".")[0])) for text in texts]
+    return texts
+
+
+def said_of(words: Counter[str], column: str) -> str:
+    """What to say of words that were taken for missing values."""
+    shown = ", ".join(sorted(words))
+    stand = "stand" if len(words) > 1 else "stands"
+    return f"{shown} {stand} for a missing {column} in {words.total():,} row{'s' * (words.total() > 1)}; rename what is a class."
+
+
+def differ_in_case(names: Sequence[str]) -> list[list[str]]:
+    """Names that are the same but for upper and lower case."""
+    alike: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        alike.setdefault(name.casefold(), []).append(name)
+    return [found for found in alike.values() if len(found) > 1]

@@ -1,0 +1,39 @@
+"""Folders that labelfree writes itself: what lies in them is nobody's image, wherever they lie."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+STATE = "state.json"  # of a run
+RUN_KEYS = {"recipe", "status"}  # what every run's state tells from its first moment on
+POOL_FILES = ("meta.json", "index.npz", "data.npy")
+
+
+def cache_folder() -> Path:
+    """Where pools and generated samples are kept: LABELFREE_CACHE, else the user's cache folder."""
+    if given := os.environ.get("LABELFREE_CACHE"):
+        return Path(given).expanduser()
+    base = os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "labelfree"
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder holds a run, finished or not, or a copy of one to share: its own file says so, not its name."""
+    try:
+        state = json.loads((folder / STATE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(state, dict) and state.keys() >= RUN_KEYS
+
+
+def is_own(folder: Path) -> bool:
+    """Whether a folder is a run, a pool or the cache."""
+    return is_run(folder) or all((folder / name).is_file() for name in POOL_FILES) or _is_cache(folder)
+
+
+def _is_cache(folder: Path) -> bool:
+    cache = cache_folder()
+    return folder.name == cache.name and cache.is_dir() and cache.samefile(folder)

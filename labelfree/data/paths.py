@@ -1,0 +1,114 @@
+"""Files that a table names, found on disk: under the root, beside the table, by absolute path, or by a name without its ending."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from labelfree.data.labels import Record
+from labelfree.domain import Domain, ReadsRemote, Row
+from labelfree.errors import DataError
+
+
+class Finder:
+    """Finds the files of one table. `images`: the images under the root, asked for only where a name has no ending."""
+
+    def __init__(self, table: Path, root: Path, images: Callable[[], Sequence[Path]]) -> None:
+        self.table, self.root = table, root
+        self._images = images
+
+    def file(self, text: str) -> Path | None:
+        """The file that a cell names; None where there is none. Raises `DataError` where a name without its ending fits several."""
+        for name in dict.fromkeys((text, text.replace("\\", "/"))):  # a list written on Windows
+            given = Path(name)
+            for base in (Path(),) if given.is_absolute() else (self.root, self.table.parent):
+                if _exists(base / given):
+                    return base / given
+        found = self._unended.get(text.replace("\\", "/"), [])
+        if len(found) > 1:
+            shown = ", ".join(path.relative_to(self.root).as_posix() for path in found[:3])
+            raise DataError(f'{self.table.name}: "{text}" fits {shown}{", …" if len(found) > 3 else ""}; write the name with its ending.')
+        return found[0] if found else None
+
+    def holds(self, text: str) -> bool:
+        """Whether a cell names an image."""
+        return len(text) < 1000 and (self.file(text) is not None)
+
+    def beside(self, cell: str | None) -> str | None:
+        """A mask's or annotation's path as found; a cell that is no path (a class, a polygon) stays as it is."""
+        names = dict.fromkeys((cell, cell.replace("\\", "/"))) if cell and len(cell) < 1000 else ()
+        found = (base / name for name in names for base in (self.root, self.table.parent) if (base / name).is_file())
+        return str(next(found, cell)) if cell else None
+
+    def identity(self, path: Path, otherwise: str) -> tuple[str, bool]:
+        """The path relative to the root where it lies inside, else `otherwise`; and whether it lies outside."""
+        try:
+            return Path(same_file(path)).relative_to(same_file(self.root)).as_posix(), False
+        except ValueError:
+            return otherwise, True
+
+    @cached_property
+    def _unended(self) -> Mapping[str, list[Path]]:
+        """Images by their path and by their name alone, both without the ending."""
+        found: dict[str, list[Path]] = defaultdict(list)
+        for path in self._images():
+            inside = path.relative_to(self.root).with_suffix("").as_posix()
+            for name in {inside, path.stem}:
+                found[name].append(path)
+        return found
+
+
+def located(records: Sequence[Record], finder: Finder, domain: Domain, inside: bool) -> tuple[list[Row], list[str]]:
+    """Rows for a table's records, each path found on disk or an address that the domain reads; sentences on paths outside the root.
+
+    `inside`: paths outside the root are refused.
+    """
+    table, root = finder.table, finder.root
+    rows, first, outside = [], dict[str, Record](), 0
+    elsewhere = domain.remote if isinstance(domain, ReadsRemote) else lambda text: False
+    found = [Path(record.path) if elsewhere(record.path) else finder.file(record.path) for record in records]
+    missing = [record for record, file in zip(records, found, strict=True) if file is None]
+    if missing:
+        raise _missing(missing, len(records), table, root)
+    for record, path in zip(records, filter(None, found), strict=True):
+        remote = record.path if elsewhere(record.path) else None
+        identity, is_outside = (record.path, True) if remote else finder.identity(path, Path(record.path.replace("\\", "/")).as_posix())
+        if is_outside and inside:
+            raise DataError(f'{table.name} row {record.number}: "{record.path}" leaves the data root {root}; a card\'s paths may not.')
+        outside += is_outside
+        before = first.setdefault(remote or same_file(path), record)
+        if before is not record:
+            said = f" with labels {before.label!r} and {record.label!r}" if before.label != record.label else ""
+            raise DataError(f'{table.name} rows {before.number} and {record.number}: both name "{record.path}"{said}; keep one.')
+        mask, boxes = finder.beside(record.mask), finder.beside(record.boxes)
+        known = {name: getattr(record, name) for name in ("label", "text", "group", "split", "place", "date")}
+        rows.append(Row(identity, path, mask=mask, boxes=boxes, remote=remote, **known))
+    twice = [identity for identity, n in Counter(row.id for row in rows).items() if n > 1]
+    if twice:
+        raise DataError(f"{table.name}: {twice[0]!r} stands both under {root} and beside the table; write one of them as an absolute path.")
+    return rows, [f"{table.name}: {outside} of {len(rows)} paths lie outside the data root {root}."] if outside else []
+
+
+def same_file(path: Path) -> str:
+    """The path made comparable without following links (`resolve` would): a linked image belongs to the folder it is listed in."""
+    return os.path.normcase(os.path.abspath(path))  # noqa: PTH100
+
+
+def _missing(records: Sequence[Record], count: int, table: Path, root: Path) -> DataError:
+    """What to say of files that a table names and that are not there: how many of `count`, and the first three."""
+    told = ", ".join(f'row {record.number}: "{record.path}"' for record in records[:3])
+    absolute, one = all(Path(record.path).is_absolute() for record in records), len(records) == 1
+    place = f"neither under {root} nor beside the table ({table.parent})"
+    if one:
+        return DataError(f"{table.name} {told} {'does not exist' if absolute else f'is {place}'}.")
+    more = ", …" if len(records) > 3 else ""
+    where = "do not exist" if absolute else f"are {place}"
+    return DataError(f"{table.name}: {len(records):,} of the {count:,} files that it names {where}: {told}{more}.")
+
+
+def _exists(path: Path) -> bool:
+    """Whether a file is there; `archive.npz#images[3]` names an item of one."""
+    return path.is_file() or path.is_dir() or Path(str(path).partition("#")[0]).is_file()

@@ -1,0 +1,32 @@
+"""What libraries warn of and log: kept in the run's log, never printed between the sentences that are meant for a person."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+
+
+class _Keeper(logging.Handler):
+    """Hands each record on as one line."""
+
+    def __init__(self, keep: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self.keep = keep
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.keep(f"{record.name}: {' '.join(record.getMessage().split())}")
+        except Exception:  # a log that cannot be written stops nothing
+            pass
+
+
+def kept_from_terminal(keep: Callable[[str], None]) -> None:
+    """From here on warnings and log records of this process go to `keep` alone; what C++ code of torch logs below an error goes nowhere."""
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("CPL_LOG", os.devnull)  # GDAL's own words, where no library catches them
+    logging.captureWarnings(True)
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, _Keeper)]:
+        root.removeHandler(handler)
+    root.addHandler(_Keeper(keep))

@@ -1,0 +1,42 @@
+"""Where a run's folder lies, and what it leaves behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from labelfree.data.own import is_run
+from labelfree.pipeline.folder import RunFolder, inside_images, open_folder
+from labelfree.recipe import Data, Recipe
+
+
+def recipe(**data: object) -> Recipe:
+    return Recipe(domain="satellite", data=Data.model_validate(data))
+
+
+def test_a_run_among_the_images_is_warned_of(tmp_path: Path) -> None:
+    root = tmp_path / "images"
+    for out in (root / "runs" / "first", root, root / "a"):
+        said = inside_images(RunFolder(out, recipe(root=root)))
+        assert said is not None and str(out) in said and "--out" in said
+    assert inside_images(RunFolder(root / "x", recipe(labels=root / "labels.csv"))) is not None
+    for out in (tmp_path / "runs", tmp_path / "images2", tmp_path):
+        assert inside_images(RunFolder(out, recipe(root=root))) is None
+    assert inside_images(RunFolder(tmp_path, recipe(card="generated-satellite"))) is None
+    (tmp_path / "link").symlink_to(root)
+    assert inside_images(RunFolder(root / "x", recipe(root=tmp_path / "link"))) is not None
+
+
+def test_a_run_is_known_as_one_from_its_first_moment(tmp_path: Path) -> None:
+    folder = open_folder(recipe(root=tmp_path), tmp_path / "x", "asked")
+    assert is_run(folder.path) and not is_run(tmp_path)
+
+
+def test_a_run_in_which_nothing_began_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_folder(recipe(root=tmp_path), None, "asked").discard_if_empty()
+    assert not list(tmp_path.iterdir())  # an empty runs/ beside class folders would be an empty class
+    kept = open_folder(recipe(root=tmp_path), None, "asked")
+    open_folder(recipe(root=tmp_path), None, "asked").discard_if_empty()
+    assert list((tmp_path / "runs").iterdir()) == [tmp_path / kept.path]
