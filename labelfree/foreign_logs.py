@@ -25,6 +25,7 @@ def kept_from_terminal(keep: Callable[[str], None]) -> None:
     """From here on warnings and log records of this process go to `keep` alone; what C++ code of torch logs below an error goes nowhere."""
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     os.environ.setdefault("CPL_LOG", os.devnull)  # GDAL's own words, where no library catches them
+    os.environ.setdefault("PROJ_DEBUG", "0")  # PROJ's, which rasterio does not catch while a file is opened
     logging.captureWarnings(True)
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, _Keeper)]:

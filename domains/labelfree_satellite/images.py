@@ -15,7 +15,7 @@ _UNPACK = "unpack each archive into a folder of its own"
 _CONVERT = "convert them to GeoTIFF (gdal_translate IN OUT.tif, one variable a file or band)"
 _WARP = "convert them to GeoTIFF (gdal_translate IN OUT.tif)"
 ADVICE = {  # ending -> what to do with files that are not read
-    **dict.fromkeys((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip", ".7z", ".rar", ".gz", ".bz2", ".xz", ".z"), _UNPACK),
+    **dict.fromkeys((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip", ".7z", ".rar", ".gz", ".bz2", ".xz", ".zst", ".z"), _UNPACK),
     **dict.fromkeys((".nc", ".nc4", ".cdf", ".hdf", ".hdf4", ".hdf5", ".h4", ".h5", ".he5", ".grib", ".grib2", ".grb", ".grb2"), _CONVERT),
     **dict.fromkeys((".zarr", ".n1", ".dim", ".npy", ".npz", ".mat"), _CONVERT),
     **dict.fromkeys((".ecw", ".sid", ".ntf", ".nitf", ".bil", ".bip", ".bsq", ".envi", ".asc", ".pix", ".gif", ".heic", ".avif"), _WARP),

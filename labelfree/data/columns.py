@@ -84,6 +84,8 @@ def _no_path(
     said = f"{file}: no column `path` (found: {', '.join(filter(None, header)) or 'nothing'})"
     paths = [at for at in range(len(header)) if any(exists(cell) for cell in _cells(rows, at)[:20])]
     label = _likely_label(rows, set(paths)) if label is None else label
+    if paths and exists(header[paths[0]]):
+        return f"{file}: its first line names an image already; put a line `path,label` (what each column holds) above it."
     likely = [f"`{header[paths[0]]}` names images, so call it `path`"] if paths else []
     likely += [f"`{header[label]}` may hold the classes, so call it `label`"] if label is not None and header[label] != "label" else []
     said += "; a table of labels has the columns `path` (an image's file) and `label` (its class)"

@@ -11,11 +11,16 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labelfree.data.inventory import take_inventory
+from labelfree.data.inventory import Inventory, take_inventory
+from labelfree.data.missing import name_of
 from labelfree.data.own import cache_folder
-from labelfree.data.structure import SPLITS, Parts, are_splits, are_structural
+from labelfree.data.structure import SPLITS, Parts, are_splits, are_structural, bear_the_same_names, is_structural
+from labelfree.data.walk import SYSTEM
 from labelfree.domain import Domain, Row, extent_of
 from labelfree.errors import DataError
+
+
+STRAY = 0.25  # of the images at most may lie beside class folders and have no label
 
 
 @dataclass(frozen=True)
@@ -42,28 +47,57 @@ def rows_of_folder(root: Path, domain: Domain, classes: bool = True) -> Layout:
     plain = [Row("/".join(part), path) for part, path in zip(parts, found.files, strict=True)]
     if not classes or hold_scenes(plain, domain):
         return Layout(plain, notes=found.told())
-    levels, splits, passed = _looked_through([part[:-1] for part in parts])
-    rows = [replace(row, split=split) for row, split in zip(plain, splits, strict=True)]
+    loose = sum(len(part) == 1 for part in parts)
+    stray = 0 < loose <= STRAY * len(plain)
+    foldered = [row for row, part in zip(plain, parts, strict=True) if len(part) > 1 or not stray]
+    levels, splits, passed = _looked_through([tuple(row.id.split("/")[:-1]) for row in foldered])
+    rows = [replace(row, split=split) for row, split in zip(foldered, splits, strict=True)]
+    others = [row for row, part in zip(plain, parts, strict=True) if len(part) == 1 and stray]
     notes = [*found.told(), *_layout_notes(passed, splits)]
     per_folder = Counter(level[0] for level in levels if level)
-    # Many folders of one image each are scenes, not classes.
-    if not all(len(level) == 1 for level in levels) or not (any(splits) or 1 < len(per_folder) <= len(rows) / 2):
-        return Layout(rows, notes=tuple(notes))
+    if why := _no_classes(levels, per_folder, any(splits), found, foldered):
+        told = [f"Folder names are not taken as classes, for {why}."] if len(per_folder) > 1 else []
+        return Layout(sorted([*rows, *others], key=_place), notes=(*notes, *told))
     if not passed:
         _refuse_empty(root, {*per_folder, *found.aside}, domain)
-    rows = [replace(row, label=level[0].strip()) for row, level in zip(rows, levels, strict=True)]
+    rows = [replace(row, label=name_of(level[0])) for row, level in zip(rows, levels, strict=True)]
     names = ", ".join(sorted({str(row.label) for row in rows}))
-    return Layout(rows, True, (*notes, f"Folder names are taken as classes: {names} (data.class_folders=false: they are none)."))
+    notes.append(f"Folder names are taken as classes: {names} (data.class_folders=false: they are none).")
+    if others:
+        notes.append(f"{len(others):,} images outside these folders have no label, such as {others[0].id}.")
+    return Layout(sorted([*rows, *others], key=_place), True, tuple(notes))
+
+
+def _place(row: Row) -> Path:
+    return row.path
+
+
+def _no_classes(levels: Sequence[Parts], per_folder: Counter[str], split: bool, found: Inventory, rows: Sequence[Row]) -> str:
+    """Why names of folders are no classes; empty where they are."""
+    if loose := sum(not level for level in levels):
+        return f"{loose:,} images lie outside any folder"
+    if deep := next((row.id for row, level in zip(rows, levels, strict=True) if len(level) > 1), ""):
+        return f"images lie in folders within folders, such as {deep}"
+    if not split and len(per_folder) > len(rows) / 2:
+        return "most folders hold one image"  # scenes
+    if found.masks and bear_the_same_names([(*level, row.path.name) for row, level in zip(rows, levels, strict=True)]):
+        return "they hold files of the same names, with masks beside them"
+    return "" if split or len(per_folder) > 1 else "there is one folder"
 
 
 def _looked_through(levels: list[Parts]) -> tuple[list[Parts], list[str], list[str]]:
     """The folders of each file without those that only say how the data set is laid out; each file's split; the names looked through."""
-    splits, passed = [""] * len(levels), list[str]()
-    while all(levels) and are_structural(names := {level[0] for level in levels}):
+    splits, passed, depth = [""] * len(levels), list[str](), 0
+    while all(len(level) > depth for level in levels):
+        names = {level[depth] for level in levels}
+        around = depth == 0 and len(names) == 1 and not any(splits) and min(map(len, levels)) > 1  # one folder that an archive made
+        if not are_structural(names) and not around:
+            depth += 1
+            continue
         if are_splits(names) and len(names) > 1:
-            splits = [SPLITS[level[0].lower()] for level in levels]
+            splits = [SPLITS[level[depth].lower()] for level in levels]
         passed += sorted(names)
-        levels = [level[1:] for level in levels]
+        levels = [(*level[:depth], *level[depth + 1 :]) for level in levels]
     return levels, splits, passed
 
 
@@ -77,8 +111,8 @@ def _layout_notes(passed: Sequence[str], splits: Sequence[str]) -> list[str]:
 
 def _refuse_empty(root: Path, known: Set[str], domain: Domain) -> None:
     """Raises `DataError` for a class without an image: a folder is missing from a copy, or holds what is not read."""
-    names = (entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] not in "._" and entry.name not in known)
-    if empty := sorted(names):
+    folders = (entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] not in "._")
+    if empty := sorted(name for name in folders if name not in known and name.lower() not in SYSTEM and not is_structural(name)):
         raise DataError(f"{root / empty[0]}: class folder without an image that the {domain.name} domain reads; fill it or remove it.")
 
 

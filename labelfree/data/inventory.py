@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Container, Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,15 +55,15 @@ def take_inventory(root: Path, domain: Domain, known: Iterable[Path] = ()) -> In
     images, other = set(found), list[Path]()  # folders that are files of a kind of their own, such as .zarr
 
     def enter(folder: Path) -> bool:
-        if folder not in images and ending_of(folder.name) in advice:
+        if folder not in images and _kind(folder.name, advice) in advice:
             other.append(folder)
         return folder not in images and folder not in other
 
     walk = Walk(root, enter)
     seen = [folder / name for folder, names in walk for name in names]
-    own = set(walk.own)
+    own = {*walk.own, *other}
     files = [file for file in found if own.isdisjoint(file.parents)]
-    unread = Counter(ending_of(path.name) for path in [*seen, *other] if path not in images and path not in known)
+    unread = Counter(_kind(path.name, advice) for path in [*seen, *other] if path not in images and path not in known)
     notes = _passed_over(walk)
     nothing = _nothing(root, domain, unread, notes)
     parts = {file.relative_to(root).parts: file for file in files}
@@ -71,9 +71,17 @@ def take_inventory(root: Path, domain: Domain, known: Iterable[Path] = ()) -> In
     masks = masks if len(masks) < len(files) else set()
     told = {ending: number for ending, number in unread.most_common() if ending in advice}
     notes += [f"{_files(number, ending)} {_are(number)} not read: {advice[ending]}." for ending, number in told.items()]
-    aside = {folder.relative_to(root).parts[0] for folder in (*walk.own, *walk.links, *walk.closed)} | {part[0] for part in masks}
+    aside = {part for folder in (*walk.own, *walk.links, *walk.closed) for part in folder.relative_to(root).parts[:1]}
+    aside |= {part[0] for part in masks}
     kept, left_out = ([file for part, file in parts.items() if (part in masks) is out] for out in (False, True))
     return Inventory(root, kept, left_out, frozenset(aside), tuple(notes), nothing)
+
+
+def _kind(name: str, advice: Container[str]) -> str:
+    """The ending that is told of a file: the last one where nothing is known of both together, as of a.tif.gz."""
+    whole = ending_of(name)
+    last = f".{whole.rpartition('.')[2]}"
+    return last if whole not in advice and last in advice else whole
 
 
 def ending_of(name: str) -> str:

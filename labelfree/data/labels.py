@@ -118,12 +118,14 @@ def _csv(file: Path) -> tuple[list[str], Cells]:
     text = _decode(raw)
     said = re.match(r'"?sep=(.)"?\r?\n', text, re.IGNORECASE)  # for Excel, which shows the header as row 1
     text = text[said.end() :] if said else text
+    blank = re.match(r"\s*\n|", text)
+    above, text = (blank[0].count("\n"), text[blank.end() :]) if blank else (0, text)
     separator = said[1] if said else max(",;\t|", key=text.partition("\n")[0].count)
     header, *lines = _lines(file, text, separator) or [[]]
     if lines and all(len(line) == len(header) + 1 and line[0] == str(number) for number, line in enumerate(lines, start=1)):
         lines = [line[1:] for line in lines]  # R writes numbers of rows, and no header above them
     rows: Cells = []
-    for number, cells in enumerate(lines, start=2):
+    for number, cells in enumerate(lines, start=2 + above):
         if any(cell.strip() for cell in cells[len(header) :]):
             raise DataError(
                 f"{file.name} row {number}: {len(cells)} cells, the header has {len(header)}; quote cells that hold {separator!r}."

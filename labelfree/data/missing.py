@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -12,7 +13,8 @@ MISSING = {
     "NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "Null", "None", "NaT", "-", "--", "–",
 }  # fmt: skip
 NOTHING = {"nan", "<NA>", "NaT"}  # what numpy's and pandas' own missing values are called
-WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
+WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)(\.0*)?")  # 007 is a name
+UNSEEN = re.compile(r"[\u200b-\u200f\u2060\ufeff]")  # marks without width that copying from web pages and spreadsheets leaves
 
 
 def plain_text(value: Any) -> str | None:
@@ -24,12 +26,17 @@ def plain_text(value: Any) -> str | None:
     return str(value).strip() or None
 
 
+def name_of(text: str) -> str:
+    """A name as it is shown: without blanks around it and marks that nobody sees, each accent one with its letter (Unicode NFC)."""
+    return UNSEEN.sub("", unicodedata.normalize("NFC", text)).strip()
+
+
 def names_in(values: Iterable[Any]) -> tuple[list[str | None], Counter[str]]:
     """A column's cells as names, None where they are missing, and how often each word stood for a missing one.
 
     Whole numbers beside gaps come as 0.0 and 1.0 from pandas; where all are whole they become 0 and 1 again.
     """
-    texts = [plain_text(value) for value in values]
+    texts = [name_of(text) or None if (text := plain_text(value)) else None for value in values]
     words = Counter(text for text in texts if text in MISSING)
     kept = [None if text in MISSING else text for text in texts]
     return _whole(kept), Counter({str(word): number for word, number in words.items()})

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -22,7 +24,8 @@ class Finder:
 
     def file(self, text: str) -> Path | None:
         """The file that a cell names; None where there is none. Raises `DataError` where a name without its ending fits several."""
-        for name in dict.fromkeys((text, text.replace("\\", "/"))):  # a list written on Windows
+        slashed = text.replace("\\", "/")  # a list written on Windows; macOS splits an accent from its letter
+        for name in dict.fromkeys((text, slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD")))):
             given = Path(name)
             for base in (Path(),) if given.is_absolute() else (self.root, self.table.parent):
                 if _exists(base / given):
@@ -50,6 +53,25 @@ class Finder:
         except ValueError:
             return otherwise, True
 
+    def without_beginning(self, texts: Sequence[str]) -> tuple[str, list[Path]] | None:
+        """The files that paths of another machine name, once the folders they begin with are taken away, as many from each.
+
+        With them what the first begins with; None where they are not all under the root then.
+        """
+        parts = [re.split(r"[\\/]+", text) for text in texts]
+        for cut in range(1, min(map(len, parts), default=0)):
+            found = [self.root.joinpath(*names[cut:]) for names in parts if names[-1]]
+            if len(found) == len(texts) and all(map(_exists, found)):
+                return "/".join(parts[0][:cut]) + "/", found
+        return None
+
+    def alike(self, text: str) -> str | None:
+        """An image under the root whose name differs in capitals or its ending alone."""
+        name = re.split(r"[\\/]+", text)[-1].lower()
+        stem = name.rpartition(".")[0]
+        found = [path for path in self._images() if path.name.lower() == name or path.stem.lower() == stem]
+        return min((path.relative_to(self.root).as_posix() for path in found), default=None)
+
     @cached_property
     def _unended(self) -> Mapping[str, list[Path]]:
         """Images by their path and by their name alone, both without the ending."""
@@ -71,8 +93,13 @@ def located(records: Sequence[Record], finder: Finder, domain: Domain, inside: b
     elsewhere = domain.remote if isinstance(domain, ReadsRemote) else lambda text: False
     found = [Path(record.path) if elsewhere(record.path) else finder.file(record.path) for record in records]
     missing = [record for record, file in zip(records, found, strict=True) if file is None]
+    notes = []
     if missing:
-        raise _missing(missing, len(records), table, root)
+        shortened = finder.without_beginning([record.path for record in records]) if len(missing) == len(records) else None
+        if shortened is None:
+            raise _missing(missing, len(records), finder)
+        found = list(shortened[1])
+        notes.append(f"{table.name}: no path is there as it is written; without {shortened[0]} and the like all are, under {root}.")
     for record, path in zip(records, filter(None, found), strict=True):
         remote = record.path if elsewhere(record.path) else None
         identity, is_outside = (record.path, True) if remote else finder.identity(path, Path(record.path.replace("\\", "/")).as_posix())
@@ -89,7 +116,7 @@ def located(records: Sequence[Record], finder: Finder, domain: Domain, inside: b
     twice = [identity for identity, n in Counter(row.id for row in rows).items() if n > 1]
     if twice:
         raise DataError(f"{table.name}: {twice[0]!r} stands both under {root} and beside the table; write one of them as an absolute path.")
-    return rows, [f"{table.name}: {outside} of {len(rows)} paths lie outside the data root {root}."] if outside else []
+    return rows, [*notes, *([f"{table.name}: {outside} of {len(rows)} paths lie outside the data root {root}."] if outside else [])]
 
 
 def same_file(path: Path) -> str:
@@ -97,16 +124,18 @@ def same_file(path: Path) -> str:
     return os.path.normcase(os.path.abspath(path))  # noqa: PTH100
 
 
-def _missing(records: Sequence[Record], count: int, table: Path, root: Path) -> DataError:
-    """What to say of files that a table names and that are not there: how many of `count`, and the first three."""
+def _missing(records: Sequence[Record], count: int, finder: Finder) -> DataError:
+    """What to say of files that a table names and that are not there: how many of `count`, the first three, and what was meant."""
+    table, root, like = finder.table, finder.root, finder.alike(records[0].path)
+    way = f"did you mean {like}?" if like else "correct the paths, or set data.root to the folder that they begin in."
     told = ", ".join(f'row {record.number}: "{record.path}"' for record in records[:3])
     absolute, one = all(Path(record.path).is_absolute() for record in records), len(records) == 1
     place = f"neither under {root} nor beside the table ({table.parent})"
     if one:
-        return DataError(f"{table.name} {told} {'does not exist' if absolute else f'is {place}'}.")
+        return DataError(f"{table.name} {told} {'does not exist' if absolute else f'is {place}'}; {way}")
     more = ", …" if len(records) > 3 else ""
     where = "do not exist" if absolute else f"are {place}"
-    return DataError(f"{table.name}: {len(records):,} of the {count:,} files that it names {where}: {told}{more}.")
+    return DataError(f"{table.name}: {len(records):,} of the {count:,} files that it names {where}: {told}{more}; {way}")
 
 
 def _exists(path: Path) -> bool:

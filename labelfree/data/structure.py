@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 Parts = tuple[str, ...]  # of a path relative to the root, the file's name last
@@ -12,18 +12,19 @@ Folders = Mapping[Parts, Mapping[str, Parts]]  # folder -> what tells its files 
 IMAGES = {"image", "images", "img", "imgs", "imagery", "jpegimages", "pngimages"}
 OTHERS = {
     "rgb", "tile", "tiles", "patch", "patches", "chip", "chips", "picture", "pictures", "photo", "photos", "input", "inputs", "data",
-    "scene", "scenes", "raster", "rasters", "sample", "samples", "orig", "original", "originals",
+    "scene", "scenes", "raster", "rasters", "sample", "samples", "orig", "original", "originals", "sat",
 }  # fmt: skip
 MASKS = {
     "mask", "masks", "label", "labels", "lbl", "lbls", "annotation", "annotations", "annot", "annots", "ann", "anns", "gt", "gts",
     "ground", "truth", "groundtruth", "groundtruths", "segmentation", "segmentations", "segmentationclass", "segmentationobject", "seg",
-    "segs", "labelids", "trainids",
+    "segs", "labelids", "trainids", "target", "targets", "map", "maps",
 }  # fmt: skip
 SPLITS = {
     "": "", "pretrain": "pretrain", "unlabelled": "pretrain", "unlabeled": "pretrain", "train": "train", "training": "train",
     "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test", "testing": "test",
 }  # fmt: skip
 KNOWN = IMAGES | OTHERS | MASKS | SPLITS.keys()
+DRESS = IMAGES | OTHERS | MASKS  # words in a file's name that tell its form, not which one it is
 FILLERS = {"dir", "folder", "set", "png", "jpg", "jpeg", "tif", "tiff", "8bit", "16bit", "files"}
 
 
@@ -50,28 +51,50 @@ def are_splits(names: Collection[str]) -> bool:
 def masks_among(files: Sequence[Parts]) -> set[Parts]:
     """Those files that are masks of others.
 
-    They lie in a folder called so, beside one of images or within it, and bear its files' names; or they are called as an image beside
-    them is, with `_mask` or the like behind. Where folders beside each other are nothing but a layout the folder's name is enough.
+    They lie in a folder called so, beside others or within one, and bear the names of the files there; or they are called as an image
+    beside them is, but for `mask` or the like. Where folders beside each other are nothing but a layout the folder's name is enough, and
+    beside one called `images` the files' names are: whatever bears them all is a form of these images, not a class.
     """
     folders: dict[Parts, dict[str, Parts]] = defaultdict(dict)
     inside: dict[Parts, list[Parts]] = defaultdict(list)  # of each outermost folder of masks
     children: dict[Parts, set[str]] = defaultdict(set)
+    below = Counter(parts[:depth] for parts in files for depth in range(1, len(parts)))
     for parts in files:
-        folders[parts[:-1]].setdefault(_stem(parts[-1]), parts)
+        if not _marks(parts[-1]):
+            folders[parts[:-1]].setdefault(_stem(parts[-1]), parts)
         for depth, name in enumerate(parts[:-1]):
             children[parts[:depth]].add(name)
-        outermost = next((depth for depth, name in enumerate(parts[:-1]) if _holds_masks(name)), None)
-        if outermost is not None:
-            inside[parts[: outermost + 1]].append(parts)
+    with_images = {folder for folder, names in children.items() if any(map(_is_images, names))}
+    for parts in files:
+        for depth, name in enumerate(parts[:-1]):
+            if _holds_masks(name) or (parts[:depth] in with_images and not is_structural(name)):
+                inside[parts[: depth + 1]].append(parts)
+                break
     found: set[Parts] = set()
     for folder, mine in inside.items():
-        names = children[folder[:-1]]
+        names, named = children[folder[:-1]], _holds_masks(folder[-1])
         layout = are_structural(names)
         beside = sorted(name for name in names if not _holds_masks(name) and (_is_images(name) or (layout and is_structural(name))))
         fit = sum(_has_image(file, folder, beside, folders) for file in mine)
-        if 2 * fit >= len(mine) or (beside and layout):
+        sure = 2 * fit >= len(mine) or (beside and layout) or _bear_all_names(folder, mine, names, folders)
+        all_of_them = fit == len(mine) and 2 * fit >= sum(below[*folder[:-1], name] for name in beside)
+        if sure if named else all_of_them:
             found.update(mine)
     return found | {file for file in files if file not in found and _marks_a_neighbour(file, folders)}
+
+
+def bear_the_same_names(files: Iterable[Parts]) -> bool:
+    """Whether folders beside each other hold files of the same names: dates or views of the same places, where masks lie beside them."""
+    stems: dict[str, set[str]] = defaultdict(set)
+    for parts in files:
+        stems[parts[0]].add(_stem(parts[-1]))
+    return len(stems) > 1 and len(set(map(frozenset, stems.values()))) == 1
+
+
+def _bear_all_names(folder: Parts, mine: Sequence[Parts], names: Iterable[str], folders: Folders) -> bool:
+    """Whether each folder beside one of masks has all its files' names."""
+    others = [(*folder[:-1], name) for name in names if not _holds_masks(name)]
+    return bool(others) and all(_stem(file[-1]) in folders.get(other, ()) for file in mine for other in others)
 
 
 def _has_image(file: Parts, folder: Parts, beside: Iterable[str], folders: Folders) -> bool:
@@ -80,13 +103,14 @@ def _has_image(file: Parts, folder: Parts, beside: Iterable[str], folders: Folde
 
 
 def _marks_a_neighbour(file: Parts, folders: Folders) -> bool:
-    """Whether `t07_mask.png` has a `t07.png` beside it."""
-    stem = file[-1].rpartition(".")[0].lower()
-    plain, _, last = re.sub(r"[-. ]", "_", stem).rpartition("_")
-    if not plain or last not in MASKS:
-        return False
-    other = folders[file[:-1]].get(_stem(f"{plain}.x"))
-    return other is not None and other != file
+    """Whether `t07_mask.png` has a `t07.png` beside it, or `mask_07.png` an `image_07.png`."""
+    return _marks(file[-1]) and _stem(file[-1]) in folders.get(file[:-1], ())
+
+
+def _marks(name: str) -> bool:
+    """Whether a file's name begins or ends with `mask` or the like."""
+    words = _words(name.rpartition(".")[0] or name)
+    return bool(words) and not MASKS.isdisjoint((words[0], words[-1]))
 
 
 def _holds_masks(name: str) -> bool:
@@ -98,10 +122,8 @@ def _is_images(name: str) -> bool:
 
 
 def _stem(name: str) -> str:
-    """What tells files of a folder apart: `img_007.png` and `mask_007.tif` are both 007."""
-    stem = name.rpartition(".")[0] or name
-    words = [word for word in _words(stem) if word not in IMAGES | OTHERS | MASKS]
-    return " ".join(words) or stem.lower()
+    """What tells files of a folder apart: `img_007.png` and `mask_007.tif` are both 007; nothing does `image.png` and `mask.png`."""
+    return " ".join(word for word in _words(name.rpartition(".")[0] or name) if word not in DRESS)
 
 
 def _words(name: str) -> list[str]:

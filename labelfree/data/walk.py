@@ -10,11 +10,12 @@ from pathlib import Path
 from labelfree.data.own import is_own
 
 Key = tuple[int, int] | str  # of a real folder
+SYSTEM = {"$recycle.bin", "system volume information", "lost+found", "@eadir", "#recycle", "#snapshot"}  # of disks and network drives
 
 
 @dataclass
 class Walk:
-    """Iterate: (folder, its files' names, sorted), folders in order, hidden ones left out. What was passed over is counted meanwhile.
+    """Iterate: (folder, its files' names, sorted), folders in order, hidden ones and a disk's own left out. What was passed over is counted.
 
     `enter`: whether to go into a folder that was found; what it refuses counts as nothing. Links to a folder that is walked anyway, or
     to one that holds the link, are `links`; links to folders elsewhere are followed. `own`: folders of labelfree. `closed`: folders that
@@ -55,19 +56,25 @@ class Walk:
             try:
                 with os.scandir(folder) as entries:
                     found = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-                    inside = [entry for entry in found if entry.is_dir() and not entry.name.startswith("__")]
-                    folders = {entry.name for entry in found if entry.is_dir()}
+                    folders = {entry.name: entry for entry in found if _is_folder(entry)}
             except OSError:
                 self.closed.append(folder)
                 continue
             yield folder, [entry.name for entry in found if entry.name not in folders]
             real: list[Path] = []
-            for entry in inside:
+            for name, entry in folders.items():
                 path = Path(entry.path)
-                if not self.enter(path):
+                if name.startswith("__") or name.lower() in SYSTEM or not self.enter(path):
                     continue
                 (linked if _is_link(entry) else real).append(path)
             todo += reversed(real)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _is_link(entry: os.DirEntry[str]) -> bool:

@@ -84,7 +84,7 @@ def test_a_set_of_names_is_structural_or_not(names: list[str], structural: bool)
 
 
 def test_classes_called_label_and_tile_stay(tmp_path: Path) -> None:
-    found = load(tmp_path, [f"{name}/{i}.png" for name in ("label", "tile", "wood", "can") for i in range(3)])
+    found = load(tmp_path, [f"{name}/{name}{i}.png" for name in ("label", "tile", "wood", "can") for i in range(3)])
     assert found.classes == ("can", "label", "tile", "wood") and len(found.rows) == 12
 
 
