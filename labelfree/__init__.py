@@ -5,7 +5,7 @@ Every verb of the command line is one function here; heavy packages are imported
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,17 +148,24 @@ def read(path: Source, domain: str | None = None, **settings: Any) -> Sample:
     return reader.read(Row(id=Path(path).name, path=Path(path), remote=remote))
 
 
-def embed(weights: LoadedBackbone | Source, images: Source | Sample | Sequence[Source | Sample], domain: str | None = None) -> np.ndarray:
-    """Vectors of images: (n, D) float32. `images`: one image or several, as paths or as `read` returns them.
+def embed(weights: LoadedBackbone | Source, images: Source | Sample | Iterable[Source | Sample], domain: str | None = None) -> np.ndarray:
+    """Vectors of images: (n, D) float32, (0, D) of none. `images`: one image or several, as paths or as `read` returns them.
 
     Raises DataError when an image has other channels or units than the weights expect.
     """
     from labelfree.domain import Sample
+    from labelfree.errors import DataError
 
     encoder = load(weights) if isinstance(weights, str | Path) else weights
     several = [images] if isinstance(images, str | Path | Sample) else images
     settings = encoder.card.reader
-    samples = (image if isinstance(image, Sample) else read(image, domain or encoder.card.domain, **settings) for image in several)
+
+    def sample(image: Source | Sample) -> Sample:
+        if not isinstance(image, str | Path | Sample):
+            raise DataError(f"images: {type(image).__name__} is no image; give paths, or what labelfree.read returns.")
+        return image if isinstance(image, Sample) else read(image, domain or encoder.card.domain, **settings)
+
+    samples = map(sample, several if isinstance(several, Iterable) else [several])
     return encoder.embed(samples).numpy()
 
 

@@ -20,8 +20,8 @@ from labelfree.data.windows import in_windows
 from labelfree.domain import LabelFields, Place, Row, Window
 from labelfree.errors import DataError
 from labelfree_satellite.grids import Grid
-from labelfree_satellite.places import located
-from labelfree_satellite.vectors import read_vectors
+from labelfree_satellite.places import LONLAT, located
+from labelfree_satellite.vectors import features, read_vectors
 
 STRIDE, SMALLEST, LARGEST = 32, 32, 256  # sides of chips in pixels: whole strides of a network
 
@@ -49,7 +49,12 @@ def chips(file: Path, fields: LabelFields, scenes: Sequence[Footprint]) -> tuple
     Raises DataError naming file and field for what is missing.
     """
     frame, outlines, left_out = read_vectors(file, fields)
-    placed = [(scene, _bounds(frame, scene.grid.crs)) for scene in scenes]
+    if not scenes:
+        raise DataError(f"{file}: no image has coordinates to lay its {features(frame, len(frame))} over; give a table with path and label.")
+    parts = frame.geometry.map(_largest_part)
+    several = int((frame.geometry.count_geometries() > 1).sum())
+    centred = {crs: _centred(parts.to_crs(crs)) for crs in {scene.grid.crs for scene in scenes}}
+    placed = [(scene, centred[scene.grid.crs]) for scene in scenes]
     covering = [[scene for scene, bounds in placed if _covers(scene.grid, bounds[i])] for i in range(len(frame))]
     bounds = {scene.row.id: found for scene, found in placed}
     side = fields.chip or _side([(scene.grid, bounds[scene.row.id][i]) for i, there in enumerate(covering) for scene in there[:1]])
@@ -63,17 +68,21 @@ def chips(file: Path, fields: LabelFields, scenes: Sequence[Footprint]) -> tuple
             scene, window = chosen
             rows.append(replace(scene.row, id=f"{file.name}#{number}", label=frame[fields.label].iloc[number], window=window))
     if not rows:
-        raise DataError(f"{file}: none of its {len(frame)} polygons lies in any of {len(scenes)} scenes; check the coordinate systems.")
-    notes = [f"{file.name}: {len(rows)} polygons of {len({row.label for row in rows})} classes became chips of {side} pixels."]
+        raise DataError(_nowhere(file, frame, scenes))
+    classes = len({row.label for row in rows})
+    notes = [f"{file.name}: {features(frame, len(rows))} of {classes} classes became chips of {side} pixels."]
     if lost := len(frame) - len(rows):
-        notes.append(f"{file.name}: {lost} polygons lie in no scene and are left out.")
+        notes.append(f"{file.name}: {features(frame, lost)} {'lie' if lost > 1 else 'lies'} in no scene and {_are(lost)} left out.")
+    if several:
+        notes.append(f"{file.name}: of {features(frame, several)} in several parts the largest part gives the chip.")
     notes += left_out
     sizes = {scene.row.path: (scene.grid.height, scene.grid.width) for scene in scenes}
     outside = in_windows(
         [scene.row for scene in scenes], lambda row: sizes[row.path], side, tell=lambda sentence: notes.append(f"{file.name}: {sentence}")
     )
     if fields.background is not None:
-        taken = [(scene, _bounds(outlines, scene.grid.crs)) for scene in scenes]
+        around = {crs: np.asarray(outlines.geometry.to_crs(crs).bounds, dtype=np.float64) for crs in centred}
+        taken = [(scene, around[scene.grid.crs]) for scene in scenes]
         outside, note = _with_background(outside, fields.background, rows, taken)
         notes.append(f"{file.name}: {note}")
     return [*rows, *outside], notes
@@ -124,9 +133,35 @@ def _touches(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     return (across > slack) & (up > slack)
 
 
-def _bounds(frame: Any, crs: str) -> np.ndarray:
-    """(n, 4) left, bottom, right, top in `crs`."""
-    return np.asarray(frame.geometry.to_crs(crs).bounds, dtype=np.float64)
+def _largest_part(shape: Any) -> Any:
+    return max(shape.geoms, key=lambda part: (part.area, part.length)) if hasattr(shape, "geoms") else shape
+
+
+def _centred(shapes: Any) -> np.ndarray:
+    """(n, 4) left, bottom, right, top: each shape's box, moved where its middle is not on the shape (a ring, an L, a line)."""
+    import shapely
+
+    boxes = np.asarray(shapes.bounds, dtype=np.float64)
+    x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+    off = ~shapely.intersects(shapes.to_numpy(), shapely.points(x, y))
+    on = shapely.point_on_surface(shapes.to_numpy()[off])
+    shift = np.zeros((len(boxes), 2))
+    shift[off] = np.stack([shapely.get_x(on) - x[off], shapely.get_y(on) - y[off]], axis=1)
+    return boxes + np.tile(shift, 2)
+
+
+def _nowhere(file: Path, frame: Any, scenes: Sequence[Footprint]) -> str:
+    """What to say of shapes that no scene covers: where both lie, so that swapped axes and other systems show."""
+    left, bottom, right, top = frame.geometry.to_crs(LONLAT).total_bounds
+    outline = located([scenes[0].place(scenes[0].row)])[0].outline
+    there = f", {scenes[0].row.id} at {outline[0]:.4g}, {outline[1]:.4g}" if outline else ""
+    where = f"they lie at longitude and latitude {(left + right) / 2:.4g}, {(bottom + top) / 2:.4g}{there}"
+    said = f"none of its {features(frame, len(frame))} lies in any of {len(scenes)} scenes ({where})"
+    return f"{file}: {said}; check the coordinate systems."
+
+
+def _are(number: int) -> str:
+    return "are" if number > 1 else "is"
 
 
 def _covers(grid: Grid, box: np.ndarray) -> bool:
@@ -159,7 +194,7 @@ def _day(file: Path, field: str, number: int, value: Any) -> date | None:
     try:
         return date.fromisoformat(known[:10])
     except ValueError as error:
-        raise DataError(f"{file.name} feature {number + 1}: {field} is {value!r}; write dates as 2022-06-05.") from error
+        raise DataError(f"{file.name} feature {number + 1}: {field} is {known!r}; write dates as 2022-06-05.") from error
 
 
 def _apart(taken: str | None, when: date | None) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -50,11 +51,10 @@ class Scene:
         self.grid, self.dtype = self._grid(resolution)
 
     def _grid(self, resolution: float | None) -> tuple[Grid, str]:
-        rasterio = quiet_rasterio()
         finest: Any = None
         dtypes = set()
         for band in self.bands:
-            with rasterio.open(self.product.layers[band]) as file:
+            with self._opened(band) as file:
                 if file.crs is None:
                     raise DataError(f"{self.product.path}: {band} has no coordinate system, so its layers cannot be laid over each other.")
                 dtypes.add(file.dtypes[0])
@@ -66,6 +66,18 @@ class Scene:
             height, width = max(1, round(height / factor)), max(1, round(width / factor))
             transform = (transform.a * factor, transform.b * factor, transform.c, transform.d * factor, transform.e * factor, transform.f)
         return Grid(crs, tuple(transform)[:6], height, width), np.result_type(*dtypes).name
+
+    @contextmanager
+    def _opened(self, band: str) -> Iterator[Any]:
+        rasterio = quiet_rasterio()
+        try:
+            file = rasterio.open(self.product.layers[band])
+        except (rasterio.errors.RasterioError, OSError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            wrong = f"{band} is truncated or broken ({reason})"
+            raise DataError(f"{self.product.path}: {wrong}; fetch it again, remove it, or set data.on_error=skip.") from error
+        with file:
+            yield file
 
     def read(self, window: Window | None = None, shape: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Stored numbers (C, h, w) of a window, default the whole, where each layer has none (C, h, w), and where clouds lie (h, w).

@@ -13,6 +13,7 @@ from labelfree.domain import LabelFields
 from labelfree.errors import DataError
 
 SUFFIXES = {".gpkg", ".shp", ".geojson", ".fgb", ".kml", ".kmz", ".gml", ".gdb", ".geoparquet", ".geojsonl"}
+PARTS_OF_SHAPEFILES = {".dbf", ".shx", ".prj", ".cpg"}
 PARQUETS = {".parquet", ".pq", ".geoparquet"}
 INSIDE = (".shp", ".gpkg", ".geojson", ".fgb", ".kml", ".gml")  # of a zip
 
@@ -28,6 +29,8 @@ class Vectors(NamedTuple):
 def is_vector(file: Path) -> bool:
     """Whether a file (or a .gdb folder) holds shapes: by its ending, and for JSON, Parquet and zip by what is in it."""
     ending = file.suffix.lower()
+    if ending in PARTS_OF_SHAPEFILES and (main := file.with_suffix(".shp")).is_file():
+        raise DataError(f"{file}: belongs to the Shapefile {main.name}; name that one.")
     if ending in SUFFIXES:
         return True
     return ending in LOOKED_INTO and LOOKED_INTO[ending](file)
@@ -44,11 +47,16 @@ def read_vectors(file: Path, fields: LabelFields) -> Vectors:
     except DataError:
         raise
     except Exception as error:  # drivers raise whatever they like at broken files
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0].partition("; It might help")[0]
         raise DataError(f"{file}: cannot be read as vector data ({reason}); export it again, best as GeoPackage (.gpkg).") from error
     if not isinstance(frame, geopandas.GeoDataFrame):
         raise DataError(f"{file}: holds a table without shapes; name a vector file (GeoPackage, Shapefile, GeoJSON, KML, GeoParquet).")
+    if frame.empty:
+        raise DataError(f"{file}: holds no feature{f' in its layer {fields.layer}' if fields.layer else ''}; export it again.")
     others = [str(name) for name in frame.columns if name != frame.geometry.name and frame[name].notna().any()]
+    if len(frame.columns) == 1:
+        lost = "its .dbf is missing, fetch it too" if _lacks_dbf(file) else "add one that holds the class"
+        raise DataError(f"{file}: its features have no field; {lost}.")
     if fields.label is None:
         raise DataError(f"{file}: say which field holds the class: data.label_field=… ({', '.join(others)}).")
     for key, name in (("label_field", fields.label), ("date_field", fields.date)):
@@ -72,16 +80,21 @@ def _usable(file: Path, frame: Any, label: str) -> Vectors:
     notes = [f"{file.name}: {said_of(words, label)}"] if words else []
     for left_out, said in ((shaped & ~named, f"without a value of {label}"), (~shaped, "without a shape")):
         if n := int(left_out.sum()):
-            notes.append(f"{file.name}: {_features(frame, n)} {said} {'are' if n > 1 else 'is'} left out.")
+            notes.append(f"{file.name}: {features(frame, n)} {said} {'are' if n > 1 else 'is'} left out.")
     usable = frame[shaped & named].reset_index(drop=True)
     if n := int((~usable.geometry.is_valid).sum()):
         outline = "have outlines that are not valid and are taken as they stand"
         outline = outline if n > 1 else "has an outline that is not valid and is taken as it stands"
-        notes.append(f"{file.name}: {_features(frame, n)} {outline} in the file.")
+        notes.append(f"{file.name}: {features(frame, n)} {outline} in the file.")
     return Vectors(usable, frame[shaped], tuple(notes))
 
 
-def _features(frame: Any, number: int) -> str:
+def _lacks_dbf(file: Path) -> bool:
+    return file.suffix.lower() == ".shp" and not any(file.with_suffix(ending).is_file() for ending in (".dbf", ".DBF"))
+
+
+def features(frame: Any, number: int) -> str:
+    """How many, as a person calls them."""
     kinds = set(frame.geometry.geom_type.dropna())
     word = "polygon" if kinds and all(kind.endswith("Polygon") for kind in kinds) else "feature"
     return f"{number:,} {word}{'s' * (number > 1)}"

@@ -11,7 +11,7 @@ import numpy as np
 from labelfree.data.annotations import Annotated, annotated
 from labelfree.data.manifest import Manifest
 from labelfree.data.measured import BLANK, blank_note, blank_share
-from labelfree.data.pool import MOST_EMPTY, Kind, differs, kind_of, read_sample
+from labelfree.data.pool import MOST_EMPTY, Kind, all_empty, differs, kind_of, read_sample
 from labelfree.data.pool_index import largest
 from labelfree.data.same_values import groups_of_copies, trace
 from labelfree.data.scales import Scales
@@ -73,6 +73,8 @@ def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress
             scales.require_one(usual.stored, usual.unit)
     except DataError as error:
         faults.append(str(error))
+    if looks and all(look.empty > MOST_EMPTY for look in looks.values()):
+        faults.append(all_empty([rows[identity] for identity in looks]))
     return Checked(faults + _masks(rows, looks) + _copies(rows, looks) + _classes(manifest), _notes(looks))
 
 
@@ -91,7 +93,7 @@ def _notes(looks: Mapping[str, _Look]) -> list[str]:
     empty = [identity for identity, look in looks.items() if look.empty > MOST_EMPTY]
     blank = sum(look.blank >= BLANK for look in looks.values())
     notes = []
-    if empty:
+    if 0 < len(empty) < len(looks):
         which = f"{len(empty):,} of {len(looks):,} hold a measurement in less than half of their pixels, such as {empty[0]}"
         notes.append(f"{which}; a run leaves them out.")
     return [*notes, f"{blank_note(blank)}."] if blank else notes

@@ -59,7 +59,7 @@ class Finder:
         With them what the first begins with; None where they are not all under the root then.
         """
         parts = [re.split(r"[\\/]+", text) for text in texts]
-        for cut in range(1, min(map(len, parts), default=0)):
+        for cut in range(1, min(map(len, parts)) if len(parts) > 1 else 1):  # one name alone is no evidence
             found = [self.root.joinpath(*names[cut:]) for names in parts if names[-1]]
             if len(found) == len(texts) and all(map(_exists, found)):
                 return "/".join(parts[0][:cut]) + "/", found
@@ -127,7 +127,7 @@ def same_file(path: Path) -> str:
 def _missing(records: Sequence[Record], count: int, finder: Finder) -> DataError:
     """What to say of files that a table names and that are not there: how many of `count`, the first three, and what was meant."""
     table, root, like = finder.table, finder.root, finder.alike(records[0].path)
-    way = f"did you mean {like}?" if like else "correct the paths, or set data.root to the folder that they begin in."
+    way = f"there is {like}; correct the paths." if like else "correct the paths, or set data.root to the folder that they begin in."
     told = ", ".join(f'row {record.number}: "{record.path}"' for record in records[:3])
     absolute, one = all(Path(record.path).is_absolute() for record in records), len(records) == 1
     place = f"neither under {root} nor beside the table ({table.parent})"

@@ -219,7 +219,7 @@ class _Build:
                 kept.append(row.id)
             self._scales.require_one(self.kind.stored, self.kind.unit)
             if not kept and empty:
-                raise DataError(_all_empty(empty))
+                raise DataError(all_empty(empty))
             if not kept:
                 raise DataError(f"No image could be read; the first: {self.faults.skipped[0][1]}")
             if empty:
@@ -255,7 +255,8 @@ class _Build:
         return _Read(row, kind, tuple(sample.data.shape[1:]), largest(sample), facts(sample), tiles) if tiles else _Empty(row)
 
 
-def _all_empty(rows: Sequence[Row]) -> str:
+def all_empty(rows: Sequence[Row]) -> str:
+    """What to say where every image is left out."""
     what = "windows" if rows[0].window else "images"
     return (
         f"Clouds or gaps cover more than {MOST_EMPTY:.0%} of each of {len(rows):,} {what}, such as {rows[0].id}, so none is left; "

@@ -77,7 +77,7 @@ def masks_among(files: Sequence[Parts]) -> set[Parts]:
         beside = sorted(name for name in names if not _holds_masks(name) and (_is_images(name) or (layout and is_structural(name))))
         fit = sum(_has_image(file, folder, beside, folders) for file in mine)
         sure = 2 * fit >= len(mine) or (beside and layout) or _bear_all_names(folder, mine, names, folders)
-        all_of_them = fit == len(mine) and 2 * fit >= sum(below[*folder[:-1], name] for name in beside)
+        all_of_them = fit == len(mine) and 2 * fit > sum(below[*folder[:-1], name] for name in beside)
         if sure if named else all_of_them:
             found.update(mine)
     return found | {file for file in files if file not in found and _marks_a_neighbour(file, folders)}

@@ -11,7 +11,7 @@ import numpy as np
 
 from labelfree.data.measured import BLANK, blank_note, blank_share
 from labelfree.data.overlaps import Ground
-from labelfree.data.pool import MOST_EMPTY, Kind, differs, kind_of, read_sample, spread
+from labelfree.data.pool import MOST_EMPTY, Kind, all_empty, differs, kind_of, read_sample, spread
 from labelfree.data.pool_index import largest
 from labelfree.data.scales import Scales
 from labelfree.data.threads import in_order
@@ -166,6 +166,8 @@ def look_at(rows: Sequence[Row], read: Callable[[Row], Sample], say: Progress) -
         faults=tuple(fault for fault in faults if fault is not None),
         seconds=seconds,
     )
+    if seen.count == len(rows) and all(look.empty > MOST_EMPTY for look in seen.looks):
+        raise DataError(all_empty([look.row for look in seen.looks]))
     if len(seen.faults) > MOST_FAULTS * seen.count:
         raise DataError(
             f"{len(seen.faults)} of {seen.count} images looked at cannot be read or differ from the others, too many to leave out; "

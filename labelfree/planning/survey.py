@@ -84,6 +84,8 @@ def _data(source: str, overrides: Overrides) -> tuple[Data, str | None]:
         return _changed({}, named), find_card(source).domain
     if not source.endswith((".yaml", ".yml")) and (os.sep in source or "/" in source) and not Path(source).exists():
         raise DataError(f"{source}: no such folder; give a folder of images, a card ({', '.join(card_names())}) or a recipe.")
+    if Path(source).is_file() and not source.endswith((".yaml", ".yml")):
+        raise DataError(f"{source}: is a file; give its folder, a card ({', '.join(card_names())}) or a recipe.")
     recipe = load_recipe(source, overrides)
     return recipe.data, recipe.domain
 

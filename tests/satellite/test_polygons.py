@@ -131,7 +131,7 @@ def test_polygons_outside_are_left_out_and_counted(scenes: Path) -> None:
     shapes = [square(20, 20, 20), square(5000, 20, 20)]
     geopandas.GeoDataFrame({"crop": ["a", "b"]}, geometry=shapes, crs=32632).to_file(scenes / "some.gpkg")
     labelled, _, notes = rows_of(scenes, scenes / "some.gpkg", label_field="crop")
-    assert len(labelled) == 1 and notes[1] == "some.gpkg: 1 polygons lie in no scene and are left out."
+    assert len(labelled) == 1 and notes[1] == "some.gpkg: 1 polygon lies in no scene and is left out."
 
 
 def test_a_cloudless_scene_comes_before_a_nearer_cloudy_one(tmp_path: Path) -> None:
@@ -167,5 +167,5 @@ def test_files_that_hold_nothing_usable_are_one_sentence(scenes: Path) -> None:
     with pytest.raises(DataError, match=r"empty\.gpkg: no feature has a shape and a value of crop"):
         rows_of(scenes, scenes / "empty.gpkg", label_field="crop")
     geopandas.GeoDataFrame({"crop": ["a"]}, geometry=[square(9000, 1, 5)], crs=32632).to_file(scenes / "far.gpkg")
-    with pytest.raises(DataError, match=r"far\.gpkg: none of its 1 polygons lies in any of 2 scenes; check the coordinate systems"):
+    with pytest.raises(DataError, match=r"far\.gpkg: none of its 1 polygon lies in any of 2 scenes \(they lie at longitude.*\); check the coordinate systems"):
         rows_of(scenes, scenes / "far.gpkg", label_field="crop")
