@@ -50,7 +50,7 @@ def chips(file: Path, fields: LabelFields, scenes: Sequence[Footprint]) -> tuple
     """
     frame, outlines, left_out = read_vectors(file, fields)
     if not scenes:
-        raise DataError(f"{file}: no image has coordinates to lay its {features(frame, len(frame))} over; give a table with path and label.")
+        raise DataError(f"{file}: no image has coordinates for its {features(frame, len(frame))}; give a table with path and label.")
     parts = frame.geometry.map(_largest_part)
     several = int((frame.geometry.count_geometries() > 1).sum())
     centred = {crs: _centred(parts.to_crs(crs)) for crs in {scene.grid.crs for scene in scenes}}

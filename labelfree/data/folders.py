@@ -19,7 +19,6 @@ from labelfree.data.walk import SYSTEM
 from labelfree.domain import Domain, Row, extent_of
 from labelfree.errors import DataError
 
-
 STRAY = 0.25  # of the images at most may lie beside class folders and have no label
 
 
@@ -64,7 +63,8 @@ def rows_of_folder(root: Path, domain: Domain, classes: bool = True) -> Layout:
     names = ", ".join(sorted({str(row.label) for row in rows}))
     notes.append(f"Folder names are taken as classes: {names} (data.class_folders=false: they are none).")
     if others:
-        notes.append(f"{len(others):,} images outside these folders have no label, such as {others[0].id}.")
+        said = "images outside these folders have" if len(others) > 1 else "image outside these folders has"
+        notes.append(f"{len(others):,} {said} no label, such as {others[0].id}.")
     return Layout(sorted([*rows, *others], key=_place), True, tuple(notes))
 
 
@@ -80,7 +80,8 @@ def _no_classes(levels: Sequence[Parts], per_folder: Counter[str], split: bool, 
         return f"images lie in folders within folders, such as {deep}"
     if not split and len(per_folder) > len(rows) / 2:
         return "most folders hold one image"  # scenes
-    if found.masks and bear_the_same_names([(*level, row.path.name) for row, level in zip(rows, levels, strict=True)]):
+    beside = any(per_folder.keys().isdisjoint(mask.relative_to(found.root).parts) for mask in found.masks)
+    if beside and bear_the_same_names([(*level, row.path.name) for row, level in zip(rows, levels, strict=True)]):
         return "they hold files of the same names, with masks beside them"
     return "" if split or len(per_folder) > 1 else "there is one folder"
 

@@ -15,7 +15,7 @@ SYSTEM = {"$recycle.bin", "system volume information", "lost+found", "@eadir", "
 
 @dataclass
 class Walk:
-    """Iterate: (folder, its files' names, sorted), folders in order, hidden ones and a disk's own left out. What was passed over is counted.
+    """Iterate: (folder, its files' names, sorted), folders in order, hidden ones and a disk's own left out. What is passed over is told.
 
     `enter`: whether to go into a folder that was found; what it refuses counts as nothing. Links to a folder that is walked anyway, or
     to one that holds the link, are `links`; links to folders elsewhere are followed. `own`: folders of labelfree. `closed`: folders that

@@ -70,7 +70,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     field = replace(field, manifest=replace(field.manifest, rows=rows, notes=(*field.manifest.notes, *drawn)))
     to_open = open_rows(rows)
     if not to_open:
-        raise DataError(f"{data.root}: every row is dev or test, so nothing may be looked at or pretrained on; mark some pretrain or train.")
+        raise DataError(f"{data.root}: every row is dev or test, so nothing may be looked at; mark some pretrain or train.")
     size = sum(_bytes(path) for path in {row.path for row in rows})
     seen = look_at(to_open, field.domain.read, say if size / len(rows) * min(64, len(rows)) >= LONG else Silent())
     if seen.kind.dims != 2:

@@ -167,5 +167,5 @@ def test_files_that_hold_nothing_usable_are_one_sentence(scenes: Path) -> None:
     with pytest.raises(DataError, match=r"empty\.gpkg: no feature has a shape and a value of crop"):
         rows_of(scenes, scenes / "empty.gpkg", label_field="crop")
     geopandas.GeoDataFrame({"crop": ["a"]}, geometry=[square(9000, 1, 5)], crs=32632).to_file(scenes / "far.gpkg")
-    with pytest.raises(DataError, match=r"far\.gpkg: none of its 1 polygon lies in any of 2 scenes \(they lie at longitude.*\); check the coordinate systems"):
+    with pytest.raises(DataError, match=r"far\.gpkg: none of its 1 polygon lies in any of 2 scenes \(they lie at longitude.*\); check the"):
         rows_of(scenes, scenes / "far.gpkg", label_field="crop")
