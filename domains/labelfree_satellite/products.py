@@ -19,6 +19,7 @@ from labelfree_satellite.sensors import OFFSET, SENSORS, common
 
 RASTERS = (".jp2", ".tif", ".tiff")
 BAND = re.compile(r"(?:^|[_.-])(?:SR_|ST_)?(B\d{1,2}A?)(?:_(\d+)m)?$", re.IGNORECASE)
+POLARISATIONS = {"VV", "VH", "HH", "HV"}
 MANY = 50  # pictures that are no bands, from which on a folder is one of images
 SURE = 3  # bands of one name that make a scene beside other pictures
 MASKS = {"scl": "scl", "qa_pixel": "qa_pixel"}  # ends of names -> how their numbers are read
@@ -165,11 +166,12 @@ def _sources(layers: dict[str, tuple[int, str]]) -> list[str]:
 
 
 def _band_name(stem: str) -> tuple[str, int, str] | None:
-    """The band that a file's name ends with, its resolution in metres (0: not said), and what stands before it."""
+    """The band, colour or polarisation that a file's name ends with, its resolution in metres (0: not said), and what stands before it."""
     if found := BAND.search(stem):
         return found[1].upper(), int(found[2] or 0), stem[: found.start()]
     prefix, _, last = stem.rpartition("_")
-    return (colour, 0, prefix) if (colour := common(last)) else None
+    layer = last.upper() if last.upper() in POLARISATIONS else common(last)
+    return (layer, 0, prefix) if layer else None
 
 
 def _landsat(prefix: str) -> tuple[str | None, str | None]:

@@ -120,7 +120,10 @@ class Satellite:
         from labelfree_satellite.reader import PICTURES
 
         if _holds_files(row):
-            grid = self._scene(row.path).grid
+            try:
+                grid = self._scene(row.path).grid
+            except DataError:
+                return None  # what is wrong with it is said when it is read
             return grid.height, grid.width
         small = (
             row.remote is None and row.path.suffix.lower() != ".vrt" and (not row.path.is_file() or row.path.stat().st_size < SMALL_FILE)

@@ -85,6 +85,12 @@ def test_embedding_takes_paths_and_samples_and_refuses_other_bands(images, tmp_p
         vectors = lf.embed(weights, [first, *sorted(images.iterdir())[:2]])
         assert vectors.shape == (3, 1280) and vectors.dtype == np.float32 and np.isfinite(vectors).all()
     assert np.array_equal(lf.embed(tmp_path, first), vectors[:1])
+    for nothing in ([], (), iter([])):
+        assert lf.embed(tmp_path, nothing).shape == (0, 1280) and lf.embed(tmp_path, nothing).dtype == np.float32
+    assert lf.embed(tmp_path, (path for path in images.iterdir())).shape == (len(list(images.iterdir())), 1280)
+    for wrong in (None, 3, [np.zeros((3, 8, 8))]):
+        with pytest.raises(DataError, match=r"is no image; give paths, or what labelfree\.read returns"):
+            lf.embed(tmp_path, wrong)
 
     rgb = lf.show_data("generated-satellite-rgb").first
     with pytest.raises(DataError, match="missing"):

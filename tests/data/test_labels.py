@@ -205,3 +205,23 @@ def test_a_quote_that_is_never_closed_swallows_nothing(tmp_path: Path) -> None:
         read_table(table(tmp_path, 'path,label\na.png,x\nb.png,"y\nc.png,z\n'))
     (one,) = read_table(table(tmp_path, 'path,text\na.png,"a "quoted" word"\n'))
     assert one.path == "a.png"
+
+
+def test_names_that_look_the_same_are_one(tmp_path: Path) -> None:
+    text = "path,label\na.png,W\u00e4lder\nb.png,Wa\u0308lder\nc.png,W\u00e4lder\u200b\nd.png,W\u00e4lder\u00a0\n"
+    assert {row.label for row in read_table(table(tmp_path, text))} == {"W\u00e4lder"}
+
+
+def test_names_of_digits_are_kept_as_they_are(tmp_path: Path) -> None:
+    assert [row.label for row in read_table(table(tmp_path, "path,label\na.png,007\nb.png,7.0\nc.png,7\n"))] == ["007", "7.0", "7"]
+
+
+def test_blank_lines_above_the_header_count_as_rows_alone(tmp_path: Path) -> None:
+    assert read_table(table(tmp_path, "\n\npath,label\na.png,x\n"))[0].number == 4
+
+
+def test_a_table_without_a_header_is_asked_for_one(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).touch()
+    with pytest.raises(DataError, match=r"its first line names an image already; put a line `path,label`"):
+        read_table(table(tmp_path, "a.png,x\nb.png,y\n"))

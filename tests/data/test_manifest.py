@@ -269,3 +269,37 @@ def test_a_table_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
     image(tmp_path / "1.png")
     with pytest.raises(DataError, match=r"^data\.labels: .*none\.csv does not exist .*data\.root"):
         load(root=tmp_path, labels=tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize("begin", ["C:\\data\\", "C:\\data\\fields\\", "/home/ann/data/", "data/", "file:///x/", "D:/"])
+def test_paths_of_another_machine_are_found_by_how_they_end(tmp_path: Path, begin: str) -> None:
+    for name in ("a/1.png", "b/1.png", "c.png"):
+        image(tmp_path / name)
+    sign = "\\" if "\\" in begin else "/"
+    lines = [f"{begin}a{sign}1.png,x", f"{begin}b{sign}1.png,y", f"{begin}c.png,x"]
+    (tmp_path / "labels.csv").write_text("path,label\n" + "\n".join(lines) + "\n")
+    found = load(root=tmp_path, labels=tmp_path / "labels.csv")
+    assert {row.id: row.label for row in found.rows} == {"a/1.png": "x", "b/1.png": "y", "c.png": "x"}
+    assert "no path is there as it is written" in found.notes[0]
+
+
+def test_one_ending_must_fit_all_paths(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        image(tmp_path / name)
+    (tmp_path / "labels.csv").write_text("path,label\n/x/a.png,x\n/x/y/b.png,y\n")
+    with pytest.raises(DataError, match=r"do not exist: row 2: \"/x/a.png\", row 3: .*; there is a.png; correct the paths\.$"):
+        load(root=tmp_path, labels=tmp_path / "labels.csv")
+
+
+@pytest.mark.parametrize("written", ["A.PNG", "a.jpg", "sub/A.png"])
+def test_a_name_that_differs_in_capitals_or_ending_is_proposed(tmp_path: Path, written: str) -> None:
+    image(tmp_path / "a.png")
+    (tmp_path / "labels.csv").write_text(f"path,label\n{written},x\n")
+    with pytest.raises(DataError, match=r"; there is a\.png; correct the paths\.$"):
+        load(root=tmp_path, labels=tmp_path / "labels.csv")
+
+
+def test_accents_are_found_whichever_way_they_are_written(tmp_path: Path) -> None:
+    image(tmp_path / "W\u00e4lder.png")
+    (tmp_path / "labels.csv").write_text("path,label\nWa\u0308lder.png,x\n", encoding="utf-8")
+    assert load(root=tmp_path, labels=tmp_path / "labels.csv").labelled[0].path == tmp_path / "W\u00e4lder.png"

@@ -100,3 +100,67 @@ def test_classes_that_differ_in_capitals_are_told(tmp_path: Path) -> None:
 def test_many_files_take_no_time() -> None:
     files = [(f"scene{i % 500}", kind, f"{i}.png") for i in range(25_000) for kind in ("images", "masks")]
     assert len(masks_among(files)) == 25_000
+
+
+@pytest.mark.parametrize(
+    "names, kept",
+    [
+        ([f"images/{i}.png" for i in range(3)] + [f"buildings/{i}.png" for i in range(3)], [f"images/{i}.png" for i in range(3)]),
+        ([f"sat/{i}.png" for i in range(3)] + [f"map/{i}.png" for i in range(3)], [f"sat/{i}.png" for i in range(3)]),
+        (["image_1.png", "image_2.png", "mask_1.png", "mask_2.png"], ["image_1.png", "image_2.png"]),
+        (["1_sat.jpg", "1_mask.png", "2_sat.jpg", "2_mask.png"], ["1_sat.jpg", "2_sat.jpg"]),
+        (["s1/image.png", "s1/mask.png", "s2/image.png", "s2/mask.png"], ["s1/image.png", "s2/image.png"]),
+        (["images/1.png", "images/2.png", "more/3.png", "more/4.png"], ["images/1.png", "images/2.png", "more/3.png", "more/4.png"]),
+    ],
+)  # fmt: skip
+def test_forms_of_the_same_images_are_told_by_the_files_names(tmp_path: Path, names: list[str], kept: list[str]) -> None:
+    found = load(tmp_path, names)
+    assert [row.id for row in found.rows] == kept and not found.labelled
+
+
+def test_dates_beside_masks_are_no_classes(tmp_path: Path) -> None:
+    found = load(tmp_path, [f"{name}/{i}.png" for name in ("A", "B", "label") for i in range(3)])
+    assert len(found.rows) == 6 and not found.labelled
+    assert "not taken as classes, for they hold files of the same names, with masks beside them" in found.notes[-1]
+
+
+@pytest.mark.parametrize("inner", ["images", "images/tiles", "data/images"])
+def test_a_layout_below_classes_is_looked_through(tmp_path: Path, inner: str) -> None:
+    found = load(tmp_path, [f"{name}/{inner}/{i}.png" for name in ("forest", "water") for i in range(3)])
+    assert found.classes == ("forest", "water") and len(found.labelled) == 6
+
+
+def test_masks_of_each_class_leave_the_classes(tmp_path: Path) -> None:
+    names = [f"{s}/{c}/{kind}/{i}.png" for s in ("train", "val") for c in ("a", "b") for kind in ("images", "masks") for i in range(2)]
+    found = load(tmp_path, names)
+    assert found.classes == ("a", "b") and len(found.rows) == 8 and {row.split for row in found.rows} == {"train", "dev"}
+
+
+def test_splits_below_classes_are_splits(tmp_path: Path) -> None:
+    found = load(tmp_path, [f"{name}/{split}/{i}.png" for name in ("a", "b") for split in ("train", "test") for i in range(2)])
+    assert {(row.label, row.split) for row in found.rows} == {(name, split) for name in ("a", "b") for split in ("train", "test")}
+
+
+def test_one_folder_that_an_archive_made_is_looked_through(tmp_path: Path) -> None:
+    found = load(tmp_path, [f"EuroSAT/{name}/{i}.png" for name in ("a", "b") for i in range(2)])
+    assert found.classes == ("a", "b")
+
+
+def test_few_images_beside_class_folders_have_no_label_and_many_make_them_none(tmp_path: Path) -> None:
+    classes = [f"{name}/{i}.png" for name in ("a", "b") for i in range(4)]
+    found = load(tmp_path / "few", [*classes, "overview.png"])
+    assert found.classes == ("a", "b") and [row.id for row in found.rows if row.label is None] == ["overview.png"]
+    assert found.notes[-1] == "1 image outside these folders has no label, such as overview.png."
+    many = load(tmp_path / "many", [*classes, *(f"{i}.png" for i in range(6))])
+    assert not many.labelled and many.notes[-1] == "Folder names are not taken as classes, for 6 images lie outside any folder."
+
+
+def test_folders_within_folders_that_give_no_labels_are_told(tmp_path: Path) -> None:
+    found = load(tmp_path, [f"{region}/{name}/{i}.png" for region in ("n", "s") for name in ("a", "b") for i in range(2)])
+    assert not found.labelled and "not taken as classes, for images lie in folders within folders, such as n/a/0.png" in found.notes[-1]
+
+
+def test_a_layout_without_images_is_no_empty_class(tmp_path: Path) -> None:
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "all.txt").touch()
+    assert load(tmp_path, [f"{name}/{i}.png" for name in ("a", "b") for i in range(2)]).classes == ("a", "b")

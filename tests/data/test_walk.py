@@ -22,7 +22,7 @@ class Walking(PillowDomain):
     """The domain of these tests, following links as the contract's walk does, with advice for archives."""
 
     kinds = "PNG and JPEG"
-    advice: ClassVar = {".tar": "unpack each", ".tar.gz": "unpack each", ".zarr": "convert them"}
+    advice: ClassVar = {".tar": "unpack each", ".tar.gz": "unpack each", ".gz": "unpack each", ".zarr": "convert them"}
 
     def files(self, root: Path) -> list[Path]:
         return sorted(folder / name for folder, names in Walk(root) for name in names if Path(name).suffix.lower() in SUFFIXES)
@@ -156,3 +156,25 @@ def test_files_of_such_kinds_beside_images_are_told_once(tmp_path: Path) -> None
     assert load_manifest(Data(root=tmp_path), Walking()).notes == notes
     assert load_manifest(Data(root=tmp_path, labels=tmp_path / "labels.csv"), Walking()).notes == notes
     assert load_manifest(Data(root=tmp_path), Walking()).rows == [Row("1.png", tmp_path / "1.png")]
+
+
+def test_links_that_lead_to_themselves_hide_nothing_else(tmp_path: Path) -> None:
+    image(tmp_path / "1.png")
+    (tmp_path / "self").symlink_to("self")
+    (tmp_path / "x.png").symlink_to("x.png")
+    assert ids(tmp_path) == ["1.png", "x.png"]  # the second is one that cannot be read, which is said then
+    assert take_inventory(tmp_path, Walking()).notes == ()
+
+
+@pytest.mark.parametrize("name", ["$RECYCLE.BIN", "System Volume Information", "lost+found", "@eaDir", "__MACOSX", ".Trash"])
+def test_folders_of_disks_are_neither_images_nor_classes(tmp_path: Path, name: str) -> None:
+    for file in ("a/1.png", "a/2.png", "b/1.png", "b/2.png", f"{name}/1.png", f"{name}/2.png"):
+        image(tmp_path / file)
+    assert load_manifest(Data(root=tmp_path), Walking()).classes == ("a", "b")
+
+
+def test_what_lies_within_a_folder_of_another_kind_is_no_image(tmp_path: Path) -> None:
+    image(tmp_path / "1.png"), image(tmp_path / "x.zarr" / "0" / "2.png")
+    (tmp_path / "a.tif.gz").touch()
+    assert ids(tmp_path) == ["1.png"]
+    assert len(take_inventory(tmp_path, Walking()).notes) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from labelfree_satellite.products import find_product
 from rasterio.transform import from_origin
 
 from labelfree.data.manifest import load_manifest
+from labelfree.domain import Row
 from labelfree.errors import DataError
 from labelfree.recipe import Data
 from tests.satellite.safe import landsat, layer, safe, zipped
@@ -158,3 +160,22 @@ def test_a_folder_of_band_files_reads_few_headers(tmp_path: Path, monkeypatch: p
     opened, really = list[str](), rasterio.open
     monkeypatch.setattr(rasterio, "open", lambda source, *more, **how: (opened.append(str(source)), really(source, *more, **how))[1])
     assert find_product(tmp_path / "d") is not None and len(opened) <= 40
+
+
+def test_polarisations_of_one_place_are_one_image(tmp_path: Path) -> None:
+    for number in range(3):
+        for band in ("VV", "VH"):
+            raster(tmp_path / f"t{number}" / f"S1A_20220701_{band}.tif", left=500_000 + 5_000 * number)
+    assert names(tmp_path) == ["t0", "t1", "t2"]
+    assert Satellite().read(Row("t0", tmp_path / "t0")).channels == ("VH", "VV")
+
+
+def test_a_product_that_cannot_be_opened_is_told_when_it_is_read(tmp_path: Path) -> None:
+    """Its size is asked first; there it must not stop a check or a run that skips what is broken."""
+    archive = tmp_path / "S2A_MSIL2A_20200101_X.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr("S2A_MSIL2A_20200101_X.SAFE/GRANULE/L/IMG_DATA/T32_B02.jp2", "x")
+    row = Row("x", archive)
+    assert Satellite().extent(row) is None
+    with pytest.raises(DataError, match=r"_X\.zip: B02 is truncated or broken"):
+        Satellite().read(row)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas
 import pytest
 from labelfree_satellite import Satellite
+from shapely.geometry import MultiPolygon, Point, Polygon
 
 from labelfree.data.manifest import load_manifest
 from labelfree.domain import LabelFields, Row
@@ -169,3 +170,22 @@ def test_files_that_hold_nothing_usable_are_one_sentence(scenes: Path) -> None:
     geopandas.GeoDataFrame({"crop": ["a"]}, geometry=[square(9000, 1, 5)], crs=32632).to_file(scenes / "far.gpkg")
     with pytest.raises(DataError, match=r"far\.gpkg: none of its 1 polygon lies in any of 2 scenes \(they lie at longitude.*\); check the"):
         rows_of(scenes, scenes / "far.gpkg", label_field="crop")
+
+
+def test_a_chip_lies_on_its_shape(scenes: Path) -> None:
+    """Not between the parts of one, nor in the hole of a ring, where something else grows."""
+    parts = MultiPolygon([square(20, 20, 20), square(250, 250, 10)])
+    ring = Polygon(square(100, 100, 90).exterior.coords, [square(105, 105, 80).exterior.coords])  # type: ignore[attr-defined]
+    geopandas.GeoDataFrame({"crop": ["a", "b"]}, geometry=[parts, ring], crs=32632).to_file(scenes / "some.gpkg")
+    labelled, _, notes = rows_of(scenes, scenes / "some.gpkg", label_field="crop", chip=8)
+    assert labelled[0].window == (26, 26, 8, 8)  # the middle of the larger part
+    window = labelled[1].window
+    assert window is not None
+    middle = Point(LEFT + 10 * (window.left + 4), TOP - 10 * (window.top + 4))
+    assert ring.distance(middle) < 10 and "some.gpkg: of 1 polygon in several parts the largest part gives the chip." in notes
+
+
+def test_shapes_over_images_without_coordinates_are_one_sentence(tmp_path: Path) -> None:
+    write_tif(tmp_path / "a.tif", np.ones((3, 8, 8), dtype=np.uint16), placed=False)
+    with pytest.raises(DataError, match=r"fields\.gpkg: no image has coordinates for its 12 polygons; give a table with path and label"):
+        rows_of(tmp_path, fields(tmp_path), label_field="crop")

@@ -173,3 +173,17 @@ def test_several_files_in_an_archive_and_layers_are_asked_about(tmp_path: Path) 
     frame(["a"]).to_parquet(tmp_path / "x.parquet")
     with pytest.raises(DataError, match=r"data\.layer: x\.parquet has no layer 'y'; it has x"):
         read_vectors(tmp_path / "x.parquet", LabelFields("crop", layer="y"))
+
+
+def test_files_without_features_or_fields_say_so(scene: Path) -> None:
+    frame(["a", "b"]).iloc[:0].to_file(scene / "none.gpkg")
+    (scene / "none.geojson").write_text('{"type": "FeatureCollection", "features": []}')
+    for name in ("none.gpkg", "none.geojson"):
+        with pytest.raises(DataError, match=rf"{name}: holds no feature; export it again"):
+            load(scene, scene / name)
+    frame(["a", "b"]).to_file(scene / "x.shp")
+    with pytest.raises(DataError, match=r"x\.dbf: belongs to the Shapefile x\.shp; name that one"):
+        load(scene, scene / "x.dbf")
+    (scene / "x.dbf").unlink()
+    with pytest.raises(DataError, match=r"x\.shp: its features have no field; its \.dbf is missing"):
+        load(scene, scene / "x.shp")
