@@ -6,6 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+from rasterio.transform import from_origin
+
+from tests.satellite.files import write_tif
+
 WARNS = """
 import logging, sys, warnings
 import numpy, labelfree, labelfree.cli as cli
@@ -29,6 +34,18 @@ def test_warnings_go_to_the_log_alone(tmp_path: Path) -> None:
     assert (found.stdout, found.stderr) == ("A sentence.\n", "")
     kept = (tmp_path / "log.txt").read_text()
     assert "a foreign warning" in kept and "rasterio._env: a foreign line" in kept and "invalid value" in kept
+
+
+def test_proj_does_not_speak_while_a_file_is_opened(tmp_path: Path) -> None:
+    """It looks for the name of a unit that has no code, and says on the terminal that it lacks a table."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for number in range(3):
+        kilometres = {"crs": "+proj=laea +lat_0=52 +lon_0=10 +units=km", "transform": from_origin(number, 0, 0.01, 0.01)}
+        write_tif(folder / f"{number}.tif", np.arange(192, dtype=np.uint16).reshape(3, 8, 8) + number, placed=False, **kilometres)
+    command = [sys.executable, "-m", "labelfree", "data", "check", str(folder), "--domain", "satellite"]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "proj" not in found.stderr + found.stdout and "no faults found" in found.stdout
 
 
 def test_debug_shows_them(tmp_path: Path) -> None:
