@@ -109,14 +109,12 @@ def plan(
     ] = None,
     label_field: Annotated[str | None, typer.Option(metavar="NAME", help="Field of a vector file that holds the class.")] = None,
     date_field: Annotated[str | None, typer.Option(metavar="NAME", help="Field of a vector file that holds a date.")] = None,
-    layer: Annotated[str | None, typer.Option(metavar="NAME", help="Layer of a vector file that holds several.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="New file for the recipe; default: standard output.")] = None,
 ) -> None:
     """Look at a folder: say what it holds (on standard error) and write a recipe for it, with reasons."""
     from labelfree.progress import Console
 
-    fields = {"label_field": label_field, "date_field": date_field, "layer": layer}
-    proposal = labelfree.plan(folder, domain, labels, out, **fields, say=Console(stream=sys.stderr))
+    proposal = labelfree.plan(folder, domain, labels, out, label_field=label_field, date_field=date_field, say=Console(stream=sys.stderr))
     for line in proposal.lines():
         typer.echo(line, err=True)
     typer.echo(f"recipe: {out}" if out is not None else proposal.text.encode("utf-8"), nl=out is not None)

@@ -121,7 +121,7 @@ class LoadedBackbone:
     def embed(self, images: Sample | Tensor | Sequence[Sample] | Iterable[Sample], size: int | None = None) -> Tensor:
         """Embeddings (N, dim) of one sample, several samples, or a tensor (N, C, H, W) already in the card's channels and unit.
 
-        `size`: input side in pixels, default the card's. Of no sample (0, dim). Raises DataError when bands or units are not the card's.
+        `size`: input side in pixels, default the card's. Raises DataError when bands or units are not the card's.
         """
         if isinstance(images, Tensor):
             if images.ndim != 4 or images.shape[1] != len(self.card.channels):
@@ -130,7 +130,7 @@ class LoadedBackbone:
             self._require_scale("a tensor", Stored(""), float(images.abs().max()) if images.numel() else 0.0)
             return self._embed(images.float(), size)
         samples = [images] if isinstance(images, Sample) else list(images)
-        return torch.cat([torch.empty(0, self.dim), *(self._embed(self.accept(sample)[None], size) for sample in samples)])
+        return torch.cat([self._embed(self.accept(sample)[None], size) for sample in samples])
 
     def accept(self, sample: Sample) -> Tensor:
         """The sample's physical values (C, *spatial) with the card's channels in the card's order, or DataError."""

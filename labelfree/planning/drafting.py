@@ -79,7 +79,7 @@ class _Draft:
         yield Line(f"  root: {quoted(self.data.root)}")
         if self.data.labels is not None:
             yield Line(f"  labels: {quoted(self.data.labels)}")
-        for key in ("label_field", "date_field", "layer"):
+        for key in ("label_field", "date_field"):
             if (name := getattr(self.data, key)) is not None:
                 yield Line(f"  {key}: {quoted(name)}")
         for sentence in self.field.domain.missing(self.seen.channels):

@@ -60,9 +60,9 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     Raises `RecipeError` where the files do not tell their field and `domain` does not say it, and `DataError` where a recipe could not
     run: files missing, nothing left to pretrain on, scored images in the pool.
     """
-    if labels is None and (fields.label or fields.date or fields.layer):
-        raise RecipeError("--label-field, --date-field, --layer: name the vector file that has them with --labels.")
-    data = _data(folder, labels).model_copy(update={"label_field": fields.label, "date_field": fields.date, "layer": fields.layer})
+    if labels is None and (fields.label or fields.date):
+        raise RecipeError("--label-field, --date-field: name the vector file that has them with --labels.")
+    data = _data(folder, labels).model_copy(update={"label_field": fields.label, "date_field": fields.date})
     field = field_of(data, domain)
     files = [row for row in field.manifest.rows if row.window is None]
     drawn: list[str] = []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import labelfree
-from labelfree.errors import DataError, RecipeError
+from labelfree.errors import DataError
 from labelfree.planning.survey import survey
 from labelfree.progress import Silent
 from tests.satellite.files import numbers, write_tif
@@ -36,8 +36,3 @@ def test_check_and_plan_refuse_where_no_image_is_measured_as_a_run_does(tmp_path
     assert len(checked.faults) == 1 and "so none is left; give others, or set data.nodata" in checked.faults[0]
     with pytest.raises(DataError, match=r"of each of 3 images, such as 0\.tif, so none is left"):
         labelfree.plan(tmp_path, "satellite", say=Silent())
-
-
-def test_a_plan_takes_a_layer_of_a_vector_file(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"--layer: name the vector file"):
-        labelfree.plan(tmp_path, "satellite", layer="fields")
