@@ -211,12 +211,14 @@ def plan(
     *,
     label_field: str | None = None,
     date_field: str | None = None,
+    overrides: Overrides = (),
     say: Progress | None = None,
 ) -> Proposal:
     """Look at a folder of images and propose a recipe: `Proposal.lines()` is what was found, `text` and `recipe` what to run.
 
     `domain`: default the only installed one that recognises the files. `labels`: CSV or Parquet, or a vector file whose
-    `label_field` holds the class and `date_field` a date; default `splits.csv` or class folders. `out`: a new file for the recipe.
+    `label_field` holds the class and `date_field` a date; default `splits.csv` or class folders. `overrides`: keys of `data` that say how
+    the files are read, such as `["data.bands=[red,green,blue,nir]", "data.nodata=-9999"]`. `out`: a new file for the recipe.
     Raises RecipeError or DataError where no recipe could be told, or none that runs.
     """
     from labelfree.domain import LabelFields
@@ -225,7 +227,7 @@ def plan(
     file = _path(out)
     if file is not None:
         unused(file)  # told before the folder is looked at
-    proposal = propose(Path(folder), domain, _path(labels), LabelFields(label_field, date_field), _say(say))
+    proposal = propose(Path(folder), domain, _path(labels), LabelFields(label_field, date_field), overrides, _say(say))
     if file is not None:
         proposal.write(file)
     return proposal
