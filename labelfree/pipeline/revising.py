@@ -50,7 +50,7 @@ def _revised(plan: Plan, pace: Pace, planned: Pretrainings, arm: str, recipe: Re
     made = plan_of(recipe, resolved, plan.seed, pace, plan.continues)
     busy = f" (the machine is busy: it waited {pace.busy:.1f} times as long, which is not counted)" if pace.busy > 1 else ""
     sentence = (
-        f"{arm}: pretrain.steps = {wanted} instead of {plan.steps}, revised once at step {plan.look}: {pace.full:.2f} s a step{busy}, "
-        f"timed before the run as {plan.seconds_per_step:.2f} s; pretrain.minutes={plan.minutes:g}."
+        f"{arm}: pretrain.steps = {wanted} instead of {plan.steps}, revised once at step {plan.look}: {pace.full:.3g} s a step{busy}, "
+        f"timed before the run as {plan.seconds_per_step:.3g} s; pretrain.minutes={plan.minutes:g}."
     )
     return replace(made, look=0, threads=plan.threads, on_collapse=plan.on_collapse), sentence

@@ -28,6 +28,7 @@ class Checkpoints(L.Callback):
         self.request = request
         self.saved_at = self.counted_at = time.monotonic()
         self.spent = 0.0
+        self.stopped = False  # somebody asked
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.counted_at = time.monotonic()
@@ -36,6 +37,7 @@ class Checkpoints(L.Callback):
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         stop = agreed(bool(self.request))
         due = trainer.is_global_zero and time.monotonic() - self.saved_at >= self.seconds
+        self.stopped = self.stopped or stop
         trainer.should_stop = trainer.should_stop or stop
         if stop or agreed(due):
             self.write(trainer)

@@ -87,7 +87,7 @@ def _train(job: Job, say: Progress, last: int) -> PretrainingModule:
                 trainer.fit(module, loader, ckpt_path=checkpoint if first else None, weights_only=True)
             except SystemExit:  # Lightning's own answer to a second Ctrl-C, which waits for nothing
                 raise KeyboardInterrupt from None
-            if trainer.global_step < last:
+            if trainer.global_step < last or (checkpoints.stopped and last < plan.steps):
                 raise Interrupted(f"stopped at step {trainer.global_step} of {plan.steps} of {job.arm}; it is saved.")
             checkpoints.write(trainer)
     return module
