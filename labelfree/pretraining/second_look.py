@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import lightning as L
@@ -54,6 +55,8 @@ def pace_seen(checkpoint: Path, plan: Plan) -> Pace:
     if not stored:
         return planned
     seen = sum((Lap(wall, own) for _, wall, own in stored), Lap(0.0, 0.0))
-    expected = sum(planned.seconds(step, step + 1, plan.head_only) for step, _, _ in stored)
-    factor = seen.seconds / max(expected, 1e-9)
+    expected = [max(planned.seconds(step, step + 1, plan.head_only), 1e-9) for step, _, _ in stored]
+    factor = seen.seconds / sum(expected)
+    if seen.own == seen.wall:  # the clock alone is known: the step in the middle is what a busy moment changes least
+        factor = median(wall / usual for (_, wall, _), usual in zip(stored, expected, strict=True))
     return Pace(planned.full * factor, planned.head * factor, seen.wall / max(seen.seconds, 1e-9) if seen.busy else 1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +43,23 @@ def settings(pictures: Path, cache: Path, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest.fixture
-def busy_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pretrainings, "pace_of", lambda job: PLANNED)
-    monkeypatch.setattr(fitting, "pace_seen", lambda checkpoint, plan: SEEN)
+@pytest.fixture(scope="module")
+def busy_before() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pretrainings, "pace_of", lambda job: PLANNED)
+        patched.setattr(fitting, "pace_seen", lambda checkpoint, plan: SEEN)
+        yield
 
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("pools")
+
+
+@pytest.fixture(scope="module")
+def unbroken(pictures: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory, busy_before: None) -> Path:
+    """The folder of a run that nobody stopped."""
+    return labelfree.pretrain("satellite_simclr", settings(pictures, cache), tmp_path_factory.mktemp("unbroken"), say=Silent()).folder
 
 
 def stopping_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,19 +94,18 @@ def test_steps_are_revised_once_for_every_seed_and_kept(pictures: Path, cache: P
     assert "of the 0.05 minutes asked for, 30 steps" in (run.folder / "report.html").read_text()
 
 
-@pytest.mark.parametrize("step", [3, 4, 5, 6, 20])  # before, at and after the look
+@pytest.mark.parametrize("step", [3, 4, 6])  # before, at and after the look
 def test_stopped_and_resumed_equals_unbroken(
-    step: int, pictures: Path, cache: Path, tmp_path: Path, busy_before: None, monkeypatch: pytest.MonkeyPatch
+    step: int, unbroken: Path, pictures: Path, cache: Path, tmp_path: Path, busy_before: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = settings(pictures, cache)
-    unbroken = labelfree.pretrain("satellite_simclr", asked, tmp_path / "unbroken", say=Silent())
     with monkeypatch.context() as patched:
         stopping_at(step, patched)
         with pytest.raises(Interrupted):
             labelfree.pretrain("satellite_simclr", asked, tmp_path / "broken", say=Silent())
     resumed = labelfree.resume(tmp_path / "broken", say=Silent())
-    assert unbroken.weights and resumed.weights and resumed.weights.read_bytes() == unbroken.weights.read_bytes()
-    assert (unbroken.folder / "metrics.csv").read_text() == (resumed.folder / "metrics.csv").read_text()
+    assert resumed.weights and resumed.weights.read_bytes() == (unbroken / "backbone.safetensors").read_bytes()
+    assert (unbroken / "metrics.csv").read_text() == (resumed.folder / "metrics.csv").read_text()
 
 
 def test_steps_that_are_given_are_never_revised(pictures: Path, cache: Path, tmp_path: Path, busy_before: None) -> None:
