@@ -14,10 +14,10 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.data import DataLoader
 
 from labelfree.backbones import Backbone
-from labelfree.errors import Interrupted
+from labelfree.errors import Interrupted, TrainingError
 from labelfree.pretraining.checkpoints import Checkpoints
 from labelfree.pretraining.devices import channels_last, trainer_devices
-from labelfree.pretraining.job import Job
+from labelfree.pretraining.job import Job, Plan
 from labelfree.pretraining.module import PretrainingModule, StepNumbers
 from labelfree.pretraining.second_look import Laps, pace_seen
 from labelfree.pretraining.trial import Pace
@@ -57,6 +57,7 @@ def _train(job: Job, say: Progress, last: int) -> PretrainingModule:
     checkpoint = checkpoint_path(job)
     first = checkpoint_step(checkpoint)
     require_sound(checkpoint, plan, job.folder)
+    require_same_steps(checkpoint, plan)
     module = PretrainingModule(job).train()  # Lightning leaves modes alone, and objectives set those of their slow networks
     channels_last(module)
     if first >= last:
@@ -91,6 +92,19 @@ def _train(job: Job, say: Progress, last: int) -> PretrainingModule:
                 raise Interrupted(f"stopped at step {trainer.global_step} of {plan.steps} of {job.arm}; it is saved.")
             checkpoints.write(trainer)
     return module
+
+
+def require_same_steps(checkpoint: Path, plan: Plan) -> None:
+    """Raises TrainingError where a checkpoint's rates followed other steps than the plan's: only its second look may revise them."""
+    if not checkpoint.is_file():
+        return
+    stored = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    planned = stored["planned"]
+    if planned["steps"] != plan.steps and stored["global_step"] != planned["look"]:
+        raise TrainingError(
+            f"{checkpoint}: was trained for {planned['steps']:,} steps and plan.json says {plan.steps:,}; "
+            "restore plan.json, or start a new folder with --out."
+        )
 
 
 def checkpoint_step(path: Path) -> int:

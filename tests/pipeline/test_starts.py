@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+import labelfree
 from labelfree.backbones import build, download
 from labelfree.backbones.weights import WeightCard, save
 from labelfree.domain import find_domain
@@ -18,6 +20,7 @@ from labelfree.errors import DataError, RecipeError
 from labelfree.objectives.registry import objective_names, objective_options
 from labelfree.pipeline.checking import check
 from labelfree.pipeline.starts import Starts, imagenet_source
+from labelfree.progress import Silent
 from labelfree.recipe import ArmSpec, BackboneSettings, Evaluate, Pretrain, Primary, Recipe
 
 BANDS = tuple(f"band_{i}" for i in range(5))
@@ -108,3 +111,18 @@ def test_what_does_not_answer_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) 
         assert not download.reachable(f"http://127.0.0.1:{silent.getsockname()[1]}")
         assert time.monotonic() - begun < 2
     assert not download.reachable("http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("objective", ["simclr", "byol"])
+def test_a_pool_of_one_image_is_refused(objective: str, pictures: Path, tmp_path: Path) -> None:
+    one = tmp_path / "one"
+    one.mkdir()
+    shutil.copy(next(pictures.iterdir()), one)
+    asked = {
+        "data.root": one, "pretrain.objective": objective, "backbone.name": "resnet10t", "backbone.init": "random", "pretrain.steps": 2,
+        "evaluate.arms": ["random", "domain"], "evaluate.primary.arm": "domain", "evaluate.primary.against": "random",
+        "pool.dir": tmp_path / "pool",
+    }  # fmt: skip
+    with pytest.raises(DataError, match=r"^data\.root: the pool holds 1 image, and \w+ compares images with each other; add images"):
+        labelfree.pretrain("satellite_simclr", asked, tmp_path / "run", say=Silent())
+    assert not (tmp_path / "run").exists()

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import labelfree
-from labelfree.errors import Interrupted
+from labelfree.errors import Interrupted, TrainingError
 from labelfree.pipeline import pretrainings
 from labelfree.pretraining import fit as fitting
 from labelfree.pretraining.fit import checkpoint_path, fit_to_the_look
@@ -122,3 +122,10 @@ def test_the_pace_seen_counts_the_head_only_start_for_what_it_is(tmp_path: Path)
     assert pace.head == pytest.approx(pace.full / 10)
     assert pace == pace_seen(checkpoint_path(job), job.plan)  # a process killed here measures the same
     assert Pace(1.0, 0.1).seconds(1, LOOK, 4) == pytest.approx(3 * 0.1 + 1.0)
+
+
+def test_a_checkpoint_of_other_steps_is_refused_but_at_its_look(tmp_path: Path) -> None:
+    fit_to_the_look(small_job(tmp_path, steps=12, look=LOOK, seconds_per_step=0.1, head_seconds=0.1), Silent())
+    fitting.fit(small_job(tmp_path, steps=9), Silent())  # as revised
+    with pytest.raises(TrainingError, match=r"domain-0\.ckpt: was trained for 9 steps and plan\.json says 20; restore plan\.json"):
+        fitting.fit(small_job(tmp_path, steps=20), Silent())
