@@ -118,9 +118,9 @@ def test_steps_that_are_given_are_never_revised(pictures: Path, cache: Path, tmp
 def test_the_pace_seen_counts_the_head_only_start_for_what_it_is(tmp_path: Path) -> None:
     """Steps of the start were planned to take a tenth of the others: taking as long as planned, they revise nothing."""
     job = small_job(tmp_path, steps=40, head_only=4, look=LOOK, seconds_per_step=1.0, head_seconds=0.1)
-    pace = fit_to_the_look(job, Silent())
-    assert pace.head == pytest.approx(pace.full / 10)
-    assert pace == pace_seen(checkpoint_path(job), job.plan)  # a process killed here measures the same
+    fit_to_the_look(job, Silent())
+    pace = pace_seen(checkpoint_path(job), job.plan)
+    assert 0 < pace.head == pytest.approx(pace.full / 10)
     assert Pace(1.0, 0.1).seconds(1, LOOK, 4) == pytest.approx(3 * 0.1 + 1.0)
 
 
