@@ -149,7 +149,7 @@ def read(path: Source, domain: str | None = None, **settings: Any) -> Sample:
 
 
 def embed(weights: LoadedBackbone | Source, images: Source | Sample | Sequence[Source | Sample], domain: str | None = None) -> np.ndarray:
-    """Vectors of images: (n, D) float32. `images`: one image or several, as paths or as `read` returns them.
+    """Vectors of images: (n, D) float32. `images`: one image or several, as paths or as `read` returns them; of none (0, D).
 
     Raises DataError when an image has other channels or units than the weights expect.
     """
