@@ -99,7 +99,9 @@ def require_same_steps(checkpoint: Path, plan: Plan) -> None:
     if not checkpoint.is_file():
         return
     stored = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-    planned = stored["planned"]
+    planned = stored.get("planned")
+    if planned is None:
+        raise TrainingError(f"{checkpoint}: was written by another version of labelfree; start a new folder with --out.")
     if planned["steps"] != plan.steps and stored["global_step"] != planned["look"]:
         raise TrainingError(
             f"{checkpoint}: was trained for {planned['steps']:,} steps and plan.json says {plan.steps:,}; "
