@@ -15,7 +15,7 @@ from labelfree.data.cards import Card, effective_card, reader_settings
 from labelfree.data.folders import cache_folder
 from labelfree.data.leaks import LeakReport, guard, near_groups, witnesses
 from labelfree.data.manifest import Manifest, load_manifest
-from labelfree.data.pool import Pool, build_pool
+from labelfree.data.pool import Pool, build_pool, some_empty
 from labelfree.data.positives import Positives, find_positives
 from labelfree.data.scales import Scales
 from labelfree.data.splits import Roles, assign_roles
@@ -109,6 +109,7 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     if card is not None:
         write_json(folder.path / "card.json", card.model_dump(mode="json", exclude={"prose"}))
     notes = [*manifest.notes, *roles.notes, *paired, *domain.missing(pool.channels)]
+    notes += [some_empty(part.empty) for part in (pool, images) if part is not None and part.empty]
     if skipped:
         notes.append(f"{len(skipped)} images could not be read and were skipped (private/skipped.json lists them).")
     if labelled and question is None:
