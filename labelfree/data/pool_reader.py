@@ -25,8 +25,8 @@ MOST = 2**30  # numbers looked at in all; beyond that entries are taken at equal
 class Pool:
     """A store opened for reading. Entries are whole images, or tiles of them; all are in the stored dtype.
 
-    `rows`: the manifest row of each entry. `skipped`: (row id, reason) of images that could not be read, `empty`: rows of those left out for
-    want of measurements.
+    `rows`: the manifest row of each entry. `skipped`: (row id, reason) of images that could not be read, `empty`: rows of those left out
+    for want of measurements.
     `scale`, `offset`: one number a channel, physical = stored * scale + offset. `channels` know what they show, as the files told.
     """
 
