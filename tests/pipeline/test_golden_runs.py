@@ -1,7 +1,8 @@
 """Two small runs whose results are kept: what is rebuilt beneath them changes no score, no claim and no split.
 
-Half a minute: whole runs with ImageNet's network, pretrained and compared. On the machine that wrote them the files are the same bytes; elsewhere numbers agree to 1e-6. Write them again, where a score is meant to
-change, with `GOLDEN=write python -m pytest tests/pipeline/test_golden_runs.py`.
+Half a minute: whole runs with ImageNet's network, pretrained and compared. On the machine that wrote them the files are the same bytes;
+elsewhere numbers agree to 1e-6. Write them again, where a score is meant to change, with
+`GOLDEN=write python -m pytest tests/pipeline/test_golden_runs.py`.
 """
 
 from __future__ import annotations
@@ -70,5 +71,6 @@ def _data(name: str, folder: Path) -> list[str]:
 def _like(text: str, golden: str) -> bool:
     """The same words, and numbers that agree to 1e-6."""
     numbers, others = (list(map(float, NUMBER.findall(each))) for each in (text, golden))
-    close = len(numbers) == len(others) and all(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-6) for a, b in zip(numbers, others, strict=True))
-    return close and NUMBER.sub("#", text) == NUMBER.sub("#", golden)
+    if NUMBER.sub("#", text) != NUMBER.sub("#", golden):
+        return False
+    return all(math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-6) for a, b in zip(numbers, others, strict=True))
