@@ -149,7 +149,7 @@ def read(path: Source, domain: str | None = None, **settings: Any) -> Sample:
 
 
 def embed(weights: LoadedBackbone | Source, images: Source | Sample | Iterable[Source | Sample], domain: str | None = None) -> np.ndarray:
-    """Vectors of images: (n, D) float32. `images`: one image or several, as paths or as `read` returns them.
+    """Vectors of images: (n, D) float32. `images`: one image or several, as paths or as `read` returns them; of none (0, D).
 
     Raises DataError when an image has other channels or units than the weights expect.
     """
@@ -218,12 +218,14 @@ def plan(
     *,
     label_field: str | None = None,
     date_field: str | None = None,
+    overrides: Overrides = (),
     say: Progress | None = None,
 ) -> Proposal:
     """Look at a folder of images and propose a recipe: `Proposal.lines()` is what was found, `text` and `recipe` what to run.
 
     `domain`: default the only installed one that recognises the files. `labels`: CSV or Parquet, or a vector file whose
-    `label_field` holds the class and `date_field` a date; default `splits.csv` or class folders. `out`: a new file for the recipe.
+    `label_field` holds the class and `date_field` a date; default `splits.csv` or class folders. `overrides`: keys of `data` that say how
+    the files are read, such as `["data.bands=[red,green,blue,nir]", "data.nodata=-9999"]`. `out`: a new file for the recipe.
     Raises RecipeError or DataError where no recipe could be told, or none that runs.
     """
     from labelfree.domain import LabelFields
@@ -232,7 +234,7 @@ def plan(
     file = _path(out)
     if file is not None:
         unused(file)  # told before the folder is looked at
-    proposal = propose(Path(folder), domain, _path(labels), LabelFields(label_field, date_field), _say(say))
+    proposal = propose(Path(folder), domain, _path(labels), LabelFields(label_field, date_field), overrides, _say(say))
     if file is not None:
         proposal.write(file)
     return proposal

@@ -103,6 +103,7 @@ def run(recipe: RecipeName, overrides: Overrides = None, out: Out = None) -> Non
 @app.command(epilog="Example: labelfree plan /my/images --labels labels.csv --out mine.yaml")
 def plan(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of images.", show_default=False)],
+    overrides: Overrides = None,
     domain: Annotated[str | None, typer.Option(help="Field of the images; default: the one that recognises the files.")] = None,
     labels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="CSV, Parquet or vector file; default: splits.csv, or class folders.")
@@ -111,10 +112,11 @@ def plan(
     date_field: Annotated[str | None, typer.Option(metavar="NAME", help="Field of a vector file that holds a date.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="New file for the recipe; default: standard output.")] = None,
 ) -> None:
-    """Look at a folder: say what it holds (on standard error) and write a recipe for it, with reasons."""
+    """Look at a folder: say what it holds (on standard error) and write a recipe for it, with reasons. KEY: one of `data`."""
     from labelfree.progress import Console
 
-    proposal = labelfree.plan(folder, domain, labels, out, label_field=label_field, date_field=date_field, say=Console(stream=sys.stderr))
+    told: dict[str, Any] = {"label_field": label_field, "date_field": date_field, "overrides": overrides or ()}
+    proposal = labelfree.plan(folder, domain, labels, out, **told, say=Console(stream=sys.stderr))
     for line in proposal.lines():
         typer.echo(line, err=True)
     typer.echo(f"recipe: {out}" if out is not None else proposal.text.encode("utf-8"), nl=out is not None)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from labelfree.errors import RecipeError
+from labelfree.samples import Channel, Fingerprint, Place, Row, Sample, Window, to_physical
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,54 +21,12 @@ if TYPE_CHECKING:
 
     from labelfree.views import Augmentation
 
+__all__ = [
+    "Channel", "Default", "Defaults", "Derives", "Domain", "Fingerprint", "ForeignWeights", "KnowsKinds", "KnowsWeights", "LabelFields",
+    "Locates", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "Recognises", "Row", "Sample", "Shown", "Window",
+    "domain_names", "extent_of", "find_domain", "located", "to_physical",
+]  # fmt: skip
 GROUP = "labelfree.domains"
-
-
-class Window(NamedTuple):
-    """A part of an image in pixels: its first row and column, and how many follow."""
-
-    top: int
-    left: int
-    height: int
-    width: int
-
-
-class Place(NamedTuple):
-    """Where an image lies: `bounds` is (left, bottom, right, top) in `crs`.
-
-    What that means on the ground a domain adds (`Locates`). `outline`: longitude and latitude (degrees, WGS 84) of the middle, then of
-    the four corners in turn; None where nobody knows where on Earth that is. `unit`: metres of a unit of `crs`; None for angles, and
-    where nobody knows.
-    """
-
-    crs: str
-    bounds: tuple[float, float, float, float]
-    outline: tuple[float, ...] | None = None
-    unit: float | None = None
-
-
-class Channel(str):
-    """A channel's name that knows what it shows, whoever passes it on.
-
-    `role`: what people of the field call it, such as red, nir or swir16, "" where nobody knows. `nm`: its wavelength, None: not known.
-    """
-
-    __slots__ = ("nm", "role")
-    role: str
-    nm: float | None
-
-    def __new__(cls, name: str, role: str = "", nm: float | None = None) -> Channel:
-        made = super().__new__(cls, name)
-        made.role, made.nm = role, nm
-        return made
-
-    def __getnewargs__(self) -> tuple[str, str, float | None]:  # type: ignore[override]  # what pickle hands to __new__
-        return str(self), self.role, self.nm
-
-    @classmethod
-    def of(cls, name: str) -> Channel:
-        """The name, as one that knows nothing where it is a plain text."""
-        return name if isinstance(name, cls) else cls(name)
 
 
 class LabelFields(NamedTuple):
@@ -82,105 +41,6 @@ class LabelFields(NamedTuple):
     chip: int | None = None
     background: str | None = None
     layer: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of a manifest: where an image is and what is known of it.
-
-    `id` is stable across machines: the path relative to the data root, with forward slashes.
-    `split` is one of "pretrain", "train", "dev", "test", or "" when nobody said. `place`, `date`: where and when it was taken, if its
-    owner says so: a name, and YYYY-MM-DD. `remote`: the address of an image that does not lie on this machine; `path` only names it then.
-    """
-
-    id: str
-    path: Path
-    label: str | None = None
-    mask: str | None = None
-    boxes: str | None = None
-    text: str | None = None
-    group: str | None = None
-    split: str = ""
-    place: str | None = None
-    date: str | None = None
-    remote: str | None = None
-    item: int | None = None  # position in a user's own torch Dataset
-    window: Window | None = None  # the part of a large scene that this row is
-
-    @property
-    def where(self) -> str | Path:
-        """What opens the image: its address, else its file."""
-        return self.remote or self.path
-
-    @property
-    def called(self) -> str:
-        """What sentences call it: a window by its id, which tells it from the others of its scene, anything else by what opens it."""
-        return self.id if self.window else str(self.where)
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One image or volume as it is stored; `physical()` gives it in the unit named.
-
-    `data`: (C, *spatial) in the stored dtype. `scale` and `offset`: one number a channel, physical = stored * scale + offset.
-    `measured`: (*spatial) bool, False where there is no measurement and `data` holds a filling; None where all of it is measured.
-    `spacing`: size of a pixel along each spatial axis, in `spacing_unit`. `bounds`: (left, bottom, right, top) in `crs`.
-    """
-
-    data: Tensor
-    channels: tuple[str, ...]
-    scale: tuple[float, ...]
-    offset: tuple[float, ...]
-    unit: str
-    spacing: tuple[float, ...] | None = None
-    crs: str | None = None
-    bounds: tuple[float, float, float, float] | None = None
-    measured: Tensor | None = None
-    source: str = ""
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def empty(self) -> float:
-        """Share of the pixels that hold no measurement."""
-        return 0.0 if self.measured is None else 1.0 - float(self.measured.float().mean())
-
-    def physical(self) -> Tensor:
-        """The sample in physical units: (C, *spatial) float32."""
-        return to_physical(self.data[None], self.scale, self.offset)[0]
-
-
-def to_physical(stored: Tensor, scale: Sequence[float], offset: Sequence[float]) -> Tensor:
-    """Stored numbers (B, C, *spatial) of any dtype to float32 physical units, channel by channel."""
-    import torch
-
-    shape = (1, -1) + (1,) * (stored.ndim - 2)
-    times = torch.tensor(scale, dtype=torch.float32, device=stored.device).view(shape)
-    plus = torch.tensor(offset, dtype=torch.float32, device=stored.device).view(shape)
-    return stored.to(torch.float32) * times + plus
-
-
-@dataclass(frozen=True)
-class Fingerprint:
-    """What a data set looks like, measured on the pretraining pool alone (never on scored rows).
-
-    `mean`, `std`, `low`, `high` (the smallest and the largest value): one number a channel, in physical units, of what was measured.
-    `smallest`, `largest`: spatial size.
-    """
-
-    count: int
-    channels: tuple[str, ...]
-    dtype: str
-    unit: str
-    scale: tuple[float, ...]
-    offset: tuple[float, ...]
-    smallest: tuple[int, ...]
-    largest: tuple[int, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    spacing: tuple[float, ...] | None = None
-    digest: str = ""
-    low: tuple[float, ...] = ()
-    high: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

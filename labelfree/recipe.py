@@ -53,7 +53,7 @@ class Data(Section):
         None, description="pixel size of the grid on which scenes in several files are read, in the unit of their coordinates"
     )
     unit: str | None = Field(None, description="unit of the stored numbers, where neither file, card nor sensor says")
-    nodata: float | int | list[float | int] | Literal["none"] | None = Field(
+    nodata: float | list[float] | Literal["none"] | None = Field(
         None, description="numbers that stand for no measurement, besides those that files declare; none: no number does"
     )
     label_field: str | None = Field(

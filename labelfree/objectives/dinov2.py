@@ -35,6 +35,8 @@ class DINOv2(Distillation):
 
     cause = "too high a learning rate, or too little KoLeo"
     fix = "lower pretrain.lr, lengthen pretrain.warmup, or raise pretrain.options.koleo"
+    fewest = 2
+    why_fewest = "DINOv2's Sinkhorn-Knopp shares the prototypes out among the images of a batch, and with one image among its two views"
     alarms = (
         TOO_WARM,
         Alarm("information", "the teacher gives every image the same answer; the rate is too high", "lower pretrain.lr", least=0.005),

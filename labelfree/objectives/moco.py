@@ -36,6 +36,8 @@ class MoCo(Objective):
     enqueued: Tensor
     cause = "too high a learning rate, or keys that follow the queries too fast"
     fix = "lower pretrain.lr, or raise pretrain.options.momentum towards 1"
+    fewest, repels = 2, True
+    why_fewest = "MoCo's BatchNorm needs two queries or more"
 
     def __init__(
         self,
@@ -74,8 +76,6 @@ class MoCo(Objective):
 
     @classmethod
     def check(cls, options: Mapping[str, Any], at: Situation) -> None:
-        if at.batch_size < 2:
-            raise RecipeError("pretrain.batch_size: MoCo's BatchNorm needs two queries or more; take at least 2.")
         if options["queue"] > max(at.images, at.batch_size):
             raise RecipeError(
                 f"pretrain.options.queue: {options['queue']:,} keys of {at.images:,} images hold every image more than once, as its own "

@@ -29,6 +29,8 @@ class MoCoV3(Objective):
     slow: Any  # a ModuleDict: `backbone` has methods that nn.Module does not know of
     cause = "too high a learning rate"
     fix = "lower pretrain.lr, or lengthen pretrain.warmup"
+    fewest, repels = 2, True
+    why_fewest = "MoCo v3 compares the images of a batch with each other, and with one image its loss is always 0"
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from typing import Any
 
 from labelfree.backbones import Backbone
 from labelfree.errors import RecipeError
-from labelfree.objectives.base import Objective
+from labelfree.objectives.base import Objective, Situation
 from labelfree.objectives.options import ranges, require_range
 
 GROUP = "labelfree.objectives"
@@ -57,6 +57,30 @@ def check_options(name: str, options: dict[str, Any]) -> None:
             raise RecipeError(f"pretrain.options.{key}: {value!r} is not a {wanted.__name__} (default {known[key]!r}).")
         if key in possible:
             require_range(key, value, possible[key])
+
+
+def check_situation(name: str, options: dict[str, Any], at: Situation) -> None:
+    """Raises RecipeError where batches are too small for the objective, or its `options` cannot go together or with this pool."""
+    require_batch(name, at.batch_size)
+    objective_class(name).check(options, at)
+
+
+def require_batch(name: str, batch_size: int) -> None:
+    """Raises RecipeError where a batch of all processes is too small for the objective to learn anything from."""
+    objective = objective_class(name)
+    if batch_size < objective.fewest:
+        raise RecipeError(f"pretrain.batch_size: {objective.why_fewest}; take at least {objective.fewest}.")
+
+
+def repeated(name: str, images: int, batch_size: int) -> str:
+    """What repeats in a batch larger than the pool, and what that does to the objective; empty where nothing must repeat."""
+    if batch_size <= images:
+        return ""
+    effect = ", and a copy repels its own image (a false negative)" if objective_class(name).repels else ""
+    return (
+        f"pretrain.batch_size: a batch of {batch_size} is larger than the pool of {images}, so at least {batch_size - images} of its "
+        f"images are repeats{effect}; pretrain.batch_size={images} would hold each once."
+    )
 
 
 def make_objective(name: str, backbone: Backbone, options: dict[str, Any]) -> Objective:

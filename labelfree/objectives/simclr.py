@@ -21,6 +21,8 @@ class SimCLR(Objective):
     """
 
     backbone: Backbone
+    fewest, repels = 2, True
+    why_fewest = "SimCLR compares the images of a batch with each other, and with one image its loss is always 0"
 
     def __init__(self, backbone: Backbone, *, temperature: Positive = 0.2, hidden: Count = 2048, out: Count = 128) -> None:
         super().__init__()

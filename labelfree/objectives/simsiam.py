@@ -22,6 +22,8 @@ class SimSiam(Objective):
     """
 
     backbone: Backbone
+    fewest = 2
+    why_fewest = "SimSiam's BatchNorm compares the images of a batch with each other, and of one image's two views it makes opposites"
     cause = "too high a learning rate for a method that only the stop-gradient and the predictor keep from collapse"
     fix = "raise pretrain.options.predictor_rate, lower pretrain.lr, or take a larger pretrain.batch_size"
     alarms = (Alarm("projection_rank", cause, fix, least=1.15),)  # behind BatchNorm, sound projections vary along many directions

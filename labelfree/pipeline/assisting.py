@@ -10,6 +10,7 @@ from labelfree.errors import DataError
 from labelfree.pipeline.folder import RunFolder, stoppable
 from labelfree.pipeline.preparing import Prepared, starts_for
 from labelfree.pipeline.pretrainings import carry_out, plan_pretrainings
+from labelfree.pipeline.revising import settled
 from labelfree.progress import Silent
 from labelfree.recipe import Recipe
 from labelfree.training.processes import broadcast, gathered, place
@@ -39,8 +40,9 @@ def assist(recipe: Recipe) -> Path:
         warnings.simplefilter("ignore")  # the first process has the same to say
         _require_shared_disk(prepared, path)
         folder = RunFolder(path, recipe)
-        for job in plan_pretrainings(recipe, prepared, starts_for(recipe, prepared), folder, Silent()).jobs:
-            carry_out(job, recipe, prepared, folder, Silent())
+        planned = plan_pretrainings(recipe, prepared, starts_for(recipe, prepared), folder, Silent())
+        for job in planned.jobs:
+            carry_out(settled(job, planned, recipe, folder, Silent()), recipe, prepared, folder, Silent())
     return path
 
 

@@ -8,27 +8,44 @@ from labelfree.backbones import build
 from labelfree.backbones.build import read_state
 from labelfree.data.positives import check_positives
 from labelfree.errors import RecipeError
-from labelfree.objectives.registry import make_objective
+from labelfree.objectives.registry import make_objective, require_batch
 from labelfree.pipeline.preparing import domain_for
 from labelfree.pipeline.starts import imagenet_source
 from labelfree.recipe import Recipe
-from labelfree.transfer.arms import arm_kind, is_baseline
+from labelfree.transfer.arms import arm_kind
 
 
-def check(recipe: Recipe) -> None:
-    """Objective and its options, arms and their files, backbone, ImageNet weights, domain, card. Raises RecipeError or DataError."""
+def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True) -> None:
+    """Objective and its options, arms and their files, backbone, ImageNet weights, domain, card: those that what is to be done needs.
+
+    Raises RecipeError or DataError.
+    """
     domain, _ = domain_for(recipe)
-    check_positives(recipe.data.positives, domain)
-    init = recipe.backbone.init
-    sources: set[str | Path] = {"random"}
+    backbone = build(recipe.backbone.name, 3, options=recipe.backbone.options)  # three channels: what weights are published for
+    if pretraining:
+        settings = recipe.pretrain
+        check_positives(recipe.data.positives, domain)
+        make_objective(settings.objective, backbone, settings.options)
+        if isinstance(settings.batch_size, int):
+            require_batch(settings.objective, settings.batch_size)
+    for source in _sources(recipe, pretraining, comparing):
+        build(recipe.backbone.name, 3, init=source, options=recipe.backbone.options)
+
+
+def _sources(recipe: Recipe, pretraining: bool, comparing: bool) -> set[str | Path]:
+    """Where the weights come from that arms start with; files that they continue from or are made of are looked at here."""
+    init, sources = recipe.backbone.init, set[str | Path]()
     for arm in recipe.evaluate.arms:
         if not isinstance(arm, str):
-            if not arm.weights.is_file():
+            if comparing and not arm.weights.is_file():
                 raise RecipeError(f"evaluate.arms: {arm.weights} of the arm {arm.name} does not exist.")
-        elif is_baseline(arm) or (arm_kind(arm).init, init) == ("imagenet", "imagenet"):
+            continue
+        kind = arm_kind(arm)
+        if comparing and kind.baseline:
             sources.add(imagenet_source(recipe.backbone))
-    if init not in ("imagenet", "random"):
-        read_state(Path(init))  # whether it fits the images' bands is known when they are
-    for source in sources:  # three channels: what weights are published for
-        backbone = build(recipe.backbone.name, 3, init=source, options=recipe.backbone.options)
-    make_objective(recipe.pretrain.objective, backbone, recipe.pretrain.options)
+        if pretraining and kind.pretrained and kind.init == "imagenet":
+            if init == "imagenet":
+                sources.add(imagenet_source(recipe.backbone))
+            elif init != "random":
+                read_state(Path(init))  # whether it fits the images' bands is known when they are
+    return sources

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from labelfree.pipeline.folder import RunFolder, inside_images, open_folder, rec
 from labelfree.pipeline.forecast import announce
 from labelfree.pipeline.preparing import Prepared, prepare, starts_for
 from labelfree.pipeline.pretrainings import Pretrainings, carry_out, plan_pretrainings, pretrained_arms
+from labelfree.pipeline.revising import settled
 from labelfree.pipeline.showing import show_leaks, show_views
 from labelfree.pipeline.starts import Starts
 from labelfree.pipeline.telling import score_lines
@@ -110,7 +111,7 @@ def _conduct(
 def _lead(
     recipe: Recipe, out: Path | None, command: str, say: Progress, manifest: Manifest | None, pretraining: bool, comparing: bool
 ) -> Run:
-    check(recipe)
+    check(recipe, pretraining=pretraining, comparing=comparing)
     folder = open_folder(recipe, out, to_yaml(recipe), again=not (pretraining and comparing))
     folder.mark(status="unfinished", manifest=manifest is not None, stages={"pretraining": pretraining, "comparing": comparing})
     say.log_to(folder.log)
@@ -161,9 +162,13 @@ def _stages(
 
 
 def _pretrain(planned: Pretrainings, recipe: Recipe, prepared: Prepared, folder: RunFolder, say: Progress) -> list[str]:
+    jobs = []
     for job in planned.jobs:
-        carry_out(job, recipe, prepared, folder, say)
-        show_views(job, prepared, folder)
+        jobs.append(settled(job, planned, recipe, folder, say))
+        carry_out(jobs[-1], recipe, prepared, folder, say)
+        show_views(jobs[-1], prepared, folder)
+    if jobs != list(planned.jobs):
+        write_text(folder.path / "recipe.yaml", to_yaml(replace(planned, jobs=tuple(jobs)).resolved(recipe)))
     if not pretrained_arms(recipe):
         return ["No arm of this recipe is pretrained."]
     file = recipe.backbone.init not in ("imagenet", "random")

@@ -33,7 +33,8 @@ def _comparison_seconds(recipe: Recipe, prepared: Prepared, planned: Pretraining
     settings = recipe.evaluate
     arms = len(settings.arms) + len(recipe.pretrain.seeds) - 1
     probes = probe_seconds(arms, len(settings.protocols), len(settings.labels_per_class), settings.draws, prepared.question.crossed)
-    views = sum((job.plan.batch_size * 2 / job.plan.seconds_per_step for job in planned.jobs), 0.0) / max(len(planned.jobs), 1)
+    speeds = [job.plan.batch_size * 2 / job.plan.seconds_per_step for job in planned.jobs if job.plan.seconds_per_step]
+    views = sum(speeds) / max(len(speeds), 1)
     passes = 14 if settings.sizes == "auto" else len(settings.sizes) * 4  # 1 + 4 + 9 times the pixels of one pass
     features = arms * len(prepared.question.ids) * passes / (EMBEDS_FASTER * views) if views else 0.0
     return min(probes + features, 60 * settings.minutes) if settings.minutes else probes + features

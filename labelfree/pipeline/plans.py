@@ -8,14 +8,23 @@ import torch
 
 from labelfree.planning.resolving import USUAL, Resolved
 from labelfree.pretraining.job import Plan
+from labelfree.pretraining.second_look import second_look
+from labelfree.pretraining.trial import Pace
 from labelfree.recipe import Recipe
 
 ALIKE = ("steps", "batch_size", "size", "local_size", "optimiser", "lr", "weight_decay", "precision", "clip_grad", "check_every")
 
 
-def plan_of(recipe: Recipe, resolved: Resolved, seed: int, seconds_per_step: float = 0.0, continues: bool = True) -> Plan:
-    """The plan of one pretraining; shares of the run become steps. `continues`: it starts from weights."""
+UNTIMED = Pace(0.0, 0.0)
+
+
+def plan_of(recipe: Recipe, resolved: Resolved, seed: int, pace: Pace = UNTIMED, continues: bool = True) -> Plan:
+    """The plan of one pretraining; shares of the run become steps. `continues`: it starts from weights.
+
+    Steps that follow from `pretrain.minutes` are looked at again early in the run; those that the recipe gives are not.
+    """
     settings, steps = recipe.pretrain, resolved["steps"]
+    timed = settings.minutes is not None and steps != settings.steps
     return Plan(
         **{key: resolved[key] for key in ALIKE},
         objective=settings.objective,
@@ -28,7 +37,10 @@ def plan_of(recipe: Recipe, resolved: Resolved, seed: int, seconds_per_step: flo
         base=recipe.seed,
         seed=seed,
         threads=torch.get_num_threads(),
-        seconds_per_step=seconds_per_step,
+        seconds_per_step=pace.full,
+        head_seconds=pace.head,
+        minutes=settings.minutes or 0.0,
+        look=second_look(steps) if timed else 0,
         continues=continues,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from labelfree.data.cards import Card, effective_card, reader_settings
 from labelfree.data.folders import cache_folder
 from labelfree.data.leaks import LeakReport, guard, near_groups, witnesses
 from labelfree.data.manifest import Manifest, load_manifest
-from labelfree.data.pool import Pool, build_pool
+from labelfree.data.pool import Pool, build_pool, some_empty
 from labelfree.data.positives import Positives, find_positives
 from labelfree.data.scales import Scales
 from labelfree.data.splits import Roles, assign_roles
@@ -76,6 +76,7 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
         say.say(note)
     read = manifest.read or domain.read
     first = assign_roles(manifest, recipe.data, recipe.evaluate.on, recipe.seed)
+    require_pool(manifest, first, [*first.pool, *(first.score or [])])
     store = _Store(recipe, read, {"domain": domain.name, **domain.settings()}, say)
     labelled = [*first.train, *(first.score or [])]
     images = store.pool(labelled, tile=None) if labelled else None
@@ -94,6 +95,7 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
         write_json(folder.path / "leaks.json", leaks.to_dict())
     dropped = set(leaks.dropped) if leaks else set()
     entries = pool.entries([row for row in roles.pool if row.id not in dropped])
+    require_pool(manifest, roles, entries, dropped, pool)
     fingerprint = pool.fingerprint(entries)
     positives, paired = find_positives(recipe.data, domain, pool, entries)
     for note in paired:
@@ -107,11 +109,29 @@ def prepare(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest
     if card is not None:
         write_json(folder.path / "card.json", card.model_dump(mode="json", exclude={"prose"}))
     notes = [*manifest.notes, *roles.notes, *paired, *domain.missing(pool.channels)]
+    notes += [some_empty(part.empty) for part in (pool, images) if part is not None and part.empty]
     if skipped:
         notes.append(f"{len(skipped)} images could not be read and were skipped (private/skipped.json lists them).")
     if labelled and question is None:
         notes.append("No labelled image could be read, so nothing is compared.")
     return Prepared(domain, card, manifest, roles, pool, entries, fingerprint, images, question, leaks, positives, notes)
+
+
+def require_pool(
+    manifest: Manifest, roles: Roles, left: Sequence[Any] | np.ndarray, copies: Set[str] = frozenset(), pool: Pool | None = None
+) -> None:
+    """Raises DataError, with every cause that is known, where no image is left to pretrain on."""
+    if len(left):
+        return
+    causes = [note for note in roles.notes if "not pretrained on" in note]
+    if copies:
+        causes.append(f"{len(copies)} are copies of images that are scored.")
+    if pool is not None and len(pool.images) < len(roles.pool):
+        causes.append(f"{len(roles.pool) - len(pool.images)} could not be read or are empty.")
+    if not roles.pool and not causes:
+        causes.append(f"all {len(manifest.rows)} are labelled, scored or left out.")
+    way = "add images without labels that show other ground, or set a part of the labelled ones aside with data.holdout=0.2"
+    raise DataError(f"{manifest.root}: no image is left to pretrain on. {' '.join(causes)} The way out: {way}.")
 
 
 def _require_one_kind(images: Pool, pool: Pool) -> None:

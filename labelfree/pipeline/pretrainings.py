@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,33 +17,41 @@ from labelfree.data.cards import reader_settings
 from labelfree.domain import Channel
 from labelfree.errors import DataError, RecipeError
 from labelfree.objectives.distributed import everyone
+from labelfree.objectives.registry import objective_class, repeated
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.plans import plan_of, reasons, recipe_values
 from labelfree.pipeline.preparing import Prepared
 from labelfree.pipeline.starts import Reading, Starts
 from labelfree.planning.resolving import Network, Resolved, resolve_pretrain
-from labelfree.pretraining.fit import fit, seconds_per_step
+from labelfree.pretraining.checkpoints import seconds_spent
+from labelfree.pretraining.fit import checkpoint_path, fit
 from labelfree.pretraining.job import Job, Plan
 from labelfree.pretraining.labelled import LabelledImages
+from labelfree.pretraining.trial import Pace, pace_of
 from labelfree.progress import Progress
 from labelfree.recipe import Recipe
+from labelfree.reporting.words import time_taken
 from labelfree.training.files import read_json, write_json
 from labelfree.training.processes import broadcast, place
 from labelfree.transfer.arms import ARMS
 from labelfree.views import Normalise, ViewPipeline
 from labelfree.views.generic import generic
 
+PLANS = "plan.json"
+Resolver = Callable[[Pace | None], Resolved]
+
 
 @dataclass(frozen=True)
 class Pretrainings:
-    """What a run pretrains: `jobs` in order, and the sentences that say what every `auto` became."""
+    """What a run pretrains: `jobs` in order, the sentences that say what every `auto` became, and for each arm what resolves it again."""
 
     jobs: tuple[Job, ...]
     sentences: tuple[str, ...]
+    resolvers: Mapping[str, Resolver] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
-        return sum(job.plan.steps * job.plan.seconds_per_step for job in self.jobs)
+        return sum(pace_of_plan(job.plan).seconds(0, job.plan.steps, job.plan.head_only) for job in self.jobs)
 
     def resolved(self, recipe: Recipe) -> Recipe:
         """The recipe with what `auto` keys of the pretraining became; keys that differ between arms stay `auto` (plan.json has all)."""
@@ -67,14 +75,15 @@ def plan_pretrainings(recipe: Recipe, prepared: Prepared, starts: Starts, folder
 
     Of several processes all take part in the timing, and what the first resolves holds for all.
     """
-    file = folder.path / "plan.json"
-    stored: Mapping[str, Any] = broadcast(read_json(file) if file.is_file() else {})
+    stored = stored_plans(folder)
     plans, sentences = dict(stored.get("plans", {})), list(stored.get("sentences", []))
+    resolvers: dict[str, Resolver] = {}
     data = {"data": prepared.fingerprint.digest, "pairs": prepared.positives.digest if prepared.positives else None}
     if stored and {key: stored.get(key) for key in data} != data:
         raise DataError(
             f"{folder.path}: begun on other images or pairs than data.root and data.labels give now; start a new folder with --out."
         )
+    _require_different_images(recipe.pretrain.objective, len(prepared.entries))
     jobs = []
     for arm in pretrained_arms(recipe):
         continues = ARMS[arm].init == "imagenet" and recipe.backbone.init != "random"
@@ -82,7 +91,7 @@ def plan_pretrainings(recipe: Recipe, prepared: Prepared, starts: Starts, folder
         reading = starts.reading(init)
         views = view_pipeline(recipe, prepared, reading)
         labelled = watched_labels(prepared, reading, recipe.seed) if recipe.pretrain.watch_labels else None
-        resolve = _resolver(recipe, prepared, starts, continues)
+        resolve = resolvers[arm] = _resolver(recipe, prepared, starts, continues)
         for seed in recipe.pretrain.seeds:
             start = _Start(starts, init, seed)
             plan = broadcast(plan_of(recipe, resolve(None), seed, continues=continues))
@@ -91,22 +100,45 @@ def plan_pretrainings(recipe: Recipe, prepared: Prepared, starts: Starts, folder
             _require_equal_shares(plans[key]["batch_size"] if key in plans else plan.batch_size)
             if key not in plans:
                 same = next((made for name, made in plans.items() if name.startswith(f"{arm}-")), None)
-                seconds = same["seconds_per_step"] if same else broadcast(_timed(draft, say))
-                resolved = broadcast(resolve(seconds))
-                plans[key] = broadcast(plan_of(recipe, resolved, seed, seconds, continues).to_dict())
-                sentences += [] if same else reasons(arm, resolved)
-                if place().first:
-                    write_json(file, {**data, "plans": plans, "sentences": sentences})
+                if same is None:
+                    pace = broadcast(_timed(draft, say))
+                    resolved = broadcast(resolve(pace))
+                    plans[key] = broadcast(plan_of(recipe, resolved, seed, pace, continues).to_dict())
+                    sentences += reasons(arm, resolved)
+                    sentences += [f"{arm}: {told}" for told in [_repeated(plans[key], len(prepared.entries))] if told]
+                else:
+                    plans[key] = {**same, "seed": seed}
+                store_plans(folder, **data, plans=plans, sentences=sentences)
             jobs.append(replace(draft, plan=replace(Plan(**plans[key]), on_collapse=recipe.pretrain.on_collapse)))
-    return Pretrainings(tuple(jobs), tuple(sentences))
+    return Pretrainings(tuple(jobs), tuple(sentences), resolvers)
 
 
-def _resolver(recipe: Recipe, prepared: Prepared, starts: Starts, continues: bool) -> Callable[[float | None], Resolved]:
-    """Resolves the pretraining's keys for the seconds that a step takes; None before that is known."""
+def stored_plans(folder: RunFolder) -> dict[str, Any]:
+    """plan.json as the first process reads it, on all; empty where there is none yet."""
+    file = folder.path / PLANS
+    stored: dict[str, Any] = broadcast(read_json(file) if file.is_file() else {})
+    return stored
+
+
+def store_plans(folder: RunFolder, **facts: Any) -> None:
+    """Put facts into plan.json; the first process writes."""
+    stored = stored_plans(folder)
+    if place().first:
+        write_json(folder.path / PLANS, {**stored, **facts})
+
+
+def pace_of_plan(plan: Plan) -> Pace:
+    """The pace that a plan was made with."""
+    return Pace(plan.seconds_per_step, plan.head_seconds)
+
+
+def _resolver(recipe: Recipe, prepared: Prepared, starts: Starts, continues: bool) -> Resolver:
+    """Resolves the pretraining's keys for the pace of its steps; None before that is known."""
     backbone = starts.network("random", 0)
     network = Network(backbone.dim, backbone.transformer, continues)
     suggested = prepared.domain.plan(prepared.fingerprint)
-    return partial(resolve_pretrain, recipe.pretrain, len(prepared.entries), prepared.fingerprint, suggested, network)
+    known = partial(resolve_pretrain, recipe.pretrain, len(prepared.entries), prepared.fingerprint, suggested, network)
+    return lambda pace: known() if pace is None else known(pace.full, pace.head)
 
 
 @dataclass(frozen=True)
@@ -145,13 +177,30 @@ def _require_equal_shares(batch_size: int) -> None:
         raise RecipeError(f"pretrain.batch_size: {batch_size} images cannot be shared equally by {world} processes; take {near}.")
 
 
-def _timed(draft: Job, say: Progress) -> float:
+def _require_different_images(objective: str, images: int) -> None:
+    """Raises DataError where an objective that compares images has fewer than it needs."""
+    needed = objective_class(objective)
+    if images < needed.fewest:
+        raise DataError(
+            f"data.root: the pool holds {images} image, and {needed.__name__} compares images with each other; add images, "
+            "or cut large ones into tiles with pool.tile."
+        )
+
+
+def _repeated(plan: Mapping[str, Any], images: int) -> str:
+    return repeated(plan["objective"], images, plan["batch_size"])
+
+
+def _timed(draft: Job, say: Progress) -> Pace:
     say.say(f"Timing the first steps of {draft.plan.objective} for {draft.arm}, {draft.plan.batch_size} images a batch.")
-    return seconds_per_step(draft)
+    pace = pace_of(draft)
+    if pace.busy > 1:
+        say.say(f"The machine is busy: a step takes {pace.busy:.1f} times the {pace.full:.2f} s that it takes alone, which are counted.")
+    return pace
 
 
-def carry_out(job: Job, recipe: Recipe, prepared: Prepared, folder: RunFolder, say: Progress) -> Path:
-    """Pretrain and export one backbone, or take what an earlier start exported. Returns its weight file.
+def carry_out(job: Job, recipe: Recipe, prepared: Prepared, folder: RunFolder, say: Progress) -> None:
+    """Pretrain and export one backbone, or take what an earlier start exported.
 
     Of several processes all pretrain, and the first exports. `backbone.safetensors` of the run is the primary arm's, first seed (the
     first pretraining where the primary has none).
@@ -159,8 +208,10 @@ def carry_out(job: Job, recipe: Recipe, prepared: Prepared, folder: RunFolder, s
     path = backbone_path(folder.path, job.arm, job.plan.seed)
     there = broadcast(path.is_file() and path.with_suffix(".json").is_file())
     backbone = None if there else fit(job, say)
+    if backbone is not None:
+        keep_time(job, folder, say)
     if not place().first:
-        return path
+        return
     if backbone is None:
         require_same_data(load(path), prepared, path)
     else:
@@ -168,7 +219,14 @@ def carry_out(job: Job, recipe: Recipe, prepared: Prepared, folder: RunFolder, s
     if (job.arm, job.plan.seed) == (pretrained_arms(recipe)[0], recipe.pretrain.seeds[0]):
         for suffix in (".safetensors", ".json"):
             shutil.copyfile(path.with_suffix(suffix), folder.path / f"backbone{suffix}")
-    return path
+
+
+def keep_time(job: Job, folder: RunFolder, say: Progress) -> None:
+    """Say, and keep in plan.json, how long the training took, of how many minutes asked for."""
+    facts = {"seconds": seconds_spent(checkpoint_path(job)), "minutes": job.plan.minutes, "steps": job.plan.steps}
+    taken = {**stored_plans(folder).get("taken", {}), f"{job.arm}-{job.plan.seed}": facts}
+    store_plans(folder, taken=taken)
+    say.say(f"{job.arm}, seed {job.plan.seed}: {time_taken(facts)}.")
 
 
 def require_same_data(loaded: LoadedBackbone, prepared: Prepared, path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,7 @@ BACKBONE = BackboneSettings()
 OBJECTIVE = "dino"
 A_MINUTE = 500  # images that are given one minute of pretraining
 LEAST, MOST = 10, 60  # minutes
+WRITTEN = {"root", "labels", "label_field", "date_field"}  # keys of `data` that have lines of their own
 UNBUILT = {"segmentation": "masks", "detection": "boxes", "retrieval": "captions"}
 
 
@@ -82,6 +84,8 @@ class _Draft:
         for key in ("label_field", "date_field"):
             if (name := getattr(self.data, key)) is not None:
                 yield Line(f"  {key}: {quoted(name)}")
+        for key, value in self.data.model_dump(mode="json", exclude_defaults=True, exclude=WRITTEN).items():
+            yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", "you said so")
         for sentence in self.field.domain.missing(self.seen.channels):
             yield Line("  ", sentence)
         if self.asked.holdout is not None:

@@ -23,7 +23,7 @@ from labelfree.planning.looking import Seen, look_at, open_rows
 from labelfree.planning.recognising import Field, field_of
 from labelfree.progress import Progress, Silent
 from labelfree.recipe import Data, Recipe
-from labelfree.recipe_file import parse_recipe
+from labelfree.recipe_file import Overrides, change, parse_recipe
 from labelfree.training.files import write_text
 
 LONG = 2**26  # bytes to decode, from which on a person wants to see how far it is
@@ -54,8 +54,10 @@ def unused(file: Path) -> None:
         raise RecipeError(f"{file}: exists already; name another file, or remove it.")
 
 
-def propose(folder: Path, domain: str | None, labels: Path | None, fields: LabelFields, say: Progress) -> Proposal:
-    """Look at a folder and write a recipe for it. `fields`: of `labels`, where it is a vector file.
+def propose(
+    folder: Path, domain: str | None, labels: Path | None, fields: LabelFields, overrides: Overrides, say: Progress
+) -> Proposal:
+    """Look at a folder and write a recipe for it. `fields`: of `labels`, where it is a vector file. `overrides`: of keys of `data`.
 
     Raises `RecipeError` where the files do not tell their field and `domain` does not say it, and `DataError` where a recipe could not
     run: files missing, nothing left to pretrain on, scored images in the pool.
@@ -63,6 +65,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     if labels is None and (fields.label or fields.date):
         raise RecipeError("--label-field, --date-field: name the vector file that has them with --labels.")
     data = _data(folder, labels).model_copy(update={"label_field": fields.label, "date_field": fields.date})
+    data = _overridden(data, overrides)
     field = field_of(data, domain)
     files = [row for row in field.manifest.rows if row.window is None]
     drawn: list[str] = []
@@ -100,6 +103,14 @@ def _data(folder: Path, labels: Path | None) -> Data:
     if not table.exists():
         raise DataError(f"{labels}: no such table of labels, neither here nor in {root}.")
     return _writable(Data(root=root, labels=Path(os.path.abspath(table))))  # noqa: PTH100
+
+
+def _overridden(data: Data, overrides: Overrides) -> Data:
+    """`data` with keys of its own changed; no other key has a meaning before there is a recipe."""
+    keys = list(overrides) if isinstance(overrides, Mapping) else [text.partition("=")[0] for text in overrides]
+    if others := [key for key in keys if not key.strip().startswith("data.")]:
+        raise RecipeError(f"{others[0]}: only keys of data change what is looked at; give others to `labelfree run`.")
+    return _writable(change(Recipe(domain="any", data=data), overrides).data)
 
 
 def _writable(data: Data) -> Data:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from labelfree.data.cards import reader_settings
 from labelfree.data.manifest import Manifest, load_manifest
 from labelfree.data.pool import read_sample, spread
 from labelfree.data.windows import glance
@@ -31,29 +33,38 @@ def field_of(data: Data, name: str | None) -> Field:
     Raises `RecipeError` where none or several do, `DataError` where there is nothing to read.
     """
     if name is not None:
-        domain = find_domain(name)
+        domain = find_domain(name, reader_settings(data))
         return Field(domain, load_manifest(data, domain), "you said so")
     read, refused = [], []
     for installed in domain_names():
         try:
-            domain = find_domain(installed)
+            domain = find_domain(installed, reader_settings(data))
             read.append((domain, load_manifest(data, domain)))
         except LabelfreeError as error:
             refused.append(error)
     if not read and refused:
         raise DataError(" ".join(dict.fromkeys(map(str, refused)))) from refused[0]
-    found = [Field(domain, manifest, reason) for domain, manifest in read if (reason := _recognised(domain, manifest)) is not None]
+    looked = [(domain, manifest, _looked_at(domain, manifest)) for domain, manifest in read]
+    found = [Field(domain, manifest, reason) for domain, manifest, few in looked if (reason := _recognised(domain, few)) is not None]
     if len(found) == 1:
         return found[0]
+    faults = [few[0] for _, _, few in looked if few and not any(isinstance(each, Sample) for each in few)]
+    if faults and len(faults) == len(looked):
+        raise DataError(str(faults[0]))
     raise RecipeError(_undecided(data.root, found))
 
 
-def _recognised(domain: Domain, manifest: Manifest) -> str | None:
-    """The reason of the first file, where every file that is asked has one."""
+def _looked_at(domain: Domain, manifest: Manifest) -> list[Sample | DataError]:
+    """A few images as the domain reads them."""
+    rows = open_rows(manifest.rows)
+    return [read_sample(domain.read, glance(row, extent_of(domain))) for row in (spread(rows, FEW) if rows else ())]
+
+
+def _recognised(domain: Domain, few: Sequence[Sample | DataError]) -> str | None:
+    """The reason of the first image, where every one that can be read has one."""
     if not isinstance(domain, Recognises):
         return None
-    samples = [read_sample(domain.read, glance(row, extent_of(domain))) for row in spread(open_rows(manifest.rows), FEW)]
-    reasons = [domain.recognises(sample) for sample in samples if isinstance(sample, Sample)]
+    reasons = [domain.recognises(sample) for sample in few if isinstance(sample, Sample)]
     return reasons[0] if reasons and all(reasons) else None
 
 

@@ -11,7 +11,7 @@ import torch
 
 from labelfree.domain import Default, Defaults, Fingerprint
 from labelfree.objectives.base import Situation
-from labelfree.objectives.registry import check_options, objective_class, objective_options
+from labelfree.objectives.registry import check_options, check_situation, objective_class, objective_options
 from labelfree.recipe import Pretrain
 from labelfree.training.processes import place
 
@@ -19,6 +19,8 @@ PASSES = 100  # over the pool
 FEWEST_STEPS, MOST_STEPS = 1_000, 100_000
 CHECKS = 50  # health checks a run
 LONGEST_WARMUP, LONGEST_HEAD_ONLY = 2_500, 1_000  # steps
+HEAD_ONLY = 0.1  # share of the steps
+SHORTEST = 10  # steps, however few minutes there are
 BATCH = 128  # at which AdamW's rate below holds
 FEWEST_IMAGES = 8  # a batch
 RATES = {"adamw": (1e-3, ""), "sgd": (0.05, ""), "lars": (0.3, ", as SimCLR; LARS scales each layer's own steps (You et al. 2017)")}
@@ -58,17 +60,21 @@ def resolve_pretrain(
     domain: Defaults,
     network: Network,
     seconds_per_step: float | None = None,
+    head_seconds: float | None = None,
 ) -> Resolved:
     """Every key of `settings` that may be `auto`, for a pool of `images` entries.
 
     What the recipe says comes first, then the domain's suggestions, the objective's, and the rules here. Without `seconds_per_step`
-    the number of steps is provisional: `minutes` do not cap it yet. Raises RecipeError for options that the objective does not have or
+    the number of steps is provisional: `minutes` do not cap it yet. `head_seconds`: of a step in the head-only start, where those differ.
+    Raises RecipeError for options that the objective does not have or
     cannot take here.
     """
     check_options(settings.objective, settings.options)
     suggested = {key.removeprefix("pretrain."): value for key, value in domain.items() if key.startswith("pretrain.")}
     batch = _chosen("batch_size", settings, {"batch_size": _batch(images)} | suggested)
-    steps = _steps(settings, images, batch.value, seconds_per_step)
+    steps = _steps(settings, images, batch.value)
+    if settings.minutes is not None and seconds_per_step is not None:
+        steps = _capped(steps, settings, network.continues, seconds_per_step, head_seconds or seconds_per_step)
     named = _chosen("optimiser", settings, {"optimiser": Default("auto", "")} | suggested).value
     at = Situation(images, batch.value, steps.value, network.dim, network.continues, network.transformer, named)
     advice = objective_class(settings.objective).rules(at)
@@ -79,7 +85,7 @@ def resolve_pretrain(
     chosen = {key: _chosen(key, settings, rules) for key in rules}
     chosen = {"steps": steps} | chosen | {"batch_size": batch, "optimiser": optimiser}
     resolved = Resolved({key: found.value for key, found in chosen.items()}, {key: found.reason for key, found in chosen.items()})
-    objective_class(settings.objective).check(resolved.options, at)
+    check_situation(settings.objective, resolved.options, at)
     return resolved
 
 
@@ -97,7 +103,7 @@ def _rules(at: Situation, fingerprint: Fingerprint, optimiser: str) -> dict[str,
     cuda = torch.cuda.is_available()
     bf16 = cuda and torch.cuda.is_bf16_supported()
     warmup = min(0.1, LONGEST_WARMUP / at.steps)
-    head_only = min(0.1, LONGEST_HEAD_ONLY / at.steps)
+    head_only = min(HEAD_ONLY, LONGEST_HEAD_ONLY / at.steps)
     return {
         "size": Default(size, f"images are {side} px on their short side"),
         "local_size": Default(max(32, size // 2 // 16 * 16), "half a global view"),
@@ -154,18 +160,33 @@ def _memory_gb() -> float:
         return 16.0
 
 
-def _steps(settings: Pretrain, images: int, batch_size: int, seconds_per_step: float | None) -> Default:
-    """The number of optimiser steps: the recipe's, else PASSES over the pool; `minutes` cap either."""
-    passes = min(MOST_STEPS, max(FEWEST_STEPS, PASSES * images // batch_size))
+def _steps(settings: Pretrain, images: int, batch_size: int) -> Default:
+    """The number of optimiser steps that is wanted: the recipe's, else PASSES over the pool."""
     if settings.steps != "auto":
-        wanted = Default(settings.steps, "the recipe says so")
-    else:
-        bounds = f"at least {FEWEST_STEPS:,} and at most {MOST_STEPS:,} steps"
-        wanted = Default(passes, f"{PASSES} passes over {images:,} images, {bounds}")
-    if settings.minutes is None or seconds_per_step is None:
-        return wanted
-    in_time = max(10, int(settings.minutes * 60 / max(seconds_per_step, 1e-6)))
-    timed = f"{settings.minutes:g} minutes at {seconds_per_step:.2f} s a step, as timed on this machine"
-    if in_time < wanted.value:
+        return Default(settings.steps, "the recipe says so")
+    passes = min(MOST_STEPS, max(FEWEST_STEPS, PASSES * images // batch_size))
+    bounds = f"at least {FEWEST_STEPS:,} and at most {MOST_STEPS:,} steps"
+    return Default(passes, f"{PASSES} passes over {images:,} images, {bounds}")
+
+
+def _capped(wanted: Default, settings: Pretrain, continues: bool, full: float, head: float) -> Default:
+    """The `wanted` steps, or as many as `minutes` do for: `full` seconds a step, in the head-only start `head`."""
+    assert settings.minutes is not None
+    in_time = max(SHORTEST, _steps_in(60 * settings.minutes, settings, continues, full, head))
+    if in_time >= wanted.value:
+        return Default(wanted.value, f"{wanted.reason}; {settings.minutes:g} minutes would do for {in_time:,}")
+    timed = f"{settings.minutes:g} minutes at {full:.2f} s a step, as timed on this machine"
+    if settings.steps == "auto":
         return Default(in_time, timed)
-    return Default(wanted.value, f"{wanted.reason}; {settings.minutes:g} minutes would do for {in_time:,}")
+    return Default(in_time, f"pretrain.minutes={settings.minutes:g} caps pretrain.steps={settings.steps} at {in_time}: {timed}")
+
+
+def _steps_in(seconds: float, settings: Pretrain, continues: bool, full: float, head: float) -> int:
+    """Steps that a time does for, where a share of them, or at most LONGEST_HEAD_ONLY, moves the head alone."""
+    given = settings.head_only if isinstance(settings.head_only, float) else None
+    share = given if given is not None else HEAD_ONLY if continues else 0.0
+    full, head = max(full, 1e-6), max(head, 1e-6)
+    steps = seconds / (full - share * (full - head))
+    if given is None and share * steps > LONGEST_HEAD_ONLY:
+        steps = (seconds + LONGEST_HEAD_ONLY * (full - head)) / full
+    return int(steps)

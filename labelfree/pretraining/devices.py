@@ -1,4 +1,4 @@
-"""Where Lightning trains: alone on what there is, or every process of a run on a device of its own, joined by DDP."""
+"""Where and how networks lie: alone on what there is, or every process of a run on a device of its own, joined by DDP."""
 
 from __future__ import annotations
 
@@ -39,6 +39,13 @@ def joined(module: nn.Module) -> nn.Module:
         return module
     ids = [torch.cuda.current_device()] if torch.cuda.is_available() else None
     return DistributedDataParallel(module, device_ids=ids, **DDP)
+
+
+def channels_last(module: torch.nn.Module) -> None:
+    """Lay the kernels of 2D convolutions out channels-last, which measured fastest; others stay as they are."""
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 class _OneEach(LightningEnvironment):

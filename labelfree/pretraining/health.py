@@ -25,6 +25,8 @@ FLAT = {  # log -> its least healthy value, whatever the method (docs/health.md 
     "rankme_kept": 0.2,
 }
 PATIENCE = 3  # checks in a row
+STILL = 1e-6  # gradient norm, as a share of the loss, of a network that stands still (sound ones: 1 and more)
+SAME = "Images that are all the same, or too few of them in pretrain.batch_size, give a constant loss."
 FEWEST = 8  # images a batch: what fewer spread over is chance
 ROWS = 256  # of a batch's embeddings are looked at: what a check costs does not grow with the batch
 
@@ -89,6 +91,41 @@ class CollapseGuard:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.seen = {alarm: list(values) for alarm, values in zip(self.seen, state["seen"], strict=True)}
+
+
+class LearningGuard:
+    """Notices on the first checks that nothing can be learnt: the loss never moves, or it has no gradient. Once it has, it is silent."""
+
+    def __init__(self) -> None:
+        self.losses: list[float] = []  # of the checks so far, while nothing is learnt
+        self.gradients: list[float] = []
+        self.learns = False
+
+    def check(self, loss: float, gradient: float, last: bool) -> str | None:
+        """Take note of one check, `last` where it is the run's last. A sentence where enough have shown that nothing is learnt."""
+        if self.learns:
+            return None
+        self.losses.append(loss)
+        self.gradients.append(gradient)
+        flat = all(norm <= STILL * max(abs(value), 1.0) for norm, value in zip(self.gradients, self.losses, strict=True))
+        constant = len(set(self.losses)) == 1
+        n = len(self.losses)
+        self.learns = not flat and not constant
+        if (n >= PATIENCE or last) and flat:
+            return f"nothing can be learnt: the gradient was {max(self.gradients):.3g} on {_checks(n)}, at a loss of {loss:.6g}. {SAME}"
+        if n >= PATIENCE and constant:
+            return f"nothing can be learnt: the loss was {loss:.6g} on {_checks(n)}, whatever the images. {SAME}"
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"losses": self.losses, "gradients": self.gradients, "learns": self.learns}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.losses, self.gradients, self.learns = list(state["losses"]), list(state["gradients"]), state["learns"]
+
+
+def _checks(n: int) -> str:
+    return "the first check" if n == 1 else f"each of the first {n} checks"
 
 
 def _told(alarm: Alarm, values: list[float]) -> str:

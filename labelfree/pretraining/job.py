@@ -25,7 +25,9 @@ class Plan:
     """The resolved numbers of one pretraining; stored with its checkpoints, so that a resumed run keeps them.
 
     `continues`: it starts from weights. `warmup` and `head_only` are in steps. `size`, `local_size` in pixels.
-    `threads` is torch's: sums depend on it.
+    `threads` is torch's: sums depend on it. `seconds_per_step` where the backbone learns, `head_seconds` in the head-only start.
+    `minutes`: asked for, 0 where nothing was. `look`: the step before which the steps are revised once by the pace seen until then; 0 where
+    they stand, because they were given or have been revised.
     Everything random follows from `base`, the recipe's seed, and `seed`, the pretraining's.
     """
 
@@ -50,6 +52,9 @@ class Plan:
     seed: int
     threads: int
     seconds_per_step: float = 0.0
+    head_seconds: float = 0.0
+    minutes: float = 0.0
+    look: int = 0
     continues: bool = True
 
     @property

@@ -122,6 +122,9 @@ class PretrainingModule(L.LightningModule):
         super().optimizer_step(*args, **kwargs)
         self.objective.after_step(min((step + 1) / self.plan.steps, 1.0))
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["planned"] = {"steps": self.plan.steps, "look": self.plan.look}
+
     def configure_optimizers(self) -> Optimizer:
         self._let_backbone_learn(True)
         groups = parameter_groups(self.objective.backbone, self.objective, self.plan.weight_decay, self.objective.steady)

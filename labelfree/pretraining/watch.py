@@ -13,7 +13,7 @@ from labelfree.backbones import Backbone
 from labelfree.errors import TrainingError
 from labelfree.objectives.distributed import everyone
 from labelfree.pretraining.checkpoints import Checkpoints
-from labelfree.pretraining.health import FEWEST, CollapseGuard, monitors
+from labelfree.pretraining.health import FEWEST, CollapseGuard, LearningGuard, monitors
 from labelfree.pretraining.job import Plan
 from labelfree.pretraining.module import PretrainingModule
 from labelfree.progress import Progress
@@ -48,14 +48,16 @@ class Metrics:
 class Watch(L.Callback):
     """Health checks every `check_every` steps and at the last one, of that step alone; collapse counts after warm-up only.
 
-    The first process looks and writes; all of them stop together. What the guard has seen is part of every checkpoint, so that a resumed
-    run stops where an unbroken one would.
+    The first process looks and writes; all of them stop together. What the guards have seen is part of every checkpoint, so that a resumed
+    run stops where an unbroken one would. A run in which nothing can be learnt stops whatever `on_collapse` says.
     """
 
     def __init__(self, metrics: Metrics, checkpoints: Checkpoints, bar: Any, say: Progress) -> None:
         self.metrics, self.checkpoints, self.bar, self.say = metrics, checkpoints, bar, say
         self.guard: CollapseGuard
+        self.learning = LearningGuard()
         self.told = ""  # what was said of a collapse
+        self.still = ""  # what was said of a loss that teaches nothing
         self.rank = 0.0  # RankMe at the first check
 
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
@@ -72,17 +74,25 @@ class Watch(L.Callback):
         self.bar.advance()
         if (step + 1) % plan.check_every and step + 1 != plan.steps:
             return
-        collapse = self._check(module, step) if trainer.is_global_zero else None
+        collapse = still = None
+        where = f"{self.metrics.arm}, seed {plan.seed}, step {step}: "
+        if trainer.is_global_zero:
+            values, collapse = self._check(module, step)
+            still = self.learning.check(values["loss"], values["gradient_norm"], step + 1 == plan.steps)
+            self.still = where + still if still else ""
+        if agreed(still is not None):
+            self.checkpoints.write(trainer)
+            raise _nothing_learnt(broadcast(self.still))
         if collapse and not self.told:
-            self.told = f"{self.metrics.arm}, seed {plan.seed}, step {step}: {collapse}"
+            self.told = where + collapse
             if plan.on_collapse == "warn":
                 self.say.say(self.told)
         if agreed(collapse is not None and plan.on_collapse == "stop"):
             self.checkpoints.write(trainer)
             raise _stopped(broadcast(self.told), module.job.folder)
 
-    def _check(self, module: PretrainingModule, step: int) -> str | None:
-        """Measure the step that was just taken; a sentence where it has collapsed for good."""
+    def _check(self, module: PretrainingModule, step: int) -> tuple[dict[str, float], str | None]:
+        """Measure the step that was just taken: the numbers, and a sentence where it has collapsed for good."""
         last, plan = module.last, module.plan
         assert last is not None
         values = {"loss": float(last.loss.detach()), "gradient_norm": float(module.gradient_norm)}
@@ -101,22 +111,32 @@ class Watch(L.Callback):
             module.log(name, value, rank_zero_only=True)
         warm = step >= plan.warmup + plan.head_only
         seen = plan.batch_size // everyone().world  # by this process
-        return self.guard.check(values) if warm and seen >= FEWEST else None
+        return values, self.guard.check(values) if warm and seen >= FEWEST else None
 
     def state_dict(self) -> dict[str, Any]:
-        return {"told": self.told, "rank": self.rank, **self.guard.state_dict()}
+        own = {"told": self.told, "still": self.still, "rank": self.rank, "learning": self.learning.state_dict()}
+        return {**own, **self.guard.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.told, self.rank = state_dict["told"], state_dict["rank"]
+        self.told, self.still, self.rank = state_dict["told"], state_dict["still"], state_dict["rank"]
+        self.learning.load_state_dict(state_dict["learning"])
         self.guard.load_state_dict(state_dict)
 
 
-def require_no_collapse(checkpoint: Path, plan: Plan, folder: Path) -> None:
-    """Raises TrainingError again where this pretraining had stopped for a collapse: it neither goes on silently nor is it exported."""
-    if plan.on_collapse == "stop" and checkpoint.is_file():
-        callbacks = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["callbacks"]
-        if told := callbacks[Watch.__qualname__]["told"]:
-            raise _stopped(told, folder)
+def require_sound(checkpoint: Path, plan: Plan, folder: Path) -> None:
+    """Raises TrainingError again where this pretraining had stopped for a collapse, or as nothing could be learnt: it neither goes on
+    silently nor is it exported.
+    """
+    if checkpoint.is_file():
+        seen = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["callbacks"][Watch.__qualname__]
+        if seen["still"]:
+            raise _nothing_learnt(seen["still"])
+        if seen["told"] and plan.on_collapse == "stop":
+            raise _stopped(seen["told"], folder)
+
+
+def _nothing_learnt(told: str) -> TrainingError:
+    return TrainingError(f"{told} No weights are exported; start again with the fix in a new folder.")
 
 
 def _stopped(told: str, folder: Path) -> TrainingError:

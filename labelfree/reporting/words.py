@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
+from typing import Any
 
 MINUS = "\u2212"
 
@@ -57,6 +58,14 @@ def count(n: int, noun: str, plural: str | None = None) -> str:
 def listed(words: Sequence[str], last: str = "and") -> str:
     """a, b and c."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}" if words else "none"
+
+
+def time_taken(facts: Mapping[str, Any]) -> str:
+    """How long a pretraining took, of plan.json's `taken`: "took 11.6 of the 12 minutes asked for, 612 steps"."""
+    minutes = facts["seconds"] / 60
+    digits = 1 if minutes >= 0.95 else 2
+    took = f"{minutes:,.{digits}f} of the {facts['minutes']:g} minutes asked for" if facts["minutes"] else f"{minutes:,.{digits}f} minutes"
+    return f"took {took}, {count(facts['steps'], 'step')}"
 
 
 def budget(name: object) -> str:

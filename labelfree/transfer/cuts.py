@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labelfree.data.budgets import Budget
+from labelfree.training.timing import Stopwatch
 from labelfree.transfer.encoders import NO_SIZE, Encoder
 from labelfree.transfer.probes import PROBES
 from labelfree.transfer.question import Question
@@ -107,9 +107,9 @@ def measured(setup: Setup, question: Question, encoders: Sequence[Encoder], imag
     for encoder in encoders:
         size = min(setup.sizes) if encoder.sizes else NO_SIZE
         encoder.features(images, entries[:1], size)  # first calls are slow
-        started = time.perf_counter()
+        watch = Stopwatch()
         encoder.features(images, entries, size)
-        times.append((time.perf_counter() - started) / len(entries))
+        times.append(watch.lap().seconds / len(entries))
     parts = [part for part in parts_of(question, setup.draws) if part.draw == 0]
     generator = np.random.default_rng(0)
     width = max((sum(encoder.blocks) for encoder in encoders), default=1)
@@ -119,10 +119,10 @@ def measured(setup: Setup, question: Question, encoders: Sequence[Encoder], imag
         rows = generator.normal(size=(len(targets), width)) / np.sqrt(width)
         rows[:, : len(question.classes)] += 0.5 * np.eye(len(question.classes))[targets]
         for protocol in setup.protocols:
-            started = time.perf_counter()
+            watch = Stopwatch()
             with one_thread():
                 list(PROBES[protocol].path(rows, targets, rows, len(question.classes), setup.grid.of(protocol)))
-            path[protocol, labels] = time.perf_counter() - started
+            path[protocol, labels] = watch.lap().seconds
     return Speed(tuple(times), path, len(images), len(parts))
 
 

@@ -10,6 +10,7 @@ import timm
 import torch
 from torch.testing import assert_close
 
+import labelfree
 from labelfree.backbones import build, statistics_kept
 from labelfree.backbones.imagenet import fit_stem
 from labelfree.backbones.weights import WeightCard, load, save
@@ -118,6 +119,9 @@ def test_a_loaded_backbone_sorts_bands_by_name_and_refuses_others(tmp_path: Path
     turned = Sample(data.flip(0), card().channels[::-1], (1e-4,) * 4, (0.0,) * 4, "reflectance")
     assert_close(loaded.embed(sample), loaded.embed(turned))
     assert loaded.embed([sample, turned]).shape == (2, loaded.dim)
+    for none in ([], (), iter([]), torch.zeros(0, len(loaded.card.channels), 32, 32)):
+        assert loaded.embed(none).shape == (0, loaded.dim) and loaded.embed(none).dtype == torch.float32
+    assert labelfree.embed(loaded, []).shape == (0, loaded.dim)
     fewer = Sample(data[:3], card().channels[:3], (1e-4,) * 3, (0.0,) * 3, "reflectance", source="a.tif")
     with pytest.raises(DataError, match=r"a\.tif: has 3 bands .* want 4; missing B08"):
         loaded.embed(fewer)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,13 +12,16 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from labelfree.backbones import build
+import labelfree
+from labelfree.backbones import build, download
 from labelfree.backbones.weights import WeightCard, save
 from labelfree.domain import find_domain
+from labelfree.errors import DataError, RecipeError
 from labelfree.objectives.registry import objective_names, objective_options
 from labelfree.pipeline.checking import check
 from labelfree.pipeline.starts import Starts, imagenet_source
-from labelfree.recipe import BackboneSettings, Evaluate, Pretrain, Primary, Recipe
+from labelfree.progress import Silent
+from labelfree.recipe import ArmSpec, BackboneSettings, Evaluate, Pretrain, Primary, Recipe
 
 BANDS = tuple(f"band_{i}" for i in range(5))
 ONES, ZEROS = (1.0,) * 5, (0.0,) * 5
@@ -50,3 +56,73 @@ def test_auto_may_stand_for_every_option_in_a_recipe(objective: str) -> None:
     evaluate = Evaluate(arms=["random", "domain"], primary=Primary(arm="domain", against="random"))
     backbone, pretrain = BackboneSettings(name="resnet10t", init="random"), Pretrain(objective=objective, options=options)
     check(Recipe(domain="satellite", backbone=backbone, pretrain=pretrain, evaluate=evaluate))
+
+
+def test_a_verb_asks_only_for_the_weights_that_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """There are none to be had here."""
+    monkeypatch.setattr(download, "reachable", lambda address: False)
+    lacking = r"^backbone\.init: the ImageNet weights of resnet18 could not be downloaded \(.* does not answer\); give a local file"
+    random = BackboneSettings(name="resnet18", init="random")
+    arms = Evaluate(arms=["imagenet", "domain"], primary=Primary(arm="domain"))
+    recipe = Recipe(domain="satellite", backbone=random, evaluate=arms)
+    check(recipe, comparing=False)
+    for comparison in ({}, {"pretraining": False}):
+        with pytest.raises(RecipeError, match=lacking):
+            check(recipe, **comparison)
+    continuing = Evaluate(arms=["random", "imagenet+domain"], primary=Primary(against="random"))
+    recipe = Recipe(domain="satellite", backbone=BackboneSettings(name="resnet18"), evaluate=continuing)
+    check(recipe, pretraining=False)  # the run in --out holds the arm's weights
+    with pytest.raises(RecipeError, match=lacking):
+        check(recipe, comparing=False)
+    gone = ArmSpec(name="gone", weights=tmp_path / "gone.safetensors")
+    named = Evaluate(arms=["random", "domain", gone], primary=Primary(arm="domain", against="random"))
+    check(Recipe(domain="satellite", backbone=random, evaluate=named), comparing=False)
+    missing = Recipe(domain="satellite", backbone=BackboneSettings(name="resnet18", init=str(tmp_path / "no.pth")), evaluate=continuing)
+    check(missing, pretraining=False)
+    with pytest.raises(DataError, match=r"no\.pth: no such weight file"):
+        check(missing)
+
+
+def test_a_batch_of_one_is_refused_before_an_image_is_read() -> None:
+    evaluate = Evaluate(arms=["random", "domain"], primary=Primary(arm="domain", against="random"))
+    backbone = BackboneSettings(name="resnet10t", init="random")
+    recipe = Recipe(domain="satellite", backbone=backbone, pretrain=Pretrain(batch_size=1), evaluate=evaluate)
+    with pytest.raises(RecipeError, match=r"^pretrain\.batch_size: SimCLR compares the images of a batch"):
+        check(recipe)
+    check(recipe, pretraining=False)
+
+
+def test_offline_one_look_is_taken_and_nothing_is_printed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    looks: list[str] = []
+    monkeypatch.setattr(download, "reachable", lambda address: bool(looks.append(address)))
+    with pytest.raises(OSError, match="does not answer"):
+        download.published_state("resnet18")
+    assert len(looks) == 1 and capfd.readouterr() == ("", "")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(OSError, match="HF_HUB_OFFLINE is set"):
+        download.published_state("resnet18")
+    assert len(looks) == 1
+
+
+def test_what_does_not_answer_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download, "LOOK_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        begun = time.monotonic()
+        assert not download.reachable(f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert time.monotonic() - begun < 2
+    assert not download.reachable("http://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("objective", ["simclr", "byol"])
+def test_a_pool_of_one_image_is_refused(objective: str, pictures: Path, tmp_path: Path) -> None:
+    one = tmp_path / "one"
+    one.mkdir()
+    shutil.copy(next(pictures.iterdir()), one)
+    asked = {
+        "data.root": one, "pretrain.objective": objective, "backbone.name": "resnet10t", "backbone.init": "random", "pretrain.steps": 2,
+        "evaluate.arms": ["random", "domain"], "evaluate.primary.arm": "domain", "evaluate.primary.against": "random",
+        "pool.dir": tmp_path / "pool",
+    }  # fmt: skip
+    with pytest.raises(DataError, match=r"^data\.root: the pool holds 1 image, and \w+ compares images with each other; add images"):
+        labelfree.pretrain("satellite_simclr", asked, tmp_path / "run", say=Silent())
+    assert not (tmp_path / "run").exists()

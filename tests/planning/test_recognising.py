@@ -42,7 +42,7 @@ def installed(monkeypatch: pytest.MonkeyPatch):
     def install(*domains: type) -> None:
         by_name = {domain.name: domain for domain in domains}
         monkeypatch.setattr(recognising, "domain_names", lambda: sorted(by_name))
-        monkeypatch.setattr(recognising, "find_domain", lambda name: by_name[name]())
+        monkeypatch.setattr(recognising, "find_domain", lambda name, settings: by_name[name]())
 
     return install
 

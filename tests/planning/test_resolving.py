@@ -77,6 +77,30 @@ def test_minutes_cap_the_passes_and_steps_alike() -> None:
     assert capped["steps"] == 300 and "as timed on this machine" in capped.reasons["steps"]
 
 
+def test_a_cap_that_bites_on_steps_that_were_given_is_told_as_a_cap() -> None:
+    capped = of("simclr", 500, seconds=5.0, minutes=1, steps=300)
+    assert capped["steps"] == 12 and capped.reasons["steps"].startswith("pretrain.minutes=1 caps pretrain.steps=300 at 12: ")
+    assert "caps" not in of("simclr", 500, seconds=0.1, minutes=1, steps=300).reasons["steps"]
+
+
+def test_the_head_only_start_takes_less_of_the_minutes() -> None:
+    side = Fingerprint(8_000, ("r",), "uint8", "dn", (1.0,), (0.0,), (64, 64), (64, 64), (0.0,), (1.0,))
+
+    def steps(minutes: float, **settings: Any) -> int:
+        return int(resolve_pretrain(Pretrain(minutes=minutes, **settings), 10**6, side, {}, CONTINUING, 1.0, 0.2)["steps"])
+
+    assert steps(46) == 3_000  # 300 at 0.2 s, 2,700 at 1 s
+    assert steps(46, head_only=0.5) == 4_600 and steps(46, head_only=0.0) == 2_760
+    assert steps(500) == 30_800  # 1,000 at 0.2 s, which is the most that the start takes, 29,800 at 1 s
+
+
+@pytest.mark.parametrize("objective", [name for name in NAMES if objective_class(name).fewest > 1])
+def test_a_batch_that_cannot_teach_is_refused_and_auto_never_takes_it(objective: str) -> None:
+    with pytest.raises(RecipeError, match=r"^pretrain\.batch_size: .* at least 2\.$"):
+        of(objective, 500, batch_size=1)
+    assert of(objective, 2)["batch_size"] >= objective_class(objective).fewest
+
+
 def test_rates_belong_to_their_optimiser() -> None:
     random = Network(1280, False, False)
     assert of("simsiam", 8_000, random)["optimiser"] == "sgd" and of("simsiam", 8_000, random)["lr"] == pytest.approx(0.025)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -202,8 +204,39 @@ def test_the_head_only_start_is_no_collapse(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("batch", [1, 4])
 def test_a_handful_of_images_says_nothing(batch: int, tmp_path: Path) -> None:
-    fit(small_job(tmp_path, harm=showing(lambda step: torch.ones(2 * batch, 8)), batch_size=batch, steps=10), Silent())
+    options = {"hidden": 64, "prototypes": 32}
+    fit(small_job(tmp_path, "dino", options, harm=showing(lambda step: torch.ones(2 * batch, 8)), batch_size=batch, steps=10), Silent())
     assert len(metrics(tmp_path)) == 5
+
+
+# A loss that teaches nothing
+
+
+@pytest.mark.parametrize("steps", [1, 2, 20])
+@pytest.mark.parametrize("on_collapse", ["stop", "warn"])
+def test_a_loss_without_gradient_is_never_exported(steps: int, on_collapse: str, tmp_path: Path) -> None:
+    """SimCLR of one image, as if nobody had refused it; said again where the run is resumed."""
+    for _ in range(2):
+        with pytest.raises(TrainingError, match=r"nothing can be learnt: the gradient was 0 on .*No weights are exported"):
+            fit(small_job(tmp_path, batch_size=1, steps=steps, on_collapse=on_collapse, warmup=1), Silent())
+
+
+def test_a_constant_loss_is_never_exported_and_a_loss_that_moved_is(tmp_path: Path) -> None:
+    def constant_from(first: int) -> Callable[[Objective], None]:
+        def harm(objective: Objective) -> None:
+            forward, steps = objective.forward, itertools.count()
+
+            def flat(views: Any) -> Any:
+                step = forward(views)
+                return replace(step, loss=step.loss / step.loss.detach()) if next(steps) >= first else step
+
+            objective.forward = flat  # type: ignore[method-assign]
+
+        return harm
+
+    with pytest.raises(TrainingError, match=r"step 5: nothing can be learnt: the loss was 1 on each of the first 3 checks"):
+        fit(small_job(tmp_path / "constant", harm=constant_from(0)), Silent())
+    fit(small_job(tmp_path / "moved", harm=constant_from(4)), Silent())
 
 
 def test_a_collapse_may_be_looked_on(tmp_path: Path) -> None:

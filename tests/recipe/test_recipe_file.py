@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -208,3 +210,30 @@ def test_labels_are_also_looked_for_in_the_root(tmp_path: Path, monkeypatch: pyt
     (here / "labels.csv").write_text("path,label\n")
     near = load_recipe("satellite_dino", ["data.labels=labels.csv", f"data.root={root}"])
     assert near.data.labels == here / "labels.csv"
+
+
+@pytest.mark.parametrize(
+    "block, said, typed, wanted",
+    [
+        ("pretrain", {"minutes": 3, "steps": "auto"}, {"steps": 300}, {"steps": 300, "minutes": None}),
+        ("pretrain", {"steps": 300}, {"minutes": 2}, {"steps": "auto", "minutes": 2}),
+        ("pretrain", {"minutes": 3}, {"steps": 300, "minutes": 1}, {"steps": 300, "minutes": 1}),
+        ("pretrain", {"minutes": 3, "steps": 300}, {}, {"steps": 300, "minutes": 3}),
+        ("pretrain", {"minutes": 3}, {"steps": "auto"}, {"steps": "auto", "minutes": 3}),
+        ("pretrain", {"steps": 300}, {"minutes": None}, {"steps": 300, "minutes": None}),
+        ("evaluate", {"minutes": 3}, {"draws": 9}, {"draws": 9, "minutes": None}),
+        ("evaluate", {"minutes": 3}, {"sizes": [64]}, {"sizes": [64], "minutes": None}),
+        ("evaluate", {"minutes": 3}, {"labels_per_class": [5]}, {"labels_per_class": [5], "minutes": None}),
+        ("evaluate", {"draws": 9}, {"minutes": 3}, {"draws": 9, "minutes": 3}),
+    ],
+)
+def test_what_is_typed_goes_before_what_a_file_says(
+    block: str, said: dict[str, Any], typed: dict[str, Any], wanted: dict[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump({"domain": "satellite", block: said}))
+    overrides = {f"{block}.{key}": value for key, value in typed.items()}
+    lines = [f"{key}={'null' if value is None else value}" for key, value in overrides.items()]
+    for recipe in (load_recipe(file, overrides), load_recipe(file, lines), change(load_recipe(file), overrides)):
+        found = getattr(recipe, block)
+        assert {key: getattr(found, key) for key in wanted} == wanted

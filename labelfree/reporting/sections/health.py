@@ -9,7 +9,7 @@ from labelfree.reporting.charts import Chart, Series, Style
 from labelfree.reporting.files import Curve
 from labelfree.reporting.sections.base import Context, Section
 from labelfree.reporting.still import swatch, tick_text
-from labelfree.reporting.words import listed
+from labelfree.reporting.words import listed, time_taken
 
 MOST = 240  # points of a drawn curve
 
@@ -49,6 +49,8 @@ def build(context: Context) -> Section:
     found = {plain(curve.name) for curve in curves} - HIDDEN
     order = [*(name for name in KNOWN if name in found - LABELLED), *sorted(found - set(KNOWN)), *(found & LABELLED)]
     seeds = sorted({curve.seed for curve in curves})
+    taken = [f"{', seed '.join(key.rsplit('-', 1))} {time_taken(facts)}" for key, facts in context.run.plan.get("taken", {}).items()]
+    lasted = f" {'; '.join(taken)}." if taken else ""
     labels = "; only the last chart looks at labels" if "train_knn" in found else ", without any label"
     return Section(
         "health",
@@ -57,7 +59,7 @@ def build(context: Context) -> Section:
             "charts": [chart(name, [curve for curve in curves if plain(curve.name) == name], context) for name in order],
             "keys": [(arm, swatch(context.styles.get(arm, Style("#1f2933")))) for arm in arms],
         },
-        lead=f"Pretrained: {listed(arms)}, seed {listed(seeds)}. Measured at single steps on the training views{labels}.",
+        lead=f"Pretrained: {listed(arms)}, seed {listed(seeds)}. Measured at single steps on the training views{labels}.{lasted}",
     )
 
 

@@ -1,0 +1,90 @@
+"""The first look at how long a step takes, on a throw-away copy: what `pretrain.minutes` and the forecast are planned with."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from labelfree.backbones import Backbone
+from labelfree.errors import RecipeError
+from labelfree.pretraining.devices import channels_last, joined
+from labelfree.pretraining.job import Job
+from labelfree.pretraining.module import PretrainingModule
+from labelfree.training.memory import batch_fits
+from labelfree.training.timing import Lap, Stopwatch, fastest
+
+FULL_STEPS, HEAD_STEPS = 4, 2  # timed, each after one that warms up
+HEAD_ONLY = 1_000  # number of the first step of the trial in which the backbone learns
+
+
+@dataclasses.dataclass(frozen=True)
+class Pace:
+    """Seconds a step: `full` where the backbone learns, `head` in the head-only start. `busy`: times by how much others slowed it down."""
+
+    full: float
+    head: float
+    busy: float = 1.0
+
+    def seconds(self, first: int, last: int, head_only: int) -> float:
+        """For the steps from `first` up to `last`, of which those below `head_only` move the head alone."""
+        heads = max(0, min(last, head_only) - first)
+        return heads * self.head + (last - first - heads) * self.full
+
+
+def pace_of(job: Job) -> Pace:
+    """Time a few steps: the fastest counts, without the time that other jobs took from it.
+
+    Also the check that a batch fits in memory (TrainingError names the setting to lower), that BatchNorm has something to compare and that
+    the network takes views of these sizes (RecipeError). Of several processes all take part.
+    """
+    plan = dataclasses.replace(job.plan, head_only=HEAD_ONLY, steps=10**6)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")  # of several GPUs the current one
+    module = PretrainingModule(dataclasses.replace(job, plan=plan))
+    backbone = module.objective.backbone
+    assert isinstance(backbone, Backbone)
+    backbone.require_side(plan.size, "pretrain.size")
+    if module.objective.crops.locals:
+        backbone.require_side(plan.local_size, "pretrain.local_size")
+    with batch_fits(plan.batch_size), _several_values():
+        channels_last(module.to(device))
+        optimiser = module.configure_optimizers()
+        learner = joined(module.train())
+
+        def timed(first: int, steps: int) -> Lap:
+            laps = [_step(module, learner, optimiser, device, first + number) for number in range(1 + steps)]
+            return fastest(laps[1:])
+
+        full = timed(HEAD_ONLY, FULL_STEPS)
+        head = timed(0, HEAD_STEPS) if job.plan.head_only else full
+    return Pace(full.seconds, min(head.seconds, full.seconds), full.wall / max(full.seconds, 1e-9) if full.busy else 1.0)
+
+
+def _step(module: PretrainingModule, learner: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device, step: int) -> Lap:
+    watch, plan = Stopwatch(), module.plan
+    module.set_rates(optimiser, step)
+    with torch.autocast(device.type, torch.bfloat16, enabled=plan.precision == "bf16"):
+        loss = learner(step)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(module.parameters(), plan.clip_grad or float("inf"))
+    module.objective.before_step(0.5)
+    optimiser.step()
+    module.objective.after_step(0.5)
+    optimiser.zero_grad()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return watch.lap()
+
+
+@contextmanager
+def _several_values() -> Iterator[None]:
+    """Within: a BatchNorm that is given one value a channel, of which there is no spread, raises RecipeError."""
+    try:
+        yield
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise RecipeError("pretrain.batch_size: this network's BatchNorm needs two values a channel or more; take at least 2.") from error

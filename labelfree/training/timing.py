@@ -1,0 +1,65 @@
+"""How long work takes: by the clock, and without the time that other jobs on the machine took from it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labelfree.training.processes import place
+
+BUSY = 1.5  # times its own time, from which on work is said to have waited
+FEW = 1.15  # times its own time, up to which the clock is believed: what is read from disk is no neighbour
+COARSE = 0.1 if sys.platform == "win32" else 0.0  # seconds, in which Windows counts a thread's time in too few ticks
+
+
+@dataclass(frozen=True)
+class Lap:
+    """Seconds of one piece of work: `wall` by the clock, `own` of it on the processor."""
+
+    wall: float
+    own: float
+
+    def __add__(self, other: Lap) -> Lap:
+        return Lap(self.wall + other.wall, self.own + other.own)
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes on a machine of its own."""
+        return self.wall if self.wall <= max(FEW * self.own, COARSE) else self.own
+
+    @property
+    def busy(self) -> bool:
+        """Whether it waited for others for much of its time."""
+        return self.wall > max(BUSY * self.own, COARSE)
+
+
+def fastest(laps: Sequence[Lap]) -> Lap:
+    """The one that waited least: of each time the smallest."""
+    return Lap(min(lap.wall for lap in laps), min(lap.own for lap in laps))
+
+
+class Stopwatch:
+    """Seconds between calls of `lap`, in the thread that makes them.
+
+    A thread's processor time is what its work takes alone, also where torch shares it among threads that wait for each other. It tells
+    nothing of a GPU's work, or of processes that wait for each other: there the clock stands for both.
+    """
+
+    def __init__(self) -> None:
+        import torch
+
+        self.alone = not torch.cuda.is_available() and place().world == 1
+        self.start()
+
+    def start(self) -> None:
+        """Count from here."""
+        self.wall, self.own = time.perf_counter(), time.thread_time()
+
+    def lap(self) -> Lap:
+        """Since the start or the last lap."""
+        wall, own = self.wall, self.own
+        self.start()
+        passed = self.wall - wall
+        return Lap(passed, min(self.own - own, passed) if self.alone else passed)
