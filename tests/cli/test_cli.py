@@ -169,7 +169,7 @@ def test_doctor_leaves_with_1_when_something_is_wrong(call, monkeypatch):
 def test_what_was_found_and_the_recipe_go_apart(call, calls):
     done = call("plan", "images")
     assert (done.code, done.out, done.err) == (0, "text", "found\n")
-    assert calls == [("plan", (Path("images"), None, None, None), {"label_field": None, "date_field": None})]
+    assert calls == [("plan", (Path("images"), None, None, None), {"label_field": None, "date_field": None, "overrides": ()})]
     assert call("plan", "images", "--out", "x.yaml").out == "recipe: x.yaml\n"
 
 
