@@ -24,7 +24,7 @@ from labelfree.domain import Channel, Row, Sample
 from labelfree.errors import DataError
 from labelfree.progress import Progress
 
-__all__ = ["Kind", "Pool", "build_pool", "differs", "kind_of", "read_sample", "spread"]
+__all__ = ["Kind", "Pool", "all_empty", "build_pool", "differs", "kind_of", "read_sample", "spread"]
 
 Reader = Callable[[Row], Sample]
 PROBE = 64  # images looked at before the plan is made
@@ -112,7 +112,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class _Read:
-    """One decoded image. `most`: its largest value, without sign, in physical units."""
+    """One decoded image. `most`: its largest value, without sign, in physical units. `empty`: share of its pixels without a measurement."""
 
     row: Row
     kind: Kind
@@ -120,6 +120,7 @@ class _Read:
     most: float
     facts: Facts | None = None
     entries: tuple[Tile, ...] = ()
+    empty: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,7 @@ class _Build:
 
     def run(self) -> dict[str, Any]:
         probes = self._probe()
+        probes = [probe for probe in probes if probe.empty <= MOST_EMPTY] or probes  # empty images are left out later, whatever they are
         kinds = Counter(probe.kind for probe in probes)
         self.kind = kinds.most_common(1)[0][0]
         self.shapes = [probe.shape for probe in probes]
@@ -170,7 +172,9 @@ class _Build:
 
     def _look(self, row: Row) -> _Read | DataError:
         sample = read_sample(self.read, row)
-        return sample if isinstance(sample, DataError) else _Read(row, kind_of(sample), tuple(sample.data.shape[1:]), largest(sample))
+        if isinstance(sample, DataError):
+            return sample
+        return _Read(row, kind_of(sample), tuple(sample.data.shape[1:]), largest(sample), empty=sample.empty)
 
     def _plan(self, tile: int | None) -> tuple[Cut, list[Row]]:
         """What is cut from which rows, so that the limit holds; said before the first image is read."""
@@ -219,7 +223,7 @@ class _Build:
                 kept.append(row.id)
             self._scales.require_one(self.kind.stored, self.kind.unit)
             if not kept and empty:
-                raise DataError(_all_empty(empty))
+                raise DataError(all_empty(empty))
             if not kept:
                 raise DataError(f"No image could be read; the first: {self.faults.skipped[0][1]}")
             if empty:
@@ -255,7 +259,8 @@ class _Build:
         return _Read(row, kind, tuple(sample.data.shape[1:]), largest(sample), facts(sample), tiles) if tiles else _Empty(row)
 
 
-def _all_empty(rows: Sequence[Row]) -> str:
+def all_empty(rows: Sequence[Row]) -> str:
+    """What to say where no image or window of these holds a measurement in half of its pixels."""
     what = "windows" if rows[0].window else "images"
     return (
         f"Clouds or gaps cover more than {MOST_EMPTY:.0%} of each of {len(rows):,} {what}, such as {rows[0].id}, so none is left; "
