@@ -76,10 +76,10 @@ def require_declared(where: object, data: np.ndarray, gaps: Gaps) -> None:
     low, high = data.min(), data.max()  # what was declared is filled with the mean by now
     for number in (low, high):
         if float(number) in USUAL or abs(float(number)) > LARGE:
-            share = float((data == number).any(axis=0).mean())
+            share, shown = float((data == number).any(axis=0).mean()), int(number) if data.dtype.kind == "i" else f"{number:.9g}"
             raise DataError(
-                f"{where}: holds {number:.9g} in {share:.1%} of its pixels, which looks like missing data that the file does not declare; "
-                f"set data.nodata={number:.9g} (data.nodata=none: it is a measurement)."
+                f"{where}: holds {shown} in {share:.1%} of its pixels, which looks like missing data that the file does not declare; "
+                f"set data.nodata={shown} (data.nodata=none: it is a measurement)."
             )
 
 

@@ -56,40 +56,42 @@ def require_plausible(
     pixels = [data[index].reshape(-1)[known] for index in judged]
     stored = np.stack([band[:: max(1, len(band) // LOOKED_AT)] for band in pixels]).astype(np.float64)
     times, plus = np.array(scale)[judged, None], np.array(offset)[judged, None]
-    reach = np.iinfo(data.dtype).max * times + plus if data.dtype.kind in "ui" else None
-    fault = _fault(stored * times + plus, reach, unit)
+    whole = float(np.iinfo(data.dtype).max) if data.dtype.kind in "ui" else None
+    fault = _fault(stored, whole, times, plus, unit)
     if fault is not None:
         own = {(band.scale, band.offset) for index in judged if (band := bands[index])} or {usual}
-        way = _way(stored, unit, own.pop() if len(own) == 1 else None)
+        way = _way(stored, whole, unit, own.pop() if len(own) == 1 else None)
         raise DataError(
             f"{where}: {data.dtype} numbers up to {np.abs(stored).max():,.6g} are not what their unit says (as {unit} {fault}); "
             f"say what they are with {way} (data.unit=stored: nobody knows)."
         )
 
 
-def _fault(physical: np.ndarray, reach: np.ndarray | None, unit: str) -> str | None:
-    """What contradicts the unit of numbers (bands, pixels); `reach`: what the largest integer stands for, None: they are real."""
-    limits, sizes = RANGES[unit], np.abs(physical)
+def _fault(stored: np.ndarray, whole: float | None, scale: np.ndarray | float, offset: np.ndarray | float, unit: str) -> str | None:
+    """What contradicts the unit of numbers (bands, pixels); `whole`: the largest that their integer type holds, None: they are real."""
+    limits, physical = RANGES[unit], stored * scale + offset
+    sizes = np.abs(physical)
     bright, most = float(np.median(np.quantile(sizes, MOST, axis=1))), float(sizes.max())
     if bright > limits.bright:
         return f"a tenth of the pixels would be above {bright:,.4g}"
-    if reach is None and 0 < most < limits.dark:
+    if whole is None and 0 < most < limits.dark:
         return f"none would be above {most:.2g}"
-    if reach is not None and np.abs(reach).max() < limits.reach:
-        return f"none could be above {np.abs(reach).max():.2g}"
+    if whole is not None and (reach := float(np.abs(whole * scale + offset).max())) < limits.reach:
+        return f"none could be above {reach:.2g}"
     if unit == "dB" and most and physical.min() >= 0:
         return "none would be below 0, where land and water lie"
     return None
 
 
-def _way(stored: np.ndarray, unit: str, own: tuple[float, float] | None) -> str:
+def _way(stored: np.ndarray, whole: float | None, unit: str, own: tuple[float, float] | None) -> str:
     """What to set so that stored numbers (bands, pixels) become plausible."""
     if unit == "dB":
         return "data.unit=amplitude or data.unit=power, or convert them to decibels"
     top = float(np.abs(stored).max())
-    tens = [(1 / ten, 0.0) for ten in TENS] if unit == "reflectance" else [(1 / (2.0 ** np.ceil(np.log2(top + 1)) - 1), 0.0)]
+    bits = 2.0 ** np.ceil(np.log2(top + 1)) - 1  # all of the bits that the largest number needs
+    tens = [(1 / ten, 0.0) for ten in (*TENS, bits)] if unit == "reflectance" else [(1 / bits, 0.0)]
     for scale, offset in [*([own] if own else []), (1.0, 0.0), *tens]:
-        if _fault(stored * scale + offset, None, unit) is None:
+        if _fault(stored, whole, scale, offset, unit) is None:
             return f"data.unit={_written(unit, scale, offset)}"
     return f"data.unit={_written(unit, *tens[-1])}"
 

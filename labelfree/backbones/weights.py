@@ -137,6 +137,8 @@ class LoadedBackbone:
                 self._require_scale("a tensor", stored, images.transpose(0, 1).flatten(1).abs().amax(1).tolist())
             return self._embed(images.float(), size)
         samples = [images] if isinstance(images, Sample) else list(images)
+        if not samples:
+            raise DataError("embed: no image is given; name one or several.")
         return torch.cat([self._embed(self.accept(sample)[None], size) for sample in samples])
 
     def accept(self, sample: Sample) -> Tensor:

@@ -149,7 +149,7 @@ class _Build:
         kinds = Counter(probe.kind for probe in probes)
         self.kind = kinds.most_common(1)[0][0]
         self.shapes = [probe.shape for probe in probes]
-        for probe in probes:
+        for probe in (probe for probe in probes if not differs(probe.row, probe.kind, self.kind)):
             self._scales.note(probe.row, probe.kind.stored, probe.most)
         self._scales.require_one(self.kind.stored, self.kind.unit)
         while True:

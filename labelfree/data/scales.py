@@ -68,10 +68,12 @@ class Scales:
         for stored, images in self.found.items():
             largest = max(most for most, _ in images)
             if not same_scale(largest, stored, most, usual):
-                raise DataError(_apart(images[0][1], f"{stored.dtype} up to {largest:,.4g}", f"{usual.dtype} up to {most:,.4g}", unit))
+                others = f"others are {usual.dtype} up to {most:,.4g}"
+                raise DataError(_apart(images[0][1], f"{stored.dtype} up to {largest:,.4g} {unit}", others))
             if not stored.integer and (torn := _torn(images)):
                 (low, first), (high, second) = torn
-                raise DataError(_apart(first, f"up to {low:,.4g}", f"such as {second.called} up to {high:,.4g}", unit, stored.dtype))
+                others = f"others, such as {second.called}, up to {high:,.4g}"
+                raise DataError(_apart(first, f"{stored.dtype} up to {low:,.4g} {unit}", others))
 
 
 def _torn(images: list[tuple[float, Row]]) -> tuple[tuple[float, Row], tuple[float, Row]] | None:
@@ -85,6 +87,5 @@ def _torn(images: list[tuple[float, Row]]) -> tuple[tuple[float, Row], tuple[flo
     return (below, above) if 2 * at <= len(seen) else (above, below)
 
 
-def _apart(row: Row, seen: str, others: str, unit: str, dtype: str = "") -> str:
-    of = f"{dtype} " if dtype else ""
-    return f"{row.called}: {of}{seen} {unit}, others are {others}, and nothing says how the two scales relate; convert it, or say data.unit."
+def _apart(row: Row, seen: str, others: str) -> str:
+    return f"{row.called}: {seen}, {others}, and nothing says how the two scales relate; convert it, or say data.unit."
