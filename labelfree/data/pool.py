@@ -256,7 +256,8 @@ class _Build:
             for corner, part, known in cut(stored, row.id, measured)
             if known is None or known.mean() >= 1 - MOST_EMPTY
         )
-        return _Read(row, kind, tuple(sample.data.shape[1:]), largest(sample), facts(sample), tiles) if tiles else _Empty(row)
+        known = facts(sample)
+        return _Read(row, kind, tuple(sample.data.shape[1:]), known.most, known, tiles) if tiles else _Empty(row)
 
 
 def all_empty(rows: Sequence[Row]) -> str:
