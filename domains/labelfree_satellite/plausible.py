@@ -59,7 +59,7 @@ def require_plausible(
     whole = float(np.iinfo(data.dtype).max) if data.dtype.kind in "ui" else None
     fault = _fault(stored, whole, times, plus, unit)
     if fault is not None:
-        own = {(band.scale, band.offset) for index in judged if (band := bands[index])} or {usual}
+        own: set[tuple[float, float] | None] = {(band.scale, band.offset) for index in judged if (band := bands[index])} or {usual}
         way = _way(stored, whole, unit, own.pop() if len(own) == 1 else None)
         raise DataError(
             f"{where}: {data.dtype} numbers up to {np.abs(stored).max():,.6g} are not what their unit says (as {unit} {fault}); "

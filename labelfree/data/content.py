@@ -16,7 +16,8 @@ from labelfree.data.threads import in_order
 from labelfree.domain import Row, Sample
 
 SMALL = 2**20  # files up to this size are hashed whole
-BESIDE = (".aux.xml", ".msk", ".pgw", ".pngw", ".jgw", ".jpgw", ".jpegw", ".pgwx", ".jgwx", ".wpw", ".webpw", ".tfw", ".tifw", ".bpw", ".bmpw", ".wld", ".prj")
+WORLDS = (".pgw", ".pngw", ".pgwx", ".jgw", ".jpgw", ".jpegw", ".jgwx", ".tfw", ".tifw", ".tfwx", ".bpw", ".bmpw", ".bpwx", ".wpw", ".webpw")
+BESIDE = (".aux.xml", ".msk", ".wld", ".prj", *WORLDS)
 
 
 def content_key(rows: Sequence[Row], read: Callable[[Row], Sample], settings: Mapping[str, Any], workers: int | None = None) -> str:
@@ -72,7 +73,7 @@ def file_mark(path: Path) -> str:
         inside = sorted(file for file in path.rglob("*") if file.is_file())
         text = "".join(f"{file.relative_to(path).as_posix()} {file.stat().st_size} {file.stat().st_mtime_ns}\n" for file in inside)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-    inside = "".join(file_mark(source) for source in _named_in(path) if source.suffix.lower() != ".vrt")
+    parts = "".join(file_mark(source) for source in _named_in(path) if source.suffix.lower() != ".vrt")
     try:
         with path.open("rb") as file:
             seen = hashlib.blake2b(file.read(SMALL), digest_size=16)
@@ -81,7 +82,7 @@ def file_mark(path: Path) -> str:
                 file.seek(max(SMALL, size - SMALL))
                 seen.update(f"{size} {path.stat().st_mtime_ns}".encode())
                 seen.update(file.read(SMALL))
-            seen.update(inside.encode())
+            seen.update(parts.encode())
     except OSError:
         return "unreadable"  # the reader will say so in its own words
     return seen.hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -79,7 +80,7 @@ class Scales:
 def _torn(images: list[tuple[float, Row]]) -> tuple[tuple[float, Row], tuple[float, Row]] | None:
     """Neighbours in size between which nothing lies though they are `TORN` times apart: one of each scale, the rarer first."""
     seen = sorted((image for image in images if image[0] > 0), key=lambda image: image[0])
-    apart = [high[0] / low[0] for low, high in zip(seen, seen[1:], strict=False)]
+    apart = [high[0] / low[0] for low, high in pairwise(seen)]
     if not apart or max(apart) < TORN:
         return None
     at = int(np.argmax(apart)) + 1

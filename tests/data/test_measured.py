@@ -21,8 +21,8 @@ from labelfree.progress import Silent
 def made(seed: int, shape: tuple[int, ...], dtype: str = "int16", share: float = 0.3) -> Sample:
     draw = np.random.default_rng(seed)
     data, there = draw.integers(-500, 4000, shape).astype(dtype), draw.random(shape[1:]) > share
-    count = shape[0]
-    return Sample(torch.from_numpy(data), tuple("abcd"[:count]), (1e-4,) * count, (-0.1,) * count, "reflectance", measured=torch.from_numpy(there))
+    count, mask = shape[0], torch.from_numpy(there)
+    return Sample(torch.from_numpy(data), tuple("abcd"[:count]), (1e-4,) * count, (-0.1,) * count, "reflectance", measured=mask)
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=3), st.integers(0, 2**16))

@@ -58,7 +58,12 @@ def test_declared_by_the_recipe(tmp_path: Path, dtype: str) -> None:
 
 @pytest.mark.parametrize(
     ("dtype", "number", "said"),
-    [("int16", -9999, "-9999"), ("float32", -9999, "-9999"), ("int32", -(2**31), "-2147483648"), ("float32", -3.4028235e38, "-3.40282347e+38")],
+    [
+        ("int16", -9999, "-9999"),
+        ("float32", -9999, "-9999"),
+        ("int32", -(2**31), "-2147483648"),
+        ("float32", -3.4028235e38, "-3.40282347e+38"),
+    ],
 )
 def test_undeclared_numbers_that_can_only_be_missing_stop(tmp_path: Path, dtype: str, number: float, said: str) -> None:
     path = write_tif(tmp_path / "a.tif", holed(ground(dtype), number))
