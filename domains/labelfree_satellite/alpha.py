@@ -18,12 +18,14 @@ from labelfree_satellite.headers import opened
 WHOLE = 2048 * 2048  # pixels; up to that many a band is looked at whole
 PARTS, SIDE = 6, 256  # of a larger one so many windows along each axis, of this side
 MOSTLY = 0.5  # of the pixels that are not transparent hold the opaque number
+OPAQUE = (255.0, 65535.0)  # what programs write for opaque, besides the largest number of the type, and 1 in real numbers
 
 
 def opaque_number(source: Path | str, band: int) -> float | None:
     """The number that stands for opaque in `band` (from 1) of a file; None where the band is no mask but a measurement.
 
-    A mask holds one number in most of its pixels that are not 0; a band of zeros is one where each other band holds one number only.
+    A mask holds one number in most of its pixels that are not 0. Where that is none of the numbers that are written for opaque, or there is
+    none, it is a mask only if the pixels that it takes out hold nothing: near infrared over water is 0 and 1, above what other bands show.
     """
     return _decided(source, band, source.stat().st_mtime_ns if isinstance(source, Path) else 0)
 
@@ -33,11 +35,14 @@ def _decided(source: Path | str, band: int, changed: int) -> float | None:
     with opened(source) as file:
         seen = _looked_at(file, band)
         shown = seen[seen > 0]
-        if shown.size:
-            opaque = float(shown.max())
-            return opaque if (shown == opaque).mean() >= MOSTLY else None
+        opaque = float(shown.max()) if shown.size else 1.0
+        if shown.size and (shown == opaque).mean() < MOSTLY:
+            return None
+        if shown.size and opaque in (*OPAQUE, np.iinfo(seen.dtype).max if seen.dtype.kind in "ui" else 1.0):
+            return opaque
+        hidden = seen <= 0
         others = (_looked_at(file, number) for number in range(1, file.count + 1) if number != band)
-        return 1.0 if all(np.ptp(other) == 0 for other in others) else None
+        return opaque if all(not hidden.any() or np.ptp(other[hidden]) == 0 for other in others) else None
 
 
 def _looked_at(file: Any, band: int) -> np.ndarray:

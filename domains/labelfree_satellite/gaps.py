@@ -9,7 +9,7 @@ import numpy as np
 
 from labelfree.errors import DataError
 
-USUAL = (-9999.0, -99999.0, -999999.0, -32768.0)  # numbers that programs write where nothing was measured
+USUAL = (-9999.0, -99999.0, -999999.0, -32768.0, -2147483648.0)  # numbers that programs write where nothing was measured
 LARGE = 1e19  # of either sign: 1e20, 9.97e36 and the largest float stand for "no data" in many formats
 
 
@@ -18,7 +18,7 @@ class Gaps:
     """What stands for no measurement.
 
     `values`: numbers that the recipe declares besides the file's (`data.nodata`); none and `believed=False`: no number does.
-    `zero`: whether 0 in all bands does where nobody declares a number, as Sentinel-2 and Landsat products mark what lies outside the swath.
+    `zero`: whether 0 in all bands does whatever files declare, as Sentinel-2 and Landsat products mark what lies outside the swath.
     """
 
     values: tuple[float, ...] = ()
@@ -45,11 +45,14 @@ class Gaps:
                 there |= band == (np.asarray(number).astype(band.dtype) if band.dtype.kind == "f" else number)
         return found if found.any() else None
 
-    def outside(self, data: np.ndarray, of_file: Sequence[float | None]) -> np.ndarray | None:
-        """(H, W) bool: where all bands (C, H, W) hold 0 that nobody declared but that is no measurement; None where that means nothing."""
-        if not self.zero or not self.believed or any(self.declared(value) for value in of_file):
-            return None
-        return np.asarray((data == 0).all(axis=0))
+    def outside(self, data: np.ndarray) -> np.ndarray | None:
+        """(H, W) bool: where all bands (C, H, W) hold 0 that is no measurement by the sensor's own definition; None where it may be one."""
+        return np.asarray((data == 0).all(axis=0)) if self.zero and self.believed else None
+
+
+def zeros_together(missing: np.ndarray, data: np.ndarray) -> np.ndarray:
+    """`missing` (C, H, W) without the 0 of single bands: over deep water near infrared may well be 0, and only 0 in all bands is a gap."""
+    return missing & ((data != 0) | missing.all(axis=0))
 
 
 def measured(missing: np.ndarray | None, outside: Sequence[np.ndarray | None], picture: bool) -> np.ndarray | None:
@@ -73,10 +76,10 @@ def require_declared(where: object, data: np.ndarray, gaps: Gaps) -> None:
     low, high = data.min(), data.max()  # what was declared is filled with the mean by now
     for number in (low, high):
         if float(number) in USUAL or abs(float(number)) > LARGE:
-            share = float((data == number).any(axis=0).mean())
+            share, shown = float((data == number).any(axis=0).mean()), int(number) if data.dtype.kind == "i" else f"{number:.9g}"
             raise DataError(
-                f"{where}: holds {number:.9g} in {share:.1%} of its pixels, which looks like missing data that the file does not declare; "
-                f"set data.nodata={number:.9g} (data.nodata=none: it is a measurement)."
+                f"{where}: holds {shown} in {share:.1%} of its pixels, which looks like missing data that the file does not declare; "
+                f"set data.nodata={shown} (data.nodata=none: it is a measurement)."
             )
 
 

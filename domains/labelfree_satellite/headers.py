@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from labelfree.errors import DataError
 from labelfree_satellite.grids import Grid
+from labelfree_satellite.pictures import esri_world
 
 ADDRESS = re.compile(r"(?:https?|ftp|s3|gs|az|oss)://|/vsi\w+/")  # as rasterio and GDAL write them
 ELSEWHERE = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_HTTP_TIMEOUT": 60, "GDAL_HTTP_MAX_RETRY": 3, "GDAL_HTTP_RETRY_DELAY": 1}
@@ -74,10 +75,11 @@ def picture_grid(path: Path) -> Grid | None:
     """Where a picture lies by the world file or the metadata beside it; with a world file alone its system is `LOCAL`."""
 
     def tell(file: Any) -> Grid | None:
-        if file.transform.is_identity:
+        transform = esri_world(path) if file.transform.is_identity else tuple(file.transform)[:6]
+        if transform is None:
             return None
         crs = file.crs.to_string() if file.crs is not None else _projection_beside(path) or LOCAL
-        return Grid(crs, tuple(file.transform)[:6], file.height, file.width)
+        return Grid(crs, transform, file.height, file.width)
 
     return header(path, tell)
 
@@ -86,11 +88,12 @@ def _projection_beside(path: Path) -> str | None:
     """The coordinate system in a .prj beside a picture."""
     from rasterio.crs import CRS
 
-    file = path.with_suffix(".prj")
-    try:
-        return str(CRS.from_wkt(file.read_text(encoding="utf-8", errors="replace"), morph_from_esri_dialect=True).to_string())
-    except Exception:  # none there, or none that GDAL knows; rasterio's own errors of GDAL are private
-        return None
+    for file in (path.with_suffix(".prj"), path.with_suffix(".PRJ")):
+        try:
+            return str(CRS.from_wkt(file.read_text(encoding="utf-8", errors="replace"), morph_from_esri_dialect=True).to_string())
+        except Exception:  # none there, or none that GDAL knows; rasterio's own errors of GDAL are private
+            continue
+    return None
 
 
 def grid_of(path: Path | str) -> Grid | None:

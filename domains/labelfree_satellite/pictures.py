@@ -50,6 +50,21 @@ def _gray_palette(image: Any) -> bool:
 def placed_beside(path: Path) -> bool:
     """Whether a world file or GDAL's metadata lies beside a picture: then its header tells where it lies."""
     end = path.suffix[1:]
-    worlds = {f".{end[0]}{end[-1]}w", f".{end}w", ".wld"}
-    names = [path.with_suffix(form(suffix)) for suffix in worlds for form in (str.lower, str.upper)]
-    return any(file.is_file() for file in (path.with_name(f"{path.name}.aux.xml"), *names))
+    names = [path.with_suffix(form(suffix)) for suffix in (f".{end[0]}{end[-1]}w", f".{end}w", ".wld") for form in (str.lower, str.upper)]
+    return any(file.is_file() for file in (path.with_name(f"{path.name}.aux.xml"), *names, *_esri_worlds(path)))
+
+
+def esri_world(path: Path) -> tuple[float, float, float, float, float, float] | None:
+    """The affine map from pixels to coordinates in a .jgwx, .pgwx or the like: so Esri writes maps that turn, and GDAL does not read them."""
+    for file in _esri_worlds(path):
+        try:
+            a, d, b, e, x, y = map(float, file.read_text(encoding="utf-8", errors="replace").split())
+        except (OSError, ValueError):
+            continue
+        return a, b, x - (a + b) / 2, d, e, y - (d + e) / 2  # a world file tells the middle of the first pixel
+    return None
+
+
+def _esri_worlds(path: Path) -> list[Path]:
+    end = path.suffix[1:]
+    return [path.with_suffix(form(f".{end[0]}{end[-1]}wx")) for form in (str.lower, str.upper)]

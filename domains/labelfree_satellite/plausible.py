@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from labelfree.errors import DataError
 from labelfree_satellite.sensors import REFLECTIVE_NM, Band
 
-LOOKED_AT = 4096  # pixels a band
-BRIGHTEST = {"reflectance": 2.0, "display": 2.0, "dB": 100.0}  # what half of an image never exceeds: fresh snow reflects about 1
-DARKEST = 1e-3  # what some pixel of an image in real numbers exceeds: deep water reflects 0.01
+LOOKED_AT = 1024  # pixels a band
+MOST = 0.9  # of a band's pixels: glints and dead detectors may be beyond anything
 TENS = (100.0, 10_000.0)  # reflectance is written in percent, or times 10,000
+
+
+class Range(NamedTuple):
+    """Limits of numbers in a unit. `bright`: what `MOST` of an image never exceed. `dark`: what some pixel in real numbers exceeds.
+
+    `reach`: what the largest number that an integer type holds must stand for at least.
+    """
+
+    bright: float
+    dark: float = 0.0
+    reach: float = 0.0
+
+
+RANGES = {
+    "reflectance": Range(2.0, dark=1e-3, reach=0.1),  # fresh snow reflects about 1, deep water 0.01
+    "display": Range(2.0, dark=1 / 255, reach=0.02),  # from 0 to 1
+    "dB": Range(100.0),
+}
 
 
 def require_plausible(
@@ -23,12 +41,13 @@ def require_plausible(
     offset: Sequence[float],
     unit: str,
     bands: Sequence[Band | None],
+    usual: tuple[float, float] | None = None,
 ) -> None:
     """Raises DataError where the stored numbers (C, H, W), times scale plus offset, cannot be in `unit`; thermal bands are not judged.
 
-    `measured`: (H, W) bool, None: all. `bands`: what is known of each channel.
+    `measured`: (H, W) bool, None: all. `bands`: what is known of each channel. `usual`: scale and offset of the sensor's own integers.
     """
-    if unit not in BRIGHTEST:
+    if unit not in RANGES:
         return
     judged = [index for index, band in enumerate(bands) if band is None or band.nm < REFLECTIVE_NM or unit == "dB"]
     if not judged or (measured is not None and not measured.any()):
@@ -36,19 +55,51 @@ def require_plausible(
     known = slice(None) if measured is None else measured.ravel()
     pixels = [data[index].reshape(-1)[known] for index in judged]
     stored = np.stack([band[:: max(1, len(band) // LOOKED_AT)] for band in pixels]).astype(np.float64)
-    physical = np.abs(stored * np.array(scale)[judged, None] + np.array(offset)[judged, None])
-    middle, most = float(np.median(physical)), float(physical.max())
-    dark = data.dtype.kind == "f" and unit != "dB" and 0 < most < DARKEST
-    if middle <= BRIGHTEST[unit] and not dark:
-        return
+    times, plus = np.array(scale)[judged, None], np.array(offset)[judged, None]
+    whole = float(np.iinfo(data.dtype).max) if data.dtype.kind in "ui" else None
+    fault = _fault(stored, whole, times, plus, unit)
+    if fault is not None:
+        own: set[tuple[float, float] | None] = {(band.scale, band.offset) for index in judged if (band := bands[index])} or {usual}
+        way = _way(stored, whole, unit, own.pop() if len(own) == 1 else None)
+        raise DataError(
+            f"{where}: {data.dtype} numbers up to {np.abs(stored).max():,.6g} are not what their unit says (as {unit} {fault}); "
+            f"say what they are with {way} (data.unit=stored: nobody knows)."
+        )
+
+
+def _fault(stored: np.ndarray, whole: float | None, scale: np.ndarray | float, offset: np.ndarray | float, unit: str) -> str | None:
+    """What contradicts the unit of numbers (bands, pixels); `whole`: the largest that their integer type holds, None: they are real."""
+    limits, physical = RANGES[unit], stored * scale + offset
+    sizes = np.abs(physical)
+    rank = int(MOST * (sizes.shape[1] - 1))
+    bright, most = float(np.median(np.partition(sizes, rank, axis=1)[:, rank])), float(sizes.max())
+    if bright > limits.bright:
+        return f"a tenth of the pixels would be above {bright:,.4g}"
+    if whole is None and 0 < most < limits.dark:
+        return f"none would be above {most:.2g}"
+    if whole is not None and (reach := float(np.abs(whole * scale + offset).max())) < limits.reach:
+        return f"none could be above {reach:.2g}"
+    if unit == "dB" and most and physical.min() >= 0:
+        return "none would be below 0, where land and water lie"
+    return None
+
+
+def _way(stored: np.ndarray, whole: float | None, unit: str, own: tuple[float, float] | None) -> str:
+    """What to set so that stored numbers (bands, pixels) become plausible."""
+    if unit == "dB":
+        return "data.unit=amplitude or data.unit=power, or convert them to decibels"
     top = float(np.abs(stored).max())
-    if unit == "reflectance" and not dark:
-        times = next((ten for ten in TENS if top / ten <= BRIGHTEST[unit]), TENS[-1])
-        way = f"data.unit='reflectance × {times:g}'"
-    else:
-        way = f"data.unit={unit}" if dark else "data.unit=… with their scale, such as 'display × 255'"
-    would = f"as {unit} half of the pixels would be above {middle:,.4g}" if not dark else f"as {unit} none would be above {most:.2g}"
-    raise DataError(
-        f"{where}: {data.dtype} numbers up to {top:,.6g} are not what their unit says ({would}); "
-        f"say what they are with {way} (data.unit=stored: nobody knows)."
-    )
+    bits = 2.0 ** np.ceil(np.log2(top + 1)) - 1  # all of the bits that the largest number needs
+    tens = [(1 / ten, 0.0) for ten in (*TENS, bits)] if unit == "reflectance" else [(1 / bits, 0.0)]
+    for scale, offset in [*([own] if own else []), (1.0, 0.0), *tens]:
+        if _fault(stored, whole, scale, offset, unit) is None:
+            return f"data.unit={_written(unit, scale, offset)}"
+    return f"data.unit={_written(unit, *tens[-1])}"
+
+
+def _written(unit: str, scale: float, offset: float) -> str:
+    """As `data.unit` takes it."""
+    if (scale, offset) == (1.0, 0.0):
+        return unit
+    plus = f" {'-' if offset < 0 else '+'} {abs(offset):g}" if offset else ""
+    return f"'{unit} × {1 / scale:.9g}{plus}'"

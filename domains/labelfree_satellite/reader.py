@@ -12,7 +12,7 @@ import numpy as np
 from labelfree.domain import Window
 from labelfree.errors import DataError
 from labelfree_satellite.alpha import opaque_number
-from labelfree_satellite.gaps import Gaps
+from labelfree_satellite.gaps import Gaps, zeros_together
 from labelfree_satellite.grids import Grid, fitting
 from labelfree_satellite.headers import grid_in, opened_pages, picture_grid, unreachable
 from labelfree_satellite.pictures import SUFFIXES as PICTURES
@@ -28,8 +28,8 @@ ALPHA = "alpha"
 class Raster:
     """What a file holds. `data`: (C, H, W) in its stored dtype. `names`: one a band, None where the file does not say.
 
-    `outside`: (H, W) bool, what masks, transparency and clouds take out, None: nothing. `nodata`: the number that stands for no
-    measurement, one a band, None where the file declares none; `missing`: (C, H, W) bool, where bands hold it, None: nowhere.
+    `outside`: (H, W) bool, what masks, transparency and clouds take out, None: nothing. `missing`: (C, H, W) bool, where bands hold a
+    number that stands for no measurement, None: nowhere.
     `scale`, `offset`: the file's own, None where it has none. `spacing`: pixel size down and across, in the unit of the CRS.
     """
 
@@ -44,7 +44,6 @@ class Raster:
     spacing: tuple[float, float] | None = None
     outside: np.ndarray | None = None
     missing: np.ndarray | None = None
-    nodata: tuple[float | None, ...] = ()
     tags: dict[str, str] = field(default_factory=dict)
 
 
@@ -95,7 +94,7 @@ def _picture(path: Path) -> Raster:
         data, names, clear = read_picture(path)
     except Image.DecompressionBombError:  # an orthophoto may well be this large
         return _rasterio(path)
-    raster = Raster(data, names, picture=True, outside=clear, nodata=(None,) * len(data))
+    raster = Raster(data, names, picture=True, outside=clear)
     if placed_beside(path) and (grid := picture_grid(path)) is not None:
         _place(raster, grid)
     return raster
@@ -118,12 +117,12 @@ def _rasterio(path: Path | str, window: Window | None = None, coarser: bool = Fa
         if palette is not None:
             raster = _coloured(data[0], palette, told.gaps.declared(nodata[0]), outside)
         else:
-            raster = Raster(data, _names(pages, picture or data.dtype == np.uint8), picture or data.dtype == np.uint8, nodata=nodata)
+            raster = Raster(data, _names(pages, picture or data.dtype == np.uint8), picture or data.dtype == np.uint8)
             raster.units = tuple(unit or "" for page in pages for unit in page.units)
             if len(pages) == 1:
                 outside |= _by_bands(raster, file, path, told, lambda band: file.read(band, window=part, out_shape=size))
             raster.outside = outside if outside.any() else None
-            raster.missing = told.gaps.missing(data, nodata)
+            raster.missing = _missing(raster, told.gaps, nodata)
         scales, offsets = ([value for page in pages for value in getattr(page, name)] for name in ("scales", "offsets"))
         if palette is None and (any(scale != 1 for scale in scales) or any(offsets)):
             raster.scale, raster.offset = tuple(scales), tuple(offsets)
@@ -139,7 +138,7 @@ def _coloured(indices: np.ndarray, palette: dict[int, tuple[int, ...]], nodata: 
     found = table[indices]
     hidden = outside | np.isin(indices, nodata) | (found[..., 3] == 0)
     colours = np.ascontiguousarray(found[..., :3].transpose(2, 0, 1))
-    return Raster(colours, ["red", "green", "blue"], True, outside=hidden if hidden.any() else None, nodata=(None,) * 3)
+    return Raster(colours, ["red", "green", "blue"], True, outside=hidden if hidden.any() else None)
 
 
 def _by_bands(raster: Raster, file: Any, path: Path | str, told: Told, read: Any) -> np.ndarray:
@@ -162,6 +161,16 @@ def _by_bands(raster: Raster, file: Any, path: Path | str, told: Told, read: Any
             outside |= clouds(read(number + 1))
             raster.names[number] = ALPHA
     return outside
+
+
+def _missing(raster: Raster, gaps: Gaps, nodata: Sequence[float | None]) -> np.ndarray | None:
+    """(C, H, W) bool: where bands hold no measurement; None where none does. Masks among the bands have their own meaning of 0."""
+    missing = gaps.missing(raster.data, nodata)
+    if missing is None:
+        return None
+    bands = [number for number, name in enumerate(raster.names) if name != ALPHA]
+    missing[bands] = zeros_together(missing[bands], raster.data[bands])
+    return missing
 
 
 def _masked(file: Any, part: Any, size: tuple[int, int]) -> np.ndarray:

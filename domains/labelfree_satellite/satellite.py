@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from labelfree_satellite.scenes import Scene
 
 SMALL_FILE = 2**20  # bytes; no file so small is worth a look at its size
-READER = 3  # raise it when `read` returns something else for the same file: pools are made anew
+UNITS = ("reflectance", "display", "stored", "dB")  # that something is made of; any other name is taken as it stands
+READER = 4  # raise it when `read` returns something else for the same file: pools are made anew
 
 
 class Satellite:
@@ -44,7 +45,8 @@ class Satellite:
 
     Args: `bands`: names in stored order, where the files do not say, `-` for one to leave out. `sensor`: a name of `sensors.SENSORS`.
     `resolution`: of the grid on which products in several files are read, in the unit of their coordinates; default the finest layer's.
-    `unit`: what the stored numbers are, such as "reflectance × 10000"; it goes before the scale of file and sensor.
+    `unit`: what the stored numbers are, such as "reflectance × 10000" or "reflectance × 10000 - 0.1" (divided, then an offset added); it
+    goes before the scale of file and sensor.
     `nodata`: numbers that stand for no measurement, besides what files declare; "none": no number does, whatever they declare.
     Units of what is read: "reflectance" (thermal bands kelvin), "display" (8-bit pictures over 255, 16-bit ones over 65535),
     "stored" where nobody knows.
@@ -65,7 +67,7 @@ class Satellite:
         self.resolution = resolution
         self.sensor = find_sensor(sensor) if sensor else None
         if self.sensor and self.unit:
-            self.sensor = rescaled(self.sensor, self.unit[1], 0.0)
+            self.sensor = rescaled(self.sensor, *self.unit[1:])
         self.bands = tuple(canonical(band, self.sensor) for band in bands) if bands else None
         named = [band for band in self.bands or () if band != "-"]
         if len(set(named)) < len(named):
@@ -149,13 +151,12 @@ class Satellite:
         scale, offset, unit = self._scale(raster, kept, channels, sensor)
         every = kept == list(range(len(raster.data)))
         data = raster.data if every else np.ascontiguousarray(raster.data[kept])
-        nodata = [raster.nodata[index] for index in kept]
-        beyond = None if raster.picture else self.gaps.outside(data, nodata)
+        beyond = None if raster.picture else self.gaps.outside(data)
         there = measured(None if raster.missing is None else raster.missing[kept], (raster.outside, beyond), raster.picture)
         if there is not None:
             fill(data, there)
         require_declared(row.called, data, self.gaps)
-        require_plausible(row.called, data, there, scale, offset, unit, bands)
+        require_plausible(row.called, data, there, scale, offset, unit, bands, sensor.uniform if sensor else None)
         return Sample(
             data=torch.from_numpy(data),
             channels=tuple(_channel(name, band) for name, band in zip(channels, bands, strict=True)),
@@ -246,7 +247,7 @@ class Satellite:
 
         n = len(channels)
         if self.unit:
-            return (self.unit[1],) * n, (0.0,) * n, self.unit[0]
+            return (self.unit[1],) * n, (self.unit[2],) * n, self.unit[0]
         if raster.scale and raster.offset:
             units = {raster.units[index] for index in kept}
             unit = sensor.unit if sensor else (units.pop() if len(units) == 1 else "") or "stored"
@@ -386,9 +387,12 @@ def _nodata(given: float | Sequence[float] | str | None) -> tuple[float, ...] | 
     return (float(given),) if isinstance(given, int | float) else tuple(map(float, given))
 
 
-def _unit(text: str) -> tuple[str, float]:
-    """`reflectance × 10000` says that stored numbers are 10000 times the reflectance: (unit, scale)."""
-    found = re.fullmatch(r"\s*([a-zA-Z_ ]+?)\s*(?:[×x*]\s*([0-9.]+(?:[eE]\d+)?))?\s*", text)
+def _unit(text: str) -> tuple[str, float, float]:
+    """`reflectance × 10000 - 0.1`: stored numbers over 10000, less 0.1, are the reflectance: (unit, scale, offset)."""
+    number = r"([0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)"
+    found = re.fullmatch(rf"\s*([a-zA-Z_ ]+?)\s*(?:[×x*]\s*{number})?(?:\s+([-−+])\s+{number})?\s*", text)
     if not found or (found[2] and float(found[2]) == 0):
         raise RecipeError(f"data.unit: {text!r} is not known; write `reflectance × 10000`, `reflectance`, `display × 255` or `stored`.")
-    return found[1], 1 / float(found[2]) if found[2] else 1.0
+    name = next((unit for unit in UNITS if unit.lower() == found[1].lower()), found[1])
+    offset = float(found[4] or 0) * (1 if found[3] == "+" else -1)
+    return name, 1 / float(found[2]) if found[2] else 1.0, offset or 0.0

@@ -110,8 +110,9 @@ class Scene:
         size = fitting(at.height, at.width) if coarser else (at.height, at.width)
         data, missing, clouds = self.read(at, size)
         place = {"crs": self.grid.crs, "bounds": self.grid.bounds(at), "spacing": self.grid.spacing_of(size, at)}
-        nodata = (0.0 if self.gaps.zero else None,) * len(data)
-        found = Raster(data, list(self.bands), outside=clouds, missing=missing, nodata=nodata, **place)  # type: ignore[arg-type]
+        beyond = self.gaps.outside(data)
+        outside = clouds if beyond is None else clouds | beyond
+        found = Raster(data, list(self.bands), outside=outside, missing=missing, **place)  # type: ignore[arg-type]
         told = {"date": self.product.date, "tile": self.product.tile, "spacing_unit": unit_of(self.grid.crs)[0]}
         found.tags.update({key: value for key, value in told.items() if value})
         return found

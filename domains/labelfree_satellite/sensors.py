@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from labelfree.errors import RecipeError
 
@@ -29,7 +30,7 @@ class Band:
     offset: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one object a product: what it calls a band is looked up for every file
 class Sensor:
     """The bands of one product. `unit`: what scale and offset lead to (thermal bands: kelvin)."""
 
@@ -37,6 +38,7 @@ class Sensor:
     unit: str
     bands: tuple[Band, ...]
 
+    @lru_cache(maxsize=4096)  # noqa: B019  (a process knows a few sensors)
     def band(self, name: str) -> Band | None:
         """The band that a name stands for: `B4`, `b04`, `SR_B4`, `red` and `B4, central wavelength 665 nm` all name Sentinel-2's B04."""
         code = re.match(r"\s*(b\d+a?)[,:;(\s]", name, re.IGNORECASE)
@@ -152,6 +154,7 @@ def canonical(name: str, sensor: Sensor | None) -> str:
     return common(name) or name.strip()
 
 
+@lru_cache(maxsize=4096)
 def common(name: str) -> str | None:
     """The colour that a name stands for without any sensor: `Red` is red; `B4` is red on one satellite and not on another, so None."""
     key = _plain(name)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -64,10 +65,13 @@ class WeightCard:
         return tuple(Channel(*channel) for channel in told)
 
     @property
-    def largest(self) -> float:
-        """The largest value, without sign, that these weights were taught by, in `unit`; by mean and spread where the card is silent."""
-        ends = (*self.low, *self.high) or [abs(mean) + 6 * std for mean, std in zip(self.mean, self.std, strict=True)]
-        return max(map(abs, ends))
+    def largest(self) -> tuple[float, ...]:
+        """The largest value, without sign, of each channel that these weights were taught by, in `unit`; by mean and spread where the card
+        is silent.
+        """
+        if self.low and self.high:
+            return tuple(max(abs(low), abs(high)) for low, high in zip(self.low, self.high, strict=True))
+        return tuple(abs(mean) + 6 * std for mean, std in zip(self.mean, self.std, strict=True))
 
 
 def save(backbone: Backbone, card: WeightCard, path: Path) -> Path:
@@ -129,7 +133,9 @@ class LoadedBackbone:
                 raise DataError(f"a tensor of shape {tuple(images.shape)}: these weights want {wanted}.")
             if not len(images):
                 return torch.empty(0, self.dim)
-            self._require_scale("a tensor", Stored(""), float(images.abs().max()))
+            count = images.shape[1]
+            stored = Stored(str(images.dtype).removeprefix("torch."), (1.0,) * count, (0.0,) * count)
+            self._require_scale("a tensor", stored, images.transpose(0, 1).flatten(1).abs().amax(1).tolist())
             return self._embed(images.float(), size)
         samples = [images] if isinstance(images, Sample) else list(images)
         return torch.cat([torch.empty(0, self.dim), *(self._embed(self.accept(sample)[None], size) for sample in samples)])
@@ -137,6 +143,8 @@ class LoadedBackbone:
     def accept(self, sample: Sample) -> Tensor:
         """The sample's physical values (C, *spatial) with the card's channels in the card's order, or DataError."""
         where = sample.source or "this image"
+        if sample.empty == 1:
+            raise DataError(f"{where}: none of its pixels holds a measurement; leave it out, or correct what data.nodata says.")
         lacking = [c for c in self.card.channels if c not in sample.channels]
         if lacking:
             raise DataError(
@@ -149,10 +157,10 @@ class LoadedBackbone:
             )
         physical = sample.physical()[[sample.channels.index(c) for c in self.card.channels]]
         stored = Stored(str(sample.data.dtype).removeprefix("torch."), sample.scale, sample.offset)
-        self._require_scale(where, stored, float(physical.abs().max()))
+        self._require_scale(where, stored, physical.flatten(1).abs().amax(1).tolist())
         return physical
 
-    def _require_scale(self, where: str, stored: Stored, most: float) -> None:
+    def _require_scale(self, where: str, stored: Stored, most: Sequence[float]) -> None:
         fault = scale_fault(self.card, stored, most)
         if fault:
             raise DataError(f"{where}: {fault}; name the sensor or unit that the file holds.")
@@ -161,14 +169,23 @@ class LoadedBackbone:
         return self.backbone.embed(prepared(physical, self.card.mean, self.card.std, size or self.card.size))
 
 
-def scale_fault(card: WeightCard, stored: Stored, most: float) -> str | None:
-    """Why numbers stored so, `most` being the largest without sign, are on another scale than the card's images; None if not."""
-    taught = card.largest
-    if same_scale(most, stored, taught, Stored(card.dtype, card.scale, card.offset)):
+def scale_fault(card: WeightCard, stored: Stored, most: Sequence[float]) -> str | None:
+    """Why numbers stored so are on another scale than the card's images; None if they are not.
+
+    `most`: the largest of each of the card's channels without sign, NaN for one that the images lack. The middle channel is judged: kelvin
+    beside reflectance say nothing of it.
+    """
+    seen, taught = np.array(most, dtype=np.float64), np.array(card.largest)
+    judged = np.flatnonzero((seen > 0) & (taught > 0))
+    if not judged.size:
+        return None
+    middle = judged[np.argsort((seen / np.where(taught > 0, taught, 1))[judged], kind="stable")[judged.size // 2]]
+    ours, theirs = float(seen[middle]), float(taught[middle])
+    if same_scale(ours, stored, theirs, Stored(card.dtype, card.scale, card.offset)):
         return None
     how = f" stored as {card.dtype}" if card.dtype else ""
-    seen = f"{f'{stored.dtype} ' if stored.dtype else ''}values up to {most:,.4g} {card.unit}"
-    return f"{seen}, these weights were taught by values up to {taught:,.4g}{how}"
+    shown = f"{f'{stored.dtype} ' if stored.dtype else ''}values up to {ours:,.4g} {card.unit}"
+    return f"{shown} in {card.channels[middle]}, these weights were taught by values up to {theirs:,.4g}{how}"
 
 
 def prepared(physical: Tensor, mean: Sequence[float], std: Sequence[float], size: int) -> Tensor:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ from labelfree.data.threads import in_order
 from labelfree.domain import Row, Sample
 
 SMALL = 2**20  # files up to this size are hashed whole
-BESIDE = (".aux.xml", ".msk", ".pgw", ".pngw", ".jgw", ".jpgw", ".jpegw", ".tfw", ".tifw", ".bpw", ".bmpw", ".wld", ".prj")
+WORLDS = (".pgw", ".pngw", ".pgwx", ".jgw", ".jpgw", ".jpegw", ".jgwx", ".tfw", ".tifw", ".tfwx", ".bpw", ".bmpw", ".bpwx", ".wpw", ".webpw")
+BESIDE = (".aux.xml", ".msk", ".wld", ".prj", *WORLDS)
 
 
 def content_key(rows: Sequence[Row], read: Callable[[Row], Sample], settings: Mapping[str, Any], workers: int | None = None) -> str:
@@ -26,7 +29,7 @@ def content_key(rows: Sequence[Row], read: Callable[[Row], Sample], settings: Ma
     marks = dict(zip(files, in_order(file_mark, files, workers), strict=True))
     # A user's own data set has no files to look at: its items are read.
     items = [row for row in rows if row.item is not None]
-    pixels = dict(zip((row.id for row in items), in_order(lambda row: digest(read(row).data.numpy()), items, workers), strict=True))
+    pixels = dict(zip((row.id for row in items), in_order(lambda row: digest(read(row)), items, workers), strict=True))
     beside = _beside({file.parent for file in files})
     for row in rows:
         mark = pixels[row.id] if row.item is not None else row.remote or marks[_file(row)]  # what lies at an address is taken to stay
@@ -34,6 +37,18 @@ def content_key(rows: Sequence[Row], read: Callable[[Row], Sample], settings: Ma
         said = beside.get((row.path.parent, row.path.stem), "") + beside.get((row.path.parent, row.path.name), "")
         seen.update(f"{row.id}\n{row.path.name}\n{mark}\n{dense}{said}".encode())
     return seen.hexdigest()
+
+
+def _named_in(path: Path) -> list[Path]:
+    """The files that a mosaic (.vrt) is put together of; none for anything else."""
+    if path.suffix.lower() != ".vrt":
+        return []
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    named = re.findall(r"<SourceFilename[^>]*>([^<]+)</SourceFilename>", text)
+    return sorted({source for name in named if (source := path.parent / html.unescape(name)).is_file()})
 
 
 def _beside(folders: Iterable[Path]) -> dict[tuple[Path, str], str]:
@@ -51,11 +66,14 @@ def _beside(folders: Iterable[Path]) -> dict[tuple[Path, str], str]:
 
 
 def file_mark(path: Path) -> str:
-    """A file's content: hashed whole up to 1 MiB; above, its size, time, first and last MiB. A folder: its files' sizes and times."""
+    """A file's content: hashed whole up to 1 MiB; above, its size, time, first and last MiB. A folder: its files' sizes and times. A
+    mosaic: its own, and that of the files which it names.
+    """
     if path.is_dir():
         inside = sorted(file for file in path.rglob("*") if file.is_file())
         text = "".join(f"{file.relative_to(path).as_posix()} {file.stat().st_size} {file.stat().st_mtime_ns}\n" for file in inside)
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    parts = "".join(file_mark(source) for source in _named_in(path) if source.suffix.lower() != ".vrt")
     try:
         with path.open("rb") as file:
             seen = hashlib.blake2b(file.read(SMALL), digest_size=16)
@@ -64,6 +82,7 @@ def file_mark(path: Path) -> str:
                 file.seek(max(SMALL, size - SMALL))
                 seen.update(f"{size} {path.stat().st_mtime_ns}".encode())
                 seen.update(file.read(SMALL))
+            seen.update(parts.encode())
     except OSError:
         return "unreadable"  # the reader will say so in its own words
     return seen.hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +58,12 @@ def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress
         else:
             looks[row.id] = found
     rows = {row.id: row for row in manifest.rows}
+    empty = [rows[identity] for identity, look in looks.items() if look.empty > MOST_EMPTY]
+    if looks and len(empty) == len(looks):
+        return Checked([*faults, all_empty(empty)], [])
+    notes = _notes(looks, empty)
+    for row in empty:  # a run leaves them out before it compares
+        del looks[row.id]
     scales = Scales()
     usual = Counter(look.kind for look in looks.values()).most_common(1)[0][0] if looks else None
     for identity, look in looks.items():
@@ -73,9 +79,9 @@ def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress
             scales.require_one(usual.stored, usual.unit)
     except DataError as error:
         faults.append(str(error))
-    if looks and all(look.empty > MOST_EMPTY for look in looks.values()):
-        faults.append(all_empty([rows[identity] for identity in looks]))
-    return Checked(faults + _masks(rows, looks) + _copies(rows, looks) + _classes(manifest), _notes(looks))
+    gone = {row.id for row in empty}
+    left = [row for row in manifest.rows if row.id not in gone]
+    return Checked(faults + _masks(rows, looks) + _copies(rows, looks) + _classes(manifest, left), notes)
 
 
 def _look(read: Callable[[Row], Sample], row: Row) -> _Look | DataError:
@@ -83,18 +89,17 @@ def _look(read: Callable[[Row], Sample], row: Row) -> _Look | DataError:
     if isinstance(sample, DataError):
         return sample
     pixels = sample.data.numpy()
-    constant = sample.empty < 1 and all(band.min() == band.max() for band in pixels)
+    constant = all(band.min() == band.max() for band in pixels)
     marks = annotated(row, pixels.shape[1:], read)
     return _Look(kind_of(sample), largest(sample), trace(sample), constant, sample.empty, blank_share(sample), marks)
 
 
-def _notes(looks: Mapping[str, _Look]) -> list[str]:
+def _notes(looks: Mapping[str, _Look], empty: Sequence[Row]) -> list[str]:
     """On images that a run leaves out, and on what may be missing data that nobody declared."""
-    empty = [identity for identity, look in looks.items() if look.empty > MOST_EMPTY]
     blank = sum(look.blank >= BLANK for look in looks.values())
     notes = []
-    if 0 < len(empty) < len(looks):
-        which = f"{len(empty):,} of {len(looks):,} hold a measurement in less than half of their pixels, such as {empty[0]}"
+    if empty:
+        which = f"{len(empty):,} of {len(looks):,} hold a measurement in less than half of their pixels, such as {empty[0].id}"
         notes.append(f"{which}; a run leaves them out.")
     return [*notes, f"{blank_note(blank)}."] if blank else notes
 
@@ -129,8 +134,9 @@ def _copies(rows: dict[str, Row], looks: dict[str, _Look]) -> list[str]:
     return faults
 
 
-def _classes(manifest: Manifest) -> list[str]:
-    train = Counter(row.label for row in manifest.rows if row.label is not None and row.split in ("train", ""))
+def _classes(manifest: Manifest, rows: Sequence[Row]) -> list[str]:
+    """Classes of the manifest of which too few of `rows` can be learnt from."""
+    train = Counter(row.label for row in rows if row.label is not None and row.split in ("train", ""))
     return [
         f"Class {label!r} has {train[label]} labels to learn from; at least {FEW} are needed."
         for label in manifest.classes

@@ -24,7 +24,7 @@ from labelfree.domain import Channel, Row, Sample
 from labelfree.errors import DataError
 from labelfree.progress import Progress
 
-__all__ = ["Kind", "Pool", "build_pool", "differs", "kind_of", "read_sample", "some_empty", "spread"]
+__all__ = ["Kind", "Pool", "all_empty", "build_pool", "differs", "kind_of", "read_sample", "some_empty", "spread"]
 
 Reader = Callable[[Row], Sample]
 PROBE = 64  # images looked at before the plan is made
@@ -115,7 +115,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class _Read:
-    """One decoded image. `most`: its largest value, without sign, in physical units."""
+    """One decoded image. `most`: its largest value, without sign, in physical units. `empty`: share of its pixels without a measurement."""
 
     row: Row
     kind: Kind
@@ -123,6 +123,7 @@ class _Read:
     most: float
     facts: Facts | None = None
     entries: tuple[Tile, ...] = ()
+    empty: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -147,10 +148,11 @@ class _Build:
 
     def run(self) -> dict[str, Any]:
         probes = self._probe()
+        probes = [probe for probe in probes if probe.empty <= MOST_EMPTY] or probes  # empty images are left out later, whatever they are
         kinds = Counter(probe.kind for probe in probes)
         self.kind = kinds.most_common(1)[0][0]
         self.shapes = [probe.shape for probe in probes]
-        for probe in probes:
+        for probe in (probe for probe in probes if not differs(probe.row, probe.kind, self.kind)):
             self._scales.note(probe.row, probe.kind.stored, probe.most)
         self._scales.require_one(self.kind.stored, self.kind.unit)
         while True:
@@ -173,7 +175,9 @@ class _Build:
 
     def _look(self, row: Row) -> _Read | DataError:
         sample = read_sample(self.read, row)
-        return sample if isinstance(sample, DataError) else _Read(row, kind_of(sample), tuple(sample.data.shape[1:]), largest(sample))
+        if isinstance(sample, DataError):
+            return sample
+        return _Read(row, kind_of(sample), tuple(sample.data.shape[1:]), largest(sample), empty=sample.empty)
 
     def _plan(self, tile: int | None) -> tuple[Cut, list[Row]]:
         """What is cut from which rows, so that the limit holds; said before the first image is read."""
@@ -253,11 +257,12 @@ class _Build:
             for corner, part, known in cut(stored, row.id, measured)
             if known is None or known.mean() >= 1 - MOST_EMPTY
         )
-        return _Read(row, kind, tuple(sample.data.shape[1:]), largest(sample), facts(sample), tiles) if tiles else _Empty(row)
+        known = facts(sample)
+        return _Read(row, kind, tuple(sample.data.shape[1:]), known.most, known, tiles) if tiles else _Empty(row)
 
 
 def all_empty(rows: Sequence[Row]) -> str:
-    """What to say where every image is left out."""
+    """What to say where no image or window of these holds a measurement in half of its pixels."""
     what = "windows" if rows[0].window else "images"
     return (
         f"Clouds or gaps cover more than {MOST_EMPTY:.0%} of each of {len(rows):,} {what}, such as {rows[0].id}, so none is left; "

@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from labelfree.data.measured import pack
 from labelfree.data.same_values import trace
 from labelfree.domain import Place, Sample
 
@@ -54,7 +55,7 @@ class PoolIndex:
 
     @property
     def digest(self) -> np.ndarray:
-        """(E,) hash of the whole image's decoded pixels and shape."""
+        """(E,) hash of all that the whole image says."""
         return self.digests[self.row_of]
 
     @property
@@ -93,7 +94,7 @@ def facts(sample: Sample) -> Facts:
     pixels = sample.data.numpy()
     bounds = sample.bounds or (np.nan,) * 4
     spacing = sample.spacing or (np.nan,) * (pixels.ndim - 1)
-    return Facts(digest(pixels), largest(sample), trace(sample), thumbnail(pixels), sample.crs or "", bounds, spacing)
+    return Facts(digest(sample), largest(sample), trace(sample), thumbnail(pixels), sample.crs or "", bounds, spacing)
 
 
 def largest(sample: Sample) -> float:
@@ -103,10 +104,13 @@ def largest(sample: Sample) -> float:
     return float(np.abs(ends * np.array(sample.scale) + np.array(sample.offset)).max())
 
 
-def digest(pixels: np.ndarray) -> str:
-    """Hash of the shape and the decoded numbers, as they are stored."""
-    seen = hashlib.blake2b(repr(pixels.shape).encode(), digest_size=16)
+def digest(sample: Sample) -> str:
+    """Hash of all that an image says: shape, stored numbers, what they stand for, where they are measured."""
+    pixels = sample.data.numpy()
+    meant = (pixels.shape, sample.channels, sample.scale, sample.offset, sample.unit)
+    seen = hashlib.blake2b(repr(meant).encode(), digest_size=16)
     seen.update(np.ascontiguousarray(pixels).data.cast("B") if pixels.size else b"")
+    seen.update(pack(None if sample.measured is None else sample.measured.numpy()))
     return seen.hexdigest()
 
 

@@ -83,11 +83,6 @@ class Pool:
         """How its numbers are stored."""
         return Stored(str(self._data.dtype), self.scale, self.offset)
 
-    @property
-    def largest(self) -> float:
-        """The largest value of any image, without sign, in physical units."""
-        return float(self.index.most.max())
-
     def __len__(self) -> int:
         return len(self.row_of)
 

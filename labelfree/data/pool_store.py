@@ -23,7 +23,7 @@ from labelfree.data.pool_index import Facts, PoolIndex
 from labelfree.data.tiles import Tile
 from labelfree.errors import DataError
 
-FORMAT = 3
+FORMAT = 4
 STALE_SECONDS = 6 * 3600
 VERIFY_BYTES = 256 * 2**20
 MASKS = "measured.bin"

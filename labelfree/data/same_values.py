@@ -23,7 +23,8 @@ def trace(sample: Sample) -> np.ndarray:
     values = sample.physical()
     if sample.measured is not None:
         values = torch.where(sample.measured, values, 0.0)
-    values = torch.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    if sample.data.is_floating_point():
+        values = torch.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
     first, *others = reversed([torch.from_numpy(signs) for signs in _signs(tuple(values.shape))])
     sums = (values @ first.float()).double()  # (C, *spatial[:-1], SIGNS)
     for signs in others:
@@ -67,6 +68,7 @@ def _signs(shape: tuple[int, ...]) -> list[np.ndarray]:
     return [draw.integers(0, 2, (length, SIGNS)) * 2.0 - 1.0 for length in shape]
 
 
+@lru_cache(maxsize=1024)
 def _size(shape: tuple[int, ...]) -> float:
     """A number that tells sizes apart, the same in every process."""
     return float(np.random.default_rng([len(shape), *shape]).integers(2**52))

@@ -88,14 +88,15 @@ class Arms:
 
     def _all_bands(self, kind: ArmKind, seed: int) -> NetworkEncoder | None:
         if not kind.pretrained:
-            return self._encoder(kind.name, self.starts.network(kind.init, seed), self.starts.reading(), seed)
+            reading = self.starts.reading()
+            return self._encoder(kind.name, self.starts.network(kind.init, seed), reading, seed, repr(reading))
         path = backbone_path(self.folder, kind.name, seed)
         if not path.is_file():
             self.notes.append(f"The arm {kind.name}, seed {seed}, is left out: it was not pretrained in this run.")
             return None
         loaded = load(path)
         require_same_data(loaded, self.prepared, path)
-        return self._encoder(kind.name, loaded.backbone, self.starts.as_loaded(loaded), seed)
+        return self._encoder(kind.name, loaded.backbone, self.starts.as_loaded(loaded), seed, repr(loaded.card))
 
     def _from_file(self, arm: ArmSpec) -> NetworkEncoder:
         """A weight file with its sidecar reads what it says; without, it is read as this recipe's own backbone."""
@@ -112,19 +113,20 @@ class Arms:
             self.starts.require_scale(loaded.card, f"evaluate.arms: {arm.weights}")
             if lacking:
                 self.notes.append(f"{arm.name} knows {', '.join(lacking)}, which these images lack: it is shown the mean that it knows.")
-            return self._encoder(arm.name, loaded.backbone, self.starts.as_loaded(loaded), 0)
+            return self._encoder(arm.name, loaded.backbone, self.starts.as_loaded(loaded), 0, repr(loaded.card))
         settings = self.recipe.backbone
         name = arm.backbone or settings.name
         options = settings.options if name == settings.name else {}
         backbone = build(name, len(channels), init=arm.weights, match=self.starts.match, options=options)
-        return self._encoder(arm.name, backbone, self.starts.reading(), 0)
+        reading = self.starts.reading()
+        return self._encoder(arm.name, backbone, reading, 0, repr(reading))
 
-    def _encoder(self, arm: str, backbone: Backbone, prepare: Callable, seed: int) -> NetworkEncoder:
+    def _encoder(self, arm: str, backbone: Backbone, prepare: Callable, seed: int, reads: str = "") -> NetworkEncoder:
         for size in self.sizes:
             backbone.require_side(size, "evaluate.sizes")
         device = "cuda" if torch.cuda.is_available() else "cpu"
         fast = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return NetworkEncoder(arm, fast, prepare, self.sizes, seed, device=device)
+        return NetworkEncoder(arm, fast, prepare, self.sizes, seed, device=device, reads=reads)
 
 
 def compare(recipe: Recipe, prepared: Prepared, starts: Starts, folder: RunFolder, say: Progress) -> list[str]:

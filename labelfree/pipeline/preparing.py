@@ -143,7 +143,8 @@ def _require_one_kind(images: Pool, pool: Pool) -> None:
         )
     scales = Scales()
     for part in (images, pool):
-        scales.note(part.images[0], part.stored, part.largest)
+        for row, most in zip(part.images, part.index.most, strict=True):
+            scales.note(row, part.stored, float(most))
     scales.require_one(pool.stored, pool.unit)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from statistics import median
 
@@ -102,7 +103,8 @@ class Starts:
     def require_scale(self, card: WeightCard, where: str) -> None:
         """Raises DataError where the images are on another scale than those that weights were taught by."""
         data = self.fingerprint
-        most = max(map(abs, (*data.low, *data.high)), default=0.0)
+        ends = [max(abs(low), abs(high)) for low, high in zip(data.low, data.high, strict=True)]
+        most = [nan if at is None or not ends else ends[at] for at in self.of_card(card)]
         if fault := scale_fault(card, Stored(data.dtype, data.scale, data.offset), most):
             raise DataError(f"{where}: these images have {fault}; name the sensor or unit that the files hold, or leave the weights out.")
 

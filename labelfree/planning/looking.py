@@ -155,10 +155,16 @@ def look_at(rows: Sequence[Row], read: Callable[[Row], Sample], say: Progress) -
     before = time.monotonic()
     found = list(say.track(in_order(lambda row: _look(row, read), chosen), "looking at images", len(chosen)))
     seconds = (time.monotonic() - before) / len(chosen)
-    kinds = Counter(look.kind for look in found if isinstance(look, Look))
-    if not kinds:
+    good = [look for look in found if isinstance(look, Look)]
+    if not good:
         raise DataError(f"None of {len(found)} images looked at can be read; the first: {next(map(str, found))}")
+    shown = [look for look in good if look.empty <= MOST_EMPTY]
+    if not shown and len(chosen) == len(rows):
+        raise DataError(all_empty([look.row for look in good]))
+    kinds = Counter(look.kind for look in shown or good)
     kind = kinds.most_common(1)[0][0]
+    # A run leaves empty images out before it compares them.
+    found = [look for look in found if not (isinstance(look, Look) and look.empty > MOST_EMPTY and differs(look.row, look.kind, kind))]
     faults = [_fault(look, kind) for look in found]
     seen = Seen(
         looks=tuple(look for look, fault in zip(found, faults, strict=True) if isinstance(look, Look) and fault is None),
@@ -175,6 +181,8 @@ def look_at(rows: Sequence[Row], read: Callable[[Row], Sample], say: Progress) -
         )
     scales = Scales()
     for look in seen.looks:
+        if look.empty > MOST_EMPTY:
+            continue
         scales.note(look.row, look.kind.stored, look.most)
     scales.require_one(kind.stored, kind.unit)
     return seen

@@ -72,7 +72,8 @@ class NetworkEncoder:
     """A network on whole images.
 
     `backbone`: a module with `.embed(x: (B, C, H, W)) -> (B, D)`; it's put into evaluation mode. `prepare`: (stored (B, C', H', W'), size,
-    measured (B, H', W') bool or None) -> the network's input at that size. `dim`: D. `name`: the architecture, for the tables.
+    measured (B, H', W') bool or None) -> the network's input at that size; `reads`: what it does besides the images, such as how it
+    normalises. `dim`: D. `name`: the architecture, for the tables.
     """
 
     def __init__(
@@ -86,16 +87,17 @@ class NetworkEncoder:
         name: str | None = None,
         dim: int | None = None,
         device: str | torch.device = "cpu",
+        reads: str = "",
     ) -> None:
         self.arm, self.seed, self.sizes = arm, seed, tuple(sizes)
         self.backbone = name or str(getattr(backbone, "name", type(backbone).__name__))
-        self.network, self.prepare, self.device = backbone.eval().to(device), prepare, device
+        self.network, self.prepare, self.device, self.reads = backbone.eval().to(device), prepare, device, reads
         self.blocks = (dim or int(backbone.dim),)  # type: ignore[arg-type]
 
     @cached_property
     def digest(self) -> str:
-        """Of the weights."""
-        state = hashlib.sha256()
+        """Of the weights, and of how images are read for them."""
+        state = hashlib.sha256(self.reads.encode())
         for name, tensor in sorted(self.network.state_dict().items()):
             state.update(name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
         return state.hexdigest()[:16]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from labelfree.data.faults import find_faults
 from labelfree.data.manifest import load_manifest
 from labelfree.data.masks import read_mask
+from labelfree.data.pool import build_pool
+from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
 from labelfree.progress import Silent
 from labelfree.recipe import Data
@@ -56,6 +60,34 @@ def test_every_fault_is_named(tmp_path: Path) -> None:
     assert len(found) == len(expected)
     for fact in expected:
         assert any(fact in sentence for sentence in found), fact
+
+
+def holed(row: Row, gone: set[str]) -> Sample:
+    """A picture, those of `gone` without a measurement."""
+    sample = DOMAIN.read(row)
+    if row.id not in gone:
+        return sample
+    return replace(sample, data=torch.zeros_like(sample.data), measured=torch.zeros(sample.data.shape[1:], dtype=torch.bool))
+
+
+def test_empty_images_are_left_out_before_anything_is_compared(tmp_path: Path) -> None:
+    make(tmp_path)
+    manifest = load_manifest(Data(root=tmp_path), DOMAIN)
+    found = find_faults(manifest, lambda row: holed(row, {"0.png", "7.png"}), Silent())
+    assert found.faults == []  # train and test: both empty are no copies of each other, and hold no single value
+    assert found.notes[0] == "2 of 8 hold a measurement in less than half of their pixels, such as 0.png; a run leaves them out."
+    found = find_faults(manifest, lambda row: holed(row, {"1.png", "3.png", "5.png"}), Silent())
+    assert found.faults == ["Class 'b' has 0 labels to learn from; at least 2 are needed."]
+
+
+def test_images_that_are_all_empty_are_a_fault_here_as_in_a_run(tmp_path: Path) -> None:
+    make(tmp_path)
+    manifest = load_manifest(Data(root=tmp_path), DOMAIN)
+    gone = {row.id for row in manifest.rows}
+    [said] = find_faults(manifest, lambda row: holed(row, gone), Silent()).faults
+    with pytest.raises(DataError) as told:
+        build_pool(manifest.rows, lambda row: holed(row, gone), {}, tmp_path / "pools", say=Silent())
+    assert said == str(told.value) and "each of 8 images, such as 0.png, so none is left" in said
 
 
 def test_a_class_without_enough_labels(tmp_path: Path) -> None:

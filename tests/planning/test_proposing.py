@@ -247,11 +247,11 @@ def test_labelled_copies_are_one_group_as_in_a_run(tmp_path: Path) -> None:
 def test_types_that_a_scale_relates_are_told_apart(tmp_path: Path) -> None:
     pictures(tmp_path / "mine", PNGS[:20], gray=True)
     for i in range(4):
-        deep = np.random.default_rng(i).integers(0, 1024, (16, 16)).astype(np.uint16)
+        deep = np.random.default_rng(i).integers(0, 2**14, (16, 16)).astype(np.uint16)
         Image.fromarray(deep).save(tmp_path / "mine" / f"deep{i}.png")
     said = told(planned(tmp_path / "mine", "satellite"))
     assert "stored as uint8, 0 to 255; 8 of 8 bits in use; unit: display (20 images)" in said
-    assert "10 of 16 bits in use; unit: display (4 images)" in said
+    assert "14 of 16 bits in use; unit: display (4 images)" in said
 
 
 class Volumes(PillowDomain):

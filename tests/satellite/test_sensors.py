@@ -69,8 +69,8 @@ def test_unknown_words_are_sentences() -> None:
 
 @pytest.mark.parametrize("unit", ["reflectance × 10000", "reflectance x 10000", "reflectance*10000", " reflectance × 1e4"])
 def test_units_as_people_write_them(unit: str) -> None:
-    assert Satellite(unit=unit).unit == ("reflectance", 1e-4)
-    assert Satellite(unit="stored").unit == ("stored", 1.0)
+    assert Satellite(unit=unit).unit == ("reflectance", 1e-4, 0.0)
+    assert Satellite(unit="stored").unit == ("stored", 1.0, 0.0)
 
 
 def test_what_is_missing_comes_with_the_line_to_add() -> None:

@@ -112,3 +112,12 @@ def test_statistics_of_what_a_domain_derives() -> None:
     assert more.blocks == (6,) and more.digest != plain.digest
     found, physical = more.features(pool, [1]), to_physical(pool[1][None], pool.scale, pool.offset)
     assert found[0, 2] == pytest.approx(float(ratio(physical).mean()), rel=1e-5)
+
+
+def test_features_are_those_of_weights_and_of_how_images_are_read(tmp_path: Path) -> None:
+    pool, net = Ragged(1), Net()
+    one, same, other = (NetworkEncoder("random", net, resized, [4], reads=reads) for reads in ("mean 1", "mean 1", "mean 2"))
+    assert one.digest == same.digest != other.digest
+    extract(one, pool, 4, tmp_path, Silent())
+    extract(other, pool, 4, tmp_path, Silent())
+    assert len(list(tmp_path.iterdir())) == 2
