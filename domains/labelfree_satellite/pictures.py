@@ -55,7 +55,7 @@ def placed_beside(path: Path) -> bool:
 
 
 def esri_world(path: Path) -> tuple[float, float, float, float, float, float] | None:
-    """The affine map from pixels to coordinates in a .jgwx, .pgwx or the like: so Esri writes maps that turn, and GDAL does not read them."""
+    """The affine map from pixels to coordinates in a .jgwx or the like: so Esri writes maps that turn, and GDAL reads none of them."""
     for file in _esri_worlds(path):
         try:
             a, d, b, e, x, y = map(float, file.read_text(encoding="utf-8", errors="replace").split())

@@ -79,6 +79,6 @@ def test_a_world_file_alone_places_within_an_unknown_system(tmp_path: Path) -> N
 def test_a_map_that_turns(tmp_path: Path) -> None:
     Image.fromarray(colours()).save(tmp_path / "a.jpg")
     (tmp_path / "a.jgwx").write_text("0\n-0.5\n-0.5\n0\n500000\n5300000\n")
-    corners = [rasterio.Affine(0, -0.5, 500000, -0.5, 0, 5300000) * (x - 0.5, y - 0.5) for x in (0, 16) for y in (0, 16)]
+    corners = [rasterio.Affine(0, -0.5, 500000, -0.5, 0, 5300000) @ (x - 0.5, y - 0.5) for x in (0, 16) for y in (0, 16)]
     xs, ys = zip(*corners, strict=True)
     assert Satellite().read(row(tmp_path / "a.jpg")).bounds == (min(xs), min(ys), max(xs), max(ys))
