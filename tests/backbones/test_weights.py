@@ -73,9 +73,8 @@ def test_tensors_are_judged_too() -> None:
     assert FLOATS.embed(draw.bfloat16()).shape == (2, FLOATS.dim)
 
 
-def test_nothing_to_embed_is_one_sentence() -> None:
-    with pytest.raises(DataError, match=r"^embed: no image is given"):
-        FLOATS.embed([])
+def test_of_nothing_there_are_no_vectors_and_an_empty_image_is_refused() -> None:
+    assert FLOATS.embed([]).shape == (0, FLOATS.dim)
     sample = image(torch.float32, 0.5)
     empty = replace(sample, measured=torch.zeros(32, 32, dtype=torch.bool))
     with pytest.raises(DataError, match=r"^a\.tif: none of its pixels holds a measurement"):
