@@ -18,19 +18,22 @@ def trace(sample: Sample) -> np.ndarray:
     Values are physical, and 0 where there is no measurement. Sums are taken with random signs +-1, products of one sign an axis, so that
     images which differ anywhere have other sums.
     """
-    import torch
-
-    values = sample.physical()
-    if sample.measured is not None:
-        values = torch.where(sample.measured, values, 0.0)
-    if sample.data.is_floating_point():
-        values = torch.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    first, *others = reversed([torch.from_numpy(signs) for signs in _signs(tuple(values.shape))])
-    sums = (values @ first.float()).double()  # (C, *spatial[:-1], SIGNS)
-    for signs in others:
-        sums = (sums * signs).sum(-2)
-    length = float(values.square().sum(dtype=torch.float64).sqrt())
-    return np.array([_size(tuple(values.shape)), length, *sums.tolist()])
+    pixels, gaps = sample.data.numpy(), None if sample.measured is None else ~sample.measured.numpy()
+    channel_signs, *axes = _signs(pixels.shape)
+    sums, squares = np.zeros(SIGNS), 0.0
+    for stored, scale, offset, signs in zip(pixels, sample.scale, sample.offset, channel_signs, strict=True):
+        values = stored.astype(np.float64) * scale + offset  # in float32 an offset would leave dark values a few digits
+        if gaps is not None:
+            values[gaps] = 0.0
+        if stored.dtype.kind == "f":
+            values[~np.isfinite(values)] = 0.0
+        flat = values.ravel()
+        squares += float(flat @ flat)
+        summed = values @ axes[-1]  # (*spatial[:-1], SIGNS)
+        for others in reversed(axes[:-1]):
+            summed = (summed * others).sum(axis=-2)
+        sums += summed * signs
+    return np.array([_size(pixels.shape), squares**0.5, *sums])
 
 
 def same_values(traces: np.ndarray, others: np.ndarray) -> list[tuple[int, int]]:
