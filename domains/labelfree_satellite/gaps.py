@@ -9,7 +9,7 @@ import numpy as np
 
 from labelfree.errors import DataError
 
-USUAL = (-9999.0, -99999.0, -999999.0, -32768.0, -2147483648.0)  # numbers that programs write where nothing was measured
+USUAL = (-9999.0, -99999.0, -999999.0, -32767.0, -32768.0, -2147483648.0)  # numbers that programs write where nothing was measured
 LARGE = 1e19  # of either sign: 1e20, 9.97e36 and the largest float stand for "no data" in many formats
 
 
@@ -67,6 +67,16 @@ def measured(missing: np.ndarray | None, outside: Sequence[np.ndarray | None], p
         return None
     there: np.ndarray = ~np.logical_or.reduce(empty)
     return None if there.all() else there
+
+
+def require_bands(where: object, missing: np.ndarray | None, kept: Sequence[int], names: Sequence[str]) -> None:
+    """Raises DataError where one of the bands in use holds nothing at all and others do: it would take every pixel of them along."""
+    if missing is None:
+        return
+    empty = [missing[index].all() for index in kept]
+    if any(empty) and not all(empty):
+        lost = ", ".join(name for name, nothing in zip(names, empty, strict=True) if nothing)
+        raise DataError(f"{where}: {lost} holds no measurement, other bands do; leave it out with data.bands=[…], `-` in its place.")
 
 
 def require_declared(where: object, data: np.ndarray, gaps: Gaps) -> None:

@@ -12,6 +12,8 @@ from labelfree_satellite.sensors import REFLECTIVE_NM, Band
 
 LOOKED_AT = 1024  # pixels a band
 MOST = 0.9  # of a band's pixels: glints and dead detectors may be beyond anything
+ORDINARY = 5  # times the darkest image that is believed
+HOLDS = 5  # times the brightest, up to which an integer type that holds no more is taken for well scaled
 TENS = (100.0, 10_000.0)  # reflectance is written in percent, or times 10,000
 
 
@@ -27,7 +29,7 @@ class Range(NamedTuple):
 
 
 RANGES = {
-    "reflectance": Range(2.0, dark=1e-3, reach=0.1),  # fresh snow reflects about 1, deep water 0.01
+    "reflectance": Range(2.0, dark=2e-4, reach=0.1),  # fresh snow reflects about 1, deep water in short-wave infrared 0.001
     "display": Range(2.0, dark=1 / 255, reach=0.02),  # from 0 to 1
     "dB": Range(100.0),
 }
@@ -67,17 +69,23 @@ def require_plausible(
         )
 
 
-def _fault(stored: np.ndarray, whole: float | None, scale: np.ndarray | float, offset: np.ndarray | float, unit: str) -> str | None:
-    """What contradicts the unit of numbers (bands, pixels); `whole`: the largest that their integer type holds, None: they are real."""
+def _fault(
+    stored: np.ndarray, whole: float | None, scale: np.ndarray | float, offset: np.ndarray | float, unit: str, strict: bool = False
+) -> str | None:
+    """What contradicts the unit of numbers (bands, pixels); `whole`: the largest that their integer type holds, None: they are real.
+
+    `strict`: judge as what is proposed is judged, by an ordinary image.
+    """
     limits, physical = RANGES[unit], stored * scale + offset
     sizes = np.abs(physical)
     rank = int(MOST * (sizes.shape[1] - 1))
     bright, most = float(np.median(np.partition(sizes, rank, axis=1)[:, rank])), float(sizes.max())
-    if bright > limits.bright:
+    reach = float(np.abs(whole * scale + offset).max()) if whole is not None else np.inf
+    if bright > (limits.bright if strict or reach > HOLDS * limits.bright else reach):  # clouds saturate integers of a sensor's own scale
         return f"a tenth of the pixels would be above {bright:,.4g}"
-    if whole is None and 0 < most < limits.dark:
+    if whole is None and 0 < most < limits.dark * (ORDINARY if strict else 1):
         return f"none would be above {most:.2g}"
-    if whole is not None and (reach := float(np.abs(whole * scale + offset).max())) < limits.reach:
+    if reach < limits.reach:
         return f"none could be above {reach:.2g}"
     if unit == "dB" and most and physical.min() >= 0:
         return "none would be below 0, where land and water lie"
@@ -87,14 +95,17 @@ def _fault(stored: np.ndarray, whole: float | None, scale: np.ndarray | float, o
 def _way(stored: np.ndarray, whole: float | None, unit: str, own: tuple[float, float] | None) -> str:
     """What to set so that stored numbers (bands, pixels) become plausible."""
     if unit == "dB":
+        tenths = [f"data.unit='dB × {1 / scale:g}'" for scale in (0.1, 0.01) if _fault(stored, whole, scale, 0.0, unit) is None]
+        if tenths:
+            return tenths[0]
         return "data.unit=amplitude or data.unit=power, or convert them to decibels"
     top = float(np.abs(stored).max())
     bits = 2.0 ** np.ceil(np.log2(top + 1)) - 1  # all of the bits that the largest number needs
     tens = [(1 / ten, 0.0) for ten in (*TENS, bits)] if unit == "reflectance" else [(1 / bits, 0.0)]
     for scale, offset in [*([own] if own else []), (1.0, 0.0), *tens]:
-        if _fault(stored, whole, scale, offset, unit) is None:
+        if _fault(stored, whole, scale, offset, unit, strict=True) is None:
             return f"data.unit={_written(unit, scale, offset)}"
-    return f"data.unit={_written(unit, *tens[-1])}"
+    return "data.unit=… with their scale"
 
 
 def _written(unit: str, scale: float, offset: float) -> str:

@@ -79,7 +79,7 @@ class Satellite:
         """What stands for no measurement."""
         from labelfree_satellite.gaps import Gaps
 
-        zero = self.sensor is not None and self.sensor.unit == "reflectance"
+        zero = "reflectance" in (self.sensor.unit if self.sensor else None, self.unit[0] if self.unit else None)
         return Gaps(believed=False) if self.nodata == "none" else Gaps(self.nodata, zero=zero)
 
     def settings(self) -> Mapping[str, Any]:
@@ -140,9 +140,9 @@ class Satellite:
         import torch
 
         from labelfree.data.measured import fill
-        from labelfree_satellite.gaps import measured, require_declared
+        from labelfree_satellite.gaps import measured, require_bands, require_declared
         from labelfree_satellite.plausible import require_plausible
-        from labelfree_satellite.reader import selected
+        from labelfree_satellite.reader import ALPHA, selected
 
         raster, sensor = self._raster(row)
         names = [canonical(name, sensor) if name else None for name in raster.names]
@@ -151,7 +151,8 @@ class Satellite:
         scale, offset, unit = self._scale(raster, kept, channels, sensor)
         every = kept == list(range(len(raster.data)))
         data = raster.data if every else np.ascontiguousarray(raster.data[kept])
-        beyond = None if raster.picture else self.gaps.outside(data)
+        beyond = None if raster.picture else self.gaps.outside(raster.data[[name != ALPHA for name in raster.names]])
+        require_bands(row.called, raster.missing, kept, channels)
         there = measured(None if raster.missing is None else raster.missing[kept], (raster.outside, beyond), raster.picture)
         if there is not None:
             fill(data, there)

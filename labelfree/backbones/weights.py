@@ -181,7 +181,8 @@ def scale_fault(card: WeightCard, stored: Stored, most: Sequence[float]) -> str 
         return None
     middle = judged[np.argsort((seen / np.where(taught > 0, taught, 1))[judged], kind="stable")[judged.size // 2]]
     ours, theirs = float(seen[middle]), float(taught[middle])
-    if same_scale(ours, stored, theirs, Stored(card.dtype, card.scale, card.offset)):
+    usual = min(theirs, abs(card.mean[middle]) + 3 * card.std[middle])  # a few saturated pixels make no image dark
+    if same_scale(ours, stored, theirs, Stored(card.dtype, card.scale, card.offset), usual):
         return None
     how = f" stored as {card.dtype}" if card.dtype else ""
     shown = f"{f'{stored.dtype} ' if stored.dtype else ''}values up to {ours:,.4g} {card.unit}"

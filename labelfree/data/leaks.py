@@ -13,7 +13,7 @@ import numpy as np
 from labelfree.data.ground import ALIKE
 from labelfree.data.near import Prints, alike_by_chance, near_pairs, prints
 from labelfree.data.pool_reader import Pool
-from labelfree.data.same_values import groups_of_copies, same_values
+from labelfree.data.same_values import groups_of_copies
 from labelfree.domain import Row
 from labelfree.errors import LeakError
 from labelfree.recipe import Data
@@ -75,8 +75,23 @@ def witnesses(pool: Pool, rows: Sequence[Row]) -> Witnesses:
 
 
 def exact_leaks(trained: Witnesses, scored: Witnesses) -> list[tuple[str, str]]:
-    """Pairs of ids whose values are equal, however they are stored."""
-    return [(trained.rows[i].id, scored.rows[j].id) for j, i in same_values(scored.traces, trained.traces)]
+    """Pairs of ids whose values are equal, however they are stored: every image that has a partner, each with one of its partners."""
+    pairs: dict[tuple[str, str], None] = {}
+    for mine, theirs in _copies(trained, scored):
+        pairs |= dict.fromkeys((one, theirs[0]) for one in mine)
+        pairs |= dict.fromkeys((mine[0], other) for other in theirs)
+    return list(pairs)
+
+
+def _copies(trained: Witnesses, scored: Witnesses) -> list[tuple[list[str], list[str]]]:
+    """Ids of trained and of scored images that hold the same values."""
+    ids = [row.id for row in (*trained.rows, *scored.rows)]
+    found = []
+    for group in groups_of_copies(np.concatenate([trained.traces, scored.traces])):
+        mine, theirs = [ids[i] for i in group if i < len(trained)], [ids[i] for i in group if i >= len(trained)]
+        if mine and theirs:
+            found.append((mine, theirs))
+    return found
 
 
 def guard(trained: Witnesses, scored: Witnesses, data: Data, *, has_test: bool) -> LeakReport:
@@ -87,10 +102,10 @@ def guard(trained: Witnesses, scored: Witnesses, data: Data, *, has_test: bool) 
     Raises `LeakError`, unless `data.transductive`.
     """
     exact = exact_leaks(trained, scored)
-    known = set(exact)
+    copies = {identity: number for number, group in enumerate(_copies(trained, scored)) for part in group for identity in part}
     a, b = prints(trained.thumbs), prints(scored.thumbs)
     near = [(trained.rows[i].id, scored.rows[j].id, round(r, 4)) for i, j, r in near_pairs(a, b)]
-    near = [pair for pair in near if pair[:2] not in known]
+    near = [pair for pair in near if copies.get(pair[0], -1) != copies.get(pair[1], -2)]
     scored_near = sorted({pair[1] for pair in near})
     limit = _limit(len(scored), data)
     both = Prints(np.concatenate([a.high, b.high]), np.concatenate([a.judged, b.judged])) if len(scored_near) > limit else None

@@ -54,13 +54,16 @@ def same_values(traces: np.ndarray, others: np.ndarray) -> list[tuple[int, int]]
 
 def groups_of_copies(traces: np.ndarray) -> list[list[int]]:
     """Positions of images that hold the same values, in lists of two or more."""
-    leader = list(range(len(traces)))
-    for i, j in same_values(traces, traces):
+    if not len(traces):
+        return []
+    different, which = np.unique(traces, axis=0, return_inverse=True)  # thousands of blank images are one
+    leader = list(range(len(different)))
+    for i, j in same_values(different, different):
         if i < j and leader[j] == j:
             leader[j] = leader[i]
     members: dict[int, list[int]] = {}
-    for position, first in enumerate(leader):
-        members.setdefault(first, []).append(position)
+    for position, number in enumerate(which.ravel().tolist()):
+        members.setdefault(leader[number], []).append(position)
     return [group for group in members.values() if len(group) > 1]
 
 

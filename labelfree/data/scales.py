@@ -11,9 +11,10 @@ import numpy as np
 from labelfree.domain import Row
 from labelfree.errors import DataError
 
-MIXED, ALIKE = 20, 200  # times larger or smaller, where nothing relates two types of numbers, and otherwise: beyond, it is another scale
-TORN = 1000  # times, where no image lies between two of one type in real numbers: heights may be 1 m and 500 m, 0.3 and 3000 is one thing
+MIXED, ALIKE = 20, 200  # times larger or smaller, where nothing relates real to whole numbers, and where scales differ: another scale
+FAINT = 1000  # times smaller, among real numbers of one scale: a flat coast beside mountains is not, 0 to 1 beside 0 to 4000 is
 DEPTH = 8  # times smaller, where integers of two types are both taken to fill their type: 12 bits in 16 are no 16 bits
+FEW = 0.05  # of a set's images, up to which faint ones are outliers and no second scale
 
 
 class Stored(NamedTuple):
@@ -34,23 +35,31 @@ class Stored(NamedTuple):
         return self.integer and all(abs(scale * np.iinfo(self.dtype).max - 1) < 1e-6 for scale in self.scale)
 
 
-def same_scale(most: float, stored: Stored, others: float, others_stored: Stored) -> bool:
+    def like(self, other: Stored) -> bool:
+        """Whether both are real, or whole of one size, on one scale: nothing needs to relate them."""
+        sizes = [np.dtype(each.dtype).itemsize if each.integer else 0 for each in (self, other)]
+        return self.integer == other.integer and sizes[0] == sizes[1] and self[1:] == other[1:]
+
+
+def same_scale(most: float, stored: Stored, others: float, others_stored: Stored, usual: float | None = None) -> bool:
     """Whether images whose largest value (without sign) is `most` can be on the scale of others, both in the unit they claim.
 
-    Images may be dark, and a saturated pixel far above the rest; less is believed where types differ and one scale is claimed for both.
-    Nothing but zeros is no evidence, and neither is darkness of whole numbers that are stored alike.
+    `others`: the largest that these hold, `usual`: what most of them stay below, if that is known. Images may be dark, and a saturated
+    pixel far above the rest. Nothing but zeros is no evidence, and neither is darkness of whole numbers that are stored alike.
     """
     if not most or not others:
         return True
-    darker = brighter = float(ALIKE)
-    if stored == others_stored:
-        darker = np.inf if stored.integer else ALIKE
-    elif stored.dtype and others_stored.dtype and stored.dtype != others_stored.dtype:
-        if stored[1:] == others_stored[1:]:
+    darker, brighter = float(FAINT), float(MIXED)
+    if stored.dtype and others_stored.dtype:
+        if stored.like(others_stored):
+            darker = np.inf if stored.integer else FAINT
+        elif stored[1:] == others_stored[1:]:
             darker = MIXED
         elif stored.fills and others_stored.fills:
             darker = brighter = DEPTH
-    return others / darker <= most <= others * min(brighter, MIXED)
+        else:
+            darker = brighter = ALIKE
+    return (usual or others) / darker <= most <= others * brighter
 
 
 class Scales:
@@ -78,12 +87,14 @@ class Scales:
 
 
 def _torn(images: list[tuple[float, Row]]) -> tuple[tuple[float, Row], tuple[float, Row]] | None:
-    """Neighbours in size between which nothing lies though they are `TORN` times apart: one of each scale, the rarer first."""
+    """Neighbours in size between which nothing lies though they are `FAINT` times apart: one of each scale, the rarer first."""
     seen = sorted((image for image in images if image[0] > 0), key=lambda image: image[0])
     apart = [high[0] / low[0] for low, high in pairwise(seen)]
-    if not apart or max(apart) < TORN:
+    if not apart or max(apart) < FAINT:
         return None
     at = int(np.argmax(apart)) + 1
+    if min(at, len(seen) - at) <= max(1, FEW * len(seen)):
+        return None
     below, above = seen[at - 1], seen[at]
     return (below, above) if 2 * at <= len(seen) else (above, below)
 

@@ -19,6 +19,11 @@ MASKS = {
     "ground", "truth", "groundtruth", "groundtruths", "segmentation", "segmentations", "segmentationclass", "segmentationobject", "seg",
     "segs", "labelids", "trainids", "target", "targets", "map", "maps",
 }  # fmt: skip
+CERTAIN = {  # words of masks that name no class; `label` and `target` may
+    "mask", "masks", "labels", "annotation", "annotations", "annots", "gt", "groundtruth", "segmentation", "segmentations",
+}  # fmt: skip
+AMBIGUOUS = {"ground", "truth", "target", "targets", "map", "maps"}
+FEW = 3  # folders beside each other, up to which one of masks makes them a layout
 SPLITS = {
     "": "", "pretrain": "pretrain", "unlabelled": "pretrain", "unlabeled": "pretrain", "train": "train", "training": "train",
     "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test", "testing": "test",
@@ -39,6 +44,11 @@ def are_structural(names: Collection[str]) -> bool:
 
     One class among many may well be called `label` or `tile`.
     """
+    if 0 < sum(map(_certain, names)) < len(names) <= FEW:  # `with_mask` and `without_mask` are classes
+        return True
+    numbered = {" ".join(word for word in _words(name) if not word.isdigit()) for name in names}
+    if len(names) > 1 and numbered == {"label"}:
+        return False
     known = sum(map(is_structural, names))
     return 2 * known > len(names) or (2 * known == len(names) > 0 and any(map(_is_images, names)))
 
@@ -76,7 +86,9 @@ def masks_among(files: Sequence[Parts]) -> set[Parts]:
         layout = are_structural(names)
         beside = sorted(name for name in names if not _holds_masks(name) and (_is_images(name) or (layout and is_structural(name))))
         fit = sum(_has_image(file, folder, beside, folders) for file in mine)
-        sure = 2 * fit >= len(mine) or (beside and layout) or _bear_all_names(folder, mine, names, folders)
+        alone = set(_words(folder[-1])) <= AMBIGUOUS  # `ground/` may be a class whose images are numbered as those of another
+        certain = _certain(folder[-1]) and layout
+        sure = 2 * fit >= len(mine) or (beside and layout) or certain or (not alone and _bear_all_names(folder, mine, names, folders))
         all_of_them = fit == len(mine) and 2 * fit > sum(below[*folder[:-1], name] for name in beside)
         if sure if named else all_of_them:
             found.update(mine)
@@ -113,8 +125,13 @@ def _marks(name: str) -> bool:
     return bool(words) and not MASKS.isdisjoint((words[0], words[-1]))
 
 
+def _certain(name: str) -> bool:
+    """Whether a name says masks whatever else it says: `Semantic_masks`, `5_Labels_all`."""
+    return not CERTAIN.isdisjoint(_words(name))
+
+
 def _holds_masks(name: str) -> bool:
-    return is_structural(name) and not MASKS.isdisjoint(_words(name))
+    return (is_structural(name) and not MASKS.isdisjoint(_words(name))) or _certain(name)
 
 
 def _is_images(name: str) -> bool:

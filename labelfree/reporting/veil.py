@@ -139,7 +139,10 @@ class Veil:
     def value(self, value: Any) -> Any:
         """A JSON value with every string in it hidden. Keys are ours and stay."""
         if isinstance(value, str):
-            return self.ids.get(value) or self.groups.get(value) or (value if value.isdigit() else self.text(value))
+            known = self.ids.get(value) or self.groups.get(value)
+            if value.isdigit():  # scores and counts stay; a name of many digits is none
+                return known or (self.brief.names.get(value) if len(value) > 4 or value.startswith("0") else None) or value
+            return known or self.text(value)
         if isinstance(value, list):
             return [self.value(each) for each in value]
         return {key: self.value(each) for key, each in value.items()} if isinstance(value, dict) else value

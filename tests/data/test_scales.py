@@ -41,11 +41,15 @@ def test_what_can_be_one_scale(most: float, stored: Stored, others: float, other
     assert same_scale(most, stored, others, others_stored) is same
 
 
-@pytest.mark.parametrize("rare", [1, 5])
+@pytest.mark.parametrize("rare", [2, 5])
 def test_real_numbers_of_one_type_on_two_scales(rare: int) -> None:
     images = [(FLOAT, 3000.0 + i) for i in range(6)] + [(FLOAT, 0.3 + i / 100) for i in range(rare)]
     with pytest.raises(DataError, match=r"tif: float32 up to 0\.3.* stored, others, such as 0\.tif, up to 3,000, .* say data\.unit\.$"):
         judged(*images)
+
+
+def test_a_flat_coast_beside_mountains_is_one_scale() -> None:
+    judged(*((FLOAT, height) for height in (0.4, 600, 800, 900, 1200, 3000)))
 
 
 def test_real_numbers_without_a_gap_are_one_scale() -> None:
