@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +51,16 @@ def _gray_palette(image: Any) -> bool:
 
 def placed_beside(path: Path) -> bool:
     """Whether a world file or GDAL's metadata lies beside a picture: then its header tells where it lies."""
-    end = path.suffix[1:]
-    names = [path.with_suffix(form(suffix)) for suffix in (f".{end[0]}{end[-1]}w", f".{end}w", ".wld") for form in (str.lower, str.upper)]
-    return any(file.is_file() for file in (path.with_name(f"{path.name}.aux.xml"), *names, *_esri_worlds(path)))
+    beside = _telling(path.parent, path.parent.stat().st_mtime_ns)
+    stem, end = path.stem.lower(), path.suffix[1:].lower()
+    worlds = (f"{stem}.{suffix}" for suffix in (f"{end[0]}{end[-1]}w", f"{end}w", "wld", f"{end[0]}{end[-1]}wx"))
+    return bool(beside) and (f"{path.name.lower()}.aux.xml" in beside or any(world in beside for world in worlds))
+
+
+@lru_cache(maxsize=256)
+def _telling(folder: Path, changed: int) -> frozenset[str]:
+    """Names in a folder, in lower case, of files that may say where a picture lies: listed once, for a look beside each takes its time."""
+    return frozenset(name for entry in os.scandir(folder) if (name := entry.name.lower()).endswith((".aux.xml", "w", ".wld", "wx")))
 
 
 def esri_world(path: Path) -> tuple[float, float, float, float, float, float] | None:

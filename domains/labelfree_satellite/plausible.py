@@ -44,10 +44,12 @@ def require_plausible(
     unit: str,
     bands: Sequence[Band | None],
     usual: tuple[float, float] | None = None,
+    declared: bool = False,
 ) -> None:
     """Raises DataError where the stored numbers (C, H, W), times scale plus offset, cannot be in `unit`; thermal bands are not judged.
 
     `measured`: (H, W) bool, None: all. `bands`: what is known of each channel. `usual`: scale and offset of the sensor's own integers.
+    `declared`: the file tells its scale, which may fit its own numbers alone.
     """
     if unit not in RANGES:
         return
@@ -58,7 +60,7 @@ def require_plausible(
     pixels = [data[index].reshape(-1)[known] for index in judged]
     stored = np.stack([band[:: max(1, len(band) // LOOKED_AT)] for band in pixels]).astype(np.float64)
     times, plus = np.array(scale)[judged, None], np.array(offset)[judged, None]
-    whole = float(np.iinfo(data.dtype).max) if data.dtype.kind in "ui" else None
+    whole = float(np.iinfo(data.dtype).max) if data.dtype.kind in "ui" and not declared else None
     fault = _fault(stored, whole, times, plus, unit)
     if fault is not None:
         own: set[tuple[float, float] | None] = {(band.scale, band.offset) for index in judged if (band := bands[index])} or {usual}

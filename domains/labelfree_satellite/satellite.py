@@ -149,15 +149,16 @@ class Satellite:
         kept, channels = selected(row.called, raster, self.bands, names)
         bands = described(channels, sensor)
         scale, offset, unit = self._scale(raster, kept, channels, sensor)
-        every = kept == list(range(len(raster.data)))
-        data = raster.data if every else np.ascontiguousarray(raster.data[kept])
+        data = raster.data if kept == list(range(len(raster.data))) else np.ascontiguousarray(raster.data[kept])
         beyond = None if raster.picture else self.gaps.outside(raster.data[[name != ALPHA for name in raster.names]])
-        require_bands(row.called, raster.missing, kept, channels)
+        if row.window is None:  # at the edge of a swath a window may well lack a band
+            require_bands(row.called, raster.missing, kept, channels)
         there = measured(None if raster.missing is None else raster.missing[kept], (raster.outside, beyond), raster.picture)
         if there is not None:
             fill(data, there)
         require_declared(row.called, data, self.gaps)
-        require_plausible(row.called, data, there, scale, offset, unit, bands, sensor.uniform if sensor else None)
+        declared = raster.scale is not None and not self.unit
+        require_plausible(row.called, data, there, scale, offset, unit, bands, sensor.uniform if sensor else None, declared)
         return Sample(
             data=torch.from_numpy(data),
             channels=tuple(_channel(name, band) for name, band in zip(channels, bands, strict=True)),

@@ -96,7 +96,7 @@ def _look(read: Callable[[Row], Sample], row: Row) -> _Look | DataError:
 
 def _notes(looks: Mapping[str, _Look], empty: Sequence[Row]) -> list[str]:
     """On images that a run leaves out, and on what may be missing data that nobody declared."""
-    blank = sum(look.blank >= BLANK for look in looks.values())
+    blank = [identity for identity, look in looks.items() if look.blank >= BLANK]
     notes = []
     if empty:
         which = f"{len(empty):,} of {len(looks):,} hold a measurement in less than half of their pixels, such as {empty[0].id}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from labelfree.domain import Sample
@@ -28,9 +30,9 @@ def blank_share(sample: Sample) -> float:
     return float((blank if sample.measured is None else blank & sample.measured.numpy()).mean())
 
 
-def blank_note(count: int) -> str:
-    """What to tell of images with many such pixels."""
-    which = f"{count:,} images hold" if count != 1 else "1 image holds"
+def blank_note(names: Sequence[str]) -> str:
+    """What to tell of the images of these names, which have many such pixels."""
+    which = f"{len(names):,} images, such as {names[0]}, hold" if len(names) > 1 else f"{names[0]} holds"
     return f"{which} 0 in every channel in {BLANK:.0%} or more of the pixels; if that means no measurement, set data.nodata=0"
 
 

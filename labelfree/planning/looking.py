@@ -97,7 +97,7 @@ class Seen:
         if any(look.spacing or look.crs for look in self.looks):
             yield f"  {self._spacing(places)}"
         yield from (f"  {number} {fact}" for fact, number in self._oddities().items() if number)
-        if blank := sum(look.blank >= BLANK for look in self.looks):
+        if blank := [look.row.id for look in self.looks if look.blank >= BLANK]:
             yield f"  {blank_note(blank)}"
         yield from (f"  {sentence}" for sentence in self.faults[:3])
 

@@ -66,7 +66,9 @@ def test_classes_whose_images_are_numbered_alike_stay(tmp_path: Path, classes: t
     assert load_manifest(Data(root=tmp_path), Satellite()).classes == tuple(sorted(classes))
 
 
-@pytest.mark.parametrize("folders", [("ortho", "masks"), ("2_Ortho_RGB", "5_Labels_all"), ("images", "Semantic_masks"), ("aerial", "labels")])
+@pytest.mark.parametrize(
+    "folders", [("ortho", "masks"), ("2_Ortho_RGB", "5_Labels_all"), ("images", "Semantic_masks"), ("aerial", "labels")]
+)
 def test_masks_beside_images_of_other_names_are_neither_classes_nor_images(tmp_path: Path, folders: tuple[str, str]) -> None:
     for name, stem in zip(folders, ("area", "color"), strict=True):
         (tmp_path / name).mkdir()
