@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 
 class _Keeper(logging.Handler):
@@ -19,6 +21,21 @@ class _Keeper(logging.Handler):
             self.keep(f"{record.name}: {' '.join(record.getMessage().split())}")
         except Exception:  # a log that cannot be written stops nothing
             pass
+
+
+@contextmanager
+def quieter(names: Sequence[str], level: int) -> Iterator[None]:
+    """Within: the loggers of these names say nothing below `level`, and warnings may be filtered; both are put back."""
+    loggers = [logging.getLogger(name) for name in names]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(level)
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        for logger, was in zip(loggers, before, strict=True):
+            logger.setLevel(was)
 
 
 def kept_from_terminal(keep: Callable[[str], None]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from labelfree_satellite.grids import Grid
-from labelfree_satellite.headers import quiet_rasterio
+from labelfree_satellite.headers import grid_in, header
 
 ASKED = 32  # headers read of one folder; a product of single bands has fewer
 
@@ -17,10 +18,10 @@ def one_scene(sources: Sequence[str]) -> bool:
     """
     first: Grid | None = None
     for source in sources[:ASKED]:
-        header = _header(source)
-        if header is None:
+        told = _header(source)
+        if told is None:
             continue
-        bands, grid = header
+        bands, grid = told
         if bands != 1 or grid is None or (first is not None and not _same_ground(first, grid)):
             return False
         first = first or grid
@@ -32,19 +33,13 @@ def apart(source: str, others: Sequence[str]) -> int:
     here = _header(source)
     if here is None or here[1] is None:
         return 0
-    grids = [header[1] for other in others if (header := _header(other)) is not None]
+    grids = [told[1] for other in others if (told := _header(other)) is not None]
     return sum(grid is not None and grid.crs == here[1].crs and not _meet(here[1], grid) for grid in grids)
 
 
 def _header(source: str) -> tuple[int, Grid | None] | None:
     """How many bands a raster has, and its grid (None without coordinates); None for what cannot be opened."""
-    rasterio = quiet_rasterio()
-    try:
-        with rasterio.open(source) as file:
-            placed = file.crs is not None and not file.transform.is_identity
-            return file.count, Grid(file.crs.to_string(), tuple(file.transform)[:6], file.height, file.width) if placed else None
-    except (rasterio.errors.RasterioError, OSError, ValueError):
-        return None
+    return header(Path(source), lambda file: (file.count, grid_in(file)))
 
 
 def _same_ground(one: Grid, other: Grid) -> bool:

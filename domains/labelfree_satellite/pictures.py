@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from labelfree.data.content import BESIDE
+
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 OPAQUE = 128  # of 255: the edge of a soft mask is where half shows through
 
@@ -60,7 +62,7 @@ def placed_beside(path: Path) -> bool:
 @lru_cache(maxsize=256)
 def _telling(folder: Path, changed: int) -> frozenset[str]:
     """Names in a folder, in lower case, of files that may say where a picture lies: listed once, for a look beside each takes its time."""
-    return frozenset(name for entry in os.scandir(folder) if (name := entry.name.lower()).endswith((".aux.xml", "w", ".wld", "wx")))
+    return frozenset(name for entry in os.scandir(folder) if (name := entry.name.lower()).endswith(BESIDE))
 
 
 def esri_world(path: Path) -> tuple[float, float, float, float, float, float] | None:

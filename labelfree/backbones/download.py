@@ -7,11 +7,11 @@ import threading
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import timm
 from torch import Tensor
+
+from labelfree.foreign_logs import quieter
 
 LOOK_SECONDS = 4.0  # that a publisher may take to answer at all
 TALKATIVE = ("huggingface_hub", "httpx", "httpx2", "urllib3", "timm")
@@ -27,7 +27,8 @@ def published_state(name: str) -> dict[str, Tensor]:
     published = timm.get_pretrained_cfg(name)
     hub = published is not None and bool(published.hf_hub_id)
     address = constants.ENDPOINT if hub or published is None else str(published.url)
-    with _quiet():
+    with quieter(TALKATIVE, logging.CRITICAL):
+        warnings.simplefilter("ignore")
         if hub:
             offline = constants.HF_HUB_OFFLINE
             constants.HF_HUB_OFFLINE = True
@@ -64,18 +65,3 @@ def reachable(address: str) -> bool:
     thread.start()
     thread.join(LOOK_SECONDS)
     return bool(answers)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in TALKATIVE]
-    before = [logger.level for logger in loggers]
-    try:
-        for logger in loggers:
-            logger.setLevel(logging.CRITICAL)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)

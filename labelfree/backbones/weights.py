@@ -14,6 +14,7 @@ from torch import Tensor
 
 from labelfree.backbones.base import Backbone
 from labelfree.backbones.build import build
+from labelfree.data.pool import kind_of
 from labelfree.data.scales import Stored, same_scale
 from labelfree.domain import Channel, Sample
 from labelfree.errors import DataError
@@ -156,8 +157,7 @@ class LoadedBackbone:
                 f"{where}: values are {sample.unit}, these weights want {self.card.unit}; name the sensor or unit that the file holds."
             )
         physical = sample.physical()[[sample.channels.index(c) for c in self.card.channels]]
-        stored = Stored(str(sample.data.dtype).removeprefix("torch."), sample.scale, sample.offset)
-        self._require_scale(where, stored, physical.flatten(1).abs().amax(1).tolist())
+        self._require_scale(where, kind_of(sample).stored, physical.flatten(1).abs().amax(1).tolist())
         return physical
 
     def _require_scale(self, where: str, stored: Stored, most: Sequence[float]) -> None:

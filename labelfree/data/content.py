@@ -16,7 +16,9 @@ from labelfree.data.threads import in_order
 from labelfree.domain import Row, Sample
 
 SMALL = 2**20  # files up to this size are hashed whole
-WORLDS = (".pgw", ".pngw", ".pgwx", ".jgw", ".jpgw", ".jpegw", ".jgwx", ".tfw", ".tifw", ".bpw", ".bmpw", ".bpwx", ".wpw", ".webpw")
+WORLDS = (
+    ".pgw", ".pngw", ".pgwx", ".jgw", ".jpgw", ".jpegw", ".jgwx", ".tfw", ".tifw", ".bpw", ".bmpw", ".bpwx", ".wpw", ".webpw", ".wpwx",
+)  # fmt: skip
 BESIDE = (".aux.xml", ".msk", ".wld", ".prj", *WORLDS)
 
 

@@ -76,8 +76,12 @@ def witnesses(pool: Pool, rows: Sequence[Row]) -> Witnesses:
 
 def exact_leaks(trained: Witnesses, scored: Witnesses) -> list[tuple[str, str]]:
     """Pairs of ids whose values are equal, however they are stored: every image that has a partner, each with one of its partners."""
+    return _pairs(_copies(trained, scored))
+
+
+def _pairs(copies: Sequence[tuple[list[str], list[str]]]) -> list[tuple[str, str]]:
     pairs: dict[tuple[str, str], None] = {}
-    for mine, theirs in _copies(trained, scored):
+    for mine, theirs in copies:
         pairs |= dict.fromkeys((one, theirs[0]) for one in mine)
         pairs |= dict.fromkeys((mine[0], other) for other in theirs)
     return list(pairs)
@@ -101,11 +105,12 @@ def guard(trained: Witnesses, scored: Witnesses, data: Data, *, has_test: bool) 
     are counted and stop the run above `data.leak_limit`, unless random pairs of different groups look as much alike.
     Raises `LeakError`, unless `data.transductive`.
     """
-    exact = exact_leaks(trained, scored)
-    copies = {identity: number for number, group in enumerate(_copies(trained, scored)) for part in group for identity in part}
+    copies = _copies(trained, scored)
+    exact = _pairs(copies)
+    known = {identity: number for number, group in enumerate(copies) for part in group for identity in part}
     a, b = prints(trained.thumbs), prints(scored.thumbs)
     near = [(trained.rows[i].id, scored.rows[j].id, round(r, 4)) for i, j, r in near_pairs(a, b)]
-    near = [pair for pair in near if copies.get(pair[0], -1) != copies.get(pair[1], -2)]
+    near = [pair for pair in near if known.get(pair[0], -1) != known.get(pair[1], -2)]
     scored_near = sorted({pair[1] for pair in near})
     limit = _limit(len(scored), data)
     both = Prints(np.concatenate([a.high, b.high]), np.concatenate([a.judged, b.judged])) if len(scored_near) > limit else None

@@ -172,8 +172,6 @@ def look_at(rows: Sequence[Row], read: Callable[[Row], Sample], say: Progress) -
         faults=tuple(fault for fault in faults if fault is not None),
         seconds=seconds,
     )
-    if seen.count == len(rows) and all(look.empty > MOST_EMPTY for look in seen.looks):
-        raise DataError(all_empty([look.row for look in seen.looks]))
     if len(seen.faults) > MOST_FAULTS * seen.count:
         raise DataError(
             f"{len(seen.faults)} of {seen.count} images looked at cannot be read or differ from the others, too many to leave out; "
@@ -181,9 +179,8 @@ def look_at(rows: Sequence[Row], read: Callable[[Row], Sample], say: Progress) -
         )
     scales = Scales()
     for look in seen.looks:
-        if look.empty > MOST_EMPTY:
-            continue
-        scales.note(look.row, look.kind.stored, look.most)
+        if look.empty <= MOST_EMPTY:
+            scales.note(look.row, look.kind.stored, look.most)
     scales.require_one(kind.stored, kind.unit)
     return seen
 

@@ -70,9 +70,13 @@ def survey(source: str | Path, overrides: Overrides, domain: str | None, default
     reader = find_domain(domain or named or (card.domain if card else default_domain()), reader_settings(data))
     manifest = load_manifest(data, reader)
     read = manifest.read or reader.read
-    looked = [read_sample(read, glance(row, extent_of(reader))) for row in open_rows(manifest.rows)[:TRIES]]
-    samples = [sample for sample in looked if isinstance(sample, Sample)]
-    return Survey(manifest, reader, samples[0] if samples else None, notes=[] if samples else [str(fault) for fault in looked[:1]])
+    faults = []
+    for row in open_rows(manifest.rows)[:TRIES]:
+        sample = read_sample(read, glance(row, extent_of(reader)))
+        if isinstance(sample, Sample):
+            return Survey(manifest, reader, sample)
+        faults.append(str(sample))
+    return Survey(manifest, reader, None, notes=faults[:1])
 
 
 def _data(source: str, overrides: Overrides) -> tuple[Data, str | None]:

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from labelfree.backbones import Backbone
 from labelfree.errors import Interrupted, TrainingError
+from labelfree.foreign_logs import quieter
 from labelfree.pretraining.checkpoints import Checkpoints
 from labelfree.pretraining.devices import channels_last, trainer_devices
 from labelfree.pretraining.job import Job, Plan
@@ -118,15 +119,7 @@ def checkpoint_step(path: Path) -> int:
 
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            warnings.filterwarnings("ignore", message=".*num_workers.*|.*IterableDataset.*|.*litlogger.*")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    with quieter(("lightning.pytorch", "lightning.fabric", "lightning"), logging.ERROR):
+        warnings.filterwarnings("ignore", module="lightning")
+        warnings.filterwarnings("ignore", message=".*num_workers.*|.*IterableDataset.*|.*litlogger.*")
+        yield
