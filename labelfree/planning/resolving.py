@@ -66,8 +66,7 @@ def resolve_pretrain(
 
     What the recipe says comes first, then the domain's suggestions, the objective's, and the rules here. Without `seconds_per_step`
     the number of steps is provisional: `minutes` do not cap it yet. `head_seconds`: of a step in the head-only start, where those differ.
-    Raises RecipeError for options that the objective does not have or
-    cannot take here.
+    Raises RecipeError for options that the objective does not have or cannot take here.
     """
     check_options(settings.objective, settings.options)
     suggested = {key.removeprefix("pretrain."): value for key, value in domain.items() if key.startswith("pretrain.")}
