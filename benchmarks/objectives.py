@@ -36,7 +36,7 @@ from labelfree.errors import Interrupted, TrainingError
 TABLE, LOG = RESULTS / "objectives.csv", RESULTS / "test_log.csv"
 # What a cell's figures depend on: nothing of how images are found, runs are watched and kept, or scores are claimed and shown.
 SHARED = (
-    *(f"labelfree/{part}" for part in ("backbones", "views", "planning/resolving.py", "pipeline/plans.py", "pipeline/starts.py")),
+    *(f"labelfree/{part}" for part in ("backbones", "views", "planning/auto_values.py", "pipeline/plans.py", "pipeline/starts.py")),
     *(f"labelfree/pretraining/{name}.py" for name in ("module", "job", "fit")),
     *(f"labelfree/training/{name}.py" for name in ("lars", "optimisers", "randomness", "schedules")),
     *(f"labelfree/transfer/{name}.py" for name in ("probes", "preparation", "selection", "encoders", "features", "cuts")),

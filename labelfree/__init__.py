@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from labelfree.domain import Sample
     from labelfree.pipeline import Run
     from labelfree.planning.diagnosis import Finding
-    from labelfree.planning.proposing import Proposal
+    from labelfree.planning.proposal import Proposal
     from labelfree.planning.survey import Survey
     from labelfree.progress import Progress
     from labelfree.recipe import Recipe
@@ -128,7 +128,7 @@ def convert(file: Source, name: str, out: Source | None = None, *, domain: str |
     `name`: as their publisher calls them; satellite knows torchgeo's, e.g. "ResNet50_Weights.SENTINEL2_ALL_MOCO". `out`: default beside
     `file`. The card written beside it says channels, unit and normalisation. Returns the new file.
     """
-    from labelfree.backbones.foreign import convert as write
+    from labelfree.backbones.conversion import convert as write
     from labelfree.domain import find_domain
 
     return write(Path(file), name, find_domain(domain or _only_domain()), _path(out))
@@ -179,7 +179,7 @@ def show_recipe(recipe: Recipe | Source, overrides: Overrides = ()) -> str:
 
 def check_recipe(recipe: Source, overrides: Overrides = ()) -> Recipe:
     """The recipe, with all checked that can be without reading an image. Raises RecipeError naming file, line and nearest key."""
-    from labelfree.pipeline.checking import check
+    from labelfree.pipeline.recipe_checks import check
 
     checked = _recipe(recipe, overrides)
     check(checked)
@@ -229,7 +229,7 @@ def plan(
     Raises RecipeError or DataError where no recipe could be told, or none that runs.
     """
     from labelfree.domain import LabelFields
-    from labelfree.planning.proposing import propose, unused
+    from labelfree.planning.proposal import propose, unused
 
     file = _path(out)
     if file is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from labelfree.errors import DataError
-from labelfree_satellite.generated import BANDS, COVERS, SIDE, patch
+from labelfree_satellite.generated_patches import BANDS, COVERS, SIDE, patch
 
 PLOTS = 14  # a side; each is one patch
 LABELLED = 64  # plots with a polygon

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from labelfree.data.ground import TOUCH
-from labelfree.data.missing import MISSING, plain_text
 from labelfree.data.overlaps import Ground, one_by_one
+from labelfree.data.table_cells import MISSING, plain_text
 from labelfree.data.windows import in_windows
 from labelfree.domain import LabelFields, Place, Row, Window
 from labelfree.errors import DataError

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from labelfree.data.guarded_xml import MOST, parse_xml
+from labelfree.data.safe_xml import MOST, parse_xml
 from labelfree.errors import DataError
 from labelfree_satellite.footprints import apart, one_scene
 from labelfree_satellite.sensors import OFFSET, SENSORS, common

@@ -206,9 +206,7 @@ def _place(raster: Raster, grid: Grid, window: Window | None = None) -> None:
     raster.tags["spacing_unit"] = unit_of(grid.crs)[0]
 
 
-def selected(
-    path: str, raster: Raster, wanted: Sequence[str] | None, names: Sequence[str | None]
-) -> tuple[list[int], tuple[str, ...]]:
+def selected(path: str, raster: Raster, wanted: Sequence[str] | None, names: Sequence[str | None]) -> tuple[list[int], tuple[str, ...]]:
     """Which bands to take and what they are called: (positions, names).
 
     `wanted`: names that the recipe or card gives. Where the file names its bands they are matched by name, in the order

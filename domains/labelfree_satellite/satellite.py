@@ -139,9 +139,9 @@ class Satellite:
         import numpy as np
         import torch
 
-        from labelfree.data.measured import fill
+        from labelfree.data.measured_pixels import fill
         from labelfree_satellite.gaps import measured, require_bands, require_declared
-        from labelfree_satellite.plausible import require_plausible
+        from labelfree_satellite.plausibility import require_plausible
         from labelfree_satellite.reader import ALPHA, selected
 
         raster, sensor = self._raster(row)
@@ -192,7 +192,7 @@ class Satellite:
         return located(places)
 
     def foreign(self, name: str) -> ForeignWeights:
-        from labelfree_satellite.foreign import published
+        from labelfree_satellite.published_weights import published
 
         return published(name)
 
@@ -342,7 +342,7 @@ class Satellite:
         return None
 
     def generate(self, directory: Path, seed: int = 0, variant: str = "") -> None:
-        from labelfree_satellite.generated import generate
+        from labelfree_satellite.generated_patches import generate
         from labelfree_satellite.generated_scenes import generate_scenes
 
         if variant not in ("", "rgb", "scenes"):

@@ -39,9 +39,7 @@ class Scene:
     Raises DataError naming the product when a band or a coordinate system is missing.
     """
 
-    def __init__(
-        self, product: Product, bands: Sequence[str] | None = None, resolution: float | None = None, gaps: Gaps = Gaps()
-    ) -> None:
+    def __init__(self, product: Product, bands: Sequence[str] | None = None, resolution: float | None = None, gaps: Gaps = Gaps()) -> None:
         lacking = [band for band in bands or () if band not in product.layers]
         if lacking:
             raise DataError(f"{product.path}: no band {', '.join(lacking)}; it holds {', '.join(product.layers)}.")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from labelfree.data.missing import names_in, said_of
+from labelfree.data.table_cells import names_in, said_of
 from labelfree.domain import LabelFields
 from labelfree.errors import DataError
 

@@ -166,7 +166,7 @@ class LoadedBackbone:
             raise DataError(f"{where}: {fault}; name the sensor or unit that the file holds.")
 
     def _embed(self, physical: Tensor, size: int | None) -> Tensor:
-        return self.backbone.embed(prepared(physical, self.card.mean, self.card.std, size or self.card.size))
+        return self.backbone.embed(network_input(physical, self.card.mean, self.card.std, size or self.card.size))
 
 
 def scale_fault(card: WeightCard, stored: Stored, most: Sequence[float]) -> str | None:
@@ -189,7 +189,7 @@ def scale_fault(card: WeightCard, stored: Stored, most: Sequence[float]) -> str 
     return f"{shown} in {card.channels[middle]}, these weights were taught by values up to {theirs:,.4g}{how}"
 
 
-def prepared(physical: Tensor, mean: Sequence[float], std: Sequence[float], size: int) -> Tensor:
+def network_input(physical: Tensor, mean: Sequence[float], std: Sequence[float], size: int) -> Tensor:
     """Physical (B, C, H, W) resized to `size` x `size` (bilinear, antialiased when it shrinks) and normalised."""
     if physical.shape[-2:] != (size, size):
         shrinks = size < min(physical.shape[-2:])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from labelfree.data.guarded_xml import MOST, parse_xml
+from labelfree.data.safe_xml import MOST, parse_xml
 from labelfree.errors import DataError
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")

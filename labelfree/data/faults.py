@@ -10,7 +10,7 @@ import numpy as np
 
 from labelfree.data.annotations import Annotated, annotated
 from labelfree.data.manifest import Manifest
-from labelfree.data.measured import BLANK, blank_note, blank_share
+from labelfree.data.measured_pixels import BLANK, blank_note, blank_share
 from labelfree.data.pool import MOST_EMPTY, Kind, all_empty, differs, kind_of, read_sample
 from labelfree.data.pool_index import largest
 from labelfree.data.same_values import groups_of_copies, trace

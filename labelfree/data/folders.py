@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labelfree.data.inventory import Inventory, take_inventory
-from labelfree.data.missing import name_of
-from labelfree.data.own import cache_folder
+from labelfree.data.our_folders import cache_folder
 from labelfree.data.structure import SPLITS, Parts, are_splits, are_structural, bear_the_same_names, is_structural
+from labelfree.data.table_cells import name_of
 from labelfree.data.walk import SYSTEM
 from labelfree.domain import Domain, Row, extent_of
 from labelfree.errors import DataError

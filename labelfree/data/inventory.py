@@ -7,7 +7,7 @@ from collections.abc import Container, Iterable, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from labelfree.data.own import is_run
+from labelfree.data.our_folders import is_run
 from labelfree.data.structure import masks_among
 from labelfree.data.walk import Walk
 from labelfree.domain import Domain, KnowsKinds

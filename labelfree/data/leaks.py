@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from labelfree.data.ground import ALIKE
-from labelfree.data.near import Prints, alike_by_chance, near_pairs, prints
+from labelfree.data.near_duplicates import Prints, alike_by_chance, near_pairs, prints
 from labelfree.data.pool_reader import Pool
 from labelfree.data.same_values import groups_of_copies
 from labelfree.domain import Row

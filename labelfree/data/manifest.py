@@ -12,9 +12,9 @@ from typing import Any
 from labelfree.data.cards import Card, effective_card
 from labelfree.data.folders import generated_root, hold_scenes, rows_of_folder
 from labelfree.data.inventory import take_inventory
-from labelfree.data.labels import open_table
-from labelfree.data.missing import differ_in_case
+from labelfree.data.label_tables import open_table
 from labelfree.data.paths import Finder, located, same_file
+from labelfree.data.table_cells import differ_in_case
 from labelfree.domain import Domain, LabelFields, ReadsRemote, ReadsShapes, Row, Sample
 from labelfree.errors import DataError
 from labelfree.recipe import Data

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from labelfree.data.labels import Record
+from labelfree.data.label_tables import Record
 from labelfree.domain import Domain, ReadsRemote, Row
 from labelfree.errors import DataError
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from labelfree.data.content import content_key
-from labelfree.data.measured import fill
+from labelfree.data.measured_pixels import fill
 from labelfree.data.pool_index import Facts, facts, largest
 from labelfree.data.pool_reader import Pool
 from labelfree.data.pool_store import FORMAT, StoreWriter, intact, remove
@@ -24,7 +24,7 @@ from labelfree.domain import Channel, Row, Sample
 from labelfree.errors import DataError
 from labelfree.progress import Progress
 
-__all__ = ["Kind", "Pool", "all_empty", "build_pool", "differs", "kind_of", "read_sample", "some_empty", "spread"]
+__all__ = ["Kind", "Pool", "all_empty", "at_even_steps", "build_pool", "differs", "kind_of", "read_sample", "some_empty"]
 
 Reader = Callable[[Row], Sample]
 PROBE = 64  # images looked at before the plan is made
@@ -164,7 +164,7 @@ class _Build:
 
     def _probe(self) -> list[_Read]:
         """Sizes and kinds of a few images spread over the rows."""
-        chosen = spread(self.rows, PROBE)
+        chosen = at_even_steps(self.rows, PROBE)
         before = time.monotonic()
         found = list(in_order(self._look, chosen, self.workers))
         self.seconds = (time.monotonic() - before) / len(chosen)
@@ -277,7 +277,7 @@ def some_empty(rows: Sequence[Row]) -> str:
     return f"{which}: clouds or gaps cover more than {MOST_EMPTY:.0%} of it."
 
 
-def spread(rows: Sequence[Row], most: int) -> list[Row]:
+def at_even_steps(rows: Sequence[Row], most: int) -> list[Row]:
     """At most `most` rows at equal distances, the first and the last among them."""
     return [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))]
 

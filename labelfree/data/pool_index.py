@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from labelfree.data.measured import pack
+from labelfree.data.measured_pixels import pack
 from labelfree.data.same_values import trace
 from labelfree.domain import Place, Sample
 

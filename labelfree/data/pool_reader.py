@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelfree.data.measured import unpack
+from labelfree.data.measured_pixels import unpack
 from labelfree.data.pool_store import map_data, read_bits, read_index
 from labelfree.data.scales import Stored
 from labelfree.domain import Channel, Fingerprint, Place, Row, Sample, Shown
 from labelfree.errors import DataError
 
 CHUNK = 32 * 2**20  # numbers looked at together when statistics are taken
-MOST = 2**30  # numbers looked at in all; beyond that entries are taken at equal distances
+MOST_NUMBERS = 2**30  # numbers looked at in all; beyond that entries are taken at equal distances
 
 
 class Pool:
@@ -164,7 +164,7 @@ class Pool:
     def _statistics(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Mean, standard deviation, least and largest of each channel in stored numbers, merged over chunks (Chan et al. 1979)."""
         numbers = len(self.channels) * self.index.shape[chosen].prod(axis=1).sum()
-        chosen = np.sort(chosen)[:: max(1, int(np.ceil(numbers / MOST)))]
+        chosen = np.sort(chosen)[:: max(1, int(np.ceil(numbers / MOST_NUMBERS)))]
         each = int(max(1, CHUNK // max(1, numbers // len(chosen))))
         count = len(self.channels)
         n, mean, m2, low, high = np.zeros(count), np.zeros(count), np.zeros(count), np.full(count, np.inf), np.full(count, -np.inf)

@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from labelfree.data.measured import pack
+from labelfree.data.measured_pixels import pack
 from labelfree.data.pool_index import Facts, PoolIndex
 from labelfree.data.tiles import Tile
 from labelfree.errors import DataError

@@ -34,7 +34,6 @@ class Stored(NamedTuple):
         """Whether the largest number of the type stands for 1: a guess, where files do not say how many of its bits they use."""
         return self.integer and all(abs(scale * np.iinfo(self.dtype).max - 1) < 1e-6 for scale in self.scale)
 
-
     def like(self, other: Stored) -> bool:
         """Whether both are real, or whole of one size, on one scale: nothing needs to relate them."""
         sizes = [np.dtype(each.dtype).itemsize if each.integer else 0 for each in (self, other)]

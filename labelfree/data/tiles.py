@@ -48,9 +48,7 @@ class Cut:
         above, before = padding[1][0], padding[2][0]
         side = self.tile
         parts = [(top, left, (slice(top, top + side), slice(left, left + side))) for top, left in corners]
-        return [
-            Tile((top - above, left - before), padded[:, *part], None if known is None else known[part]) for top, left, part in parts
-        ]
+        return [Tile((top - above, left - before), padded[:, *part], None if known is None else known[part]) for top, left, part in parts]
 
     def size(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Spatial size of an entry cut from an image of this size."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labelfree.data.own import is_own
+from labelfree.data.our_folders import is_own
 
 Key = tuple[int, int] | str  # of a real folder
 SYSTEM = {"$recycle.bin", "system volume information", "lost+found", "@eadir", "#recycle", "#snapshot"}  # of disks and network drives

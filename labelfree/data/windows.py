@@ -12,12 +12,16 @@ from labelfree.data.tiles import SIDE, starts
 from labelfree.domain import Row, Window
 from labelfree.errors import DataError
 
-MOST = 200_000  # rows of windows; more than a pretraining on few machines looks at, and all that memory should hold
+MOST_WINDOWS = 200_000  # rows of windows; more than a pretraining on few machines looks at, and all that memory should hold
 Extent = Callable[[Row], tuple[int, int] | None]
 
 
 def in_windows(
-    rows: Sequence[Row], extent: Extent, side: int | None = None, most: int = MOST, tell: Callable[[str], object] = lambda sentence: None
+    rows: Sequence[Row],
+    extent: Extent,
+    side: int | None = None,
+    most: int = MOST_WINDOWS,
+    tell: Callable[[str], object] = lambda sentence: None,
 ) -> list[Row]:
     """The rows, those of scenes replaced by a row for each window of `side` pixels (default 256, at most the scene's own).
 

@@ -15,9 +15,9 @@ from labelfree.backbones.weights import load
 from labelfree.domain import Derives
 from labelfree.errors import DataError
 from labelfree.pipeline.folder import RunFolder
-from labelfree.pipeline.preparing import Prepared
+from labelfree.pipeline.inputs import Inputs
+from labelfree.pipeline.pictures import show_neighbours
 from labelfree.pipeline.pretrainings import backbone_path, require_same_data
-from labelfree.pipeline.showing import show_neighbours
 from labelfree.pipeline.starts import Starts
 from labelfree.planning.costs import input_sizes
 from labelfree.progress import Progress
@@ -25,7 +25,7 @@ from labelfree.recipe import ArmSpec, Recipe
 from labelfree.training.files import call_with
 from labelfree.training.memory import out_of_memory
 from labelfree.transfer.arms import ArmKind, arm_kind
-from labelfree.transfer.classification import answer
+from labelfree.transfer.comparison import answer
 from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder
 from labelfree.transfer.features import extract
 from labelfree.transfer.heads import head_metadata, train_head
@@ -38,7 +38,7 @@ class Arms:
     """Makes the encoders of a run; an arm that cannot be made for these images leaves a sentence instead."""
 
     recipe: Recipe
-    prepared: Prepared
+    inputs: Inputs
     starts: Starts
     folder: Path
     notes: list[str] = field(default_factory=list)
@@ -62,12 +62,12 @@ class Arms:
         given = self.recipe.evaluate.sizes
         if given != "auto":
             return tuple(dict.fromkeys(given))
-        images, question = self.prepared.images, self.prepared.question
+        images, question = self.inputs.images, self.inputs.question
         assert images is not None and question is not None
         return input_sizes(int(np.median(images.index.shape[question.train, -2:].min(axis=1))))
 
     def _known(self, kind: ArmKind, seed: int) -> Encoder | None:
-        data, domain = self.prepared.fingerprint, self.prepared.domain
+        data, domain = self.inputs.fingerprint, self.inputs.domain
         derive = partial(domain.derived, channels=data.channels, unit=data.unit) if isinstance(domain, Derives) else None
         derived = derive(torch.zeros(1, len(data.channels), 1, 1)).shape[1] if derive else 0
         statistics = StatisticsEncoder(len(data.channels), derive, derived)
@@ -95,20 +95,20 @@ class Arms:
             self.notes.append(f"The arm {kind.name}, seed {seed}, is left out: it was not pretrained in this run.")
             return None
         loaded = load(path)
-        require_same_data(loaded, self.prepared, path)
+        require_same_data(loaded, self.inputs, path)
         return self._encoder(kind.name, loaded.backbone, self.starts.as_loaded(loaded), seed, repr(loaded.card))
 
     def _from_file(self, arm: ArmSpec) -> NetworkEncoder:
         """A weight file with its sidecar reads what it says; without, it is read as this recipe's own backbone."""
-        channels = self.prepared.fingerprint.channels
+        channels = self.inputs.fingerprint.channels
         if arm.weights.with_suffix(".json").is_file():
             loaded = load(arm.weights)
             found = self.starts.of_card(loaded.card)
             lacking = [name for name, source in zip(loaded.card.channels, found, strict=True) if source is None]
-            if 2 * len(lacking) > len(found) or loaded.card.unit != self.prepared.fingerprint.unit:
+            if 2 * len(lacking) > len(found) or loaded.card.unit != self.inputs.fingerprint.unit:
                 raise DataError(
                     f"evaluate.arms: {arm.weights} wants {', '.join(loaded.card.channels)} in {loaded.card.unit}; "
-                    f"these images have {', '.join(channels)} in {self.prepared.fingerprint.unit}."
+                    f"these images have {', '.join(channels)} in {self.inputs.fingerprint.unit}."
                 )
             self.starts.require_scale(loaded.card, f"evaluate.arms: {arm.weights}")
             if lacking:
@@ -129,47 +129,47 @@ class Arms:
         return NetworkEncoder(arm, fast, prepare, self.sizes, seed, device=device, reads=reads)
 
 
-def compare(recipe: Recipe, prepared: Prepared, starts: Starts, folder: RunFolder, say: Progress) -> list[str]:
+def compare(recipe: Recipe, inputs: Inputs, starts: Starts, folder: RunFolder, say: Progress) -> list[str]:
     """Answer the question for every arm and save the primary arm's heads. Returns sentences for the report.
 
     Work that `folder` already holds is not done again.
     """
-    assert prepared.question is not None and prepared.images is not None
-    arms = Arms(recipe, prepared, starts, folder.path)
+    assert inputs.question is not None and inputs.images is not None
+    arms = Arms(recipe, inputs, starts, folder.path)
     encoders = arms.encoders()
     for note in arms.notes:
         say.say(note)
     with out_of_memory("in the comparison", "name smaller input sizes with evaluate.sizes=[...]"):
-        setup = answer(prepared.question, encoders, recipe.evaluate, prepared.images, folder.path, say)
+        setup = answer(inputs.question, encoders, recipe.evaluate, inputs.images, folder.path, say)
     chief = next((e for e in encoders if e.arm == recipe.evaluate.primary.arm), None)  # its first seed
     if chief is not None:
-        save_heads(prepared, chief, setup, folder, say)
+        save_heads(inputs, chief, setup, folder, say)
     shown = {e.arm: e for e in reversed(encoders) if e.arm in (recipe.evaluate.primary.arm, recipe.evaluate.primary.against)}
-    first = {arm: _features(prepared, encoder, setup.sizes_of(encoder)[0], folder, say) for arm, encoder in reversed(shown.items())}
-    show_neighbours(prepared, first, folder)
+    first = {arm: _features(inputs, encoder, setup.sizes_of(encoder)[0], folder, say) for arm, encoder in reversed(shown.items())}
+    show_neighbours(inputs, first, folder)
     return arms.notes
 
 
-def _features(prepared: Prepared, encoder: Encoder, size: int, folder: RunFolder, say: Progress) -> np.ndarray:
+def _features(inputs: Inputs, encoder: Encoder, size: int, folder: RunFolder, say: Progress) -> np.ndarray:
     """Features of all evaluation images at one input size, as the comparison left them on disk."""
-    question, images = prepared.question, prepared.images
+    question, images = inputs.question, inputs.images
     assert question is not None and images is not None
     return extract(encoder, images, size, folder.path / "features", say, question.images)
 
 
-def save_heads(prepared: Prepared, encoder: Encoder, setup: Setup, folder: RunFolder, say: Progress) -> None:
+def save_heads(inputs: Inputs, encoder: Encoder, setup: Setup, folder: RunFolder, say: Progress) -> None:
     """heads/<protocol>.safetensors: the arm's head trained on all train (or all labelled) rows.
 
     Settings are chosen inside those rows, among the search points and input sizes that `setup` left to the comparison.
     """
     from safetensors.torch import save_file
 
-    question = prepared.question
+    question = inputs.question
     assert question is not None
     rows = question.train
     targets = question.targets[rows]
     folds = inner_folds(targets, question.group_names[rows], question.seed)
-    features = {size: _features(prepared, encoder, size, folder, say)[rows] for size in setup.sizes_of(encoder)}
+    features = {size: _features(inputs, encoder, size, folder, say)[rows] for size in setup.sizes_of(encoder)}
     for protocol in setup.protocols:
         choices = choose(features, encoder.blocks, targets, len(question.classes), folds, protocol, setup.metric, setup.grid)
         choice = best(choices, tuple(features))

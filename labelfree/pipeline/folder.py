@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from labelfree.data.own import STATE
+from labelfree.data.our_folders import STATE
 from labelfree.errors import Interrupted, RecipeError
 from labelfree.recipe import Recipe
 from labelfree.training.files import read_json, write_json, write_text

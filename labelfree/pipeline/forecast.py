@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 from labelfree.pipeline.folder import RunFolder
-from labelfree.pipeline.preparing import Prepared
+from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pretrainings import Pretrainings
 from labelfree.planning.costs import probe_seconds, run_gigabytes
 from labelfree.progress import Progress
@@ -14,29 +14,29 @@ from labelfree.recipe import Recipe
 EMBEDS_FASTER = 3.0  # a forward pass against a training step's forward and backward of one view
 
 
-def announce(recipe: Recipe, prepared: Prepared, planned: Pretrainings, folder: RunFolder, say: Progress, comparing: bool) -> None:
+def announce(recipe: Recipe, inputs: Inputs, planned: Pretrainings, folder: RunFolder, say: Progress, comparing: bool) -> None:
     """Print the forecast and what every `auto` became."""
     for sentence in planned.sentences:
         say.say(sentence)
     n = len(planned.jobs)
     steps = sum(job.plan.steps for job in planned.jobs)
     parts = [f"{n} pretraining{'s' if n != 1 else ''} ({steps:,} steps, about {_minutes(planned.seconds)})"]
-    if comparing and prepared.question is not None:
-        parts.append(f"then the comparison (about {_minutes(_comparison_seconds(recipe, prepared, planned))})")
+    if comparing and inputs.question is not None:
+        parts.append(f"then the comparison (about {_minutes(_comparison_seconds(recipe, inputs, planned))})")
     gigabytes = run_gigabytes(n, comparing)
     free = shutil.disk_usage(folder.path).free / 1e9
     say.say(f"Ahead: {', '.join(parts)}; about {gigabytes:.1f} GB of disk in {folder.path} ({free:,.0f} GB free).")
 
 
-def _comparison_seconds(recipe: Recipe, prepared: Prepared, planned: Pretrainings) -> float:
-    assert prepared.question is not None
+def _comparison_seconds(recipe: Recipe, inputs: Inputs, planned: Pretrainings) -> float:
+    assert inputs.question is not None
     settings = recipe.evaluate
     arms = len(settings.arms) + len(recipe.pretrain.seeds) - 1
-    probes = probe_seconds(arms, len(settings.protocols), len(settings.labels_per_class), settings.draws, prepared.question.crossed)
+    probes = probe_seconds(arms, len(settings.protocols), len(settings.labels_per_class), settings.draws, inputs.question.crossed)
     speeds = [job.plan.batch_size * 2 / job.plan.seconds_per_step for job in planned.jobs if job.plan.seconds_per_step]
     views = sum(speeds) / max(len(speeds), 1)
     passes = 14 if settings.sizes == "auto" else len(settings.sizes) * 4  # 1 + 4 + 9 times the pixels of one pass
-    features = arms * len(prepared.question.ids) * passes / (EMBEDS_FASTER * views) if views else 0.0
+    features = arms * len(inputs.question.ids) * passes / (EMBEDS_FASTER * views) if views else 0.0
     return min(probes + features, 60 * settings.minutes) if settings.minutes else probes + features
 
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
-from labelfree.planning.resolving import USUAL, Resolved
+from labelfree.planning.auto_values import USUAL, Resolved
 from labelfree.pretraining.job import Plan
 from labelfree.pretraining.second_look import second_look
 from labelfree.pretraining.trial import Pace
 from labelfree.recipe import Recipe
 
-ALIKE = ("steps", "batch_size", "size", "local_size", "optimiser", "lr", "weight_decay", "precision", "clip_grad", "check_every")
+SAME_NAME = ("steps", "batch_size", "size", "local_size", "optimiser", "lr", "weight_decay", "precision", "clip_grad", "check_every")
 
 
 UNTIMED = Pace(0.0, 0.0)
@@ -26,7 +26,7 @@ def plan_of(recipe: Recipe, resolved: Resolved, seed: int, pace: Pace = UNTIMED,
     settings, steps = recipe.pretrain, resolved["steps"]
     timed = settings.minutes is not None and steps != settings.steps
     return Plan(
-        **{key: resolved[key] for key in ALIKE},
+        **{key: resolved[key] for key in SAME_NAME},
         objective=settings.objective,
         options=resolved.options,
         warmup=max(1, round(resolved["warmup"] * steps)),
@@ -49,7 +49,7 @@ def recipe_values(plan: Plan) -> dict[str, Any]:
     """A plan in the words of the recipe's `pretrain`."""
     shares = {key: getattr(plan, key) / plan.steps for key in ("warmup", "head_only")}
     norm = "frozen" if plan.frozen_norm else "train"
-    return {**{key: getattr(plan, key) for key in ALIKE}, **shares, "norm": norm, "options": plan.options}
+    return {**{key: getattr(plan, key) for key in SAME_NAME}, **shares, "norm": norm, "options": plan.options}
 
 
 def reasons(arm: str, resolved: Resolved) -> list[str]:

@@ -19,20 +19,20 @@ from labelfree.errors import DataError, RecipeError
 from labelfree.objectives.distributed import everyone
 from labelfree.objectives.registry import objective_class, repeated
 from labelfree.pipeline.folder import RunFolder
+from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.plans import plan_of, reasons, recipe_values
-from labelfree.pipeline.preparing import Prepared
 from labelfree.pipeline.starts import Reading, Starts
-from labelfree.planning.resolving import Network, Resolved, resolve_pretrain
+from labelfree.planning.auto_values import Network, Resolved, resolve_pretrain
 from labelfree.pretraining.checkpoints import seconds_spent
 from labelfree.pretraining.fit import checkpoint_path, fit
 from labelfree.pretraining.job import Job, Plan
-from labelfree.pretraining.labelled import LabelledImages
+from labelfree.pretraining.label_monitor import LabelledImages
 from labelfree.pretraining.trial import Pace, pace_of
 from labelfree.progress import Progress
 from labelfree.recipe import Recipe
 from labelfree.reporting.words import time_taken
 from labelfree.training.files import read_json, write_json
-from labelfree.training.processes import broadcast, place
+from labelfree.training.processes import broadcast, this_process
 from labelfree.transfer.arms import ARMS
 from labelfree.views import Normalise, ViewPipeline
 from labelfree.views.generic import generic
@@ -70,7 +70,7 @@ def pretrained_arms(recipe: Recipe) -> list[str]:
     return sorted(named, key=lambda arm: arm != recipe.evaluate.primary.arm)
 
 
-def plan_pretrainings(recipe: Recipe, prepared: Prepared, starts: Starts, folder: RunFolder, say: Progress) -> Pretrainings:
+def plan_pretrainings(recipe: Recipe, inputs: Inputs, starts: Starts, folder: RunFolder, say: Progress) -> Pretrainings:
     """Resolve every `auto`; plans that an earlier start of this run had made hold (plan.json).
 
     Of several processes all take part in the timing, and what the first resolves holds for all.
@@ -78,24 +78,24 @@ def plan_pretrainings(recipe: Recipe, prepared: Prepared, starts: Starts, folder
     stored = stored_plans(folder)
     plans, sentences = dict(stored.get("plans", {})), list(stored.get("sentences", []))
     resolvers: dict[str, Resolver] = {}
-    data = {"data": prepared.fingerprint.digest, "pairs": prepared.positives.digest if prepared.positives else None}
+    data = {"data": inputs.fingerprint.digest, "pairs": inputs.positives.digest if inputs.positives else None}
     if stored and {key: stored.get(key) for key in data} != data:
         raise DataError(
             f"{folder.path}: begun on other images or pairs than data.root and data.labels give now; start a new folder with --out."
         )
-    _require_different_images(recipe.pretrain.objective, len(prepared.entries))
+    _require_different_images(recipe.pretrain.objective, len(inputs.entries))
     jobs = []
     for arm in pretrained_arms(recipe):
         continues = ARMS[arm].init == "imagenet" and recipe.backbone.init != "random"
         init = recipe.backbone.init if continues else "random"
         reading = starts.reading(init)
-        views = view_pipeline(recipe, prepared, reading)
-        labelled = watched_labels(prepared, reading, recipe.seed) if recipe.pretrain.watch_labels else None
-        resolve = resolvers[arm] = _resolver(recipe, prepared, starts, continues)
+        views = view_pipeline(recipe, inputs, reading)
+        labelled = watched_labels(inputs, reading, recipe.seed) if recipe.pretrain.watch_labels else None
+        resolve = resolvers[arm] = _resolver(recipe, inputs, starts, continues)
         for seed in recipe.pretrain.seeds:
             start = _Start(starts, init, seed)
             plan = broadcast(plan_of(recipe, resolve(None), seed, continues=continues))
-            draft = Job(arm, plan, prepared.pool, prepared.entries, views, start, folder.path, labelled, prepared.positives)
+            draft = Job(arm, plan, inputs.pool, inputs.entries, views, start, folder.path, labelled, inputs.positives)
             key = f"{arm}-{seed}"
             _require_equal_shares(plans[key]["batch_size"] if key in plans else plan.batch_size)
             if key not in plans:
@@ -105,7 +105,7 @@ def plan_pretrainings(recipe: Recipe, prepared: Prepared, starts: Starts, folder
                     resolved = broadcast(resolve(pace))
                     plans[key] = broadcast(plan_of(recipe, resolved, seed, pace, continues).to_dict())
                     sentences += reasons(arm, resolved)
-                    sentences += [f"{arm}: {told}" for told in [_repeated(plans[key], len(prepared.entries))] if told]
+                    sentences += [f"{arm}: {told}" for told in [_repeated(plans[key], len(inputs.entries))] if told]
                 else:
                     plans[key] = {**same, "seed": seed}
                 store_plans(folder, **data, plans=plans, sentences=sentences)
@@ -123,7 +123,7 @@ def stored_plans(folder: RunFolder) -> dict[str, Any]:
 def store_plans(folder: RunFolder, **facts: Any) -> None:
     """Put facts into plan.json; the first process writes."""
     stored = stored_plans(folder)
-    if place().first:
+    if this_process().first:
         write_json(folder.path / PLANS, {**stored, **facts})
 
 
@@ -132,12 +132,12 @@ def pace_of_plan(plan: Plan) -> Pace:
     return Pace(plan.seconds_per_step, plan.head_seconds)
 
 
-def _resolver(recipe: Recipe, prepared: Prepared, starts: Starts, continues: bool) -> Resolver:
+def _resolver(recipe: Recipe, inputs: Inputs, starts: Starts, continues: bool) -> Resolver:
     """Resolves the pretraining's keys for the pace of its steps; None before that is known."""
     backbone = starts.network("random", 0)
     network = Network(backbone.dim, backbone.transformer, continues)
-    suggested = prepared.domain.plan(prepared.fingerprint)
-    known = partial(resolve_pretrain, recipe.pretrain, len(prepared.entries), prepared.fingerprint, suggested, network)
+    suggested = inputs.domain.plan(inputs.fingerprint)
+    known = partial(resolve_pretrain, recipe.pretrain, len(inputs.entries), inputs.fingerprint, suggested, network)
     return lambda pace: known() if pace is None else known(pace.full, pace.head)
 
 
@@ -153,20 +153,20 @@ class _Start:
         return self.starts.network(self.init, self.seed)
 
 
-def view_pipeline(recipe: Recipe, prepared: Prepared, reading: Reading) -> ViewPipeline:
+def view_pipeline(recipe: Recipe, inputs: Inputs, reading: Reading) -> ViewPipeline:
     """The domain's views of the pool, or generic ones, normalised as the network reads them."""
-    data = prepared.fingerprint
-    augmentation = prepared.domain.augment(data) if recipe.pretrain.views == "domain" else generic()
+    data = inputs.fingerprint
+    augmentation = inputs.domain.augment(data) if recipe.pretrain.views == "domain" else generic()
     return ViewPipeline(augmentation, Normalise(reading.mean, reading.std), data.scale, data.offset)
 
 
-def watched_labels(prepared: Prepared, reading: Reading, seed: int) -> LabelledImages | None:
+def watched_labels(inputs: Inputs, reading: Reading, seed: int) -> LabelledImages | None:
     """Labelled training images for `pretrain.watch_labels`, read as the comparison reads them; None where there are none."""
-    if prepared.images is None or prepared.question is None:
+    if inputs.images is None or inputs.question is None:
         return None
-    asked = prepared.question
+    asked = inputs.question
     groups = np.unique(asked.group_names, return_inverse=True)[1]
-    chosen = LabelledImages(prepared.images, asked.train, asked.targets[asked.train], groups[asked.train], reading)
+    chosen = LabelledImages(inputs.images, asked.train, asked.targets[asked.train], groups[asked.train], reading)
     return chosen.sample(seed)
 
 
@@ -199,7 +199,7 @@ def _timed(draft: Job, say: Progress) -> Pace:
     return pace
 
 
-def carry_out(job: Job, recipe: Recipe, prepared: Prepared, folder: RunFolder, say: Progress) -> None:
+def carry_out(job: Job, recipe: Recipe, inputs: Inputs, folder: RunFolder, say: Progress) -> None:
     """Pretrain and export one backbone, or take what an earlier start exported.
 
     Of several processes all pretrain, and the first exports. `backbone.safetensors` of the run is the primary arm's, first seed (the
@@ -210,12 +210,12 @@ def carry_out(job: Job, recipe: Recipe, prepared: Prepared, folder: RunFolder, s
     backbone = None if there else fit(job, say)
     if backbone is not None:
         keep_time(job, folder, say)
-    if not place().first:
+    if not this_process().first:
         return
     if backbone is None:
-        require_same_data(load(path), prepared, path)
+        require_same_data(load(path), inputs, path)
     else:
-        save(backbone, _card(job, backbone, recipe, prepared, folder), path)
+        save(backbone, _card(job, backbone, recipe, inputs, folder), path)
     if (job.arm, job.plan.seed) == (pretrained_arms(recipe)[0], recipe.pretrain.seeds[0]):
         for suffix in (".safetensors", ".json"):
             shutil.copyfile(path.with_suffix(suffix), folder.path / f"backbone{suffix}")
@@ -229,9 +229,9 @@ def keep_time(job: Job, folder: RunFolder, say: Progress) -> None:
     say.say(f"{job.arm}, seed {job.plan.seed}: {time_taken(facts)}.")
 
 
-def require_same_data(loaded: LoadedBackbone, prepared: Prepared, path: Path) -> None:
+def require_same_data(loaded: LoadedBackbone, inputs: Inputs, path: Path) -> None:
     """Raises DataError when a backbone of this run was pretrained on other images than are in the pool now: they could be scored."""
-    if loaded.card.data != prepared.fingerprint.digest:
+    if loaded.card.data != inputs.fingerprint.digest:
         raise DataError(f"{path}: pretrained on other images than data.root and data.labels give now; start a new folder with --out.")
 
 
@@ -240,10 +240,10 @@ def backbone_path(folder: Path, arm: str, seed: int) -> Path:
     return folder / "backbones" / f"{arm}-{seed}.safetensors"
 
 
-def _card(job: Job, backbone: Backbone, recipe: Recipe, prepared: Prepared, folder: RunFolder) -> WeightCard:
-    data, reading = prepared.fingerprint, job.views.normalise
+def _card(job: Job, backbone: Backbone, recipe: Recipe, inputs: Inputs, folder: RunFolder) -> WeightCard:
+    data, reading = inputs.fingerprint, job.views.normalise
     assert isinstance(reading, Normalise)
-    licence = prepared.card.licence if prepared.card else "not stated: the images are the owner's"
+    licence = inputs.card.licence if inputs.card else "not stated: the images are the owner's"
     return WeightCard(
         architecture=recipe.backbone.name,
         options=backbone.options,

@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from labelfree.backbones import Backbone, build
-from labelfree.backbones.weights import LoadedBackbone, WeightCard, card_beside, prepared, scale_fault
+from labelfree.backbones.weights import LoadedBackbone, WeightCard, card_beside, network_input, scale_fault
 from labelfree.data.scales import Stored
 from labelfree.domain import Domain, Fingerprint, to_physical
 from labelfree.errors import DataError
 from labelfree.recipe import BackboneSettings
 from labelfree.training.randomness import mixed
-from labelfree.transfer.encoders import Prepare
+from labelfree.transfer.encoders import ToInput
 
 IMAGENET_SPREAD = 0.5  # standard deviation of photographs under the usual normalisation to [-1, 1]
 
@@ -35,7 +35,7 @@ class Reading:
     def __call__(self, stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
         """Stored (B, C, H, W) -> the network's input (B, C, size, size)."""
         physical = to_physical(stored, self.scale, self.offset)
-        return prepared(physical, self.mean, self.std, size)
+        return network_input(physical, self.mean, self.std, size)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Starts:
         std = tuple((own / spread or 1.0) if s is None else card.std[s] for own, s in zip(stds, sources, strict=True))
         return Reading(self.scale, self.offset, mean, std)
 
-    def as_photographs(self, backbone: Backbone) -> Prepare | None:
+    def as_photographs(self, backbone: Backbone) -> ToInput | None:
         """RGB by band name, rendered as the domain shows it and normalised as the weights want.
 
         None where no band is called red, green, blue.
@@ -96,7 +96,7 @@ class Starts:
         def prepare(stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
             shown = domain.render(to_physical(stored, self.scale, self.offset), data.channels, data.unit, measured)
             assert shown is not None
-            return prepared(shown, backbone.mean, backbone.std, size)
+            return network_input(shown, backbone.mean, backbone.std, size)
 
         return prepare
 
@@ -113,7 +113,7 @@ class Starts:
         sources = self.domain.matches(self.fingerprint.channels, card.known, once=True)
         return [sources.index(at) if at in sources else None for at in range(len(card.channels))]
 
-    def as_loaded(self, loaded: LoadedBackbone) -> Prepare:
+    def as_loaded(self, loaded: LoadedBackbone) -> ToInput:
         """A weight file reads the bands its card names, in its order and with its own normalisation; a missing band has its mean."""
         card, found = loaded.card, self.of_card(loaded.card)
         there = [at for at, source in enumerate(found) if source is not None]
@@ -125,7 +125,7 @@ class Starts:
                 at = torch.tensor(there, device=physical.device)
                 means = physical.new_tensor(card.mean).view(1, -1, 1, 1)
                 physical = means.repeat(len(stored), 1, *physical.shape[2:]).index_copy(1, at, physical)
-            return prepared(physical, card.mean, card.std, size)
+            return network_input(physical, card.mean, card.std, size)
 
         return prepare
 

@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from labelfree.training.processes import place
+from labelfree.training.processes import this_process
 
 PACKAGES = (
     "labelfree", "torch", "torchvision", "timm", "lightning", "numpy", "scipy", "scikit-learn", "pyarrow", "pillow", "rasterio",
@@ -46,7 +46,7 @@ def command() -> str:
     program = Path(sys.argv[0]).stem if sys.argv and sys.argv[0] else "python"
     if program in {"__main__", "cli"}:
         program = "labelfree"
-    return anonymous(shlex.join([*place().launcher, program, *sys.argv[1:]]))
+    return anonymous(shlex.join([*this_process().launcher, program, *sys.argv[1:]]))
 
 
 def anonymous(text: str) -> str:

@@ -16,7 +16,7 @@ from labelfree.data.tiles import by
 from labelfree.data.windows import glance, in_windows, lenient
 from labelfree.domain import Domain, Sample, extent_of, find_domain
 from labelfree.errors import DataError, RecipeError
-from labelfree.planning.looking import open_rows
+from labelfree.planning.sampled_images import open_rows
 from labelfree.progress import Progress
 from labelfree.recipe import Data, Recipe
 from labelfree.recipe_file import Overrides, change, load_recipe

@@ -15,7 +15,7 @@ from labelfree.data.pool import Pool
 from labelfree.data.positives import Positives
 from labelfree.objectives import Objective
 from labelfree.objectives.registry import make_objective
-from labelfree.pretraining.labelled import LabelledImages
+from labelfree.pretraining.label_monitor import LabelledImages
 from labelfree.training.randomness import generator, mixed
 from labelfree.views import ViewPipeline
 

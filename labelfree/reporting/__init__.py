@@ -7,14 +7,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from labelfree.reporting.html import write_report
     from labelfree.reporting.pictures import Shot, save_leak_pairs, save_neighbours, save_views
-    from labelfree.reporting.share import Veil, conceal, dataset_salt, share_copy
+    from labelfree.reporting.share import Anonymiser, conceal, dataset_salt, share_copy
 
-__all__ = ["Shot", "Veil", "conceal", "dataset_salt", "save_leak_pairs", "save_neighbours", "save_views", "share_copy", "write_report"]
+__all__ = [
+    "Anonymiser",
+    "Shot",
+    "conceal",
+    "dataset_salt",
+    "save_leak_pairs",
+    "save_neighbours",
+    "save_views",
+    "share_copy",
+    "write_report",
+]
 
 _HOME = {
     "write_report": "html",
     **dict.fromkeys(("Shot", "save_leak_pairs", "save_neighbours", "save_views"), "pictures"),
-    **dict.fromkeys(("Veil", "conceal", "dataset_salt", "share_copy"), "share"),
+    **dict.fromkeys(("Anonymiser", "conceal", "dataset_salt", "share_copy"), "share"),
 }
 
 

@@ -98,7 +98,7 @@ class Chart:
         return low - room, high + room
 
 
-def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+def spaced(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Positions nearest to `wanted` that keep `gap` between neighbours and stay within [low, high] where they fit.
 
     Merges touching labels into blocks centred on their mean wish: the one-dimensional label placement of a line chart.

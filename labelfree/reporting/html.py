@@ -9,13 +9,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from labelfree.reporting import live, still
+from labelfree.reporting import plotly_figures, svg_figures
+from labelfree.reporting.anonymise import Anonymiser
 from labelfree.reporting.charts import Chart, styles
 from labelfree.reporting.files import RunFiles
 from labelfree.reporting.pictures import Album
 from labelfree.reporting.sections import BUILDERS
 from labelfree.reporting.sections.base import Context, Section
-from labelfree.reporting.veil import Veil
 from labelfree.reporting.words import count, listed, metric, protocol
 from labelfree.training.files import write_text
 
@@ -33,7 +33,7 @@ def write_report(folder: Path, share: bool | None = None) -> Path:
     run = RunFiles(Path(folder))
     shared = bool(run.setting("report.share", False)) if share is None else share
     if shared:
-        Veil.of(run.folder).cover(run)
+        Anonymiser.of(run.folder).cover(run)
     path = run.folder / "report.html"
     write_text(path, render(run, shared))
     return path
@@ -53,8 +53,8 @@ def render(run: RunFiles, shared: bool = False) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    house.filters["still"] = still.svg
-    drawn = {chart.key: live.figure(chart) for chart in charts(sections)}
+    house.filters["still"] = svg_figures.svg
+    drawn = {chart.key: plotly_figures.figure(chart) for chart in charts(sections)}
     return house.get_template("report.html.j2").render(
         title=name_of(run),
         deck=deck(run),

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labelfree.errors import DataError
+from labelfree.reporting.anonymise import Anonymiser, dataset_salt
 from labelfree.reporting.files import RunFiles
-from labelfree.reporting.veil import Veil, dataset_salt
 from labelfree.training.files import whole_file, write_json, write_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Veil", "conceal", "dataset_salt", "share_copy"]
+__all__ = ["Anonymiser", "conceal", "dataset_salt", "share_copy"]
 
 WEIGHTS = ("backbone.safetensors", "backbones/*.safetensors", "heads/*.safetensors")
 TABLES = ("results.csv", "metrics.csv", "splits.csv", "budgets.csv")
@@ -36,13 +36,13 @@ def share_copy(folder: Path, destination: Path) -> Path:
     """
     from labelfree.reporting.html import write_report
 
-    run, veil = RunFiles(folder), Veil.of(folder)
+    run, anonymiser = RunFiles(folder), Anonymiser.of(folder)
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         raise DataError(f"{destination}: holds something already; name a new or empty folder to share into.")
     for path in _leaving(folder, pictures=run.setting("report.images") is True):
         target = destination / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
-        _rewrite(path, target, veil)
+        _rewrite(path, target, anonymiser)
     return write_report(destination, share=True)
 
 
@@ -54,10 +54,10 @@ def conceal(folder: Path) -> None:
     """
     from labelfree.reporting.html import write_report
 
-    run, veil = RunFiles(folder), Veil.of(folder)
+    run, anonymiser = RunFiles(folder), Anonymiser.of(folder)
     private = folder / "private"
     private.mkdir(exist_ok=True)
-    if names := veil.table():
+    if names := anonymiser.table():
         with whole_file(private / "ids.csv") as part, part.open("w", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerows([("id", "shown"), *names])
     leaving = _leaving(folder, pictures=run.setting("report.images") is True)
@@ -65,7 +65,7 @@ def conceal(folder: Path) -> None:
     # Last what says which names there are: a run that was stopped here can then be concealed again.
     for path in sorted(leaving, key=lambda path: (path.name == "recipe.yaml", path.name == "splits.csv")):
         with whole_file(path) as part:
-            _rewrite(path, part, veil)
+            _rewrite(path, part, anonymiser)
     write_report(folder, share=True)
 
 
@@ -87,50 +87,50 @@ def _leaving(folder: Path, pictures: bool) -> list[Path]:
     return sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
 
 
-def _rewrite(path: Path, target: Path, veil: Veil) -> None:
+def _rewrite(path: Path, target: Path, anonymiser: Anonymiser) -> None:
     """One file with every name hidden; what it holds besides stays as it is. `target` may be a temporary name."""
-    _WRITERS.get(path.suffix, _copy)(path, target, veil)
+    _WRITERS.get(path.suffix, _copy)(path, target, anonymiser)
 
 
-def _copy(path: Path, target: Path, veil: Veil) -> None:
+def _copy(path: Path, target: Path, anonymiser: Anonymiser) -> None:
     shutil.copyfile(path, target)
 
 
-def _json(path: Path, target: Path, veil: Veil) -> None:
-    write_json(target, veil.value(json.loads(path.read_text(encoding="utf-8"))))
+def _json(path: Path, target: Path, anonymiser: Anonymiser) -> None:
+    write_json(target, anonymiser.value(json.loads(path.read_text(encoding="utf-8"))))
 
 
-def _yaml(path: Path, target: Path, veil: Veil) -> None:
-    write_text(target, veil.recipe(path.read_text(encoding="utf-8")))
+def _yaml(path: Path, target: Path, anonymiser: Anonymiser) -> None:
+    write_text(target, anonymiser.recipe(path.read_text(encoding="utf-8")))
 
 
-def _csv(path: Path, target: Path, veil: Veil) -> None:
+def _csv(path: Path, target: Path, anonymiser: Anonymiser) -> None:
     with path.open(newline="", encoding="utf-8") as stream:
         header, *rows = list(csv.reader(stream)) or [[]]
-    hide = [_column(name, veil) for name in header]
+    hide = [_column(name, anonymiser) for name in header]
     with target.open("w", newline="", encoding="utf-8") as stream:
         csv.writer(stream, lineterminator="\n").writerows(
             [header, *([f(cell) for f, cell in zip(hide, row, strict=False)] for row in rows)]
         )
 
 
-def _column(name: str, veil: Veil) -> Callable[[str], str]:
+def _column(name: str, anonymiser: Anonymiser) -> Callable[[str], str]:
     ways: dict[str, Callable[[str], str]] = {
-        "path": veil.row,
-        "row_id": veil.row,
-        "group": veil.group,
-        "run": veil.text,
-        "dataset": veil.name,
+        "path": anonymiser.row,
+        "row_id": anonymiser.row,
+        "group": anonymiser.group,
+        "run": anonymiser.text,
+        "dataset": anonymiser.name,
     }
     return ways.get(name, str)
 
 
-def _parquet(path: Path, target: Path, veil: Veil) -> None:
+def _parquet(path: Path, target: Path, anonymiser: Anonymiser) -> None:
     import pyarrow.parquet as pq
 
     table = pq.read_table(path)
     for place, field in enumerate(table.schema):
-        hide = _column(field.name, veil)
+        hide = _column(field.name, anonymiser)
         if hide is not str:
             table = table.set_column(place, field, _mapped(table.column(place), hide).cast(field.type))
     pq.write_table(table, target, compression="zstd")
@@ -147,7 +147,7 @@ def _mapped(column: pa.ChunkedArray, hide: Callable[[str], str]) -> pa.Array:
     return shown.take(coded.indices)
 
 
-def _png(path: Path, target: Path, veil: Veil) -> None:
+def _png(path: Path, target: Path, anonymiser: Anonymiser) -> None:
     """Pixels alone: a fresh picture carries no text of the old one."""
     import numpy as np
     from PIL import Image
@@ -156,4 +156,10 @@ def _png(path: Path, target: Path, veil: Veil) -> None:
         Image.fromarray(np.asarray(picture.convert("RGB"))).save(target, "png")
 
 
-_WRITERS: dict[str, Callable[[Path, Path, Veil], None]] = {".json": _json, ".yaml": _yaml, ".csv": _csv, ".parquet": _parquet, ".png": _png}
+_WRITERS: dict[str, Callable[[Path, Path, Anonymiser], None]] = {
+    ".json": _json,
+    ".yaml": _yaml,
+    ".csv": _csv,
+    ".parquet": _parquet,
+    ".png": _png,
+}

@@ -23,7 +23,7 @@ PATIENCE = timedelta(days=2)  # for the others while the first reads the images
 
 
 @dataclass(frozen=True)
-class Place:
+class Process:
     """One process of a run: `rank` of `world`, `local` among those of its machine.
 
     `address`, `port`: where the first one listens. `launcher`: the words that start all of them, before the name of the program.
@@ -42,7 +42,7 @@ class Place:
         return self.rank == 0
 
 
-def place() -> Place:
+def this_process() -> Process:
     """What torchrun (RANK, WORLD_SIZE, ...) or srun (SLURM_STEP_NUM_TASKS, SLURM_PROCID, ...) says; alone without them.
 
     A batch script's own process has SLURM_NTASKS too, so only what a step of srun sets is believed. A group that runs already knows best.
@@ -50,20 +50,20 @@ def place() -> Place:
     if "torch" in sys.modules and not _alone():
         import torch.distributed as dist
 
-        return Place(dist.get_rank(), dist.get_world_size())
+        return Process(dist.get_rank(), dist.get_world_size())
     said = os.environ
     if int(said.get("WORLD_SIZE", 1)) > 1 and "RANK" in said:
         rank, world, local = int(said["RANK"]), int(said["WORLD_SIZE"]), int(said.get("LOCAL_RANK", 0))
         each = int(said.get("LOCAL_WORLD_SIZE", world))
         nodes = ("--nnodes", str(world // each)) if each < world else ()
         launcher = ("torchrun", *nodes, "--nproc-per-node", str(each), "-m")
-        return Place(rank, world, local, said.get("MASTER_ADDR", "127.0.0.1"), int(said.get("MASTER_PORT", 29500)), launcher)
+        return Process(rank, world, local, said.get("MASTER_ADDR", "127.0.0.1"), int(said.get("MASTER_PORT", 29500)), launcher)
     if int(said.get("SLURM_STEP_NUM_TASKS", 1)) > 1 and "SLURM_PROCID" in said:
         rank, world, local = int(said["SLURM_PROCID"]), int(said["SLURM_STEP_NUM_TASKS"]), int(said.get("SLURM_LOCALID", 0))
         port = 15000 + (int(said.get("SLURM_JOB_ID", 0)) + 7919 * int(said.get("SLURM_STEP_ID", 0))) % 10000
         address = said.get("MASTER_ADDR") or _first_node(said.get("SLURM_STEP_NODELIST", "127.0.0.1"))
-        return Place(rank, world, local, address, int(said.get("MASTER_PORT", port)), ("srun", "--ntasks", str(world)))
-    return Place()
+        return Process(rank, world, local, address, int(said.get("MASTER_PORT", port)), ("srun", "--ntasks", str(world)))
+    return Process()
 
 
 def _first_node(nodes: str) -> str:
@@ -73,26 +73,26 @@ def _first_node(nodes: str) -> str:
 
 
 @contextmanager
-def together() -> Iterator[Place]:
+def together() -> Iterator[Process]:
     """Within: the processes that the launcher started are one group. Alone, or in a group that is there already, nothing is started.
 
     The first process that fails claims the right to speak of it; what follows from it elsewhere stays unsaid.
     """
     import torch.distributed as dist
 
-    here = place()
-    if here.world == 1 or dist.is_initialized():
-        yield here
+    process = this_process()
+    if process.world == 1 or dist.is_initialized():
+        yield process
         return
-    store = _meet(here)
+    store = _meet(process)
     try:
-        _no_device_twice(here)
-        yield here
+        _no_device_twice(process)
+        yield process
     except BaseException as error:
         _Speaker.may = _claimed(store)
         if isinstance(error, RuntimeError) and (isinstance(error, dist.DistError) or "gloo" in str(error)):
             raise TrainingError(
-                f"process {here.rank} of {here.world} lost another one, which ended without a word (out of memory, or killed?); "
+                f"process {process.rank} of {process.world} lost another one, which ended without a word (out of memory, or killed?); "
                 "`labelfree resume` goes on from what was saved."
             ) from error
         raise  # the group is left as it is: taking it down in order would wait for the others
@@ -107,27 +107,29 @@ def part() -> None:
         dist.destroy_process_group()
 
 
-def _meet(here: Place) -> Any:
+def _meet(process: Process) -> Any:
     """Start the group: gloo for tensors on the processor, NCCL for those on GPUs. Returns the store that all share."""
     import torch
     import torch.distributed as dist
 
     cuda = torch.cuda.is_available()
     if cuda:
-        torch.cuda.set_device(here.local % torch.cuda.device_count())
-    address = f"[{here.address}]" if ":" in here.address else here.address
+        torch.cuda.set_device(process.local % torch.cuda.device_count())
+    address = f"[{process.address}]" if ":" in process.address else process.address
     try:
-        store, rank, world = next(dist.rendezvous(f"tcp://{address}:{here.port}", here.rank, here.world, timeout=MEETING))
+        store, rank, world = next(dist.rendezvous(f"tcp://{address}:{process.port}", process.rank, process.world, timeout=MEETING))
         store = dist.PrefixStore(f"labelfree-{_Speaker.groups}", store)
         _Speaker.groups += 1
         dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", store=store, rank=rank, world_size=world, timeout=PATIENCE)
     except (RuntimeError, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise TrainingError(f"process {here.rank} of {here.world} cannot reach {here.address}:{here.port} ({reason}).") from error
+        raise TrainingError(
+            f"process {process.rank} of {process.world} cannot reach {process.address}:{process.port} ({reason})."
+        ) from error
     return store
 
 
-def _no_device_twice(here: Place) -> None:
+def _no_device_twice(process: Process) -> None:
     """Raises RecipeError when two processes were given one GPU."""
     import platform
 
@@ -137,9 +139,9 @@ def _no_device_twice(here: Place) -> None:
         return
     card = torch.cuda.get_device_properties(torch.cuda.current_device())
     cards = gathered((platform.node(), str(getattr(card, "uuid", torch.cuda.current_device()))))
-    if len(set(cards)) < here.world:
+    if len(set(cards)) < process.world:
         raise RecipeError(
-            f"{here.world} processes share {len(set(cards))} GPU{'s' if len(set(cards)) > 1 else ''}: start one a GPU, "
+            f"{process.world} processes share {len(set(cards))} GPU{'s' if len(set(cards)) > 1 else ''}: start one a GPU, "
             "or set CUDA_VISIBLE_DEVICES= to train on the processors."
         )
 
@@ -160,7 +162,7 @@ def _claimed(store: Any) -> bool:
 
 def may_speak() -> bool:
     """Whether an error that ends this process is to be printed: once for all, by the process it befell first."""
-    return place().first if _Speaker.may is None else _Speaker.may
+    return this_process().first if _Speaker.may is None else _Speaker.may
 
 
 def agreed(flag: bool) -> bool:

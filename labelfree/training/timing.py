@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labelfree.training.processes import place
+from labelfree.training.processes import this_process
 
 BUSY = 1.5  # times its own time, from which on work is said to have waited
 FEW = 1.15  # times its own time, up to which the clock is believed: what is read from disk is no neighbour
@@ -50,7 +50,7 @@ class Stopwatch:
     def __init__(self) -> None:
         import torch
 
-        self.alone = not torch.cuda.is_available() and place().world == 1
+        self.alone = not torch.cuda.is_available() and this_process().world == 1
         self.start()
 
     def start(self) -> None:

@@ -2,7 +2,7 @@
 
 from labelfree.transfer.arms import ARMS, ArmKind, arm_kind, is_baseline
 from labelfree.transfer.claims import Claims, claims_of, save_claims
-from labelfree.transfer.classification import answer
+from labelfree.transfer.comparison import answer
 from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder
 from labelfree.transfer.heads import apply_head, head_metadata, train_head
 from labelfree.transfer.holm import holm

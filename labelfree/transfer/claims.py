@@ -20,7 +20,7 @@ from labelfree.transfer.claim_types import Claims, Comparison, TableRow
 from labelfree.transfer.intervals import Interval, from_folds, from_test
 from labelfree.transfer.labels_saved import FEWEST_DRAWS, LabelsSaved, bounds, labels_saved
 from labelfree.transfer.metrics import RESAMPLINGS
-from labelfree.transfer.scores import Place, Scores, paired, read_scores
+from labelfree.transfer.scores import Point, Scores, paired, read_scores
 from labelfree.transfer.sentences import caption, headline, labels, method, strongest_words, undertrained_words
 
 FILE = "claims.json"
@@ -53,8 +53,8 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
 
     Where an arm of the primary was left out nothing is claimed, and the table stands alone.
     """
-    table = [_row(scores, place) for place in scores.cells]
-    facing = [place for place in scores.cells if place[0] != primary.against and (primary.against, *place[1:]) in scores.cells]
+    table = [_row(scores, point) for point in scores.cells]
+    facing = [point for point in scores.cells if point[0] != primary.against and (primary.against, *point[1:]) in scores.cells]
     few = _fewest(scores)
     indicative = scores.crossed and few < FEW
     said = [*notes, *([f"Indicative only: the rarest class has {few} labels."] if indicative else [])]
@@ -64,23 +64,23 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
         resolvable=None,
         labels_saved=None,
         table=table,
-        comparisons=[_compare(scores, place, primary.against) for place in facing],
+        comparisons=[_compare(scores, point, primary.against) for point in facing],
         strongest_imagenet=None,
         envelope=_envelope(scores),
         undertrained=[undertrained_words(row) for row in table if row.undertrained],
         caption=caption(),
         method=method(scores.folds if scores.crossed else None, scores.group_count),
     )
-    absent = [arm for arm in (primary.arm, primary.against) if not any(place[:2] == (arm, primary.protocol) for place in scores.cells)]
+    absent = [arm for arm in (primary.arm, primary.against) if not any(point[:2] == (arm, primary.protocol) for point in scores.cells)]
     if absent:
         return replace(found, headline=f"No claim: {absent[0]} of the primary comparison was not scored.", notes=said)
-    place, moved = _primary_place(scores, primary)
-    main, others = _held_to(scores, place, primary.against)
-    interval = _interval(scores, place, primary.against)
+    point, moved = _primary_point(scores, primary)
+    main, others = _held_to(scores, point, primary.against)
+    interval = _interval(scores, point, primary.against)
     if "seeds" not in interval.parts:
         moved.append("The spread between pretrainings is not in the intervals.")
-    strongest, remark = _strongest(scores, place, primary.against)
-    saved = None if generated or main.verdict == "no claim" else _labels_saved(scores, place, primary.against)
+    strongest, remark = _strongest(scores, point, primary.against)
+    saved = None if generated or main.verdict == "no claim" else _labels_saved(scores, point, primary.against)
     return replace(
         found,
         headline=headline(main, saved, indicative, generated),
@@ -92,7 +92,7 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
     )
 
 
-def _primary_place(scores: Scores, primary: Primary) -> tuple[Place, list[str]]:
+def _primary_point(scores: Scores, primary: Primary) -> tuple[Point, list[str]]:
     """The primary's point; it moves to the largest remaining budget where its own was dropped."""
     budgets = [budget for arm, protocol, budget in scores.cells if (arm, protocol) == (primary.arm, primary.protocol)]
     wanted = str(primary.budget)
@@ -103,27 +103,27 @@ def _primary_place(scores: Scores, primary: Primary) -> tuple[Place, list[str]]:
     return (primary.arm, primary.protocol, largest), [moved]
 
 
-def _held_to(scores: Scores, place: Place, against: str) -> tuple[Comparison, list[str]]:
+def _held_to(scores: Scores, point: Point, against: str) -> tuple[Comparison, list[str]]:
     """The primary comparison. Across architectures it must also beat `random` of its own (docs/protocol.md, 9)."""
-    main = _compare(scores, place, against)
-    own, other = (_own(scores, (arm, *place[1:]))[0]["backbone"] for arm in (place[0], against))
+    main = _compare(scores, point, against)
+    own, other = (_own(scores, (arm, *point[1:]))[0]["backbone"] for arm in (point[0], against))
     if own == other or not (own and other):  # statistics have no architecture
         return main, []
-    said = [f"Different architecture: {place[0]} is {own}, {against} is {other}."]
-    baseline: Place = ("random", *place[1:])  # type: ignore[assignment]
+    said = [f"Different architecture: {point[0]} is {own}, {against} is {other}."]
+    baseline: Point = ("random", *point[1:])  # type: ignore[assignment]
     known = baseline in scores.cells and _own(scores, baseline)[0]["backbone"] == own
-    if main.verdict != "better" or (known and _compare(scores, place, "random").verdict == "better"):
+    if main.verdict != "better" or (known and _compare(scores, point, "random").verdict == "better"):
         return main, said
-    why = f"{place[0]} is not shown to beat random weights of its own architecture"
+    why = f"{point[0]} is not shown to beat random weights of its own architecture"
     return replace(main, withheld=why, p=1.0), said
 
 
-def _interval(scores: Scores, place: Place, against: str | None = None) -> Interval:
+def _interval(scores: Scores, point: Point, against: str | None = None) -> Interval:
     """The interval of a point's mean, or of its difference to another arm's."""
-    values, draws = scores.values(place), None if scores.crossed else scores.resampled(place)
+    values, draws = scores.values(point), None if scores.crossed else scores.resampled(point)
     if against is not None:
-        other: Place = (against, *place[1:])  # type: ignore[assignment]
-        seeds = (scores.seeds(place), scores.seeds(other))
+        other: Point = (against, *point[1:])  # type: ignore[assignment]
+        seeds = (scores.seeds(point), scores.seeds(other))
         values = paired(values, scores.values(other), seeds)
         draws = None if draws is None else paired(draws, scores.resampled(other), seeds)
     if draws is None:
@@ -133,73 +133,73 @@ def _interval(scores: Scores, place: Place, against: str | None = None) -> Inter
     return from_test(values[:, :, 0], mean[np.isfinite(mean)], scores.group_count)  # nor has such a resampling
 
 
-def _compare(scores: Scores, place: Place, against: str) -> Comparison:
-    interval = _interval(scores, place, against)
-    undertrained = any(_undertrained(scores, (arm, *place[1:])) for arm in (place[0], against))
+def _compare(scores: Scores, point: Point, against: str) -> Comparison:
+    interval = _interval(scores, point, against)
+    undertrained = any(_undertrained(scores, (arm, *point[1:])) for arm in (point[0], against))
     low, high, se = (value if math.isfinite(value) else None for value in (interval.low, interval.high, interval.se))
     p = 1.0 if undertrained else interval.p
-    arm, protocol, budget = place
+    arm, protocol, budget = point
     return Comparison(
         arm, against, protocol, budget, scores.metric, interval.mean, low, high, se, interval.df, p, interval.parts, undertrained
     )
 
 
-def _own(scores: Scores, place: Place) -> list[dict[str, str]]:
-    return [row for row in scores.rows() if (row["arm"], row["protocol"], row["budget"]) == place]
+def _own(scores: Scores, point: Point) -> list[dict[str, str]]:
+    return [row for row in scores.rows() if (row["arm"], row["protocol"], row["budget"]) == point]
 
 
-def _undertrained(scores: Scores, place: Place) -> int:
-    return sum("undertrained" in row["flags"].split(";") for row in _own(scores, place))
+def _undertrained(scores: Scores, point: Point) -> int:
+    return sum("undertrained" in row["flags"].split(";") for row in _own(scores, point))
 
 
-def _row(scores: Scores, place: Place) -> TableRow:
-    interval, rows = _interval(scores, place), _own(scores, place)
+def _row(scores: Scores, point: Point) -> TableRow:
+    interval, rows = _interval(scores, point), _own(scores, point)
     sizes = [int(row["size"]) for row in rows]
     low, high = (value if math.isfinite(value) else None for value in (interval.low, interval.high))
     return TableRow(
-        arm=place[0],
+        arm=point[0],
         backbone=rows[0]["backbone"],
-        protocol=place[1],
-        budget=place[2],
-        x=_x(scores, place),
-        n_labels=scores.labels(place),
+        protocol=point[1],
+        budget=point[2],
+        x=_x(scores, point),
+        n_labels=scores.labels(point),
         metric=scores.metric,
         mean=interval.mean,
         low=low,
         high=high,
-        draws=len(scores.draws(place)),
-        seeds=len(scores.seeds(place)),
+        draws=len(scores.draws(point)),
+        seeds=len(scores.seeds(point)),
         size=max(sorted(set(sizes)), key=sizes.count),
-        undertrained=_undertrained(scores, place),
+        undertrained=_undertrained(scores, point),
     )
 
 
-def _x(scores: Scores, place: Place) -> float:
+def _x(scores: Scores, point: Point) -> float:
     """Labels in the budget over the number of classes."""
-    cell = next(iter(scores.cells[place].values()))
-    return scores.labels(place) / cell.scores.shape[1]
+    cell = next(iter(scores.cells[point].values()))
+    return scores.labels(point) / cell.scores.shape[1]
 
 
-def _strongest(scores: Scores, place: Place, against: str) -> tuple[dict[str, Any] | None, list[str]]:
+def _strongest(scores: Scores, point: Point, against: str) -> tuple[dict[str, Any] | None, list[str]]:
     """The ImageNet arm with the best mean inner score at the primary's budget, else at the next larger one that has inner scores.
 
     Where it isn't the arm compared with, the comparison with it comes along, exploratory.
     """
     baselines = sorted({arm for arm, _, _ in scores.cells if is_baseline(arm)})
     budgets = list(dict.fromkeys(budget for _, _, budget in scores.cells))
-    for budget in budgets[budgets.index(place[2]) :]:
+    for budget in budgets[budgets.index(point[2]) :]:
         means = {}
         for arm in baselines:
-            flags = [flag for row in _own(scores, (arm, place[1], budget)) for flag in row["flags"].split(";")]
+            flags = [flag for row in _own(scores, (arm, point[1], budget)) for flag in row["flags"].split(";")]
             inner = [float(flag.removeprefix("inner=")) for flag in flags if flag.startswith("inner=")]
             if inner:
                 means[arm] = float(np.mean(inner))
         if means:
             winner = max(means, key=lambda arm: means[arm])
             found: dict[str, Any] = {"arm": winner, "budget": budget, "inner": means[winner], "among": means}
-            if winner in (place[0], against):
+            if winner in (point[0], against):
                 return found, []
-            other = _compare(scores, place, winner)
+            other = _compare(scores, point, winner)
             return found | {"comparison": asdict(other) | {"verdict": other.verdict}}, [strongest_words(other)]
     return None, []
 
@@ -218,19 +218,19 @@ def _envelope(scores: Scores) -> list[dict[str, Any]]:
     return drawn
 
 
-def _labels_saved(scores: Scores, place: Place, against: str) -> LabelsSaved | None:
+def _labels_saved(scores: Scores, point: Point, against: str) -> LabelsSaved | None:
     """Labels saved at the primary's point, with its interval from joint resamplings of draws and groups."""
-    arm, protocol, _ = place
+    arm, protocol, _ = point
     labelled = {budget: _x(scores, (own, proto, budget)) for own, proto, budget in scores.cells if (own, proto) == (arm, protocol)}
     budgets = sorted(labelled, key=lambda budget: labelled[budget])
     x = np.array([labelled[budget] for budget in budgets])
-    at = budgets.index(place[2])
+    at = budgets.index(point[2])
     curves, resampled = [], []
     draws = max(len(scores.draws((arm, protocol, budget))) for budget in budgets)
     generator = np.random.default_rng([scores.seed, draws])
     drawn = generator.integers(draws, size=(RESAMPLINGS, draws))  # the same draws for both arms and all budgets
     for name in (arm, against):
-        points: list[Place] = [(name, protocol, budget) for budget in budgets]
+        points: list[Point] = [(name, protocol, budget) for budget in budgets]
         curves.append(np.array([[scores.pooled(point).mean() for point in points]]))
         resampled.append(np.stack([_resampled_mean(scores.resampled(point).mean(1), drawn) for point in points], 1))
     ratio = float(labels_saved(x, curves[0], curves[1], at)[0])

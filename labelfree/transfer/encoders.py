@@ -16,7 +16,7 @@ from labelfree.domain import to_physical
 if TYPE_CHECKING:
     from labelfree.data.pool import Pool
 
-Prepare = Callable[[Tensor, int, Tensor | None], Tensor]
+ToInput = Callable[[Tensor, int, Tensor | None], Tensor]
 NO_SIZE = 0  # the input size of an encoder that has none
 PIXELS = 64 * 128 * 128  # of one batch
 
@@ -80,7 +80,7 @@ class NetworkEncoder:
         self,
         arm: str,
         backbone: nn.Module,
-        prepare: Prepare,
+        prepare: ToInput,
         sizes: Sequence[int],
         seed: int = 0,
         *,

@@ -18,7 +18,7 @@ from labelfree.transfer.cells import flat
 from labelfree.transfer.metrics import measure, resampled, resamplings
 from labelfree.transfer.tables import CROSSED, ENVELOPE
 
-Place = tuple[str, str, str]  # arm, protocol, budget: a point of a curve
+Point = tuple[str, str, str]  # arm, protocol, budget: a point of a curve
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class Prediction:
 class Scores:
     """All predictions of a run. `cells`: point -> (seed, draw, fold) -> prediction. `results`: the rows of results.csv."""
 
-    cells: dict[Place, dict[tuple[int, int, int], Prediction]]
+    cells: dict[Point, dict[tuple[int, int, int], Prediction]]
     results: list[dict[str, str]]
     group_count: int
     crossed: bool
     metric: str
     seed: int = 0
-    _resampled: dict[tuple[Place, int, int], np.ndarray] = field(default_factory=dict)
+    _resampled: dict[tuple[Point, int, int], np.ndarray] = field(default_factory=dict)
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -52,37 +52,37 @@ class Scores:
         """Folds of one draw."""
         return 1 + max(fold for cells in self.cells.values() for _, _, fold in cells)
 
-    def seeds(self, place: Place) -> list[int]:
-        return sorted({seed for seed, _, _ in self.cells[place]})
+    def seeds(self, point: Point) -> list[int]:
+        return sorted({seed for seed, _, _ in self.cells[point]})
 
-    def draws(self, place: Place) -> list[int]:
-        return sorted({draw for _, draw, _ in self.cells[place]})
+    def draws(self, point: Point) -> list[int]:
+        return sorted({draw for _, draw, _ in self.cells[point]})
 
-    def values(self, place: Place) -> np.ndarray:
+    def values(self, point: Point) -> np.ndarray:
         """(R, S, F) the metric of each draw, seed and fold."""
-        cells, folds, seeds = self.cells[place], range(self.folds), self.seeds(place)
-        return np.array([[[self._value(cells[seed, draw, fold]) for fold in folds] for seed in seeds] for draw in self.draws(place)])
+        cells, folds, seeds = self.cells[point], range(self.folds), self.seeds(point)
+        return np.array([[[self._value(cells[seed, draw, fold]) for fold in folds] for seed in seeds] for draw in self.draws(point)])
 
     def _value(self, cell: Prediction) -> float:
         return measure(self.metric, cell.scores, cell.targets)
 
-    def resampled(self, place: Place) -> np.ndarray:
+    def resampled(self, point: Point) -> np.ndarray:
         """(R, S, B) the metric of each draw and seed on resampled groups, out-of-fold predictions of a draw taken together."""
-        return np.stack([np.stack([self._resample(place, seed, draw) for seed in self.seeds(place)]) for draw in self.draws(place)])
+        return np.stack([np.stack([self._resample(point, seed, draw) for seed in self.seeds(point)]) for draw in self.draws(point)])
 
-    def pooled(self, place: Place) -> np.ndarray:
+    def pooled(self, point: Point) -> np.ndarray:
         """(R, S) the metric of each draw and seed, out-of-fold predictions taken together."""
-        cells = [[self._whole(place, seed, draw) for seed in self.seeds(place)] for draw in self.draws(place)]
+        cells = [[self._whole(point, seed, draw) for seed in self.seeds(point)] for draw in self.draws(point)]
         return np.array([[self._value(cell) for cell in row] for row in cells])
 
-    def _whole(self, place: Place, seed: int, draw: int) -> Prediction:
-        parts = [self.cells[place][seed, draw, fold] for fold in range(self.folds)]
+    def _whole(self, point: Point, seed: int, draw: int) -> Prediction:
+        parts = [self.cells[point][seed, draw, fold] for fold in range(self.folds)]
         return Prediction(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("scores", "targets", "groups")))
 
-    def _resample(self, place: Place, seed: int, draw: int) -> np.ndarray:
-        key = (place, seed, draw)
+    def _resample(self, point: Point, seed: int, draw: int) -> np.ndarray:
+        key = (point, seed, draw)
         if key not in self._resampled:
-            cell = self._whole(place, seed, draw)
+            cell = self._whole(point, seed, draw)
             self._resampled[key] = resampled(self.metric, cell.scores, cell.targets, cell.groups, self.counts)
         return self._resampled[key]
 
@@ -90,9 +90,9 @@ class Scores:
         """Rows of results.csv in the claimed metric: what was scored, or what only draws the envelope."""
         return [row for row in self.results if row["metric"] == self.metric and (row["flags"] == ENVELOPE) == envelope]
 
-    def labels(self, place: Place) -> float:
+    def labels(self, point: Point) -> float:
         """Mean number of labels of a point."""
-        return float(np.mean([int(row["n_labels"]) for row in self.rows() if (row["arm"], row["protocol"], row["budget"]) == place]))
+        return float(np.mean([int(row["n_labels"]) for row in self.rows() if (row["arm"], row["protocol"], row["budget"]) == point]))
 
 
 def paired(first: np.ndarray, second: np.ndarray, seeds: tuple[Sequence[int], Sequence[int]]) -> np.ndarray:
@@ -123,11 +123,11 @@ def read_scores(folder: Path, metric: str, seed: int = 0) -> Scores:
         raise DataError(f"{predictions}: not a table of predictions ({error}). Run `labelfree evaluate` again.") from error
     owners = np.array([f"group:{own}" if own is not None else f"row:{row}" for own, row in zip(group, row_id, strict=True)])
     groups, place_of = np.unique(owners, return_inverse=True)
-    cells: dict[Place, dict[tuple[int, int, int], Prediction]] = {}
+    cells: dict[Point, dict[tuple[int, int, int], Prediction]] = {}
     for start, end in _runs(*names.values(), numbers["seed"], numbers["draw"], numbers["fold"]):
-        place = tuple(str(names[name][start]) for name in ("arm", "protocol", "budget"))
+        point = tuple(str(names[name][start]) for name in ("arm", "protocol", "budget"))
         key = tuple(int(numbers[name][start]) for name in ("seed", "draw", "fold"))
-        cells.setdefault(place, {})[key] = Prediction(scores[start:end], numbers["target"][start:end], place_of[start:end])  # type: ignore[arg-type,index]
+        cells.setdefault(point, {})[key] = Prediction(scores[start:end], numbers["target"][start:end], place_of[start:end])  # type: ignore[arg-type,index]
     return Scores(cells, rows, len(groups), bool(len(owners)) and names["split"][0] == CROSSED, metric, seed)
 
 

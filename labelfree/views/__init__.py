@@ -4,10 +4,10 @@ from labelfree.views.affine import Affine
 from labelfree.views.base import Range, ViewOp, bernoulli, per_channel, per_sample, uniform
 from labelfree.views.filters import Blur, Defocus, LowResolution, MotionBlur
 from labelfree.views.geometry import Dihedral, Geometry, ResizedCrop
-from labelfree.views.late import ChannelDrop, Erase, Grayscale
-from labelfree.views.mixing import CutMix, MixUp
+from labelfree.views.mixup import CutMix, MixUp
 from labelfree.views.photometric import ChannelGain, ChannelOffset, Contrast, Gamma, Noise, SharedGain, SharedOffset, on_chosen
 from labelfree.views.pipeline import Augmentation, Normalise, ViewPipeline
+from labelfree.views.removal import ChannelDrop, Erase, Grayscale
 
 __all__ = [
     "Affine",

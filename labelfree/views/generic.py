@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from labelfree.views.filters import Blur
 from labelfree.views.geometry import Dihedral
-from labelfree.views.late import Grayscale
 from labelfree.views.photometric import ChannelGain, Contrast, SharedGain
 from labelfree.views.pipeline import Augmentation
+from labelfree.views.removal import Grayscale
 
 
 def generic() -> Augmentation:

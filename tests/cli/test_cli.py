@@ -17,7 +17,7 @@ import labelfree
 from labelfree import cli
 from labelfree.errors import DataError, Interrupted, LabelfreeError, LeakError, RecipeError, TrainingError
 from labelfree.planning.diagnosis import Finding
-from labelfree.planning.proposing import Proposal
+from labelfree.planning.proposal import Proposal
 from labelfree.progress import Console
 from labelfree.recipe import Recipe
 

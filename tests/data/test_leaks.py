@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 
 from labelfree.data.leaks import Witnesses, exact_leaks, guard, near_groups, witnesses
 from labelfree.data.manifest import load_manifest
-from labelfree.data.near import LIKE, near_pairs, poses, prints
+from labelfree.data.near_duplicates import LIKE, near_pairs, poses, prints
 from labelfree.data.pool import build_pool
 from labelfree.data.pool_index import thumbnail
 from labelfree.data.same_values import trace

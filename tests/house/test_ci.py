@@ -23,9 +23,7 @@ def run_ci(tmp_path):
         (tmp_path / "data" / name / "splits.csv").touch()
 
     def run(**variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["bash", TOP / ".ci" / "run"], env={**os.environ, **variables}, capture_output=True, text=True, timeout=20
-        )
+        return subprocess.run(["bash", TOP / ".ci" / "run"], env={**os.environ, **variables}, capture_output=True, text=True, timeout=20)
 
     return run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from labelfree.data.own import is_run
+from labelfree.data.our_folders import is_run
 from labelfree.pipeline.folder import RunFolder, inside_images, open_folder
 from labelfree.recipe import Data, Recipe
 

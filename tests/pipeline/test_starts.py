@@ -18,7 +18,7 @@ from labelfree.backbones.weights import WeightCard, save
 from labelfree.domain import find_domain
 from labelfree.errors import DataError, RecipeError
 from labelfree.objectives.registry import objective_names, objective_options
-from labelfree.pipeline.checking import check
+from labelfree.pipeline.recipe_checks import check
 from labelfree.pipeline.starts import Starts, imagenet_source
 from labelfree.progress import Silent
 from labelfree.recipe import ArmSpec, BackboneSettings, Evaluate, Pretrain, Primary, Recipe

@@ -12,7 +12,7 @@ from PIL import Image
 from rasterio.transform import from_origin
 
 import labelfree
-from labelfree.planning.proposing import Proposal
+from labelfree.planning.proposal import Proposal
 from labelfree.progress import Silent
 from labelfree.recipe_file import load_recipe
 from tests.satellite.files import write_tif

@@ -26,7 +26,7 @@ from labelfree.pipeline.pretrainings import watched_labels
 from labelfree.pretraining import health
 from labelfree.pretraining.fit import checkpoint_step, fit
 from labelfree.pretraining.health import CollapseGuard, monitors, rankme, require_finite
-from labelfree.pretraining.labelled import LabelledImages, leave_one_out, undisturbed
+from labelfree.pretraining.label_monitor import LabelledImages, leave_one_out, undisturbed
 from labelfree.progress import Silent
 from tests.pretraining.small import Pictures, flatten, metrics, showing, small_cnn, small_job
 
@@ -380,9 +380,9 @@ def test_few_are_watched_and_always_the_same() -> None:
 
 def test_scored_rows_are_never_watched() -> None:
     question = SimpleNamespace(train=np.array([1, 3]), targets=np.array([0, 1, 1, 0]), group_names=np.array(["a", "b", "c", "a"]))
-    prepared: Any = SimpleNamespace(images=Pictures(4), question=question)
+    inputs: Any = SimpleNamespace(images=Pictures(4), question=question)
     starts: Any = SimpleNamespace(reading=lambda: None)
-    found = watched_labels(prepared, starts, seed=0)
+    found = watched_labels(inputs, starts, seed=0)
     assert found is not None
     assert (found.entries.tolist(), found.targets.tolist(), found.groups.tolist()) == ([1, 3], [1, 0], [1, 0])
     assert watched_labels(SimpleNamespace(images=None, question=None), starts, seed=0) is None  # type: ignore[arg-type]

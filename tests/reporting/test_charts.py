@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelfree.reporting.charts import OTHERS, STYLES, Chart, Series, Style, spread, styles
+from labelfree.reporting.charts import OTHERS, STYLES, Chart, Series, Style, spaced, styles
 from labelfree.reporting.files import Curve
-from labelfree.reporting.live import figure
+from labelfree.reporting.plotly_figures import figure
 from labelfree.reporting.sections.efficiency import charts
 from labelfree.reporting.sections.health import MOST, thinned
-from labelfree.reporting.still import axis_ticks, svg
+from labelfree.reporting.svg_figures import axis_ticks, svg
 from labelfree.reporting.words import p_value, points
 from tests.reporting.made import ARMS, claims
 
 
 @given(st.lists(st.floats(0, 300), min_size=1, max_size=12), st.floats(1, 20))
 def test_labels_keep_their_distance_and_their_order(wanted: list[float], gap: float) -> None:
-    placed = spread(wanted, gap, 0, 300)
+    placed = spaced(wanted, gap, 0, 300)
     ranked = [placed[i] for i in sorted(range(len(wanted)), key=lambda i: wanted[i])]
     assert all(b - a > gap - 1e-6 for a, b in pairwise(ranked))
     assert min(placed) >= -1e-6 and max(placed) <= 300 + 1e-6
@@ -31,7 +31,7 @@ def test_labels_keep_their_distance_and_their_order(wanted: list[float], gap: fl
 @given(st.lists(st.floats(0, 300), min_size=1, max_size=6, unique=True))
 def test_labels_with_room_stay_where_they_belong(wanted: list[float]) -> None:
     nearest = min((b - a for a, b in pairwise(sorted(wanted))), default=300.0)
-    assert spread(wanted, nearest / 2, 0, 300) == pytest.approx(wanted)
+    assert spaced(wanted, nearest / 2, 0, 300) == pytest.approx(wanted)
 
 
 @given(st.floats(-1e4, 1e4), st.floats(1e-3, 1e4))

@@ -17,8 +17,8 @@ import yaml
 from PIL import Image, PngImagePlugin
 
 from labelfree.errors import DataError
-from labelfree.reporting import Veil, conceal, dataset_salt, share_copy, write_report
-from labelfree.reporting.veil import SALTED
+from labelfree.reporting import Anonymiser, conceal, dataset_salt, share_copy, write_report
+from labelfree.reporting.anonymise import SALTED
 from tests.reporting.made import CLASSES, make_run
 
 PATIENT, SITE, FILE, GROUP, USER, HOST = "MuellerAnna1957", "Klinik-Nord", "scan_ZZ81", "Mueller, Anna", "annamueller", "ct-room-seven"
@@ -168,7 +168,7 @@ def test_a_report_of_a_shared_recipe_names_nobody_at_once(named: Path) -> None:
 
 
 def test_runs_of_one_data_set_pair_and_others_do_not(tmp_path: Path) -> None:
-    one, again, other = (Veil(dataset_salt(tmp_path, name)) for name in ("chest", "chest", "hands"))
+    one, again, other = (Anonymiser(dataset_salt(tmp_path, name)) for name in ("chest", "chest", "hands"))
     assert one.row("a.tif") == again.row("a.tif") != other.row("a.tif")
     assert one.row("a.tif") != one.group("a.tif")
     assert one.row(one.row("a.tif")) == one.row("a.tif")
@@ -176,28 +176,30 @@ def test_runs_of_one_data_set_pair_and_others_do_not(tmp_path: Path) -> None:
 
 
 def test_words_that_identify_nobody_stay(named: Path) -> None:
-    veil = Veil.of(named)
+    anonymiser = Anonymiser.of(named)
     for sentence in (
         "imagenet+domain beats imagenet at 5 labels a class.",
         "Forest: mean/std per channel, 12 of 40",
         "pretrain.lr = 0.0002 (train)",
     ):
-        assert veil.text(sentence) == sentence
+        assert anonymiser.text(sentence) == sentence
 
 
 def test_addresses_of_images_are_hidden_and_other_links_stay() -> None:
-    veil = Veil(b"salt", ["https://x.example/secret-site/a.tif"])
-    assert veil.text("licence: https://creativecommons.org/licenses/by/4.0/") == "licence: https://creativecommons.org/licenses/by/4.0/"
-    assert "secret-site" not in veil.text("read https://x.example/secret-site/a.tif")
+    anonymiser = Anonymiser(b"salt", ["https://x.example/secret-site/a.tif"])
+    assert (
+        anonymiser.text("licence: https://creativecommons.org/licenses/by/4.0/") == "licence: https://creativecommons.org/licenses/by/4.0/"
+    )
+    assert "secret-site" not in anonymiser.text("read https://x.example/secret-site/a.tif")
 
 
 def test_many_rows_do_not_make_it_slow() -> None:
     ids = [f"site/{i:06d}_a_rather_long_name.tif" for i in range(50_000)]
-    veil = Veil(b"salt", ids)
+    anonymiser = Anonymiser(b"salt", ids)
     started = time.perf_counter()
-    assert veil.text(f"{ids[-1]} and {ids[0]}: unreadable") == f"{veil.row(ids[-1])} and {veil.row(ids[0])}: unreadable"
+    assert anonymiser.text(f"{ids[-1]} and {ids[0]}: unreadable") == f"{anonymiser.row(ids[-1])} and {anonymiser.row(ids[0])}: unreadable"
     for _ in range(1000):
-        veil.text("imagenet+domain")
+        anonymiser.text("imagenet+domain")
     assert time.perf_counter() - started < 2  # 0.05 s on an idle core
 
 
@@ -212,10 +214,10 @@ NUMBERS = ("2023001", "4711", "017", "p7", "17", "88-03", "5")
 
 
 @pytest.fixture
-def numbered() -> Veil:
+def numbered() -> Anonymiser:
     """What hides a data set whose folders are numbers of patients and parcels."""
     ids = [f"{name}/{name}_{i}.tif" for name in NUMBERS for i in range(2)] + ["2022-07-01/1024/x.tif", "47.25/y.tif", "90210#0,0,96x96"]
-    return Veil(b"salt", ids, ["p7", "17", "p9", "8123"], {}, {"42": "<data.root>"}, ["forest"])
+    return Anonymiser(b"salt", ids, ["p7", "17", "p9", "8123"], {}, {"42": "<data.root>"}, ["forest"])
 
 
 @pytest.mark.parametrize("name", [*NUMBERS, "90210", "p9", "42"])
@@ -225,13 +227,13 @@ def numbered() -> Veil:
      "group '{}' has rows in both", "{}.tif: broken",
      "patient {} and scans of it", "folders 3, {}, 4", "(runs/{}/first/)"],
 )  # fmt: skip
-def test_numbers_and_short_names_are_hidden_where_a_name_stands(numbered: Veil, sentence: str, name: str) -> None:
+def test_numbers_and_short_names_are_hidden_where_a_name_stands(numbered: Anonymiser, sentence: str, name: str) -> None:
     shown = SALTED.sub("", numbered.text(sentence.format(name)))
     assert name not in shown.replace("12 bands", "").replace("folders 3,", ""), shown
 
 
 @pytest.mark.parametrize("sentence", ["2023001 has 12 bands.", "of 2023001.", "017 and p7, 88-03: broken", "such as 4711.", "of 8123."])
-def test_numbers_that_no_count_looks_like_are_hidden_everywhere(numbered: Veil, sentence: str) -> None:
+def test_numbers_that_no_count_looks_like_are_hidden_everywhere(numbered: Anonymiser, sentence: str) -> None:
     assert not any(name in SALTED.sub("", numbered.text(sentence)) for name in (*NUMBERS[:4], "88-03", "8123"))
 
 
@@ -242,11 +244,11 @@ def test_numbers_that_no_count_looks_like_are_hidden_everywhere(numbered: Veil, 
      "2022-07-01 10:17:05 read 17", "1,024 images", "12,023,001 pixels", "EPSG:4711", "lr = 0.0017 (5 %)", "pretrain.steps = 4711",
      "forest 17, water 5", "macro_f1 of the 5 classes", "47.25 % of 42", "licence: https://x.example/by/17/"],
 )  # fmt: skip
-def test_counts_scores_dates_and_links_stay(numbered: Veil, sentence: str) -> None:
+def test_counts_scores_dates_and_links_stay(numbered: Anonymiser, sentence: str) -> None:
     assert numbered.text(sentence) == sentence
 
 
-def test_numbers_in_results_stay(numbered: Veil) -> None:
+def test_numbers_in_results_stay(numbered: Anonymiser) -> None:
     value = {"budget": "5", "mean": 0.17, "sentence": "5 labels a class", "row": "17/17_0.tif"}
     assert numbered.value(value) == {**value, "row": numbered.row("17/17_0.tif")}
     assert numbered.name("17") != "17" and numbered.name("42") == "<data.root>"

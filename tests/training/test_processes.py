@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from labelfree.errors import TrainingError
+from labelfree.planning.auto_values import _batch
 from labelfree.planning.environment import command
-from labelfree.planning.resolving import _batch
-from labelfree.training.processes import Place, agreed, broadcast, gathered, may_speak, place, together, wait
+from labelfree.training.processes import Process, agreed, broadcast, gathered, may_speak, this_process, together, wait
 
 TORCHRUN = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "MASTER_ADDR": "node1", "MASTER_PORT": "29400"}
 BATCH_SCRIPT = {"SLURM_JOB_ID": "1234567", "SLURM_NTASKS": "4", "SLURM_PROCID": "0", "SLURM_NODELIST": "gpu[07-08]"}
@@ -34,13 +34,13 @@ def put(launched: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
 
 def test_torchrun_says_who_this_is(launched: pytest.MonkeyPatch) -> None:
     put(launched, TORCHRUN)
-    assert place() == Place(5, 8, 1, "node1", 29400, ("torchrun", "--nnodes", "2", "--nproc-per-node", "4", "-m"))
-    assert not place().first and not may_speak()
+    assert this_process() == Process(5, 8, 1, "node1", 29400, ("torchrun", "--nnodes", "2", "--nproc-per-node", "4", "-m"))
+    assert not this_process().first and not may_speak()
 
 
 def test_srun_says_who_this_is(launched: pytest.MonkeyPatch) -> None:
     put(launched, SRUN)
-    assert place() == Place(3, 4, 1, "gpu07", 15000 + 4567, ("srun", "--ntasks", "4"))
+    assert this_process() == Process(3, 4, 1, "gpu07", 15000 + 4567, ("srun", "--ntasks", "4"))
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,13 @@ def test_srun_says_who_this_is(launched: pytest.MonkeyPatch) -> None:
 )
 def test_the_first_node_is_where_all_meet(nodes: str, first: str, launched: pytest.MonkeyPatch) -> None:
     put(launched, SRUN | {"SLURM_STEP_NODELIST": nodes})
-    assert place().address == first
+    assert this_process().address == first
 
 
 @pytest.mark.parametrize("variables", [{}, BATCH_SCRIPT, {"RANK": "0", "WORLD_SIZE": "1"}], ids=["shell", "batch", "torchrun of one"])
 def test_an_ordinary_process_is_alone_and_starts_nothing(variables: dict[str, str], launched: pytest.MonkeyPatch) -> None:
     put(launched, variables)
-    assert place().world == 1 and may_speak()
+    assert this_process().world == 1 and may_speak()
     with together() as here:
         assert here.first and agreed(True) and not agreed(False)
         assert broadcast("told") == "told" and gathered(3) == [3]

@@ -8,7 +8,7 @@ from typing import Any
 
 from labelfree.reporting.charts import Bridge, Chart, Series, Style
 from labelfree.reporting.sections.base import Context, Section
-from labelfree.reporting.still import swatch
+from labelfree.reporting.svg_figures import swatch
 from labelfree.reporting.words import metric, protocol
 
 NUDGE = 1.035  # arms are drawn side by side by this factor, so that their intervals do not cover one another

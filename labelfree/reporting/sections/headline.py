@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from labelfree.reporting import still
+from labelfree.reporting import svg_figures
 from labelfree.reporting.sections.base import Context, Section
 from labelfree.reporting.words import budget, metric, number, p_value, points, protocol
 
@@ -96,8 +96,14 @@ def strip(primary: Mapping[str, Any], resolvable: float | None, context: Context
     style = context.styles.get(primary["arm"])
     low, high, band = (None if value is None else 100 * value for value in (primary.get("low"), primary.get("high"), resolvable))
     alt = f"Difference {points(primary['mean'])} points; {span(primary)}. The gray band is what these labels cannot resolve."
-    return still.strip(
-        100 * primary["mean"], low, high, band, style.colour if style else still.INK, alt, (str(primary["against"]), str(primary["arm"]))
+    return svg_figures.strip(
+        100 * primary["mean"],
+        low,
+        high,
+        band,
+        style.colour if style else svg_figures.INK,
+        alt,
+        (str(primary["against"]), str(primary["arm"])),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from labelfree.reporting.charts import Chart, Series, Style
 from labelfree.reporting.files import Curve
 from labelfree.reporting.sections.base import Context, Section
-from labelfree.reporting.still import swatch, tick_text
+from labelfree.reporting.svg_figures import swatch, tick_text
 from labelfree.reporting.words import listed, time_taken
 
 MOST = 240  # points of a drawn curve

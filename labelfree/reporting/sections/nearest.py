@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labelfree.reporting.sections.base import Context, Section
-from labelfree.reporting.still import swatch
+from labelfree.reporting.svg_figures import swatch
 from labelfree.reporting.words import listed
 
 TITLE = "What each network finds similar"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labelfree.reporting.sections.base import Context, Section
-from labelfree.reporting.still import swatch
+from labelfree.reporting.svg_figures import swatch
 from labelfree.reporting.tables import caption, footnotes, score_tables
 from labelfree.reporting.words import ARMS
 

@@ -1,0 +1,167 @@
+"""Tables that people keep their labels in: CSV (any usual separator and encoding) and Parquet, read into plain records."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import NoReturn
+
+from labelfree.data.columns import columns_of
+from labelfree.data.structure import SPLITS
+from labelfree.data.table_cells import names_in, plain_text, said_of
+from labelfree.errors import DataError
+
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
+TEXTS = {".csv", ".tsv", ".txt", ".tab", ".psv", ".dat", ".data", ".lst", ".list", ""}
+PARQUETS = {".parquet", ".pq"}
+KINDS = (
+    "give a CSV or Parquet table with the columns `path` and `label`, or a vector file (GeoPackage, Shapefile, GeoJSON, FlatGeobuf, KML, "
+    "GeoParquet) of shapes on images with coordinates"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of a table. `number` is what a spreadsheet shows: the header is row 1. Empty cells are None."""
+
+    number: int
+    path: str
+    label: str | None = None
+    mask: str | None = None
+    boxes: str | None = None
+    text: str | None = None
+    group: str | None = None
+    split: str = ""
+    place: str | None = None
+    date: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """`records`: its lines. `notes`: sentences on what was taken for what."""
+
+    records: list[Record]
+    notes: tuple[str, ...] = ()
+
+
+Cells = list[tuple[int, list[str | None]]]  # number of each row, and its cells
+
+
+def read_table(file: Path) -> list[Record]:
+    """The records of `open_table`."""
+    return open_table(file).records
+
+
+def open_table(file: Path, exists: Callable[[str], bool] | None = None, label: str | None = None) -> Table:
+    """All records of a CSV or Parquet table; columns that labelfree has no word for are ignored.
+
+    `exists`: whether a cell names an image, by default one beside the table. `label`: the column of labels, where its owner names it.
+    Raises `DataError` naming the file, and the row where one is at fault.
+    """
+    if not file.is_file():
+        raise DataError(f"data.labels: {file} {'is a folder; name the table in it' if file.is_dir() else 'does not exist'}.")
+    header, rows = _parquet(file) if file.suffix.lower() in PARQUETS else _csv(file)
+    found, notes = columns_of(file, header, [cells for _, cells in rows], exists or (lambda cell: (file.parent / cell).is_file()), label)
+    columns: dict[str, list[str | None]] = {}
+    for word, at in found.items():
+        cells = [row[at] if at < len(row) else None for _, row in rows]
+        columns[word], missing = (cells, Counter[str]()) if word in ("path", "text") else names_in(cells)
+        if word == "label" and missing:
+            notes.append(f"{file.name}: {said_of(missing, word)}")
+    numbered = [(number, {word: column[index] for word, column in columns.items()}) for index, (number, _) in enumerate(rows)]
+    records = [_record(file, number, row) for number, row in numbered if any(row.values())]
+    if not records:
+        raise DataError(f"{file}: has a header and no rows.")
+    if "label" in columns and not any(columns["label"]):
+        notes.append(f"{file.name}: `{header[found['label']]}` is empty in all {len(records):,} rows, so no image has a label.")
+    return Table(records, tuple(notes))
+
+
+def _record(file: Path, number: int, row: Mapping[str, str | None]) -> Record:
+    path, split = row.get("path"), (row.get("split") or "").lower()
+    if not path:
+        raise DataError(f"{file.name} row {number}: no path.")
+    if split not in SPLITS:
+        raise DataError(f"{file.name} row {number}: split {split!r} is none of pretrain, train, dev, test (or empty).")
+    others = {name: row.get(name) for name in ("label", "mask", "boxes", "text", "place")}
+    group = row.get("group") or row.get("place")  # what shows one place stands on one side
+    return Record(number, path, split=SPLITS[split], group=group, date=_date(file, number, row.get("date")), **others)
+
+
+def _date(file: Path, number: int, text: str | None) -> str | None:
+    """YYYY-MM-DD of a date, 20220701 or 2022-07-01, with or without a time."""
+    if text is None:
+        return None
+    found = re.match(r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ]|$)", text)
+    try:
+        return date(*map(int, found.groups())).isoformat() if found else _no_date(file, number, text)
+    except ValueError:
+        return _no_date(file, number, text)
+
+
+def _no_date(file: Path, number: int, text: str) -> NoReturn:
+    raise DataError(f"{file.name} row {number}: date {text!r} is none; write 2022-07-01.")
+
+
+def _csv(file: Path) -> tuple[list[str], Cells]:
+    raw = file.read_bytes()
+    if raw.startswith(b"PK\x03\x04") or (b"\0" in raw[:1000] and not raw.startswith(UTF16)):
+        raise DataError(f"{file}: is no CSV (a spreadsheet?); save it as CSV in UTF-8, or {KINDS}.")
+    if file.suffix.lower() not in TEXTS:
+        raise DataError(f"{file}: is of no kind that is read; {KINDS}.")
+    text = _decode(raw)
+    said = re.match(r'"?sep=(.)"?\r?\n', text, re.IGNORECASE)  # for Excel, which shows the header as row 1
+    text = text[said.end() :] if said else text
+    blank = re.match(r"\s*\n|", text)
+    above, text = (blank[0].count("\n"), text[blank.end() :]) if blank else (0, text)
+    separator = said[1] if said else max(",;\t|", key=text.partition("\n")[0].count)
+    header, *lines = _lines(file, text, separator) or [[]]
+    if lines and all(len(line) == len(header) + 1 and line[0] == str(number) for number, line in enumerate(lines, start=1)):
+        lines = [line[1:] for line in lines]  # R writes numbers of rows, and no header above them
+    rows: Cells = []
+    for number, cells in enumerate(lines, start=2 + above):
+        if any(cell.strip() for cell in cells[len(header) :]):
+            raise DataError(
+                f"{file.name} row {number}: {len(cells)} cells, the header has {len(header)}; quote cells that hold {separator!r}."
+            )
+        rows.append((number, [plain_text(cell) for cell in cells[: len(header)]]))
+    return [name.strip() for name in header], rows
+
+
+def _lines(file: Path, text: str, separator: str) -> list[list[str]]:
+    """Cells line by line. Raises `DataError` for a quote that is never closed: all behind it would become one cell."""
+    found: list[list[str]] = []
+    try:
+        found.extend(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    except csv.Error as error:
+        if "unexpected end" in str(error) or "field larger" in str(error):
+            raise DataError(f'{file.name} row {len(found) + 1}: a quote (") is opened and never closed; close it.') from error
+        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))  # quotes within a cell are no fault
+    return found
+
+
+def _parquet(file: Path) -> tuple[list[str], Cells]:
+    import pyarrow
+    import pyarrow.parquet as parquet
+
+    try:
+        table = parquet.read_table(file)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{file}: not a Parquet table ({error}).") from error
+    columns = [[plain_text(value) for value in column.to_pylist()] for column in table.columns]
+    return list(table.column_names), [(number, list(row)) for number, row in enumerate(zip(*columns, strict=True), start=2)]
+
+
+def _decode(raw: bytes) -> str:
+    if raw.startswith(UTF16):
+        return raw.decode("utf-16")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", errors="replace")  # what a spreadsheet on Windows writes

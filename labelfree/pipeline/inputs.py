@@ -1,0 +1,230 @@
+"""From a recipe to images that are ready: manifest, roles, pools, leak check, fingerprint, and the question that is asked."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelfree.data.cards import Card, effective_card, reader_settings
+from labelfree.data.folders import cache_folder
+from labelfree.data.leaks import LeakReport, guard, near_groups, witnesses
+from labelfree.data.manifest import Manifest, load_manifest
+from labelfree.data.pool import Pool, build_pool, some_empty
+from labelfree.data.positives import Positives, find_positives
+from labelfree.data.scales import Scales
+from labelfree.data.splits import Roles, assign_roles
+from labelfree.data.windows import in_windows, lenient
+from labelfree.domain import Domain, Fingerprint, Row, Sample, extent_of, find_domain, located
+from labelfree.errors import DataError, RecipeError
+from labelfree.pipeline.folder import RunFolder
+from labelfree.pipeline.starts import Starts
+from labelfree.progress import Progress
+from labelfree.recipe import Recipe
+from labelfree.training.files import write_json, write_text
+from labelfree.transfer.question import Question
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that later stages need of the data.
+
+    `pool`, `entries`: what is pretrained on. `positives`: where second views come from, None: from the image itself. `images`,
+    `question`: labelled and scored images, whole, and what is asked of them; None where there are no labels. `notes`: sentences for
+    the report.
+    """
+
+    domain: Domain
+    card: Card | None
+    manifest: Manifest
+    roles: Roles
+    pool: Pool
+    entries: np.ndarray
+    fingerprint: Fingerprint
+    images: Pool | None
+    question: Question | None
+    leaks: LeakReport | None
+    positives: Positives | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def domain_for(recipe: Recipe) -> tuple[Domain, Card | None]:
+    """The domain with its settings: the card's, overridden by the recipe's own `data.bands`, `data.sensor` and `data.unit`."""
+    card = effective_card(recipe.data)
+    if card is not None and card.domain != recipe.domain:
+        raise RecipeError(f"data.card: {card.name} belongs to the domain {card.domain}, the recipe's domain is {recipe.domain}.")
+    return find_domain(recipe.domain, reader_settings(recipe.data)), card
+
+
+def gather(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest | None = None) -> Inputs:
+    """Read everything once. Writes splits.csv, fingerprint.json, leaks.json and card.json of the run.
+
+    `manifest`: a user's own, e.g. of a torch Dataset; default what `data` names.
+    """
+    domain, card = domain_for(recipe)
+    manifest = manifest or load_manifest(recipe.data, domain)
+    if manifest.read is None:
+        side = None if recipe.pool.tile == "auto" else recipe.pool.tile
+        extent = lenient(extent_of(domain)) if recipe.data.on_error == "skip" else extent_of(domain)
+        manifest = replace(manifest, rows=in_windows(manifest.rows, extent, side, tell=say.say))
+    for note in manifest.notes:
+        say.say(note)
+    read = manifest.read or domain.read
+    first = assign_roles(manifest, recipe.data, recipe.evaluate.on, recipe.seed)
+    require_pool(manifest, first, [*first.pool, *(first.score or [])])
+    store = _Store(recipe, read, {"domain": domain.name, **domain.settings()}, say)
+    labelled = [*first.train, *(first.score or [])]
+    images = store.pool(labelled, tile=None) if labelled else None
+    held_out = [] if manifest.given_split else first.score or []  # which rows these are may change once coordinates are known
+    pool = store.pool([*first.pool, *held_out], tile=recipe.pool.tile)
+    places = located(domain, {**pool.places(), **(images.places() if images else {})})
+    if images:
+        _require_one_kind(images, pool)
+    alike = _alike(manifest, first, images) if images else {}
+    roles = assign_roles(manifest.with_groups(alike), recipe.data, recipe.evaluate.on, recipe.seed, places)
+    leaks = None
+    if images is not None:
+        scored = roles.train if roles.score is None else roles.score
+        leaks = guard(witnesses(pool, roles.pool), witnesses(images, scored), recipe.data, has_test=roles.score is not None)
+        say.say(leaks.sentence)
+        write_json(folder.path / "leaks.json", leaks.to_dict())
+    dropped = set(leaks.dropped) if leaks else set()
+    entries = pool.entries([row for row in roles.pool if row.id not in dropped])
+    require_pool(manifest, roles, entries, dropped, pool)
+    fingerprint = pool.fingerprint(entries)
+    positives, paired = find_positives(recipe.data, domain, pool, entries)
+    for note in paired:
+        say.say(note)
+    question = _question(manifest, roles, images, recipe.seed) if images is not None else None
+    skipped = [*pool.skipped, *(images.skipped if images else [])]
+    if skipped:
+        write_json(folder.private / "skipped.json", skipped)
+    write_json(folder.path / "fingerprint.json", {**asdict(fingerprint), "format": _formats(roles)})
+    write_text(folder.path / "splits.csv", _splits(manifest, roles))
+    if card is not None:
+        write_json(folder.path / "card.json", card.model_dump(mode="json", exclude={"prose"}))
+    notes = [*manifest.notes, *roles.notes, *paired, *domain.missing(pool.channels)]
+    notes += [some_empty(part.empty) for part in (pool, images) if part is not None and part.empty]
+    if skipped:
+        notes.append(f"{len(skipped)} images could not be read and were skipped (private/skipped.json lists them).")
+    if labelled and question is None:
+        notes.append("No labelled image could be read, so nothing is compared.")
+    return Inputs(domain, card, manifest, roles, pool, entries, fingerprint, images, question, leaks, positives, notes)
+
+
+def require_pool(
+    manifest: Manifest, roles: Roles, left: Sequence[Any] | np.ndarray, copies: Set[str] = frozenset(), pool: Pool | None = None
+) -> None:
+    """Raises DataError, with every cause that is known, where no image is left to pretrain on."""
+    if len(left):
+        return
+    causes = [note for note in roles.notes if "not pretrained on" in note]
+    if copies:
+        causes.append(f"{len(copies)} are copies of images that are scored.")
+    if pool is not None and len(pool.images) < len(roles.pool):
+        causes.append(f"{len(roles.pool) - len(pool.images)} could not be read or are empty.")
+    if not roles.pool and not causes:
+        causes.append(f"all {len(manifest.rows)} are labelled, scored or left out.")
+    way = "add images without labels that show other ground, or set a part of the labelled ones aside with data.holdout=0.2"
+    raise DataError(f"{manifest.root}: no image is left to pretrain on. {' '.join(causes)} The way out: {way}.")
+
+
+def _require_one_kind(images: Pool, pool: Pool) -> None:
+    """Raises DataError where labelled images are of other bands or units than those to pretrain on, or on another scale."""
+    if (images.channels, images.unit) != (pool.channels, pool.unit):
+        raise DataError(
+            f"labelled images have {', '.join(images.channels)} in {images.unit}, the others {', '.join(pool.channels)} in {pool.unit}; "
+            "name what the files hold with data.bands and data.sensor."
+        )
+    scales = Scales()
+    for part in (images, pool):
+        for row, most in zip(part.images, part.index.most, strict=True):
+            scales.note(row, part.stored, float(most))
+    scales.require_one(pool.stored, pool.unit)
+
+
+def starts_for(recipe: Recipe, inputs: Inputs) -> Starts:
+    """How the arms' networks start and read images; scale and offset are those of the images that are scored, where there are any."""
+    stored = inputs.images or inputs.pool
+    return Starts(recipe.backbone, inputs.domain, inputs.fingerprint, stored.scale, stored.offset)
+
+
+@dataclass(frozen=True)
+class _Store:
+    """Builds pools with one recipe's settings."""
+
+    recipe: Recipe
+    read: Callable[[Row], Sample]
+    settings: Mapping[str, Any]
+    say: Progress
+
+    def pool(self, rows: list[Row], tile: Any) -> Pool:
+        return build_pool(
+            rows,
+            self.read,
+            self.settings,
+            pool_folder(self.recipe),
+            say=self.say,
+            tile=tile,
+            max_gb=self.recipe.pool.max_gb,
+            on_error=self.recipe.data.on_error,
+            max_skipped=self.recipe.data.max_skipped,
+        )
+
+
+def _alike(manifest: Manifest, roles: Roles, images: Pool) -> dict[str, str]:
+    """Groups of near-duplicate labelled rows. A given split is not bent: there train and scored rows are looked at apart."""
+    parts = [roles.train, roles.score or []] if manifest.given_split else [[*roles.train, *(roles.score or [])]]
+    return {row: group for part in parts if part for row, group in near_groups(witnesses(images, part)).items()}
+
+
+def pool_folder(recipe: Recipe) -> Path:
+    """Where this recipe's pools are kept."""
+    return recipe.pool.dir or cache_folder() / "pools"
+
+
+def _question(manifest: Manifest, roles: Roles, images: Pool, seed: int) -> Question:
+    classes = roles.classes
+    rows = {row.id: row for row in (*roles.train, *(roles.score or ()))}
+    final = [rows.get(row.id, row) for row in images.rows]
+    targets = np.array([classes.index(row.label) if row.label in classes else -1 for row in final])
+    train, score = ({row.id for row in part} for part in (roles.train, roles.score or ()))
+    return Question(
+        dataset=manifest.name,
+        split=roles.split,
+        ids=tuple(row.id for row in final),
+        groups=tuple(row.group for row in final),
+        targets=targets,
+        classes=classes,
+        train=np.array([i for i, row in enumerate(final) if row.id in train], dtype=np.int64),
+        score=None if roles.score is None else np.array([i for i, row in enumerate(final) if row.id in score], dtype=np.int64),
+        seed=seed,
+        contents=tuple(map(str, images.index.digest)),
+    )
+
+
+def _splits(manifest: Manifest, roles: Roles) -> str:
+    """splits.csv of the run: every row with the role it had."""
+    pool, train = {row.id for row in roles.pool}, {row.id: row for row in roles.train}
+    score = {row.id: row for row in roles.score or ()}
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["path", "label", "group", "split", "role"])
+    for row in manifest.rows:
+        final = train.get(row.id) or score.get(row.id) or row
+        parts = [name for name, members in (("pool", pool), ("train", train), (roles.split, score)) if row.id in members]
+        table.writerow([row.id, final.label or "", final.group or "", row.split, "+".join(parts) or "unused"])
+    return text.getvalue()
+
+
+def _formats(roles: Roles) -> dict[str, int]:
+    endings: dict[str, int] = {}
+    for row in roles.pool:
+        ending = Path(row.id).suffix.lower() or "item"
+        endings[ending] = endings.get(ending, 0) + 1
+    return endings

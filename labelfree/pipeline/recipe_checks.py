@@ -1,0 +1,51 @@
+"""What can be known to be wrong with a recipe before an image is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from labelfree.backbones import build
+from labelfree.backbones.build import read_state
+from labelfree.data.positives import check_positives
+from labelfree.errors import RecipeError
+from labelfree.objectives.registry import make_objective, require_batch
+from labelfree.pipeline.inputs import domain_for
+from labelfree.pipeline.starts import imagenet_source
+from labelfree.recipe import Recipe
+from labelfree.transfer.arms import arm_kind
+
+
+def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True) -> None:
+    """Objective and its options, arms and their files, backbone, ImageNet weights, domain, card: those that what is to be done needs.
+
+    Raises RecipeError or DataError.
+    """
+    domain, _ = domain_for(recipe)
+    backbone = build(recipe.backbone.name, 3, options=recipe.backbone.options)  # three channels: what weights are published for
+    if pretraining:
+        settings = recipe.pretrain
+        check_positives(recipe.data.positives, domain)
+        make_objective(settings.objective, backbone, settings.options)
+        if isinstance(settings.batch_size, int):
+            require_batch(settings.objective, settings.batch_size)
+    for source in _sources(recipe, pretraining, comparing):
+        build(recipe.backbone.name, 3, init=source, options=recipe.backbone.options)
+
+
+def _sources(recipe: Recipe, pretraining: bool, comparing: bool) -> set[str | Path]:
+    """Where the weights come from that arms start with; files that they continue from or are made of are looked at here."""
+    init, sources = recipe.backbone.init, set[str | Path]()
+    for arm in recipe.evaluate.arms:
+        if not isinstance(arm, str):
+            if comparing and not arm.weights.is_file():
+                raise RecipeError(f"evaluate.arms: {arm.weights} of the arm {arm.name} does not exist.")
+            continue
+        kind = arm_kind(arm)
+        if comparing and kind.baseline:
+            sources.add(imagenet_source(recipe.backbone))
+        if pretraining and kind.pretrained and kind.init == "imagenet":
+            if init == "imagenet":
+                sources.add(imagenet_source(recipe.backbone))
+            elif init != "random":
+                read_state(Path(init))  # whether it fits the images' bands is known when they are
+    return sources

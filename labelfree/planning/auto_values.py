@@ -1,0 +1,191 @@
+"""What every `auto` of the pretraining becomes: rules in steps and fractions, each with its reason."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from labelfree.domain import Default, Defaults, Fingerprint
+from labelfree.objectives.base import Situation
+from labelfree.objectives.registry import check_options, check_situation, objective_class, objective_options
+from labelfree.recipe import Pretrain
+from labelfree.training.processes import this_process
+
+PASSES = 100  # over the pool
+FEWEST_STEPS, MOST_STEPS = 1_000, 100_000
+CHECKS = 50  # health checks a run
+LONGEST_WARMUP, LONGEST_HEAD_ONLY = 2_500, 1_000  # steps
+HEAD_ONLY = 0.1  # share of the steps
+SHORTEST = 10  # steps, however few minutes there are
+BATCH = 128  # at which AdamW's rate below holds
+FEWEST_IMAGES = 8  # a batch
+RATES = {"adamw": (1e-3, ""), "sgd": (0.05, ""), "lars": (0.3, ", as SimCLR; LARS scales each layer's own steps (You et al. 2017)")}
+DECAYS = {"adamw": 0.04, "sgd": 1e-4, "lars": 1e-6}
+USUAL = "usual for the method"
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Values for the keys of `pretrain` that may be `auto`, and why. Those of the objective's own are `options.<name>`."""
+
+    values: Mapping[str, Any]
+    reasons: Mapping[str, str]
+
+    def __getitem__(self, key: str) -> Any:
+        return self.values[key]
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The objective's keywords."""
+        return {key.removeprefix("options."): value for key, value in self.values.items() if key.startswith("options.")}
+
+
+@dataclass(frozen=True)
+class Network:
+    """What the rules need to know of the network: its width, whether it is a ViT, whether it starts from weights."""
+
+    dim: int
+    transformer: bool
+    continues: bool
+
+
+def resolve_pretrain(
+    settings: Pretrain,
+    images: int,
+    fingerprint: Fingerprint,
+    domain: Defaults,
+    network: Network,
+    seconds_per_step: float | None = None,
+    head_seconds: float | None = None,
+) -> Resolved:
+    """Every key of `settings` that may be `auto`, for a pool of `images` entries.
+
+    What the recipe says comes first, then the domain's suggestions, the objective's, and the rules here. Without `seconds_per_step`
+    the number of steps is provisional: `minutes` do not cap it yet. `head_seconds`: of a step in the head-only start, where those differ.
+    Raises RecipeError for options that the objective does not have or cannot take here.
+    """
+    check_options(settings.objective, settings.options)
+    suggested = {key.removeprefix("pretrain."): value for key, value in domain.items() if key.startswith("pretrain.")}
+    batch = _chosen("batch_size", settings, {"batch_size": _batch(images)} | suggested)
+    steps = _steps(settings, images, batch.value)
+    if settings.minutes is not None and seconds_per_step is not None:
+        steps = _capped(steps, settings, network.continues, seconds_per_step, head_seconds or seconds_per_step)
+    named = _chosen("optimiser", settings, {"optimiser": Default("auto", "")} | suggested).value
+    at = Situation(images, batch.value, steps.value, network.dim, network.continues, network.transformer, named)
+    advice = objective_class(settings.objective).rules(at)
+    usually = {"optimiser": Default("adamw", "steady on small data and on every network")}
+    optimiser = _chosen("optimiser", settings, usually | advice | suggested)
+    usual = {f"options.{name}": Default(value, USUAL) for name, value in objective_options(settings.objective).items()}
+    rules = {**_rules(at, fingerprint, optimiser.value), **usual, **advice, **suggested}
+    chosen = {key: _chosen(key, settings, rules) for key in rules}
+    chosen = {"steps": steps} | chosen | {"batch_size": batch, "optimiser": optimiser}
+    resolved = Resolved({key: found.value for key, found in chosen.items()}, {key: found.reason for key, found in chosen.items()})
+    check_situation(settings.objective, resolved.options, at)
+    return resolved
+
+
+def _chosen(key: str, settings: Pretrain, rules: Mapping[str, Default]) -> Default:
+    """What the recipe says, or the rule."""
+    option = key.removeprefix("options.")
+    given = getattr(settings, key) if option == key else settings.options.get(option, "auto")
+    return rules[key] if given == "auto" else Default(given, "the recipe says so")
+
+
+def _rules(at: Situation, fingerprint: Fingerprint, optimiser: str) -> dict[str, Default]:
+    """Rules that hold for every objective."""
+    side = min(fingerprint.smallest[-2:])
+    size = max(32, min(224, side // 32 * 32))
+    cuda = torch.cuda.is_available()
+    bf16 = cuda and torch.cuda.is_bf16_supported()
+    warmup = min(0.1, LONGEST_WARMUP / at.steps)
+    head_only = min(HEAD_ONLY, LONGEST_HEAD_ONLY / at.steps)
+    return {
+        "size": Default(size, f"images are {side} px on their short side"),
+        "local_size": Default(max(32, size // 2 // 16 * 16), "half a global view"),
+        "lr": _rate(optimiser, at),
+        "weight_decay": _decay(optimiser),
+        "warmup": Default(warmup, f"a tenth of the steps, at most {LONGEST_WARMUP:,}"),
+        "head_only": Default(head_only, f"a random head would first destroy good weights: a tenth, at most {LONGEST_HEAD_ONLY:,} steps")
+        if at.continues
+        else Default(0.0, "nothing to protect"),
+        "norm": Default("frozen", "BatchNorm statistics of the weights are worth keeping on a small pool")
+        if at.continues
+        else Default("train", "there are none to keep"),
+        "precision": Default("bf16", "the GPU has bf16") if bf16 else Default("fp32", "fp32 with channels-last measured fastest on CPUs"),
+        "clip_grad": Default(3.0, "as DINO; a guard against rare spikes"),
+        "check_every": Default(max(1, at.steps // CHECKS), f"{CHECKS} health checks a run"),
+    }
+
+
+def _rate(optimiser: str, at: Situation) -> Default:
+    """AdamW's rate goes with the square root of the batch (Malladi et al. 2022, arXiv:2205.10287), that of the others with the batch."""
+    base, why = RATES[optimiser]
+    by = f"sqrt(batch / {BATCH})" if optimiser == "adamw" else "batch / 256"
+    size = (at.batch_size / BATCH) ** 0.5 if optimiser == "adamw" else at.batch_size / 256
+    if at.continues:
+        return Default(base / 5 * size, f"{base / 5:g} x {by}: a fifth, small steps keep what the weights know")
+    return Default(base * size, f"{base:g} x {by}{why}")
+
+
+def _decay(optimiser: str) -> Default:
+    """AdamW's decay is decoupled from the gradient: multiplied by its rate it is of the size of the others', which is not."""
+    return Default(DECAYS[optimiser], f"usual for {optimiser}; matrices only, norms and biases are not decayed")
+
+
+def _batch(images: int) -> Default:
+    world = this_process().world
+    fits = min(batch_for_memory(torch.cuda.is_available()), max(FEWEST_IMAGES, images // 4))
+    passes = "at least four batches a pass" if 4 * fits <= images else f"{FEWEST_IMAGES} images at least, whatever the pool"
+    shared = f"; {world} processes share it equally" if world > 1 else ""
+    return Default(max(1, fits // world) * world, f"fits the memory with room; {passes}{shared}")
+
+
+def batch_for_memory(cuda: bool) -> int:
+    """Samples a batch: 128 on a CPU, on a GPU from its memory (powers of two, at most 512)."""
+    if not cuda:
+        return 128 if _memory_gb() >= 8 else 64
+    gigabytes = torch.cuda.get_device_properties(0).total_memory / 2**30
+    return int(min(512, max(64, 2 ** int(gigabytes * 16).bit_length() // 4)))
+
+
+def _memory_gb() -> float:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+    except (AttributeError, ValueError, OSError):  # Windows
+        return 16.0
+
+
+def _steps(settings: Pretrain, images: int, batch_size: int) -> Default:
+    """The number of optimiser steps that is wanted: the recipe's, else PASSES over the pool."""
+    if settings.steps != "auto":
+        return Default(settings.steps, "the recipe says so")
+    passes = min(MOST_STEPS, max(FEWEST_STEPS, PASSES * images // batch_size))
+    bounds = f"at least {FEWEST_STEPS:,} and at most {MOST_STEPS:,} steps"
+    return Default(passes, f"{PASSES} passes over {images:,} images, {bounds}")
+
+
+def _capped(wanted: Default, settings: Pretrain, continues: bool, full: float, head: float) -> Default:
+    """The `wanted` steps, or as many as `minutes` do for: `full` seconds a step, in the head-only start `head`."""
+    assert settings.minutes is not None
+    in_time = max(SHORTEST, _steps_in(60 * settings.minutes, settings, continues, full, head))
+    if in_time >= wanted.value:
+        return Default(wanted.value, f"{wanted.reason}; {settings.minutes:g} minutes would do for {in_time:,}")
+    timed = f"{settings.minutes:g} minutes at {full:.2f} s a step, as timed on this machine"
+    if settings.steps == "auto":
+        return Default(in_time, timed)
+    return Default(in_time, f"pretrain.minutes={settings.minutes:g} caps pretrain.steps={settings.steps} at {in_time}: {timed}")
+
+
+def _steps_in(seconds: float, settings: Pretrain, continues: bool, full: float, head: float) -> int:
+    """Steps that a time does for, where a share of them, or at most LONGEST_HEAD_ONLY, moves the head alone."""
+    given = settings.head_only if isinstance(settings.head_only, float) else None
+    share = given if given is not None else HEAD_ONLY if continues else 0.0
+    full, head = max(full, 1e-6), max(head, 1e-6)
+    steps = seconds / (full - share * (full - head))
+    if given is None and share * steps > LONGEST_HEAD_ONLY:
+        steps = (seconds + LONGEST_HEAD_ONLY * (full - head)) / full
+    return int(steps)

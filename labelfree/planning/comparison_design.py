@@ -1,0 +1,125 @@
+"""Which comparison the labels of a data set allow (docs/protocol.md, 1, 2 and 6): the split, the budgets, the one claim."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from labelfree.data.budgets import Budget, usable_budgets
+from labelfree.data.ground import ALIKE, overlapping
+from labelfree.data.manifest import Manifest
+from labelfree.data.splits import CLASS_FOLDER_HOLDOUT, Roles, assign_roles, folds
+from labelfree.domain import Place, Row
+from labelfree.errors import LeakError
+from labelfree.recipe import Data, Evaluate, Metric, Primary
+
+HOLDOUT = 0.2  # share of labelled images set aside where all are labelled
+UNEVEN = 3  # times the rarest class, from which on accuracy would be that of the largest one
+
+
+@dataclass(frozen=True)
+class ComparisonDesign:
+    """What a run would train and score on. `roles.train` is empty where there is nothing to compare.
+
+    `holdout` (None: none is needed), `budgets`, `metric`: values of the recipe with their reasons. `budget`: the primary's.
+    """
+
+    roles: Roles
+    holdout: float | None
+    why_holdout: str
+    on: Literal["test", "dev"]
+    budgets: tuple[Budget, ...]
+    why_budgets: str
+    budget: Budget
+    metric: Metric
+    why_metric: str
+
+
+def design_comparison(
+    manifest: Manifest, data: Data, copies: Sequence[Sequence[Row]], places: Mapping[str, Place], seed: int = 0
+) -> ComparisonDesign:
+    """The comparison that these rows allow, by the rules that a run goes by. `places`: where all images lie, or nothing.
+
+    Raises `DataError` or `LeakError` as the run would: where nothing is left to pretrain on, a class cannot be learnt and scored,
+    or scored images are in the pool.
+    """
+    if not manifest.given_split:
+        manifest = manifest.with_groups(_joined(copies))
+    holdout, why_holdout = _holdout(manifest, places)
+    on: Literal["test", "dev"] = "dev" if {row.split for row in manifest.labelled} & {"dev", "test"} == {"dev"} else "test"
+    roles = assign_roles(manifest, data.model_copy(update={"holdout": "auto" if holdout is None else holdout}), on, seed, places)
+    if roles.score is not None:
+        _no_copies(roles, copies)
+    budgets, why_budgets = _budgets(roles, seed) if roles.train else ((), "")
+    metric, why_metric = _metric(roles.train)
+    return ComparisonDesign(roles, holdout, why_holdout, on, budgets, why_budgets, _primary(budgets), metric, why_metric)
+
+
+def _holdout(manifest: Manifest, places: Mapping[str, Place]) -> tuple[float | None, str]:
+    """Part of the labelled images becomes the test where nobody gave one and cross-validation would leave nothing to pretrain on."""
+    if not manifest.labelled or manifest.subset("dev", "test"):
+        return None, ""
+    if manifest.class_folders:
+        return CLASS_FOLDER_HOLDOUT, "no split is given and folders name classes: a fifth is set aside as test"
+    groups = {row.group for row in manifest.labelled} - {None}
+    rest = [row for row in manifest.rows if row.label is None and row.group not in groups]
+    if len(overlapping(rest, manifest.labelled, places)) < len(rest):
+        return None, ""
+    all_of_them = all(row.label is not None for row in manifest.rows)
+    why = "every image is labelled" if all_of_them else "every image without a label shares its group or its ground with a labelled one"
+    return HOLDOUT, f"{why} and no split is given: a fifth is set aside as test, the others are pretrained on"
+
+
+def _joined(copies: Sequence[Sequence[Row]]) -> dict[str, str]:
+    """One group for labelled images that are copies of each other, by row id, as a run makes it."""
+    groups: dict[str, str] = {}
+    for rows in copies:
+        labelled = [row for row in rows if row.label is not None]
+        if len(labelled) > 1:
+            groups |= {row.id: labelled[0].group or f"{ALIKE}row {labelled[0].id}" for row in labelled}
+    return groups
+
+
+def _no_copies(roles: Roles, copies: Sequence[Sequence[Row]]) -> None:
+    scored, pool = {row.id for row in roles.score or ()}, {row.id for row in roles.pool}
+    for rows in copies:
+        judged, trained = [row for row in rows if row.id in scored], [row for row in rows if row.id in pool]
+        if judged and trained:
+            raise LeakError(
+                f"{trained[0].path} is also in {roles.split} (same file as {judged[0].id}): a run would stop. "
+                "Remove one of each such pair (`labelfree data check` names them all)."
+            )
+
+
+def _budgets(roles: Roles, seed: int) -> tuple[tuple[Budget, ...], str]:
+    """Of the usual budgets those that every training part can fill."""
+    targets = np.array([str(row.label) for row in roles.train])
+    usual = Evaluate().labels_per_class
+    kept, dropped = usable_budgets(usual, targets)
+    rarest = min(Counter(targets.tolist()).values())
+    why = f"the rarest class has {rarest} training labels" + (", of which a budget may use half" if dropped else "")
+    if roles.score is None:
+        ids = [row.id for row in roles.train]
+        parts = folds(targets, [row.group for row in roles.train], Evaluate().draws, seed, ids)
+        least = min(min(Counter(targets[learn].tolist()).values()) for repeat in parts for learn, _ in repeat)
+        kept = [size for size in kept if size == "all" or size <= least]
+        why += f", at least {least} in each of the {len(parts[0])} folds"
+    return tuple(kept), why
+
+
+def _primary(budgets: Sequence[Budget]) -> Budget:
+    """The usual budget where the labels fill it, else the largest that they do."""
+    numbers = [size for size in budgets if size != "all"]
+    usual = Primary().budget
+    return usual if usual in numbers else max(numbers, default="all")
+
+
+def _metric(train: Sequence[Row]) -> tuple[Metric, str]:
+    counts = Counter(row.label for row in train).values()
+    if counts and max(counts) >= UNEVEN * min(counts):
+        return "balanced_accuracy", f"the largest class has {max(counts) / min(counts):.1f} times the labels of the rarest"
+    return "accuracy", "classes are of similar size"

@@ -1,0 +1,127 @@
+"""What the labels of a data set are: which task they make, and how many there are of each class."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from labelfree.data.annotations import annotated, missing_annotations
+from labelfree.data.boxes import is_voc, read_voc
+from labelfree.data.manifest import Manifest
+from labelfree.data.masks import read_mask
+from labelfree.domain import Row, Sample
+from labelfree.errors import DataError
+from labelfree.planning.sampled_images import Look, open_rows
+
+Task = Literal["classification", "segmentation", "detection", "retrieval"]
+TASKS: dict[str, Task] = {"label": "classification", "mask": "segmentation", "boxes": "detection", "text": "retrieval"}  # by column
+LISTED = 20  # classes named one by one
+INSTANCES = 32  # different numbers in one mask, above which they count things and do not name classes
+
+
+@dataclass(frozen=True)
+class Labels:
+    """`tasks`: those that the labels would do for, the one a recipe takes first. `facts`: sentences on what there is."""
+
+    tasks: tuple[Task, ...]
+    facts: tuple[str, ...]
+
+
+def labels_of(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Labels:
+    """Count labels of all rows; masks are read for the images that were looked at, boxes for all rows but dev and test.
+
+    Raises `DataError` where masks or boxes that the table names are missing.
+    """
+    missing = missing_annotations(manifest.rows)
+    if missing:
+        more = ", …" if len(missing) > 3 else "."
+        raise DataError(f"{len(missing)} masks or annotations that the table names are missing: {' '.join(missing[:3])[:-1]}{more}")
+    tasks = tuple(task for column, task in TASKS.items() if any(getattr(row, column) for row in manifest.rows))
+    tell = {"classification": _classes, "segmentation": _masks, "detection": _boxes, "retrieval": _texts}
+    facts = [fact for task in tasks for fact in tell[task](manifest, looks, read)]
+    unknown = len(manifest.subset("pretrain"))
+    if unknown and tasks:
+        facts.append(f"labels of {unknown:,} pretrain rows are taken as unknown")
+    return Labels(tasks, tuple(facts))
+
+
+def _classes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
+    shapes = any(row.window for row in manifest.labelled)
+    source = "by folder" if manifest.class_folders else "by shape" if shapes else "by table"
+    yield f"labels, {source}: {len(manifest.labelled):,} images in {len(manifest.classes)} classes"
+    learnt = Counter(row.label for row in manifest.labelled if row.split in ("train", ""))
+    yield f"  to learn from: {_counts(learnt)}"
+    scored = Counter(row.split for row in manifest.labelled if row.split in ("dev", "test"))
+    if scored:
+        yield f"  set apart: {_counts(scored)}"
+
+
+def _masks(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
+    yield f"masks: {sum(row.mask is not None for row in manifest.rows):,} images"
+    seen, pixels, images, instances = 0, Counter[int](), Counter[int](), 0
+    faults: list[str] = []
+    for look in looks:
+        if look.row.mask is None:
+            continue
+        faults += annotated(look.row, look.shape, read).faults
+        try:
+            values, counts = np.unique(read_mask(Path(look.row.mask), read), return_counts=True)
+        except DataError:
+            continue
+        seen += 1
+        instances += len(values) > INSTANCES
+        images.update(values.tolist())
+        pixels.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+    if instances:
+        yield f"  of {seen} read, {instances} hold more than {INSTANCES} numbers: instances, or shades of a picture, not classes"
+    elif seen:
+        shares = (f"{value} in {images[value]} ({pixels[value] / pixels.total():.1%} of the pixels)" for value in sorted(pixels))
+        yield f"  of {seen} read: {', '.join(shares)}"
+    yield from _faulty(faults)
+
+
+def _boxes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
+    boxed = [row for row in manifest.rows if row.boxes is not None]
+    yield f"boxes: {len(boxed):,} images"
+    files = [str(row.boxes) for row in open_rows(boxed) if row.boxes and is_voc(row.boxes)]
+    objects, images, empty, faults = Counter[str](), Counter[str](), 0, list[str]()
+    for file in files:
+        try:
+            boxes = read_voc(Path(file))
+        except DataError as error:
+            faults.append(str(error))
+            continue
+        empty += sum(box.empty for box in boxes)
+        objects.update(box.name for box in boxes)
+        images.update({box.name for box in boxes})
+    if files:
+        shown = ", ".join(f"{name} {number:,} in {images[name]:,}" for name, number in objects.most_common(LISTED))
+        yield f"  objects in {len(files):,} images to learn from: {shown or 'none'}{_left(len(objects))}"
+    if empty:
+        yield f"  {empty} box{'es' if empty > 1 else ''} cover{'' if empty > 1 else 's'} no area"
+    yield from _faulty(faults)
+
+
+def _texts(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
+    texts = [row.text for row in manifest.rows if row.text]
+    captions = [caption.strip() for text in texts for caption in text.split(" | ")]
+    yield f"captions: {len(texts):,} images with {len(captions):,}, {len(set(captions)):,} of them different"
+
+
+def _faulty(faults: Sequence[str]) -> Iterator[str]:
+    if faults:
+        yield f"  {len(faults)} fault{'s' * (len(faults) > 1)} found, the first: {faults[0]}"
+
+
+def _counts(counts: Counter) -> str:
+    shown = sorted(counts.most_common()[-LISTED:], key=lambda item: str(item[0]))
+    return ", ".join(f"{name} {number:,}" for name, number in shown) + _left(len(counts))
+
+
+def _left(kinds: int) -> str:
+    return f" and {kinds - LISTED} more classes" if kinds > LISTED else ""

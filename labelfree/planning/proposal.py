@@ -1,0 +1,203 @@
+"""A folder of images looked at, and the recipe that follows from what was found."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from labelfree.data.blocks import Blocks
+from labelfree.data.copies import same_files
+from labelfree.data.label_tables import read_table
+from labelfree.data.manifest import SPLITS_FILE
+from labelfree.data.space import gigabytes
+from labelfree.data.windows import in_windows
+from labelfree.domain import LabelFields, Place, Row, extent_of, located
+from labelfree.errors import DataError, LabelfreeError, RecipeError
+from labelfree.planning.comparison_design import ComparisonDesign, design_comparison
+from labelfree.planning.label_kinds import Labels, labels_of
+from labelfree.planning.recipe_draft import drafted
+from labelfree.planning.recognition import Field, field_of
+from labelfree.planning.sampled_images import Seen, look_at, open_rows
+from labelfree.progress import Progress, Silent
+from labelfree.recipe import Data, Recipe
+from labelfree.recipe_file import Overrides, change, parse_recipe
+from labelfree.training.files import write_text
+
+LONG = 2**26  # bytes to decode, from which on a person wants to see how far it is
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What `labelfree plan` found, and the recipe it proposes: `text` with reasons in comments, `recipe` the same, checked."""
+
+    found: tuple[str, ...]
+    text: str
+    recipe: Recipe
+
+    def lines(self) -> Iterator[str]:
+        """What was found, for a person to read."""
+        yield from self.found
+
+    def write(self, file: Path) -> Path:
+        """Save `text` as a new file, whole or not at all. Raises `RecipeError` where there is one already."""
+        unused(file)
+        write_text(file, self.text)
+        return file
+
+
+def unused(file: Path) -> None:
+    """Raises `RecipeError` where something is in the way of a new file."""
+    if file.exists():
+        raise RecipeError(f"{file}: exists already; name another file, or remove it.")
+
+
+def propose(folder: Path, domain: str | None, labels: Path | None, fields: LabelFields, overrides: Overrides, say: Progress) -> Proposal:
+    """Look at a folder and write a recipe for it. `fields`: of `labels`, where it is a vector file. `overrides`: of keys of `data`.
+
+    Raises `RecipeError` where the files do not tell their field and `domain` does not say it, and `DataError` where a recipe could not
+    run: files missing, nothing left to pretrain on, scored images in the pool.
+    """
+    if labels is None and (fields.label or fields.date):
+        raise RecipeError("--label-field, --date-field: name the vector file that has them with --labels.")
+    data = _data(folder, labels).model_copy(update={"label_field": fields.label, "date_field": fields.date})
+    data = _overridden(data, overrides)
+    field = field_of(data, domain)
+    files = [row for row in field.manifest.rows if row.window is None]
+    drawn: list[str] = []
+    rows = in_windows(field.manifest.rows, extent_of(field.domain), tell=drawn.append)
+    field = replace(field, manifest=replace(field.manifest, rows=rows, notes=(*field.manifest.notes, *drawn)))
+    to_open = open_rows(rows)
+    if not to_open:
+        raise DataError(f"{data.root}: every row is dev or test, so nothing may be looked at; mark some pretrain or train.")
+    size = sum(_bytes(path) for path in {row.path for row in rows})
+    seen = look_at(to_open, field.domain.read, say if size / len(rows) * min(64, len(rows)) >= LONG else Silent())
+    if seen.kind.dims != 2:
+        raise DataError(f"{seen.looks[0].row.path}: {seen.kind.dims} spatial axes; pretraining from a recipe is built for 2 so far.")
+    marks = labels_of(field.manifest, seen.looks, field.domain.read)
+    copies = same_files(files, say)
+    places = located(field.domain, seen.places)
+    try:
+        asked = design_comparison(field.manifest, data, copies, places if len(seen.looks) == len(rows) else {})
+    except LabelfreeError:
+        for note in field.manifest.notes:  # what was left out of the labels may be why
+            say.say(note)
+        raise
+    text = drafted(data, field, seen, marks, asked)
+    return Proposal(tuple(_found(data, field, seen, places, marks, copies, asked, size)), text, parse_recipe(text))
+
+
+def _data(folder: Path, labels: Path | None) -> Data:
+    """Absolute paths. A relative table that is not where it was written may lie in the folder."""
+    root = Path(os.path.abspath(folder.expanduser()))  # noqa: PTH100  (`resolve` would follow links)
+    if not root.is_dir():
+        raise DataError(f"{folder}: {'is a file; name its folder' if root.exists() else 'no such folder'}.")
+    if labels is None:
+        return _writable(Data(root=root))
+    given = labels.expanduser()
+    table = given if given.exists() or not (root / given).exists() else root / given
+    if not table.exists():
+        raise DataError(f"{labels}: no such table of labels, neither here nor in {root}.")
+    return _writable(Data(root=root, labels=Path(os.path.abspath(table))))  # noqa: PTH100
+
+
+def _overridden(data: Data, overrides: Overrides) -> Data:
+    """`data` with keys of its own changed; no other key has a meaning before there is a recipe."""
+    keys = list(overrides) if isinstance(overrides, Mapping) else [text.partition("=")[0] for text in overrides]
+    if others := [key for key in keys if not key.strip().startswith("data.")]:
+        raise RecipeError(f"{others[0]}: only keys of data change what is looked at; give others to `labelfree run`.")
+    return _writable(change(Recipe(domain="any", data=data), overrides).data)
+
+
+def _writable(data: Data) -> Data:
+    for path in (data.root, data.labels):
+        try:
+            str(path).encode("utf-8")
+        except UnicodeEncodeError:
+            raise DataError(f"{str(path)!r}: a name that is not UTF-8 cannot stand in a recipe; rename it.") from None
+    return data
+
+
+def _bytes(path: Path) -> int:
+    """Of a file, or of all that a folder holds; nothing of what lies elsewhere."""
+    return path.stat().st_size if path.is_file() else sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def _found(
+    data: Data,
+    field: Field,
+    seen: Seen,
+    places: Mapping[str, Place],
+    marks: Labels,
+    copies: Sequence[Sequence[Row]],
+    asked: ComparisonDesign,
+    size: int,
+) -> Iterator[str]:
+    """Everything that was found, in the order in which a person asks."""
+    rows = field.manifest.rows
+    paths = {row.path for row in rows}
+    endings = Counter(path.suffix.lower() or ("folders" if path.is_dir() else "no suffix") for path in paths)
+    yield f"{data.root}: {len(paths):,} images ({', '.join(f'{n:,} {ending}' for ending, n in endings.most_common(5))}), {gigabytes(size)}"
+    if windows := [row for row in rows if row.window]:
+        yield f"  scenes: {len({row.path for row in windows}):,}, read as {len(windows):,} windows"
+    yield f"  domain: {field.domain.name} ({field.reason})"
+    for line in seen.lines(places):
+        yield f"  {line}"
+    yield from (f"  {note}" for note in field.domain.missing(seen.channels))
+    yield from (f"  {line}" for line in _copied(copies))
+    splits = Counter(row.split or "no split" for row in rows)
+    yield f"  splits: {', '.join(f'{name} {n:,}' for name, n in sorted(splits.items()))}"
+    groups = {row.group for row in rows if row.group}
+    instead = _blocks(rows, seen, places) if not field.manifest.given_split else ""
+    yield f"  groups: {f'{len(groups):,} named' if groups else f'none named{instead}'}"
+    if marks.tasks and seen.places and len(seen.looks) < len(rows):
+        yield "  images that show ground which is scored leave the pool when a run has read them all"
+    yield from (f"  {fact}" for fact in marks.facts)
+    yield f"  task: {marks.tasks[0] if marks.tasks else 'none, for there are no labels'}"
+    yield from (f"  {table.name} is not read; give it with --labels if it holds the labels" for table in _other_tables(data))
+    yield from (f"  {note}" for note in (*field.manifest.notes, *asked.roles.notes))
+
+
+def _blocks(rows: Sequence[Row], seen: Seen, places: Mapping[str, Place]) -> str:
+    """What stands in for groups, and how large it is where only a run, which reads all images, can say it exactly."""
+    if len(places) < len(seen.looks):
+        return ""
+    if len(seen.looks) == len(rows):
+        return "; blocks on the ground stand in"
+    some = [places[look.row.id] for look in seen.looks if look.row.label is not None] or list(places.values())
+    return f"; blocks of {Blocks.over(some)} on the ground stand in, smaller ones where these would leave a class in one"
+
+
+def _copied(copies: Sequence[Sequence[Row]]) -> Iterator[str]:
+    """Duplicates, and those that do not agree."""
+    if not copies:
+        yield "duplicates: none, byte for byte"
+        return
+    extra = sum(len(rows) - 1 for rows in copies)
+    are = "files are copies" if extra > 1 else "file is a copy"
+    yield f"duplicates: {extra:,} {are} of another, e.g. {copies[0][1].id} of {copies[0][0].id}"
+    apart = [rows for rows in copies if len({row.split for row in rows}) > 1]
+    if apart:
+        first, other = apart[0][0], next(row for row in apart[0] if row.split != apart[0][0].split)
+        yield f"  {len(apart):,} across splits, e.g. {other.id} ({other.split or 'no split'}) and {first.id} ({first.split or 'no split'})"
+    torn = [rows for rows in copies if len({row.label for row in rows} - {None}) > 1]
+    if torn:
+        yield f"  {len(torn):,} with different labels, e.g. {torn[0][0].id}"
+
+
+def _other_tables(data: Data) -> list[Path]:
+    """Tables in the folder that could hold labels, where none is read."""
+    assert data.root is not None
+    if data.labels is not None or (data.root / SPLITS_FILE).is_file():
+        return []
+    tables = []
+    for file in sorted(data.root.iterdir()):
+        if file.suffix.lower() in (".csv", ".parquet"):
+            try:
+                read_table(file)
+            except DataError:
+                continue
+            tables.append(file)
+    return tables

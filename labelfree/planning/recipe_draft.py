@@ -1,0 +1,186 @@
+"""The lines of a proposed recipe: what each value is, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+
+from labelfree.data.folders import cache_folder
+from labelfree.data.space import gigabytes, limit_bytes
+from labelfree.data.tiles import auto_tile
+from labelfree.planning.comparison_design import ComparisonDesign
+from labelfree.planning.costs import feature_seconds, pool_bytes, pool_entries, probe_seconds, run_gigabytes
+from labelfree.planning.label_kinds import Labels
+from labelfree.planning.recipe_text import Line, flow, quoted, written
+from labelfree.planning.recognition import Field
+from labelfree.planning.sampled_images import Seen
+from labelfree.recipe import BackboneSettings, Data, Evaluate
+
+BACKBONE = BackboneSettings()
+OBJECTIVE = "dino"
+A_MINUTE = 500  # images that are given one minute of pretraining
+LEAST, MOST = 10, 60  # minutes
+WRITTEN = {"root", "labels", "label_field", "date_field"}  # keys of `data` that have lines of their own
+UNBUILT = {"segmentation": "masks", "detection": "boxes", "retrieval": "captions"}
+
+
+def drafted(data: Data, field: Field, seen: Seen, labels: Labels, asked: ComparisonDesign) -> str:
+    """The text of the recipe."""
+    return written(list(_Draft(data, field, seen, labels, asked).lines()))
+
+
+@dataclass(frozen=True)
+class _Draft:
+    data: Data
+    field: Field
+    seen: Seen
+    labels: Labels
+    asked: ComparisonDesign
+
+    def lines(self) -> Iterator[Line]:
+        yield from self._head()
+        yield Line(f"domain: {self.field.domain.name}", self.field.reason)
+        yield from self._data()
+        yield Line(
+            f"backbone: {{name: {BACKBONE.name}, init: {BACKBONE.init}}}",
+            "below about 100,000 images start from ImageNet; from random weights a network needs a GPU and more images",
+        )
+        yield Line("pretrain:")
+        yield Line(f"  objective: {OBJECTIVE}", "its small crops make most of few images when it continues from ImageNet")
+        yield Line(f"  minutes: {self.minutes}", f"one for every {A_MINUTE} of {self._pretrained_on}, {LEAST} to {MOST}")
+        if self.comparing:
+            yield from self._evaluate()
+
+    @property
+    def comparing(self) -> bool:
+        return bool(self.asked.roles.train)
+
+    def _head(self) -> Iterator[Line]:
+        yield Line("", f"Written by `labelfree plan`: {len(self.field.manifest.rows):,} images, {self._task}.")
+        yield Line("", f"Expected: {self._time}; disk {self._disk}.")
+        others = [UNBUILT[task] for task in self.labels.tasks if task in UNBUILT]
+        if others and self.comparing:
+            yield Line("", f"There are {' and '.join(others)} too; comparing starting points by them is not built yet.")
+        elif others:
+            yield Line(
+                "", f"Comparing starting points by {' and '.join(others)} is not built yet: this recipe pretrains and compares nothing."
+            )
+
+    @property
+    def _task(self) -> str:
+        if not self.labels.tasks:
+            return "no labels: this recipe pretrains and compares nothing"
+        return self.labels.tasks[0] + (f" into {len(self.asked.roles.classes)} classes" if self.comparing else "")
+
+    def _data(self) -> Iterator[Line]:
+        assert self.data.root is not None
+        yield Line("data:")
+        yield Line(f"  root: {quoted(self.data.root)}")
+        if self.data.labels is not None:
+            yield Line(f"  labels: {quoted(self.data.labels)}")
+        for key in ("label_field", "date_field"):
+            if (name := getattr(self.data, key)) is not None:
+                yield Line(f"  {key}: {quoted(name)}")
+        for key, value in self.data.model_dump(mode="json", exclude_defaults=True, exclude=WRITTEN).items():
+            yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", "you said so")
+        for sentence in self.field.domain.missing(self.seen.channels):
+            yield Line("  ", sentence)
+        if self.asked.holdout is not None:
+            yield Line(f"  holdout: {self.asked.holdout}", self.asked.why_holdout)
+        if self.seen.faults:
+            share = len(self.seen.faults) / self.seen.count
+            said = f"{len(self.seen.faults)} of {self.seen.count} images looked at cannot be read or differ: {self.seen.faults[0]}"
+            yield Line("  on_error: skip", f"{said} `labelfree data check` names all")
+            yield Line(f"  max_skipped: {ceil(200 * share) / 100:g}", "twice the share seen; above it a run stops")
+
+    def _evaluate(self) -> Iterator[Line]:
+        asked = self.asked
+        yield Line("evaluate:")
+        if asked.on == "dev":
+            yield Line("  on: dev", "no test row has a label")
+        yield Line(f"  arms: {flow(self.arms)}", self._why_arms)
+        yield Line(f"  labels_per_class: {flow(asked.budgets)}", asked.why_budgets)
+        yield Line(f"  draws: {Evaluate().draws}", "fewer than 5 give no interval for the labels saved")
+        yield Line("  primary:", "the one claim, named before it runs")
+        yield Line(f"    arm: {self.arms[-1]}")
+        yield Line(f"    against: {self.against}")
+        yield Line("    protocol: linear")
+        yield Line(f"    budget: {asked.budget}", "labels a class, which the labels fill")
+        yield Line(f"    metric: {asked.metric}", asked.why_metric)
+
+    @cached_property
+    def photographs(self) -> bool:
+        """Whether the domain can show these channels as the photographs that ImageNet networks read."""
+        import torch
+
+        channels = self.seen.channels
+        return self.field.domain.render(torch.zeros(1, len(channels), 2, 2), channels, self.seen.kind.unit) is not None
+
+    @property
+    def against(self) -> str:
+        return "imagenet" if self.photographs else "imagenet-inflated"
+
+    @property
+    def arms(self) -> list[str]:
+        read = ["imagenet"] if self.photographs else []
+        more = ["imagenet+statistics", "imagenet-inflated"] if self.photographs else ["imagenet-inflated"]
+        return ["statistics", "random", *read, *(more if len(self.seen.channels) > 3 or not read else []), "imagenet+domain"]
+
+    @property
+    def _why_arms(self) -> str:
+        if not self.photographs:
+            return "no bands are known as red, green and blue, so ImageNet's network reads all bands by a fitted stem"
+        if len(self.seen.channels) > 3:
+            return "with more bands than red, green and blue ImageNet's network is also tried with what it does not see"
+        return "two that need no training, ImageNet's own network, and the one pretrained on your images"
+
+    @cached_property
+    def entries(self) -> int:
+        """Images, or tiles cut from them, that are pretrained on."""
+        return pool_entries(len(self.asked.roles.pool), self.seen.shapes, auto_tile(self.seen.shapes))
+
+    @property
+    def _pretrained_on(self) -> str:
+        images, tile = f"{len(self.asked.roles.pool):,} images", auto_tile(self.seen.shapes)
+        return images if tile is None else f"{self.entries:,} tiles of {tile} pixels, cut from {images}"
+
+    @property
+    def minutes(self) -> int:
+        return min(MOST, max(LEAST, round(self.entries / A_MINUTE)))
+
+    @property
+    def _labelled(self) -> int:
+        return len(self.asked.roles.train) + len(self.asked.roles.score or ())
+
+    @property
+    def _time(self) -> str:
+        """Minutes, by phase. The first step of a run times itself and says it better."""
+        reading = self.seen.seconds * (len(self.asked.roles.pool) + self._labelled) / 60
+        comparing = self._comparing_minutes() if self.comparing else 0.0
+        parts = [f"reading {_about(reading)}", f"pretraining at most {self.minutes}"]
+        parts += [f"comparison {_about(comparing)}"] if self.comparing else []
+        return f"about {_about(reading + self.minutes + comparing)} minutes on this machine's processors ({', '.join(parts)})"
+
+    def _comparing_minutes(self) -> float:
+        usual, crossed = Evaluate(), self.asked.roles.score is None
+        networks = len(self.arms) - 1  # statistics has none
+        side = sorted(min(shape) for shape in self.seen.shapes)[len(self.seen.shapes) // 2]
+        probes = probe_seconds(len(self.arms), len(usual.protocols), len(self.asked.budgets), usual.draws, crossed)
+        return (probes + feature_seconds(networks, self._labelled, side)) / 60
+
+    @property
+    def _disk(self) -> str:
+        channels, itemsize, shapes = len(self.seen.channels), self.seen.itemsize, self.seen.shapes
+        every = pool_bytes(len(self.asked.roles.pool), shapes, channels, itemsize, auto_tile(shapes))
+        limit = limit_bytes("auto", cache_folder() / "pools")
+        images = min(every, limit) + pool_bytes(self._labelled, shapes, channels, itemsize, None)
+        capped = f", of {gigabytes(every)} that all would take" if every > limit else ""
+        run = run_gigabytes(1, self.comparing) * 1e9
+        return f"{gigabytes(images + run)} (images {gigabytes(images)}{capped}, the run's folder {gigabytes(run)})"
+
+
+def _about(minutes: float) -> str:
+    return f"{minutes:.0f}" if minutes >= 1 else "under 1"

@@ -1,0 +1,222 @@
+"""A look at a data set: a few images, spread evenly over the rows, decoded and measured. Dev and test rows are never opened."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelfree.data.measured_pixels import BLANK, blank_note, blank_share
+from labelfree.data.overlaps import Ground
+from labelfree.data.pool import MOST_EMPTY, Kind, all_empty, at_even_steps, differs, kind_of, read_sample
+from labelfree.data.pool_index import largest
+from labelfree.data.scales import Scales
+from labelfree.data.threads import in_order
+from labelfree.data.tiles import by
+from labelfree.domain import Place, Row, Sample
+from labelfree.errors import DataError
+from labelfree.planning.depth import Bits, bits_of, effective, together
+from labelfree.progress import Progress
+
+LOOKS = 64  # images decoded
+MOST_BANDS = 16  # whose ranges are listed
+ALMOST = 0.01  # by which a map's metres may differ from those of the ground without a word
+MOST_FAULTS = 0.1  # share of broken or differing images that a recipe may leave out
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen of one image. `low`, `high`: of each band, as stored. `empty`: share of pixels without a measurement, `blank`: of those
+    with 0 in every channel. `most`: the largest value without sign, in physical units.
+    """
+
+    row: Row
+    kind: Kind
+    shape: tuple[int, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    bits: Bits | None
+    spacing: tuple[float, ...] | None
+    spacing_unit: str
+    crs: str | None
+    bounds: tuple[float, float, float, float] | None
+    empty: float
+    blank: float
+    most: float
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that was seen of images that can share a pool.
+
+    `kind`: that of most. `faults`: sentences on files that cannot be read or differ. `seconds`: for one image, read as a run does.
+    """
+
+    looks: tuple[Look, ...]
+    kind: Kind
+    faults: tuple[str, ...]
+    seconds: float
+
+    @property
+    def count(self) -> int:
+        """How many images were looked at."""
+        return len(self.looks) + len(self.faults)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The bands of all images."""
+        return self.kind.channels
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Spatial sizes, one an image."""
+        return [look.shape for look in self.looks]
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes that a number takes in a pool: images of several types or scales are kept as float32."""
+        return np.dtype(self.kind.dtype).itemsize if len({look.kind for look in self.looks}) == 1 else 4
+
+    @property
+    def places(self) -> dict[str, Place]:
+        """Where the images lie, by row id; of those that have coordinates."""
+        return {look.row.id: Place(look.crs, look.bounds) for look in self.looks if look.crs and look.bounds}
+
+    def lines(self, places: Mapping[str, Place]) -> Iterator[str]:
+        """What was seen, for a person to read. `places`: with what the domain knows of them."""
+        yield f"of {self.count} image{'s' * (self.count != 1)} looked at, spread evenly over the rows:"
+        yield f"  {len(self.channels)} channel{'s' * (len(self.channels) != 1)}: {', '.join(self.channels)}"
+        for dtype, number in Counter(look.kind.dtype for look in self.looks).most_common():
+            yield f"  {self._stored(dtype)}{f' ({number} images)' if number < len(self.looks) else ''}"
+        if 1 < len(self.channels) <= MOST_BANDS:
+            yield f"  range a channel: {', '.join(self._ranges())}"
+        yield f"  {_sizes(self.shapes)}"
+        if any(look.spacing or look.crs for look in self.looks):
+            yield f"  {self._spacing(places)}"
+        yield from (f"  {number} {fact}" for fact, number in self._oddities().items() if number)
+        if blank := [look.row.id for look in self.looks if look.blank >= BLANK]:
+            yield f"  {blank_note(blank)}"
+        yield from (f"  {sentence}" for sentence in self.faults[:3])
+
+    def _stored(self, dtype: str) -> str:
+        mine = [look for look in self.looks if look.kind.dtype == dtype]
+        low, high = min(min(look.low) for look in mine), max(max(look.high) for look in mine)
+        bits = [look.bits for look in mine if look.bits is not None]
+        depth = f"; {effective(together(bits), 8 * np.dtype(dtype).itemsize)}" if bits else ""
+        return f"stored as {dtype}, {low:,.6g} to {high:,.6g}{depth}; unit: {self.kind.unit}"
+
+    def _ranges(self) -> Iterator[str]:
+        for index, name in enumerate(self.channels):
+            yield f"{name} {min(look.low[index] for look in self.looks):,.6g} to {max(look.high[index] for look in self.looks):,.6g}"
+
+    def _spacing(self, places: Mapping[str, Place]) -> str:
+        sizes = {(look.spacing, look.spacing_unit) for look in self.looks if look.spacing}
+        said = sorted({f"{' x '.join(f'{side:.4g}' for side in spacing)} {unit}".strip() for spacing, unit in sizes if spacing})
+        said = [_some(said) + self._on_the_ground(places)] if said else []
+        systems = sorted({look.crs for look in self.looks if look.crs})
+        return "; ".join([f"a pixel is {size}" for size in said] + ["coordinates in " + _some(systems)] * bool(systems))
+
+    def _on_the_ground(self, places: Mapping[str, Place]) -> str:
+        """The median pixel in metres of the ground, where that is not what the coordinates say: they count degrees or feet, or a map is
+        stretched."""
+        placed = [(look.spacing, places[look.row.id]) for look in self.looks if look.spacing and look.row.id in places]
+        ground = Ground.of([place for _, place in placed])
+        if not placed or not ground.known.any():
+            return ""
+        across, up = (ground.size / np.stack([ground.boxes[:, 2] - ground.boxes[:, 0], ground.boxes[:, 3] - ground.boxes[:, 1]], axis=1)).T
+        metres = np.stack([up, across], axis=1)  # of a unit of the coordinates, down and across
+        if (np.abs(metres - 1) < ALMOST).all():
+            return ""
+        down, along = np.median((np.array([spacing[-2:] for spacing, _ in placed]) * metres)[ground.known], axis=0)
+        return f", {down:.3g} x {along:.3g} metre on the ground"
+
+    def _oddities(self) -> dict[str, int]:
+        without = sum(look.crs is None for look in self.looks)
+        return {
+            "hold one value only": sum(look.low == look.high for look in self.looks),
+            "have pixels without a measurement": sum(look.empty > 0 for look in self.looks),
+            "are empty in more than half of their pixels, and left out": sum(look.empty > MOST_EMPTY for look in self.looks),
+            "have no coordinates": without if without < len(self.looks) else 0,
+            "cannot be read, or differ from the others:": len(self.faults),
+        }
+
+
+def open_rows(rows: Sequence[Row]) -> list[Row]:
+    """Rows that may be looked at before anything is scored."""
+    return [row for row in rows if row.split not in ("dev", "test")]
+
+
+def look_at(rows: Sequence[Row], read: Callable[[Row], Sample], say: Progress) -> Seen:
+    """Decode at most LOOKS of these rows. Raises `DataError` where none can be read, or too many could not share a pool."""
+    chosen = at_even_steps(rows, LOOKS)
+    before = time.monotonic()
+    found = list(say.track(in_order(lambda row: _look(row, read), chosen), "looking at images", len(chosen)))
+    seconds = (time.monotonic() - before) / len(chosen)
+    good = [look for look in found if isinstance(look, Look)]
+    if not good:
+        raise DataError(f"None of {len(found)} images looked at can be read; the first: {next(map(str, found))}")
+    shown = [look for look in good if look.empty <= MOST_EMPTY]
+    if not shown and len(chosen) == len(rows):
+        raise DataError(all_empty([look.row for look in good]))
+    kinds = Counter(look.kind for look in shown or good)
+    kind = kinds.most_common(1)[0][0]
+    # A run leaves empty images out before it compares them.
+    found = [look for look in found if not (isinstance(look, Look) and look.empty > MOST_EMPTY and differs(look.row, look.kind, kind))]
+    faults = [_fault(look, kind) for look in found]
+    seen = Seen(
+        looks=tuple(look for look, fault in zip(found, faults, strict=True) if isinstance(look, Look) and fault is None),
+        kind=kind,
+        faults=tuple(fault for fault in faults if fault is not None),
+        seconds=seconds,
+    )
+    if len(seen.faults) > MOST_FAULTS * seen.count:
+        raise DataError(
+            f"{len(seen.faults)} of {seen.count} images looked at cannot be read or differ from the others, too many to leave out; "
+            f"the first: {seen.faults[0]}"
+        )
+    scales = Scales()
+    for look in seen.looks:
+        if look.empty <= MOST_EMPTY:
+            scales.note(look.row, look.kind.stored, look.most)
+    scales.require_one(kind.stored, kind.unit)
+    return seen
+
+
+def _fault(look: Look | DataError, kind: Kind) -> str | None:
+    return str(look) if isinstance(look, DataError) else differs(look.row, look.kind, kind)
+
+
+def _look(row: Row, read: Callable[[Row], Sample]) -> Look | DataError:
+    sample = read_sample(read, row)
+    if isinstance(sample, DataError):
+        return sample
+    pixels = sample.data.numpy()
+    flat = pixels.reshape(len(pixels), -1)
+    return Look(
+        row=row,
+        kind=kind_of(sample),
+        shape=tuple(pixels.shape[1:]),
+        low=tuple(flat.min(axis=1).tolist()),
+        high=tuple(flat.max(axis=1).tolist()),
+        bits=bits_of(pixels),
+        spacing=sample.spacing,
+        spacing_unit=sample.tags.get("spacing_unit", ""),
+        crs=sample.crs,
+        bounds=sample.bounds,
+        empty=sample.empty,
+        blank=blank_share(sample),
+        most=largest(sample),
+    )
+
+
+def _sizes(shapes: Sequence[tuple[int, ...]]) -> str:
+    by_area = sorted(set(shapes), key=lambda shape: (int(np.prod(shape)), shape))
+    small, large = map(by, (by_area[0], by_area[-1]))
+    return f"{small} pixels" if len(by_area) == 1 else f"{small} to {large} pixels, {len(by_area)} sizes"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

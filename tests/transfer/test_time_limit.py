@@ -1,0 +1,61 @@
+import json
+
+from labelfree.progress import Silent
+from labelfree.recipe import Evaluate
+from labelfree.transfer import answer
+from labelfree.transfer.setup import make_setup
+from labelfree.transfer.time_limit import Speed, cut_to, differences, ladder
+
+SETTINGS = Evaluate(arms=["imagenet", "imagenet+domain"], labels_per_class=[1, 3, 5, 8, "all"], draws=5)
+
+
+def test_search_points_go_first_then_draws_then_middle_budgets(ask) -> None:
+    setup = make_setup(ask(), SETTINGS, (32, 64, 96))
+    steps = list(ladder(setup, primary=5))
+    assert steps[0] == setup
+    assert steps[1].grid.of("linear") == (1.0, 10.0, 100.0)
+    assert steps[1].grid.of("knn") == (20.0, 5.0, 1.0)
+    assert [step.sizes for step in steps[2:4]] == [(32, 64), (32,)]
+    assert [step.draws for step in steps[4:6]] == [4, 3]
+    assert [step.budgets for step in steps[6:]] == [(1, 3, 5, "all"), (1, 5, "all")]
+    assert min(step.draws for step in steps) == 3
+    assert all({1, 5, "all"} <= set(step.budgets) for step in steps)
+
+
+def test_few_draws_are_not_cut(ask) -> None:
+    setup = make_setup(ask(), SETTINGS.model_copy(update={"draws": 2}), (32,))
+    assert {step.draws for step in ladder(setup, primary=5)} == {2}
+
+
+def test_each_step_costs_less(ask) -> None:
+    setup = make_setup(ask(), SETTINGS, (32, 64, 96))
+    speed = Speed((0.01, 0.01), {(p, b): 0.1 for p in setup.protocols for b in setup.budgets}, entries=100, folds=1)
+    costs = [speed.seconds(step) for step in ladder(setup, primary=5)]
+    assert costs == sorted(costs, reverse=True)
+    assert len(set(costs)) == len(costs)
+
+
+def test_enough_time_cuts_nothing_and_too_little_says_so(ask, made_up, entries) -> None:
+    question = ask()
+    encoders = [made_up("imagenet", question.targets, 0.3)]
+    setup = make_setup(question, SETTINGS, (32, 64))
+    assert cut_to(3600, setup, 5, question, encoders, entries(105)) == setup
+    least = cut_to(1e-9, setup, 5, question, encoders, entries(105))
+    assert least.budgets == (1, 5, "all")
+    assert len(differences(setup, least, 60)) == 4
+    assert "nothing more can be cut" in least.notes[-1]
+
+
+def test_what_was_cut_is_kept_for_a_restart(ask, made_up, entries, run_folder) -> None:
+    settings = SETTINGS.model_copy(update={"minutes": 1e-6})
+    question = ask()
+    folder = run_folder(settings)
+    encoder = made_up("imagenet", question.targets, 0.3)
+    first, again = (answer(question, [encoder], settings, entries(105), folder, Silent()) for _ in range(2))
+    assert again == first != make_setup(question, settings, encoder.sizes)
+    assert first.sizes_of(encoder) == (32,)  # and heads are searched for with the same points
+    decided = json.loads((folder / "evaluation.json").read_text())
+    assert decided["sizes"] == [32]
+    assert decided["draws"] == 3
+    assert any("draws were cut from 5 to 3" in note for note in decided["notes"])
+    assert not [path for path in (folder / "features").iterdir() if "-64-" in path.name]
