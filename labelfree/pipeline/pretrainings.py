@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from labelfree.backbones import Backbone
-from labelfree.backbones.weights import LoadedBackbone, WeightCard, load, save
+from labelfree.backbones.weight_card import WeightCard
+from labelfree.backbones.weights import LoadedBackbone, load, save
 from labelfree.data.cards import reader_settings
 from labelfree.domain import Channel
 from labelfree.errors import DataError, RecipeError
