@@ -229,9 +229,10 @@ def recipe_schema(as_json: Annotated[bool, typer.Option("--json", help="As JSON 
     """List every key with what it may hold, its default and its meaning."""
     import json
 
+    from labelfree.objectives.registry import options_schemas
     from labelfree.recipe_words import outline
 
-    typer.echo(json.dumps(labelfree.recipe_schema(), indent=2) if as_json else outline(), nl=as_json)
+    typer.echo(json.dumps(labelfree.recipe_schema(), indent=2) if as_json else outline(options_schemas()), nl=as_json)
 
 
 def _print(found: Survey) -> None:
