@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 import labelfree
 from labelfree.errors import Interrupted, LabelfreeError
 from labelfree.foreign_logs import kept_from_terminal
-from labelfree.training.processes import may_speak
+from labelfree.training.processes import leave_code, may_speak
 
 if TYPE_CHECKING:
     from labelfree.planning.survey import Survey
@@ -305,6 +305,7 @@ def _keep(line: str) -> None:
 def _fail(sentence: str, code: int) -> int:
     if may_speak():
         print(sentence, file=sys.stderr, flush=True)
+        leave_code(code)
     return code
 
 
