@@ -14,6 +14,7 @@ from labelfree.backbones import Backbone, build
 from labelfree.backbones.weights import load
 from labelfree.domain import Derives
 from labelfree.errors import DataError
+from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pictures import show_neighbours
@@ -129,13 +130,14 @@ class Arms:
         return NetworkEncoder(arm, fast, prepare, self.sizes, seed, device=device, reads=reads)
 
 
-def compare(recipe: Recipe, inputs: Inputs, starts: Starts, folder: RunFolder, say: Progress) -> list[str]:
+def compare(run: Context, inputs: Inputs) -> list[str]:
     """Answer the question for every arm and save the primary arm's heads. Returns sentences for the report.
 
-    Work that `folder` already holds is not done again.
+    Work that the run's folder already holds is not done again.
     """
     assert inputs.question is not None and inputs.images is not None
-    arms = Arms(recipe, inputs, starts, folder.path)
+    recipe, folder, say = run.recipe, run.folder, run.say
+    arms = Arms(recipe, inputs, inputs.starts, folder.path)
     encoders = arms.encoders()
     for note in arms.notes:
         say.say(note)

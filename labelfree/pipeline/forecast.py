@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import shutil
 
-from labelfree.pipeline.folder import RunFolder
+from labelfree.pipeline.context import Context
 from labelfree.pipeline.inputs import Inputs
-from labelfree.pipeline.pretrainings import Pretrainings
+from labelfree.pipeline.pretraining_plans import Pretrainings
 from labelfree.planning.costs import probe_seconds, run_gigabytes
-from labelfree.progress import Progress
 from labelfree.recipe import Recipe
 
 EMBEDS_FASTER = 3.0  # a forward pass against a training step's forward and backward of one view
 
 
-def announce(recipe: Recipe, inputs: Inputs, planned: Pretrainings, folder: RunFolder, say: Progress, comparing: bool) -> None:
+def announce(run: Context, inputs: Inputs, planned: Pretrainings) -> None:
     """Print the forecast and what every `auto` became."""
     for sentence in planned.sentences:
-        say.say(sentence)
+        run.say.say(sentence)
     n = len(planned.jobs)
     steps = sum(job.plan.steps for job in planned.jobs)
     parts = [f"{n} pretraining{'s' if n != 1 else ''} ({steps:,} steps, about {_minutes(planned.seconds)})"]
-    if comparing and inputs.question is not None:
-        parts.append(f"then the comparison (about {_minutes(_comparison_seconds(recipe, inputs, planned))})")
-    gigabytes = run_gigabytes(n, comparing)
-    free = shutil.disk_usage(folder.path).free / 1e9
-    say.say(f"Ahead: {', '.join(parts)}; about {gigabytes:.1f} GB of disk in {folder.path} ({free:,.0f} GB free).")
+    if run.comparing and inputs.question is not None:
+        parts.append(f"then the comparison (about {_minutes(_comparison_seconds(run.recipe, inputs, planned))})")
+    gigabytes = run_gigabytes(n, run.comparing)
+    free = shutil.disk_usage(run.folder.path).free / 1e9
+    run.say.say(f"Ahead: {', '.join(parts)}; about {gigabytes:.1f} GB of disk in {run.folder.path} ({free:,.0f} GB free).")
 
 
 def _comparison_seconds(recipe: Recipe, inputs: Inputs, planned: Pretrainings) -> float:

@@ -22,6 +22,7 @@ from labelfree.data.splits import Roles, assign_roles
 from labelfree.data.windows import in_windows, lenient
 from labelfree.domain import Domain, Fingerprint, Row, Sample, extent_of, find_domain, located
 from labelfree.errors import DataError, RecipeError
+from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.starts import Starts
 from labelfree.progress import Progress
@@ -32,13 +33,14 @@ from labelfree.transfer.question import Question
 
 @dataclass(frozen=True)
 class Inputs:
-    """All that later stages need of the data.
+    """All that later stages need of the data of a recipe.
 
     `pool`, `entries`: what is pretrained on. `positives`: where second views come from, None: from the image itself. `images`,
     `question`: labelled and scored images, whole, and what is asked of them; None where there are no labels. `notes`: sentences for
     the report.
     """
 
+    recipe: Recipe
     domain: Domain
     card: Card | None
     manifest: Manifest
@@ -52,6 +54,17 @@ class Inputs:
     positives: Positives | None = None
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        """(row id, reason) of images that could not be read."""
+        return [*self.pool.skipped, *(self.images.skipped if self.images else [])]
+
+    @property
+    def starts(self) -> Starts:
+        """How the arms' networks start and read images; scale and offset are those of the images that are scored, where there are any."""
+        stored = self.images or self.pool
+        return Starts(self.recipe.backbone, self.domain, self.fingerprint, stored.scale, stored.offset)
+
 
 def domain_for(recipe: Recipe) -> tuple[Domain, Card | None]:
     """The domain with its settings: the card's, overridden by the recipe's own `data.bands`, `data.sensor` and `data.unit`."""
@@ -61,60 +74,87 @@ def domain_for(recipe: Recipe) -> tuple[Domain, Card | None]:
     return find_domain(recipe.domain, reader_settings(recipe.data)), card
 
 
-def gather(recipe: Recipe, folder: RunFolder, say: Progress, manifest: Manifest | None = None) -> Inputs:
-    """Read everything once. Writes splits.csv, fingerprint.json, leaks.json and card.json of the run.
-
-    `manifest`: a user's own, e.g. of a torch Dataset; default what `data` names.
-    """
+def gather(run: Context) -> Inputs:
+    """Read everything once. Writes splits.csv, fingerprint.json, leaks.json and card.json of the run."""
+    recipe = run.recipe
     domain, card = domain_for(recipe)
-    manifest = manifest or load_manifest(recipe.data, domain)
+    manifest = _manifest(run, domain)
+    roles, pool, images = _pools(run, domain, manifest)
+    leaks = _leaks(run, roles, pool, images) if images is not None else None
+    copies = set(leaks.dropped) if leaks else set()
+    entries = pool.entries([row for row in roles.pool if row.id not in copies])
+    require_pool(manifest, roles, entries, copies, pool)
+    positives, paired = find_positives(recipe.data, domain, pool, entries)
+    for note in paired:
+        run.say.say(note)
+    question = _question(manifest, roles, images, recipe.seed) if images is not None else None
+    inputs = Inputs(recipe, domain, card, manifest, roles, pool, entries, pool.fingerprint(entries), images, question, leaks, positives)
+    _keep(run.folder, inputs)
+    return replace(inputs, notes=_notes(inputs, paired))
+
+
+def _manifest(run: Context, domain: Domain) -> Manifest:
+    """The rows of the run, scenes in windows; its notes are told."""
+    recipe = run.recipe
+    manifest = run.manifest or load_manifest(recipe.data, domain)
     if manifest.read is None:
         side = None if recipe.pool.tile == "auto" else recipe.pool.tile
         extent = lenient(extent_of(domain)) if recipe.data.on_error == "skip" else extent_of(domain)
-        manifest = replace(manifest, rows=in_windows(manifest.rows, extent, side, tell=say.say))
+        manifest = replace(manifest, rows=in_windows(manifest.rows, extent, side, tell=run.say.say))
     for note in manifest.notes:
-        say.say(note)
-    read = manifest.read or domain.read
+        run.say.say(note)
+    return manifest
+
+
+def _pools(run: Context, domain: Domain, manifest: Manifest) -> tuple[Roles, Pool, Pool | None]:
+    """The pool to pretrain on, that of the labelled and scored images (None without labels), and every row's role.
+
+    Roles are given twice: what lies where and what is alike is known once the images are read.
+    """
+    recipe = run.recipe
     first = assign_roles(manifest, recipe.data, recipe.evaluate.on, recipe.seed)
     require_pool(manifest, first, [*first.pool, *(first.score or [])])
-    store = _Store(recipe, read, {"domain": domain.name, **domain.settings()}, say)
+    store = _Store(recipe, manifest.read or domain.read, {"domain": domain.name, **domain.settings()}, run.say)
     labelled = [*first.train, *(first.score or [])]
     images = store.pool(labelled, tile=None) if labelled else None
     held_out = [] if manifest.given_split else first.score or []  # which rows these are may change once coordinates are known
     pool = store.pool([*first.pool, *held_out], tile=recipe.pool.tile)
     places = located(domain, {**pool.places(), **(images.places() if images else {})})
-    if images:
-        _require_one_kind(images, pool)
-    alike = _alike(manifest, first, images) if images else {}
-    roles = assign_roles(manifest.with_groups(alike), recipe.data, recipe.evaluate.on, recipe.seed, places)
-    leaks = None
-    if images is not None:
-        scored = roles.train if roles.score is None else roles.score
-        leaks = guard(witnesses(pool, roles.pool), witnesses(images, scored), recipe.data, has_test=roles.score is not None)
-        say.say(leaks.sentence)
-        write_json(folder.path / "leaks.json", leaks.to_dict())
-    dropped = set(leaks.dropped) if leaks else set()
-    entries = pool.entries([row for row in roles.pool if row.id not in dropped])
-    require_pool(manifest, roles, entries, dropped, pool)
-    fingerprint = pool.fingerprint(entries)
-    positives, paired = find_positives(recipe.data, domain, pool, entries)
-    for note in paired:
-        say.say(note)
-    question = _question(manifest, roles, images, recipe.seed) if images is not None else None
-    skipped = [*pool.skipped, *(images.skipped if images else [])]
-    if skipped:
-        write_json(folder.private / "skipped.json", skipped)
-    write_json(folder.path / "fingerprint.json", {**asdict(fingerprint), "format": _formats(roles)})
-    write_text(folder.path / "splits.csv", _splits(manifest, roles))
-    if card is not None:
-        write_json(folder.path / "card.json", card.model_dump(mode="json", exclude={"prose"}))
-    notes = [*manifest.notes, *roles.notes, *paired, *domain.missing(pool.channels)]
-    notes += [some_empty(part.empty) for part in (pool, images) if part is not None and part.empty]
-    if skipped:
+    if images is None:
+        return assign_roles(manifest, recipe.data, recipe.evaluate.on, recipe.seed, places), pool, None
+    _require_one_kind(images, pool)
+    alike = manifest.with_groups(_alike(manifest, first, images))
+    return assign_roles(alike, recipe.data, recipe.evaluate.on, recipe.seed, places), pool, images
+
+
+def _leaks(run: Context, roles: Roles, pool: Pool, images: Pool) -> LeakReport:
+    """What the leak guard found; told, and kept in leaks.json."""
+    scored = roles.train if roles.score is None else roles.score
+    leaks = guard(witnesses(pool, roles.pool), witnesses(images, scored), run.recipe.data, has_test=roles.score is not None)
+    run.say.say(leaks.sentence)
+    write_json(run.folder.path / "leaks.json", leaks.to_dict())
+    return leaks
+
+
+def _keep(folder: RunFolder, inputs: Inputs) -> None:
+    """Write what the run's folder keeps of its images."""
+    if inputs.skipped:
+        write_json(folder.private / "skipped.json", inputs.skipped)
+    write_json(folder.path / "fingerprint.json", {**asdict(inputs.fingerprint), "format": _formats(inputs.roles)})
+    write_text(folder.path / "splits.csv", _splits(inputs.manifest, inputs.roles))
+    if inputs.card is not None:
+        write_json(folder.path / "card.json", inputs.card.model_dump(mode="json", exclude={"prose"}))
+
+
+def _notes(inputs: Inputs, paired: Sequence[str]) -> list[str]:
+    """Sentences for the report."""
+    notes = [*inputs.manifest.notes, *inputs.roles.notes, *paired, *inputs.domain.missing(inputs.pool.channels)]
+    notes += [some_empty(part.empty) for part in (inputs.pool, inputs.images) if part is not None and part.empty]
+    if skipped := inputs.skipped:
         notes.append(f"{len(skipped)} images could not be read and were skipped (private/skipped.json lists them).")
-    if labelled and question is None:
+    if (inputs.roles.train or inputs.roles.score) and inputs.question is None:
         notes.append("No labelled image could be read, so nothing is compared.")
-    return Inputs(domain, card, manifest, roles, pool, entries, fingerprint, images, question, leaks, positives, notes)
+    return notes
 
 
 def require_pool(
@@ -146,12 +186,6 @@ def _require_one_kind(images: Pool, pool: Pool) -> None:
         for row, most in zip(part.images, part.index.most, strict=True):
             scales.note(row, part.stored, float(most))
     scales.require_one(pool.stored, pool.unit)
-
-
-def starts_for(recipe: Recipe, inputs: Inputs) -> Starts:
-    """How the arms' networks start and read images; scale and offset are those of the images that are scored, where there are any."""
-    stored = inputs.images or inputs.pool
-    return Starts(recipe.backbone, inputs.domain, inputs.fingerprint, stored.scale, stored.offset)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from labelfree.errors import DataError
+from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder, stoppable
-from labelfree.pipeline.inputs import Inputs, starts_for
-from labelfree.pipeline.pretrainings import carry_out, plan_pretrainings
+from labelfree.pipeline.inputs import Inputs
+from labelfree.pipeline.pretraining_plans import plan_pretrainings
+from labelfree.pipeline.pretrainings import carry_out
 from labelfree.pipeline.step_revision import settled
 from labelfree.progress import Silent
 from labelfree.recipe import Recipe
@@ -17,16 +19,15 @@ from labelfree.training.processes import broadcast, gathered, this_process
 from labelfree.training.signals import raise_on_terminate
 
 
-def share_out(inputs: Inputs | None, folder: RunFolder) -> None:
+def share_out(run: Context, inputs: Inputs) -> None:
     """The first process's part: tell the others where the run is and what the images are; their pixels they read from the pool.
 
-    None: there is nothing to pretrain, and they may leave.
+    Where nothing is pretrained they may leave.
     """
-    if inputs is not None:  # a user's own reader stays here
-        inputs = replace(inputs, manifest=replace(inputs.manifest, read=None))
-    broadcast((folder.path.resolve(), inputs))
-    if inputs is not None:
-        _require_shared_disk(inputs, folder.path)
+    shared = replace(inputs, manifest=replace(inputs.manifest, read=None)) if run.pretraining else None  # a user's own reader stays here
+    broadcast((run.folder.path.resolve(), shared))
+    if shared is not None:
+        _require_shared_disk(shared, run.folder.path)
 
 
 def assist(recipe: Recipe) -> Path:
@@ -39,10 +40,10 @@ def assist(recipe: Recipe) -> Path:
     with stoppable(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the first process has the same to say
         _require_shared_disk(inputs, path)
-        folder = RunFolder(path, recipe)
-        planned = plan_pretrainings(recipe, inputs, starts_for(recipe, inputs), folder, Silent())
+        run = Context(recipe, RunFolder(path, recipe), Silent())
+        planned = plan_pretrainings(run, inputs)
         for job in planned.jobs:
-            carry_out(settled(job, planned, recipe, folder, Silent()), recipe, inputs, folder, Silent())
+            carry_out(run, settled(run, job, planned), inputs)
     return path
 
 

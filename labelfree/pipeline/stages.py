@@ -12,14 +12,15 @@ from labelfree.data.manifest import Manifest
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.comparison import compare
 from labelfree.pipeline.console_table import score_lines
+from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder, inside_images, open_folder, recipe_digest, stoppable
 from labelfree.pipeline.forecast import announce
-from labelfree.pipeline.inputs import Inputs, gather, starts_for
+from labelfree.pipeline.inputs import Inputs, gather
 from labelfree.pipeline.other_processes import assist, share_out
 from labelfree.pipeline.pictures import show_leaks, show_views
-from labelfree.pipeline.pretrainings import Pretrainings, carry_out, plan_pretrainings, pretrained_arms
+from labelfree.pipeline.pretraining_plans import Pretrainings, plan_pretrainings, pretrained_arms
+from labelfree.pipeline.pretrainings import carry_out
 from labelfree.pipeline.recipe_checks import check
-from labelfree.pipeline.starts import Starts
 from labelfree.pipeline.step_revision import settled
 from labelfree.planning.environment import environment
 from labelfree.progress import Progress
@@ -54,17 +55,17 @@ class Run:
 
 def run_recipe(recipe: Recipe, out: Path | None = None, *, command: str, progress: Progress, manifest: Manifest | None = None) -> Run:
     """Everything. `manifest`: a user's own data instead of what `data` names."""
-    return _conduct(recipe, out, command, progress, manifest=manifest)
+    return _conduct(recipe, out, command, progress, manifest)
 
 
 def pretrain_only(recipe: Recipe, out: Path | None = None, *, command: str, progress: Progress, manifest: Manifest | None = None) -> Run:
     """The pretrainings and a report of their health, without a comparison."""
-    return _conduct(recipe, out, command, progress, manifest=manifest, comparing=False)
+    return _conduct(recipe, out, command, progress, manifest, comparing=False)
 
 
 def evaluate_only(recipe: Recipe, out: Path | None = None, *, command: str, progress: Progress, manifest: Manifest | None = None) -> Run:
     """The comparison alone: pretrained arms come from the run that `out` holds, or from weight files named as arms."""
-    return _conduct(recipe, out, command, progress, manifest=manifest, pretraining=False)
+    return _conduct(recipe, out, command, progress, manifest, pretraining=False)
 
 
 def resume_run(folder: Path, overrides: Overrides = (), *, progress: Progress) -> Run:
@@ -85,8 +86,7 @@ def resume_run(folder: Path, overrides: Overrides = (), *, progress: Progress) -
         raise RecipeError(
             f"{folder}: started from Python with a data set of your own; go on with labelfree.run(..., manifest=..., out={str(folder)!r})."
         )
-    stages = state.get("stages", {})
-    return _conduct(recipe, folder, "", progress, **stages)
+    return _conduct(recipe, folder, "", progress, None, **state.get("stages", {}))
 
 
 def _conduct(
@@ -94,35 +94,37 @@ def _conduct(
     out: Path | None,
     command: str,
     say: Progress,
-    *,
-    manifest: Manifest | None = None,
+    manifest: Manifest | None,
     pretraining: bool = True,
     comparing: bool = True,
 ) -> Run:
     """Of several processes the first leads; the others take part in its pretrainings."""
     if manifest is not None and recipe.data.card is not None and find_card(recipe.data.card).generated:
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"card": None})})  # gives way, as to a folder of one's own
-    with together() as here:
-        if not here.first:
+    with together() as process:
+        if not process.first:
             return Run(assist(recipe), "The first process reports.", None, None)
-        return _lead(recipe, out, command, say, manifest, pretraining, comparing)
+        check(recipe, pretraining=pretraining, comparing=comparing)
+        folder = open_folder(recipe, out, to_yaml(recipe), again=not (pretraining and comparing))
+        return _lead(Context(recipe, folder, say, manifest, pretraining, comparing), command)
 
 
-def _lead(
-    recipe: Recipe, out: Path | None, command: str, say: Progress, manifest: Manifest | None, pretraining: bool, comparing: bool
-) -> Run:
-    check(recipe, pretraining=pretraining, comparing=comparing)
-    folder = open_folder(recipe, out, to_yaml(recipe), again=not (pretraining and comparing))
-    folder.mark(status="unfinished", manifest=manifest is not None, stages={"pretraining": pretraining, "comparing": comparing})
-    say.log_to(folder.log)
-    say.say(f"Run folder: {folder.path}")
+def _lead(run: Context, command: str) -> Run:
+    """Everything from an open folder on. `command`: the words that started the run, "" where it goes on."""
+    folder = run.folder
+    folder.mark(
+        status="unfinished",
+        manifest=run.manifest is not None,
+        stages={"pretraining": run.pretraining, "comparing": run.comparing},
+        commands=list(dict.fromkeys([*folder.state().get("commands", []), *([command] if command else [])])),
+    )
+    run.say.log_to(folder.log)
+    run.say.say(f"Run folder: {folder.path}")
     if warning := inside_images(folder):
-        say.say(warning)
-    commands = list(dict.fromkeys([*folder.state().get("commands", []), *([command] if command else [])]))
-    folder.mark(commands=commands)
+        run.say.say(warning)
     try:
         with stoppable(folder.path):
-            headline, report = _stages(recipe, folder, "; ".join(commands), say, manifest, pretraining, comparing)
+            headline, report = _stages(run)
     except (RecipeError, DataError):
         folder.discard_if_empty()
         raise
@@ -130,62 +132,68 @@ def _lead(
     return Run(folder.path, headline, weights if weights.is_file() else None, report)
 
 
-def _stages(
-    recipe: Recipe, folder: RunFolder, command: str, say: Progress, manifest: Manifest | None, pretraining: bool, comparing: bool
-) -> tuple[str, Path]:
-    """All stages of a run in `folder`: its headline and its report."""
+def _stages(run: Context) -> tuple[str, Path]:
+    """All stages of a run: its headline and its report."""
+    recipe, folder = run.recipe, run.folder
+    command = "; ".join(folder.state()["commands"])
     write_json(folder.path / "environment.json", {**environment(), "command": command, "seed": recipe.seed})
-    inputs = gather(recipe, folder, say, manifest)
-    share_out(inputs if pretraining else None, folder)
-    starts = starts_for(recipe, inputs)
-    planned = plan_pretrainings(recipe, inputs, starts, folder, say) if pretraining else Pretrainings((), ())
-    if pretraining or not (folder.path / "recipe.yaml").is_file():  # what `auto` became in an earlier pretraining stands
+    inputs = gather(run)
+    share_out(run, inputs)
+    planned = plan_pretrainings(run, inputs) if run.pretraining else Pretrainings((), ())
+    if run.pretraining or not (folder.path / "recipe.yaml").is_file():  # what `auto` became in an earlier pretraining stands
         write_text(folder.path / "recipe.yaml", to_yaml(planned.resolved(recipe)))
-    announce(recipe, inputs, planned, folder, say, comparing)
-    notes = [*inputs.notes, *_pretrain(planned, recipe, inputs, folder, say)]
+    announce(run, inputs, planned)
+    notes = [*inputs.notes, *_pretrain(run, inputs, planned)]
     part()
-    if comparing:
-        notes += _compare(recipe, inputs, starts, folder, say)
-    else:
-        notes.append("Only pretraining was asked for; `labelfree evaluate` compares.")
+    notes += _compare(run, inputs)
     write_json(folder.path / "notes.json", list(dict.fromkeys(notes)))
-    headline = _headline(recipe, inputs, folder, comparing)
-    report = write_report(folder.path)
-    shutil.rmtree(folder.path / "features", ignore_errors=True)
-    if recipe.report.share:
-        conceal(folder.path)
-    folder.mark(status="finished", headline=headline)
-    scores = score_lines(read_json(folder.path / "claims.json")) if comparing and inputs.question is not None else []
-    for sentence in (*notes, *scores, headline, f"Report: {report}"):
-        say.say(sentence)
-    return headline, report
+    headline = _headline(run, inputs)
+    return headline, _report(run, inputs, notes, headline)
 
 
-def _pretrain(planned: Pretrainings, recipe: Recipe, inputs: Inputs, folder: RunFolder, say: Progress) -> list[str]:
-    jobs = []
+def _pretrain(run: Context, inputs: Inputs, planned: Pretrainings) -> list[str]:
+    """Carry out the pretrainings; sentences for the report."""
+    recipe, jobs = run.recipe, []
     for job in planned.jobs:
-        jobs.append(settled(job, planned, recipe, folder, say))
-        carry_out(jobs[-1], recipe, inputs, folder, say)
-        show_views(jobs[-1], inputs, folder)
+        jobs.append(settled(run, job, planned))
+        carry_out(run, jobs[-1], inputs)
+        show_views(jobs[-1], inputs, run.folder)
     if jobs != list(planned.jobs):
-        write_text(folder.path / "recipe.yaml", to_yaml(replace(planned, jobs=tuple(jobs)).resolved(recipe)))
+        write_text(run.folder.path / "recipe.yaml", to_yaml(replace(planned, jobs=tuple(jobs)).resolved(recipe)))
     if not pretrained_arms(recipe):
         return ["No arm of this recipe is pretrained."]
     file = recipe.backbone.init not in ("imagenet", "random")
     return [f"imagenet+domain starts from {Path(recipe.backbone.init).name} (backbone.init)."] if file else []
 
 
-def _compare(recipe: Recipe, inputs: Inputs, starts: Starts, folder: RunFolder, say: Progress) -> list[str]:
-    show_leaks(inputs, folder)
+def _compare(run: Context, inputs: Inputs) -> list[str]:
+    """Compare, and claim; sentences for the report."""
+    if not run.comparing:
+        return ["Only pretraining was asked for; `labelfree evaluate` compares."]
+    show_leaks(inputs, run.folder)
     if inputs.question is None:
         return ["Nothing could be compared: there are no labels. Add them with data.labels=labels.csv (path,label)."]
-    notes = compare(recipe, inputs, starts, folder, say)
-    save_claims(folder.path)
+    notes = compare(run, inputs)
+    save_claims(run.folder.path)
     return notes
 
 
-def _headline(recipe: Recipe, inputs: Inputs, folder: RunFolder, comparing: bool) -> str:
-    file = folder.path / "claims.json"
-    if comparing and file.is_file():
+def _headline(run: Context, inputs: Inputs) -> str:
+    file = run.folder.path / "claims.json"
+    if run.comparing and file.is_file():
         return str(read_json(file)["headline"])
-    return f"{recipe.backbone.name} was pretrained on {len(inputs.entries):,} images; nothing was compared."
+    return f"{run.recipe.backbone.name} was pretrained on {len(inputs.entries):,} images; nothing was compared."
+
+
+def _report(run: Context, inputs: Inputs, notes: list[str], headline: str) -> Path:
+    """Write the page, hide names where the recipe says so, and end the run with its scores."""
+    folder = run.folder
+    report = write_report(folder.path)
+    shutil.rmtree(folder.path / "features", ignore_errors=True)
+    if run.recipe.report.share:
+        conceal(folder.path)
+    folder.mark(status="finished", headline=headline)
+    scores = score_lines(read_json(folder.path / "claims.json")) if run.comparing and inputs.question is not None else []
+    for sentence in (*notes, *scores, headline, f"Report: {report}"):
+        run.say.say(sentence)
+    return report

@@ -4,39 +4,38 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from labelfree.pipeline.folder import RunFolder
-from labelfree.pipeline.plans import plan_of
-from labelfree.pipeline.pretrainings import Pretrainings, backbone_path, store_plans, stored_plans
+from labelfree.pipeline.context import Context
+from labelfree.pipeline.pretraining_plans import Pretrainings, plan_of, store_plans, stored_plans
+from labelfree.pipeline.pretrainings import backbone_path
 from labelfree.pretraining.fit import fit_to_the_look
 from labelfree.pretraining.job import Job, Plan
 from labelfree.pretraining.trial import Pace
-from labelfree.progress import Progress
 from labelfree.recipe import Recipe
 from labelfree.training.processes import broadcast
 
 CLOSE_ENOUGH = 0.1  # a share by which steps may differ from what the pace seen would give
 
 
-def settled(job: Job, planned: Pretrainings, recipe: Recipe, folder: RunFolder, say: Progress) -> Job:
+def settled(run: Context, job: Job, planned: Pretrainings) -> Job:
     """The job with the plan that holds to its end: where a second look is due its first steps are trained, and the plan is revised.
 
     What the look decides holds for every seed of the arm, and is in plan.json before another step is taken: a run that is stopped at any
     step goes on with it. Of several processes all take part, and the first one's clock decides.
     """
-    stored = stored_plans(folder)
+    stored = stored_plans(run.folder)
     plan = replace(Plan(**stored["plans"][f"{job.arm}-{job.plan.seed}"]), on_collapse=job.plan.on_collapse)
     job = replace(job, plan=plan)
-    if not plan.look or broadcast(backbone_path(folder.path, job.arm, plan.seed).is_file()):
+    if not plan.look or broadcast(backbone_path(run.folder.path, job.arm, plan.seed).is_file()):
         return job
-    pace = broadcast(fit_to_the_look(job, say))
-    revised, sentence = broadcast(_revised(plan, pace, planned, job.arm, recipe))
+    pace = broadcast(fit_to_the_look(job, run.say))
+    revised, sentence = broadcast(_revised(plan, pace, planned, job.arm, run.recipe))
     if sentence:
-        say.say(sentence)
+        run.say.say(sentence)
     plans = {
         key: {**revised.to_dict(), "seed": made["seed"]} if key.rpartition("-")[0] == job.arm else made
         for key, made in stored["plans"].items()
     }
-    store_plans(folder, plans=plans, sentences=[*stored["sentences"], *([sentence] if sentence else [])])
+    store_plans(run.folder, plans=plans, sentences=[*stored["sentences"], *([sentence] if sentence else [])])
     return replace(job, plan=replace(revised, seed=plan.seed))
 
 

@@ -11,6 +11,7 @@ from labelfree_satellite import Satellite
 from labelfree.data.manifest import load_manifest
 from labelfree.data.splits import Roles
 from labelfree.errors import DataError
+from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import gather, require_pool
 from labelfree.progress import Silent
@@ -29,7 +30,7 @@ def test_ground_that_is_scored_leaves_nothing(tmp_path: Path) -> None:
     recipe = Recipe(domain="satellite", name="x", data=Data(root=tmp_path / "data"))
     recipe = recipe.model_copy(update={"evaluate": recipe.evaluate.model_copy(update={"on": "dev"})})
     (tmp_path / "run").mkdir()
-    inputs = gather(recipe, RunFolder(tmp_path / "run", recipe), Silent())
+    inputs = gather(Context(recipe, RunFolder(tmp_path / "run", recipe), Silent()))
     assert {row.id for row in inputs.roles.pool} == {"a.tif", "b.tif"}, "train rows stay, images without a label over scored ground go"
 
 

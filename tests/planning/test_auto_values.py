@@ -13,7 +13,7 @@ from labelfree.domain import Default, Fingerprint
 from labelfree.errors import RecipeError
 from labelfree.objectives.options import Count, options_model
 from labelfree.objectives.registry import objective_class, objective_names, objective_options, options_schemas
-from labelfree.pipeline.plans import plan_of, reasons, recipe_values
+from labelfree.pipeline.pretraining_plans import plan_of, reasons, recipe_values
 from labelfree.planning.auto_values import Network, Resolved, resolve_pretrain
 from labelfree.recipe import Pretrain, Recipe
 

@@ -22,7 +22,7 @@ from labelfree.backbones import build
 from labelfree.errors import Interrupted, RecipeError, TrainingError
 from labelfree.objectives import Objective
 from labelfree.objectives.base import Alarm
-from labelfree.pipeline.pretrainings import watched_labels
+from labelfree.pipeline.pretraining_plans import watched_labels
 from labelfree.pretraining import health
 from labelfree.pretraining.fit import checkpoint_step, fit
 from labelfree.pretraining.health import CollapseGuard, monitors, rankme, require_finite

@@ -13,7 +13,7 @@ import yaml
 
 import labelfree
 from labelfree.errors import Interrupted, TrainingError
-from labelfree.pipeline import pretrainings
+from labelfree.pipeline import pretraining_plans
 from labelfree.pretraining import fit as fitting
 from labelfree.pretraining.fit import checkpoint_path, fit_to_the_look
 from labelfree.pretraining.module import PretrainingModule
@@ -46,7 +46,7 @@ def settings(pictures: Path, cache: Path, **more: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def busy_before() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pretrainings, "pace_of", lambda job: PLANNED)
+        patched.setattr(pretraining_plans, "pace_of", lambda job: PLANNED)
         patched.setattr(fitting, "pace_seen", lambda checkpoint, plan: SEEN)
         yield
 

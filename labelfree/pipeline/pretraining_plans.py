@@ -1,0 +1,242 @@
+"""The plans of a run's pretrainings: every `auto` resolved, timed, stored in plan.json and told in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from labelfree.backbones import Backbone
+from labelfree.errors import DataError, RecipeError
+from labelfree.objectives.distributed import everyone
+from labelfree.objectives.registry import objective_class, repeated
+from labelfree.pipeline.context import Context
+from labelfree.pipeline.folder import RunFolder
+from labelfree.pipeline.inputs import Inputs
+from labelfree.pipeline.starts import Reading, Starts
+from labelfree.planning.auto_values import USUAL, Network, Resolved, resolve_pretrain
+from labelfree.pretraining.job import Job, Plan
+from labelfree.pretraining.label_monitor import LabelledImages
+from labelfree.pretraining.second_look import second_look
+from labelfree.pretraining.trial import Pace, pace_of
+from labelfree.progress import Progress
+from labelfree.recipe import Recipe
+from labelfree.training.files import read_json, write_json
+from labelfree.training.processes import broadcast, this_process
+from labelfree.transfer.arms import ARMS
+from labelfree.views import Normalise, ViewPipeline
+from labelfree.views.generic import generic
+
+PLANS = "plan.json"
+SAME_NAME = ("steps", "batch_size", "size", "local_size", "optimiser", "lr", "weight_decay", "precision", "clip_grad", "check_every")
+UNTIMED = Pace(0.0, 0.0)
+Resolver = Callable[[Pace | None], Resolved]
+
+
+@dataclass(frozen=True)
+class Pretrainings:
+    """What a run pretrains: `jobs` in order, the sentences that say what every `auto` became, and for each arm what resolves it again."""
+
+    jobs: tuple[Job, ...]
+    sentences: tuple[str, ...]
+    resolvers: Mapping[str, Resolver] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        return sum(pace_of_plan(job.plan).seconds(0, job.plan.steps, job.plan.head_only) for job in self.jobs)
+
+    def resolved(self, recipe: Recipe) -> Recipe:
+        """The recipe with what `auto` keys of the pretraining became; keys that differ between arms stay `auto` (plan.json has all)."""
+        if not self.jobs:
+            return recipe
+        found = [recipe_values(job.plan) for job in self.jobs]
+        values = {key: value for key, value in found[0].items() if all(other[key] == value for other in found)}
+        if "steps" in values:
+            values["minutes"] = None  # done with: the steps are what counts
+        return recipe.model_copy(update={"pretrain": recipe.pretrain.model_copy(update=values)})
+
+
+def pretrained_arms(recipe: Recipe) -> list[str]:
+    """The arms of the recipe that are pretrained on the pool; the primary's first."""
+    named = [arm for arm in recipe.evaluate.arms if isinstance(arm, str) and arm in ARMS and ARMS[arm].pretrained]
+    return sorted(named, key=lambda arm: arm != recipe.evaluate.primary.arm)
+
+
+def plan_pretrainings(run: Context, inputs: Inputs) -> Pretrainings:
+    """Resolve every `auto`; plans that an earlier start of this run had made hold (plan.json).
+
+    Of several processes all take part in the timing, and what the first resolves holds for all.
+    """
+    recipe, folder, starts = run.recipe, run.folder, inputs.starts
+    stored = stored_plans(folder)
+    plans, sentences = dict(stored.get("plans", {})), list(stored.get("sentences", []))
+    resolvers: dict[str, Resolver] = {}
+    data = {"data": inputs.fingerprint.digest, "pairs": inputs.positives.digest if inputs.positives else None}
+    if stored and {key: stored.get(key) for key in data} != data:
+        raise DataError(
+            f"{folder.path}: begun on other images or pairs than data.root and data.labels give now; start a new folder with --out."
+        )
+    _require_different_images(recipe.pretrain.objective, len(inputs.entries))
+    jobs = []
+    for arm in pretrained_arms(recipe):
+        continues = ARMS[arm].init == "imagenet" and recipe.backbone.init != "random"
+        init = recipe.backbone.init if continues else "random"
+        reading = starts.reading(init)
+        views = view_pipeline(recipe, inputs, reading)
+        labelled = watched_labels(inputs, reading, recipe.seed) if recipe.pretrain.watch_labels else None
+        resolve = resolvers[arm] = _resolver(recipe, inputs, continues)
+        for seed in recipe.pretrain.seeds:
+            start = _Start(starts, init, seed)
+            plan = broadcast(plan_of(recipe, resolve(None), seed, continues=continues))
+            draft = Job(arm, plan, inputs.pool, inputs.entries, views, start, folder.path, labelled, inputs.positives)
+            key = f"{arm}-{seed}"
+            _require_equal_shares(plans[key]["batch_size"] if key in plans else plan.batch_size)
+            if key not in plans:
+                same = next((made for name, made in plans.items() if name.startswith(f"{arm}-")), None)
+                if same is None:
+                    pace = broadcast(_timed(draft, run.say))
+                    resolved = broadcast(resolve(pace))
+                    plans[key] = broadcast(plan_of(recipe, resolved, seed, pace, continues).to_dict())
+                    sentences += reasons(arm, resolved)
+                    sentences += [f"{arm}: {told}" for told in [_repeated(plans[key], len(inputs.entries))] if told]
+                else:
+                    plans[key] = {**same, "seed": seed}
+                store_plans(folder, **data, plans=plans, sentences=sentences)
+            jobs.append(replace(draft, plan=replace(Plan(**plans[key]), on_collapse=recipe.pretrain.on_collapse)))
+    return Pretrainings(tuple(jobs), tuple(sentences), resolvers)
+
+
+def stored_plans(folder: RunFolder) -> dict[str, Any]:
+    """plan.json as the first process reads it, on all; empty where there is none yet."""
+    file = folder.path / PLANS
+    stored: dict[str, Any] = broadcast(read_json(file) if file.is_file() else {})
+    return stored
+
+
+def store_plans(folder: RunFolder, **facts: Any) -> None:
+    """Put facts into plan.json; the first process writes."""
+    stored = stored_plans(folder)
+    if this_process().first:
+        write_json(folder.path / PLANS, {**stored, **facts})
+
+
+def pace_of_plan(plan: Plan) -> Pace:
+    """The pace that a plan was made with."""
+    return Pace(plan.seconds_per_step, plan.head_seconds)
+
+
+def _resolver(recipe: Recipe, inputs: Inputs, continues: bool) -> Resolver:
+    """Resolves the pretraining's keys for the pace of its steps; None before that is known."""
+    backbone = inputs.starts.network("random", 0)
+    network = Network(backbone.dim, backbone.transformer, continues)
+    suggested = inputs.domain.plan(inputs.fingerprint)
+    known = partial(resolve_pretrain, recipe.pretrain, len(inputs.entries), inputs.fingerprint, suggested, network)
+    return lambda pace: known() if pace is None else known(pace.full, pace.head)
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Builds the network that a pretraining begins with."""
+
+    starts: Starts
+    init: str
+    seed: int
+
+    def __call__(self) -> Backbone:
+        return self.starts.network(self.init, self.seed)
+
+
+def view_pipeline(recipe: Recipe, inputs: Inputs, reading: Reading) -> ViewPipeline:
+    """The domain's views of the pool, or generic ones, normalised as the network reads them."""
+    data = inputs.fingerprint
+    augmentation = inputs.domain.augment(data) if recipe.pretrain.views == "domain" else generic()
+    return ViewPipeline(augmentation, Normalise(reading.mean, reading.std), data.scale, data.offset)
+
+
+def watched_labels(inputs: Inputs, reading: Reading, seed: int) -> LabelledImages | None:
+    """Labelled training images for `pretrain.watch_labels`, read as the comparison reads them; None where there are none."""
+    if inputs.images is None or inputs.question is None:
+        return None
+    asked = inputs.question
+    groups = np.unique(asked.group_names, return_inverse=True)[1]
+    chosen = LabelledImages(inputs.images, asked.train, asked.targets[asked.train], groups[asked.train], reading)
+    return chosen.sample(seed)
+
+
+def _require_equal_shares(batch_size: int) -> None:
+    world = everyone().world
+    if batch_size % world:
+        near = " or ".join(str(n * world) for n in {max(1, batch_size // world), batch_size // world + 1})
+        raise RecipeError(f"pretrain.batch_size: {batch_size} images cannot be shared equally by {world} processes; take {near}.")
+
+
+def _require_different_images(objective: str, images: int) -> None:
+    """Raises DataError where an objective that compares images has fewer than it needs."""
+    needed = objective_class(objective)
+    if images < needed.fewest:
+        raise DataError(
+            f"data.root: the pool holds {images} image, and {needed.__name__} compares images with each other; add images, "
+            "or cut large ones into tiles with pool.tile."
+        )
+
+
+def _repeated(plan: Mapping[str, Any], images: int) -> str:
+    return repeated(plan["objective"], images, plan["batch_size"])
+
+
+def _timed(draft: Job, say: Progress) -> Pace:
+    say.say(f"Timing the first steps of {draft.plan.objective} for {draft.arm}, {draft.plan.batch_size} images a batch.")
+    pace = pace_of(draft)
+    if pace.busy > 1:
+        say.say(f"The machine is busy: a step takes {pace.busy:.1f} times the {pace.full:.2f} s that it takes alone, which are counted.")
+    return pace
+
+
+def plan_of(recipe: Recipe, resolved: Resolved, seed: int, pace: Pace = UNTIMED, continues: bool = True) -> Plan:
+    """The plan of one pretraining; shares of the run become steps. `continues`: it starts from weights.
+
+    Steps that follow from `pretrain.minutes` are looked at again early in the run; those that the recipe gives are not.
+    """
+    settings, steps = recipe.pretrain, resolved["steps"]
+    timed = settings.minutes is not None and steps != settings.steps
+    return Plan(
+        **{key: resolved[key] for key in SAME_NAME},
+        objective=settings.objective,
+        options=resolved.options,
+        warmup=max(1, round(resolved["warmup"] * steps)),
+        head_only=round(resolved["head_only"] * steps),
+        frozen_norm=resolved["norm"] == "frozen",
+        checkpoint_minutes=settings.checkpoint_minutes,
+        on_collapse=settings.on_collapse,
+        base=recipe.seed,
+        seed=seed,
+        threads=torch.get_num_threads(),
+        seconds_per_step=pace.full,
+        head_seconds=pace.head,
+        minutes=settings.minutes or 0.0,
+        look=second_look(steps) if timed else 0,
+        continues=continues,
+    )
+
+
+def recipe_values(plan: Plan) -> dict[str, Any]:
+    """A plan in the words of the recipe's `pretrain`."""
+    shares = {key: getattr(plan, key) / plan.steps for key in ("warmup", "head_only")}
+    norm = "frozen" if plan.frozen_norm else "train"
+    return {**{key: getattr(plan, key) for key in SAME_NAME}, **shares, "norm": norm, "options": plan.options}
+
+
+def reasons(arm: str, resolved: Resolved) -> list[str]:
+    """What every key became and why, one sentence each; keywords that are the method's usual ones in one."""
+    told = [key for key in resolved.values if resolved.reasons[key] != USUAL]
+    usual = [f"{key.removeprefix('options.')} {_shown(value)}" for key, value in resolved.values.items() if key not in told]
+    lines = [f"{arm}: pretrain.{key} = {_shown(resolved[key])} ({resolved.reasons[key]})." for key in told]
+    return lines + ([f"{arm}: pretrain.options as {USUAL}: {', '.join(usual)}."] if usual else [])
+
+
+def _shown(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
