@@ -17,9 +17,6 @@ PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
-Metric = Literal["accuracy", "balanced_accuracy", "macro_f1", "auroc"]
-ProtocolName = Literal["knn", "linear"]
-
 
 def _takes_auto(field: FieldInfo) -> bool:
     return field.is_required() or field.default == "auto"
@@ -81,6 +78,10 @@ class Data(Section):
     )
     on_error: Literal["fail", "skip"] = Field("fail", description="what to do with an image that cannot be read")
     max_skipped: Fraction = Field(0.01, description="with on_error: skip, stop when a larger share was skipped")
+    pretrain_on_labelled: bool = Field(
+        False,
+        description="without a split, where nothing is compared: pretrain on images too that a table gives a label, mask or boxes",
+    )
     transductive: bool = Field(False, description="go on although scored images are in the pool; every page says so")
     leak_limit: Fraction | Auto = Field(
         "auto", description="share of scored images with near-duplicates that stops a run; auto: 1 %, at least 2 rows"
@@ -162,9 +163,9 @@ class Primary(Section):
 
     arm: str = "imagenet+domain"
     against: str = "imagenet"
-    protocol: ProtocolName = "linear"
+    protocol: str = "linear"
     budget: PositiveInt | Literal["all"] = 5
-    metric: Metric = "accuracy"
+    metric: str = "accuracy"
 
 
 class Evaluate(Section):
@@ -172,7 +173,8 @@ class Evaluate(Section):
 
     on: Literal["test", "dev"] = "test"
     arms: list[str | ArmSpec] = ["statistics", "random", "imagenet", "imagenet+domain"]
-    protocols: Annotated[list[ProtocolName], Field(min_length=1)] = ["knn", "linear"]
+    task: str | Auto = Field("auto", description="what is asked of the labels, e.g. classification; auto: what the table's columns are for")
+    protocols: Annotated[list[str], Field(min_length=1)] = ["knn", "linear"]
     labels_per_class: Annotated[list[PositiveInt | Literal["all"]], Field(min_length=1)] = [1, 5, 10, 50, "all"]
     draws: Annotated[int, Field(ge=1)] = 5
     sizes: Annotated[list[PositiveInt], Field(min_length=1)] | Auto = Field(

@@ -37,23 +37,26 @@ def budget(order: Mapping[str, Sequence[int]], size: Budget) -> np.ndarray:
     return np.array(sorted(chosen), dtype=np.int64)
 
 
-def usable_budgets(labels_per_class: Sequence[Budget], targets: Sequence[str] | np.ndarray) -> tuple[list[Budget], list[str]]:
+def usable_budgets(
+    sizes: Sequence[Budget], strata: Sequence[str] | np.ndarray, counted: str = "labels a class", stratum: str = "class"
+) -> tuple[list[Budget], list[str]]:
     """The budgets that these training labels allow, ascending with "all" last, and a sentence for each one dropped.
 
-    A budget above half the rarest class is dropped: its draws would be nearly the same rows.
+    `strata`: of each labelled row. A budget above half the rarest is dropped: its draws would be nearly the same rows. `counted`,
+    `stratum`: what the task calls a budget's labels and one stratum.
     """
-    counts = Counter(str(target) for target in targets)
+    counts = Counter(map(str, strata))
     rarest, least = min(counts.items(), key=lambda item: (item[1], item[0]))
-    numbers = sorted({size for size in labels_per_class if size != "all"})
+    numbers = sorted({size for size in sizes if size != "all"})
     kept: list[Budget] = [size for size in numbers if size <= least / 2]
     notes = [
-        f"Budget of {size} labels a class dropped: class {rarest!r} has {least} training labels, and a budget may use half of them."
+        f"Budget of {size} {counted} dropped: {stratum} {rarest!r} has {least} training labels, and a budget may use half of them."
         for size in numbers
         if size > least / 2
     ]
-    if "all" in labels_per_class or not kept:
+    if "all" in sizes or not kept:
         kept.append("all")
-        if "all" not in labels_per_class:
+        if "all" not in sizes:
             notes.append("No budget is left, so all training labels are used.")
     return kept, notes
 

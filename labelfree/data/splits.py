@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -18,6 +18,18 @@ from labelfree.recipe import Data
 
 CLASS_FOLDER_HOLDOUT = 0.2
 FEW = 10  # labels a class, below which scores are indicative only
+
+
+class Labels(Protocol):
+    """What this room must know of a task: which rows carry its labels, and what folds and shares are balanced over."""
+
+    def labelled(self, row: Row) -> bool: ...
+
+    def stratum(self, row: Row) -> str: ...
+
+    def check_split(self, train: Sequence[Row], score: Sequence[Row] | None) -> None:
+        """Raises DataError where these rows cannot be learnt from, or be scored after that."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -33,58 +45,70 @@ class Roles:
     split: Literal["test", "dev", "cv"]
     notes: list[str] = field(default_factory=list)
 
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names among the labels in use, sorted."""
-        return tuple(sorted({row.label for row in (*self.train, *(self.score or ())) if row.label is not None}))
 
-
-def assign_roles(manifest: Manifest, data: Data, on: Literal["test", "dev"], seed: int, places: Mapping[str, Place] | None = None) -> Roles:
+def assign_roles(
+    manifest: Manifest,
+    task: Labels,
+    data: Data,
+    on: Literal["test", "dev"],
+    seed: int,
+    places: Mapping[str, Place] | None = None,
+    *,
+    every_label_out: bool = False,
+) -> Roles:
     """Roles of all rows (docs/protocol.md 1, 2, 5).
 
     With a split the pool is pretrain + train and rows of no split; dev and test are never in it. Without one the labelled rows, and
     pool rows that share their group or their ground (`places`: by row id, from the pool), stay out and scores come from folds;
-    `data.holdout` (class folders: 0.2) makes a test split instead. The rows named are the same with and without `places`, but for
-    pool rows that leave.
+    `data.holdout` (class folders: 0.2) makes a test split instead. `every_label_out`: without a split rows with a label of any task stay
+    out too, for each may be scored one day; so they do where no row has one of this task. `data.pretrain_on_labelled` takes them in,
+    and nothing is scored. The rows named are the same with and without `places`, but for pool rows that leave.
     Raises `DataError` where nothing could be trained or scored, `LeakError` where a group straddles a given split.
     """
     places = places or {}
     if manifest.given_split and (manifest.subset("dev", "test") or data.holdout == "auto"):
-        return _given(manifest, data, on, places)
-    labelled = [row for row in manifest.rows if row.label is not None]
-    rest = [row for row in manifest.rows if row.label is None]
+        return _given(manifest, task, data, on, places)
+    labelled = [row for row in manifest.rows if task.labelled(row)]
+    rest = [row for row in manifest.rows if not task.labelled(row)]
+    out: list[str] = []
+    if every_label_out or not labelled:
+        if data.pretrain_on_labelled:
+            return Roles(manifest.rows, [], None, "cv", [_taken_in(manifest.rows)])
+        rest, out = _without_labels(rest, [] if manifest.class_folders or data.holdout not in ("auto", 0) else labelled)
     if not labelled:
-        return Roles(rest, [], None, "cv", ["No labels: the backbone is pretrained and nothing is compared."])
-    blocks, notes = spatial_groups(labelled, places, lambda groups: _groups_of_rarest(labelled, groups) >= 2)
+        return Roles(rest, [], None, "cv", ["No labels: the backbone is pretrained and nothing is compared.", *out])
+    blocks, notes = spatial_groups(labelled, places, lambda groups: _groups_of_rarest(task, labelled, groups) >= 2)
+    notes = [*out, *notes]
     labelled = [replace(row, group=blocks.get(row.id, row.group)) for row in labelled]
     share = data.holdout if data.holdout != "auto" else CLASS_FOLDER_HOLDOUT if manifest.class_folders else 0.0
     if share:
-        test = hold_out(labelled, share, seed)
+        test = hold_out(labelled, task.stratum, share, seed)
         train = [row for row in labelled if row.id not in test]
         score = [row for row in labelled if row.id in test]
         pool, left = _away_from(rest + train, score, places, keep={row.id for row in train})
         notes.append(f"{len(score)} of {len(labelled)} labelled images are set aside as test (data.holdout={share:g}, seed {seed}).")
-        _classes_meet(train, score)
+        task.check_split(train, score)
         return Roles(pool, train, score, "test", notes + left)
     pool, left = _away_from(rest, labelled, places)
     if not pool:
         why = "every image is labelled" if not rest else "every image without a label shares its group or its ground with a labelled one"
-        raise DataError(f"{manifest.root}: {why}, so none is left to pretrain on; add data.holdout=0.2, or images without labels.")
-    counts = Counter(row.label for row in labelled)
+        way = ", or data.pretrain_on_labelled=true where nothing is to be scored" if every_label_out else ""
+        raise DataError(f"{manifest.root}: {why}, so none is left to pretrain on; add data.holdout=0.2, or images without labels{way}.")
+    counts = Counter(map(task.stratum, labelled))
     if min(counts.values()) < FEW:
         notes.append(f"Fewer than {FEW} labels in some classes ({_counts(counts)}): scores are indicative only.")
     return Roles(pool, labelled, None, "cv", notes + left)
 
 
-def _given(manifest: Manifest, data: Data, on: Literal["test", "dev"], places: Mapping[str, Place]) -> Roles:
-    train = [row for row in manifest.subset("train", "") if row.label is not None]
+def _given(manifest: Manifest, task: Labels, data: Data, on: Literal["test", "dev"], places: Mapping[str, Place]) -> Roles:
+    train = [row for row in manifest.subset("train", "") if task.labelled(row)]
     train_ids = {row.id for row in train}
-    score = [row for row in manifest.subset(on) if row.label is not None]
+    score = [row for row in manifest.subset(on) if task.labelled(row)]
     pool = manifest.subset("pretrain", "train", "")
     notes = []
     if not score and not manifest.subset("dev", "test"):
         notes.append("The split names no dev or test rows, so scores come from folds over the train rows.")
-        blocks, said = spatial_groups(train, places, lambda groups: _groups_of_rarest(train, groups) >= 2)
+        blocks, said = spatial_groups(train, places, lambda groups: _groups_of_rarest(task, train, groups) >= 2)
         train = [replace(row, group=blocks.get(row.id, row.group)) for row in train]
         notes += said
         without, left = _away_from([row for row in pool if row.id not in train_ids], train, places)
@@ -93,7 +117,7 @@ def _given(manifest: Manifest, data: Data, on: Literal["test", "dev"], places: M
                 f"{manifest.root}: the split has train rows only, so none is left to pretrain on; add data.holdout=0.2 or pretrain rows."
             )
         return Roles(without, train, None, "cv", notes + left)
-    if not score and manifest.classes:
+    if not score and any(map(task.labelled, manifest.rows)):
         other = "dev" if on == "test" else "test"
         way = f"set evaluate.on={other}" if manifest.subset(other) else "mark some labelled rows as test"
         raise DataError(f"{manifest.root}: no labelled row has split {on!r}; {way}.")
@@ -109,7 +133,7 @@ def _given(manifest: Manifest, data: Data, on: Literal["test", "dev"], places: M
     if straddling:
         notes.append(f"Transductive: {len(straddling)} groups have rows in train and in {on}, so scores are too good.")
     if score:
-        _classes_meet(train, score)
+        task.check_split(train, score)
     pool, left = _away_from(pool, score, places, keep=train_ids, groups=not data.transductive)
     return Roles(pool, train, score or None, on, notes + left)
 
@@ -136,20 +160,33 @@ def _away_from(
     return [row for row in pool if row.id not in out], notes
 
 
-def _classes_meet(train: Sequence[Row], score: Sequence[Row]) -> None:
-    """Every scored class must have labels to learn it from, and there must be two."""
-    known, asked = Counter(row.label for row in train), Counter(row.label for row in score)
-    unknown = sorted(str(label) for label in asked if label not in known)
-    if unknown:
-        raise DataError(
-            f"Class {unknown[0]!r} has {asked[unknown[0]]} scored images and no train image; label some, or leave the class out."
-        )
-    if len(known) < 2:
-        raise DataError(f"Only one class has labels ({_counts(known)}); a comparison needs two.")
+def _labels_of(row: Row) -> list[str]:
+    """The columns in which a table gives a row a label of any task."""
+    return [column for column in ("label", "mask", "boxes") if getattr(row, column) is not None]
 
 
-def hold_out(labelled: Sequence[Row], share: float, seed: int) -> set[str]:
-    """Ids of a test share: whole groups, in each class about `share` of its rows, at least one row and never all of its groups.
+def _without_labels(rest: Sequence[Row], labelled: Sequence[Row]) -> tuple[list[Row], list[str]]:
+    """The rows without a label of any task, and what is said of the others, `labelled` ones of the task asked included."""
+    left = [row for row in rest if not _labels_of(row)]
+    count = len(rest) - len(left) + len(labelled)
+    if not count:
+        return left, []
+    kinds = sorted({column for row in (*rest, *labelled) for column in _labels_of(row)})
+    return left, [
+        f"{count} images with {' or '.join(kinds)} are not pretrained on, so that they can be scored one day; "
+        "data.pretrain_on_labelled=true takes them in."
+    ]
+
+
+def _taken_in(rows: Sequence[Row]) -> str:
+    return (
+        f"{sum(bool(_labels_of(row)) for row in rows)} labelled images are pretrained on (data.pretrain_on_labelled): "
+        "scores on them would be too good, so nothing is compared."
+    )
+
+
+def hold_out(labelled: Sequence[Row], stratum: Callable[[Row], str], share: float, seed: int) -> set[str]:
+    """Ids of a test share: whole groups, in each class (`stratum`) about `share` of its rows, at least one row and never all of its groups.
 
     Groups come in the order of a hash, classes from the rarest on, so that the choice does not depend on the order of rows.
     """
@@ -157,14 +194,14 @@ def hold_out(labelled: Sequence[Row], share: float, seed: int) -> set[str]:
     for row in labelled:
         groups[_group(row)].append(row)
     order = sorted(groups, key=lambda group: (hashlib.blake2b(f"holdout {seed} {group}".encode()).digest(), group))
-    total = Counter(str(row.label) for row in labelled)
-    having: dict[str, int] = Counter(label for group in order for label in {str(row.label) for row in groups[group]})
+    total = Counter(map(stratum, labelled))
+    having: dict[str, int] = Counter(label for group in order for label in set(map(stratum, groups[group])))
     test: set[str] = set()
     held: Counter[str] = Counter()
     taken: Counter[str] = Counter()
     for label in sorted(total, key=lambda label: (having[label], label)):
         for group in order:
-            inside = Counter(str(row.label) for row in groups[group])
+            inside = Counter(map(stratum, groups[group]))
             if held[label] >= max(1, round(share * total[label])):
                 break
             if group in test or not inside[label] or any(taken[other] + 1 >= having[other] for other in inside):
@@ -199,8 +236,6 @@ def folds(
     per_class = {label: len(set(which[y == label])) for label in np.unique(y).tolist()}
     rarest = min(per_class, key=lambda label: (per_class[label], label))
     k = min(5, per_class[rarest])
-    if len(per_class) < 2:
-        raise DataError(f"Only one class has labels ({rarest!r}); a comparison needs two.")
     if k < 2:
         raise DataError(
             f"Class {rarest!r} has labels in one group of images only ({int((y == rarest).sum())} labelled); cross-validation needs two: "
@@ -219,10 +254,10 @@ def folds(
     return made
 
 
-def _groups_of_rarest(labelled: Sequence[Row], groups: Mapping[str, str]) -> int:
+def _groups_of_rarest(task: Labels, labelled: Sequence[Row], groups: Mapping[str, str]) -> int:
     per_class: dict[str, set[str]] = defaultdict(set)
     for row in labelled:
-        per_class[str(row.label)].add(groups.get(row.id, _group(row)))
+        per_class[task.stratum(row)].add(groups.get(row.id, _group(row)))
     return min(len(names) for names in per_class.values())
 
 
@@ -230,5 +265,5 @@ def _group(row: Row) -> str:
     return row.group if row.group is not None else f"row {row.id}"
 
 
-def _counts(counts: Mapping[str | None, int]) -> str:
+def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{label}: {n}" for label, n in sorted(counts.items(), key=lambda item: str(item[0])))

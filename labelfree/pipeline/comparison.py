@@ -1,133 +1,23 @@
-"""The comparison of a run: every arm as an encoder, cells answered, the primary arm's heads, the claims."""
+"""The comparison of a run: cells answered for every arm, the primary arm's heads, its nearest neighbours."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
-from pathlib import Path
-
 import numpy as np
-import torch
 
-from labelfree.backbones import Backbone, build
-from labelfree.backbones.weights import load
-from labelfree.domain import Derives
-from labelfree.errors import DataError
+from labelfree.pipeline.arm_encoders import Arms
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pictures import show_neighbours
-from labelfree.pipeline.pretrainings import backbone_path, require_same_data
-from labelfree.pipeline.starts import Starts
-from labelfree.planning.costs import input_sizes
 from labelfree.progress import Progress
-from labelfree.recipe import ArmSpec, Recipe
-from labelfree.training.files import call_with
 from labelfree.training.memory import out_of_memory
-from labelfree.transfer.arms import ArmKind, arm_kind
 from labelfree.transfer.comparison import answer
-from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder
+from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
-from labelfree.transfer.heads import head_metadata, train_head
-from labelfree.transfer.selection import best, choose, inner_folds
+from labelfree.transfer.heads import head_metadata, save_head, train_head
+from labelfree.transfer.protocols import find_protocol
+from labelfree.transfer.selection import Search, inner_folds
 from labelfree.transfer.setup import Setup
-
-
-@dataclass
-class Arms:
-    """Makes the encoders of a run; an arm that cannot be made for these images leaves a sentence instead."""
-
-    recipe: Recipe
-    inputs: Inputs
-    starts: Starts
-    folder: Path
-    notes: list[str] = field(default_factory=list)
-
-    def encoders(self) -> list[Encoder]:
-        """One encoder an arm and seed, in the recipe's order."""
-        found: list[Encoder] = []
-        for arm in self.recipe.evaluate.arms:
-            if isinstance(arm, ArmSpec):
-                found.append(self._from_file(arm))
-                continue
-            kind = arm_kind(arm)
-            seeds = self.recipe.pretrain.seeds if kind.pretrained or kind.init == "random" else [0]
-            made = [encoder for seed in seeds if (encoder := self._known(kind, seed)) is not None]
-            found += made
-        return found
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Input sizes, the same for every arm; the first is taken where labels are too few to choose."""
-        given = self.recipe.evaluate.sizes
-        if given != "auto":
-            return tuple(dict.fromkeys(given))
-        images, question = self.inputs.images, self.inputs.question
-        assert images is not None and question is not None
-        return input_sizes(int(np.median(images.index.shape[question.train, -2:].min(axis=1))))
-
-    def _known(self, kind: ArmKind, seed: int) -> Encoder | None:
-        data, domain = self.inputs.fingerprint, self.inputs.domain
-        derive = partial(domain.derived, channels=data.channels, unit=data.unit) if isinstance(domain, Derives) else None
-        derived = derive(torch.zeros(1, len(data.channels), 1, 1)).shape[1] if derive else 0
-        statistics = StatisticsEncoder(len(data.channels), derive, derived)
-        if kind.reads == "none":
-            return statistics
-        network = self._photographic(kind) if kind.reads == "rgb" else self._all_bands(kind, seed)
-        if network is None or not kind.statistics:
-            return network
-        return Concatenated(kind.name, [network, statistics])
-
-    def _photographic(self, kind: ArmKind) -> NetworkEncoder | None:
-        backbone = self.starts.photographic()
-        prepare = self.starts.as_photographs(backbone)
-        if prepare is None:
-            self.notes.append(f"The arm {kind.name} is left out: no bands are called red, green and blue; name them with data.bands=[...].")
-            return None
-        return self._encoder(kind.name, backbone, prepare, 0)
-
-    def _all_bands(self, kind: ArmKind, seed: int) -> NetworkEncoder | None:
-        if not kind.pretrained:
-            reading = self.starts.reading()
-            return self._encoder(kind.name, self.starts.network(kind.init, seed), reading, seed, repr(reading))
-        path = backbone_path(self.folder, kind.name, seed)
-        if not path.is_file():
-            self.notes.append(f"The arm {kind.name}, seed {seed}, is left out: it was not pretrained in this run.")
-            return None
-        loaded = load(path)
-        require_same_data(loaded, self.inputs, path)
-        return self._encoder(kind.name, loaded.backbone, self.starts.as_loaded(loaded), seed, repr(loaded.card))
-
-    def _from_file(self, arm: ArmSpec) -> NetworkEncoder:
-        """A weight file with its sidecar reads what it says; without, it is read as this recipe's own backbone."""
-        channels = self.inputs.fingerprint.channels
-        if arm.weights.with_suffix(".json").is_file():
-            loaded = load(arm.weights)
-            found = self.starts.of_card(loaded.card)
-            lacking = [name for name, source in zip(loaded.card.channels, found, strict=True) if source is None]
-            if 2 * len(lacking) > len(found) or loaded.card.unit != self.inputs.fingerprint.unit:
-                raise DataError(
-                    f"evaluate.arms: {arm.weights} wants {', '.join(loaded.card.channels)} in {loaded.card.unit}; "
-                    f"these images have {', '.join(channels)} in {self.inputs.fingerprint.unit}."
-                )
-            self.starts.require_scale(loaded.card, f"evaluate.arms: {arm.weights}")
-            if lacking:
-                self.notes.append(f"{arm.name} knows {', '.join(lacking)}, which these images lack: it is shown the mean that it knows.")
-            return self._encoder(arm.name, loaded.backbone, self.starts.as_loaded(loaded), 0, repr(loaded.card))
-        settings = self.recipe.backbone
-        name = arm.backbone or settings.name
-        options = settings.options if name == settings.name else {}
-        backbone = build(name, len(channels), init=arm.weights, match=self.starts.match, options=options)
-        reading = self.starts.reading()
-        return self._encoder(arm.name, backbone, reading, 0, repr(reading))
-
-    def _encoder(self, arm: str, backbone: Backbone, prepare: Callable, seed: int, reads: str = "") -> NetworkEncoder:
-        for size in self.sizes:
-            backbone.require_side(size, "evaluate.sizes")
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        fast = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return NetworkEncoder(arm, fast, prepare, self.sizes, seed, device=device, reads=reads)
 
 
 def compare(run: Context, inputs: Inputs) -> list[str]:
@@ -137,7 +27,7 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
     """
     assert inputs.question is not None and inputs.images is not None
     recipe, folder, say = run.recipe, run.folder, run.say
-    arms = Arms(recipe, inputs, inputs.starts, folder.path)
+    arms = Arms(recipe, inputs, folder.path)
     encoders = arms.encoders()
     for note in arms.notes:
         say.say(note)
@@ -164,17 +54,14 @@ def save_heads(inputs: Inputs, encoder: Encoder, setup: Setup, folder: RunFolder
 
     Settings are chosen inside those rows, among the search points and input sizes that `setup` left to the comparison.
     """
-    from safetensors.torch import save_file
-
     question = inputs.question
     assert question is not None
-    rows = question.train
+    rows, task = question.train, question.task
     targets = question.targets[rows]
-    folds = inner_folds(targets, question.group_names[rows], question.seed)
+    folds = inner_folds(question.stratum_codes[rows], question.group_names[rows], question.seed)
     features = {size: _features(inputs, encoder, size, folder, say)[rows] for size in setup.sizes_of(encoder)}
     for protocol in setup.protocols:
-        choices = choose(features, encoder.blocks, targets, len(question.classes), folds, protocol, setup.metric, setup.grid)
-        choice = best(choices, tuple(features))
-        head = train_head(features[choice.size], targets, len(question.classes), protocol, choice, encoder.blocks, setup.grid)
-        metadata = head_metadata(protocol, choice, question.classes)
-        call_with(folder.path / "heads" / f"{protocol}.safetensors", partial(save_file, head, metadata=metadata))
+        search = Search(task, find_protocol(protocol), task.metrics[setup.metric], setup.grid)
+        choice = search.best(search.choose(features, encoder.blocks, targets, folds), tuple(features))
+        head = train_head(features[choice.size], targets, protocol, choice, encoder.blocks, setup.grid)
+        save_head(folder.path / "heads" / f"{protocol}.safetensors", head, head_metadata(protocol, choice, task.legend(question.targets)))

@@ -14,7 +14,8 @@ from labelfree.recipe import Recipe
 class Context:
     """One run under way. `manifest`: a user's own data instead of what the recipe's `data` names.
 
-    `pretraining`, `comparing`: which of the two was asked for.
+    `pretraining`, `comparing`: which of the two was asked for. `every_label_out`: whether images with a label of any task stay out of the
+    pool, as where only pretraining was asked for.
     """
 
     recipe: Recipe
@@ -23,3 +24,4 @@ class Context:
     manifest: Manifest | None = None
     pretraining: bool = True
     comparing: bool = True
+    every_label_out: bool = False

@@ -29,6 +29,8 @@ from labelfree.progress import Progress
 from labelfree.recipe import Recipe
 from labelfree.training.files import write_json, write_text
 from labelfree.transfer.question import Question
+from labelfree.transfer.tasks import Task
+from labelfree.transfer.tasks.registry import task_for
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ def gather(run: Context) -> Inputs:
     recipe = run.recipe
     domain, card = domain_for(recipe)
     manifest = _manifest(run, domain)
-    roles, pool, images = _pools(run, domain, manifest)
+    task = task_for(recipe.evaluate.task, manifest.rows)
+    roles, pool, images = _pools(run, domain, manifest, task)
     leaks = _leaks(run, roles, pool, images) if images is not None else None
     copies = set(leaks.dropped) if leaks else set()
     entries = pool.entries([row for row in roles.pool if row.id not in copies])
@@ -87,7 +90,7 @@ def gather(run: Context) -> Inputs:
     positives, paired = find_positives(recipe.data, domain, pool, entries)
     for note in paired:
         run.say.say(note)
-    question = _question(manifest, roles, images, recipe.seed) if images is not None else None
+    question = _question(manifest, task, roles, images, recipe.seed) if images is not None else None
     inputs = Inputs(recipe, domain, card, manifest, roles, pool, entries, pool.fingerprint(entries), images, question, leaks, positives)
     _keep(run.folder, inputs)
     return replace(inputs, notes=_notes(inputs, paired))
@@ -106,13 +109,14 @@ def _manifest(run: Context, domain: Domain) -> Manifest:
     return manifest
 
 
-def _pools(run: Context, domain: Domain, manifest: Manifest) -> tuple[Roles, Pool, Pool | None]:
+def _pools(run: Context, domain: Domain, manifest: Manifest, task: Task) -> tuple[Roles, Pool, Pool | None]:
     """The pool to pretrain on, that of the labelled and scored images (None without labels), and every row's role.
 
     Roles are given twice: what lies where and what is alike is known once the images are read.
     """
     recipe = run.recipe
-    first = assign_roles(manifest, recipe.data, recipe.evaluate.on, recipe.seed)
+    data, on, out = recipe.data, recipe.evaluate.on, run.every_label_out
+    first = assign_roles(manifest, task, data, on, recipe.seed, every_label_out=out)
     require_pool(manifest, first, [*first.pool, *(first.score or [])])
     store = _Store(recipe, manifest.read or domain.read, {"domain": domain.name, **domain.settings()}, run.say)
     labelled = [*first.train, *(first.score or [])]
@@ -121,10 +125,10 @@ def _pools(run: Context, domain: Domain, manifest: Manifest) -> tuple[Roles, Poo
     pool = store.pool([*first.pool, *held_out], tile=recipe.pool.tile)
     places = located(domain, {**pool.places(), **(images.places() if images else {})})
     if images is None:
-        return assign_roles(manifest, recipe.data, recipe.evaluate.on, recipe.seed, places), pool, None
+        return assign_roles(manifest, task, data, on, recipe.seed, places, every_label_out=out), pool, None
     _require_one_kind(images, pool)
     alike = manifest.with_groups(_alike(manifest, first, images))
-    return assign_roles(alike, recipe.data, recipe.evaluate.on, recipe.seed, places), pool, images
+    return assign_roles(alike, task, data, on, recipe.seed, places, every_label_out=out), pool, images
 
 
 def _leaks(run: Context, roles: Roles, pool: Pool, images: Pool) -> LeakReport:
@@ -222,19 +226,18 @@ def pool_folder(recipe: Recipe) -> Path:
     return recipe.pool.dir or cache_folder() / "pools"
 
 
-def _question(manifest: Manifest, roles: Roles, images: Pool, seed: int) -> Question:
-    classes = roles.classes
+def _question(manifest: Manifest, task: Task, roles: Roles, images: Pool, seed: int) -> Question:
     rows = {row.id: row for row in (*roles.train, *(roles.score or ()))}
     final = [rows.get(row.id, row) for row in images.rows]
-    targets = np.array([classes.index(row.label) if row.label in classes else -1 for row in final])
     train, score = ({row.id for row in part} for part in (roles.train, roles.score or ()))
     return Question(
         dataset=manifest.name,
         split=roles.split,
+        task=task,
         ids=tuple(row.id for row in final),
         groups=tuple(row.group for row in final),
-        targets=targets,
-        classes=classes,
+        strata=tuple(map(task.stratum, final)),
+        targets=task.targets(final),
         train=np.array([i for i, row in enumerate(final) if row.id in train], dtype=np.int64),
         score=None if roles.score is None else np.array([i for i, row in enumerate(final) if row.id in score], dtype=np.int64),
         seed=seed,

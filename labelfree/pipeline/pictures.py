@@ -50,8 +50,8 @@ def show_neighbours(inputs: Inputs, features: dict[str, np.ndarray], folder: Run
     question, images = inputs.question, inputs.images
     assert question is not None and images is not None
     rows = question.train
-    first = {int(question.targets[row]): int(row) for row in reversed(rows)}
-    queries = [first[target] for target in sorted(first)][:QUERIES]
+    first = {question.strata[row]: int(row) for row in reversed(rows)}
+    queries = [first[stratum] for stratum in sorted(first)][:QUERIES]
     found = {}
     for arm, table in features.items():
         unit = F.normalize(torch.from_numpy(table[rows] - table[rows].mean(0)), dim=1)
@@ -83,8 +83,8 @@ def show_leaks(inputs: Inputs, folder: RunFolder) -> None:
 
 def _shot(inputs: Inputs, entry: int, similarity: float | None = None) -> Shot:
     assert inputs.question is not None and inputs.images is not None
-    label = inputs.question.classes[int(inputs.question.targets[entry])]
-    return Shot(_stored(inputs.domain, inputs.images, entry), label, similarity)
+    caption = inputs.question.task.caption(inputs.images.rows[entry])
+    return Shot(_stored(inputs.domain, inputs.images, entry), caption, similarity)
 
 
 def _stored(domain: Domain, pool: Pool, entry: int) -> np.ndarray:

@@ -163,7 +163,7 @@ def watched_labels(inputs: Inputs, reading: Reading, seed: int) -> LabelledImage
         return None
     asked = inputs.question
     groups = np.unique(asked.group_names, return_inverse=True)[1]
-    chosen = LabelledImages(inputs.images, asked.train, asked.targets[asked.train], groups[asked.train], reading)
+    chosen = LabelledImages(inputs.images, asked.train, asked.stratum_codes[asked.train], groups[asked.train], reading)
     return chosen.sample(seed)
 
 

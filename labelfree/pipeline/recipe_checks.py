@@ -11,8 +11,11 @@ from labelfree.errors import RecipeError
 from labelfree.objectives.registry import make_objective, require_batch
 from labelfree.pipeline.inputs import domain_for
 from labelfree.pipeline.starts import imagenet_source
-from labelfree.recipe import Recipe
+from labelfree.recipe import Evaluate, Recipe
 from labelfree.transfer.arms import arm_kind
+from labelfree.transfer.protocols import find_protocol
+from labelfree.transfer.tasks import find_task
+from labelfree.transfer.tasks.registry import find_metric
 
 
 def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True) -> None:
@@ -21,6 +24,8 @@ def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True) -
     Raises RecipeError or DataError.
     """
     domain, _ = domain_for(recipe)
+    if comparing:
+        check_question(recipe.evaluate)
     backbone = build(recipe.backbone.name, 3, options=recipe.backbone.options)  # three channels: what weights are published for
     if pretraining:
         settings = recipe.pretrain
@@ -30,6 +35,16 @@ def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True) -
             require_batch(settings.objective, settings.batch_size)
     for source in _sources(recipe, pretraining, comparing):
         build(recipe.backbone.name, 3, init=source, options=recipe.backbone.options)
+
+
+def check_question(settings: Evaluate) -> None:
+    """Raises RecipeError for a task, protocol or metric that does not exist, or that do not go together."""
+    for protocol in settings.protocols:
+        find_protocol(protocol)
+    if settings.task == "auto":  # known when the table is
+        return
+    task = find_task(settings.task)
+    find_metric(task, settings.primary.metric)
 
 
 def _sources(recipe: Recipe, pretraining: bool, comparing: bool) -> set[str | Path]:

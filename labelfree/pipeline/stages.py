@@ -106,7 +106,10 @@ def _conduct(
             return Run(assist(recipe), "The first process reports.", None, None)
         check(recipe, pretraining=pretraining, comparing=comparing)
         folder = open_folder(recipe, out, to_yaml(recipe), again=not (pretraining and comparing))
-        return _lead(Context(recipe, folder, say, manifest, pretraining, comparing), command)
+        every_label_out = (
+            not comparing if pretraining else bool(folder.state().get("every_label_out"))
+        )  # the pool is that of the pretraining
+        return _lead(Context(recipe, folder, say, manifest, pretraining, comparing, every_label_out), command)
 
 
 def _lead(run: Context, command: str) -> Run:
@@ -116,6 +119,7 @@ def _lead(run: Context, command: str) -> Run:
         status="unfinished",
         manifest=run.manifest is not None,
         stages={"pretraining": run.pretraining, "comparing": run.comparing},
+        every_label_out=run.every_label_out,
         commands=list(dict.fromkeys([*folder.state().get("commands", []), *([command] if command else [])])),
     )
     run.say.log_to(folder.log)

@@ -15,10 +15,10 @@ from labelfree.data.manifest import Manifest
 from labelfree.data.splits import CLASS_FOLDER_HOLDOUT, Roles, assign_roles, folds
 from labelfree.domain import Place, Row
 from labelfree.errors import LeakError
-from labelfree.recipe import Data, Evaluate, Metric, Primary
+from labelfree.recipe import Data, Evaluate, Primary
+from labelfree.transfer.tasks import Task
 
 HOLDOUT = 0.2  # share of labelled images set aside where all are labelled
-UNEVEN = 3  # times the rarest class, from which on accuracy would be that of the largest one
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class ComparisonDesign:
     `holdout` (None: none is needed), `budgets`, `metric`: values of the recipe with their reasons. `budget`: the primary's.
     """
 
+    task: Task
     roles: Roles
     holdout: float | None
     why_holdout: str
@@ -35,12 +36,12 @@ class ComparisonDesign:
     budgets: tuple[Budget, ...]
     why_budgets: str
     budget: Budget
-    metric: Metric
+    metric: str
     why_metric: str
 
 
 def design_comparison(
-    manifest: Manifest, data: Data, copies: Sequence[Sequence[Row]], places: Mapping[str, Place], seed: int = 0
+    manifest: Manifest, task: Task, data: Data, copies: Sequence[Sequence[Row]], places: Mapping[str, Place], seed: int = 0
 ) -> ComparisonDesign:
     """The comparison that these rows allow, by the rules that a run goes by. `places`: where all images lie, or nothing.
 
@@ -51,12 +52,13 @@ def design_comparison(
         manifest = manifest.with_groups(_joined(copies))
     holdout, why_holdout = _holdout(manifest, places)
     on: Literal["test", "dev"] = "dev" if {row.split for row in manifest.labelled} & {"dev", "test"} == {"dev"} else "test"
-    roles = assign_roles(manifest, data.model_copy(update={"holdout": "auto" if holdout is None else holdout}), on, seed, places)
+    data = data.model_copy(update={"holdout": "auto" if holdout is None else holdout})
+    roles = assign_roles(manifest, task, data, on, seed, places)
     if roles.score is not None:
         _no_copies(roles, copies)
-    budgets, why_budgets = _budgets(roles, seed) if roles.train else ((), "")
-    metric, why_metric = _metric(roles.train)
-    return ComparisonDesign(roles, holdout, why_holdout, on, budgets, why_budgets, _primary(budgets), metric, why_metric)
+    budgets, why_budgets = _budgets(roles, task, seed) if roles.train else ((), "")
+    metric, why_metric = task.advised_metric(roles.train)
+    return ComparisonDesign(task, roles, holdout, why_holdout, on, budgets, why_budgets, _primary(budgets), metric, why_metric)
 
 
 def _holdout(manifest: Manifest, places: Mapping[str, Place]) -> tuple[float | None, str]:
@@ -95,17 +97,17 @@ def _no_copies(roles: Roles, copies: Sequence[Sequence[Row]]) -> None:
             )
 
 
-def _budgets(roles: Roles, seed: int) -> tuple[tuple[Budget, ...], str]:
+def _budgets(roles: Roles, task: Task, seed: int) -> tuple[tuple[Budget, ...], str]:
     """Of the usual budgets those that every training part can fill."""
-    targets = np.array([str(row.label) for row in roles.train])
+    strata = np.array([task.stratum(row) for row in roles.train])
     usual = Evaluate().labels_per_class
-    kept, dropped = usable_budgets(usual, targets)
-    rarest = min(Counter(targets.tolist()).values())
-    why = f"the rarest class has {rarest} training labels" + (", of which a budget may use half" if dropped else "")
+    kept, dropped = usable_budgets(usual, strata)
+    rarest = min(Counter(strata.tolist()).values())
+    why = f"the rarest {task.budget.stratum} has {rarest} training labels" + (", of which a budget may use half" if dropped else "")
     if roles.score is None:
         ids = [row.id for row in roles.train]
-        parts = folds(targets, [row.group for row in roles.train], Evaluate().draws, seed, ids)
-        least = min(min(Counter(targets[learn].tolist()).values()) for repeat in parts for learn, _ in repeat)
+        parts = folds(strata, [row.group for row in roles.train], Evaluate().draws, seed, ids)
+        least = min(min(Counter(strata[learn].tolist()).values()) for repeat in parts for learn, _ in repeat)
         kept = [size for size in kept if size == "all" or size <= least]
         why += f", at least {least} in each of the {len(parts[0])} folds"
     return tuple(kept), why
@@ -116,10 +118,3 @@ def _primary(budgets: Sequence[Budget]) -> Budget:
     numbers = [size for size in budgets if size != "all"]
     usual = Primary().budget
     return usual if usual in numbers else max(numbers, default="all")
-
-
-def _metric(train: Sequence[Row]) -> tuple[Metric, str]:
-    counts = Counter(row.label for row in train).values()
-    if counts and max(counts) >= UNEVEN * min(counts):
-        return "balanced_accuracy", f"the largest class has {max(counts) / min(counts):.1f} times the labels of the rarest"
-    return "accuracy", "classes are of similar size"

@@ -25,6 +25,7 @@ from labelfree.progress import Progress, Silent
 from labelfree.recipe import Data, Recipe
 from labelfree.recipe_file import Overrides, change, parse_recipe
 from labelfree.training.files import write_text
+from labelfree.transfer.tasks.registry import task_for
 
 LONG = 2**26  # bytes to decode, from which on a person wants to see how far it is
 
@@ -80,7 +81,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     copies = same_files(files, say)
     places = located(field.domain, seen.places)
     try:
-        asked = design_comparison(field.manifest, data, copies, places if len(seen.looks) == len(rows) else {})
+        asked = design_comparison(field.manifest, task_for("auto", rows), data, copies, places if len(seen.looks) == len(rows) else {})
     except LabelfreeError:
         for note in field.manifest.notes:  # what was left out of the labels may be why
             say.say(note)

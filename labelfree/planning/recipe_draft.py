@@ -73,7 +73,9 @@ class _Draft:
     def _task(self) -> str:
         if not self.labels.tasks:
             return "no labels: this recipe pretrains and compares nothing"
-        return self.labels.tasks[0] + (f" into {len(self.asked.roles.classes)} classes" if self.comparing else "")
+        return (
+            self.asked.task.summary([*self.asked.roles.train, *(self.asked.roles.score or ())]) if self.comparing else self.labels.tasks[0]
+        )
 
     def _data(self) -> Iterator[Line]:
         assert self.data.root is not None
@@ -108,7 +110,7 @@ class _Draft:
         yield Line(f"    arm: {self.arms[-1]}")
         yield Line(f"    against: {self.against}")
         yield Line("    protocol: linear")
-        yield Line(f"    budget: {asked.budget}", "labels a class, which the labels fill")
+        yield Line(f"    budget: {asked.budget}", f"{asked.task.budget.many}, which the labels fill")
         yield Line(f"    metric: {asked.metric}", asked.why_metric)
 
     @cached_property

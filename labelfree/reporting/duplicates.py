@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from labelfree.transfer.cells import flat
-from labelfree.transfer.metrics import measure
+from labelfree.transfer.tasks import find_task
 
 
 def scores_without(folder: Path, place: tuple[str, str, str], metric: str, near: Collection[str]) -> tuple[float, float] | None:
@@ -22,16 +21,17 @@ def scores_without(folder: Path, place: tuple[str, str, str], metric: str, near:
     path = folder / "predictions.parquet"
     if not path.is_file():
         return None
-    table = pq.read_table(path, columns=["arm", "protocol", "budget", "seed", "draw", "fold", "row_id", "target", "scores"])
+    table = pq.read_table(path)
     for name, wanted in zip(("arm", "protocol", "budget"), place, strict=True):
         table = table.filter(pc.equal(table[name].cast(pa.string()), wanted))
     if not len(table):
         return None
     cells = np.stack([table[name].to_numpy() for name in ("seed", "draw", "fold")], 1)
     apart = ~np.isin(table["row_id"].to_numpy(zero_copy_only=False), list(near))
-    scores, targets = flat(table["scores"]), table["target"].to_numpy()
+    task = find_task(str(table["task"][0]))
+    answers, judged = table.select(task.answer_schema.names), task.metrics[metric]
     both = []
     for kept in (np.ones(len(table), bool), apart):
         parts = [kept & (cells == cell).all(1) for cell in np.unique(cells, axis=0)]
-        both.append([measure(metric, scores[part], targets[part]) for part in parts if part.any()])
+        both.append([judged.value(answers.filter(pa.array(part))) for part in parts if part.any()])
     return (float(np.nanmean(both[0])), float(np.nanmean(both[1]))) if both[1] else None

@@ -8,11 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from labelfree.data.budgets import Budget
 from labelfree.training.files import whole_file
 from labelfree.transfer.features import safe_name
+
+FACTS = ("size", "n_labels", "preparation", "setting", "inner", "converged", "envelope")
+SCORED, HELD_OUT = "scored", "held out"
 
 
 @dataclass(frozen=True)
@@ -33,13 +37,14 @@ class CellKey:
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell found. `rows`: (n,) scored positions; `scores`: (n, K) float32. `envelope`: size -> metric -> value, for ImageNet arms.
+    """What a cell holds. `rows`: (n,) scored positions; `answers`: the task's, a row each.
 
-    `inner`: the score that chose the settings, None where there was nothing to choose by.
+    `held_rows`, `held`: the labelled rows and the answers that the settings chosen gave for them out of fold, None where there was
+    nothing to choose by: what thresholds are set with. `inner`: the score of these. `envelope`: size -> metric -> value, for ImageNet arms.
     """
 
     rows: np.ndarray
-    scores: np.ndarray
+    answers: pa.Table
     size: int
     n_labels: int
     preparation: str
@@ -47,6 +52,8 @@ class Cell:
     inner: float | None
     converged: bool
     envelope: dict[int, dict[str, float]]
+    held_rows: np.ndarray | None = None
+    held: pa.Table | None = None
 
     @property
     def flags(self) -> str:
@@ -58,33 +65,35 @@ class Cell:
 
 def write_cell(path: Path, cell: Cell, key: str) -> None:
     """Write a whole cell. `key`: what its content depends on."""
-    told = {name: getattr(cell, name) for name in ("size", "n_labels", "preparation", "setting", "inner", "converged", "envelope")}
-    table = pa.table({"row": pa.array(cell.rows, pa.int64()), "scores": nested(cell.scores)})
+    facts = {name: getattr(cell, name) for name in FACTS}
+    table = _part(SCORED, cell.rows, cell.answers)
+    if cell.held is not None and cell.held_rows is not None:
+        table = pa.concat_tables([table, _part(HELD_OUT, cell.held_rows, cell.held)])
     with whole_file(path) as part:
-        pq.write_table(table.replace_schema_metadata({"key": key, "cell": json.dumps(told)}), part)
+        pq.write_table(table.replace_schema_metadata({"key": key, "cell": json.dumps(facts)}), part)
 
 
 def read_cell(path: Path, key: str) -> Cell | None:
     """The cell, or None when it's missing, torn, or answers another question."""
     try:
         table = pq.read_table(path)
-        told = table.schema.metadata or {}
-        if told.get(b"key") != key.encode():
+        stored = table.schema.metadata or {}
+        if stored.get(b"key") != key.encode():
             return None
-        facts = json.loads(told[b"cell"])
+        facts = json.loads(stored[b"cell"])
+        parts = {name: table.filter(pc.equal(table["part"], name)) for name in (SCORED, HELD_OUT)}
     except (OSError, ValueError, KeyError, pa.ArrowException):
         return None
     facts["envelope"] = {int(size): values for size, values in facts["envelope"].items()}
-    return Cell(rows=table["row"].to_numpy(), scores=flat(table["scores"]), **facts)
+    (rows, answers), (held_rows, held) = (_rows(parts[name]) for name in (SCORED, HELD_OUT))
+    if len(held_rows):
+        facts |= {"held_rows": held_rows, "held": held}
+    return Cell(rows=rows, answers=answers, **facts)
 
 
-def nested(scores: np.ndarray) -> pa.Array:
-    """(n, K) -> list<float> column."""
-    offsets = np.arange(0, scores.size + 1, scores.shape[1], dtype=np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(np.ascontiguousarray(scores, np.float32).ravel()))
+def _part(name: str, rows: np.ndarray, answers: pa.Table) -> pa.Table:
+    return answers.add_column(0, "row", pa.array(rows, pa.int64())).add_column(0, "part", pa.array([name] * len(rows), pa.string()))
 
 
-def flat(column: pa.ChunkedArray) -> np.ndarray:
-    """list<float> column of equal lengths -> (n, K) float32."""
-    values: np.ndarray = column.combine_chunks().flatten().to_numpy().reshape(len(column), -1)
-    return values
+def _rows(table: pa.Table) -> tuple[np.ndarray, pa.Table]:
+    return table["row"].to_numpy(), table.drop_columns(["part", "row"])

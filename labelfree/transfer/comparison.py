@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
 from labelfree.training.files import read_json, write_json
 from labelfree.transfer.arms import is_baseline
 from labelfree.transfer.cells import Cell, CellKey, read_cell, write_cell
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
-from labelfree.transfer.metrics import METRICS, measure
+from labelfree.transfer.protocols import find_protocol
 from labelfree.transfer.question import Question
-from labelfree.transfer.selection import Choice, answer_with, best, choose
+from labelfree.transfer.selection import Choice, Search
 from labelfree.transfer.setup import Part, Setup, make_setup, parts_of
 from labelfree.transfer.tables import write_budgets, write_tables
 from labelfree.transfer.time_limit import cut_to
@@ -30,7 +31,7 @@ DECISIONS = "evaluation.json"
 
 
 def answer(question: Question, encoders: Sequence[Encoder], settings: Evaluate, images: Pool, folder: Path, say: Progress) -> Setup:
-    """Answer `question` for every encoder and write results.csv, predictions.parquet, classes.json, budgets.csv and evaluation.json.
+    """Answer `question` for every encoder; write results.csv, predictions.parquet, classes.json, task.json, budgets.csv, evaluation.json.
 
     `images`: the evaluation pool, one entry for each of the question's rows. Cells that `folder` already holds are kept, so a stopped
     comparison goes on where it was and ends with the same files. Returns the setup that the answers were found with.
@@ -38,7 +39,7 @@ def answer(question: Question, encoders: Sequence[Encoder], settings: Evaluate, 
     sizes = next((encoder.sizes for encoder in encoders if encoder.sizes), ())
     setup = _decided(question, encoders, settings, sizes, images, folder, say)
     parts = list(parts_of(question, setup.draws))
-    found: dict[CellKey, Cell] = {}
+    cells: dict[CellKey, Cell] = {}
     total = sum(len(setup.draws_of(labels)) for labels in setup.budgets) * len({part.fold for part in parts}) * len(setup.protocols)
     with say.track(total * len(encoders), "probes") as bar:
         for encoder in encoders:
@@ -48,10 +49,10 @@ def answer(question: Question, encoders: Sequence[Encoder], settings: Evaluate, 
                     if part.draw in setup.draws_of(labels):
                         for protocol in setup.protocols:
                             key = CellKey(encoder.arm, encoder.backbone, encoder.seed, protocol, labels, part.draw, part.fold)
-                            found[key] = asker.cell(key, part)
+                            cells[key] = asker.cell(key, part)
                             bar.advance(note=encoder.arm)
     write_budgets(parts, folder / "budgets.csv")
-    write_tables(question, found, folder)
+    write_tables(question, cells, folder)
     return setup
 
 
@@ -92,24 +93,26 @@ class _Asker:
         return cell
 
     def _compute(self, key: CellKey, part: Part) -> Cell:
-        rows, classes, blocks = part.learn(key.budget), len(self.question.classes), self.encoder.blocks
-        targets = self.question.targets[rows]
+        task, targets, blocks = self.question.task, self.question.targets, self.encoder.blocks
+        rows, judge = part.learn(key.budget), part.judge
+        search = Search(task, find_protocol(key.protocol), task.metrics[self.setup.metric], self.setup.grid)
         learn = {size: self._at(size)[rows] for size in self.sizes}
-        choices = choose(learn, blocks, targets, classes, part.inner(key.budget), key.protocol, self.setup.metric, self.setup.grid)
-        choice = best(choices, self.sizes)
+        choices = search.choose(learn, blocks, targets[rows], part.inner(key.budget))
+        choice = search.best(choices, self.sizes)
 
-        def scores(chosen: Choice) -> tuple[np.ndarray, bool]:
-            judged = self._at(chosen.size)[part.judge]
-            scored = answer_with(chosen, learn[chosen.size], targets, judged, blocks, classes, key.protocol, self.setup.grid)
-            return scored.scores.astype(np.float32), scored.converged
+        def answers(chosen: Choice) -> tuple[pa.Table, bool]:
+            fit = search.answer(chosen, learn[chosen.size], targets[rows], self._at(chosen.size)[judge], blocks)
+            return task.answers(fit.output.astype(np.float32), targets[judge]), fit.converged
 
-        found, converged = scores(choice)
+        scored, converged = answers(choice)
         envelope = {}
         if is_baseline(key.arm):  # what an ImageNet arm could have had, had it chosen its input size by the final score
-            tables = {size: found if size == choice.size else scores(choices[size])[0] for size in self.sizes}
-            truth = self.question.targets[part.judge]
-            envelope = {size: {metric: measure(metric, table, truth) for metric in METRICS} for size, table in tables.items()}
-        return Cell(part.judge, found, choice.size, len(rows), choice.preparation, choice.setting, choice.inner, converged, envelope)
+            tables = {size: scored if size == choice.size else answers(choices[size])[0] for size in self.sizes}
+            envelope = {size: {name: metric.value(table) for name, metric in task.metrics.items()} for size, table in tables.items()}
+        held = None if choice.held is None else task.answers(choice.held.astype(np.float32), targets[rows])
+        return Cell(
+            judge, scored, choice.size, len(rows), choice.preparation, choice.setting, choice.inner, converged, envelope, rows, held
+        )
 
     def _at(self, size: int) -> np.ndarray:
         if size not in self.features:

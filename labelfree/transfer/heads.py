@@ -1,79 +1,56 @@
-"""A trained probe as plain tensors, to be saved beside the backbone and applied without scikit-learn."""
+"""A head: what a protocol learned from labels, kept beside the backbone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
-from labelfree.transfer.preparation import prepare
-from labelfree.transfer.probes import PROBES, TEMPERATURE, Linear
+from labelfree.errors import DataError
+from labelfree.training.files import call_with
+from labelfree.transfer.protocols import Head, find_protocol, prepare
 from labelfree.transfer.selection import Choice, Grid
-from labelfree.transfer.threads import one_thread
-
-Head = Mapping[str, Tensor]
+from labelfree.transfer.tasks import Targets
 
 
 def train_head(
-    features: np.ndarray,
-    targets: np.ndarray,
-    classes: int,
-    protocol: str,
-    choice: Choice,
-    blocks: tuple[int, ...] | None = None,
-    grid: Grid | None = None,
-) -> dict[str, Tensor]:
-    """The probe that `choice` names, learned from all rows. `features`: (n, D) at the chosen input size; `targets`: (n,) in 0…classes-1.
-
-    Tensors: `mean` (D,), `blocks`, and `std` (D,) where features are standardised; then `weight` (K, D) and `bias` (K,), or for
-    nearest neighbours `bank` (n, D) of prepared rows, `targets` (n,), `neighbours`, `temperature` and `classes`.
-    """
-    blocks = blocks or (features.shape[1],)
-    preparation = prepare(choice.preparation, features, blocks)
-    prepared = preparation(features)
-    head = {"mean": torch.from_numpy(preparation.mean).float(), "blocks": torch.tensor(blocks)}
-    if preparation.std is not None:
-        head["std"] = torch.from_numpy(preparation.std).float()
-    probe = PROBES[protocol]
-    if isinstance(probe, Linear):
-        with one_thread():
-            fit = probe.train(prepared, targets, classes, (grid or Grid()).trail(protocol, choice.setting))
-        return head | {"weight": torch.from_numpy(fit.weight).float(), "bias": torch.from_numpy(fit.bias).float()}
-    return head | {
-        "bank": F.normalize(torch.from_numpy(prepared), dim=1).float(),
-        "targets": torch.from_numpy(targets.astype(np.int64)),
-        "neighbours": torch.tensor(min(int(choice.setting), len(targets))),
-        "temperature": torch.tensor(TEMPERATURE),
-        "classes": torch.tensor(classes),
-    }
+    features: np.ndarray, targets: Targets, protocol: str, choice: Choice, blocks: tuple[int, ...] | None = None, grid: Grid | None = None
+) -> Head:
+    """The head that `choice` names, learned from all rows. `features`: (n, D) at the chosen input size."""
+    preparation = prepare(choice.preparation, features, blocks or (features.shape[1],))
+    learner = find_protocol(protocol)
+    tensors = learner.fit(preparation(features), targets, (grid or Grid()).trail(protocol, choice.setting))
+    return Head.of(learner, preparation, tensors)
 
 
-def head_metadata(protocol: str, choice: Choice, classes: tuple[str, ...]) -> dict[str, str]:
-    """What a person needs beside the tensors; strings only, as safetensors wants. Classes are separated by newlines."""
+def save_head(path: Path, head: Head, metadata: dict[str, str]) -> None:
+    """Write a head's tensors (.safetensors), and what a person needs beside them."""
+    from safetensors.torch import save_file
+
+    call_with(path, lambda part: save_file(dict(head.named_buffers()), part, metadata=metadata))
+
+
+def load_head(path: Path) -> Head:
+    """A saved head. Raises DataError for a file that is none."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # the file itself does not iterate
+            protocol = (file.metadata() or {})["protocol"]
+    except (OSError, SafetensorError, KeyError) as error:
+        raise DataError(f"{path}: not a head that labelfree wrote ({error}).") from error
+    return Head(find_protocol(protocol), tensors)
+
+
+def head_metadata(protocol: str, choice: Choice, legend: Sequence[str]) -> dict[str, str]:
+    """Strings only, as safetensors wants. Names of classes are separated by newlines."""
     return {
         "protocol": protocol,
-        "classes": "\n".join(classes),
+        "classes": "\n".join(legend),
         "size": str(choice.size),
         "preparation": choice.preparation,
         "setting": f"{choice.setting:g}",
         "inner_score": "" if choice.inner is None else f"{choice.inner:.6f}",
     }
-
-
-def apply_head(head: Head, features: Tensor | np.ndarray) -> Tensor:
-    """Class scores (n, K), rows summing to 1, of features (n, D)."""
-    x = torch.as_tensor(features).float() - head["mean"]
-    if "std" in head:
-        x = x / (head["std"] * x.shape[1] ** 0.5)
-    else:
-        widths = head["blocks"].tolist()
-        x = torch.cat([F.normalize(part, dim=1) for part in x.split(widths, dim=1)], 1) / len(widths) ** 0.5
-    if "weight" in head:
-        return F.linear(x, head["weight"], head["bias"]).softmax(1)
-    near, at = (F.normalize(x, dim=1) @ head["bank"].T).topk(int(head["neighbours"]), dim=1)
-    votes = ((near - near[:, :1]) / head["temperature"]).exp()
-    table = votes.new_zeros(len(x), int(head["classes"])).scatter_add_(1, head["targets"][at], votes)
-    return table / table.sum(1, keepdim=True)

@@ -12,7 +12,7 @@ import numpy as np
 from labelfree.data.budgets import Budget, budget, draw_order, usable_budgets
 from labelfree.data.splits import folds
 from labelfree.transfer.encoders import NO_SIZE, Encoder
-from labelfree.transfer.probes import PROBES
+from labelfree.transfer.protocols import find_protocol
 from labelfree.transfer.question import Question
 from labelfree.transfer.selection import Folds, Grid, inner_folds
 
@@ -59,24 +59,25 @@ class Setup:
 
 def make_setup(question: Question, settings: Evaluate, sizes: tuple[int, ...]) -> Setup:
     """The whole plan of the recipe's `evaluate` section, before anything is cut for time. Budgets that labels can't fill are dropped."""
-    kept, notes = usable_budgets(settings.labels_per_class, [question.classes[target] for target in question.targets[question.train]])
+    words = question.task.budget
+    kept, notes = usable_budgets(settings.labels_per_class, question.strata_of(question.train), words.many, words.stratum)
     rarest = min(min(len(rows) for rows in part.order.values()) for part in parts_of(question, settings.draws))
     for labels in [size for size in kept if size != "all" and size > rarest]:
         kept.remove(labels)
-        notes.append(f"Budget of {labels} labels a class dropped: a training part has {rarest} of one class.")
+        notes.append(f"Budget of {labels} {words.many} dropped: a training part has {rarest} of one {words.stratum}.")
     kept = kept or ["all"]
-    grid = Grid(settings={protocol: PROBES[protocol].settings for protocol in settings.protocols})
+    grid = Grid(settings={protocol: find_protocol(protocol).settings for protocol in settings.protocols})
     return Setup(tuple(kept), settings.draws, sizes, grid, tuple(settings.protocols), settings.primary.metric, tuple(notes))
 
 
 def _repeats(question: Question, draws: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:
     rows = question.train
-    return folds(question.targets[rows], question.group_names[rows].tolist(), draws, question.seed)
+    return folds(question.stratum_codes[rows], question.group_names[rows].tolist(), draws, question.seed)
 
 
 @dataclass(frozen=True)
 class Part:
-    """One draw of labels and the rows it's scored on. `order`: positions of each class's rows in the order they're labelled."""
+    """One draw of labels and the rows it's scored on. `order`: positions of each stratum's rows in the order they're labelled."""
 
     question: Question
     draw: int
@@ -97,7 +98,7 @@ class Part:
         if labels not in self._folds:
             rows = self.learn(labels)
             seed = self.question.seed + 1000 * self.draw + self.fold
-            self._folds[labels] = inner_folds(self.question.targets[rows], self.question.group_names[rows], seed)
+            self._folds[labels] = inner_folds(self.question.stratum_codes[rows], self.question.group_names[rows], seed)
         return self._folds[labels]
 
 
@@ -113,6 +114,7 @@ def parts_of(question: Question, draws: int) -> Iterator[Part]:
 
 
 def _order(question: Question, rows: np.ndarray, draw: int) -> dict[str, list[int]]:
-    names = [question.classes[label] for label in question.targets[rows]]
-    order = draw_order(names, question.group_names[rows].tolist(), [question.ids[row] for row in rows], question.seed, draw)
+    order = draw_order(
+        question.strata_of(rows), question.group_names[rows].tolist(), [question.ids[row] for row in rows], question.seed, draw
+    )
     return {name: [int(rows[at]) for at in positions] for name, positions in order.items()}

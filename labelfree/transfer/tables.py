@@ -12,12 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labelfree.training.files import whole_file, write_json
-from labelfree.transfer.cells import Cell, CellKey, nested
-from labelfree.transfer.metrics import METRICS, measure
+from labelfree.transfer.cells import Cell, CellKey
 from labelfree.transfer.question import Question
 from labelfree.transfer.setup import Part
+from labelfree.transfer.tasks import Task
 
-TASK = "classification"
 CROSSED = "cv"  # the split column of a comparison without a test split
 KEYS = ("run", "dataset", "split", "arm", "backbone", "seed", "size", "task", "protocol", "budget", "n_labels", "draw", "fold")
 COLUMNS = (*KEYS, "metric", "value", "flags")
@@ -25,25 +24,26 @@ ENVELOPE = "envelope"  # flags a score that exists to be drawn, never to be clai
 
 
 def write_tables(question: Question, cells: Mapping[CellKey, Cell], folder: Path) -> None:
-    """results.csv (one row a metric of a cell), predictions.parquet (one row a scored image of a cell) and classes.json."""
-    write_json(folder / "classes.json", list(question.classes))
+    """results.csv (one row a metric of a cell), predictions.parquet (one row a scored image of a cell), classes.json, task.json."""
+    task = question.task
+    write_json(folder / "classes.json", task.legend(question.targets))
+    task.words.save(folder)
     with whole_file(folder / "results.csv") as part, part.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
         for key, cell in cells.items():
-            truth = question.targets[cell.rows]
             keys = _keys(question, key, cell, cell.size, folder)
-            writer.writerows((*keys, metric, number(measure(metric, cell.scores, truth)), cell.flags) for metric in METRICS)
+            writer.writerows((*keys, name, number(metric.value(cell.answers)), cell.flags) for name, metric in task.metrics.items())
             for size, values in cell.envelope.items():
                 keys = _keys(question, key, cell, size, folder)
                 writer.writerows((*keys, metric, number(value), ENVELOPE) for metric, value in values.items())
-    with whole_file(folder / "predictions.parquet") as part, pq.ParquetWriter(part, _schema(), compression="zstd") as tables:
+    with whole_file(folder / "predictions.parquet") as part, pq.ParquetWriter(part, _schema(task), compression="zstd") as tables:
         for key, cell in cells.items():
             tables.write_table(_predictions(question, key, cell, folder))
 
 
 def write_budgets(parts: Sequence[Part], path: Path) -> None:
-    """budgets.csv: the order in which each draw labels the rows of a class; budget b is the first b of each."""
+    """budgets.csv: the order in which each draw labels the rows of a stratum (a class); budget b is the first b of each."""
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("draw", "fold", "class", "position", "row_id"))
@@ -59,19 +59,18 @@ def number(value: float) -> str:
 
 def _keys(question: Question, key: CellKey, cell: Cell, size: int, folder: Path) -> tuple[object, ...]:
     split = CROSSED if question.crossed else question.split
-    keys = (folder.resolve().name, question.dataset, split, key.arm, key.backbone, key.seed, size, TASK, key.protocol)
+    keys = (folder.resolve().name, question.dataset, split, key.arm, key.backbone, key.seed, size, question.task.name, key.protocol)
     return (*keys, str(key.budget), cell.n_labels, key.draw, key.fold)
 
 
-def _schema() -> pa.Schema:
+def _schema(task: Task) -> pa.Schema:
     whole = {"seed", "size", "n_labels", "draw", "fold"}
     fields = [(name, pa.int32() if name in whole else pa.dictionary(pa.int32(), pa.string())) for name in KEYS]
-    fields += [("row_id", pa.string()), ("group", pa.string()), ("target", pa.int32()), ("scores", pa.list_(pa.float32()))]
-    return pa.schema(fields)
+    return pa.schema([*fields, ("row_id", pa.string()), ("group", pa.string()), *task.answer_schema])
 
 
 def _predictions(question: Question, key: CellKey, cell: Cell, folder: Path) -> pa.Table:
-    count, schema = len(cell.rows), _schema()
+    count, schema = len(cell.rows), _schema(question.task)
     columns: dict[str, pa.Array] = {}
     for name, value in zip(KEYS, _keys(question, key, cell, cell.size, folder), strict=True):
         if pa.types.is_dictionary(schema.field(name).type):
@@ -80,6 +79,5 @@ def _predictions(question: Question, key: CellKey, cell: Cell, folder: Path) -> 
             columns[name] = pa.array(np.full(count, value, np.int32))
     columns["row_id"] = pa.array([question.ids[row] for row in cell.rows], pa.string())
     columns["group"] = pa.array([question.groups[row] for row in cell.rows], pa.string())
-    columns["target"] = pa.array(question.targets[cell.rows].astype(np.int32))
-    columns["scores"] = nested(cell.scores)
+    columns |= {name: cell.answers[name] for name in question.task.answer_schema.names}
     return pa.table(columns, schema=schema)

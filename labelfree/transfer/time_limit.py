@@ -11,11 +11,10 @@ import numpy as np
 from labelfree.data.budgets import Budget
 from labelfree.training.timing import Stopwatch
 from labelfree.transfer.encoders import NO_SIZE, Encoder
-from labelfree.transfer.probes import PROBES
+from labelfree.transfer.protocols import find_protocol, one_thread
 from labelfree.transfer.question import Question
 from labelfree.transfer.selection import INNER_FOLDS
 from labelfree.transfer.setup import Setup, parts_of
-from labelfree.transfer.threads import one_thread
 
 if TYPE_CHECKING:
     from labelfree.data.pool import Pool
@@ -44,7 +43,7 @@ class Speed:
         probes = 0.0
         for labels in setup.budgets:
             for protocol in setup.protocols:
-                share = len(setup.grid.of(protocol)) / len(PROBES[protocol].settings)
+                share = len(setup.grid.of(protocol)) / len(find_protocol(protocol).settings)
                 searches = max(1, len(setup.sizes)) * len(setup.grid.preparations) * INNER_FOLDS
                 probes += self.path[protocol, labels] * share * searches * len(setup.draws_of(labels))
         return features + probes * self.folds * len(self.images)
@@ -67,8 +66,7 @@ def cut_to(seconds: float, setup: Setup, primary: Budget, question: Question, en
 def ladder(setup: Setup, primary: Budget) -> Iterator[Setup]:
     """The setup, then ever smaller ones: search points, then draws (never under 3), then middle budgets."""
     yield setup
-    thin = {protocol: (values[0], values[len(values) // 2], values[-1]) if protocol == "knn" else values[1:-1] or values
-            for protocol in setup.protocols for values in [setup.grid.of(protocol)]}  # fmt: skip
+    thin = {protocol: find_protocol(protocol).thinned for protocol in setup.protocols}
     setup = replace(setup, grid=replace(setup.grid, settings=thin))
     yield setup
     while len(setup.sizes) > 1:
@@ -117,11 +115,12 @@ def measure_speed(setup: Setup, question: Question, encoders: Sequence[Encoder],
     for labels in setup.budgets:
         targets = question.targets[parts[0].learn(labels)]
         rows = generator.normal(size=(len(targets), width)) / np.sqrt(width)
-        rows[:, : len(question.classes)] += 0.5 * np.eye(len(question.classes))[targets]
+        signal = targets.vectors()[:, :width]
+        rows[:, : signal.shape[1]] += 0.5 * signal / max(1.0, float(np.abs(signal).max()))
         for protocol in setup.protocols:
             watch = Stopwatch()
             with one_thread():
-                list(PROBES[protocol].path(rows, targets, rows, len(question.classes), setup.grid.of(protocol)))
+                list(find_protocol(protocol).path(rows, targets, rows, setup.grid.of(protocol)))
             path[protocol, labels] = watch.lap().seconds
     return Speed(tuple(times), path, len(images), len(parts))
 

@@ -7,9 +7,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torchmetrics.functional import classification as theirs
-
 from labelfree.transfer.metrics import measure
+from torchmetrics.functional import classification as theirs
 
 
 def example(seed: int, rows: int, classes: int, ties: bool) -> tuple[np.ndarray, np.ndarray]:

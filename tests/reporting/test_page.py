@@ -9,11 +9,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from labelfree.transfer.labels_saved import LabelsSaved
 
 from labelfree.errors import DataError
 from labelfree.reporting import write_report
 from labelfree.transfer.claims import Claims, Comparison, TableRow
-from labelfree.transfer.labels_saved import LabelsSaved
 from tests.reporting.made import claims, make_run
 
 ANCHORS = ["result", "curves", "scores", "gaps", "health", "views", "neighbours", "leaks", "data", "protocol", "reproduce"]

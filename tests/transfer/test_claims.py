@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from labelfree.transfer.intervals import from_test
+from labelfree.transfer.scores import paired, read_scores
 
 from labelfree.errors import DataError
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate, Primary
 from labelfree.transfer import answer, claims_of, save_claims
-from labelfree.transfer.intervals import from_test
-from labelfree.transfer.scores import paired, read_scores
 
 ARMS = ["imagenet", "imagenet-inflated", "imagenet+domain"]
 SETTINGS = Evaluate(arms=ARMS, labels_per_class=[1, 3, 6, "all"], draws=5, primary=Primary(budget=3))

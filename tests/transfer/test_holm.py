@@ -1,5 +1,4 @@
 import pytest
-
 from labelfree.transfer.holm import holm
 
 

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-from scipy import stats
-
 from labelfree.transfer.intervals import from_folds, from_test
+from scipy import stats
 
 
 def test_the_three_variances_by_hand() -> None:

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn import metrics as sklearn_metrics
-
 from labelfree.transfer.metrics import METRICS, measure, resampled, resamplings
+from sklearn import metrics as sklearn_metrics
 
 
 def oracle(metric: str, scores: np.ndarray, targets: np.ndarray) -> float:

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
+from labelfree.transfer.preparation import prepare
+from labelfree.transfer.probes import PROBES, TEMPERATURE, span
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
-
-from labelfree.transfer.preparation import prepare
-from labelfree.transfer.probes import PROBES, TEMPERATURE, span
 
 
 def blobs(rows: int, width: int, classes: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,92 @@ from labelfree.errors import DataError
 from labelfree.recipe import Evaluate, Primary
 from labelfree.training.files import read_json, write_json
 from labelfree.transfer.arms import is_baseline
-from labelfree.transfer.claim_types import Claims, Comparison, TableRow
-from labelfree.transfer.intervals import Interval, from_folds, from_test
-from labelfree.transfer.labels_saved import FEWEST_DRAWS, LabelsSaved, bounds, labels_saved
-from labelfree.transfer.metrics import RESAMPLINGS
-from labelfree.transfer.scores import Point, Scores, paired, read_scores
-from labelfree.transfer.sentences import caption, headline, labels, method, strongest_words, undertrained_words
+from labelfree.transfer.claims.intervals import Interval, from_folds, from_test
+from labelfree.transfer.claims.labels_saved import FEWEST_DRAWS, LabelsSaved, bounds, labels_saved
+from labelfree.transfer.claims.scores import Point, Scores, paired, read_scores
+from labelfree.transfer.claims.sentences import caption, headline, method, strongest_words, undertrained_words
+from labelfree.transfer.tasks import RESAMPLINGS
 
 FILE = "claims.json"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One arm against another at one point: differences of the metric. `low`, `high`: 95 % bounds; None where the labels allow none.
+
+    `verdict`: `better`, `worse`, `no significant difference`, or `no claim` (undertrained, or withheld for the reason given).
+    """
+
+    arm: str
+    against: str
+    protocol: str
+    budget: str
+    metric: str
+    mean: float
+    low: float | None
+    high: float | None
+    se: float | None
+    df: float
+    p: float
+    parts: dict[str, float]
+    undertrained: bool
+    withheld: str = ""
+    verdict: str = "no claim"
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One point of one curve. `x`: labels as the task counts them (labels a class). `size`: the input size chosen most often.
+
+    `undertrained`: how many cells had a solver that did not converge.
+    """
+
+    arm: str
+    backbone: str
+    protocol: str
+    budget: str
+    x: float
+    n_labels: float
+    metric: str
+    mean: float
+    low: float | None
+    high: float | None
+    draws: int
+    seeds: int
+    size: int
+    undertrained: int
+
+
+@dataclass(frozen=True)
+class Claims:
+    """`primary` is the only claim; `comparisons` and `table` are exploratory.
+
+    `resolvable`: the "smallest difference these labels can resolve". `undertrained`, `notes`: sentences. `caption`: of the table.
+    """
+
+    headline: str
+    primary: Comparison | None
+    resolvable: float | None
+    labels_saved: LabelsSaved | None
+    table: list[TableRow]
+    comparisons: list[Comparison]
+    strongest_imagenet: dict[str, Any] | None
+    envelope: list[dict[str, Any]]
+    undertrained: list[str]
+    caption: str
+    method: str
+    notes: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON: no infinities, and what is printed of `labels_saved` beside its numbers."""
+        plain = asdict(self)
+        saved = self.labels_saved
+        if saved is not None:
+            plain["labels_saved"]["text"] = str(saved)
+            numbers = {"ratio": saved.ratio, "low": saved.low, "high": saved.high}
+            plain["labels_saved"]["words"] = {key: saved.words(value) for key, value in numbers.items() if value is not None}
+        finite: dict[str, Any] = _finite(plain)
+        return finite
 
 
 def save_claims(folder: Path) -> Claims:
@@ -55,10 +133,11 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
     """
     table = [_row(scores, point) for point in scores.cells]
     facing = [point for point in scores.cells if point[0] != primary.against and (primary.against, *point[1:]) in scores.cells]
+    words = scores.task.words
     few = _fewest(scores)
     indicative = scores.crossed and few < FEW
-    said = [*notes, *([f"Indicative only: the rarest class has {few} labels."] if indicative else [])]
-    found = Claims(
+    remarks = [*notes, *([f"Indicative only: the rarest {words.budget.stratum} has {few} labels."] if indicative else [])]
+    claims = Claims(
         headline="",
         primary=None,
         resolvable=None,
@@ -67,13 +146,13 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
         comparisons=[_compare(scores, point, primary.against) for point in facing],
         strongest_imagenet=None,
         envelope=_envelope(scores),
-        undertrained=[undertrained_words(row) for row in table if row.undertrained],
-        caption=caption(),
+        undertrained=[undertrained_words(row, words) for row in table if row.undertrained],
+        caption=caption(scores.task.protocols),
         method=method(scores.folds if scores.crossed else None, scores.group_count),
     )
     absent = [arm for arm in (primary.arm, primary.against) if not any(point[:2] == (arm, primary.protocol) for point in scores.cells)]
     if absent:
-        return replace(found, headline=f"No claim: {absent[0]} of the primary comparison was not scored.", notes=said)
+        return replace(claims, headline=f"No claim: {absent[0]} of the primary comparison was not scored.", notes=remarks)
     point, moved = _primary_point(scores, primary)
     main, others = _held_to(scores, point, primary.against)
     interval = _interval(scores, point, primary.against)
@@ -82,13 +161,13 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
     strongest, remark = _strongest(scores, point, primary.against)
     saved = None if generated or main.verdict == "no claim" else _labels_saved(scores, point, primary.against)
     return replace(
-        found,
-        headline=headline(main, saved, indicative, generated),
+        claims,
+        headline=headline(main, saved, words, indicative, generated),
         primary=main,
         resolvable=interval.resolvable if math.isfinite(interval.resolvable) else None,
         labels_saved=saved,
         strongest_imagenet=strongest,
-        notes=list(dict.fromkeys([*said, *moved, *others, *remark])),
+        notes=list(dict.fromkeys([*remarks, *moved, *others, *remark])),
     )
 
 
@@ -99,7 +178,8 @@ def _primary_point(scores: Scores, primary: Primary) -> tuple[Point, list[str]]:
     if wanted in budgets:
         return (primary.arm, primary.protocol, wanted), []
     largest = max(budgets, key=lambda budget: math.inf if budget == "all" else int(budget))
-    moved = f"The primary's budget, {labels(wanted)}, was dropped; the primary moved to {labels(largest)}."
+    named = scores.task.budget
+    moved = f"The primary's budget, {named.of(wanted)}, was dropped; the primary moved to {named.of(largest)}."
     return (primary.arm, primary.protocol, largest), [moved]
 
 
@@ -115,7 +195,7 @@ def _held_to(scores: Scores, point: Point, against: str) -> tuple[Comparison, li
     if main.verdict != "better" or (known and _compare(scores, point, "random").verdict == "better"):
         return main, said
     why = f"{point[0]} is not shown to beat random weights of its own architecture"
-    return replace(main, withheld=why, p=1.0), said
+    return replace(main, withheld=why, p=1.0, verdict="no claim"), said
 
 
 def _interval(scores: Scores, point: Point, against: str | None = None) -> Interval:
@@ -140,8 +220,28 @@ def _compare(scores: Scores, point: Point, against: str) -> Comparison:
     p = 1.0 if undertrained else interval.p
     arm, protocol, budget = point
     return Comparison(
-        arm, against, protocol, budget, scores.metric, interval.mean, low, high, se, interval.df, p, interval.parts, undertrained
+        arm=arm,
+        against=against,
+        protocol=protocol,
+        budget=budget,
+        metric=scores.metric.name,
+        mean=interval.mean,
+        low=low,
+        high=high,
+        se=se,
+        df=interval.df,
+        p=p,
+        parts=interval.parts,
+        undertrained=undertrained,
+        verdict="no claim" if undertrained else _verdict(low, high, scores.metric.sign),
     )
+
+
+def _verdict(low: float | None, high: float | None, sign: float) -> str:
+    """What an interval of differences shows. `sign`: 1 where more is better, else -1."""
+    if low is None or high is None or low <= 0 <= high:
+        return "no significant difference"
+    return "better" if sign * low > 0 else "worse"
 
 
 def _own(scores: Scores, point: Point) -> list[dict[str, str]]:
@@ -163,7 +263,7 @@ def _row(scores: Scores, point: Point) -> TableRow:
         budget=point[2],
         x=_x(scores, point),
         n_labels=scores.labels(point),
-        metric=scores.metric,
+        metric=scores.metric.name,
         mean=interval.mean,
         low=low,
         high=high,
@@ -175,9 +275,9 @@ def _row(scores: Scores, point: Point) -> TableRow:
 
 
 def _x(scores: Scores, point: Point) -> float:
-    """Labels in the budget over the number of classes."""
+    """Labels in the budget, as the task counts them."""
     cell = next(iter(scores.cells[point].values()))
-    return scores.labels(point) / cell.scores.shape[1]
+    return scores.task.axis(scores.labels(point), cell.answers)
 
 
 def _strongest(scores: Scores, point: Point, against: str) -> tuple[dict[str, Any] | None, list[str]]:
@@ -195,24 +295,24 @@ def _strongest(scores: Scores, point: Point, against: str) -> tuple[dict[str, An
             if inner:
                 means[arm] = float(np.mean(inner))
         if means:
-            winner = max(means, key=lambda arm: means[arm])
-            found: dict[str, Any] = {"arm": winner, "budget": budget, "inner": means[winner], "among": means}
+            winner = max(means, key=lambda arm: scores.metric.sign * means[arm])
+            strongest: dict[str, Any] = {"arm": winner, "budget": budget, "inner": means[winner], "among": means}
             if winner in (point[0], against):
-                return found, []
+                return strongest, []
             other = _compare(scores, point, winner)
-            return found | {"comparison": asdict(other) | {"verdict": other.verdict}}, [strongest_words(other)]
+            return strongest | {"comparison": asdict(other)}, [strongest_words(other, scores.task.words)]
     return None, []
 
 
 def _envelope(scores: Scores) -> list[dict[str, Any]]:
     """ImageNet's best input size by the scores themselves, for each protocol and budget: drawn, never claimed."""
-    found: dict[tuple[str, str], dict[tuple[str, int], list[float]]] = {}
+    values_of: dict[tuple[str, str], dict[tuple[str, int], list[float]]] = {}
     for row in scores.rows(envelope=True):
-        sizes = found.setdefault((row["protocol"], row["budget"]), {})
+        sizes = values_of.setdefault((row["protocol"], row["budget"]), {})
         sizes.setdefault((row["arm"], int(row["size"])), []).append(float(row["value"] or "nan"))
     drawn = []
-    for (protocol, budget), sizes in found.items():
-        (arm, size), values = max(sizes.items(), key=lambda item: np.nanmean(item[1]))
+    for (protocol, budget), sizes in values_of.items():
+        (arm, size), values = max(sizes.items(), key=lambda item: scores.metric.sign * np.nanmean(item[1]))
         point = {"arm": arm, "protocol": protocol, "budget": budget, "x": _x(scores, (arm, protocol, budget))}
         drawn.append(point | {"size": size, "mean": float(np.nanmean(values))})
     return drawn
@@ -231,8 +331,9 @@ def _labels_saved(scores: Scores, point: Point, against: str) -> LabelsSaved | N
     drawn = generator.integers(draws, size=(RESAMPLINGS, draws))  # the same draws for both arms and all budgets
     for name in (arm, against):
         points: list[Point] = [(name, protocol, budget) for budget in budgets]
-        curves.append(np.array([[scores.pooled(point).mean() for point in points]]))
-        resampled.append(np.stack([_resampled_mean(scores.resampled(point).mean(1), drawn) for point in points], 1))
+        curves.append(scores.metric.sign * np.array([[scores.pooled(point).mean() for point in points]]))
+        means = [_resampled_mean(scores.resampled(point).mean(1), drawn) for point in points]
+        resampled.append(scores.metric.sign * np.stack(means, 1))
     ratio = float(labels_saved(x, curves[0], curves[1], at)[0])
     low, high = None, None
     if draws >= FEWEST_DRAWS:
@@ -250,8 +351,15 @@ def _resampled_mean(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 
 
 def _fewest(scores: Scores) -> int:
-    """Scored rows of the rarest class; without a test split these are all the labels there are."""
-    cells = next(iter(scores.cells.values()))
+    """Scored rows of the rarest stratum; without a test split these are all the labels there are."""
+    point, cells = next(iter(scores.cells.items()))
     seed, draw, _ = next(iter(cells))
-    targets = np.concatenate([cells[seed, draw, fold].targets for fold in range(scores.folds)])
-    return int(np.bincount(targets).min())
+    return scores.task.rarest(scores.whole(point, seed, draw).answers)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,18 +1,25 @@
-"""The sentences in which claims are printed."""
+"""The sentences in which claims are printed, in the words of their task."""
 
 from __future__ import annotations
 
-from labelfree.transfer.claim_types import Comparison, TableRow
-from labelfree.transfer.labels_saved import LabelsSaved
-from labelfree.transfer.metrics import RESAMPLINGS
-from labelfree.transfer.probes import NEIGHBOURS, STRENGTHS, TEMPERATURE
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from labelfree.transfer.claims.labels_saved import LabelsSaved
+from labelfree.transfer.protocols import find_protocol
+from labelfree.transfer.tasks import RESAMPLINGS, TaskWords
+from labelfree.transfer.tasks.words import MetricWords
+
+if TYPE_CHECKING:
+    from labelfree.transfer.claims.claims import Comparison, TableRow
 
 
-def headline(main: Comparison, saved: LabelsSaved | None, indicative: bool, generated: bool) -> str:
+def headline(main: Comparison, saved: LabelsSaved | None, words: TaskWords, indicative: bool, generated: bool) -> str:
     """The primary in one line. `indicative`: too few labels for more."""
     names = {"better": "beats", "worse": "is worse than"}
-    where = f"at {labels(main.budget)} ({main.protocol}, {main.metric.replace('_', ' ')})"
-    size = f"{points(main.mean)}{interval_words(main)}"
+    metric = words.metric(main.metric)
+    where = f"at {words.budget.of(main.budget)} ({words.protocol(main.protocol)}, {metric.words})"
+    size = f"{metric.difference(main.mean)}{interval_words(main, metric)}"
     if main.verdict in ("better", "worse"):
         sentence = f"{main.arm} {names[main.verdict]} {main.against} {where}: {size}."
     else:
@@ -27,38 +34,31 @@ def headline(main: Comparison, saved: LabelsSaved | None, indicative: bool, gene
     return f"Indicative only: {sentence}" if indicative else sentence
 
 
-def strongest_words(other: Comparison) -> str:
+def strongest_words(other: Comparison, words: TaskWords) -> str:
     """The exploratory comparison with an ImageNet arm that the labels prefer to the primary's."""
+    metric = words.metric(other.metric)
     return (
         f"The strongest ImageNet arm here is {other.against} (by cross-validation inside the budget): {other.arm} against it "
-        f"{points(other.mean)}{interval_words(other)}."
+        f"{metric.difference(other.mean)}{interval_words(other, metric)}."
     )
 
 
-def undertrained_words(row: TableRow) -> str:
+def undertrained_words(row: TableRow, words: TaskWords) -> str:
     """Why a point carries no claim."""
-    return f"{row.arm}, {row.protocol}, {labels(row.budget)}: the solver did not converge in {row.undertrained} cells; no claim."
+    where = f"{row.arm}, {words.protocol(row.protocol)}, {words.budget.of(row.budget)}"
+    return f"{where}: the solver did not converge in {row.undertrained} cells; no claim."
 
 
-def labels(budget: str) -> str:
-    return "all labels" if budget == "all" else f"{budget} label{'' if budget == '1' else 's'} a class"
-
-
-def points(mean: float) -> str:
-    return f"{100 * mean:+.1f} points"
-
-
-def interval_words(comparison: Comparison) -> str:
+def interval_words(comparison: Comparison, metric: MetricWords) -> str:
     if comparison.low is None or comparison.high is None:
         return " (no interval: too few scored groups)"
-    return f" (95 % interval {100 * comparison.low:+.1f} to {100 * comparison.high:+.1f})"
+    return f" (95 % interval {metric.signed(comparison.low)} to {metric.signed(comparison.high)})"
 
 
-def caption() -> str:
-    """What a reader of the table must know of the probes (docs/protocol.md, 15)."""
+def caption(protocols: Sequence[str]) -> str:
+    """What a reader of the table must know of its protocols (docs/protocol.md, 15)."""
     return (
-        f"kNN: cosine, votes weighted by exp(similarity / {TEMPERATURE}), k among {', '.join(map(str, NEIGHBOURS))}. "
-        f"Linear: logistic regression, C among {', '.join(f'{c:g}' for c in STRENGTHS)} for rows of length 1. "
+        f"{' '.join(find_protocol(name).method for name in protocols)} "
         "Features: the architecture's own pooling, centred and L2-normalised or standardised per dimension. "
         "Input size, preparation and setting are chosen inside each budget by group-stratified cross-validation, "
         "ties to the smaller size, then the stronger regularisation."

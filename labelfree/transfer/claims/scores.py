@@ -14,19 +14,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labelfree.errors import DataError
-from labelfree.transfer.cells import flat
-from labelfree.transfer.metrics import measure, resampled, resamplings
 from labelfree.transfer.tables import CROSSED, ENVELOPE
+from labelfree.transfer.tasks import Metric, Task, Weights, find_task
+from labelfree.transfer.tasks.registry import find_metric
+from labelfree.transfer.tasks.weights import resamplings
 
 Point = tuple[str, str, str]  # arm, protocol, budget: a point of a curve
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Class scores (n, K) of one cell on rows with `targets` (n,); `groups`: (n,) positions among the scored groups."""
+    """The answers of one cell, a row a scored image; `groups`: (n,) positions among the scored groups."""
 
-    scores: np.ndarray
-    targets: np.ndarray
+    answers: pa.Table
     groups: np.ndarray
 
 
@@ -34,11 +34,12 @@ class Prediction:
 class Scores:
     """All predictions of a run. `cells`: point -> (seed, draw, fold) -> prediction. `results`: the rows of results.csv."""
 
+    task: Task
     cells: dict[Point, dict[tuple[int, int, int], Prediction]]
     results: list[dict[str, str]]
     group_count: int
     crossed: bool
-    metric: str
+    metric: Metric
     seed: int = 0
     _resampled: dict[tuple[Point, int, int], np.ndarray] = field(default_factory=dict)
 
@@ -64,7 +65,7 @@ class Scores:
         return np.array([[[self._value(cells[seed, draw, fold]) for fold in folds] for seed in seeds] for draw in self.draws(point)])
 
     def _value(self, cell: Prediction) -> float:
-        return measure(self.metric, cell.scores, cell.targets)
+        return self.metric.value(cell.answers)
 
     def resampled(self, point: Point) -> np.ndarray:
         """(R, S, B) the metric of each draw and seed on resampled groups, out-of-fold predictions of a draw taken together."""
@@ -72,23 +73,24 @@ class Scores:
 
     def pooled(self, point: Point) -> np.ndarray:
         """(R, S) the metric of each draw and seed, out-of-fold predictions taken together."""
-        cells = [[self._whole(point, seed, draw) for seed in self.seeds(point)] for draw in self.draws(point)]
+        cells = [[self.whole(point, seed, draw) for seed in self.seeds(point)] for draw in self.draws(point)]
         return np.array([[self._value(cell) for cell in row] for row in cells])
 
-    def _whole(self, point: Point, seed: int, draw: int) -> Prediction:
+    def whole(self, point: Point, seed: int, draw: int) -> Prediction:
+        """All folds of a draw taken together."""
         parts = [self.cells[point][seed, draw, fold] for fold in range(self.folds)]
-        return Prediction(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("scores", "targets", "groups")))
+        return Prediction(pa.concat_tables([part.answers for part in parts]), np.concatenate([part.groups for part in parts]))
 
     def _resample(self, point: Point, seed: int, draw: int) -> np.ndarray:
         key = (point, seed, draw)
         if key not in self._resampled:
-            cell = self._whole(point, seed, draw)
-            self._resampled[key] = resampled(self.metric, cell.scores, cell.targets, cell.groups, self.counts)
+            cell = self.whole(point, seed, draw)
+            self._resampled[key] = self.metric(cell.answers, Weights(self.counts, cell.groups))
         return self._resampled[key]
 
     def rows(self, envelope: bool = False) -> list[dict[str, str]]:
         """Rows of results.csv in the claimed metric: what was scored, or what only draws the envelope."""
-        return [row for row in self.results if row["metric"] == self.metric and (row["flags"] == ENVELOPE) == envelope]
+        return [row for row in self.results if row["metric"] == self.metric.name and (row["flags"] == ENVELOPE) == envelope]
 
     def labels(self, point: Point) -> float:
         """Mean number of labels of a point."""
@@ -117,9 +119,10 @@ def read_scores(folder: Path, metric: str, seed: int = 0) -> Scores:
         table = pq.read_table(predictions)
         group, row_id = table["group"].to_pylist(), table["row_id"].to_pylist()
         names = {name: _plain(table[name]) for name in ("arm", "protocol", "budget", "split")}
-        numbers = {name: table[name].to_numpy() for name in ("seed", "draw", "fold", "target")}
-        scores = flat(table["scores"])
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        numbers = {name: table[name].to_numpy() for name in ("seed", "draw", "fold")}
+        task = find_task(rows[0]["task"])
+        answers = table.select(task.answer_schema.names)
+    except (OSError, LookupError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{predictions}: not a table of predictions ({error}). Run `labelfree evaluate` again.") from error
     owners = np.array([f"group:{own}" if own is not None else f"row:{row}" for own, row in zip(group, row_id, strict=True)])
     groups, place_of = np.unique(owners, return_inverse=True)
@@ -127,8 +130,9 @@ def read_scores(folder: Path, metric: str, seed: int = 0) -> Scores:
     for start, end in _runs(*names.values(), numbers["seed"], numbers["draw"], numbers["fold"]):
         point = tuple(str(names[name][start]) for name in ("arm", "protocol", "budget"))
         key = tuple(int(numbers[name][start]) for name in ("seed", "draw", "fold"))
-        cells.setdefault(point, {})[key] = Prediction(scores[start:end], numbers["target"][start:end], place_of[start:end])  # type: ignore[arg-type,index]
-    return Scores(cells, rows, len(groups), bool(len(owners)) and names["split"][0] == CROSSED, metric, seed)
+        cells.setdefault(point, {})[key] = Prediction(answers.slice(start, end - start), place_of[start:end])  # type: ignore[arg-type,index]
+    crossed = bool(len(owners)) and names["split"][0] == CROSSED
+    return Scores(task, cells, rows, len(groups), crossed, find_metric(task, metric), seed)
 
 
 def _plain(column: pa.ChunkedArray) -> np.ndarray:

@@ -1,7 +1,10 @@
-"""Intervals of a mean difference: from draws, seeds and scored groups, or from cross-validation (docs/protocol.md, 11 and 12)."""
+"""Intervals of a mean difference, from draws, seeds and scored groups or from cross-validation; and Holm's test over several claims
+(docs/protocol.md, 11 to 13).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -95,3 +98,29 @@ def from_folds(differences: np.ndarray, folds: int) -> Interval:
     if variance <= NOTHING:
         return Interval(mean, np.inf, 0.0)
     return Interval(mean, float(np.sqrt(variance)), count - 1.0, {"folds": variance})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`alpha`: the level this p is tested at, and 1 - alpha the confidence its interval is printed at."""
+
+    p: float
+    alpha: float
+    rejected: bool
+
+
+def holm(ps: Sequence[float], alpha: float = 0.05) -> list[Verdict]:
+    """Holm's step-down test (Holm 1979): one verdict for each p, in the order given.
+
+    The i-th smallest of m is tested at alpha / (m - i + 1), up to the first failure.
+
+    Give p = 1 for a primary that is unfinished or undertrained: it belongs to the family and cannot be claimed.
+    """
+    order = sorted(range(len(ps)), key=lambda position: ps[position])
+    verdicts: dict[int, Verdict] = {}
+    going = True
+    for rank, position in enumerate(order):
+        level = alpha / (len(ps) - rank)
+        going = going and ps[position] <= level
+        verdicts[position] = Verdict(ps[position], level, going)
+    return [verdicts[position] for position in range(len(ps))]

@@ -1,0 +1,108 @@
+"""What every protocol shares: features in, outputs for a whole path of settings out; and the head that is kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from threadpoolctl import ThreadpoolController
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from labelfree.transfer.protocols.scaling import Preparation
+    from labelfree.transfer.tasks.base import Targets
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One setting's outputs (m, width). `converged`: the solver ended by itself."""
+
+    setting: float
+    output: np.ndarray
+    converged: bool = True
+
+
+class HeadProtocol:
+    """A way to judge features at few labels.
+
+    `needs`: which features it learns from. `trains_trunk`: whether the network itself is trained along. `settings`: the grid, from the
+    strongest regularisation to the weakest; `thinned`: what is left of it where time is short; `default`: without any search. `words`:
+    how it is printed; `method`: what a reader of a table must know of it.
+    """
+
+    name: str
+    words: str
+    method: str
+    needs: Literal["pooled", "tokens", "pyramid"] = "pooled"
+    trains_trunk: bool = False
+    settings: tuple[float, ...]
+    default: float
+
+    @property
+    def thinned(self) -> tuple[float, ...]:
+        return self.settings[1:-1] or self.settings
+
+    def path(self, train: np.ndarray, targets: Targets, scored: np.ndarray, settings: Sequence[float]) -> Iterator[Fit]:
+        """Outputs for `scored` (m, D) after learning from `train` (n, D), for each of `settings`, in that order.
+
+        A whole path at once, so that what settings share (similarities, projections, warm starts) is computed once.
+        """
+        raise NotImplementedError
+
+    def fit(self, rows: np.ndarray, targets: Targets, settings: Sequence[float]) -> dict[str, Tensor]:
+        """The tensors of a head learned from `rows` (n, D) with the last of `settings`, reached through the others as the search did."""
+        raise NotImplementedError
+
+    def outputs(self, tensors: Mapping[str, Tensor], features: Tensor) -> Tensor:
+        """Outputs (n, width) of a head with these tensors for prepared `features` (n, D)."""
+        raise NotImplementedError
+
+
+class Head(nn.Module):
+    """A trained protocol as plain tensors, saved beside the backbone and applied without scikit-learn.
+
+    `mean` (D,), `blocks`, and `std` (D,) where features are standardised; the other tensors are the protocol's.
+    """
+
+    def __init__(self, protocol: HeadProtocol, tensors: Mapping[str, Tensor]) -> None:
+        super().__init__()
+        self.protocol = protocol
+        for name, tensor in tensors.items():
+            self.register_buffer(name, tensor)
+
+    @classmethod
+    def of(cls, protocol: HeadProtocol, preparation: Preparation, tensors: Mapping[str, Tensor]) -> Head:
+        """A head that prepares features itself."""
+        first = {"mean": torch.from_numpy(preparation.mean).float(), "blocks": torch.tensor(preparation.blocks)}
+        if preparation.std is not None:
+            first["std"] = torch.from_numpy(preparation.std).float()
+        return cls(protocol, first | dict(tensors))
+
+    def forward(self, features: Tensor | np.ndarray) -> Tensor:
+        """Features (n, D) as the encoder gives them -> outputs (n, width): class scores that sum to 1, or numbers."""
+        tensors = dict(self.named_buffers())
+        x = torch.as_tensor(features).float() - tensors["mean"]
+        if "std" in tensors:
+            x = x / (tensors["std"] * x.shape[1] ** 0.5)
+        else:
+            widths = tensors["blocks"].tolist()
+            x = torch.cat([F.normalize(part, dim=1) for part in x.split(widths, dim=1)], 1) / len(widths) ** 0.5
+        return self.protocol.outputs(tensors, x)
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Within: BLAS uses one thread. Matrices of a few hundred rows gain nothing from more, and on a busy machine more threads wait
+    for one another: 500 rows took 1.5 s with one and 50 to 90 s with two (2 cores, load 7)."""
+    limits: AbstractContextManager[object] = _threadpools().limit(limits=1, user_api="blas")
+    return limits
+
+
+@cache
+def _threadpools() -> ThreadpoolController:
+    return ThreadpoolController()

@@ -1,0 +1,142 @@
+"""The seam of tasks: only a `Task` interprets targets and answers; questions carry strata, claims see metrics over answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from labelfree.domain import Row
+from labelfree.transfer.protocols.registry import find_protocol
+from labelfree.transfer.tasks.weights import Weights
+from labelfree.transfer.tasks.words import SHARE, BudgetWords, MetricWords, TaskWords
+
+if TYPE_CHECKING:
+    from labelfree.transfer.question import Question
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of answers. `unit`: "share", printed in percent, or what stands behind the number ("mm").
+
+    `of`: (answers of n rows, weights (B, n)) -> (B,), NaN where it is not defined.
+    """
+
+    name: str
+    of: Callable[[pa.Table, Weights], np.ndarray]
+    words: str = ""
+    unit: str = SHARE
+    higher_is_better: bool = True
+
+    def __call__(self, answers: pa.Table, weights: Weights) -> np.ndarray:
+        return self.of(answers, weights)
+
+    def value(self, answers: pa.Table) -> float:
+        """On all rows, each counted once."""
+        return float(self.of(answers, Weights.once(len(answers)))[0])
+
+    @property
+    def sign(self) -> float:
+        """1 where more is better, else -1: by this differences are gains."""
+        return 1.0 if self.higher_is_better else -1.0
+
+    @property
+    def spoken(self) -> MetricWords:
+        return MetricWords(self.words or self.name.replace("_", " "), self.unit, self.higher_is_better)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is to be learnt of n rows, as heads see it. `values`: (n,), a position or a number; `width`: numbers in one output."""
+
+    values: np.ndarray
+    width: int = 1
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, rows: np.ndarray) -> Targets:
+        return type(self)(self.values[rows], self.width)
+
+    def vectors(self) -> np.ndarray:
+        """(n, width): what an average over rows is an output of."""
+        return self.values.astype(np.float64)[:, None]
+
+    def mean_of(self, sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """From (m, width) sums of weighted vectors, and their `weights` (m, k), to weighted means."""
+        mean: np.ndarray = sums / weights.sum(1, keepdims=True)
+        return mean
+
+
+class Task:
+    """What labels of one kind are, and what may be asked of them.
+
+    `columns` of the manifest that hold them; `metrics`, `protocols` by name, the first of each where nothing else is said; `budget`:
+    what a budget counts. `answer_schema`: the columns of an answer, one row a scored image.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    metrics: ClassVar[Mapping[str, Metric]]
+    protocols: tuple[str, ...]
+    budget: BudgetWords
+    answer_schema: pa.Schema
+
+    def labelled(self, row: Row) -> bool:
+        """Whether the row carries a label of this task: then it is never pretrained on where there is no test split."""
+        return all(getattr(row, column) is not None for column in self.columns)
+
+    def stratum(self, row: Row) -> str:
+        """What budgets and folds are balanced over: a labelled row's part, such as its class."""
+        raise NotImplementedError
+
+    def targets(self, rows: Sequence[Row]) -> Targets:
+        """What is to be learnt of labelled rows. Raises DataError naming the row whose label is none."""
+        raise NotImplementedError
+
+    def check_split(self, train: Sequence[Row], score: Sequence[Row] | None) -> None:
+        """Raises DataError where these rows cannot be learnt from, or be scored after that."""
+
+    def check(self, question: Question) -> None:
+        """Raises DataError where a question cannot be asked at all."""
+
+    def answers(self, output: np.ndarray, targets: Targets) -> pa.Table:
+        """Outputs (n, width) of a head beside what they should have been, by `answer_schema` (numbers as wide as they are given)."""
+        raise NotImplementedError
+
+    def outputs(self, answers: pa.Table) -> np.ndarray:
+        """(n, width) outputs in `answers`."""
+        raise NotImplementedError
+
+    def axis(self, labels: float, answers: pa.Table) -> float:
+        """Labels of a budget as they are counted on a curve, such as labels a class."""
+        return labels
+
+    def rarest(self, answers: pa.Table) -> int:
+        """Scored rows of the rarest stratum."""
+        return len(answers)
+
+    def advised_metric(self, train: Sequence[Row]) -> tuple[str, str]:
+        """The metric that a recipe for these labelled rows should claim by, and why."""
+        return next(iter(self.metrics)), f"usual for {self.name}"
+
+    def summary(self, rows: Sequence[Row]) -> str:
+        """The task on these labelled rows in a few words, such as `classification into 10 classes`."""
+        return f"{self.name} of {len(rows):,} labelled images"
+
+    def caption(self, row: Row) -> str:
+        """What a picture of a labelled row is called."""
+        return self.stratum(row)
+
+    def legend(self, targets: Targets) -> list[str]:
+        """Names of an output's numbers, for classes.json."""
+        return []
+
+    @property
+    def words(self) -> TaskWords:
+        """How the task speaks."""
+        protocols = {name: find_protocol(name).words for name in self.protocols}
+        return TaskWords(self.name, self.budget, {name: metric.spoken for name, metric in self.metrics.items()}, protocols)

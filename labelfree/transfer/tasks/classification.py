@@ -1,0 +1,177 @@
+"""Classification: one class an image. Metrics are macro-averaged over classes, and computed on thousands of resamplings at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from labelfree.domain import Row
+from labelfree.errors import DataError
+from labelfree.transfer.question import Question
+from labelfree.transfer.tasks.answers import flat, nested
+from labelfree.transfer.tasks.base import Metric, Targets, Task
+from labelfree.transfer.tasks.weights import Weights
+from labelfree.transfer.tasks.words import BudgetWords
+
+UNEVEN = 3  # times the rarest class, from which on accuracy would be that of the largest one
+
+
+@dataclass(frozen=True)
+class Classes(Targets):
+    """Positions of classes among `names`, sorted."""
+
+    names: tuple[str, ...] = ()
+
+    def __getitem__(self, rows: np.ndarray) -> Classes:
+        return Classes(self.values[rows], self.width, self.names)
+
+    def vectors(self) -> np.ndarray:
+        return np.eye(self.width)[self.values]
+
+    def mean_of(self, sums: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        shares: np.ndarray = sums / sums.sum(1, keepdims=True)  # vectors of a class sum to 1, so these do
+        return shares
+
+
+@dataclass(frozen=True)
+class Tally:
+    """(B, K) weights of rows: rightly called class k, called class k, and of class k. A tie goes to the first class."""
+
+    hits: np.ndarray
+    called: np.ndarray
+    support: np.ndarray
+
+    @classmethod
+    def of(cls, answers: pa.Table, weights: Weights) -> Tally:
+        scores, targets = flat(answers["scores"]), answers["target"].to_numpy()
+        called, classes = scores.argmax(1), scores.shape[1]
+        right = weights.tally(targets, classes, rows=called == targets)
+        return cls(right, weights.tally(called, classes), weights.tally(targets, classes))
+
+
+def accuracy(answers: pa.Table, weights: Weights) -> np.ndarray:
+    """Share of rows called right."""
+    counts = Tally.of(answers, weights)
+    return counts.hits.sum(-1) / counts.support.sum(-1)
+
+
+def balanced_accuracy(answers: pa.Table, weights: Weights) -> np.ndarray:
+    """Mean recall over the classes that occur."""
+    counts = Tally.of(answers, weights)
+    return _mean(counts.hits, counts.support)
+
+
+def macro_f1(answers: pa.Table, weights: Weights) -> np.ndarray:
+    """Mean F1 over the classes that occur or are called."""
+    counts = Tally.of(answers, weights)
+    return _mean(2 * counts.hits, counts.called + counts.support)
+
+
+def auroc(answers: pa.Table, weights: Weights) -> np.ndarray:
+    """Area under the ROC curve, ties counted half; one class against the rest, averaged over classes, when there are more than two.
+
+    NaN where no class has both positives and negatives.
+    """
+    scores, targets = flat(answers["scores"]), answers["target"].to_numpy()
+    return np.concatenate([_auroc(scores, targets, lines) for lines in weights.lines()])
+
+
+def _auroc(scores: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """`scores`: (n, K). `weights`: (B, n). Returns (B,)."""
+    classes = range(scores.shape[1]) if scores.shape[1] > 2 else (1,)
+    total, defined = np.zeros(len(weights)), np.zeros(len(weights))
+    for label in classes:
+        order = np.argsort(scores[:, label], kind="stable")
+        ranked = scores[order, label]
+        starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])  # rows of equal score share one step of the curve
+        chosen, positive = weights[:, order], (targets[order] == label).astype(np.float64)
+        ups = np.add.reduceat(chosen * positive, starts, axis=1)
+        downs = np.add.reduceat(chosen * (1 - positive), starts, axis=1)
+        pairs = ups.sum(1) * downs.sum(1)
+        ordered = (ups * (np.cumsum(downs, 1) - downs / 2)).sum(1)
+        both = pairs > 0
+        total[both] += ordered[both] / pairs[both]
+        defined += both
+    return np.divide(total, defined, out=np.full(len(total), np.nan), where=defined > 0)
+
+
+def _mean(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    known = whole > 0
+    shares = np.divide(part, whole, out=np.zeros_like(part), where=known)
+    return shares.sum(-1) / known.sum(-1)
+
+
+class Classification(Task):
+    """The column `label` names the class of an image."""
+
+    name = "classification"
+    columns = ("label",)
+    metrics: ClassVar[dict[str, Metric]] = {
+        metric.__name__: Metric(metric.__name__, metric) for metric in (accuracy, balanced_accuracy, macro_f1, auroc)
+    }
+    protocols = ("knn", "linear")
+    budget = BudgetWords("label a class", "labels a class")
+    answer_schema = pa.schema([("target", pa.int32()), ("scores", pa.list_(pa.float32()))])
+
+    def stratum(self, row: Row) -> str:
+        return str(row.label)
+
+    def targets(self, rows: Sequence[Row]) -> Classes:
+        names = tuple(sorted({str(row.label) for row in rows}))
+        position = {name: at for at, name in enumerate(names)}
+        return Classes(np.array([position[str(row.label)] for row in rows], dtype=np.int64), len(names), names)
+
+    def check_split(self, train: Sequence[Row], score: Sequence[Row] | None) -> None:
+        """Every scored class must have labels to learn it from, and there must be two."""
+        known, asked = Counter(row.label for row in train), Counter(row.label for row in score or ())
+        unknown = sorted(str(label) for label in asked if label not in known)
+        if unknown:
+            raise DataError(
+                f"Class {unknown[0]!r} has {asked[unknown[0]]} scored images and no train image; label some, or leave the class out."
+            )
+        if len(known) < 2:
+            counts = ", ".join(f"{label}: {n}" for label, n in sorted(known.items(), key=lambda item: str(item[0])))
+            raise DataError(f"Only one class has labels ({counts}); a comparison needs two.")
+
+    def check(self, question: Question) -> None:
+        targets = question.targets
+        assert isinstance(targets, Classes)
+        counts = np.bincount(targets.values[question.train], minlength=targets.width)
+        if targets.width < 2 or (counts > 0).sum() < 2:
+            only = targets.names[int(counts.argmax())]
+            raise DataError(f"{question.dataset}: labels of one class only ({only}). A comparison needs two classes or more.")
+        if (counts == 0).any():
+            empty = targets.names[int(counts.argmin())]
+            raise DataError(f"{question.dataset}: class {empty!r} has no labelled row to learn from. Label some, or take the class out.")
+
+    def advised_metric(self, train: Sequence[Row]) -> tuple[str, str]:
+        counts = Counter(row.label for row in train).values()
+        if counts and max(counts) >= UNEVEN * min(counts):
+            return "balanced_accuracy", f"the largest class has {max(counts) / min(counts):.1f} times the labels of the rarest"
+        return "accuracy", "classes are of similar size"
+
+    def summary(self, rows: Sequence[Row]) -> str:
+        return f"{self.name} into {len(set(map(self.stratum, rows)))} classes"
+
+    def answers(self, output: np.ndarray, targets: Targets) -> pa.Table:
+        return pa.table({"target": pa.array(targets.values.astype(np.int32)), "scores": nested(output)})
+
+    def outputs(self, answers: pa.Table) -> np.ndarray:
+        return flat(answers["scores"])
+
+    def axis(self, labels: float, answers: pa.Table) -> float:
+        """Labels a class."""
+        return labels / self.outputs(answers).shape[1]
+
+    def rarest(self, answers: pa.Table) -> int:
+        """Scored rows of the rarest class."""
+        return int(np.bincount(answers["target"].to_numpy()).min())
+
+    def legend(self, targets: Targets) -> list[str]:
+        assert isinstance(targets, Classes)
+        return list(targets.names)

@@ -1,0 +1,65 @@
+"""Weights of scored rows: how often each counts in thousands of resamplings of their groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+RESAMPLINGS = 2000
+CHUNK = 4_000_000  # numbers held at once
+
+
+@dataclass(frozen=True)
+class Weights:
+    """(B, n) weights of n rows, one line a resampling; every row of a group goes with it.
+
+    `counts`: (B, G), how often each group was drawn. `groups`: (n,) in 0…G-1. The (B, n) table itself is never held: sums are tallied by
+    group first, and what cannot be (a ranking) takes `lines`.
+    """
+
+    counts: np.ndarray
+    groups: np.ndarray
+
+    @classmethod
+    def once(cls, rows: int) -> Weights:
+        """Every row counts once: what a score without resampling is."""
+        return cls(np.ones((1, 1)), np.zeros(rows, int))
+
+    @classmethod
+    def resampled(cls, groups: np.ndarray, count: int, seed: int, times: int = RESAMPLINGS) -> Weights:
+        """`count` groups drawn with replacement, `times` over."""
+        return cls(resamplings(count, seed, times), groups)
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """Weighted sums of (n,) values: (B,)."""
+        return self._weighed(np.bincount(self.groups, values, self.counts.shape[1])[:, None])[:, 0]
+
+    def tally(self, columns: np.ndarray, width: int, rows: np.ndarray | None = None) -> np.ndarray:
+        """(B, width) weight of the rows that fall into each column. `columns`: (n,) in 0…width-1; `rows`: (n,) bool, those to count."""
+        chosen = slice(None) if rows is None else rows
+        table = np.zeros((self.counts.shape[1], width))
+        np.add.at(table, (self.groups[chosen], columns[chosen]), 1)
+        return self._weighed(table)
+
+    def lines(self) -> Iterator[np.ndarray]:
+        """The (B, n) table in blocks of lines."""
+        step = max(1, CHUNK // max(1, len(self.groups)))
+        for start in range(0, len(self.counts), step):
+            yield self.counts[start : start + step].astype(np.float64)[:, self.groups]
+
+    def _weighed(self, table: np.ndarray) -> np.ndarray:
+        """(G, K) sums of each group -> (B, K) of each resampling."""
+        step = max(1, CHUNK // max(1, self.counts.shape[1]))
+        blocks = range(0, len(self.counts), step)
+        return np.concatenate([self.counts[start : start + step].astype(np.float64) @ table for start in blocks])
+
+
+def resamplings(groups: int, seed: int, times: int = RESAMPLINGS) -> np.ndarray:
+    """(times, groups) uint16: how often each group is drawn when `groups` of them are drawn with replacement."""
+    generator = np.random.default_rng([seed, groups])
+    return np.stack([np.bincount(generator.integers(groups, size=groups), minlength=groups) for _ in range(times)]).astype(np.uint16)
