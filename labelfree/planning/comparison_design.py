@@ -54,6 +54,8 @@ def design_comparison(
     on: Literal["test", "dev"] = "dev" if {row.split for row in manifest.labelled} & {"dev", "test"} == {"dev"} else "test"
     data = data.model_copy(update={"holdout": "auto" if holdout is None else holdout})
     roles = assign_roles(manifest, task, data, on, seed, places)
+    if roles.train:
+        task.check_split(roles.train, roles.score)
     if roles.score is not None:
         _no_copies(roles, copies)
     budgets, why_budgets = _budgets(roles, task, seed) if roles.train else ((), "")

@@ -16,8 +16,11 @@ from labelfree.data.splits import assign_roles, folds, hold_out
 from labelfree.domain import Place, Row
 from labelfree.errors import DataError, LeakError
 from labelfree.recipe import Data
+from labelfree.transfer.tasks import find_task
 
 ROOT = Path("/images")
+
+TASK = find_task("classification")
 
 
 def row(i: int, label: str | None = None, group: str | None = None, split: str = "") -> Row:
@@ -44,80 +47,80 @@ SPLIT = [
 
 @pytest.mark.parametrize("on", ["test", "dev"])
 def test_scored_rows_are_never_pretrained_on(on: str) -> None:
-    roles = assign_roles(manifest(SPLIT, given_split=True), Data(), on, 0)  # type: ignore[arg-type]
+    roles = assign_roles(manifest(SPLIT, given_split=True), TASK, Data(), on, 0)  # type: ignore[arg-type]
     assert ids(roles.pool) == ids(SPLIT[:20]) | {"040.tif"}
     assert ids(roles.train) == ids(SPLIT[10:20]) and roles.split == on
     assert roles.score == [r for r in SPLIT if r.split == on]
-    assert roles.classes == ("a", "b")
+    assert {TASK.stratum(r) for r in (*roles.train, *roles.score)} == {"a", "b"}
 
 
 def test_blanking_labels_of_pool_rows_changes_nothing() -> None:
     secret = [replace(r, label="c") if r.split == "pretrain" else r for r in SPLIT]
     # a manifest never carries these labels; if one did, roles would still not look at them
-    told, blank = (assign_roles(manifest(rows, given_split=True), Data(), "test", 0) for rows in (secret, SPLIT))
-    assert (told.train, told.score, told.classes) == (blank.train, blank.score, blank.classes) and ids(told.pool) == ids(blank.pool)
+    told, blank = (assign_roles(manifest(rows, given_split=True), TASK, Data(), "test", 0) for rows in (secret, SPLIT))
+    assert (told.train, told.score) == (blank.train, blank.score) and ids(told.pool) == ids(blank.pool)
 
 
 def test_without_a_split_labelled_rows_and_their_groups_stay_out() -> None:
     rows = [*(row(i, "ab"[i % 2], group=f"g{i // 2}") for i in range(20)), row(50, None, "g0"), row(51, None, "other"), row(52)]
-    roles = assign_roles(manifest(rows), Data(), "test", 0)
+    roles = assign_roles(manifest(rows), TASK, Data(), "test", 0)
     assert roles.score is None and roles.split == "cv"
     assert ids(roles.train) == ids(rows[:20]) and ids(roles.pool) == {"051.tif", "052.tif"}
     assert any("1 images without a label share a group" in note for note in roles.notes)
 
 
 def test_without_labels_everything_is_pretrained_on() -> None:
-    roles = assign_roles(manifest([row(1), row(2)]), Data(), "test", 0)
+    roles = assign_roles(manifest([row(1), row(2)]), TASK, Data(), "test", 0)
     assert len(roles.pool) == 2 and roles.train == [] and roles.score is None
 
 
 def test_class_folders_hold_out_a_fifth() -> None:
     rows = [row(i, "abc"[i % 3]) for i in range(90)]
-    roles = assign_roles(manifest(rows, class_folders=True), Data(), "test", 0)
+    roles = assign_roles(manifest(rows, class_folders=True), TASK, Data(), "test", 0)
     assert roles.split == "test" and len(roles.score or []) == 18 and ids(roles.pool) == ids(roles.train)
     assert not ids(roles.pool) & ids(roles.score)
-    assert assign_roles(manifest(rows[::-1], class_folders=True), Data(), "test", 0).split == "test"
-    assert ids(assign_roles(manifest(rows[::-1], class_folders=True), Data(), "test", 0).score) == ids(roles.score)
-    assert ids(assign_roles(manifest(rows, class_folders=True), Data(), "test", 1).score) != ids(roles.score)
+    assert assign_roles(manifest(rows[::-1], class_folders=True), TASK, Data(), "test", 0).split == "test"
+    assert ids(assign_roles(manifest(rows[::-1], class_folders=True), TASK, Data(), "test", 0).score) == ids(roles.score)
+    assert ids(assign_roles(manifest(rows, class_folders=True), TASK, Data(), "test", 1).score) != ids(roles.score)
 
 
 def test_a_table_that_labels_everything_is_told_of_holdout() -> None:
     rows = [row(i, "ab"[i % 2]) for i in range(40)]
     with pytest.raises(DataError, match="data.holdout=0.2"):
-        assign_roles(manifest(rows), Data(), "test", 0)
-    assert len(assign_roles(manifest(rows), Data(holdout=0.25), "test", 0).score or []) == 10
+        assign_roles(manifest(rows), TASK, Data(), "test", 0)
+    assert len(assign_roles(manifest(rows), TASK, Data(holdout=0.25), "test", 0).score or []) == 10
 
 
 def test_a_split_without_scored_rows() -> None:
     with pytest.raises(DataError, match="evaluate.on=dev"):
-        assign_roles(manifest([r for r in SPLIT if r.split != "test"], given_split=True), Data(), "test", 0)
+        assign_roles(manifest([r for r in SPLIT if r.split != "test"], given_split=True), TASK, Data(), "test", 0)
     rows = [r for r in SPLIT if r.split not in ("dev", "test")]
-    roles = assign_roles(manifest(rows, given_split=True), Data(), "test", 0)
+    roles = assign_roles(manifest(rows, given_split=True), TASK, Data(), "test", 0)
     assert roles.split == "cv" and roles.score is None and not ids(roles.pool) & ids(roles.train)
 
 
 def test_a_class_that_is_scored_and_never_learnt() -> None:
     with pytest.raises(DataError, match="Class 'c' has 1 scored images and no train image"):
-        assign_roles(manifest([*SPLIT, row(60, "c", split="test")], given_split=True), Data(), "test", 0)
+        assign_roles(manifest([*SPLIT, row(60, "c", split="test")], given_split=True), TASK, Data(), "test", 0)
 
 
 def test_a_group_on_both_sides_of_a_split_is_a_leak() -> None:
     rows = [replace(r, group="patient 7") if r.id in ("010.tif", "030.tif") else r for r in SPLIT]
     with pytest.raises(LeakError, match="'patient 7' has rows in train and in test"):
-        assign_roles(manifest(rows, given_split=True), Data(), "test", 0)
-    roles = assign_roles(manifest(rows, given_split=True), Data(transductive=True), "test", 0)
+        assign_roles(manifest(rows, given_split=True), TASK, Data(), "test", 0)
+    roles = assign_roles(manifest(rows, given_split=True), TASK, Data(transductive=True), "test", 0)
     assert len(roles.pool) == 21 and any("Transductive" in note for note in roles.notes)
 
 
 def test_labelled_rows_of_no_split_are_train_rows_and_may_leak_as_such() -> None:
     rows = [*(replace(r, group="patient 7") if r.id == "030.tif" else r for r in SPLIT), row(50, "a", group="patient 7")]
     with pytest.raises(LeakError, match="'patient 7' has rows in train and in test"):
-        assign_roles(manifest(rows, given_split=True), Data(), "test", 0)
+        assign_roles(manifest(rows, given_split=True), TASK, Data(), "test", 0)
 
 
 def test_rows_of_no_split_that_share_a_scored_group_leave_the_pool() -> None:
     rows = [replace(r, group="patient 7") if r.id in ("030.tif", "040.tif") else r for r in SPLIT]
-    assert "040.tif" not in ids(assign_roles(manifest(rows, given_split=True), Data(), "test", 0).pool)
+    assert "040.tif" not in ids(assign_roles(manifest(rows, given_split=True), TASK, Data(), "test", 0).pool)
 
 
 def square(x: float, y: float, side: float = 640, crs: str = "site", unit: float | None = 1.0) -> Place:
@@ -128,10 +131,10 @@ def test_ground_that_is_labelled_leaves_the_pool_on_every_date() -> None:
     rows = [*(row(i, "ab"[i % 2]) for i in range(8)), row(20), row(21), row(22), row(23)]
     places = {r.id: square(20_000 * i, 0) for i, r in enumerate(rows[:8])}
     places |= {"020.tif": square(0, 0), "021.tif": square(320, 320), "022.tif": square(640, 0), "023.tif": square(0, 0, crs="another site")}
-    roles = assign_roles(manifest(rows), Data(), "test", 0, places)
+    roles = assign_roles(manifest(rows), TASK, Data(), "test", 0, places)
     assert ids(roles.pool) == {"022.tif", "023.tif"}  # a neighbour and another site stay
     assert all(r.group for r in roles.train) and any("2 images show ground that is scored" in note for note in roles.notes)
-    assert all(r.group is None for r in assign_roles(manifest(rows), Data(), "test", 0).train)
+    assert all(r.group is None for r in assign_roles(manifest(rows), TASK, Data(), "test", 0).train)
 
 
 boxes = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40), st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=25)
@@ -178,7 +181,7 @@ def test_without_a_unit_blocks_are_counted_in_images() -> None:
 def test_small_fields_get_smaller_blocks() -> None:
     rows = [row(i, "ab"[i % 2]) for i in range(40)] + [row(90)]
     places = {r.id: square(12.0 * i, 0, side=12) for i, r in enumerate(rows)}  # 480 m of drone images
-    roles = assign_roles(manifest(rows), Data(), "test", 0, places)
+    roles = assign_roles(manifest(rows), TASK, Data(), "test", 0, places)
     assert any("would leave a class in one block" in note for note in roles.notes)
     assert len(folds([r.label for r in roles.train], [r.group for r in roles.train], 1, 0)[0]) >= 2  # type: ignore[misc]
 
@@ -235,15 +238,15 @@ def test_folds_never_split_a_group(pairs: list[tuple[str, int]], seed: int) -> N
 def test_folds_need_two_groups_of_every_class() -> None:
     with pytest.raises(DataError, match="Class 'b' has labels in one group of images only"):
         folds(["a", "a", "a", "b", "b"], [None, None, None, "g", "g"], 1, 0)
-    with pytest.raises(DataError, match="Only one class has labels"):
-        folds(["a", "a", "a"], [None] * 3, 1, 0)
+    (parts,) = folds(["a", "a", "a"], [None] * 3, 1, 0)  # one stratum is a task's own matter
+    assert sorted(np.concatenate([judge for _, judge in parts]).tolist()) == [0, 1, 2]
 
 
 @given(cases, st.floats(0.1, 0.5), st.integers(0, 3))
 def test_holdout_takes_whole_groups_and_leaves_every_class_some(pairs: list[tuple[str, int]], share: float, seed: int) -> None:
     rows = [row(i, label, f"g{group}") for i, (label, group) in enumerate(pairs)]
     try:
-        test = hold_out(rows, share, seed)
+        test = hold_out(rows, TASK.stratum, share, seed)
     except DataError as error:
         assert "too few to set some aside" in str(error)
         return

@@ -7,8 +7,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from labelfree.transfer.metrics import measure
 from torchmetrics.functional import classification as theirs
+
+from tests.transfer.classes import measure
 
 
 def example(seed: int, rows: int, classes: int, ties: bool) -> tuple[np.ndarray, np.ndarray]:

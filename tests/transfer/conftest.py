@@ -12,6 +12,8 @@ import yaml
 
 from labelfree.recipe import Evaluate
 from labelfree.transfer import Question
+from tests.transfer.classes import TASK
+from tests.transfer.classes import classes as of_classes
 
 
 class MadeUp:
@@ -64,10 +66,11 @@ def ask() -> Callable[..., Question]:
         return Question(
             dataset="made-up",
             split="dev",
+            task=TASK,
             ids=tuple(f"{i:03}.png" for i in range(total)),
             groups=tuple(f"scene {i // group}" if group else None for i in range(total)),
-            targets=targets,
-            classes=tuple(f"class {k}" for k in range(classes)),
+            strata=tuple(f"class {k}" for k in targets),
+            targets=of_classes(targets, classes),
             train=np.arange(train),
             score=np.arange(train, total) if score else None,
             seed=seed,

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from labelfree.transfer.intervals import from_test
-from labelfree.transfer.scores import paired, read_scores
 
 from labelfree.errors import DataError
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate, Primary
 from labelfree.transfer import answer, claims_of, save_claims
+from labelfree.transfer.claims.intervals import from_test
+from labelfree.transfer.claims.scores import paired, read_scores
 
 ARMS = ["imagenet", "imagenet-inflated", "imagenet+domain"]
 SETTINGS = Evaluate(arms=ARMS, labels_per_class=[1, 3, 6, "all"], draws=5, primary=Primary(budget=3))
@@ -26,7 +26,8 @@ def carried_out(ask, made_up, entries, run_folder) -> Callable[..., Path]:
     def make(settings: Evaluate, **question: int) -> Path:
         asked = ask(**question)
         force = {"imagenet": 0.5, "imagenet-inflated": 0.3, "imagenet+domain": 1.2}
-        encoders = [made_up(arm, asked.targets, force[arm], seed=seed) for arm in ARMS for seed in ((0, 1) if "domain" in arm else (0,))]
+        seeds = {arm: (0, 1) if "domain" in arm else (0,) for arm in ARMS}
+        encoders = [made_up(arm, asked.targets.values, force[arm], seed=seed) for arm in ARMS for seed in seeds[arm]]
         folder = run_folder(settings)
         answer(asked, encoders, settings, entries(len(asked.ids)), folder, Silent())
         return folder
@@ -167,7 +168,8 @@ def test_seeds_are_paired_by_number_and_one_seed_is_repeated() -> None:
 
 def test_equal_arms_are_claimed_to_differ_no_more_often_than_stated() -> None:
     """The whole chain on simulated predictions: two arms of equal skill, 5 draws, 40 rows in 20 groups; 5 % of claims are expected."""
-    from labelfree.transfer.metrics import resampled, resamplings
+    from labelfree.transfer.tasks.weights import resamplings
+    from tests.transfer.classes import resampled
 
     generator = np.random.default_rng(0)
     groups = np.arange(40) // 2

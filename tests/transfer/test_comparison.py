@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -23,7 +24,7 @@ def table(folder) -> list[dict[str, str]]:
 @pytest.fixture
 def encoders(made_up):
     def make(question: Question):
-        return [made_up("imagenet", question.targets, 0.3), made_up("imagenet+domain", question.targets, 0.6)]
+        return [made_up("imagenet", question.targets.values, 0.3), made_up("imagenet+domain", question.targets.values, 0.6)]
 
     return make
 
@@ -41,7 +42,7 @@ def test_files_hold_every_arm_protocol_budget_and_draw(ask, encoders, entries, r
     predictions = pq.read_table(folder / "predictions.parquet")
     assert tuple(predictions.column_names) == (*KEYS, "row_id", "group", "target", "scores")
     assert len(predictions) == len(scored) * 45
-    assert json.loads((folder / "classes.json").read_text()) == list(question.classes)
+    assert json.loads((folder / "classes.json").read_text()) == list(question.targets.names)
 
 
 def test_no_scored_row_is_ever_learned_from_and_budgets_are_nested(ask, encoders, entries, run_folder) -> None:
@@ -58,9 +59,9 @@ def test_no_scored_row_is_ever_learned_from_and_budgets_are_nested(ask, encoders
 
 def test_labels_of_scored_rows_change_no_prediction(ask, encoders, entries, run_folder) -> None:
     question = ask()
-    shuffled = question.targets.copy()
+    shuffled = question.targets.values.copy()
     shuffled[60:] = np.random.default_rng(0).permutation(shuffled[60:])
-    other = Question(**{**vars(question), "targets": shuffled})
+    other = Question(**{**vars(question), "targets": replace(question.targets, values=shuffled)})
     arms = encoders(question)
     settings = SMALL.model_copy(update={"labels_per_class": [5], "draws": 1})
     folders = [run_folder(settings), run_folder(settings)]
@@ -95,7 +96,7 @@ def test_work_goes_on_at_the_first_missing_cell(ask, encoders, entries, run_fold
 def test_other_weights_are_not_answered_from_old_files(ask, made_up, entries, run_folder) -> None:
     question = ask()
     folder = run_folder(NEIGHBOURS)
-    weak, strong = (made_up("imagenet+domain", question.targets, strength) for strength in (0.0, 3.0))
+    weak, strong = (made_up("imagenet+domain", question.targets.values, strength) for strength in (0.0, 3.0))
     for encoder in (weak, strong):
         answer(question, [encoder], NEIGHBOURS, entries(105), folder, Silent())
     best = [float(row["value"]) for row in table(folder) if row["metric"] == "accuracy" and row["budget"] == "all"]
@@ -140,7 +141,7 @@ def test_a_question_that_cannot_be_asked_is_one_sentence(ask) -> None:
         ({"train": np.array([], int)}, "no labelled row to learn from"),
         ({"score": np.array([], int)}, "no row of split 'dev' has a label"),
         ({"train": np.arange(0, 60, 3)}, "one class only"),
-        ({"train": np.flatnonzero(question.targets[:60] != 2)}, "'class 2' has no labelled row"),
+        ({"train": np.flatnonzero(question.targets.values[:60] != 2)}, "'class 2' has no labelled row"),
     ):
         with pytest.raises(DataError, match=words):
             Question(**{**{k: v for k, v in vars(question).items() if k in Question.__dataclass_fields__}, **change})

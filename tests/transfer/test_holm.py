@@ -1,5 +1,6 @@
 import pytest
-from labelfree.transfer.holm import holm
+
+from labelfree.transfer.claims import holm
 
 
 def test_holm_by_hand() -> None:

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from labelfree.transfer.intervals import from_folds, from_test
 from scipy import stats
+
+from labelfree.transfer.claims.intervals import from_folds, from_test
 
 
 def test_the_three_variances_by_hand() -> None:

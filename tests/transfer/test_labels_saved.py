@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from labelfree.transfer.labels_saved import ABOVE, BELOW, LabelsSaved, bounds, isotonic, labels_saved
 from sklearn.isotonic import IsotonicRegression
+
+from labelfree.transfer.claims.labels_saved import ABOVE, BELOW, LabelsSaved, bounds, isotonic, labels_saved
 
 X = np.array([1.0, 10.0, 100.0])
 

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from labelfree.transfer.metrics import METRICS, measure, resampled, resamplings
 from sklearn import metrics as sklearn_metrics
+
+from labelfree.transfer.tasks.weights import Weights, resamplings
+from tests.transfer.classes import METRICS, measure, resampled
 
 
 def oracle(metric: str, scores: np.ndarray, targets: np.ndarray) -> float:
@@ -57,3 +59,14 @@ def test_resamplings_draw_as_many_groups_as_there_are_and_repeat_under_a_seed() 
 
 def test_auroc_without_negatives_is_undefined() -> None:
     assert np.isnan(measure("auroc", np.array([[0.2, 0.8], [0.4, 0.6]]), np.array([1, 1])))
+
+
+def test_weights_tally_what_their_lines_sum() -> None:
+    """Sums are taken by group first; the table of weights itself, line by line, says the same."""
+    generator = np.random.default_rng(0)
+    groups = generator.integers(7, size=40)
+    weights = Weights(resamplings(7, 1, 50), groups)
+    values, columns, chosen = generator.normal(size=40), generator.integers(3, size=40), generator.random(40) < 0.5
+    table = np.concatenate(list(weights.lines()))
+    np.testing.assert_allclose(weights.sums(values), table @ values)
+    np.testing.assert_array_equal(weights.tally(columns, 3, chosen), table[:, chosen] @ np.eye(3)[columns[chosen]])

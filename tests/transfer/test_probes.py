@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
-from labelfree.transfer.preparation import prepare
-from labelfree.transfer.probes import PROBES, TEMPERATURE, span
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import StandardScaler
+
+from labelfree.transfer.protocols import find_protocol, prepare
+from labelfree.transfer.protocols.knn import TEMPERATURE
+from labelfree.transfer.protocols.linear import span
+from tests.transfer.classes import classes as of_classes
 
 
 def blobs(rows: int, width: int, classes: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -20,10 +23,10 @@ def test_the_projected_regression_has_the_solution_of_the_whole_one(kind: str, c
     learn, targets = blobs(40, 300, classes)
     judge, _ = blobs(25, 300, classes, seed=1)
     preparation = prepare(kind, learn, (300,))
-    (found,) = PROBES["linear"].path(preparation(learn), targets, preparation(judge), classes, [10.0])
+    (fit,) = find_protocol("linear").path(preparation(learn), of_classes(targets, classes), preparation(judge), [10.0])
     whole = LogisticRegression(C=10.0, tol=1e-9, max_iter=10_000).fit(preparation(learn), targets)
-    assert found.converged
-    np.testing.assert_allclose(found.scores, whole.predict_proba(preparation(judge)), atol=2e-3)  # scikit-learn's tolerance, 1e-4
+    assert fit.converged
+    np.testing.assert_allclose(fit.output, whole.predict_proba(preparation(judge)), atol=2e-3)  # scikit-learn's tolerance, 1e-4
 
 
 def test_projection_keeps_every_inner_product() -> None:
@@ -42,24 +45,25 @@ def test_neighbours_equal_scikit_learn(k: int) -> None:
     learn, targets = blobs(60, 12)
     judge, _ = blobs(30, 12, seed=1)
     oracle = KNeighborsClassifier(k, metric="cosine", weights=lambda distance: np.exp((1 - distance) / TEMPERATURE)).fit(learn, targets)
-    (found,) = PROBES["knn"].path(learn, targets, judge, 4, [float(k)])
-    np.testing.assert_allclose(found.scores, oracle.predict_proba(judge), atol=1e-5)
+    (fit,) = find_protocol("knn").path(learn, of_classes(targets, 4), judge, [float(k)])
+    np.testing.assert_allclose(fit.output, oracle.predict_proba(judge), atol=1e-5)
 
 
 def test_more_neighbours_than_rows_are_all_rows() -> None:
     learn, targets = blobs(8, 12)
-    twenty, eight = PROBES["knn"].path(learn, targets, learn, 4, [20.0, 8.0])
-    np.testing.assert_array_equal(twenty.scores, eight.scores)
+    twenty, eight = find_protocol("knn").path(learn, of_classes(targets, 4), learn, [20.0, 8.0])
+    np.testing.assert_array_equal(twenty.output, eight.output)
 
 
 @pytest.mark.parametrize("protocol", ["knn", "linear"])
 def test_a_class_without_rows_is_never_called(protocol: str) -> None:
     learn, targets = blobs(20, 12, classes=2)
-    for scored in PROBES[protocol].path(learn, targets * 2, learn, 4, PROBES[protocol].settings):
-        assert (scored.scores[:, [1, 3]] == 0).all()
-        np.testing.assert_allclose(scored.scores.sum(1), 1)
-    (only,) = PROBES[protocol].path(learn, np.full(20, 3), learn, 4, [1.0])
-    assert (only.scores.argmax(1) == 3).all()
+    learner = find_protocol(protocol)
+    for fit in learner.path(learn, of_classes(targets * 2, 4), learn, learner.settings):
+        assert (fit.output[:, [1, 3]] == 0).all()
+        np.testing.assert_allclose(fit.output.sum(1), 1)
+    (only,) = learner.path(learn, of_classes(np.full(20, 3), 4), learn, [1.0])
+    assert (only.output.argmax(1) == 3).all()
 
 
 def test_standardising_equals_scikit_learn_up_to_the_common_scale() -> None:
@@ -79,7 +83,7 @@ def test_blocks_weigh_the_same_however_large_their_numbers() -> None:
 
 
 def test_a_solver_that_is_stopped_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labelfree.transfer.probes.MOST_STEPS", 1)
+    monkeypatch.setattr("labelfree.transfer.protocols.linear.MOST_STEPS", 1)
     learn, targets = blobs(40, 12)
-    (found,) = PROBES["linear"].path(learn, targets, learn, 4, [1000.0])
-    assert not found.converged
+    (fit,) = find_protocol("linear").path(learn, of_classes(targets, 4), learn, [1000.0])
+    assert not fit.converged

@@ -37,7 +37,7 @@ def test_each_step_costs_less(ask) -> None:
 
 def test_enough_time_cuts_nothing_and_too_little_says_so(ask, made_up, entries) -> None:
     question = ask()
-    encoders = [made_up("imagenet", question.targets, 0.3)]
+    encoders = [made_up("imagenet", question.targets.values, 0.3)]
     setup = make_setup(question, SETTINGS, (32, 64))
     assert cut_to(3600, setup, 5, question, encoders, entries(105)) == setup
     least = cut_to(1e-9, setup, 5, question, encoders, entries(105))
@@ -50,7 +50,7 @@ def test_what_was_cut_is_kept_for_a_restart(ask, made_up, entries, run_folder) -
     settings = SETTINGS.model_copy(update={"minutes": 1e-6})
     question = ask()
     folder = run_folder(settings)
-    encoder = made_up("imagenet", question.targets, 0.3)
+    encoder = made_up("imagenet", question.targets.values, 0.3)
     first, again = (answer(question, [encoder], settings, entries(105), folder, Silent()) for _ in range(2))
     assert again == first != make_setup(question, settings, encoder.sizes)
     assert first.sizes_of(encoder) == (32,)  # and heads are searched for with the same points
