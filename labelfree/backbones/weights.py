@@ -18,6 +18,7 @@ from labelfree.data.pool import kind_of
 from labelfree.data.scales import Stored, same_scale
 from labelfree.domain import Channel, Sample
 from labelfree.errors import DataError
+from labelfree.installed_domains import key_for
 from labelfree.training.files import call_with, read_json, write_json
 
 FORMAT = 1
@@ -27,7 +28,7 @@ FORMAT = 1
 class WeightCard:
     """All that is needed to use a weight file right.
 
-    `reader`: the settings of `domain` (bands, sensor, unit) that read its images. `roles`, `nm`: what each channel shows, empty where not
+    `reader`: the settings of `domain` that its images were read with. `roles`, `nm`: what each channel shows, empty where not
     told. `dtype`, `low`, `high`: how the images were stored, and the smallest and the largest value of each channel, in `unit`.
     Input: channels in this order, in `unit` (stored * scale + offset), then (x - mean) / std, resized to `size` pixels a side.
     """
@@ -126,7 +127,7 @@ class LoadedBackbone:
     def embed(self, images: Sample | Tensor | Sequence[Sample] | Iterable[Sample], size: int | None = None) -> Tensor:
         """Embeddings (N, dim) of one sample, several samples, or a tensor (N, C, H, W) already in the card's channels and unit.
 
-        `size`: input side in pixels, default the card's. No images give no rows. Raises DataError when bands or units are not the card's.
+        `size`: input side in pixels, default the card's. No images give no rows. Raises DataError when channels or units are not the card's.
         """
         if isinstance(images, Tensor):
             if images.ndim != 4 or images.shape[1] != len(self.card.channels):
@@ -145,16 +146,16 @@ class LoadedBackbone:
         """The sample's physical values (C, *spatial) with the card's channels in the card's order, or DataError."""
         where = sample.source or "this image"
         if sample.empty == 1:
-            raise DataError(f"{where}: none of its pixels holds a measurement; leave it out, or correct what data.nodata says.")
+            raise DataError(f"{where}: none of its pixels holds a measurement; leave it out, or correct what {key_for('gaps')} says.")
         lacking = [c for c in self.card.channels if c not in sample.channels]
         if lacking:
             raise DataError(
-                f"{where}: has {len(sample.channels)} bands ({', '.join(sample.channels)}), these weights want {len(self.card.channels)}; "
-                f"missing {', '.join(lacking)}. Name the file's bands with bands=[...]."
+                f"{where}: has {len(sample.channels)} channels ({', '.join(sample.channels)}), these weights want {len(self.card.channels)}; "
+                f"missing {', '.join(lacking)}. Name the file's channels with {key_for('channels')}."
             )
         if sample.unit != self.card.unit:
             raise DataError(
-                f"{where}: values are {sample.unit}, these weights want {self.card.unit}; name the sensor or unit that the file holds."
+                f"{where}: values are {sample.unit}, these weights want {self.card.unit}; say what the file holds with {key_for('scale')}."
             )
         physical = sample.physical()[[sample.channels.index(c) for c in self.card.channels]]
         self._require_scale(where, kind_of(sample).stored, physical.flatten(1).abs().amax(1).tolist())
@@ -163,7 +164,7 @@ class LoadedBackbone:
     def _require_scale(self, where: str, stored: Stored, most: Sequence[float]) -> None:
         fault = scale_fault(self.card, stored, most)
         if fault:
-            raise DataError(f"{where}: {fault}; name the sensor or unit that the file holds.")
+            raise DataError(f"{where}: {fault}; say what the file holds with {key_for('scale')}.")
 
     def _embed(self, physical: Tensor, size: int | None) -> Tensor:
         return self.backbone.embed(network_input(physical, self.card.mean, self.card.std, size or self.card.size))
@@ -172,8 +173,8 @@ class LoadedBackbone:
 def scale_fault(card: WeightCard, stored: Stored, most: Sequence[float]) -> str | None:
     """Why numbers stored so are on another scale than the card's images; None if they are not.
 
-    `most`: the largest of each of the card's channels without sign, NaN for one that the images lack. The middle channel is judged: kelvin
-    beside reflectance say nothing of it.
+    `most`: the largest of each of the card's channels without sign, NaN for one that the images lack. The middle channel is judged: one in
+    another unit says nothing of it.
     """
     seen, taught = np.array(most, dtype=np.float64), np.array(card.largest)
     judged = np.flatnonzero((seen > 0) & (taught > 0))
