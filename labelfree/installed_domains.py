@@ -6,7 +6,7 @@ Imports no domain before it is asked for one. A domain that cannot be imported t
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from types import new_class
@@ -32,20 +32,19 @@ def domain_names() -> list[str]:
 
 def sound_domains() -> list[str]:
     """Names of the installed domains that can be imported."""
-    return [name for name in domain_names() if name not in broken_domains()]
+    broken = broken_domains()
+    return [name for name in domain_names() if name not in broken]
 
 
 def broken_domains() -> dict[str, str]:
     """Name -> why, of each installed domain that cannot be imported."""
-    return dict(_broken())
-
-
-def _broken() -> Iterator[tuple[str, str]]:
-    for name in domain_names():
+    reasons = {}
+    for name, point in sorted(_points().items()):
         try:
-            domain_class(name)
+            _loaded(point)
         except RecipeError as error:
-            yield name, str(error)
+            reasons[name] = str(error)
+    return reasons
 
 
 def domain_class(name: str) -> Any:
@@ -53,16 +52,20 @@ def domain_class(name: str) -> Any:
     point = _points().get(name)
     if point is None:
         raise RecipeError(f"domain: {name!r} is not installed; installed domains: {', '.join(domain_names()) or 'none'}.")
+    return _loaded(point)
+
+
+def _loaded(point: EntryPoint) -> Any:
     try:
         make = point.load()
     except Exception as error:  # whatever a third party's module does when it is imported
-        raise RecipeError(f"domain: {name!r} is installed and cannot be imported ({error}); install what it needs.") from error
+        raise RecipeError(f"domain: {point.name!r} is installed and cannot be imported ({error}); install what it needs.") from error
     hush(getattr(make, "quiet", {}))
     return make
 
 
 def find_domain(name: str, settings: Mapping[str, Any] | None = None) -> Domain:
-    """The installed domain called `name`, made with `settings`, which `labelfree.data.readers` checks and puts together."""
+    """The installed domain called `name`, made with `settings` as they are: `labelfree.reader_settings` checks them."""
     made: Domain = domain_class(name)(**(settings or {}))
     return made
 

@@ -29,7 +29,8 @@ def sentence(keys: Keys, problem: Any, values: Mapping[str, Any], typed: Keys | 
         known = f"{parent or 'a recipe'} knows {', '.join(fields_at(keys[:-1], domain)) or 'no key'}."
         return f"{key} is not a key; {f'did you mean {near}?' if near else known}"
     if problem["type"] == "missing":
-        return f"{key} is missing; {f'write e.g. `domain: {next(iter(sound_domains()), "NAME")}`.' if key == 'domain' else 'add it.'}"
+        example = f"write e.g. `domain: {next(iter(sound_domains()), 'NAME')}`"
+        return f"{key} is missing; {example if key == 'domain' else 'add it'}."
     if problem["type"] == "value_error":
         inside = "." if block and keys != ("reader",) else ": "
         return f"{key + inside if key else ''}{problem['ctx']['error']}."

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from labelfree.backbones.build import build
 from labelfree.backbones.weights import WeightCard, save
-from labelfree.domain import ForeignWeights, KnowsWeights, find_domain
+from labelfree.domain import ForeignWeights, KnowsWeights
 from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import sound_domains
+from labelfree.reader_settings import domain_with
 
 
 def convert(file: Path, name: str, domain: str | None = None, out: Path | None = None) -> Path:
@@ -35,7 +36,7 @@ def _known(name: str, domain: str | None) -> tuple[str, ForeignWeights]:
     answers: dict[str, ForeignWeights] = {}
     refusals = []
     for each in asked:
-        reader = find_domain(each)
+        reader = domain_with(each, {})
         try:
             if isinstance(reader, KnowsWeights):
                 answers[each] = reader.foreign(name)

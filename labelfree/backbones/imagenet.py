@@ -55,7 +55,7 @@ def _packaged(name: str, module: str) -> dict[str, Tensor]:
 
 
 def fit_stem(kernel: Tensor, sources: Sequence[int | None]) -> Tensor:
-    """A stem kernel (out, K, *k) for other channels: (out, C, *k). `sources`: of each channel the position among the K, None for an unknown one.
+    """A stem kernel (out, K, *k) for other channels: (out, C, *k). `sources`: of each one the position among the K, None where unknown.
 
     As many channels of which nothing is known are taken as they stand.
     """

@@ -127,7 +127,7 @@ class LoadedBackbone:
     def embed(self, images: Sample | Tensor | Sequence[Sample] | Iterable[Sample], size: int | None = None) -> Tensor:
         """Embeddings (N, dim) of one sample, several samples, or a tensor (N, C, H, W) already in the card's channels and unit.
 
-        `size`: input side in pixels, default the card's. No images give no rows. Raises DataError when channels or units are not the card's.
+        `size`: input side in pixels, default the card's. No images give no rows. Raises DataError for other channels or units.
         """
         if isinstance(images, Tensor):
             if images.ndim != 4 or images.shape[1] != len(self.card.channels):
@@ -150,8 +150,8 @@ class LoadedBackbone:
         lacking = [c for c in self.card.channels if c not in sample.channels]
         if lacking:
             raise DataError(
-                f"{where}: has {len(sample.channels)} channels ({', '.join(sample.channels)}), these weights want {len(self.card.channels)}; "
-                f"missing {', '.join(lacking)}. Name the file's channels with {key_for('channels')}."
+                f"{where}: has {len(sample.channels)} channels ({', '.join(sample.channels)}), these weights want "
+                f"{len(self.card.channels)}; missing {', '.join(lacking)}. Name the file's channels with {key_for('channels')}."
             )
         if sample.unit != self.card.unit:
             raise DataError(

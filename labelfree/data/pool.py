@@ -266,7 +266,7 @@ def all_empty(rows: Sequence[Row]) -> str:
     """What to say where no image or window of these holds a measurement in half of its pixels."""
     what = "windows" if rows[0].window else "images"
     return (
-        f"More than {MOST_EMPTY:.0%} of each of {len(rows):,} {what}, such as {rows[0].id}, holds no measurement, so none is left; "
+        f"There is no measurement in more than {MOST_EMPTY:.0%} of each of {len(rows):,} {what}, such as {rows[0].id}, so none is left; "
         f"give others, or set {key_for('gaps')} where the files declare the wrong number."
     )
 

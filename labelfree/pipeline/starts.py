@@ -1,4 +1,4 @@
-"""How each arm's network starts and how it reads stored images: all channels by the pool's statistics, or RGB as ImageNet networks know it."""
+"""How each arm's network starts and reads stored images: all channels by the pool's statistics, or RGB as ImageNet networks know it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Starts:
         return self.domain.matches(self.fingerprint.channels, known)
 
     def network(self, init: str | Path, seed: int) -> Backbone:
-        """All channels; `init` is "random", "imagenet" or a weight file, their stem fitted by channel. Random parts depend on the seed alone."""
+        """All channels; `init` is "random", "imagenet" or a weight file, their stem fitted. Random parts depend on the seed alone."""
         torch.manual_seed(mixed("backbone", seed))
         init = imagenet_source(self.settings) if init == "imagenet" else init
         return build(self.settings.name, len(self.fingerprint.channels), init=init, match=self.match, options=self.settings.options)

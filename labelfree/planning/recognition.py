@@ -109,7 +109,8 @@ def _recognised(shown: str, settings: Sequence[Settings], read: Callable[[Domain
         except LabelfreeError as error:
             refused.append(error)
     if not asked and refused:
-        raise DataError(" ".join(dict.fromkeys(map(str, refused)))) from refused[0]
+        kind = RecipeError if all(isinstance(error, RecipeError) for error in refused) else DataError
+        raise kind(" ".join(dict.fromkeys(map(str, refused)))) from refused[0]
     fields = [Field(each.domain, each.manifest, reason) for each in asked if (reason := each.reason) is not None]
     readers = [Field(each.domain, each.manifest, "no other reads them") for each in asked if each.reads]
     for chosen in (fields, () if sure else readers):

@@ -15,11 +15,12 @@ from labelfree.data.manifest import Manifest
 from labelfree.data.pool import read_sample
 from labelfree.data.tiles import by
 from labelfree.data.windows import glance, in_windows, lenient
-from labelfree.domain import Domain, Sample, domain_names, extent_of, find_domain
+from labelfree.domain import Domain, Sample, domain_names, extent_of
 from labelfree.errors import DataError, RecipeError
 from labelfree.planning.recognition import field_of, only_domain
 from labelfree.planning.sampled_images import open_rows
 from labelfree.progress import Progress
+from labelfree.reader_settings import domain_with
 from labelfree.recipe import Data, Recipe
 from labelfree.recipe_file import Overrides, Tell, change, load_recipe
 
@@ -121,5 +122,5 @@ def write_sample(directory: Path, domain: str | None, seed: int, variant: str) -
     name = domain or only_domain()
     if name is None:
         raise RecipeError(f"{directory}: say of which field, with --domain (installed: {', '.join(domain_names()) or 'none'}).")
-    find_domain(name).generate(directory, seed, variant)
+    domain_with(name, {}).generate(directory, seed, variant)
     return directory

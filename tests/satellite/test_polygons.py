@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import geopandas
 import numpy as np
@@ -48,8 +49,11 @@ def scenes(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def rows_of(scenes: Path, file: Path, **data: object) -> tuple[list[Row], list[Row], tuple[str, ...]]:
-    manifest = load_manifest(Data(root=scenes, labels=file, **data), Satellite())  # type: ignore[arg-type]
+Labelled = tuple[list[Row], list[Row], tuple[str, ...]]
+
+
+def rows_of(scenes: Path, file: Path, label_field: str | None = None, date_field: str | None = None, **reader: Any) -> Labelled:
+    manifest = load_manifest(Data(root=scenes, labels=file, label_field=label_field, date_field=date_field), Satellite(**reader))
     return [row for row in manifest.rows if row.label], [row for row in manifest.rows if not row.label], manifest.notes
 
 

@@ -35,7 +35,7 @@ def build(context: Context) -> Section:
         ]
         facts += [("Unit", found.get("unit") or "not known"), ("Fingerprint", str(found.get("digest", ""))[:16])]
     told = {**reader_of(run.card), "licence": run.card.get("licence"), "cite": run.card.get("citation")}
-    facts += [(key.capitalize(), str(value)) for key, value in told.items()]
+    facts += [(key.capitalize(), str(value)) for key, value in told.items() if value]
     channels = [
         {"name": name, "mean": short(mean), "std": short(std)}
         for name, mean, std in zip(found.get("channels", []), found.get("mean", []), found.get("std", []), strict=False)
@@ -44,7 +44,7 @@ def build(context: Context) -> Section:
         "data",
         "The data",
         {
-            "facts": [fact for fact in facts if fact[1] not in ("", "None")],
+            "facts": [fact for fact in facts if fact[1]],
             "channels": channels,
             "unit": found.get("unit", ""),
             "classes": classes,
