@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,31 +53,34 @@ class Card(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _further_keys_are_the_readers(cls, front: Any) -> Any:
-        if not isinstance(front, dict):
+        if not isinstance(front, dict) or not isinstance(front.get("reader", {}), dict):
             return front
-        further = {key: value for key, value in front.items() if key not in cls.model_fields}
-        return {key: value for key, value in front.items() if key not in further} | {"reader": {**front.get("reader", {}), **further}}
+        known = {key: value for key, value in front.items() if key in cls.model_fields}
+        further = {key: value for key, value in front.items() if key not in known}
+        return {**known, "reader": _checked(str(front.get("domain")), {**front.get("reader", {}), **further})}
 
     @model_validator(mode="after")
-    def _the_reader_knows_its_keys(self) -> Card:
+    def _one_number_a_channel(self) -> Card:
         model = reader_model(self.domain)
-        if model is None:  # a domain that is not here: its keys are taken as they stand
-            return self
-        told, problems = said(model, self.reader)
-        if problems:
-            near = difflib.get_close_matches(str(problems[0]["loc"][0]) if problems[0]["loc"] else "", Card.model_fields, 1, 0.7)
-            hint = f" (a card has {near[0]})" if near and problems[0]["type"] == "extra_forbidden" else ""
-            raise ValueError(f"{wrong(self.domain, self.reader, problems[0]).removeprefix('reader.').rstrip('.')}{hint}")
-        self.reader.clear()
-        self.reader.update({key: value for key, value in told.items() if value is not None})
-        self._one_number_a_channel(channels_of(model, self.reader))
-        return self
-
-    def _one_number_a_channel(self, channels: Sequence[str] | None) -> None:
+        channels = channels_of(model, self.reader) if model else None
         for key in ("mean", "std"):
             numbers = getattr(self.statistics, key, None)
             if numbers and channels and len(numbers) != len(channels):
                 raise ValueError(f"statistics.{key} has {len(numbers)} numbers for {len(channels)} channels")
+        return self
+
+
+def _checked(domain: str, further: dict[str, Any]) -> dict[str, Any]:
+    """What the domain's reader takes of the keys that are not every card's; of a domain that is not here they are taken as they stand."""
+    model = reader_model(domain)
+    if model is None:
+        return further
+    told, problems = said(model, further)
+    if problems:
+        fault = wrong(domain, further, problems[0]).removeprefix("reader.")
+        near = difflib.get_close_matches(fault.partition(" ")[0], Card.model_fields, 1, 0.7)
+        raise ValueError(f"{fault.rstrip('.')}{f' (a card has {near[0]})' if near else ''}")
+    return {key: value for key, value in told.items() if value is not None}
 
 
 def card_names() -> list[str]:

@@ -116,9 +116,10 @@ def _recognised(shown: str, settings: Sequence[Settings], read: Callable[[Domain
     for chosen in (fields, () if sure else readers):
         if len(chosen) == 1:
             return chosen[0]
-    faults = [each.few[0] for each in asked if each.few and not each.reads]
+    faults = {each.domain.name: str(each.few[0]) for each in asked if each.few and not each.reads}
     if faults and len(faults) == len(asked):
-        raise DataError(" ".join(dict.fromkeys(map(str, faults))))
+        apart = "; ".join(f"{name}: {fault.rstrip('.')}" for name, fault in faults.items())
+        raise DataError(next(iter(faults.values())) if len(faults) == 1 else f"{shown}: no installed domain reads this ({apart}).")
     raise RecipeError(_undecided(shown, fields))
 
 

@@ -15,7 +15,7 @@ import labelfree
 from labelfree.errors import RecipeError
 from labelfree.pipeline.folder import recipe_digest
 from labelfree.recipe import Recipe
-from labelfree.recipe_file import change, load_recipe, parse_recipe, to_yaml
+from labelfree.recipe_file import change, load_recipe, parse_recipe
 from labelfree.recipe_renames import RENAMED, first_spelling, respelled, today
 
 OLD = """\
