@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import yaml
 import labelfree
 from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import broken_domains, sound_domains
+from labelfree.progress import Silent
 from labelfree.recipe_file import change, load_recipe
 from labelfree.recipe_words import json_schema, outline
 from tests.data.fake_domain import write
@@ -49,6 +49,10 @@ def pictures(tmp_path: Path) -> Path:
     for number in range(6):
         write(tmp_path / "pictures" / f"{number}.png", np.full((32, 32, 3), 40 * number))
     return tmp_path / "pictures"
+
+
+def test_the_pages_domain_is_short() -> None:
+    assert len([line for line in thermal().splitlines() if line.strip()]) <= 40
 
 
 def test_a_domain_that_cannot_be_imported_takes_no_other_with_it(installed: Path) -> None:
@@ -151,7 +155,7 @@ def test_a_demo_is_a_domains_own(installed: Path) -> None:
 
 
 def test_the_commands_need_no_domain_where_the_files_tell(installed: Path, frames: Path, tmp_path: Path) -> None:
-    """Half a minute at most: real processes, each of which imports torch."""
+    """Twenty seconds: real processes, each of which imports torch."""
 
     def typed(*words: str) -> subprocess.CompletedProcess[str]:
         path = os.pathsep.join([str(installed), *filter(None, sys.path)])
@@ -166,5 +170,15 @@ def test_the_commands_need_no_domain_where_the_files_tell(installed: Path, frame
     assert planned.returncode == 0 and yaml.safe_load(planned.stdout)["domain"] == "thermal", planned.stderr
     asked = typed("data", "sample", "generated")
     assert asked.returncode == 2 and "--domain (installed: broken, plain, satellite, thermal)" in asked.stderr
-    schema = json.loads(typed("recipe", "schema", "--json").stdout)
-    assert {rule["if"]["properties"]["domain"]["const"] for rule in schema["allOf"]} == {"plain", "satellite", "thermal"}
+
+
+def test_a_third_partys_images_are_pretrained_on_and_embedded(installed: Path, frames: Path, tmp_path: Path) -> None:
+    """Ten seconds: a whole pretraining of two steps, written to disk and read back."""
+    (tmp_path / "mine.yaml").write_text(
+        f"domain: thermal\ndata: {{root: {frames}}}\nreader: {{kelvin: 0.02}}\nbackbone: {{name: resnet10t, init: random}}\n"
+        "pretrain: {steps: 2, batch_size: 4, size: 32}\nevaluate: {arms: [domain, random], primary: {arm: domain, against: random}}\n"
+    )
+    run = labelfree.pretrain(tmp_path / "mine.yaml", (), tmp_path / "run", say=Silent())
+    card = labelfree.load(run.folder).card
+    assert (card.domain, card.reader, card.channels, card.unit) == ("thermal", {"kelvin": 0.02}, ("heat",), "kelvin")
+    assert labelfree.embed(run.folder, [frames / "0.npy", frames / "1.npy"]).shape[0] == 2  # read as the card says

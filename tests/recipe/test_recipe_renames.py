@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
@@ -17,6 +18,7 @@ from labelfree.pipeline.folder import recipe_digest
 from labelfree.recipe import Recipe
 from labelfree.recipe_file import change, load_recipe, parse_recipe
 from labelfree.recipe_renames import RENAMED, first_spelling, respelled, today
+from tests.data.fake_domain import write
 
 OLD = """\
 domain: satellite
@@ -141,9 +143,20 @@ def test_respelling_loses_nothing_and_comes_back(said, within_data: bool) -> Non
 
 
 def test_the_line_is_on_the_console_of_each_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = labelfree.sample_data(tmp_path / "images", "satellite", variant="rgb")
+    root = write(tmp_path / "images" / "0.png", np.zeros((8, 8, 3))).parent
     labelfree.show_data(root, ["data.sensor=rgb-rendering"])
     assert capsys.readouterr().out == "data.sensor is now reader.sensor; the old spelling goes on working.\n"
     labelfree.show_data(root, ["reader.sensor=rgb-rendering"])
     labelfree.show_recipe("satellite_dino")
     assert capsys.readouterr().out == ""
+
+
+def test_a_key_may_move_within_its_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RENAMED, ("pretrain", "rate"), ("pretrain", "lr"))
+    told: list[str] = []
+    recipe = load_recipe("satellite_dino", ["pretrain.rate=0.5"], told.append)
+    assert recipe.pretrain.lr == 0.5 and told == ["pretrain.rate is now pretrain.lr; the old spelling goes on working."]
+    assert load_recipe("satellite_dino", ["pretrain={rate: 0.5}"]).pretrain.lr == 0.5
+    assert first_spelling({"pretrain": {"lr": 0.5}})["pretrain"] == {"rate": 0.5}
+    with pytest.raises(RecipeError, match="pretrain.rate must be a number above 0 or auto"):
+        load_recipe("satellite_dino", ["pretrain.rate=fast"])
