@@ -5,14 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-
-class _Terminal:
-    """`ours`: what is printed is for a person alone."""
-
-    ours = False
+from labelfree.installed_domains import hush
 
 
 class _Keeper(logging.Handler):
@@ -47,16 +43,9 @@ def quieter(names: Sequence[str], level: int) -> Iterator[None]:
 def kept_from_terminal(keep: Callable[[str], None]) -> None:
     """From here on warnings and log records of this process go to `keep` alone; what C++ code of torch logs below an error goes nowhere."""
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    _Terminal.ours = True
+    hush()
     logging.captureWarnings(True)
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, _Keeper)]:
         root.removeHandler(handler)
     root.addHandler(_Keeper(keep))
-
-
-def hush(variables: Mapping[str, str]) -> None:
-    """Set environment variables that keep a domain's libraries from printing, where the terminal is for our sentences alone."""
-    if _Terminal.ours:
-        for name, value in variables.items():
-            os.environ.setdefault(name, value)

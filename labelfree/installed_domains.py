@@ -6,6 +6,7 @@ Imports no domain before it is asked for one. A domain that cannot be imported t
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -13,7 +14,6 @@ from types import new_class
 from typing import TYPE_CHECKING, Any
 
 from labelfree.errors import RecipeError
-from labelfree.foreign_logs import hush
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 GROUP = "labelfree.domains"
 PLAIN = (type(None), bool, int, float, str, list, tuple, dict)  # defaults that can stand in a recipe
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+class _Hushed:
+    """`domains`: whether their libraries are kept from printing."""
+
+    domains = False
+
+
+def hush() -> None:
+    """From here on a domain's libraries are told not to print, as soon as it is imported: the terminal is for our sentences alone."""
+    _Hushed.domains = True
 
 
 def domain_names() -> list[str]:
@@ -60,7 +71,9 @@ def _loaded(point: EntryPoint) -> Any:
         make = point.load()
     except Exception as error:  # whatever a third party's module does when it is imported
         raise RecipeError(f"domain: {point.name!r} is installed and cannot be imported ({error}); install what it needs.") from error
-    hush(getattr(make, "quiet", {}))
+    if _Hushed.domains:
+        for variable, value in getattr(make, "quiet", {}).items():
+            os.environ.setdefault(variable, value)
     return make
 
 

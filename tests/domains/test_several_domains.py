@@ -132,7 +132,7 @@ def test_the_schema_knows_the_keys_of_each(installed: Path) -> None:
     rules = {rule["if"]["properties"]["domain"]["const"]: rule["then"]["properties"]["reader"]["$ref"] for rule in schema["allOf"]}
     keys = {name: set(schema["$defs"][reference.rsplit("/", 1)[1]]["properties"]) for name, reference in rules.items()}
     assert keys["thermal"] == {"kelvin"} and keys["plain"] == {"width", "gain", "sensor"} and "bands" in keys["satellite"]
-    assert "#   kelvin: 0.01  # a number above 0; kelvin that one count stands for" in outline()
+    assert "#   kelvin: 0.01  # a number above 0; kelvin that one count stands for" in outline({})
 
 
 def test_a_cards_further_keys_are_those_of_its_domain(installed: Path, frames: Path, tmp_path: Path) -> None:
