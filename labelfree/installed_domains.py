@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -38,7 +39,7 @@ def hush() -> None:
 
 def domain_names() -> list[str]:
     """Names of the installed domains, those that cannot be imported too."""
-    return sorted(_points())
+    return sorted(_points(*sys.path))
 
 
 def sound_domains() -> list[str]:
@@ -49,32 +50,40 @@ def sound_domains() -> list[str]:
 
 def broken_domains() -> dict[str, str]:
     """Name -> why, of each installed domain that cannot be imported."""
-    reasons = {}
-    for name, point in sorted(_points().items()):
-        try:
-            _loaded(point)
-        except RecipeError as error:
-            reasons[name] = str(error)
-    return reasons
+    loaded = {name: _loaded(name, *sys.path) for name in domain_names()}
+    return {name: _not_importable(name, error) for name, (_, error) in loaded.items() if error is not None}
 
 
 def domain_class(name: str) -> Any:
     """What makes the domain called `name`. Raises RecipeError where it is not installed or cannot be imported."""
-    point = _points().get(name)
-    if point is None:
+    if name not in domain_names():
         raise RecipeError(f"domain: {name!r} is not installed; installed domains: {', '.join(domain_names()) or 'none'}.")
-    return _loaded(point)
-
-
-def _loaded(point: EntryPoint) -> Any:
-    try:
-        make = point.load()
-    except Exception as error:  # whatever a third party's module does when it is imported
-        raise RecipeError(f"domain: {point.name!r} is installed and cannot be imported ({error}); install what it needs.") from error
+    made, error = _loaded(name, *sys.path)
+    if error is not None:
+        raise RecipeError(_not_importable(name, error)) from error
     if _Hushed.domains:
-        for variable, value in getattr(make, "quiet", {}).items():
+        for variable, value in getattr(made, "quiet", {}).items():
             os.environ.setdefault(variable, value)
-    return make
+    return made
+
+
+@cache
+def _points(*path: str) -> dict[str, EntryPoint]:
+    """Entry points by name, looked for once on each path of packages."""
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+@cache
+def _loaded(name: str, *path: str) -> tuple[Any, Exception | None]:
+    """What makes a domain, or what came of importing it; not tried again on the same path of packages."""
+    try:
+        return _points(*path)[name].load(), None
+    except Exception as error:  # whatever a third party's module does when it is imported
+        return None, error
+
+
+def _not_importable(name: str, error: Exception) -> str:
+    return f"domain: {name!r} is installed and cannot be imported ({error}); install what it needs."
 
 
 def find_domain(name: str, settings: Mapping[str, Any] | None = None) -> Domain:
@@ -121,7 +130,3 @@ def key_for(what: str) -> str:
     """How sentences of the core call the reader's key that tells `what` (`Domain.keys_for`), by all installed domains that have one."""
     keys = [keys[what] for name in sound_domains() if what in (keys := getattr(domain_class(name), "keys_for", {}))]
     return " or ".join(dict.fromkeys(keys)) or "a key of `reader`"
-
-
-def _points() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}

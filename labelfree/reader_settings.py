@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from labelfree.errors import RecipeError
 from labelfree.installed_domains import find_domain, reader_model
 from labelfree.recipe import without_auto
-from labelfree.recipe_mistakes import sentence
+from labelfree.recipe_mistakes import keys_of, sentence
 
 if TYPE_CHECKING:
     from labelfree.domain import Domain
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Problems = list[Any]  # as pydantic tells them
 
 
-def said(model: type[BaseModel], given: Mapping[str, Any]) -> tuple[dict[str, Any], Problems]:
+def checked_settings(model: type[BaseModel], given: Mapping[str, Any]) -> tuple[dict[str, Any], Problems]:
     """Every key that `model` knows with its checked value, None where nobody said one, and what is wrong with those given.
 
     A key that must be said is not missed here: a data card may say it.
@@ -44,16 +44,16 @@ def reader_settings(domain: str, *given: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises RecipeError naming the key, and the nearest one where it is unknown. Of a domain that is not installed nothing is checked.
     """
-    made = _made(domain, *given)
+    made = _validated(domain, *given)
     return made.model_dump(mode="json") if isinstance(made, BaseModel) else made
 
 
 def domain_with(name: str, *given: Mapping[str, Any]) -> Domain:
     """The installed domain called `name`, told what `reader_settings` puts together. Raises RecipeError."""
-    return find_domain(name, dict(_made(name, *given)))
+    return find_domain(name, dict(_validated(name, *given)))
 
 
-def _made(domain: str, *given: Mapping[str, Any]) -> BaseModel | dict[str, Any]:
+def _validated(domain: str, *given: Mapping[str, Any]) -> BaseModel | dict[str, Any]:
     together = {key: value for settings in reversed(given) for key, value in settings.items() if value is not None}
     model = reader_model(domain)
     if model is None:
@@ -61,12 +61,12 @@ def _made(domain: str, *given: Mapping[str, Any]) -> BaseModel | dict[str, Any]:
     try:
         return model.model_validate(_given(model, together))
     except ValidationError as error:
-        raise RecipeError(wrong(domain, together, error.errors()[0])) from None
+        raise RecipeError(mistake_in(domain, together, error.errors()[0])) from None
 
 
-def wrong(domain: str, given: Mapping[str, Any], problem: Any) -> str:
+def mistake_in(domain: str, given: Mapping[str, Any], problem: Any) -> str:
     """What is wrong with settings of a reader, in a sentence."""
-    return sentence(("reader", *map(str, problem["loc"])), problem, {"domain": domain, "reader": given})
+    return sentence(keys_of(("reader", *problem["loc"]), domain), problem, {"domain": domain, "reader": given})
 
 
 def _given(model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:

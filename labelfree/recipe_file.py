@@ -15,11 +15,10 @@ from pydantic import ValidationError
 
 from labelfree.errors import RecipeError
 from labelfree.installed_domains import reader_model
-from labelfree.reader_settings import Problems, said
+from labelfree.reader_settings import Problems, checked_settings
 from labelfree.recipe import Recipe
-from labelfree.recipe_mistakes import known, named, sentence, value_at
-from labelfree.recipe_renames import RENAMED, differing, respelled, today
-from labelfree.recipe_renames import told as renames_told
+from labelfree.recipe_mistakes import domain_of, keys_of, sentence, value_at
+from labelfree.recipe_renames import RENAMED, differing, notice, respelled, today
 from labelfree.recipe_yaml import Dumper, Keys, expanded, parse_yaml, read_yaml, scalar, with_text
 from labelfree.resources import folder, resource
 
@@ -55,7 +54,7 @@ def load_recipe(source: str | Path, overrides: Overrides = (), tell: Tell | None
     draft = Draft(values, lines, str(source), path.stem)
     draft.values = expanded(values, draft.where)
     anchored = draft.respelled().anchored(Path.cwd() if shipped else path.resolve().parent)
-    return anchored.overridden(overrides).told(tell).checked()
+    return anchored.overridden(overrides).announced(tell).checked()
 
 
 def parse_recipe(text: str, name: str | None = None) -> Recipe:
@@ -69,7 +68,7 @@ def parse_recipe(text: str, name: str | None = None) -> Recipe:
 def change(recipe: Recipe, overrides: Overrides, tell: Tell | None = None) -> Recipe:
     """A recipe made in Python, with overrides applied. Relative paths are relative to the current folder; `tell` as for `load_recipe`."""
     draft = Draft(recipe.model_dump(mode="json"), {}, "recipe", recipe.name)
-    return draft.anchored(Path.cwd()).overridden(overrides).told(tell).checked()
+    return draft.anchored(Path.cwd()).overridden(overrides).announced(tell).checked()
 
 
 def to_yaml(recipe: Recipe) -> str:
@@ -101,9 +100,9 @@ class Draft:
         self.spelled.update(moved)
         return self
 
-    def told(self, tell: Tell | None) -> Draft:
+    def announced(self, tell: Tell | None) -> Draft:
         """The same draft, once a person was told of keys that are spelled otherwise now."""
-        if tell is not None and (line := renames_told(self.spelled)):
+        if tell is not None and (line := notice(self.spelled)):
             tell(line)
         return self
 
@@ -179,9 +178,9 @@ class Draft:
             above = value_at(self.values, keys[:length])
             if above is not None and not isinstance(above, dict):
                 raise RecipeError(f"{typed}: {'.'.join(keys[:length])} is not a block of keys; write {'.'.join(keys[:length])}=VALUE.")
-        once = [old for old in RENAMED if old[:-1] == keys and isinstance(value, dict) and old[-1] in value]
-        _put(self.values, keys, {name: value[name] for name in value if (*keys, name) not in once} if once else value)
-        for old in once:
+        moved = [old for old in RENAMED if old[:-1] == keys and isinstance(value, dict) and old[-1] in value]
+        _put(self.values, keys, {name: value[name] for name in value if (*keys, name) not in moved} if moved else value)
+        for old in moved:
             self._override(".".join(old), value[old[-1]])
 
     def checked(self) -> Recipe:
@@ -190,9 +189,9 @@ class Draft:
             recipe, problems = self._validated()
             if recipe is not None:
                 return recipe
-            domain = named(self.values)
-            problem = min(problems, key=lambda e: (e["type"] == "missing", self._order(known(e["loc"], domain))))
-            keys = known(problem["loc"], domain)
+            domain = domain_of(self.values)
+            problem = min(problems, key=lambda e: (e["type"] == "missing", self._order(keys_of(e["loc"], domain))))
+            keys = keys_of(problem["loc"], domain)
             if keys not in self.text or value_at(self.values, keys) == self.text[keys]:
                 raise RecipeError(f"{self.where(keys)}: {self._sentence(keys, problem)}") from None
             _put(self.values, keys, self.text[keys])  # `name=2024` or `name=no`: text where text is asked for
@@ -200,10 +199,10 @@ class Draft:
     def _validated(self) -> tuple[Recipe | None, Problems]:
         """The recipe, its reader checked by the domain's own model, or all that is wrong."""
         values, problems = {**self.values, "name": self.values.get("name") or self.stem}, []
-        model = reader_model(named(values) or "")
+        model = reader_model(domain_of(values) or "")
         if model is not None and isinstance(values.get("reader", {}), dict):
-            values["reader"], wrong = said(model, values.get("reader", {}))
-            problems = [{**problem, "loc": ("reader", *problem["loc"])} for problem in wrong]
+            values["reader"], faults = checked_settings(model, values.get("reader", {}))
+            problems = [{**problem, "loc": ("reader", *problem["loc"])} for problem in faults]
         try:
             recipe = Recipe.model_validate(values)
         except ValidationError as error:

@@ -22,7 +22,7 @@ MEANT = {
 
 def sentence(keys: Keys, problem: Any, values: Mapping[str, Any], typed: Keys | None = None, way_out: str = "") -> str:
     """What pydantic found wrong at a key of a recipe's `values`. `typed`: the key as a person spelled it; `way_out`: to say at the end."""
-    key, domain = ".".join(typed or keys), named(values)
+    key, domain = ".".join(typed or keys), domain_of(values)
     block = fields_at(keys, domain)
     if problem["type"] == "extra_forbidden":
         near, parent = nearest(keys, domain), ".".join(keys[:-1])
@@ -37,13 +37,13 @@ def sentence(keys: Keys, problem: Any, values: Mapping[str, Any], typed: Keys | 
     return f"{key} must be {expected(keys, domain)}, not {value_at(values, keys)!r}{way_out}."
 
 
-def named(values: Mapping[str, Any]) -> str | None:
+def domain_of(values: Mapping[str, Any]) -> str | None:
     """The domain that a recipe's values name."""
     domain = values.get("domain")
     return domain if isinstance(domain, str) else None
 
 
-def known(location: tuple[int | str, ...], domain: str | None) -> Keys:
+def keys_of(location: tuple[int | str, ...], domain: str | None) -> Keys:
     """pydantic's location without the names it gives to the members of a union."""
     keys: Keys = ()
     for part in map(str, location):

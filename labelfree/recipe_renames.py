@@ -44,7 +44,7 @@ def differing(old: Keys, new: Keys) -> str:
     return f"{'.'.join(old)} is the old spelling of {'.'.join(new)}, and the two differ; keep one."
 
 
-def told(moved: Mapping[Keys, Keys]) -> str | None:
+def notice(moved: Mapping[Keys, Keys]) -> str | None:
     """The line that tells of today's spelling; None where nothing is spelled as it was."""
     pairs = [f"{'.'.join(old)} is now {'.'.join(new)}" for new, old in moved.items()]
     return f"{', '.join(pairs)}; the old spelling goes on working." if pairs else None

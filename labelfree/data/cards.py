@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from labelfree.errors import DataError
 from labelfree.installed_domains import reader_model
-from labelfree.reader_settings import channels_of, said, wrong
+from labelfree.reader_settings import channels_of, checked_settings, mistake_in
 from labelfree.recipe import Data
 from labelfree.resources import resource, resource_names
 
@@ -75,9 +75,9 @@ def _checked(domain: str, further: dict[str, Any]) -> dict[str, Any]:
     model = reader_model(domain)
     if model is None:
         return further
-    told, problems = said(model, further)
+    told, problems = checked_settings(model, further)
     if problems:
-        fault = wrong(domain, further, problems[0]).removeprefix("reader.")
+        fault = mistake_in(domain, further, problems[0]).removeprefix("reader.")
         near = difflib.get_close_matches(fault.partition(" ")[0], Card.model_fields, 1, 0.7)
         raise ValueError(f"{fault.rstrip('.')}{f' (a card has {near[0]})' if near else ''}")
     return {key: value for key, value in told.items() if value is not None}
