@@ -105,9 +105,9 @@ def require_declared(where: object, data: np.ndarray, gaps: Gaps) -> None:
             )
 
 
-def quality(layer: str) -> Callable[[np.ndarray], np.ndarray] | None:
+def quality(name: str) -> Callable[[np.ndarray], np.ndarray] | None:
     """What tells useless pixels by the codes of a layer of this name; None where it is no such layer."""
-    return QUALITY.get(re.sub(r"[\s-]+", "_", layer.strip().lower()))
+    return QUALITY.get(re.sub(r"[\s-]+", "_", name.strip().lower()))
 
 
 def _fits(number: float, dtype: str) -> bool:
