@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from labelfree.installed_domains import hush
+
 
 class _Keeper(logging.Handler):
     """Hands each record on as one line."""
@@ -27,22 +29,21 @@ class _Keeper(logging.Handler):
 def quieter(names: Sequence[str], level: int) -> Iterator[None]:
     """Within: the loggers of these names say nothing below `level`, and warnings may be filtered; both are put back."""
     loggers = [logging.getLogger(name) for name in names]
-    before = [logger.level for logger in loggers]
+    levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(level)
     try:
         with warnings.catch_warnings():
             yield
     finally:
-        for logger, was in zip(loggers, before, strict=True):
-            logger.setLevel(was)
+        for logger, level_before in zip(loggers, levels, strict=True):
+            logger.setLevel(level_before)
 
 
 def kept_from_terminal(keep: Callable[[str], None]) -> None:
     """From here on warnings and log records of this process go to `keep` alone; what C++ code of torch logs below an error goes nowhere."""
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    os.environ.setdefault("CPL_LOG", os.devnull)  # GDAL's own words, where no library catches them
-    os.environ.setdefault("PROJ_DEBUG", "0")  # PROJ's, which rasterio does not catch while a file is opened
+    hush()
     logging.captureWarnings(True)
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, _Keeper)]:

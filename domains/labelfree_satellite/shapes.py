@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from labelfree.data.boxes import Box
-from labelfree.domain import LabelFields, Window
+from labelfree.domain import Window
 from labelfree.errors import DataError
 from labelfree_satellite.grids import Grid
-from labelfree_satellite.vectors import read_vectors
+from labelfree_satellite.vectors import ShapeFields, read_vectors
 
 IGNORE = 255  # in a mask: nobody knows what is there
 
@@ -25,7 +25,7 @@ class Polygons:
     Raises DataError naming file and field for what is missing.
     """
 
-    def __init__(self, file: Path, fields: LabelFields) -> None:
+    def __init__(self, file: Path, fields: ShapeFields) -> None:
         self.fields = fields
         self.frame, self.outlines, self.notes = read_vectors(file, fields)
         named = sorted(self.frame[fields.label].unique())
@@ -55,13 +55,13 @@ class Polygons:
         """The shapes that a window shows a part of, as boxes in its pixels, cut off at its edges."""
         at = grid.at(window)
         frame, _ = self._placed(grid.crs)
-        found = []
+        clipped = []
         for (left, bottom, right, top), name in zip(frame.geometry.bounds.to_numpy(), frame[self.fields.label], strict=True):
             corners = np.array([grid.pixel(x, y) for x in (left, right) for y in (bottom, top)]) - (at.left, at.top)
             (x1, y1), (x2, y2) = corners.min(0).clip(0, (at.width, at.height)), corners.max(0).clip(0, (at.width, at.height))
             if x2 > x1 and y2 > y1:
-                found.append(Box(name, float(x1), float(y1), float(x2), float(y2)))
-        return found
+                clipped.append(Box(name, float(x1), float(y1), float(x2), float(y2)))
+        return clipped
 
     def _in_system(self, crs: str) -> tuple[Any, Any]:
         """The table with and that without regard to classes, in a coordinate system."""

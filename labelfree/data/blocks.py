@@ -1,4 +1,4 @@
-"""Blocks of ground, as large everywhere on Earth: bands along parallels, cut into equal cells; squares on the planes of local systems."""
+"""Blocks of ground, as large everywhere on Earth: strips along parallels, cut into equal cells; squares on the planes of local systems."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ class Blocks:
 
     def names(self) -> list[str]:
         """The block of each place."""
-        found = [""] * len(self.places)
+        blocks = [""] * len(self.places)
         for plane, side in self.side.items():
-            here = np.flatnonzero(self.ground.plane == plane)
+            rows = np.flatnonzero(self.ground.plane == plane)
             if plane == 0:
-                name, cells = "block", _cells(self.ground.lonlat[here], side)
+                name, cells = "block", _cells(self.ground.lonlat[rows], side)
             else:
-                name, cells = self.places[here[0]].crs, np.floor(self.ground.middles[here, 1::-1] / side).astype(np.int64)
-            for position, (row, column) in zip(here.tolist(), cells.tolist(), strict=True):
-                found[position] = f"{name} {column}/{row}"
-        return found
+                name, cells = self.places[rows[0]].crs, np.floor(self.ground.middles[rows, 1::-1] / side).astype(np.int64)
+            for position, (row, column) in zip(rows.tolist(), cells.tolist(), strict=True):
+                blocks[position] = f"{name} {column}/{row}"
+        return blocks
 
     def __str__(self) -> str:
         known = set(self.ground.plane[self.ground.known].tolist())
-        said = {length(side) for plane, side in self.side.items() if plane in known}
+        lengths = {length(side) for plane, side in self.side.items() if plane in known}
         widths = {side / self.patch[plane] for plane, side in self.side.items() if plane not in known}
-        return " or ".join((*said, *(f"{number:.3g} images' width (the unit of coordinates is not known)" for number in widths)))
+        return " or ".join((*lengths, *(f"{number:.3g} images' width (the unit of coordinates is not known)" for number in widths)))
 
 
 def length(metres: float) -> str:
@@ -68,22 +68,22 @@ def length(metres: float) -> str:
 
 
 def _cells(lonlat: np.ndarray, side: float) -> np.ndarray:
-    """(n, 2) numbers of the band and of the cell in it, for points (n, 2) in degrees.
+    """(n, 2) numbers of the strip and of the cell in it, for points (n, 2) in degrees.
 
-    Bands are `side` high along the meridian. As many cells make a whole turn as keep each at most `side` wide where its band is
+    Strips are `side` high along the meridian. As many cells make a whole turn as keep each at most `side` wide where its strip is
     longest: so no two points of one are further apart than its diagonal.
     """
-    band = np.floor(_meridian(np.radians(np.clip(lonlat[:, 1], -90, 90))) / side)
-    longest = np.interp(np.where(band < 0, band + 1, band) * side, _meridian(LATITUDES), LATITUDES)  # its edge nearer to the equator
+    strip = np.floor(_meridian(np.radians(np.clip(lonlat[:, 1], -90, 90))) / side)
+    longest = np.interp(np.where(strip < 0, strip + 1, strip) * side, _meridian(LATITUDES), LATITUDES)  # its edge nearer to the equator
     turn = 2 * np.pi * A * np.cos(longest) / np.sqrt(1 - E2 * np.sin(longest) ** 2)
     count = np.maximum(np.ceil(turn / side), 1)
     cell = np.floor((lonlat[:, 0] + 180) % 360 / 360 * count)
-    return np.stack([band, cell], axis=1).astype(np.int64)
+    return np.stack([strip, cell], axis=1).astype(np.int64)
 
 
 def _meridian(latitude: np.ndarray) -> np.ndarray:
     """Metres along a meridian from the equator to latitudes in radians, on the ellipsoid (Helmert's series, Bessel 1837)."""
     n = (1 - np.sqrt(1 - E2)) / (1 + np.sqrt(1 - E2))
     waves = (1 + n**2 / 4) * latitude - 1.5 * n * np.sin(2 * latitude) + 15 / 16 * n**2 * np.sin(4 * latitude)
-    found: np.ndarray = A / (1 + n) * waves
-    return found
+    metres: np.ndarray = A / (1 + n) * waves
+    return metres

@@ -14,6 +14,7 @@ from labelfree.backbones import Backbone, build
 from labelfree.backbones.weights import load
 from labelfree.domain import Derives
 from labelfree.errors import DataError
+from labelfree.installed_domains import key_for
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pretrainings import backbone_path, require_same_data
 from labelfree.planning.costs import input_sizes
@@ -70,7 +71,9 @@ class Arms:
         backbone = self.inputs.starts.photographic()
         prepare = self.inputs.starts.as_photographs(backbone)
         if prepare is None:
-            self.notes.append(f"The arm {kind.name} is left out: no bands are called red, green and blue; name them with data.bands=[...].")
+            self.notes.append(
+                f"The arm {kind.name} is left out: no channels are called red, green and blue; name them with {key_for('channels')}."
+            )
             return None
         return self._encoder(kind.name, backbone, prepare, 0)
 
