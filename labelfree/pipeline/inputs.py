@@ -32,7 +32,7 @@ from labelfree.recipe import Recipe
 from labelfree.training.files import write_json, write_text
 from labelfree.transfer.question import Question
 from labelfree.transfer.tasks import Task
-from labelfree.transfer.tasks.registry import task_for
+from labelfree.transfer.tasks.registry import check_question, task_for
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,8 @@ def gather(run: Context) -> Inputs:
     domain, card = domain_for(recipe)
     manifest = _manifest(run, domain)
     task = task_for(recipe.evaluate.task, manifest.rows)
+    if run.comparing:
+        check_question(recipe.evaluate, task)
     roles, pool, images = _pools(run, domain, manifest, task)
     leaks = _leaks(run, roles, pool, images) if images is not None else None
     copies = set(leaks.dropped) if leaks else set()

@@ -11,11 +11,9 @@ from labelfree.errors import RecipeError
 from labelfree.objectives.registry import make_objective, require_batch
 from labelfree.pipeline.inputs import domain_for
 from labelfree.pipeline.starts import imagenet_source
-from labelfree.recipe import Evaluate, Recipe
+from labelfree.recipe import Recipe
 from labelfree.transfer.arms import arm_kind
-from labelfree.transfer.protocols import find_protocol
-from labelfree.transfer.tasks import find_task
-from labelfree.transfer.tasks.registry import find_metric
+from labelfree.transfer.tasks.registry import check_question
 
 
 def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True) -> None:
@@ -35,16 +33,6 @@ def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True) -
             require_batch(settings.objective, settings.batch_size)
     for source in _sources(recipe, pretraining, comparing):
         build(recipe.backbone.name, 3, init=source, options=recipe.backbone.options)
-
-
-def check_question(settings: Evaluate) -> None:
-    """Raises RecipeError for a task, protocol or metric that does not exist, or that do not go together."""
-    for protocol in settings.protocols:
-        find_protocol(protocol)
-    if settings.task == "auto":  # known when the table is
-        return
-    task = find_task(settings.task)
-    find_metric(task, settings.primary.metric)
 
 
 def _sources(recipe: Recipe, pretraining: bool, comparing: bool) -> set[str | Path]:

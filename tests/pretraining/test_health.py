@@ -379,7 +379,7 @@ def test_few_are_watched_and_always_the_same() -> None:
 
 
 def test_scored_rows_are_never_watched() -> None:
-    question = SimpleNamespace(train=np.array([1, 3]), targets=np.array([0, 1, 1, 0]), group_names=np.array(["a", "b", "c", "a"]))
+    question = SimpleNamespace(train=np.array([1, 3]), stratum_codes=np.array([0, 1, 1, 0]), group_names=np.array(["a", "b", "c", "a"]))
     inputs: Any = SimpleNamespace(images=Pictures(4), question=question)
     starts: Any = SimpleNamespace(reading=lambda: None)
     found = watched_labels(inputs, starts, seed=0)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 
 from labelfree.domain import Row
 from labelfree.errors import RecipeError
+from labelfree.recipe import Evaluate
+from labelfree.transfer.protocols.registry import find_protocol
 from labelfree.transfer.tasks.base import Metric, Task
 
 GROUP = "labelfree.tasks"
 
 
 def task_names() -> list[str]:
-    """Names of the installed tasks."""
-    return sorted({point.name for point in entry_points(group=GROUP)})
+    """Names of the installed tasks, labelfree's own first."""
+    ours = {point.name: point.dist is None or point.dist.name != "labelfree" for point in entry_points(group=GROUP)}
+    return sorted(ours, key=lambda name: (ours[name], name))
 
 
 @cache
@@ -37,8 +41,29 @@ def task_for(name: str, rows: Sequence[Row]) -> Task:
 
 def find_metric(task: Task, name: str) -> Metric:
     """The task's metric called `name`. Raises RecipeError."""
-    try:
-        return task.metrics[name]
-    except KeyError:
-        known = ", ".join(task.metrics)
-        raise RecipeError(f"evaluate.primary.metric: {name!r} is not a metric of {task.name}; it has {known}.") from None
+    if name not in task.metrics:
+        raise RecipeError(f"evaluate.primary.metric: {name!r} is not a metric of {task.name}; {_nearest(name, task.metrics)}")
+    return task.metrics[name]
+
+
+def check_question(settings: Evaluate, task: Task | None = None) -> None:
+    """Raises RecipeError for a protocol or a metric that is not the task's; before the task is known, for those of no task that may be."""
+    if task is None and settings.task == "auto":
+        tasks = [find_task(name) for name in task_names()]
+        task = next((known for known in tasks if _fits(settings, known)), tasks[0])
+    task = task or find_task(settings.task)
+    for protocol in settings.protocols:
+        if protocol not in task.protocols:
+            near = _nearest(protocol, task.protocols)
+            raise RecipeError(f"evaluate.protocols: {protocol!r} is not a protocol of {task.name}; {near}")
+        find_protocol(protocol)
+    find_metric(task, settings.primary.metric)
+
+
+def _fits(settings: Evaluate, task: Task) -> bool:
+    return settings.primary.metric in task.metrics and set(settings.protocols) <= set(task.protocols)
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), 1)
+    return f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}."

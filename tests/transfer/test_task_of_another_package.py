@@ -1,0 +1,143 @@
+"""A task from another package gets a whole comparison and report, without a line of the core that knows of it (tests/plugins)."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import labelfree
+from labelfree.errors import DataError, RecipeError
+from labelfree.pipeline import Run
+from labelfree.progress import Silent
+from labelfree.recipe import Recipe
+from labelfree.transfer import load_head
+from labelfree.transfer.protocols.registry import find_protocol
+from labelfree.transfer.tasks.registry import find_task
+
+PLUGIN = Path(__file__).parents[1] / "plugins" / "toy_regression"
+IMAGES = 96
+
+
+@pytest.fixture(scope="module")
+def installed() -> Iterator[None]:
+    """The package, as pip would lay it down."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(PLUGIN)
+        for cached in (find_task, find_protocol):
+            cached.cache_clear()
+        yield
+    for cached in (find_task, find_protocol):
+        cached.cache_clear()
+    sys.modules.pop("toy_regression", None)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures that are the redder the higher, whatever their brightness; and as many without a label."""
+    folder = tmp_path_factory.mktemp("heights")
+    generator = np.random.default_rng(0)
+    lines = ["path,label,split"]
+    for number in range(2 * IMAGES):
+        height = generator.uniform(2, 30)
+        pixels = generator.uniform(40, 160) + generator.normal(0, 6, (24, 24, 3)) + height * np.array([2, 0, 0])
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"{number:03}.png")
+        split = "pretrain" if number >= IMAGES else "train" if number < IMAGES // 2 else "dev"
+        lines.append(f"{number:03}.png,{height:.2f},{split}" if number < IMAGES else f"{number:03}.png,,{split}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def asked(images: Path, **evaluate: object) -> dict[str, object]:
+    return {
+        "data.root": images,
+        "data.labels": images / "labels.csv",
+        "backbone.name": "resnet10t",
+        "backbone.init": "random",
+        "evaluate": {
+            "task": "height",
+            "on": "dev",
+            "arms": ["statistics", "random"],
+            "protocols": ["knn", "ridge"],
+            "labels_per_class": [6, 12, "all"],
+            "draws": 8,
+            "sizes": [32],
+            "primary": {"arm": "statistics", "against": "random", "protocol": "ridge", "budget": 12, "metric": "mae"},
+            **evaluate,
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def run(images: Path, tmp_path_factory: pytest.TempPathFactory, installed: None) -> Run:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LABELFREE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        return labelfree.run(Recipe(domain="satellite"), asked(images), tmp_path_factory.mktemp("out") / "run", say=Silent())
+
+
+def test_fewer_metres_are_better(run: Run) -> None:
+    """Means of channels tell the height and random weights blur it, so statistics must win: by a lower error."""
+    primary = run.claims["primary"]
+    assert primary["metric"] == "mae" and primary["mean"] < 0 and primary["high"] < 0 and primary["verdict"] == "better"
+    assert run.headline.startswith("statistics beats random at 12 labelled images (ridge, mean absolute error): -")
+    assert " m (95 % interval -" in run.headline and "points" not in run.headline
+
+
+def test_a_better_arm_saves_labels_whichever_way_the_metric_points(run: Run) -> None:
+    saved = run.claims["labels_saved"]
+    assert saved["at"] == 12
+    assert saved["ratio"] is None or saved["ratio"] > 1, "None: the other arm never gets there"
+
+
+def test_results_hold_the_task_s_own_metrics_and_answers(run: Run) -> None:
+    import pyarrow.parquet as pq
+
+    with run.results.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["task"] for row in rows} == {"height"} and {row["metric"] for row in rows} == {"mae", "r2"}
+    answers = pq.read_table(run.folder / "predictions.parquet")
+    cell = [row for row in rows if (row["arm"], row["protocol"], row["budget"], row["metric"]) == ("statistics", "ridge", "all", "mae")]
+    kept = [all(answers[name][i].as_py() == value for name, value in (("arm", "statistics"), ("protocol", "ridge"), ("budget", "all")))
+            for i in range(len(answers))]  # fmt: skip
+    off = np.abs(answers["told"].to_numpy() - answers["target"].to_numpy())[kept]
+    assert float(cell[0]["value"]) == pytest.approx(off.mean(), rel=1e-6)
+
+
+def test_the_head_tells_numbers(run: Run) -> None:
+    head = load_head(run.folder / "heads" / "ridge.safetensors")
+    assert head(np.zeros((3, 6), np.float32)).shape == (3, 1)
+
+
+def test_the_report_speaks_the_task_s_words(run: Run) -> None:
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "labelled images" in page and "mean absolute error" in page
+    assert "a class" not in page.partition("recipe.yaml")[0]
+    assert json.loads((run.folder / "task.json").read_text())["metrics"]["mae"] == {
+        "words": "mean absolute error",
+        "unit": "m",
+        "higher_is_better": False,
+    }
+
+
+def test_what_does_not_go_together_is_one_sentence(images: Path, tmp_path: Path, installed: None) -> None:
+    for change, words in (
+        ({"task": "hight"}, r"evaluate\.task: 'hight' is not installed"),
+        ({"primary": {"arm": "statistics", "against": "random", "protocol": "ridge", "metric": "accuracy"}}, "not a metric of height"),
+        ({"protocols": ["knn", "linear"], "primary": {"arm": "statistics", "against": "random", "protocol": "linear", "metric": "mae"}},
+         "'linear' is not a protocol of height; it has knn, ridge"),
+    ):  # fmt: skip
+        with pytest.raises(RecipeError, match=words):
+            labelfree.run(Recipe(domain="satellite"), asked(images, **change), tmp_path / "run", say=Silent())
+
+
+def test_a_label_that_is_no_number_names_its_row(images: Path, tmp_path: Path, installed: None) -> None:
+    table = (images / "labels.csv").read_text().replace("000.png,", "000.png,tall ", 1)
+    (images / "tall.csv").write_text(table)
+    with pytest.raises(DataError, match=r"000\.png: label 'tall .*' is no number; a height in metres is wanted\."):
+        labelfree.run(Recipe(domain="satellite"), asked(images) | {"data.labels": images / "tall.csv"}, tmp_path / "run", say=Silent())
