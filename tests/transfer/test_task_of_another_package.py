@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,13 +15,16 @@ import pytest
 from PIL import Image
 
 import labelfree
+from labelfree.domain import Row
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline import Run
 from labelfree.progress import Silent
 from labelfree.recipe import Recipe
 from labelfree.transfer import load_head
 from labelfree.transfer.protocols.registry import find_protocol
+from labelfree.transfer.tasks import Weights
 from labelfree.transfer.tasks.registry import find_task
+from tests.docs.pages import TOP
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "toy_regression"
 IMAGES = 96
@@ -141,3 +146,28 @@ def test_a_label_that_is_no_number_names_its_row(images: Path, tmp_path: Path, i
     (images / "tall.csv").write_text(table)
     with pytest.raises(DataError, match=r"000\.png: label 'tall .*' is no number; a height in metres is wanted\."):
         labelfree.run(Recipe(domain="satellite"), asked(images) | {"data.labels": images / "tall.csv"}, tmp_path / "run", say=Silent())
+
+
+def test_the_page_s_task_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/extending.md, "A task of your own", word for word."""
+    section = (TOP / "docs" / "extending.md").read_text(encoding="utf-8").partition("## A task of your own")[2].partition("\n## ")[0]
+    code, project = (re.findall(rf"^```{language}\n(.*?)^```", section, re.MULTILINE | re.DOTALL)[0] for language in ("python", "toml"))
+    assert len([line for line in code.splitlines() if line.strip()]) <= 40
+    (tmp_path / "height_task.py").write_text(code, encoding="utf-8")
+    (about := tmp_path / "height-1.dist-info").mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: height\nVersion: 1\n")
+    ((group, points),) = tomllib.loads(project)["project"]["entry-points"].items()
+    (about / "entry_points.txt").write_text(f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items()))
+    monkeypatch.syspath_prepend(tmp_path)
+    find_task.cache_clear()
+    task = find_task("height")
+    heights = [Row(f"{i}.png", Path(f"{i}.png"), label=str(float(i))) for i in range(8)]
+    targets, features = task.targets(heights), np.random.default_rng(0).normal(size=(8, 4))
+    (fit,) = find_protocol("knn").path(features, targets, features, [1.0])
+    answers = task.answers(fit.output, targets)
+    assert task.metrics["mae"].value(answers) == 0, "each row is its own nearest neighbour"
+    off = task.answers(fit.output + 2.0, targets)
+    assert task.metrics["mae"](off, Weights(np.array([[1, 0], [3, 1]]), np.arange(8) // 4)).tolist() == [2.0, 2.0]
+    with pytest.raises(DataError, match="a height in metres is wanted"):
+        task.targets([Row("a.png", Path("a.png"), label="tall")])
+    find_task.cache_clear()
