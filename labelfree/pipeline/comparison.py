@@ -124,10 +124,11 @@ class Arms:
 
     def _encoder(self, arm: str, backbone: Backbone, prepare: Callable, seed: int, reads: str = "") -> NetworkEncoder:
         for size in self.sizes:
-            backbone.require_side(size, "evaluate.sizes")
+            backbone.require_size(size, "evaluate.sizes")
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        fast = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return NetworkEncoder(arm, fast, prepare, self.sizes, seed, device=device, reads=reads)
+        if backbone.dims == 2:
+            backbone = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return NetworkEncoder(arm, backbone, prepare, self.sizes, seed, device=device, reads=reads)
 
 
 def compare(run: Context, inputs: Inputs) -> list[str]:
