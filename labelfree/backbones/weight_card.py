@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from labelfree.data.scales import Stored, same_scale
-from labelfree.domain import Channel
+from labelfree.domain import Channel, Size
 from labelfree.errors import DataError
 from labelfree.training.files import read_json
 
@@ -23,7 +23,8 @@ class WeightCard:
 
     `reader`: the settings of `domain` (bands, sensor, unit) that read its images. `roles`, `nm`: what each channel shows, empty where not
     told. `dtype`, `low`, `high`: how the images were stored, and the smallest and the largest value of each channel, in `unit`.
-    Input: channels in this order, in `unit` (stored * scale + offset), then (x - mean) / std, resized to `size` pixels a side.
+    Input: channels in this order, in `unit` (stored * scale + offset), then (x - mean) / std, resized to `size` pixels a side, or
+    one number an axis. `dims`: spatial axes.
     """
 
     architecture: str
@@ -33,7 +34,7 @@ class WeightCard:
     offset: tuple[float, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    size: int
+    size: Size
     pooling: str = "the architecture's own"
     options: dict[str, Any] = field(default_factory=dict)
     domain: str = ""
@@ -51,6 +52,7 @@ class WeightCard:
     dtype: str = ""
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    dims: int = 2
     format: int = FORMAT
 
     @property

@@ -17,6 +17,7 @@ from labelfree.pretraining.job import Job
 from labelfree.reporting import Shot, save_leak_pairs, save_neighbours, save_views
 from labelfree.training.randomness import generator
 from labelfree.views import Normalise
+from labelfree.views.base import per_channel
 
 IMAGES = 5  # rows of a grid of views
 QUERIES = 4
@@ -95,12 +96,15 @@ def _normalised(domain: Domain, job: Job, view: Tensor) -> np.ndarray:
     """A view back in physical units and rendered without a stretch of its own, so that gain and haze can be seen."""
     normalise, pool = job.views.normalise, job.pool
     assert isinstance(normalise, Normalise)
-    physical = view * normalise.std.view(-1, 1, 1) + normalise.mean.view(-1, 1, 1)
+    physical = view * per_channel(normalise.std, view[None])[0] + per_channel(normalise.mean, view[None])[0]
     shown = domain.render(physical[None], pool.channels, pool.unit)
     if shown is None:
         ones, zeros = _plain(pool.channels)
         return domain.preview(Sample(physical, pool.channels, ones, zeros, pool.unit))
-    picture: np.ndarray = (shown[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    plane = shown[0]
+    while plane.ndim > 3:
+        plane = plane[:, plane.shape[1] // 2]  # of a volume the slice in the middle
+    picture: np.ndarray = (plane.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return picture
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from labelfree.backbones import Backbone
+from labelfree.data.tiles import by
 from labelfree.errors import DataError, RecipeError
 from labelfree.objectives.distributed import everyone
 from labelfree.objectives.registry import objective_class, repeated
@@ -227,7 +228,9 @@ def recipe_values(plan: Plan) -> dict[str, Any]:
     """A plan in the words of the recipe's `pretrain`."""
     shares = {key: getattr(plan, key) / plan.steps for key in ("warmup", "head_only")}
     norm = "frozen" if plan.frozen_norm else "train"
-    return {**{key: getattr(plan, key) for key in SAME_NAME}, **shares, "norm": norm, "options": plan.options}
+    same = {key: getattr(plan, key) for key in SAME_NAME}
+    lists = {key: list(value) for key, value in same.items() if isinstance(value, tuple)}
+    return {**same, **lists, **shares, "norm": norm, "options": plan.options}
 
 
 def reasons(arm: str, resolved: Resolved) -> list[str]:
@@ -239,4 +242,4 @@ def reasons(arm: str, resolved: Resolved) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else by(value) if isinstance(value, tuple) else str(value)

@@ -78,6 +78,7 @@ def _card(run: Context, job: Job, backbone: Backbone, inputs: Inputs) -> WeightC
         mean=tuple(reading.mean.tolist()),
         std=tuple(reading.std.tolist()),
         size=job.plan.size,
+        dims=len(data.smallest),
         reader=reader_settings(recipe.data),
         domain=recipe.domain,
         arm=job.arm,

@@ -15,7 +15,7 @@ from labelfree.backbones import Backbone, build
 from labelfree.backbones.weight_card import WeightCard, card_beside, scale_fault
 from labelfree.backbones.weights import LoadedBackbone, network_input
 from labelfree.data.scales import Stored
-from labelfree.domain import Domain, Fingerprint, to_physical
+from labelfree.domain import Domain, Fingerprint, Size, to_physical
 from labelfree.errors import DataError
 from labelfree.recipe import BackboneSettings
 from labelfree.training.randomness import mixed
@@ -33,8 +33,8 @@ class Reading:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def __call__(self, stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
-        """Stored (B, C, H, W) -> the network's input (B, C, size, size)."""
+    def __call__(self, stored: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
+        """Stored (B, C, *spatial) -> the network's input at `size`."""
         physical = to_physical(stored, self.scale, self.offset)
         return network_input(physical, self.mean, self.std, size)
 
@@ -60,7 +60,13 @@ class Starts:
         """All bands; `init` is "random", "imagenet" or a weight file, their stem fitted by band. Random parts depend on the seed alone."""
         torch.manual_seed(mixed("backbone", seed))
         init = imagenet_source(self.settings) if init == "imagenet" else init
-        return build(self.settings.name, len(self.fingerprint.channels), init=init, match=self.match, options=self.settings.options)
+        channels, options = len(self.fingerprint.channels), self.settings.options
+        return build(self.settings.name, channels, dims=self.dims, init=init, match=self.match, options=options)
+
+    @property
+    def dims(self) -> int:
+        """Spatial axes of the images."""
+        return len(self.fingerprint.smallest)
 
     def photographic(self) -> Backbone:
         """The ImageNet network as published, for three channels."""
@@ -87,14 +93,16 @@ class Starts:
     def as_photographs(self, backbone: Backbone) -> ToInput | None:
         """RGB by band name, rendered as the domain shows it and normalised as the weights want.
 
-        None where no band is called red, green, blue.
+        None where no band is called red, green, blue, where the images are no pictures, or nobody tells what the weights want.
         """
+        if self.dims != 2 or not backbone.mean:
+            return None
         domain, data = self.domain, self.fingerprint
         probe = domain.render(torch.zeros(1, len(data.channels), 2, 2), data.channels, data.unit)
         if probe is None:
             return None
 
-        def prepare(stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
+        def prepare(stored: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
             shown = domain.render(to_physical(stored, self.scale, self.offset), data.channels, data.unit, measured)
             assert shown is not None
             return network_input(shown, backbone.mean, backbone.std, size)
@@ -120,11 +128,11 @@ class Starts:
         there = [at for at, source in enumerate(found) if source is not None]
         order = [source for source in found if source is not None]
 
-        def prepare(stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
+        def prepare(stored: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
             physical = to_physical(stored, self.scale, self.offset)[:, order]
             if len(order) < len(found):
                 at = torch.tensor(there, device=physical.device)
-                means = physical.new_tensor(card.mean).view(1, -1, 1, 1)
+                means = physical.new_tensor(card.mean).view(1, -1, *(1,) * self.dims)
                 physical = means.repeat(len(stored), 1, *physical.shape[2:]).index_copy(1, at, physical)
             return network_input(physical, card.mean, card.std, size)
 

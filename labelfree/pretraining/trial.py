@@ -46,9 +46,9 @@ def pace_of(job: Job) -> Pace:
     module = PretrainingModule(dataclasses.replace(job, plan=plan))
     backbone = module.objective.backbone
     assert isinstance(backbone, Backbone)
-    backbone.require_side(plan.size, "pretrain.size")
+    backbone.require_size(plan.size, "pretrain.size")
     if module.objective.crops.locals:
-        backbone.require_side(plan.local_size, "pretrain.local_size")
+        backbone.require_size(plan.local_size, "pretrain.local_size")
     with batch_fits(plan.batch_size), _several_values():
         channels_last(module.to(device))
         optimiser = module.configure_optimizers()

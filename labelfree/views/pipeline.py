@@ -75,7 +75,7 @@ class ViewPipeline(nn.Module):
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
         self.register_buffer("offset", torch.tensor(offset, dtype=torch.float32))
 
-    def view(self, stored: Tensor, size: int, crop_scale: Range, generator: Generator) -> Tensor:
+    def view(self, stored: Tensor, size: int | Sequence[int], crop_scale: Range, generator: Generator) -> Tensor:
         """One view of each sample: (B, C, *spatial) of any dtype to (B, C, size, ...) float32, normalised."""
         return self.many(stored, 1, size, crop_scale, generator)
 
@@ -83,7 +83,7 @@ class ViewPipeline(nn.Module):
         self,
         stored: Tensor,
         n: int,
-        size: int,
+        size: int | Sequence[int],
         crop_scale: Range,
         generator: Generator,
         overlap: float = 0.0,
