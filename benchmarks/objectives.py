@@ -40,10 +40,13 @@ SHARED = (
     *(f"labelfree/pretraining/{name}.py" for name in ("module", "job", "fit")),
     *(f"labelfree/training/{name}.py" for name in ("lars", "optimisers", "randomness", "schedules")),
     *(f"labelfree/transfer/{name}.py" for name in ("probes", "preparation", "selection", "encoders", "features", "cuts")),
-    *(f"labelfree/objectives/{name}.py" for name in ("base", "contrastive", "distributed", "heads", "momentum")),
+    *(f"labelfree/objectives/{name}.py" for name in ("base", "blockwise", "distributed", "heads", "info_nce", "momentum")),
     *("domains", "data_cards/eurosat-rgb.md", "recipes/satellite_simclr.yaml", "benchmarks/objectives.py"),
 )
-FAMILY = {"dino": ["prototypes", "distillation"], "dinov2": ["prototypes", "distillation", "masks"]}  # files besides an objective's own
+FAMILY = {
+    "dino": ["prototypes", "distillation"],
+    "dinov2": ["prototypes", "distillation", "ibot", "koleo"],
+}  # files besides an objective's own
 NETWORKS = {
     "cnn": ["backbone.name=tf_efficientnet_lite0", "backbone.init=imagenet"],
     "vit": [
