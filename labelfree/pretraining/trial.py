@@ -11,7 +11,7 @@ from torch import nn
 
 from labelfree.backbones import Backbone
 from labelfree.errors import RecipeError
-from labelfree.pretraining.devices import channels_last, joined
+from labelfree.pretraining.devices import channels_last, deterministic_kernels, joined
 from labelfree.pretraining.job import Job
 from labelfree.pretraining.module import PretrainingModule
 from labelfree.training.memory import batch_fits
@@ -49,7 +49,7 @@ def pace_of(job: Job) -> Pace:
     backbone.require_side(plan.size, "pretrain.size")
     if module.objective.crops.locals:
         backbone.require_side(plan.local_size, "pretrain.local_size")
-    with batch_fits(plan.batch_size), _several_values():
+    with deterministic_kernels(), batch_fits(plan.batch_size), _several_values():
         channels_last(module.to(device))
         optimiser = module.configure_optimizers()
         learner = joined(module.train())
@@ -60,6 +60,7 @@ def pace_of(job: Job) -> Pace:
 
         full = timed(HEAD_ONLY, FULL_STEPS)
         head = timed(0, HEAD_STEPS) if job.plan.head_only else full
+        module.losses.require()
     return Pace(full.seconds, min(head.seconds, full.seconds), full.wall / max(full.seconds, 1e-9) if full.busy else 1.0)
 
 
