@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from labelfree.device_copies import beside
 from labelfree.domain import Fingerprint
 from labelfree.views import (
     Augmentation,
@@ -25,7 +24,7 @@ from labelfree.views import (
     SharedOffset,
     ViewOp,
 )
-from labelfree.views.base import bernoulli, draw_seed, floating, on_chosen, per_channel, per_sample, seeded, sometimes, uniform
+from labelfree.views.base import bernoulli, beside, draw_seed, floating, on_chosen, per_channel, per_sample, seeded, sometimes, uniform
 from labelfree_satellite.rendering import WHITE
 from labelfree_satellite.sensors import REFLECTIVE_NM, Band
 

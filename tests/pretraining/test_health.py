@@ -24,8 +24,8 @@ from labelfree.objectives import Objective
 from labelfree.objectives.base import Alarm
 from labelfree.pipeline.pretraining_plans import watched_labels
 from labelfree.pretraining import health
-from labelfree.pretraining.fit import checkpoint_path, checkpoint_step, fit
-from labelfree.pretraining.health import TOGETHER, CollapseGuard, FiniteLosses, monitors, rankme
+from labelfree.pretraining.fit import checkpoint_step, fit
+from labelfree.pretraining.health import CollapseGuard, monitors, rankme
 from labelfree.pretraining.label_monitor import LabelledImages, leave_one_out, undisturbed
 from labelfree.progress import Silent
 from tests.pretraining.small import Pictures, flatten, metrics, showing, small_cnn, small_job
@@ -150,63 +150,6 @@ def test_a_guard_goes_on_where_it_was_saved() -> None:
     after.load_state_dict(before.state_dict())
     sentence = after.check({**GOOD, "std": 0.01})
     assert sentence and sentence == before.check({**GOOD, "std": 0.01})
-
-
-def named(rows: np.ndarray) -> list[str]:
-    return [str(row) for row in rows]
-
-
-def test_a_loss_that_is_no_number_names_its_images() -> None:
-    losses = FiniteLosses(named)
-    losses.note(torch.tensor(1.0), np.arange(3))
-    with pytest.raises(TrainingError, match=r"the loss is nan on the batch of 0, 1, 2, 3, 4, 5, 6, 7 and 2 more; look at these images"):
-        losses.note(torch.tensor(float("nan")), np.arange(10))
-
-
-def test_a_loss_that_is_no_number_in_another_process_is_told_by_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "agreed", lambda flag: True)
-    monkeypatch.setattr(health, "gathered", lambda told: [told, "the loss is inf on the batch of x."])
-    with pytest.raises(TrainingError, match="the loss is inf on the batch of x"):
-        FiniteLosses(named).note(torch.tensor(1.0), np.arange(1))
-
-
-class OnADevice:
-    """A loss that lies elsewhere: it can be kept, and is looked at only with others."""
-
-    def __init__(self, value: float) -> None:
-        self.value, self.device = torch.tensor(value), torch.device("cuda")
-
-    def detach(self) -> OnADevice:
-        return self
-
-    def float(self) -> torch.Tensor:
-        return self.value
-
-
-def test_a_devices_losses_are_looked_at_together_and_the_first_that_is_no_number_is_told() -> None:
-    losses = FiniteLosses(named)
-    for step in range(TOGETHER - 1):
-        losses.note(OnADevice(float("nan") if step >= 3 else 1.0), np.array([step]))  # type: ignore[arg-type]
-    with pytest.raises(TrainingError, match="the loss is nan on the batch of 3;"):
-        losses.note(OnADevice(1.0), np.array([99]))  # type: ignore[arg-type]
-    losses.note(OnADevice(float("inf")), np.array([7]))  # type: ignore[arg-type]
-    with pytest.raises(TrainingError, match="the loss is inf on the batch of 7;"):  # before a checkpoint or a check
-        losses.require()
-    losses.require()
-
-
-def test_no_checkpoint_holds_what_a_loss_that_is_no_number_led_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Losses wait to be looked at, as on a GPU; the stop comes with a checkpoint or a check, which is not written."""
-    monkeypatch.setattr(FiniteLosses, "note", lambda losses, loss, rows: losses.unseen.append((loss.detach(), rows)))
-
-    def poison(objective: Objective) -> None:
-        healthy, steps = objective.forward, itertools.count()
-        objective.forward = lambda views: replace(step := healthy(views), loss=step.loss * (float("nan") if next(steps) == 5 else 1.0))  # type: ignore[method-assign]
-
-    job = small_job(tmp_path, harm=poison, check_every=100, checkpoint_minutes=0.0)
-    with pytest.raises(TrainingError, match="the loss is nan on the batch of"):
-        fit(job, Silent())
-    assert checkpoint_step(checkpoint_path(job)) == 5
 
 
 # Stops. Checks are at steps 1, 3, 5, ...; those from step 2 on count, so that the third is at step 7.
