@@ -36,10 +36,13 @@ from labelfree.errors import Interrupted, TrainingError
 TABLE, LOG = RESULTS / "objectives.csv", RESULTS / "test_log.csv"
 # What a cell's figures depend on: nothing of how images are found, runs are watched and kept, or scores are claimed and shown.
 SHARED = (
-    *(f"labelfree/{part}" for part in ("backbones", "views", "planning/auto_values.py", "pipeline/plans.py", "pipeline/starts.py")),
+    *(
+        f"labelfree/{part}"
+        for part in ("backbones", "views", "planning/auto_values.py", "pipeline/pretraining_plans.py", "pipeline/starts.py")
+    ),
     *(f"labelfree/pretraining/{name}.py" for name in ("module", "job", "fit")),
     *(f"labelfree/training/{name}.py" for name in ("lars", "optimisers", "randomness", "schedules")),
-    *(f"labelfree/transfer/{name}.py" for name in ("probes", "preparation", "selection", "encoders", "features", "cuts")),
+    *(f"labelfree/transfer/{name}.py" for name in ("probes", "preparation", "selection", "encoders", "features", "time_limit")),
     *(f"labelfree/objectives/{name}.py" for name in ("base", "blockwise", "distributed", "heads", "info_nce", "momentum")),
     *("domains", "data_cards/eurosat-rgb.md", "recipes/satellite_simclr.yaml", "benchmarks/objectives.py"),
 )

@@ -13,7 +13,7 @@ from labelfree.objectives.distillation import Distillation
 from labelfree.objectives.distributed import everyone
 from labelfree.objectives.heads import PrototypeHead
 from labelfree.objectives.measures import teacher_entropies
-from labelfree.objectives.options import AnyNumber, Count, Positive, Several, Share
+from labelfree.objectives.options import AnyNumber, Count, Exports, Positive, Several, Share
 from labelfree.objectives.prototypes import TOO_WARM, cross_view_loss, prototype_rules
 
 
@@ -50,7 +50,7 @@ class DINO(Distillation):
         final_momentum: Share = 1.0,
         centre_momentum: Share = 0.9,
         freeze_prototypes: Share = 0.05,
-        exports: str = "student",
+        exports: Exports = "student",
     ) -> None:
         super().__init__()
         self.crops = Crops(globals=2, locals=local_crops)

@@ -19,7 +19,7 @@ from labelfree.objectives.heads import PrototypeHead
 from labelfree.objectives.ibot import at_hidden, block_masks, ibot_loss
 from labelfree.objectives.koleo import koleo_loss
 from labelfree.objectives.measures import teacher_entropies
-from labelfree.objectives.options import AnyNumber, Count, Positive, Several, Share, Weight
+from labelfree.objectives.options import AnyNumber, Count, Exports, Positive, Several, Share, Weight
 from labelfree.objectives.prototypes import TOO_WARM, cross_view_loss, prototype_rules, sinkhorn_knopp
 
 MOST_A_ROW = 16  # prototypes that a row's answer is spread over at least, as in the paper: 65,536 for 4,096 crops
@@ -60,7 +60,7 @@ class DINOv2(Distillation):
         most_masked: Share = 0.5,
         ibot: Weight = 1.0,
         koleo: Weight = 0.1,
-        exports: str = "student",
+        exports: Exports = "student",
     ) -> None:
         super().__init__()
         self.crops = Crops(globals=2, locals=local_crops)
