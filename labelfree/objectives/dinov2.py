@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from labelfree.backbones import Backbone, statistics_kept
+from labelfree.device_copies import beside
 from labelfree.domain import Default
 from labelfree.errors import RecipeError
 from labelfree.objectives.base import Alarm, Crops, Situation, Step, Views
@@ -101,9 +102,9 @@ class DINOv2(Distillation):
             target = sinkhorn_knopp(self.teacher["head"](taught.pooled), self.teacher_temperature, ranks)  # (2B, K)
             mask = views.masks
             if mask is None:
-                mask = block_masks(len(taught.tokens), taught.tokens.shape[2:], self.mask_share, self.mask_ratio, taught.tokens.device)
+                mask = block_masks(len(taught.tokens), taught.tokens.shape[2:], self.mask_share, self.mask_ratio)
             patch_target = sinkhorn_knopp(self.teacher["patch_head"](at_hidden(taught.tokens, mask)), self.teacher_temperature, ranks)
-        features = self.backbone(views.globals, mask, self.mask_token)
+        features = self.backbone(views.globals, beside(mask, views.globals), self.mask_token)
         student = [self.head(features.pooled)]
         if views.locals is not None:
             with statistics_kept(self.backbone):

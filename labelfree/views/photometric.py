@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from labelfree.device_copies import beside
 from labelfree.views.base import (
     Range,
     ViewOp,
@@ -39,9 +40,9 @@ class SharedGain(ViewOp):
         self.strength = strength
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    def draw(self, n: int, generator: Generator) -> Tensor:
         """(n,) factors, 1 where not applied."""
-        return sometimes(n, (-self.strength, self.strength), self.p, generator, device).exp()
+        return sometimes(n, (-self.strength, self.strength), self.p, generator).exp()
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         return floating(x, self) * per_sample(params, x)
@@ -55,8 +56,8 @@ class ChannelGain(ViewOp):
         self.strength = strength
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> SeededDraw:
-        return SeededDraw(self.strength * bernoulli(n, self.p, generator, device), draw_seed(generator))
+    def draw(self, n: int, generator: Generator) -> SeededDraw:
+        return SeededDraw(self.strength * bernoulli(n, self.p, generator), draw_seed(generator))
 
     def apply(self, x: Tensor, params: SeededDraw) -> Tensor:  # type: ignore[override]
         return floating(x, self) * per_channel(1 + params.strength[:, None] * one_a_channel(x, params.seed), x)
@@ -70,9 +71,9 @@ class SharedOffset(ViewOp):
         self.strength = strength
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    def draw(self, n: int, generator: Generator) -> Tensor:
         """(n,) amounts, 0 where not applied."""
-        return sometimes(n, (-self.strength, self.strength), self.p, generator, device)
+        return sometimes(n, (-self.strength, self.strength), self.p, generator)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         return floating(x, self) + per_sample(params, x)
@@ -86,8 +87,8 @@ class ChannelOffset(ViewOp):
         self.strength = strength
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> SeededDraw:
-        return SeededDraw(self.strength * bernoulli(n, self.p, generator, device), draw_seed(generator))
+    def draw(self, n: int, generator: Generator) -> SeededDraw:
+        return SeededDraw(self.strength * bernoulli(n, self.p, generator), draw_seed(generator))
 
     def apply(self, x: Tensor, params: SeededDraw) -> Tensor:  # type: ignore[override]
         return floating(x, self) + per_channel(params.strength[:, None] * one_a_channel(x, params.seed), x)
@@ -101,9 +102,9 @@ class Contrast(ViewOp):
         self.strength = strength
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    def draw(self, n: int, generator: Generator) -> Tensor:
         """(n,) factors, 1 where not applied."""
-        return 1 + sometimes(n, (-self.strength, self.strength), self.p, generator, device)
+        return 1 + sometimes(n, (-self.strength, self.strength), self.p, generator)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         return self._around(floating(x, self).flatten(2).mean(2), x, params)
@@ -126,9 +127,9 @@ class Gamma(ViewOp):
         self.gamma = gamma
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    def draw(self, n: int, generator: Generator) -> Tensor:
         """(n,) exponents, 1 where not applied."""
-        return factors(n, self.gamma, self.p, generator, device)
+        return factors(n, self.gamma, self.p, generator)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         return self._bent(x, params, None)
@@ -138,7 +139,7 @@ class Gamma(ViewOp):
 
     def _bent(self, x: Tensor, params: Tensor, measured: Tensor | None) -> Tensor:
         def bent(part: Tensor, rows: Tensor) -> Tensor:
-            flat, known = part.flatten(2).float(), None if measured is None else measured[rows]
+            flat, known = part.flatten(2).float(), None if measured is None else measured[beside(rows, measured)]
             low, high = _ends(flat, known)
             spread = (high - low).clamp(min=torch.finfo(torch.float32).tiny)
             powered = ((flat - low) / spread).clamp(min=0) ** per_sample(params[rows], flat)
@@ -151,15 +152,18 @@ class Gamma(ViewOp):
 
 
 class Noise(ViewOp):
-    """Independent Gaussian noise in every pixel and channel; its standard deviation, in the batch's unit, is uniform in `sigma`."""
+    """Independent Gaussian noise in every pixel and channel; its standard deviation, in the batch's unit, is uniform in `sigma`.
+
+    The one op that draws on the device, from a seed of the host: so many numbers would take longer to copy.
+    """
 
     def __init__(self, sigma: Range = (0.0, 0.01), p: float = 0.5) -> None:
         super().__init__()
         self.sigma = sigma
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> SeededDraw:
-        return SeededDraw(sometimes(n, self.sigma, self.p, generator, device), draw_seed(generator))
+    def draw(self, n: int, generator: Generator) -> SeededDraw:
+        return SeededDraw(sometimes(n, self.sigma, self.p, generator), draw_seed(generator))
 
     def apply(self, x: Tensor, params: SeededDraw) -> Tensor:  # type: ignore[override]
         generator = seeded(params.seed, x.device)
@@ -194,5 +198,5 @@ def _ends(flat: Tensor, measured: Tensor | None) -> tuple[Tensor, Tensor]:
 
 
 def one_a_channel(x: Tensor, seed: int) -> Tensor:
-    """(B, C) uniform within ±1."""
-    return uniform(x.shape[0] * x.shape[1], (-1.0, 1.0), seeded(seed, "cpu"), x.device).view(x.shape[:2])
+    """(B, C) uniform within ±1, on the host."""
+    return uniform(x.shape[0] * x.shape[1], (-1.0, 1.0), seeded(seed)).view(x.shape[:2])

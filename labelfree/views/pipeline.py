@@ -99,14 +99,10 @@ class ViewPipeline(nn.Module):
         physical, crop = self.physical(stored), ResizedCrop(size, crop_scale, self.augmentation.ratio)
         sources = (physical, physical if partners is None else self.physical(partners))
         measured = (masks[0], masks[partners is not None])
-        first = crop.draw(len(physical), generator, physical.device)
+        first = crop.draw(len(physical), generator)
         views = [self._view(crop.apply(physical, first), _cropped(crop, measured[0], first), generator)]
         for number in range(1, n):
-            where = (
-                crop.draw_near(first, overlap, generator, physical.device)
-                if overlap
-                else crop.draw(len(physical), generator, physical.device)
-            )
+            where = crop.draw_near(first, overlap, generator) if overlap else crop.draw(len(physical), generator)
             mask = _cropped(crop, measured[number % 2], where)
             views.append(self._view(crop.apply(sources[number % 2], where), mask, generator))
         return torch.cat(views)
@@ -126,14 +122,14 @@ class ViewPipeline(nn.Module):
                 x = op(x, generator)
             return x
         for op in self.augmentation.geometry:
-            params = op.draw(len(x), generator, x.device)
+            params = op.draw(len(x), generator)
             x, mask = op.apply(x, params), op.apply(mask, params)
         measured = mask[:, 0] > 0.5
         for op in self.augmentation.physics:
-            x = op.apply_measured(x, op.draw(len(x), generator, x.device), measured)
+            x = op.apply_measured(x, op.draw(len(x), generator), measured)
         x = self.normalise(x)
         for op in self.augmentation.late:
-            x = op.apply_measured(x, op.draw(len(x), generator, x.device), measured)
+            x = op.apply_measured(x, op.draw(len(x), generator), measured)
         return x * measured[:, None]
 
 

@@ -80,3 +80,16 @@ def test_of_nothing_there_are_no_vectors_and_an_empty_image_is_refused() -> None
     empty = replace(sample, measured=torch.zeros(32, 32, dtype=torch.bool))
     with pytest.raises(DataError, match=r"^a\.tif: none of its pixels holds a measurement"):
         FLOATS.embed(empty)
+
+
+def test_batches_give_each_image_what_it_gets_alone_in_the_order_given() -> None:
+    """Of several sizes, from an iterator that is read once, more than pass through the network together."""
+    draw = torch.Generator().manual_seed(5)
+    sizes = [(32, 32), (40, 24), (20, 20)] * 4
+    flat = ((1.0,) * 3, (0.0,) * 3, "stored")
+    images = [Sample(torch.rand(3, *size, generator=draw) * 0.6, BANDS, *flat) for size in sizes]
+    alone = torch.cat([FLOATS.embed(image, 64) for image in images])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("labelfree.backbones.weights.PIXELS", 5 * 64 * 64)
+        together = FLOATS.embed(iter(images), 64)
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)

@@ -74,7 +74,7 @@ def train_drawing(rank: int, world: int, shares: int) -> Trained:
             return replace(joint, masks=None)
         for share in range(shares):
             torch.manual_seed(300 + shares * step + share)
-            each = block_masks(2 * JOINT // shares, grid, objective.mask_share, objective.mask_ratio, torch.device("cpu"))
+            each = block_masks(2 * JOINT // shares, grid, objective.mask_share, objective.mask_ratio)
             masks.append(each.unflatten(0, (2, -1)))
         return replace(joint, masks=torch.cat(masks, dim=1).flatten(0, 1))
 
