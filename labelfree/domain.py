@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from labelfree.views import Augmentation
+    from labelfree.views import Augmentation, Normalise
 
 __all__ = [
     "Channel", "Default", "Defaults", "Derives", "Domain", "Fingerprint", "ForeignWeights", "KnowsKinds", "KnowsWeights", "LabelFields",
-    "Locates", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "Recognises", "Row", "Sample", "Shown", "Size", "Window",
-    "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located", "sides", "to_physical",
+    "Locates", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "Recognises", "Row", "Sample", "Shown",
+    "Size", "Window", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located", "sides", "to_physical",
 ]  # fmt: skip
 GROUP = "labelfree.domains"
 
@@ -199,11 +199,20 @@ class Locates(Protocol):
         ...
 
 
+@runtime_checkable
+class Normalises(Protocol):
+    """A domain that chooses how its images become a network's input; of others each channel has the pool's mean and spread."""
+
+    def normalise(self, fingerprint: Fingerprint) -> Normalise:
+        """What weight cards keep: per channel, per image, a window of values or a bit depth (`labelfree.views`)."""
+        ...
+
+
 @dataclass(frozen=True)
 class ForeignWeights:
     """What weights of another project expect; the words are those of a weight card. `source`: where they come from.
 
-    `options`: of the architecture, for `timm.create_model`.
+    `options`: of the architecture, for `timm.create_model`. `normalisation`: as `Normalise.told` gives it; empty: (x - mean) / std.
     """
 
     architecture: str
@@ -218,6 +227,7 @@ class ForeignWeights:
     source: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     reader: Mapping[str, Any] = field(default_factory=dict)
+    normalisation: Mapping[str, Any] = field(default_factory=dict)
 
 
 @runtime_checkable

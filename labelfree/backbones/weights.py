@@ -19,6 +19,7 @@ from labelfree.device_copies import copied_to
 from labelfree.domain import Sample, Size, sides
 from labelfree.errors import DataError
 from labelfree.training.files import call_with, write_json
+from labelfree.views.normalise import Normalise
 
 PIXELS = 64 * 128 * 128  # of the images that pass through the network together
 
@@ -81,7 +82,7 @@ class LoadedBackbone:
             self._require_scale("a tensor", stored, images.transpose(0, 1).flatten(1).abs().amax(1).tolist())
             return self._embed(self._input(image.float(), size) for image in images.split(1))
         samples = [images] if isinstance(images, Sample) else images
-        return self._embed(self._input(self.accept(sample)[None], size) for sample in samples)
+        return self._embed(self._input(self.accept(sample)[None], size, sample.measured) for sample in samples)
 
     def accept(self, sample: Sample) -> Tensor:
         """The sample's physical values (C, *spatial) with the card's channels in the card's order, or DataError."""
@@ -109,9 +110,10 @@ class LoadedBackbone:
         if fault:
             raise DataError(f"{where}: {fault}; name the sensor or unit that the file holds.")
 
-    def _input(self, physical: Tensor, size: Size | None) -> Tensor:
+    def _input(self, physical: Tensor, size: Size | None, measured: Tensor | None = None) -> Tensor:
         there = copied_to(physical, self.device)
-        return network_input(there, self.card.mean, self.card.std, size or self.card.size)
+        known = None if measured is None else copied_to(measured[None], self.device)
+        return network_input(there, self.card.normalise, size or self.card.size, known)
 
     def _embed(self, inputs: Iterable[Tensor]) -> Tensor:
         """Of inputs (1, C, *size) of one size, as many a pass as PIXELS hold: any number of images goes through bounded memory."""
@@ -126,13 +128,9 @@ class LoadedBackbone:
         return torch.cat(rows)
 
 
-def network_input(physical: Tensor, mean: Sequence[float], std: Sequence[float], size: Size) -> Tensor:
-    """Physical (B, C, *spatial) resized to `size` and normalised."""
-    resized = resize(physical, sides(size, physical.ndim - 2))
-    shape = (1, -1, *(1,) * (physical.ndim - 2))
-    middle = torch.tensor(mean, device=physical.device).view(shape)
-    spread = torch.tensor(std, device=physical.device).view(shape)
-    normal = (resized - middle) / spread
+def network_input(physical: Tensor, normalise: Normalise, size: Size, measured: Tensor | None = None) -> Tensor:
+    """Physical (B, C, *spatial), `measured` (B, *spatial) bool, None: everywhere, resized to `size` and normalised."""
+    normal: Tensor = normalise.of(physical, measured)(resize(physical, sides(size, physical.ndim - 2)))
     return normal.contiguous(memory_format=torch.channels_last) if normal.ndim == 4 else normal
 
 

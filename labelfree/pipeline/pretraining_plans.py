@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
@@ -31,7 +32,7 @@ from labelfree.training.files import read_json, write_json
 from labelfree.training.memory import OutOfMemory, give_memory_back
 from labelfree.training.processes import broadcast, this_process
 from labelfree.transfer.arms import ARMS
-from labelfree.views import Normalise, ViewPipeline
+from labelfree.views import ViewPipeline
 from labelfree.views.generic import generic
 
 PLANS = "plan.json"
@@ -169,7 +170,8 @@ def view_pipeline(recipe: Recipe, inputs: Inputs, reading: Reading) -> ViewPipel
     """The domain's views of the pool, or generic ones, normalised as the network reads them."""
     data = inputs.fingerprint
     augmentation = inputs.domain.augment(data) if recipe.pretrain.views == "domain" else generic()
-    return ViewPipeline(augmentation, Normalise(reading.mean, reading.std), data.scale, data.offset)
+    # a copy, since the views move to the device
+    return ViewPipeline(augmentation, deepcopy(reading.normalise), data.scale, data.offset)
 
 
 def watched_labels(inputs: Inputs, reading: Reading, seed: int) -> LabelledImages | None:
