@@ -25,7 +25,7 @@ from torch import Tensor
 from labelfree.objectives.simclr import nt_xent
 
 TABLE = RESULTS / "loss_memory.csv"
-DEPENDS = (*(f"labelfree/objectives/{name}.py" for name in ("base", "contrastive", "distributed", "simclr")), "benchmarks/loss_memory.py")
+DEPENDS = (*(f"labelfree/objectives/{name}.py" for name in ("base", "blockwise", "distributed", "simclr")), "benchmarks/loss_memory.py")
 DIM, TEMPERATURE = 128, 0.2
 SECONDS = {"ours": 6, "lightly": 22}  # a step at 16,384 rows on one core; measured
 START = 8  # seconds to import a cell's libraries

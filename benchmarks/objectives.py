@@ -36,14 +36,20 @@ from labelfree.errors import Interrupted, TrainingError
 TABLE, LOG = RESULTS / "objectives.csv", RESULTS / "test_log.csv"
 # What a cell's figures depend on: nothing of how images are found, runs are watched and kept, or scores are claimed and shown.
 SHARED = (
-    *(f"labelfree/{part}" for part in ("backbones", "views", "planning/auto_values.py", "pipeline/plans.py", "pipeline/starts.py")),
+    *(
+        f"labelfree/{part}"
+        for part in ("backbones", "views", "planning/auto_values.py", "pipeline/pretraining_plans.py", "pipeline/starts.py")
+    ),
     *(f"labelfree/pretraining/{name}.py" for name in ("module", "job", "fit")),
     *(f"labelfree/training/{name}.py" for name in ("lars", "optimisers", "randomness", "schedules")),
-    *(f"labelfree/transfer/{name}.py" for name in ("probes", "preparation", "selection", "encoders", "features", "cuts")),
-    *(f"labelfree/objectives/{name}.py" for name in ("base", "contrastive", "distributed", "heads", "momentum")),
+    *(f"labelfree/transfer/{name}.py" for name in ("probes", "preparation", "selection", "encoders", "features", "time_limit")),
+    *(f"labelfree/objectives/{name}.py" for name in ("base", "blockwise", "distributed", "heads", "info_nce", "momentum")),
     *("domains", "data_cards/eurosat-rgb.md", "recipes/satellite_simclr.yaml", "benchmarks/objectives.py"),
 )
-FAMILY = {"dino": ["prototypes", "distillation"], "dinov2": ["prototypes", "distillation", "masks"]}  # files besides an objective's own
+FAMILY = {
+    "dino": ["prototypes", "distillation"],
+    "dinov2": ["prototypes", "distillation", "ibot", "koleo"],
+}  # files besides an objective's own
 NETWORKS = {
     "cnn": ["backbone.name=tf_efficientnet_lite0", "backbone.init=imagenet"],
     "vit": [

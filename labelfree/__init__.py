@@ -187,10 +187,11 @@ def check_recipe(recipe: Source, overrides: Overrides = ()) -> Recipe:
 
 
 def recipe_schema() -> dict[str, Any]:
-    """The recipe as JSON Schema, for editors that check YAML while it is typed."""
-    from labelfree.recipe_words import json_schema
+    """The recipe as JSON Schema, for editors that check YAML while it is typed, with every installed objective's options."""
+    from labelfree.objectives.registry import options_schemas
+    from labelfree.recipe_words import schema_with_options
 
-    return json_schema()
+    return schema_with_options(options_schemas())
 
 
 def show_data(source: Source, overrides: Overrides = (), domain: str | None = None) -> Survey:

@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 import labelfree
 from labelfree.errors import Interrupted, LabelfreeError
 from labelfree.foreign_logs import kept_from_terminal
-from labelfree.training.processes import may_speak
+from labelfree.training.processes import leave_code, may_speak
 
 if TYPE_CHECKING:
     from labelfree.planning.survey import Survey
@@ -229,9 +229,10 @@ def recipe_schema(as_json: Annotated[bool, typer.Option("--json", help="As JSON 
     """List every key with what it may hold, its default and its meaning."""
     import json
 
+    from labelfree.objectives.registry import options_schemas
     from labelfree.recipe_words import outline
 
-    typer.echo(json.dumps(labelfree.recipe_schema(), indent=2) if as_json else outline(), nl=as_json)
+    typer.echo(json.dumps(labelfree.recipe_schema(), indent=2) if as_json else outline(options_schemas()), nl=as_json)
 
 
 def _print(found: Survey) -> None:
@@ -304,6 +305,7 @@ def _keep(line: str) -> None:
 def _fail(sentence: str, code: int) -> int:
     if may_speak():
         print(sentence, file=sys.stderr, flush=True)
+        leave_code(code)
     return code
 
 

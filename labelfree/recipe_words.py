@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from labelfree.recipe import Recipe
+from labelfree.schema_words import Schema, alternatives, words
 
 Keys = tuple[str, ...]
+OPTIONS: Keys = ("pretrain", "options")
 AUTO = "auto: "  # in a key's meaning, before what decides it
 
 
 @cache
-def json_schema() -> dict[str, Any]:
+def json_schema() -> Schema:
     """The recipe as JSON Schema, for editors that check YAML while it is typed."""
     return Recipe.model_json_schema()
 
@@ -25,58 +29,20 @@ def fields_at(keys: Keys) -> list[str]:
 
 def expected(keys: Keys) -> str:
     """What may stand at a key, in words: `a whole number above 0, or auto`."""
-    return words(_at(keys))
+    return words(_at(keys), json_schema()["$defs"])
 
 
-def _at(keys: Keys) -> dict[str, Any]:
+def _at(keys: Keys) -> Schema:
     schema: dict[str, Any] = json_schema()
     for key in keys:
-        found = [option["properties"][key] for option in _options(schema) if key in option.get("properties", {})]
-        found += [option["items"] for option in _options(schema) if key.isdigit() and "items" in option]
-        if not found:
+        members = alternatives(schema, json_schema()["$defs"])
+        below = [member["properties"][key] for member in members if key in member.get("properties", {})]
+        below += [member["items"] for member in members if key.isdigit() and "items" in member]
+        if not below:
             return {}
-        schema = found[0]
-    options = _options(schema)
-    blocks = [option for option in options if "properties" in option]
-    return blocks[0] if blocks and len(options) == 1 else {**schema, "anyOf": options} if len(options) > 1 else options[0]
-
-
-def _options(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """The alternatives a schema stands for, references followed."""
-    if "$ref" in schema:
-        return _options(json_schema()["$defs"][schema["$ref"].rsplit("/", 1)[1]])
-    if "anyOf" in schema:
-        return [option for part in schema["anyOf"] for option in _options(part)]
-    return [schema]
-
-
-def words(schema: dict[str, Any]) -> str:
-    """One schema in words."""
-    parts = [_one(option) for option in _options(schema)]
-    return " or ".join(dict.fromkeys(parts)) if len(parts) < 3 else ", ".join(dict.fromkeys(parts[:-1])) + " or " + parts[-1]
-
-
-def _one(schema: dict[str, Any]) -> str:
-    if "enum" in schema:
-        return f"one of {', '.join(map(str, schema['enum']))}"
-    if "const" in schema:
-        return str(schema["const"])
-    kind = schema.get("type")
-    if kind in {"integer", "number"}:
-        return ("a whole number" if kind == "integer" else "a number") + _range(schema)
-    if kind == "array":
-        return f"a list, each {words(schema['items'])}"
-    if kind == "object" or "properties" in schema:
-        names = ", ".join(schema.get("properties", {}))
-        return f"a block of keys ({names})" if names else "a block of keys"
-    return {"string": "text", "boolean": "true or false", "null": "null"}.get(str(kind), "a value")
-
-
-def _range(schema: dict[str, Any]) -> str:
-    low, above, high = schema.get("minimum"), schema.get("exclusiveMinimum"), schema.get("maximum")
-    if low is not None and high is not None:
-        return f" from {low:g} to {high:g}"
-    return f" above {above:g}" if above is not None else f" from {low:g}" if low is not None else ""
+        schema = below[0]
+    members = alternatives(schema, json_schema()["$defs"])
+    return {**schema, "anyOf": members} if len(members) > 1 else members[0]
 
 
 def explained(text: str) -> str:
@@ -92,21 +58,41 @@ def explained(text: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def outline() -> str:
-    """Every key with what it may hold, its default and its meaning, as commented YAML."""
+def schema_with_options(options: Mapping[str, Schema]) -> Schema:
+    """The recipe as JSON Schema, in which `pretrain.options` is what the objective named beside it takes.
+
+    `options`: by objective, the schema of its settings.
+    """
+    schema = copy.deepcopy(json_schema())
+    usual = schema["$defs"]["Pretrain"]["properties"]["objective"]["default"]
+    for name, settings in options.items():
+        schema["$defs"][f"options-{name}"] = settings
+        named = {"properties": {"objective": {"const": name}}, **({} if name == usual else {"required": ["objective"]})}
+        takes = {"properties": {"options": {"$ref": f"#/$defs/options-{name}"}}}
+        schema["$defs"]["Pretrain"].setdefault("allOf", []).append({"if": named, "then": takes})
+    return schema
+
+
+def outline(options: Mapping[str, Schema]) -> str:
+    """Every key with what it may hold, its default and its meaning, as commented YAML. `options` as in `schema_with_options`."""
     defaults = Recipe(domain="").model_dump(mode="json")
     lines: list[str] = []
     for name, schema in json_schema()["properties"].items():
         block = _at((name,))
-        if "properties" in block:
-            lines.append(f"{name}:  # {block.get('description', '').strip()}")
-            lines += [_entry(key, value, "  ", defaults[name][key]) for key, value in block["properties"].items()]
-        else:
+        if "properties" not in block:
             lines.append(_entry(name, schema, "", defaults[name]))
+            continue
+        lines.append(f"{name}:  # {block.get('description', '').strip()}")
+        for key, value in block["properties"].items():
+            lines.append(_entry(key, value, "  ", defaults[name][key]))
+            if (name, key) == OPTIONS:
+                for objective, settings in options.items():
+                    lines.append(f"    # of {objective}:")
+                    lines += [_entry(option, taken, "    #   ", taken["default"]) for option, taken in settings["properties"].items()]
     return "\n".join(lines) + "\n"
 
 
-def _entry(name: str, schema: dict[str, Any], indent: str, default: Any) -> str:
-    meaning = "; ".join(part for part in (words(schema), schema.get("description", "")) if part)
+def _entry(name: str, schema: Schema, indent: str, default: Any) -> str:
+    meaning = "; ".join(part for part in (words(schema, json_schema()["$defs"]), schema.get("description", "")) if part)
     shown = default if isinstance(default, str) else json.dumps(default, ensure_ascii=False)
     return f"{indent}{name}: {shown}".rstrip() + f"  # {meaning}"

@@ -6,7 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from labelfree.backbones.build import build
-from labelfree.backbones.weights import WeightCard, save
+from labelfree.backbones.weight_card import WeightCard
+from labelfree.backbones.weights import save
 from labelfree.domain import Domain, KnowsWeights
 from labelfree.errors import DataError, RecipeError
 

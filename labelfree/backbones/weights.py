@@ -1,80 +1,23 @@
-"""Weight files that explain themselves: plain timm tensors in safetensors, everything else in a JSON beside them."""
+"""Weight files that explain themselves: plain timm tensors in safetensors, everything else in a card beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from labelfree.backbones.base import Backbone
 from labelfree.backbones.build import build
+from labelfree.backbones.weight_card import WeightCard, card_beside, scale_fault
 from labelfree.data.pool import kind_of
-from labelfree.data.scales import Stored, same_scale
-from labelfree.domain import Channel, Sample, Size, sides
+from labelfree.data.scales import Stored
+from labelfree.domain import Sample, Size, sides
 from labelfree.errors import DataError
-from labelfree.training.files import call_with, read_json, write_json
-
-FORMAT = 1
-
-
-@dataclass(frozen=True)
-class WeightCard:
-    """All that is needed to use a weight file right.
-
-    `reader`: the settings of `domain` (bands, sensor, unit) that read its images. `roles`, `nm`: what each channel shows, empty where not
-    told. `dtype`, `low`, `high`: how the images were stored, and the smallest and the largest value of each channel, in `unit`.
-    Input: channels in this order, in `unit` (stored * scale + offset), then (x - mean) / std, resized to `size` pixels a side, or
-    one number an axis. `dims`: spatial axes.
-    """
-
-    architecture: str
-    channels: tuple[str, ...]
-    unit: str
-    scale: tuple[float, ...]
-    offset: tuple[float, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    size: Size
-    pooling: str = "the architecture's own"
-    options: dict[str, Any] = field(default_factory=dict)
-    domain: str = ""
-    reader: dict[str, Any] = field(default_factory=dict)
-    arm: str = ""
-    init: str = ""
-    objective: str = ""
-    steps: int = 0
-    seed: int = 0
-    recipe: str = ""
-    data: str = ""
-    licence: str = ""
-    roles: tuple[str, ...] = ()
-    nm: tuple[float | None, ...] = ()
-    dtype: str = ""
-    low: tuple[float, ...] = ()
-    high: tuple[float, ...] = ()
-    dims: int = 2
-    format: int = FORMAT
-
-    @property
-    def known(self) -> tuple[Channel, ...]:
-        """The channels, with what they show where the card tells."""
-        told = zip(self.channels, self.roles, self.nm, strict=True) if self.roles else ((name, "", None) for name in self.channels)
-        return tuple(Channel(*channel) for channel in told)
-
-    @property
-    def largest(self) -> tuple[float, ...]:
-        """The largest value, without sign, of each channel that these weights were taught by, in `unit`; by mean and spread where the card
-        is silent.
-        """
-        if self.low and self.high:
-            return tuple(max(abs(low), abs(high)) for low, high in zip(self.low, self.high, strict=True))
-        return tuple(abs(mean) + 6 * std for mean, std in zip(self.mean, self.std, strict=True))
+from labelfree.training.files import call_with, write_json
 
 
 def save(backbone: Backbone, card: WeightCard, path: Path) -> Path:
@@ -98,18 +41,6 @@ def load(path: str | Path) -> LoadedBackbone:
         raise DataError(f"{path}: {missing} is missing beside it; it says which channels and normalisation the weights want.")
     backbone = build(card.architecture, len(card.channels), dims=card.dims, init=path, options=card.options)
     return LoadedBackbone(backbone, card)
-
-
-def card_beside(path: Path) -> WeightCard | None:
-    """The card of a weight file; None where it has none. Raises DataError for one that cannot be read."""
-    sidecar = path.with_suffix(".json")
-    if not sidecar.is_file():
-        return None
-    try:
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in read_json(sidecar).items()}
-        return WeightCard(**fields)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{sidecar}: not a weight card that this version reads ({error}).") from error
 
 
 class LoadedBackbone:
@@ -173,26 +104,6 @@ class LoadedBackbone:
 
     def _embed(self, physical: Tensor, size: Size | None) -> Tensor:
         return self.backbone.embed(network_input(physical, self.card.mean, self.card.std, size or self.card.size))
-
-
-def scale_fault(card: WeightCard, stored: Stored, most: Sequence[float]) -> str | None:
-    """Why numbers stored so are on another scale than the card's images; None if they are not.
-
-    `most`: the largest of each of the card's channels without sign, NaN for one that the images lack. The middle channel is judged: kelvin
-    beside reflectance say nothing of it.
-    """
-    seen, taught = np.array(most, dtype=np.float64), np.array(card.largest)
-    judged = np.flatnonzero((seen > 0) & (taught > 0))
-    if not judged.size:
-        return None
-    middle = judged[np.argsort((seen / np.where(taught > 0, taught, 1))[judged], kind="stable")[judged.size // 2]]
-    ours, theirs = float(seen[middle]), float(taught[middle])
-    usual = min(theirs, abs(card.mean[middle]) + 3 * card.std[middle])  # a few saturated pixels make no image dark
-    if same_scale(ours, stored, theirs, Stored(card.dtype, card.scale, card.offset), usual):
-        return None
-    how = f" stored as {card.dtype}" if card.dtype else ""
-    shown = f"{f'{stored.dtype} ' if stored.dtype else ''}values up to {ours:,.4g} {card.unit}"
-    return f"{shown} in {card.channels[middle]}, these weights were taught by values up to {theirs:,.4g}{how}"
 
 
 def network_input(physical: Tensor, mean: Sequence[float], std: Sequence[float], size: Size) -> Tensor:

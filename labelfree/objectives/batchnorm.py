@@ -93,14 +93,14 @@ class _Normalise(torch.autograd.Function):
         axes, shape = _all_but_channels(x), (1, -1, *[1] * (x.ndim - 2))
         centred = _wide(x) - mean.view(shape)
         sums = torch.stack([given.sum(axes), (given * centred).sum(axes) * scale])  # (2, C): of bias, of weight
-        here = None
+        of_input = None
         if ctx.needs_input_grad[0]:
             through_mean, through_scale = ctx.ranks.sum(sums) / count
             slope = scale if weight is None else scale * weight
-            here = torch.addcmul((-slope * through_mean).view(shape), centred, (-slope * scale * through_scale).view(shape))
-            here = here.addcmul(given, slope.view(shape)).to(x.dtype)
+            of_input = torch.addcmul((-slope * through_mean).view(shape), centred, (-slope * scale * through_scale).view(shape))
+            of_input = of_input.addcmul(given, slope.view(shape)).to(x.dtype)
         of_bias, of_weight = sums if weight is not None else (None, None)
-        return here, of_weight, of_bias, None, None, None, None, None
+        return of_input, of_weight, of_bias, None, None, None, None, None
 
 
 def _wide(x: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
-from labelfree.objectives.contrastive import info_nce
 from labelfree.objectives.distributed import ALONE, Ranks, everyone
+from labelfree.objectives.info_nce import info_nce
 
 
 class CLIPLoss(nn.Module):
@@ -37,10 +37,9 @@ def clip_loss(images: Tensor, texts: Tensor, scale: Tensor | float, ids: Tensor 
 
     `images`, `texts`: (N, D). `ids`: (N,) integers of the captions: a caption that says the same as a row's own is not its negative.
     """
-    here = torch.stack([images, texts]).float()  # (2, N, D)
-    all_images, all_texts = ranks.gather(here)  # (world * N, D) each, gradients kept
+    all_images, all_texts = ranks.gather(torch.stack([images, texts]).float())  # (world * N, D) each, gradients kept
     partner = ranks.columns(len(images), images.device)
     same = None if ids is None else (ids, ranks.gather_constant(ids[None])[0])
-    of_images = info_nce(images, all_texts, partner, scale, ids=same)
-    of_texts = info_nce(texts, all_images, partner, scale, ids=same)
+    of_images = info_nce(images, all_texts, partner, scale, same)
+    of_texts = info_nce(texts, all_images, partner, scale, same)
     return (of_images + of_texts) / 2

@@ -12,8 +12,8 @@ from labelfree.objectives.base import Alarm, Crops, Situation, Step, Views
 from labelfree.objectives.distillation import Distillation
 from labelfree.objectives.distributed import everyone
 from labelfree.objectives.heads import PrototypeHead
-from labelfree.objectives.measures import answers
-from labelfree.objectives.options import AnyNumber, Count, Positive, Several, Share
+from labelfree.objectives.measures import teacher_entropies
+from labelfree.objectives.options import AnyNumber, Count, Exports, Positive, Several, Share
 from labelfree.objectives.prototypes import TOO_WARM, cross_view_loss, prototype_rules
 
 
@@ -50,7 +50,7 @@ class DINO(Distillation):
         final_momentum: Share = 1.0,
         centre_momentum: Share = 0.9,
         freeze_prototypes: Share = 0.05,
-        exports: str = "student",
+        exports: Exports = "student",
     ) -> None:
         super().__init__()
         self.crops = Crops(globals=2, locals=local_crops)
@@ -81,7 +81,7 @@ class DINO(Distillation):
             with statistics_kept(self.backbone):
                 student.append(self.head(self.backbone.embed(views.locals)))
         loss = cross_view_loss(torch.cat(student), target, self.student_temperature)
-        return Step(loss, {**answers(target), "centre_norm": self.centre.norm()}, embedded.detach())
+        return Step(loss, {**teacher_entropies(target), "centre_norm": self.centre.norm()}, embedded.detach())
 
     def after_step(self, progress: float) -> None:
         super().after_step(progress)

@@ -6,23 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 from labelfree.backbones import Backbone, statistics_kept
 from labelfree.domain import Default
 from labelfree.errors import RecipeError
-from labelfree.objectives.base import Alarm, Crops, Situation, Step, Views, in_fp32
+from labelfree.objectives.base import Alarm, Crops, Situation, Step, Views
 from labelfree.objectives.distillation import Distillation
-from labelfree.objectives.distributed import ALONE, Ranks, everyone
+from labelfree.objectives.distributed import everyone
 from labelfree.objectives.heads import PrototypeHead
-from labelfree.objectives.masks import block_masks
-from labelfree.objectives.measures import answers
-from labelfree.objectives.options import AnyNumber, Count, Positive, Several, Share, Weight
+from labelfree.objectives.ibot import at_hidden, block_masks, ibot_loss
+from labelfree.objectives.koleo import koleo_loss
+from labelfree.objectives.measures import teacher_entropies
+from labelfree.objectives.options import AnyNumber, Count, Exports, Positive, Several, Share, Weight
 from labelfree.objectives.prototypes import TOO_WARM, cross_view_loss, prototype_rules, sinkhorn_knopp
 
 MOST_A_ROW = 16  # prototypes that a row's answer is spread over at least, as in the paper: 65,536 for 4,096 crops
-CLOSEST = 1e-4  # distance on the unit sphere below which two embeddings count as duplicates
 
 
 class DINOv2(Distillation):
@@ -60,7 +59,7 @@ class DINOv2(Distillation):
         most_masked: Share = 0.5,
         ibot: Weight = 1.0,
         koleo: Weight = 0.1,
-        exports: str = "student",
+        exports: Exports = "student",
     ) -> None:
         super().__init__()
         self.crops = Crops(globals=2, locals=local_crops)
@@ -80,9 +79,9 @@ class DINOv2(Distillation):
     @classmethod
     def rules(cls, at: Situation) -> dict[str, Default]:
         rules = prototype_rules(at)
-        spread = MOST_A_ROW * 2 * at.batch_size  # Sinkhorn-Knopp gives every prototype the same share of a batch's rows
-        if spread < rules["options.prototypes"].value:
-            rules["options.prototypes"] = Default(spread, f"{MOST_A_ROW} for each of a batch's global crops: more could not be told apart")
+        most = MOST_A_ROW * 2 * at.batch_size  # Sinkhorn-Knopp gives every prototype the same share of a batch's rows
+        if most < rules["options.prototypes"].value:
+            rules["options.prototypes"] = Default(most, f"{MOST_A_ROW} for each of a batch's global crops: more could not be told apart")
         if at.continues:
             rules["options.koleo"] = Default(0.0, "what weights know is spread already: pushing neighbours apart tears classes")
         return rules
@@ -96,60 +95,23 @@ class DINOv2(Distillation):
     def forward(self, views: Views) -> Step:
         ranks = everyone()
         with torch.no_grad():
-            seen = self.teacher["backbone"](views.globals)
-            if seen.tokens is None or seen.tokens.shape[1] != self.backbone.token_dim:
+            taught = self.teacher["backbone"](views.globals)
+            if taught.tokens is None or taught.tokens.shape[1] != self.backbone.token_dim:
                 raise RecipeError("backbone.name: DINOv2 hides patches and this network has no map of tokens; take a ViT (vit_…).")
-            target = sinkhorn_knopp(self.teacher["head"](seen.pooled), self.teacher_temperature, ranks)  # (2B, K)
+            target = sinkhorn_knopp(self.teacher["head"](taught.pooled), self.teacher_temperature, ranks)  # (2B, K)
             mask = views.masks
             if mask is None:
-                mask = block_masks(len(seen.tokens), seen.tokens.shape[2:], self.mask_share, self.mask_ratio, seen.tokens.device)
-            patch_target = sinkhorn_knopp(self.teacher["patch_head"](at_hidden(seen.tokens, mask)), self.teacher_temperature, ranks)
-        said = self.backbone(views.globals, mask, self.mask_token)
-        student = [self.head(said.pooled)]
+                mask = block_masks(len(taught.tokens), taught.tokens.shape[2:], self.mask_share, self.mask_ratio, taught.tokens.device)
+            patch_target = sinkhorn_knopp(self.teacher["patch_head"](at_hidden(taught.tokens, mask)), self.teacher_temperature, ranks)
+        features = self.backbone(views.globals, mask, self.mask_token)
+        student = [self.head(features.pooled)]
         if views.locals is not None:
             with statistics_kept(self.backbone):
                 student.append(self.head(self.backbone.embed(views.locals)))
-        patches = self.patch_head(at_hidden(said.tokens, mask))
+        patches = self.patch_head(at_hidden(features.tokens, mask))
         dino = cross_view_loss(torch.cat(student), target, self.student_temperature)
         ibot = ibot_loss(patches, patch_target, mask, self.student_temperature)
-        koleo = torch.stack([koleo_loss(view, ranks) for view in said.pooled.chunk(2)]).sum()  # per view
+        koleo = torch.stack([koleo_loss(view, ranks) for view in features.pooled.chunk(2)]).sum()  # per view
         loss = dino + self.weights[0] * ibot + self.weights[1] * koleo
-        logs = {"dino_loss": dino.detach(), "ibot_loss": ibot.detach(), "koleo_loss": koleo.detach(), **answers(target)}
-        return Step(loss, logs, said.pooled.detach())
-
-
-def at_hidden(tokens: Tensor | None, mask: Tensor) -> Tensor:
-    """The tokens (N, D, *grid) at which `mask` (N, *grid) is True: (M, D)."""
-    assert tokens is not None
-    return tokens.movedim(1, -1)[mask]
-
-
-def ibot_loss(student: Tensor, target: Tensor, mask: Tensor, student_temperature: float) -> Tensor:
-    """Cross entropy at hidden tokens, each weighted by 1 / hidden tokens of its image, over the number of images (iBOT's eq. 2).
-
-    `student`: (M, K) logits and `target`: (M, K) teacher probabilities of the M tokens at which `mask` (N, *grid) is True. In fp32.
-    """
-    with in_fp32(student):
-        cross_entropy = -(target.float() * F.log_softmax(student.float() / student_temperature, dim=-1)).sum(-1)  # (M,)
-        flat = mask.flatten(1)
-        weight = (1.0 / flat.sum(1, keepdim=True).clamp_min(1)).expand(flat.shape)[flat]  # (M,)
-        return (cross_entropy * weight).sum() / len(mask)
-
-
-def koleo_loss(x: Tensor, ranks: Ranks = ALONE) -> Tensor:
-    """KoLeo, the Kozachenko-Leonenko entropy estimator (Sablayrolles et al. 2019, arXiv:1806.03198): -mean log distance to the nearest.
-
-    `x`: (N, D) embeddings of one view on this rank; neighbours are sought on every rank. Exact duplicates take no gradient, and a
-    batch of one has no neighbour: 0. In fp32.
-    """
-    with in_fp32(x):
-        here = F.normalize(x.float(), dim=-1)
-        there = ranks.gather(here[None])[0]  # (world * N, D), gradients kept
-        if len(there) < 2:
-            return here.sum() * 0
-        with torch.no_grad():
-            similarity = here @ there.T
-            itself = ranks.columns(len(here), x.device)
-            nearest = similarity.scatter(1, itself[:, None], -2.0).argmax(dim=1)
-        square = (here - there[nearest]).square().sum(-1)
-        return -0.5 * square.clamp_min(CLOSEST**2).log().mean()
+        logs = {"dino_loss": dino.detach(), "ibot_loss": ibot.detach(), "koleo_loss": koleo.detach(), **teacher_entropies(target)}
+        return Step(loss, logs, features.pooled.detach())

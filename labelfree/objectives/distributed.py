@@ -38,9 +38,9 @@ class Ranks:
 
     def positions(self, n: int, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
         """Columns of this rank's 2N views among the 2 * world * N gathered ones: (of itself, of its positive), each (2N,)."""
-        here = self.columns(n, device)
-        there = here + self.world * n
-        return torch.cat([here, there]), torch.cat([there, here])
+        first = self.columns(n, device)
+        second = first + self.world * n
+        return torch.cat([first, second]), torch.cat([second, first])
 
     def sum(self, x: Tensor) -> Tensor:
         """Sum of `x` over the ranks, on every rank (no gradient)."""
@@ -66,12 +66,12 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, ranks: Ranks) -> Tensor:
-        ctx.here = slice(ranks.rank * x.shape[1], (ranks.rank + 1) * x.shape[1])
+        ctx.mine = slice(ranks.rank * x.shape[1], (ranks.rank + 1) * x.shape[1])
         return _gathered(x, ranks.world)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return _summed(gradients[0])[:, ctx.here], None
+        return _summed(gradients[0])[:, ctx.mine], None
 
 
 def _gathered(x: Tensor, world: int) -> Tensor:

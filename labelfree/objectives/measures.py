@@ -16,8 +16,8 @@ def similarities(first: Tensor, second: Tensor) -> dict[str, Tensor]:
     """What two views' projections tell of collapse; `first`, `second`: (N, D), row i of one is the positive of row i of the other.
 
     Mean cosine of positives and of negatives in this rank's batch. `separation`, (positive - negative) / (1 - negative): 1 when two views
-    of an image are the same and images differ, 0 when two views are no more alike than two images. `projection_std`: see `spread`.
-    `projection_rank`: see `directions`; BatchNorm in a head can hide a collapse from a spread, but not from it.
+    of an image are the same and images differ, 0 when two views are no more alike than two images. `projection_std`: see `unit_std`.
+    `projection_rank`: see `participation_ratio`; BatchNorm in a head can hide a collapse from a deviation, but not from it.
     """
     a, b = F.normalize(first.float(), dim=-1), F.normalize(second.float(), dim=-1)
     n, positive = len(a), (a * b).sum(-1).mean()
@@ -26,16 +26,16 @@ def similarities(first: Tensor, second: Tensor) -> dict[str, Tensor]:
         "positive_similarity": positive,
         "negative_similarity": negative,
         "separation": (positive - negative) / (1 - negative).clamp_min(1e-4),
-        "projection_std": spread(first),
-        "projection_rank": directions(a),
+        "projection_std": unit_std(first),
+        "projection_rank": participation_ratio(a),
     }
 
 
 @torch.no_grad()
-def directions(unit: Tensor) -> Tensor:
+def participation_ratio(unit: Tensor) -> Tensor:
     """How many directions unit vectors (N, D) use: 1 / mean squared cosine of all pairs, from 1 (all on one axis) to min(N, D). In fp32.
 
-    The participation ratio of their second moments' spectrum: cheaper than RankMe, and led by the large directions.
+    It is that of their second moments' spectrum: cheaper than RankMe, and led by the large directions.
     """
     with in_fp32(unit):
         moments = unit @ unit.T if len(unit) < unit.shape[1] else unit.T @ unit
@@ -43,13 +43,13 @@ def directions(unit: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def spread(x: Tensor) -> Tensor:
+def unit_std(x: Tensor) -> Tensor:
     """Mean per-dimension standard deviation of unit vectors (N, D), times sqrt(D): 1 when spread evenly, 0 when all are the same."""
     return F.normalize(x.float(), dim=-1).std(dim=0, unbiased=False).mean() * x.shape[-1] ** 0.5
 
 
 @torch.no_grad()
-def answers(target: Tensor) -> dict[str, Tensor]:
+def teacher_entropies(target: Tensor) -> dict[str, Tensor]:
     """What a teacher tells images apart by. `target`: (N, K) probabilities. All as shares of log K:
 
     `teacher_entropy` of one answer, `marginal_entropy` of the mean answer, and `information`, their difference: the mutual information

@@ -10,9 +10,9 @@ from torch import Tensor
 from labelfree.backbones import Backbone
 from labelfree.domain import Default
 from labelfree.objectives.base import Crops, Objective, Situation, Step, Views
-from labelfree.objectives.contrastive import info_nce
 from labelfree.objectives.distributed import ALONE, Ranks, everyone
 from labelfree.objectives.heads import mlp
+from labelfree.objectives.info_nce import info_nce
 from labelfree.objectives.measures import similarities
 from labelfree.objectives.momentum import cosine, first_momentum, follow, slow_copies
 from labelfree.objectives.options import Count, Positive, Share
@@ -75,5 +75,5 @@ class MoCoV3(Objective):
 
 def ctr(queries: Tensor, keys: Tensor, temperature: float, ranks: Ranks = ALONE) -> Tensor:
     """Algorithm 1's `ctr`: 2T times InfoNCE of this rank's `queries` (N, D) against every rank's `keys` (N, D). In fp32."""
-    there = ranks.gather_constant(keys[None])[0]  # (world * N, D)
-    return 2 * temperature * info_nce(queries, there, ranks.columns(len(queries), queries.device), 1 / temperature)
+    everyones = ranks.gather_constant(keys[None])[0]  # (world * N, D)
+    return 2 * temperature * info_nce(queries, everyones, ranks.columns(len(queries), queries.device), 1 / temperature)

@@ -1,51 +1,38 @@
-"""Types of an objective's options that say which numbers are possible: `temperature: Positive = 0.2`."""
+"""An objective's options are its constructor's keywords; their types say which numbers are possible: `temperature: Positive = 0.2`."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
-from math import inf
-from typing import Annotated, Any, get_args, get_type_hints
+from functools import cache
+from types import SimpleNamespace
+from typing import Annotated, Any, Literal, get_type_hints
 
-from labelfree.errors import RecipeError
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
+Positive = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Several = Annotated[int, Field(ge=2)]
+AnyNumber = Annotated[int, Field(ge=0)]
+Exports = Literal["student", "teacher"]
 
-@dataclass(frozen=True)
-class Range:
-    """Numbers from `least` to `most`; `least` itself only when `closed`."""
-
-    least: float
-    most: float = inf
-    closed: bool = True
-
-    def __contains__(self, value: float) -> bool:
-        return (self.least <= value if self.closed else self.least < value) and value <= self.most
-
-    def __str__(self) -> str:
-        if self.most < inf:
-            return f"from {self.least:g} to {self.most:g}"
-        return f"{self.least:g} or more" if self.closed else f"above {self.least:g}"
+STRICT = ConfigDict(extra="forbid", strict=True)  # True is no number, and "3" is none either
 
 
-Positive = Annotated[float, Range(0, closed=False)]
-Weight = Annotated[float, Range(0)]
-Share = Annotated[float, Range(0, 1)]
-Count = Annotated[int, Range(1)]
-Several = Annotated[int, Range(2)]
-AnyNumber = Annotated[int, Range(0)]
+@cache
+def options_model(constructor: Callable[..., Any]) -> type[BaseModel]:
+    """The keywords of an objective's constructor as a pydantic model: each has the keyword's type and default, or is `auto`."""
+    keywords = [p for p in inspect.signature(constructor).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    fields: dict[str, Any] = {p.name: (_type(constructor, p) | Literal["auto"], p.default) for p in keywords}
+    return create_model("Options", __config__=STRICT, **fields)
 
 
-def ranges(constructor: Callable[..., Any]) -> dict[str, Range]:
-    """The ranges that the keywords of an objective's constructor are annotated with; none where a name in it cannot be resolved."""
+def _type(constructor: Callable[..., Any], keyword: inspect.Parameter) -> Any:
+    """The type that a keyword is annotated with; that of its default where a name in it is imported for type checkers only."""
     try:
-        hints = get_type_hints(constructor, include_extras=True)
-    except NameError:  # imported for type checkers only
-        return {}
-    found = {key: [extra for extra in get_args(hint)[1:] if isinstance(extra, Range)] for key, hint in hints.items()}
-    return {key: extras[0] for key, extras in found.items() if extras}
-
-
-def require_range(key: str, value: float, possible: Range) -> None:
-    """Raises RecipeError when the option `key` is a number that it cannot be."""
-    if value not in possible:
-        raise RecipeError(f"pretrain.options.{key}: {value:g} is not possible; take a number {possible}.")
+        alone = SimpleNamespace(__annotations__={keyword.name: keyword.annotation})
+        return get_type_hints(alone, getattr(constructor, "__globals__", {}), include_extras=True)[keyword.name]
+    except NameError:
+        return type(keyword.default)

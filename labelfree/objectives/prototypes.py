@@ -59,20 +59,20 @@ def sinkhorn_knopp(logits: Tensor, temperature: float, ranks: Ranks = ALONE, ite
 def prototype_rules(at: Situation) -> dict[str, Default]:
     """Size rules of DINO and DINOv2, in steps and shares of them."""
     prototypes = next((k for most, k in PROTOTYPES if at.images < most), MOST_PROTOTYPES)
-    spread = min(max(math.log(at.images / 20_000) / math.log(5), 0.0), 1.0) if at.images else 0.0
+    ramp = min(max(math.log(at.images / 20_000) / math.log(5), 0.0), 1.0) if at.images else 0.0  # 0 at 20,000 images, 1 at 100,000
     hidden = max(256, min(2048, 4 * at.dim))
     freeze = min(0.05, LONGEST_FREEZE / max(at.steps, 1))
-    slowest = 0.99 + 0.006 * spread
+    slowest = 0.99 + 0.006 * ramp
     return {
         "options.prototypes": Default(prototypes, f"{at.images:,} images fill no more"),
         "options.hidden": Default(hidden, "four times the backbone's width, from 256 to 2,048"),
-        "options.teacher_temperature": _temperature(at, spread),
+        "options.teacher_temperature": _temperature(at, ramp),
         "options.momentum": first_momentum(at, round(slowest, 4)),
         "options.freeze_prototypes": Default(freeze, f"a twentieth of the steps, at most {LONGEST_FREEZE:,}"),
     }
 
 
-def _temperature(at: Situation, spread: float) -> Default:
+def _temperature(at: Situation, ramp: float) -> Default:
     if at.continues:
         return Default(WARM, "the copy's answers are worth more than the nearest prototype")
-    return Default(round(COLD + (WARM - COLD) * spread, 4), f"sharper answers the fewer the images, {COLD} to {WARM}")
+    return Default(round(COLD + (WARM - COLD) * ramp, 4), f"sharper answers the fewer the images, {COLD} to {WARM}")

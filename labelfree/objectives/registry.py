@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
+from pydantic import BaseModel, ValidationError
+
 from labelfree.backbones import Backbone
 from labelfree.errors import RecipeError
 from labelfree.objectives.base import Objective, Situation
-from labelfree.objectives.options import ranges, require_range
+from labelfree.objectives.options import options_model
+from labelfree.schema_words import Schema, words
 
 GROUP = "labelfree.objectives"
 
@@ -29,34 +31,43 @@ def objective_names() -> list[str]:
 def objective_class(name: str) -> type[Objective]:
     """The objective called `name`. Raises RecipeError that lists what is installed."""
     if name in _installed():
-        found: type[Objective] = _installed()[name].load()
-        return found
+        objective: type[Objective] = _installed()[name].load()
+        return objective
     near = difflib.get_close_matches(name, objective_names(), 1)
     hint = f"did you mean {near[0]}?" if near else f"installed: {', '.join(objective_names())}."
     raise RecipeError(f"pretrain.objective: {name!r} is not installed; {hint}")
 
 
+def _options_model(name: str) -> type[BaseModel]:
+    return options_model(objective_class(name).__init__)
+
+
 def objective_options(name: str) -> dict[str, Any]:
     """The keywords `pretrain.options` may hold for this objective, with their defaults."""
-    parameters = inspect.signature(objective_class(name).__init__).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    return {key: field.default for key, field in _options_model(name).model_fields.items()}
+
+
+def options_schemas() -> dict[str, Schema]:
+    """By installed objective, the JSON Schema of what `pretrain.options` may hold for it."""
+    return {name: _options_model(name).model_json_schema() for name in objective_names()}
 
 
 def check_options(name: str, options: dict[str, Any]) -> None:
     """Raises RecipeError for a keyword the objective does not have or a value that it cannot be; `auto` may stand for any."""
-    known, possible = objective_options(name), ranges(objective_class(name).__init__)
-    for key, value in options.items():
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean pretrain.options.{near[0]}?" if near else f"it has {', '.join(known)}."
-            raise RecipeError(f"pretrain.options.{key} is not a setting of {name}; {hint}")
-        if value == "auto":
-            continue
-        wanted = type(known[key])
-        if not isinstance(value, (int, float) if wanted is float else wanted) or (isinstance(value, bool) and wanted is not bool):
-            raise RecipeError(f"pretrain.options.{key}: {value!r} is not a {wanted.__name__} (default {known[key]!r}).")
-        if key in possible:
-            require_range(key, value, possible[key])
+    try:
+        _options_model(name).model_validate(options)
+    except ValidationError as error:
+        raise RecipeError(_sentence(name, str(error.errors()[0]["loc"][0]), options)) from None
+
+
+def _sentence(name: str, key: str, options: dict[str, Any]) -> str:
+    """What is wrong with the option `key`, and what may stand there."""
+    known = _options_model(name).model_json_schema()["properties"]
+    if key not in known:
+        near = difflib.get_close_matches(key, known, 1)
+        hint = f"did you mean pretrain.options.{near[0]}?" if near else f"it has {', '.join(known)}."
+        return f"pretrain.options.{key} is not a setting of {name}; {hint}"
+    return f"pretrain.options.{key} must be {words(known[key])}, not {options[key]!r}; its default is {known[key]['default']!r}."
 
 
 def check_situation(name: str, options: dict[str, Any], at: Situation) -> None:

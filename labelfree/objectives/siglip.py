@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labelfree.objectives.base import in_fp32
-from labelfree.objectives.contrastive import Pairs, RowLoss, row_losses
+from labelfree.objectives.blockwise import Pairs, RowLoss, by_blocks, held_at_once
 from labelfree.objectives.distributed import ALONE, Ranks, everyone
 
 
@@ -44,15 +44,15 @@ def siglip_loss(
         columns = ranks.gather(texts[None])[0]  # (world * N, D), gradients kept
         same = None if ids is None else (ids, ranks.gather_constant(ids[None])[0])
         pairs = Pairs(ranks.columns(len(images), images.device), ids=same)
-        return row_losses(Sigmoid(), scale * rows, columns, pairs, bias).mean()
+        if not held_at_once(rows, columns):
+            return by_blocks(Sigmoid(), scale * rows, columns, pairs, bias).mean()
+        logits = pairs.leave_out_(scale * rows @ columns.T + bias)  # (N, world * N)
+        z = torch.full_like(logits, -1.0).scatter_(1, pairs.partner[:, None], 1.0)  # 1: they belong together, -1: they do not
+        return -F.logsigmoid(z * logits).sum(1).mean()
 
 
 class Sigmoid(RowLoss):
     """-sum over the row of log sigmoid(z * logits), z = 1 for the partner and -1 for every other column."""
-
-    def equation(self, logits: Tensor, partner: Tensor) -> Tensor:
-        z = torch.full_like(logits, -1.0).scatter_(1, partner[:, None], 1.0)
-        return -F.logsigmoid(z * logits).sum(1)
 
     def value_(self, logits: Tensor, partner: Tensor) -> Tensor:
         flipped = _flipped_(logits, partner)  # -z * logits

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from labelfree.backbones import Backbone
-from labelfree.objectives.base import Crops, Objective, Step, Views
-from labelfree.objectives.contrastive import info_nce
+from labelfree.objectives.base import Crops, Objective, Step, Views, in_fp32
+from labelfree.objectives.blockwise import CrossEntropy, Pairs, by_blocks, held_at_once
 from labelfree.objectives.distributed import ALONE, Ranks, everyone
 from labelfree.objectives.heads import mlp
 from labelfree.objectives.measures import similarities
@@ -42,7 +43,13 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float, ranks: Ranks = AL
 
     `first`, `second`: (N, D) projections of the two views; row i of one is the positive of row i of the other. In fp32.
     """
-    here = torch.stack([first, second]).float()  # (2, N, D)
-    there = ranks.gather(here)  # (2, world * N, D), gradients kept
-    itself, partner = ranks.positions(len(first), first.device)  # a view is not its own negative
-    return info_nce(here.flatten(0, 1), there.flatten(0, 1), partner, 1 / temperature, itself=itself)
+    mine = torch.stack([first, second]).float()  # (2, N, D)
+    everyones = ranks.gather(mine)  # (2, world * N, D), gradients kept
+    itself, positive = ranks.positions(len(first), first.device)
+    with in_fp32(first):
+        rows, columns = F.normalize(mine.flatten(0, 1), dim=-1), F.normalize(everyones.flatten(0, 1), dim=-1)
+        if not held_at_once(rows, columns):
+            return by_blocks(CrossEntropy(), 1 / temperature * rows, columns, Pairs(positive, itself)).mean()
+        similarity = 1 / temperature * rows @ columns.T  # (2N, 2 * world * N)
+        similarity.scatter_(1, itself[:, None], float("-inf"))  # a view is not its own negative
+        return F.cross_entropy(similarity, positive)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from labelfree.backbones import Backbone, build
-from labelfree.backbones.weights import LoadedBackbone, WeightCard, card_beside, network_input, scale_fault
+from labelfree.backbones.weight_card import WeightCard, card_beside, scale_fault
+from labelfree.backbones.weights import LoadedBackbone, network_input
 from labelfree.data.scales import Stored
 from labelfree.domain import Domain, Fingerprint, Size, to_physical
 from labelfree.errors import DataError

@@ -92,7 +92,7 @@ def gpus() -> Finding:
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count > 1:
-        fix = f"torchrun --standalone --nproc-per-node {count} -m labelfree run RECIPE (docs/several-processes.md)"
+        fix = f"python -m labelfree.torchrun --standalone --nproc-per-node {count} -m labelfree run RECIPE (docs/several-processes.md)"
         return Finding("GPUs in use", "warning", f"`labelfree run` uses one of {count}", fix)
     return Finding("GPUs in use", "ok", "the one there is" if count else "none")
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from labelfree.errors import TrainingError
 from labelfree.objectives import Objective
 from labelfree.objectives.base import Alarm, in_fp32
-from labelfree.objectives.measures import spread
+from labelfree.objectives.measures import unit_std
 from labelfree.training.processes import agreed, gathered
 
 FLAT = {  # log -> its least healthy value, whatever the method (docs/health.md has what sound and collapsed runs show)
@@ -51,7 +51,7 @@ def monitors(embedding: Tensor, views: int = 2) -> dict[str, float]:
             found["negative_similarity"] = float((unit[0].sum(0) @ unit[1].sum(0) - n * positive) / (n * (n - 1)))
         if seen.shape[1] > 1:
             found["uniformity"] = float(torch.pdist(unit[0]).square().mul(-2).exp().mean().log())
-            found["std"] = fmean(float(spread(view)) for view in seen)
+            found["std"] = fmean(float(unit_std(view)) for view in seen)
             found["rankme"] = fmean(rankme(view) for view in seen)
     return found
 

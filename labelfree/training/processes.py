@@ -9,9 +9,10 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 from labelfree.errors import RecipeError, TrainingError
@@ -19,6 +20,7 @@ from labelfree.errors import RecipeError, TrainingError
 T = TypeVar("T")
 
 MEETING = timedelta(minutes=10)  # for all to have started
+CODE_FILE = "LABELFREE_CODE_FILE"  # set by `labelfree.torchrun`: where the process that speaks leaves the code that the run ends with
 PATIENCE = timedelta(days=2)  # for the others while the first reads the images
 
 
@@ -51,18 +53,19 @@ def this_process() -> Process:
         import torch.distributed as dist
 
         return Process(dist.get_rank(), dist.get_world_size())
-    said = os.environ
-    if int(said.get("WORLD_SIZE", 1)) > 1 and "RANK" in said:
-        rank, world, local = int(said["RANK"]), int(said["WORLD_SIZE"]), int(said.get("LOCAL_RANK", 0))
-        each = int(said.get("LOCAL_WORLD_SIZE", world))
+    variables = os.environ
+    if int(variables.get("WORLD_SIZE", 1)) > 1 and "RANK" in variables:
+        rank, world, local = int(variables["RANK"]), int(variables["WORLD_SIZE"]), int(variables.get("LOCAL_RANK", 0))
+        each = int(variables.get("LOCAL_WORLD_SIZE", world))
         nodes = ("--nnodes", str(world // each)) if each < world else ()
-        launcher = ("torchrun", *nodes, "--nproc-per-node", str(each), "-m")
-        return Process(rank, world, local, said.get("MASTER_ADDR", "127.0.0.1"), int(said.get("MASTER_PORT", 29500)), launcher)
-    if int(said.get("SLURM_STEP_NUM_TASKS", 1)) > 1 and "SLURM_PROCID" in said:
-        rank, world, local = int(said["SLURM_PROCID"]), int(said["SLURM_STEP_NUM_TASKS"]), int(said.get("SLURM_LOCALID", 0))
-        port = 15000 + (int(said.get("SLURM_JOB_ID", 0)) + 7919 * int(said.get("SLURM_STEP_ID", 0))) % 10000
-        address = said.get("MASTER_ADDR") or _first_node(said.get("SLURM_STEP_NODELIST", "127.0.0.1"))
-        return Process(rank, world, local, address, int(said.get("MASTER_PORT", port)), ("srun", "--ntasks", str(world)))
+        starter = ("python", "-m", "labelfree.torchrun") if CODE_FILE in variables else ("torchrun",)
+        launcher = (*starter, *nodes, "--nproc-per-node", str(each), "-m")
+        return Process(rank, world, local, variables.get("MASTER_ADDR", "127.0.0.1"), int(variables.get("MASTER_PORT", 29500)), launcher)
+    if int(variables.get("SLURM_STEP_NUM_TASKS", 1)) > 1 and "SLURM_PROCID" in variables:
+        rank, world, local = int(variables["SLURM_PROCID"]), int(variables["SLURM_STEP_NUM_TASKS"]), int(variables.get("SLURM_LOCALID", 0))
+        port = 15000 + (int(variables.get("SLURM_JOB_ID", 0)) + 7919 * int(variables.get("SLURM_STEP_ID", 0))) % 10000
+        address = variables.get("MASTER_ADDR") or _first_node(variables.get("SLURM_STEP_NODELIST", "127.0.0.1"))
+        return Process(rank, world, local, address, int(variables.get("MASTER_PORT", port)), ("srun", "--ntasks", str(world)))
     return Process()
 
 
@@ -163,6 +166,14 @@ def _claimed(store: Any) -> bool:
 def may_speak() -> bool:
     """Whether an error that ends this process is to be printed: once for all, by the process it befell first."""
     return this_process().first if _Speaker.may is None else _Speaker.may
+
+
+def leave_code(code: int) -> None:
+    """Tell `labelfree.torchrun`, where it started this process, what the run ends with. The first one that speaks is believed."""
+    file = os.environ.get(CODE_FILE)
+    if file and may_speak():
+        with suppress(FileExistsError), Path(file).open("x") as kept:
+            kept.write(str(code))
 
 
 def agreed(flag: bool) -> bool:

@@ -13,7 +13,8 @@ from torch.testing import assert_close
 import labelfree
 from labelfree.backbones import build, statistics_kept
 from labelfree.backbones.imagenet import fit_stem
-from labelfree.backbones.weights import WeightCard, load, save
+from labelfree.backbones.weight_card import WeightCard
+from labelfree.backbones.weights import load, save
 from labelfree.domain import Sample
 from labelfree.errors import DataError, RecipeError
 

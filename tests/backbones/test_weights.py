@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from labelfree.backbones import build
-from labelfree.backbones.weights import LoadedBackbone, WeightCard
+from labelfree.backbones.weight_card import WeightCard
+from labelfree.backbones.weights import LoadedBackbone
 from labelfree.domain import Sample
 from labelfree.errors import DataError
 

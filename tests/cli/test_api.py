@@ -73,7 +73,8 @@ def test_reading_says_which_domains_there_are(images):
 
 def test_embedding_takes_paths_and_samples_and_refuses_other_bands(images, tmp_path):
     from labelfree.backbones.build import build
-    from labelfree.backbones.weights import WeightCard, save
+    from labelfree.backbones.weight_card import WeightCard
+    from labelfree.backbones.weights import save
 
     first = lf.read(next(images.iterdir()))
     n = len(first.channels)

@@ -48,7 +48,7 @@ def test_gpus_that_a_run_leaves_idle_are_named_with_the_command_that_uses_them(m
     for count, state in ((1, "ok"), (4, "warning")):
         monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
         assert diagnosis.gpus().state == state
-    assert "torchrun --standalone --nproc-per-node 4 -m labelfree" in diagnosis.gpus().fix
+    assert "python -m labelfree.torchrun --standalone --nproc-per-node 4 -m labelfree" in diagnosis.gpus().fix
 
 
 def test_threads_are_compared_with_cores(monkeypatch):

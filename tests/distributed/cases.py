@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from labelfree.backbones import build, statistics_kept
-from labelfree.objectives import Crops, Objective, Step, Views, contrastive
+from labelfree.objectives import Crops, Objective, Step, Views, blockwise
 from labelfree.objectives.batchnorm import joint_statistics
 from labelfree.objectives.clip import CLIPLoss
 from labelfree.objectives.dinov2 import DINOv2
 from labelfree.objectives.distributed import everyone
-from labelfree.objectives.masks import block_masks
+from labelfree.objectives.ibot import block_masks
 from labelfree.objectives.registry import make_objective, objective_class, objective_names
 from labelfree.objectives.siglip import SigLIPLoss
 from labelfree.pretraining.devices import DDP
@@ -179,7 +179,7 @@ def train_pairs(rank: int, world: int, name: str, held_similarities: int) -> Tra
 
     torch.manual_seed(0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contrastive, "HELD", held_similarities)
+        patch.setattr(blockwise, "HELD", held_similarities)
         return train(rank, world, Pairs(PAIR_LOSSES[name]()), pairs)
 
 

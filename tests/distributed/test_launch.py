@@ -1,4 +1,4 @@
-"""`torchrun ... -m labelfree` from the command line: one run, told once, stopped and resumed as one."""
+"""`python -m labelfree.torchrun ... -m labelfree` from the command line: one run, told once, stopped and resumed as one."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ import pytest
 
 from labelfree.pretraining.fit import checkpoint_step
 from labelfree.training.files import read_json
+from labelfree.training.processes import CODE_FILE, leave_code
 
 SECONDS = 240  # a launch may take on a busy machine
 
 
 def torchrun(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "labelfree", *arguments]
+    command = [sys.executable, "-m", "labelfree.torchrun", "--standalone", "--nproc-per-node", "2", "-m", "labelfree", *arguments]
     return started(command, cwd, {})
 
 
@@ -69,7 +70,9 @@ def test_two_processes_carry_out_one_run(pictures: Path, tmp_path: Path) -> None
     assert len(list((tmp_path / "run" / "backbones").glob("*.safetensors"))) == 1
     assert len(list((tmp_path / "run").rglob("*tfevents*"))) == 1
     assert read_json(tmp_path / "run" / "state.json")["status"] == "finished"
-    assert read_json(tmp_path / "run" / "environment.json")["command"].startswith("torchrun --nproc-per-node 2 -m labelfree pretrain ")
+    assert read_json(tmp_path / "run" / "environment.json")["command"].startswith(
+        "python -m labelfree.torchrun --nproc-per-node 2 -m labelfree pretrain "
+    )
     with (tmp_path / "run" / "metrics.csv").open(newline="") as file:
         rows = [(row["step"], row["name"]) for row in csv.DictReader(file)]
     assert len(set(rows)) == len(rows) and {step for step, _ in rows} == {"1", "3", "5"}
@@ -77,7 +80,7 @@ def test_two_processes_carry_out_one_run(pictures: Path, tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_sigterm_stops_both_and_the_run_goes_on(pictures: Path, tmp_path: Path) -> None:
-    """torchrun hands the signal on; its own exit code is 1, whatever the processes' are."""
+    """The signal goes to torchrun, which hands it on and ends with the code that the run ended with."""
     run = tmp_path / "run"
     process = torchrun(*pretraining(pictures, run, 60), cwd=tmp_path)
     checkpoint = run / "checkpoints" / "domain-0.ckpt"
@@ -86,6 +89,7 @@ def test_sigterm_stops_both_and_the_run_goes_on(pictures: Path, tmp_path: Path) 
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     told = output(process)
+    assert process.returncode == 75 and "Traceback" not in told, told
     assert told.count("it is saved.") == 1 and f"labelfree resume {run}" in told, told
     assert 0 < checkpoint_step(checkpoint) < 60
     assert read_json(run / "state.json")["status"] == "unfinished"
@@ -119,4 +123,25 @@ def test_a_mistake_is_told_once(pictures: Path, tmp_path: Path) -> None:
     process = torchrun(*pretraining(pictures, tmp_path / "run", 6), "pretrain.batch_size=9", cwd=tmp_path)
     told = output(process)
     assert told.count("9 images cannot be shared equally by 2 processes; take 8 or 10.") == 1, told
-    assert process.returncode and not (tmp_path / "run").exists()
+    assert process.returncode == 2 and not (tmp_path / "run").exists()
+
+
+def test_torchrun_ends_with_the_code_of_the_run_and_adds_no_word(tmp_path: Path) -> None:
+    process = torchrun("run", "satellite_dino", "pretrain.epochs=3", cwd=tmp_path)
+    assert output(process) == "pretrain.epochs=3: pretrain.epochs is not a key; did you mean pretrain.steps?\n"
+    assert process.returncode == 2
+
+
+def test_a_process_that_dies_without_a_word_gives_the_code_of_its_signal(tmp_path: Path) -> None:
+    (tmp_path / "dies.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    options = ["--standalone", "--nproc-per-node", "2", "dies.py"]
+    process = started([sys.executable, "-m", "labelfree.torchrun", *options], tmp_path, {})
+    assert output(process) == "" and process.returncode == 128 + signal.SIGKILL
+
+
+def test_the_first_process_that_speaks_leaves_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_code(3)  # started by nobody who asks
+    monkeypatch.setenv(CODE_FILE, str(tmp_path / "code"))
+    leave_code(4)
+    leave_code(75)
+    assert (tmp_path / "code").read_text() == "4"

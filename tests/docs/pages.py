@@ -22,7 +22,7 @@ def commands(page: Path) -> list[str]:
     for line in text.splitlines():
         if line.startswith("```"):
             inside = not inside
-        elif (inside or line.startswith("    ")) and (typed := re.match(r"\s*((torchrun|srun) .*)?(labelfree .*)", line)):
+        elif (inside or line.startswith("    ")) and (typed := re.match(r"\s*((python|torchrun|srun) .*)?(labelfree .*)", line)):
             found += [part.strip() for part in re.sub(r"\s#.*", "", typed[3]).split("&&")]
     return found
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from labelfree.errors import TrainingError
 from labelfree.objectives import Objective, Step, Views, dinov2
-from labelfree.objectives.measures import directions, similarities
+from labelfree.objectives.measures import participation_ratio, similarities
 from labelfree.objectives.registry import objective_names
 from labelfree.objectives.simsiam import SimSiam, negative_cosine
 from labelfree.pretraining.fit import fit
@@ -121,7 +121,7 @@ def test_directions_are_counted(n: int) -> None:
     """n vectors along k axes, whichever way they point, use k directions."""
     for k in (1, 3, 12):
         along = torch.eye(16)[torch.arange(n) % k] * torch.where(torch.arange(n) % 5 < 2, -1.0, 1.0)[:, None]
-        assert float(directions(along)) == pytest.approx(k, rel=1e-4)
+        assert float(participation_ratio(along)) == pytest.approx(k, rel=1e-4)
 
 
 def test_every_method_is_broken_here() -> None:

@@ -15,10 +15,11 @@ from torch import Tensor
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from labelfree.objectives import contrastive
+from labelfree.objectives import blockwise
+from labelfree.objectives.blockwise import CrossEntropy, Pairs, RowLoss, by_blocks
 from labelfree.objectives.clip import CLIPLoss, clip_loss
-from labelfree.objectives.contrastive import CrossEntropy, Pairs, RowLoss, info_nce, row_losses
 from labelfree.objectives.distributed import ALONE, Ranks
+from labelfree.objectives.info_nce import info_nce
 from labelfree.objectives.moco_v3 import ctr
 from labelfree.objectives.siglip import SigLIPLoss, Sigmoid, siglip_loss
 from labelfree.objectives.simclr import nt_xent
@@ -68,7 +69,7 @@ def some(n: int = N * WORLD, d: int = 8) -> Tensor:
 
 def value_and_gradient(loss: Loss, x: Tensor, held: int) -> tuple[Tensor, Tensor]:
     leaf = x.clone().requires_grad_()
-    with patch.object(contrastive, "HELD", held):
+    with patch.object(blockwise, "HELD", held):
         value = loss(leaf[0], leaf[1], ALONE)
         value.backward()
     assert leaf.grad is not None
@@ -78,7 +79,7 @@ def value_and_gradient(loss: Loss, x: Tensor, held: int) -> tuple[Tensor, Tensor
 @pytest.mark.parametrize("held", [2**22, 1], ids=["whole", "blocks"])
 def test_a_view_is_not_its_own_negative(held: int) -> None:
     """With N = 1 there is no negative at all: the loss is exactly 0, not ln 2."""
-    with patch.object(contrastive, "HELD", held):
+    with patch.object(blockwise, "HELD", held):
         assert float(nt_xent(*some(1), 0.2)) == 0.0
 
 
@@ -95,15 +96,15 @@ def test_gradients_in_blocks_are_those_of_finite_differences(row_loss: RowLoss) 
     rows, columns = (torch.randn(n, 3, generator=draw, dtype=torch.float64, requires_grad=True) for n in (5, 7))
     bias = torch.tensor(-0.5, dtype=torch.float64, requires_grad=True)
     pairs = Pairs(torch.tensor([6, 1, 0, 3, 2]), torch.tensor([0, 3, 4, 5, 6]), (torch.arange(5) % 2, torch.arange(7) % 3))
-    with patch.object(contrastive, "HELD", 2 * 7):
-        assert torch.autograd.gradcheck(lambda r, c, b: row_losses(row_loss, r, c, pairs, b), (rows, columns, bias))
+    with patch.object(blockwise, "HELD", 2 * 7):
+        assert torch.autograd.gradcheck(lambda r, c, b: by_blocks(row_loss, r, c, pairs, b), (rows, columns, bias))
 
 
 @whole_or_blocks
 def test_keys_without_gradient_get_none(held: int) -> None:
     queries, keys = some()
     queries.requires_grad_()
-    with patch.object(contrastive, "HELD", held):
+    with patch.object(blockwise, "HELD", held):
         info_nce(queries, keys, torch.arange(len(queries)), 5.0).backward()
     assert queries.grad is not None and keys.grad is None
 
@@ -128,7 +129,7 @@ def test_the_mean_over_ranks_is_one_process_with_the_joint_batch(loss: Loss, hel
     """Losses and their gradients, as DDP averages them; each rank has a third of the rows."""
     one = value_and_gradient(loss, some(), held)
     joint = some().requires_grad_()
-    with patch.object(contrastive, "HELD", held):
+    with patch.object(blockwise, "HELD", held):
         parts = (joint, joint[1:], F.normalize(joint[1:], dim=-1), IDS[None])
         losses = []
         for rank in range(WORLD):
@@ -159,13 +160,13 @@ def test_a_large_matrix_of_similarities_is_never_made(loss: Loss) -> None:
     x = some(n, 4).requires_grad_()
     with patch.dict(globals(), IDS=torch.arange(n) % 7), Largest() as largest:
         loss(x[0], x[1], ALONE).backward()
-    assert largest.elements <= contrastive.HELD
+    assert largest.elements <= blockwise.HELD
 
 
 def test_the_watch_over_large_tensors_sees_one() -> None:
     n = 3000
     x = some(n, 4).requires_grad_()
-    with patch.object(contrastive, "HELD", n * n), Largest() as largest:
+    with patch.object(blockwise, "HELD", n * n), Largest() as largest:
         info_nce(x[0], x[1], torch.arange(n), 5.0).backward()
     assert largest.elements == n * n
 

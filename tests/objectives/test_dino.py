@@ -18,9 +18,10 @@ from labelfree.errors import RecipeError
 from labelfree.objectives import Views
 from labelfree.objectives.base import Situation
 from labelfree.objectives.dino import DINO
-from labelfree.objectives.dinov2 import DINOv2, ibot_loss, koleo_loss
-from labelfree.objectives.masks import block_masks
-from labelfree.objectives.measures import answers
+from labelfree.objectives.dinov2 import DINOv2
+from labelfree.objectives.ibot import block_masks, ibot_loss
+from labelfree.objectives.koleo import koleo_loss
+from labelfree.objectives.measures import teacher_entropies
 from labelfree.objectives.prototypes import sinkhorn_knopp
 from tests.objectives.small import VIT, Volumes, cnn, small, take_step, views, vit
 
@@ -188,9 +189,9 @@ def test_sinkhorn_uses_every_prototype_equally_and_every_row_is_a_distribution()
 def test_information_tells_both_kinds_of_collapse() -> None:
     sharp = torch.eye(8)
     one, all_alike = torch.eye(8)[:1].repeat(8, 1), torch.full((8, 8), 1 / 8)
-    assert float(answers(sharp)["information"]) == pytest.approx(1.0, abs=1e-5)
-    assert float(answers(one)["information"]) == pytest.approx(0.0, abs=1e-5)
-    assert float(answers(all_alike)["information"]) == pytest.approx(0.0, abs=1e-5)
+    assert float(teacher_entropies(sharp)["information"]) == pytest.approx(1.0, abs=1e-5)
+    assert float(teacher_entropies(one)["information"]) == pytest.approx(0.0, abs=1e-5)
+    assert float(teacher_entropies(all_alike)["information"]) == pytest.approx(0.0, abs=1e-5)
 
 
 @pytest.mark.parametrize(("images", "prototypes"), [(500, 1024), (19_999, 1024), (20_000, 2048), (50_000, 4096), (1_000_000, 65_536)])

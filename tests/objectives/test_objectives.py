@@ -133,9 +133,14 @@ def test_options_are_checked() -> None:
     assert objective_options("simclr")["temperature"] == 0.2
     with pytest.raises(RecipeError, match=r"did you mean pretrain\.options\.temperature"):
         check_options("simclr", {"temprature": 0.1})
-    with pytest.raises(RecipeError, match="is not a float"):
+    with pytest.raises(RecipeError, match="must be a number above 0 or auto, not 'hot'; its default is 0.2"):
         check_options("simclr", {"temperature": "hot"})
-    check_options("simclr", {"temperature": "auto"})
+    with pytest.raises(RecipeError, match="must be true or false or auto, not 1; its default is False"):
+        check_options("moco_v3", {"freeze_patches": 1})
+    with pytest.raises(RecipeError, match="must be a whole number from 1 or auto, not True; its default is 128"):
+        check_options("simclr", {"out": True})
+    check_options("simclr", {"temperature": "auto", "out": 64})
+    check_options("simclr", {"temperature": 1})  # a whole number is a number
     with pytest.raises(RecipeError, match="did you mean simclr"):
         objective_class("simcrl")
     assert make_objective("simclr", build("resnet10t", 1), {"out": 8}).projector[-1].out_features == 8

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
-from labelfree.objectives import contrastive
+from labelfree.objectives import blockwise
 from labelfree.objectives.clip import clip_loss
 from labelfree.objectives.moco_v3 import ctr
 from labelfree.objectives.siglip import siglip_loss
@@ -29,7 +29,7 @@ batches = given(
 
 
 def equal(ours: Callable[..., Tensor], theirs: Callable[..., Tensor], held: int, *inputs: Tensor) -> None:
-    with patch.object(contrastive, "HELD", held):
+    with patch.object(blockwise, "HELD", held):
         found = value_and_gradients(ours, *inputs)
     assert_close(found, value_and_gradients(theirs, *inputs), rtol=1e-4, atol=2e-5)
 

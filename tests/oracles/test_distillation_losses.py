@@ -12,7 +12,8 @@ from torch.testing import assert_close
 
 from labelfree.objectives.byol import regression_loss
 from labelfree.objectives.dino import centred
-from labelfree.objectives.dinov2 import ibot_loss, koleo_loss
+from labelfree.objectives.ibot import ibot_loss
+from labelfree.objectives.koleo import koleo_loss
 from labelfree.objectives.moco import moco_loss
 from labelfree.objectives.prototypes import cross_view_loss, sinkhorn_knopp
 from labelfree.objectives.simsiam import negative_cosine

@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 
 import labelfree
 from labelfree.backbones import build, download
-from labelfree.backbones.weights import WeightCard, save
+from labelfree.backbones.weight_card import WeightCard
+from labelfree.backbones.weights import save
 from labelfree.domain import find_domain
 from labelfree.errors import DataError, RecipeError
 from labelfree.objectives.registry import objective_names, objective_options

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from labelfree.domain import Default, Fingerprint
 from labelfree.errors import RecipeError
-from labelfree.objectives.options import ranges
-from labelfree.objectives.registry import objective_class, objective_names, objective_options
+from labelfree.objectives.options import Count, options_model
+from labelfree.objectives.registry import objective_class, objective_names, objective_options, options_schemas
 from labelfree.pipeline.pretraining_plans import plan_of, reasons, recipe_values
 from labelfree.planning.auto_values import Network, Resolved, resolve_pretrain
 from labelfree.recipe import Pretrain, Recipe
@@ -145,17 +146,17 @@ def test_every_value_is_told_with_its_reason_and_comes_back_in_the_recipes_words
 @pytest.mark.parametrize(
     "objective, options, sentence",
     [
-        ("simclr", {"temperature": 0}, "pretrain.options.temperature: 0 is not possible; take a number above 0."),
-        ("moco", {"momentum": 1.5}, "pretrain.options.momentum: 1.5 is not possible; take a number from 0 to 1."),
-        ("dino", {"prototypes": 1}, "pretrain.options.prototypes: 1 is not possible; take a number 2 or more."),
-        ("dino", {"local_crops": -1}, "pretrain.options.local_crops: -1 is not possible; take a number 0 or more."),
-        ("dinov2", {"koleo": float("nan")}, "pretrain.options.koleo: nan is not possible; take a number 0 or more."),
+        ("simclr", {"temperature": 0}, "pretrain.options.temperature must be a number above 0 or auto, not 0; its default is 0.2."),
+        ("moco", {"momentum": 1.5}, "pretrain.options.momentum must be a number from 0 to 1 or auto, not 1.5; its default is 0.99."),
+        ("dino", {"prototypes": 1}, "pretrain.options.prototypes must be a whole number from 2 or auto, not 1; its default is 1024."),
+        ("dino", {"local_crops": -1}, "pretrain.options.local_crops must be a whole number from 0 or auto, not -1; its default is 4."),
+        ("dinov2", {"koleo": float("nan")}, "pretrain.options.koleo must be a number from 0 or auto, not nan; its default is 0.1."),
         (
             "dinov2",
             {"least_masked": 0.6},
             "pretrain.options.least_masked: 0.6 is more than pretrain.options.most_masked, 0.5; swap them.",
         ),
-        ("dinov2", {"exports": 1}, "pretrain.options.exports: 1 is not a str (default 'student')."),
+        ("dinov2", {"exports": 1}, "pretrain.options.exports must be one of student, teacher or auto, not 1; its default is 'student'."),
         (
             "moco",
             {"queue": 4096},
@@ -172,15 +173,22 @@ def test_values_that_cannot_be_are_one_sentence(objective: str, options: dict[st
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_option_with_a_number_has_a_range(name: str) -> None:
-    numbers = {key for key, value in objective_options(name).items() if isinstance(value, (int, float)) and not isinstance(value, bool)}
-    assert numbers == ranges(objective_class(name).__init__).keys()
+    for key, schema in options_schemas()[name]["properties"].items():
+        kinds = [member for member in schema["anyOf"] if member.get("type") in ("integer", "number")]
+        assert all(member.keys() & {"minimum", "exclusiveMinimum"} for member in kinds), key
 
 
-def test_ranges_of_a_constructor_that_cannot_be_resolved_are_unknown() -> None:
-    def constructor(self: Any, *, strength: Imported = 0.1) -> None:  # type: ignore[name-defined]  # noqa: F821
+def test_a_type_that_cannot_be_resolved_is_that_of_the_default() -> None:
+    """It may be imported for type checkers alone; the ranges of the others hold all the same."""
+
+    def constructor(self: Any, backbone: Unknown, *, strength: Imported = 0.1, layers: Count = 2) -> None:  # type: ignore[name-defined]  # noqa: F821
         pass
 
-    assert ranges(constructor) == {}
+    model = options_model(constructor)
+    assert model(strength=3, layers="auto").model_dump() == {"strength": 3.0, "layers": "auto"}
+    for wrong in ({"strength": "strong"}, {"layers": 0}, {"layers": True}, {"layer": 1}):
+        with pytest.raises(ValidationError):
+            model(**wrong)
 
 
 @pytest.mark.parametrize("continues", [False, True])

@@ -16,7 +16,8 @@ from labelfree_satellite.published_weights import normalisation
 from torch.testing import assert_close
 
 import labelfree
-from labelfree.backbones.weights import card_beside, network_input
+from labelfree.backbones.weight_card import card_beside
+from labelfree.backbones.weights import network_input
 from labelfree.data.manifest import manifest_from_dataset
 from labelfree.data.pool import build_pool
 from labelfree.domain import Fingerprint

@@ -10,7 +10,7 @@ import pytest
 from labelfree.errors import TrainingError
 from labelfree.planning.auto_values import _batch
 from labelfree.planning.environment import command
-from labelfree.training.processes import Process, agreed, broadcast, gathered, may_speak, this_process, together, wait
+from labelfree.training.processes import CODE_FILE, Process, agreed, broadcast, gathered, may_speak, this_process, together, wait
 
 TORCHRUN = {"RANK": "5", "WORLD_SIZE": "8", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "4", "MASTER_ADDR": "node1", "MASTER_PORT": "29400"}
 BATCH_SCRIPT = {"SLURM_JOB_ID": "1234567", "SLURM_NTASKS": "4", "SLURM_PROCID": "0", "SLURM_NODELIST": "gpu[07-08]"}
@@ -81,3 +81,5 @@ def test_the_command_that_is_kept_starts_all_processes(launched: pytest.MonkeyPa
     assert command() == "labelfree run mine.yaml"
     put(launched, TORCHRUN)
     assert command() == "torchrun --nnodes 2 --nproc-per-node 4 -m labelfree run mine.yaml"
+    launched.setenv(CODE_FILE, "code")
+    assert command() == "python -m labelfree.torchrun --nnodes 2 --nproc-per-node 4 -m labelfree run mine.yaml"

@@ -1,8 +1,7 @@
-"""Contrastive losses between rows and columns, none of which holds all the similarities of a large batch.
+"""Contrastive losses of a large batch, without ever holding all of its similarities.
 
-Each row has one partner among the columns; the others are its negatives. Up to `HELD` similarities the loss is its paper's equation on
-the whole matrix. Beyond, blocks of rows pass through one buffer, and backward makes them again: memory grows with rows + columns, not
-with their product.
+Up to `HELD` similarities a loss is its paper's equation on the whole matrix, in the loss's own file. Beyond, blocks of rows pass through
+one buffer here, and backward makes them again: memory grows with rows + columns, not with their product.
 """
 
 from __future__ import annotations
@@ -13,38 +12,24 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-
-from labelfree.objectives.base import in_fp32
 
 HELD = 2**22  # similarities held at a time, 16 MiB; benchmarks/loss_memory.py measures it
 
 
-def info_nce(
-    rows: Tensor,
-    columns: Tensor,
-    partner: Tensor,
-    scale: Tensor | float,
-    *,
-    itself: Tensor | None = None,
-    ids: tuple[Tensor, Tensor] | None = None,
-) -> Tensor:
-    """InfoNCE (van den Oord et al. 2018, arXiv:1807.03748): cross entropy of picking each row's partner by cosine similarity.
-
-    `rows`: (N, D), this rank's. `columns`: (M, D), every rank's. `partner`: (N,) column of each row's positive. `scale`: 1 / temperature,
-    a tensor where it is learned. `itself`: (N,) a column that is not compared with, SimCLR's own view. `ids` of rows (N,) and columns
-    (M,): a column with the row's id is no negative. Returns the mean over the rows, in fp32.
-    """
-    with in_fp32(rows):
-        rows, columns = F.normalize(rows.float(), dim=-1), F.normalize(columns.float(), dim=-1)
-        return row_losses(CrossEntropy(), scale * rows, columns, Pairs(partner, itself, ids)).mean()
+def held_at_once(rows: Tensor, columns: Tensor) -> bool:
+    """Whether all similarities of `rows` (N, D) and `columns` (M, D) may stand in memory together, so that the equation itself is taken."""
+    return len(rows) * len(columns) <= HELD
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """`partner`, `itself` and `ids` as in `info_nce`."""
+    """What each of N rows is to the M columns: one is its positive, and some are no negatives.
+
+    `partner`: (N,) column of each row's positive. `itself`: (N,) a column that is not compared with, SimCLR's own view. `ids` of rows (N,)
+    and columns (M,): a column with the row's id is no negative.
+    """
 
     partner: Tensor
     itself: Tensor | None = None
@@ -69,15 +54,11 @@ class Pairs:
 
 
 class RowLoss(ABC):
-    """How a row of logits (-inf: left out) and its partner become that row's loss: as an equation, and in place with its derivative."""
-
-    @abstractmethod
-    def equation(self, logits: Tensor, partner: Tensor) -> Tensor:
-        """(N, M) logits -> (N,) losses, differentiable."""
+    """How a row of logits (-inf: left out) and its partner become that row's loss, and its derivative, both in the logits' place."""
 
     @abstractmethod
     def value_(self, logits: Tensor, partner: Tensor) -> Tensor:
-        """The same, without a gradient; `logits` is lost."""
+        """(N, M) logits -> (N,) losses, without a gradient; `logits` is lost."""
 
     @abstractmethod
     def derivative_(self, logits: Tensor, partner: Tensor, value: Tensor) -> Tensor:
@@ -86,9 +67,6 @@ class RowLoss(ABC):
 
 class CrossEntropy(RowLoss):
     """-log softmax(logits)[partner]."""
-
-    def equation(self, logits: Tensor, partner: Tensor) -> Tensor:
-        return F.cross_entropy(logits, partner, reduction="none")
 
     def value_(self, logits: Tensor, partner: Tensor) -> Tensor:
         positive, top = logits.gather(1, partner[:, None]), logits.amax(1, keepdim=True)
@@ -100,13 +78,10 @@ class CrossEntropy(RowLoss):
         return softmax.scatter_(1, partner[:, None], torch.expm1(-value)[:, None])  # softmax - 1
 
 
-def row_losses(loss: RowLoss, rows: Tensor, columns: Tensor, pairs: Pairs, bias: Tensor | None = None) -> Tensor:
-    """(N,) `loss` of each row of the logits rows @ columns.T + bias: on all of them at once, or block by block where they are many."""
-    if len(rows) * len(columns) > HELD:
-        losses: Tensor = _ByBlocks.apply(loss, pairs, rows, columns, bias)
-        return losses
-    logits = rows @ columns.T
-    return loss.equation(pairs.leave_out_(logits if bias is None else logits + bias), pairs.partner)
+def by_blocks(loss: RowLoss, rows: Tensor, columns: Tensor, pairs: Pairs, bias: Tensor | None = None) -> Tensor:
+    """(N,) `loss` of each row of the logits rows @ columns.T + bias, block by block."""
+    losses: Tensor = _ByBlocks.apply(loss, pairs, rows, columns, bias)
+    return losses
 
 
 class _ByBlocks(torch.autograd.Function):

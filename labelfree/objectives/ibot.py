@@ -1,11 +1,32 @@
-"""Which tokens are hidden from the student (iBOT, Zhou et al. 2022, arXiv:2111.07832)."""
+"""iBOT: Image BERT Pre-Training with Online Tokenizer (Zhou et al. 2022, arXiv:2111.07832): which tokens are hidden, and the loss there."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+
+from labelfree.objectives.base import in_fp32
+
+
+def ibot_loss(student: Tensor, target: Tensor, mask: Tensor, student_temperature: float) -> Tensor:
+    """Cross entropy at hidden tokens, each weighted by 1 / hidden tokens of its image, over the number of images (eq. 2 of the paper).
+
+    `student`: (M, K) logits and `target`: (M, K) teacher probabilities of the M tokens at which `mask` (N, *grid) is True. In fp32.
+    """
+    with in_fp32(student):
+        cross_entropy = -(target.float() * F.log_softmax(student.float() / student_temperature, dim=-1)).sum(-1)  # (M,)
+        flat = mask.flatten(1)
+        weight = (1.0 / flat.sum(1, keepdim=True).clamp_min(1)).expand(flat.shape)[flat]  # (M,)
+        return (cross_entropy * weight).sum() / len(mask)
+
+
+def at_hidden(tokens: Tensor | None, mask: Tensor) -> Tensor:
+    """The tokens (N, D, *grid) at which `mask` (N, *grid) is True: (M, D)."""
+    assert tokens is not None
+    return tokens.movedim(1, -1)[mask]
 
 
 def block_masks(n: int, grid: Sequence[int], share: float, ratio: tuple[float, float], device: torch.device | str = "cpu") -> Tensor:
