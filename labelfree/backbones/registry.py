@@ -44,9 +44,8 @@ def families() -> dict[str, Family]:
     from labelfree.backbones.factories import Factories
     from labelfree.backbones.timm_networks import Timm
 
-    return {"factory": Factories(), "timm": Timm()} | {
-        point.name: point.load()() for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)
-    }
+    ours: dict[str, Family] = {"factory": Factories(), "timm": Timm()}
+    return ours | {point.name: point.load()() for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
 
 
 def family_of(name: str) -> Family:
@@ -55,9 +54,7 @@ def family_of(name: str) -> Family:
         if family.knows(name):
             return family
     if not families():
-        raise RecipeError(
-            "backbone.name: no family of networks is installed; pip install labelfree once more: its entry points are missing."
-        )
+        raise RecipeError("backbone.name: no networks are installed; pip install labelfree once more: its entry points are missing.")
     near = [known for family in families().values() for known in family.near(name)]
     hint = f"did you mean {', '.join(near)}?" if near else "`timm.list_models()` shows timm's."
     raise RecipeError(f"backbone.name: no network is called {name!r}; {hint} A network of your own is named module:factory.")
