@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from labelfree.backbones.base import Backbone
-from labelfree.backbones.factories import Factories
-from labelfree.backbones.timm_networks import Timm
 from labelfree.errors import RecipeError
 
 GROUP = "labelfree.backbones"
@@ -42,7 +41,11 @@ class Family(Protocol):
 @cache
 def families() -> dict[str, Family]:
     """The installed families, by the names of their entry points."""
-    return {"factory": Factories(), "timm": Timm()}
+    from labelfree.backbones.factories import Factories
+    from labelfree.backbones.timm_networks import Timm
+
+    ours: dict[str, Family] = {"factory": Factories(), "timm": Timm()}
+    return ours | {point.name: point.load()() for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
 
 
 def family_of(name: str) -> Family:
@@ -50,6 +53,8 @@ def family_of(name: str) -> Family:
     for family in families().values():
         if family.knows(name):
             return family
+    if not families():
+        raise RecipeError("backbone.name: no networks are installed; pip install labelfree once more: its entry points are missing.")
     near = [known for family in families().values() for known in family.near(name)]
     hint = f"did you mean {', '.join(near)}?" if near else "`timm.list_models()` shows timm's."
     raise RecipeError(f"backbone.name: no network is called {name!r}; {hint} A network of your own is named module:factory.")

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from labelfree.data.tiles import by
-from labelfree.domain import Default, Defaults, Fingerprint, Size, as_size, sides
+from labelfree.domain import Default, Defaults, Fingerprint, Size, as_size, in_proportion, sides
 from labelfree.errors import RecipeError
 from labelfree.objectives.base import Situation
 from labelfree.objectives.registry import check_options, check_situation, objective_class, objective_options
@@ -119,8 +119,9 @@ def _sizes(settings: Pretrain, fingerprint: Fingerprint) -> dict[str, Default]:
     side = min(shape[-2:])
     longest = max(32, min(LARGEST_VIEW[dims], side // 32 * 32))
     size = _simplest([min(longest, max(8, round(longest * length / side / 8) * 8)) for length in shape])
-    given = sides(size if settings.size == "auto" else as_size(settings.size), dims)
-    half = _simplest([min(whole, max(LEAST_LOCAL[dims], whole // 2 // 16 * 16)) for whole in given])
+    given = size if settings.size == "auto" else as_size(settings.size)
+    whole = max(sides(given, dims))
+    half = in_proportion(given, min(whole, max(LEAST_LOCAL[dims], whole // 2 // 16 * 16)))
     depth = "" if isinstance(size, int) else f", and {by(shape)} voxels in all"
     return {
         "size": Default(size, f"images are {side} px on their short side{depth}"),
