@@ -127,9 +127,8 @@ class Satellite:
             except DataError:
                 return None  # what is wrong with it is said when it is read
             return grid.height, grid.width
-        small = (
-            row.remote is None and row.path.suffix.lower() != ".vrt" and (not row.path.is_file() or row.path.stat().st_size < SMALL_FILE)
-        )
+        tiny = not row.path.is_file() or row.path.stat().st_size < SMALL_FILE
+        small = tiny and row.remote is None and row.path.suffix.lower() != ".vrt"
         if small or row.path.suffix.lower() in PICTURES:
             return None  # pictures have no cheap windows; small files need none
         size = size_of(row.where)
@@ -166,6 +165,7 @@ class Satellite:
             offset=offset,
             unit=unit,
             spacing=raster.spacing,
+            affine=raster.affine,
             crs=raster.crs,
             bounds=raster.bounds,
             measured=None if there is None else torch.from_numpy(there),
