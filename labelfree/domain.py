@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from labelfree.errors import RecipeError
 from labelfree.samples import (
+    IGNORE,
     Affine,
     Channel,
     Fingerprint,
@@ -37,9 +38,9 @@ if TYPE_CHECKING:
     from labelfree.views import Augmentation, Normalise
 
 __all__ = [
-    "Affine", "Channel", "Default", "Defaults", "Derives", "Domain", "Fingerprint", "ForeignWeights", "KnowsKinds", "KnowsWeights",
-    "LabelFields", "Locates", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises",
-    "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "as_size", "domain_names", "extent_of", "find_domain",
+    "IGNORE", "Affine", "Channel", "Default", "Defaults", "Derives", "Domain", "Fingerprint", "ForeignWeights", "KnowsKinds",
+    "KnowsWeights", "LabelFields", "Locates", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets",
+    "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "as_size", "domain_names", "extent_of", "find_domain",
     "in_proportion", "located", "sides", "spacing_of", "to_physical",
 ]  # fmt: skip
 GROUP = "labelfree.domains"

@@ -25,6 +25,12 @@ class Grid:
     height: int
     width: int
 
+    @classmethod
+    def of(cls, affine: Affine, crs: str, height: int, width: int) -> Grid:
+        """The grid whose pixels' centres `affine` leads to from (row, column)."""
+        (b, a, x), (e, d, y), _ = affine
+        return cls(crs, (a, b, x - (a + b) / 2, d, e, y - (d + e) / 2), height, width)
+
     @property
     def spacing(self) -> tuple[float, float]:
         """Size of a pixel down and across, in the unit of the CRS."""
