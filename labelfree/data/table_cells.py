@@ -28,7 +28,7 @@ def plain_text(value: Any) -> str | None:
 
 def captions_in(text: str) -> tuple[str, ...]:
     """The captions of an image that a cell holds, in their order: several stand apart by " | "."""
-    return tuple(caption for part in text.split(" | ") if (caption := part.strip(" |\n\t\r")))
+    return tuple(caption for part in text.split(" | ") if (caption := part.strip()))
 
 
 def name_of(text: str) -> str:
