@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from labelfree.errors import RecipeError
-from labelfree.samples import Channel, Fingerprint, Place, Row, Sample, Window, to_physical
+from labelfree.samples import Channel, Fingerprint, Place, Row, Sample, Size, Window, as_size, in_proportion, sides, to_physical
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from labelfree.views import Augmentation
+    from labelfree.views import Augmentation, Normalise
 
 __all__ = [
     "Channel", "Default", "Defaults", "Derives", "Domain", "Fingerprint", "ForeignWeights", "KnowsKinds", "KnowsWeights", "LabelFields",
-    "Locates", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "Recognises", "Row", "Sample", "Shown", "Window",
-    "domain_names", "extent_of", "find_domain", "located", "to_physical",
+    "Locates", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "Recognises", "Row", "Sample", "Shown",
+    "Size", "Window", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located", "sides", "to_physical",
 ]  # fmt: skip
 GROUP = "labelfree.domains"
 
@@ -141,8 +141,8 @@ class KnowsKinds(Protocol):
 class ReadsScenes(Protocol):
     """A domain of images that may be too large to be read whole: then `read` honours a row's window."""
 
-    def extent(self, row: Row) -> tuple[int, int] | None:
-        """Size (height, width) of an image so large that it is read in windows; None for one that is read whole."""
+    def extent(self, row: Row) -> tuple[int, ...] | None:
+        """Spatial size, such as (height, width), of an image so large that it is read in windows; None for one that is read whole."""
         ...
 
 
@@ -199,11 +199,20 @@ class Locates(Protocol):
         ...
 
 
+@runtime_checkable
+class Normalises(Protocol):
+    """A domain that chooses how its images become a network's input; of others each channel has the pool's mean and spread."""
+
+    def normalise(self, fingerprint: Fingerprint) -> Normalise:
+        """What weight cards keep: per channel, per image, a window of values or a bit depth (`labelfree.views`)."""
+        ...
+
+
 @dataclass(frozen=True)
 class ForeignWeights:
     """What weights of another project expect; the words are those of a weight card. `source`: where they come from.
 
-    `options`: of the architecture, for `timm.create_model`.
+    `options`: of the architecture, for `timm.create_model`. `normalisation`: as `Normalise.told` gives it; empty: (x - mean) / std.
     """
 
     architecture: str
@@ -218,6 +227,7 @@ class ForeignWeights:
     source: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     reader: Mapping[str, Any] = field(default_factory=dict)
+    normalisation: Mapping[str, Any] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -238,7 +248,7 @@ class Derives(Protocol):
         ...
 
 
-def extent_of(domain: Domain) -> Callable[[Row], tuple[int, int] | None]:
+def extent_of(domain: Domain) -> Callable[[Row], tuple[int, ...] | None]:
     """Tells the size of images that are read in windows; None for all where the domain has none."""
     return domain.extent if isinstance(domain, ReadsScenes) else lambda row: None
 

@@ -14,13 +14,51 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Window(NamedTuple):
-    """A part of an image in pixels: its first row and column, and how many follow."""
+Size = int | tuple[int, ...]  # of a view or a network's input in pixels: one number for all axes, or one an axis
 
-    top: int
-    left: int
-    height: int
-    width: int
+
+def sides(size: Size, dims: int) -> tuple[int, ...]:
+    """The length along each of `dims` spatial axes: a single number stands for all."""
+    return (size,) * dims if isinstance(size, int) else tuple(size)
+
+
+def as_size(given: int | Sequence[int]) -> Size:
+    """A size as recipes and weight cards write it: a number, or a list with one an axis."""
+    return given if isinstance(given, int) else tuple(given)
+
+
+def in_proportion(size: Size, longest: int) -> Size:
+    """A size of the same proportions whose longest side is `longest`."""
+    return longest if isinstance(size, int) else tuple(max(1, round(side * longest / max(size))) for side in size)
+
+
+class Window(NamedTuple):
+    """A part of an image or volume in pixels: its first pixel along each spatial axis, and how many follow.
+
+    `top`, `left`, `height`, `width` are those of its last two axes, rows and columns.
+    """
+
+    start: tuple[int, ...]
+    size: tuple[int, ...]
+
+    @property
+    def top(self) -> int:
+        return self.start[-2]
+
+    @property
+    def left(self) -> int:
+        return self.start[-1]
+
+    @property
+    def height(self) -> int:
+        return self.size[-2]
+
+    @property
+    def width(self) -> int:
+        return self.size[-1]
+
+    def __str__(self) -> str:
+        return f"{','.join(map(str, self.start))},{'x'.join(map(str, self.size))}"
 
 
 class Place(NamedTuple):

@@ -33,7 +33,7 @@ class Grid:
 
     def at(self, window: Window | None) -> Window:
         """The window, default the whole."""
-        return window or Window(0, 0, self.height, self.width)
+        return window or Window((0, 0), (self.height, self.width))
 
     def spacing_of(self, size: tuple[int, int], window: Window | None = None) -> tuple[float, float]:
         """`spacing` of a window, default the whole, that is read as (height, width) pixels."""

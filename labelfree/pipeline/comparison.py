@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from labelfree.backbones import Backbone, build
-from labelfree.backbones.weights import load
-from labelfree.domain import Derives
+from labelfree.backbones.weights import LoadedBackbone, load
+from labelfree.domain import Derives, Size, in_proportion
 from labelfree.errors import DataError
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
@@ -20,6 +20,7 @@ from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pictures import show_neighbours
 from labelfree.pipeline.pretrainings import backbone_path, require_same_data
 from labelfree.pipeline.starts import Starts
+from labelfree.planning.auto_values import view_size
 from labelfree.planning.costs import input_sizes
 from labelfree.progress import Progress
 from labelfree.recipe import ArmSpec, Recipe
@@ -27,11 +28,13 @@ from labelfree.training.files import call_with
 from labelfree.training.memory import out_of_memory
 from labelfree.transfer.arms import ArmKind, arm_kind
 from labelfree.transfer.comparison import answer
-from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder
+from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder, ToInput
 from labelfree.transfer.features import extract
 from labelfree.transfer.heads import head_metadata, train_head
 from labelfree.transfer.selection import best, choose, inner_folds
 from labelfree.transfer.setup import Setup
+
+NO_PHOTOGRAPHS = "its network reads photographs, with the normalisation that timm tells of its weights"
 
 
 @dataclass
@@ -65,12 +68,18 @@ class Arms:
             return tuple(dict.fromkeys(given))
         images, question = self.inputs.images, self.inputs.question
         assert images is not None and question is not None
-        return input_sizes(int(np.median(images.index.shape[question.train, -2:].min(axis=1))))
+        return input_sizes(int(np.median(images.index.shape[question.train, -2:].min(axis=1))), self.starts.dims)
+
+    @cached_property
+    def _view(self) -> Size:
+        """In these proportions networks of this recipe are shown images."""
+        data = self.inputs.fingerprint
+        return view_size(self.recipe.pretrain, data, self.inputs.domain.plan(data))
 
     def _known(self, kind: ArmKind, seed: int) -> Encoder | None:
         data, domain = self.inputs.fingerprint, self.inputs.domain
         derive = partial(domain.derived, channels=data.channels, unit=data.unit) if isinstance(domain, Derives) else None
-        derived = derive(torch.zeros(1, len(data.channels), 1, 1)).shape[1] if derive else 0
+        derived = derive(torch.zeros(1, len(data.channels), *(1,) * self.starts.dims)).shape[1] if derive else 0
         statistics = StatisticsEncoder(len(data.channels), derive, derived)
         if kind.reads == "none":
             return statistics
@@ -83,7 +92,9 @@ class Arms:
         backbone = self.starts.photographic()
         prepare = self.starts.as_photographs(backbone)
         if prepare is None:
-            self.notes.append(f"The arm {kind.name} is left out: no bands are called red, green and blue; name them with data.bands=[...].")
+            pictures = self.starts.dims == 2 and backbone.mean
+            why = "no bands are called red, green and blue; name them with data.bands=[...]" if pictures else NO_PHOTOGRAPHS
+            self.notes.append(f"The arm {kind.name} is left out: {why}.")
             return None
         return self._encoder(kind.name, backbone, prepare, 0)
 
@@ -97,7 +108,7 @@ class Arms:
             return None
         loaded = load(path)
         require_same_data(loaded, self.inputs, path)
-        return self._encoder(kind.name, loaded.backbone, self.starts.as_loaded(loaded), seed, repr(loaded.card))
+        return self._loaded(kind.name, loaded, seed)
 
     def _from_file(self, arm: ArmSpec) -> NetworkEncoder:
         """A weight file with its sidecar reads what it says; without, it is read as this recipe's own backbone."""
@@ -114,20 +125,41 @@ class Arms:
             self.starts.require_scale(loaded.card, f"evaluate.arms: {arm.weights}")
             if lacking:
                 self.notes.append(f"{arm.name} knows {', '.join(lacking)}, which these images lack: it is shown the mean that it knows.")
-            return self._encoder(arm.name, loaded.backbone, self.starts.as_loaded(loaded), 0, repr(loaded.card))
+            return self._loaded(arm.name, loaded)
         settings = self.recipe.backbone
         name = arm.backbone or settings.name
         options = settings.options if name == settings.name else {}
-        backbone = build(name, len(channels), init=arm.weights, match=self.starts.match, options=options)
+        backbone = build(name, len(channels), dims=self.starts.dims, init=arm.weights, match=self.starts.match, options=options)
         reading = self.starts.reading()
         return self._encoder(arm.name, backbone, reading, 0, repr(reading))
 
-    def _encoder(self, arm: str, backbone: Backbone, prepare: Callable, seed: int, reads: str = "") -> NetworkEncoder:
+    def _loaded(self, arm: str, loaded: LoadedBackbone, seed: int = 0) -> NetworkEncoder:
+        return self._encoder(arm, loaded.backbone, self.starts.as_loaded(loaded), seed, repr(loaded.card), loaded.card.size)
+
+    def _encoder(
+        self, arm: str, backbone: Backbone, prepare: ToInput, seed: int, reads: str = "", view: Size | None = None
+    ) -> NetworkEncoder:
+        """`view`: a size whose proportions the network's inputs have; default the recipe's."""
+        view = self._view if view is None else view
         for size in self.sizes:
-            backbone.require_side(size, "evaluate.sizes")
+            backbone.require_size(in_proportion(view, size), "evaluate.sizes")
+        if isinstance(view, tuple):
+            prepare, reads = _InProportion(prepare, view), f"{reads} {view}"
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        fast = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return NetworkEncoder(arm, fast, prepare, self.sizes, seed, device=device, reads=reads)
+        if backbone.dims == 2:
+            backbone = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return NetworkEncoder(arm, backbone, prepare, self.sizes, seed, device=device, reads=reads)
+
+
+@dataclass(frozen=True)
+class _InProportion:
+    """Prepares images so that the longest side has the size asked for, and the others are in proportion."""
+
+    prepare: ToInput
+    view: Size
+
+    def __call__(self, stored: Tensor, size: int, measured: Tensor | None) -> Tensor:
+        return self.prepare(stored, in_proportion(self.view, size), measured)
 
 
 def compare(run: Context, inputs: Inputs) -> list[str]:

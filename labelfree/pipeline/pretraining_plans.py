@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 from labelfree.backbones import Backbone
+from labelfree.data.tiles import by
 from labelfree.errors import DataError, RecipeError
 from labelfree.objectives.distributed import everyone
 from labelfree.objectives.registry import objective_class, repeated
@@ -30,7 +32,7 @@ from labelfree.training.files import read_json, write_json
 from labelfree.training.memory import OutOfMemory, give_memory_back
 from labelfree.training.processes import broadcast, this_process
 from labelfree.transfer.arms import ARMS
-from labelfree.views import Normalise, ViewPipeline
+from labelfree.views import ViewPipeline
 from labelfree.views.generic import generic
 
 PLANS = "plan.json"
@@ -168,7 +170,8 @@ def view_pipeline(recipe: Recipe, inputs: Inputs, reading: Reading) -> ViewPipel
     """The domain's views of the pool, or generic ones, normalised as the network reads them."""
     data = inputs.fingerprint
     augmentation = inputs.domain.augment(data) if recipe.pretrain.views == "domain" else generic()
-    return ViewPipeline(augmentation, Normalise(reading.mean, reading.std), data.scale, data.offset)
+    # a copy, since the views move to the device
+    return ViewPipeline(augmentation, deepcopy(reading.normalise), data.scale, data.offset)
 
 
 def watched_labels(inputs: Inputs, reading: Reading, seed: int) -> LabelledImages | None:
@@ -265,7 +268,9 @@ def recipe_values(plan: Plan) -> dict[str, Any]:
     """A plan in the words of the recipe's `pretrain`."""
     shares = {key: getattr(plan, key) / plan.steps for key in ("warmup", "head_only")}
     norm = "frozen" if plan.frozen_norm else "train"
-    return {**{key: getattr(plan, key) for key in SAME_NAME}, **shares, "norm": norm, "options": plan.options}
+    same = {key: getattr(plan, key) for key in SAME_NAME}
+    lists = {key: list(value) for key, value in same.items() if isinstance(value, tuple)}
+    return {**same, **lists, **shares, "norm": norm, "options": plan.options}
 
 
 def reasons(arm: str, resolved: Resolved) -> list[str]:
@@ -277,4 +282,4 @@ def reasons(arm: str, resolved: Resolved) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else by(value) if isinstance(value, tuple) else str(value)

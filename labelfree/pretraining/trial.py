@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from labelfree.backbones import Backbone
 from labelfree.data.space import gigabytes
+from labelfree.domain import Size, sides
 from labelfree.errors import RecipeError
 from labelfree.objectives import Views
 from labelfree.objectives.distributed import everyone
@@ -53,9 +54,9 @@ def pace_of(job: Job, most_bytes: float = math.inf) -> Pace:
     module = PretrainingModule(dataclasses.replace(job, plan=plan))
     backbone = module.objective.backbone
     assert isinstance(backbone, Backbone)
-    backbone.require_side(plan.size, "pretrain.size")
+    backbone.require_size(plan.size, "pretrain.size")
     if module.objective.crops.locals:
-        backbone.require_side(plan.local_size, "pretrain.local_size")
+        backbone.require_size(plan.local_size, "pretrain.local_size")
     with deterministic_kernels(), batch_fits(plan.batch_size), _several_values():
         if device.type == "cpu" and math.isfinite(most_bytes) and (needed := _bytes_kept(module.train())) > most_bytes:
             size = f"a batch of {plan.batch_size} needs about {gigabytes(needed)}"
@@ -80,8 +81,8 @@ def _bytes_kept(module: PretrainingModule) -> float:
     assert isinstance(objective.backbone, Backbone)
     channels, axes = objective.backbone.channels, module.job.pool.batch(module.job.entries[:1]).ndim - 2
 
-    def views(images: int, count: int, side: int) -> Tensor:
-        return torch.randn(count * images, channels, *(side,) * axes)
+    def views(images: int, count: int, size: Size) -> Tensor:
+        return torch.randn(count * images, channels, *sides(size, axes))
 
     def kept(images: int) -> int:
         small = views(images, crops.locals, plan.local_size) if crops.locals else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -16,9 +16,10 @@ from labelfree.domain import to_physical
 if TYPE_CHECKING:
     from labelfree.data.pool import Pool
 
-ToInput = Callable[[Tensor, int, Tensor | None], Tensor]
+ToInput = Callable[[Tensor, Any, Tensor | None], Tensor]
 NO_SIZE = 0  # the input size of an encoder that has none
-PIXELS = 64 * 128 * 128  # of one batch
+PIXELS = 64 * 128 * 128  # of one batch of inputs
+NUMBERS = 2**28  # of one batch of stored images
 
 
 class Encoder(Protocol):
@@ -71,9 +72,9 @@ class StatisticsEncoder:
 class NetworkEncoder:
     """A network on whole images.
 
-    `backbone`: a module with `.embed(x: (B, C, H, W)) -> (B, D)`; it's put into evaluation mode. `prepare`: (stored (B, C', H', W'), size,
-    measured (B, H', W') bool or None) -> the network's input at that size; `reads`: what it does besides the images, such as how it
-    normalises. `dim`: D. `name`: the architecture, for the tables.
+    `backbone`: a module with `.embed(x: (B, C, *spatial)) -> (B, D)`; it's put into evaluation mode. `prepare`: (stored (B, C', *spatial'),
+    size, measured (B, *spatial') bool or None) -> the network's input at that size; `reads`: what it does besides the images, such as how
+    it normalises. `dim`: D. `name`: the architecture, for the tables.
     """
 
     def __init__(
@@ -110,7 +111,8 @@ class NetworkEncoder:
         return embedded.float().cpu()
 
     def features(self, pool: Pool, entries: Sequence[int], size: int) -> np.ndarray:
-        return in_batches(pool, entries, max(1, PIXELS // size**2), lambda stored, measured: self.embed(stored, size, measured))
+        batch = max(1, PIXELS // size ** int(getattr(self.network, "dims", 2)))
+        return in_batches(pool, entries, batch, lambda stored, measured: self.embed(stored, size, measured))
 
 
 class Concatenated:
@@ -147,8 +149,9 @@ def in_batches(pool: Pool, entries: Sequence[int], batch: int, embed: Callable[[
         positions.setdefault(() if pool.uniform else tuple(pool[int(entry)].shape), []).append(at)
     found: np.ndarray | None = None
     for same in positions.values():
-        for start in range(0, len(same), batch):
-            chunk = same[start : start + batch]
+        fits = min(batch, max(1, NUMBERS // pool[int(entries[same[0]])].numel()))  # volumes are large
+        for start in range(0, len(same), fits):
+            chunk = same[start : start + fits]
             wanted = [int(entries[at]) for at in chunk]
             stored = pool.batch(wanted) if pool.uniform else torch.stack([pool[entry] for entry in wanted])
             rows = embed(stored, pool.measured(wanted)).float().cpu().numpy()

@@ -89,6 +89,17 @@ def floating(x: Tensor, op: ViewOp) -> Tensor:
     return x
 
 
+def moments(flat: Tensor, measured: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel of (B, C, n), each (B, C, 1), over the `measured` pixels (B, *spatial)."""
+    if measured is None:
+        deviation, mean = torch.std_mean(flat, dim=2, keepdim=True, correction=min(1, flat.shape[2] - 1))
+        return mean, deviation
+    known = measured.flatten(1)[:, None].to(flat)
+    count = known.sum(2, keepdim=True)
+    mean = (flat * known).sum(2, keepdim=True) / count.clamp(min=1)
+    return mean, (((flat - mean).square() * known).sum(2, keepdim=True) / (count - 1).clamp(min=1)).sqrt()
+
+
 def on_chosen(x: Tensor, chosen: Tensor, change: Any) -> Tensor:
     """A copy of the batch whose `chosen` (B,) samples are `change(samples, positions)`: costly ops run only where they are wanted.
 

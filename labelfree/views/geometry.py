@@ -47,7 +47,8 @@ class CropDraw:
 class ResizedCrop(Geometry):
     """A random part of each image, resized to `size` (Szegedy et al. 2015, arXiv:1409.4842).
 
-    Its area is uniform in `scale`, its aspect log-uniform in `ratio`. Input (B, C, *spatial), 2D or 3D; output (B, C, *size).
+    Its area is uniform in `scale`, its aspect log-uniform in `ratio` about that of a view. Input (B, C, *spatial), 2D or 3D; output
+    (B, C, *size).
     Floating point is interpolated linearly, after averaging over blocks of pixels where a view is much coarser than the
     image, so that nothing aliases; integers take the nearest pixel, so that the draw of an image can be replayed on its mask.
     """
@@ -87,6 +88,8 @@ class ResizedCrop(Geometry):
         axes = len(shape)
         whole = params.area.new_tensor(shape).log()
         side = (params.area.log() + whole.sum())[:, None] / axes + _balanced(params.stretch[:, :axes])
+        view = whole.new_tensor(self._sizes(axes)).log()
+        side = side + (view - view.mean() if (view != view[0]).any() else 0.0)
         for _ in range(axes - 1):  # what does not fit along one axis goes to the others, so that the area stays as drawn
             over = (side - whole).clamp(min=0)
             free = (side < whole).float()

@@ -15,6 +15,7 @@ from labelfree.views.base import (
     draw_seed,
     factors,
     floating,
+    moments,
     on_chosen,
     per_channel,
     per_sample,
@@ -110,7 +111,7 @@ class Contrast(ViewOp):
         return self._around(floating(x, self).flatten(2).mean(2), x, params)
 
     def apply_measured(self, x: Tensor, params: Tensor, measured: Tensor) -> Tensor:
-        return self._around(_moments(floating(x, self).flatten(2), measured)[0][..., 0], x, params)
+        return self._around(moments(floating(x, self).flatten(2), measured)[0][..., 0], x, params)
 
     def _around(self, mean: Tensor, x: Tensor, params: Tensor) -> Tensor:
         return x.lerp(mean.view(*x.shape[:2], *(1,) * (x.ndim - 2)).expand_as(x), per_sample(1 - params, x))
@@ -143,8 +144,8 @@ class Gamma(ViewOp):
             low, high = _ends(flat, known)
             spread = (high - low).clamp(min=torch.finfo(torch.float32).tiny)
             powered = ((flat - low) / spread).clamp(min=0) ** per_sample(params[rows], flat)
-            mean, deviation = _moments(powered, known)
-            centre, before = _moments(flat, known)
+            mean, deviation = moments(powered, known)
+            centre, before = moments(flat, known)
             scale = torch.where(deviation > 0, before / deviation.clamp(min=torch.finfo(torch.float32).tiny), 0.0)
             return (centre + (powered - mean) * scale).view_as(part).to(part.dtype)
 
@@ -173,17 +174,6 @@ class Noise(ViewOp):
             return torch.addcmul(part, noise, per_sample(params.strength[rows], part))
 
         return on_chosen(floating(x, self), params.strength > 0, noisy)
-
-
-def _moments(flat: Tensor, measured: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel of (B, C, n), each (B, C, 1), over the `measured` pixels (B, *spatial)."""
-    if measured is None:
-        deviation, mean = torch.std_mean(flat, dim=2, keepdim=True)
-        return mean, deviation
-    known = measured.flatten(1)[:, None].to(flat)
-    count = known.sum(2, keepdim=True)
-    mean = (flat * known).sum(2, keepdim=True) / count.clamp(min=1)
-    return mean, (((flat - mean).square() * known).sum(2, keepdim=True) / (count - 1).clamp(min=1)).sqrt()
 
 
 def _ends(flat: Tensor, measured: Tensor | None) -> tuple[Tensor, Tensor]:

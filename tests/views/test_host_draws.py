@@ -9,7 +9,7 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from labelfree.views import ViewPipeline, photometric
-from labelfree.views.pipeline import Augmentation, Normalise
+from labelfree.views.pipeline import Augmentation, PerChannel
 from tests.views import ops
 from tests.views.no_waiting import NoWaiting
 
@@ -41,7 +41,7 @@ def test_a_draw_is_the_hosts_whatever_the_device(op: Any) -> None:
 def test_two_views_and_small_ones_wait_for_nothing(device: torch.device, masked: bool) -> None:
     pipeline = ViewPipeline(
         Augmentation(physics=ops.photometric(), geometry=ops.geometric()[1:], late=ops.late()),
-        Normalise([0.0] * 13, [1.0] * 13),
+        PerChannel([0.0] * 13, [1.0] * 13),
         [1.0] * 13,
         [0.0] * 13,
     ).to(device)
