@@ -13,7 +13,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from labelfree.errors import RecipeError
-from labelfree.samples import Channel, Fingerprint, Place, Row, Sample, Size, Window, as_size, in_proportion, sides, to_physical
+from labelfree.samples import (
+    IGNORE,
+    Affine,
+    Channel,
+    Fingerprint,
+    Place,
+    Row,
+    Sample,
+    Size,
+    Targets,
+    Window,
+    as_size,
+    in_proportion,
+    sides,
+    spacing_of,
+    to_physical,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,9 +38,10 @@ if TYPE_CHECKING:
     from labelfree.views import Augmentation, Normalise
 
 __all__ = [
-    "Channel", "Default", "Defaults", "Derives", "Domain", "Fingerprint", "ForeignWeights", "KnowsKinds", "KnowsWeights", "LabelFields",
-    "Locates", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "Recognises", "Row", "Sample", "Shown",
-    "Size", "Window", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located", "sides", "to_physical",
+    "IGNORE", "Affine", "Channel", "Default", "Defaults", "Derives", "Domain", "Fingerprint", "ForeignWeights", "KnowsKinds",
+    "KnowsWeights", "LabelFields", "Locates", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets",
+    "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "as_size", "domain_names", "extent_of", "find_domain",
+    "in_proportion", "located", "sides", "spacing_of", "to_physical",
 ]  # fmt: skip
 GROUP = "labelfree.domains"
 
@@ -164,6 +181,30 @@ class ReadsShapes(Protocol):
 
         A labelled row for each shape, and unlabelled ones for windows of the images of the same size. Raises `DataError` naming file and
         field.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsTargets(Protocol):
+    """A domain that places labels of pixels on its images: masks and boxes that tables name."""
+
+    def read_targets(self, row: Row, sample: Sample) -> Targets:
+        """The mask and the boxes of `row`, on the grid of its `sample`: placed by coordinates where both have them, else pixel by pixel.
+
+        Raises `DataError` naming the file that is missing, broken, or does not fit.
+        """
+        ...
+
+
+@runtime_checkable
+class Writes(Protocol):
+    """A domain that writes what was predicted for an image as people of its field open it."""
+
+    def write(self, prediction: Tensor, sample: Sample, path: Path) -> list[Path]:
+        """Write (*spatial) whole numbers of classes, or (K, *spatial) scores, on the grid of `sample`; `path` is without its ending.
+
+        Returns the files written. Raises `DataError` where the prediction has another size than the sample.
         """
         ...
 

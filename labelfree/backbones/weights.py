@@ -92,7 +92,7 @@ class LoadedBackbone:
 
     def accept(self, sample: Sample) -> Tensor:
         """The sample's physical values (C, *spatial) with the card's channels in the card's order, or DataError."""
-        where = sample.source or "this image"
+        where, sample = sample.source or "this image", sample.with_one_scale()
         if sample.empty == 1:
             raise DataError(f"{where}: none of its pixels holds a measurement; leave it out, or correct what data.nodata says.")
         if sample.data.ndim - 1 != self.card.dims:

@@ -12,25 +12,25 @@ from labelfree.device_copies import beside
 from labelfree.objectives.base import in_fp32
 
 
-def ibot_loss(student: Tensor, target: Tensor, mask: Tensor, student_temperature: float) -> Tensor:
+def ibot_loss(student: Tensor, target: Tensor, hidden: Tensor, student_temperature: float) -> Tensor:
     """Cross entropy at hidden tokens, each weighted by 1 / hidden tokens of its image, over the number of images (eq. 2 of the paper).
 
-    `student`: (M, K) logits and `target`: (M, K) teacher probabilities of the M tokens at which `mask` (N, *grid) is True. In fp32.
+    `student`: (M, K) logits and `target`: (M, K) teacher probabilities of the M tokens at which `hidden` (N, *grid) is True. In fp32.
     """
     with in_fp32(student):
         cross_entropy = -(target.float() * F.log_softmax(student.float() / student_temperature, dim=-1)).sum(-1)  # (M,)
-        flat = mask.flatten(1)
+        flat = hidden.flatten(1)
         weight = (1.0 / flat.sum(1, keepdim=True).clamp_min(1)).expand(flat.shape)[flat]  # (M,)
-        return (cross_entropy * beside(weight, cross_entropy)).sum() / len(mask)
+        return (cross_entropy * beside(weight, cross_entropy)).sum() / len(hidden)
 
 
-def at_hidden(tokens: Tensor | None, mask: Tensor) -> Tensor:
-    """The tokens (N, D, *grid) at which `mask` (N, *grid), on the host, is True: (M, D)."""
+def at_hidden(tokens: Tensor | None, hidden: Tensor) -> Tensor:
+    """The tokens (N, D, *grid) at which `hidden` (N, *grid), on the host, is True: (M, D)."""
     assert tokens is not None
-    return tokens.movedim(1, -1).flatten(0, -2)[beside(mask.flatten().nonzero().flatten(), tokens)]
+    return tokens.movedim(1, -1).flatten(0, -2)[beside(hidden.flatten().nonzero().flatten(), tokens)]
 
 
-def block_masks(n: int, grid: Sequence[int], share: float, ratio: tuple[float, float]) -> Tensor:
+def hidden_blocks(n: int, grid: Sequence[int], share: float, ratio: tuple[float, float]) -> Tensor:
     """(n, *grid) bool: in a `share` of the images, one block of tokens is hidden, the size of `ratio` of the grid, drawn evenly.
 
     A block is the tokens nearest to a random one in a maximum norm with randomly stretched axes, so that it has exactly as many
