@@ -15,7 +15,7 @@ from torch import Tensor
 from labelfree.backbones import Backbone, build
 from labelfree.objectives.registry import objective_options
 from labelfree.pretraining.job import Job, Plan
-from labelfree.views import Blur, ChannelDrop, ChannelGain, Dihedral, Noise, Normalise, SharedGain, ViewPipeline
+from labelfree.views import Blur, ChannelDrop, ChannelGain, Dihedral, Noise, PerChannel, SharedGain, ViewPipeline
 from labelfree.views.pipeline import Augmentation
 
 NARROW = {"hidden": 64, "out": 32, "bottleneck": 32, "prototypes": 64, "queue": 64, "local_crops": 2}
@@ -49,7 +49,7 @@ def views(channels: int, noise: bool = True) -> ViewPipeline:
     """Crops, flips, gains, blur and a dropped channel; `noise` is drawn on the device."""
     physics = [SharedGain(0.2), ChannelGain(0.2), *([Noise((0.0, 8.0))] if noise else []), Blur((0.3, 1.5), p=0.5)]
     ops = Augmentation([Dihedral()], physics, [ChannelDrop(0.3)], global_scale=(0.3, 1.0))
-    return ViewPipeline(ops, Normalise([128.0] * channels, [50.0] * channels), [1.0] * channels, [0.0] * channels)
+    return ViewPipeline(ops, PerChannel([128.0] * channels, [50.0] * channels), [1.0] * channels, [0.0] * channels)
 
 
 def network(name: str, channels: int, side: int) -> Backbone:

@@ -37,14 +37,20 @@ def save(backbone: Backbone, card: WeightCard, path: Path) -> Path:
 def load(path: str | Path) -> LoadedBackbone:
     """A saved backbone with its preprocessing. Raises DataError when the file or its sidecar is missing or does not fit."""
     path = Path(path)
+    card = card_of(path)
+    backbone = build(card.architecture, len(card.channels), dims=card.dims, init=path, options=card.options)
+    return LoadedBackbone(backbone, card)
+
+
+def card_of(path: Path) -> WeightCard:
+    """What a weight file says of itself. Raises DataError when the file or its sidecar is missing."""
     if not path.is_file():
         raise DataError(f"{path}: no such weight file.")
     card = card_beside(path)
     if card is None:
         missing = path.with_suffix(".json").name
         raise DataError(f"{path}: {missing} is missing beside it; it says which channels and normalisation the weights want.")
-    backbone = build(card.architecture, len(card.channels), dims=card.dims, init=path, options=card.options)
-    return LoadedBackbone(backbone, card)
+    return card
 
 
 class LoadedBackbone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from labelfree.backbones import Backbone, build
-from labelfree.backbones.weights import LoadedBackbone, load
+from labelfree.backbones.weights import card_of, load
 from labelfree.domain import Derives, Size, in_proportion
 from labelfree.errors import DataError
 from labelfree.pipeline.context import Context
@@ -28,7 +29,7 @@ from labelfree.training.files import call_with
 from labelfree.training.memory import out_of_memory
 from labelfree.transfer.arms import ArmKind, arm_kind
 from labelfree.transfer.comparison import answer
-from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder, ToInput
+from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, OneNetwork, StatisticsEncoder, ToInput
 from labelfree.transfer.features import extract
 from labelfree.transfer.heads import head_metadata, train_head
 from labelfree.transfer.selection import best, choose, inner_folds
@@ -46,6 +47,7 @@ class Arms:
     starts: Starts
     folder: Path
     notes: list[str] = field(default_factory=list)
+    held: OneNetwork = field(default_factory=OneNetwork)
 
     def encoders(self) -> list[Encoder]:
         """One encoder an arm and seed, in the recipe's order."""
@@ -89,66 +91,72 @@ class Arms:
         return Concatenated(kind.name, [network, statistics])
 
     def _photographic(self, kind: ArmKind) -> NetworkEncoder | None:
-        backbone = self.starts.photographic()
+        backbone = self.starts.photographic()  # looked at alone
         prepare = self.starts.as_photographs(backbone)
         if prepare is None:
             pictures = self.starts.dims == 2 and backbone.mean
             why = "no bands are called red, green and blue; name them with data.bands=[...]" if pictures else NO_PHOTOGRAPHS
             self.notes.append(f"The arm {kind.name} is left out: {why}.")
             return None
-        return self._encoder(kind.name, backbone, prepare, 0)
+        return self._encoder(kind.name, self.starts.photographic, backbone.name, prepare, 0)
 
     def _all_bands(self, kind: ArmKind, seed: int) -> NetworkEncoder | None:
         if not kind.pretrained:
             reading = self.starts.reading()
-            return self._encoder(kind.name, self.starts.network(kind.init, seed), reading, seed, repr(reading))
+            make = partial(self.starts.network, kind.init, seed)
+            return self._encoder(kind.name, make, self.recipe.backbone.name, reading, seed, repr(reading))
         path = backbone_path(self.folder, kind.name, seed)
         if not path.is_file():
             self.notes.append(f"The arm {kind.name}, seed {seed}, is left out: it was not pretrained in this run.")
             return None
-        loaded = load(path)
-        require_same_data(loaded, self.inputs, path)
-        return self._loaded(kind.name, loaded, seed)
+        require_same_data(card_of(path), self.inputs, path)
+        return self._of_file(kind.name, path, seed)
 
     def _from_file(self, arm: ArmSpec) -> NetworkEncoder:
         """A weight file with its sidecar reads what it says; without, it is read as this recipe's own backbone."""
         channels = self.inputs.fingerprint.channels
         if arm.weights.with_suffix(".json").is_file():
-            loaded = load(arm.weights)
-            found = self.starts.of_card(loaded.card)
-            lacking = [name for name, source in zip(loaded.card.channels, found, strict=True) if source is None]
-            if 2 * len(lacking) > len(found) or loaded.card.unit != self.inputs.fingerprint.unit:
+            card = card_of(arm.weights)
+            found = self.starts.of_card(card)
+            lacking = [name for name, source in zip(card.channels, found, strict=True) if source is None]
+            if 2 * len(lacking) > len(found) or card.unit != self.inputs.fingerprint.unit:
                 raise DataError(
-                    f"evaluate.arms: {arm.weights} wants {', '.join(loaded.card.channels)} in {loaded.card.unit}; "
+                    f"evaluate.arms: {arm.weights} wants {', '.join(card.channels)} in {card.unit}; "
                     f"these images have {', '.join(channels)} in {self.inputs.fingerprint.unit}."
                 )
-            self.starts.require_scale(loaded.card, f"evaluate.arms: {arm.weights}")
+            self.starts.require_scale(card, f"evaluate.arms: {arm.weights}")
             if lacking:
                 self.notes.append(f"{arm.name} knows {', '.join(lacking)}, which these images lack: it is shown the mean that it knows.")
-            return self._loaded(arm.name, loaded)
+            return self._of_file(arm.name, arm.weights)
         settings = self.recipe.backbone
         name = arm.backbone or settings.name
         options = settings.options if name == settings.name else {}
-        backbone = build(name, len(channels), dims=self.starts.dims, init=arm.weights, match=self.starts.match, options=options)
+        make = partial(build, name, len(channels), dims=self.starts.dims, init=arm.weights, match=self.starts.match, options=options)
         reading = self.starts.reading()
-        return self._encoder(arm.name, backbone, reading, 0, repr(reading))
+        return self._encoder(arm.name, make, name, reading, 0, repr(reading))
 
-    def _loaded(self, arm: str, loaded: LoadedBackbone, seed: int = 0) -> NetworkEncoder:
-        return self._encoder(arm, loaded.backbone, self.starts.as_loaded(loaded), seed, repr(loaded.card), loaded.card.size)
+    def _of_file(self, arm: str, path: Path, seed: int = 0) -> NetworkEncoder:
+        card = card_of(path)
+        return self._encoder(arm, lambda: load(path).backbone, card.architecture, self.starts.as_loaded(card), seed, repr(card), card.size)
 
     def _encoder(
-        self, arm: str, backbone: Backbone, prepare: ToInput, seed: int, reads: str = "", view: Size | None = None
+        self, arm: str, make: Callable[[], Backbone], name: str, prepare: ToInput, seed: int, reads: str = "", view: Size | None = None
     ) -> NetworkEncoder:
-        """`view`: a size whose proportions the network's inputs have; default the recipe's."""
+        """`make` builds the network called `name`, when the arm is asked. `view`: a size whose proportions its inputs have; default the
+        recipe's.
+        """
         view = self._view if view is None else view
-        for size in self.sizes:
-            backbone.require_size(in_proportion(view, size), "evaluate.sizes")
+
+        def built() -> Backbone:
+            backbone = make()
+            for size in self.sizes:
+                backbone.require_size(in_proportion(view, size), "evaluate.sizes")
+            return backbone.to(memory_format=torch.channels_last) if backbone.dims == 2 else backbone  # type: ignore[call-overload, no-any-return]
+
         if isinstance(view, tuple):
             prepare, reads = _InProportion(prepare, view), f"{reads} {view}"
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        if backbone.dims == 2:
-            backbone = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return NetworkEncoder(arm, backbone, prepare, self.sizes, seed, device=device, reads=reads)
+        return NetworkEncoder(arm, built, prepare, self.sizes, seed, name=name, device=device, reads=reads, held=self.held)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from labelfree.backbones import Backbone
 from labelfree.backbones.weight_card import WeightCard
-from labelfree.backbones.weights import LoadedBackbone, load, save
+from labelfree.backbones.weights import load, save
 from labelfree.data.cards import reader_settings
 from labelfree.domain import Channel
 from labelfree.errors import DataError
@@ -36,7 +36,7 @@ def carry_out(run: Context, job: Job, inputs: Inputs) -> None:
     if not this_process().first:
         return
     if backbone is None:
-        require_same_data(load(path), inputs, path)
+        require_same_data(load(path).card, inputs, path)
     else:
         save(backbone, _card(run, job, backbone, inputs), path)
     if (job.arm, job.plan.seed) == (pretrained_arms(run.recipe)[0], run.recipe.pretrain.seeds[0]):
@@ -52,9 +52,9 @@ def keep_time(run: Context, job: Job) -> None:
     run.say.say(f"{job.arm}, seed {job.plan.seed}: {time_taken(facts)}.")
 
 
-def require_same_data(loaded: LoadedBackbone, inputs: Inputs, path: Path) -> None:
+def require_same_data(card: WeightCard, inputs: Inputs, path: Path) -> None:
     """Raises DataError when a backbone of this run was pretrained on other images than are in the pool now: they could be scored."""
-    if loaded.card.data != inputs.fingerprint.digest:
+    if card.data != inputs.fingerprint.digest:
         raise DataError(f"{path}: pretrained on other images than data.root and data.labels give now; start a new folder with --out.")
 
 

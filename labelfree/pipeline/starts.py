@@ -13,7 +13,7 @@ from torch import Tensor
 
 from labelfree.backbones import Backbone, build
 from labelfree.backbones.weight_card import WeightCard, card_beside, scale_fault
-from labelfree.backbones.weights import LoadedBackbone, network_input
+from labelfree.backbones.weights import network_input
 from labelfree.data.scales import Stored
 from labelfree.domain import Domain, Fingerprint, Normalises, Size, to_physical
 from labelfree.errors import DataError
@@ -109,10 +109,12 @@ class Starts:
         if probe is None:
             return None
 
+        published = PerChannel(backbone.mean, backbone.std)  # and not the network, which is let go meanwhile
+
         def prepare(stored: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
             shown = domain.render(to_physical(stored, self.scale, self.offset), data.channels, data.unit, measured)
             assert shown is not None
-            return network_input(shown, PerChannel(backbone.mean, backbone.std), size, measured)
+            return network_input(shown, published, size, measured)
 
         return prepare
 
@@ -129,9 +131,9 @@ class Starts:
         sources = self.domain.matches(self.fingerprint.channels, card.known, once=True)
         return [sources.index(at) if at in sources else None for at in range(len(card.channels))]
 
-    def as_loaded(self, loaded: LoadedBackbone) -> ToInput:
+    def as_loaded(self, card: WeightCard) -> ToInput:
         """A weight file reads the bands its card names, in its order and with its own normalisation; a missing band is 0 then."""
-        normalise, found = loaded.card.normalise, self.of_card(loaded.card)
+        normalise, found = card.normalise, self.of_card(card)
         there = [at for at, source in enumerate(found) if source is not None]
         order = [source for source in found if source is not None]
 

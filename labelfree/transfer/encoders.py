@@ -69,18 +69,34 @@ class StatisticsEncoder:
         return in_batches(pool, entries, 128, statistics)
 
 
+class OneNetwork:
+    """Holds the network of one encoder at a time: who asks for another lets the last one go, so that no device has to hold all arms'."""
+
+    def __init__(self) -> None:
+        self.owner: object = None
+        self.network = nn.Module()
+
+    def of(self, owner: object, make: Callable[[], nn.Module]) -> nn.Module:
+        """The network of `owner`, made where it is not the one that is held."""
+        if self.owner is not owner:
+            self.owner, self.network = None, nn.Module()  # gone before the next is made
+            self.network, self.owner = make(), owner
+        return self.network
+
+
 class NetworkEncoder:
     """A network on whole images.
 
-    `backbone`: a module with `.embed(x: (B, C, *spatial)) -> (B, D)`; it's put into evaluation mode. `prepare`: (stored (B, C', *spatial'),
-    size, measured (B, *spatial') bool or None) -> the network's input at that size; `reads`: what it does besides the images, such as how
-    it normalises. `dim`: D. `name`: the architecture, for the tables.
+    `backbone`: what makes it, when it is first asked for and whenever `held` has let it go since; or the network itself: a module with
+    `.embed(x: (B, C, *spatial)) -> (B, D)`; it's put into evaluation mode. `prepare`: (stored (B, C', *spatial'), size, measured
+    (B, *spatial') bool or None) -> the network's input at that size; `reads`: what it does besides the images, such as how it normalises.
+    `dim`: D. `name`: the architecture, for the tables.
     """
 
     def __init__(
         self,
         arm: str,
-        backbone: nn.Module,
+        backbone: nn.Module | Callable[[], nn.Module],
         prepare: ToInput,
         sizes: Sequence[int],
         seed: int = 0,
@@ -89,11 +105,22 @@ class NetworkEncoder:
         dim: int | None = None,
         device: str | torch.device = "cpu",
         reads: str = "",
+        held: OneNetwork | None = None,
     ) -> None:
         self.arm, self.seed, self.sizes = arm, seed, tuple(sizes)
         self.backbone = name or str(getattr(backbone, "name", type(backbone).__name__))
-        self.network, self.prepare, self.device, self.reads = backbone.eval().to(device), prepare, device, reads
-        self.blocks = (dim or int(backbone.dim),)  # type: ignore[arg-type]
+        self.prepare, self.device, self.reads = prepare, device, reads
+        self._make = (lambda: backbone) if isinstance(backbone, nn.Module) else backbone
+        self._held, self._dim = held or OneNetwork(), dim
+
+    @property
+    def network(self) -> nn.Module:
+        """In evaluation mode, on the device."""
+        return self._held.of(self, lambda: self._make().eval().to(self.device))
+
+    @cached_property
+    def blocks(self) -> tuple[int, ...]:
+        return (self._dim or int(self.network.dim),)  # type: ignore[arg-type]
 
     @cached_property
     def digest(self) -> str:

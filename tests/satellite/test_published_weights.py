@@ -128,7 +128,7 @@ def test_bands_that_images_lack_are_shown_their_mean(tmp_path: Path) -> None:
     seen = Fingerprint(1, channels, "float32", "reflectance", ones, zeros, (64, 64), (64, 64), zeros, ones)
     starts = Starts(BackboneSettings(), Satellite(sensor="sentinel-2-l2a"), seen, ones, zeros)
     x = torch.rand(2, 12, 64, 64)
-    prepare = starts.as_loaded(loaded)(x, 64)
+    prepare = starts.as_loaded(loaded.card)(x, 64)
     assert prepare.shape == (2, 13, 64, 64) and float(prepare[:, loaded.card.channels.index("B10")].abs().max()) < 1e-6
     for at, name in enumerate(loaded.card.channels):
         if name != "B10":

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.utils._pytree import tree_leaves
 
-from labelfree.views import ViewPipeline, photometric
-from labelfree.views.pipeline import Augmentation, PerChannel
+from labelfree.views import PerChannel, ViewPipeline, photometric
+from labelfree.views.pipeline import Augmentation
 from tests.views import ops
 from tests.views.no_waiting import NoWaiting
 
