@@ -115,6 +115,10 @@ class Arms:
         channels = self.inputs.fingerprint.channels
         if arm.weights.with_suffix(".json").is_file():
             loaded = load(arm.weights)
+            if loaded.card.dims != self.starts.dims:
+                raise DataError(
+                    f"evaluate.arms: {arm.weights} reads {loaded.card.dims} spatial axes, these images have {self.starts.dims}."
+                )
             found = self.starts.of_card(loaded.card)
             lacking = [name for name, source in zip(loaded.card.channels, found, strict=True) if source is None]
             if 2 * len(lacking) > len(found) or loaded.card.unit != self.inputs.fingerprint.unit:

@@ -175,7 +175,7 @@ class _Draft:
         networks = len(self.arms) - 1  # statistics has none
         side = sorted(min(shape) for shape in self.seen.shapes)[len(self.seen.shapes) // 2]
         probes = probe_seconds(len(self.arms), len(usual.protocols), len(self.asked.budgets), usual.draws, crossed)
-        return (probes + feature_seconds(networks, self._labelled, side)) / 60
+        return (probes + feature_seconds(networks, self._labelled, side, len(self.seen.shapes[0]))) / 60
 
     @property
     def _disk(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from labelfree.errors import DataError
 from labelfree.views import Augmentation, Dihedral, Noise, SharedGain
 
 SHAPES = ("ball", "rod")
+READING = Lock()  # numpy parses headers as Python, which 3.11 gets wrong in several threads (CPython issue 106905)
 SPACING = (2.0, 1.0, 1.0)  # millimetres: slices are thick
 
 
@@ -34,7 +36,7 @@ class ToyVolumes:
 
     def read(self, row: Row) -> Sample:
         try:
-            with np.load(row.path) as file:
+            with READING, np.load(row.path) as file:
                 voxels, spacing = torch.from_numpy(file["voxels"]), tuple(map(float, file["spacing"]))
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{row.path}: is no volume ({error}); write it again.") from error
