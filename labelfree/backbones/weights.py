@@ -16,7 +16,7 @@ from labelfree.backbones.weight_card import WeightCard, card_beside, scale_fault
 from labelfree.data.pool import kind_of
 from labelfree.data.scales import Stored
 from labelfree.domain import Sample, Size, sides
-from labelfree.errors import DataError
+from labelfree.errors import DataError, RecipeError
 from labelfree.training.files import call_with, write_json
 
 
@@ -39,7 +39,10 @@ def load(path: str | Path) -> LoadedBackbone:
     if card is None:
         missing = path.with_suffix(".json").name
         raise DataError(f"{path}: {missing} is missing beside it; it says which channels and normalisation the weights want.")
-    backbone = build(card.architecture, len(card.channels), dims=card.dims, init=path, options=card.options)
+    try:
+        backbone = build(card.architecture, len(card.channels), dims=card.dims, init=path, options=card.options)
+    except RecipeError as error:
+        raise DataError(f"{path}: the network that its card names cannot be made here. {error}") from error
     return LoadedBackbone(backbone, card)
 
 
