@@ -36,7 +36,7 @@ def test_a_plain_file_is_imagenet_and_a_pretraining_is_not(tmp_path: Path) -> No
     assert imagenet_source(BackboneSettings(init=str(plain))) == plain
     assert [imagenet_source(BackboneSettings(init=init)) for init in ("imagenet", "random", str(own))] == ["imagenet"] * 3
     settings = BackboneSettings(name="resnet10t", init=str(plain))
-    data = SimpleNamespace(channels=BANDS)
+    data = SimpleNamespace(channels=BANDS, smallest=(32, 32))
     starts = Starts(settings, find_domain("satellite"), data, ONES, ZEROS)  # type: ignore[arg-type]
     stem = "conv1.0.weight"
     assert torch.equal(starts.photographic().net.state_dict()[stem], published.net.state_dict()[stem])
