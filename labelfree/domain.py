@@ -13,18 +13,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 from labelfree.errors import RecipeError
-from labelfree.samples import Channel, Fingerprint, Place, Row, Sample, Size, Window, as_size, in_proportion, sides, to_physical
+from labelfree.samples import (
+    IGNORE,
+    Affine,
+    Channel,
+    Fingerprint,
+    Place,
+    Row,
+    Sample,
+    Size,
+    Targets,
+    Window,
+    as_size,
+    in_proportion,
+    sides,
+    spacing_of,
+    to_physical,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-    from labelfree.views import Augmentation
+    from labelfree.views import Augmentation, Normalise
 
 __all__ = [
-    "Channel", "Default", "Defaults", "Derives", "Domain", "Fingerprint", "ForeignWeights", "KnowsKinds", "KnowsWeights", "LabelFields",
-    "Locates", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "Recognises", "Row", "Sample", "Shown", "Size", "Window",
-    "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located", "sides", "to_physical",
+    "IGNORE", "Affine", "Channel", "Default", "Defaults", "Derives", "Domain", "Fingerprint", "ForeignWeights", "KnowsKinds",
+    "KnowsWeights", "LabelFields", "Locates", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets",
+    "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "as_size", "domain_names", "extent_of", "find_domain",
+    "in_proportion", "located", "sides", "spacing_of", "to_physical",
 ]  # fmt: skip
 GROUP = "labelfree.domains"
 
@@ -168,6 +185,30 @@ class ReadsShapes(Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsTargets(Protocol):
+    """A domain that places labels of pixels on its images: masks and boxes that tables name."""
+
+    def read_targets(self, row: Row, sample: Sample) -> Targets:
+        """The mask and the boxes of `row`, on the grid of its `sample`: placed by coordinates where both have them, else pixel by pixel.
+
+        Raises `DataError` naming the file that is missing, broken, or does not fit.
+        """
+        ...
+
+
+@runtime_checkable
+class Writes(Protocol):
+    """A domain that writes what was predicted for an image as people of its field open it."""
+
+    def write(self, prediction: Tensor, sample: Sample, path: Path) -> list[Path]:
+        """Write (*spatial) whole numbers of classes, or (K, *spatial) scores, on the grid of `sample`; `path` is without its ending.
+
+        Returns the files written. Raises `DataError` where the prediction has another size than the sample.
+        """
+        ...
+
+
 class Shown(NamedTuple):
     """One entry of a pool as `Pairs` is asked about it: the image's row, where the entry lies, its first pixel within the image."""
 
@@ -199,11 +240,20 @@ class Locates(Protocol):
         ...
 
 
+@runtime_checkable
+class Normalises(Protocol):
+    """A domain that chooses how its images become a network's input; of others each channel has the pool's mean and spread."""
+
+    def normalise(self, fingerprint: Fingerprint) -> Normalise:
+        """What weight cards keep: per channel, per image, a window of values or a bit depth (`labelfree.views`)."""
+        ...
+
+
 @dataclass(frozen=True)
 class ForeignWeights:
     """What weights of another project expect; the words are those of a weight card. `source`: where they come from.
 
-    `options`: of the architecture, for `timm.create_model`.
+    `options`: of the architecture, for `timm.create_model`. `normalisation`: as `Normalise.told` gives it; empty: (x - mean) / std.
     """
 
     architecture: str
@@ -218,6 +268,7 @@ class ForeignWeights:
     source: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     reader: Mapping[str, Any] = field(default_factory=dict)
+    normalisation: Mapping[str, Any] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -15,9 +15,13 @@ from labelfree.backbones.build import build
 from labelfree.backbones.weight_card import WeightCard, card_beside, scale_fault
 from labelfree.data.pool import kind_of
 from labelfree.data.scales import Stored
+from labelfree.device_copies import copied_to
 from labelfree.domain import Sample, Size, sides
 from labelfree.errors import DataError, RecipeError
 from labelfree.training.files import call_with, write_json
+from labelfree.views.normalise import Normalise
+
+PIXELS = 64 * 128 * 128  # of the images that pass through the network together
 
 
 def save(backbone: Backbone, card: WeightCard, path: Path) -> Path:
@@ -47,9 +51,12 @@ def load(path: str | Path) -> LoadedBackbone:
 
 
 class LoadedBackbone:
-    """A backbone that knows its channels, unit and normalisation, and refuses others with a sentence."""
+    """A backbone that knows its channels, unit and normalisation, and refuses others with a sentence. It works on the GPU where there is
+    one, and answers on the host.
+    """
 
     def __init__(self, backbone: Backbone, card: WeightCard) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.backbone = backbone.eval().requires_grad_(False)
         self.card = card
 
@@ -65,6 +72,7 @@ class LoadedBackbone:
         `size`: input side in pixels, or one an axis, default the card's.
         No images give no rows. Raises DataError when bands or units are not the card's.
         """
+        self.backbone.to(self.device)  # once: it stays there
         if isinstance(images, Tensor):
             if images.ndim != 2 + self.card.dims or images.shape[1] != len(self.card.channels):
                 axes = "H, W" if self.card.dims == 2 else "D, H, W"
@@ -75,13 +83,13 @@ class LoadedBackbone:
             count = images.shape[1]
             stored = Stored(str(images.dtype).removeprefix("torch."), (1.0,) * count, (0.0,) * count)
             self._require_scale("a tensor", stored, images.transpose(0, 1).flatten(1).abs().amax(1).tolist())
-            return self._embed(images.float(), size)
-        samples = [images] if isinstance(images, Sample) else list(images)
-        return torch.cat([torch.empty(0, self.dim), *(self._embed(self.accept(sample)[None], size) for sample in samples)])
+            return self._embed(self._input(image.float(), size) for image in images.split(1))
+        samples = [images] if isinstance(images, Sample) else images
+        return self._embed(self._input(self.accept(sample)[None], size, sample.measured) for sample in samples)
 
     def accept(self, sample: Sample) -> Tensor:
         """The sample's physical values (C, *spatial) with the card's channels in the card's order, or DataError."""
-        where = sample.source or "this image"
+        where, sample = sample.source or "this image", sample.with_one_scale()
         if sample.empty == 1:
             raise DataError(f"{where}: none of its pixels holds a measurement; leave it out, or correct what data.nodata says.")
         if sample.data.ndim - 1 != self.card.dims:
@@ -105,17 +113,27 @@ class LoadedBackbone:
         if fault:
             raise DataError(f"{where}: {fault}; name the sensor or unit that the file holds.")
 
-    def _embed(self, physical: Tensor, size: Size | None) -> Tensor:
-        return self.backbone.embed(network_input(physical, self.card.mean, self.card.std, size or self.card.size))
+    def _input(self, physical: Tensor, size: Size | None, measured: Tensor | None = None) -> Tensor:
+        there = copied_to(physical, self.device)
+        known = None if measured is None else copied_to(measured[None], self.device)
+        return network_input(there, self.card.normalise, size or self.card.size, known)
+
+    def _embed(self, inputs: Iterable[Tensor]) -> Tensor:
+        """Of inputs (1, C, *size) of one size, as many a pass as PIXELS hold: any number of images goes through bounded memory."""
+        rows, waiting = [torch.empty(0, self.dim)], list[Tensor]()
+        for image in inputs:
+            waiting.append(image)
+            if (len(waiting) + 1) * image[0, 0].numel() > PIXELS:
+                rows.append(self.backbone.embed(torch.cat(waiting)).float().cpu())
+                waiting.clear()
+        if waiting:
+            rows.append(self.backbone.embed(torch.cat(waiting)).float().cpu())
+        return torch.cat(rows)
 
 
-def network_input(physical: Tensor, mean: Sequence[float], std: Sequence[float], size: Size) -> Tensor:
-    """Physical (B, C, *spatial) resized to `size` and normalised."""
-    resized = resize(physical, sides(size, physical.ndim - 2))
-    shape = (1, -1, *(1,) * (physical.ndim - 2))
-    middle = torch.tensor(mean, device=physical.device).view(shape)
-    spread = torch.tensor(std, device=physical.device).view(shape)
-    normal = (resized - middle) / spread
+def network_input(physical: Tensor, normalise: Normalise, size: Size, measured: Tensor | None = None) -> Tensor:
+    """Physical (B, C, *spatial), `measured` (B, *spatial) bool, None: everywhere, resized to `size` and normalised."""
+    normal: Tensor = normalise.of(physical, measured)(resize(physical, sides(size, physical.ndim - 2)))
     return normal.contiguous(memory_format=torch.channels_last) if normal.ndim == 4 else normal
 
 

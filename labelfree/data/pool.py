@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -298,7 +298,7 @@ def read_sample(read: Reader, row: Row) -> Sample | DataError:
         return DataError(f"{row.where}: cannot be read ({type(error).__name__}: {error}); replace or remove it, or set data.on_error=skip.")
     if 0 in sample.data.shape:
         return DataError(f"{row.where}: holds no pixels (shape {tuple(sample.data.shape)}); remove it, or set data.on_error=skip.")
-    return _finite(sample)
+    return _finite(sample.with_one_scale())
 
 
 def _finite(sample: Sample) -> Sample:
@@ -315,12 +315,11 @@ def _finite(sample: Sample) -> Sample:
 
 
 def kind_of(sample: Sample) -> Kind:
-    """What a sample must share with the others."""
+    """What a sample, which has one scale a channel, must share with the others."""
     dtype = str(sample.data.dtype).removeprefix("torch.")
     meaning = tuple((channel.role, channel.nm) for channel in map(Channel.of, sample.channels))
-    return Kind(
-        tuple(map(str, sample.channels)), sample.unit, dtype, tuple(sample.scale), tuple(sample.offset), sample.data.ndim - 1, meaning
-    )
+    scale, offset = (cast("tuple[float, ...]", tuple(numbers)) for numbers in (sample.scale, sample.offset))
+    return Kind(tuple(map(str, sample.channels)), sample.unit, dtype, scale, offset, sample.data.ndim - 1, meaning)
 
 
 def differs(row: Row, kind: Kind, others: Kind) -> str | None:

@@ -20,7 +20,6 @@ from labelfree.pretraining.job import Job
 from labelfree.reporting.words import time_taken
 from labelfree.training.processes import broadcast, this_process
 from labelfree.transfer.arms import ARMS
-from labelfree.views import Normalise
 
 
 def carry_out(run: Context, job: Job, inputs: Inputs) -> None:
@@ -65,8 +64,7 @@ def backbone_path(folder: Path, arm: str, seed: int) -> Path:
 
 
 def _card(run: Context, job: Job, backbone: Backbone, inputs: Inputs) -> WeightCard:
-    recipe, data, reading = run.recipe, inputs.fingerprint, job.views.normalise
-    assert isinstance(reading, Normalise)
+    recipe, data, normalisation = run.recipe, inputs.fingerprint, job.views.normalise.told()
     licence = inputs.card.licence if inputs.card else "not stated: the images are the owner's"
     return WeightCard(
         architecture=recipe.backbone.name,
@@ -75,8 +73,9 @@ def _card(run: Context, job: Job, backbone: Backbone, inputs: Inputs) -> WeightC
         unit=data.unit,
         scale=data.scale,
         offset=data.offset,
-        mean=tuple(reading.mean.tolist()),
-        std=tuple(reading.std.tolist()),
+        mean=tuple(normalisation.get("mean", ())),
+        std=tuple(normalisation.get("std", ())),
+        normalisation=normalisation,
         size=job.plan.size,
         dims=len(data.smallest),
         reader=reader_settings(recipe.data),

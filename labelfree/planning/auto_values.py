@@ -25,6 +25,7 @@ HEAD_ONLY = 0.1  # share of the steps
 SHORTEST = 10  # steps, however few minutes there are
 BATCH = 128  # at which AdamW's rate below holds
 FEWEST_IMAGES = 8  # a batch
+SHARE_OF_MEMORY = 0.5
 RATES = {"adamw": (1e-3, ""), "sgd": (0.05, ""), "lars": (0.3, ", as SimCLR; LARS scales each layer's own steps (You et al. 2017)")}
 DECAYS = {"adamw": 0.04, "sgd": 1e-4, "lars": 1e-6}
 LARGEST_VIEW = {2: 224, 3: 96}  # axes -> pixels a side
@@ -65,16 +66,20 @@ def resolve_pretrain(
     network: Network,
     seconds_per_step: float | None = None,
     head_seconds: float | None = None,
+    most_images: int | None = None,
 ) -> Resolved:
     """Every key of `settings` that may be `auto`, for a pool of `images` entries.
 
     What the recipe says comes first, then the domain's suggestions, the objective's, and the rules here. Without `seconds_per_step`
     the number of steps is provisional: `minutes` do not cap it yet. `head_seconds`: of a step in the head-only start, where those differ.
+    `most_images`: what a batch may hold at most where it is `auto`, since more did not fit in memory.
     Raises RecipeError for options that the objective does not have or cannot take here.
     """
     check_options(settings.objective, settings.options)
     suggested = {key.removeprefix("pretrain."): value for key, value in domain.items() if key.startswith("pretrain.")}
     batch = _chosen("batch_size", settings, {"batch_size": _batch(images)} | suggested)
+    if settings.batch_size == "auto" and most_images is not None and most_images < batch.value:
+        batch = Default(most_images, "more did not fit in memory")
     steps = _steps(settings, images, batch.value)
     if settings.minutes is not None and seconds_per_step is not None:
         steps = _capped(steps, settings, network.continues, seconds_per_step, head_seconds or seconds_per_step)
@@ -187,6 +192,11 @@ def batch_for_memory(cuda: bool) -> int:
         return 128 if _memory_gb() >= 8 else 64
     gigabytes = torch.cuda.get_device_properties(0).total_memory / 2**30
     return int(min(512, max(64, 2 ** int(gigabytes * 16).bit_length() // 4)))
+
+
+def bytes_for_a_step() -> float:
+    """What a step may keep for its backward pass on a processor: half of the machine's memory."""
+    return SHARE_OF_MEMORY * _memory_gb() * 2**30
 
 
 def _memory_gb() -> float:

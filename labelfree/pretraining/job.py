@@ -97,6 +97,6 @@ class Job:
             backbone.freeze_statistics()
         return make_objective(self.plan.objective, backbone, self.plan.options)
 
-    def generator(self, step: int, rank: int, device: Any) -> Any:
-        """The generator of this step's views."""
-        return generator("views", self.plan.source, step, rank, device=device)
+    def generator(self, step: int, rank: int) -> torch.Generator:
+        """The generator of this step's views, on the host whatever the device."""
+        return generator("views", self.plan.source, step, rank)

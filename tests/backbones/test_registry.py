@@ -12,7 +12,8 @@ from torch import nn
 from torch.testing import assert_close
 
 from labelfree.backbones import Backbone, build
-from labelfree.backbones.weights import WeightCard, load, resize, save
+from labelfree.backbones.weight_card import WeightCard
+from labelfree.backbones.weights import load, resize, save
 from labelfree.domain import Sample
 from labelfree.errors import DataError, RecipeError
 

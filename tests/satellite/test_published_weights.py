@@ -58,7 +58,7 @@ def test_a_converted_file_answers_by_itself(tmp_path: Path, name: str, architect
     assert (card.architecture, len(card.channels), card.unit, card.size) == (architecture, bands, unit, 224)
     stored = torch.randint(-3000, 8000, (2, bands, 256, 256)).float() / (400 if unit == "dB" else 1)
     theirs = get_weight(name).transforms({"image": stored.clone()})["image"]
-    ours = network_input(stored * card.scale[0], card.mean, card.std, 256)
+    ours = network_input(stored * card.scale[0], card.normalise, 256)
     assert_close(ours[..., 16:-16, 16:-16], theirs, rtol=1e-4, atol=1e-4)
     net = timm.create_model(architecture, in_chans=bands, num_classes=0, **size).eval()
     net.load_state_dict(torch.load(file, weights_only=True))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from labelfree.domain import Defaults, Fingerprint, Row, Sample
 from labelfree.errors import DataError
-from labelfree.views import Augmentation, Dihedral, Noise, SharedGain
+from labelfree.views import Augmentation, Dihedral, Noise, SharedGain, ValueWindow
 
 SHAPES = ("ball", "rod")
 READING = Lock()  # numpy parses headers as Python, which 3.11 gets wrong in several threads (CPython issue 106905)
@@ -57,6 +57,9 @@ class ToyVolumes:
     def augment(self, fingerprint: Fingerprint) -> Augmentation:
         flips = Dihedral(axes=(-1, -2, -3), transpose=False)
         return Augmentation([flips], [SharedGain(0.1), Noise((0.0, 30.0))], global_scale=(0.4, 1.0), local_scale=(0.1, 0.4))
+
+    def normalise(self, fingerprint: Fingerprint) -> ValueWindow:
+        return ValueWindow(-500, 1500)
 
     def missing(self, channels: Sequence[str]) -> list[str]:
         return []
