@@ -14,6 +14,7 @@ from labelfree.backbones import Backbone, build
 from labelfree.backbones.weights import LoadedBackbone, load
 from labelfree.domain import Derives, Size, in_proportion
 from labelfree.errors import DataError
+from labelfree.installed_domains import key_for
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
@@ -93,8 +94,8 @@ class Arms:
         prepare = self.starts.as_photographs(backbone)
         if prepare is None:
             pictures = self.starts.dims == 2 and backbone.mean
-            why = "no bands are called red, green and blue; name them with data.bands=[...]" if pictures else NO_PHOTOGRAPHS
-            self.notes.append(f"The arm {kind.name} is left out: {why}.")
+            unnamed = f"no channels are called red, green and blue; name them with {key_for('channels')}"
+            self.notes.append(f"The arm {kind.name} is left out: {unnamed if pictures else NO_PHOTOGRAPHS}.")
             return None
         return self._encoder(kind.name, backbone, prepare, 0)
 

@@ -25,9 +25,6 @@ class ToyVolumes:
 
     name = "toy_volumes"
 
-    def __init__(self, bands: None = None, sensor: None = None, unit: None = None) -> None:
-        pass
-
     def settings(self) -> Mapping[str, Any]:
         return {"domain": self.name}
 
