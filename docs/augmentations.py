@@ -22,8 +22,8 @@ from labelfree import views
 from labelfree.data.cards import find_card
 from labelfree.data.manifest import load_manifest
 from labelfree.data.pool import build_pool
-from labelfree.domain import find_domain
 from labelfree.progress import Silent
+from labelfree.reader_settings import domain_with
 from labelfree.recipe import Data
 
 DRAWS, SIDE, GAP = 5, 128, 6
@@ -38,7 +38,7 @@ def main() -> None:
     asked.add_argument("--out", type=Path, default=Path(__file__).parent / "pictures")
     given = asked.parse_args()
     card = find_card(given.card)
-    domain = find_domain(card.domain, card.settings)
+    domain = domain_with(card.domain, card.reader)
     rows = load_manifest(Data(card=given.card, root=given.root), domain).subset("pretrain", "train")
     rows = sorted(rows[:: max(1, len(rows) // LOOKS)], key=lambda row: -contrast(domain.read(row).physical()))[:IMAGES]
     with tempfile.TemporaryDirectory() as folder:

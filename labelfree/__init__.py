@@ -53,7 +53,7 @@ def run(
     `out`: the run's folder, new or empty, or an unfinished run of the same recipe; default `runs/<recipe>-<time>`.
     `manifest`: your own torch `Dataset` instead of files, as `labelfree.data.manifest.manifest_from_dataset` gives it.
     """
-    checked = _recipe(recipe, overrides)  # a mistake in it is told before anything heavy is imported
+    checked = _recipe(recipe, overrides, say)  # a mistake in it is told before anything heavy is imported
     from labelfree.pipeline import run_recipe
 
     return run_recipe(checked, _path(out), command=_command(), progress=_say(say), manifest=manifest)
@@ -68,7 +68,7 @@ def pretrain(
     say: Progress | None = None,
 ) -> Run:
     """Only the pretraining of a recipe: leaves `backbone.safetensors` and its sidecar in the run's folder."""
-    checked = _recipe(recipe, overrides)  # a mistake in it is told before anything heavy is imported
+    checked = _recipe(recipe, overrides, say)  # a mistake in it is told before anything heavy is imported
     from labelfree.pipeline import pretrain_only
 
     return pretrain_only(checked, _path(out), command=_command(), progress=_say(say), manifest=manifest)
@@ -83,7 +83,7 @@ def evaluate(
     say: Progress | None = None,
 ) -> Run:
     """Only the comparison of a recipe: pretrained arms come from the run in `out`, or from weight files named as arms."""
-    checked = _recipe(recipe, overrides)  # a mistake in it is told before anything heavy is imported
+    checked = _recipe(recipe, overrides, say)  # a mistake in it is told before anything heavy is imported
     from labelfree.pipeline import evaluate_only
 
     return evaluate_only(checked, _path(out), command=_command(), progress=_say(say), manifest=manifest)
@@ -99,9 +99,14 @@ def resume(folder: Source, overrides: Overrides = (), *, say: Progress | None = 
     return resume_run(Path(folder), overrides, progress=_say(say))
 
 
-def demo(overrides: Overrides = (), out: Source | None = None, *, say: Progress | None = None) -> Run:
-    """The shipped recipe `satellite_dino` on generated images: shows on any machine, offline, that everything works."""
-    return run("satellite_dino", overrides, out, say=say)
+def demo(overrides: Overrides = (), out: Source | None = None, domain: str | None = None, *, say: Progress | None = None) -> Run:
+    """A domain's own recipe on generated images: shows on any machine, offline, that everything works.
+
+    `domain`: default the only installed one that has a demo; of several the first by name, which a line tells.
+    """
+    from labelfree.planning.demonstration import demo_recipe
+
+    return run(demo_recipe(domain, _say(say).say), overrides, out, say=say)
 
 
 def report(folder: Source, share: Source | None = None) -> Path:
@@ -125,13 +130,13 @@ def load(path: Source) -> LoadedBackbone:
 def convert(file: Source, name: str, out: Source | None = None, *, domain: str | None = None) -> Path:
     """Weights that others published, from a local file, as a weight file that `load`, arms and `backbone.init` take.
 
-    `name`: as their publisher calls them; satellite knows torchgeo's, e.g. "ResNet50_Weights.SENTINEL2_ALL_MOCO". `out`: default beside
-    `file`. The card written beside it says channels, unit and normalisation. Returns the new file.
+    `name`: as their publisher calls them, e.g. torchgeo's "ResNet50_Weights.SENTINEL2_ALL_MOCO". `out`: default beside `file`. `domain`:
+    default the only installed one that knows the name. The card written beside the new file says channels, unit and normalisation.
+    Returns the new file.
     """
     from labelfree.backbones.conversion import convert as write
-    from labelfree.domain import find_domain
 
-    return write(Path(file), name, find_domain(domain or _only_domain()), _path(out))
+    return write(Path(file), name, domain, _path(out))
 
 
 def read(path: Source, domain: str | None = None, **settings: Any) -> Sample:
@@ -139,13 +144,13 @@ def read(path: Source, domain: str | None = None, **settings: Any) -> Sample:
 
     `path`: a file, or an address that the domain reads.
 
-    `domain`: default the only one installed. `settings`: what the domain takes, e.g. `bands`, `sensor`, `unit`.
+    `domain`: default the only one installed, else the one that recognises the file. `settings`: what its reader takes, as in a recipe
+    under `reader`.
     """
-    from labelfree.domain import ReadsRemote, Row, find_domain
+    from labelfree.planning.recognition import domain_of_file
 
-    reader = find_domain(domain or _only_domain(), settings)
-    remote = str(path) if isinstance(reader, ReadsRemote) and reader.remote(str(path)) else None
-    return reader.read(Row(id=Path(path).name, path=Path(path), remote=remote))
+    reader, row = domain_of_file(path, domain, settings)
+    return reader.read(row)
 
 
 def embed(weights: LoadedBackbone | Source, images: Source | Sample | Iterable[Source | Sample], domain: str | None = None) -> np.ndarray:
@@ -169,19 +174,19 @@ def embed(weights: LoadedBackbone | Source, images: Source | Sample | Iterable[S
     return encoder.embed(samples).numpy()
 
 
-def show_recipe(recipe: Recipe | Source, overrides: Overrides = ()) -> str:
+def show_recipe(recipe: Recipe | Source, overrides: Overrides = (), *, say: Progress | None = None) -> str:
     """The whole recipe as YAML, every default written out; a comment at each `auto` says what decides it."""
     from labelfree.recipe_file import to_yaml
     from labelfree.recipe_words import explained
 
-    return explained(to_yaml(_recipe(recipe, overrides)))
+    return explained(to_yaml(_recipe(recipe, overrides, say)))
 
 
-def check_recipe(recipe: Source, overrides: Overrides = ()) -> Recipe:
+def check_recipe(recipe: Source, overrides: Overrides = (), *, say: Progress | None = None) -> Recipe:
     """The recipe, with all checked that can be without reading an image. Raises RecipeError naming file, line and nearest key."""
     from labelfree.pipeline.recipe_checks import check
 
-    checked = _recipe(recipe, overrides)
+    checked = _recipe(recipe, overrides, say)
     check(checked)
     return checked
 
@@ -194,21 +199,22 @@ def recipe_schema() -> dict[str, Any]:
     return schema_with_options(options_schemas())
 
 
-def show_data(source: Source, overrides: Overrides = (), domain: str | None = None) -> Survey:
+def show_data(source: Source, overrides: Overrides = (), domain: str | None = None, *, say: Progress | None = None) -> Survey:
     """What a data set holds: rows, classes, splits, groups, and what its first image looks like.
 
-    `source`: a folder of images, the name of a data card, or a recipe.
+    `source`: a folder of images, the name of a data card, or a recipe. `domain`: default the recipe's, the card's, the only one
+    installed, or the one that recognises the files.
     """
     from labelfree.planning.survey import survey
 
-    return survey(source, overrides, domain, _only_domain)
+    return survey(source, overrides, domain, _say(say).say)
 
 
 def check_data(source: Source, overrides: Overrides = (), domain: str | None = None, *, say: Progress | None = None) -> Survey:
     """Read every image of a data set; `Survey.faults` has one sentence for each that is broken or unlike the others."""
     from labelfree.planning.survey import inspect_files
 
-    return inspect_files(show_data(source, overrides, domain), _say(say))
+    return inspect_files(show_data(source, overrides, domain, say=say), _say(say))
 
 
 def plan(
@@ -225,8 +231,8 @@ def plan(
     """Look at a folder of images and propose a recipe: `Proposal.lines()` is what was found, `text` and `recipe` what to run.
 
     `domain`: default the only installed one that recognises the files. `labels`: CSV or Parquet, or a vector file whose
-    `label_field` holds the class and `date_field` a date; default `splits.csv` or class folders. `overrides`: keys of `data` that say how
-    the files are read, such as `["data.bands=[red,green,blue,nir]", "data.nodata=-9999"]`. `out`: a new file for the recipe.
+    `label_field` holds the class and `date_field` a date; default `splits.csv` or class folders. `overrides`: keys of `data` and
+    `reader`, which say how the files are read, such as `["data.label_field=class"]`. `out`: a new file for the recipe.
     Raises RecipeError or DataError where no recipe could be told, or none that runs.
     """
     from labelfree.domain import LabelFields
@@ -242,10 +248,10 @@ def plan(
 
 
 def sample_data(folder: Source, domain: str | None = None, *, seed: int = 0, variant: str = "") -> Path:
-    """Write a domain's generated images, labels and `splits.csv` into a new or empty folder."""
+    """Write a domain's generated images, labels and `splits.csv` into a new or empty folder. `domain`: default the only one installed."""
     from labelfree.planning.survey import write_sample
 
-    return write_sample(Path(folder), domain or _only_domain(), seed, variant)
+    return write_sample(Path(folder), domain, seed, variant)
 
 
 def doctor() -> list[Finding]:
@@ -255,10 +261,12 @@ def doctor() -> list[Finding]:
     return diagnose()
 
 
-def _recipe(recipe: Recipe | Source, overrides: Overrides) -> Recipe:
+def _recipe(recipe: Recipe | Source, overrides: Overrides, say: Progress | None) -> Recipe:
     from labelfree.recipe_file import change, load_recipe
+    from labelfree.training.processes import this_process
 
-    return load_recipe(recipe, overrides) if isinstance(recipe, str | Path) else change(recipe, overrides)
+    tell = _say(say).say if this_process().first else None
+    return load_recipe(recipe, overrides, tell) if isinstance(recipe, str | Path) else change(recipe, overrides, tell)
 
 
 def _path(path: Source | None) -> Path | None:
@@ -275,13 +283,3 @@ def _command() -> str:
     from labelfree.planning.environment import command
 
     return command()
-
-
-def _only_domain() -> str:
-    from labelfree.domain import domain_names
-    from labelfree.errors import RecipeError
-
-    names = domain_names()
-    if len(names) != 1:
-        raise RecipeError(f"domain: say which one; installed: {', '.join(names) or 'none'}.")
-    return names[0]

@@ -63,7 +63,7 @@ Out = Annotated[
 ]
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help="Folder of images, name of a data card, or a recipe.", show_default=False)]
 DomainName = Annotated[
-    str | None, typer.Option(help="Field whose reader is used; default: the recipe's, the card's, or the only one installed.")
+    str | None, typer.Option(help="Field whose reader is used; default: the recipe's, the card's, or what the files tell.")
 ]
 
 
@@ -78,6 +78,13 @@ def _console() -> Console:
 
     State.console = State.console or Console()
     return State.console
+
+
+def _on_standard_error() -> Console:
+    """For verbs whose standard output is a recipe."""
+    from labelfree.progress import Console
+
+    return Console(stream=sys.stderr)
 
 
 def _version(wanted: bool) -> None:
@@ -112,11 +119,9 @@ def plan(
     date_field: Annotated[str | None, typer.Option(metavar="NAME", help="Field of a vector file that holds a date.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="New file for the recipe; default: standard output.")] = None,
 ) -> None:
-    """Look at a folder: say what it holds (on standard error) and write a recipe for it, with reasons. KEY: one of `data`."""
-    from labelfree.progress import Console
-
+    """Look at a folder: say what it holds (on standard error) and write a recipe for it, with reasons. KEY: one of `data` or `reader`."""
     told: dict[str, Any] = {"label_field": label_field, "date_field": date_field, "overrides": overrides or ()}
-    proposal = labelfree.plan(folder, domain, labels, out, **told, say=Console(stream=sys.stderr))
+    proposal = labelfree.plan(folder, domain, labels, out, **told, say=_on_standard_error())
     for line in proposal.lines():
         typer.echo(line, err=True)
     typer.echo(f"recipe: {out}" if out is not None else proposal.text.encode("utf-8"), nl=out is not None)
@@ -157,16 +162,20 @@ def report(
 
 
 @app.command(epilog="Example: labelfree demo --out demo")
-def demo(overrides: Overrides = None, out: Out = None) -> None:
-    """Run the shipped recipe on generated images: no download, under five minutes on two cores."""
-    labelfree.demo(overrides or (), out, say=_console())
+def demo(
+    overrides: Overrides = None,
+    out: Out = None,
+    domain: Annotated[str | None, typer.Option(help="Field whose demo is run; default: the first installed one that has a demo.")] = None,
+) -> None:
+    """Run a field's own recipe on generated images: no download, under five minutes on two cores."""
+    labelfree.demo(overrides or (), out, domain, say=_console())
 
 
 @app.command(epilog="Example: labelfree convert resnet50.pth --as ResNet50_Weights.SENTINEL2_ALL_MOCO")
 def convert(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Weights as their publisher ships them.", show_default=False)],
     name: Annotated[str, typer.Option("--as", help="What their publisher calls them.", show_default=False)],
-    domain: DomainName = None,
+    domain: Annotated[str | None, typer.Option(help="Field of the weights; default: the one that knows NAME.")] = None,
     out: Annotated[Path | None, typer.Option(help="The new file; default beside FILE.", show_default=False)] = None,
 ) -> None:
     """Turn weights that others published into a file that says which channels and normalisation it wants."""
@@ -186,7 +195,7 @@ def doctor() -> None:
 @data_app.command("show", epilog="Example: labelfree data show /my/images data.labels=labels.csv")
 def data_show(source: Source, overrides: Overrides = None, domain: DomainName = None) -> None:
     """Count images, classes, splits and groups, and describe the first image."""
-    _print(labelfree.show_data(source, overrides or (), domain))
+    _print(labelfree.show_data(source, overrides or (), domain, say=_console()))
 
 
 @data_app.command("check", epilog="Example: labelfree data check /my/images data.labels=labels.csv")
@@ -201,7 +210,7 @@ def data_check(source: Source, overrides: Overrides = None, domain: DomainName =
 @data_app.command("sample", epilog="Example: labelfree data sample generated --seed 1")
 def data_sample(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.", show_default=False)],
-    domain: DomainName = None,
+    domain: Annotated[str | None, typer.Option(help="Field of the images; default: the only one installed.")] = None,
     seed: Annotated[int, typer.Option(help="Other images for another seed.")] = 0,
     variant: Annotated[str, typer.Option(help="What the domain's generator offers, e.g. rgb.")] = "",
 ) -> None:
@@ -212,13 +221,13 @@ def data_sample(
 @recipe_app.command("show", epilog="Example: labelfree recipe show satellite_dino pretrain.minutes=60")
 def recipe_show(recipe: RecipeName, overrides: Overrides = None) -> None:
     """Print the whole recipe, every default written out."""
-    typer.echo(labelfree.show_recipe(recipe, overrides or ()), nl=False)
+    typer.echo(labelfree.show_recipe(recipe, overrides or (), say=_on_standard_error()), nl=False)
 
 
 @recipe_app.command("check", epilog="Example: labelfree recipe check recipes/mine.yaml")
 def recipe_check(recipe: RecipeName, overrides: Overrides = None) -> None:
     """Check a recipe without running it. Exit code 2, file, line and the nearest key if something is wrong."""
-    checked = labelfree.check_recipe(recipe, overrides or ())
+    checked = labelfree.check_recipe(recipe, overrides or (), say=_console())
     claim = checked.evaluate.primary
     asked = f"{claim.protocol} at {claim.budget} labels a class ({claim.metric})"
     typer.echo(f"{recipe}: fine; it will claim {claim.arm} against {claim.against}, {asked}.")

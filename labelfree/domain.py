@@ -6,13 +6,13 @@ the core. This module imports no domain, and no heavy package at import time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from labelfree.errors import RecipeError
+from labelfree.installed_domains import domain_names, find_domain
 from labelfree.samples import (
     IGNORE,
     Affine,
@@ -33,31 +33,25 @@ from labelfree.samples import (
 
 if TYPE_CHECKING:
     import numpy as np
+    from pydantic import BaseModel
     from torch import Tensor
 
     from labelfree.views import Augmentation, Normalise
 
 __all__ = [
-    "IGNORE", "Affine", "Channel", "Default", "Defaults", "Derives", "Domain", "Fingerprint", "ForeignWeights", "KnowsKinds",
-    "KnowsWeights", "LabelFields", "Locates", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets",
-    "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "as_size", "domain_names", "extent_of", "find_domain",
-    "in_proportion", "located", "sides", "spacing_of", "to_physical",
+    "IGNORE", "Affine", "Channel", "Default", "Defaults", "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint",
+    "ForeignWeights", "KnowsKinds", "KnowsWeights", "LabelFields", "Locates", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes",
+    "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "as_size",
+    "domain_names", "extent_of", "find_domain", "in_proportion", "located", "require", "sides", "spacing_of", "to_physical",
 ]  # fmt: skip
-GROUP = "labelfree.domains"
+M = TypeVar("M", bound="BaseModel")
 
 
 class LabelFields(NamedTuple):
-    """Fields of a vector file: the class, and the date (None: not asked).
-
-    `chip`: side of chips in pixels, None: from the shapes. `background`: the class of what lies outside every shape, None: nobody knows.
-    `layer`: of a file that holds several.
-    """
+    """Fields of a file of shapes: the class, and the date (None: not asked)."""
 
     label: str | None
     date: str | None = None
-    chip: int | None = None
-    background: str | None = None
-    layer: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +67,14 @@ Defaults = Mapping[str, Default]  # dotted recipe key -> suggestion
 
 @runtime_checkable
 class Domain(Protocol):
-    """One field's images. Implementations take their settings (card, bands, sensor) in the constructor."""
+    """One field's images.
+
+    What else its reader has to be told of them is its own: a class attribute `Reader`, a pydantic model of the keys that stand under
+    `reader` in a recipe and in the front matter of a data card. The constructor takes the fields of one as keywords. Without `Reader`
+    they are the constructor's keywords, unchecked. A property `channels` of it may tell how channels are called, in order. A class
+    attribute `keys_for` says, for sentences of the core, which of them tells `channels`, `unit`, `scale`, `gaps` or `zeros` (that 0 is a
+    gap), as {"unit": "reader.unit"}.
+    """
 
     name: str
 
@@ -97,9 +98,9 @@ class Domain(Protocol):
         ...
 
     def matches(self, channels: Sequence[str], known: Sequence[str], once: bool = False) -> tuple[int | None, ...]:
-        """Of each of `channels` the position of the same band among those that weights `known`, None where they do not know it.
+        """Of each of `channels` the position of what shows the same among the channels `known` to weights, None where they lack it.
 
-        `once`: each known band goes to the one channel that fits it best.
+        `once`: each known channel goes to the one channel that fits it best.
         """
         ...
 
@@ -115,7 +116,7 @@ class Domain(Protocol):
         ...
 
     def missing(self, channels: Sequence[str]) -> list[str]:
-        """Sentences for the report: what had to be left out for want of band names, with the recipe line to add."""
+        """Sentences for the report: what had to be left out for want of channel names, with the recipe line to add."""
         ...
 
     def plan(self, fingerprint: Fingerprint) -> Defaults:
@@ -174,10 +175,10 @@ class ReadsRemote(Protocol):
 
 @runtime_checkable
 class ReadsShapes(Protocol):
-    """A domain whose labels may be shapes in a vector file."""
+    """A domain whose labels may be shapes in a file, such as polygons."""
 
     def shapes(self, file: Path, fields: LabelFields, images: Sequence[Row]) -> tuple[list[Row], list[str]] | None:
-        """Rows for a vector file over `images`, and sentences for the log; None where it is no vector file.
+        """Rows for a file of shapes over `images`, and sentences for the log; None where it is no such file.
 
         A labelled row for each shape, and unlabelled ones for windows of the images of the same size. Raises `DataError` naming file and
         field.
@@ -233,7 +234,7 @@ class Pairs(Protocol):
 
 @runtime_checkable
 class Locates(Protocol):
-    """A domain that knows coordinate systems: then places of several are compared, and blocks of ground are measured in metres."""
+    """A domain that knows coordinate systems: then places of several are compared, and blocks are measured in metres."""
 
     def located(self, places: Sequence[Place]) -> list[Place]:
         """The places with `outline` and `unit`, as far as their systems tell."""
@@ -280,6 +281,40 @@ class KnowsWeights(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Finding:
+    """One thing that `labelfree doctor` looked at. `state`: ok, a warning (slower or less than possible), or wrong (it will not work)."""
+
+    what: str
+    state: Literal["ok", "warning", "wrong"]
+    fact: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.fact}" + (f" -> {self.fix}" if self.fix else "")
+
+
+class Diagnoses(Protocol):
+    """A domain that stands on libraries, asked as a class, before one is made.
+
+    `packages`: whose versions are kept with a run. `quiet`: environment variables that keep them from printing between our sentences.
+    """
+
+    packages: tuple[str, ...]
+    quiet: Mapping[str, str]
+
+    @staticmethod
+    def diagnose() -> list[Finding]:
+        """Whether what the domain reads with works here, each finding with the way out."""
+        ...
+
+
+class Demonstrates(Protocol):
+    """A domain that `labelfree demo` can show, asked as a class. `demo`: a recipe's name or file that runs with nothing to download."""
+
+    demo: str | Path
+
+
 @runtime_checkable
 class Derives(Protocol):
     """A domain whose people compute further channels, such as vegetation indices: the arm `statistics` sees them."""
@@ -301,19 +336,13 @@ def located(domain: Domain, places: dict[str, Place]) -> dict[str, Place]:
     return dict(zip(places, domain.located(list(places.values())), strict=True))
 
 
-def domain_names() -> list[str]:
-    """Names of the installed domains."""
-    return sorted(point.name for point in entry_points(group=GROUP))
+def require(model: type[M], **told: Any) -> M:
+    """A model of reader keys made in Python, as a domain's constructor does it. Raises RecipeError naming the key, as `reader.unit`."""
+    from pydantic import ValidationError
 
-
-def find_domain(name: str, settings: Mapping[str, Any] | None = None) -> Domain:
-    """The installed domain called `name`, made with `settings` (`bands`, `sensor`, `unit`; None means "as the file says")."""
-    found: Iterable = entry_points(group=GROUP, name=name)
-    for point in found:
-        try:
-            make = point.load()
-        except (ImportError, AttributeError) as error:
-            raise RecipeError(f"domain: {name!r} is installed and cannot be imported ({error}); install what it needs.") from error
-        domain: Domain = make(**(settings or {}))
-        return domain
-    raise RecipeError(f"domain: {name!r} is not installed; installed domains: {', '.join(domain_names()) or 'none'}.")
+    try:
+        return model(**told)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        key = ".".join(map(str, ("reader", *problem["loc"])))
+        raise RecipeError(f"{key}: {problem['msg'].removeprefix('Value error, ').rstrip('.')}.") from None

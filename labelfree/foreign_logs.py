@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
+from labelfree.installed_domains import hush
+
 
 class _Keeper(logging.Handler):
     """Hands each record on as one line."""
@@ -41,8 +43,7 @@ def quieter(names: Sequence[str], level: int) -> Iterator[None]:
 def kept_from_terminal(keep: Callable[[str], None]) -> None:
     """From here on warnings and log records of this process go to `keep` alone; what C++ code of torch logs below an error goes nowhere."""
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    os.environ.setdefault("CPL_LOG", os.devnull)  # GDAL's own words, where no library catches them
-    os.environ.setdefault("PROJ_DEBUG", "0")  # PROJ's, which rasterio does not catch while a file is opened
+    hush()
     logging.captureWarnings(True)
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if isinstance(handler, _Keeper)]:

@@ -1,6 +1,7 @@
 """The recipe: everything a run needs to know, as pydantic models. Unknown keys are errors.
 
-`auto` means "decided from the data and the machine by `labelfree.planning`"; what each `auto` became is stored in the run.
+`auto` means "decided from the data and the machine by `labelfree.planning`"; what each `auto` became is stored in the run. The keys of
+`reader` are the domain's own: `labelfree.recipe_file` checks them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
+
+from labelfree.recipe_renames import respelled
 
 Auto = Literal["auto"]
 AnyPath = Annotated[Path, Field(strict=False)]  # text becomes a path; nothing else is ever converted
@@ -26,6 +29,13 @@ def _takes_auto(field: FieldInfo) -> bool:
     return field.is_required() or field.default == "auto"
 
 
+def without_auto(model: type[BaseModel], given: dict[str, Any]) -> dict[str, Any]:
+    """`auto` may stand at every key that has a default; where nothing else decides it, it means that default."""
+    fields = model.model_fields
+    plain = {key for key, value in given.items() if value == "auto" and key in fields and not _takes_auto(fields[key])}
+    return {key: value for key, value in given.items() if key not in plain}
+
+
 class Section(BaseModel):
     """A block of the recipe. Unknown keys are refused, values are never silently converted."""
 
@@ -34,12 +44,7 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _auto_is_the_default(cls, given: Any) -> Any:
-        """`auto` may stand at every key that has a default; where nothing else decides it, it means that default."""
-        if not isinstance(given, dict):
-            return given
-        fields = cls.model_fields
-        plain = {key for key, value in given.items() if value == "auto" and key in fields and not _takes_auto(fields[key])}
-        return {key: value for key, value in given.items() if key not in plain}
+        return without_auto(cls, given) if isinstance(given, dict) else given
 
 
 class Data(Section):
@@ -48,37 +53,21 @@ class Data(Section):
     card: str | None = Field(None, description="name of a data card, or a path to one")
     root: AnyPath | None = Field(None, description="folder of the images; alone, it is your own folder and replaces the card")
     labels: AnyPath | None = Field(None, description="CSV or Parquet with `path`, `label`, optionally `group`, `split`; or a vector file")
-    bands: list[str] | None = Field(None, description="channel names in stored order, where the files do not say")
-    sensor: str | None = Field(None, description="sensor whose scale and wavelengths apply, e.g. sentinel-2-l1c")
-    resolution: PositiveFloat | None = Field(
-        None, description="pixel size of the grid on which scenes in several files are read, in the unit of their coordinates"
-    )
-    unit: str | None = Field(None, description="unit of the stored numbers, where neither file, card nor sensor says")
-    nodata: float | list[float] | Literal["none"] | None = Field(
-        None, description="numbers that stand for no measurement, besides those that files declare; none: no number does"
-    )
     label_field: str | None = Field(
         None, description="field of a vector file (GeoPackage, Shapefile, GeoJSON …), or column of a table, that holds the class"
     )
-    date_field: str | None = Field(None, description="field of a vector file that holds a date; the scene nearest to it is taken")
-    chip: PositiveInt | None = Field(None, description="side in pixels of the chip for each shape; default: what nine in ten need")
-    layer: str | None = Field(None, description="layer of a vector file that holds several")
-    background: str | None = Field(
-        None, description="class of the ground outside every shape of a vector file; default: not known, so it gives no label"
-    )
+    date_field: str | None = Field(None, description="field of a vector file that holds a date; the image nearest to it is taken")
     holdout: Fraction | Auto = Field(
         "auto",
         description="share of labelled groups set aside as test where no split is given; "
         "auto: 0.2 for class folders, else none (cross-validation)",
     )
-    class_folders: bool = Field(True, description="without a table: names of sub-folders are classes; never where these hold scenes")
+    class_folders: bool = Field(True, description="without a table: names of sub-folders are classes; never where these hold large images")
     positives: str = Field(
-        "self",
-        description="where the second view of an image comes from: self; satellite also date (the same place on another date) and "
-        "neighbour (a place nearby)",
+        "self", description="where the second view of an image comes from: self, or a kind of pairs that the domain knows (docs/domains/)"
     )
     positives_within: PositiveFloat | None = Field(
-        None, description="how far apart the middles of neighbours may be, in metres on the ground; default: two images' widths"
+        None, description="how far apart the two images of a pair may be, in the domain's unit of length; default: what the domain takes"
     )
     on_error: Literal["fail", "skip"] = Field("fail", description="what to do with an image that cannot be read")
     max_skipped: Fraction = Field(0.01, description="with on_error: skip, stop when a larger share was skipped")
@@ -218,9 +207,18 @@ class Recipe(Section):
     name: str | None = Field(None, description="names the run folder; default: the recipe file's name")
     domain: str
     data: Data = Data()
+    reader: dict[str, Any] = Field(
+        default_factory=dict,
+        description="How the domain reads the images, in keys of its own; null: as the data card or the files say.",
+    )
     pool: PoolSettings = PoolSettings()
     backbone: BackboneSettings = BackboneSettings()
     pretrain: Pretrain = Pretrain()
     evaluate: Evaluate = Evaluate()
     report: ReportSettings = ReportSettings()
     seed: int = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_spelled_today(cls, given: Any) -> Any:
+        return respelled(given)[0] if isinstance(given, dict) else given

@@ -5,9 +5,8 @@ Every error names the file and line, or the override, and what to write instead.
 
 from __future__ import annotations
 
-import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +14,16 @@ import yaml
 from pydantic import ValidationError
 
 from labelfree.errors import RecipeError
+from labelfree.installed_domains import reader_model
+from labelfree.reader_settings import Problems, checked_settings
 from labelfree.recipe import Recipe
-from labelfree.recipe_words import expected, fields_at
+from labelfree.recipe_mistakes import domain_of, keys_of, sentence, value_at
+from labelfree.recipe_renames import RENAMED, differing, notice, respelled, today
 from labelfree.recipe_yaml import Dumper, Keys, expanded, parse_yaml, read_yaml, scalar, with_text
 from labelfree.resources import folder, resource
 
 Overrides = Sequence[str] | Mapping[str, Any]
-MEANT = {
-    "epoch": "steps",
-    "epochs": "steps",
-    "iterations": "steps",
-    "learning_rate": "lr",
-    "method": "objective",
-    "image_size": "size",
-    "model": "name",
-}
+Tell = Callable[[str], None]
 LABELS: Keys = ("data", "labels")
 # What is typed goes before what a file says: a key that is typed, and the key of the file that would undo it and gives way.
 GIVES_WAY: tuple[tuple[Keys, Keys], ...] = (
@@ -43,11 +37,12 @@ GIVES_WAY: tuple[tuple[Keys, Keys], ...] = (
 PATHS: tuple[Keys, ...] = (("data", "root"), LABELS, ("data", "card"), ("pool", "dir"), ("backbone", "init"))
 
 
-def load_recipe(source: str | Path, overrides: Overrides = ()) -> Recipe:
+def load_recipe(source: str | Path, overrides: Overrides = (), tell: Tell | None = None) -> Recipe:
     """The recipe in a YAML file, in a run folder, or the shipped one of that name, with overrides applied.
 
     `overrides`: `["pretrain.minutes=3"]` or `{"pretrain.minutes": 3}`. Paths in a recipe file are relative to its folder,
-    paths in overrides and in shipped recipes to the current one. Raises RecipeError.
+    paths in overrides and in shipped recipes to the current one. `tell`: is told, once, of keys that are spelled otherwise now. Raises
+    RecipeError.
     """
     path = Path(source)
     if path.is_dir():
@@ -58,7 +53,8 @@ def load_recipe(source: str | Path, overrides: Overrides = ()) -> Recipe:
     values, lines = read_yaml(path, str(source))
     draft = Draft(values, lines, str(source), path.stem)
     draft.values = expanded(values, draft.where)
-    return draft.anchored(Path.cwd() if shipped else path.resolve().parent).overridden(overrides).checked()
+    anchored = draft.respelled().anchored(Path.cwd() if shipped else path.resolve().parent)
+    return anchored.overridden(overrides).announced(tell).checked()
 
 
 def parse_recipe(text: str, name: str | None = None) -> Recipe:
@@ -66,12 +62,13 @@ def parse_recipe(text: str, name: str | None = None) -> Recipe:
     values, lines = parse_yaml(text, name or "recipe")
     draft = Draft(values, lines, name or "recipe", name)
     draft.values = expanded(values, draft.where)
-    return draft.anchored(Path.cwd()).overridden(()).checked()
+    return draft.respelled().anchored(Path.cwd()).checked()
 
 
-def change(recipe: Recipe, overrides: Overrides) -> Recipe:
-    """A recipe made in Python, with overrides applied. Relative paths are relative to the current folder."""
-    return Draft(recipe.model_dump(mode="json"), {}, "recipe", recipe.name).anchored(Path.cwd()).overridden(overrides).checked()
+def change(recipe: Recipe, overrides: Overrides, tell: Tell | None = None) -> Recipe:
+    """A recipe made in Python, with overrides applied. Relative paths are relative to the current folder; `tell` as for `load_recipe`."""
+    draft = Draft(recipe.model_dump(mode="json"), {}, "recipe", recipe.name)
+    return draft.anchored(Path.cwd()).overridden(overrides).announced(tell).checked()
 
 
 def to_yaml(recipe: Recipe) -> str:
@@ -87,15 +84,32 @@ class Draft:
     """
 
     def __init__(self, values: dict[str, Any], lines: dict[Keys, int], shown: str, stem: str | None) -> None:
-        self.values, self.lines, self.shown, self.stem = values, lines, shown, stem
+        self.values, self.shown, self.stem = values, shown, stem
+        self.lines = {today(keys): line for keys, line in lines.items()}
+        self.spelled: dict[Keys, Keys] = {}  # keys that a person spelled as they were once, by what they are called now
         self.given: dict[Keys, str] = {}  # overrides as typed
         self.text: dict[Keys, str] = {}  # their right-hand side before YAML read it
         self.labels: str | None = None  # data.labels as written, before it was made absolute
 
+    def respelled(self) -> Draft:
+        """The same draft with every key as it is spelled now."""
+        try:
+            self.values, moved = respelled(self.values)
+        except RecipeError as error:
+            raise RecipeError(f"{self.shown}: {error}") from None
+        self.spelled.update(moved)
+        return self
+
+    def announced(self, tell: Tell | None) -> Draft:
+        """The same draft, once a person was told of keys that are spelled otherwise now."""
+        if tell is not None and (line := notice(self.spelled)):
+            tell(line)
+        return self
+
     def anchored(self, base: Path) -> Draft:
         """The same draft with relative paths made absolute, from the folder `base`."""
         for keys in PATHS:
-            text = _get(self.values, keys)
+            text = value_at(self.values, keys)
             if isinstance(text, str):
                 self.labels = text if keys == LABELS else self.labels
                 _put(self.values, keys, _path(keys, text, base))
@@ -103,7 +117,7 @@ class Draft:
         return self
 
     def _anchor_arms(self, base: Path) -> None:
-        arms = _get(self.values, ("evaluate", "arms"))
+        arms = value_at(self.values, ("evaluate", "arms"))
         for arm in arms if isinstance(arms, list) else ():
             if isinstance(arm, dict) and isinstance(arm.get("weights"), str):
                 arm["weights"] = str(base / Path(arm["weights"]).expanduser())
@@ -116,7 +130,7 @@ class Draft:
         if ("evaluate", "arms") in self.given:
             self._anchor_arms(Path.cwd())
         for typed, other in GIVES_WAY:
-            if typed in self.given and _get(self.values, typed) not in (None, "auto") and not self._typed(other):
+            if typed in self.given and value_at(self.values, typed) not in (None, "auto") and not self._typed(other):
                 self._give_way(other)
         self._find_labels()
         return self
@@ -127,22 +141,24 @@ class Draft:
 
     def _give_way(self, keys: Keys) -> None:
         """The key as if the file had not said it."""
-        if _get(self.values, keys) is not None:
-            block = _get(self.values, keys[:-1])
+        if value_at(self.values, keys) is not None:
+            block = value_at(self.values, keys[:-1])
             del block[keys[-1]]
 
     def _find_labels(self) -> None:
         """A relative data.labels that is not where it was written may lie in data.root."""
-        found, root = _get(self.values, LABELS), _get(self.values, ("data", "root"))
+        found, root = value_at(self.values, LABELS), value_at(self.values, ("data", "root"))
         if self.labels and isinstance(found, str) and isinstance(root, str) and not Path(found).exists():
             inside = Path(root) / Path(self.labels).expanduser()
             if inside.exists():
                 _put(self.values, LABELS, str(inside))
 
     def _override(self, key: str, value: Any) -> None:
-        keys, typed = tuple(key.split(".")), f"{key}={value}"
-        if not all(keys):
+        spelled, typed = tuple(key.split(".")), f"{key}={value}"
+        if not all(spelled):
             raise RecipeError(f"{typed}: {key!r} is not a dotted key; write e.g. pretrain.minutes=60.")
+        keys = today(spelled)
+        before = self.given.get(keys)
         self.given[keys] = typed
         if isinstance(value, os.PathLike):
             value = os.fspath(value)
@@ -153,29 +169,54 @@ class Draft:
                 self.labels = text if keys == LABELS else self.labels
                 value = text = _path(keys, text, Path.cwd())
             self.text[keys] = text
+        if before is not None and self._typed_as(keys) != spelled and value != value_at(self.values, keys):
+            raise RecipeError(f"{before}, {typed}: {differing(*sorted([self._typed_as(keys), spelled], key=lambda key: key == keys))}")
+        self.spelled = {now: old for now, old in self.spelled.items() if now[: len(keys)] != keys}
+        if keys != spelled:
+            self.spelled[keys] = spelled
         for length in range(1, len(keys)):
-            above = _get(self.values, keys[:length])
+            above = value_at(self.values, keys[:length])
             if above is not None and not isinstance(above, dict):
                 raise RecipeError(f"{typed}: {'.'.join(keys[:length])} is not a block of keys; write {'.'.join(keys[:length])}=VALUE.")
-        _put(self.values, keys, value)
+        moved = [old for old in RENAMED if old[:-1] == keys and isinstance(value, dict) and old[-1] in value]
+        _put(self.values, keys, {name: value[name] for name in value if (*keys, name) not in moved} if moved else value)
+        for old in moved:
+            self._override(".".join(old), value[old[-1]])
 
     def checked(self) -> Recipe:
         """The recipe, or the first thing wrong with it as a RecipeError."""
         while True:
-            try:
-                return Recipe.model_validate({**self.values, "name": self.values.get("name") or self.stem})
-            except ValidationError as error:
-                problem = min(error.errors(), key=lambda e: (e["type"] == "missing", self._order(_known(e["loc"]))))
-            keys = _known(problem["loc"])
-            if keys not in self.text or _get(self.values, keys) == self.text[keys]:
+            recipe, problems = self._validated()
+            if recipe is not None:
+                return recipe
+            domain = domain_of(self.values)
+            problem = min(problems, key=lambda e: (e["type"] == "missing", self._order(keys_of(e["loc"], domain))))
+            keys = keys_of(problem["loc"], domain)
+            if keys not in self.text or value_at(self.values, keys) == self.text[keys]:
                 raise RecipeError(f"{self.where(keys)}: {self._sentence(keys, problem)}") from None
-            _put(self.values, keys, self.text[keys])  # `name=2024` or `data.sensor=no`: text where text is asked for
+            _put(self.values, keys, self.text[keys])  # `name=2024` or `name=no`: text where text is asked for
+
+    def _validated(self) -> tuple[Recipe | None, Problems]:
+        """The recipe, its reader checked by the domain's own model, or all that is wrong."""
+        values, problems = {**self.values, "name": self.values.get("name") or self.stem}, []
+        model = reader_model(domain_of(values) or "")
+        if model is not None and isinstance(values.get("reader", {}), dict):
+            values["reader"], faults = checked_settings(model, values.get("reader", {}))
+            problems = [{**problem, "loc": ("reader", *problem["loc"])} for problem in faults]
+        try:
+            recipe = Recipe.model_validate(values)
+        except ValidationError as error:
+            return None, [*problems, *error.errors()]
+        return (None if problems else recipe), problems
 
     def _order(self, keys: Keys) -> tuple[bool, int]:
         return any(keys[:n] in self.given for n in range(1, len(keys) + 1)), self.lines.get(keys, 0)
 
     def where(self, keys: Keys) -> str:
         """The override, or file and line, that a key comes from (its nearest parent's when it was not written)."""
+        return self._place(keys) or self._place(self._typed_as(keys)) or self.shown
+
+    def _place(self, keys: Keys) -> str | None:
         for length in range(len(keys), 0, -1):
             if keys[:length] in self.given:
                 return self.given[keys[:length]]
@@ -184,23 +225,19 @@ class Draft:
                 return f"{self.shown}:{self.lines[keys[:length]]}"
             if below:
                 return below[0]
-        return self.shown
+        return None
+
+    def _typed_as(self, keys: Keys) -> Keys:
+        """The key as a person spelled it."""
+        for length in range(1, len(keys) + 1):
+            if keys[:length] in self.spelled:
+                return (*self.spelled[keys[:length]], *keys[length:])
+        return keys
 
     def _sentence(self, keys: Keys, problem: Any) -> str:
-        key = ".".join(keys)
-        if problem["type"] == "extra_forbidden":
-            near, parent = _nearest(keys), ".".join(keys[:-1])
-            known = f"{parent or 'a recipe'} knows {', '.join(fields_at(keys[:-1]))}."
-            return f"{key} is not a key; {f'did you mean {near}?' if near else known}"
-        if problem["type"] == "missing":
-            return f"{key} is missing; {'write e.g. `domain: satellite`.' if key == 'domain' else 'add it.'}"
-        if problem["type"] == "value_error":
-            return f"{key + '.' if key else ''}{problem['ctx']['error']}."
-        value = _get(self.values, keys)
-        unquote = (
-            "; write it without quotes" if keys in self.lines and isinstance(value, str) and not isinstance(scalar(value), str) else ""
-        )
-        return f"{key} must be {expected(keys)}, not {value!r}{unquote}."
+        value = value_at(self.values, keys)
+        quoted = keys in self.lines and isinstance(value, str) and not isinstance(scalar(value), str)
+        return sentence(keys, problem, self.values, self._typed_as(keys), "; write it without quotes" if quoted else "")
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -210,31 +247,6 @@ def _split(text: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-def _known(location: tuple[int | str, ...]) -> Keys:
-    """pydantic's location without the names it gives to the members of a union."""
-    keys: Keys = ()
-    for part in map(str, location):
-        if fields_at(keys):
-            keys = (*keys, part)
-            if part not in fields_at(keys[:-1]):
-                break
-        elif part.isdigit():
-            keys = (*keys, part)
-    return keys
-
-
-def _nearest(keys: Keys) -> str | None:
-    """The known key most like this one: beside it first, then anywhere in the recipe."""
-    here = fields_at(keys[:-1])
-    beside = [MEANT[keys[-1]]] if MEANT.get(keys[-1]) in here else difflib.get_close_matches(keys[-1], here, 1, 0.6)
-    if beside:
-        return ".".join((*keys[:-1], beside[0]))
-    sections: list[Keys] = [(), *((name,) for name in fields_at(()))]
-    everywhere = {name: ".".join((*section, name)) for section in sections for name in fields_at(section)}
-    found = difflib.get_close_matches(keys[-1], everywhere, 1, 0.7)
-    return everywhere[found[0]] if found else None
-
-
 def _path(keys: Keys, text: str, base: Path) -> str:
     """A path made absolute. A card or a starting point may be a name instead: those stay."""
     if keys == ("data", "card") and Path(text).suffix != ".md":
@@ -242,15 +254,6 @@ def _path(keys: Keys, text: str, base: Path) -> str:
     if keys == ("backbone", "init") and text in {"imagenet", "random"}:
         return text
     return str(base / Path(text).expanduser())
-
-
-def _get(values: Any, keys: Keys) -> Any:
-    for key in keys:
-        if isinstance(values, list):
-            values = values[int(key)] if key.isdigit() and int(key) < len(values) else None
-        else:
-            values = values.get(key) if isinstance(values, dict) else None
-    return values
 
 
 def _put(values: dict[str, Any], keys: Keys, value: Any) -> None:

@@ -76,7 +76,7 @@ def parse_yaml(text: str, shown: str) -> tuple[dict[str, Any], dict[Keys, int]]:
     except RecursionError:
         raise RecipeError(f"{shown}: nested too deeply for a recipe; check brackets and anchors.") from None
     if not isinstance(values, dict):
-        raise RecipeError(f"{shown}:1: a recipe is a list of `key: value` lines, starting e.g. with `domain: satellite`.")
+        raise RecipeError(f"{shown}:1: a recipe is a list of `key: value` lines, starting with `domain: NAME`.")
     return values, lines
 
 

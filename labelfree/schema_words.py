@@ -34,7 +34,7 @@ def _one(schema: Schema, definitions: Mapping[str, Schema]) -> str:
     if kind in {"integer", "number"}:
         return ("a whole number" if kind == "integer" else "a number") + _range(schema)
     if kind == "array":
-        return f"a list, each {words(schema['items'], definitions)}"
+        return f"a list, each {words(schema['items'], definitions)}" if "items" in schema else "a list"
     if kind == "object" or "properties" in schema:
         names = ", ".join(schema.get("properties", {}))
         return f"a block of keys ({names})" if names else "a block of keys"

@@ -17,7 +17,7 @@ LARGE = 1e19  # of either sign: 1e20, 9.97e36 and the largest float stand for "n
 class Gaps:
     """What stands for no measurement.
 
-    `values`: numbers that the recipe declares besides the file's (`data.nodata`); none and `believed=False`: no number does.
+    `values`: numbers that the recipe declares besides the file's (`reader.nodata`); none and `believed=False`: no number does.
     `zero`: whether 0 in all bands does whatever files declare, as Sentinel-2 and Landsat products mark what lies outside the swath.
     """
 
@@ -76,7 +76,7 @@ def require_bands(where: object, missing: np.ndarray | None, kept: Sequence[int]
     empty = [missing[index].all() for index in kept]
     if any(empty) and not all(empty):
         lost = ", ".join(name for name, nothing in zip(names, empty, strict=True) if nothing)
-        raise DataError(f"{where}: {lost} holds no measurement, other bands do; leave it out with data.bands=[…], `-` in its place.")
+        raise DataError(f"{where}: {lost} holds no measurement, other bands do; leave it out with reader.bands=[…], `-` in its place.")
 
 
 def require_declared(where: object, data: np.ndarray, gaps: Gaps) -> None:
@@ -89,7 +89,7 @@ def require_declared(where: object, data: np.ndarray, gaps: Gaps) -> None:
             share, shown = float((data == number).any(axis=0).mean()), int(number) if data.dtype.kind == "i" else f"{number:.9g}"
             raise DataError(
                 f"{where}: holds {shown} in {share:.1%} of its pixels, which looks like missing data that the file does not declare; "
-                f"set data.nodata={shown} (data.nodata=none: it is a measurement)."
+                f"set reader.nodata={shown} (reader.nodata=none: it is a measurement)."
             )
 
 

@@ -67,7 +67,7 @@ def require_plausible(
         way = _way(stored, whole, unit, own.pop() if len(own) == 1 else None)
         raise DataError(
             f"{where}: {data.dtype} numbers up to {np.abs(stored).max():,.6g} are not what their unit says (as {unit} {fault}); "
-            f"say what they are with {way} (data.unit=stored: nobody knows)."
+            f"say what they are with {way} (reader.unit=stored: nobody knows)."
         )
 
 
@@ -97,21 +97,21 @@ def _fault(
 def _way(stored: np.ndarray, whole: float | None, unit: str, own: tuple[float, float] | None) -> str:
     """What to set so that stored numbers (bands, pixels) become plausible."""
     if unit == "dB":
-        tenths = [f"data.unit='dB × {1 / scale:g}'" for scale in (0.1, 0.01) if _fault(stored, whole, scale, 0.0, unit) is None]
+        tenths = [f"reader.unit='dB × {1 / scale:g}'" for scale in (0.1, 0.01) if _fault(stored, whole, scale, 0.0, unit) is None]
         if tenths:
             return tenths[0]
-        return "data.unit=amplitude or data.unit=power, or convert them to decibels"
+        return "reader.unit=amplitude or reader.unit=power, or convert them to decibels"
     top = float(np.abs(stored).max())
     bits = 2.0 ** np.ceil(np.log2(top + 1)) - 1  # all of the bits that the largest number needs
     tens = [(1 / ten, 0.0) for ten in (*TENS, bits)] if unit == "reflectance" else [(1 / bits, 0.0)]
     for scale, offset in [*([own] if own else []), (1.0, 0.0), *tens]:
         if _fault(stored, whole, scale, offset, unit, strict=True) is None:
-            return f"data.unit={_written(unit, scale, offset)}"
-    return "data.unit=… with their scale"
+            return f"reader.unit={_written(unit, scale, offset)}"
+    return "reader.unit=… with their scale"
 
 
 def _written(unit: str, scale: float, offset: float) -> str:
-    """As `data.unit` takes it."""
+    """As `reader.unit` takes it."""
     if (scale, offset) == (1.0, 0.0):
         return unit
     plus = f" {'-' if offset < 0 else '+'} {abs(offset):g}" if offset else ""

@@ -17,11 +17,11 @@ from labelfree.data.ground import TOUCH
 from labelfree.data.overlaps import Ground, one_by_one
 from labelfree.data.table_cells import MISSING, plain_text
 from labelfree.data.windows import in_windows
-from labelfree.domain import LabelFields, Place, Row, Window
+from labelfree.domain import Place, Row, Window
 from labelfree.errors import DataError
 from labelfree_satellite.grids import Grid
 from labelfree_satellite.places import LONLAT, located
-from labelfree_satellite.vectors import features, read_vectors
+from labelfree_satellite.vectors import ShapeFields, features, read_vectors
 
 STRIDE, SMALLEST, LARGEST = 32, 32, 256  # sides of chips in pixels: whole strides of a network
 
@@ -40,7 +40,7 @@ class Footprint:
         return Place(self.grid.crs, self.grid.bounds(row.window))
 
 
-def chips(file: Path, fields: LabelFields, scenes: Sequence[Footprint]) -> tuple[list[Row], list[str]]:
+def chips(file: Path, fields: ShapeFields, scenes: Sequence[Footprint]) -> tuple[list[Row], list[str]]:
     """A labelled row for each polygon that a scene covers, unlabelled ones for windows of the same size, and sentences for the log.
 
     With `fields.date` the scene nearest in date is taken, a cloudless one first; without, the first by name. A chip is as wide as the
@@ -111,7 +111,7 @@ def _with_background(
             chosen.add(row.id)
             taken[number] = True
     found = [replace(row, label=name, group=known[row.path][0].row.group) if row.id in chosen else row for row in windows]
-    return found, f"{len(chosen)} windows outside every polygon are labelled {name} (data.background)."
+    return found, f"{len(chosen)} windows outside every polygon are labelled {name} (reader.background)."
 
 
 def _overlapping(places: Sequence[Place]) -> list[np.ndarray]:

@@ -223,14 +223,14 @@ def selected(path: str, raster: Raster, wanted: Sequence[str] | None, names: Seq
         absent = [name for name in wanted if name not in names and name != "-"]
         if absent:
             held = ", ".join(name or f"band_{index + 1}" for index, name in enumerate(names))
-            raise DataError(f"{path}: no band {', '.join(absent)}; it holds {held}; correct data.bands or remove the file.")
+            raise DataError(f"{path}: no band {', '.join(absent)}; it holds {held}; correct reader.bands or remove the file.")
         return _without_masks([names.index(name) for name in wanted if name != "-"], [name for name in wanted if name != "-"])
     count = len(names)
     if count == len(wanted) + 1 and names[-1] == ALPHA:
         count -= 1
     if count != len(wanted):
-        given = f"{count} bands, data.bands (or the card) names {len(wanted)}"
-        raise DataError(f"{path}: {given}; use data.bands to name what the file holds, `-` for a band to leave out.")
+        given = f"{count} bands, reader.bands (or the card) names {len(wanted)}"
+        raise DataError(f"{path}: {given}; use reader.bands to name what the file holds, `-` for a band to leave out.")
     kept = [index for index in range(count) if wanted[index] != "-"]
     return _without_masks(kept, [wanted[index] for index in kept])
 

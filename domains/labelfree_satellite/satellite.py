@@ -7,11 +7,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from labelfree.domain import Channel, Default, Defaults, Fingerprint, ForeignWeights, LabelFields, Place, Row, Sample, Shown, Window
+from labelfree.domain import (
+    Channel,
+    Default,
+    Defaults,
+    Finding,
+    Fingerprint,
+    ForeignWeights,
+    LabelFields,
+    Place,
+    Row,
+    Sample,
+    Shown,
+    Window,
+    require,
+)
 from labelfree.errors import DataError, RecipeError
 from labelfree_satellite import targets
+from labelfree_satellite.diagnosis import QUIET, raster_reader
 from labelfree_satellite.sensors import (
     SENSORS,
     Band,
@@ -26,6 +41,7 @@ from labelfree_satellite.sensors import (
     sensor_of,
     told_by,
 )
+from labelfree_satellite.settings import KEYS_FOR, Reader, numbers, scale_of, unit_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +54,6 @@ if TYPE_CHECKING:
     from labelfree_satellite.scenes import Scene
 
 SMALL_FILE = 2**20  # bytes; no file so small is worth a look at its size
-UNITS = ("reflectance", "display", "stored", "dB")  # that something is made of; any other name is taken as it stands
 READER = 4  # raise it when `read` returns something else for the same file: pools are made anew
 
 
@@ -50,6 +65,7 @@ class Satellite:
     `unit`: what the stored numbers are, such as "reflectance × 10000" or "reflectance × 10000 - 0.1" (divided, then an offset added); it
     goes before the scale of file and sensor.
     `nodata`: numbers that stand for no measurement, besides what files declare; "none": no number does, whatever they declare.
+    `chip`, `layer`, `background`: of vector files (`Reader`). Raises RecipeError naming the key.
     Units of what is read: "reflectance" (thermal bands kelvin), "display" (8-bit pictures over 255, 16-bit ones over 65535),
     "stored" where nobody knows.
     """
@@ -58,6 +74,11 @@ class Satellite:
     positives = ("date", "neighbour")
     read_targets = staticmethod(targets.read_targets)
     write = staticmethod(targets.write)
+    demo = "satellite_dino"
+    packages = ("rasterio",)
+    quiet = QUIET
+    keys_for = KEYS_FOR
+    Reader = Reader
 
     def __init__(
         self,
@@ -66,17 +87,22 @@ class Satellite:
         unit: str | None = None,
         resolution: float | None = None,
         nodata: float | Sequence[float] | str | None = None,
+        chip: int | None = None,
+        layer: str | None = None,
+        background: str | None = None,
     ) -> None:
-        self.unit = _unit(unit) if unit else None
-        self.resolution = resolution
-        self.sensor = find_sensor(sensor) if sensor else None
+        told = require(
+            Reader, bands=bands and list(bands), sensor=sensor, unit=unit, resolution=resolution, nodata=nodata, chip=chip, layer=layer,
+            background=background,
+        )  # fmt: skip
+        self.unit = unit_of(told.unit) if told.unit else None
+        self.resolution = told.resolution
+        self.sensor = find_sensor(told.sensor) if told.sensor else None
         if self.sensor and self.unit:
             self.sensor = rescaled(self.sensor, *self.unit[1:])
-        self.bands = tuple(canonical(band, self.sensor) for band in bands) if bands else None
-        named = [band for band in self.bands or () if band != "-"]
-        if len(set(named)) < len(named):
-            raise RecipeError(f"data.bands: a name stands twice in {', '.join(named)}.")
-        self.nodata = _nodata(nodata)
+        self.bands = tuple(canonical(band, self.sensor) for band in told.bands) if told.bands else None
+        self.nodata = numbers(told.nodata)
+        self.chip, self.layer, self.background = told.chip, told.layer, told.background
 
     @cached_property
     def gaps(self) -> Gaps:
@@ -151,7 +177,7 @@ class Satellite:
         names = [canonical(name, sensor) if name else None for name in raster.names]
         kept, channels = selected(row.called, raster, self.bands, names)
         bands = described(channels, sensor)
-        scale, offset, unit = self._scale(raster, kept, channels, sensor)
+        scale, offset, unit = scale_of(raster, kept, channels, sensor, self.unit)
         data = raster.data if kept == list(range(len(raster.data))) else np.ascontiguousarray(raster.data[kept])
         beyond = None if raster.picture else self.gaps.outside(raster.data[[name != ALPHA for name in raster.names]])
         if row.window is None:  # at the edge of a swath a window may well lack a band
@@ -179,11 +205,12 @@ class Satellite:
 
     def shapes(self, file: Path, fields: LabelFields, images: Sequence[Row]) -> tuple[list[Row], list[str]] | None:
         from labelfree_satellite.polygons import chips
-        from labelfree_satellite.vectors import is_vector
+        from labelfree_satellite.vectors import ShapeFields, is_vector
 
         if not is_vector(file):
             return None
-        return chips(file, fields, [found for row in images if (found := self._footprint(row)) is not None])
+        named = ShapeFields(*fields, self.chip, self.background, self.layer)
+        return chips(file, named, [found for row in images if (found := self._footprint(row)) is not None])
 
     def partners(self, kind: str, images: Sequence[Shown], within: float | None) -> list[list[int]]:
         from labelfree_satellite.pairs import KINDS
@@ -245,32 +272,6 @@ class Satellite:
 
         return open_scene(path, self.resolution, self.gaps)
 
-    def _scale(
-        self, raster: Raster, kept: list[int], channels: tuple[str, ...], sensor: Sensor | None
-    ) -> tuple[tuple[float, ...], tuple[float, ...], str]:
-        """Scale and offset a channel and the unit they lead to: the recipe's, else the file's, else the sensor's, else the dtype's."""
-        import numpy as np
-
-        n = len(channels)
-        if self.unit:
-            return (self.unit[1],) * n, (self.unit[2],) * n, self.unit[0]
-        if raster.scale and raster.offset:
-            units = {raster.units[index] for index in kept}
-            unit = sensor.unit if sensor else (units.pop() if len(units) == 1 else "") or "stored"
-            return tuple(raster.scale[index] for index in kept), tuple(raster.offset[index] for index in kept), unit
-        integer = raster.data.dtype.kind in "ui"
-        if sensor and (sensor.unit == "display") == (raster.data.dtype == np.uint8):  # bytes are pictures, not reflectance
-            bands = [sensor.band(name) for name in channels]
-            if not integer:  # a float raster was scaled by whoever wrote it
-                return (1.0,) * n, (0.0,) * n, sensor.unit
-            if all(bands):
-                return tuple(band.scale for band in bands if band), tuple(band.offset for band in bands if band), sensor.unit
-            if sensor.uniform:
-                return (sensor.uniform[0],) * n, (sensor.uniform[1],) * n, sensor.unit
-        if raster.picture and integer:
-            return (1 / float(np.iinfo(raster.data.dtype).max),) * n, (0.0,) * n, "display"
-        return (1.0,) * n, (0.0,) * n, "stored"
-
     def known(self, channels: Sequence[str]) -> tuple[Band | None, ...]:
         """What is known of each channel: by itself, else by its name and the recipe's sensor; None where nothing is."""
         return tuple(band or named for band, named in zip(map(told_by, channels), described(channels, self.sensor), strict=True))
@@ -320,12 +321,12 @@ class Satellite:
         lost = "haze and clouds are left out of the views" + ("" if self.rgb(channels) else ", arms that read RGB out of the comparison")
         some = ", ".join(unknown[:3]) + (", …" if len(unknown) > 3 else "")
         if any(re.fullmatch(r"band_\d+", name) for name in unknown):
-            names = "blue, green, red, nir or the like, or a sensor's own names with data.sensor=…"
-            line = f"data.bands=[…] with {len(channels)} names in stored order ({names})"
+            names = "blue, green, red, nir or the like, or a sensor's own names with reader.sensor=…"
+            line = f"reader.bands=[…] with {len(channels)} names in stored order ({names})"
         elif self.sensor is None:
-            line = f"data.sensor=… (one of {', '.join(SENSORS)})"
+            line = f"reader.sensor=… (one of {', '.join(SENSORS)})"
         else:
-            line = f"names of {self.sensor.name} to data.bands ({', '.join(band.name for band in self.sensor.bands)})"
+            line = f"names of {self.sensor.name} to reader.bands ({', '.join(band.name for band in self.sensor.bands)})"
         return [f"No wavelength is known for {some}: {lost}; add {line}."]
 
     def plan(self, fingerprint: Fingerprint) -> Defaults:
@@ -344,6 +345,11 @@ class Satellite:
         if named := beyond_rgb(sample.channels):
             return f"its bands are named {', '.join(named[:3])}" + (", …" if len(named) > 3 else "")
         return None
+
+    @staticmethod
+    def diagnose() -> list[Finding]:
+        """Whether rasters can be read here."""
+        return [raster_reader()]
 
     def generate(self, directory: Path, seed: int = 0, variant: str = "") -> None:
         from labelfree_satellite.generated_patches import generate
@@ -373,25 +379,3 @@ def _dense(row: Row) -> bool:
 def _channel(name: str, band: Band | None) -> Channel:
     """A name that carries what is known of its band."""
     return Channel(name) if band is None else Channel(name, band.common, band.nm)
-
-
-def _nodata(given: float | Sequence[float] | str | None) -> tuple[float, ...] | Literal["none"]:
-    """`data.nodata`: a number, several, or none."""
-    if given is None:
-        return ()
-    if isinstance(given, str):
-        if given.strip().lower() != "none":
-            raise RecipeError(f"data.nodata: {given!r} is neither a number, nor several as [0, -9999], nor none.")
-        return "none"
-    return (float(given),) if isinstance(given, int | float) else tuple(map(float, given))
-
-
-def _unit(text: str) -> tuple[str, float, float]:
-    """`reflectance × 10000 - 0.1`: stored numbers over 10000, less 0.1, are the reflectance: (unit, scale, offset)."""
-    number = r"([0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)"
-    found = re.fullmatch(rf"\s*([a-zA-Z_ ]+?)\s*(?:[×x*]\s*{number})?(?:\s+([-−+])\s+{number})?\s*", text)
-    if not found or (found[2] and float(found[2]) == 0):
-        raise RecipeError(f"data.unit: {text!r} is not known; write `reflectance × 10000`, `reflectance`, `display × 255` or `stored`.")
-    name = next((unit for unit in UNITS if unit.lower() == found[1].lower()), found[1])
-    offset = float(found[4] or 0) * (1 if found[3] == "+" else -1)
-    return name, 1 / float(found[2]) if found[2] else 1.0, offset or 0.0

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from labelfree.domain import Channel
-from labelfree.errors import RecipeError
 
 OFFSET = "-n0400"  # ends the names of sensors whose numbers have an offset, as ESA ships them since processing baseline 04.00
 REFLECTIVE_NM = 3000.0  # beyond this a band measures emitted heat, not reflected sunlight
@@ -141,11 +140,11 @@ SENSORS = {
 
 
 def find_sensor(name: str) -> Sensor:
-    """The sensor called `name`, dashes, underscores and case aside. Raises `RecipeError` with the names there are."""
+    """The sensor called `name`, dashes, underscores and case aside. Raises `ValueError` with the names there are."""
     for key, sensor in SENSORS.items():
         if key == re.sub(r"[\s_]+", "-", name.strip().lower()):
             return sensor
-    raise RecipeError(f"data.sensor: {name!r} is not known; one of {', '.join(SENSORS)} (or leave it out and give data.unit).")
+    raise ValueError(f"{name!r} is not known; one of {', '.join(SENSORS)} (or leave it out and give reader.unit)")
 
 
 def canonical(name: str, sensor: Sensor | None) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from labelfree.data.boxes import Box
-from labelfree.domain import LabelFields, Window
+from labelfree.domain import Window
 from labelfree.errors import DataError
 from labelfree_satellite.grids import Grid
-from labelfree_satellite.vectors import read_vectors
+from labelfree_satellite.vectors import ShapeFields, read_vectors
 
 IGNORE = 255  # in a mask: nobody knows what is there
 
@@ -25,7 +25,7 @@ class Polygons:
     Raises DataError naming file and field for what is missing.
     """
 
-    def __init__(self, file: Path, fields: LabelFields) -> None:
+    def __init__(self, file: Path, fields: ShapeFields) -> None:
         self.fields = fields
         self.frame, self.outlines, self.notes = read_vectors(file, fields)
         named = sorted(self.frame[fields.label].unique())

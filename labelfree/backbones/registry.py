@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
@@ -38,23 +39,32 @@ class Family(Protocol):
         ...
 
 
+def family_of(name: str) -> Family:
+    """The family that knows `name`. Raises RecipeError with names that resemble it, and with families that could not be imported."""
+    installed = _installed(*sys.path)
+    sound = [family for family in installed.values() if not isinstance(family, Exception)]
+    for family in sound:
+        if family.knows(name):
+            return family
+    if not installed:
+        raise RecipeError("backbone.name: no networks are installed; pip install labelfree once more: its entry points are missing.")
+    near = [known for family in sound for known in family.near(name)]
+    hint = f"did you mean {', '.join(near)}?" if near else "`timm.list_models()` shows timm's."
+    broken = [f" Networks of {point} cannot be imported ({error})." for point, error in installed.items() if isinstance(error, Exception)]
+    own = "A network of your own is named module:factory."
+    raise RecipeError(f"backbone.name: no network is called {name!r}; {hint} {own}{''.join(broken)}")
+
+
 @cache
-def families() -> dict[str, Family]:
-    """The installed families, by the names of their entry points."""
+def _installed(*path: str) -> dict[str, Family | Exception]:
+    """Families, or why one cannot be imported, by the names of their entry points; looked for once on each path of packages."""
     from labelfree.backbones.factories import Factories
     from labelfree.backbones.timm_networks import Timm
 
-    ours: dict[str, Family] = {"factory": Factories(), "timm": Timm()}
-    return ours | {point.name: point.load()() for point in sorted(entry_points(group=GROUP), key=lambda point: point.name)}
-
-
-def family_of(name: str) -> Family:
-    """The family that knows `name`. Raises RecipeError with names that resemble it."""
-    for family in families().values():
-        if family.knows(name):
-            return family
-    if not families():
-        raise RecipeError("backbone.name: no networks are installed; pip install labelfree once more: its entry points are missing.")
-    near = [known for family in families().values() for known in family.near(name)]
-    hint = f"did you mean {', '.join(near)}?" if near else "`timm.list_models()` shows timm's."
-    raise RecipeError(f"backbone.name: no network is called {name!r}; {hint} A network of your own is named module:factory.")
+    found: dict[str, Family | Exception] = {"factory": Factories(), "timm": Timm()}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        try:
+            found[point.name] = point.load()()
+        except Exception as error:  # whatever a third party's module does when it is imported
+            found[point.name] = error
+    return found

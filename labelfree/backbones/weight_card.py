@@ -23,7 +23,7 @@ FORMAT = 1
 class WeightCard:
     """All that is needed to use a weight file right.
 
-    `reader`: the settings of `domain` (bands, sensor, unit) that read its images. `roles`, `nm`: what each channel shows, empty where not
+    `reader`: the settings of `domain` that its images were read with. `roles`, `nm`: what each channel shows, empty where not
     told. `dtype`, `low`, `high`: how the images were stored, and the smallest and the largest value of each channel, in `unit`.
     Input: channels in this order, in `unit` (stored * scale + offset), resized to `size` pixels a side, or one number an axis, and
     normalised as `normalisation` says (`views.normalise`); where it is empty (x - mean) / std, which other kinds leave empty in turn.
@@ -103,8 +103,8 @@ def card_beside(path: Path) -> WeightCard | None:
 def scale_fault(card: WeightCard, stored: Stored, most: Sequence[float]) -> str | None:
     """Why numbers stored so are on another scale than the card's images; None if they are not.
 
-    `most`: the largest of each of the card's channels without sign, NaN for one that the images lack. The middle channel is judged: kelvin
-    beside reflectance say nothing of it.
+    `most`: the largest of each of the card's channels without sign, NaN for one that the images lack. The middle channel is judged: one in
+    another unit says nothing of it.
     """
     seen, taught = np.array(most, dtype=np.float64), np.array(card.largest)
     judged = np.flatnonzero((seen > 0) & (taught > 0))

@@ -17,7 +17,8 @@ from labelfree.data.pool import kind_of
 from labelfree.data.scales import Stored
 from labelfree.device_copies import copied_to
 from labelfree.domain import Sample, Size, sides
-from labelfree.errors import DataError
+from labelfree.errors import DataError, RecipeError
+from labelfree.installed_domains import key_for
 from labelfree.training.files import call_with, write_json
 from labelfree.views.normalise import Normalise
 
@@ -38,7 +39,10 @@ def load(path: str | Path) -> LoadedBackbone:
     """A saved backbone with its preprocessing. Raises DataError when the file or its sidecar is missing or does not fit."""
     path = Path(path)
     card = card_of(path)
-    backbone = build(card.architecture, len(card.channels), dims=card.dims, init=path, options=card.options)
+    try:
+        backbone = build(card.architecture, len(card.channels), dims=card.dims, init=path, options=card.options)
+    except RecipeError as error:
+        raise DataError(f"{path}: the network that its card names cannot be made here. {error}") from error
     return LoadedBackbone(backbone, card)
 
 
@@ -72,8 +76,7 @@ class LoadedBackbone:
     def embed(self, images: Sample | Tensor | Sequence[Sample] | Iterable[Sample], size: Size | None = None) -> Tensor:
         """Embeddings (N, dim) of one sample, several samples, or a tensor (N, C, *spatial) already in the card's channels and unit.
 
-        `size`: input side in pixels, or one an axis, default the card's.
-        No images give no rows. Raises DataError when bands or units are not the card's.
+        `size`: input side in pixels, or one an axis, default the card's. No images give no rows. Raises DataError for other channels.
         """
         self.backbone.to(self.device)  # once: it stays there
         if isinstance(images, Tensor):
@@ -94,18 +97,18 @@ class LoadedBackbone:
         """The sample's physical values (C, *spatial) with the card's channels in the card's order, or DataError."""
         where, sample = sample.source or "this image", sample.with_one_scale()
         if sample.empty == 1:
-            raise DataError(f"{where}: none of its pixels holds a measurement; leave it out, or correct what data.nodata says.")
+            raise DataError(f"{where}: none of its pixels holds a measurement; leave it out, or correct what {key_for('gaps')} says.")
         if sample.data.ndim - 1 != self.card.dims:
             raise DataError(f"{where}: has {sample.data.ndim - 1} spatial axes, these weights want {self.card.dims}.")
         lacking = [c for c in self.card.channels if c not in sample.channels]
         if lacking:
             raise DataError(
-                f"{where}: has {len(sample.channels)} bands ({', '.join(sample.channels)}), these weights want {len(self.card.channels)}; "
-                f"missing {', '.join(lacking)}. Name the file's bands with bands=[...]."
+                f"{where}: has {len(sample.channels)} channels ({', '.join(sample.channels)}), these weights want "
+                f"{len(self.card.channels)}; missing {', '.join(lacking)}. Name the file's channels with {key_for('channels')}."
             )
         if sample.unit != self.card.unit:
             raise DataError(
-                f"{where}: values are {sample.unit}, these weights want {self.card.unit}; name the sensor or unit that the file holds."
+                f"{where}: values are {sample.unit}, these weights want {self.card.unit}; say what the file holds with {key_for('scale')}."
             )
         physical = sample.physical()[[sample.channels.index(c) for c in self.card.channels]]
         self._require_scale(where, kind_of(sample).stored, physical.flatten(1).abs().amax(1).tolist())
@@ -114,7 +117,7 @@ class LoadedBackbone:
     def _require_scale(self, where: str, stored: Stored, most: Sequence[float]) -> None:
         fault = scale_fault(self.card, stored, most)
         if fault:
-            raise DataError(f"{where}: {fault}; name the sensor or unit that the file holds.")
+            raise DataError(f"{where}: {fault}; say what the file holds with {key_for('scale')}.")
 
     def _input(self, physical: Tensor, size: Size | None, measured: Tensor | None = None) -> Tensor:
         there = copied_to(physical, self.device)

@@ -1,4 +1,4 @@
-"""Blocks of ground, as large everywhere on Earth: bands along parallels, cut into equal cells; squares on the planes of local systems."""
+"""Blocks of ground, as large everywhere on Earth: strips along parallels, cut into equal cells; squares on the planes of local systems."""
 
 from __future__ import annotations
 
@@ -68,17 +68,17 @@ def length(metres: float) -> str:
 
 
 def _cells(lonlat: np.ndarray, side: float) -> np.ndarray:
-    """(n, 2) numbers of the band and of the cell in it, for points (n, 2) in degrees.
+    """(n, 2) numbers of the strip and of the cell in it, for points (n, 2) in degrees.
 
-    Bands are `side` high along the meridian. As many cells make a whole turn as keep each at most `side` wide where its band is
+    Strips are `side` high along the meridian. As many cells make a whole turn as keep each at most `side` wide where its strip is
     longest: so no two points of one are further apart than its diagonal.
     """
-    band = np.floor(_meridian(np.radians(np.clip(lonlat[:, 1], -90, 90))) / side)
-    longest = np.interp(np.where(band < 0, band + 1, band) * side, _meridian(LATITUDES), LATITUDES)  # its edge nearer to the equator
+    strip = np.floor(_meridian(np.radians(np.clip(lonlat[:, 1], -90, 90))) / side)
+    longest = np.interp(np.where(strip < 0, strip + 1, strip) * side, _meridian(LATITUDES), LATITUDES)  # its edge nearer to the equator
     turn = 2 * np.pi * A * np.cos(longest) / np.sqrt(1 - E2 * np.sin(longest) ** 2)
     count = np.maximum(np.ceil(turn / side), 1)
     cell = np.floor((lonlat[:, 0] + 180) % 360 / 360 * count)
-    return np.stack([band, cell], axis=1).astype(np.int64)
+    return np.stack([strip, cell], axis=1).astype(np.int64)
 
 
 def _meridian(latitude: np.ndarray) -> np.ndarray:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from labelfree.errors import DataError
+from labelfree.installed_domains import reader_model
+from labelfree.reader_settings import channels_of, checked_settings, mistake_in
 from labelfree.recipe import Data
 from labelfree.resources import resource, resource_names
 
@@ -17,7 +20,7 @@ FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*\n(.*)\Z", re.DOTALL)
 
 
 class Statistics(BaseModel):
-    """Mean and standard deviation of each band in physical units (stored numbers times scale), measured on `rows` of the set."""
+    """Mean and standard deviation of each channel in physical units (stored numbers times scale), measured on `rows` of the set."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,9 +32,8 @@ class Statistics(BaseModel):
 class Card(BaseModel):
     """The front matter of a data card.
 
-    `bands`: names in stored order, `-` for one to leave out. `unit`: of the numbers meant, `scale` times the stored ones;
-    `reflectance × 10000` says both in one. `split`: how train and test were parted. `generated`: made by the domain's generator in this
-    `variant`, so scores mean nothing.
+    `split`: how train and test were parted. `generated`: made by the domain's generator in this `variant`, so scores mean nothing.
+    `reader`: every other key; they are those of the domain's reader, what the numbers of the set are.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -39,10 +41,6 @@ class Card(BaseModel):
     name: str
     domain: str
     task: Literal["classification", "detection", "segmentation", "retrieval", "none"] = "classification"
-    sensor: str | None = None
-    bands: tuple[str, ...] | None = None
-    unit: str | None = None
-    scale: Annotated[float, Field(gt=0)] | None = None
     split: str = ""
     licence: str
     citation: str
@@ -50,23 +48,39 @@ class Card(BaseModel):
     generated: bool = False
     variant: str = ""
     prose: str = ""
+    reader: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _further_keys_are_the_readers(cls, front: Any) -> Any:
+        if not isinstance(front, dict) or not isinstance(front.get("reader", {}), dict):
+            return front
+        known = {key: value for key, value in front.items() if key in cls.model_fields}
+        further = {key: value for key, value in front.items() if key not in known}
+        return {**known, "reader": _checked(str(front.get("domain")), {**front.get("reader", {}), **further})}
 
     @model_validator(mode="after")
-    def _one_number_a_band(self) -> Card:
-        named = [band for band in self.bands or () if band != "-"]
-        found = {"statistics.mean": self.statistics and self.statistics.mean, "statistics.std": self.statistics and self.statistics.std}
-        for key, numbers in found.items():
-            if numbers and named and len(numbers) != len(named):
-                raise ValueError(f"{key} has {len(numbers)} numbers for {len(named)} bands")
-        if len(set(named)) < len(named):
-            raise ValueError("bands: a name stands twice")
+    def _one_number_a_channel(self) -> Card:
+        model = reader_model(self.domain)
+        channels = channels_of(model, self.reader) if model else None
+        for key in ("mean", "std"):
+            numbers = getattr(self.statistics, key, None)
+            if numbers and channels and len(numbers) != len(channels):
+                raise ValueError(f"statistics.{key} has {len(numbers)} numbers for {len(channels)} channels")
         return self
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What a domain is told of this set: `bands`, `sensor`, `unit`."""
-        unit = f"{self.unit} × {1 / self.scale:g}" if self.unit and self.scale else self.unit
-        return {"bands": list(self.bands) if self.bands else None, "sensor": self.sensor, "unit": unit}
+
+def _checked(domain: str, further: dict[str, Any]) -> dict[str, Any]:
+    """What the domain's reader takes of the keys that are not every card's; of a domain that is not here they are taken as they stand."""
+    model = reader_model(domain)
+    if model is None:
+        return further
+    told, problems = checked_settings(model, further)
+    if problems:
+        fault = mistake_in(domain, further, problems[0]).removeprefix("reader.")
+        near = difflib.get_close_matches(fault.partition(" ")[0], Card.model_fields, 1, 0.7)
+        raise ValueError(f"{fault.rstrip('.')}{f' (a card has {near[0]})' if near else ''}")
+    return {key: value for key, value in told.items() if value is not None}
 
 
 def card_names() -> list[str]:
@@ -92,15 +106,9 @@ def read_card(path: Path) -> Card:
         raise DataError(f"{path}: the front matter is not YAML ({str(error).splitlines()[0]}).") from error
     except (ValidationError, TypeError) as error:
         first = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": "the front matter is not a mapping"}
-        raise DataError(f"{path}: {'.'.join(map(str, first['loc'])) or 'front matter'}: {first['msg']}.") from error
-
-
-def reader_settings(data: Data) -> dict[str, Any]:
-    """What a domain is told of these images: the card's words, and the recipe's own before them."""
-    card = effective_card(data)
-    told = card.settings if card else {}
-    own = {key: getattr(data, key) for key in ("bands", "sensor", "unit", "resolution", "nodata")}
-    return {**{"bands": None, "sensor": None, "unit": None}, **told, **{key: value for key, value in own.items() if value is not None}}
+        key = "".join(f"{part}." for part in first["loc"]).rstrip(".")
+        fault = str(first["msg"]).removeprefix("Value error, ")
+        raise DataError(f"{path}: {f'{key}: ' if key else ''}{fault}.") from error
 
 
 def effective_card(data: Data) -> Card | None:

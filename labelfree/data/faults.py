@@ -72,7 +72,7 @@ def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress
         else:
             scales.note(rows[identity], look.kind.stored, look.most)
         if look.constant:
-            faults.append(f"{rows[identity].called}: every band holds one value only.")
+            faults.append(f"{rows[identity].called}: every channel holds one value only.")
         faults += look.annotated.faults
     try:
         if usual is not None:
@@ -89,7 +89,7 @@ def _look(read: Callable[[Row], Sample], row: Row) -> _Look | DataError:
     if isinstance(sample, DataError):
         return sample
     pixels = sample.data.numpy()
-    constant = all(band.min() == band.max() for band in pixels)
+    constant = all(channel.min() == channel.max() for channel in pixels)
     marks = annotated(row, pixels.shape[1:], read)
     return _Look(kind_of(sample), largest(sample), trace(sample), constant, sample.empty, blank_share(sample), marks)
 

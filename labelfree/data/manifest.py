@@ -182,7 +182,7 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
         raise DataError(f"data.labels: {file} does not exist (a relative path is also looked for in data.root, here {root}).")
     inventory = take_inventory(root, domain, known=[file])
     images = [Row(path.relative_to(root).as_posix(), path) for path in inventory.files]
-    fields = LabelFields(data.label_field, data.date_field, data.chip, data.background, data.layer)
+    fields = LabelFields(data.label_field, data.date_field)
     shapes = domain.shapes(file, fields, images) if isinstance(domain, ReadsShapes) else None
     if shapes is not None:
         return _manifest(shapes[0], root, name, notes=[*inventory.told(), *shapes[1]])

@@ -1,4 +1,4 @@
-"""Pixels without a measurement: gaps, borders, clouds. They are filled so that nothing breaks, and counted nowhere."""
+"""Pixels without a measurement: gaps, borders, what is covered. They are filled so that nothing breaks, and counted nowhere."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from labelfree.domain import Sample
+from labelfree.installed_domains import key_for
 
 BLANK = 0.05  # share of blank pixels from which on an image is worth a word
 
@@ -33,7 +34,7 @@ def blank_share(sample: Sample) -> float:
 def blank_note(names: Sequence[str]) -> str:
     """What to tell of the images of these names, which have many such pixels."""
     which = f"{len(names):,} images, such as {names[0]}, hold" if len(names) > 1 else f"{names[0]} holds"
-    return f"{which} 0 in every channel in {BLANK:.0%} or more of the pixels; if that means no measurement, set data.nodata=0"
+    return f"{which} 0 in every channel in {BLANK:.0%} or more of the pixels; if that means no measurement, set {key_for('zeros')}"
 
 
 def pack(measured: np.ndarray | None) -> bytes:

@@ -22,13 +22,14 @@ from labelfree.data.threads import in_order
 from labelfree.data.tiles import Cut, Tile, auto_tile, by
 from labelfree.domain import Channel, Row, Sample, Size
 from labelfree.errors import DataError, RecipeError
+from labelfree.installed_domains import key_for
 from labelfree.progress import Progress
 
 __all__ = ["Kind", "Pool", "all_empty", "at_even_steps", "build_pool", "differs", "kind_of", "read_sample", "some_empty"]
 
 Reader = Callable[[Row], Sample]
 PROBE = 64  # images looked at before the plan is made
-MOST_EMPTY = 0.5  # of an image, window or tile; beyond, clouds and gaps say more than what it shows
+MOST_EMPTY = 0.5  # of an image, window or tile; beyond, what is not measured says more than what is
 
 
 def build_pool(
@@ -130,7 +131,7 @@ class _Read:
 
 @dataclass(frozen=True)
 class _Empty:
-    """An image or a window of one that clouds and gaps cover: left out, and no fault."""
+    """An image or a window of one with hardly a measurement: left out, and no fault."""
 
     row: Row
 
@@ -271,8 +272,8 @@ def all_empty(rows: Sequence[Row]) -> str:
     """What to say where no image or window of these holds a measurement in half of its pixels."""
     what = "windows" if rows[0].window else "images"
     return (
-        f"Clouds or gaps cover more than {MOST_EMPTY:.0%} of each of {len(rows):,} {what}, such as {rows[0].id}, so none is left; "
-        "give others, or set data.nodata where the files declare the wrong number (data.nodata=none: every number is a measurement)."
+        f"There is no measurement in more than {MOST_EMPTY:.0%} of each of {len(rows):,} {what}, such as {rows[0].id}, so none is left; "
+        f"give others, or set {key_for('gaps')} where the files declare the wrong number."
     )
 
 
@@ -280,7 +281,7 @@ def some_empty(rows: Sequence[Row]) -> str:
     """What to tell of images or windows that a pool leaves out."""
     what = "window" if rows[0].window else "image"
     which = f"{len(rows):,} {what}s are left out, such as {rows[0].id}" if len(rows) > 1 else f"The {what} {rows[0].id} is left out"
-    return f"{which}: clouds or gaps cover more than {MOST_EMPTY:.0%} of it."
+    return f"{which}: more than {MOST_EMPTY:.0%} of it holds no measurement."
 
 
 def at_even_steps(rows: Sequence[Row], most: int) -> list[Row]:
@@ -328,24 +329,24 @@ def differs(row: Row, kind: Kind, others: Kind) -> str | None:
     if len(kind.channels) != len(others.channels):
         missing = [name for name in others.channels if name not in kind.channels]
         guess = f" ({', '.join(missing)} missing?)" if 0 < len(missing) < len(others.channels) else ""
-        count = f"{len(kind.channels)} bands, others have {len(others.channels)}{guess}"
-        return f"{row.called}: {count}. Name what the files hold with data.bands, {out}."
+        count = f"{len(kind.channels)} channels, others have {len(others.channels)}{guess}"
+        return f"{row.called}: {count}. Name what the files hold with {key_for('channels')}, {out}."
     if kind.channels != others.channels:
-        seen = f"bands {', '.join(kind.channels)}; others have {', '.join(others.channels)}"
-        return f"{row.called}: {seen}. Name them with data.bands, {out}."
+        seen = f"channels {', '.join(kind.channels)}; others have {', '.join(others.channels)}"
+        return f"{row.called}: {seen}. Name them with {key_for('channels')}, {out}."
     if kind.dims != others.dims:
         return f"{row.called}: {kind.dims} spatial axes, others have {others.dims}; {out}."
     if kind.unit != others.unit:
-        return f"{row.called}: unit {kind.unit!r}, others {others.unit!r}; give data.unit if they are the same, {out}."
+        return f"{row.called}: unit {kind.unit!r}, others {others.unit!r}; give {key_for('unit')} if they are the same, {out}."
     if kind.meaning != others.meaning:
         apart = next(i for i, (one, other) in enumerate(zip(kind.meaning, others.meaning, strict=True)) if one != other)
         (role, nm), (other, other_nm) = kind.meaning[apart], others.meaning[apart]
-        meant = f"{kind.channels[apart]} is {_band(role, nm)}, in others {_band(other, other_nm)}"
-        return f"{row.called}: {meant}; the files are of different sensors. Keep those of one, {out}."
+        meant = f"{kind.channels[apart]} is {_meaning(role, nm)}, in others {_meaning(other, other_nm)}"
+        return f"{row.called}: {meant}; the files show different things. Keep those of one kind, {out}."
     return None
 
 
-def _band(role: str, nm: float | None) -> str:
+def _meaning(role: str, nm: float | None) -> str:
     return f"{role or 'unknown'}" + (f" ({nm:g} nm)" if nm else "")
 
 

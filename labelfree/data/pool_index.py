@@ -60,7 +60,7 @@ class PoolIndex:
 
     @property
     def thumb(self) -> np.ndarray:
-        """(E, 32, 32) float32 band-mean gray of the whole image, averaged over areas."""
+        """(E, 32, 32) float32 channel-mean gray of the whole image, averaged over areas."""
         return self.thumbs if len(self.thumbs) == len(self.row_of) else self.thumbs[self.row_of]
 
     def place(self, row: int) -> Place | None:
@@ -115,7 +115,7 @@ def digest(sample: Sample) -> str:
 
 
 def thumbnail(pixels: np.ndarray) -> np.ndarray:
-    """(C, *spatial) to (32, 32) float32: mean over bands (and over the slices of a volume), averaged over areas."""
+    """(C, *spatial) to (32, 32) float32: mean over channels (and over the slices of a volume), averaged over areas."""
     gray = pixels.mean(axis=tuple(range(pixels.ndim - 2)), dtype=np.float32)
     gray = np.nan_to_num(gray, nan=0.0, posinf=0.0, neginf=0.0)
     rows, columns = (_areas(side) for side in gray.shape)

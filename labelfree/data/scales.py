@@ -10,6 +10,7 @@ import numpy as np
 
 from labelfree.domain import Row
 from labelfree.errors import DataError
+from labelfree.installed_domains import key_for
 
 MIXED, ALIKE = 20, 200  # times larger or smaller, where nothing relates real to whole numbers, and where scales differ: another scale
 FAINT = 1000  # times smaller, among real numbers of one scale: a flat coast beside mountains is not, 0 to 1 beside 0 to 4000 is
@@ -99,4 +100,4 @@ def _torn(images: list[tuple[float, Row]]) -> tuple[tuple[float, Row], tuple[flo
 
 
 def _apart(row: Row, seen: str, others: str) -> str:
-    return f"{row.called}: {seen}, {others}, and nothing says how the two scales relate; convert it, or say data.unit."
+    return f"{row.called}: {seen}, {others}, and nothing says how the two scales relate; convert it, or say {key_for('unit')}."

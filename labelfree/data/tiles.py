@@ -87,7 +87,8 @@ def auto_tile(shapes: Sequence[tuple[int, ...]], spacings: Sequence[Sequence[flo
     """The tile for images of these spatial sizes: none for small ones of one size, else 256 (volumes: 96) or what they allow.
 
     Nine images in ten are at least as large as the tile; a few very small ones are padded rather than setting the size for all.
-    `spacings`: extent of a voxel of each; in volumes a tile is as long along every axis, in fewer voxels where these are longer.
+    `spacings`: extent of a voxel of each; in volumes a tile is as long along every axis, in fewer voxels where these are longer, and no
+    deeper than they are.
     """
     dims = len(shapes[0])
     if dims not in SIDE:
@@ -95,10 +96,16 @@ def auto_tile(shapes: Sequence[tuple[int, ...]], spacings: Sequence[Sequence[flo
     if len(set(shapes)) == 1 and max(shapes[0]) <= WHOLE[dims]:
         return None
     times = _voxel_lengths(spacings, dims)
-    reach = [min(length * time for length, time in zip(shape, times, strict=True)) for shape in shapes]
-    side = min(SIDE[dims], int(np.quantile(reach, 0.1, method="lower")))
-    tile = tuple(max(1, round(side / time)) for time in times)
-    return tile[0] if len(set(tile)) == 1 else tile
+    side = min(SIDE[dims], int(_nine_in_ten([min(shape[-2] * times[-2], shape[-1] * times[-1]) for shape in shapes])))
+    tile = [max(1, round(side / time)) for time in times]
+    if dims == 3:
+        tile[0] = min(tile[0], int(_nine_in_ten([shape[0] for shape in shapes])))
+    return tile[0] if len(set(tile)) == 1 else tuple(tile)
+
+
+def _nine_in_ten(lengths: Sequence[float]) -> float:
+    """What nine in ten reach."""
+    return float(np.quantile(lengths, 0.1, method="lower"))
 
 
 def _voxel_lengths(spacings: Sequence[Sequence[float] | None], dims: int) -> tuple[float, ...]:

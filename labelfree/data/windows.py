@@ -53,9 +53,10 @@ def lenient(extent: Extent) -> Extent:
 
 
 def window_size(size: tuple[int, ...], side: Size | None = None) -> tuple[int, ...]:
-    """The windows of an image of this size: one side for all axes unless `side` names several, at most the image's own."""
+    """The windows of an image of this size: `side` pixels, or one number an axis, at most its own; squares along the last two axes."""
     if side is None or isinstance(side, int):
-        return (min(side or SIDE[len(size)], *size),) * len(size)
+        plane = min(side or SIDE[len(size)], *size[-2:])
+        return (*(min(plane, length) for length in size[:-2]), plane, plane)
     return tuple(map(min, sides(side, len(size)), size))
 
 

@@ -15,6 +15,7 @@ from labelfree.backbones import Backbone, build
 from labelfree.backbones.weights import card_of, load
 from labelfree.domain import Derives, Size, in_proportion
 from labelfree.errors import DataError
+from labelfree.installed_domains import key_for
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
@@ -95,8 +96,8 @@ class Arms:
         prepare = self.starts.as_photographs(backbone)
         if prepare is None:
             pictures = self.starts.dims == 2 and backbone.mean
-            why = "no bands are called red, green and blue; name them with data.bands=[...]" if pictures else NO_PHOTOGRAPHS
-            self.notes.append(f"The arm {kind.name} is left out: {why}.")
+            unnamed = f"no channels are called red, green and blue; name them with {key_for('channels')}"
+            self.notes.append(f"The arm {kind.name} is left out: {unnamed if pictures else NO_PHOTOGRAPHS}.")
             return None
         return self._encoder(kind.name, self.starts.photographic, backbone.name, prepare, 0)
 
@@ -117,6 +118,8 @@ class Arms:
         channels = self.inputs.fingerprint.channels
         if arm.weights.with_suffix(".json").is_file():
             card = card_of(arm.weights)
+            if card.dims != self.starts.dims:
+                raise DataError(f"evaluate.arms: {arm.weights} reads {card.dims} spatial axes, these images have {self.starts.dims}.")
             found = self.starts.of_card(card)
             lacking = [name for name, source in zip(card.channels, found, strict=True) if source is None]
             if 2 * len(lacking) > len(found) or card.unit != self.inputs.fingerprint.unit:

@@ -15,6 +15,7 @@ from typing import Any
 from labelfree.data.our_folders import STATE
 from labelfree.errors import Interrupted, RecipeError
 from labelfree.recipe import Recipe
+from labelfree.recipe_renames import first_spelling
 from labelfree.training.files import read_json, write_json, write_text
 from labelfree.training.signals import raise_on_terminate
 
@@ -121,6 +122,8 @@ def new_folder(name: str) -> Path:
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """A short name for a recipe's content, the same on every machine. What changes no weight and no score is left out."""
-    content = recipe.model_dump(mode="json", exclude={"pretrain": {"on_collapse"}})
+    """A short name for a recipe's content, the same on every machine and however its keys were called since. What changes no weight and
+    no score is left out.
+    """
+    content = first_spelling(recipe.model_dump(mode="json", exclude={"pretrain": {"on_collapse"}}))
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from labelfree.data.cards import Card, effective_card, reader_settings
+from labelfree.data.cards import Card, effective_card
 from labelfree.data.folders import cache_folder
 from labelfree.data.leaks import LeakReport, guard, near_groups, witnesses
 from labelfree.data.manifest import Manifest, load_manifest
@@ -20,12 +20,14 @@ from labelfree.data.positives import Positives, find_positives
 from labelfree.data.scales import Scales
 from labelfree.data.splits import Roles, assign_roles
 from labelfree.data.windows import in_windows, lenient
-from labelfree.domain import Domain, Fingerprint, Row, Sample, Size, extent_of, find_domain, located
+from labelfree.domain import Domain, Fingerprint, Row, Sample, Size, extent_of, located
 from labelfree.errors import DataError, RecipeError
+from labelfree.installed_domains import key_for
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.starts import Starts
 from labelfree.progress import Progress
+from labelfree.reader_settings import domain_with
 from labelfree.recipe import Recipe
 from labelfree.training.files import write_json, write_text
 from labelfree.transfer.question import Question
@@ -67,11 +69,11 @@ class Inputs:
 
 
 def domain_for(recipe: Recipe) -> tuple[Domain, Card | None]:
-    """The domain with its settings: the card's, overridden by the recipe's own `data.bands`, `data.sensor` and `data.unit`."""
+    """The domain, told what the recipe says of its reader, and what the card says besides."""
     card = effective_card(recipe.data)
     if card is not None and card.domain != recipe.domain:
         raise RecipeError(f"data.card: {card.name} belongs to the domain {card.domain}, the recipe's domain is {recipe.domain}.")
-    return find_domain(recipe.domain, reader_settings(recipe.data)), card
+    return domain_with(recipe.domain, recipe.reader, card.reader if card else {}), card
 
 
 def gather(run: Context) -> Inputs:
@@ -94,7 +96,7 @@ def gather(run: Context) -> Inputs:
 
 
 def _manifest(run: Context, domain: Domain) -> Manifest:
-    """The rows of the run, scenes in windows; its notes are told."""
+    """The rows of the run, large images in windows; its notes are told."""
     recipe = run.recipe
     manifest = run.manifest or load_manifest(recipe.data, domain)
     if manifest.read is None:
@@ -176,11 +178,11 @@ def require_pool(
 
 
 def _require_one_kind(images: Pool, pool: Pool) -> None:
-    """Raises DataError where labelled images are of other bands or units than those to pretrain on, or on another scale."""
+    """Raises DataError where labelled images are of other channels or units than those to pretrain on, or on another scale."""
     if (images.channels, images.unit) != (pool.channels, pool.unit):
         raise DataError(
             f"labelled images have {', '.join(images.channels)} in {images.unit}, the others {', '.join(pool.channels)} in {pool.unit}; "
-            "name what the files hold with data.bands and data.sensor."
+            f"say what the files hold with {key_for('channels')} and {key_for('scale')}."
         )
     scales = Scales()
     for part in (images, pool):

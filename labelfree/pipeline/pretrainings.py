@@ -8,7 +8,6 @@ from pathlib import Path
 from labelfree.backbones import Backbone
 from labelfree.backbones.weight_card import WeightCard
 from labelfree.backbones.weights import load, save
-from labelfree.data.cards import reader_settings
 from labelfree.domain import Channel
 from labelfree.errors import DataError
 from labelfree.pipeline.context import Context
@@ -17,6 +16,7 @@ from labelfree.pipeline.pretraining_plans import pretrained_arms, store_plans, s
 from labelfree.pretraining.checkpoints import seconds_spent
 from labelfree.pretraining.fit import checkpoint_path, fit
 from labelfree.pretraining.job import Job
+from labelfree.reader_settings import reader_settings
 from labelfree.reporting.words import time_taken
 from labelfree.training.processes import broadcast, this_process
 from labelfree.transfer.arms import ARMS
@@ -78,7 +78,7 @@ def _card(run: Context, job: Job, backbone: Backbone, inputs: Inputs) -> WeightC
         normalisation=normalisation,
         size=job.plan.size,
         dims=len(data.smallest),
-        reader=reader_settings(recipe.data),
+        reader=reader_settings(recipe.domain, recipe.reader, inputs.card.reader if inputs.card else {}),
         domain=recipe.domain,
         arm=job.arm,
         init=recipe.backbone.init if ARMS[job.arm].init == "imagenet" else "random",

@@ -47,5 +47,5 @@ def _sources(recipe: Recipe, pretraining: bool, comparing: bool) -> set[str | Pa
             if init == "imagenet":
                 sources.add(imagenet_source(recipe.backbone))
             elif init != "random":
-                read_state(Path(init))  # whether it fits the images' bands is known when they are
+                read_state(Path(init))  # whether it fits the images' channels is known when they are
     return sources

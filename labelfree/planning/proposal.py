@@ -21,9 +21,10 @@ from labelfree.planning.label_kinds import Labels, labels_of
 from labelfree.planning.recipe_draft import drafted
 from labelfree.planning.recognition import Field, field_of
 from labelfree.planning.sampled_images import Seen, look_at, open_rows
+from labelfree.planning.survey import changed
 from labelfree.progress import Progress, Silent
 from labelfree.recipe import Data, Recipe
-from labelfree.recipe_file import Overrides, change, parse_recipe
+from labelfree.recipe_file import Overrides, parse_recipe
 from labelfree.training.files import write_text
 
 LONG = 2**26  # bytes to decode, from which on a person wants to see how far it is
@@ -55,7 +56,8 @@ def unused(file: Path) -> None:
 
 
 def propose(folder: Path, domain: str | None, labels: Path | None, fields: LabelFields, overrides: Overrides, say: Progress) -> Proposal:
-    """Look at a folder and write a recipe for it. `fields`: of `labels`, where it is a vector file. `overrides`: of keys of `data`.
+    """Look at a folder and write a recipe for it. `fields`: of `labels`, where it is a vector file. `overrides`: of keys
+    of `data` and `reader`.
 
     Raises `RecipeError` where the files do not tell their field and `domain` does not say it, and `DataError` where a recipe could not
     run: files missing, nothing left to pretrain on, scored images in the pool.
@@ -63,8 +65,9 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     if labels is None and (fields.label or fields.date):
         raise RecipeError("--label-field, --date-field: name the vector file that has them with --labels.")
     data = _data(folder, labels).model_copy(update={"label_field": fields.label, "date_field": fields.date})
-    data = _overridden(data, overrides)
-    field = field_of(data, domain)
+    start = _overridden(data, overrides, domain, say)
+    data = start.data
+    field = field_of(data, start.reader, domain)
     files = [row for row in field.manifest.rows if row.window is None]
     drawn: list[str] = []
     rows = in_windows(field.manifest.rows, extent_of(field.domain), tell=drawn.append)
@@ -88,7 +91,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
         for note in field.manifest.notes:  # what was left out of the labels may be why
             say.say(note)
         raise
-    text = drafted(data, field, seen, marks, asked)
+    text = drafted(data, start.reader, field, seen, marks, asked)
     return Proposal(tuple(_found(data, field, seen, places, marks, copies, asked, size)), text, parse_recipe(text))
 
 
@@ -106,12 +109,14 @@ def _data(folder: Path, labels: Path | None) -> Data:
     return _writable(Data(root=root, labels=Path(os.path.abspath(table))))  # noqa: PTH100
 
 
-def _overridden(data: Data, overrides: Overrides) -> Data:
-    """`data` with keys of its own changed; no other key has a meaning before there is a recipe."""
+def _overridden(data: Data, overrides: Overrides, domain: str | None, say: Progress) -> Recipe:
+    """`data` and `reader` with their keys changed; no other key has a meaning before there is a recipe."""
     keys = list(overrides) if isinstance(overrides, Mapping) else [text.partition("=")[0] for text in overrides]
-    if others := [key for key in keys if not key.strip().startswith("data.")]:
-        raise RecipeError(f"{others[0]}: only keys of data change what is looked at; give others to `labelfree run`.")
-    return _writable(change(Recipe(domain="any", data=data), overrides).data)
+    if others := [key for key in keys if not key.strip().startswith(("data.", "reader."))]:
+        raise RecipeError(f"{others[0]}: only keys of data and reader change what is looked at; give others to `labelfree run`.")
+    recipe = changed(data, overrides, domain, say.say)
+    _writable(recipe.data)
+    return recipe
 
 
 def _writable(data: Data) -> Data:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
+from typing import Any
 
 from labelfree.data.folders import cache_folder
 from labelfree.data.space import gigabytes, limit_bytes
@@ -28,14 +29,15 @@ WRITTEN = {"root", "labels", "label_field", "date_field"}  # keys of `data` that
 UNBUILT = {"segmentation": "masks", "detection": "boxes", "retrieval": "captions"}
 
 
-def drafted(data: Data, field: Field, seen: Seen, labels: Labels, asked: ComparisonDesign) -> str:
+def drafted(data: Data, reader: Mapping[str, Any], field: Field, seen: Seen, labels: Labels, asked: ComparisonDesign) -> str:
     """The text of the recipe."""
-    return written(list(_Draft(data, field, seen, labels, asked).lines()))
+    return written(list(_Draft(data, reader, field, seen, labels, asked).lines()))
 
 
 @dataclass(frozen=True)
 class _Draft:
     data: Data
+    reader: Mapping[str, Any]
     field: Field
     seen: Seen
     labels: Labels
@@ -45,6 +47,7 @@ class _Draft:
         yield from self._head()
         yield Line(f"domain: {self.field.domain.name}", self.field.reason)
         yield from self._data()
+        yield from self._reader()
         yield Line(
             f"backbone: {{name: {BACKBONE.name}, init: {BACKBONE.init}}}",
             "below about 100,000 images start from ImageNet; from random weights a network needs a GPU and more images",
@@ -87,8 +90,6 @@ class _Draft:
                 yield Line(f"  {key}: {quoted(name)}")
         for key, value in self.data.model_dump(mode="json", exclude_defaults=True, exclude=WRITTEN).items():
             yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", "you said so")
-        for sentence in self.field.domain.missing(self.seen.channels):
-            yield Line("  ", sentence)
         if self.asked.holdout is not None:
             yield Line(f"  holdout: {self.asked.holdout}", self.asked.why_holdout)
         if self.seen.faults:
@@ -96,6 +97,16 @@ class _Draft:
             said = f"{len(self.seen.faults)} of {self.seen.count} images looked at cannot be read or differ: {self.seen.faults[0]}"
             yield Line("  on_error: skip", f"{said} `labelfree data check` names all")
             yield Line(f"  max_skipped: {ceil(200 * share) / 100:g}", "twice the share seen; above it a run stops")
+
+    def _reader(self) -> Iterator[Line]:
+        said = {key: value for key, value in self.reader.items() if value is not None}
+        lacking = self.field.domain.missing(self.seen.channels)
+        if said:
+            yield Line("reader:")
+        for key, value in said.items():
+            yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", "you said so")
+        for sentence in lacking:
+            yield Line("  ", sentence)
 
     def _evaluate(self) -> Iterator[Line]:
         asked = self.asked
@@ -133,9 +144,9 @@ class _Draft:
     @property
     def _why_arms(self) -> str:
         if not self.photographs:
-            return "no bands are known as red, green and blue, so ImageNet's network reads all bands by a fitted stem"
+            return "no channels are known as red, green and blue, so ImageNet's network reads all channels by a fitted stem"
         if len(self.seen.channels) > 3:
-            return "with more bands than red, green and blue ImageNet's network is also tried with what it does not see"
+            return "with more channels than red, green and blue ImageNet's network is also tried with what it does not see"
         return "two that need no training, ImageNet's own network, and the one pretrained on your images"
 
     @cached_property
@@ -175,7 +186,7 @@ class _Draft:
         networks = len(self.arms) - 1  # statistics has none
         side = sorted(min(shape) for shape in self.seen.shapes)[len(self.seen.shapes) // 2]
         probes = probe_seconds(len(self.arms), len(usual.protocols), len(self.asked.budgets), usual.draws, crossed)
-        return (probes + feature_seconds(networks, self._labelled, side)) / 60
+        return (probes + feature_seconds(networks, self._labelled, side, len(self.seen.shapes[0]))) / 60
 
     @property
     def _disk(self) -> str:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from labelfree.data.cards import reader_settings
+from labelfree.data.cards import effective_card
 from labelfree.data.manifest import Manifest, load_manifest
 from labelfree.data.pool import at_even_steps, read_sample
 from labelfree.data.windows import glance
-from labelfree.domain import Domain, Recognises, Sample, domain_names, extent_of, find_domain
+from labelfree.domain import Domain, ReadsRemote, Recognises, Row, Sample, extent_of
 from labelfree.errors import DataError, LabelfreeError, RecipeError
+from labelfree.installed_domains import domain_names, sound_domains
 from labelfree.planning.sampled_images import open_rows
+from labelfree.reader_settings import domain_with
 from labelfree.recipe import Data
 
 FEW = 8  # files that each domain reads to tell
+Settings = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -27,50 +31,101 @@ class Field:
     reason: str
 
 
-def field_of(data: Data, name: str | None) -> Field:
-    """The domain called `name`, else the only installed one that recognises the files.
+@dataclass(frozen=True)
+class _Asked:
+    """A domain with a few images as it reads them, and what tells that they are of its field (None: nothing does)."""
 
+    domain: Domain
+    manifest: Manifest
+    few: Sequence[Sample | DataError]
+
+    @property
+    def reads(self) -> bool:
+        return any(isinstance(each, Sample) for each in self.few)
+
+    @property
+    def reason(self) -> str | None:
+        """The reason of the first image, where every one that can be read has one."""
+        if not isinstance(self.domain, Recognises):
+            return None
+        reasons = [self.domain.recognises(sample) for sample in self.few if isinstance(sample, Sample)]
+        return reasons[0] if reasons and all(reasons) else None
+
+
+def field_of(data: Data, reader: Settings, name: str | None, sure: bool = True) -> Field:
+    """The domain called `name` or by the data card, else the only installed one that recognises the files.
+
+    `reader`: what the recipe says of it. `sure=False`: a domain also does that is alone in being installed, or in reading the files.
     Raises `RecipeError` where none or several do, `DataError` where there is nothing to read.
     """
+    card = effective_card(data)
+    reason = "you said so" if name else "the card says so" if card else "no other is installed"
+    name = name or (card.domain if card else None) or (None if sure else only_domain())
+
+    def read(domain: Domain) -> tuple[Manifest, list[Row]]:
+        manifest = load_manifest(data, domain)
+        rows = open_rows(manifest.rows)
+        return manifest, [glance(row, extent_of(domain)) for row in (at_even_steps(rows, FEW) if rows else ())]
+
+    settings = (reader, card.reader if card else {})
     if name is not None:
-        domain = find_domain(name, reader_settings(data))
-        return Field(domain, load_manifest(data, domain), "you said so")
-    read, refused = [], []
-    for installed in domain_names():
+        domain = domain_with(name, *settings)
+        return Field(domain, load_manifest(data, domain), reason)
+    return _recognised(str(data.root), settings, read, sure)
+
+
+def domain_of_file(path: str | Path, name: str | None, settings: Settings) -> tuple[Domain, Row]:
+    """The domain called `name`, else the only one installed, or the one that recognises the file; and the row that it reads.
+
+    Raises as `field_of` does.
+    """
+
+    def row(domain: Domain) -> Row:
+        remote = str(path) if isinstance(domain, ReadsRemote) and domain.remote(str(path)) else None
+        return Row(id=Path(path).name, path=Path(path), remote=remote)
+
+    name = name or only_domain()
+    if name is not None:
+        domain = domain_with(name, settings)
+        return domain, row(domain)
+    domain = _recognised(str(path), (settings,), lambda domain: (Manifest([], Path(), "", ()), [row(domain)]), sure=False).domain
+    return domain, row(domain)
+
+
+def only_domain() -> str | None:
+    """The installed domain, where there is one alone that can be imported."""
+    sound = sound_domains()
+    return sound[0] if len(sound) == 1 else None
+
+
+def _recognised(shown: str, settings: Sequence[Settings], read: Callable[[Domain], tuple[Manifest, list[Row]]], sure: bool) -> Field:
+    """The domain that knows the rows which `read` gives for it."""
+    asked, refused = [], []
+    for installed in sound_domains():
         try:
-            domain = find_domain(installed, reader_settings(data))
-            read.append((domain, load_manifest(data, domain)))
+            domain = domain_with(installed, *settings)
+            manifest, rows = read(domain)
+            asked.append(_Asked(domain, manifest, [read_sample(domain.read, row) for row in rows]))
         except LabelfreeError as error:
             refused.append(error)
-    if not read and refused:
-        raise DataError(" ".join(dict.fromkeys(map(str, refused)))) from refused[0]
-    looked = [(domain, manifest, _looked_at(domain, manifest)) for domain, manifest in read]
-    found = [Field(domain, manifest, reason) for domain, manifest, few in looked if (reason := _recognised(domain, few)) is not None]
-    if len(found) == 1:
-        return found[0]
-    faults = [few[0] for _, _, few in looked if few and not any(isinstance(each, Sample) for each in few)]
-    if faults and len(faults) == len(looked):
-        raise DataError(str(faults[0]))
-    raise RecipeError(_undecided(data.root, found))
+    if not asked and refused:
+        kind = RecipeError if all(isinstance(error, RecipeError) for error in refused) else DataError
+        raise kind(" ".join(dict.fromkeys(map(str, refused)))) from refused[0]
+    fields = [Field(each.domain, each.manifest, reason) for each in asked if (reason := each.reason) is not None]
+    readers = [Field(each.domain, each.manifest, "no other reads them") for each in asked if each.reads]
+    for chosen in (fields, () if sure else readers):
+        if len(chosen) == 1:
+            return chosen[0]
+    faults = {each.domain.name: str(each.few[0]) for each in asked if each.few and not each.reads}
+    if faults and len(faults) == len(asked):
+        apart = "; ".join(f"{name}: {fault.rstrip('.')}" for name, fault in faults.items())
+        raise DataError(next(iter(faults.values())) if len(faults) == 1 else f"{shown}: no installed domain reads this ({apart}).")
+    raise RecipeError(_undecided(shown, fields))
 
 
-def _looked_at(domain: Domain, manifest: Manifest) -> list[Sample | DataError]:
-    """A few images as the domain reads them."""
-    rows = open_rows(manifest.rows)
-    return [read_sample(domain.read, glance(row, extent_of(domain))) for row in (at_even_steps(rows, FEW) if rows else ())]
-
-
-def _recognised(domain: Domain, few: Sequence[Sample | DataError]) -> str | None:
-    """The reason of the first image, where every one that can be read has one."""
-    if not isinstance(domain, Recognises):
-        return None
-    reasons = [domain.recognises(sample) for sample in few if isinstance(sample, Sample)]
-    return reasons[0] if reasons and all(reasons) else None
-
-
-def _undecided(root: Path | None, found: list[Field]) -> str:
+def _undecided(shown: str, fields: Sequence[Field]) -> str:
     names = ", ".join(domain_names()) or "none"
-    if found:
-        said = "; ".join(f"{field.domain.name}: {field.reason}" for field in found)
-        return f"{root}: several domains know these files ({said}); choose with --domain (installed: {names})."
-    return f"{root}: the files do not tell which field they are from; name it with --domain (installed: {names})."
+    if fields:
+        reasons = "; ".join(f"{field.domain.name}: {field.reason}" for field in fields)
+        return f"{shown}: several domains know these files ({reasons}); choose with --domain (installed: {names})."
+    return f"{shown}: the files do not tell which field they are from; name it with --domain (installed: {names})."

@@ -29,7 +29,7 @@ MOST_FAULTS = 0.1  # share of broken or differing images that a recipe may leave
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen of one image. `low`, `high`: of each band, as stored. `empty`: share of pixels without a measurement, `blank`: of those
+    """What was seen of one image. `low`, `high`: a channel, as stored. `empty`: share of pixels without a measurement, `blank`: of those
     with 0 in every channel. `most`: the largest value without sign, in physical units.
     """
 
@@ -67,7 +67,7 @@ class Seen:
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The bands of all images."""
+        """The channels of all images."""
         return self.kind.channels
 
     @property

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from labelfree.data.cards import card_names, effective_card, find_card, reader_settings
+from labelfree.data.cards import card_names, find_card
 from labelfree.data.faults import find_faults
-from labelfree.data.manifest import Manifest, load_manifest
+from labelfree.data.manifest import Manifest
 from labelfree.data.pool import read_sample
 from labelfree.data.tiles import by
 from labelfree.data.windows import glance, in_windows, lenient
-from labelfree.domain import Domain, Sample, extent_of, find_domain
+from labelfree.domain import Domain, Sample, domain_names, extent_of
 from labelfree.errors import DataError, RecipeError
+from labelfree.planning.recognition import field_of, only_domain
 from labelfree.planning.sampled_images import open_rows
 from labelfree.progress import Progress
+from labelfree.reader_settings import domain_with
 from labelfree.recipe import Data, Recipe
-from labelfree.recipe_file import Overrides, change, load_recipe
+from labelfree.recipe_file import Overrides, Tell, change, load_recipe
 
 TRIES = 8  # images opened until one can be read
+UNKNOWN = "?"  # the domain, until the files are looked at
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,11 @@ def _counts(values: Iterator[str]) -> str:
     return ", ".join(f"{name} {n}" for name, n in sorted(Counter(values).items()))
 
 
-def survey(source: str | Path, overrides: Overrides, domain: str | None, default_domain: Callable[[], str]) -> Survey:
+def survey(source: str | Path, overrides: Overrides, domain: str | None, tell: Tell) -> Survey:
     """Look at `source`: a folder of images, a data card's name, or a recipe. Labels are counted, scored images are not opened."""
-    data, named = _data(str(source), overrides)
-    card = effective_card(data)
-    reader = find_domain(domain or named or (card.domain if card else default_domain()), reader_settings(data))
-    manifest = load_manifest(data, reader)
+    data, settings, named = _data(str(source), overrides, domain, tell)
+    field = field_of(data, settings, domain or named, sure=False)
+    manifest, reader = field.manifest, field.domain
     read = manifest.read or reader.read
     faults = []
     for row in open_rows(manifest.rows)[:TRIES]:
@@ -79,23 +82,26 @@ def survey(source: str | Path, overrides: Overrides, domain: str | None, default
     return Survey(manifest, reader, None, notes=faults[:1])
 
 
-def _data(source: str, overrides: Overrides) -> tuple[Data, str | None]:
-    """The data block that `source` stands for, and the domain it names."""
+def _data(source: str, overrides: Overrides, domain: str | None, tell: Tell) -> tuple[Data, dict[str, Any], str | None]:
+    """The blocks `data` and `reader` that `source` stands for, and the domain it names."""
     if Path(source).is_dir() and not (Path(source) / "recipe.yaml").is_file():
-        return _changed({"root": Path(source).absolute()}, overrides), None
+        asked = changed(Data(root=Path(source).absolute()), overrides, domain, tell)
+        return asked.data, asked.reader, None
     if source in card_names() or source.endswith(".md"):
-        named = {"data.card": source, **overrides} if isinstance(overrides, Mapping) else [f"data.card={source}", *overrides]
-        return _changed({}, named), find_card(source).domain
+        overrides = {"data.card": source, **overrides} if isinstance(overrides, Mapping) else [f"data.card={source}", *overrides]
+        asked = changed(Data(), overrides, domain or find_card(source).domain, tell)
+        return asked.data, asked.reader, find_card(source).domain
     if not source.endswith((".yaml", ".yml")) and (os.sep in source or "/" in source) and not Path(source).exists():
         raise DataError(f"{source}: no such folder; give a folder of images, a card ({', '.join(card_names())}) or a recipe.")
     if Path(source).is_file() and not source.endswith((".yaml", ".yml")):
         raise DataError(f"{source}: is a file; give its folder, a card ({', '.join(card_names())}) or a recipe.")
-    recipe = load_recipe(source, overrides)
-    return recipe.data, recipe.domain
+    recipe = load_recipe(source, overrides, tell)
+    return recipe.data, recipe.reader, recipe.domain
 
 
-def _changed(data: dict[str, object], overrides: Overrides) -> Data:
-    return change(Recipe(domain="any", data=Data.model_validate(data)), overrides).data
+def changed(data: Data, overrides: Overrides, domain: str | None, tell: Tell) -> Recipe:
+    """A recipe of nothing but `data`, with overrides applied; `reader` is checked as soon as its domain is known."""
+    return change(Recipe(domain=domain or only_domain() or UNKNOWN, data=data), overrides, tell)
 
 
 def inspect_files(found: Survey, say: Progress) -> Survey:
@@ -109,9 +115,12 @@ def inspect_files(found: Survey, say: Progress) -> Survey:
     return replace(found, faults=checked.faults, notes=checked.notes, read=len(rows))
 
 
-def write_sample(directory: Path, domain: str, seed: int, variant: str) -> Path:
-    """A domain's generated data set in a new or empty folder."""
+def write_sample(directory: Path, domain: str | None, seed: int, variant: str) -> Path:
+    """A domain's generated data set in a new or empty folder; of the only domain installed where none is named."""
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise RecipeError(f"{directory}: is not an empty folder; name a new one.")
-    find_domain(domain).generate(directory, seed, variant)
+    name = domain or only_domain()
+    if name is None:
+        raise RecipeError(f"{directory}: say of which field, with --domain (installed: {', '.join(domain_names()) or 'none'}).")
+    domain_with(name, {}).generate(directory, seed, variant)
     return directory

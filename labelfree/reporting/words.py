@@ -16,8 +16,8 @@ ARMS = {
     "statistics": "no network: mean and spread of each channel",
     "random": "the same network, never trained",
     "imagenet": "weights trained on ImageNet photographs",
-    "imagenet+statistics": "ImageNet weights on red, green and blue, plus mean and spread of every band",
-    "imagenet-inflated": "ImageNet weights, first layer widened to every band",
+    "imagenet+statistics": "ImageNet weights on red, green and blue, plus mean and spread of every channel",
+    "imagenet-inflated": "ImageNet weights, first layer widened to every channel",
     "domain": "pretrained on the unlabelled images, from random weights",
     "imagenet+domain": "pretrained on the unlabelled images, from ImageNet weights",
 }

@@ -143,7 +143,7 @@ class NetworkEncoder:
 
 
 class Concatenated:
-    """Several encoders side by side, e.g. ImageNet's RGB features and statistics of all bands. Sizes are the first part's."""
+    """Several encoders side by side, e.g. ImageNet's RGB features and statistics of all channels. Sizes are the first part's."""
 
     def __init__(self, arm: str, parts: Sequence[Encoder]) -> None:
         self.arm, self.parts = arm, tuple(parts)

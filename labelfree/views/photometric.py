@@ -1,4 +1,4 @@
-"""How a sensor would have seen it: gain, offset, gamma, noise. Floating point in and out, nothing clamped."""
+"""How another exposure would have seen it: gain, offset, gamma, noise. Floating point in and out, nothing clamped."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SeededDraw:
 
 
 class SharedGain(ViewOp):
-    """All channels times one factor, log-uniform within exp(±strength): illumination. Ratios of bands, such as NDVI, stay."""
+    """All channels times one factor, log-uniform within exp(±strength): illumination. Ratios of channels stay."""
 
     def __init__(self, strength: float = 0.2, p: float = 1.0) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class SharedGain(ViewOp):
 
 
 class ChannelGain(ViewOp):
-    """Each channel times its own factor within 1 ± strength: calibration that differs between bands and scenes."""
+    """Each channel times its own factor within 1 ± strength: calibration that differs between channels and images."""
 
     def __init__(self, strength: float = 0.05, p: float = 1.0) -> None:
         super().__init__()

@@ -20,7 +20,7 @@ class DropDraw:
 
 
 class ChannelDrop(ViewOp):
-    """Sets one channel or more, up to `share` of them rounded up, to 0, never all of them: an encoder should not lean on one band."""
+    """Sets one channel or more, up to `share` of them rounded up, to 0, never all of them: an encoder should not lean on one channel."""
 
     def __init__(self, share: float = 0.3, p: float = 0.3) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class ChannelDrop(ViewOp):
 
 
 class Grayscale(ViewOp):
-    """Every channel becomes the mean of all: what is left is what the bands have in common."""
+    """Every channel becomes the mean of all: what is left is what the channels have in common."""
 
     def __init__(self, p: float = 0.2) -> None:
         super().__init__()

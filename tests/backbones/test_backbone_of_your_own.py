@@ -11,7 +11,6 @@ import torch
 import yaml
 
 from labelfree.backbones import build
-from labelfree.backbones.registry import families
 from labelfree.backbones.weights import WeightCard, load, save
 from labelfree.errors import RecipeError
 from labelfree.objectives.registry import objective_names
@@ -35,9 +34,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ENTRY_POINT.replace('project.entry-points."labelfree.backbones"', "labelfree.backbones").replace('"', "")
     )
     monkeypatch.syspath_prepend(tmp_path)
-    families.cache_clear()
     yield
-    families.cache_clear()
     sys.modules.pop("my_networks", None)
 
 
@@ -73,3 +70,14 @@ def test_a_family_is_found_by_its_entry_point() -> None:
     assert build("residual_large", 2, dims=3).dim == 256
     with pytest.raises(RecipeError, match="no network is called 'residual_smal'; did you mean residual_small?"):
         build("residual_smal", 2)
+
+
+def test_a_family_that_cannot_be_imported_takes_no_other_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "more" / "broken-0.dist-info"
+    broken.mkdir(parents=True)
+    (broken / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 0\n")
+    (broken / "entry_points.txt").write_text("[labelfree.backbones]\nbroken = no_such_module:Family\n")
+    monkeypatch.syspath_prepend(tmp_path / "more")
+    assert build("resnet10t", 3).channels == 3
+    with pytest.raises(RecipeError, match=r"no network is called 'nothing'; .* Networks of broken cannot be imported \(No module named"):
+        build("nothing", 3)

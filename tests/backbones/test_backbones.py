@@ -100,7 +100,7 @@ def test_weights_of_other_bands_are_fitted_by_the_names_on_their_card(tmp_path: 
     assert asked == [card().channels]
     assert_close(ours, torch.stack([kernel[:, 3], kernel.mean(1)], dim=1) * 2)
     path.with_suffix(".json").unlink()
-    with pytest.raises(DataError, match=r"own\.safetensors: knows 4 bands, these images have 2, and no \.json beside it"):
+    with pytest.raises(DataError, match=r"own\.safetensors: knows 4 channels, these images have 2, and no \.json beside it"):
         build("resnet10t", 2, init=path, match=match)
 
 
@@ -124,7 +124,7 @@ def test_a_loaded_backbone_sorts_bands_by_name_and_refuses_others(tmp_path: Path
         assert loaded.embed(none).shape == (0, loaded.dim) and loaded.embed(none).dtype == torch.float32
     assert labelfree.embed(loaded, []).shape == (0, loaded.dim)
     fewer = Sample(data[:3], card().channels[:3], (1e-4,) * 3, (0.0,) * 3, "reflectance", source="a.tif")
-    with pytest.raises(DataError, match=r"a\.tif: has 3 bands .* want 4; missing B08"):
+    with pytest.raises(DataError, match=r"a\.tif: has 3 channels .* want 4; missing B08"):
         loaded.embed(fewer)
     with pytest.raises(DataError, match="values are stored, these weights want reflectance"):
         loaded.embed(Sample(data, card().channels, (1.0,) * 4, (0.0,) * 4, "stored", source="a.tif"))

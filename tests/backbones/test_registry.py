@@ -116,6 +116,8 @@ def test_weights_of_a_factory_load_back_and_embed_volumes_of_any_size(tmp_path: 
     seen = (resize(data[None].float(), (8, 16, 16)) - 1) / 2
     assert_close(loaded.embed(sample), theirs.embed(seen).detach())
     assert loaded.embed(data[None].float()).shape == (1, 8)
+    with pytest.raises(DataError, match=r"w\.safetensors: the network that its card names cannot be made here\. .* networks has no Gone"):
+        load(save(theirs, volume_card(architecture="networks:Gone"), tmp_path / "w.safetensors"))
     with pytest.raises(DataError, match="has 2 spatial axes, these weights want 3"):
         loaded.embed(Sample(data[:, 0], ("t1", "t2"), (1.0,) * 2, (0.0,) * 2, "stored"))
     with pytest.raises(DataError, match=r"want \(N, 2, D, H, W\)"):

@@ -30,14 +30,14 @@ def test_every_card_is_sound(name: str) -> None:
 def test_a_card_by_path(tmp_path: Path) -> None:
     path = tmp_path / "mine.md"
     path.write_text(GOOD.format(more="unit: reflectance\nscale: 0.0001\n"))
-    assert find_card(path).settings == {"bands": ["a", "b"], "sensor": None, "unit": "reflectance × 10000"}
+    assert find_card(path).reader == {"bands": ["a", "b"], "unit": "reflectance × 10000"}
 
 
 @pytest.mark.parametrize(
     ("more", "said"),
     [
         ("colour: red\n", "colour"),
-        ("statistics: {mean: [1], std: [1, 2]}\n", "statistics.mean has 1 numbers for 2 bands"),
+        ("statistics: {mean: [1], std: [1, 2]}\n", "statistics.mean has 1 numbers for 2 channels"),
         ("scale: -1\n", "scale"),
         ("task: guessing\n", "task"),
         ("split: [\n", "not YAML"),
@@ -54,7 +54,7 @@ def test_faults_name_the_key(tmp_path: Path, more: str, said: str) -> None:
 def test_bands_may_be_left_out(tmp_path: Path) -> None:
     path = tmp_path / "mine.md"
     path.write_text(GOOD.format(more="statistics: {mean: [1, 2], std: [1, 2]}\n").replace("[a, b]", '[a, "-", b, "-"]'))
-    assert find_card(path).bands == ("a", "-", "b", "-")
+    assert find_card(path).reader["bands"] == ["a", "-", "b", "-"]
 
 
 def test_no_front_matter(tmp_path: Path) -> None:

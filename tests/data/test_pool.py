@@ -176,7 +176,7 @@ def test_any_error_of_a_reader_names_the_file(tmp_path: Path) -> None:
 def test_another_band_count_is_one_sentence(tmp_path: Path) -> None:
     rows = files(tmp_path, [(8, 8)] * 5, channels=4)
     write(rows[0].path, np.zeros((8, 8, 3)))
-    with pytest.raises(DataError, match=r"000\.png: 3 bands, others have 4 \(nir missing\?\)\. Name what the files hold with data\.bands"):
+    with pytest.raises(DataError, match=r"000\.png: 3 channels, others have 4 \(nir missing\?\)\. Name what the files hold with reader\."):
         build(rows, tmp_path)
     assert len(build(rows, tmp_path, on_error="skip")) == 4
 

@@ -53,8 +53,9 @@ def test_one_slice_of_a_picture_is_cut_as_a_volume_of_that_slice() -> None:
 
 def test_tiles_of_volumes_are_as_long_along_every_axis() -> None:
     ragged = [(40, 200, 200), (36, 300, 260), (52, 180, 220)]
-    assert auto_tile(ragged) == 36, "cubes where nobody knows the spacing"
+    assert auto_tile(ragged) == (36, 96, 96), "no deeper than nine in ten are"
+    assert auto_tile([(5, 512, 512), (5, 400, 512)]) == (5, 96, 96), "a thin stack is no reason for small tiles"
     assert auto_tile(ragged, [(5.0, 1.0, 1.0)] * 3) == (19, 96, 96)
-    assert auto_tile(ragged, [(5.0, 1.0, 1.0), None, None]) == 36
+    assert auto_tile(ragged, [(5.0, 1.0, 1.0), None, None]) == (36, 96, 96), "nobody knows the spacing"
     assert auto_tile([(100, 100, 100)] * 3) is None and auto_tile([(200, 200, 200)] * 3) == 96
     assert auto_tile([(300, 200)] * 3, [(5.0, 1.0)] * 3) is None, "pictures are cut to squares whatever their pixels measure"

@@ -59,5 +59,5 @@ def test_too_many_windows_are_drawn_from_every_scene() -> None:
 def test_a_volume_is_read_in_windows_too() -> None:
     found = in_windows([SCENE], lambda _: (40, 300, 200), (20, 200, 200))
     assert [row.id for row in found] == [f"a/scene.tif#{first},{top},0,20x200x200" for first in (0, 20) for top in (0, 100)]
-    assert {row.window.size for row in in_windows([SCENE], lambda _: (40, 300, 200)) if row.window} == {(40, 40, 40)}
+    assert {row.window.size for row in in_windows([SCENE], lambda _: (40, 300, 200)) if row.window} == {(40, 96, 96)}
     assert glance(SCENE, lambda _: (40, 300, 200)).window == Window((0, 102, 52), (40, 96, 96))

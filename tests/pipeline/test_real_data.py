@@ -53,7 +53,7 @@ def test_a_folder_of_geotiffs_with_sixty_labels_and_no_test_set(real_data: Calla
     with (tmp_path / "labels.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([("path", "label"), *labels])
     bands = "[B01, B02, B03, B04, B05, B06, B07, B08, B09, B10, B11, B12, B8A]"
-    asked = [f"data.root={own}", f"data.labels={tmp_path / 'labels.csv'}", f"data.bands={bands}", "data.sensor=sentinel-2-l1c", *QUICK]
+    asked = [f"data.root={own}", f"data.labels={tmp_path / 'labels.csv'}", f"reader.bands={bands}", "reader.sensor=sentinel-2-l1c", *QUICK]
     run = labelfree.run("satellite_dino", asked, tmp_path / "run", say=Silent())
     assert len(labels) == 60 and run.claims["resolvable"] > 0
     assert "Smallest difference these labels can resolve" in (run.folder / "report.html").read_text(encoding="utf-8")

@@ -140,7 +140,9 @@ def test_your_own_dataset(tmp_path: Path) -> None:
     manifest = manifest_from_dataset(Mine(), ["x", "y", "z"], name="mine")
     arms = [*SMALL, "evaluate.labels_per_class=[2]", "evaluate.arms=[random, imagenet, domain]", "backbone.name=tf_efficientnet_lite0"]
     run = labelfree.run("satellite_simclr", [f"pool.dir={tmp_path / 'pool'}", *arms], tmp_path / "run", manifest=manifest, say=Silent())
-    assert "imagenet is left out: no bands are called red, green and blue" in " ".join(json.loads((run.folder / "notes.json").read_text()))
+    assert "imagenet is left out: no channels are called red, green and blue" in " ".join(
+        json.loads((run.folder / "notes.json").read_text())
+    )
     assert run.claims["primary"]["against"] == "random"
 
 

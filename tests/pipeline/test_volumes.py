@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +18,11 @@ from torch.testing import assert_close
 
 import labelfree
 from labelfree.backbones.weights import resize
-from labelfree.errors import RecipeError
+from labelfree.data.near_duplicates import near_pairs, prints
+from labelfree.data.pool_index import thumbnail
+from labelfree.errors import LeakError, RecipeError
 from labelfree.pipeline import Run
+from labelfree.pretraining.job import Plan
 from labelfree.progress import Silent
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "toy_volumes"
@@ -76,7 +80,7 @@ def test_tiles_and_views_follow_the_voxels(finished: Run) -> None:
 
 def test_weights_load_and_embed_whole_volumes(finished: Run, volumes: Path) -> None:
     files = sorted(volumes.glob("*.npz"))[:3]
-    vectors = labelfree.embed(finished.folder, files, domain="toy_volumes")
+    vectors = labelfree.embed(finished.folder, files)
     loaded = labelfree.load(finished.folder)
     assert vectors.shape == (3, loaded.dim) == (3, 16) and np.isfinite(vectors).all()
     physical = labelfree.read(files[0], "toy_volumes").physical()[None]
@@ -85,6 +89,30 @@ def test_weights_load_and_embed_whole_volumes(finished: Run, volumes: Path) -> N
     with torch.no_grad():
         expected = loaded.backbone.net(seen).mean((2, 3, 4))[0]
     assert_close(torch.from_numpy(vectors[0]), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_plan_is_read_back_as_it_was_made(finished: Run) -> None:
+    stored = json.loads((finished.folder / "plan.json").read_text())["plans"]["domain-0"]
+    plan = Plan(**stored)
+    assert (plan.size, plan.local_size) == ((16, 32, 32), (8, 16, 16))
+    assert Plan(**json.loads(json.dumps(plan.to_dict()))) == plan
+
+
+def test_a_copy_of_a_scored_volume_is_found_in_the_pool(volumes: Path, tmp_path: Path) -> None:
+    shutil.copytree(volumes, tmp_path / "data")
+    with np.load(volumes / "39.npz") as file:
+        np.savez(tmp_path / "data" / "00.npz", voxels=file["voxels"].astype(np.float32), spacing=file["spacing"])
+    recipe = tmp_path / "volumes.yaml"
+    recipe.write_text(RECIPE.format(root=tmp_path / "data"), encoding="utf-8")
+    with pytest.raises(LeakError, match=r"39\.npz"):
+        labelfree.run(recipe, out=tmp_path / "out", say=Silent())
+
+
+def test_a_turned_volume_is_a_near_duplicate(volumes: Path) -> None:
+    first, other = (np.load(volumes / name)["voxels"][None] for name in ("00.npz", "02.npz"))
+    turned = [first[:, ::-1], first[:, :, :, ::-1], first.swapaxes(2, 3)]
+    seen = near_pairs(prints(thumbnail(first)[None]), prints(np.stack([thumbnail(each) for each in (*turned, other)])))
+    assert {j for _, j, _ in seen} == {0, 1, 2}
 
 
 def test_what_a_run_cannot_do_with_volumes_is_one_sentence(volumes: Path, tmp_path: Path) -> None:

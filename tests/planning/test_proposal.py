@@ -57,8 +57,8 @@ def test_without_labels_a_recipe_pretrains_and_says_so(tmp_path: Path) -> None:
     rasters(tmp_path / "mine", NAMES)
     proposal = planned(tmp_path / "mine")
     assert "compares nothing" in proposal.text and "evaluate" not in proposal.text
-    assert proposal.recipe.data.root == tmp_path / "mine" and proposal.recipe.data.bands is None
-    assert "data.bands=[…] with 4 names" in " ".join(proposal.text.replace("#", "").split())  # unnamed bands are asked for
+    assert proposal.recipe.data.root == tmp_path / "mine" and proposal.recipe.reader["bands"] is None
+    assert "reader.bands=[…] with 4 names" in " ".join(proposal.text.replace("#", "").split())  # unnamed bands are asked for
 
 
 def test_a_table_with_some_labels_is_cross_validated(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ class Volumes(PillowDomain):
 
 def test_volumes_are_refused_with_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures(tmp_path / "mine", PNGS)
-    monkeypatch.setattr(recognition, "find_domain", lambda name, settings: Volumes())
+    monkeypatch.setattr(recognition, "domain_with", lambda name, *settings: Volumes())
     with pytest.raises(DataError, match="3 spatial axes, and no network for those comes with labelfree"):
         planned(tmp_path / "mine", "volumes")
 

@@ -42,7 +42,8 @@ def installed(monkeypatch: pytest.MonkeyPatch):
     def install(*domains: type) -> None:
         by_name = {domain.name: domain for domain in domains}
         monkeypatch.setattr(recognition, "domain_names", lambda: sorted(by_name))
-        monkeypatch.setattr(recognition, "find_domain", lambda name, settings: by_name[name]())
+        monkeypatch.setattr(recognition, "sound_domains", lambda: sorted(by_name))
+        monkeypatch.setattr(recognition, "domain_with", lambda name, *settings: by_name[name]())
 
     return install
 
@@ -68,14 +69,14 @@ def test_names_of_bands_tell_beyond_red_green_and_blue(names: tuple[str, ...], t
 @pytest.mark.parametrize(("how", "reason"), [({}, "it has coordinates"), ({"placed": False, "names": ("B02", "B03", "B04", "B08")}, "B02")])
 def test_coordinates_or_named_bands_are_recognised(tmp_path: Path, how: dict[str, Any], reason: str) -> None:
     rasters(tmp_path, ["a.tif", "b.tif"], **how)
-    assert reason in field_of(Data(root=tmp_path), None).reason
+    assert reason in field_of(Data(root=tmp_path), {}, None).reason
 
 
 def test_the_one_domain_that_recognises_is_taken(tmp_path: Path, installed) -> None:
     pictures(tmp_path, PNGS)
     installed(PillowDomain, Satellite, Telling)
     assert not isinstance(PillowDomain(), Recognises)
-    field = field_of(Data(root=tmp_path), None)
+    field = field_of(Data(root=tmp_path), {}, None)
     assert (field.domain.name, field.reason) == ("telling", "it is a picture")
 
 
@@ -83,18 +84,18 @@ def test_none_and_several_name_the_way_out(tmp_path: Path, installed) -> None:
     pictures(tmp_path / "satellite", PNGS)  # a folder's name tells nothing
     installed(PillowDomain, Satellite)
     with pytest.raises(RecipeError, match=r"do not tell .* --domain \(installed: pillow, satellite\)"):
-        field_of(Data(root=tmp_path / "satellite"), None)
+        field_of(Data(root=tmp_path / "satellite"), {}, None)
     installed(Telling, Reading, Satellite)
     with pytest.raises(RecipeError, match=r"several domains .*reading: it is a picture; telling: .*installed: reading, satellite, telling"):
-        field_of(Data(root=tmp_path / "satellite"), None)
-    assert field_of(Data(root=tmp_path / "satellite"), "satellite").domain.name == "satellite"
+        field_of(Data(root=tmp_path / "satellite"), {}, None)
+    assert field_of(Data(root=tmp_path / "satellite"), {}, "satellite").domain.name == "satellite"
 
 
 def test_every_file_asked_must_tell(tmp_path: Path) -> None:
     rasters(tmp_path, ["a.tif", "b.tif"], bands=3)
     rasters(tmp_path, ["c.tif"], bands=3, placed=False)
     with pytest.raises(RecipeError, match="do not tell"):
-        field_of(Data(root=tmp_path), None)
+        field_of(Data(root=tmp_path), {}, None)
 
 
 def test_dev_and_test_images_are_not_asked(tmp_path: Path) -> None:
@@ -102,10 +103,10 @@ def test_dev_and_test_images_are_not_asked(tmp_path: Path) -> None:
     rasters(tmp_path, ["b.tif"], bands=3)
     table(tmp_path / "splits.csv", "path,split", [("a.tif", "train"), ("b.tif", "test")])
     with pytest.raises(RecipeError, match="do not tell"):
-        field_of(Data(root=tmp_path), None)
+        field_of(Data(root=tmp_path), {}, None)
 
 
 def test_a_folder_that_no_domain_reads_is_told_by_each(tmp_path: Path, installed) -> None:
     installed(PillowDomain, Satellite)
     with pytest.raises(DataError, match=r"the pillow domain reads\. .* the satellite domain reads\."):
-        field_of(Data(root=tmp_path), None)
+        field_of(Data(root=tmp_path), {}, None)

@@ -117,10 +117,12 @@ def test_overrides_are_typed_as_yaml_and_win(written):
 def test_environment_variables_are_put_in(written, monkeypatch):
     monkeypatch.setenv("LF_ROOT", "/data/$x")
     monkeypatch.setenv("LF_MINUTES", "7")
-    path = written("card: generated-satellite", "root: $LF_ROOT/a\n  labels: ${LF_ROOT}/l.csv\n  sensor: ${oc.env:LF_NONE,s2}\n  unit: 5$$")
+    path = written(
+        "card: generated-satellite", "root: $LF_ROOT/a\n  labels: ${LF_ROOT}/l.csv\n  sensor: ${oc.env:LF_NONE,naip}\n  layer: 5$$"
+    )
     recipe = load_recipe(path, ["pretrain.minutes=$LF_MINUTES"])
     assert recipe.data.root == Path("/data/$x/a") and recipe.data.labels == Path("/data/$x/l.csv")
-    assert (recipe.data.sensor, recipe.data.unit, recipe.pretrain.minutes) == ("s2", "5$", 7)
+    assert (recipe.reader["sensor"], recipe.reader["layer"], recipe.pretrain.minutes) == ("naip", "5$", 7)
 
 
 def test_paths_are_relative_to_where_they_are_written(written, tmp_path, monkeypatch):
@@ -165,7 +167,7 @@ words = st.text(
 
 @given(
     name=words,
-    sensor=words,
+    layer=words,
     root=words.filter(lambda text: "/" not in text).map(lambda text: Path("/data") / text),
     minutes=st.floats(1e-3, 1e6),
     budgets=st.lists(st.integers(1, 1000), min_size=1).map(lambda numbers: [*numbers, "all"]),
@@ -173,12 +175,13 @@ words = st.text(
         words, st.one_of(st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), words), max_size=3
     ),
 )
-def test_what_is_written_reads_back_equal(tmp_path_factory, name, sensor, root, minutes, budgets, options):
+def test_what_is_written_reads_back_equal(tmp_path_factory, name, layer, root, minutes, budgets, options):
     recipe = change(Recipe(domain="satellite"), {"pretrain.minutes": minutes, "evaluate.labels_per_class": budgets})
     recipe = recipe.model_copy(
         update={
             "name": name,
-            "data": recipe.data.model_copy(update={"sensor": sensor, "root": root}),
+            "data": recipe.data.model_copy(update={"root": root}),
+            "reader": recipe.reader | {"layer": layer},
             "pretrain": recipe.pretrain.model_copy(update={"options": options}),
         }
     )

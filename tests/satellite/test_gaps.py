@@ -52,7 +52,7 @@ def test_declared_by_the_recipe(tmp_path: Path, dtype: str) -> None:
     assert np.array_equal(gaps(read(path, nodata=-9999)), LEFT)
     assert np.array_equal(gaps(read(path, nodata=[-9999, 7])), LEFT | bottom)
     assert read(path, nodata="none").measured is None
-    with pytest.raises(RecipeError, match=r"^data\.nodata: 'nothing' is neither"):
+    with pytest.raises(RecipeError, match=r"^reader\.nodata: 'nothing' is neither"):
         Satellite(nodata="nothing")
 
 
@@ -70,7 +70,7 @@ def test_undeclared_numbers_that_can_only_be_missing_stop(tmp_path: Path, dtype:
     share = f"{LEFT.mean():.1%}"
     with pytest.raises(DataError) as told:
         read(path)
-    assert f"a.tif: holds {said} in {share} of its pixels" in str(told.value) and f"set data.nodata={said} (" in str(told.value)
+    assert f"a.tif: holds {said} in {share} of its pixels" in str(told.value) and f"set reader.nodata={said} (" in str(told.value)
     assert np.array_equal(gaps(read(path, nodata=float(said))), LEFT)  # the way out is one
 
 

@@ -84,7 +84,7 @@ def test_a_band_without_data_is_named(tmp_path: Path) -> None:
     write_tif(tmp_path / "a.tif", data, ("B2", "B3", "B10"))
     domain = Satellite()
     (fault,) = find_faults(load_manifest(Data(root=tmp_path), domain), domain.read, Silent()).faults
-    assert "a.tif: B10 holds no measurement, other bands do; leave it out with data.bands=" in fault
+    assert "a.tif: B10 holds no measurement, other bands do; leave it out with reader.bands=" in fault
 
 
 def test_thousands_of_equal_images_are_told_in_no_time() -> None:

@@ -23,7 +23,7 @@ def ground(low: float, high: float, dtype: str, count: int = 4) -> np.ndarray:
 
 def refused(tmp_path: Path, data: np.ndarray, names: tuple[str, ...], profile: dict[str, Any] | None = None, **settings: Any) -> str:
     path = write_tif(tmp_path / "a.tif", data, names, **(profile or {}))
-    with pytest.raises(DataError, match=r"a\.tif: .* are not what their unit says .* say what they are with data\.unit=") as told:
+    with pytest.raises(DataError, match=r"a\.tif: .* are not what their unit says .* say what they are with reader\.unit=") as told:
         Satellite(**settings).read(row(path))
     return str(told.value)
 
@@ -44,7 +44,7 @@ def refused(tmp_path: Path, data: np.ndarray, names: tuple[str, ...], profile: d
 )
 def test_a_contradicted_unit_stops_with_one_that_holds(tmp_path: Path, data: np.ndarray, settings: dict[str, Any], way: str) -> None:
     said = refused(tmp_path, data, S2, **settings)
-    assert re.search(rf"data\.unit='?{re.escape(way)}'? \(", said), said
+    assert re.search(rf"reader\.unit='?{re.escape(way)}'? \(", said), said
     sensor = {"sensor": settings["sensor"]} if "sensor" in settings else {}
     sample = Satellite(unit=way, **sensor).read(row(tmp_path / "a.tif"))
     assert sample.unit == way.split(" ")[0] and 0.003 < float(sample.physical().abs().max()) <= 1.01
@@ -53,7 +53,7 @@ def test_a_contradicted_unit_stops_with_one_that_holds(tmp_path: Path, data: np.
 def test_landsat_s_own_scale_is_the_way_out(tmp_path: Path) -> None:
     data = ground(8000, 20000, "float32")
     said = refused(tmp_path, data, LANDSAT, sensor="landsat-8-9-l2")
-    [way] = re.findall(r"data\.unit='([^']*)'", said)
+    [way] = re.findall(r"reader\.unit='([^']*)'", said)
     sample = Satellite(sensor="landsat-8-9-l2", unit=way).read(row(tmp_path / "a.tif"))
     assert np.allclose(sample.physical().numpy(), data * 2.75e-5 - 0.2, atol=1e-6)
 
@@ -64,7 +64,7 @@ def test_a_scale_in_the_file_and_real_numbers_scale_twice(tmp_path: Path) -> Non
 
     with rasterio.open(path, "r+") as file:
         file.scales, file.offsets = (1e-4,) * 4, (0.0,) * 4
-    with pytest.raises(DataError, match=r"none would be above 4e-05\); say what they are with data\.unit=reflectance \("):
+    with pytest.raises(DataError, match=r"none would be above 4e-05\); say what they are with reader\.unit=reflectance \("):
         Satellite(sensor="sentinel-2-l2a").read(row(path))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import geopandas
 import numpy as np
@@ -48,8 +49,11 @@ def scenes(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def rows_of(scenes: Path, file: Path, **data: object) -> tuple[list[Row], list[Row], tuple[str, ...]]:
-    manifest = load_manifest(Data(root=scenes, labels=file, **data), Satellite())  # type: ignore[arg-type]
+Labelled = tuple[list[Row], list[Row], tuple[str, ...]]
+
+
+def rows_of(scenes: Path, file: Path, label_field: str | None = None, date_field: str | None = None, **reader: Any) -> Labelled:
+    manifest = load_manifest(Data(root=scenes, labels=file, label_field=label_field, date_field=date_field), Satellite(**reader))
     return [row for row in manifest.rows if row.label], [row for row in manifest.rows if not row.label], manifest.notes
 
 
@@ -78,7 +82,7 @@ def test_ground_outside_polygons_gives_labels_only_when_asked(scenes: Path) -> N
     assert {row.label for row in rows_of(scenes, file, label_field="crop")[0]} == set(CLASSES)
     labelled, rest, notes = rows_of(scenes, file, label_field="crop", background="other")
     outside = [row for row in labelled if row.label == "other"]
-    assert len(outside) == 4 and notes[-1] == "fields.gpkg: 4 windows outside every polygon are labelled other (data.background)."
+    assert len(outside) == 4 and notes[-1] == "fields.gpkg: 4 windows outside every polygon are labelled other (reader.background)."
     corners = [(row.window.top, row.window.left) for row in outside if row.window]
     for top, left in corners:  # fields lie at rows and columns 20 to 40, 90 to 110 and so on
         assert not any(
@@ -100,7 +104,7 @@ def test_fields_without_a_class_are_no_background(scenes: Path) -> None:
     for chosen in (r.window for r in labelled if r.label == "other" and r.window):
         assert chosen.top + chosen.height <= 60
         assert not any(chosen.top < 46 and chosen.left < left + 32 and chosen.left + 32 > left for left in (14, 84)), "a chip's ground"
-    assert notes[-1] == "some.gpkg: 1 windows outside every polygon are labelled other (data.background)."
+    assert notes[-1] == "some.gpkg: 1 windows outside every polygon are labelled other (reader.background)."
 
 
 def test_nodata_gives_way_to_the_next_date(scenes: Path) -> None:
@@ -115,7 +119,7 @@ def test_a_file_of_several_layers_is_asked_about(scenes: Path) -> None:
     file = fields(scenes)
     other = geopandas.GeoDataFrame({"road": ["A1"]}, geometry=[square(0, 0, 10)], crs=32632)
     other.to_file(file, layer="roads")
-    with pytest.raises(DataError, match=r"holds several layers; say which one with data.layer=… \(fields, roads\)"):
+    with pytest.raises(DataError, match=r"holds several layers; say which one with reader.layer=… \(fields, roads\)"):
         rows_of(scenes, file, label_field="crop")
     assert len(rows_of(scenes, file, label_field="crop", layer="fields")[0]) == 12
     import pyogrio
@@ -124,7 +128,7 @@ def test_a_file_of_several_layers_is_asked_about(scenes: Path) -> None:
     (scenes / "qgis").mkdir()
     pyogrio.write_dataframe(styles, fields(scenes / "qgis").rename(scenes / "styled.gpkg"), layer="layer_styles")
     assert len(rows_of(scenes, scenes / "styled.gpkg", label_field="crop")[0]) == 12
-    with pytest.raises(DataError, match=r"data.layer: fields.gpkg has no layer 'x'; it has fields, roads"):
+    with pytest.raises(DataError, match=r"reader.layer: fields.gpkg has no layer 'x'; it has fields, roads"):
         rows_of(scenes, file, label_field="crop", layer="x")
 
 

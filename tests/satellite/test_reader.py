@@ -107,13 +107,13 @@ def test_wanted_bands_are_found_by_name(tmp_path: Path) -> None:
 
 def test_a_band_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = write_tif(tmp_path / "a.tif", numbers(12), names=tuple(name for name in SENTINEL if name != "B10"))
-    with pytest.raises(DataError, match=r"a\.tif: no band B10; it holds B01, B02, .*correct data\.bands"):
+    with pytest.raises(DataError, match=r"a\.tif: no band B10; it holds B01, B02, .*correct reader\.bands"):
         Satellite(bands=SENTINEL, sensor="sentinel-2-l1c").read(row(path))
 
 
 def test_another_count_than_the_names_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"a\.tif: 12 bands, data\.bands \(or the card\) names 13; use data\.bands to name what the file holds"
+        DataError, match=r"a\.tif: 12 bands, reader\.bands \(or the card\) names 13; use reader\.bands to name what the file holds"
     ):
         Satellite(bands=SENTINEL).read(row(write_tif(tmp_path / "a.tif", numbers(12))))
 

@@ -152,7 +152,7 @@ def test_scenes_whose_bands_mean_different_things_are_refused(tmp_path: Path) ->
         layer(tmp_path / stem / f"{stem}_SR_{band}.TIF", 30, 10_000, driver="GTiff")
     domain = Satellite(bands=["B2", "B3", "B4"])
     rows = [Row(name, path, window=Window((0, 0), (8, 8))) for name, path in (("a", tmp_path / stem), ("b", landsat(tmp_path)))]
-    with pytest.raises(DataError, match=r"B2 is .* nm\), in others .* nm\); the files are of different sensors. Keep those of one"):
+    with pytest.raises(DataError, match=r"B2 is .* nm\), in others .* nm\); the files show different things. Keep those of one kind"):
         build_pool(rows, domain.read, domain.settings(), tmp_path / "pool", say=Silent())
 
 
@@ -262,10 +262,10 @@ def test_a_pool_of_scenes_holds_cloudless_windows(tmp_path: Path) -> None:
     assert len(rows) == 16
     pool = build_pool(rows, domain.read, domain.settings(), tmp_path / "pool", say=told, tile=None)
     assert len(pool) == 12 and pool.uniform and pool.channels == tuple(sorted(METRES))  # a quarter is cloud
-    assert any(re.match("4 windows are left out, such as .*: clouds or gaps cover more than 50% of it", line) for line in told.lines)
+    assert any(re.match("4 windows are left out, such as .*: more than 50% of it holds no measurement", line) for line in told.lines)
     assert len(pool.places()) == 12 and len({place.bounds for place in pool.places().values()}) == 12
     cloudy = [row for row in rows if row.window and row.window.top < 60 and row.window.left < 60]
-    with pytest.raises(DataError, match="Clouds or gaps cover more than 50% of each of 4 windows, such as .*, so none is left"):
+    with pytest.raises(DataError, match="no measurement in more than 50% of each of 4 windows, such as .*, so none is left"):
         build_pool(cloudy, domain.read, {}, tmp_path / "none", say=told)
 
 

@@ -59,11 +59,11 @@ def test_each_sensor_of_light_knows_red_green_and_blue(name: str) -> None:
 
 
 def test_unknown_words_are_sentences() -> None:
-    with pytest.raises(RecipeError, match=r"^data\.sensor: 'sentinel-3' is not known; one of sentinel-2-l1c, "):
+    with pytest.raises(RecipeError, match=r"^reader\.sensor: 'sentinel-3' is not known; one of sentinel-2-l1c, "):
         Satellite(sensor="sentinel-3")
-    with pytest.raises(RecipeError, match=r"^data\.unit: 'DN/17' is not known; write `reflectance × 10000`"):
+    with pytest.raises(RecipeError, match=r"^reader\.unit: 'DN/17' is not known; write `reflectance × 10000`"):
         Satellite(unit="DN/17")
-    with pytest.raises(RecipeError, match=r"^data\.bands: a name stands twice in B04, B04\.$"):
+    with pytest.raises(RecipeError, match=r"^reader\.bands: a name stands twice in B04, B04\.$"):
         Satellite(bands=["B4", "B04"], sensor="sentinel-2-l1c")
 
 
@@ -78,9 +78,9 @@ def test_what_is_missing_comes_with_the_line_to_add() -> None:
     assert Satellite().missing(["gray"]) == []
     assert Satellite(sensor="sentinel-2-l1c").missing(SENTINEL) == []
     [sentence] = Satellite().missing([f"band_{k}" for k in range(1, 14)])
-    assert "band_1, band_2, band_3, …" in sentence and "arms that read RGB" in sentence and "add data.bands=[…] with 13 names" in sentence
+    assert "band_1, band_2, band_3, …" in sentence and "arms that read RGB" in sentence and "add reader.bands=[…] with 13 names" in sentence
     [sentence] = Satellite().missing(["B02", "B03", "B04"])
-    assert "add data.sensor=… (one of sentinel-2-l1c, " in sentence
+    assert "add reader.sensor=… (one of sentinel-2-l1c, " in sentence
     [sentence] = Satellite(bands=["red", "green", "blue", "height"]).missing(["red", "green", "blue", "height"])
     assert sentence.startswith("No wavelength is known for height: haze and clouds are left out of the views; add ")
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from labelfree_satellite.grids import Grid
 from labelfree_satellite.shapes import IGNORE, Polygons
+from labelfree_satellite.vectors import ShapeFields
 from rasterio.features import geometry_mask
 from rasterio.transform import Affine
 from shapely.geometry import Polygon
 
 from labelfree.data.boxes import Box
-from labelfree.domain import LabelFields, Window
+from labelfree.domain import Window
 from labelfree.errors import DataError
 from tests.satellite.test_polygons import LEFT, TOP, square
 
@@ -28,12 +29,12 @@ def saved(folder: Path, shapes: list[object], classes: list[str | None], crs: in
 
 def test_classes_ignored_ground_and_background(tmp_path: Path) -> None:
     file = saved(tmp_path, [square(10, 20, 30), square(60, 50, 20), square(90, 0, 10)], ["wheat", "maize", None])
-    known = Polygons(file, LabelFields("crop"))
+    known = Polygons(file, ShapeFields("crop"))
     assert known.classes == ("maize", "wheat")
     mask = known.mask(GRID)
     assert mask.shape == (100, 120) and mask.dtype == np.uint8
     assert (mask[20:50, 10:40] == 1).all() and (mask[50:70, 60:80] == 0).all() and (mask == IGNORE).sum() == 100 * 120 - 900 - 400
-    asked = Polygons(file, LabelFields("crop", background="other"))
+    asked = Polygons(file, ShapeFields("crop", background="other"))
     assert asked.classes == ("maize", "wheat", "other")
     mask = asked.mask(GRID)
     assert (mask[0:10, 90:100] == IGNORE).all(), "a field whose crop nobody knows is no background"
@@ -43,7 +44,7 @@ def test_classes_ignored_ground_and_background(tmp_path: Path) -> None:
 def test_a_window_is_that_part_of_the_whole(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     corners = [(LEFT + 10 * x, TOP - 10 * y) for x, y in draw.uniform(0, 100, (3, 2))]
-    polygons = Polygons(saved(tmp_path, [Polygon(corners)], ["a"], crs=32632), LabelFields("crop"))
+    polygons = Polygons(saved(tmp_path, [Polygon(corners)], ["a"], crs=32632), ShapeFields("crop"))
     whole = polygons.mask(GRID)
     at = Window((13, 27), (40, 50))
     np.testing.assert_array_equal(polygons.mask(GRID, at), whole[13:53, 27:77])
@@ -52,7 +53,7 @@ def test_a_window_is_that_part_of_the_whole(tmp_path: Path) -> None:
 
 
 def test_boxes_are_cut_off_at_the_window(tmp_path: Path) -> None:
-    polygons = Polygons(saved(tmp_path, [square(10, 20, 30), square(60, 50, 20)], ["wheat", "maize"], crs=32632), LabelFields("crop"))
+    polygons = Polygons(saved(tmp_path, [square(10, 20, 30), square(60, 50, 20)], ["wheat", "maize"], crs=32632), ShapeFields("crop"))
     assert polygons.boxes(GRID) == [Box("wheat", 10, 20, 40, 50), Box("maize", 60, 50, 80, 70)]
     assert polygons.boxes(GRID, Window((30, 0), (40, 40))) == [Box("wheat", 10, 0, 40, 20)]
 
@@ -60,4 +61,4 @@ def test_boxes_are_cut_off_at_the_window(tmp_path: Path) -> None:
 def test_a_field_with_more_values_than_a_mask_holds_is_refused(tmp_path: Path) -> None:
     file = saved(tmp_path, [square(n, 0, 1) for n in range(300)], [f"{n:03}" for n in range(300)])
     with pytest.raises(DataError, match="300 classes in crop; a mask holds 254"):
-        Polygons(file, LabelFields("crop"))
+        Polygons(file, ShapeFields("crop"))

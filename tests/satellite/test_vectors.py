@@ -12,11 +12,10 @@ import pandas
 import pytest
 from labelfree_satellite import Satellite
 from labelfree_satellite.shapes import Polygons
-from labelfree_satellite.vectors import is_vector, read_vectors
+from labelfree_satellite.vectors import ShapeFields, is_vector, read_vectors
 from shapely.geometry import Point, Polygon, box
 
 from labelfree.data.manifest import Manifest, load_manifest
-from labelfree.domain import LabelFields
 from labelfree.errors import DataError
 from labelfree.recipe import Data
 from tests.satellite.files import write_tif
@@ -107,7 +106,7 @@ def test_blank_classes_are_none_and_are_counted(scene: Path, kind: str) -> None:
     assert counted(found) == {"maize": 3, "wheat": 2}
     assert f"fields{kind}: 4 polygons without a value of crop are left out." in found.notes
     assert f"fields{kind}: NA stands for a missing crop in 1 row; rename what is a class." in found.notes
-    shapes = Polygons(file, LabelFields("crop"))
+    shapes = Polygons(file, ShapeFields("crop"))
     assert shapes.classes == ("maize", "wheat") and shapes.notes == found.notes[1:]
 
 
@@ -169,10 +168,10 @@ def test_several_files_in_an_archive_and_layers_are_asked_about(tmp_path: Path) 
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("a.geojson", ""), archive.writestr("b.geojson", "")
     with pytest.raises(DataError, match=r"x\.zip: holds several vector files \(a\.geojson, b\.geojson\); unpack it and name one"):
-        read_vectors(tmp_path / "x.zip", LabelFields("crop"))
+        read_vectors(tmp_path / "x.zip", ShapeFields("crop"))
     frame(["a"]).to_parquet(tmp_path / "x.parquet")
-    with pytest.raises(DataError, match=r"data\.layer: x\.parquet has no layer 'y'; it has x"):
-        read_vectors(tmp_path / "x.parquet", LabelFields("crop", layer="y"))
+    with pytest.raises(DataError, match=r"reader\.layer: x\.parquet has no layer 'y'; it has x"):
+        read_vectors(tmp_path / "x.parquet", ShapeFields("crop", layer="y"))
 
 
 def test_files_without_features_or_fields_say_so(scene: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from labelfree.data.cards import Card
 from labelfree.reporting.sections.base import Context, Section
 from labelfree.reporting.words import MINUS
 
@@ -33,9 +34,8 @@ def build(context: Context) -> Section:
             ("Stored as", str(found.get("dtype", "")).removeprefix("torch.")),
         ]
         facts += [("Unit", found.get("unit") or "not known"), ("Fingerprint", str(found.get("digest", ""))[:16])]
-    for key, name in (("sensor", "Sensor"), ("licence", "Licence"), ("citation", "Cite")):
-        if value := run.card.get(key):
-            facts.append((name, str(value)))
+    told = {**reader_of(run.card), "licence": run.card.get("licence"), "cite": run.card.get("citation")}
+    facts += [(key.capitalize(), str(value)) for key, value in told.items() if value]
     channels = [
         {"name": name, "mean": short(mean), "std": short(std)}
         for name, mean, std in zip(found.get("channels", []), found.get("mean", []), found.get("std", []), strict=False)
@@ -43,9 +43,20 @@ def build(context: Context) -> Section:
     return Section(
         "data",
         "The data",
-        {"facts": [fact for fact in facts if fact[1]], "channels": channels, "unit": found.get("unit", ""), "classes": classes},
+        {
+            "facts": [fact for fact in facts if fact[1]],
+            "channels": channels,
+            "unit": found.get("unit", ""),
+            "classes": classes,
+        },
         lead="Mean and spread are measured on the pretraining pool alone, never on scored images." if channels else "",
     )
+
+
+def reader_of(card: dict[str, Any]) -> dict[str, str]:
+    """What a data card says of its images in words of their field; the unit is told already. Cards kept by older runs have it on top."""
+    further = card.get("reader") or {key: value for key, value in card.items() if key not in Card.model_fields}
+    return {key: value for key, value in further.items() if isinstance(value, str) and key != "unit"}
 
 
 def size(found: dict[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from labelfree.errors import DataError
 from labelfree.views import Augmentation, Dihedral, Noise, SharedGain, ValueWindow
 
 SHAPES = ("ball", "rod")
+READING = Lock()  # numpy parses headers as Python, which 3.11 gets wrong in several threads (CPython issue 106905)
 SPACING = (2.0, 1.0, 1.0)  # millimetres: slices are thick
 
 
@@ -22,9 +24,6 @@ class ToyVolumes:
     """`.npz` files with `voxels` (D, H, W) and `spacing`, in an arbitrary unit."""
 
     name = "toy_volumes"
-
-    def __init__(self, bands: None = None, sensor: None = None, unit: None = None) -> None:
-        pass
 
     def settings(self) -> Mapping[str, Any]:
         return {"domain": self.name}
@@ -34,7 +33,7 @@ class ToyVolumes:
 
     def read(self, row: Row) -> Sample:
         try:
-            with np.load(row.path) as file:
+            with READING, np.load(row.path) as file:
                 voxels, spacing = torch.from_numpy(file["voxels"]), tuple(map(float, file["spacing"]))
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{row.path}: is no volume ({error}); write it again.") from error
