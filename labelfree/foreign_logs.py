@@ -29,15 +29,15 @@ class _Keeper(logging.Handler):
 def quieter(names: Sequence[str], level: int) -> Iterator[None]:
     """Within: the loggers of these names say nothing below `level`, and warnings may be filtered; both are put back."""
     loggers = [logging.getLogger(name) for name in names]
-    before = [logger.level for logger in loggers]
+    levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(level)
     try:
         with warnings.catch_warnings():
             yield
     finally:
-        for logger, was in zip(loggers, before, strict=True):
-            logger.setLevel(was)
+        for logger, level_before in zip(loggers, levels, strict=True):
+            logger.setLevel(level_before)
 
 
 def kept_from_terminal(keep: Callable[[str], None]) -> None:

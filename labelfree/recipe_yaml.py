@@ -64,7 +64,7 @@ def parse_yaml(text: str, shown: str) -> tuple[dict[str, Any], dict[Keys, int]]:
         loader = Loader(text)
         try:
             node = loader.get_single_node()
-            _locate(node, (), lines, shown)
+            _note_lines(node, (), lines, shown)
             values = loader.construct_document(node) if node is not None else {}
         finally:
             loader.dispose()
@@ -84,19 +84,19 @@ def _unreadable(shown: str, error: Exception) -> RecipeError:
     return RecipeError(f"{shown}: not readable as YAML in UTF-8 ({str(error).splitlines()[0]}); save it as plain UTF-8 text.")
 
 
-def _locate(node: yaml.Node | None, at: Keys, lines: dict[Keys, int], shown: str) -> None:
+def _note_lines(node: yaml.Node | None, at: Keys, lines: dict[Keys, int], shown: str) -> None:
     """Note the line of every key, and refuse a key that stands twice (YAML would silently take the last)."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            here, line = (*at, str(key.value)), key.start_mark.line + 1
-            if here in lines:
-                raise RecipeError(f"{shown}:{line}: {'.'.join(here)} stands twice, first on line {lines[here]}; remove one.")
-            lines[here] = line
-            _locate(value, here, lines, shown)
+            dotted, line = (*at, str(key.value)), key.start_mark.line + 1
+            if dotted in lines:
+                raise RecipeError(f"{shown}:{line}: {'.'.join(dotted)} stands twice, first on line {lines[dotted]}; remove one.")
+            lines[dotted] = line
+            _note_lines(value, dotted, lines, shown)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             lines[(*at, str(index))] = value.start_mark.line + 1
-            _locate(value, (*at, str(index)), lines, shown)
+            _note_lines(value, (*at, str(index)), lines, shown)
 
 
 def scalar(text: str) -> Any:

@@ -27,13 +27,13 @@ def opaque_number(source: Path | str, band: int) -> float | None:
     A mask holds one number in most of its pixels that are not 0. Where that is none of the numbers that are written for opaque, or there is
     none, it is a mask only if the pixels that it takes out hold nothing: near infrared over water is 0 and 1, above what other bands show.
     """
-    return _decided(source, band, source.stat().st_mtime_ns if isinstance(source, Path) else 0)
+    return _opaque_number(source, band, source.stat().st_mtime_ns if isinstance(source, Path) else 0)
 
 
 @lru_cache(maxsize=4096)
-def _decided(source: Path | str, band: int, changed: int) -> float | None:
+def _opaque_number(source: Path | str, band: int, changed: int) -> float | None:
     with opened(source) as file:
-        seen = _looked_at(file, band)
+        seen = _band_numbers(file, band)
         shown = seen[seen > 0]
         opaque = float(shown.max()) if shown.size else 1.0
         if shown.size and (shown == opaque).mean() < MOSTLY:
@@ -41,11 +41,11 @@ def _decided(source: Path | str, band: int, changed: int) -> float | None:
         if shown.size and opaque in (*OPAQUE, np.iinfo(seen.dtype).max if seen.dtype.kind in "ui" else 1.0):
             return opaque
         hidden = seen <= 0
-        others = (_looked_at(file, number) for number in range(1, file.count + 1) if number != band)
+        others = (_band_numbers(file, number) for number in range(1, file.count + 1) if number != band)
         return opaque if all(not hidden.any() or np.ptp(other[hidden]) == 0 for other in others) else None
 
 
-def _looked_at(file: Any, band: int) -> np.ndarray:
+def _band_numbers(file: Any, band: int) -> np.ndarray:
     """The numbers of a band: all, or of windows spread over a large file, the same whatever window of it is read."""
     return np.concatenate([file.read(band, window=part).ravel() for part in _parts(file.height, file.width)])
 

@@ -18,10 +18,10 @@ def one_scene(sources: Sequence[str]) -> bool:
     """
     first: Grid | None = None
     for source in sources[:ASKED]:
-        told = _header(source)
-        if told is None:
+        facts = _header(source)
+        if facts is None:
             continue
-        bands, grid = told
+        bands, grid = facts
         if bands != 1 or grid is None or (first is not None and not _same_ground(first, grid)):
             return False
         first = first or grid
@@ -30,11 +30,11 @@ def one_scene(sources: Sequence[str]) -> bool:
 
 def apart(source: str, others: Sequence[str]) -> int:
     """How many of `others` lie in another place than `source`; those without coordinates do not count."""
-    here = _header(source)
-    if here is None or here[1] is None:
+    mine = _header(source)
+    if mine is None or mine[1] is None:
         return 0
-    grids = [told[1] for other in others if (told := _header(other)) is not None]
-    return sum(grid is not None and grid.crs == here[1].crs and not _meet(here[1], grid) for grid in grids)
+    grids = [facts[1] for other in others if (facts := _header(other)) is not None]
+    return sum(grid is not None and grid.crs == mine[1].crs and not _meet(mine[1], grid) for grid in grids)
 
 
 def _header(source: str) -> tuple[int, Grid | None] | None:

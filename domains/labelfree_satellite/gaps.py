@@ -1,8 +1,9 @@
-"""Which pixels hold no measurement: not finite, a number that file or recipe declares, what lies outside a swath."""
+"""Which pixels hold no measurement: not finite, a number that file or recipe declares, outside a swath, clouds in a layer of codes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,17 @@ from labelfree.errors import DataError
 
 USUAL = (-9999.0, -99999.0, -999999.0, -32767.0, -32768.0, -2147483648.0)  # numbers that programs write where nothing was measured
 LARGE = 1e19  # of either sign: 1e20, 9.97e36 and the largest float stand for "no data" in many formats
+
+SCL_UNUSABLE = (0, 1, 3, 8, 9, 10)  # no data, saturated, cloud shadow, clouds of medium and high probability, cirrus (Sen2Cor's classes)
+QA_UNUSABLE = 0b11111  # fill, dilated cloud, cirrus, cloud, cloud shadow (Landsat Collection 2, QA_PIXEL)
+QA60_CLOUDS = 1 << 10 | 1 << 11  # opaque clouds, cirrus (Sentinel-2, as Earth Engine exports it)
+
+# By the name of the layer: where its codes say that a pixel is of no use.
+QUALITY: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "scl": lambda codes: np.isin(codes, SCL_UNUSABLE),
+    "qa_pixel": lambda codes: (codes.astype(np.int64) & QA_UNUSABLE) > 0,
+    "qa60": lambda codes: (codes.astype(np.int64) & QA60_CLOUDS) > 0,
+}
 
 
 @dataclass(frozen=True)
@@ -27,8 +39,8 @@ class Gaps:
 
     def declared(self, of_file: float | None) -> tuple[float, ...]:
         """The numbers that stand for no measurement in a band whose file declares `of_file`."""
-        told = (*(() if of_file is None or not np.isfinite(of_file) else (of_file,)), *self.values)
-        return told if self.believed else ()
+        numbers = (*(() if of_file is None or not np.isfinite(of_file) else (of_file,)), *self.values)
+        return numbers if self.believed else ()
 
     def of_layer(self, of_file: float | None, dtype: str) -> float | None:
         """The one number that a layer of a product is resampled around; its fill value is 0 by the agencies' definition."""
@@ -37,13 +49,13 @@ class Gaps:
 
     def missing(self, data: np.ndarray, of_file: Sequence[float | None]) -> np.ndarray | None:
         """(C, H, W) bool: where bands (C, H, W) hold no number, or one that is declared; None where nothing is missing."""
-        found = np.zeros(data.shape, dtype=bool)
-        for band, there, value in zip(data, found, of_file, strict=True):
+        missing = np.zeros(data.shape, dtype=bool)
+        for band, band_missing, value in zip(data, missing, of_file, strict=True):
             if band.dtype.kind == "f":
-                there |= ~np.isfinite(band)
+                band_missing |= ~np.isfinite(band)
             for number in self.declared(value):
-                there |= band == (np.asarray(number).astype(band.dtype) if band.dtype.kind == "f" else number)
-        return found if found.any() else None
+                band_missing |= band == (np.asarray(number).astype(band.dtype) if band.dtype.kind == "f" else number)
+        return missing if missing.any() else None
 
     def outside(self, data: np.ndarray) -> np.ndarray | None:
         """(H, W) bool: where all bands (C, H, W) hold 0 that is no measurement by the sensor's own definition; None where it may be one."""
@@ -65,8 +77,8 @@ def measured(missing: np.ndarray | None, outside: Sequence[np.ndarray | None], p
         empty.append(np.asarray(missing.all(axis=0) if picture else missing.any(axis=0)))
     if not empty:
         return None
-    there: np.ndarray = ~np.logical_or.reduce(empty)
-    return None if there.all() else there
+    valid: np.ndarray = ~np.logical_or.reduce(empty)
+    return None if valid.all() else valid
 
 
 def require_bands(where: object, missing: np.ndarray | None, kept: Sequence[int], names: Sequence[str]) -> None:
@@ -91,6 +103,11 @@ def require_declared(where: object, data: np.ndarray, gaps: Gaps) -> None:
                 f"{where}: holds {shown} in {share:.1%} of its pixels, which looks like missing data that the file does not declare; "
                 f"set reader.nodata={shown} (reader.nodata=none: it is a measurement)."
             )
+
+
+def quality(name: str) -> Callable[[np.ndarray], np.ndarray] | None:
+    """What tells useless pixels by the codes of a layer of this name; None where it is no such layer."""
+    return QUALITY.get(re.sub(r"[\s-]+", "_", name.strip().lower()))
 
 
 def _fits(number: float, dtype: str) -> bool:

@@ -139,8 +139,8 @@ def patch(rng: Generator, cover: int, season: float, haze: float, sun: float) ->
     names, green = list(COVERS), float(np.clip(season + rng.normal(0, 0.15), 0, 1))
     other = int(rng.integers(len(names)))
     ground = noise(rng, 3)
-    here = ground > np.quantile(ground, rng.uniform(0, 0.35))  # up to a third of a patch shows something else
-    abundance = np.where(here, COVERS[names[cover]](rng, green), COVERS[names[other]](rng, green))
+    dominant = ground > np.quantile(ground, rng.uniform(0, 0.35))  # up to a third of a patch shows something else
+    abundance = np.where(dominant, COVERS[names[cover]](rng, green), COVERS[names[other]](rng, green))
     halls: list[Box] = []
     for _ in range(rng.integers(0, 4) if names[cover] != "water" else 0):
         width, height = rng.integers(5, 12, 2)
@@ -150,7 +150,7 @@ def patch(rng: Generator, cover: int, season: float, haze: float, sun: float) ->
     relief = 1 + 0.06 * noise(rng, 2) + 0.03 * rng.standard_normal((SIDE, SIDE))
     surface = np.einsum("mb,myx->byx", SPECTRA * rng.normal(1, 0.08, SPECTRA.shape[:1])[:, None], abundance) * relief
     air = (haze * np.clip(1 + 0.3 * noise(rng, 3.5), 0, None)) * ((NM / 443.0) ** -4)[:, None, None]
-    return surface * sun + air + rng.normal(0, 0.002, surface.shape), np.where(here, cover, other).astype(np.uint8) + 1, halls
+    return surface * sun + air + rng.normal(0, 0.002, surface.shape), np.where(dominant, cover, other).astype(np.uint8) + 1, halls
 
 
 def generate(directory: Path, seed: int = 0, variant: str = "") -> None:

@@ -1,13 +1,15 @@
-"""Pixels on the ground: a coordinate system, an affine map and a size."""
+"""Pixels on the ground: a coordinate system and the unit that it counts in, an affine map and a size."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 from labelfree.domain import Affine, Window
 
 WHOLE = 2048 * 2048  # pixels; what is larger is read window by window, or coarser where it has one label
+UNKNOWN_UNITS = ("", "unknown", "unnamed")  # of systems whose unit nobody knows
 
 
 def fitting(height: int, width: int) -> tuple[int, int]:
@@ -67,3 +69,21 @@ class Grid:
         corners = [(x, y) for x in (at.left, at.left + at.width) for y in (at.top, at.top + at.height)]
         east, north = [a * x + b * y + c for x, y in corners], [d * x + e * y + f for x, y in corners]
         return min(east), min(north), max(east), max(north)
+
+
+@lru_cache(maxsize=256)
+def unit_of(system: str) -> tuple[str, float | None]:
+    """The unit of coordinates, such as ("US survey foot", 0.3048006): its name, "" where nobody knows, and its metres, None for angles too.
+
+    `system`: as rasterio writes it, a code or WKT. Of a system with heights the unit across.
+    """
+    from rasterio.crs import CRS
+
+    try:
+        crs = CRS.from_string(system)
+        name, factor = crs.units_factor
+    except Exception:  # rasterio's own errors of GDAL are private; who knows no system knows no unit
+        return "", None
+    if name.lower() in UNKNOWN_UNITS and factor == 1:
+        return "", None
+    return name, None if crs.is_geographic else float(factor)

@@ -54,8 +54,8 @@ def opened_pages(path: Path | str) -> Iterator[list[Any]]:
             pages = [first, *(page for page in others if not _thumbnail(page, first))]
             forms = {(page.height, page.width, page.dtypes) for page in pages}
             if len(forms) > 1:
-                said = ", ".join(f"{page.height} x {page.width} {page.dtypes[0]}" for page in pages)
-                raise DataError(f"{path}: {len(pages)} pages that differ ({said}); keep the one that is meant, or save all as bands.")
+                sizes = ", ".join(f"{page.height} x {page.width} {page.dtypes[0]}" for page in pages)
+                raise DataError(f"{path}: {len(pages)} pages that differ ({sizes}); keep the one that is meant, or save all as bands.")
             yield pages
 
 

@@ -30,14 +30,14 @@ def images_under(root: Path) -> list[Path]:
     products: list[Path] = []
 
     def enter(folder: Path) -> bool:
-        found = is_product(folder)
-        if found:
-            products.append(folder)
-        return not found
+        if not is_product(folder):
+            return True
+        products.append(folder)
+        return False
 
     files = [folder / name for folder, names in Walk(root, enter) for name in names]
-    found = [file for file in files if file.suffix.lower() in SUFFIXES or (file.suffix.lower() == ".zip" and is_product(file))]
-    return sorted([*found, *_once(products)])
+    images = [file for file in files if file.suffix.lower() in SUFFIXES or (file.suffix.lower() == ".zip" and is_product(file))]
+    return sorted([*images, *_once(products)])
 
 
 def _once(products: list[Path]) -> list[Path]:

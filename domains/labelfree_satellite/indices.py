@@ -25,8 +25,8 @@ def available(bands: Sequence[Band | None]) -> dict[str, tuple[int, int]]:
     def position(names: tuple[str, ...]) -> int | None:
         return next((colours.index(name) for name in names if name in colours), None)
 
-    found = {name: (position(first), position(second)) for name, (first, second) in INDICES.items()}
-    return {name: (a, b) for name, (a, b) in found.items() if a is not None and b is not None}
+    positions = {name: (position(first), position(second)) for name, (first, second) in INDICES.items()}
+    return {name: (a, b) for name, (a, b) in positions.items() if a is not None and b is not None}
 
 
 def normalised_difference(x: Tensor, a: int, b: int) -> Tensor:

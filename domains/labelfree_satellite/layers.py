@@ -13,7 +13,7 @@ from labelfree_satellite.gaps import Gaps
 from labelfree_satellite.grids import Grid
 from labelfree_satellite.headers import quiet_rasterio
 
-MOST = max(16, 512 // (os.cpu_count() or 1))  # layers open in a thread: a scene's at least, and few enough for all threads together
+MOST_OPEN = max(16, 512 // (os.cpu_count() or 1))  # layers open in a thread: a scene's at least, and few enough for all threads together
 
 
 class _Open(threading.local):
@@ -50,7 +50,7 @@ def opened_on(source: str, grid: Grid, categories: bool, coarser: float, gaps: G
         place = {"crs": grid.crs, "transform": wanted, "height": grid.height, "width": grid.width}
         layer = stack.enter_context(WarpedVRT(file, **place, resampling=how, src_nodata=nodata, nodata=nodata))
         _open.layers[key] = layer, stack.pop_all()
-    while len(_open.layers) > MOST:
+    while len(_open.layers) > MOST_OPEN:
         _open.layers.popitem(last=False)[1][1].close()
     return layer
 

@@ -13,7 +13,7 @@ from labelfree.domain import Shown
 from labelfree_satellite.places import located
 
 SAME = 0.5  # intersection over union from which two images show one place
-MOST = 64  # partners of an image
+MOST_PARTNERS = 64  # partners of an image
 DateOf = Callable[[Shown], str | None]
 
 
@@ -35,17 +35,17 @@ def other_dates(images: Sequence[Shown], date_of: DateOf, within: float | None) 
     def others(one: int, alike: Sequence[int]) -> list[int]:
         return _spread([other for other in alike if other != one and another(one, other)])
 
-    found: list[list[int]] = [[] for _ in images]
+    partners: list[list[int]] = [[] for _ in images]
     at, ground = _placed(images)
     every = np.arange(len(at))
     for i, j, common, first, second in ground.sharing(every, every):
         same = _same(common, first, second)
         for one, alike in one_by_one(at[i[same]], at[j[same]]):
-            found[one] = others(one, alike.tolist())
+            partners[one] = others(one, alike.tolist())
     for members in named.values():
         for member in members:
-            found[member] = others(member, members)
-    return found
+            partners[member] = others(member, members)
+    return partners
 
 
 def neighbours(images: Sequence[Shown], date_of: DateOf, within: float | None) -> list[list[int]]:
@@ -53,20 +53,20 @@ def neighbours(images: Sequence[Shown], date_of: DateOf, within: float | None) -
 
     `within`: default two median widths; where it is given, places in a system whose unit nobody knows have no neighbours.
     """
-    found: list[list[int]] = [[] for _ in images]
+    partners: list[list[int]] = [[] for _ in images]
     at, ground = _placed(images)
     measured = np.flatnonzero(ground.known | (within is None))
     half = ground.typical if within is None else np.full(len(at), within / 2)  # of a reach, which two places add up to
     for i, j in ground.near(measured, measured, half):
         other = ~_same(*ground.common(i, j))
         for one, beside in one_by_one(at[i[other]], at[j[other]]):
-            found[one] = _spread(beside.tolist())
-    return found
+            partners[one] = _spread(beside.tolist())
+    return partners
 
 
 def _spread(others: list[int]) -> list[int]:
     """At most `MOST` of them, at equal distances in their order."""
-    return others if len(others) <= MOST else [others[i] for i in np.linspace(0, len(others) - 1, MOST).astype(int)]
+    return others if len(others) <= MOST_PARTNERS else [others[i] for i in np.linspace(0, len(others) - 1, MOST_PARTNERS).astype(int)]
 
 
 KINDS: dict[str, Callable[[Sequence[Shown], DateOf, float | None], list[list[int]]]] = {"date": other_dates, "neighbour": neighbours}
@@ -80,5 +80,5 @@ def _placed(images: Sequence[Shown]) -> tuple[np.ndarray, Ground]:
 
 def _same(common: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Whether places share at least `SAME` of what both show together."""
-    found: np.ndarray = common >= SAME * (first + second - common)
-    return found
+    same: np.ndarray = common >= SAME * (first + second - common)
+    return same

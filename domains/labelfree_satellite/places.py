@@ -9,15 +9,15 @@ from functools import lru_cache
 import numpy as np
 
 from labelfree.domain import Place
+from labelfree_satellite.grids import unit_of
 from labelfree_satellite.headers import quiet_rasterio
-from labelfree_satellite.units import unit_of
 
 LONLAT = "EPSG:4326"
 
 
 def located(places: Sequence[Place]) -> list[Place]:
     """The places with their outlines on Earth; those of local systems, and those that a map shows outside the Earth, with a unit alone."""
-    found = list(places)
+    outlined = list(places)
     by_system: dict[str, list[int]] = defaultdict(list)
     for position, place in enumerate(places):
         by_system[place.crs].append(position)
@@ -26,8 +26,8 @@ def located(places: Sequence[Place]) -> list[Place]:
         outlines = _outlines(system, np.array([places[position].bounds for position in positions]))
         known = np.isfinite(outlines).all((1, 2))
         for position, outline, on_earth in zip(positions, outlines.reshape(-1, 10).tolist(), known, strict=True):
-            found[position] = places[position]._replace(outline=tuple(outline) if on_earth else None, unit=unit)
-    return found
+            outlined[position] = places[position]._replace(outline=tuple(outline) if on_earth else None, unit=unit)
+    return outlined
 
 
 def _outlines(system: str, bounds: np.ndarray) -> np.ndarray:
@@ -37,12 +37,12 @@ def _outlines(system: str, bounds: np.ndarray) -> np.ndarray:
     y = np.stack([(bottom + top) / 2, bottom, bottom, top, top], axis=1)
     if not _on_earth(system):
         return np.full((*x.shape, 2), np.nan)
-    found = _lonlat(system, x.ravel(), y.ravel()).reshape(-1, 5, 2)
-    middle, corners = found[:, :1], found[:, 1:]
+    outlines = _lonlat(system, x.ravel(), y.ravel()).reshape(-1, 5, 2)
+    middle, corners = outlines[:, :1], outlines[:, 1:]
     opposite = corners[:, [2, 3, 0, 1]] - middle  # at the rim of a map of the world a corner may lie outside: mirror the other one
     opposite[..., 0] = (opposite[..., 0] + 180) % 360 - 180
-    found[:, 1:] = np.where(np.isfinite(corners), corners, middle - opposite)
-    return found
+    outlines[:, 1:] = np.where(np.isfinite(corners), corners, middle - opposite)
+    return outlines
 
 
 @lru_cache(maxsize=256)
@@ -65,10 +65,10 @@ def _lonlat(system: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     from rasterio.warp import transform
 
     try:
-        found = np.stack(transform(system, LONLAT, x, y), axis=1)
+        lonlat = np.stack(transform(system, LONLAT, x, y), axis=1)
     except Exception:  # one point that fails takes all with it: look for it
         if len(x) == 1:
             return np.full((1, 2), np.nan)
         half = len(x) // 2
         return np.concatenate([_lonlat(system, x[:half], y[:half]), _lonlat(system, x[half:], y[half:])])
-    return np.where(np.isfinite(found).all(1, keepdims=True), found, np.nan)
+    return np.where(np.isfinite(lonlat).all(1, keepdims=True), lonlat, np.nan)

@@ -11,7 +11,7 @@ from labelfree.errors import DataError
 from labelfree_satellite.sensors import REFLECTIVE_NM, Band
 
 LOOKED_AT = 1024  # pixels a band
-MOST = 0.9  # of a band's pixels: glints and dead detectors may be beyond anything
+MOST_PIXELS = 0.9  # of a band's pixels: glints and dead detectors may be beyond anything
 ORDINARY = 5  # times the darkest image that is believed
 HOLDS = 5  # times the brightest, up to which an integer type that holds no more is taken for well scaled
 TENS = (100.0, 10_000.0)  # reflectance is written in percent, or times 10,000
@@ -63,8 +63,8 @@ def require_plausible(
     whole = float(np.iinfo(data.dtype).max) if data.dtype.kind in "ui" and not declared else None
     fault = _fault(stored, whole, times, plus, unit)
     if fault is not None:
-        own: set[tuple[float, float] | None] = {(band.scale, band.offset) for index in judged if (band := bands[index])} or {usual}
-        way = _way(stored, whole, unit, own.pop() if len(own) == 1 else None)
+        usual_scales: set[tuple[float, float] | None] = {(band.scale, band.offset) for index in judged if (band := bands[index])} or {usual}
+        way = _way(stored, whole, unit, usual_scales.pop() if len(usual_scales) == 1 else None)
         raise DataError(
             f"{where}: {data.dtype} numbers up to {np.abs(stored).max():,.6g} are not what their unit says (as {unit} {fault}); "
             f"say what they are with {way} (reader.unit=stored: nobody knows)."
@@ -80,7 +80,7 @@ def _fault(
     """
     limits, physical = RANGES[unit], stored * scale + offset
     sizes = np.abs(physical)
-    rank = int(MOST * (sizes.shape[1] - 1))
+    rank = int(MOST_PIXELS * (sizes.shape[1] - 1))
     bright, most = float(np.median(np.partition(sizes, rank, axis=1)[:, rank])), float(sizes.max())
     reach = float(np.abs(whole * scale + offset).max()) if whole is not None else np.inf
     if bright > (limits.bright if strict or reach > HOLDS * limits.bright else reach):  # clouds saturate integers of a sensor's own scale
@@ -94,7 +94,7 @@ def _fault(
     return None
 
 
-def _way(stored: np.ndarray, whole: float | None, unit: str, own: tuple[float, float] | None) -> str:
+def _way(stored: np.ndarray, whole: float | None, unit: str, usual: tuple[float, float] | None) -> str:
     """What to set so that stored numbers (bands, pixels) become plausible."""
     if unit == "dB":
         tenths = [f"reader.unit='dB × {1 / scale:g}'" for scale in (0.1, 0.01) if _fault(stored, whole, scale, 0.0, unit) is None]
@@ -104,7 +104,7 @@ def _way(stored: np.ndarray, whole: float | None, unit: str, own: tuple[float, f
     top = float(np.abs(stored).max())
     bits = 2.0 ** np.ceil(np.log2(top + 1)) - 1  # all of the bits that the largest number needs
     tens = [(1 / ten, 0.0) for ten in (*TENS, bits)] if unit == "reflectance" else [(1 / bits, 0.0)]
-    for scale, offset in [*([own] if own else []), (1.0, 0.0), *tens]:
+    for scale, offset in [*([usual] if usual else []), (1.0, 0.0), *tens]:
         if _fault(stored, whole, scale, offset, unit, strict=True) is None:
             return f"reader.unit={_written(unit, scale, offset)}"
     return "reader.unit=… with their scale"

@@ -56,12 +56,12 @@ def chips(file: Path, fields: ShapeFields, scenes: Sequence[Footprint]) -> tuple
     centred = {crs: _centred(parts.to_crs(crs)) for crs in {scene.grid.crs for scene in scenes}}
     placed = [(scene, centred[scene.grid.crs]) for scene in scenes]
     covering = [[scene for scene, bounds in placed if _covers(scene.grid, bounds[i])] for i in range(len(frame))]
-    bounds = {scene.row.id: found for scene, found in placed}
-    side = fields.chip or _side([(scene.grid, bounds[scene.row.id][i]) for i, there in enumerate(covering) for scene in there[:1]])
+    bounds = {scene.row.id: boxes for scene, boxes in placed}
+    side = fields.chip or _side([(scene.grid, bounds[scene.row.id][i]) for i, covers in enumerate(covering) for scene in covers[:1]])
     rows = []
-    for number, there in enumerate(covering):
+    for number, covers in enumerate(covering):
         when = None if fields.date is None else _day(file, fields.date, number, frame[fields.date].iloc[number])
-        nearest = sorted(there, key=lambda scene: (_apart(scene.date, when), scene.row.id))
+        nearest = sorted(covers, key=lambda scene: (_apart(scene.date, when), scene.row.id))
         windows = [(scene, _window(scene.grid, bounds[scene.row.id][number], side)) for scene in nearest]
         chosen = next((pair for pair in windows if pair[0].measured(pair[1]) > 0.5), windows[0] if windows else None)
         if chosen is not None:
@@ -110,19 +110,19 @@ def _with_background(
         if free and scene.measured(row.window) > 0.5:
             chosen.add(row.id)
             taken[number] = True
-    found = [replace(row, label=name, group=known[row.path][0].row.group) if row.id in chosen else row for row in windows]
-    return found, f"{len(chosen)} windows outside every polygon are labelled {name} (reader.background)."
+    relabelled = [replace(row, label=name, group=known[row.path][0].row.group) if row.id in chosen else row for row in windows]
+    return relabelled, f"{len(chosen)} windows outside every polygon are labelled {name} (reader.background)."
 
 
 def _overlapping(places: Sequence[Place]) -> list[np.ndarray]:
     """Of each place the positions of those that show some of its ground."""
-    found = [np.empty(0, dtype=np.int64) for _ in places]
+    overlapping = [np.empty(0, dtype=np.int64) for _ in places]
     every = np.arange(len(places))
     for i, j, common, first, second in Ground.of(located(places)).sharing(every, every):
         kept = common > TOUCH * np.minimum(first, second)
         for number, others in one_by_one(i[kept], j[kept]):
-            found[number] = others
-    return found
+            overlapping[number] = others
+    return overlapping
 
 
 def _touches(box: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -154,10 +154,10 @@ def _nowhere(file: Path, frame: Any, scenes: Sequence[Footprint]) -> str:
     """What to say of shapes that no scene covers: where both lie, so that swapped axes and other systems show."""
     left, bottom, right, top = frame.geometry.to_crs(LONLAT).total_bounds
     outline = located([scenes[0].place(scenes[0].row)])[0].outline
-    there = f", {scenes[0].row.id} at {outline[0]:.4g}, {outline[1]:.4g}" if outline else ""
-    where = f"they lie at longitude and latitude {(left + right) / 2:.4g}, {(bottom + top) / 2:.4g}{there}"
-    said = f"none of its {features(frame, len(frame))} lies in any of {len(scenes)} scenes ({where})"
-    return f"{file}: {said}; check the coordinate systems."
+    scene_place = f", {scenes[0].row.id} at {outline[0]:.4g}, {outline[1]:.4g}" if outline else ""
+    where = f"they lie at longitude and latitude {(left + right) / 2:.4g}, {(bottom + top) / 2:.4g}{scene_place}"
+    sentence = f"none of its {features(frame, len(frame))} lies in any of {len(scenes)} scenes ({where})"
+    return f"{file}: {sentence}; check the coordinate systems."
 
 
 def _are(number: int) -> str:

@@ -20,9 +20,9 @@ from labelfree_satellite.sensors import OFFSET, SENSORS, common
 RASTERS = (".jp2", ".tif", ".tiff")
 BAND = re.compile(r"(?:^|[_.-])(?:SR_|ST_)?(B\d{1,2}A?)(?:_(\d+)m)?$", re.IGNORECASE)
 POLARISATIONS = {"VV", "VH", "HH", "HV"}
-MANY = 50  # pictures that are no bands, from which on a folder is one of images
-SURE = 3  # bands of one name that make a scene beside other pictures
-MASKS = {"scl": "scl", "qa_pixel": "qa_pixel"}  # ends of names -> how their numbers are read
+MANY_PICTURES = 50  # pictures that are no bands, from which on a folder is one of images
+SURE_BANDS = 3  # bands of one name that make a scene beside other pictures
+MASK_LAYERS = {"scl": "scl", "qa_pixel": "qa_pixel"}  # ends of names -> how their numbers are read
 NEVER = re.compile(  # pictures, maps and angles that come with a product
     r"(?:^|[_.-])(?:TCI|AOT|WVP|PVI|thumbnail|preview|QA_\w+|ST_\w+|SR_QA_\w+|SAA|SZA|VAA|VZA|cld|snw)(?:_\d+m)?$", re.IGNORECASE
 )
@@ -84,7 +84,7 @@ def _safe(path: Path, files: dict[str, str], opened: Callable[[str], IO[bytes]])
     scl: tuple[int, str] | None = None
     for name, source in images.items():
         stem = Path(name).stem
-        metres = int(found[1]) if (found := re.search(r"_(\d+)m$", stem)) else 0
+        metres = int(match[1]) if (match := re.search(r"_(\d+)m$", stem)) else 0
         if re.search(r"_SCL(?:_\d+m)?$", stem, re.IGNORECASE):
             scl = min(filter(None, (scl, (metres, source))))
         elif band := BAND.search(stem):
@@ -98,7 +98,7 @@ def _safe(path: Path, files: dict[str, str], opened: Callable[[str], IO[bytes]])
     facts = _metadata(path, metadata, opened) if metadata else {}
     level = "l2a" if "L2A" in (metadata or path.name).upper() else "l1c"
     offset = OFFSET if facts.get("offset") else ""
-    tile = next((found[1] for name in images if (found := re.search(r"(?:^|[/_])T(\d{2}[A-Z]{3})(?:_|/)", name))), None)
+    tile = next((match[1] for name in images if (match := re.search(r"(?:^|[/_])T(\d{2}[A-Z]{3})(?:_|/)", name))), None)
     date = facts.get("date") or date_in(path.name)
     bands = {key: source for key, (_, source) in sorted(layers.items())}
     return Product(path, bands, scl[1] if scl else None, "scl" if scl else "", f"sentinel-2-{level}{offset}", date, tile)
@@ -121,7 +121,7 @@ def _band_files(path: Path) -> Product | None:
 
     Other pictures of that place are left aside. Raises DataError where it holds several scenes side by side, or images of other places.
     """
-    found: dict[str, dict[str, tuple[int, str]]] = defaultdict(dict)
+    by_prefix: dict[str, dict[str, tuple[int, str]]] = defaultdict(dict)
     mask: tuple[str, str] | None = None
     others: list[str] = []
     with os.scandir(path) as entries:
@@ -129,7 +129,9 @@ def _band_files(path: Path) -> Product | None:
             stem, dot, suffix = file.name.rpartition(".")
             if f"{dot}{suffix}".lower() not in RASTERS:
                 continue
-            kind = next((kind for end, kind in MASKS.items() if re.search(rf"(?:^|[_.-]){end}(?:_\d+m)?$", stem, re.IGNORECASE)), None)
+            kind = next(
+                (kind for end, kind in MASK_LAYERS.items() if re.search(rf"(?:^|[_.-]){end}(?:_\d+m)?$", stem, re.IGNORECASE)), None
+            )
             if kind:
                 mask = max(mask or (file.path, kind), (file.path, kind))
                 continue
@@ -138,26 +140,29 @@ def _band_files(path: Path) -> Product | None:
             named = _band_name(stem)
             if named is None:
                 others.append(file.path)
-                if len(others) > MANY and len(others) > len(found):
+                if len(others) > MANY_PICTURES and len(others) > len(by_prefix):
                     return None  # a folder of images
                 continue
             band, metres, prefix = named
-            layers = found[prefix]
+            layers = by_prefix[prefix]
             layers[band] = min(layers.get(band, (metres, file.path)), (metres, file.path))
-    scenes = [prefix for prefix, layers in found.items() if len(layers) > 1]
-    alone = not others and len(scenes) == len(found)
-    if len(scenes) > 1 and alone and all(one_scene(_sources(found[prefix])) for prefix in scenes[:2]):
+    scenes = [prefix for prefix, layers in by_prefix.items() if len(layers) > 1]
+    alone = not others and len(scenes) == len(by_prefix)
+    if len(scenes) > 1 and alone and all(one_scene(_sources(by_prefix[prefix])) for prefix in scenes[:2]):
         raise DataError(f"{path}: holds the bands of {len(scenes)} scenes side by side; put each scene's into a folder of its own.")
-    if len(found) != 1 or not scenes or (others and len(found[scenes[0]]) < SURE) or not one_scene(_sources(found[scenes[0]])):
+    if len(by_prefix) != 1 or not scenes:
         return None
-    if elsewhere := apart(_sources(found[scenes[0]])[0], others):
+    prefix = scenes[0]
+    sources = _sources(by_prefix[prefix])
+    if (others and len(sources) < SURE_BANDS) or not one_scene(sources):
+        return None
+    if elsewhere := apart(sources[0], others):
         raise DataError(
             f"{path}: holds the bands of one scene and {elsewhere} images of other places; put the bands into a folder of their own."
         )
-    prefix = scenes[0]
     sensor, tile = _landsat(prefix)
     date = date_in(re.sub(r"^L\w\d\d_", "", prefix)) or date_in(path.name)
-    ordered = {band: source for band, (_, source) in sorted(found[prefix].items(), key=lambda layer: layer[1][1])}
+    ordered = {band: source for band, (_, source) in sorted(by_prefix[prefix].items(), key=lambda layer: layer[1][1])}
     return Product(path, ordered, mask[0] if mask else None, mask[1] if mask else "", sensor, date, tile)
 
 
@@ -167,8 +172,8 @@ def _sources(layers: dict[str, tuple[int, str]]) -> list[str]:
 
 def _band_name(stem: str) -> tuple[str, int, str] | None:
     """The band, colour or polarisation that a file's name ends with, its resolution in metres (0: not said), and what stands before it."""
-    if found := BAND.search(stem):
-        return found[1].upper(), int(found[2] or 0), stem[: found.start()]
+    if match := BAND.search(stem):
+        return match[1].upper(), int(match[2] or 0), stem[: match.start()]
     prefix, _, last = stem.rpartition("_")
     layer = last.upper() if last.upper() in POLARISATIONS else common(last)
     return (layer, 0, prefix) if layer else None
@@ -176,14 +181,14 @@ def _band_name(stem: str) -> tuple[str, int, str] | None:
 
 def _landsat(prefix: str) -> tuple[str | None, str | None]:
     """Sensor, and path and row, of a Collection 2 product: LC08_L2SP_193027_20200605_20200824_02_T1."""
-    found = re.match(r"L[COTE]0([45789])_L([12])\w\w_(\d{6})_", prefix)
-    if not found:
+    match = re.match(r"L[COTE]0([45789])_L([12])\w\w_(\d{6})_", prefix)
+    if not match:
         return None, None
-    name = f"landsat-{'8-9' if found[1] in '89' else '4-7'}-l{found[2]}"
-    return name if name in SENSORS else None, found[3]
+    name = f"landsat-{'8-9' if match[1] in '89' else '4-7'}-l{match[2]}"
+    return name if name in SENSORS else None, match[3]
 
 
 def date_in(text: str) -> str | None:
     """The first date in a name: 20200605 or 2020-06-05."""
-    found = re.search(r"(?<!\d)((?:19|20)\d\d)-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])(?!\d)", text)
-    return "-".join(found.groups()) if found else None
+    match = re.search(r"(?<!\d)((?:19|20)\d\d)-?(0[1-9]|1[0-2])-?(0[1-9]|[12]\d|3[01])(?!\d)", text)
+    return "-".join(match.groups()) if match else None

@@ -12,13 +12,11 @@ import numpy as np
 from labelfree.domain import Affine, Window
 from labelfree.errors import DataError
 from labelfree_satellite.alpha import opaque_number
-from labelfree_satellite.gaps import Gaps, zeros_together
-from labelfree_satellite.grids import Grid, fitting
+from labelfree_satellite.gaps import Gaps, quality, zeros_together
+from labelfree_satellite.grids import Grid, fitting, unit_of
 from labelfree_satellite.headers import grid_in, opened_pages, picture_grid, unreachable
 from labelfree_satellite.pictures import SUFFIXES as PICTURES
 from labelfree_satellite.pictures import placed_beside, read_picture, sixteen_bit
-from labelfree_satellite.quality import quality
-from labelfree_satellite.units import unit_of
 
 SUFFIXES = PICTURES | {".tif", ".tiff", ".jp2", ".img", ".vrt"}
 ALPHA = "alpha"
@@ -136,9 +134,9 @@ def _coloured(indices: np.ndarray, palette: dict[int, tuple[int, ...]], nodata: 
     """A raster of numbers that stand for colours, as colours; (H, W) to (3, H, W). A colour without opacity is no measurement."""
     table = np.zeros((max(max(palette), int(indices.max())) + 1, 4), dtype=np.uint8)
     table[list(palette)] = list(palette.values())
-    found = table[indices]
-    hidden = outside | np.isin(indices, nodata) | (found[..., 3] == 0)
-    colours = np.ascontiguousarray(found[..., :3].transpose(2, 0, 1))
+    rgba = table[indices]
+    hidden = outside | np.isin(indices, nodata) | (rgba[..., 3] == 0)
+    colours = np.ascontiguousarray(rgba[..., :3].transpose(2, 0, 1))
     return Raster(colours, ["red", "green", "blue"], True, outside=hidden if hidden.any() else None)
 
 
@@ -217,9 +215,9 @@ def selected(path: str, raster: Raster, wanted: Sequence[str] | None, names: Seq
     if wanted is None:
         kept = [index for index, name in enumerate(names) if name != ALPHA]
         return kept, tuple(names[index] or f"band_{index + 1}" for index in kept)
-    told = {name for name in names if name and name != ALPHA}
+    named = {name for name in names if name and name != ALPHA}
     agrees = len(wanted) == len(names) and all(name in (None, ALPHA, want) for name, want in zip(names, wanted, strict=True))
-    if set(wanted) & told and not agrees:
+    if set(wanted) & named and not agrees:
         absent = [name for name in wanted if name not in names and name != "-"]
         if absent:
             held = ", ".join(name or f"band_{index + 1}" for index, name in enumerate(names))

@@ -36,8 +36,8 @@ def render(
     if measured is None:
         top = numbers.kthvalue(math.ceil(0.98 * numbers.shape[1])).values  # torch.quantile refuses large batches
     else:
-        there = measured[:, None].expand_as(picture).flatten(1)
-        known = [row[mask] if mask.any() else row for row, mask in zip(numbers, there, strict=True)]
+        mask_rows = measured[:, None].expand_as(picture).flatten(1)
+        known = [row[mask] if mask.any() else row for row, mask in zip(numbers, mask_rows, strict=True)]
         top = torch.stack([row.kthvalue(math.ceil(0.98 * len(row))).values for row in known])
     return picture / torch.where(top > 0, top, 1.0).view(-1, 1, 1, 1)
 

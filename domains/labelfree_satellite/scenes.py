@@ -13,14 +13,12 @@ import numpy as np
 
 from labelfree.domain import Window
 from labelfree.errors import DataError
-from labelfree_satellite.gaps import Gaps
-from labelfree_satellite.grids import Grid, fitting
+from labelfree_satellite.gaps import QUALITY, Gaps
+from labelfree_satellite.grids import Grid, fitting, unit_of
 from labelfree_satellite.headers import quiet_rasterio
 from labelfree_satellite.layers import opened_on
 from labelfree_satellite.products import Product, find_product
-from labelfree_satellite.quality import QUALITY
 from labelfree_satellite.reader import Raster
-from labelfree_satellite.units import unit_of
 
 
 @lru_cache(maxsize=64)
@@ -110,10 +108,10 @@ class Scene:
         place = {"crs": self.grid.crs, "bounds": self.grid.bounds(at), "spacing": self.grid.spacing_of(size, at)}
         beyond = self.gaps.outside(data)
         outside = clouds if beyond is None else clouds | beyond
-        found = Raster(data, list(self.bands), outside=outside, missing=missing, **place)  # type: ignore[arg-type]
-        told = {"date": self.product.date, "tile": self.product.tile, "spacing_unit": unit_of(self.grid.crs)[0]}
-        found.tags.update({key: value for key, value in told.items() if value})
-        return found
+        image = Raster(data, list(self.bands), outside=outside, missing=missing, **place)  # type: ignore[arg-type]
+        tags = {"date": self.product.date, "tile": self.product.tile, "spacing_unit": unit_of(self.grid.crs)[0]}
+        image.tags.update({key: value for key, value in tags.items() if value})
+        return image
 
     def _layer(self, source: str, at: Window, size: tuple[int, int], categories: bool) -> tuple[np.ndarray, np.ndarray]:
         """One layer on the grid, and where it has not been measured."""

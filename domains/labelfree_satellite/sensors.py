@@ -51,8 +51,8 @@ class Sensor:
     @property
     def uniform(self) -> tuple[float, float] | None:
         """Scale and offset, where all bands share them: then they hold for unnamed bands too."""
-        found = {(band.scale, band.offset) for band in self.bands}
-        return found.pop() if len(found) == 1 else None
+        scalings = {(band.scale, band.offset) for band in self.bands}
+        return scalings.pop() if len(scalings) == 1 else None
 
 
 def _plain(name: str) -> str:
@@ -185,8 +185,8 @@ def beyond_rgb(names: Sequence[str]) -> tuple[str, ...]:
     """The names, where they are a sensor's own or colours beyond red, green and blue; none where any picture could bear them."""
     others = [name for name in names if common(name) not in ("red", "green", "blue") and name != "gray"]
     bands = [[sensor.band(name) for name in others] for sensor in SENSORS.values()]
-    told = any(map(common, others)) or any(all(found) for found in bands if found)
-    return tuple(names) if told else ()
+    particular = any(map(common, others)) or any(all(matches) for matches in bands if matches)
+    return tuple(names) if particular else ()
 
 
 SAME = 0.05  # of a band's wavelength: two sensors' bands of one name
@@ -200,14 +200,14 @@ def matched(
 
     `once`: each known band is given to the channel that fits it best alone.
     """
-    found = [_match(band, name, others, known) for band, name in zip(bands, channels, strict=True)]
+    fits = [_match(band, name, others, known) for band, name in zip(bands, channels, strict=True)]
     if once:
         best: dict[int, tuple[tuple[int, float], int]] = {}  # of each known band how well the best channel fits, and which that is
-        for number, fit in enumerate(found):
+        for number, fit in enumerate(fits):
             if fit:
                 best[fit[0]] = min(best.get(fit[0], (fit[1], number)), (fit[1], number))
-        found = [fit if fit and best[fit[0]][1] == number else None for number, fit in enumerate(found)]
-    return tuple(fit[0] if fit else None for fit in found)
+        fits = [fit if fit and best[fit[0]][1] == number else None for number, fit in enumerate(fits)]
+    return tuple(fit[0] if fit else None for fit in fits)
 
 
 def sensor_of(names: Sequence[str]) -> Sensor | None:

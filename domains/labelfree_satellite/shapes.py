@@ -55,13 +55,13 @@ class Polygons:
         """The shapes that a window shows a part of, as boxes in its pixels, cut off at its edges."""
         at = grid.at(window)
         frame, _ = self._placed(grid.crs)
-        found = []
+        clipped = []
         for (left, bottom, right, top), name in zip(frame.geometry.bounds.to_numpy(), frame[self.fields.label], strict=True):
             corners = np.array([grid.pixel(x, y) for x in (left, right) for y in (bottom, top)]) - (at.left, at.top)
             (x1, y1), (x2, y2) = corners.min(0).clip(0, (at.width, at.height)), corners.max(0).clip(0, (at.width, at.height))
             if x2 > x1 and y2 > y1:
-                found.append(Box(name, float(x1), float(y1), float(x2), float(y2)))
-        return found
+                clipped.append(Box(name, float(x1), float(y1), float(x2), float(y2)))
+        return clipped
 
     def _in_system(self, crs: str) -> tuple[Any, Any]:
         """The table with and that without regard to classes, in a coordinate system."""

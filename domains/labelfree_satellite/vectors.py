@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from labelfree.data.table_cells import names_in, said_of
+from labelfree.data.table_cells import missing_note, names_in
 from labelfree.errors import DataError
 
 SUFFIXES = {".gpkg", ".shp", ".geojson", ".fgb", ".kml", ".kmz", ".gml", ".gdb", ".geoparquet", ".geojsonl"}
@@ -90,10 +90,10 @@ def _usable(file: Path, frame: Any, label: str) -> Vectors:
     named = frame[label].notna()
     if not (shaped & named).any():
         raise DataError(f"{file}: no feature has a shape and a value of {label}.")
-    notes = [f"{file.name}: {said_of(words, label)}"] if words else []
-    for left_out, said in ((shaped & ~named, f"without a value of {label}"), (~shaped, "without a shape")):
+    notes = [f"{file.name}: {missing_note(words, label)}"] if words else []
+    for left_out, reason in ((shaped & ~named, f"without a value of {label}"), (~shaped, "without a shape")):
         if n := int(left_out.sum()):
-            notes.append(f"{file.name}: {features(frame, n)} {said} {'are' if n > 1 else 'is'} left out.")
+            notes.append(f"{file.name}: {features(frame, n)} {reason} {'are' if n > 1 else 'is'} left out.")
     usable = frame[shaped & named].reset_index(drop=True)
     if n := int((~usable.geometry.is_valid).sum()):
         outline = "have outlines that are not valid and are taken as they stand"

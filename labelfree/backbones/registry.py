@@ -58,10 +58,7 @@ def family_of(name: str) -> Family:
 @cache
 def _installed(*path: str) -> dict[str, Family | Exception]:
     """Families, or why one cannot be imported, by the names of their entry points; looked for once on each path of packages."""
-    from labelfree.backbones.factories import Factories
-    from labelfree.backbones.timm_networks import Timm
-
-    found: dict[str, Family | Exception] = {"factory": Factories(), "timm": Timm()}
+    found: dict[str, Family | Exception] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
             found[point.name] = point.load()()

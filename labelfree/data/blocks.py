@@ -44,22 +44,22 @@ class Blocks:
 
     def names(self) -> list[str]:
         """The block of each place."""
-        found = [""] * len(self.places)
+        blocks = [""] * len(self.places)
         for plane, side in self.side.items():
-            here = np.flatnonzero(self.ground.plane == plane)
+            rows = np.flatnonzero(self.ground.plane == plane)
             if plane == 0:
-                name, cells = "block", _cells(self.ground.lonlat[here], side)
+                name, cells = "block", _cells(self.ground.lonlat[rows], side)
             else:
-                name, cells = self.places[here[0]].crs, np.floor(self.ground.middles[here, 1::-1] / side).astype(np.int64)
-            for position, (row, column) in zip(here.tolist(), cells.tolist(), strict=True):
-                found[position] = f"{name} {column}/{row}"
-        return found
+                name, cells = self.places[rows[0]].crs, np.floor(self.ground.middles[rows, 1::-1] / side).astype(np.int64)
+            for position, (row, column) in zip(rows.tolist(), cells.tolist(), strict=True):
+                blocks[position] = f"{name} {column}/{row}"
+        return blocks
 
     def __str__(self) -> str:
         known = set(self.ground.plane[self.ground.known].tolist())
-        said = {length(side) for plane, side in self.side.items() if plane in known}
+        lengths = {length(side) for plane, side in self.side.items() if plane in known}
         widths = {side / self.patch[plane] for plane, side in self.side.items() if plane not in known}
-        return " or ".join((*said, *(f"{number:.3g} images' width (the unit of coordinates is not known)" for number in widths)))
+        return " or ".join((*lengths, *(f"{number:.3g} images' width (the unit of coordinates is not known)" for number in widths)))
 
 
 def length(metres: float) -> str:
@@ -85,5 +85,5 @@ def _meridian(latitude: np.ndarray) -> np.ndarray:
     """Metres along a meridian from the equator to latitudes in radians, on the ellipsoid (Helmert's series, Bessel 1837)."""
     n = (1 - np.sqrt(1 - E2)) / (1 + np.sqrt(1 - E2))
     waves = (1 + n**2 / 4) * latitude - 1.5 * n * np.sin(2 * latitude) + 15 / 16 * n**2 * np.sin(4 * latitude)
-    found: np.ndarray = A / (1 + n) * waves
-    return found
+    metres: np.ndarray = A / (1 + n) * waves
+    return metres

@@ -40,23 +40,23 @@ def columns_of(
     Raises `DataError` where no column names the images: it says what was found, what is expected and what is likely meant.
     """
     plain = [re.sub(r"[\W_]+", "", name).lower() for name in header]
-    found: dict[str, int] = {}
+    columns: dict[str, int] = {}
     notes = []
     for word, names in NAMES.items():
         meant = [plain.index(name) for name in (word, *names) if name in plain and _may_be(word, name, plain, rows)]
         if meant:
-            found[word] = meant[0]
+            columns[word] = meant[0]
         if len(meant) > 1 and plain[meant[0]] != word:
             notes.append(f"{file.name}: `{header[meant[0]]}` is read as {word}, not {_quoted([header[at] for at in meant[1:]])}.")
     if label is not None:
-        found["label"] = _named(file, header, label)
-    if "path" not in found:
-        raise DataError(_no_path(file, header, rows, exists, found.get("label")))
-    if not any(word in found for word in TASKS):
-        likely = _likely_label(rows, set(found.values()))
+        columns["label"] = _label_column(file, header, label)
+    if "path" not in columns:
+        raise DataError(_no_path(file, header, rows, exists, columns.get("label")))
+    if not any(word in columns for word in TASKS):
+        likely = _likely_label(rows, set(columns.values()))
         if likely is not None:
             notes.append(f"{file.name}: no column `label`; `{header[likely]}` may hold the classes: say data.label_field={header[likely]}.")
-    return found, notes
+    return columns, notes
 
 
 def _may_be(word: str, name: str, plain: Sequence[str], rows: Sequence[Sequence[str | None]]) -> bool:
@@ -69,7 +69,7 @@ def _may_be(word: str, name: str, plain: Sequence[str], rows: Sequence[Sequence[
     return True
 
 
-def _named(file: Path, header: Sequence[str], label: str) -> int:
+def _label_column(file: Path, header: Sequence[str], label: str) -> int:
     names = [name.strip() for name in header]
     if label in names:
         return names.index(label)
@@ -81,15 +81,15 @@ def _named(file: Path, header: Sequence[str], label: str) -> int:
 def _no_path(
     file: Path, header: Sequence[str], rows: Sequence[Sequence[str | None]], exists: Callable[[str], bool], label: int | None
 ) -> str:
-    said = f"{file}: no column `path` (found: {', '.join(filter(None, header)) or 'nothing'})"
+    sentence = f"{file}: no column `path` (found: {', '.join(filter(None, header)) or 'nothing'})"
     paths = [at for at in range(len(header)) if any(exists(cell) for cell in _cells(rows, at)[:20])]
     label = _likely_label(rows, set(paths)) if label is None else label
     if paths and exists(header[paths[0]]):
         return f"{file}: its first line names an image already; put a line `path,label` (what each column holds) above it."
     likely = [f"`{header[paths[0]]}` names images, so call it `path`"] if paths else []
     likely += [f"`{header[label]}` may hold the classes, so call it `label`"] if label is not None and header[label] != "label" else []
-    said += "; a table of labels has the columns `path` (an image's file) and `label` (its class)"
-    return f"{said}{': ' if likely else ''}{', and '.join(likely)}."
+    sentence += "; a table of labels has the columns `path` (an image's file) and `label` (its class)"
+    return f"{sentence}{': ' if likely else ''}{', and '.join(likely)}."
 
 
 def _likely_label(rows: Sequence[Sequence[str | None]], taken: set[int]) -> int | None:

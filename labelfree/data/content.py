@@ -36,8 +36,8 @@ def content_key(rows: Sequence[Row], read: Callable[[Row], Sample], settings: Ma
     for row in rows:
         mark = pixels[row.id] if row.item is not None else row.remote or marks[_file(row)]  # what lies at an address is taken to stay
         dense = "dense\n" if row.mask or row.boxes else ""
-        said = beside.get((row.path.parent, row.path.stem), "") + beside.get((row.path.parent, row.path.name), "")
-        seen.update(f"{row.id}\n{row.path.name}\n{mark}\n{dense}{said}".encode())
+        side_files = beside.get((row.path.parent, row.path.stem), "") + beside.get((row.path.parent, row.path.name), "")
+        seen.update(f"{row.id}\n{row.path.name}\n{mark}\n{dense}{side_files}".encode())
     return seen.hexdigest()
 
 
@@ -55,16 +55,16 @@ def _named_in(path: Path) -> list[Path]:
 
 def _beside(folders: Iterable[Path]) -> dict[tuple[Path, str], str]:
     """Size and time of files that say more of the image of their name: where it lies, which of its pixels hold anything."""
-    found: dict[tuple[Path, str], str] = {}
+    marks: dict[tuple[Path, str], str] = {}
     for folder in folders:
         if not folder.is_dir():
             continue
         with os.scandir(folder) as entries:
             for entry in sorted((entry for entry in entries if entry.name.lower().endswith(BESIDE)), key=lambda entry: entry.name):
                 name = entry.name[: -len(".aux.xml")] if entry.name.lower().endswith(".aux.xml") else entry.name.rpartition(".")[0]
-                there = entry.stat()
-                found[folder, name] = f"{found.get((folder, name), '')}{entry.name} {there.st_size} {there.st_mtime_ns}\n"
-    return found
+                status = entry.stat()
+                marks[folder, name] = f"{marks.get((folder, name), '')}{entry.name} {status.st_size} {status.st_mtime_ns}\n"
+    return marks
 
 
 def file_mark(path: Path) -> str:

@@ -20,7 +20,7 @@ from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
 from labelfree.progress import Progress
 
-FEW = 2  # labels a class, below which nothing can be both learnt and scored
+FEW_LABELS = 2  # labels a class, below which nothing can be both learnt and scored
 USUALLY, ENOUGH = 0.9, 5  # share and number of a class's masks from which on the others are told
 
 
@@ -50,13 +50,13 @@ def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress
     Every row is read once, and judged by what a run judges by.
     """
     faults, looks = [], dict[str, _Look]()
-    for row, found in zip(
+    for row, outcome in zip(
         manifest.rows, say.track(in_order(lambda row: _look(read, row), manifest.rows), "checking images", len(manifest.rows)), strict=True
     ):
-        if isinstance(found, DataError):
-            faults.append(str(found))
+        if isinstance(outcome, DataError):
+            faults.append(str(outcome))
         else:
-            looks[row.id] = found
+            looks[row.id] = outcome
     rows = {row.id: row for row in manifest.rows}
     empty = [rows[identity] for identity, look in looks.items() if look.empty > MOST_EMPTY]
     if looks and len(empty) == len(looks):
@@ -112,12 +112,14 @@ def _masks(rows: dict[str, Row], looks: dict[str, _Look]) -> list[str]:
         if label is not None and marked is not None:
             per_label[label][marked].append(identity)
     faults = []
-    for label, found in per_label.items():
-        for usual, said, others in ((True, "marks no pixel", "mark some"), (False, "marks pixels", "mark none")):
-            like, total = len(found[usual]), len(found[True]) + len(found[False])
+    for label, by_marked in per_label.items():
+        for usual, finding, others in ((True, "marks no pixel", "mark some"), (False, "marks pixels", "mark none")):
+            like, total = len(by_marked[usual]), len(by_marked[True]) + len(by_marked[False])
             if like >= max(ENOUGH, USUALLY * total):
                 much = f"{like} of {total} masks of those {others}"
-                faults += [f"{rows[odd].mask}: {said}, but its image {odd} is labelled {label!r}, and {much}." for odd in found[not usual]]
+                faults += [
+                    f"{rows[odd].mask}: {finding}, but its image {odd} is labelled {label!r}, and {much}." for odd in by_marked[not usual]
+                ]
     return faults
 
 
@@ -138,7 +140,7 @@ def _classes(manifest: Manifest, rows: Sequence[Row]) -> list[str]:
     """Classes of the manifest of which too few of `rows` can be learnt from."""
     train = Counter(row.label for row in rows if row.label is not None and row.split in ("train", ""))
     return [
-        f"Class {label!r} has {train[label]} labels to learn from; at least {FEW} are needed."
+        f"Class {label!r} has {train[label]} labels to learn from; at least {FEW_LABELS} are needed."
         for label in manifest.classes
-        if train[label] < FEW
+        if train[label] < FEW_LABELS
     ]

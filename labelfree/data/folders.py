@@ -39,32 +39,32 @@ def rows_of_folder(root: Path, domain: Domain, classes: bool = True) -> Layout:
     years or places. `classes`: False where folders are known to be none. Raises `DataError` where there is no image: it names what was
     seen instead.
     """
-    found = take_inventory(root, domain)
-    if not found.files:
-        raise DataError(found.nothing)
-    parts = [path.relative_to(root).parts for path in found.files]
-    plain = [Row("/".join(part), path) for part, path in zip(parts, found.files, strict=True)]
+    inventory = take_inventory(root, domain)
+    if not inventory.files:
+        raise DataError(inventory.nothing)
+    parts = [path.relative_to(root).parts for path in inventory.files]
+    plain = [Row("/".join(part), path) for part, path in zip(parts, inventory.files, strict=True)]
     if not classes or hold_scenes(plain, domain):
-        return Layout(plain, notes=found.told())
+        return Layout(plain, notes=inventory.told())
     loose = sum(len(part) == 1 for part in parts)
     stray = 0 < loose <= STRAY * len(plain)
     foldered = [row for row, part in zip(plain, parts, strict=True) if len(part) > 1 or not stray]
-    levels, splits, passed = _looked_through([tuple(row.id.split("/")[:-1]) for row in foldered])
+    levels, splits, passed = _without_structural([tuple(row.id.split("/")[:-1]) for row in foldered])
     rows = [replace(row, split=split) for row, split in zip(foldered, splits, strict=True)]
     others = [row for row, part in zip(plain, parts, strict=True) if len(part) == 1 and stray]
-    notes = [*found.told(), *_layout_notes(passed, splits)]
+    notes = [*inventory.told(), *_layout_notes(passed, splits)]
     per_folder = Counter(level[0] for level in levels if level)
-    if why := _no_classes(levels, per_folder, any(splits), found, foldered):
-        told = [f"Folder names are not taken as classes, for {why}."] if len(per_folder) > 1 else []
-        return Layout(sorted([*rows, *others], key=_place), notes=(*notes, *told))
+    if why := _no_classes(levels, per_folder, any(splits), inventory, foldered):
+        refusal = [f"Folder names are not taken as classes, for {why}."] if len(per_folder) > 1 else []
+        return Layout(sorted([*rows, *others], key=_place), notes=(*notes, *refusal))
     if not passed:
-        _refuse_empty(root, {*per_folder, *found.aside}, domain)
+        _refuse_empty(root, {*per_folder, *inventory.aside}, domain)
     rows = [replace(row, label=name_of(level[0])) for row, level in zip(rows, levels, strict=True)]
     names = ", ".join(sorted({str(row.label) for row in rows}))
     notes.append(f"Folder names are taken as classes: {names} (data.class_folders=false: they are none).")
     if others:
-        said = "images outside these folders have" if len(others) > 1 else "image outside these folders has"
-        notes.append(f"{len(others):,} {said} no label, such as {others[0].id}.")
+        images = "images outside these folders have" if len(others) > 1 else "image outside these folders has"
+        notes.append(f"{len(others):,} {images} no label, such as {others[0].id}.")
     return Layout(sorted([*rows, *others], key=_place), True, tuple(notes))
 
 
@@ -72,7 +72,7 @@ def _place(row: Row) -> Path:
     return row.path
 
 
-def _no_classes(levels: Sequence[Parts], per_folder: Counter[str], split: bool, found: Inventory, rows: Sequence[Row]) -> str:
+def _no_classes(levels: Sequence[Parts], per_folder: Counter[str], split: bool, inventory: Inventory, rows: Sequence[Row]) -> str:
     """Why names of folders are no classes; empty where they are."""
     if loose := sum(not level for level in levels):
         return f"{loose:,} images lie outside any folder"
@@ -80,13 +80,13 @@ def _no_classes(levels: Sequence[Parts], per_folder: Counter[str], split: bool, 
         return f"images lie in folders within folders, such as {deep}"
     if not split and len(per_folder) > len(rows) / 2:
         return "most folders hold one image"  # scenes
-    beside = any(per_folder.keys().isdisjoint(mask.relative_to(found.root).parts) for mask in found.masks)
+    beside = any(per_folder.keys().isdisjoint(mask.relative_to(inventory.root).parts) for mask in inventory.masks)
     if beside and bear_the_same_names([(*level, row.path.name) for row, level in zip(rows, levels, strict=True)]):
         return "they hold files of the same names, with masks beside them"
     return "" if split or len(per_folder) > 1 else "there is one folder"
 
 
-def _looked_through(levels: list[Parts]) -> tuple[list[Parts], list[str], list[str]]:
+def _without_structural(levels: list[Parts]) -> tuple[list[Parts], list[str], list[str]]:
     """The folders of each file without those that only say how the data set is laid out; each file's split; the names looked through."""
     splits, passed, depth = [""] * len(levels), list[str](), 0
     while all(len(level) > depth for level in levels):
@@ -104,9 +104,9 @@ def _looked_through(levels: list[Parts]) -> tuple[list[Parts], list[str], list[s
 
 def _layout_notes(passed: Sequence[str], splits: Sequence[str]) -> list[str]:
     kept = sum(split in ("dev", "test") for split in splits)
-    said = f" {kept:,} images of dev and test are not pretrained on." if kept else ""
+    held_out = f" {kept:,} images of dev and test are not pretrained on." if kept else ""
     if any(splits):
-        return [f"Folder names are taken as splits: {', '.join(name for name in passed if are_splits([name]))}.{said}"]
+        return [f"Folder names are taken as splits: {', '.join(name for name in passed if are_splits([name]))}.{held_out}"]
     return [f"Folders named {', '.join(passed)} say how the data is laid out and are no classes."] if passed else []
 
 

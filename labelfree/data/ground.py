@@ -25,14 +25,14 @@ def spatial_groups(
     that leaves too few blocks (`enough` says so), the side is halved, down to one patch, and at last rows may be parted all the same.
     """
     loose = [row for row in rows if row.group is None or row.group == row.place or row.group.startswith(f"{ALIKE}row ")]
-    here = {row.id: places[row.id] for row in loose if row.id in places}
-    if not here:
+    placed = {row.id: places[row.id] for row in loose if row.id in places}
+    if not placed:
         return {}, []
-    asked = Blocks.over(list(here.values()))
-    shared = _sharing(here)
-    groups, blocks = _smaller(loose, here, asked, shared, enough)
+    asked = Blocks.over(list(placed.values()))
+    shared = _pairs_sharing_ground(placed)
+    groups, blocks = _halved_blocks(loose, placed, asked, shared, enough)
     if shared and not enough(groups):
-        groups, blocks = _smaller(loose, here, asked, [], enough)
+        groups, blocks = _halved_blocks(loose, placed, asked, [], enough)
     parted = sum(pairs for a, b, pairs in shared if groups[a] != groups[b])
     notes = [f"No groups are given: blocks of {blocks} on the ground are used as groups ({len(set(groups.values()))} blocks)."]
     if blocks is not asked:
@@ -42,33 +42,33 @@ def spatial_groups(
     return groups, notes
 
 
-def _smaller(
+def _halved_blocks(
     rows: Sequence[Row],
-    here: Mapping[str, Place],
+    placed: Mapping[str, Place],
     blocks: Blocks,
     shared: Sequence[tuple[str, str, int]],
     enough: Callable[[dict[str, str]], bool],
 ) -> tuple[dict[str, str], Blocks]:
     """The blocks, halved until there are enough or they are one patch wide: of each row its block, and how large they are."""
-    groups = _tied(rows, dict(zip(here, blocks.names(), strict=True)), shared)
+    groups = _tied_blocks(rows, dict(zip(placed, blocks.names(), strict=True)), shared)
     while not enough(groups) and (half := blocks.smaller()) is not None:
         blocks = half
-        groups = _tied(rows, dict(zip(here, blocks.names(), strict=True)), shared)
+        groups = _tied_blocks(rows, dict(zip(placed, blocks.names(), strict=True)), shared)
     return groups, blocks
 
 
-def _sharing(here: Mapping[str, Place]) -> list[tuple[str, str, int]]:
+def _pairs_sharing_ground(placed: Mapping[str, Place]) -> list[tuple[str, str, int]]:
     """Row ids of places that share at least `SHARED` of the smaller one's ground, and how many pairs of rows lie at the two.
 
     Rows of the very same place stand in one block anyhow.
     """
-    at = _by_place(here)
+    at = _by_place(placed)
     ids = list(at.values())
-    every, found = np.arange(len(at)), []
+    every, sharing = np.arange(len(at)), []
     for i, j, common, first, second in Ground.of(list(at)).sharing(every, every):
         kept = (i < j) & (common >= SHARED * np.minimum(first, second))
-        found += [(ids[a][0], ids[b][0], len(ids[a]) * len(ids[b])) for a, b in zip(i[kept].tolist(), j[kept].tolist(), strict=True)]
-    return found
+        sharing += [(ids[a][0], ids[b][0], len(ids[a]) * len(ids[b])) for a, b in zip(i[kept].tolist(), j[kept].tolist(), strict=True)]
+    return sharing
 
 
 def overlapping(rows: Sequence[Row], others: Sequence[Row], places: Mapping[str, Place]) -> set[str]:
@@ -76,22 +76,22 @@ def overlapping(rows: Sequence[Row], others: Sequence[Row], places: Mapping[str,
     mine = _by_place({row.id: places[row.id] for row in rows if row.id in places})
     theirs = list(_by_place({row.id: places[row.id] for row in others if row.id in places}))
     ground, ids = Ground.of([*mine, *theirs]), list(mine.values())
-    found: set[str] = set()
+    shown_twice: set[str] = set()
     for i, _, common, first, second in ground.sharing(np.arange(len(mine)), np.arange(len(mine), len(mine) + len(theirs))):
         for place in np.unique(i[common > TOUCH * np.minimum(first, second)]).tolist():
-            found.update(ids[place])
-    return found
+            shown_twice.update(ids[place])
+    return shown_twice
 
 
-def _by_place(here: Mapping[str, Place]) -> dict[Place, list[str]]:
+def _by_place(placed: Mapping[str, Place]) -> dict[Place, list[str]]:
     """The row ids at each place, in their order."""
-    found: dict[Place, list[str]] = defaultdict(list)
-    for identity, place in here.items():
-        found[place].append(identity)
-    return found
+    at_place: dict[Place, list[str]] = defaultdict(list)
+    for identity, place in placed.items():
+        at_place[place].append(identity)
+    return at_place
 
 
-def _tied(rows: Sequence[Row], block: Mapping[str, str], shared: Sequence[tuple[str, str, int]]) -> dict[str, str]:
+def _tied_blocks(rows: Sequence[Row], block: Mapping[str, str], shared: Sequence[tuple[str, str, int]]) -> dict[str, str]:
     """The block of each row id; blocks that near-duplicates or `shared` ground tie together are one."""
     leader: dict[str, str] = {}
 

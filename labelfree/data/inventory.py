@@ -13,7 +13,7 @@ from labelfree.data.walk import Walk
 from labelfree.domain import Domain, KnowsKinds
 from labelfree.errors import DataError
 
-MOST = 5  # kinds of files that a sentence names
+MOST_KINDS = 5  # kinds of files that a sentence names
 PACKED = {".gz", ".bz2", ".xz", ".zst"}  # the ending before these says what it is
 
 
@@ -38,9 +38,9 @@ class Inventory:
             return self.notes
         where = list(dict.fromkeys(f"{path.parent.as_posix()}/" if len(path.parts) > 1 else path.name for path in left))
         are = "files are masks or other annotations" if len(left) > 1 else "file is a mask or another annotation"
-        said = f"{len(left):,} {are} of images by their names and {_are(len(left))} left out ({', '.join(where[:3])}"
+        sentence = f"{len(left):,} {are} of images by their names and {_are(len(left))} left out ({', '.join(where[:3])}"
         more = ", …" if len(where) > 3 else ""
-        return (*self.notes, f"{said}{more}); a table of labels may name them in a column `mask`.")
+        return (*self.notes, f"{sentence}{more}); a table of labels may name them in a column `mask`.")
 
 
 def take_inventory(root: Path, domain: Domain, known: Iterable[Path] = ()) -> Inventory:
@@ -51,8 +51,8 @@ def take_inventory(root: Path, domain: Domain, known: Iterable[Path] = ()) -> In
     if is_run(root):
         raise DataError(f"{root}: is the folder of a run of labelfree, not one of images; name the folder that holds your images.")
     advice = domain.advice if isinstance(domain, KnowsKinds) else {}
-    found = domain.files(root)
-    images, other = set(found), list[Path]()  # folders that are files of a kind of their own, such as .zarr
+    candidates = domain.files(root)
+    images, other = set(candidates), list[Path]()  # folders that are files of a kind of their own, such as .zarr
 
     def enter(folder: Path) -> bool:
         if folder not in images and _kind(folder.name, advice) in advice:
@@ -60,18 +60,18 @@ def take_inventory(root: Path, domain: Domain, known: Iterable[Path] = ()) -> In
         return folder not in images and folder not in other
 
     walk = Walk(root, enter)
-    seen = [folder / name for folder, names in walk for name in names]
-    own = {*walk.own, *other}
-    files = [file for file in found if own.isdisjoint(file.parents)]
-    unread = Counter(_kind(path.name, advice) for path in [*seen, *other] if path not in images and path not in known)
+    walked = [folder / name for folder, names in walk for name in names]
+    skipped = {*walk.ours, *other}
+    files = [file for file in candidates if skipped.isdisjoint(file.parents)]
+    unread = Counter(_kind(path.name, advice) for path in [*walked, *other] if path not in images and path not in known)
     notes = _passed_over(walk)
     nothing = _nothing(root, domain, unread, notes)
     parts = {file.relative_to(root).parts: file for file in files}
     masks = masks_among(list(parts))
     masks = masks if len(masks) < len(files) else set()
-    told = {ending: number for ending, number in unread.most_common() if ending in advice}
-    notes += [f"{_files(number, ending)} {_are(number)} not read: {advice[ending]}." for ending, number in told.items()]
-    aside = {part for folder in (*walk.own, *walk.links, *walk.closed) for part in folder.relative_to(root).parts[:1]}
+    advised = {ending: number for ending, number in unread.most_common() if ending in advice}
+    notes += [f"{_files(number, ending)} {_are(number)} not read: {advice[ending]}." for ending, number in advised.items()]
+    aside = {part for folder in (*walk.ours, *walk.links, *walk.closed) for part in folder.relative_to(root).parts[:1]}
     aside |= {part[0] for part in masks}
     kept, left_out = ([file for part, file in parts.items() if (part in masks) is out] for out in (False, True))
     return Inventory(root, kept, left_out, frozenset(aside), tuple(notes), nothing)
@@ -92,33 +92,33 @@ def ending_of(name: str) -> str:
 
 
 def _nothing(root: Path, domain: Domain, unread: Counter[str], notes: Sequence[str]) -> str:
-    said = f"{root}: holds no image that the {domain.name} domain reads"
+    sentence = f"{root}: holds no image that the {domain.name} domain reads"
     if unread:
-        shown = ", ".join(_files(number, ending) for ending, number in unread.most_common(MOST))
-        said += f", but {shown}{', …' if len(unread) > MOST else ''}"
+        shown = ", ".join(_files(number, ending) for ending, number in unread.most_common(MOST_KINDS))
+        sentence += f", but {shown}{', …' if len(unread) > MOST_KINDS else ''}"
     if isinstance(domain, KnowsKinds):
         known = [ending for ending, _ in unread.most_common() if ending in domain.advice]
         alike = {way: [ending for ending in known if domain.advice[ending] == way] for way in map(domain.advice.__getitem__, known)}
         ways = [f"{', '.join(endings)}: {way}" for way, endings in alike.items()]
-        said += f"; {'; '.join(ways)}" if ways else f". It reads {domain.kinds}"
-    return " ".join([f"{said}.", *notes])
+        sentence += f"; {'; '.join(ways)}" if ways else f". It reads {domain.kinds}"
+    return " ".join([f"{sentence}.", *notes])
 
 
 def _passed_over(walk: Walk) -> list[str]:
     """Sentences on folders that were not gone into."""
-    runs, others = ([folder for folder in walk.own if is_run(folder) is run] for run in (True, False))
+    runs, others = ([folder for folder in walk.ours if is_run(folder) is run] for run in (True, False))
     return [
-        *_told(walk, runs, ("folder holds a run of labelfree and is not read", "folders hold runs of labelfree and are not read")),
-        *_told(walk, others, ("folder is a pool or cache of labelfree and is not read", "folders are pools of labelfree and are not read")),
-        *_told(walk, walk.links, ("link to a folder that is read already, or leads back above it, is not followed",
+        *_note(walk, runs, ("folder holds a run of labelfree and is not read", "folders hold runs of labelfree and are not read")),
+        *_note(walk, others, ("folder is a pool or cache of labelfree and is not read", "folders are pools of labelfree and are not read")),
+        *_note(walk, walk.links, ("link to a folder that is read already, or leads back above it, is not followed",
                                   "links to folders that are read already, or lead back above them, are not followed")),
-        *_told(walk, walk.closed, ("folder may not be opened and is not read", "folders may not be opened and are not read")),
+        *_note(walk, walk.closed, ("folder may not be opened and is not read", "folders may not be opened and are not read")),
     ]  # fmt: skip
 
 
-def _told(walk: Walk, folders: Sequence[Path], said: tuple[str, str]) -> list[str]:
+def _note(walk: Walk, folders: Sequence[Path], phrases: tuple[str, str]) -> list[str]:
     names = ", ".join(f"{folder.relative_to(walk.root).as_posix()}/" for folder in folders[:3]) + (", …" if len(folders) > 3 else "")
-    return [f"{len(folders):,} {said[len(folders) > 1]} ({names})."] if folders else []
+    return [f"{len(folders):,} {phrases[len(folders) > 1]} ({names})."] if folders else []
 
 
 def _files(number: int, ending: str) -> str:

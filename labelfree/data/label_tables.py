@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from labelfree.data.columns import columns_of
 from labelfree.data.structure import SPLITS
-from labelfree.data.table_cells import names_in, plain_text, said_of
+from labelfree.data.table_cells import missing_note, names_in, plain_text
 from labelfree.errors import DataError
 
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -67,19 +67,21 @@ def open_table(file: Path, exists: Callable[[str], bool] | None = None, label: s
     if not file.is_file():
         raise DataError(f"data.labels: {file} {'is a folder; name the table in it' if file.is_dir() else 'does not exist'}.")
     header, rows = _parquet(file) if file.suffix.lower() in PARQUETS else _csv(file)
-    found, notes = columns_of(file, header, [cells for _, cells in rows], exists or (lambda cell: (file.parent / cell).is_file()), label)
+    positions, notes = columns_of(
+        file, header, [cells for _, cells in rows], exists or (lambda cell: (file.parent / cell).is_file()), label
+    )
     columns: dict[str, list[str | None]] = {}
-    for word, at in found.items():
+    for word, at in positions.items():
         cells = [row[at] if at < len(row) else None for _, row in rows]
         columns[word], missing = (cells, Counter[str]()) if word in ("path", "text") else names_in(cells)
         if word == "label" and missing:
-            notes.append(f"{file.name}: {said_of(missing, word)}")
+            notes.append(f"{file.name}: {missing_note(missing, word)}")
     numbered = [(number, {word: column[index] for word, column in columns.items()}) for index, (number, _) in enumerate(rows)]
     records = [_record(file, number, row) for number, row in numbered if any(row.values())]
     if not records:
         raise DataError(f"{file}: has a header and no rows.")
     if "label" in columns and not any(columns["label"]):
-        notes.append(f"{file.name}: `{header[found['label']]}` is empty in all {len(records):,} rows, so no image has a label.")
+        notes.append(f"{file.name}: `{header[positions['label']]}` is empty in all {len(records):,} rows, so no image has a label.")
     return Table(records, tuple(notes))
 
 
@@ -98,9 +100,9 @@ def _date(file: Path, number: int, text: str | None) -> str | None:
     """YYYY-MM-DD of a date, 20220701 or 2022-07-01, with or without a time."""
     if text is None:
         return None
-    found = re.match(r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ]|$)", text)
+    match = re.match(r"(\d{4})-?(\d\d)-?(\d\d)(?:[T ]|$)", text)
     try:
-        return date(*map(int, found.groups())).isoformat() if found else _no_date(file, number, text)
+        return date(*map(int, match.groups())).isoformat() if match else _no_date(file, number, text)
     except ValueError:
         return _no_date(file, number, text)
 
@@ -116,11 +118,11 @@ def _csv(file: Path) -> tuple[list[str], Cells]:
     if file.suffix.lower() not in TEXTS:
         raise DataError(f"{file}: is of no kind that is read; {KINDS}.")
     text = _decode(raw)
-    said = re.match(r'"?sep=(.)"?\r?\n', text, re.IGNORECASE)  # for Excel, which shows the header as row 1
-    text = text[said.end() :] if said else text
+    declared = re.match(r'"?sep=(.)"?\r?\n', text, re.IGNORECASE)  # for Excel, which shows the header as row 1
+    text = text[declared.end() :] if declared else text
     blank = re.match(r"\s*\n|", text)
     above, text = (blank[0].count("\n"), text[blank.end() :]) if blank else (0, text)
-    separator = said[1] if said else max(",;\t|", key=text.partition("\n")[0].count)
+    separator = declared[1] if declared else max(",;\t|", key=text.partition("\n")[0].count)
     header, *lines = _lines(file, text, separator) or [[]]
     if lines and all(len(line) == len(header) + 1 and line[0] == str(number) for number, line in enumerate(lines, start=1)):
         lines = [line[1:] for line in lines]  # R writes numbers of rows, and no header above them
@@ -136,14 +138,14 @@ def _csv(file: Path) -> tuple[list[str], Cells]:
 
 def _lines(file: Path, text: str, separator: str) -> list[list[str]]:
     """Cells line by line. Raises `DataError` for a quote that is never closed: all behind it would become one cell."""
-    found: list[list[str]] = []
+    lines: list[list[str]] = []
     try:
-        found.extend(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+        lines.extend(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
         if "unexpected end" in str(error) or "field larger" in str(error):
-            raise DataError(f'{file.name} row {len(found) + 1}: a quote (") is opened and never closed; close it.') from error
+            raise DataError(f'{file.name} row {len(lines) + 1}: a quote (") is opened and never closed; close it.') from error
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))  # quotes within a cell are no fault
-    return found
+    return lines
 
 
 def _parquet(file: Path) -> tuple[list[str], Cells]:

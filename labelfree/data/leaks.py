@@ -90,12 +90,12 @@ def _pairs(copies: Sequence[tuple[list[str], list[str]]]) -> list[tuple[str, str
 def _copies(trained: Witnesses, scored: Witnesses) -> list[tuple[list[str], list[str]]]:
     """Ids of trained and of scored images that hold the same values."""
     ids = [row.id for row in (*trained.rows, *scored.rows)]
-    found = []
+    shared = []
     for group in groups_of_copies(np.concatenate([trained.traces, scored.traces])):
         mine, theirs = [ids[i] for i in group if i < len(trained)], [ids[i] for i in group if i >= len(trained)]
         if mine and theirs:
-            found.append((mine, theirs))
-    return found
+            shared.append((mine, theirs))
+    return shared
 
 
 def guard(trained: Witnesses, scored: Witnesses, data: Data, *, has_test: bool) -> LeakReport:
@@ -116,7 +116,7 @@ def guard(trained: Witnesses, scored: Witnesses, data: Data, *, has_test: bool) 
     both = Prints(np.concatenate([a.high, b.high]), np.concatenate([a.judged, b.judged])) if len(scored_near) > limit else None
     chance = alike_by_chance(both, trained.groups + scored.groups) if both is not None else 0.0
     cannot_tell = len(scored_near) > limit and chance > limit / max(1, len(scored))
-    found = LeakReport(
+    report = LeakReport(
         exact=exact,
         near=near,
         scored=len(scored),
@@ -128,10 +128,10 @@ def guard(trained: Witnesses, scored: Witnesses, data: Data, *, has_test: bool) 
         dropped=[] if has_test else sorted({pair[0] for pair in exact}),
         scored_near=scored_near,
     )
-    fault = _fault(found, has_test)
+    fault = _fault(report, has_test)
     if fault and not data.transductive:
         raise LeakError(fault)
-    return _with_sentence(found, transductive=fault is not None)
+    return _with_sentence(report, transductive=fault is not None)
 
 
 def near_groups(images: Witnesses) -> dict[str, str]:
@@ -158,7 +158,7 @@ def _parts(images: Witnesses, links: list[tuple[int, int]]) -> list[int]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    ties = np.array(links + _same(images.groups), dtype=np.int64).reshape(-1, 2)
+    ties = np.array(links + _equal_pairs(images.groups), dtype=np.int64).reshape(-1, 2)
     graph = coo_array((np.ones(len(ties)), (ties[:, 0], ties[:, 1])), shape=(len(images), len(images)))
     return [int(part) for part in connected_components(graph, directed=False)[1]] if len(images) else []
 
@@ -171,7 +171,7 @@ def _leaves_folds(images: Witnesses, parts: list[int]) -> bool:
     return min(map(len, per_class.values())) > 1 and max(Counter(parts).values()) <= len(parts) / 2
 
 
-def _same(values: Sequence[str]) -> list[tuple[int, int]]:
+def _equal_pairs(values: Sequence[str]) -> list[tuple[int, int]]:
     """Links between positions of equal values."""
     first: dict[str, int] = {}
     return [(first[value], i) for i, value in enumerate(values) if first.setdefault(value, i) != i]
@@ -184,44 +184,44 @@ def _limit(scored: int, data: Data) -> int:
     return int(data.leak_limit * scored)
 
 
-def _fault(found: LeakReport, has_test: bool) -> str | None:
-    if found.exact and has_test:
-        one, other = found.exact[0]
-        more = f", and {len(found.exact) - 1} more pairs" if len(found.exact) > 1 else ""
+def _fault(report: LeakReport, has_test: bool) -> str | None:
+    if report.exact and has_test:
+        one, other = report.exact[0]
+        more = f", and {len(report.exact) - 1} more pairs" if len(report.exact) > 1 else ""
         way = "Remove one, or set data.transductive=true to mark the report."
         return f"{one} is in the pool and {other} is scored (same content{more}). {way}"
-    if len(found.scored_near) > found.limit and not found.cannot_tell:
-        one, other, r = max(found.near, key=lambda pair: pair[2])
+    if len(report.scored_near) > report.limit and not report.cannot_tell:
+        one, other, r = max(report.near, key=lambda pair: pair[2])
         return (
-            f"{len(found.scored_near)} of {found.scored} scored images have a near-duplicate in the pool ({found.limit} are allowed), "
+            f"{len(report.scored_near)} of {report.scored} scored images have a near-duplicate in the pool ({report.limit} are allowed), "
             f"such as {other} and {one} (r = {r:.3f}); {WAYS}."
         )
     return None
 
 
-def _with_sentence(found: LeakReport, transductive: bool) -> LeakReport:
+def _with_sentence(report: LeakReport, transductive: bool) -> LeakReport:
     parts = []
-    if found.exact:
+    if report.exact:
         what = (
-            f"{len(found.dropped)} pool images were dropped: their content is scored."
-            if found.dropped
-            else f"{len(found.exact)} exact copies."
+            f"{len(report.dropped)} pool images were dropped: their content is scored."
+            if report.dropped
+            else f"{len(report.exact)} exact copies."
         )
         parts.append(what)
     else:
-        parts.append(f"No exact copy among {found.scored} scored images.")
-    if found.cannot_tell:
+        parts.append(f"No exact copy among {report.scored} scored images.")
+    if report.cannot_tell:
         parts.append(
-            f"Cannot tell near-duplicates here: {found.chance:.1%} of random pairs of different groups look as much alike. "
+            f"Cannot tell near-duplicates here: {report.chance:.1%} of random pairs of different groups look as much alike. "
             "Give a `group` column (part, lot, patient) to keep relatives apart."
         )
     else:
-        parts.append(f"{len(found.scored_near)} have a near-duplicate in the pool (r >= 0.97 in any of 8 poses; limit {found.limit}).")
-    if found.not_judged:
-        parts.append(f"{found.not_judged} have too little structure to be judged.")
+        parts.append(f"{len(report.scored_near)} have a near-duplicate in the pool (r >= 0.97 in any of 8 poses; limit {report.limit}).")
+    if report.not_judged:
+        parts.append(f"{report.not_judged} have too little structure to be judged.")
     if transductive:
         parts.append("Transductive: scored images were trained on, so scores are too good.")
-    return replace(found, transductive=transductive, sentence=" ".join(parts))
+    return replace(report, transductive=transductive, sentence=" ".join(parts))
 
 
 def _group(row: Row) -> str:

@@ -103,5 +103,5 @@ def _cosines(images: np.ndarray) -> np.ndarray:
 
 def _split(images: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The kept coefficients (n, k), and the length of what they leave out (n,)."""
-    found = _cosines(images)[:, kept]
-    return found, np.sqrt(np.clip(1 - (found**2).sum(axis=1), 0, None))
+    coefficients = _cosines(images)[:, kept]
+    return coefficients, np.sqrt(np.clip(1 - (coefficients**2).sum(axis=1), 0, None))

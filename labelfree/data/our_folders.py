@@ -29,7 +29,7 @@ def is_run(folder: Path) -> bool:
     return isinstance(state, dict) and state.keys() >= RUN_KEYS
 
 
-def is_own(folder: Path) -> bool:
+def is_ours(folder: Path) -> bool:
     """Whether a folder is a run, a pool or the cache."""
     return is_run(folder) or all((folder / name).is_file() for name in POOL_FILES) or _is_cache(folder)
 

@@ -47,26 +47,28 @@ class Ground:
         left, bottom, right, top = (boxes * np.where(np.isfinite(unit), unit, 1.0)[:, None]).T
         x, y = (left + right) / 2, (bottom + top) / 2
         across, up = np.stack([x, left, right, right, left], 1), np.stack([y, bottom, bottom, top, top], 1)
-        there = np.isfinite(outlines).all((1, 2))
+        on_earth = np.isfinite(outlines).all((1, 2))
         points = np.stack([across, up, np.zeros_like(up)], axis=2)
-        points[there] = in_space(outlines[there])
-        return Ground(np.where(there, 0, system), there | np.isfinite(unit), points[:, 0], points[:, 1:], system, boxes, outlines[:, 0])
+        points[on_earth] = in_space(outlines[on_earth])
+        return Ground(
+            np.where(on_earth, 0, system), on_earth | np.isfinite(unit), points[:, 0], points[:, 1:], system, boxes, outlines[:, 0]
+        )
 
     @property
     def size(self) -> np.ndarray:
         """(n, 2): width and height, along the ground; the mean of opposite edges."""
         edges = np.linalg.norm(self.corners - np.roll(self.corners, -1, axis=1), axis=2)
         lengths = np.where(self.plane[:, None] == 0, along(edges), edges)
-        found: np.ndarray = (lengths[:, :2] + lengths[:, 2:]) / 2
-        return found
+        sizes: np.ndarray = (lengths[:, :2] + lengths[:, 2:]) / 2
+        return sizes
 
     @property
     def typical(self) -> np.ndarray:
         """(n,) the longer side of the median image: of all whose metres are known together, of the others on each plane."""
-        widths, found = self.size.max(1), np.empty(len(self.plane))
+        widths, longer = self.size.max(1), np.empty(len(self.plane))
         for some in (self.known, *(~self.known & (self.plane == plane) for plane in np.unique(self.plane[~self.known]))):
-            found[some] = np.median(widths[some]) if some.any() else 0.0
-        return found
+            longer[some] = np.median(widths[some]) if some.any() else 0.0
+        return longer
 
     def near(self, mine: np.ndarray, others: np.ndarray, within: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Pairs (i, j) of one of `mine` and one of `others` on one map whose middles lie at most `within[i] + within[j]` apart.
@@ -76,21 +78,21 @@ class Ground:
         from scipy.spatial import cKDTree
 
         for plane in np.unique(self.plane[mine]):
-            here, there = mine[self.plane[mine] == plane], others[self.plane[others] == plane]
-            if not len(there):
+            ours, theirs = mine[self.plane[mine] == plane], others[self.plane[others] == plane]
+            if not len(theirs):
                 continue
             # those of similar reach have a tree of their own: one huge place must not make all others its neighbours
-            scale = np.frexp(within[there])[1]
-            trees = [(members := there[scale == step], cKDTree(self.middles[members])) for step in np.unique(scale)]
-            reaches = [straight(reach) if plane == 0 else reach for reach in (within[here] + within[m].max() for m, _ in trees)]
-            many = [tree.query_ball_point(self.middles[here], r, return_length=True) for (_, tree), r in zip(trees, reaches, strict=True)]
+            scale = np.frexp(within[theirs])[1]
+            trees = [(members := theirs[scale == step], cKDTree(self.middles[members])) for step in np.unique(scale)]
+            reaches = [straight(reach) if plane == 0 else reach for reach in (within[ours] + within[m].max() for m, _ in trees)]
+            many = [tree.query_ball_point(self.middles[ours], r, return_length=True) for (_, tree), r in zip(trees, reaches, strict=True)]
             batch = np.cumsum(np.sum(many, axis=0)) // TOGETHER
-            for some in np.split(np.arange(len(here)), np.flatnonzero(np.diff(batch)) + 1):
+            for some in np.split(np.arange(len(ours)), np.flatnonzero(np.diff(batch)) + 1):
                 first, second = [], []
                 for (members, tree), reach in zip(trees, reaches, strict=True):
-                    found = tree.query_ball_point(self.middles[here[some]], reach[some])
-                    first.append(np.repeat(here[some], [len(one) for one in found]))
-                    second.append(members[np.fromiter((j for one in found for j in one), dtype=np.int64, count=len(first[-1]))])
+                    neighbours = tree.query_ball_point(self.middles[ours[some]], reach[some])
+                    first.append(np.repeat(ours[some], [len(one) for one in neighbours]))
+                    second.append(members[np.fromiter((j for one in neighbours for j in one), dtype=np.int64, count=len(first[-1]))])
                 i, j = np.concatenate(first), np.concatenate(second)
                 order = np.lexsort((j, i))
                 yield i[order], j[order]
@@ -113,8 +115,8 @@ class Ground:
         for some in np.split(np.flatnonzero(cut), range(AT_ONCE, int(cut.sum()), AT_ONCE)):
             middle = self.middles[i[some]]
             frame = np.stack(_tangent(middle), axis=2)  # (k, 3, 2)
-            here, there = ((self.corners[k[some]] - middle[:, None]) @ frame for k in (i, j))
-            shared[some], first[some], second[some] = quadrangles(here, there)
+            ours, theirs = ((self.corners[k[some]] - middle[:, None]) @ frame for k in (i, j))
+            shared[some], first[some], second[some] = quadrangles(ours, theirs)
         return shared, first, second
 
 
@@ -205,10 +207,10 @@ def _inside(points: np.ndarray, quads: np.ndarray) -> np.ndarray:
 
 def _area(ring: np.ndarray) -> np.ndarray:
     """(k,) signed area of polygons (k, corners, 2)."""
-    found: np.ndarray = _cross(ring, np.roll(ring, -1, axis=1)).sum(1) / 2
-    return found
+    area: np.ndarray = _cross(ring, np.roll(ring, -1, axis=1)).sum(1) / 2
+    return area
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    found: np.ndarray = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
-    return found
+    cross: np.ndarray = a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    return cross

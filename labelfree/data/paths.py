@@ -30,11 +30,11 @@ class Finder:
             for base in (Path(),) if given.is_absolute() else (self.root, self.table.parent):
                 if _exists(base / given):
                     return base / given
-        found = self._unended.get(text.replace("\\", "/"), [])
-        if len(found) > 1:
-            shown = ", ".join(path.relative_to(self.root).as_posix() for path in found[:3])
-            raise DataError(f'{self.table.name}: "{text}" fits {shown}{", …" if len(found) > 3 else ""}; write the name with its ending.')
-        return found[0] if found else None
+        matches = self._unended.get(text.replace("\\", "/"), [])
+        if len(matches) > 1:
+            shown = ", ".join(path.relative_to(self.root).as_posix() for path in matches[:3])
+            raise DataError(f'{self.table.name}: "{text}" fits {shown}{", …" if len(matches) > 3 else ""}; write the name with its ending.')
+        return matches[0] if matches else None
 
     def holds(self, text: str) -> bool:
         """Whether a cell names an image."""
@@ -43,8 +43,8 @@ class Finder:
     def beside(self, cell: str | None) -> str | None:
         """A mask's or annotation's path as found; a cell that is no path (a class, a polygon) stays as it is."""
         names = dict.fromkeys((cell, cell.replace("\\", "/"))) if cell and len(cell) < 1000 else ()
-        found = (base / name for name in names for base in (self.root, self.table.parent) if (base / name).is_file())
-        return str(next(found, cell)) if cell else None
+        files = (base / name for name in names for base in (self.root, self.table.parent) if (base / name).is_file())
+        return str(next(files, cell)) if cell else None
 
     def identity(self, path: Path, otherwise: str) -> tuple[str, bool]:
         """The path relative to the root where it lies inside, else `otherwise`; and whether it lies outside."""
@@ -60,27 +60,27 @@ class Finder:
         """
         parts = [re.split(r"[\\/]+", text) for text in texts]
         for cut in range(1, min(map(len, parts)) if len(parts) > 1 else 1):  # one name alone is no evidence
-            found = [self.root.joinpath(*names[cut:]) for names in parts if names[-1]]
-            if len(found) == len(texts) and all(map(_exists, found)):
-                return "/".join(parts[0][:cut]) + "/", found
+            files = [self.root.joinpath(*names[cut:]) for names in parts if names[-1]]
+            if len(files) == len(texts) and all(map(_exists, files)):
+                return "/".join(parts[0][:cut]) + "/", files
         return None
 
     def alike(self, text: str) -> str | None:
         """An image under the root whose name differs in capitals or its ending alone."""
         name = re.split(r"[\\/]+", text)[-1].lower()
         stem = name.rpartition(".")[0]
-        found = [path for path in self._images() if path.name.lower() == name or path.stem.lower() == stem]
-        return min((path.relative_to(self.root).as_posix() for path in found), default=None)
+        namesakes = [path for path in self._images() if path.name.lower() == name or path.stem.lower() == stem]
+        return min((path.relative_to(self.root).as_posix() for path in namesakes), default=None)
 
     @cached_property
     def _unended(self) -> Mapping[str, list[Path]]:
         """Images by their path and by their name alone, both without the ending."""
-        found: dict[str, list[Path]] = defaultdict(list)
+        images: dict[str, list[Path]] = defaultdict(list)
         for path in self._images():
             inside = path.relative_to(self.root).with_suffix("").as_posix()
             for name in {inside, path.stem}:
-                found[name].append(path)
-        return found
+                images[name].append(path)
+        return images
 
 
 def located(records: Sequence[Record], finder: Finder, domain: Domain, inside: bool) -> tuple[list[Row], list[str]]:
@@ -91,16 +91,16 @@ def located(records: Sequence[Record], finder: Finder, domain: Domain, inside: b
     table, root = finder.table, finder.root
     rows, first, outside = [], dict[str, Record](), 0
     elsewhere = domain.remote if isinstance(domain, ReadsRemote) else lambda text: False
-    found = [Path(record.path) if elsewhere(record.path) else finder.file(record.path) for record in records]
-    missing = [record for record, file in zip(records, found, strict=True) if file is None]
+    files = [Path(record.path) if elsewhere(record.path) else finder.file(record.path) for record in records]
+    missing = [record for record, file in zip(records, files, strict=True) if file is None]
     notes = []
     if missing:
         shortened = finder.without_beginning([record.path for record in records]) if len(missing) == len(records) else None
         if shortened is None:
             raise _missing(missing, len(records), finder)
-        found = list(shortened[1])
+        files = list(shortened[1])
         notes.append(f"{table.name}: no path is there as it is written; without {shortened[0]} and the like all are, under {root}.")
-    for record, path in zip(records, filter(None, found), strict=True):
+    for record, path in zip(records, filter(None, files), strict=True):
         remote = record.path if elsewhere(record.path) else None
         identity, is_outside = (record.path, True) if remote else finder.identity(path, Path(record.path.replace("\\", "/")).as_posix())
         if is_outside and inside:
@@ -108,8 +108,8 @@ def located(records: Sequence[Record], finder: Finder, domain: Domain, inside: b
         outside += is_outside
         before = first.setdefault(remote or same_file(path), record)
         if before is not record:
-            said = f" with labels {before.label!r} and {record.label!r}" if before.label != record.label else ""
-            raise DataError(f'{table.name} rows {before.number} and {record.number}: both name "{record.path}"{said}; keep one.')
+            labels = f" with labels {before.label!r} and {record.label!r}" if before.label != record.label else ""
+            raise DataError(f'{table.name} rows {before.number} and {record.number}: both name "{record.path}"{labels}; keep one.')
         mask, boxes = finder.beside(record.mask), finder.beside(record.boxes)
         known = {name: getattr(record, name) for name in ("label", "text", "group", "split", "place", "date")}
         rows.append(Row(identity, path, mask=mask, boxes=boxes, remote=remote, **known))
@@ -128,14 +128,14 @@ def _missing(records: Sequence[Record], count: int, finder: Finder) -> DataError
     """What to say of files that a table names and that are not there: how many of `count`, the first three, and what was meant."""
     table, root, like = finder.table, finder.root, finder.alike(records[0].path)
     way = f"there is {like}; correct the paths." if like else "correct the paths, or set data.root to the folder that they begin in."
-    told = ", ".join(f'row {record.number}: "{record.path}"' for record in records[:3])
+    listed = ", ".join(f'row {record.number}: "{record.path}"' for record in records[:3])
     absolute, one = all(Path(record.path).is_absolute() for record in records), len(records) == 1
     place = f"neither under {root} nor beside the table ({table.parent})"
     if one:
-        return DataError(f"{table.name} {told} {'does not exist' if absolute else f'is {place}'}; {way}")
+        return DataError(f"{table.name} {listed} {'does not exist' if absolute else f'is {place}'}; {way}")
     more = ", …" if len(records) > 3 else ""
     where = "do not exist" if absolute else f"are {place}"
-    return DataError(f"{table.name}: {len(records):,} of the {count:,} files that it names {where}: {told}{more}; {way}")
+    return DataError(f"{table.name}: {len(records):,} of the {count:,} files that it names {where}: {listed}{more}; {way}")
 
 
 def _exists(path: Path) -> bool:

@@ -44,12 +44,12 @@ def same_values(traces: np.ndarray, others: np.ndarray) -> list[tuple[int, int]]
     lengths = others[order, 1]
     slack = LIKE * traces[:, 1]
     first, last = np.searchsorted(lengths, traces[:, 1] - slack, "left"), np.searchsorted(lengths, traces[:, 1] + slack, "right")
-    found = []
+    pairs = []
     for i in np.flatnonzero(last > first):
         near = order[first[i] : last[i]]
         like = (others[near, 0] == traces[i, 0]) & (np.abs(others[near, 2:] - traces[i, 2:]) <= slack[i]).all(axis=1)
-        found += [(int(i), int(j)) for j in np.sort(near[like])]
-    return found
+        pairs += [(int(i), int(j)) for j in np.sort(near[like])]
+    return pairs
 
 
 def groups_of_copies(traces: np.ndarray) -> list[list[int]]:

@@ -12,10 +12,10 @@ from labelfree.domain import Row
 from labelfree.errors import DataError
 from labelfree.installed_domains import key_for
 
-MIXED, ALIKE = 20, 200  # times larger or smaller, where nothing relates real to whole numbers, and where scales differ: another scale
+MIXED, OTHER_SCALE = 20, 200  # times larger or smaller, where nothing relates real to whole numbers, and where scales differ: another scale
 FAINT = 1000  # times smaller, among real numbers of one scale: a flat coast beside mountains is not, 0 to 1 beside 0 to 4000 is
 DEPTH = 8  # times smaller, where integers of two types are both taken to fill their type: 12 bits in 16 are no 16 bits
-FEW = 0.05  # of a set's images, up to which faint ones are outliers and no second scale
+FEW_IMAGES = 0.05  # of a set's images, up to which faint ones are outliers and no second scale
 
 
 class Stored(NamedTuple):
@@ -58,7 +58,7 @@ def same_scale(most: float, stored: Stored, others: float, others_stored: Stored
         elif stored.fills and others_stored.fills:
             darker = brighter = DEPTH
         else:
-            darker = brighter = ALIKE
+            darker = brighter = OTHER_SCALE
     return (usual or others) / darker <= most <= others * brighter
 
 
@@ -66,16 +66,16 @@ class Scales:
     """The largest numbers of images, by the way they are stored."""
 
     def __init__(self) -> None:
-        self.found: dict[Stored, list[tuple[float, Row]]] = defaultdict(list)
+        self.by_storage: dict[Stored, list[tuple[float, Row]]] = defaultdict(list)
 
     def note(self, row: Row, stored: Stored, most: float) -> None:
         """An image of `row` whose largest value without sign is `most`."""
-        self.found[stored].append((most, row))
+        self.by_storage[stored].append((most, row))
 
     def require_one(self, usual: Stored, unit: str) -> None:
         """Raises DataError where images cannot be on the scale of those that are stored as usual, or these fall apart in two scales."""
-        most = max((most for most, _ in self.found.get(usual, ())), default=0.0)
-        for stored, images in self.found.items():
+        most = max((most for most, _ in self.by_storage.get(usual, ())), default=0.0)
+        for stored, images in self.by_storage.items():
             largest = max(most for most, _ in images)
             if not same_scale(largest, stored, most, usual):
                 others = f"others are {usual.dtype} up to {most:,.4g}"
@@ -93,7 +93,7 @@ def _torn(images: list[tuple[float, Row]]) -> tuple[tuple[float, Row], tuple[flo
     if not apart or max(apart) < FAINT:
         return None
     at = int(np.argmax(apart)) + 1
-    if min(at, len(seen) - at) <= max(1, FEW * len(seen)):
+    if min(at, len(seen) - at) <= max(1, FEW_IMAGES * len(seen)):
         return None
     below, above = seen[at - 1], seen[at]
     return (below, above) if 2 * at <= len(seen) else (above, below)

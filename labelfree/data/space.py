@@ -15,8 +15,8 @@ from labelfree.progress import Progress
 
 def limit_bytes(max_gb: float | Literal["auto"], folder: Path) -> float:
     """`pool.max_gb` in bytes; `auto` is half of what is free where the pool goes. More than is free is an error."""
-    here = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    free = shutil.disk_usage(here).free
+    existing = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
     return free / 2 if max_gb == "auto" else min(max_gb * 1e9, 0.95 * free)
 
 
@@ -30,12 +30,12 @@ def sample_rows(rows: Sequence[Row], most: int, say: Progress) -> list[Row]:
             f"pool.max_gb: room for {most:,} images, {labelled:,} have labels; raise it, set pool.dir to a larger disk, or set pool.tile."
         )
     say.say(f"pool.max_gb: room for {most:,} of {len(rows):,} images; those without a label are drawn at random.")
-    by_chance = sorted((row for row in rows if row.label is None), key=lambda row: (_drawn(str(row.window or row.id)), row.id))
+    by_chance = sorted((row for row in rows if row.label is None), key=lambda row: (_draw_key(str(row.window or row.id)), row.id))
     chosen = {row.id for row in by_chance[: most - labelled]}
     return [row for row in rows if row.label is not None or row.id in chosen]
 
 
-def _drawn(name: str) -> bytes:
+def _draw_key(name: str) -> bytes:
     """Windows are drawn by where they lie: the same ones of every date of a scene."""
     return hashlib.blake2b(name.encode()).digest()
 

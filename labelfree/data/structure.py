@@ -23,7 +23,7 @@ CERTAIN = {  # words of masks that name no class; `label` and `target` may
     "mask", "masks", "labels", "annotation", "annotations", "annots", "gt", "groundtruth", "segmentation", "segmentations",
 }  # fmt: skip
 AMBIGUOUS = {"ground", "truth", "target", "targets", "map", "maps"}
-FEW = 3  # folders beside each other, up to which one of masks makes them a layout
+FEW_FOLDERS = 3  # folders beside each other, up to which one of masks makes them a layout
 SPLITS = {
     "": "", "pretrain": "pretrain", "unlabelled": "pretrain", "unlabeled": "pretrain", "train": "train", "training": "train",
     "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test", "testing": "test",
@@ -44,7 +44,7 @@ def are_structural(names: Collection[str]) -> bool:
 
     One class among many may well be called `label` or `tile`.
     """
-    if 0 < sum(map(_certain, names)) < len(names) <= FEW:  # `with_mask` and `without_mask` are classes
+    if 0 < sum(map(_certain, names)) < len(names) <= FEW_FOLDERS:  # `with_mask` and `without_mask` are classes
         return True
     numbered = {" ".join(word for word in _words(name) if not word.isdigit()) for name in names}
     if len(names) > 1 and numbered == {"label"}:
@@ -80,7 +80,7 @@ def masks_among(files: Sequence[Parts]) -> set[Parts]:
             if _holds_masks(name) or (parts[:depth] in with_images and not is_structural(name)):
                 inside[parts[: depth + 1]].append(parts)
                 break
-    found: set[Parts] = set()
+    masks: set[Parts] = set()
     for folder, mine in inside.items():
         names, named = children[folder[:-1]], _holds_masks(folder[-1])
         layout = are_structural(names)
@@ -91,8 +91,8 @@ def masks_among(files: Sequence[Parts]) -> set[Parts]:
         sure = 2 * fit >= len(mine) or (beside and layout) or certain or (not alone and _bear_all_names(folder, mine, names, folders))
         all_of_them = fit == len(mine) and 2 * fit > sum(below[*folder[:-1], name] for name in beside)
         if sure if named else all_of_them:
-            found.update(mine)
-    return found | {file for file in files if file not in found and _marks_a_neighbour(file, folders)}
+            masks.update(mine)
+    return masks | {file for file in files if file not in masks and _marks_a_neighbour(file, folders)}
 
 
 def bear_the_same_names(files: Iterable[Parts]) -> bool:

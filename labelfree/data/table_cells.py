@@ -54,7 +54,7 @@ def _whole(texts: list[str | None]) -> list[str | None]:
     return texts
 
 
-def said_of(words: Counter[str], column: str) -> str:
+def missing_note(words: Counter[str], column: str) -> str:
     """What to say of words that were taken for missing values."""
     shown = ", ".join(sorted(words))
     stand = "stand" if len(words) > 1 else "stands"
@@ -63,7 +63,7 @@ def said_of(words: Counter[str], column: str) -> str:
 
 def differ_in_case(names: Sequence[str]) -> list[list[str]]:
     """Names that are the same but for upper and lower case."""
-    alike: dict[str, list[str]] = {}
+    by_folded: dict[str, list[str]] = {}
     for name in sorted(set(names)):
-        alike.setdefault(name.casefold(), []).append(name)
-    return [found for found in alike.values() if len(found) > 1]
+        by_folded.setdefault(name.casefold(), []).append(name)
+    return [spellings for spellings in by_folded.values() if len(spellings) > 1]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labelfree.data.our_folders import is_own
+from labelfree.data.our_folders import is_ours
 
 Key = tuple[int, int] | str  # of a real folder
 SYSTEM = {"$recycle.bin", "system volume information", "lost+found", "@eadir", "#recycle", "#snapshot"}  # of disks and network drives
@@ -18,18 +18,18 @@ class Walk:
     """Iterate: (folder, its files' names, sorted), folders in order, hidden ones and a disk's own left out. What is passed over is told.
 
     `enter`: whether to go into a folder that was found; what it refuses counts as nothing. Links to a folder that is walked anyway, or
-    to one that holds the link, are `links`; links to folders elsewhere are followed. `own`: folders of labelfree. `closed`: folders that
+    to one that holds the link, are `links`; links to folders elsewhere are followed. `ours`: folders of labelfree. `closed`: folders that
     may not be opened.
     """
 
     root: Path
     enter: Callable[[Path], bool] = lambda folder: True
-    own: list[Path] = field(default_factory=list)
+    ours: list[Path] = field(default_factory=list)
     links: list[Path] = field(default_factory=list)
     closed: list[Path] = field(default_factory=list)
 
     def __iter__(self) -> Iterator[tuple[Path, list[str]]]:
-        self.own, self.links, self.closed = [], [], []
+        self.ours, self.links, self.closed = [], [], []
         seen: set[Key] = set()
         todo = [(self.root, _above(self.root))]  # real folders first: a link to one of them is passed over
         while todo:
@@ -50,17 +50,17 @@ class Walk:
             if key is None or key in seen:  # a bind mount or a junction
                 continue
             seen.add(key)
-            if folder is not self.root and is_own(folder):
-                self.own.append(folder)
+            if folder is not self.root and is_ours(folder):
+                self.ours.append(folder)
                 continue
             try:
                 with os.scandir(folder) as entries:
-                    found = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-                    folders = {entry.name: entry for entry in found if _is_folder(entry)}
+                    visible = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+                    folders = {entry.name: entry for entry in visible if _is_folder(entry)}
             except OSError:
                 self.closed.append(folder)
                 continue
-            yield folder, [entry.name for entry in found if entry.name not in folders]
+            yield folder, [entry.name for entry in visible if entry.name not in folders]
             real: list[Path] = []
             for name, entry in folders.items():
                 path = Path(entry.path)
@@ -85,10 +85,10 @@ def _is_link(entry: os.DirEntry[str]) -> bool:
 def _key(folder: Path) -> Key | None:
     """What a folder really is; None where there is none."""
     try:
-        found = folder.stat()
+        status = folder.stat()
     except OSError:
         return None
-    return (found.st_dev, found.st_ino) if found.st_ino else os.path.realpath(folder)  # some network drives number nothing
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(folder)  # some network drives number nothing
 
 
 def _above(folder: Path) -> frozenset[Key]:

@@ -32,14 +32,14 @@ def bits_of(pixels: np.ndarray) -> Bits | None:
     return Bits(int(pixels.min()), int(pixels.max()), union, stretched)
 
 
-def together(several: Iterable[Bits]) -> Bits:
+def bits_together(several: Iterable[Bits]) -> Bits:
     """The bits in use in several arrays."""
-    found = list(several)
-    union = int(np.bitwise_or.reduce([bits.union for bits in found]))
-    return Bits(min(bits.low for bits in found), max(bits.high for bits in found), union, all(bits.stretched for bits in found))
+    parts = list(several)
+    union = int(np.bitwise_or.reduce([bits.union for bits in parts]))
+    return Bits(min(bits.low for bits in parts), max(bits.high for bits in parts), union, all(bits.stretched for bits in parts))
 
 
-def effective(bits: Bits, stored: int) -> str:
+def depth_in_words(bits: Bits, stored: int) -> str:
     """The effective depth in words, of numbers stored in so many bits."""
     if bits.low < 0:
         return f"{max(bits.high.bit_length(), (~bits.low).bit_length()) + 1} of {stored} bits in use, one of them the sign"

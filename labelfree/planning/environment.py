@@ -28,7 +28,7 @@ def environment() -> dict[str, Any]:
         "command": command(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "packages": {name: found for name in (*PACKAGES, *packages_of_domains()) if (found := installed(name))},
+        "packages": {name: release for name in (*PACKAGES, *packages_of_domains()) if (release := installed(name))},
         "git": git_state(),
         "hardware": hardware(),
     }

@@ -18,12 +18,12 @@ from labelfree.data.threads import in_order
 from labelfree.data.tiles import by
 from labelfree.domain import Place, Row, Sample
 from labelfree.errors import DataError
-from labelfree.planning.depth import Bits, bits_of, effective, together
+from labelfree.planning.depth import Bits, bits_of, bits_together, depth_in_words
 from labelfree.progress import Progress
 
 LOOKS = 64  # images decoded
 MOST_BANDS = 16  # whose ranges are listed
-ALMOST = 0.01  # by which a map's metres may differ from those of the ground without a word
+SAME_METRES = 0.01  # by which a map's metres may differ from those of the ground without a word
 MOST_FAULTS = 0.1  # share of broken or differing images that a recipe may leave out
 
 
@@ -105,7 +105,7 @@ class Seen:
         mine = [look for look in self.looks if look.kind.dtype == dtype]
         low, high = min(min(look.low) for look in mine), max(max(look.high) for look in mine)
         bits = [look.bits for look in mine if look.bits is not None]
-        depth = f"; {effective(together(bits), 8 * np.dtype(dtype).itemsize)}" if bits else ""
+        depth = f"; {depth_in_words(bits_together(bits), 8 * np.dtype(dtype).itemsize)}" if bits else ""
         return f"stored as {dtype}, {low:,.6g} to {high:,.6g}{depth}; unit: {self.kind.unit}"
 
     def _ranges(self) -> Iterator[str]:
@@ -114,10 +114,10 @@ class Seen:
 
     def _spacing(self, places: Mapping[str, Place]) -> str:
         sizes = {(look.spacing, look.spacing_unit) for look in self.looks if look.spacing}
-        said = sorted({f"{' x '.join(f'{side:.4g}' for side in spacing)} {unit}".strip() for spacing, unit in sizes if spacing})
-        said = [_some(said) + self._on_the_ground(places)] if said else []
+        pixel_sizes = sorted({f"{' x '.join(f'{side:.4g}' for side in spacing)} {unit}".strip() for spacing, unit in sizes if spacing})
+        pixel_sizes = [_some(pixel_sizes) + self._on_the_ground(places)] if pixel_sizes else []
         systems = sorted({look.crs for look in self.looks if look.crs})
-        return "; ".join([f"a pixel is {size}" for size in said] + ["coordinates in " + _some(systems)] * bool(systems))
+        return "; ".join([f"a pixel is {size}" for size in pixel_sizes] + ["coordinates in " + _some(systems)] * bool(systems))
 
     def _on_the_ground(self, places: Mapping[str, Place]) -> str:
         """The median pixel in metres of the ground, where that is not what the coordinates say: they count degrees or feet, or a map is
@@ -128,7 +128,7 @@ class Seen:
             return ""
         across, up = (ground.size / np.stack([ground.boxes[:, 2] - ground.boxes[:, 0], ground.boxes[:, 3] - ground.boxes[:, 1]], axis=1)).T
         metres = np.stack([up, across], axis=1)  # of a unit of the coordinates, down and across
-        if (np.abs(metres - 1) < ALMOST).all():
+        if (np.abs(metres - 1) < SAME_METRES).all():
             return ""
         down, along = np.median((np.array([spacing[-2:] for spacing, _ in placed]) * metres)[ground.known], axis=0)
         return f", {down:.3g} x {along:.3g} metre on the ground"
@@ -153,21 +153,23 @@ def look_at(rows: Sequence[Row], read: Callable[[Row], Sample], say: Progress) -
     """Decode at most LOOKS of these rows. Raises `DataError` where none can be read, or too many could not share a pool."""
     chosen = at_even_steps(rows, LOOKS)
     before = time.monotonic()
-    found = list(say.track(in_order(lambda row: _look(row, read), chosen), "looking at images", len(chosen)))
+    outcomes = list(say.track(in_order(lambda row: _look(row, read), chosen), "looking at images", len(chosen)))
     seconds = (time.monotonic() - before) / len(chosen)
-    good = [look for look in found if isinstance(look, Look)]
+    good = [look for look in outcomes if isinstance(look, Look)]
     if not good:
-        raise DataError(f"None of {len(found)} images looked at can be read; the first: {next(map(str, found))}")
+        raise DataError(f"None of {len(outcomes)} images looked at can be read; the first: {next(map(str, outcomes))}")
     shown = [look for look in good if look.empty <= MOST_EMPTY]
     if not shown and len(chosen) == len(rows):
         raise DataError(all_empty([look.row for look in good]))
     kinds = Counter(look.kind for look in shown or good)
     kind = kinds.most_common(1)[0][0]
     # A run leaves empty images out before it compares them.
-    found = [look for look in found if not (isinstance(look, Look) and look.empty > MOST_EMPTY and differs(look.row, look.kind, kind))]
-    faults = [_fault(look, kind) for look in found]
+    outcomes = [
+        look for look in outcomes if not (isinstance(look, Look) and look.empty > MOST_EMPTY and differs(look.row, look.kind, kind))
+    ]
+    faults = [_fault(look, kind) for look in outcomes]
     seen = Seen(
-        looks=tuple(look for look, fault in zip(found, faults, strict=True) if isinstance(look, Look) and fault is None),
+        looks=tuple(look for look, fault in zip(outcomes, faults, strict=True) if isinstance(look, Look) and fault is None),
         kind=kind,
         faults=tuple(fault for fault in faults if fault is not None),
         seconds=seconds,

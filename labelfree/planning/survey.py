@@ -24,7 +24,7 @@ from labelfree.reader_settings import domain_with
 from labelfree.recipe import Data, Recipe
 from labelfree.recipe_file import Overrides, Tell, change, load_recipe
 
-TRIES = 8  # images opened until one can be read
+TRIED_IMAGES = 8  # images opened until one can be read
 UNKNOWN = "?"  # the domain, until the files are looked at
 
 
@@ -74,7 +74,7 @@ def survey(source: str | Path, overrides: Overrides, domain: str | None, tell: T
     manifest, reader = field.manifest, field.domain
     read = manifest.read or reader.read
     faults = []
-    for row in open_rows(manifest.rows)[:TRIES]:
+    for row in open_rows(manifest.rows)[:TRIED_IMAGES]:
         sample = read_sample(read, glance(row, extent_of(reader)))
         if isinstance(sample, Sample):
             return Survey(manifest, reader, sample)
@@ -104,15 +104,15 @@ def changed(data: Data, overrides: Overrides, domain: str | None, tell: Tell) ->
     return change(Recipe(domain=domain or only_domain() or UNKNOWN, data=data), overrides, tell)
 
 
-def inspect_files(found: Survey, say: Progress) -> Survey:
+def inspect_files(survey: Survey, say: Progress) -> Survey:
     """Decode every image as a run does, scenes in windows: each that is broken or unlike the others, a copy across splits or of another
     label becomes a fault.
     """
-    read, rows = found.manifest.read or found.domain.read, found.manifest.rows
-    if found.manifest.read is None:
-        rows = in_windows(rows, lenient(extent_of(found.domain)))
-    checked = find_faults(replace(found.manifest, rows=rows), read, say)
-    return replace(found, faults=checked.faults, notes=checked.notes, read=len(rows))
+    read, rows = survey.manifest.read or survey.domain.read, survey.manifest.rows
+    if survey.manifest.read is None:
+        rows = in_windows(rows, lenient(extent_of(survey.domain)))
+    checked = find_faults(replace(survey.manifest, rows=rows), read, say)
+    return replace(survey, faults=checked.faults, notes=checked.notes, read=len(rows))
 
 
 def write_sample(directory: Path, domain: str | None, seed: int, variant: str) -> Path:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelfree.planning.depth import bits_of, effective, together
+from labelfree.planning.depth import bits_of, bits_together, depth_in_words
 
 
 def said(*arrays: np.ndarray) -> str:
     found = [bits for array in arrays if (bits := bits_of(array)) is not None]
-    return effective(together(found), 8 * arrays[0].dtype.itemsize)
+    return depth_in_words(bits_together(found), 8 * arrays[0].dtype.itemsize)
 
 
 @pytest.mark.parametrize(
