@@ -88,7 +88,7 @@ def strip(op: views.ViewOp, images: Tensor, spread: tuple[Tensor, Tensor] | None
     """The first image under several draws; ops of normalised space are shown in physical units again."""
     found = []
     for seed in range(DRAWS):
-        x = images if spread is None else views.Normalise(spread[1].tolist(), spread[0].tolist())(images)
+        x = images if spread is None else views.PerChannel(spread[1].tolist(), spread[0].tolist())(images)
         out = op(x, torch.Generator().manual_seed(seed + 1))[0]
         found.append(out if spread is None else out * spread[0].view(-1, 1, 1) + spread[1].view(-1, 1, 1))
     return found

@@ -13,19 +13,36 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, r
 
 from labelfree.errors import RecipeError
 from labelfree.installed_domains import domain_names, find_domain
-from labelfree.samples import Channel, Fingerprint, Place, Row, Sample, Window, to_physical
+from labelfree.samples import (
+    IGNORE,
+    Affine,
+    Channel,
+    Fingerprint,
+    Place,
+    Row,
+    Sample,
+    Size,
+    Targets,
+    Window,
+    as_size,
+    in_proportion,
+    sides,
+    spacing_of,
+    to_physical,
+)
 
 if TYPE_CHECKING:
     import numpy as np
     from pydantic import BaseModel
     from torch import Tensor
 
-    from labelfree.views import Augmentation
+    from labelfree.views import Augmentation, Normalise
 
 __all__ = [
-    "Channel", "Default", "Defaults", "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "ForeignWeights",
-    "KnowsKinds", "KnowsWeights", "LabelFields", "Locates", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "Recognises",
-    "Row", "Sample", "Shown", "Window", "domain_names", "extent_of", "find_domain", "located", "require", "to_physical",
+    "IGNORE", "Affine", "Channel", "Default", "Defaults", "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint",
+    "ForeignWeights", "KnowsKinds", "KnowsWeights", "LabelFields", "Locates", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes",
+    "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "as_size",
+    "domain_names", "extent_of", "find_domain", "in_proportion", "located", "require", "sides", "spacing_of", "to_physical",
 ]  # fmt: skip
 M = TypeVar("M", bound="BaseModel")
 
@@ -142,8 +159,8 @@ class KnowsKinds(Protocol):
 class ReadsScenes(Protocol):
     """A domain of images that may be too large to be read whole: then `read` honours a row's window."""
 
-    def extent(self, row: Row) -> tuple[int, int] | None:
-        """Size (height, width) of an image so large that it is read in windows; None for one that is read whole."""
+    def extent(self, row: Row) -> tuple[int, ...] | None:
+        """Spatial size, such as (height, width), of an image so large that it is read in windows; None for one that is read whole."""
         ...
 
 
@@ -165,6 +182,30 @@ class ReadsShapes(Protocol):
 
         A labelled row for each shape, and unlabelled ones for windows of the images of the same size. Raises `DataError` naming file and
         field.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsTargets(Protocol):
+    """A domain that places labels of pixels on its images: masks and boxes that tables name."""
+
+    def read_targets(self, row: Row, sample: Sample) -> Targets:
+        """The mask and the boxes of `row`, on the grid of its `sample`: placed by coordinates where both have them, else pixel by pixel.
+
+        Raises `DataError` naming the file that is missing, broken, or does not fit.
+        """
+        ...
+
+
+@runtime_checkable
+class Writes(Protocol):
+    """A domain that writes what was predicted for an image as people of its field open it."""
+
+    def write(self, prediction: Tensor, sample: Sample, path: Path) -> list[Path]:
+        """Write (*spatial) whole numbers of classes, or (K, *spatial) scores, on the grid of `sample`; `path` is without its ending.
+
+        Returns the files written. Raises `DataError` where the prediction has another size than the sample.
         """
         ...
 
@@ -200,11 +241,20 @@ class Locates(Protocol):
         ...
 
 
+@runtime_checkable
+class Normalises(Protocol):
+    """A domain that chooses how its images become a network's input; of others each channel has the pool's mean and spread."""
+
+    def normalise(self, fingerprint: Fingerprint) -> Normalise:
+        """What weight cards keep: per channel, per image, a window of values or a bit depth (`labelfree.views`)."""
+        ...
+
+
 @dataclass(frozen=True)
 class ForeignWeights:
     """What weights of another project expect; the words are those of a weight card. `source`: where they come from.
 
-    `options`: of the architecture, for `timm.create_model`.
+    `options`: of the architecture, for `timm.create_model`. `normalisation`: as `Normalise.told` gives it; empty: (x - mean) / std.
     """
 
     architecture: str
@@ -219,6 +269,7 @@ class ForeignWeights:
     source: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     reader: Mapping[str, Any] = field(default_factory=dict)
+    normalisation: Mapping[str, Any] = field(default_factory=dict)
 
 
 @runtime_checkable
@@ -273,7 +324,7 @@ class Derives(Protocol):
         ...
 
 
-def extent_of(domain: Domain) -> Callable[[Row], tuple[int, int] | None]:
+def extent_of(domain: Domain) -> Callable[[Row], tuple[int, ...] | None]:
     """Tells the size of images that are read in windows; None for all where the domain has none."""
     return domain.extent if isinstance(domain, ReadsScenes) else lambda row: None
 

@@ -19,6 +19,7 @@ AnyPath = Annotated[Path, Field(strict=False)]  # text becomes a path; nothing e
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+Sides = Annotated[list[PositiveInt], Field(min_length=2, max_length=3)]  # one an axis
 
 
 def _takes_auto(field: FieldInfo) -> bool:
@@ -82,19 +83,21 @@ class PoolSettings(Section):
 
     dir: AnyPath | None = Field(None, description="folder of the pools; default: the user's cache folder")
     max_gb: PositiveFloat | Auto = Field("auto", description="largest size of one pool; auto: half the free space")
-    tile: PositiveInt | Auto | None = Field(
+    tile: PositiveInt | Sides | Auto | None = Field(
         "auto",
-        description="side of the tiles cut from large or ragged images; null: store images whole; "
-        "auto: none for small images of one size, else 256 or what the images allow",
+        description="side of the tiles cut from large or ragged images, or one an axis; null: store images whole; "
+        "auto: none for small images of one size, else 256 (volumes: 96, fewer where voxels are longer) or what the images allow",
     )
 
 
 class BackboneSettings(Section):
     """The network."""
 
-    name: str = Field("tf_efficientnet_lite0", description="any timm model")
+    name: str = Field("tf_efficientnet_lite0", description="any timm model, or module:factory for a network of your own")
     init: str = Field("imagenet", description="what `imagenet+domain` continues from: imagenet, or a weight file")
-    options: dict[str, Any] = Field(default_factory=dict, description="passed to timm.create_model, e.g. {embed_dim: 128, depth: 6}")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="passed to timm.create_model or the factory, e.g. {embed_dim: 128, depth: 6}"
+    )
 
 
 class Pretrain(Section):
@@ -112,8 +115,13 @@ class Pretrain(Section):
     views: Literal["domain", "generic"] = Field(
         "domain", description="whose augmentations: the domain's, or generic: SimCLR's for photographs, to compare with"
     )
-    size: PositiveInt | Auto = Field("auto", description="side of a global view in pixels; auto: from the images' short side, 32 to 224")
-    local_size: PositiveInt | Auto = Field("auto", description="side of a local view in pixels; auto: about half a global view")
+    size: PositiveInt | Sides | Auto = Field(
+        "auto",
+        description="side of a global view in pixels, or one an axis; auto: from the images' short side, 32 to 224 (volumes: to 96)",
+    )
+    local_size: PositiveInt | Sides | Auto = Field(
+        "auto", description="side of a local view in pixels, or one an axis; auto: about half a global view"
+    )
     optimiser: Literal["auto", "adamw", "lars", "sgd"] = Field("auto", description="auto: sgd for SimSiam from random weights, else adamw")
     lr: PositiveFloat | Auto = Field(
         "auto", description="peak learning rate; auto: from optimiser and batch, a fifth of it when continuing from weights"
@@ -167,7 +175,9 @@ class Evaluate(Section):
     labels_per_class: Annotated[list[PositiveInt | Literal["all"]], Field(min_length=1)] = [1, 5, 10, 50, "all"]
     draws: Annotated[int, Field(ge=1)] = 5
     sizes: Annotated[list[PositiveInt], Field(min_length=1)] | Auto = Field(
-        "auto", description="input sizes every arm may choose from; auto: 1, 2 and 3 times the images', at most 256"
+        "auto",
+        description="input sizes every arm may choose from; in volumes of the longest side, others in proportion to pretrain.size; "
+        "auto: 1, 2 and 3 times the images', at most 256 (volumes: once and twice, at most 128)",
     )
     minutes: PositiveFloat | None = Field(None, description="cuts search points, then draws, then middle budgets, equally for every arm")
     primary: Primary = Primary()

@@ -5,22 +5,62 @@ No heavy package is imported here; domains and the core find all of it in `label
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class Window(NamedTuple):
-    """A part of an image in pixels: its first row and column, and how many follow."""
+Affine = tuple[tuple[float, ...], ...]  # rows of a matrix: indices along the spatial axes and 1, to coordinates and 1
+Size = int | tuple[int, ...]  # of a view or a network's input in pixels: one number for all axes, or one an axis
 
-    top: int
-    left: int
-    height: int
-    width: int
+
+def sides(size: Size, dims: int) -> tuple[int, ...]:
+    """The length along each of `dims` spatial axes: a single number stands for all."""
+    return (size,) * dims if isinstance(size, int) else tuple(size)
+
+
+def as_size(given: int | Sequence[int]) -> Size:
+    """A size as recipes and weight cards write it: a number, or a list with one an axis."""
+    return given if isinstance(given, int) else tuple(given)
+
+
+def in_proportion(size: Size, longest: int) -> Size:
+    """A size of the same proportions whose longest side is `longest`."""
+    return longest if isinstance(size, int) else tuple(max(1, round(side * longest / max(size))) for side in size)
+
+
+class Window(NamedTuple):
+    """A part of an image or volume in pixels: its first pixel along each spatial axis, and how many follow.
+
+    `top`, `left`, `height`, `width` are those of its last two axes, rows and columns.
+    """
+
+    start: tuple[int, ...]
+    size: tuple[int, ...]
+
+    @property
+    def top(self) -> int:
+        return self.start[-2]
+
+    @property
+    def left(self) -> int:
+        return self.start[-1]
+
+    @property
+    def height(self) -> int:
+        return self.size[-2]
+
+    @property
+    def width(self) -> int:
+        return self.size[-1]
+
+    def __str__(self) -> str:
+        return f"{','.join(map(str, self.start))},{'x'.join(map(str, self.size))}"
 
 
 class Place(NamedTuple):
@@ -99,15 +139,19 @@ class Row:
 class Sample:
     """One image or volume as it is stored; `physical()` gives it in the unit named.
 
-    `data`: (C, *spatial) in the stored dtype. `scale` and `offset`: one number a channel, physical = stored * scale + offset.
+    `data`: (C, *spatial) in the stored dtype. `scale` and `offset`: physical = stored * scale + offset; one number a channel, or (C, depth)
+    where each slice along the first spatial axis has its own, as in PET.
     `measured`: (*spatial) bool, False where there is no measurement and `data` holds a filling; None where all of it is measured.
-    `spacing`: size of a pixel along each spatial axis, in `spacing_unit`. `bounds`: (left, bottom, right, top) in `crs`.
+    `spacing`: size of a pixel along each spatial axis, in `spacing_unit`, that of `affine` where it is not given. `bounds`: (left,
+    bottom, right, top) in `crs`.
+    `affine`: (n + 1, n + 1) for n spatial axes, from indices in the order of `data`'s axes (whole numbers are centres of pixels) to the
+    world, x first: world = affine @ (i, j, …, 1). Of a north-up image with rows down: ((0, across, x), (-down, 0, y), (0, 0, 1)).
     """
 
     data: Tensor
     channels: tuple[str, ...]
-    scale: tuple[float, ...]
-    offset: tuple[float, ...]
+    scale: tuple[float, ...] | tuple[tuple[float, ...], ...]
+    offset: tuple[float, ...] | tuple[tuple[float, ...], ...]
     unit: str
     spacing: tuple[float, ...] | None = None
     crs: str | None = None
@@ -115,6 +159,11 @@ class Sample:
     measured: Tensor | None = None
     source: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    affine: Affine | None = None
+
+    def __post_init__(self) -> None:
+        if self.spacing is None and self.affine is not None:
+            object.__setattr__(self, "spacing", spacing_of(self.affine))
 
     @property
     def empty(self) -> float:
@@ -125,15 +174,48 @@ class Sample:
         """The sample in physical units: (C, *spatial) float32."""
         return to_physical(self.data[None], self.scale, self.offset)[0]
 
+    def with_one_scale(self) -> Sample:
+        """Itself; where scale or offset differ by slice the same in float32 physical units, as nothing further on knows of slices."""
+        if all(isinstance(number, (int, float)) for number in (*self.scale, *self.offset)):
+            return self
+        channels = len(self.channels)
+        return replace(self, data=self.physical(), scale=(1.0,) * channels, offset=(0.0,) * channels)
 
-def to_physical(stored: Tensor, scale: Sequence[float], offset: Sequence[float]) -> Tensor:
-    """Stored numbers (B, C, *spatial) of any dtype to float32 physical units, channel by channel."""
+
+IGNORE = -1  # in a mask: nobody knows what the pixel shows
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Labels of an image on the grid of its sample.
+
+    `mask`: (*spatial) whole numbers as the file names classes, `IGNORE` where nobody knows; None where there is none.
+    `boxes`: (n, 2 * axes) in pixels from the outer edge of the first, the least corner, then the largest, each in the order of the spatial
+    axes: (top, left, bottom, right) in a picture. None where there are none to know of; `names`: (n,) their classes.
+    """
+
+    mask: Tensor | None = None
+    boxes: Tensor | None = None
+    names: tuple[str, ...] = ()
+
+
+def to_physical(stored: Tensor, scale: Sequence[Any], offset: Sequence[Any]) -> Tensor:
+    """Stored numbers (B, C, *spatial) of any dtype to float32 physical units.
+
+    `scale`, `offset`: (C,), one number a channel, or (C, depth), one a slice of the first spatial axis.
+    """
     import torch
 
-    shape = (1, -1) + (1,) * (stored.ndim - 2)
-    times = torch.tensor(scale, dtype=torch.float32, device=stored.device).view(shape)
-    plus = torch.tensor(offset, dtype=torch.float32, device=stored.device).view(shape)
-    return stored.to(torch.float32) * times + plus
+    def beside(numbers: Sequence[Any]) -> Tensor:
+        told = torch.tensor(numbers, dtype=torch.float32, device=stored.device)
+        return told.view(1, *told.shape, *(1,) * (stored.ndim - 1 - told.ndim))
+
+    return stored.to(torch.float32) * beside(scale) + beside(offset)
+
+
+def spacing_of(affine: Affine) -> tuple[float, ...]:
+    """Size of a pixel along each spatial axis: the length of the step that each index makes in the world."""
+    return tuple(math.hypot(*(row[axis] for row in affine[:-1])) for axis in range(len(affine) - 1))
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from labelfree.views import (
     SharedOffset,
     ViewOp,
 )
-from labelfree.views.base import bernoulli, draw_seed, floating, on_chosen, per_channel, per_sample, seeded, sometimes, uniform
+from labelfree.views.base import bernoulli, beside, draw_seed, floating, on_chosen, per_channel, per_sample, seeded, sometimes, uniform
 from labelfree_satellite.rendering import WHITE
 from labelfree_satellite.sensors import REFLECTIVE_NM, Band
 
@@ -46,9 +46,9 @@ class Haze(ViewOp):
         self.p = p
         self.register_buffer("scatter", (torch.tensor(list(wavelengths_nm)) / 450.0) ** -4)
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    def draw(self, n: int, generator: Generator) -> Tensor:
         """(n,) one amount a sample, 0 where not applied."""
-        return sometimes(n, self.strength, self.p, generator, device)
+        return sometimes(n, self.strength, self.p, generator)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         return floating(x, self) + per_sample(params, x) * per_channel(self.scatter, x)
@@ -86,22 +86,22 @@ class Clouds(ViewOp):
         self.p = p
         self.register_buffer("reflective", torch.tensor(list(reflective), dtype=torch.float32))
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> CloudDraw:
+    def draw(self, n: int, generator: Generator) -> CloudDraw:
         return CloudDraw(
-            chosen=bernoulli(n, self.p, generator, device),
-            cover=uniform(n, self.cover, generator, device),
-            depth=uniform(n, self.depth, generator, device),
-            shadow=bernoulli(n, 0.5, generator, device),
+            chosen=bernoulli(n, self.p, generator),
+            cover=uniform(n, self.cover, generator),
+            depth=uniform(n, self.depth, generator),
+            shadow=bernoulli(n, 0.5, generator),
             seed=draw_seed(generator),
         )
 
     def apply(self, x: Tensor, params: CloudDraw) -> Tensor:  # type: ignore[override]
-        coarse = torch.rand(len(x), 1, 5, 5, generator=seeded(params.seed, "cpu")).to(x)
+        coarse = torch.rand(len(x), 1, 5, 5, generator=seeded(params.seed))
 
         def covered(part: Tensor, rows: Tensor) -> Tensor:
-            field = F.interpolate(coarse[rows], part.shape[-2:], mode="bicubic", align_corners=True)
+            field = F.interpolate(beside(coarse[rows], part).to(part.dtype), part.shape[-2:], mode="bicubic", align_corners=True)
             level = field.flatten(1).sort(1).values
-            edge = level.gather(1, ((1 - params.cover[rows]) * (level.shape[1] - 1)).long()[:, None]).flatten()
+            edge = level.gather(1, beside(((1 - params.cover[rows]) * (level.shape[1] - 1)).long()[:, None], part)).flatten()
             shape = ((field - per_sample(edge, field)) * 8).sigmoid()
             opacity = shape * per_sample(params.depth[rows], field) * per_channel(self.reflective, part)
             bright = per_sample((1 - params.shadow[rows]) * self.white, part)
@@ -113,16 +113,18 @@ class Clouds(ViewOp):
 class Only(ViewOp):
     """An op on some of the channels; the others pass. A gain on kelvin would make deserts boil."""
 
+    positions: Tensor
+
     def __init__(self, op: ViewOp, channels: Sequence[bool]) -> None:
         super().__init__()
         self.op = op
-        self.positions = [index for index, chosen in enumerate(channels) if chosen]
+        self.register_buffer("positions", torch.tensor([index for index, chosen in enumerate(channels) if chosen]), persistent=False)
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> object:
-        return self.op.draw(n, generator, device)
+    def draw(self, n: int, generator: Generator) -> object:
+        return self.op.draw(n, generator)
 
     def apply(self, x: Tensor, params: object) -> Tensor:  # type: ignore[override]
-        return x.index_copy(1, torch.tensor(self.positions, device=x.device), self.op.apply(x[:, self.positions], params))
+        return x.index_copy(1, self.positions, self.op.apply(x[:, self.positions], params))
 
 
 def augmentation(fingerprint: Fingerprint, bands: Sequence[Band | None]) -> Augmentation:

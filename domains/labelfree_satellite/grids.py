@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-from labelfree.domain import Window
+from labelfree.domain import Affine, Window
 
 WHOLE = 2048 * 2048  # pixels; what is larger is read window by window, or coarser where it has one label
 UNKNOWN_UNITS = ("", "unknown", "unnamed")  # of systems whose unit nobody knows
@@ -27,6 +27,12 @@ class Grid:
     height: int
     width: int
 
+    @classmethod
+    def of(cls, affine: Affine, crs: str, height: int, width: int) -> Grid:
+        """The grid whose pixels' centres `affine` leads to from (row, column)."""
+        (b, a, x), (e, d, y), _ = affine
+        return cls(crs, (a, b, x - (a + b) / 2, d, e, y - (d + e) / 2), height, width)
+
     @property
     def spacing(self) -> tuple[float, float]:
         """Size of a pixel down and across, in the unit of the CRS."""
@@ -35,12 +41,20 @@ class Grid:
 
     def at(self, window: Window | None) -> Window:
         """The window, default the whole."""
-        return window or Window(0, 0, self.height, self.width)
+        return window or Window((0, 0), (self.height, self.width))
 
     def spacing_of(self, size: tuple[int, int], window: Window | None = None) -> tuple[float, float]:
         """`spacing` of a window, default the whole, that is read as (height, width) pixels."""
         at, (down, across) = self.at(window), self.spacing
         return down * at.height / size[0], across * at.width / size[1]
+
+    def affine(self, size: tuple[int, int], window: Window | None = None) -> Affine:
+        """From (row, column) of a window, default the whole, that is read as (height, width) pixels, to x and y of their centres."""
+        at = self.at(window)
+        a, b, c, d, e, f = self.transform
+        down, across = at.height / size[0], at.width / size[1]
+        left, top = at.left + across / 2, at.top + down / 2
+        return (b * down, a * across, a * left + b * top + c), (e * down, d * across, d * left + e * top + f), (0.0, 0.0, 1.0)
 
     def pixel(self, x: float, y: float) -> tuple[float, float]:
         """(column, row) of a point of the CRS, in pixels from the grid's upper left corner."""

@@ -183,7 +183,7 @@ def _window(grid: Grid, box: np.ndarray, side: int) -> Window:
     height, width = min(side, grid.height), min(side, grid.width)
     top = min(max(0, round(row - height / 2)), grid.height - height)
     left = min(max(0, round(column - width / 2)), grid.width - width)
-    return Window(top, left, height, width)
+    return Window((top, left), (height, width))
 
 
 def _day(file: Path, field: str, number: int, value: Any) -> date | None:

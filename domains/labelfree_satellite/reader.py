@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from labelfree.domain import Window
+from labelfree.domain import Affine, Window
 from labelfree.errors import DataError
 from labelfree_satellite.alpha import opaque_number
 from labelfree_satellite.gaps import Gaps, quality, zeros_together
@@ -40,6 +40,7 @@ class Raster:
     crs: str | None = None
     bounds: tuple[float, float, float, float] | None = None
     spacing: tuple[float, float] | None = None
+    affine: Affine | None = None
     outside: np.ndarray | None = None
     missing: np.ndarray | None = None
     tags: dict[str, str] = field(default_factory=dict)
@@ -201,6 +202,7 @@ def _place(raster: Raster, grid: Grid, window: Window | None = None) -> None:
     """Coordinates of a raster that was read from a grid, or from a window of it."""
     height, width = raster.data.shape[1:]
     raster.crs, raster.bounds, raster.spacing = grid.crs, grid.bounds(window), grid.spacing_of((height, width), window)
+    raster.affine = grid.affine((height, width), window)
     raster.tags["spacing_unit"] = unit_of(grid.crs)[0]
 
 

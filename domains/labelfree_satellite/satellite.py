@@ -25,6 +25,7 @@ from labelfree.domain import (
     require,
 )
 from labelfree.errors import DataError, RecipeError
+from labelfree_satellite import targets
 from labelfree_satellite.diagnosis import QUIET, raster_reader
 from labelfree_satellite.sensors import (
     SENSORS,
@@ -38,6 +39,7 @@ from labelfree_satellite.sensors import (
     rescaled,
     rgb_positions,
     sensor_of,
+    told_by,
 )
 from labelfree_satellite.settings import KEYS_FOR, Reader, numbers, scale_of, unit_of
 
@@ -70,6 +72,8 @@ class Satellite:
 
     name = "satellite"
     positives = ("date", "neighbour")
+    read_targets = staticmethod(targets.read_targets)
+    write = staticmethod(targets.write)
     demo = "satellite_dino"
     packages = ("rasterio",)
     quiet = QUIET
@@ -153,9 +157,8 @@ class Satellite:
             except DataError:
                 return None  # what is wrong with it is said when it is read
             return grid.height, grid.width
-        small = (
-            row.remote is None and row.path.suffix.lower() != ".vrt" and (not row.path.is_file() or row.path.stat().st_size < SMALL_FILE)
-        )
+        tiny = not row.path.is_file() or row.path.stat().st_size < SMALL_FILE
+        small = tiny and row.remote is None and row.path.suffix.lower() != ".vrt"
         if small or row.path.suffix.lower() in PICTURES:
             return None  # pictures have no cheap windows; small files need none
         size = size_of(row.where)
@@ -192,6 +195,7 @@ class Satellite:
             offset=offset,
             unit=unit,
             spacing=raster.spacing,
+            affine=raster.affine,
             crs=raster.crs,
             bounds=raster.bounds,
             measured=None if there is None else torch.from_numpy(there),
@@ -270,13 +274,13 @@ class Satellite:
 
     def known(self, channels: Sequence[str]) -> tuple[Band | None, ...]:
         """What is known of each channel: by itself, else by its name and the recipe's sensor; None where nothing is."""
-        return tuple(band or named for band, named in zip(map(_band, channels), described(channels, self.sensor), strict=True))
+        return tuple(band or named for band, named in zip(map(told_by, channels), described(channels, self.sensor), strict=True))
 
     def rgb(self, channels: Sequence[str]) -> tuple[int, int, int] | None:
         return rgb_positions(self.known(channels))
 
     def matches(self, channels: Sequence[str], known: Sequence[str], once: bool = False) -> tuple[int | None, ...]:
-        others = [_band(name) or band for name, band in zip(known, described(known, sensor_of(known)), strict=True)]
+        others = [told_by(name) or band for name, band in zip(known, described(known, sensor_of(known)), strict=True)]
         return matched(channels, self.known(channels), known, others, once)
 
     def render(self, x: Tensor, channels: Sequence[str], unit: str, measured: Tensor | None = None) -> Tensor | None:
@@ -375,10 +379,3 @@ def _dense(row: Row) -> bool:
 def _channel(name: str, band: Band | None) -> Channel:
     """A name that carries what is known of its band."""
     return Channel(name) if band is None else Channel(name, band.common, band.nm)
-
-
-def _band(channel: str) -> Band | None:
-    """What a channel says of itself."""
-    if not isinstance(channel, Channel) or channel.nm is None:
-        return None
-    return Band(channel, channel.role, channel.nm, float("nan"), 1.0)

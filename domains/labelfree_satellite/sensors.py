@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from labelfree.domain import Channel
+
 OFFSET = "-n0400"  # ends the names of sensors whose numbers have an offset, as ESA ships them since processing baseline 04.00
 REFLECTIVE_NM = 3000.0  # beyond this a band measures emitted heat, not reflected sunlight
 
@@ -233,3 +235,10 @@ def _match(band: Band | None, name: str, others: Sequence[Band | None], known: S
 def rescaled(sensor: Sensor, scale: float, offset: float) -> Sensor:
     """The same bands with another scale and offset: where the recipe says what the stored numbers are."""
     return replace(sensor, bands=tuple(replace(band, scale=scale, offset=offset) for band in sensor.bands))
+
+
+def told_by(channel: str) -> Band | None:
+    """What a channel says of itself."""
+    if not isinstance(channel, Channel) or channel.nm is None:
+        return None
+    return Band(channel, channel.role, channel.nm, float("nan"), 1.0)

@@ -1,8 +1,8 @@
-"""A backbone: an image encoder that gives pooled features, patch tokens and prefix tokens in one pass."""
+"""The contract of a backbone, and what any network fulfils of it: one pass gives pooled features, tokens and prefix tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +12,10 @@ import torch.nn.functional as F
 from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.dropout import _DropoutNd
 
+from labelfree.domain import Size, sides
 from labelfree.errors import RecipeError
 
 
@@ -27,99 +29,112 @@ class Features:
 
 
 class Backbone(nn.Module):
-    """A timm network without its classifier.
+    """An encoder of images: (B, C, *spatial), normalised, in 2D or 3D.
 
-    `channels`: how many input channels. `dim`: D, the width of `embed`. `token_dim`: that of tokens. `mean`, `std`: the normalisation
-    its ImageNet weights were trained with, three numbers each for inputs in [0, 1].
+    As it stands it makes one of any network that gives a vector (B, D) or a map (B, D, *grid), which is averaged over the grid. Whoever
+    knows more of a network overrides more. `net`: the network; its tensors are what a weight file holds. `name`: what recipes and weight
+    cards call it. `channels`: how many input channels. `dims`: spatial axes. `dim`: D, the width of `embed`. `token_dim`: that of tokens.
+    `options`: that it was made with. `mean`, `std`: the normalisation of its published weights, numbers for inputs in [0, 1].
     """
 
-    net: Any  # timm's networks have methods that nn.Module does not know of
+    net: Any  # networks have methods that nn.Module does not know of
+    transformer = False  # patches become tokens once, and stay apart to the end: a ViT
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
 
-    def __init__(self, net: nn.Module, name: str, channels: int, options: dict[str, Any]) -> None:
+    def __init__(
+        self, net: nn.Module, name: str, channels: int, *, dims: int, dim: int, token_dim: int | None = None, options: Mapping = {}
+    ) -> None:
         super().__init__()
         self.net = net
         self.name = name
         self.channels = channels
-        self.options = options
-        self.dim: int = net.num_features if not hasattr(net, "head_hidden_size") else net.head_hidden_size  # type: ignore[assignment]
-        self.token_dim: int = net.num_features  # type: ignore[assignment]
-        config: dict[str, Any] = net.pretrained_cfg  # type: ignore[assignment]
-        self.mean: tuple[float, ...] = tuple(config["mean"])
-        self.std: tuple[float, ...] = tuple(config["std"])
+        self.dims = dims
+        self.dim = dim
+        self.token_dim = token_dim or dim
+        self.options: dict[str, Any] = dict(options)
         self._statistics_frozen = False
 
-    @property
-    def transformer(self) -> bool:
-        """Whether it is a ViT: patches become tokens once, and stay apart to the end."""
-        patches = getattr(self.net, "patch_embed", None)
-        return hasattr(self.net, "num_prefix_tokens") and hasattr(patches, "dynamic_feat_size")
-
-    def patch_embedding(self) -> nn.Module | None:
-        """The layer that turns patches into tokens; None in a CNN."""
-        return self.net.patch_embed if self.transformer else None
-
-    def forward(self, x: Tensor, mask: Tensor | None = None, mask_token: Tensor | None = None) -> Features:
-        """`x`: (B, C, H, W), normalised. `mask`: (B, *grid) bool, True where a token is hidden from the network.
+    def forward(self, x: Tensor, hidden: Tensor | None = None, mask_token: Tensor | None = None) -> Features:
+        """`x`: (B, C, *spatial), normalised. `hidden`: (B, *grid) bool, True where a token is hidden from the network.
 
         A ViT gets `mask_token` (D,) instead of a hidden patch, before positions are added. A CNN, whose tokens only exist at its end,
         gets the channel mean (0 after normalisation) instead of a hidden token's pixels.
         """
-        with self._hidden(mask, mask_token):
-            grid = self.net.forward_features(x if mask is None or self.transformer else _without_pixels(x, mask))
-        pooled = self.net.forward_head(grid, pre_logits=True)
-        if grid.ndim == 4:  # a CNN; channels-last networks (Swin) give (B, H, W, D)
-            channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"
-            return Features(pooled, grid.permute(0, 3, 1, 2) if channels_last else grid)
-        if not self.transformer:  # tokens without a grid
-            return Features(pooled)
-        prefix = int(self.net.num_prefix_tokens)
-        height, width = self.net.patch_embed.dynamic_feat_size(x.shape[-2:])
-        grid = self._normed(grid)
-        tokens = grid[:, prefix:].transpose(1, 2).unflatten(2, (height, width))
-        return Features(pooled, tokens, grid[:, :prefix] if prefix else None)
-
-    def _normed(self, grid: Tensor) -> Tensor:
-        """Tokens after the network's last norm, which ViTs that pool by averaging apply to the average alone."""
-        last = getattr(self.net, "fc_norm", None)
-        normed: Tensor = last(grid) if last is not None and isinstance(self.net.norm, nn.Identity) else grid
-        return normed
+        seen = self.net(x if hidden is None else without_pixels(x, hidden))
+        return Features(seen) if seen.ndim == 2 else Features(seen.flatten(2).mean(2), seen)
 
     def embed(self, x: Tensor) -> Tensor:
-        """Pooled features: (B, C, H, W) -> (B, D)."""
-        pooled: Tensor = self.net.forward_head(self.net.forward_features(x), pre_logits=True)
-        return pooled
+        """Pooled features: (B, C, *spatial) -> (B, D)."""
+        return self.forward(x).pooled
 
-    def require_side(self, side: int, key: str) -> None:
-        """Raises RecipeError naming the recipe's `key` when the network cannot take images of `side` pixels."""
+    def pyramid(self, x: Tensor) -> list[Tensor]:
+        """Feature maps (B, D_i, *grid_i), coarsest last: the last one that any layer gives at each resolution below the input's.
+
+        Raises RecipeError where there is none.
+        """
+        maps: dict[tuple[int, ...], Tensor] = {}
+
+        def keep(_layer: nn.Module, _inputs: Any, found: Any) -> None:
+            if isinstance(found, Tensor) and found.ndim == x.ndim and len(found) == len(x):
+                maps[tuple(found.shape[2:])] = found
+
+        hooks = [layer.register_forward_hook(keep) for layer in self.net.modules()]
+        try:
+            self.net(x)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        whole = tuple(x.shape[2:])
+        coarser = [grid for grid in maps if max(grid) > 1 and grid != whole and all(map(int.__le__, grid, whole))]
+        if not coarser:
+            raise RecipeError(f"backbone.name: {self.name} has no feature maps; take a network that keeps them apart from pooling.")
+        return [maps[grid] for grid in sorted(coarser, reverse=True)]
+
+    def attention(self, x: Tensor) -> Tensor | None:
+        """(B, heads, *grid): where each head of the last layer looks, every map sums to 1. None where a network has no such heads."""
+        return None
+
+    def param_groups(self) -> list[list[nn.Parameter]]:
+        """Its parameters, each once, layer by layer from the input on: what an optimiser may give rates of their own."""
+        layer = self.net
+        while len(parts := list(layer.children())) == 1 and not list(layer.parameters(recurse=False)):
+            layer = parts[0]
+        groups: list[list[nn.Parameter]] = []
+        grouped: set[int] = set()
+        for parameters in (layer.parameters(recurse=False), *(part.parameters() for part in layer.children())):
+            fresh = [parameter for parameter in parameters if id(parameter) not in grouped]  # layers may share theirs
+            grouped |= set(map(id, fresh))
+            groups += [fresh] if fresh else []
+        return groups
+
+    def patch_embedding(self) -> nn.Module | None:
+        """The layer that turns patches into tokens; None in a CNN."""
+        return None
+
+    @property
+    def stem(self) -> str | None:
+        """Name of the weight (out, C, *kernel) in `net` that reads the input's channels; None where it cannot be told."""
+        for name, layer in self.net.named_modules():
+            if isinstance(layer, _ConvNd):
+                return f"{name}.weight".lstrip(".") if layer.in_channels == self.channels and layer.groups == 1 else None
+        return None
+
+    def require_size(self, size: Size, key: str) -> None:
+        """Raises RecipeError naming the recipe's `key` when the network cannot take images of `size` pixels."""
         like, training = next(self.parameters()), self.training
+        shape = sides(size, self.dims)
         try:
             with torch.inference_mode():
-                self.eval().embed(like.new_zeros(1, self.channels, side, side))
-        except (AssertionError, RuntimeError) as error:
+                self.eval().embed(like.new_zeros(1, self.channels, *shape))
+        except (AssertionError, RuntimeError, ValueError) as error:
+            pixels = size if isinstance(size, int) else " x ".join(map(str, size))
             raise RecipeError(
-                f"{key}: {self.name} does not take images of {side} pixels ({str(error).splitlines()[0]}); name the size that it was built "
-                "for, or set backbone.name to a CNN or a ViT (vit_…), which take any."
+                f"{key}: {self.name} does not take images of {pixels} pixels ({str(error).splitlines()[0]}); name the size that it was "
+                "built for, or set backbone.name to a CNN or a ViT (vit_…), which take any."
             ) from error
         finally:
             self.train(training)
-
-    @contextmanager
-    def _hidden(self, mask: Tensor | None, mask_token: Tensor | None) -> Iterator[None]:
-        """Within: the patch embedding gives `mask_token` where `mask` is True."""
-        if mask is None or not self.transformer:
-            yield
-            return
-
-        def hide(_module: nn.Module, _inputs: Any, patches: Tensor) -> Tensor:  # (B, H, W, D) or (B, H * W, D)
-            where = mask if patches.ndim == 4 else mask.flatten(1)
-            token = mask_token if mask_token is not None else patches.new_zeros(patches.shape[-1])
-            return torch.where(where.unsqueeze(-1), token.to(patches.dtype), patches)
-
-        hook = self.net.patch_embed.register_forward_hook(hide)
-        try:
-            yield
-        finally:
-            hook.remove()
 
     def freeze_statistics(self) -> None:
         """Keep BatchNorm's running statistics for good: used for normalising, never moved, also in training mode."""
@@ -150,7 +165,7 @@ def without_dropout(module: nn.Module) -> None:
             layer.drop_rate = 0.0  # type: ignore[assignment]
 
 
-def _without_pixels(x: Tensor, mask: Tensor) -> Tensor:
+def without_pixels(x: Tensor, mask: Tensor) -> Tensor:
     """`x` (B, C, *spatial) with 0 where `mask` (B, *grid) is True."""
     where = F.interpolate(mask[:, None].to(x.dtype), size=x.shape[2:], mode="nearest")
     return x * (1 - where)

@@ -15,6 +15,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from labelfree.backbones.base import Backbone
 from labelfree.backbones.download import published_state
 from labelfree.errors import DataError, RecipeError
 
@@ -66,18 +67,12 @@ def fit_stem(kernel: Tensor, sources: Sequence[int | None]) -> Tensor:
     return torch.stack([mean if source is None else kernel[:, source] for source in sources], dim=1) * (known / len(sources))
 
 
-def stem_key(net: nn.Module) -> str:
-    """Name of the first convolution's weight in a timm network."""
-    first = net.pretrained_cfg["first_conv"]  # type: ignore[index]
-    return f"{first if isinstance(first, str) else first[0]}.weight"
-
-
-def load_fitted(net: nn.Module, state: dict[str, Tensor], sources: Sequence[int | None], where: str) -> None:
-    """Load a state dict of other channels into `net`, its stem fitted. Raises DataError when a key is missing or left over."""
-    key = stem_key(net)
+def load_fitted(backbone: Backbone, state: dict[str, Tensor], sources: Sequence[int | None], where: str) -> None:
+    """Load a state dict of other channels into the network, its stem fitted. Raises DataError when a key is missing or left over."""
+    key = backbone.stem
     if key in state:
         state = {**state, key: fit_stem(state[key], sources)}
-    load_exactly(net, state, where)
+    load_exactly(backbone.net, state, where)
 
 
 def load_exactly(net: nn.Module, state: dict[str, Tensor], where: str) -> None:

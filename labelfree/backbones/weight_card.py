@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from labelfree.data.scales import Stored, same_scale
-from labelfree.domain import Channel
+from labelfree.domain import Channel, Size
 from labelfree.errors import DataError
 from labelfree.training.files import read_json
+from labelfree.views.normalise import Normalise, PerChannel, normalise_of
 
 FORMAT = 1
 
@@ -23,7 +25,9 @@ class WeightCard:
 
     `reader`: the settings of `domain` that its images were read with. `roles`, `nm`: what each channel shows, empty where not
     told. `dtype`, `low`, `high`: how the images were stored, and the smallest and the largest value of each channel, in `unit`.
-    Input: channels in this order, in `unit` (stored * scale + offset), then (x - mean) / std, resized to `size` pixels a side.
+    Input: channels in this order, in `unit` (stored * scale + offset), resized to `size` pixels a side, or one number an axis, and
+    normalised as `normalisation` says (`views.normalise`); where it is empty (x - mean) / std, which other kinds leave empty in turn.
+    `dims`: spatial axes.
     """
 
     architecture: str
@@ -33,7 +37,7 @@ class WeightCard:
     offset: tuple[float, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    size: int
+    size: Size
     pooling: str = "the architecture's own"
     options: dict[str, Any] = field(default_factory=dict)
     domain: str = ""
@@ -51,6 +55,8 @@ class WeightCard:
     dtype: str = ""
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
+    dims: int = 2
+    normalisation: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
     @property
@@ -59,13 +65,24 @@ class WeightCard:
         told = zip(self.channels, self.roles, self.nm, strict=True) if self.roles else ((name, "", None) for name in self.channels)
         return tuple(Channel(*channel) for channel in told)
 
+    @cached_property
+    def normalise(self) -> Normalise:
+        """What makes the network's input of physical numbers. Raises DataError where the card tells of two, or of none that is known."""
+        channels = {"kind": PerChannel.kind, "mean": list(self.mean), "std": list(self.std)}
+        told = self.normalisation or channels
+        if told.get("kind") == PerChannel.kind and told != channels:
+            raise DataError("normalisation: its mean and std are not those beside it; leave one of the two out")
+        return normalise_of(told)
+
     @property
     def largest(self) -> tuple[float, ...]:
         """The largest value, without sign, of each channel that these weights were taught by, in `unit`; by mean and spread where the card
-        is silent.
+        is silent, 0 where it has neither.
         """
         if self.low and self.high:
             return tuple(max(abs(low), abs(high)) for low, high in zip(self.low, self.high, strict=True))
+        if not self.mean:
+            return (0.0,) * len(self.channels)
         return tuple(abs(mean) + 6 * std for mean, std in zip(self.mean, self.std, strict=True))
 
 
@@ -76,8 +93,10 @@ def card_beside(path: Path) -> WeightCard | None:
         return None
     try:
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in read_json(sidecar).items()}
-        return WeightCard(**fields)
-    except (TypeError, ValueError) as error:
+        card = WeightCard(**fields)
+        card.normalise  # noqa: B018  # what is wrong with it is said now
+        return card
+    except (TypeError, ValueError, DataError) as error:
         raise DataError(f"{sidecar}: not a weight card that this version reads ({error}).") from error
 
 
@@ -93,7 +112,8 @@ def scale_fault(card: WeightCard, stored: Stored, most: Sequence[float]) -> str 
         return None
     middle = judged[np.argsort((seen / np.where(taught > 0, taught, 1))[judged], kind="stable")[judged.size // 2]]
     ours, theirs = float(seen[middle]), float(taught[middle])
-    usual = min(theirs, abs(card.mean[middle]) + 3 * card.std[middle])  # a few saturated pixels make no image dark
+    below = abs(card.mean[middle]) + 3 * card.std[middle] if card.mean else theirs
+    usual = min(theirs, below)  # a few saturated pixels make no image dark
     if same_scale(ours, stored, theirs, Stored(card.dtype, card.scale, card.offset), usual):
         return None
     how = f" stored as {card.dtype}" if card.dtype else ""

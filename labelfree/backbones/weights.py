@@ -15,10 +15,14 @@ from labelfree.backbones.build import build
 from labelfree.backbones.weight_card import WeightCard, card_beside, scale_fault
 from labelfree.data.pool import kind_of
 from labelfree.data.scales import Stored
-from labelfree.domain import Sample
-from labelfree.errors import DataError
+from labelfree.device_copies import copied_to
+from labelfree.domain import Sample, Size, sides
+from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
 from labelfree.training.files import call_with, write_json
+from labelfree.views.normalise import Normalise
+
+PIXELS = 64 * 128 * 128  # of the images that pass through the network together
 
 
 def save(backbone: Backbone, card: WeightCard, path: Path) -> Path:
@@ -34,20 +38,32 @@ def save(backbone: Backbone, card: WeightCard, path: Path) -> Path:
 def load(path: str | Path) -> LoadedBackbone:
     """A saved backbone with its preprocessing. Raises DataError when the file or its sidecar is missing or does not fit."""
     path = Path(path)
+    card = card_of(path)
+    try:
+        backbone = build(card.architecture, len(card.channels), dims=card.dims, init=path, options=card.options)
+    except RecipeError as error:
+        raise DataError(f"{path}: the network that its card names cannot be made here. {error}") from error
+    return LoadedBackbone(backbone, card)
+
+
+def card_of(path: Path) -> WeightCard:
+    """What a weight file says of itself. Raises DataError when the file or its sidecar is missing."""
     if not path.is_file():
         raise DataError(f"{path}: no such weight file.")
     card = card_beside(path)
     if card is None:
         missing = path.with_suffix(".json").name
         raise DataError(f"{path}: {missing} is missing beside it; it says which channels and normalisation the weights want.")
-    backbone = build(card.architecture, len(card.channels), init=path, options=card.options)
-    return LoadedBackbone(backbone, card)
+    return card
 
 
 class LoadedBackbone:
-    """A backbone that knows its channels, unit and normalisation, and refuses others with a sentence."""
+    """A backbone that knows its channels, unit and normalisation, and refuses others with a sentence. It works on the GPU where there is
+    one, and answers on the host.
+    """
 
     def __init__(self, backbone: Backbone, card: WeightCard) -> None:
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.backbone = backbone.eval().requires_grad_(False)
         self.card = card
 
@@ -57,29 +73,33 @@ class LoadedBackbone:
         return self.backbone.dim
 
     @torch.inference_mode()
-    def embed(self, images: Sample | Tensor | Sequence[Sample] | Iterable[Sample], size: int | None = None) -> Tensor:
-        """Embeddings (N, dim) of one sample, several samples, or a tensor (N, C, H, W) already in the card's channels and unit.
+    def embed(self, images: Sample | Tensor | Sequence[Sample] | Iterable[Sample], size: Size | None = None) -> Tensor:
+        """Embeddings (N, dim) of one sample, several samples, or a tensor (N, C, *spatial) already in the card's channels and unit.
 
-        `size`: input side in pixels, default the card's. No images give no rows. Raises DataError for other channels or units.
+        `size`: input side in pixels, or one an axis, default the card's. No images give no rows. Raises DataError for other channels.
         """
+        self.backbone.to(self.device)  # once: it stays there
         if isinstance(images, Tensor):
-            if images.ndim != 4 or images.shape[1] != len(self.card.channels):
-                wanted = f"(N, {len(self.card.channels)}, H, W), channels {', '.join(self.card.channels)}"
+            if images.ndim != 2 + self.card.dims or images.shape[1] != len(self.card.channels):
+                axes = "H, W" if self.card.dims == 2 else "D, H, W"
+                wanted = f"(N, {len(self.card.channels)}, {axes}), channels {', '.join(self.card.channels)}"
                 raise DataError(f"a tensor of shape {tuple(images.shape)}: these weights want {wanted}.")
             if not len(images):
                 return torch.empty(0, self.dim)
             count = images.shape[1]
             stored = Stored(str(images.dtype).removeprefix("torch."), (1.0,) * count, (0.0,) * count)
             self._require_scale("a tensor", stored, images.transpose(0, 1).flatten(1).abs().amax(1).tolist())
-            return self._embed(images.float(), size)
-        samples = [images] if isinstance(images, Sample) else list(images)
-        return torch.cat([torch.empty(0, self.dim), *(self._embed(self.accept(sample)[None], size) for sample in samples)])
+            return self._embed(self._input(image.float(), size) for image in images.split(1))
+        samples = [images] if isinstance(images, Sample) else images
+        return self._embed(self._input(self.accept(sample)[None], size, sample.measured) for sample in samples)
 
     def accept(self, sample: Sample) -> Tensor:
         """The sample's physical values (C, *spatial) with the card's channels in the card's order, or DataError."""
-        where = sample.source or "this image"
+        where, sample = sample.source or "this image", sample.with_one_scale()
         if sample.empty == 1:
             raise DataError(f"{where}: none of its pixels holds a measurement; leave it out, or correct what {key_for('gaps')} says.")
+        if sample.data.ndim - 1 != self.card.dims:
+            raise DataError(f"{where}: has {sample.data.ndim - 1} spatial axes, these weights want {self.card.dims}.")
         lacking = [c for c in self.card.channels if c not in sample.channels]
         if lacking:
             raise DataError(
@@ -99,15 +119,44 @@ class LoadedBackbone:
         if fault:
             raise DataError(f"{where}: {fault}; say what the file holds with {key_for('scale')}.")
 
-    def _embed(self, physical: Tensor, size: int | None) -> Tensor:
-        return self.backbone.embed(network_input(physical, self.card.mean, self.card.std, size or self.card.size))
+    def _input(self, physical: Tensor, size: Size | None, measured: Tensor | None = None) -> Tensor:
+        there = copied_to(physical, self.device)
+        known = None if measured is None else copied_to(measured[None], self.device)
+        return network_input(there, self.card.normalise, size or self.card.size, known)
+
+    def _embed(self, inputs: Iterable[Tensor]) -> Tensor:
+        """Of inputs (1, C, *size) of one size, as many a pass as PIXELS hold: any number of images goes through bounded memory."""
+        rows, waiting = [torch.empty(0, self.dim)], list[Tensor]()
+        for image in inputs:
+            waiting.append(image)
+            if (len(waiting) + 1) * image[0, 0].numel() > PIXELS:
+                rows.append(self.backbone.embed(torch.cat(waiting)).float().cpu())
+                waiting.clear()
+        if waiting:
+            rows.append(self.backbone.embed(torch.cat(waiting)).float().cpu())
+        return torch.cat(rows)
 
 
-def network_input(physical: Tensor, mean: Sequence[float], std: Sequence[float], size: int) -> Tensor:
-    """Physical (B, C, H, W) resized to `size` x `size` (bilinear, antialiased when it shrinks) and normalised."""
-    if physical.shape[-2:] != (size, size):
-        shrinks = size < min(physical.shape[-2:])
-        physical = F.interpolate(physical, size=(size, size), mode="bilinear", align_corners=False, antialias=shrinks)
-    middle = torch.tensor(mean, device=physical.device).view(1, -1, 1, 1)
-    spread = torch.tensor(std, device=physical.device).view(1, -1, 1, 1)
-    return ((physical - middle) / spread).contiguous(memory_format=torch.channels_last)
+def network_input(physical: Tensor, normalise: Normalise, size: Size, measured: Tensor | None = None) -> Tensor:
+    """Physical (B, C, *spatial), `measured` (B, *spatial) bool, None: everywhere, resized to `size` and normalised."""
+    normal: Tensor = normalise.of(physical, measured)(resize(physical, sides(size, physical.ndim - 2)))
+    return normal.contiguous(memory_format=torch.channels_last) if normal.ndim == 4 else normal
+
+
+def resize(x: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """(B, C, *spatial) to (B, C, *shape), linear along each axis, antialiased when it shrinks. Volumes: their planes, then across them."""
+    before = tuple(x.shape[2:])
+    if before == shape:
+        return x
+    if len(shape) == 2:
+        shrinks = all(new < old for new, old in zip(shape, before, strict=True))
+        return F.interpolate(x, size=shape, mode="bilinear", align_corners=False, antialias=shrinks)
+    depth, height, width = shape
+    planes = _bilinear(x.flatten(1, 2), (height, width)).unflatten(1, x.shape[1:3])
+    return _bilinear(planes.flatten(3), (depth, height * width)).unflatten(3, (height, width))
+
+
+def _bilinear(x: Tensor, shape: tuple[int, int]) -> Tensor:
+    """(B, C, H, W) to (B, C, *shape), antialiased along each axis that shrinks; the other ones are not changed by that."""
+    shrinks = shape[0] < x.shape[2] or shape[1] < x.shape[3]
+    return F.interpolate(x, size=shape, mode="bilinear", align_corners=False, antialias=shrinks)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -20,8 +20,8 @@ from labelfree.data.scales import Scales, Stored
 from labelfree.data.space import gigabytes, limit_bytes, sample_rows
 from labelfree.data.threads import in_order
 from labelfree.data.tiles import Cut, Tile, auto_tile, by
-from labelfree.domain import Channel, Row, Sample
-from labelfree.errors import DataError
+from labelfree.domain import Channel, Row, Sample, Size
+from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
 from labelfree.progress import Progress
 
@@ -39,7 +39,7 @@ def build_pool(
     directory: Path,
     *,
     say: Progress,
-    tile: int | Literal["auto"] | None = None,
+    tile: Size | Literal["auto"] | None = None,
     max_gb: float | Literal["auto"] = "auto",
     on_error: Literal["fail", "skip"] = "fail",
     max_skipped: float = 0.01,
@@ -47,7 +47,8 @@ def build_pool(
 ) -> Pool:
     """The pool of these rows, reopened where an intact one of the same contents and settings exists under `directory`.
 
-    Args: `settings` is everything else that changes what `read` returns. `tile`: side in pixels, `auto`, or None for whole images.
+    Args: `settings` is everything else that changes what `read` returns. `tile`: side in pixels, one for all axes or one each, `auto`, or
+    None for whole images.
     `max_gb`: above it fewer tiles (then fewer images without a label) are kept, and `say` tells. `max_skipped`: share of the rows,
     one image at least.
     Raises `DataError` naming the file that cannot be read or differs from the others.
@@ -122,6 +123,7 @@ class _Read:
     kind: Kind
     shape: tuple[int, ...]
     most: float
+    spacing: tuple[float, ...] | None = None
     facts: Facts | None = None
     entries: tuple[Tile, ...] = ()
     empty: float = 0.0
@@ -152,14 +154,17 @@ class _Build:
         probes = [probe for probe in probes if probe.empty <= MOST_EMPTY] or probes  # empty images are left out later, whatever they are
         kinds = Counter(probe.kind for probe in probes)
         self.kind = kinds.most_common(1)[0][0]
-        self.shapes = [probe.shape for probe in probes]
+        alike = [probe for probe in probes if probe.kind.dims == self.kind.dims]
+        self.shapes, self.spacings = [probe.shape for probe in alike], [probe.spacing for probe in alike]
         for probe in (probe for probe in probes if not differs(probe.row, probe.kind, self.kind)):
             self._scales.note(probe.row, probe.kind.stored, probe.most)
         self._scales.require_one(self.kind.stored, self.kind.unit)
         while True:
-            tile = auto_tile(self.shapes) if self.tile == "auto" else self.tile
+            tile = auto_tile(self.shapes, self.spacings) if self.tile == "auto" else self.tile
+            if isinstance(tile, tuple) and len(tile) != self.kind.dims:
+                raise RecipeError(f"pool.tile: {by(tile)} is for {len(tile)} axes, these images have {self.kind.dims}; give one number.")
             try:
-                return self._write(*self._plan(tile if self.kind.dims == 2 else None))
+                return self._write(*self._plan(tile))
             except _Changed as why:
                 self.say.say(str(why))
 
@@ -178,9 +183,9 @@ class _Build:
         sample = read_sample(self.read, row)
         if isinstance(sample, DataError):
             return sample
-        return _Read(row, kind_of(sample), tuple(sample.data.shape[1:]), largest(sample), empty=sample.empty)
+        return _Read(row, kind_of(sample), tuple(sample.data.shape[1:]), largest(sample), sample.spacing, empty=sample.empty)
 
-    def _plan(self, tile: int | None) -> tuple[Cut, list[Row]]:
+    def _plan(self, tile: Size | None) -> tuple[Cut, list[Row]]:
         """What is cut from which rows, so that the limit holds; said before the first image is read."""
         item = 4 if self.kind.physical else np.dtype(self.kind.dtype).itemsize
         sizes = [np.prod(Cut(tile).size(shape)) for shape in self.shapes]
@@ -194,7 +199,7 @@ class _Build:
                 f"pool.max_gb: {gigabytes(self.limit)} hold {cut.most} of up to {max(counts)} tiles an image; they are drawn at random."
             )
         entries = round(len(rows) * float(np.mean(np.minimum(counts, cut.most or max(counts)))))
-        what = f"tiles of {tile} pixels" if tile is not None else "images, whole"
+        what = f"tiles of {by(tile)} pixels" if tile is not None else "images, whole"
         about = f"{gigabytes(entries * each)}, about {max(1.0, self.seconds * len(rows)):.0f} s"
         self.say.say(
             f"Pool: {len(rows):,} images read once into {entries:,} {what}, {len(self.kind.channels)} channels; {about}; in {self.folder}."
@@ -205,7 +210,7 @@ class _Build:
         self.faults.skipped.clear()
         kept: list[str] = []
         empty: list[Row] = []
-        whole = cut.tile is None and self.tile == "auto" and self.kind.dims == 2
+        whole = cut.tile is None and self.tile == "auto"
         with StoreWriter(self.folder) as store:
             results = in_order(lambda row: self._decode(row, cut), rows, self.workers)
             for row, result in zip(rows, self.say.track(results, "reading images", len(rows)), strict=True):
@@ -220,6 +225,7 @@ class _Build:
                     continue
                 if whole and result.shape != self.shapes[0]:
                     self.shapes.append(result.shape)
+                    self.spacings.append(result.spacing)
                     raise _Changed(f"{row.id} is {by(result.shape)}, others {by(self.shapes[0])}: tiles of one size are cut from all.")
                 assert result.facts is not None
                 self._scales.note(result.row, result.kind.stored, result.most)
@@ -259,7 +265,7 @@ class _Build:
             if known is None or known.mean() >= 1 - MOST_EMPTY
         )
         known = facts(sample)
-        return _Read(row, kind, tuple(sample.data.shape[1:]), known.most, known, tiles) if tiles else _Empty(row)
+        return _Read(row, kind, tuple(sample.data.shape[1:]), known.most, sample.spacing, known, tiles) if tiles else _Empty(row)
 
 
 def all_empty(rows: Sequence[Row]) -> str:
@@ -293,7 +299,7 @@ def read_sample(read: Reader, row: Row) -> Sample | DataError:
         return DataError(f"{row.where}: cannot be read ({type(error).__name__}: {error}); replace or remove it, or set data.on_error=skip.")
     if 0 in sample.data.shape:
         return DataError(f"{row.where}: holds no pixels (shape {tuple(sample.data.shape)}); remove it, or set data.on_error=skip.")
-    return _finite(sample)
+    return _finite(sample.with_one_scale())
 
 
 def _finite(sample: Sample) -> Sample:
@@ -310,12 +316,11 @@ def _finite(sample: Sample) -> Sample:
 
 
 def kind_of(sample: Sample) -> Kind:
-    """What a sample must share with the others."""
+    """What a sample, which has one scale a channel, must share with the others."""
     dtype = str(sample.data.dtype).removeprefix("torch.")
     meaning = tuple((channel.role, channel.nm) for channel in map(Channel.of, sample.channels))
-    return Kind(
-        tuple(map(str, sample.channels)), sample.unit, dtype, tuple(sample.scale), tuple(sample.offset), sample.data.ndim - 1, meaning
-    )
+    scale, offset = (cast("tuple[float, ...]", tuple(numbers)) for numbers in (sample.scale, sample.offset))
+    return Kind(tuple(map(str, sample.channels)), sample.unit, dtype, scale, offset, sample.data.ndim - 1, meaning)
 
 
 def differs(row: Row, kind: Kind, others: Kind) -> str | None:

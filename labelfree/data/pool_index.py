@@ -77,7 +77,7 @@ class PoolIndex:
         down, across = self.spacing[row][-2:] if self.spacing.shape[1] >= 2 else (np.nan, np.nan)
         if whole is None or not np.isfinite(down + across) or not self._cut[row]:
             return whole
-        (y, x), (height, width) = self.corner[entry], self.shape[entry]
+        (y, x), (height, width) = self.corner[entry][-2:], self.shape[entry][-2:]
         left, top = whole.bounds[0] + float(x * across), whole.bounds[3] - float(y * down)
         return Place(whole.crs, (left, top - float(height * down), left + float(width * across), top))
 

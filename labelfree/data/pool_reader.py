@@ -15,7 +15,7 @@ from torch import Tensor
 from labelfree.data.measured_pixels import unpack
 from labelfree.data.pool_store import map_data, read_bits, read_index
 from labelfree.data.scales import Stored
-from labelfree.domain import Channel, Fingerprint, Place, Row, Sample, Shown
+from labelfree.domain import Channel, Fingerprint, Place, Row, Sample, Shown, Size, as_size
 from labelfree.errors import DataError
 
 CHUNK = 32 * 2**20  # numbers looked at together when statistics are taken
@@ -37,7 +37,7 @@ class Pool:
         self.scale: tuple[float, ...] = tuple(meta["scale"])
         self.offset: tuple[float, ...] = tuple(meta["offset"])
         self.unit: str = meta["unit"]
-        self.tile: int | None = meta["tile"]
+        self.tile: Size | None = None if meta["tile"] is None else as_size(meta["tile"])
         self.skipped: list[tuple[str, str]] = [(identity, reason) for identity, reason in meta["skipped"]]
         self.index = read_index(folder)
         by_id = {row.id: row for row in rows}

@@ -103,7 +103,7 @@ class StoreWriter:
                 )
                 _sync(index)
             stored = {name: (self.folder / name).stat().st_size for name in ("data.npy", MASKS, "index.npz")}
-            sums = {"index": _crc(self.folder / "index.npz"), "masks": _crc(self.folder / MASKS)}
+            sums = {"index": checksum(self.folder / "index.npz"), "masks": checksum(self.folder / MASKS)}
             with (self.folder / "meta.json").open("w", encoding="utf-8") as file:
                 json.dump({**meta, "format": FORMAT, "bytes": stored, **sums}, file, indent=1)
                 _sync(file)
@@ -141,7 +141,7 @@ def intact(folder: Path) -> dict[str, Any] | None:
     try:
         meta: dict[str, Any] = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
         whole = meta["format"] == FORMAT and all((folder / name).stat().st_size == size for name, size in meta["bytes"].items())
-        if not whole or _crc(folder / "index.npz") != meta["index"] or _crc(folder / MASKS) != meta["masks"]:
+        if not whole or checksum(folder / "index.npz") != meta["index"] or checksum(folder / MASKS) != meta["masks"]:
             return None
         index = read_index(folder)
         flat = map_data(folder).reshape(-1)
@@ -192,8 +192,13 @@ def _sync(file: Any) -> None:
     os.fsync(file.fileno())
 
 
-def _crc(path: Path) -> int:
-    return zlib.crc32(path.read_bytes())
+def checksum(path: Path) -> int:
+    """CRC-32 of a file."""
+    value = 0
+    with path.open("rb") as file:
+        while part := file.read(2**24):
+            value = zlib.crc32(part, value)
+    return value
 
 
 def _full(folder: Path, error: OSError) -> DataError:

@@ -26,6 +26,11 @@ def plain_text(value: Any) -> str | None:
     return str(value).strip() or None
 
 
+def captions_in(text: str) -> tuple[str, ...]:
+    """The captions of an image that a cell holds, in their order: several stand apart by " | "."""
+    return tuple(caption for part in text.split(" | ") if (caption := part.strip()))
+
+
 def name_of(text: str) -> str:
     """A name as it is shown: without blanks around it and marks that nobody sees, each accent one with its letter (Unicode NFC)."""
     return UNSEEN.sub("", unicodedata.normalize("NFC", text)).strip()

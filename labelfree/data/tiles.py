@@ -6,13 +6,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import ceil
+from math import ceil, prod
 from typing import NamedTuple
 
 import numpy as np
 
-WHOLE = 512  # images of one size up to this side are stored whole
-SIDE = 256
+from labelfree.domain import Size, sides
+
+WHOLE = {2: 512, 3: 128}  # axes -> images of one size up to this side are stored whole
+SIDE = {2: 256, 3: 96}  # axes -> side of a tile; in voxels a volume soon outgrows any memory
 BORDER = 1 / 8  # of a tile, that may be left out where an image is little larger than a tile
 
 
@@ -29,34 +31,38 @@ class Tile(NamedTuple):
 
 @dataclass(frozen=True)
 class Cut:
-    """What is cut from one image: tiles of side `tile` (None: the image itself), at most `most` of them."""
+    """What is cut from one image: tiles of side `tile`, or of one side an axis (None: the image itself), at most `most` of them."""
 
-    tile: int | None
+    tile: Size | None
     most: int | None = None
 
     def __call__(self, pixels: np.ndarray, identity: str, measured: np.ndarray | None = None) -> list[Tile]:
-        """(C, H, W), and where it is `measured` (H, W), to tiles of (C, tile, tile); smaller images are padded by reflection."""
-        if self.tile is None or pixels.ndim != 3:
+        """(C, *spatial), and where it is `measured` (*spatial), to tiles of (C, *tile); smaller images are padded by reflection."""
+        if self.tile is None:
             return [Tile((0,) * (pixels.ndim - 1), pixels, measured)]
-        padding = [(0, 0)] + [(max(0, self.tile - side) // 2, (max(0, self.tile - side) + 1) // 2) for side in pixels.shape[1:]]
-        padded = np.pad(pixels, padding, mode="reflect") if any(map(any, padding)) else pixels
+        extent = self.size(pixels.shape[1:])
+        lacking = [max(0, length - side) for length, side in zip(extent, pixels.shape[1:], strict=True)]
+        padding = [(0, 0), *((less // 2, (less + 1) // 2) for less in lacking)]
+        padded = np.pad(pixels, padding, mode="reflect") if any(lacking) else pixels
         known = None if measured is None else np.pad(measured, padding[1:], mode="reflect")
-        corners = list(product(*(starts(side, self.tile) for side in padded.shape[1:])))
+        corners = list(product(*(starts(side, length) for side, length in zip(padded.shape[1:], extent, strict=True))))
         if self.most is not None and len(corners) > self.most:
             draw = np.random.default_rng(int.from_bytes(hashlib.blake2b(identity.encode(), digest_size=8).digest(), "big"))
             corners = [corners[i] for i in sorted(draw.choice(len(corners), self.most, replace=False))]
-        above, before = padding[1][0], padding[2][0]
-        side = self.tile
-        parts = [(top, left, (slice(top, top + side), slice(left, left + side))) for top, left in corners]
-        return [Tile((top - above, left - before), padded[:, *part], None if known is None else known[part]) for top, left, part in parts]
+        tiles = []
+        for corner in corners:
+            part = tuple(slice(first, first + length) for first, length in zip(corner, extent, strict=True))
+            where = tuple(first - before for first, (before, _) in zip(corner, padding[1:], strict=True))
+            tiles.append(Tile(where, padded[:, *part], None if known is None else known[part]))
+        return tiles
 
     def size(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Spatial size of an entry cut from an image of this size."""
-        return shape if self.tile is None else (self.tile, self.tile)
+        return shape if self.tile is None else sides(self.tile, len(shape))
 
     def count(self, shape: tuple[int, ...]) -> int:
         """How many tiles an image of this size holds."""
-        return 1 if self.tile is None else int(np.prod([_count(side, self.tile) for side in shape]))
+        return 1 if self.tile is None else prod(map(_count, shape, sides(self.tile, len(shape))))
 
 
 def _count(side: int, tile: int) -> int:
@@ -72,16 +78,40 @@ def starts(side: int, tile: int) -> list[int]:
     return [round(i * (side - tile) / (count - 1)) for i in range(count)]
 
 
-def by(shape: Sequence[int]) -> str:
-    """A size for people: 128 x 96."""
-    return " x ".join(map(str, shape))
+def by(shape: int | Sequence[int]) -> str:
+    """A size for people: 128 x 96, or 64 where it is one number."""
+    return str(shape) if isinstance(shape, int) else " x ".join(map(str, shape))
 
 
-def auto_tile(shapes: Sequence[tuple[int, ...]]) -> int | None:
-    """The tile for images of these spatial sizes: none for small ones of one size (and for volumes), else 256 or what they allow.
+def auto_tile(shapes: Sequence[tuple[int, ...]], spacings: Sequence[Sequence[float] | None] = ()) -> Size | None:
+    """The tile for images of these spatial sizes: none for small ones of one size, else 256 (volumes: 96) or what they allow.
 
     Nine images in ten are at least as large as the tile; a few very small ones are padded rather than setting the size for all.
+    `spacings`: extent of a voxel of each; in volumes a tile is as long along every axis, in fewer voxels where these are longer, and no
+    deeper than they are.
     """
-    if any(len(shape) != 2 for shape in shapes) or (len(set(shapes)) == 1 and max(shapes[0]) <= WHOLE):
+    dims = len(shapes[0])
+    if dims not in SIDE:
         return None
-    return min(SIDE, int(np.quantile([min(shape) for shape in shapes], 0.1, method="lower")))
+    if len(set(shapes)) == 1 and max(shapes[0]) <= WHOLE[dims]:
+        return None
+    times = _voxel_lengths(spacings, dims)
+    side = min(SIDE[dims], int(_nine_in_ten([min(shape[-2] * times[-2], shape[-1] * times[-1]) for shape in shapes])))
+    tile = [max(1, round(side / time)) for time in times]
+    if dims == 3:
+        tile[0] = min(tile[0], int(_nine_in_ten([shape[0] for shape in shapes])))
+    return tile[0] if len(set(tile)) == 1 else tuple(tile)
+
+
+def _nine_in_ten(lengths: Sequence[float]) -> float:
+    """What nine in ten reach."""
+    return float(np.quantile(lengths, 0.1, method="lower"))
+
+
+def _voxel_lengths(spacings: Sequence[Sequence[float] | None], dims: int) -> tuple[float, ...]:
+    """How many times as long as its shortest side a voxel is along each axis; 1 in pictures, and where nobody knows."""
+    known = [spacing for spacing in spacings if spacing is not None and len(spacing) == dims]
+    if dims == 2 or not known or len(known) < len(spacings):
+        return (1.0,) * dims
+    typical = np.median(np.array(known, dtype=np.float64), axis=0)
+    return tuple((typical / typical.min()).tolist()) if (typical > 0).all() else (1.0,) * dims

@@ -30,12 +30,16 @@ class Views:
 
     `globals`: (n_globals * B, C, *spatial), view-major (first B rows are view 0 of every sample).
     `locals`: (n_locals * B, C, *small) or None. `rows`: (B,) positions of the samples in the pool.
+    Labels of the global views, where there are: `masks` (n_globals * B, *spatial), `boxes` (n_globals * B, n, 2 * axes) and `text`.
+    `hidden`: (n_globals * B, *grid) bool, the tokens that iBOT hides from the student; None: the objective draws them.
     """
 
     globals: Tensor
     locals: Tensor | None = None
     masks: Tensor | None = None
+    boxes: Tensor | None = None
     text: Tensor | None = None
+    hidden: Tensor | None = None
     rows: Tensor | None = None
 
 

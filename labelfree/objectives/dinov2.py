@@ -9,13 +9,14 @@ import torch
 from torch import nn
 
 from labelfree.backbones import Backbone, statistics_kept
+from labelfree.device_copies import beside
 from labelfree.domain import Default
 from labelfree.errors import RecipeError
 from labelfree.objectives.base import Alarm, Crops, Situation, Step, Views
 from labelfree.objectives.distillation import Distillation
 from labelfree.objectives.distributed import everyone
 from labelfree.objectives.heads import PrototypeHead
-from labelfree.objectives.ibot import at_hidden, block_masks, ibot_loss
+from labelfree.objectives.ibot import at_hidden, hidden_blocks, ibot_loss
 from labelfree.objectives.koleo import koleo_loss
 from labelfree.objectives.measures import teacher_entropies
 from labelfree.objectives.options import AnyNumber, Count, Exports, Positive, Several, Share, Weight
@@ -99,18 +100,18 @@ class DINOv2(Distillation):
             if taught.tokens is None or taught.tokens.shape[1] != self.backbone.token_dim:
                 raise RecipeError("backbone.name: DINOv2 hides patches and this network has no map of tokens; take a ViT (vit_…).")
             target = sinkhorn_knopp(self.teacher["head"](taught.pooled), self.teacher_temperature, ranks)  # (2B, K)
-            mask = views.masks
-            if mask is None:
-                mask = block_masks(len(taught.tokens), taught.tokens.shape[2:], self.mask_share, self.mask_ratio, taught.tokens.device)
-            patch_target = sinkhorn_knopp(self.teacher["patch_head"](at_hidden(taught.tokens, mask)), self.teacher_temperature, ranks)
-        features = self.backbone(views.globals, mask, self.mask_token)
+            hidden = views.hidden
+            if hidden is None:
+                hidden = hidden_blocks(len(taught.tokens), taught.tokens.shape[2:], self.mask_share, self.mask_ratio)
+            patch_target = sinkhorn_knopp(self.teacher["patch_head"](at_hidden(taught.tokens, hidden)), self.teacher_temperature, ranks)
+        features = self.backbone(views.globals, beside(hidden, views.globals), self.mask_token)
         student = [self.head(features.pooled)]
         if views.locals is not None:
             with statistics_kept(self.backbone):
                 student.append(self.head(self.backbone.embed(views.locals)))
-        patches = self.patch_head(at_hidden(features.tokens, mask))
+        patches = self.patch_head(at_hidden(features.tokens, hidden))
         dino = cross_view_loss(torch.cat(student), target, self.student_temperature)
-        ibot = ibot_loss(patches, patch_target, mask, self.student_temperature)
+        ibot = ibot_loss(patches, patch_target, hidden, self.student_temperature)
         koleo = torch.stack([koleo_loss(view, ranks) for view in features.pooled.chunk(2)]).sum()  # per view
         loss = dino + self.weights[0] * ibot + self.weights[1] * koleo
         logs = {"dino_loss": dino.detach(), "ibot_loss": ibot.detach(), "koleo_loss": koleo.detach(), **teacher_entropies(target)}

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from labelfree.device_copies import beside
 from labelfree.domain import Default
 from labelfree.objectives.base import Alarm, Situation, in_fp32
 from labelfree.objectives.distributed import ALONE, Ranks
@@ -37,8 +38,8 @@ def cross_view_loss(student: Tensor, target: Tensor, student_temperature: float)
         log_p = F.log_softmax(student.float() / student_temperature, dim=-1).unflatten(0, (-1, batch))  # (V, B, K)
         q = target.float().unflatten(0, (n_globals, batch))  # (G, B, K)
         cross_entropy = -torch.einsum("gbk,vbk->gv", q, log_p) / batch
-    same = torch.eye(n_globals, log_p.shape[0], dtype=torch.bool, device=student.device)
-    return cross_entropy[~same].mean()
+    different = (~torch.eye(*cross_entropy.shape, dtype=torch.bool)).flatten().nonzero().flatten()  # pairs, known on the host
+    return cross_entropy.flatten()[beside(different, student)].mean()
 
 
 @torch.no_grad()

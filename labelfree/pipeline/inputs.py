@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from labelfree.data.positives import Positives, find_positives
 from labelfree.data.scales import Scales
 from labelfree.data.splits import Roles, assign_roles
 from labelfree.data.windows import in_windows, lenient
-from labelfree.domain import Domain, Fingerprint, Row, Sample, extent_of, located
+from labelfree.domain import Domain, Fingerprint, Row, Sample, Size, extent_of, located
 from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
 from labelfree.pipeline.context import Context
@@ -105,7 +105,8 @@ def _manifest(run: Context, domain: Domain) -> Manifest:
     recipe = run.recipe
     manifest = run.manifest or load_manifest(recipe.data, domain)
     if manifest.read is None:
-        side = None if recipe.pool.tile == "auto" else recipe.pool.tile
+        tile = tile_of(recipe)
+        side = None if tile == "auto" else tile
         extent = lenient(extent_of(domain)) if recipe.data.on_error == "skip" else extent_of(domain)
         manifest = replace(manifest, rows=in_windows(manifest.rows, extent, side, tell=run.say.say))
     for note in manifest.notes:
@@ -126,7 +127,7 @@ def _pools(run: Context, domain: Domain, manifest: Manifest, task: Task) -> tupl
     labelled = [*first.train, *(first.score or [])]
     images = store.pool(labelled, tile=None) if labelled else None
     held_out = [] if manifest.given_split else first.score or []  # which rows these are may change once coordinates are known
-    pool = store.pool([*first.pool, *held_out], tile=recipe.pool.tile)
+    pool = store.pool([*first.pool, *held_out], tile=tile_of(recipe))
     places = located(domain, {**pool.places(), **(images.places() if images else {})})
     if images is None:
         return assign_roles(manifest, task, data, on, recipe.seed, places, every_label_out=out), pool, None
@@ -223,6 +224,12 @@ def _alike(manifest: Manifest, roles: Roles, images: Pool) -> dict[str, str]:
     """Groups of near-duplicate labelled rows. A given split is not bent: there train and scored rows are looked at apart."""
     parts = [roles.train, roles.score or []] if manifest.given_split else [[*roles.train, *(roles.score or [])]]
     return {row: group for part in parts if part for row, group in near_groups(witnesses(images, part)).items()}
+
+
+def tile_of(recipe: Recipe) -> Size | Literal["auto"] | None:
+    """The side of the tiles that a recipe asks for, or one an axis."""
+    given = recipe.pool.tile
+    return tuple(given) if isinstance(given, list) else given
 
 
 def pool_folder(recipe: Recipe) -> Path:

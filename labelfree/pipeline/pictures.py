@@ -16,7 +16,6 @@ from labelfree.pipeline.inputs import Inputs
 from labelfree.pretraining.job import Job
 from labelfree.reporting import Shot, save_leak_pairs, save_neighbours, save_views
 from labelfree.training.randomness import generator
-from labelfree.views import Normalise
 
 IMAGES = 5  # rows of a grid of views
 QUERIES = 4
@@ -39,9 +38,11 @@ def show_views(job: Job, inputs: Inputs, folder: RunFolder) -> None:
         ("local", job.plan.local_size, scales.local_scale, objective.crops.locals),
     ):
         for number in range(n):
-            views = job.views.view((stored, partners)[number % 2], size, scale, draws)
+            images = (stored, partners)[number % 2]
+            views = job.views.view(images, size, scale, draws)
+            physical = job.views.normalise.of(job.views.physical(images)).inverse(views)
             columns.append(f"{kind} {number + 1}")
-            pictures.append([_normalised(inputs.domain, job, view) for view in views])
+            pictures.append([_rendered(inputs.domain, job.pool, view) for view in physical])
     save_views(folder.path, f"{job.arm}-{job.plan.seed}", list(zip(*pictures, strict=True)), columns)
 
 
@@ -91,16 +92,16 @@ def _stored(domain: Domain, pool: Pool, entry: int) -> np.ndarray:
     return domain.preview(pool.sample(entry))
 
 
-def _normalised(domain: Domain, job: Job, view: Tensor) -> np.ndarray:
-    """A view back in physical units and rendered without a stretch of its own, so that gain and haze can be seen."""
-    normalise, pool = job.views.normalise, job.pool
-    assert isinstance(normalise, Normalise)
-    physical = view * normalise.std.view(-1, 1, 1) + normalise.mean.view(-1, 1, 1)
+def _rendered(domain: Domain, pool: Pool, physical: Tensor) -> np.ndarray:
+    """A view in physical units (C, *spatial), rendered without a stretch of its own, so that gain and haze can be seen."""
     shown = domain.render(physical[None], pool.channels, pool.unit)
     if shown is None:
         ones, zeros = _plain(pool.channels)
         return domain.preview(Sample(physical, pool.channels, ones, zeros, pool.unit))
-    picture: np.ndarray = (shown[0].clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    plane = shown[0]
+    while plane.ndim > 3:
+        plane = plane[:, plane.shape[1] // 2]  # of a volume the slice in the middle
+    picture: np.ndarray = (plane.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
     return picture
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from labelfree.backbones import Backbone
+from labelfree.data.tiles import by
 from labelfree.errors import DataError, RecipeError
 from labelfree.objectives.distributed import everyone
 from labelfree.objectives.registry import objective_class, repeated
@@ -18,7 +21,7 @@ from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.starts import Reading, Starts
-from labelfree.planning.auto_values import USUAL, Network, Resolved, resolve_pretrain
+from labelfree.planning.auto_values import USUAL, Network, Resolved, bytes_for_a_step, resolve_pretrain
 from labelfree.pretraining.job import Job, Plan
 from labelfree.pretraining.label_monitor import LabelledImages
 from labelfree.pretraining.second_look import second_look
@@ -26,15 +29,21 @@ from labelfree.pretraining.trial import Pace, pace_of
 from labelfree.progress import Progress
 from labelfree.recipe import Recipe
 from labelfree.training.files import read_json, write_json
+from labelfree.training.memory import OutOfMemory, give_memory_back
 from labelfree.training.processes import broadcast, this_process
 from labelfree.transfer.arms import ARMS
-from labelfree.views import Normalise, ViewPipeline
+from labelfree.views import ViewPipeline
 from labelfree.views.generic import generic
 
 PLANS = "plan.json"
 SAME_NAME = ("steps", "batch_size", "size", "local_size", "optimiser", "lr", "weight_decay", "precision", "clip_grad", "check_every")
 UNTIMED = Pace(0.0, 0.0)
-Resolver = Callable[[Pace | None], Resolved]
+
+
+class Resolver(Protocol):
+    """Resolves the pretraining's keys for the `pace` of its steps, None before that is known, and at most so many images a batch."""
+
+    def __call__(self, pace: Pace | None, most_images: int | None = None) -> Resolved: ...
 
 
 @dataclass(frozen=True)
@@ -88,24 +97,26 @@ def plan_pretrainings(run: Context, inputs: Inputs) -> Pretrainings:
         reading = starts.reading(init)
         views = view_pipeline(recipe, inputs, reading)
         labelled = watched_labels(inputs, reading, recipe.seed) if recipe.pretrain.watch_labels else None
-        resolve = resolvers[arm] = _resolver(recipe, inputs, continues)
+        resolve = _resolver(recipe, inputs, continues)
         for seed in recipe.pretrain.seeds:
             start = _Start(starts, init, seed)
             plan = broadcast(plan_of(recipe, resolve(None), seed, continues=continues))
             draft = Job(arm, plan, inputs.pool, inputs.entries, views, start, folder.path, labelled, inputs.positives)
             key = f"{arm}-{seed}"
+            smaller = partial(_with_fewer_images, draft, recipe, resolve)
             _require_equal_shares(plans[key]["batch_size"] if key in plans else plan.batch_size)
             if key not in plans:
                 same = next((made for name, made in plans.items() if name.startswith(f"{arm}-")), None)
                 if same is None:
-                    pace = broadcast(_timed(draft, run.say))
-                    resolved = broadcast(resolve(pace))
+                    pace, most_images = _pace_that_fits(draft, smaller, recipe.pretrain.batch_size == "auto", run.say)
+                    resolved = broadcast(resolve(pace, most_images))
                     plans[key] = broadcast(plan_of(recipe, resolved, seed, pace, continues).to_dict())
                     sentences += reasons(arm, resolved)
                     sentences += [f"{arm}: {told}" for told in [_repeated(plans[key], len(inputs.entries))] if told]
                 else:
                     plans[key] = {**same, "seed": seed}
                 store_plans(folder, **data, plans=plans, sentences=sentences)
+            resolvers[arm] = partial(resolve, most_images=plans[key]["batch_size"])
             jobs.append(replace(draft, plan=replace(Plan(**plans[key]), on_collapse=recipe.pretrain.on_collapse)))
     return Pretrainings(tuple(jobs), tuple(sentences), resolvers)
 
@@ -135,7 +146,12 @@ def _resolver(recipe: Recipe, inputs: Inputs, continues: bool) -> Resolver:
     network = Network(backbone.dim, backbone.transformer, continues)
     suggested = inputs.domain.plan(inputs.fingerprint)
     known = partial(resolve_pretrain, recipe.pretrain, len(inputs.entries), inputs.fingerprint, suggested, network)
-    return lambda pace: known() if pace is None else known(pace.full, pace.head)
+
+    def resolve(pace: Pace | None, most_images: int | None = None) -> Resolved:
+        full, head = (None, None) if pace is None else (pace.full, pace.head)
+        return known(seconds_per_step=full, head_seconds=head, most_images=most_images)
+
+    return resolve
 
 
 @dataclass(frozen=True)
@@ -154,7 +170,8 @@ def view_pipeline(recipe: Recipe, inputs: Inputs, reading: Reading) -> ViewPipel
     """The domain's views of the pool, or generic ones, normalised as the network reads them."""
     data = inputs.fingerprint
     augmentation = inputs.domain.augment(data) if recipe.pretrain.views == "domain" else generic()
-    return ViewPipeline(augmentation, Normalise(reading.mean, reading.std), data.scale, data.offset)
+    # a copy, since the views move to the device
+    return ViewPipeline(augmentation, deepcopy(reading.normalise), data.scale, data.offset)
 
 
 def watched_labels(inputs: Inputs, reading: Reading, seed: int) -> LabelledImages | None:
@@ -188,9 +205,33 @@ def _repeated(plan: Mapping[str, Any], images: int) -> str:
     return repeated(plan["objective"], images, plan["batch_size"])
 
 
-def _timed(draft: Job, say: Progress) -> Pace:
+def _with_fewer_images(draft: Job, recipe: Recipe, resolve: Resolver, most_images: int) -> Job:
+    """The draft of a pretraining with at most so many images a batch, and all that follows from their number."""
+    return replace(draft, plan=plan_of(recipe, resolve(None, most_images), draft.plan.seed, continues=draft.plan.continues))
+
+
+def _pace_that_fits(draft: Job, smaller: Callable[[int], Job], auto: bool, say: Progress) -> tuple[Pace, int | None]:
+    """The pace of a batch that fits in memory; with `auto`, and one process, half as many images are tried where one does not.
+
+    Also how many images a batch may hold at most; None where all that were wanted fit.
+    """
+    most_images: int | None = None
+    halves = auto and everyone().world == 1  # of several processes one may run out of memory while the others wait for it
+    while True:
+        try:
+            return broadcast(_timed(draft, say, bytes_for_a_step() if halves else math.inf)), most_images
+        except OutOfMemory:
+            if not halves or draft.plan.batch_size // 2 < max(2, objective_class(draft.plan.objective).fewest):
+                raise
+            most_images = draft.plan.batch_size // 2
+        say.say(f"{draft.plan.batch_size} images a batch do not fit in memory; {most_images} are tried.")
+        give_memory_back()
+        draft = smaller(most_images)
+
+
+def _timed(draft: Job, say: Progress, most_bytes: float) -> Pace:
     say.say(f"Timing the first steps of {draft.plan.objective} for {draft.arm}, {draft.plan.batch_size} images a batch.")
-    pace = pace_of(draft)
+    pace = pace_of(draft, most_bytes)
     if pace.busy > 1:
         say.say(f"The machine is busy: a step takes {pace.busy:.1f} times the {pace.full:.2f} s that it takes alone, which are counted.")
     return pace
@@ -227,7 +268,9 @@ def recipe_values(plan: Plan) -> dict[str, Any]:
     """A plan in the words of the recipe's `pretrain`."""
     shares = {key: getattr(plan, key) / plan.steps for key in ("warmup", "head_only")}
     norm = "frozen" if plan.frozen_norm else "train"
-    return {**{key: getattr(plan, key) for key in SAME_NAME}, **shares, "norm": norm, "options": plan.options}
+    same = {key: getattr(plan, key) for key in SAME_NAME}
+    lists = {key: list(value) for key, value in same.items() if isinstance(value, tuple)}
+    return {**same, **lists, **shares, "norm": norm, "options": plan.options}
 
 
 def reasons(arm: str, resolved: Resolved) -> list[str]:
@@ -239,4 +282,4 @@ def reasons(arm: str, resolved: Resolved) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else by(value) if isinstance(value, tuple) else str(value)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from labelfree.backbones import Backbone
 from labelfree.backbones.weight_card import WeightCard
-from labelfree.backbones.weights import LoadedBackbone, load, save
+from labelfree.backbones.weights import load, save
 from labelfree.domain import Channel
 from labelfree.errors import DataError
 from labelfree.pipeline.context import Context
@@ -20,7 +20,6 @@ from labelfree.reader_settings import reader_settings
 from labelfree.reporting.words import time_taken
 from labelfree.training.processes import broadcast, this_process
 from labelfree.transfer.arms import ARMS
-from labelfree.views import Normalise
 
 
 def carry_out(run: Context, job: Job, inputs: Inputs) -> None:
@@ -37,7 +36,7 @@ def carry_out(run: Context, job: Job, inputs: Inputs) -> None:
     if not this_process().first:
         return
     if backbone is None:
-        require_same_data(load(path), inputs, path)
+        require_same_data(load(path).card, inputs, path)
     else:
         save(backbone, _card(run, job, backbone, inputs), path)
     if (job.arm, job.plan.seed) == (pretrained_arms(run.recipe)[0], run.recipe.pretrain.seeds[0]):
@@ -53,9 +52,9 @@ def keep_time(run: Context, job: Job) -> None:
     run.say.say(f"{job.arm}, seed {job.plan.seed}: {time_taken(facts)}.")
 
 
-def require_same_data(loaded: LoadedBackbone, inputs: Inputs, path: Path) -> None:
+def require_same_data(card: WeightCard, inputs: Inputs, path: Path) -> None:
     """Raises DataError when a backbone of this run was pretrained on other images than are in the pool now: they could be scored."""
-    if loaded.card.data != inputs.fingerprint.digest:
+    if card.data != inputs.fingerprint.digest:
         raise DataError(f"{path}: pretrained on other images than data.root and data.labels give now; start a new folder with --out.")
 
 
@@ -65,8 +64,7 @@ def backbone_path(folder: Path, arm: str, seed: int) -> Path:
 
 
 def _card(run: Context, job: Job, backbone: Backbone, inputs: Inputs) -> WeightCard:
-    recipe, data, reading = run.recipe, inputs.fingerprint, job.views.normalise
-    assert isinstance(reading, Normalise)
+    recipe, data, normalisation = run.recipe, inputs.fingerprint, job.views.normalise.told()
     licence = inputs.card.licence if inputs.card else "not stated: the images are the owner's"
     return WeightCard(
         architecture=recipe.backbone.name,
@@ -75,9 +73,11 @@ def _card(run: Context, job: Job, backbone: Backbone, inputs: Inputs) -> WeightC
         unit=data.unit,
         scale=data.scale,
         offset=data.offset,
-        mean=tuple(reading.mean.tolist()),
-        std=tuple(reading.std.tolist()),
+        mean=tuple(normalisation.get("mean", ())),
+        std=tuple(normalisation.get("std", ())),
+        normalisation=normalisation,
         size=job.plan.size,
+        dims=len(data.smallest),
         reader=reader_settings(recipe.domain, recipe.reader, inputs.card.reader if inputs.card else {}),
         domain=recipe.domain,
         arm=job.arm,

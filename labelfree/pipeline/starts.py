@@ -13,31 +13,31 @@ from torch import Tensor
 
 from labelfree.backbones import Backbone, build
 from labelfree.backbones.weight_card import WeightCard, card_beside, scale_fault
-from labelfree.backbones.weights import LoadedBackbone, network_input
+from labelfree.backbones.weights import network_input
 from labelfree.data.scales import Stored
-from labelfree.domain import Domain, Fingerprint, to_physical
+from labelfree.domain import Domain, Fingerprint, Normalises, Size, to_physical
 from labelfree.errors import DataError
 from labelfree.installed_domains import key_for
 from labelfree.recipe import BackboneSettings
 from labelfree.training.randomness import mixed
 from labelfree.transfer.encoders import ToInput
+from labelfree.views import Normalise, PerChannel
 
 IMAGENET_SPREAD = 0.5  # standard deviation of photographs under the usual normalisation to [-1, 1]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Normalisation of all channels: (physical - mean) / std, numbers of each channel in the data's unit."""
+    """Stored numbers of all channels in physical units (stored * scale + offset, numbers of each channel), and how these are normalised."""
 
     scale: tuple[float, ...]
     offset: tuple[float, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    normalise: Normalise
 
-    def __call__(self, stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
-        """Stored (B, C, H, W) -> the network's input (B, C, size, size)."""
+    def __call__(self, stored: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
+        """Stored (B, C, *spatial) -> the network's input at `size`."""
         physical = to_physical(stored, self.scale, self.offset)
-        return network_input(physical, self.mean, self.std, size)
+        return network_input(physical, self.normalise, size, measured)
 
 
 @dataclass(frozen=True)
@@ -61,44 +61,61 @@ class Starts:
         """All channels; `init` is "random", "imagenet" or a weight file, their stem fitted. Random parts depend on the seed alone."""
         torch.manual_seed(mixed("backbone", seed))
         init = imagenet_source(self.settings) if init == "imagenet" else init
-        return build(self.settings.name, len(self.fingerprint.channels), init=init, match=self.match, options=self.settings.options)
+        channels, options = len(self.fingerprint.channels), self.settings.options
+        return build(self.settings.name, channels, dims=self.dims, init=init, match=self.match, options=options)
+
+    @property
+    def dims(self) -> int:
+        """Spatial axes of the images."""
+        return len(self.fingerprint.smallest)
 
     def photographic(self) -> Backbone:
         """The ImageNet network as published, for three channels."""
         return build(self.settings.name, 3, init=imagenet_source(self.settings), options=self.settings.options)
 
     def reading(self, init: str | Path = "imagenet") -> Reading:
-        """All channels, spread as ImageNet weights expect their input: pool statistics, never those of scored rows.
+        """All channels, spread as ImageNet weights expect their input, or as the domain says: pool statistics, never those of scored rows.
 
-        Channels that a weight file's card knows, in the images' unit, are read as that file was taught; the others get the spread that
-        those have in the middle.
+        Channels that the card of a weight file knows, in the images' unit, are read as that file was taught; where it has numbers for each
+        channel, the others get the spread that those have in the middle.
         """
+        return Reading(self.scale, self.offset, self._normalise(init))
+
+    def _normalise(self, init: str | Path) -> Normalise:
         means, stds = self.fingerprint.mean, self.fingerprint.std
         card = None if init in ("random", "imagenet") else card_beside(Path(init))
         sources = self.match(card.known) if card and card.unit == self.fingerprint.unit else ()
         if card is not None and sources:
             self.require_scale(card, f"backbone.init: {init}")
         if card is None or set(sources) <= {None}:
-            return Reading(self.scale, self.offset, means, tuple(s / IMAGENET_SPREAD or 1.0 for s in stds))
+            if isinstance(self.domain, Normalises):
+                return self.domain.normalise(self.fingerprint)
+            return PerChannel(means, tuple(s / IMAGENET_SPREAD or 1.0 for s in stds))
+        if not isinstance(card.normalise, PerChannel):
+            return card.normalise
         spread = median(std / card.std[s] for std, s in zip(stds, sources, strict=True) if s is not None) or IMAGENET_SPREAD
         mean = tuple(m if s is None else card.mean[s] for m, s in zip(means, sources, strict=True))
         std = tuple((own / spread or 1.0) if s is None else card.std[s] for own, s in zip(stds, sources, strict=True))
-        return Reading(self.scale, self.offset, mean, std)
+        return PerChannel(mean, std)
 
     def as_photographs(self, backbone: Backbone) -> ToInput | None:
         """RGB by channel name, rendered as the domain shows it and normalised as the weights want.
 
-        None where no channel is called red, green, blue.
+        None where no channel is called red, green, blue, where the images are no pictures, or nobody tells what the weights want.
         """
+        if self.dims != 2 or not backbone.mean:
+            return None
         domain, data = self.domain, self.fingerprint
         probe = domain.render(torch.zeros(1, len(data.channels), 2, 2), data.channels, data.unit)
         if probe is None:
             return None
 
-        def prepare(stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
+        published = PerChannel(backbone.mean, backbone.std)  # and not the network, which is let go meanwhile
+
+        def prepare(stored: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
             shown = domain.render(to_physical(stored, self.scale, self.offset), data.channels, data.unit, measured)
             assert shown is not None
-            return network_input(shown, backbone.mean, backbone.std, size)
+            return network_input(shown, published, size, measured)
 
         return prepare
 
@@ -117,19 +134,19 @@ class Starts:
         sources = self.domain.matches(self.fingerprint.channels, card.known, once=True)
         return [sources.index(at) if at in sources else None for at in range(len(card.channels))]
 
-    def as_loaded(self, loaded: LoadedBackbone) -> ToInput:
-        """A weight file reads the channels its card names, in its order and with its own normalisation; a missing channel has its mean."""
-        card, found = loaded.card, self.of_card(loaded.card)
+    def as_loaded(self, card: WeightCard) -> ToInput:
+        """A weight file reads the channels its card names, in its order and with its own normalisation; a missing channel is 0 then."""
+        normalise, found = card.normalise, self.of_card(card)
         there = [at for at, source in enumerate(found) if source is not None]
         order = [source for source in found if source is not None]
 
-        def prepare(stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
+        def prepare(stored: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
             physical = to_physical(stored, self.scale, self.offset)[:, order]
             if len(order) < len(found):
                 at = torch.tensor(there, device=physical.device)
-                means = physical.new_tensor(card.mean).view(1, -1, 1, 1)
-                physical = means.repeat(len(stored), 1, *physical.shape[2:]).index_copy(1, at, physical)
-            return network_input(physical, card.mean, card.std, size)
+                centre = physical.new_tensor(normalise.centre(len(found))).view(1, -1, *(1,) * self.dims)
+                physical = centre.repeat(len(stored), 1, *physical.shape[2:]).index_copy(1, at, physical)
+            return network_input(physical, normalise, size, measured)
 
         return prepare
 

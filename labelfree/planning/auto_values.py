@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from labelfree.domain import Default, Defaults, Fingerprint
+from labelfree.data.tiles import by
+from labelfree.domain import Default, Defaults, Fingerprint, Size, as_size, in_proportion, sides
+from labelfree.errors import RecipeError
 from labelfree.objectives.base import Situation
 from labelfree.objectives.registry import check_options, check_situation, objective_class, objective_options
 from labelfree.recipe import Pretrain
@@ -23,8 +25,11 @@ HEAD_ONLY = 0.1  # share of the steps
 SHORTEST = 10  # steps, however few minutes there are
 BATCH = 128  # at which AdamW's rate below holds
 FEWEST_IMAGES = 8  # a batch
+SHARE_OF_MEMORY = 0.5
 RATES = {"adamw": (1e-3, ""), "sgd": (0.05, ""), "lars": (0.3, ", as SimCLR; LARS scales each layer's own steps (You et al. 2017)")}
 DECAYS = {"adamw": 0.04, "sgd": 1e-4, "lars": 1e-6}
+LARGEST_VIEW = {2: 224, 3: 96}  # axes -> pixels a side
+LEAST_LOCAL = {2: 32, 3: 16}
 USUAL = "usual for the method"
 
 
@@ -61,16 +66,20 @@ def resolve_pretrain(
     network: Network,
     seconds_per_step: float | None = None,
     head_seconds: float | None = None,
+    most_images: int | None = None,
 ) -> Resolved:
     """Every key of `settings` that may be `auto`, for a pool of `images` entries.
 
     What the recipe says comes first, then the domain's suggestions, the objective's, and the rules here. Without `seconds_per_step`
     the number of steps is provisional: `minutes` do not cap it yet. `head_seconds`: of a step in the head-only start, where those differ.
+    `most_images`: what a batch may hold at most where it is `auto`, since more did not fit in memory.
     Raises RecipeError for options that the objective does not have or cannot take here.
     """
     check_options(settings.objective, settings.options)
     suggested = {key.removeprefix("pretrain."): value for key, value in domain.items() if key.startswith("pretrain.")}
     batch = _chosen("batch_size", settings, {"batch_size": _batch(images)} | suggested)
+    if settings.batch_size == "auto" and most_images is not None and most_images < batch.value:
+        batch = Default(most_images, "more did not fit in memory")
     steps = _steps(settings, images, batch.value)
     if settings.minutes is not None and seconds_per_step is not None:
         steps = _capped(steps, settings, network.continues, seconds_per_step, head_seconds or seconds_per_step)
@@ -80,9 +89,10 @@ def resolve_pretrain(
     usually = {"optimiser": Default("adamw", "steady on small data and on every network")}
     optimiser = _chosen("optimiser", settings, usually | advice | suggested)
     usual = {f"options.{name}": Default(value, USUAL) for name, value in objective_options(settings.objective).items()}
-    rules = {**_rules(at, fingerprint, optimiser.value), **usual, **advice, **suggested}
+    rules = {**_rules(at, optimiser.value), **_sizes(settings, fingerprint), **usual, **advice, **suggested}
     chosen = {key: _chosen(key, settings, rules) for key in rules}
     chosen = {"steps": steps} | chosen | {"batch_size": batch, "optimiser": optimiser}
+    chosen |= {key: _for_axes(key, chosen[key], len(fingerprint.smallest)) for key in ("size", "local_size")}
     resolved = Resolved({key: found.value for key, found in chosen.items()}, {key: found.reason for key, found in chosen.items()})
     check_situation(settings.objective, resolved.options, at)
     return resolved
@@ -95,17 +105,49 @@ def _chosen(key: str, settings: Pretrain, rules: Mapping[str, Default]) -> Defau
     return rules[key] if given == "auto" else Default(given, "the recipe says so")
 
 
-def _rules(at: Situation, fingerprint: Fingerprint, optimiser: str) -> dict[str, Default]:
-    """Rules that hold for every objective."""
-    side = min(fingerprint.smallest[-2:])
-    size = max(32, min(224, side // 32 * 32))
+def view_size(settings: Pretrain, fingerprint: Fingerprint, domain: Defaults) -> Size:
+    """The size of a global view, as `resolve_pretrain` finds it: in its proportions a comparison shows images to networks."""
+    suggested = {"size": domain["pretrain.size"]} if "pretrain.size" in domain else {}
+    chosen = _chosen("size", settings, {**_sizes(settings, fingerprint), **suggested})
+    size: Size = _for_axes("size", chosen, len(fingerprint.smallest)).value
+    return size
+
+
+def _sizes(settings: Pretrain, fingerprint: Fingerprint) -> dict[str, Default]:
+    """Sizes of views: whole strides of 32 that the images' short side allows; in a volume a shorter depth in proportion."""
+    shape, dims = fingerprint.smallest, len(fingerprint.smallest)
+    side = min(shape[-2:])
+    longest = max(32, min(LARGEST_VIEW[dims], side // 32 * 32))
+    size = _simplest([min(longest, max(8, round(longest * length / side / 8) * 8)) for length in shape])
+    given = size if settings.size == "auto" else as_size(settings.size)
+    whole = max(sides(given, dims))
+    half = in_proportion(given, min(whole, max(LEAST_LOCAL[dims], whole // 2 // 16 * 16)))
+    depth = "" if isinstance(size, int) else f", and {by(shape)} voxels in all"
+    return {
+        "size": Default(size, f"images are {side} px on their short side{depth}"),
+        "local_size": Default(half, "half a global view"),
+    }
+
+
+def _simplest(lengths: Sequence[int]) -> Size:
+    return lengths[0] if len(set(lengths)) == 1 else tuple(lengths)
+
+
+def _for_axes(key: str, chosen: Default, dims: int) -> Default:
+    """Raises RecipeError where a size has another number of axes than the images."""
+    size = as_size(chosen.value)
+    if isinstance(size, tuple) and len(size) != dims:
+        raise RecipeError(f"pretrain.{key}: {by(size)} is for {len(size)} axes, these images have {dims}; give one number, or {dims}.")
+    return Default(size, chosen.reason)
+
+
+def _rules(at: Situation, optimiser: str) -> dict[str, Default]:
+    """Rules that hold for every objective and every image."""
     cuda = torch.cuda.is_available()
     bf16 = cuda and torch.cuda.is_bf16_supported()
     warmup = min(0.1, LONGEST_WARMUP / at.steps)
     head_only = min(HEAD_ONLY, LONGEST_HEAD_ONLY / at.steps)
     return {
-        "size": Default(size, f"images are {side} px on their short side"),
-        "local_size": Default(max(32, size // 2 // 16 * 16), "half a global view"),
         "lr": _rate(optimiser, at),
         "weight_decay": _decay(optimiser),
         "warmup": Default(warmup, f"a tenth of the steps, at most {LONGEST_WARMUP:,}"),
@@ -150,6 +192,11 @@ def batch_for_memory(cuda: bool) -> int:
         return 128 if _memory_gb() >= 8 else 64
     gigabytes = torch.cuda.get_device_properties(0).total_memory / 2**30
     return int(min(512, max(64, 2 ** int(gigabytes * 16).bit_length() // 4)))
+
+
+def bytes_for_a_step() -> float:
+    """What a step may keep for its backward pass on a processor: half of the machine's memory."""
+    return SHARE_OF_MEMORY * _memory_gb() * 2**30
 
 
 def _memory_gb() -> float:

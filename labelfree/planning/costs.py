@@ -8,19 +8,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from labelfree.data.tiles import Cut
+from labelfree.domain import Size
 
 CELL_SECONDS = 0.3  # a probe with its search: about 260 of them take 80 s at 1,280 dimensions and ten classes
 CHECKPOINT_COPIES = 4  # weights, momentum copy and two moments of AdamW
 WEIGHTS_GB = 0.02
 REPORT_GB, RESULTS_GB = 0.05, 0.1
 PIXELS_A_SECOND = 2e6  # through EfficientNet-Lite0 on one core, as measured; a GPU needs a small part of it
-LARGEST = 256  # pixels; the largest input size that `auto` offers
+LARGEST = {2: 256, 3: 128}  # axes -> pixels; the largest input size that `auto` offers
+TIMES = {2: (2, 1, 3), 3: (1, 2)}  # axes -> times the images' own size; in a volume twice the side is eight times the work
 
 
-def input_sizes(side: int) -> tuple[int, ...]:
-    """What `evaluate.sizes: auto` offers for images of this side: twice their own size first, then once and three times."""
-    native = min(LARGEST, max(32, round(side / 32) * 32))
-    return tuple(dict.fromkeys(min(LARGEST, times * native) for times in (2, 1, 3)))
+def input_sizes(side: int, dims: int = 2) -> tuple[int, ...]:
+    """What `evaluate.sizes: auto` offers for images of this side: twice their own size first, then once and three times.
+
+    For volumes once, then twice.
+    """
+    native = min(LARGEST[dims], max(32, round(side / 32) * 32))
+    return tuple(dict.fromkeys(min(LARGEST[dims], times * native) for times in TIMES[dims]))
 
 
 def probe_seconds(networks: int, protocols: int, budgets: int, draws: int, crossed: bool) -> float:
@@ -28,9 +33,9 @@ def probe_seconds(networks: int, protocols: int, budgets: int, draws: int, cross
     return networks * protocols * budgets * draws * (5 if crossed else 1) * CELL_SECONDS
 
 
-def feature_seconds(networks: int, images: int, side: int) -> float:
-    """For the features of `images` of this side at the three input sizes of `auto`, on this machine's processors."""
-    return networks * images * sum(size**2 for size in input_sizes(side)) / (PIXELS_A_SECOND * (os.cpu_count() or 1))
+def feature_seconds(networks: int, images: int, side: int, dims: int = 2) -> float:
+    """For the features of `images` of this side at the input sizes of `auto`, on this machine's processors."""
+    return networks * images * sum(size**dims for size in input_sizes(side, dims)) / (PIXELS_A_SECOND * (os.cpu_count() or 1))
 
 
 def run_gigabytes(pretrainings: int, comparing: bool) -> float:
@@ -38,12 +43,12 @@ def run_gigabytes(pretrainings: int, comparing: bool) -> float:
     return REPORT_GB + pretrainings * CHECKPOINT_COPIES * WEIGHTS_GB + (RESULTS_GB if comparing else 0.0)
 
 
-def pool_entries(images: int, shapes: Sequence[tuple[int, ...]], tile: int | None) -> int:
+def pool_entries(images: int, shapes: Sequence[tuple[int, ...]], tile: Size | None) -> int:
     """How many entries a pool of `images` of these spatial sizes holds: the images, or the tiles cut from them."""
     return round(images * float(np.mean([Cut(tile).count(shape) for shape in shapes])))
 
 
-def pool_bytes(images: int, shapes: Sequence[tuple[int, ...]], channels: int, itemsize: int, tile: int | None) -> float:
+def pool_bytes(images: int, shapes: Sequence[tuple[int, ...]], channels: int, itemsize: int, tile: Size | None) -> float:
     """The size of that pool."""
     pixels = float(np.mean([Cut(tile).count(shape) * np.prod(Cut(tile).size(shape)) for shape in shapes]))
     return images * pixels * channels * itemsize

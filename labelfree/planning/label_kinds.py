@@ -14,6 +14,7 @@ from labelfree.data.annotations import annotated, missing_annotations
 from labelfree.data.boxes import is_voc, read_voc
 from labelfree.data.manifest import Manifest
 from labelfree.data.masks import read_mask
+from labelfree.data.table_cells import captions_in
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
 from labelfree.planning.sampled_images import Look, open_rows
@@ -109,7 +110,7 @@ def _boxes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Samp
 
 def _texts(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
     texts = [row.text for row in manifest.rows if row.text]
-    captions = [caption.strip() for text in texts for caption in text.split(" | ")]
+    captions = [caption for text in texts for caption in captions_in(text)]
     yield f"captions: {len(texts):,} images with {len(captions):,}, {len(set(captions)):,} of them different"
 
 

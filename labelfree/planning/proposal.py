@@ -79,7 +79,10 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     size = sum(_bytes(path) for path in {row.path for row in rows})
     seen = look_at(to_open, field.domain.read, say if size / len(rows) * min(64, len(rows)) >= LONG else Silent())
     if seen.kind.dims != 2:
-        raise DataError(f"{seen.looks[0].row.path}: {seen.kind.dims} spatial axes; pretraining from a recipe is built for 2 so far.")
+        raise DataError(
+            f"{seen.looks[0].row.path}: {seen.kind.dims} spatial axes, and no network for those comes with labelfree, so no recipe can be "
+            "proposed; write one that names yours as backbone.name: module:factory (docs/extending.md)."
+        )
     marks = labels_of(field.manifest, seen.looks, field.domain.read)
     copies = same_files(files, say)
     places = located(field.domain, seen.places)

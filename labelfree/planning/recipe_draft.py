@@ -11,7 +11,8 @@ from typing import Any
 
 from labelfree.data.folders import cache_folder
 from labelfree.data.space import gigabytes, limit_bytes
-from labelfree.data.tiles import auto_tile
+from labelfree.data.tiles import auto_tile, by
+from labelfree.domain import Size
 from labelfree.planning.comparison_design import ComparisonDesign
 from labelfree.planning.costs import feature_seconds, pool_bytes, pool_entries, probe_seconds, run_gigabytes
 from labelfree.planning.label_kinds import Labels
@@ -153,12 +154,17 @@ class _Draft:
     @cached_property
     def entries(self) -> int:
         """Images, or tiles cut from them, that are pretrained on."""
-        return pool_entries(len(self.asked.roles.pool), self.seen.shapes, auto_tile(self.seen.shapes))
+        return pool_entries(len(self.asked.roles.pool), self.seen.shapes, self.tile)
+
+    @cached_property
+    def tile(self) -> Size | None:
+        """The tiles that a run cuts."""
+        return auto_tile(self.seen.shapes, [look.spacing for look in self.seen.looks])
 
     @property
     def _pretrained_on(self) -> str:
-        images, tile = f"{len(self.asked.roles.pool):,} images", auto_tile(self.seen.shapes)
-        return images if tile is None else f"{self.entries:,} tiles of {tile} pixels, cut from {images}"
+        images, tile = f"{len(self.asked.roles.pool):,} images", self.tile
+        return images if tile is None else f"{self.entries:,} tiles of {by(tile)} pixels, cut from {images}"
 
     @property
     def minutes(self) -> int:
@@ -182,12 +188,12 @@ class _Draft:
         networks = len(self.arms) - 1  # statistics has none
         side = sorted(min(shape) for shape in self.seen.shapes)[len(self.seen.shapes) // 2]
         probes = probe_seconds(len(self.arms), len(usual.protocols), len(self.asked.budgets), usual.draws, crossed)
-        return (probes + feature_seconds(networks, self._labelled, side)) / 60
+        return (probes + feature_seconds(networks, self._labelled, side, len(self.seen.shapes[0]))) / 60
 
     @property
     def _disk(self) -> str:
         channels, itemsize, shapes = len(self.seen.channels), self.seen.itemsize, self.seen.shapes
-        every = pool_bytes(len(self.asked.roles.pool), shapes, channels, itemsize, auto_tile(shapes))
+        every = pool_bytes(len(self.asked.roles.pool), shapes, channels, itemsize, self.tile)
         limit = limit_bytes("auto", cache_folder() / "pools")
         images = min(every, limit) + pool_bytes(self._labelled, shapes, channels, itemsize, None)
         capped = f", of {gigabytes(every)} that all would take" if every > limit else ""

@@ -43,7 +43,11 @@ class Checkpoints(L.Callback):
             self.write(trainer)
 
     def write(self, trainer: L.Trainer) -> None:
-        """Save now: all take part, the first writes, and the file is there when any goes on."""
+        """Save now: all take part, the first writes, and the file is there when any goes on.
+
+        Raises TrainingError instead where a loss was not a number: what stands there is still good.
+        """
+        trainer.lightning_module.losses.require()  # type: ignore[operator, union-attr]  # of a PretrainingModule
         now = time.monotonic()
         self.spent, self.counted_at = self.spent + now - self.counted_at, now
         with whole_file(self.path) if trainer.is_global_zero else nullcontext(self.path) as part:

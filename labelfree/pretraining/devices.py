@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from inspect import signature
 from typing import Any
 
@@ -46,6 +50,34 @@ def channels_last(module: torch.nn.Module) -> None:
     for parameter in module.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+
+
+@contextmanager
+def deterministic_kernels() -> Iterator[None]:
+    """Within: a GPU gives the same numbers each time, so that a resumed run equals an unbroken one bit for bit. A processor does anyway.
+
+    The few kernels that have no deterministic form run as they are, and nothing is said of them; `benchmarks/gpu.py` names them.
+    """
+    if not torch.cuda.is_available():
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read once, when cuBLAS starts
+    cudnn: Any = torch.backends.cudnn
+    memory: Any = torch.utils.deterministic
+    before = (
+        torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled(),
+        cudnn.deterministic, cudnn.benchmark, memory.fill_uninitialized_memory,
+    )  # fmt: skip
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    cudnn.deterministic, cudnn.benchmark = True, False
+    memory.fill_uninitialized_memory = False  # a check for reads of what was never written; it writes every new tensor once more
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*deterministic.*")
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        cudnn.deterministic, cudnn.benchmark, memory.fill_uninitialized_memory = before[2:]
 
 
 class _OneEach(LightningEnvironment):

@@ -17,7 +17,7 @@ from labelfree.backbones import Backbone
 from labelfree.errors import Interrupted, TrainingError
 from labelfree.foreign_logs import quieter
 from labelfree.pretraining.checkpoints import Checkpoints
-from labelfree.pretraining.devices import channels_last, trainer_devices
+from labelfree.pretraining.devices import channels_last, deterministic_kernels, trainer_devices
 from labelfree.pretraining.job import Job, Plan
 from labelfree.pretraining.module import PretrainingModule, StepNumbers
 from labelfree.pretraining.second_look import Laps, pace_seen
@@ -29,7 +29,7 @@ from labelfree.training.signals import stop_requests
 
 
 def fit(job: Job, say: Progress) -> Backbone:
-    """Pretrain to the last step, from the last checkpoint if there is one. Bit for bit the same either way on a CPU.
+    """Pretrain to the last step, from the last checkpoint if there is one. Bit for bit the same either way.
 
     Of several processes all take part, and all get the backbone. Raises Interrupted when asked to stop (everything is saved),
     TrainingError on collapse, NaN, out of memory, or where nothing can be learnt.
@@ -64,7 +64,8 @@ def _train(job: Job, say: Progress, last: int) -> PretrainingModule:
     if first >= last:
         module.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"])
         return module
-    with stop_requests() as request, _quiet_lightning(), batch_fits(plan.batch_size):
+    module.batches.tell = say.say
+    with stop_requests() as request, _quiet_lightning(), deterministic_kernels(), batch_fits(plan.batch_size):
         checkpoints = Checkpoints(checkpoint, plan.checkpoint_minutes, request)
         metrics = Metrics(job.folder / "metrics.csv", job.arm, plan.seed, first)
         looking = "the first steps of " if last == plan.look else ""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from statistics import fmean
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -27,6 +28,7 @@ FLAT = {  # log -> its least healthy value, whatever the method (docs/health.md 
 PATIENCE = 3  # checks in a row
 STILL = 1e-6  # gradient norm, as a share of the loss, of a network that stands still (sound ones: 1 and more)
 SAME = "Images that are all the same, or too few of them in pretrain.batch_size, give a constant loss."
+TOGETHER = 16  # losses that a GPU keeps before they are looked at
 FEWEST = 8  # images a batch: what fewer spread over is chance
 ROWS = 256  # of a batch's embeddings are looked at: what a check costs does not grow with the batch
 
@@ -137,10 +139,35 @@ def _told(alarm: Alarm, values: list[float]) -> str:
     )
 
 
-def require_finite(loss: Tensor, rows: list[str]) -> None:
-    """Raises TrainingError with the batch's row ids, on every process, when the loss of any process is not a number."""
-    value = float(loss.detach())
-    if agreed(not math.isfinite(value)):
-        shown = ", ".join(rows[:8]) + (f" and {len(rows) - 8} more" if len(rows) > 8 else "")
-        told = f"the loss is {value:.3g} on the batch of {shown}; look at these images, or lower pretrain.lr."
-        raise TrainingError(next(filter(None, gathered("" if math.isfinite(value) else told))))
+class FiniteLosses:
+    """Whether every loss was a number, looked at where that costs nothing: at once on a processor, TOGETHER of them at a time on a GPU,
+    which would have to be waited for.
+
+    There a run stops up to TOGETHER - 1 steps after the first loss that was none, with the rows of that step all the same. Whoever reads
+    or saves what the steps led to asks `require` first, so that no checkpoint holds it.
+    """
+
+    def __init__(self, names: Callable[[np.ndarray], list[str]]) -> None:
+        self.names = names
+        self.unseen: list[tuple[Tensor, np.ndarray]] = []
+
+    def note(self, loss: Tensor, rows: np.ndarray) -> None:
+        """The `loss` of the batch of pool entries `rows`."""
+        self.unseen.append((loss.detach(), rows))
+        if loss.device.type == "cpu" or len(self.unseen) == TOGETHER:
+            self.require()
+
+    def require(self) -> None:
+        """Raises TrainingError with a batch's row ids, on every process, when a loss of any process is not a number."""
+        unseen, self.unseen = self.unseen, []
+        if not unseen:
+            return
+        values = torch.stack([loss.float() for loss, _ in unseen]).tolist()
+        told = next((self._told(value, rows) for value, (_, rows) in zip(values, unseen, strict=True) if not math.isfinite(value)), "")
+        if agreed(bool(told)):
+            raise TrainingError(next(filter(None, gathered(told))))
+
+    def _told(self, value: float, rows: np.ndarray) -> str:
+        ids = self.names(rows)
+        shown = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
+        return f"the loss is {value:.3g} on the batch of {shown}; look at these images, or lower pretrain.lr."

@@ -13,6 +13,7 @@ import torch
 from labelfree.backbones import Backbone
 from labelfree.data.pool import Pool
 from labelfree.data.positives import Positives
+from labelfree.domain import Size, as_size
 from labelfree.objectives import Objective
 from labelfree.objectives.registry import make_objective
 from labelfree.pretraining.label_monitor import LabelledImages
@@ -24,7 +25,7 @@ from labelfree.views import ViewPipeline
 class Plan:
     """The resolved numbers of one pretraining; stored with its checkpoints, so that a resumed run keeps them.
 
-    `continues`: it starts from weights. `warmup` and `head_only` are in steps. `size`, `local_size` in pixels.
+    `continues`: it starts from weights. `warmup` and `head_only` are in steps. `size`, `local_size` in pixels, one number or one an axis.
     `threads` is torch's: sums depend on it. `seconds_per_step` where the backbone learns, `head_seconds` in the head-only start.
     `minutes`: asked for, 0 where nothing was. `look`: the step before which the steps are revised once by the pace seen until then; 0 where
     they stand, because they were given or have been revised.
@@ -35,8 +36,8 @@ class Plan:
     options: dict[str, Any]
     steps: int
     batch_size: int
-    size: int
-    local_size: int
+    size: Size
+    local_size: Size
     optimiser: str
     lr: float
     weight_decay: float
@@ -56,6 +57,10 @@ class Plan:
     minutes: float = 0.0
     look: int = 0
     continues: bool = True
+
+    def __post_init__(self) -> None:
+        for key in ("size", "local_size"):  # a list where it was stored
+            object.__setattr__(self, key, as_size(getattr(self, key)))
 
     @property
     def source(self) -> int:
@@ -92,6 +97,6 @@ class Job:
             backbone.freeze_statistics()
         return make_objective(self.plan.objective, backbone, self.plan.options)
 
-    def generator(self, step: int, rank: int, device: Any) -> Any:
-        """The generator of this step's views."""
-        return generator("views", self.plan.source, step, rank, device=device)
+    def generator(self, step: int, rank: int) -> torch.Generator:
+        """The generator of this step's views, on the host whatever the device."""
+        return generator("views", self.plan.source, step, rank)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from labelfree.backbones import Backbone
 from labelfree.data.pool import Pool
+from labelfree.domain import Size
 from labelfree.training.randomness import mixed
 
 MOST_IMAGES = 500  # labelled images a check
@@ -33,7 +34,7 @@ class LabelledImages:
     entries: np.ndarray
     targets: np.ndarray
     groups: np.ndarray
-    prepare: Callable[[Tensor, int, Tensor | None], Tensor]
+    prepare: Callable[[Tensor, Size, Tensor | None], Tensor]
 
     def sample(self, seed: int) -> LabelledImages:
         """At most MOST_IMAGES of them, the same for a seed."""
@@ -41,7 +42,7 @@ class LabelledImages:
         kept = np.sort(draw[:MOST_IMAGES])
         return LabelledImages(self.pool, self.entries[kept], self.targets[kept], self.groups[kept], self.prepare)
 
-    def accuracy(self, backbone: Backbone, size: int) -> float:
+    def accuracy(self, backbone: Backbone, size: Size) -> float:
         """kNN accuracy of these images among themselves, at `size` pixels a side. The network is left as it was found."""
         device = next(backbone.parameters()).device
         with undisturbed(backbone):
@@ -49,7 +50,7 @@ class LabelledImages:
             features = torch.cat([backbone.embed(self._inputs(chunk, size, device)).float().cpu() for chunk in chunks])
         return leave_one_out(features, torch.from_numpy(self.targets), torch.from_numpy(self.groups))
 
-    def _inputs(self, entries: Sequence[int] | np.ndarray, size: int, device: torch.device) -> Tensor:
+    def _inputs(self, entries: Sequence[int] | np.ndarray, size: Size, device: torch.device) -> Tensor:
         if self.pool.uniform:
             return self.prepare(self.pool.batch(entries).to(device), size, self.pool.measured(entries))
         return torch.cat([self.prepare(self.pool[int(e)][None].to(device), size, self.pool.measured([int(e)])) for e in entries])

@@ -15,10 +15,11 @@ from torch.utils.data import IterableDataset
 from labelfree.objectives import Step, Views
 from labelfree.objectives.batchnorm import joint_statistics
 from labelfree.objectives.distributed import everyone
-from labelfree.pretraining.health import require_finite
+from labelfree.pretraining.batches import Batches
+from labelfree.pretraining.health import FiniteLosses
 from labelfree.pretraining.job import Job
 from labelfree.training.optimisers import make_optimiser, parameter_groups
-from labelfree.training.randomness import batch_rows, mixed
+from labelfree.training.randomness import mixed
 from labelfree.training.schedules import warm_cosine
 
 
@@ -45,18 +46,17 @@ class PretrainingModule(L.LightningModule):
         self.objective = job.objective()
         self.learning = [p for p in self.objective.backbone.parameters() if p.requires_grad]  # what the head-only start holds still
         self.views = job.views  # a module: it follows to the device
+        self.batches = Batches(job)
+        self.losses = FiniteLosses(lambda rows: [job.pool.rows[row].id for row in rows])
         self.last: Step | None = None
         self.gradient_norm = torch.tensor(0.0)
 
-    def views_of(self, step: int) -> tuple[Views, list[int]]:
-        """The views of this rank's share of the batch at `step`, and the pool positions they come from."""
-        entries, plan, ranks = self.job.entries, self.plan, everyone()
-        rows = entries[batch_rows(len(entries), plan.batch_size // ranks.world, step, plan.source, ranks.rank, ranks.world)]
-        (stored, measured), (partners, partners_measured) = self._images(rows), (None, None)
-        if self.job.positives is not None:
-            partners, partners_measured = self._images(self.job.positives.draw(rows, mixed("positives", plan.source, step, ranks.rank)))
-        masks = (measured, partners_measured)
-        draws = self.job.generator(step, ranks.rank, self.device)
+    def views_of(self, step: int) -> tuple[Views, np.ndarray]:
+        """The views of this rank's share of the batch at `step`, and the pool entries they come from."""
+        batch = self.batches.at(step, self.device)
+        stored, partners = batch.images.stored, None if batch.partners is None else batch.partners.stored
+        masks = (batch.images.measured, None if batch.partners is None else batch.partners.measured)
+        draws = self.job.generator(step, everyone().rank)
         crops = self.objective.crops
         views = self.views
         scales = views.augmentation
@@ -66,13 +66,7 @@ class PretrainingModule(L.LightningModule):
             if crops.locals
             else None
         )
-        return Views(_fast(big), None if small is None else _fast(small), rows=torch.as_tensor(rows)), [int(r) for r in rows]
-
-    def _images(self, rows: np.ndarray) -> tuple[Tensor, Tensor | None]:
-        """Stored numbers of pool entries, and where they are measured, on the device."""
-        measured = self.job.pool.measured(rows)
-        known = None if measured is None else measured.to(self.device, non_blocking=True)
-        return self.job.pool.batch(rows).to(self.device, non_blocking=True), known
+        return Views(_fast(big), None if small is None else _fast(small), rows=torch.as_tensor(batch.rows)), batch.rows
 
     def forward(self, step: int) -> Tensor:
         """As DDP calls it while steps are timed."""
@@ -91,7 +85,7 @@ class PretrainingModule(L.LightningModule):
         views, rows = self.views_of(step)
         with joint_statistics():
             self.last = self.objective(views)
-        require_finite(self.last.loss, [self.job.pool.rows[r].id for r in rows])
+        self.losses.note(self.last.loss, rows)
         return self.last.loss
 
     def _let_backbone_learn(self, learns: bool) -> None:

@@ -33,9 +33,13 @@ class Laps(L.Callback):
         self.watch: Stopwatch | None = None
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if int(batch) >= self.until:
+            return
+        if pl_module.device.type == "cuda":
+            torch.cuda.synchronize()  # a step is over when its work is, not when that is queued; later steps wait for nothing
         if self.watch is None:
             self.watch = Stopwatch()
-        elif int(batch) < self.until:
+        else:
             self.taken[int(batch)] = self.watch.lap()
 
     def state_dict(self) -> dict[str, Any]:

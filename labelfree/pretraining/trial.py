@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from labelfree.backbones import Backbone
+from labelfree.data.space import gigabytes
+from labelfree.domain import Size, sides
 from labelfree.errors import RecipeError
-from labelfree.pretraining.devices import channels_last, joined
+from labelfree.objectives import Views
+from labelfree.objectives.distributed import everyone
+from labelfree.pretraining.devices import channels_last, deterministic_kernels, joined
 from labelfree.pretraining.job import Job
 from labelfree.pretraining.module import PretrainingModule
-from labelfree.training.memory import batch_fits
+from labelfree.training.memory import OutOfMemory, batch_fits, kept_for_backward
 from labelfree.training.timing import Lap, Stopwatch, fastest
 
+FEW_IMAGES = (2, 4)  # images of the batches that memory is estimated by
 FULL_STEPS, HEAD_STEPS = 4, 2  # timed, each after one that warms up
 HEAD_ONLY = 1_000  # number of the first step of the trial in which the backbone learns
 
@@ -35,21 +41,26 @@ class Pace:
         return heads * self.head + (last - first - heads) * self.full
 
 
-def pace_of(job: Job) -> Pace:
+def pace_of(job: Job, most_bytes: float = math.inf) -> Pace:
     """Time a few steps: the fastest counts, without the time that other jobs took from it.
 
     Also the check that a batch fits in memory (TrainingError names the setting to lower), that BatchNorm has something to compare and that
-    the network takes views of these sizes (RecipeError). Of several processes all take part.
+    the network takes views of these sizes (RecipeError). `most_bytes`: on a processor, where running out of memory would end the process
+    without a word, a batch that by an estimate keeps more for its backward pass raises OutOfMemory before it is tried.
+    Of several processes all take part.
     """
     plan = dataclasses.replace(job.plan, head_only=HEAD_ONLY, steps=10**6)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")  # of several GPUs the current one
     module = PretrainingModule(dataclasses.replace(job, plan=plan))
     backbone = module.objective.backbone
     assert isinstance(backbone, Backbone)
-    backbone.require_side(plan.size, "pretrain.size")
+    backbone.require_size(plan.size, "pretrain.size")
     if module.objective.crops.locals:
-        backbone.require_side(plan.local_size, "pretrain.local_size")
-    with batch_fits(plan.batch_size), _several_values():
+        backbone.require_size(plan.local_size, "pretrain.local_size")
+    with deterministic_kernels(), batch_fits(plan.batch_size), _several_values():
+        if device.type == "cpu" and math.isfinite(most_bytes) and (needed := _bytes_kept(module.train())) > most_bytes:
+            size = f"a batch of {plan.batch_size} needs about {gigabytes(needed)}"
+            raise OutOfMemory(f"out of memory: {size}, and {gigabytes(most_bytes)} are for it; set a smaller pretrain.size.")
         channels_last(module.to(device))
         optimiser = module.configure_optimizers()
         learner = joined(module.train())
@@ -60,7 +71,27 @@ def pace_of(job: Job) -> Pace:
 
         full = timed(HEAD_ONLY, FULL_STEPS)
         head = timed(0, HEAD_STEPS) if job.plan.head_only else full
+        module.losses.require()
     return Pace(full.seconds, min(head.seconds, full.seconds), full.wall / max(full.seconds, 1e-9) if full.busy else 1.0)
+
+
+def _bytes_kept(module: PretrainingModule) -> float:
+    """What a step keeps for its backward pass, from the growth between two batches of a few images."""
+    plan, objective, crops = module.plan, module.objective, module.objective.crops
+    assert isinstance(objective.backbone, Backbone)
+    channels, axes = objective.backbone.channels, module.job.pool.batch(module.job.entries[:1]).ndim - 2
+
+    def views(images: int, count: int, size: Size) -> Tensor:
+        return torch.randn(count * images, channels, *sides(size, axes))
+
+    def kept(images: int) -> int:
+        small = views(images, crops.locals, plan.local_size) if crops.locals else None
+        step = Views(views(images, crops.globals, plan.size), small, rows=torch.arange(images))
+        return kept_for_backward(lambda: objective(step).loss)
+
+    few, more = FEW_IMAGES
+    each = (kept(more) - kept(few)) / (more - few)
+    return each * plan.batch_size / everyone().world
 
 
 def _step(module: PretrainingModule, learner: nn.Module, optimiser: torch.optim.Optimizer, device: torch.device, step: int) -> Lap:

@@ -74,6 +74,7 @@ class Watch(L.Callback):
         self.bar.advance()
         if (step + 1) % plan.check_every and step + 1 != plan.steps:
             return
+        module.losses.require()
         collapse = still = None
         where = f"{self.metrics.arm}, seed {plan.seed}, step {step}: "
         if trainer.is_global_zero:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -16,9 +16,10 @@ from labelfree.domain import to_physical
 if TYPE_CHECKING:
     from labelfree.data.pool import Pool
 
-ToInput = Callable[[Tensor, int, Tensor | None], Tensor]
+ToInput = Callable[[Tensor, Any, Tensor | None], Tensor]
 NO_SIZE = 0  # the input size of an encoder that has none
-PIXELS = 64 * 128 * 128  # of one batch
+PIXELS = 64 * 128 * 128  # of one batch of inputs
+NUMBERS = 2**28  # of one batch of stored images
 
 
 class Encoder(Protocol):
@@ -68,18 +69,34 @@ class StatisticsEncoder:
         return in_batches(pool, entries, 128, statistics)
 
 
+class OneNetwork:
+    """Holds the network of one encoder at a time: who asks for another lets the last one go, so that no device has to hold all arms'."""
+
+    def __init__(self) -> None:
+        self.owner: object = None
+        self.network = nn.Module()
+
+    def of(self, owner: object, make: Callable[[], nn.Module]) -> nn.Module:
+        """The network of `owner`, made where it is not the one that is held."""
+        if self.owner is not owner:
+            self.owner, self.network = None, nn.Module()  # gone before the next is made
+            self.network, self.owner = make(), owner
+        return self.network
+
+
 class NetworkEncoder:
     """A network on whole images.
 
-    `backbone`: a module with `.embed(x: (B, C, H, W)) -> (B, D)`; it's put into evaluation mode. `prepare`: (stored (B, C', H', W'), size,
-    measured (B, H', W') bool or None) -> the network's input at that size; `reads`: what it does besides the images, such as how it
-    normalises. `dim`: D. `name`: the architecture, for the tables.
+    `backbone`: what makes it, when it is first asked for and whenever `held` has let it go since; or the network itself: a module with
+    `.embed(x: (B, C, *spatial)) -> (B, D)`; it's put into evaluation mode. `prepare`: (stored (B, C', *spatial'), size, measured
+    (B, *spatial') bool or None) -> the network's input at that size; `reads`: what it does besides the images, such as how it normalises.
+    `dim`: D. `name`: the architecture, for the tables.
     """
 
     def __init__(
         self,
         arm: str,
-        backbone: nn.Module,
+        backbone: nn.Module | Callable[[], nn.Module],
         prepare: ToInput,
         sizes: Sequence[int],
         seed: int = 0,
@@ -88,11 +105,22 @@ class NetworkEncoder:
         dim: int | None = None,
         device: str | torch.device = "cpu",
         reads: str = "",
+        held: OneNetwork | None = None,
     ) -> None:
         self.arm, self.seed, self.sizes = arm, seed, tuple(sizes)
         self.backbone = name or str(getattr(backbone, "name", type(backbone).__name__))
-        self.network, self.prepare, self.device, self.reads = backbone.eval().to(device), prepare, device, reads
-        self.blocks = (dim or int(backbone.dim),)  # type: ignore[arg-type]
+        self.prepare, self.device, self.reads = prepare, device, reads
+        self._make = (lambda: backbone) if isinstance(backbone, nn.Module) else backbone
+        self._held, self._dim = held or OneNetwork(), dim
+
+    @property
+    def network(self) -> nn.Module:
+        """In evaluation mode, on the device."""
+        return self._held.of(self, lambda: self._make().eval().to(self.device))
+
+    @cached_property
+    def blocks(self) -> tuple[int, ...]:
+        return (self._dim or int(self.network.dim),)  # type: ignore[arg-type]
 
     @cached_property
     def digest(self) -> str:
@@ -110,7 +138,8 @@ class NetworkEncoder:
         return embedded.float().cpu()
 
     def features(self, pool: Pool, entries: Sequence[int], size: int) -> np.ndarray:
-        return in_batches(pool, entries, max(1, PIXELS // size**2), lambda stored, measured: self.embed(stored, size, measured))
+        batch = max(1, PIXELS // size ** int(getattr(self.network, "dims", 2)))
+        return in_batches(pool, entries, batch, lambda stored, measured: self.embed(stored, size, measured))
 
 
 class Concatenated:
@@ -147,8 +176,9 @@ def in_batches(pool: Pool, entries: Sequence[int], batch: int, embed: Callable[[
         positions.setdefault(() if pool.uniform else tuple(pool[int(entry)].shape), []).append(at)
     found: np.ndarray | None = None
     for same in positions.values():
-        for start in range(0, len(same), batch):
-            chunk = same[start : start + batch]
+        fits = min(batch, max(1, NUMBERS // pool[int(entries[same[0]])].numel()))  # volumes are large
+        for start in range(0, len(same), fits):
+            chunk = same[start : start + fits]
             wanted = [int(entries[at]) for at in chunk]
             stored = pool.batch(wanted) if pool.uniform else torch.stack([pool[entry] for entry in wanted])
             rows = embed(stored, pool.measured(wanted)).float().cpu().numpy()

@@ -5,13 +5,15 @@ from labelfree.views.base import Range, ViewOp, bernoulli, per_channel, per_samp
 from labelfree.views.filters import Blur, Defocus, LowResolution, MotionBlur
 from labelfree.views.geometry import Dihedral, Geometry, ResizedCrop
 from labelfree.views.mixup import CutMix, MixUp
+from labelfree.views.normalise import BitDepth, Normalise, PerChannel, PerImage, ValueWindow, normalise_of
 from labelfree.views.photometric import ChannelGain, ChannelOffset, Contrast, Gamma, Noise, SharedGain, SharedOffset, on_chosen
-from labelfree.views.pipeline import Augmentation, Normalise, ViewPipeline
+from labelfree.views.pipeline import Augmentation, ViewPipeline
 from labelfree.views.removal import ChannelDrop, Erase, Grayscale
 
 __all__ = [
     "Affine",
     "Augmentation",
+    "BitDepth",
     "Blur",
     "ChannelDrop",
     "ChannelGain",
@@ -29,13 +31,17 @@ __all__ = [
     "MotionBlur",
     "Noise",
     "Normalise",
+    "PerChannel",
+    "PerImage",
     "Range",
     "ResizedCrop",
     "SharedGain",
     "SharedOffset",
+    "ValueWindow",
     "ViewOp",
     "ViewPipeline",
     "bernoulli",
+    "normalise_of",
     "on_chosen",
     "per_channel",
     "per_sample",

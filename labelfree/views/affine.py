@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from labelfree.device_copies import beside
 from labelfree.views.base import Range, bernoulli, on_chosen, uniform
 from labelfree.views.geometry import Geometry, corners, from_corners
 
@@ -60,19 +61,19 @@ class Affine(Geometry):
         self.spacing = None if spacing is None else tuple(spacing)
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> AffineDraw:
+    def draw(self, n: int, generator: Generator) -> AffineDraw:
         planes, turn, lean = len(self.planes), math.radians(self.degrees), math.tan(math.radians(self.shear))
-        chosen = bernoulli(n, self.p, generator, device)
-        angle = uniform(planes * n, (-turn, turn), generator, device).view(n, planes)
-        zoom = uniform(n, (math.log(self.scale[0]), math.log(self.scale[1])), generator, device)
-        shear = uniform(planes * n, (-lean, lean), generator, device).view(n, planes)
-        shift = uniform(3 * n, (-self.shift, self.shift), generator, device).view(n, 3)
+        chosen = bernoulli(n, self.p, generator)
+        angle = uniform(planes * n, (-turn, turn), generator).view(n, planes)
+        zoom = uniform(n, (math.log(self.scale[0]), math.log(self.scale[1])), generator)
+        shear = uniform(planes * n, (-lean, lean), generator).view(n, planes)
+        shift = uniform(3 * n, (-self.shift, self.shift), generator).view(n, 3)
         each = chosen[:, None]
         return AffineDraw(angle * each, zoom * chosen, shear * each, shift * each)
 
     def apply(self, x: Tensor, params: AffineDraw) -> Tensor:  # type: ignore[override]
         matrix, shift = self.forwards(tuple(x.shape[2:]), params)
-        moved = (matrix - torch.eye(x.ndim - 2, device=x.device)).abs().sum((1, 2)) + shift.abs().sum(1) > 0
+        moved = (matrix - torch.eye(x.ndim - 2)).abs().sum((1, 2)) + shift.abs().sum(1) > 0
 
         def turned(part: Tensor, rows: Tensor) -> Tensor:
             back = matrix[rows].inverse()
@@ -93,11 +94,11 @@ class Affine(Geometry):
         return found
 
     def forwards(self, shape: tuple[int, ...], params: AffineDraw) -> tuple[Tensor, Tensor]:
-        """Where pixels go, seen from the centre: matrices (n, axes, axes) and shifts (n, axes), in pixels."""
+        """Where pixels go, seen from the centre: matrices (n, axes, axes) and shifts (n, axes), in pixels, on the host as the draw."""
         axes = len(shape)
-        matrix = torch.eye(axes, device=params.zoom.device).expand(len(params.zoom), axes, axes)
+        matrix = torch.eye(axes).expand(len(params.zoom), axes, axes)
         for plane, (first, second) in enumerate(self.planes):
-            step = torch.eye(axes, device=params.zoom.device).repeat(len(params.zoom), 1, 1)
+            step = torch.eye(axes).repeat(len(params.zoom), 1, 1)
             cos, sin, lean = params.angle[:, plane].cos(), params.angle[:, plane].sin(), params.shear[:, plane]
             step[:, first, first], step[:, first, second] = cos, lean * cos - sin
             step[:, second, first], step[:, second, second] = sin, lean * sin + cos
@@ -111,14 +112,15 @@ def _linear(x: Tensor, back: Tensor, shift: Tensor) -> Tensor:
     """(B, C, *spatial) taken at `back` (B, axes, axes) times each pixel's position, plus `shift` (B, axes), from the centre."""
     half = back.new_tensor(x.shape[2:]) / 2
     theta = torch.cat([back * half / half[:, None], (shift / half)[..., None]], dim=2)  # axes from -1 to 1
-    theta = torch.cat([theta[:, :, :-1].flip(1, 2), theta[:, :, -1:].flip(1)], dim=2).to(x)  # x first
+    theta = torch.cat([theta[:, :, :-1].flip(1, 2), theta[:, :, -1:].flip(1)], dim=2)  # x first
+    theta = beside(theta, x).to(x.dtype)
     return F.grid_sample(x, F.affine_grid(theta, list(x.shape), align_corners=False), padding_mode="border", align_corners=False)
 
 
 def _nearest(x: Tensor, back: Tensor, shift: Tensor) -> Tensor:
     """The same for any dtype, each pixel taken from the nearest one."""
     shape = x.shape[2:]
-    half = back.new_tensor(shape) / 2
+    back, shift, half = (beside(values, x) for values in (back, shift, back.new_tensor(shape) / 2))
     centres = [torch.arange(size, device=x.device) + 0.5 - size / 2 for size in shape]
     at = torch.stack(torch.meshgrid(*centres, indexing="ij"), dim=-1).flatten(0, -2)  # (pixels, axes)
     source = (at @ back.mT + shift[:, None] + half).floor().long()  # (B, pixels, axes)

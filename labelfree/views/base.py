@@ -1,4 +1,8 @@
-"""What every view op shares: a draw apart from its application, and the helpers that draw and broadcast."""
+"""What every view op shares: a draw apart from its application, and the helpers that draw and broadcast.
+
+Draws are tensors of the host, whatever device the images lie on: a GPU's views are drawn as a processor's are, what a draw decides (which
+samples, which poses) is known without waiting for the device, and only numbers that pixels are computed with are copied to it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from labelfree.device_copies import beside
 from labelfree.errors import DataError
 
 Range = tuple[float, float]
@@ -18,8 +23,8 @@ class ViewOp(nn.Module):
     `draw` makes the random parameters, `apply` uses them: apart, so that a test, a preview page or a mask can replay a draw.
     """
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Any:
-        """Random parameters for `n` samples, on `device`; the same generator state gives the same draw."""
+    def draw(self, n: int, generator: Generator) -> Any:
+        """Random parameters for `n` samples, on the host; the same state of the `generator`, a CPU one, gives the same draw."""
         raise NotImplementedError
 
     def apply(self, x: Tensor, params: Any) -> Tensor:  # type: ignore[override]  # nn.Module.apply(fn) has no use on an op without children
@@ -31,50 +36,50 @@ class ViewOp(nn.Module):
         return self.apply(x, params)
 
     def forward(self, x: Tensor, generator: Generator) -> Tensor:
-        return self.apply(x, self.draw(len(x), generator, x.device))
+        return self.apply(x, self.draw(len(x), generator))
 
 
-def uniform(n: int, limits: Range, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
-    """(n,) float32, uniform between the limits. Drawn where the generator lives, so that a CPU generator serves every device."""
+def uniform(n: int, limits: Range, generator: Generator) -> Tensor:
+    """(n,) float32, uniform between the limits."""
     low, high = limits
-    return (low + (high - low) * torch.rand(n, generator=generator, device=generator.device)).to(device)
+    return low + (high - low) * torch.rand(n, generator=generator)
 
 
-def bernoulli(n: int, p: float, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+def bernoulli(n: int, p: float, generator: Generator) -> Tensor:
     """(n,) float32: 1 with probability `p`, else 0."""
-    return (torch.rand(n, generator=generator, device=generator.device) < p).float().to(device)
+    return (torch.rand(n, generator=generator) < p).float()
 
 
-def sometimes(n: int, limits: Range, p: float, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+def sometimes(n: int, limits: Range, p: float, generator: Generator) -> Tensor:
     """(n,) float32: with probability `p` uniform between the limits, else 0."""
-    return uniform(n, limits, generator, device) * bernoulli(n, p, generator, device)
+    return uniform(n, limits, generator) * bernoulli(n, p, generator)
 
 
-def factors(n: int, limits: Range, p: float, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+def factors(n: int, limits: Range, p: float, generator: Generator) -> Tensor:
     """(n,) float32: with probability `p` log-uniform between the limits, else 1."""
     low, high = torch.tensor(limits).log().tolist()
-    return sometimes(n, (low, high), p, generator, device).exp()
+    return sometimes(n, (low, high), p, generator).exp()
 
 
 def draw_seed(generator: Generator) -> int:
     """A seed for what depends on the image's shape, such as one number a pixel or a channel: known only when a draw is applied."""
-    return int(torch.randint(2**62, (), generator=generator, device=generator.device))
+    return int(torch.randint(2**62, (), generator=generator))
 
 
-def seeded(seed: int, device: torch.device | str) -> Generator:
+def seeded(seed: int, device: torch.device | str = "cpu") -> Generator:
     """A generator on `device` that starts at `seed`."""
     return Generator(device=device).manual_seed(seed)
 
 
 def per_sample(values: Tensor, x: Tensor) -> Tensor:
-    """(B,) shaped to broadcast over (B, C, *spatial), in the batch's dtype."""
-    return values.to(x).view(-1, *(1,) * (x.ndim - 1))
+    """(B,) shaped to broadcast over (B, C, *spatial), in the batch's dtype and on its device."""
+    return beside(values, x).to(x.dtype).view(-1, *(1,) * (x.ndim - 1))
 
 
 def per_channel(values: Tensor, x: Tensor) -> Tensor:
-    """(C,) or (B, C) shaped to broadcast over (B, C, *spatial), in the batch's dtype."""
+    """(C,) or (B, C) shaped to broadcast over (B, C, *spatial), in the batch's dtype and on its device."""
     values = values if values.ndim == 2 else values[None]
-    return values.to(x).view(*values.shape, *(1,) * (x.ndim - 2))
+    return beside(values, x).to(x.dtype).view(*values.shape, *(1,) * (x.ndim - 2))
 
 
 def floating(x: Tensor, op: ViewOp) -> Tensor:
@@ -84,11 +89,26 @@ def floating(x: Tensor, op: ViewOp) -> Tensor:
     return x
 
 
+def moments(flat: Tensor, measured: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel of (B, C, n), each (B, C, 1), over the `measured` pixels (B, *spatial)."""
+    if measured is None:
+        deviation, mean = torch.std_mean(flat, dim=2, keepdim=True, correction=min(1, flat.shape[2] - 1))
+        return mean, deviation
+    known = measured.flatten(1)[:, None].to(flat)
+    count = known.sum(2, keepdim=True)
+    mean = (flat * known).sum(2, keepdim=True) / count.clamp(min=1)
+    return mean, (((flat - mean).square() * known).sum(2, keepdim=True) / (count - 1).clamp(min=1)).sqrt()
+
+
 def on_chosen(x: Tensor, chosen: Tensor, change: Any) -> Tensor:
-    """A copy of the batch whose `chosen` (B,) samples are `change(samples, positions)`: costly ops run only where they are wanted."""
+    """A copy of the batch whose `chosen` (B,) samples are `change(samples, positions)`: costly ops run only where they are wanted.
+
+    `chosen` and `positions` are on the host.
+    """
     positions = chosen.nonzero().flatten()
     if len(positions) == 0:
         return x
     if len(positions) == len(x):
         return change(x, positions)  # type: ignore[no-any-return]
-    return x.index_copy(0, positions, change(x[positions], positions))
+    there = beside(positions, x)
+    return x.index_copy(0, there, change(x[there], positions))

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from labelfree.device_copies import beside
 from labelfree.views.base import Range, ViewOp, factors, floating, on_chosen, sometimes, uniform
 
 
@@ -21,12 +22,14 @@ class Blur(ViewOp):
         self.sigma = sigma
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    def draw(self, n: int, generator: Generator) -> Tensor:
         """(n,) standard deviations, 0 where not applied."""
-        return sometimes(n, self.sigma, self.p, generator, device)
+        return sometimes(n, self.sigma, self.p, generator)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
-        return on_chosen(floating(x, self), params > 0, lambda part, rows: along_axes(part, lambda size: gaussian(params[rows], size)))
+        return on_chosen(
+            floating(x, self), params > 0, lambda part, rows: along_axes(part, lambda size: gaussian(beside(params[rows], part), size))
+        )
 
 
 class LowResolution(ViewOp):
@@ -37,12 +40,14 @@ class LowResolution(ViewOp):
         self.factor = factor
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    def draw(self, n: int, generator: Generator) -> Tensor:
         """(n,) factors, 1 where not applied."""
-        return factors(n, self.factor, self.p, generator, device)
+        return factors(n, self.factor, self.p, generator)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
-        return on_chosen(floating(x, self), params > 1, lambda part, rows: along_axes(part, lambda size: down_and_up(params[rows], size)))
+        return on_chosen(
+            floating(x, self), params > 1, lambda part, rows: along_axes(part, lambda size: down_and_up(beside(params[rows], part), size))
+        )
 
 
 class Defocus(ViewOp):
@@ -53,9 +58,9 @@ class Defocus(ViewOp):
         self.radius = radius
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    def draw(self, n: int, generator: Generator) -> Tensor:
         """(n,) radii, 0 where not applied."""
-        return sometimes(n, self.radius, self.p, generator, device)
+        return sometimes(n, self.radius, self.p, generator)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         return on_chosen(floating(x, self), params > 0, lambda part, rows: in_plane(part, disc(params[rows])))
@@ -80,9 +85,9 @@ class MotionBlur(ViewOp):
         self.length = length
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> MotionDraw:
-        length = sometimes(n, self.length, self.p, generator, device)
-        return MotionDraw(length, uniform(n, (0.0, math.pi), generator, device))
+    def draw(self, n: int, generator: Generator) -> MotionDraw:
+        length = sometimes(n, self.length, self.p, generator)
+        return MotionDraw(length, uniform(n, (0.0, math.pi), generator))
 
     def apply(self, x: Tensor, params: MotionDraw) -> Tensor:  # type: ignore[override]
         def moved(part: Tensor, rows: Tensor) -> Tensor:
@@ -129,30 +134,30 @@ def in_plane(x: Tensor, kernels: Tensor) -> Tensor:
     n, depth = planes.shape[:2]
     side = kernels.shape[-1]
     padded = F.pad(planes.float(), (side // 2,) * 4, mode="replicate").flatten(0, 1)[None]
-    weight = kernels.float()[:, None].expand(-1, depth, -1, -1).reshape(n * depth, 1, side, side)
+    weight = beside(kernels, x).float()[:, None].expand(-1, depth, -1, -1).reshape(n * depth, 1, side, side)
     return F.conv2d(padded, weight, groups=n * depth)[0].view_as(x).to(x.dtype)
 
 
 def disc(radius: Tensor) -> Tensor:
     """(B, k, k) kernels of discs whose edge pixels count by about how much of them is inside."""
-    y, x = _offsets(float(radius.max()), radius.device)
+    y, x = _offsets(float(radius.max()))
     inside = (radius[:, None, None] + 0.5 - torch.hypot(x, y)).clamp(0, 1)
     return inside / inside.sum((1, 2), keepdim=True)
 
 
 def path(length: Tensor, angle: Tensor) -> Tensor:
     """(B, k, k) kernels of straight paths one pixel wide."""
-    y, x = _offsets(float(length.max()) / 2, length.device)
+    y, x = _offsets(float(length.max()) / 2)
     cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
     along, across = (x * cos + y * sin).abs(), (y * cos - x * sin).abs()
     inside = ((length[:, None, None] + 1) / 2 - along).clamp(0, 1) * (1 - across).clamp(min=0)
     return inside / inside.sum((1, 2), keepdim=True)
 
 
-def _offsets(reach: float, device: torch.device) -> tuple[Tensor, Tensor]:
+def _offsets(reach: float) -> tuple[Tensor, Tensor]:
     """Pixels around a centre, up to `reach` and one more: down (k, 1) and across (1, k)."""
     half = math.ceil(reach + 0.5)
-    at = torch.arange(-half, half + 1, device=device, dtype=torch.float32)
+    at = torch.arange(-half, half + 1, dtype=torch.float32)
     return at[:, None], at[None]
 
 

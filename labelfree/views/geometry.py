@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from labelfree.device_copies import beside
 from labelfree.errors import DataError
 from labelfree.views.base import Range, ViewOp, uniform
 
@@ -46,7 +47,8 @@ class CropDraw:
 class ResizedCrop(Geometry):
     """A random part of each image, resized to `size` (Szegedy et al. 2015, arXiv:1409.4842).
 
-    Its area is uniform in `scale`, its aspect log-uniform in `ratio`. Input (B, C, *spatial), 2D or 3D; output (B, C, *size).
+    Its area is uniform in `scale`, its aspect log-uniform in `ratio` about that of a view. Input (B, C, *spatial), 2D or 3D; output
+    (B, C, *size).
     Floating point is interpolated linearly, after averaging over blocks of pixels where a view is much coarser than the
     image, so that nothing aliases; integers take the nearest pixel, so that the draw of an image can be replayed on its mask.
     """
@@ -57,27 +59,28 @@ class ResizedCrop(Geometry):
         self.scale = scale
         self.ratio = ratio
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> CropDraw:
-        area = uniform(n, self.scale, generator, device)
-        stretch = uniform(3 * n, (math.log(self.ratio[0]) / 2, math.log(self.ratio[1]) / 2), generator, device).view(n, 3)
-        return CropDraw(area, stretch, uniform(3 * n, (0.0, 1.0), generator, device).view(n, 3))
+    def draw(self, n: int, generator: Generator) -> CropDraw:
+        area = uniform(n, self.scale, generator)
+        stretch = uniform(3 * n, (math.log(self.ratio[0]) / 2, math.log(self.ratio[1]) / 2), generator).view(n, 3)
+        return CropDraw(area, stretch, uniform(3 * n, (0.0, 1.0), generator).view(n, 3))
 
-    def draw_near(self, first: CropDraw, overlap: float, generator: Generator, device: torch.device | str = "cpu") -> CropDraw:
+    def draw_near(self, first: CropDraw, overlap: float, generator: Generator) -> CropDraw:
         """As `draw`; each crop shares at least `overlap` (0 to 1) of the smaller of the two with the crop `first` of the same image."""
-        return replace(self.draw(len(first.area), generator, device), near=first, overlap=overlap)
+        return replace(self.draw(len(first.area), generator), near=first, overlap=overlap)
 
     def apply(self, x: Tensor, params: CropDraw) -> Tensor:  # type: ignore[override]
         start, side = self.boxes(x.shape[2:], params)
         if not x.is_floating_point():
             return nearest(x, start, side, self._sizes(x.ndim - 2))
         blocks = (side / side.new_tensor(self._sizes(x.ndim - 2))).log().mean(1).exp().round().clamp(min=1).int()
-        different = blocks.unique().tolist()
+        different = blocks.unique().tolist()  # known without waiting: draws lie on the host
         if len(different) == 1:
             return linear(_coarser(x, different[0]), start / different[0], side / different[0], self._sizes(x.ndim - 2))
         views = x.new_empty(len(x), x.shape[1], *self._sizes(x.ndim - 2))
         for block in different:
             rows = (blocks == block).nonzero().flatten()
-            views[rows] = linear(_coarser(x[rows], block), start[rows] / block, side[rows] / block, self._sizes(x.ndim - 2))
+            there = beside(rows, x)
+            views[there] = linear(_coarser(x[there], block), start[rows] / block, side[rows] / block, self._sizes(x.ndim - 2))
         return views
 
     def boxes(self, shape: Sequence[int], params: CropDraw) -> tuple[Tensor, Tensor]:
@@ -85,6 +88,8 @@ class ResizedCrop(Geometry):
         axes = len(shape)
         whole = params.area.new_tensor(shape).log()
         side = (params.area.log() + whole.sum())[:, None] / axes + _balanced(params.stretch[:, :axes])
+        view = whole.new_tensor(self._sizes(axes)).log()
+        side = side + (view - view.mean() if (view != view[0]).any() else 0.0)
         for _ in range(axes - 1):  # what does not fit along one axis goes to the others, so that the area stays as drawn
             over = (side - whole).clamp(min=0)
             free = (side < whole).float()
@@ -135,6 +140,7 @@ def _positions(start: Tensor, side: Tensor, axis: int, size: int) -> Tensor:
 def linear(x: Tensor, start: Tensor, side: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Crops of (B, C, *spatial) resampled to (B, C, *shape) by linear interpolation."""
     axes = len(shape)
+    start, side = beside(start, x), beside(side, x)
     grid = x.new_empty(len(x), *shape, axes)  # grid_sample wants x first
     for axis, size in enumerate(shape):
         along = (_positions(start, side, axis, size) * (2 / x.shape[2 + axis]) - 1).to(x)
@@ -144,6 +150,7 @@ def linear(x: Tensor, start: Tensor, side: Tensor, shape: tuple[int, ...]) -> Te
 
 def nearest(x: Tensor, start: Tensor, side: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Crops of (B, C, *spatial) of any dtype, each pixel taken from the nearest one of the image."""
+    start, side = beside(start, x), beside(side, x)
     for axis, size in enumerate(shape):
         index = _positions(start, side, axis, size).floor().long().clamp(0, x.shape[2 + axis] - 1)
         index = index.view(len(x), 1, *(size if other == axis else 1 for other in range(len(shape))))
@@ -165,22 +172,23 @@ class Dihedral(Geometry):
         self.axes = tuple(axes)
         self.transpose = transpose
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    def draw(self, n: int, generator: Generator) -> Tensor:
         """(n, axes + 1) bool: which axes to flip, and whether to transpose."""
-        coins = torch.rand(n, len(self.axes) + 1, generator=generator, device=generator.device) < 0.5
+        coins = torch.rand(n, len(self.axes) + 1, generator=generator) < 0.5
         coins[:, -1] &= self.transpose
-        return coins.to(device)
+        return coins
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         if self.transpose and x.shape[-1] != x.shape[-2]:
             shape = f"{x.shape[-2]} by {x.shape[-1]}"
             raise DataError(f"Dihedral: {shape} pixels cannot be transposed within a batch; crop to squares, or set transpose=False.")
-        code = (params.long() * 2 ** torch.arange(params.shape[1], device=params.device)).sum(1)
+        code = (params.long() * 2 ** torch.arange(params.shape[1])).sum(1)
         posed = torch.empty_like(x)
         for pose, coins in enumerate(product((False, True), repeat=params.shape[1])):
             flips = [axis for axis, coin in zip(self.axes, reversed(coins[1:]), strict=True) if coin]
             rows = (code == pose).nonzero().flatten()
             if len(rows):
+                rows = beside(rows, x)
                 posed[rows] = _posed(x[rows], flips, transpose=coins[0])
         return posed
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from labelfree.device_copies import beside
 from labelfree.errors import DataError
 from labelfree.views.base import ViewOp, bernoulli, draw_seed, floating, per_sample
 from labelfree.views.removal import inside_box
@@ -33,19 +34,19 @@ class Mix(ViewOp):
         self.alpha = alpha
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> MixDraw:
-        partner = torch.randperm(n, generator=generator, device=generator.device).to(device)
-        chosen = bernoulli(n, self.p, generator, device)
+    def draw(self, n: int, generator: Generator) -> MixDraw:
+        partner = torch.randperm(n, generator=generator)
+        chosen = bernoulli(n, self.p, generator)
         numbers = np.random.default_rng(draw_seed(generator))  # torch draws no Beta under a generator
-        share = torch.from_numpy(numbers.beta(self.alpha, self.alpha, n)).float().to(device)
-        return MixDraw(partner, share * chosen, torch.from_numpy(numbers.random((n, 3))).float().to(device))
+        share = torch.from_numpy(numbers.beta(self.alpha, self.alpha, n)).float()
+        return MixDraw(partner, share * chosen, torch.from_numpy(numbers.random((n, 3))).float())
 
     def targets(self, y: Tensor, params: MixDraw, shape: tuple[int, ...]) -> Tensor:
         """Targets (B, K), one-hot or soft, mixed as images of the spatial `shape` are by this draw. Raises DataError for class numbers."""
         if y.ndim != 2:
             raise DataError(f"{type(self).__name__}: targets of shape {tuple(y.shape)} are not (images, classes); make them one-hot first.")
         share = per_sample(self.came_in(params, shape), y)
-        return floating(y, self) + share * (y[params.partner] - y)
+        return floating(y, self) + share * (y[beside(params.partner, y)] - y)
 
     def came_in(self, params: MixDraw, shape: tuple[int, ...]) -> Tensor:
         """(n,) the share of the partner in an image of the spatial `shape`."""
@@ -56,7 +57,7 @@ class MixUp(Mix):
     """Weighted means of two images (Zhang et al. 2018, arXiv:1710.09412)."""
 
     def apply(self, x: Tensor, params: MixDraw) -> Tensor:  # type: ignore[override]
-        return torch.lerp(floating(x, self), x[params.partner], per_sample(params.share, x))
+        return torch.lerp(floating(x, self), x[beside(params.partner, x)], per_sample(params.share, x))
 
     def came_in(self, params: MixDraw, shape: tuple[int, ...]) -> Tensor:
         return params.share
@@ -66,7 +67,7 @@ class CutMix(Mix):
     """A box of another image is pasted in (Yun et al. 2019, arXiv:1905.04899). Any dtype: a draw can be replayed on masks."""
 
     def apply(self, x: Tensor, params: MixDraw) -> Tensor:  # type: ignore[override]
-        return torch.where(self._box(params, tuple(x.shape[2:])), x[params.partner], x)
+        return torch.where(beside(self._box(params, tuple(x.shape[2:])), x), x[beside(params.partner, x)], x)
 
     def came_in(self, params: MixDraw, shape: tuple[int, ...]) -> Tensor:
         return self._box(params, shape).flatten(1).float().mean(1)

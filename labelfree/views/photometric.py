@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from labelfree.device_copies import beside
 from labelfree.views.base import (
     Range,
     ViewOp,
@@ -14,6 +15,7 @@ from labelfree.views.base import (
     draw_seed,
     factors,
     floating,
+    moments,
     on_chosen,
     per_channel,
     per_sample,
@@ -39,9 +41,9 @@ class SharedGain(ViewOp):
         self.strength = strength
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    def draw(self, n: int, generator: Generator) -> Tensor:
         """(n,) factors, 1 where not applied."""
-        return sometimes(n, (-self.strength, self.strength), self.p, generator, device).exp()
+        return sometimes(n, (-self.strength, self.strength), self.p, generator).exp()
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         return floating(x, self) * per_sample(params, x)
@@ -55,8 +57,8 @@ class ChannelGain(ViewOp):
         self.strength = strength
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> SeededDraw:
-        return SeededDraw(self.strength * bernoulli(n, self.p, generator, device), draw_seed(generator))
+    def draw(self, n: int, generator: Generator) -> SeededDraw:
+        return SeededDraw(self.strength * bernoulli(n, self.p, generator), draw_seed(generator))
 
     def apply(self, x: Tensor, params: SeededDraw) -> Tensor:  # type: ignore[override]
         return floating(x, self) * per_channel(1 + params.strength[:, None] * one_a_channel(x, params.seed), x)
@@ -70,9 +72,9 @@ class SharedOffset(ViewOp):
         self.strength = strength
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    def draw(self, n: int, generator: Generator) -> Tensor:
         """(n,) amounts, 0 where not applied."""
-        return sometimes(n, (-self.strength, self.strength), self.p, generator, device)
+        return sometimes(n, (-self.strength, self.strength), self.p, generator)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         return floating(x, self) + per_sample(params, x)
@@ -86,8 +88,8 @@ class ChannelOffset(ViewOp):
         self.strength = strength
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> SeededDraw:
-        return SeededDraw(self.strength * bernoulli(n, self.p, generator, device), draw_seed(generator))
+    def draw(self, n: int, generator: Generator) -> SeededDraw:
+        return SeededDraw(self.strength * bernoulli(n, self.p, generator), draw_seed(generator))
 
     def apply(self, x: Tensor, params: SeededDraw) -> Tensor:  # type: ignore[override]
         return floating(x, self) + per_channel(params.strength[:, None] * one_a_channel(x, params.seed), x)
@@ -101,15 +103,15 @@ class Contrast(ViewOp):
         self.strength = strength
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    def draw(self, n: int, generator: Generator) -> Tensor:
         """(n,) factors, 1 where not applied."""
-        return 1 + sometimes(n, (-self.strength, self.strength), self.p, generator, device)
+        return 1 + sometimes(n, (-self.strength, self.strength), self.p, generator)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         return self._around(floating(x, self).flatten(2).mean(2), x, params)
 
     def apply_measured(self, x: Tensor, params: Tensor, measured: Tensor) -> Tensor:
-        return self._around(_moments(floating(x, self).flatten(2), measured)[0][..., 0], x, params)
+        return self._around(moments(floating(x, self).flatten(2), measured)[0][..., 0], x, params)
 
     def _around(self, mean: Tensor, x: Tensor, params: Tensor) -> Tensor:
         return x.lerp(mean.view(*x.shape[:2], *(1,) * (x.ndim - 2)).expand_as(x), per_sample(1 - params, x))
@@ -126,9 +128,9 @@ class Gamma(ViewOp):
         self.gamma = gamma
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    def draw(self, n: int, generator: Generator) -> Tensor:
         """(n,) exponents, 1 where not applied."""
-        return factors(n, self.gamma, self.p, generator, device)
+        return factors(n, self.gamma, self.p, generator)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         return self._bent(x, params, None)
@@ -138,12 +140,12 @@ class Gamma(ViewOp):
 
     def _bent(self, x: Tensor, params: Tensor, measured: Tensor | None) -> Tensor:
         def bent(part: Tensor, rows: Tensor) -> Tensor:
-            flat, known = part.flatten(2).float(), None if measured is None else measured[rows]
+            flat, known = part.flatten(2).float(), None if measured is None else measured[beside(rows, measured)]
             low, high = _ends(flat, known)
             spread = (high - low).clamp(min=torch.finfo(torch.float32).tiny)
             powered = ((flat - low) / spread).clamp(min=0) ** per_sample(params[rows], flat)
-            mean, deviation = _moments(powered, known)
-            centre, before = _moments(flat, known)
+            mean, deviation = moments(powered, known)
+            centre, before = moments(flat, known)
             scale = torch.where(deviation > 0, before / deviation.clamp(min=torch.finfo(torch.float32).tiny), 0.0)
             return (centre + (powered - mean) * scale).view_as(part).to(part.dtype)
 
@@ -151,15 +153,18 @@ class Gamma(ViewOp):
 
 
 class Noise(ViewOp):
-    """Independent Gaussian noise in every pixel and channel; its standard deviation, in the batch's unit, is uniform in `sigma`."""
+    """Independent Gaussian noise in every pixel and channel; its standard deviation, in the batch's unit, is uniform in `sigma`.
+
+    The one op that draws on the device, from a seed of the host: so many numbers would take longer to copy.
+    """
 
     def __init__(self, sigma: Range = (0.0, 0.01), p: float = 0.5) -> None:
         super().__init__()
         self.sigma = sigma
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> SeededDraw:
-        return SeededDraw(sometimes(n, self.sigma, self.p, generator, device), draw_seed(generator))
+    def draw(self, n: int, generator: Generator) -> SeededDraw:
+        return SeededDraw(sometimes(n, self.sigma, self.p, generator), draw_seed(generator))
 
     def apply(self, x: Tensor, params: SeededDraw) -> Tensor:  # type: ignore[override]
         generator = seeded(params.seed, x.device)
@@ -169,17 +174,6 @@ class Noise(ViewOp):
             return torch.addcmul(part, noise, per_sample(params.strength[rows], part))
 
         return on_chosen(floating(x, self), params.strength > 0, noisy)
-
-
-def _moments(flat: Tensor, measured: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel of (B, C, n), each (B, C, 1), over the `measured` pixels (B, *spatial)."""
-    if measured is None:
-        deviation, mean = torch.std_mean(flat, dim=2, keepdim=True)
-        return mean, deviation
-    known = measured.flatten(1)[:, None].to(flat)
-    count = known.sum(2, keepdim=True)
-    mean = (flat * known).sum(2, keepdim=True) / count.clamp(min=1)
-    return mean, (((flat - mean).square() * known).sum(2, keepdim=True) / (count - 1).clamp(min=1)).sqrt()
 
 
 def _ends(flat: Tensor, measured: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -194,5 +188,5 @@ def _ends(flat: Tensor, measured: Tensor | None) -> tuple[Tensor, Tensor]:
 
 
 def one_a_channel(x: Tensor, seed: int) -> Tensor:
-    """(B, C) uniform within ±1."""
-    return uniform(x.shape[0] * x.shape[1], (-1.0, 1.0), seeded(seed, "cpu"), x.device).view(x.shape[:2])
+    """(B, C) uniform within ±1, on the host."""
+    return uniform(x.shape[0] * x.shape[1], (-1.0, 1.0), seeded(seed)).view(x.shape[:2])

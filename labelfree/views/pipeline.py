@@ -1,6 +1,6 @@
 """A view from stored numbers to the network's input, its steps in one fixed order.
 
-Pixels without a measurement take part in no statistic and are 0, the mean, in the end.
+Pixels without a measurement take part in no statistic and are 0 in the end.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from labelfree.errors import DataError
 from labelfree.views.base import Range, ViewOp, per_channel
 from labelfree.views.geometry import ResizedCrop
+from labelfree.views.normalise import Normalise
 
 
 @dataclass(frozen=True)
@@ -35,27 +35,6 @@ class Augmentation:
     overlap: float = 0.0
 
 
-class Normalise(nn.Module):
-    """(B, C, *spatial) in physical units minus the mean, over the standard deviation, channel by channel. Stored with the weights."""
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
-        super().__init__()
-        if len(mean) != len(std):
-            raise DataError(f"normalise: {len(mean)} means and {len(std)} standard deviations; give one of each a channel.")
-        deviations = torch.tensor(std, dtype=torch.float32)
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
-        self.register_buffer("std", torch.where(deviations > 0, deviations, 1.0))  # a constant channel becomes 0, not NaN
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.shape[1] != len(self.mean):
-            held = f"the batch has {x.shape[1]} channels and the statistics have {len(self.mean)}"
-            raise DataError(f"normalise: {held}; give the channels that the statistics were measured on.")
-        return torch.addcmul(per_channel(-self.mean / self.std, x), x, per_channel(1 / self.std, x))  # one pass over memory
-
-
 class ViewPipeline(nn.Module):
     """Stored dtype -> float32 physical units -> crop and geometry -> physics -> normalise -> late ops; the order never changes.
 
@@ -65,7 +44,7 @@ class ViewPipeline(nn.Module):
     scale: Tensor
     offset: Tensor
 
-    def __init__(self, augmentation: Augmentation, normalise: nn.Module, scale: Sequence[float], offset: Sequence[float]) -> None:
+    def __init__(self, augmentation: Augmentation, normalise: Normalise, scale: Sequence[float], offset: Sequence[float]) -> None:
         super().__init__()
         self.augmentation = augmentation
         self.geometry = nn.ModuleList(augmentation.geometry)
@@ -75,7 +54,7 @@ class ViewPipeline(nn.Module):
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
         self.register_buffer("offset", torch.tensor(offset, dtype=torch.float32))
 
-    def view(self, stored: Tensor, size: int, crop_scale: Range, generator: Generator) -> Tensor:
+    def view(self, stored: Tensor, size: int | Sequence[int], crop_scale: Range, generator: Generator) -> Tensor:
         """One view of each sample: (B, C, *spatial) of any dtype to (B, C, size, ...) float32, normalised."""
         return self.many(stored, 1, size, crop_scale, generator)
 
@@ -83,7 +62,7 @@ class ViewPipeline(nn.Module):
         self,
         stored: Tensor,
         n: int,
-        size: int,
+        size: int | Sequence[int],
         crop_scale: Range,
         generator: Generator,
         overlap: float = 0.0,
@@ -99,16 +78,13 @@ class ViewPipeline(nn.Module):
         physical, crop = self.physical(stored), ResizedCrop(size, crop_scale, self.augmentation.ratio)
         sources = (physical, physical if partners is None else self.physical(partners))
         measured = (masks[0], masks[partners is not None])
-        first = crop.draw(len(physical), generator, physical.device)
-        views = [self._view(crop.apply(physical, first), _cropped(crop, measured[0], first), generator)]
+        normalise = [self.normalise.of(*image) for image in zip(sources, measured, strict=True)]
+        first = crop.draw(len(physical), generator)
+        views = [self._view(crop.apply(physical, first), _cropped(crop, measured[0], first), normalise[0], generator)]
         for number in range(1, n):
-            where = (
-                crop.draw_near(first, overlap, generator, physical.device)
-                if overlap
-                else crop.draw(len(physical), generator, physical.device)
-            )
+            where = crop.draw_near(first, overlap, generator) if overlap else crop.draw(len(physical), generator)
             mask = _cropped(crop, measured[number % 2], where)
-            views.append(self._view(crop.apply(sources[number % 2], where), mask, generator))
+            views.append(self._view(crop.apply(sources[number % 2], where), mask, normalise[number % 2], generator))
         return torch.cat(views)
 
     def physical(self, stored: Tensor) -> Tensor:
@@ -116,24 +92,24 @@ class ViewPipeline(nn.Module):
         x = stored.to(torch.float32)
         return torch.addcmul(per_channel(self.offset, x), x, per_channel(self.scale, x))
 
-    def _view(self, x: Tensor, mask: Tensor | None, generator: Generator) -> Tensor:
+    def _view(self, x: Tensor, mask: Tensor | None, normalise: Normalise, generator: Generator) -> Tensor:
         """`mask`: (B, 1, *spatial) float, 1 where measured; it goes through geometry as the image does."""
         if mask is None:
             for op in (*self.geometry, *self.physics):
                 x = op(x, generator)
-            x = self.normalise(x)
+            x = normalise.in_one_pass(x)
             for op in self.late:
                 x = op(x, generator)
             return x
         for op in self.augmentation.geometry:
-            params = op.draw(len(x), generator, x.device)
+            params = op.draw(len(x), generator)
             x, mask = op.apply(x, params), op.apply(mask, params)
         measured = mask[:, 0] > 0.5
         for op in self.augmentation.physics:
-            x = op.apply_measured(x, op.draw(len(x), generator, x.device), measured)
-        x = self.normalise(x)
+            x = op.apply_measured(x, op.draw(len(x), generator), measured)
+        x = normalise.in_one_pass(x)
         for op in self.augmentation.late:
-            x = op.apply_measured(x, op.draw(len(x), generator, x.device), measured)
+            x = op.apply_measured(x, op.draw(len(x), generator), measured)
         return x * measured[:, None]
 
 

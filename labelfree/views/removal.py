@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from labelfree.device_copies import beside
 from labelfree.views.base import Range, ViewOp, bernoulli, draw_seed, floating, on_chosen, per_channel, seeded, sometimes, uniform
 
 
@@ -26,12 +27,12 @@ class ChannelDrop(ViewOp):
         self.share = share
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> DropDraw:
-        return DropDraw(sometimes(n, (0.0, self.share), self.p, generator, device), draw_seed(generator))
+    def draw(self, n: int, generator: Generator) -> DropDraw:
+        return DropDraw(sometimes(n, (0.0, self.share), self.p, generator), draw_seed(generator))
 
     def apply(self, x: Tensor, params: DropDraw) -> Tensor:  # type: ignore[override]
         batch, channels = x.shape[:2]
-        rank = uniform(batch * channels, (0.0, 1.0), seeded(params.seed, "cpu"), x.device).view(batch, channels).argsort(1).argsort(1)
+        rank = uniform(batch * channels, (0.0, 1.0), seeded(params.seed)).view(batch, channels).argsort(1).argsort(1)
         dropped = (params.share * channels).ceil().clamp(max=channels - 1)
         return floating(x, self) * per_channel((rank >= dropped[:, None]).float(), x)
 
@@ -43,9 +44,9 @@ class Grayscale(ViewOp):
         super().__init__()
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> Tensor:
+    def draw(self, n: int, generator: Generator) -> Tensor:
         """(n,) 1 where applied, else 0."""
-        return bernoulli(n, self.p, generator, device)
+        return bernoulli(n, self.p, generator)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
         return on_chosen(floating(x, self), params > 0, lambda part, rows: part.mean(1, keepdim=True).expand_as(part))
@@ -67,12 +68,12 @@ class Erase(ViewOp):
         self.share = share
         self.p = p
 
-    def draw(self, n: int, generator: Generator, device: torch.device | str = "cpu") -> EraseDraw:
-        share = sometimes(n, self.share, self.p, generator, device)
-        return EraseDraw(share, uniform(3 * n, (0.0, 1.0), generator, device).view(n, 3))
+    def draw(self, n: int, generator: Generator) -> EraseDraw:
+        share = sometimes(n, self.share, self.p, generator)
+        return EraseDraw(share, uniform(3 * n, (0.0, 1.0), generator).view(n, 3))
 
     def apply(self, x: Tensor, params: EraseDraw) -> Tensor:  # type: ignore[override]
-        inside = inside_box(params.share, params.place, tuple(x.shape[2:]))
+        inside = inside_box(beside(params.share, x), beside(params.place, x), tuple(x.shape[2:]))
         return floating(x, self).masked_fill(inside, 0)
 
 

@@ -144,7 +144,7 @@ def test_a_half_fitting_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_names_and_options_are_one_sentence() -> None:
-    with pytest.raises(RecipeError, match=r"timm has no model 'resnet1O'"):
+    with pytest.raises(RecipeError, match=r"no network is called 'resnet1O'; `timm.list_models\(\)` shows timm's"):
         build("resnet1O", 3)
     for options in ({"patch": 3}, {"output_stride": 7}, {"global_pool": "nope"}, {"features_only": True}):
         with pytest.raises(RecipeError, match=r"^backbone\.options"):
@@ -192,9 +192,9 @@ def test_tokens_of_a_vit_that_averages_have_had_its_last_norm() -> None:
 
 
 def test_a_size_that_a_network_cannot_take_is_one_sentence() -> None:
-    build("vit_tiny_patch16_224", 3, options=VIT).require_side(20, "pretrain.local_size")
+    build("vit_tiny_patch16_224", 3, options=VIT).require_size(20, "pretrain.local_size")
     swin = build("swin_tiny_patch4_window7_224", 3, options={"embed_dim": 24, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 1, 1)}).train()
-    swin.require_side(224, "pretrain.size")
+    swin.require_size(224, "pretrain.size")
     with pytest.raises(RecipeError, match=r"^pretrain.local_size: swin_tiny_patch4_window7_224 does not take images of 96 pixels \("):
-        swin.require_side(96, "pretrain.local_size")
+        swin.require_size(96, "pretrain.local_size")
     assert swin.training

@@ -1,17 +1,20 @@
-"""Weights refuse images on another scale than those that taught them."""
+"""Weights refuse images on another scale than those that taught them; their card says how images are normalised."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from labelfree.backbones import build
-from labelfree.backbones.weight_card import WeightCard
-from labelfree.backbones.weights import LoadedBackbone
+from labelfree.backbones.weight_card import WeightCard, card_beside
+from labelfree.backbones.weights import LoadedBackbone, load, save
 from labelfree.domain import Sample
 from labelfree.errors import DataError
+from labelfree.views import BitDepth, Normalise, PerChannel, PerImage, ValueWindow
 
 BANDS = ("B02", "B03", "B04")
 
@@ -80,3 +83,60 @@ def test_of_nothing_there_are_no_vectors_and_an_empty_image_is_refused() -> None
     empty = replace(sample, measured=torch.zeros(32, 32, dtype=torch.bool))
     with pytest.raises(DataError, match=r"^a\.tif: none of its pixels holds a measurement"):
         FLOATS.embed(empty)
+
+
+def test_batches_give_each_image_what_it_gets_alone_in_the_order_given() -> None:
+    """Of several sizes, from an iterator that is read once, more than pass through the network together."""
+    draw = torch.Generator().manual_seed(5)
+    sizes = [(32, 32), (40, 24), (20, 20)] * 4
+    flat = ((1.0,) * 3, (0.0,) * 3, "stored")
+    images = [Sample(torch.rand(3, *size, generator=draw) * 0.6, BANDS, *flat) for size in sizes]
+    alone = torch.cat([FLOATS.embed(image, 64) for image in images])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("labelfree.backbones.weights.PIXELS", 5 * 64 * 64)
+        together = FLOATS.embed(iter(images), 64)
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+def saved_card(folder: Path, **changes: object) -> Path:
+    card = replace(FLOATS.card, **changes)  # type: ignore[arg-type]
+    return save(FLOATS.backbone, card, folder / "own.safetensors")
+
+
+@pytest.mark.parametrize("normalise", [PerImage(), ValueWindow(0.1, 0.4), BitDepth(1)], ids=lambda each: each.kind)
+def test_a_card_keeps_another_kind_of_normalisation(normalise: Normalise, tmp_path: Path) -> None:
+    again = load(saved_card(tmp_path, mean=(), std=(), normalisation=normalise.told()))
+    assert again.card.normalise.told() == normalise.told()
+    sample = image(torch.float32, 0.5)
+    torch.testing.assert_close(again.embed(sample), again.backbone.embed(normalise(sample.physical()[None])))
+    half = torch.zeros(32, 32, dtype=torch.bool)
+    half[:16] = True
+    marred = replace(sample, data=torch.where(half, sample.data, 0.55), measured=half)
+    expected = again.backbone.embed(normalise(marred.physical()[None], half[None]))
+    torch.testing.assert_close(again.embed(marred), expected)
+
+
+def test_a_card_written_before_is_read_per_channel(tmp_path: Path) -> None:
+    path = saved_card(tmp_path).with_suffix(".json")
+    told = json.loads(path.read_text())
+    del told["normalisation"], told["dims"]
+    path.write_text(json.dumps(told))
+    card = card_beside(path)
+    assert card is not None and isinstance(card.normalise, PerChannel)
+    x = torch.rand(2, 3, 8, 8)
+    mean, std = (torch.tensor(numbers).view(1, 3, 1, 1) for numbers in (card.mean, card.std))
+    assert torch.equal(card.normalise(x), (x - mean) / std)
+
+
+@pytest.mark.parametrize(
+    ("normalisation", "sentence"),
+    [
+        ({"kind": "channel", "mean": [0.0] * 3, "std": [1.0] * 3}, "its mean and std are not those beside it"),
+        ({"kind": "windw", "low": 0, "high": 1}, "did you mean window"),
+        ({"low": 0, "high": 1}, "no kind 'None'"),
+    ],
+)
+def test_a_card_that_contradicts_itself_is_refused(normalisation: dict, sentence: str, tmp_path: Path) -> None:
+    path = saved_card(tmp_path, normalisation=normalisation)
+    with pytest.raises(DataError, match=rf"own\.json: not a weight card that this version reads \(normalisation: .*{sentence}"):
+        load(path)

@@ -38,7 +38,7 @@ def test_a_window_belongs_to_its_scene_and_other_rows_stay() -> None:
 
 
 def test_a_glance_is_the_middle() -> None:
-    assert glance(SCENE, lambda _: (1000, 800)).window == Window(372, 272, 256, 256)
+    assert glance(SCENE, lambda _: (1000, 800)).window == Window((372, 272), (256, 256))
     assert glance(SCENE, lambda _: None) is SCENE
 
 
@@ -54,3 +54,10 @@ def test_too_many_windows_are_drawn_from_every_scene() -> None:
     assert [row.window for row in found if row.path.name == "a"] == [row.window for row in found if row.path.name == "b"], "dates miss"
     tops = [row.window.top for row in found if row.window and row.path.name == "a"]
     assert tops == sorted(tops) and max(tops) > 8000
+
+
+def test_a_volume_is_read_in_windows_too() -> None:
+    found = in_windows([SCENE], lambda _: (40, 300, 200), (20, 200, 200))
+    assert [row.id for row in found] == [f"a/scene.tif#{first},{top},0,20x200x200" for first in (0, 20) for top in (0, 100)]
+    assert {row.window.size for row in in_windows([SCENE], lambda _: (40, 300, 200)) if row.window} == {(40, 96, 96)}
+    assert glance(SCENE, lambda _: (40, 300, 200)).window == Window((0, 102, 52), (40, 96, 96))

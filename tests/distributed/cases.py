@@ -20,7 +20,7 @@ from labelfree.objectives.batchnorm import joint_statistics
 from labelfree.objectives.clip import CLIPLoss
 from labelfree.objectives.dinov2 import DINOv2
 from labelfree.objectives.distributed import everyone
-from labelfree.objectives.ibot import block_masks
+from labelfree.objectives.ibot import hidden_blocks
 from labelfree.objectives.registry import make_objective, objective_class, objective_names
 from labelfree.objectives.siglip import SigLIPLoss
 from labelfree.pretraining.devices import DDP
@@ -61,22 +61,22 @@ def train_objective(rank: int, world: int, name: str, network: str) -> Trained:
 
 
 def train_drawing(rank: int, world: int, shares: int) -> Trained:
-    """DINOv2 on a ViT with masks that each of `shares` processes draws; one process is given what they draw."""
+    """DINOv2 on a ViT with hidden tokens that each of `shares` processes draws; one process is given what they draw."""
     torch.manual_seed(0)
     options, grid = NETWORKS[VIT]
     backbone = build(VIT, 3, options=options)
     objective = DINOv2(backbone, hidden=32, prototypes=32, bottleneck=16, local_crops=2)
 
     def drawn(step: int) -> Views:
-        joint, masks = joint_views(objective, grid, step), []
+        joint, hidden = joint_views(objective, grid, step), []
         if world > 1:
             torch.manual_seed(300 + shares * step + rank)
-            return replace(joint, masks=None)
+            return replace(joint, hidden=None)
         for share in range(shares):
             torch.manual_seed(300 + shares * step + share)
-            each = block_masks(2 * JOINT // shares, grid, objective.mask_share, objective.mask_ratio, torch.device("cpu"))
-            masks.append(each.unflatten(0, (2, -1)))
-        return replace(joint, masks=torch.cat(masks, dim=1).flatten(0, 1))
+            each = hidden_blocks(2 * JOINT // shares, grid, objective.mask_share, objective.mask_ratio)
+            hidden.append(each.unflatten(0, (2, -1)))
+        return replace(joint, hidden=torch.cat(hidden, dim=1).flatten(0, 1))
 
     return train(rank, world, objective, drawn)
 
@@ -140,8 +140,8 @@ def joint_views(objective: Objective, grid: tuple[int, int], step: int) -> Views
     crops = objective.crops
     big = noisy(images, crops.globals)
     small = noisy(images[:, :, 8:24, 8:24], crops.locals) if crops.locals else None
-    masks = torch.rand(len(big), *grid, generator=draw) < 0.4
-    return Views(big, small, masks=masks, rows=torch.arange(JOINT))
+    hidden = torch.rand(len(big), *grid, generator=draw) < 0.4
+    return Views(big, small, hidden=hidden, rows=torch.arange(JOINT))
 
 
 def share_of(views: Views, rank: int, world: int) -> Views:
@@ -150,7 +150,8 @@ def share_of(views: Views, rank: int, world: int) -> Views:
     def share(x: Tensor | None) -> Any:
         return None if x is None else x.unflatten(0, (-1, JOINT)).chunk(world, dim=1)[rank].flatten(0, 1)
 
-    return Views(*map(share, (views.globals, views.locals, views.masks, views.text, views.rows)))
+    labels = (views.masks, views.boxes, views.text)
+    return Views(share(views.globals), share(views.locals), *map(share, labels), share(views.hidden), share(views.rows))
 
 
 class Pairs(Objective):

@@ -66,7 +66,7 @@ def test_four_processes_learn_what_one_learns(name: str, network: str, four: Gro
 
 
 @pytest.mark.slow
-def test_masks_that_each_process_draws_are_those_of_one(two: Group) -> None:
+def test_hidden_tokens_that_each_process_draws_are_those_of_one(two: Group) -> None:
     assert_same(two.run(train_drawing, 2), train_drawing(0, 1, 2))
 
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 from labelfree.backbones import Backbone, build
-from labelfree.backbones.base import Features
 from labelfree.objectives import Objective, Views
 from labelfree.objectives.registry import objective_class, objective_options
 
@@ -26,29 +25,14 @@ def vit(channels: int = 3) -> Backbone:
     return build("vit_tiny_patch16_224", channels, options=VIT)
 
 
-class Volumes(nn.Module):
-    """A 3D network with the backbone's contract: two convolutions with BatchNorm, tokens from the last."""
-
-    dim = token_dim = 16
-    transformer = False
+class Volumes(Backbone):
+    """A 3D network of one's own: two convolutions with BatchNorm, tokens from the last."""
 
     def __init__(self, channels: int = 1) -> None:
-        super().__init__()
-        self.net = nn.Sequential(
+        net = nn.Sequential(
             nn.Conv3d(channels, 8, 3, stride=2, padding=1), nn.BatchNorm3d(8), nn.ReLU(), nn.Conv3d(8, 16, 3, stride=2, padding=1)
         )
-
-    def patch_embedding(self) -> None:
-        return None
-
-    def forward(self, x: Tensor, mask: Tensor | None = None, mask_token: Tensor | None = None) -> Features:
-        if mask is not None:
-            x = x * (1 - nn.functional.interpolate(mask[:, None].float(), size=x.shape[2:]))
-        tokens = self.net(x)
-        return Features(tokens.mean((2, 3, 4)), tokens)
-
-    def embed(self, x: Tensor) -> Tensor:
-        return self.forward(x).pooled
+        super().__init__(net, "volumes", channels, dims=3, dim=16)
 
 
 def small(name: str, backbone: Any, **options: Any) -> Objective:

@@ -19,7 +19,7 @@ from labelfree.objectives import Views
 from labelfree.objectives.base import Situation
 from labelfree.objectives.dino import DINO
 from labelfree.objectives.dinov2 import DINOv2
-from labelfree.objectives.ibot import block_masks, ibot_loss
+from labelfree.objectives.ibot import hidden_blocks, ibot_loss
 from labelfree.objectives.koleo import koleo_loss
 from labelfree.objectives.measures import teacher_entropies
 from labelfree.objectives.prototypes import sinkhorn_knopp
@@ -107,9 +107,9 @@ def test_hidden_patches_are_hidden() -> None:
     share=st.sampled_from([0.0, 0.5, 1.0]),
     seed=st.integers(0, 99),
 )
-def test_masks_hide_what_was_asked_on_any_grid(grid: tuple[int, ...], n: int, share: float, seed: int) -> None:
+def test_blocks_hide_what_was_asked_on_any_grid(grid: tuple[int, ...], n: int, share: float, seed: int) -> None:
     torch.manual_seed(seed)
-    mask = block_masks(n, grid, share, (0.1, 0.5))
+    mask = hidden_blocks(n, grid, share, (0.1, 0.5))
     assert mask.shape == (n, *grid) and mask.dtype == torch.bool
     count = mask.flatten(1).sum(1)
     tokens = math.prod(grid)
@@ -120,10 +120,10 @@ def test_masks_hide_what_was_asked_on_any_grid(grid: tuple[int, ...], n: int, sh
         assert len(some) == n * share
 
 
-def test_masks_are_blocks() -> None:
+def test_what_is_hidden_are_blocks() -> None:
     """Half of a 12 x 12 grid in one block has far fewer edges than as many scattered tokens."""
     torch.manual_seed(0)
-    mask = block_masks(64, (12, 12), 1.0, (0.5, 0.5)).float()
+    mask = hidden_blocks(64, (12, 12), 1.0, (0.5, 0.5)).float()
     scattered = mask.flatten(1)[:, torch.randperm(144)].unflatten(1, (12, 12))
 
     def edges(m: Tensor) -> float:

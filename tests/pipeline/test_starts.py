@@ -1,28 +1,31 @@
-"""Whose weights the ImageNet arms get: never those of somebody's own pretraining."""
+"""Whose weights the ImageNet arms get: never those of somebody's own pretraining; and how images are normalised for each network."""
 
 from __future__ import annotations
 
 import shutil
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from labelfree_satellite import Satellite
 from safetensors.torch import save_file
 
 import labelfree
 from labelfree.backbones import build, download
 from labelfree.backbones.weight_card import WeightCard
 from labelfree.backbones.weights import save
-from labelfree.domain import find_domain
+from labelfree.domain import Domain, Fingerprint, find_domain
 from labelfree.errors import DataError, RecipeError
 from labelfree.objectives.registry import objective_names, objective_options
 from labelfree.pipeline.recipe_checks import check
 from labelfree.pipeline.starts import Starts, imagenet_source
 from labelfree.progress import Silent
 from labelfree.recipe import ArmSpec, BackboneSettings, Evaluate, Pretrain, Primary, Recipe
+from labelfree.views import Normalise, PerImage, ValueWindow
 
 BANDS = tuple(f"band_{i}" for i in range(5))
 ONES, ZEROS = (1.0,) * 5, (0.0,) * 5
@@ -36,12 +39,47 @@ def test_a_plain_file_is_imagenet_and_a_pretraining_is_not(tmp_path: Path) -> No
     assert imagenet_source(BackboneSettings(init=str(plain))) == plain
     assert [imagenet_source(BackboneSettings(init=init)) for init in ("imagenet", "random", str(own))] == ["imagenet"] * 3
     settings = BackboneSettings(name="resnet10t", init=str(plain))
-    data = SimpleNamespace(channels=BANDS)
+    data = SimpleNamespace(channels=BANDS, smallest=(32, 32))
     starts = Starts(settings, find_domain("satellite"), data, ONES, ZEROS)  # type: ignore[arg-type]
     stem = "conv1.0.weight"
     assert torch.equal(starts.photographic().net.state_dict()[stem], published.net.state_dict()[stem])
     wide = starts.network("imagenet", 0).net.state_dict()[stem]  # no band is red, green or blue: each gets the mean kernel
     torch.testing.assert_close(wide[:, 0] * 5 / 3, published.net.state_dict()[stem].mean(1))
+
+
+def starts_for(domain: Domain) -> Starts:
+    pool = Fingerprint(9, BANDS, "float32", "stored", ONES, ZEROS, (32, 32), (32, 32), (5.0,) * 5, (2.0,) * 5, low=ZEROS, high=(9.0,) * 5)
+    return Starts(BackboneSettings(name="resnet10t"), domain, pool, ONES, ZEROS)
+
+
+def test_a_domain_or_a_weight_file_chooses_the_normalisation(tmp_path: Path) -> None:
+    class Windowed(Satellite):
+        def normalise(self, fingerprint: Fingerprint) -> Normalise:
+            return ValueWindow(0, fingerprint.high[0])
+
+    plain, windowed = starts_for(Satellite()), starts_for(Windowed())
+    assert plain.reading().normalise.told() == {"kind": "channel", "mean": [5.0] * 5, "std": [4.0] * 5}
+    assert windowed.reading().normalise.told() == {"kind": "window", "low": 0, "high": 9}
+    assert "high=9.0" in repr(windowed.reading())  # what features are kept under
+    own = tmp_path / "own.safetensors"
+    card = WeightCard("resnet10t", BANDS, "stored", ONES, ZEROS, (), (), 32, normalisation=PerImage().told(), high=(9.0,) * 5, low=ZEROS)
+    save(build("resnet10t", 5), card, own)
+    for starts in (plain, windowed):
+        assert starts.reading(own).normalise.told() == {"kind": "image"}
+    x, half = torch.rand(2, 5, 32, 32), torch.ones(2, 32, 32, dtype=torch.bool)
+    half[:, 16:] = False
+    torch.testing.assert_close(plain.reading(own)(x, 32, half), PerImage()(x, half))
+    torch.testing.assert_close(plain.as_loaded(card)(x, 32, half), PerImage()(x, half))
+    save(build("resnet10t", 5), replace(card, unit="reflectance"), own)  # numbers of another unit: it tells nothing of these
+    assert windowed.reading(own).normalise.told()["kind"] == "window"
+
+
+def test_weights_that_normalise_each_image_are_shown_0_for_bands_that_images_lack() -> None:
+    card = WeightCard("resnet10t", (*BANDS, "band_9"), "stored", (1.0,) * 6, (0.0,) * 6, (), (), 32, normalisation=PerImage().told())
+    x = torch.rand(2, 5, 32, 32)
+    shown = starts_for(Satellite()).as_loaded(card)(x, 32)
+    assert (shown[:, 5] == 0).all()
+    torch.testing.assert_close(shown[:, :5], PerImage()(x))
 
 
 def test_a_recipe_may_continue_from_weights_of_many_bands(tmp_path: Path) -> None:

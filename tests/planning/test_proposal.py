@@ -265,7 +265,7 @@ class Volumes(PillowDomain):
 def test_volumes_are_refused_with_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures(tmp_path / "mine", PNGS)
     monkeypatch.setattr(recognition, "domain_with", lambda name, *settings: Volumes())
-    with pytest.raises(DataError, match="3 spatial axes; pretraining from a recipe is built for 2 so far"):
+    with pytest.raises(DataError, match="3 spatial axes, and no network for those comes with labelfree"):
         planned(tmp_path / "mine", "volumes")
 
 

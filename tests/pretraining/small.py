@@ -19,10 +19,9 @@ from labelfree.backbones import Backbone, build
 from labelfree.objectives import Objective
 from labelfree.pretraining.job import Job, Plan
 from labelfree.training.randomness import generator
-from labelfree.views import ViewPipeline
+from labelfree.views import Augmentation, PerChannel, ViewPipeline
 from labelfree.views.geometry import Dihedral
 from labelfree.views.photometric import ChannelGain, Noise, SharedGain
-from labelfree.views.pipeline import Augmentation, Normalise
 
 SIDE = 32
 
@@ -58,7 +57,7 @@ class Pictures:
 def views() -> ViewPipeline:
     """Crops, flips, gains and noise."""
     ops = Augmentation(geometry=[Dihedral()], physics=[SharedGain(0.2), ChannelGain(0.2), Noise((0.0, 8.0))], global_scale=(0.3, 1.0))
-    return ViewPipeline(ops, Normalise([128.0] * 3, [50.0] * 3), [1.0] * 3, [0.0] * 3)
+    return ViewPipeline(ops, PerChannel([128.0] * 3, [50.0] * 3), [1.0] * 3, [0.0] * 3)
 
 
 @dataclass(frozen=True)

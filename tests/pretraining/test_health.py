@@ -25,7 +25,7 @@ from labelfree.objectives.base import Alarm
 from labelfree.pipeline.pretraining_plans import watched_labels
 from labelfree.pretraining import health
 from labelfree.pretraining.fit import checkpoint_step, fit
-from labelfree.pretraining.health import CollapseGuard, monitors, rankme, require_finite
+from labelfree.pretraining.health import CollapseGuard, monitors, rankme
 from labelfree.pretraining.label_monitor import LabelledImages, leave_one_out, undisturbed
 from labelfree.progress import Silent
 from tests.pretraining.small import Pictures, flatten, metrics, showing, small_cnn, small_job
@@ -150,19 +150,6 @@ def test_a_guard_goes_on_where_it_was_saved() -> None:
     after.load_state_dict(before.state_dict())
     sentence = after.check({**GOOD, "std": 0.01})
     assert sentence and sentence == before.check({**GOOD, "std": 0.01})
-
-
-def test_a_loss_that_is_no_number_names_its_images() -> None:
-    require_finite(torch.tensor(1.0), [])
-    with pytest.raises(TrainingError, match=r"the loss is nan on the batch of 0, 1, 2, 3, 4, 5, 6, 7 and 2 more; look at these images"):
-        require_finite(torch.tensor(float("nan")), [str(i) for i in range(10)])
-
-
-def test_a_loss_that_is_no_number_in_another_process_is_told_by_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "agreed", lambda flag: True)
-    monkeypatch.setattr(health, "gathered", lambda told: [told, "the loss is inf on the batch of x."])
-    with pytest.raises(TrainingError, match="the loss is inf on the batch of x"):
-        require_finite(torch.tensor(1.0), ["mine"])
 
 
 # Stops. Checks are at steps 1, 3, 5, ...; those from step 2 on count, so that the third is at step 7.

@@ -44,7 +44,7 @@ def test_every_key_of_the_schema_has_a_meaning_or_a_plain_name():
 def test_every_auto_says_what_decides_it():
     recipe = Recipe(domain="satellite", name="auto")
     told = [line.strip() for line in explained(to_yaml(recipe)).splitlines() if ": auto" in line and not line.startswith("name")]
-    assert len(told) > 15 and "size: auto  # from the images' short side, 32 to 224" in told
+    assert len(told) > 15 and "size: auto  # from the images' short side, 32 to 224 (volumes: to 96)" in told
     assert all(line.partition("  # ")[2] for line in told), told
     assert yaml.safe_load(explained(to_yaml(recipe))) == recipe.model_dump(mode="json")
 

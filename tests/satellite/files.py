@@ -18,7 +18,7 @@ def write_tif(path: Path, data: np.ndarray, names: tuple[str, ...] | None = None
     """(C, H, W) as GeoTIFF at 10 m in UTM 32N, or without coordinates."""
     where = {"crs": "EPSG:32632", "transform": from_origin(500_000, 5_300_000, 10, 10)} if placed else {}
     count, height, width = data.shape
-    with rasterio.open(path, "w", driver="GTiff", count=count, height=height, width=width, dtype=data.dtype, **where, **profile) as file:
+    with rasterio.open(path, "w", driver="GTiff", count=count, height=height, width=width, dtype=data.dtype, **where | profile) as file:
         file.write(data)
         if names:
             file.descriptions = names

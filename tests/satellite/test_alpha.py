@@ -71,7 +71,7 @@ def test_every_window_of_a_file_is_decided_alike(tmp_path: Path) -> None:
     small = colours(side=side // 16)
     path = with_alpha(tmp_path / "a.tif", small.repeat(16, 1).repeat(16, 2), alpha, tiled=True, compress="deflate")
     for top in (0, 500, 570, 1500):  # no pixel, some, the edge, all
-        window = Window(top, 100, 64, 64)
+        window = Window((top, 100), (64, 64))
         sample = Satellite().read(Row("w", path, window=window))
         shown = alpha[top : top + 64, 100:164] >= 127.5
         assert sample.channels == ("red", "green", "blue")

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 
 from labelfree.domain import Fingerprint
 from labelfree.errors import DataError
-from labelfree.views import ChannelDrop, Normalise, SharedGain, ViewOp, ViewPipeline
+from labelfree.views import ChannelDrop, PerChannel, SharedGain, ViewOp, ViewPipeline
 from tests.satellite.files import SENTINEL
 from tests.views.ops import name, seeded, smooth_field
 
@@ -109,7 +109,7 @@ def test_views_keep_their_image_recognisable_in_every_unit(unit: str) -> None:
     ground = 0.15 + 0.05 * smooth_field(32, 3, 64, 64)
     mark = replace(fingerprint(("blue", "green", "red"), unit), mean=(0.15 * size,) * 3, std=(0.05 * size,) * 3)
     ops = replace(Satellite().augment(mark), geometry=[])
-    pipeline = ViewPipeline(ops, Normalise(mark.mean, mark.std), (1.0,) * 3, (0.0,) * 3)
+    pipeline = ViewPipeline(ops, PerChannel(mark.mean, mark.std), (1.0,) * 3, (0.0,) * 3)
     views = pipeline.view(ground * size, 64, (1.0, 1.0), seeded(0))
     pairs = torch.stack(
         [torch.corrcoef(torch.stack([view.flatten(), truth.flatten()]))[0, 1] for view, truth in zip(views, ground, strict=True)]

@@ -64,17 +64,17 @@ def test_chips_lie_on_their_polygons_on_the_nearest_date(scenes: Path, suffix: s
     assert [row.path.stem for row in labelled] == ["tile_20220401"] * 6 + ["tile_20220701"] * 6
     for number, row in enumerate(labelled):
         i, j = number % 4, number // 4
-        assert row.window == (14 + 70 * j, 14 + 70 * i, 32, 32)  # a chip of 32 pixels around a field of 20
+        assert row.window == ((14 + 70 * j, 14 + 70 * i), (32, 32))  # a chip of 32 pixels around a field of 20
         assert Satellite().read(row).data.shape == (3, 32, 32)
-    assert {row.window[2:] for row in rest if row.window} == {(32, 32)} and {row.path.stem for row in rest} == {f"tile_{d}" for d in DATES}
+    assert {row.window.size for row in rest if row.window} == {(32, 32)} and {row.path.stem for row in rest} == {f"tile_{d}" for d in DATES}
     assert notes == (f"fields{suffix}: 12 polygons of 3 classes became chips of 32 pixels.",)
 
 
 def test_size_of_chips_follows_the_polygons_or_the_recipe(scenes: Path) -> None:
-    assert rows_of(scenes, fields(scenes), label_field="crop", chip=64)[0][0].window == (0, 0, 64, 64)  # moved to lie inside
+    assert rows_of(scenes, fields(scenes), label_field="crop", chip=64)[0][0].window == ((0, 0), (64, 64))  # moved to lie inside
     wide = geopandas.GeoDataFrame({"crop": ["a"]}, geometry=[square(50, 50, 90)], crs=32632)
     wide.to_file(scenes / "wide.gpkg")
-    assert rows_of(scenes, scenes / "wide.gpkg", label_field="crop")[0][0].window == (47, 47, 96, 96)
+    assert rows_of(scenes, scenes / "wide.gpkg", label_field="crop")[0][0].window == ((47, 47), (96, 96))
 
 
 def test_ground_outside_polygons_gives_labels_only_when_asked(scenes: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_chip_lies_on_its_shape(scenes: Path) -> None:
     ring = Polygon(square(100, 100, 90).exterior.coords, [square(105, 105, 80).exterior.coords])  # type: ignore[attr-defined]
     geopandas.GeoDataFrame({"crop": ["a", "b"]}, geometry=[parts, ring], crs=32632).to_file(scenes / "some.gpkg")
     labelled, _, notes = rows_of(scenes, scenes / "some.gpkg", label_field="crop", chip=8)
-    assert labelled[0].window == (26, 26, 8, 8)  # the middle of the larger part
+    assert labelled[0].window == ((26, 26), (8, 8))  # the middle of the larger part
     window = labelled[1].window
     assert window is not None
     middle = Point(LEFT + 10 * (window.left + 4), TOP - 10 * (window.top + 4))

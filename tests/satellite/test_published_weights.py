@@ -58,7 +58,7 @@ def test_a_converted_file_answers_by_itself(tmp_path: Path, name: str, architect
     assert (card.architecture, len(card.channels), card.unit, card.size) == (architecture, bands, unit, 224)
     stored = torch.randint(-3000, 8000, (2, bands, 256, 256)).float() / (400 if unit == "dB" else 1)
     theirs = get_weight(name).transforms({"image": stored.clone()})["image"]
-    ours = network_input(stored * card.scale[0], card.mean, card.std, 256)
+    ours = network_input(stored * card.scale[0], card.normalise, 256)
     assert_close(ours[..., 16:-16, 16:-16], theirs, rtol=1e-4, atol=1e-4)
     net = timm.create_model(architecture, in_chans=bands, num_classes=0, **size).eval()
     net.load_state_dict(torch.load(file, weights_only=True))
@@ -128,7 +128,7 @@ def test_bands_that_images_lack_are_shown_their_mean(tmp_path: Path) -> None:
     seen = Fingerprint(1, channels, "float32", "reflectance", ones, zeros, (64, 64), (64, 64), zeros, ones)
     starts = Starts(BackboneSettings(), Satellite(sensor="sentinel-2-l2a"), seen, ones, zeros)
     x = torch.rand(2, 12, 64, 64)
-    prepare = starts.as_loaded(loaded)(x, 64)
+    prepare = starts.as_loaded(loaded.card)(x, 64)
     assert prepare.shape == (2, 13, 64, 64) and float(prepare[:, loaded.card.channels.index("B10")].abs().max()) < 1e-6
     for at, name in enumerate(loaded.card.channels):
         if name != "B10":

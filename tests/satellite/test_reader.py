@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ import pytest
 import torch
 from labelfree_satellite import Satellite
 from PIL import Image
+from rasterio.transform import Affine
 
 from labelfree.data.content import content_key
-from labelfree.domain import Domain, Row
+from labelfree.domain import Domain, Row, Sample, Window, spacing_of
 from labelfree.errors import DataError
 from tests.satellite.files import SENTINEL, numbers, row, write_tif
 
@@ -52,6 +54,24 @@ def test_place_and_spacing(tmp_path: Path) -> None:
     sample = Satellite().read(row(write_tif(tmp_path / "a.tif", numbers(2))))
     assert sample.crs == "EPSG:32632" and sample.spacing == (10.0, 10.0)
     assert sample.bounds == (500_000.0, 5_299_920.0, 500_080.0, 5_300_000.0)
+
+
+def ground(sample: Sample, row: float, column: float) -> tuple[float, ...]:
+    """Where a pixel's centre lies, by the affine map."""
+    assert sample.affine is not None
+    return tuple(float(number) for number in np.array(sample.affine) @ (row, column, 1))
+
+
+def test_the_affine_map_leads_from_centres_of_pixels_to_the_ground(tmp_path: Path) -> None:
+    path = write_tif(tmp_path / "a.tif", numbers(2))
+    whole = Satellite().read(row(path))
+    assert ground(whole, 0, 0) == (500_005, 5_299_995, 1) and ground(whole, 7, 2) == (500_025, 5_299_925, 1)
+    part = Satellite().read(replace(row(path), window=Window((3, 2), (4, 5))))
+    assert ground(part, 0, 0) == ground(whole, 3, 2) and spacing_of(part.affine or ()) == part.spacing
+    turned = Affine.translation(1000, 2000) @ Affine.rotation(30) @ Affine.scale(10, -5)
+    sample = Satellite().read(row(write_tif(tmp_path / "b.tif", numbers(1), transform=turned)))
+    np.testing.assert_allclose(ground(sample, 3, 6)[:2], turned @ (6.5, 3.5))
+    np.testing.assert_allclose(spacing_of(sample.affine or ()), sample.spacing)
 
 
 def test_no_coordinates_no_warning(tmp_path: Path) -> None:
@@ -308,6 +328,7 @@ def test_a_large_raster_with_one_label_is_read_coarser(tmp_path: Path) -> None:
     assert sample.data.shape == (1, 2048, 2048) and sample.data.dtype == torch.uint16
     np.testing.assert_allclose(sample.data[0, 7].numpy().astype(float), np.arange(2048) * 2 + 0.5, atol=0.51)
     assert sample.spacing == (20.0, 20.0) and sample.bounds == (500_000, 5_300_000 - 40_960, 540_960, 5_300_000)
+    assert ground(sample, 0, 0) == (500_010, 5_299_990, 1) and spacing_of(sample.affine or ()) == (20.0, 20.0)
 
 
 def test_masks_and_quality_layers_inside_a_file(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_window_of_a_scene_elsewhere_is_fetched_alone(served: tuple[str, Path,
     address, _, sent = served
     row = Row(f"{address}/scene.tif", Path(f"{address}/scene.tif"), remote=f"{address}/scene.tif")
     assert Satellite().extent(row) == (2304, 2304)
-    part = Row(row.id, row.path, remote=row.remote, window=Window(256, 512, 256, 256))
+    part = Row(row.id, row.path, remote=row.remote, window=Window((256, 512), (256, 256)))
     sample = Satellite().read(part)
     np.testing.assert_array_equal(sample.data.numpy(), scene[:, 256:512, 512:768])
     assert sample.channels == ("blue", "green", "red", "nir") and sample.crs == "EPSG:32632"

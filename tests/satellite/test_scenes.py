@@ -68,7 +68,7 @@ def test_a_window_is_that_part_of_the_whole(tmp_path: Path) -> None:
     assert product is not None and product.sensor is None
     scene = Scene(product)
     whole, *_ = scene.read()
-    at = Window(31, 17, 20, 40)
+    at = Window((31, 17), (20, 40))
     part, _, clouds = scene.read(at)
     np.testing.assert_array_equal(part, whole[:, 31:51, 17:57])
     assert clouds.shape == (20, 40)
@@ -151,7 +151,7 @@ def test_scenes_whose_bands_mean_different_things_are_refused(tmp_path: Path) ->
     for band in ("B2", "B3", "B4", "B5"):
         layer(tmp_path / stem / f"{stem}_SR_{band}.TIF", 30, 10_000, driver="GTiff")
     domain = Satellite(bands=["B2", "B3", "B4"])
-    rows = [Row(name, path, window=Window(0, 0, 8, 8)) for name, path in (("a", tmp_path / stem), ("b", landsat(tmp_path)))]
+    rows = [Row(name, path, window=Window((0, 0), (8, 8))) for name, path in (("a", tmp_path / stem), ("b", landsat(tmp_path)))]
     with pytest.raises(DataError, match=r"B2 is .* nm\), in others .* nm\); the files show different things. Keep those of one kind"):
         build_pool(rows, domain.read, domain.settings(), tmp_path / "pool", say=Silent())
 
@@ -181,7 +181,7 @@ def test_folders_of_scenes_are_no_classes(tmp_path: Path) -> None:
 def test_a_products_own_offset_holds_whatever_sensor_is_named(tmp_path: Path) -> None:
     path = safe(tmp_path)
     for sensor in (None, "sentinel-2-l2a", "sentinel-2-l1c"):
-        sample = Satellite(sensor=sensor).read(Row("s", path, window=Window(100, 100, 8, 8)))
+        sample = Satellite(sensor=sensor).read(Row("s", path, window=Window((100, 100), (8, 8))))
         assert float(sample.physical()[sample.channels.index("B04")].mean()) == pytest.approx(0.13 - 0.1)
 
 
@@ -230,28 +230,28 @@ def test_the_domain_reads_products_as_images(tmp_path: Path) -> None:
     domain = Satellite(resolution=20)
     files = domain.files(tmp_path / "data")
     assert [file.suffix for file in files] == ["", ".SAFE", ".zip"]
-    sample = domain.read(Row("s", path, window=Window(10, 40, 16, 20)))
+    sample = domain.read(Row("s", path, window=Window((10, 40), (16, 20))))
     assert sample.data.shape == (8, 16, 20) and sample.unit == "reflectance" and sample.channels == tuple(sorted(METRES))
     assert sample.bounds == (600_800, 5_399_480, 601_200, 5_399_800) and sample.spacing == (20, 20)
     assert float(sample.physical()[sample.channels.index("B04")].mean()) == pytest.approx(0.13 - 0.1)  # offset of baseline 04.00
     assert sample.tags["spacing_unit"] == "metre"
     assert (sample.tags["date"], sample.tags["tile"]) == ("2022-06-05", "32UQD") and sample.measured is None
-    old = domain.read(Row("z", files[2], window=Window(0, 0, 8, 8)))
+    old = domain.read(Row("z", files[2], window=Window((0, 0), (8, 8))))
     assert float(old.physical()[old.channels.index("B04")].mean()) == pytest.approx(0.13)  # none before
     assert domain.extent(Row("s", path)) == (60, 60)
     with pytest.raises(DataError, match=r"SAFE: is one scene itself; give the folder that holds it"):
         domain.files(path)
     named = Satellite(bands=["red", "green", "blue"], sensor="sentinel-2-l2a")
-    assert named.read(Row("s", path, window=Window(0, 0, 8, 8))).channels == ("B04", "B03", "B02")
+    assert named.read(Row("s", path, window=Window((0, 0), (8, 8)))).channels == ("B04", "B03", "B02")
 
 
 def test_a_product_tells_what_its_bands_are(tmp_path: Path) -> None:
     names = ("B02", "B03", "B04", "B05", "B08")
     assert Satellite().rgb(names) is None  # names alone do not tell one satellite from another
-    channels = Satellite(bands=list(names)).read(Row("s", safe(tmp_path), window=Window(0, 0, 8, 8))).channels
+    channels = Satellite(bands=list(names)).read(Row("s", safe(tmp_path), window=Window((0, 0), (8, 8)))).channels
     assert channels == names and Satellite().rgb(channels) == (2, 1, 0) and Satellite().missing(channels) == []
     assert [(channel.role, round(channel.nm)) for channel in channels[3:]] == [("rededge1", 704), ("nir", 833)]  # type: ignore[attr-defined]
-    (other,) = Satellite(bands=["B5"]).read(Row("x", landsat(tmp_path), window=Window(0, 0, 8, 8))).channels
+    (other,) = Satellite(bands=["B5"]).read(Row("x", landsat(tmp_path), window=Window((0, 0), (8, 8)))).channels
     assert other.role == "nir08"  # type: ignore[attr-defined]  # red edge of one, near infrared of the other
 
 
@@ -274,7 +274,7 @@ def test_a_large_geotiff_is_read_window_by_window(tmp_path: Path) -> None:
     path = write_tif(tmp_path / "large.tif", data, tiled=True)
     domain = Satellite()
     assert domain.extent(Row("large", path)) == (2100, 2100)
-    part = domain.read(Row("large", path, window=Window(100, 2000, 50, 100)))
+    part = domain.read(Row("large", path, window=Window((100, 2000), (50, 100))))
     np.testing.assert_array_equal(part.data.numpy(), data[:, 100:150, 2000:])
     assert part.bounds == (500_000 + 20_000, 5_300_000 - 1500, 500_000 + 21_000, 5_300_000 - 1000)
     assert domain.extent(Row("small", write_tif(tmp_path / "small.tif", data[:, :100, :100].copy()))) is None

@@ -46,7 +46,7 @@ def test_a_window_is_that_part_of_the_whole(tmp_path: Path) -> None:
     corners = [(LEFT + 10 * x, TOP - 10 * y) for x, y in draw.uniform(0, 100, (3, 2))]
     polygons = Polygons(saved(tmp_path, [Polygon(corners)], ["a"], crs=32632), ShapeFields("crop"))
     whole = polygons.mask(GRID)
-    at = Window(13, 27, 40, 50)
+    at = Window((13, 27), (40, 50))
     np.testing.assert_array_equal(polygons.mask(GRID, at), whole[13:53, 27:77])
     inside = ~geometry_mask([Polygon(corners)], (100, 120), Affine(*GRID.transform))
     np.testing.assert_array_equal(whole == 0, inside)
@@ -55,7 +55,7 @@ def test_a_window_is_that_part_of_the_whole(tmp_path: Path) -> None:
 def test_boxes_are_cut_off_at_the_window(tmp_path: Path) -> None:
     polygons = Polygons(saved(tmp_path, [square(10, 20, 30), square(60, 50, 20)], ["wheat", "maize"], crs=32632), ShapeFields("crop"))
     assert polygons.boxes(GRID) == [Box("wheat", 10, 20, 40, 50), Box("maize", 60, 50, 80, 70)]
-    assert polygons.boxes(GRID, Window(30, 0, 40, 40)) == [Box("wheat", 10, 0, 40, 20)]
+    assert polygons.boxes(GRID, Window((30, 0), (40, 40))) == [Box("wheat", 10, 0, 40, 20)]
 
 
 def test_a_field_with_more_values_than_a_mask_holds_is_refused(tmp_path: Path) -> None:

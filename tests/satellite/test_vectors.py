@@ -77,7 +77,7 @@ def test_every_kind_is_read_alike(scene: Path, kind: str) -> None:
     found = load(scene, file)
     assert counted(found) == {"fallow": 4, "maize": 4, "wheat": 4}
     assert f"{file.name}: 12 polygons of 3 classes became chips of 32 pixels." in found.notes
-    assert {row.window for row in found.labelled} == {(14 + 70 * j, 14 + 70 * i, 32, 32) for j in range(3) for i in range(4)}
+    assert {row.window for row in found.labelled} == {((14 + 70 * j, 14 + 70 * i), (32, 32)) for j in range(3) for i in range(4)}
 
 
 def test_names_of_a_kml_may_be_the_classes(scene: Path) -> None:

@@ -1,4 +1,5 @@
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from labelfree.domain import to_physical
 from labelfree.errors import RecipeError
 from labelfree.progress import Silent
 from labelfree.transfer import ARMS, Concatenated, NetworkEncoder, StatisticsEncoder, arm_kind, is_baseline
+from labelfree.transfer.encoders import OneNetwork
 from labelfree.transfer.features import extract, safe_name
 
 
@@ -121,3 +123,33 @@ def test_features_are_those_of_weights_and_of_how_images_are_read(tmp_path: Path
     extract(one, pool, 4, tmp_path, Silent())
     extract(other, pool, 4, tmp_path, Silent())
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_one_network_is_held_at_a_time_and_made_when_it_is_asked_for(tmp_path: Path) -> None:
+    """Arm by arm, as a comparison asks: each is made once, and features that are on disk need none."""
+    made: list[str] = []
+    alive: list[weakref.ref[nn.Module]] = []
+    held = OneNetwork()
+
+    def maker(name: str) -> Callable[[], nn.Module]:
+        def make() -> nn.Module:
+            made.append(name)
+            assert not any(network() for network in alive), "two networks at once"
+            network = Net()
+            alive.append(weakref.ref(network))
+            return network
+
+        return make
+
+    pool = Ragged(1)
+    encoders = [NetworkEncoder(name, maker(name), resized, [4, 8], name="net", reads=name, held=held) for name in ("random", "domain")]
+    assert made == []
+    for encoder in encoders:
+        for size in encoder.sizes:
+            extract(encoder, pool, size, tmp_path, Silent())
+        assert encoder.blocks == (2,)
+    assert made == ["random", "domain"]
+    for encoder in encoders:
+        extract(encoder, pool, 4, tmp_path, Silent())
+        assert encoder.blocks == (2,)
+    assert made == ["random", "domain"]

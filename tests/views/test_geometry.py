@@ -97,3 +97,13 @@ def test_only_allowed_axes_flip() -> None:
 def test_oblong_images_cannot_be_transposed() -> None:
     with pytest.raises(DataError, match="3 by 4 pixels cannot be transposed"):
         Dihedral()(torch.zeros(2, 1, 3, 4), seeded(0))
+
+
+def test_crops_have_the_proportions_of_a_view() -> None:
+    """A view of thick slices is cut from as many of them as it is wide in pixels, in proportion."""
+    crop = ResizedCrop((8, 16, 16), (0.2, 0.2), (1.0, 1.0))
+    _, side = crop.boxes((12, 24, 24), crop.draw(3, seeded(0)))
+    assert_close(side, torch.tensor([12.0, 24.0, 24.0]).mul(0.2 ** (1 / 3)).expand(3, 3))
+    cube = ResizedCrop(16, (0.2, 0.2), (1.0, 1.0))
+    _, side = cube.boxes((24, 24, 24), cube.draw(3, seeded(0)))
+    assert_close(side, torch.full((3, 3), 24 * 0.2 ** (1 / 3)))

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Generator
 
-from labelfree.views import Augmentation, Contrast, Dihedral, Gamma, Normalise, ViewOp, ViewPipeline
+from labelfree.views import Augmentation, Contrast, Dihedral, Gamma, PerChannel, ViewOp, ViewPipeline
 
 
 def pipeline(augmentation: Augmentation, mean: float = 3.0) -> ViewPipeline:
-    return ViewPipeline(augmentation, Normalise([mean] * 2, [2.0] * 2), [1.0] * 2, [0.0] * 2)
+    return ViewPipeline(augmentation, PerChannel([mean] * 2, [2.0] * 2), [1.0] * 2, [0.0] * 2)
 
 
 def views(filling: float, mask: torch.Tensor | None, augmentation: Augmentation, axes: int = 2) -> torch.Tensor:

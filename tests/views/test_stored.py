@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
 
-from labelfree.views import Augmentation, ChannelDrop, Erase, Grayscale, Normalise, ResizedCrop, ViewOp, ViewPipeline
+from labelfree.views import Augmentation, ChannelDrop, Erase, Grayscale, PerChannel, ResizedCrop, ViewOp, ViewPipeline
 from tests.views.ops import every, geometric, late, name, photometric, seeded, smooth_field, without_strength
 
 
@@ -31,7 +31,7 @@ class Source:
 
     def physical(self, stored: Tensor) -> Tensor:
         channels = stored.shape[1]
-        normalise = Normalise([0.0] * channels, [1.0] * channels)
+        normalise = PerChannel([0.0] * channels, [1.0] * channels)
         return ViewPipeline(Augmentation(), normalise, [self.scale] * channels, [self.offset] * channels).physical(stored)
 
 

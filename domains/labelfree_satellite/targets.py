@@ -1,0 +1,190 @@
+"""Labels of pixels on the grid of an image: masks by coordinates or pixel by pixel, boxes of Pascal VOC. Predictions as files.
+
+No heavy package is imported before a file is read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labelfree.domain import IGNORE, Row, Sample, Targets
+from labelfree.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor
+
+    from labelfree_satellite.grids import Grid
+
+
+def read_targets(row: Row, sample: Sample) -> Targets:
+    """`labelfree.domain.ReadsTargets`. A class that a mask declares as nodata, and what lies outside it, is `IGNORE`."""
+    import torch
+
+    mask = torch.from_numpy(_mask(Path(row.mask), row, sample)) if row.mask else None
+    if row.boxes is None:
+        return Targets(mask)
+    corners, names = _boxes(Path(row.boxes), row, sample)
+    return Targets(mask, torch.tensor(corners, dtype=torch.float32).view(-1, 4), names)
+
+
+def _mask(path: Path, row: Row, sample: Sample) -> np.ndarray:
+    """(H, W) int32 on the sample's grid."""
+    import numpy as np
+
+    from labelfree.data.masks import read_mask
+    from labelfree.data.tiles import by
+    from labelfree_satellite.headers import grid_of, header
+
+    numbers = read_mask(path, _first_band)
+    if numbers.ndim != 2:
+        raise DataError(f"{path}: is a picture in colours; save a mask whose numbers name the class of each pixel.")
+    if numbers.dtype.kind == "f" and not (np.isnan(numbers) | (numbers == np.rint(numbers))).all():
+        raise DataError(f"{path}: holds fractions; save a mask whose whole numbers name the class of each pixel.")
+    numbers = _whole(path, numbers, header(path, lambda file: file.nodata))
+    size, theirs, ours = tuple(sample.data.shape[1:]), grid_of(path), _grid(sample)
+    if theirs is not None and ours is not None:
+        mask = _placed(path, numbers, theirs, ours)
+        if row.window is None and (mask == IGNORE).all():
+            raise DataError(f"{path}: lies nowhere on its image {row.called}, or knows no class there; correct the pair in the table.")
+        return mask
+    if row.window is not None and numbers.shape != size:
+        top, left, height, width = row.window.top, row.window.left, row.window.height, row.window.width
+        numbers = numbers[top : top + height, left : left + width]
+    if numbers.shape != size:
+        sizes = f"{by(numbers.shape)} pixels, its image {row.called} has {by(size)}"
+        raise DataError(f"{path}: {sizes}; give a mask of that size, or one with coordinates.")
+    return numbers
+
+
+def _first_band(row: Row) -> Sample:
+    """A raster that is no picture, as its numbers stand."""
+    import torch
+
+    from labelfree_satellite.reader import open_raster
+
+    return Sample(torch.from_numpy(open_raster(row.path, coarser=False).data[:1]), ("mask",), (1.0,), (0.0,), "class")
+
+
+def _whole(path: Path, numbers: np.ndarray, nodata: float | None) -> np.ndarray:
+    """As int32, `IGNORE` where the number is `nodata` or none."""
+    import numpy as np
+
+    unknown = np.isnan(numbers) if numbers.dtype.kind == "f" else np.zeros(numbers.shape, bool)
+    if nodata is not None:
+        unknown |= numbers == nodata
+    most = np.iinfo(np.int32).max
+    if (numbers[~unknown] > most).any():
+        raise DataError(f"{path}: holds numbers above {most:,}; number the classes from 0.")
+    return np.where(unknown, IGNORE, np.where(unknown, 0, numbers).astype(np.int32)).astype(np.int32)
+
+
+def _placed(path: Path, numbers: np.ndarray, theirs: Grid, ours: Grid) -> np.ndarray:
+    """A mask on its own grid, brought onto the image's: each pixel takes the class at its centre."""
+    import numpy as np
+
+    from labelfree_satellite.headers import LOCAL, quiet_rasterio
+
+    alike = (theirs.crs, theirs.height, theirs.width) == (ours.crs, ours.height, ours.width)
+    if alike and np.allclose(theirs.transform, ours.transform, rtol=0, atol=min(ours.spacing) / 1000):
+        return numbers
+    rasterio = quiet_rasterio()
+    from rasterio.transform import Affine
+    from rasterio.warp import Resampling, reproject
+
+    if LOCAL in (theirs.crs, ours.crs) and theirs.crs != ours.crs:
+        systems = f"lies in {theirs.crs}, its image in {ours.crs}"
+        raise DataError(f"{path}: {systems}, and nobody knows how the two relate; name the system of both.")
+    mask = np.full((ours.height, ours.width), IGNORE, np.int32)
+    try:
+        reproject(
+            numbers, mask, src_transform=Affine(*theirs.transform), dst_transform=Affine(*ours.transform), src_crs=theirs.crs,
+            dst_crs=ours.crs, resampling=Resampling.nearest, src_nodata=IGNORE, dst_nodata=IGNORE,
+        )  # fmt: skip
+    except rasterio.errors.RasterioError as error:
+        systems = f"from {theirs.crs} to {ours.crs}"
+        raise DataError(f"{path}: cannot be brought {systems} ({error}); save it in the system of its image.") from error
+    return mask
+
+
+def _boxes(path: Path, row: Row, sample: Sample) -> tuple[list[tuple[float, ...]], tuple[str, ...]]:
+    """(top, left, bottom, right) of each object in the sample's pixels, cut off at the edges of a window, and the classes."""
+    from labelfree.data.boxes import is_voc, read_voc
+    from labelfree.data.tiles import by
+
+    if not is_voc(str(path)):
+        raise DataError(f"{path}: boxes are read from Pascal VOC's .xml, one file an image; export them so.")
+    height, width = sample.data.shape[1:]
+    top, left = (row.window.top, row.window.left) if row.window is not None else (0, 0)
+    corners, names = list[tuple[float, ...]](), list[str]()
+    for box in read_voc(path):
+        if box.empty or (row.window is None and not box.inside(height, width)):
+            what = "covers no area" if box.empty else f"leaves the image {row.called}, {by((height, width))}"
+            raise DataError(f"{path}: a box of {box.name} {what}; correct it.")
+        y1, y2 = (min(max(y - top, 0.0), float(height)) for y in (box.ymin, box.ymax))
+        x1, x2 = (min(max(x - left, 0.0), float(width)) for x in (box.xmin, box.xmax))
+        if y2 > y1 and x2 > x1:
+            corners.append((y1, x1, y2, x2))
+            names.append(box.name)
+    return corners, tuple(names)
+
+
+def write(prediction: Tensor, sample: Sample, path: Path) -> list[Path]:
+    """`labelfree.domain.Writes`: GeoTIFF where the sample has coordinates; else PNG for classes, TIFF for scores."""
+    import numpy as np
+
+    from labelfree.data.tiles import by
+
+    numbers = prediction.detach().cpu().numpy()
+    size = tuple(sample.data.shape[1:])
+    if numbers.shape[-2:] != size or numbers.ndim not in (2, 3):
+        raise DataError(f"{path}: a prediction of {by(numbers.shape)}, its image {sample.source} has {by(size)} pixels.")
+    grid = _grid(sample)
+    numbers = _smallest(numbers) if numbers.dtype.kind in "uib" else numbers.astype(np.float32)
+    picture = grid is None and numbers.ndim == 2 and numbers.dtype in (np.uint8, np.uint16)
+    file = path.with_name(f"{path.name}.png" if picture else f"{path.name}.tif")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.stem}.making{file.suffix}")
+    if picture:
+        from PIL import Image
+
+        Image.fromarray(numbers).save(part)
+    else:
+        _write_tif(part, numbers if numbers.ndim == 3 else numbers[None], grid)
+    part.replace(file)
+    return [file]
+
+
+def _smallest(numbers: np.ndarray) -> np.ndarray:
+    """Whole numbers in the smallest type that holds them: viewers open bytes best."""
+    import numpy as np
+
+    low, high = (int(numbers.min()), int(numbers.max())) if numbers.size else (0, 0)
+    types = (np.uint8, np.uint16, np.int16, np.int32)
+    return numbers.astype(next((kind for kind in types if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max), np.float64))
+
+
+def _write_tif(file: Path, bands: np.ndarray, grid: Grid | None) -> None:
+    from labelfree_satellite.headers import quiet_rasterio
+
+    rasterio = quiet_rasterio()
+    from rasterio.transform import Affine
+
+    count, height, width = bands.shape
+    place: dict[str, Any] = {}
+    if grid is not None:
+        place = {"crs": grid.crs, "transform": Affine(*grid.transform)}
+    form = {"driver": "GTiff", "count": count, "height": height, "width": width, "dtype": bands.dtype, "compress": "deflate"}
+    with rasterio.open(file, "w", **form, **place) as opened:
+        opened.write(bands)
+
+
+def _grid(sample: Sample) -> Grid | None:
+    """Where the sample's pixels lie; None without coordinates."""
+    from labelfree_satellite.grids import Grid
+
+    if sample.crs is None or sample.affine is None:
+        return None
+    height, width = sample.data.shape[1:]
+    return Grid.of(sample.affine, sample.crs, height, width)

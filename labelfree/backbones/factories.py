@@ -1,0 +1,118 @@
+"""Networks of one's own: `module:factory` names a callable (channels, **options) -> nn.Module of anything that can be imported."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from labelfree.backbones.base import Backbone
+from labelfree.errors import RecipeError
+
+SIDES = (64, 32, 96, 128)  # pixels of the images that a network is tried on until it takes one
+NAME = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
+
+
+class Factories:
+    """Every name of the form `module:factory`; the current folder is looked into last.
+
+    What a factory gives is a `Backbone`, or any network that gives a vector (B, D) or a map (B, D, *grid).
+    """
+
+    def knows(self, name: str) -> bool:
+        return NAME.fullmatch(name) is not None
+
+    def near(self, name: str) -> list[str]:
+        return []
+
+    def make(self, name: str, channels: int, dims: int | None, options: Mapping[str, Any]) -> Backbone:
+        with _current_folder():
+            factory = _imported(name)
+            try:
+                net = factory(channels, **options)
+            except Exception as error:  # whatever a person's code may raise
+                given = ", ".join([str(channels), *(f"{key}={value!r}" for key, value in options.items())])
+                raise RecipeError(
+                    f"backbone.name: {name} failed when called with ({given}): {type(error).__name__}: {error}. "
+                    "It is given the number of channels, any, and backbone.options."
+                ) from error
+        if not isinstance(net, nn.Module) or not list(net.parameters()):
+            raise RecipeError(f"backbone.name: {name} gives {type(net).__name__}, not a torch.nn.Module with weights to learn.")
+        if not isinstance(net, Backbone):
+            axes, dim = _tried(net, name, channels, dims)
+            net = Backbone(net, name, channels, dims=axes, dim=dim)
+        if dims not in (None, net.dims):
+            raise RecipeError(f"backbone.name: {name} takes {net.dims} spatial axes, and these images have {dims}.")
+        net.name, net.options = name, dict(options)
+        return net
+
+    def imagenet(self, name: str) -> dict[str, Tensor]:
+        raise RecipeError(
+            f"backbone.init: there are no ImageNet weights for {name}; use init: random or a local weight file, and leave arms that start "
+            "from ImageNet out of evaluate.arms."
+        )
+
+
+def _imported(name: str) -> Callable[..., Any]:
+    module, _, path = name.partition(":")
+    if module.partition(".")[0] in sys.stdlib_module_names:  # a weight card may come from anyone
+        raise RecipeError(f"backbone.name: {name} is part of Python and makes no network.")
+    try:
+        found: Any = importlib.import_module(module)
+    except Exception as error:
+        where = f"neither installed nor in {Path.cwd()}" if isinstance(error, ModuleNotFoundError) and error.name == module else error
+        raise RecipeError(f"backbone.name: the module {module} of {name} cannot be imported ({where}).") from error
+    for part in path.split("."):
+        if not hasattr(found, part):
+            raise RecipeError(f"backbone.name: {module} has no {path}; name the function or class that makes the network.")
+        found = getattr(found, part)
+    if not callable(found):
+        raise RecipeError(f"backbone.name: {name} cannot be called; name the function or class that makes the network.")
+    made: Callable[..., Any] = found
+    return made
+
+
+@contextmanager
+def _current_folder() -> Iterator[None]:
+    """Within: modules of the current folder can be imported, after all that are installed."""
+    here = str(Path.cwd())
+    if {"", here} & set(sys.path):
+        yield
+        return
+    sys.path.append(here)
+    try:
+        yield
+    finally:
+        sys.path.remove(here)
+
+
+def _tried(net: nn.Module, name: str, channels: int, dims: int | None) -> tuple[int, int]:
+    """How many spatial axes a network takes, `dims` where that is known, and how wide its vectors are: by a look at two black images."""
+    training, like, fault = net.training, next(net.parameters()), ""
+    net.eval()
+    try:
+        for axes in (2, 3) if dims is None else (dims,):
+            for side in SIDES:
+                try:
+                    with torch.no_grad():
+                        out = net(torch.zeros(2, channels, *(side,) * axes, device=like.device))
+                except Exception as error:  # whatever a person's code may raise
+                    fault = f"of ({channels}, {', '.join([str(side)] * axes)}) ({type(error).__name__}: {str(error).splitlines()[0]})"
+                    continue
+                shape = tuple(out.shape) if isinstance(out, Tensor) else ()
+                if len(shape) not in (2, 2 + axes) or shape[0] != 2:
+                    told = f"a tensor of shape {shape}" if shape else type(out).__name__
+                    raise RecipeError(
+                        f"backbone.name: {name} gives {told} for 2 images; it must give a vector (2, D) or a map (2, D, *grid) of features."
+                    )
+                return axes, shape[1]
+    finally:
+        net.train(training)
+    raise RecipeError(f"backbone.name: {name} takes no images of {dims or '2 or 3'} spatial axes: not {fault}.")
