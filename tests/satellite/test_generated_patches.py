@@ -102,7 +102,7 @@ def test_scenes_of_one_place_on_two_dates_with_polygons(tmp_path: Path) -> None:
     manifest = load_manifest(Data(root=tmp_path, labels=tmp_path / "fields.gpkg", label_field="cover", date_field="seen"), domain)
     labelled = [row for row in manifest.rows if row.label]
     assert len(labelled) == 64 and len(manifest.classes) == 8 and {row.path.stem for row in labelled} == {"tile_20220410", "tile_20220720"}
-    assert len(manifest.rows) == 64 + 2 * 14 * 14 and {row.window[2:] for row in manifest.rows if row.window} == {(64, 64)}
+    assert len(manifest.rows) == 64 + 2 * 14 * 14 and {row.window.size for row in manifest.rows if row.window} == {(64, 64)}
     green = [domain.read(Row("x", tmp_path / f"tile_{day}.tif", window=Window((0, 0), (896, 896)))) for day in ("20220410", "20220720")]
     ndvi = [float(domain.derived(s.physical()[None], s.channels, s.unit)[0, 0].mean()) for s in green]
     assert ndvi[1] > ndvi[0] + 0.05, "summer is no greener than spring"
