@@ -101,13 +101,14 @@ def strip(
     colour: str,
     alt: str,
     sides: tuple[str, str] = ("", ""),
+    least: float = 1.0,
 ) -> Markup:
-    """A difference with its interval on one axis around zero, all in points; the band is what the labels cannot resolve.
+    """A difference with its interval on one axis around zero, all in one unit; the band is what the labels cannot resolve.
 
-    `sides`: who is better on the left of zero and on its right.
+    `sides`: who is better on the left of zero and on its right. `least`: how far the axis reaches at least.
     """
     width, height, middle, edge = 420, 112, 52, 18  # room for half a label at either end
-    reach = max(abs(value) for value in (difference, low, high, smallest, 1.0) if value is not None) * 1.12
+    reach = max(abs(value) for value in (difference, low, high, smallest, least) if value is not None) * 1.12
 
     def across(value: float) -> float:
         return edge + (width - 2 * edge) * (value + reach) / (2 * reach)
