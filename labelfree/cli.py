@@ -228,8 +228,10 @@ def recipe_show(recipe: RecipeName, overrides: Overrides = None) -> None:
 def recipe_check(recipe: RecipeName, overrides: Overrides = None) -> None:
     """Check a recipe without running it. Exit code 2, file, line and the nearest key if something is wrong."""
     checked = labelfree.check_recipe(recipe, overrides or (), say=_console())
+    from labelfree.transfer.tasks.registry import task_for
+
     claim = checked.evaluate.primary
-    asked = f"{claim.protocol} at {claim.budget} labels a class ({claim.metric})"
+    asked = f"{claim.protocol} at {task_for(checked.evaluate.task, ()).budget.of(claim.budget)} ({claim.metric})"
     typer.echo(f"{recipe}: fine; it will claim {claim.arm} against {claim.against}, {asked}.")
 
 

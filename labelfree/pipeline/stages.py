@@ -197,7 +197,11 @@ def _report(run: Context, inputs: Inputs, notes: list[str], headline: str) -> Pa
     if run.recipe.report.share:
         conceal(folder.path)
     folder.mark(status="finished", headline=headline)
-    scores = score_lines(read_json(folder.path / "claims.json")) if run.comparing and inputs.question is not None else []
+    scores = (
+        score_lines(read_json(folder.path / "claims.json"), inputs.question.task.words)
+        if run.comparing and inputs.question is not None
+        else []
+    )
     for sentence in (*notes, *scores, headline, f"Report: {report}"):
         run.say.say(sentence)
     return report

@@ -1,10 +1,10 @@
-"""A chart as data: drawn once as still SVG (no script, print) and once as a plotly figure, from the same description."""
+"""A chart as data: what is drawn and where is decided here; as still SVG (no script, print) and as a plotly figure it is only put down."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import log10
+from math import ceil, floor, log10
 
 # Hue, dash and marker all differ, so that arms are told apart in grey print and by colour-blind readers (hues after Okabe and Ito).
 STYLES: dict[str, tuple[str, str, str]] = {
@@ -19,6 +19,11 @@ STYLES: dict[str, tuple[str, str, str]] = {
 OTHERS = (("#a83267", "dash", "diamond"), ("#3f6212", "dash", "circle"), ("#4338ca", "dash", "square"), ("#78350f", "dot", "triangle-up"))
 
 
+INK, FAINT, GRID = "#1f2933", "#5b6673", "#e4e7eb"
+DASHES = {"solid": (), "dash": (7, 4), "dot": (2, 3)}  # pixels drawn and left out
+LABEL_GAP = 15  # pixels between names at the ends of lines
+
+
 @dataclass(frozen=True)
 class Style:
     """How one arm is drawn everywhere in a report."""
@@ -26,6 +31,11 @@ class Style:
     colour: str
     dash: str = "solid"
     marker: str = "circle"
+
+    @property
+    def pattern(self) -> tuple[int, ...]:
+        """Pixels drawn and left out in turn; none for a whole line."""
+        return DASHES.get(self.dash, ())
 
 
 def styles(arms: Sequence[str]) -> dict[str, Style]:
@@ -47,6 +57,10 @@ class Series:
     points: bool = True
     strong: bool = False
     labelled: bool = True
+
+    @property
+    def width(self) -> float:
+        return 2.4 if self.strong else 1.6
 
 
 @dataclass(frozen=True)
@@ -79,6 +93,33 @@ class Chart:
     digits: int = 1
     note: str = ""
     bridge: Bridge | None = None
+
+    @property
+    def margins(self) -> tuple[int, int, int, int]:
+        """Pixels left, right (with room for names), above and below the axes."""
+        return 46, (132 if self.labels else 14), 12, 44
+
+    def x_ticks(self) -> list[tuple[float, str]]:
+        """Where the horizontal axis is marked, and by what."""
+        return list(self.ticks) or [(value, tick_text(value)) for value in axis_ticks(*self.x_range(), self.log_x, 5)]
+
+    def y_ticks(self) -> list[tuple[float, str]]:
+        return [(value, tick_text(value)) for value in axis_ticks(*self.y_limits(), self.log_y)]
+
+    def height_of(self, y: float) -> float:
+        """Pixels of a value below the upper edge of the chart."""
+        low, high = self.y_limits()
+        _, _, top, bottom = self.margins
+        drawn = log10(max(y, 1e-12)) if self.log_y else y
+        return self.height - bottom - (self.height - top - bottom) * (drawn - low) / (high - low)
+
+    def end_labels(self) -> list[tuple[Series, float]]:
+        """The lines whose names stand at their ends, and how many pixels below the upper edge, so that none covers another."""
+        named = [line for line in self.series if line.labelled and line.y] if self.labels else []
+        _, _, top, bottom = self.margins
+        return list(
+            zip(named, spaced([self.height_of(line.y[-1]) for line in named], LABEL_GAP, top + 6, self.height - bottom - 4), strict=True)
+        )
 
     def x_range(self) -> tuple[float, float]:
         """Limits of x on the drawn scale (log10 where `log_x`), with a little room."""
@@ -122,3 +163,21 @@ def spaced(wanted: Sequence[float], gap: float, low: float, high: float) -> list
         for rank, i in enumerate(members):
             placed[i] = middle + gap * (rank - (len(members) - 1) / 2)
     return placed
+
+
+def axis_ticks(low: float, high: float, log: bool = False, wanted: int = 6) -> list[float]:
+    """Round values within [low, high]; with `log`, the limits are powers of ten and the values are not."""
+    if log:
+        powers = [10.0**p for p in range(floor(low), ceil(high) + 1)]
+        fine = [value * m for value in powers for m in ((1, 2, 5) if high - low < 2 else (1,))]
+        return [value for value in fine if low <= log10(value) <= high]
+    step = 10.0 ** floor(log10((high - low) / wanted))
+    step *= next(m for m in (1, 2, 5, 10) if (high - low) / (step * m) <= wanted)
+    return [round(i * step, 10) for i in range(ceil(low / step), floor(high / step) + 1)]
+
+
+def tick_text(value: float) -> str:
+    """2,000 steps, 0.02, 1e-04."""
+    if value and abs(value) < 1e-3:
+        return f"{value:.0e}".replace("-", "\u2212")
+    return f"{value:,.6g}".replace("-", "\u2212")

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from labelfree.transfer.tasks import find_task
+from labelfree.transfer.words import TaskWords
 
 
 def scores_without(folder: Path, place: tuple[str, str, str], metric: str, near: Collection[str]) -> tuple[float, float] | None:
@@ -28,7 +29,7 @@ def scores_without(folder: Path, place: tuple[str, str, str], metric: str, near:
         return None
     cells = np.stack([table[name].to_numpy() for name in ("seed", "draw", "fold")], 1)
     apart = ~np.isin(table["row_id"].to_numpy(zero_copy_only=False), list(near))
-    task = find_task(str(table["task"][0]))
+    task = find_task(TaskWords.of(folder).name)
     answers, judged = table.select(task.answer_schema.names), task.metrics[metric]
     both = []
     for kept in (np.ones(len(table), bool), apart):

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from labelfree.errors import DataError
+from labelfree.transfer.words import TaskWords
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,11 @@ class RunFiles:
     def classes(self) -> list[str]:
         found = self._json("classes.json", [])
         return [str(name) for name in (found.get("classes", []) if isinstance(found, dict) else found)]
+
+    @cached_property
+    def words(self) -> TaskWords:
+        """How the run's task speaks."""
+        return TaskWords.of(self.folder)
 
     @cached_property
     def notes(self) -> list[str]:

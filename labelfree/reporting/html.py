@@ -16,7 +16,7 @@ from labelfree.reporting.files import RunFiles
 from labelfree.reporting.pictures import Album
 from labelfree.reporting.sections import BUILDERS
 from labelfree.reporting.sections.base import Context, Section
-from labelfree.reporting.words import count, listed, metric, protocol
+from labelfree.reporting.words import count, listed
 from labelfree.training.files import write_text
 
 GENERATED = "generated: shows that the pipeline works, says nothing about methods"
@@ -99,7 +99,8 @@ def deck(run: RunFiles) -> str:
         return f"{trained} Nothing was compared: there are no scores."
     scored = list(dict.fromkeys(row["arm"] for row in rows))
     budgets = [str(each) for _, each in sorted({(float(row["x"]), str(row["budget"])) for row in rows})]
-    readers = listed([protocol(each) for each in dict.fromkeys(row["protocol"] for row in rows)])
-    measured = listed([metric(str(each)) for each in dict.fromkeys(row.get("metric", "score") for row in rows)])
+    readers = listed([run.words.protocol(each).heading for each in dict.fromkeys(row["protocol"] for row in rows)])
+    measured = listed([run.words.metric(str(each)).heading for each in dict.fromkeys(row.get("metric", "score") for row in rows)])
     number = NUMBERS.get(len(scored), str(len(scored)))
-    return f"{trained} {number} starting points compared with {listed(budgets, 'or')} labels a class: {measured} by {readers}.".strip()
+    labels = f"{listed(budgets, 'or')} {run.words.budget.many}"
+    return f"{trained} {number} starting points compared with {labels}: {measured} by {readers}.".strip()

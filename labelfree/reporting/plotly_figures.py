@@ -6,18 +6,16 @@ import json
 from math import log10
 from typing import Any
 
-from labelfree.reporting.charts import Chart, Series, spaced
+from labelfree.reporting.charts import FAINT, GRID, INK, Chart, Series
 
 FONT = "Inter, 'Helvetica Neue', Helvetica, Arial, sans-serif"
-DASHES = {"solid": "solid", "dash": "7px,4px", "dot": "2px,3px"}
-LEFT, RIGHT, TOP, BOTTOM = 46, 132, 12, 44
 
 
 def figure(chart: Chart) -> dict[str, Any]:
     """The chart as plotly's `data` and `layout`, checked by plotly itself; draws like `svg_figures.svg` does."""
     from plotly import graph_objects as go
 
-    axis = {"showgrid": False, "zeroline": False, "linecolor": "#5b6673", "tickfont": {"color": "#5b6673"}, "fixedrange": True}
+    axis = {"showgrid": False, "zeroline": False, "linecolor": FAINT, "tickfont": {"color": FAINT}, "fixedrange": True}
     x_axis = {
         **axis,
         "title": {"text": chart.x_title, "standoff": 8},
@@ -28,23 +26,24 @@ def figure(chart: Chart) -> dict[str, Any]:
     }
     if chart.log_x:
         x_axis["type"] = "log"
-    if chart.ticks:
-        x_axis |= {"tickmode": "array", "tickvals": [x for x, _ in chart.ticks], "ticktext": [text for _, text in chart.ticks]}
-    y_axis = {**axis, "showgrid": True, "gridcolor": "#e4e7eb", "range": list(chart.y_limits()), "nticks": 7}
+    y_axis = {**axis, "showgrid": True, "gridcolor": GRID, "range": list(chart.y_limits())}
     if chart.log_y:
-        y_axis |= {"type": "log", "dtick": 1}
+        y_axis["type"] = "log"
+    for drawn_axis, ticks in ((x_axis, chart.x_ticks()), (y_axis, chart.y_ticks())):
+        drawn_axis |= {"tickmode": "array", "tickvals": [value for value, _ in ticks], "ticktext": [text for _, text in ticks]}
+    left, right, top, bottom = chart.margins
     drawn = go.Figure(
         data=[_trace(line, chart) for line in chart.series],
         layout={
             "template": None,
-            "font": {"family": FONT, "size": 12, "color": "#1f2933"},
+            "font": {"family": FONT, "size": 12, "color": INK},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
-            "margin": {"l": LEFT, "r": RIGHT if chart.labels else 14, "t": TOP, "b": BOTTOM},
+            "margin": {"l": left, "r": right, "t": top, "b": bottom},
             "height": chart.height,
             "showlegend": False,
             "hovermode": "closest",
-            "hoverlabel": {"bgcolor": "#fff", "bordercolor": "#c9d0d8", "font": {"family": FONT, "color": "#1f2933"}},
+            "hoverlabel": {"bgcolor": "#fff", "bordercolor": "#c9d0d8", "font": {"family": FONT, "color": INK}},
             "xaxis": x_axis,
             "yaxis": y_axis,
             "annotations": [*_bridge(chart), *_labels(chart)],
@@ -61,7 +60,7 @@ def _trace(line: Series, chart: Chart) -> dict[str, Any]:
         "name": line.name,
         "x": list(line.x),
         "y": list(line.y),
-        "line": {"color": line.style.colour, "width": 2.4 if line.strong else 1.6, "dash": DASHES.get(line.style.dash, "solid")},
+        "line": {"color": line.style.colour, "width": line.width, "dash": ",".join(f"{px}px" for px in line.style.pattern) or "solid"},
         "marker": {"symbol": line.style.marker, "size": 8, "color": line.style.colour},
         "hovertemplate": f"<b>%{{fullData.name}}</b><br>%{{x:,.4~g}}: %{{y:.{chart.digits}f}}<extra></extra>",
     }
@@ -101,26 +100,20 @@ def _bridge(chart: Chart) -> list[dict[str, Any]]:
         "text": "",
     }
     return [
-        arrow
-        | {"arrowhead": 2, "arrowwidth": 1.5, "arrowcolor": "#1f2933", "standoff": 3, "startstandoff": 7, "hovertext": chart.bridge.text}
+        arrow | {"arrowhead": 2, "arrowwidth": 1.5, "arrowcolor": INK, "standoff": 3, "startstandoff": 7, "hovertext": chart.bridge.text}
     ]
 
 
 def _labels(chart: Chart) -> list[dict[str, Any]]:
-    """Names at the ends of their lines, moved apart by whole pixels so that none covers another."""
-    if not chart.labels:
-        return []
-    named = [line for line in chart.series if line.labelled and line.y]
-    low, high = chart.y_limits()
-    inside = chart.height - TOP - BOTTOM
-    wanted = [inside * (high - (log10(line.y[-1]) if chart.log_y else line.y[-1])) / (high - low) for line in named]
-    places = spaced(wanted, 15, 6, inside - 4)
+    """Names at the ends of their lines."""
+    _, _, top, bottom = chart.margins
+    inside = chart.height - top - bottom
     return [
         {
             "xref": "paper",
             "yref": "paper",
             "x": 1,
-            "y": 1 - place / inside,
+            "y": 1 - (y - top) / inside,
             "xanchor": "left",
             "yanchor": "middle",
             "xshift": 6,
@@ -128,5 +121,5 @@ def _labels(chart: Chart) -> list[dict[str, Any]]:
             "text": f"<b>{line.name}</b>" if line.strong else line.name,
             "font": {"color": line.style.colour, "size": 12},
         }
-        for line, place in zip(named, places, strict=True)
+        for line, y in chart.end_labels()
     ]

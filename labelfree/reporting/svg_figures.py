@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-from math import ceil, floor, log10
+from math import log10
 
 from markupsafe import Markup, escape
 
-from labelfree.reporting.charts import Chart, Series, Style, spaced
-
-INK, FAINT, GRID = "#1f2933", "#5b6673", "#e4e7eb"
-DASHES = {"solid": "", "dash": "7 4", "dot": "2 3"}
+from labelfree.reporting.charts import FAINT, GRID, INK, Chart, Series, Style, axis_ticks, tick_text
 
 
 def svg(chart: Chart) -> Markup:
     """The chart as one `<svg>` element, `chart.width` x `chart.height` user units, scaling with its box."""
-    left, right, top, bottom = 46.0, (132.0 if chart.labels else 14.0), 12.0, 44.0
+    left, right, _, bottom = map(float, chart.margins)
     x_low, x_high = chart.x_range()
-    y_low, y_high = chart.y_limits()
 
     def across(x: float) -> float:
         return left + (chart.width - left - right) * ((log10(x) if chart.log_x else x) - x_low) / (x_high - x_low)
 
-    def up(y: float) -> float:
-        drawn = log10(max(y, 1e-12)) if chart.log_y else y
-        return chart.height - bottom - (chart.height - top - bottom) * (drawn - y_low) / (y_high - y_low)
-
+    up = chart.height_of
     parts = [f'<svg viewBox="0 0 {chart.width} {chart.height}" role="img" aria-label="{escape(chart.alt)}" class="still" font-size="12">']
-    for value in axis_ticks(y_low, y_high, chart.log_y):
+    for value, text in chart.y_ticks():
         y = up(value)
         parts.append(f'<path d="M{left} {y:.1f}H{chart.width - right}" stroke="{GRID}"/>')
-        parts.append(f'<text x="{left - 7}" y="{y + 4:.1f}" text-anchor="end" fill="{FAINT}">{tick_text(value)}</text>')
-    for value, text in chart.ticks or [(v, tick_text(v)) for v in axis_ticks(x_low, x_high, chart.log_x, 5)]:
+        parts.append(f'<text x="{left - 7}" y="{y + 4:.1f}" text-anchor="end" fill="{FAINT}">{text}</text>')
+    for value, text in chart.x_ticks():
         x = across(value)
         parts.append(f'<path d="M{x:.1f} {chart.height - bottom}v4" stroke="{FAINT}"/>')
         parts.append(f'<text x="{x:.1f}" y="{chart.height - bottom + 17}" text-anchor="middle" fill="{FAINT}">{escape(text)}</text>')
@@ -42,27 +35,22 @@ def svg(chart: Chart) -> Markup:
     if bridge := chart.bridge:
         a, b, y = across(bridge.start), across(bridge.end), up(bridge.y)
         parts.append(f'<path d="M{a + 7:.1f} {y:.1f}H{b - 3:.1f}m-6 -4l6 4l-6 4" fill="none" stroke="{INK}" stroke-width="1.5"/>')
-    if chart.labels:
-        named = [line for line in chart.series if line.labelled and line.y]
-        places = spaced([up(line.y[-1]) for line in named], 15, top + 6, chart.height - bottom - 4)
-        for line, y in zip(named, places, strict=True):
-            weight = ' font-weight="600"' if line.strong else ""
-            parts.append(
-                f'<text x="{chart.width - right + 8}" y="{y + 4:.1f}" fill="{line.style.colour}"{weight}>{escape(line.name)}</text>'
-            )
+    for line, y in chart.end_labels():
+        weight = ' font-weight="600"' if line.strong else ""
+        parts.append(f'<text x="{chart.width - right + 8}" y="{y + 4:.1f}" fill="{line.style.colour}"{weight}>{escape(line.name)}</text>')
     return Markup("".join(parts) + "</svg>")
 
 
 def _line(line: Series, across: object, up: object) -> str:
     place = [(across(x), up(y)) for x, y in zip(line.x, line.y, strict=True)]  # type: ignore[operator]
-    colour, dash = line.style.colour, DASHES.get(line.style.dash, "")
+    colour, dash = line.style.colour, " ".join(map(str, line.style.pattern))
     drawn = []
     for x, low, high in zip(line.x, line.low, line.high, strict=False):
         if low is not None and high is not None:
             drawn.append(f'<path d="M{across(x):.1f} {up(low):.1f}V{up(high):.1f}" stroke="{colour}" stroke-width="1.3" opacity="0.55"/>')  # type: ignore[operator]
     path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in place) if place else ""
     drawn.append(
-        f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{2.4 if line.strong else 1.6}"'
+        f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="{line.width}"'
         + (f' stroke-dasharray="{dash}"' if dash else "")
         + ' stroke-linejoin="round"/>'
     )
@@ -86,7 +74,7 @@ def marker(style: Style, x: float, y: float, r: float = 4.0) -> str:
 
 def swatch(style: Style) -> Markup:
     """The key of an arm: a short piece of its line with its marker."""
-    dash = f' stroke-dasharray="{DASHES[style.dash]}"' if DASHES.get(style.dash) else ""
+    dash = f' stroke-dasharray="{" ".join(map(str, style.pattern))}"' if style.pattern else ""
     line = f'<path d="M1 7H25" stroke="{style.colour}" stroke-width="2"{dash}/>'
     return Markup(
         f'<svg class="swatch" viewBox="0 0 26 14" width="26" height="14" aria-hidden="true">{line}{marker(style, 13, 7, 3.4)}</svg>'
@@ -101,13 +89,14 @@ def strip(
     colour: str,
     alt: str,
     sides: tuple[str, str] = ("", ""),
+    least: float = 1.0,
 ) -> Markup:
-    """A difference with its interval on one axis around zero, all in points; the band is what the labels cannot resolve.
+    """A difference with its interval on one axis around zero, all in one unit; the band is what the labels cannot resolve.
 
-    `sides`: who is better on the left of zero and on its right.
+    `sides`: who is better on the left of zero and on its right. `least`: how far the axis reaches at least.
     """
     width, height, middle, edge = 420, 112, 52, 18  # room for half a label at either end
-    reach = max(abs(value) for value in (difference, low, high, smallest, 1.0) if value is not None) * 1.12
+    reach = max(abs(value) for value in (difference, low, high, smallest, least) if value is not None) * 1.12
 
     def across(value: float) -> float:
         return edge + (width - 2 * edge) * (value + reach) / (2 * reach)
@@ -131,21 +120,3 @@ def strip(
         parts += [f'<path d="M{across(end):.1f} {middle - 7}v14" stroke="{colour}" stroke-width="2"/>' for end in (low, high)]
     parts.append(f'<circle cx="{across(difference):.1f}" cy="{middle}" r="7" fill="{colour}" stroke="#fff" stroke-width="2"/>')
     return Markup("".join(parts) + "</svg>")
-
-
-def axis_ticks(low: float, high: float, log: bool = False, wanted: int = 6) -> list[float]:
-    """Round values within [low, high]; with `log`, the limits are powers of ten and the values are not."""
-    if log:
-        powers = [10.0**p for p in range(floor(low), ceil(high) + 1)]
-        fine = [value * m for value in powers for m in ((1, 2, 5) if high - low < 2 else (1,))]
-        return [value for value in fine if low <= log10(value) <= high]
-    step = 10.0 ** floor(log10((high - low) / wanted))
-    step *= next(m for m in (1, 2, 5, 10) if (high - low) / (step * m) <= wanted)
-    return [round(i * step, 10) for i in range(ceil(low / step), floor(high / step) + 1)]
-
-
-def tick_text(value: float) -> str:
-    """2,000 steps, 0.02, 1e-04."""
-    if value and abs(value) < 1e-3:
-        return f"{value:.0e}".replace("-", "\u2212")
-    return f"{value:,.6g}".replace("-", "\u2212")

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labelfree.reporting.files import RunFiles
-from labelfree.reporting.words import budget, count, metric, number, percent, protocol
+from labelfree.reporting.words import count, score
+from labelfree.transfer.words import SHARE, MetricWords, TaskWords
 
 MARKS = "†‡"
 UNDERTRAINED = "undertrained: the solver had not converged in every draw; carries no claim"
 
 
-def score_tables(rows: Sequence[Mapping[str, Any]], arms: Sequence[str], primary: Mapping[str, Any]) -> list[dict[str, Any]]:
+def score_tables(
+    rows: Sequence[Mapping[str, Any]], arms: Sequence[str], primary: Mapping[str, Any], words: TaskWords
+) -> list[dict[str, Any]]:
     """For each protocol its title, budgets and lines of cells; a cell nobody computed is None."""
     marks = {sentence: mark for mark, sentence in footnotes(rows)}
     tables = []
@@ -20,7 +23,7 @@ def score_tables(rows: Sequence[Mapping[str, Any]], arms: Sequence[str], primary
         own = [row for row in rows if row["protocol"] == name]
         budgets = sorted({(float(row["x"]), str(row["budget"])) for row in own})
         found = {(row["arm"], str(row["budget"])): row for row in own}
-        here = primary.get("protocol") == name
+        claimed, metric = primary.get("protocol") == name, words.metric(str(own[0].get("metric", "score")))
         lines = [
             {
                 "arm": arm,
@@ -28,7 +31,8 @@ def score_tables(rows: Sequence[Mapping[str, Any]], arms: Sequence[str], primary
                     cell(
                         found[arm, each],
                         marks,
-                        here and str(primary.get("budget")) == each and arm in (primary.get("arm"), primary.get("against")),
+                        metric,
+                        claimed and str(primary.get("budget")) == each and arm in (primary.get("arm"), primary.get("against")),
                     )
                     if (arm, each) in found
                     else None
@@ -38,20 +42,23 @@ def score_tables(rows: Sequence[Mapping[str, Any]], arms: Sequence[str], primary
             for arm in arms
             if any(row["arm"] == arm for row in own)
         ]
-        heads = [{"title": budget(each), "labels": labels_in(own, each)} for _, each in budgets]
-        tables.append({"title": protocol(name), "metric": metric(str(own[0].get("metric", "score"))), "heads": heads, "lines": lines})
+        heads = [{"title": words.budget.of(each), "labels": labels_in(own, each)} for _, each in budgets]
+        measured = f"{metric.heading}, {metric.of_scores}" if metric.of_scores else metric.heading
+        tables.append({"title": words.protocol(name).heading, "metric": measured, "heads": heads, "lines": lines})
     return tables
 
 
-def cell(row: Mapping[str, Any], marks: Mapping[str, str], claimed: bool) -> dict[str, Any]:
+def cell(row: Mapping[str, Any], marks: Mapping[str, str], metric: MetricWords, claimed: bool) -> dict[str, Any]:
     """One score: mean ± half its interval, or the two ends where the interval is lopsided, with what was chosen for it."""
     mean, low, high = row.get("mean"), row.get("low"), row.get("high")
     spread, span = "", ""
     if mean is not None and low is not None and high is not None:
-        span = f"{percent(low)} to {percent(high)}"
-        spread = f"± {number(50 * (high - low))}" if abs((high - mean) - (mean - low)) < 5e-4 else f"({span})"
+        span = f"{score(low, metric)} to {score(high, metric)}"
+        lopsided = abs((high - mean) - (mean - low))
+        even = lopsided < (5e-4 if metric.unit == SHARE else 0.01 * (high - low))
+        spread = f"± {score((high - low) / 2, metric)}" if even else f"({span})"
     return {
-        "mean": percent(mean),
+        "mean": score(mean, metric),
         "raw": mean,
         "low": low,
         "high": high,
@@ -83,7 +90,9 @@ def footnotes(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 def caption(run: RunFiles) -> list[str]:
     """PROTOCOL 15: how the numbers of the table came about, in the order a reader asks."""
     draws = max((int(row["draws"]) for row in run.claims.get("table") or []), default=0)
-    said = ["Mean score in per cent ± half the width of its 95 % interval; below it the input size chosen most often."]
+    units = {run.words.metric(str(row.get("metric", "score"))).unit for row in run.claims.get("table") or []}
+    unit = "in per cent " if units <= {SHARE} else "".join(f"in {unit} " for unit in sorted(units) if unit)
+    said = [f"Mean score {unit}± half the width of its 95 % interval; below it the input size chosen most often."]
     if draws > 1:
         said.append(f"Means over {draws} draws of labels, the same for every arm.")
     said.append("The pretraining's last weights, never the best on scored images.")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
+from math import floor, isfinite, log10
 from typing import Any
 
+from labelfree.transfer.words import SHARE, MetricWords
+
 MINUS = "\u2212"
-
-METRICS = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy", "macro_f1": "macro F1", "auroc": "area under the ROC curve"}
-
-PROTOCOLS = {"linear": "linear probe", "knn": "nearest neighbours"}
 
 ARMS = {
     "statistics": "no network: mean and spread of each channel",
@@ -30,17 +28,30 @@ def number(value: float | None, digits: int = 1) -> str:
     return f"{value:.{digits}f}".replace("-", MINUS)
 
 
-def percent(score: float | None, digits: int = 1) -> str:
-    """A score in [0, 1] as 78.5."""
-    return number(None if score is None else 100 * score, digits)
+def score(value: float | None, metric: MetricWords) -> str:
+    """A score as it is printed: 78.5 (per cent), or three figures in its own unit."""
+    return number(None if value is None else metric.scale * value, digits(value, metric))
 
 
-def points(difference: float | None, digits: int = 1) -> str:
+def difference(value: float | None, metric: MetricWords) -> str:
     """A difference of two scores as +11.2 or −3.0; never "−0.0"."""
-    if difference is None or not isfinite(difference):
+    if value is None or not isfinite(value):
         return "\u2013"
-    rounded = round(100 * difference, digits) + 0.0
-    return ("+" if rounded > 0 else "") + number(rounded, digits)
+    places = digits(value, metric)
+    rounded = round(metric.scale * value, places) + 0.0
+    return ("+" if rounded > 0 else "") + number(rounded, places)
+
+
+def digits(value: float | None, metric: MetricWords) -> int:
+    """Places behind the point: one of per cent, else as many as three figures take."""
+    if metric.unit == SHARE or not value or not isfinite(value):
+        return 1
+    return max(0, 2 - floor(log10(abs(value))))
+
+
+def in_unit(text: str, unit: str) -> str:
+    """A printed number with what stands behind it."""
+    return f"{text} {unit}".rstrip()
 
 
 def p_value(p: float | None) -> str:
@@ -66,16 +77,3 @@ def time_taken(facts: Mapping[str, Any]) -> str:
     digits = 1 if minutes >= 0.95 else 2
     took = f"{minutes:,.{digits}f} of the {facts['minutes']:g} minutes asked for" if facts["minutes"] else f"{minutes:,.{digits}f} minutes"
     return f"took {took}, {count(facts['steps'], 'step')}"
-
-
-def budget(name: object) -> str:
-    """The budget as a person says it: "5 labels a class", "1 label a class", "all labels"."""
-    return "all labels" if str(name) == "all" else "1 label a class" if str(name) == "1" else f"{name} labels a class"
-
-
-def metric(name: str) -> str:
-    return METRICS.get(name, name.replace("_", " "))
-
-
-def protocol(name: str) -> str:
-    return PROTOCOLS.get(name, name)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from labelfree.pipeline.console_table import score_lines
+from labelfree.transfer.tasks import find_task
+from labelfree.transfer.words import BudgetWords, MetricWords, TaskWords
+
+WORDS = find_task("classification").words
 
 
 def row(arm: str, budget: str, mean: float, protocol: str = "linear") -> dict[str, object]:
@@ -11,7 +15,7 @@ def row(arm: str, budget: str, mean: float, protocol: str = "linear") -> dict[st
 
 def test_one_line_an_arm_one_column_a_budget() -> None:
     table = [row("imagenet", "1", 0.403), row("imagenet", "5", 0.682), row("domain", "5", 0.774), row("imagenet", "5", 0.5, "knn")]
-    title, imagenet, domain, *rest = score_lines({"table": table})
+    title, imagenet, domain, *rest = score_lines({"table": table}, WORDS)
     assert title.split() == ["linear,", "accuracy", "in", "%", "at", "1", "5", "labels", "a", "class"]
     assert imagenet.split() == ["imagenet", "40.3", "68.2"]
     assert domain.split() == ["domain", "-", "77.4"]  # not measured is not zero
@@ -20,4 +24,13 @@ def test_one_line_an_arm_one_column_a_budget() -> None:
 
 
 def test_nothing_compared_nothing_told() -> None:
-    assert score_lines({}) == []
+    assert score_lines({}, WORDS) == []
+
+
+def test_another_task_has_its_own_words_and_unit() -> None:
+    words = TaskWords(
+        "height", BudgetWords("labelled image", "labelled images"), {"mae": MetricWords("error", "m", higher_is_better=False)}
+    )
+    title, line = score_lines({"table": [{**row("imagenet", "6", 2.125), "metric": "mae"}]}, words)
+    assert title.split() == ["linear,", "mae", "in", "m", "at", "6", "labelled", "images"]
+    assert line.split() == ["imagenet", "2.12"]

@@ -9,11 +9,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from labelfree.transfer.labels_saved import LabelsSaved
 
 from labelfree.errors import DataError
 from labelfree.reporting import write_report
-from labelfree.transfer.claims import Claims, Comparison, TableRow
+from labelfree.transfer.claims.claims import Claims, Comparison, TableRow
+from labelfree.transfer.claims.labels_saved import LabelsSaved
 from tests.reporting.made import claims, make_run
 
 ANCHORS = ["result", "curves", "scores", "gaps", "health", "views", "neighbours", "leaks", "data", "protocol", "reproduce"]
@@ -93,7 +93,7 @@ def test_a_cell_stands_in_its_row_and_column(page: str) -> None:
 def test_the_fixture_has_the_shape_that_claims_have() -> None:
     made = claims()
     assert set(made) == {field.name for field in fields(Claims)}
-    assert set(made["primary"]) == {field.name for field in fields(Comparison)} | {"verdict"}
+    assert set(made["primary"]) == {field.name for field in fields(Comparison)}
     assert set(made["table"][0]) == {field.name for field in fields(TableRow)}
     assert set(made["labels_saved"]) == {field.name for field in fields(LabelsSaved)} | {"text", "words"}
 

@@ -127,6 +127,7 @@ def test_the_report_speaks_the_task_s_words(run: Run) -> None:
         "words": "mean absolute error",
         "unit": "m",
         "higher_is_better": False,
+        "title": "",
     }
 
 

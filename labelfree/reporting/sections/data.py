@@ -23,7 +23,7 @@ ROLES = {
 def build(context: Context) -> Section:
     run = context.run
     found = run.fingerprint
-    classes = classes_by_split(run.splits)
+    classes = classes_by_split(run.splits, run.words.categorical)
     if not found and not classes:
         return Section("data", "The data", absent="The data were not fingerprinted: the run ended before its pool was built.")
     facts = []
@@ -70,16 +70,27 @@ def short(value: float) -> str:
     return f"{value:,.4g}".replace("-", MINUS)
 
 
-def classes_by_split(rows: list[dict[str, str]]) -> dict[str, Any]:
-    """Counts a class and role. Labels of rows that only the pretraining saw are unknown by rule, so those rows are one line."""
+def classes_by_split(rows: list[dict[str, str]], categorical: bool = True) -> dict[str, Any]:
+    """Counts a class and role; labels that name no class are counted together.
+
+    Labels of rows that only the pretraining saw are unknown by rule, so those rows are one line.
+    """
     if not rows or "role" not in rows[0]:
         return {}
     blind = {"pool", "unused"}
-    counted = Counter((row["label"] if row["role"] not in blind else "", row["role"]) for row in rows)
+    named = ((row["label"] if categorical else "labelled" * bool(row["label"]), row["role"]) for row in rows)
+    counted = Counter((label if role not in blind else "", role) for label, role in named)
     roles = sorted({role for _, role in counted}, key=lambda role: (ORDER.index(role) if role in ORDER else len(ORDER), role))
     lines = [
         {"name": name or "label not used", "counts": [counted[name, role] for role in roles]}
         for name in sorted({name for name, _ in counted}, key=lambda n: (n == "", n))
     ]
     totals = [sum(column) for column in zip(*(line["counts"] for line in lines), strict=True)]
-    return {"roles": [ROLES.get(role, role) for role in roles], "lines": lines, "totals": totals}
+    title = "Images a class and use" if categorical else "Images and use"
+    return {
+        "title": title,
+        "head": "Class" if categorical else "Label",
+        "roles": [ROLES.get(role, role) for role in roles],
+        "lines": lines,
+        "totals": totals,
+    }

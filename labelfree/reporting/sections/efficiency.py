@@ -1,4 +1,4 @@
-"""Label-efficiency curves: score against labels a class, one panel a protocol, every arm with its intervals."""
+"""Label-efficiency curves: score against labels, one panel a protocol, every arm with its intervals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from labelfree.reporting.charts import Bridge, Chart, Series, Style
 from labelfree.reporting.sections.base import Context, Section
 from labelfree.reporting.svg_figures import swatch
-from labelfree.reporting.words import metric, protocol
+from labelfree.transfer.words import SHARE, MetricWords, TaskWords
 
 NUDGE = 1.035  # arms are drawn side by side by this factor, so that their intervals do not cover one another
 
@@ -28,6 +28,7 @@ def build(context: Context) -> Section:
                 claims.get("envelope") or [],
                 claims.get("primary") or {},
                 context.styles,
+                context.run.words,
                 None if context.run.generated or (claims.get("primary") or {}).get("verdict") == "no claim" else claims.get("labels_saved"),
             ),
             "keys": [(arm, swatch(style)) for arm, style in context.styles.items() if any(row["arm"] == arm for row in rows)],
@@ -41,30 +42,35 @@ def charts(
     envelope: Sequence[Mapping[str, Any]],
     primary: Mapping[str, Any],
     styles: Mapping[str, Style],
+    words: TaskWords,
     saved: Mapping[str, Any] | None,
 ) -> list[Chart]:
     """One chart a protocol, all with the same vertical axis so that panels compare. The primary's, first, shows the labels saved."""
     protocols = sorted(dict.fromkeys(row["protocol"] for row in rows), key=lambda name: name != primary.get("protocol"))
-    seen = [end for row in rows for value in (row.get("low"), row.get("mean"), row.get("high")) if (end := _hundred(value)) is not None]
-    seen += [100 * row["mean"] for row in envelope if row.get("mean") is not None]
-    low, high = (min(seen), max(seen)) if seen else (0.0, 100.0)
+    metric = words.metric(str(rows[0].get("metric", "score")))
+    values = [value for row in rows for value in (row.get("low"), row.get("mean"), row.get("high"))]
+    values += [row["mean"] for row in envelope if row.get("mean") is not None]
+    heights = [height for value in values if (height := _height(value, metric)) is not None]
+    low, high = (min(heights), max(heights)) if heights else (0.0, 100.0)
     room = 0.05 * (high - low) or 2.0
-    limits = max(low - room, 0.0), min(high + room, 101.5)
-    drawn = [_chart(name, [row for row in rows if row["protocol"] == name], envelope, primary, styles, limits) for name in protocols]
-    arrow = bridge(rows, primary, saved)
+    limits = (max(low - room, 0.0), min(high + room, 101.5)) if metric.unit == SHARE else (low - room, high + room)
+    drawn = [_chart(name, [row for row in rows if row["protocol"] == name], envelope, primary, styles, words, limits) for name in protocols]
+    arrow = bridge(rows, primary, saved, words)
     return [replace(drawn[0], bridge=arrow, note=arrow.text), *drawn[1:]] if arrow else drawn
 
 
-def bridge(rows: Sequence[Mapping[str, Any]], primary: Mapping[str, Any], saved: Mapping[str, Any] | None) -> Bridge | None:
+def bridge(
+    rows: Sequence[Mapping[str, Any]], primary: Mapping[str, Any], saved: Mapping[str, Any] | None, words: TaskWords
+) -> Bridge | None:
     """The labels saved as a level arrow from the arm's point to where the other curve gets as high; only where it does."""
     at = next((row for row in rows if all(str(row[key]) == str(primary.get(key)) for key in ("arm", "protocol", "budget"))), None)
     ratio = (saved or {}).get("ratio")
     if at is None or ratio is None or ratio < 1.25:  # a shorter arrow would hide under the markers
         return None
-    needed = f"{float(at['x']) * ratio:,.0f}"
+    needed = f"{float(at['x']) * ratio:,.0f} {words.budget.per}".rstrip()
     arm, against = primary["arm"], primary["against"]
-    text = f"Arrow: {against} needs {saved_words(saved)} the labels, about {needed} a class, to score as {arm} does with {at['x']:g}."
-    return Bridge(float(at["x"]), float(at["x"]) * ratio, 100 * float(at["mean"]), text)
+    text = f"Arrow: {against} needs {saved_words(saved)} the labels, about {needed}, to score as {arm} does with {at['x']:g}."
+    return Bridge(float(at["x"]), float(at["x"]) * ratio, words.metric(str(at.get("metric", "score"))).scale * float(at["mean"]), text)
 
 
 def saved_words(saved: Mapping[str, Any] | None) -> str:
@@ -78,8 +84,10 @@ def _chart(
     envelope: Sequence[Mapping[str, Any]],
     primary: Mapping[str, Any],
     styles: Mapping[str, Style],
+    words: TaskWords,
     limits: tuple[float, float],
 ) -> Chart:
+    metric, title = words.metric(str(rows[0].get("metric", "score"))), words.protocol(name).heading
     arms = [arm for arm in styles if any(row["arm"] == arm for row in rows)]
     pair = {primary.get("arm"), primary.get("against")}
     lines = []
@@ -90,28 +98,29 @@ def _chart(
             Series(
                 arm,
                 [float(row["x"]) * nudge for row in own],
-                [100 * float(row["mean"]) for row in own],
+                [metric.scale * float(row["mean"]) for row in own],
                 styles[arm],
-                [_hundred(row.get("low")) for row in own],
-                [_hundred(row.get("high")) for row in own],
+                [_height(row.get("low"), metric) for row in own],
+                [_height(row.get("high"), metric) for row in own],
                 strong=arm in pair,
             )
         )
     where = {str(row["budget"]): float(row["x"]) for row in rows}
-    best = sorted((float(row["x"]), 100 * float(row["mean"])) for row in envelope if row["protocol"] == name)
+    best = sorted((float(row["x"]), metric.scale * float(row["mean"])) for row in envelope if row["protocol"] == name)
     if best:
         blue = styles.get("imagenet", Style("#0b5fa5"))
         lines.append(Series("imagenet, best size", [x for x, _ in best], [y for _, y in best], Style(blue.colour, "dash"), points=False))
     ticks = sorted({(x, tick(name, x)) for name, x in where.items()})
-    measured = metric(str(rows[0].get("metric", "score")))
-    strongest = max(lines, key=lambda line: max(line.y, default=0.0))
+    reached = {line.name: (max if metric.higher_is_better else min)(line.y) for line in lines if line.y}
+    first = (max if metric.higher_is_better else min)(reached, key=lambda arm: reached[arm], default="none")
+    extreme = "highest" if metric.higher_is_better else "lowest"
     return Chart(
         key=f"curve-{name}",
-        title=protocol(name).capitalize(),
-        alt=f"{measured} against labels a class, {protocol(name)}: of {len(arms)} arms {strongest.name} is highest. Values: see the table.",
+        title=title.capitalize(),
+        alt=f"{metric.heading} against {words.budget.many}, {title}: of {len(arms)} arms {first} is {extreme}. Values: see the table.",
         series=lines,
-        x_title="labels a class (log scale)",
-        y_title=f"{measured}, %",
+        x_title=f"{words.budget.many} (log scale)",
+        y_title=f"{metric.heading}, {metric.of_scores}" if metric.of_scores else metric.heading,
         log_x=True,
         ticks=ticks,
         y_range=limits,
@@ -126,6 +135,9 @@ def tick(name: str, x: float) -> str:
     return f"all ({x:,.0f})" if name == "all" else f"{x:g}"
 
 
-def _hundred(value: float | None) -> float | None:
-    """In per cent; an interval of few folds that reaches beyond what a score can be is cut off there."""
-    return None if value is None else min(max(100 * float(value), 0.0), 100.0)
+def _height(value: float | None, metric: MetricWords) -> float | None:
+    """As it is drawn; of shares an interval of few folds that reaches beyond what a score can be is cut off there."""
+    if value is None:
+        return None
+    height = metric.scale * float(value)
+    return min(max(height, 0.0), 100.0) if metric.unit == SHARE else height

@@ -9,7 +9,8 @@ from markupsafe import Markup
 
 from labelfree.reporting import svg_figures
 from labelfree.reporting.sections.base import Context, Section
-from labelfree.reporting.words import budget, metric, number, p_value, points, protocol
+from labelfree.reporting.words import difference, digits, in_unit, number, p_value
+from labelfree.transfer.words import MetricWords, TaskWords
 
 OUTCOMES = {"better": "win", "worse": "loss", "no claim": "void"}
 FEW = "Indicative only"  # begins the note of claims.json on too few labels
@@ -23,37 +24,42 @@ def build(context: Context) -> Section:
             "result", "Result", absent=run.claims.get("headline") or f"There are no scores, so there is no result: {why(run.notes)}"
         )
     outcome = "generated" if run.generated else OUTCOMES.get(str(primary.get("verdict")), "tie")
-    resolvable = run.claims.get("resolvable")
+    resolvable, words = run.claims.get("resolvable"), run.words
+    metric = words.metric(primary["metric"])
     indicative = [note for note in run.claim_notes if note.startswith(FEW)]
     values = {
         "outcome": outcome,
-        "sentence": sentence(primary, outcome),
-        "question": question(primary),
-        "difference": points(primary.get("mean")),
-        "interval": span(primary),
+        "sentence": sentence(primary, outcome, words),
+        "question": question(primary, words),
+        "difference": difference(primary.get("mean"), metric),
+        "unit": metric.of_differences,
+        "interval": span(primary, metric),
         "p": "" if run.generated else p_value(primary.get("p")),
         "saved": None if outcome in ("generated", "void") else saved(run.claims.get("labels_saved")),
-        "smallest": smallest(resolvable),
-        "strip": strip(primary, resolvable, context),
+        "smallest": smallest(resolvable, metric),
+        "strip": strip(primary, resolvable, metric, context),
         "remarks": [note for note in run.claim_notes if note not in indicative],
         "indicative": indicative,
-        "budget": budget(primary["budget"]),
+        "budget": words.budget.of(primary["budget"]),
         "against": primary["against"],
         "method": run.claims.get("method", ""),
     }
     return Section("result", "Result", values)
 
 
-def question(primary: Mapping[str, Any]) -> str:
+def question(primary: Mapping[str, Any], words: TaskWords) -> str:
     """What was claimed, as the recipe named it."""
-    measured = f"{metric(primary['metric'])}, {protocol(primary['protocol'])}, {budget(primary['budget'])}"
+    metric, protocol = words.metric(primary["metric"]).heading, words.protocol(primary["protocol"]).heading
+    measured = f"{metric}, {protocol}, {words.budget.of(primary['budget'])}"
     return f"{primary['arm']} against {primary['against']}, {measured}"
 
 
-def sentence(primary: Mapping[str, Any], outcome: str) -> str:
+def sentence(primary: Mapping[str, Any], outcome: str, words: TaskWords) -> str:
     """The comparison in one plain sentence."""
-    arm, against, measured, at = primary["arm"], primary["against"], metric(primary["metric"]), f"ith {budget(primary['budget'])}"
-    gap = f"{number(abs(100 * primary['mean']))} points of {measured}"
+    arm, against, metric = primary["arm"], primary["against"], words.metric(primary["metric"])
+    at = f"ith {words.budget.of(primary['budget'])}"
+    size = number(abs(metric.scale * primary["mean"]), digits(primary["mean"], metric))
+    gap = f"{in_unit(size, metric.of_differences)} of {metric.heading}"
     return {
         "win": f"W{at}, {arm} is better than {against} by {gap}.",
         "loss": f"W{at}, {arm} is worse than {against} by {gap}.",
@@ -63,11 +69,11 @@ def sentence(primary: Mapping[str, Any], outcome: str) -> str:
     }[outcome]
 
 
-def span(primary: Mapping[str, Any]) -> str:
+def span(primary: Mapping[str, Any], metric: MetricWords) -> str:
     """The interval of the difference, or why there is none."""
     if primary.get("low") is None or primary.get("high") is None:
         return "no interval: too few draws or scored groups"
-    return f"95 % interval {points(primary['low'])} to {points(primary['high'])}"
+    return f"95 % interval {difference(primary['low'], metric)} to {difference(primary['high'], metric)}"
 
 
 def saved(found: Mapping[str, Any] | None) -> dict[str, str] | None:
@@ -85,25 +91,29 @@ def saved(found: Mapping[str, Any] | None) -> dict[str, str] | None:
     return {"ratio": words["ratio"], "interval": interval}
 
 
-def smallest(value: float | None) -> str:
+def smallest(value: float | None, metric: MetricWords) -> str:
     if value is None:
         return "Smallest difference these labels can resolve: not known, there are too few draws or scored groups."
-    return f"Smallest difference these labels can resolve: {number(100 * value)} points."
+    size = number(metric.scale * value, digits(value, metric))
+    return f"Smallest difference these labels can resolve: {in_unit(size, metric.of_differences)}."
 
 
-def strip(primary: Mapping[str, Any], resolvable: float | None, context: Context) -> Markup:
+def strip(primary: Mapping[str, Any], resolvable: float | None, metric: MetricWords, context: Context) -> Markup:
     """The difference and its interval on one axis."""
     style = context.styles.get(primary["arm"])
-    low, high, band = (None if value is None else 100 * value for value in (primary.get("low"), primary.get("high"), resolvable))
-    alt = f"Difference {points(primary['mean'])} points; {span(primary)}. The gray band is what these labels cannot resolve."
+    low, high, band = (None if value is None else metric.scale * value for value in (primary.get("low"), primary.get("high"), resolvable))
+    told = in_unit(difference(primary["mean"], metric), metric.of_differences)
+    sides = (str(primary["against"]), str(primary["arm"]))  # who is better on the left of zero, and on its right
+    alt = f"Difference {told}; {span(primary, metric)}. The gray band is what these labels cannot resolve."
     return svg_figures.strip(
-        100 * primary["mean"],
+        metric.scale * primary["mean"],
         low,
         high,
         band,
         style.colour if style else svg_figures.INK,
         alt,
-        (str(primary["against"]), str(primary["arm"])),
+        sides if metric.higher_is_better else sides[::-1],
+        least=metric.scale / 100,
     )
 
 

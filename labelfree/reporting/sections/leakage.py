@@ -6,7 +6,7 @@ from typing import Any
 
 from labelfree.reporting.duplicates import scores_without
 from labelfree.reporting.sections.base import Context, Section
-from labelfree.reporting.words import percent, points
+from labelfree.reporting.words import difference, score
 
 MOST = 12  # pairs shown
 
@@ -42,6 +42,7 @@ def build(context: Context) -> Section:
             "sentence": leaks.get("sentence", ""),
             "pairs": pairs,
             "with_without": with_without(context),
+            "unit": context.run.words.metric(str((context.run.claims.get("primary") or {}).get("metric", "score"))).of_scores,
             "hidden": context.hidden if near or leaks["exact"] else "",
         },
         lead="A score on images that were trained on is worth nothing, so the pool is searched for them before anything is scored.",
@@ -54,10 +55,12 @@ def with_without(context: Context) -> list[dict[str, str]]:
     primary, near = run.claims.get("primary"), run.leaks["scored_near"]
     if not primary or not near or run.leaks["cannot_tell"]:
         return []
-    rows = []
+    rows, metric = [], run.words.metric(primary["metric"])
     for arm in (primary["arm"], primary["against"]):
         both = scores_without(run.folder, (arm, primary["protocol"], str(primary["budget"])), primary["metric"], near)
         if both is None:
             return []
-        rows.append({"arm": arm, "with": percent(both[0]), "without": percent(both[1]), "change": points(both[1] - both[0])})
+        rows.append(
+            {"arm": arm, "with": score(both[0], metric), "without": score(both[1], metric), "change": difference(both[1] - both[0], metric)}
+        )
     return rows

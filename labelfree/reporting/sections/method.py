@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from labelfree.reporting.sections.base import Context, Section
-from labelfree.reporting.words import ARMS, budget, count, listed, metric, protocol
-
-READERS = {
-    "knn": "nearest neighbours: an image gets the class of the labelled images most like it, nothing is trained",
-    "linear": "linear probe: a single linear layer is fitted on the frozen network's output",
-}
+from labelfree.reporting.words import ARMS, count, listed
 
 
 def build(context: Context) -> Section:
@@ -48,7 +43,7 @@ def labels(context: Context) -> str:
     named = listed([str(each) for each in budgets], "or")
     whole = " (one of \u201call\u201d)" if "all" in budgets else ""
     return (
-        f"Budgets of {named} labels a class were asked for; {count(draws, 'draw')} of each{whole}. A small "
+        f"Budgets of {named} {context.run.words.budget.many} were asked for; {count(draws, 'draw')} of each{whole}. A small "
         "budget is part of every larger one of its draw, and all arms get the very same "
         "images. Labels used for choosing settings count toward the budget. Labels of pretraining images are never read."
     )
@@ -76,7 +71,8 @@ def equal(context: Context) -> str:
 
 
 def readers(context: Context) -> str:
-    named = [READERS.get(each, each) for each in context.run.setting("evaluate.protocols", [])]
+    protocols = [context.run.words.protocol(each) for each in context.run.setting("evaluate.protocols", [])]
+    named = [protocol.reading or protocol.heading for protocol in protocols]
     said = "; ".join(named)
     taken = "The backbone stays frozen. The last weights of the pretraining are taken, never the best on scored images."
     return f"{said[:1].upper()}{said[1:]}. {taken}"
@@ -86,11 +82,12 @@ def claim(context: Context) -> str:
     named = context.run.setting("evaluate.primary", {}) or {}
     if not named:
         return "No comparison was named, so nothing is claimed."
+    words = context.run.words
     return (
         f"One comparison was named in the recipe before anything ran: {named.get('arm')} against {named.get('against')}, "
-        f"{protocol(str(named.get('protocol')))}, "
-        f"{budget(named.get('budget'))}, {metric(str(named.get('metric')))}. Only this is claimed. Wins, losses and ties are "
-        "published alike."
+        f"{words.protocol(str(named.get('protocol'))).heading}, "
+        f"{words.budget.of(str(named.get('budget')))}, {words.metric(str(named.get('metric'))).heading}. "
+        "Only this is claimed. Wins, losses and ties are published alike."
     )
 
 
@@ -112,10 +109,10 @@ def interval(context: Context) -> str:
 def labels_saved(context: Context) -> str:
     if context.run.generated or not context.run.claims.get("primary"):
         return ""
-    named = context.run.claims["primary"]
+    named, budget = context.run.claims["primary"], context.run.words.budget
     return (
-        f"How many labels a class {named['against']} needs to reach what {named['arm']} reaches with "
-        f"{budget(named['budget'])}, read from a monotone curve through the measured budgets "
+        f"How many {budget.many} {named['against']} needs to reach what {named['arm']} reaches with "
+        f"{budget.of(named['budget'])}, read from a monotone curve through the measured budgets "
         "and never beyond them: where the curve ends the figure says \u201cmore than\u201d. Values below 1 are printed."
     )
 

@@ -22,21 +22,29 @@ def build(context: Context) -> Section:
         )
     blocks: list[dict[str, Any]] = []
     right = {arm: [0, 0] for arm in found["arms"]}
+    categorical = context.run.words.categorical
     for q, query in enumerate(queries):
         rows = []
         for arm, lists in found["arms"].items():
-            shots = [shot | {"right": shot["label"] == query["label"], "uri": _uri(context, shot)} for shot in lists[q]]
-            right[arm][0] += sum(shot["right"] for shot in shots)
+            shots = [
+                shot | {"right": shot["label"] == query["label"] if categorical else None, "uri": _uri(context, shot)} for shot in lists[q]
+            ]
+            right[arm][0] += sum(bool(shot["right"]) for shot in shots)
             right[arm][1] += len(shots)
             rows.append((arm, shots))
         blocks.append({"label": query["label"], "uri": _uri(context, query), "rows": rows})
+    own = f"Of the query's own {context.run.words.budget.stratum}: " if categorical else ""
     tally = listed([f"{arm} {hits} of {total}" for arm, (hits, total) in right.items()])
     return Section(
         "neighbours",
         TITLE,
-        {"blocks": blocks, "keys": {arm: swatch(context.styles[arm]) for arm in found["arms"] if arm in context.styles}},
+        {
+            "blocks": blocks,
+            "judged": categorical,
+            "keys": {arm: swatch(context.styles[arm]) for arm in found["arms"] if arm in context.styles},
+        },
         lead="The same query for each arm, and its nearest other labelled images. "
-        f"Of the query's own class: {tally}. An illustration; the scores above are the measurement.",
+        f"{f'{own}{tally}. ' if own else ''}An illustration; the scores above are the measurement.",
     )
 
 

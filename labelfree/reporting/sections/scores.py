@@ -17,7 +17,7 @@ def build(context: Context) -> Section:
     if not rows:
         return Section("scores", "All scores", absent="No arm was scored, so there is no table.")
     arms = [arm for arm in context.styles if any(row["arm"] == arm for row in rows)]
-    tables = score_tables(rows, arms, claims.get("primary") or {})
+    tables = score_tables(rows, arms, claims.get("primary") or {}, context.run.words)
     return Section(
         "scores",
         "All scores",

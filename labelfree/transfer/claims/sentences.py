@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from labelfree.transfer.claims.labels_saved import LabelsSaved
 from labelfree.transfer.protocols import find_protocol
 from labelfree.transfer.tasks import RESAMPLINGS, TaskWords
-from labelfree.transfer.tasks.words import MetricWords
+from labelfree.transfer.words import MetricWords
 
 if TYPE_CHECKING:
     from labelfree.transfer.claims.claims import Comparison, TableRow
@@ -18,7 +18,7 @@ def headline(main: Comparison, saved: LabelsSaved | None, words: TaskWords, indi
     """The primary in one line. `indicative`: too few labels for more."""
     names = {"better": "beats", "worse": "is worse than"}
     metric = words.metric(main.metric)
-    where = f"at {words.budget.of(main.budget)} ({words.protocol(main.protocol)}, {metric.words})"
+    where = f"at {words.budget.of(main.budget)} ({words.protocol(main.protocol).words}, {metric.words})"
     size = f"{metric.difference(main.mean)}{interval_words(main, metric)}"
     if main.verdict in ("better", "worse"):
         sentence = f"{main.arm} {names[main.verdict]} {main.against} {where}: {size}."
@@ -45,7 +45,7 @@ def strongest_words(other: Comparison, words: TaskWords) -> str:
 
 def undertrained_words(row: TableRow, words: TaskWords) -> str:
     """Why a point carries no claim."""
-    where = f"{row.arm}, {words.protocol(row.protocol)}, {words.budget.of(row.budget)}"
+    where = f"{row.arm}, {words.protocol(row.protocol).words}, {words.budget.of(row.budget)}"
     return f"{where}: the solver did not converge in {row.undertrained} cells; no claim."
 
 

@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from threadpoolctl import ThreadpoolController
 from torch import Tensor, nn
 
+from labelfree.transfer.words import ProtocolWords
+
 if TYPE_CHECKING:
     from labelfree.transfer.protocols.scaling import Preparation
     from labelfree.transfer.tasks.base import Targets
@@ -33,16 +35,23 @@ class HeadProtocol:
 
     `needs`: which features it learns from. `trains_trunk`: whether the network itself is trained along. `settings`: the grid, from the
     strongest regularisation to the weakest; `thinned`: what is left of it where time is short; `default`: without any search. `words`:
-    how it is printed; `method`: what a reader of a table must know of it.
+    how it is printed, `title` where there is room; `method`: what a reader of a table must know of it; `reading`: what it does.
     """
 
     name: str
     words: str
+    title: str = ""
     method: str
+    reading: str = ""
     needs: Literal["pooled", "tokens", "pyramid"] = "pooled"
     trains_trunk: bool = False
     settings: tuple[float, ...]
     default: float
+
+    @property
+    def spoken(self) -> ProtocolWords:
+        """How it is printed."""
+        return ProtocolWords(self.words, self.title, self.reading)
 
     @property
     def thinned(self) -> tuple[float, ...]:

@@ -24,7 +24,8 @@ class Knn(HeadProtocol):
     """The mean target of the nearest neighbours by cosine, each weighing exp(similarity / 0.07)."""
 
     name = "knn"
-    words = "knn"
+    words, title = "knn", "nearest neighbours"
+    reading = "nearest neighbours: an image is answered as the labelled images most like it are, nothing is trained"
     method = f"kNN: cosine, votes weighted by exp(similarity / {TEMPERATURE}), k among {', '.join(map(str, NEIGHBOURS))}."
     settings = tuple(float(k) for k in reversed(NEIGHBOURS))
     default = 5.0

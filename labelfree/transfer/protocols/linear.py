@@ -29,7 +29,8 @@ class Linear(HeadProtocol):
     """Multinomial logistic regression, L2 on the weights, solved by L-BFGS from the strongest penalty to the weakest with warm starts."""
 
     name = "linear"
-    words = "linear"
+    words, title = "linear", "linear probe"
+    reading = "linear probe: a single linear layer is fitted on the frozen network's output"
     method = f"Linear: logistic regression, C among {', '.join(f'{c:g}' for c in STRENGTHS)} for rows of length 1."
     settings = STRENGTHS
     default = 10.0

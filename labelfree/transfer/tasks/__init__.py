@@ -3,6 +3,6 @@
 from labelfree.transfer.tasks.base import Metric, Targets, Task
 from labelfree.transfer.tasks.registry import find_task, task_names
 from labelfree.transfer.tasks.weights import RESAMPLINGS, Weights
-from labelfree.transfer.tasks.words import BudgetWords, TaskWords
+from labelfree.transfer.words import BudgetWords, TaskWords
 
 __all__ = ["RESAMPLINGS", "BudgetWords", "Metric", "Targets", "Task", "TaskWords", "Weights", "find_task", "task_names"]

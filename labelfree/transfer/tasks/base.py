@@ -12,7 +12,7 @@ import pyarrow as pa
 from labelfree.domain import Row
 from labelfree.transfer.protocols.registry import find_protocol
 from labelfree.transfer.tasks.weights import Weights
-from labelfree.transfer.tasks.words import SHARE, BudgetWords, MetricWords, TaskWords
+from labelfree.transfer.words import SHARE, BudgetWords, MetricWords, TaskWords
 
 if TYPE_CHECKING:
     from labelfree.transfer.question import Question
@@ -30,6 +30,7 @@ class Metric:
     words: str = ""
     unit: str = SHARE
     higher_is_better: bool = True
+    title: str = ""
 
     def __call__(self, answers: pa.Table, weights: Weights) -> np.ndarray:
         return self.of(answers, weights)
@@ -45,7 +46,7 @@ class Metric:
 
     @property
     def spoken(self) -> MetricWords:
-        return MetricWords(self.words or self.name.replace("_", " "), self.unit, self.higher_is_better)
+        return MetricWords(self.words or self.name.replace("_", " "), self.unit, self.higher_is_better, self.title)
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Task:
     """What labels of one kind are, and what may be asked of them.
 
     `columns` of the manifest that hold them; `metrics`, `protocols` by name, the first of each where nothing else is said; `budget`:
-    what a budget counts. `answer_schema`: the columns of an answer, one row a scored image.
+    what a budget counts. `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see `TaskWords`.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Task:
     protocols: tuple[str, ...]
     budget: BudgetWords
     answer_schema: pa.Schema
+    categorical: bool = False
 
     def labelled(self, row: Row) -> bool:
         """Whether the row carries a label of this task: then it is never pretrained on where there is no test split."""
@@ -138,5 +140,6 @@ class Task:
     @property
     def words(self) -> TaskWords:
         """How the task speaks."""
-        protocols = {name: find_protocol(name).words for name in self.protocols}
-        return TaskWords(self.name, self.budget, {name: metric.spoken for name, metric in self.metrics.items()}, protocols)
+        protocols = {name: find_protocol(name).spoken for name in self.protocols}
+        metrics = {name: metric.spoken for name, metric in self.metrics.items()}
+        return TaskWords(self.name, self.budget, metrics, protocols, self.categorical)

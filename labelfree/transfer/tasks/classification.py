@@ -16,7 +16,7 @@ from labelfree.transfer.question import Question
 from labelfree.transfer.tasks.answers import flat, nested
 from labelfree.transfer.tasks.base import Metric, Targets, Task
 from labelfree.transfer.tasks.weights import Weights
-from labelfree.transfer.tasks.words import BudgetWords
+from labelfree.transfer.words import BudgetWords
 
 UNEVEN = 3  # times the rarest class, from which on accuracy would be that of the largest one
 
@@ -112,10 +112,14 @@ class Classification(Task):
     name = "classification"
     columns = ("label",)
     metrics: ClassVar[dict[str, Metric]] = {
-        metric.__name__: Metric(metric.__name__, metric) for metric in (accuracy, balanced_accuracy, macro_f1, auroc)
+        "accuracy": Metric("accuracy", accuracy),
+        "balanced_accuracy": Metric("balanced_accuracy", balanced_accuracy),
+        "macro_f1": Metric("macro_f1", macro_f1, title="macro F1"),
+        "auroc": Metric("auroc", auroc, title="area under the ROC curve"),
     }
     protocols = ("knn", "linear")
-    budget = BudgetWords("label a class", "labels a class")
+    categorical = True
+    budget = BudgetWords("label a class", "labels a class", per="a class")
     answer_schema = pa.schema([("target", pa.int32()), ("scores", pa.list_(pa.float32()))])
 
     def stratum(self, row: Row) -> str:

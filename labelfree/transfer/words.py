@@ -17,13 +17,14 @@ SHARE = "share"  # the unit of what is printed in percent, and differences in po
 class BudgetWords:
     """What a budget counts: `one` ("label a class"), `many` ("labels a class"); `all`: the budget of all there are.
 
-    `stratum`: one of the parts that budgets are balanced over ("class").
+    `stratum`: one of the parts that budgets are balanced over ("class"). `per`: what stands behind a number of labels ("a class").
     """
 
     one: str
     many: str
     all: str = "all labels"
     stratum: str = "class"
+    per: str = ""
 
     def of(self, budget: int | str) -> str:
         """`5 labels a class`, `1 label a class`, `all labels`."""
@@ -32,44 +33,73 @@ class BudgetWords:
 
 @dataclass(frozen=True)
 class MetricWords:
-    """A metric as it is printed. `unit`: "share" (printed in percent, differences in points), or what stands behind a number."""
+    """A metric as it is printed. `unit`: "share" (printed in percent, differences in points), or what stands behind a number.
+
+    `title`: its name where there is room, "" for the same words.
+    """
 
     words: str
     unit: str = SHARE
     higher_is_better: bool = True
+    title: str = ""
 
-    def value(self, value: float) -> str:
-        """`71.2 %`, `0.31 m`."""
-        return f"{100 * value:.1f} %" if self.unit == SHARE else f"{value:.3g}{self._behind}"
+    @property
+    def heading(self) -> str:
+        return self.title or self.words
+
+    @property
+    def scale(self) -> float:
+        """What a stored number is multiplied by to be printed."""
+        return 100.0 if self.unit == SHARE else 1.0
+
+    @property
+    def of_scores(self) -> str:
+        """What stands behind a printed score: `%`, `m`, or nothing."""
+        return "%" if self.unit == SHARE else self.unit
+
+    @property
+    def of_differences(self) -> str:
+        """What stands behind a printed difference: `points`, `m`, or nothing."""
+        return "points" if self.unit == SHARE else self.unit
 
     def difference(self, value: float) -> str:
         """With its sign: `+9.2 points`, `-0.05 m`."""
-        return f"{self.signed(value)} points" if self.unit == SHARE else f"{self.signed(value)}{self._behind}"
+        return f"{self.signed(value)} {self.of_differences}".rstrip()
 
     def signed(self, value: float) -> str:
         """A difference as a number alone: `+9.2`, `-0.05`."""
         return f"{100 * value:+.1f}" if self.unit == SHARE else f"{value:+.3g}"
 
+
+@dataclass(frozen=True)
+class ProtocolWords:
+    """A protocol as it is printed. `title`: its name where there is room; `reading`: what it does, for a reader who doubts."""
+
+    words: str
+    title: str = ""
+    reading: str = ""
+
     @property
-    def _behind(self) -> str:
-        return f" {self.unit}" if self.unit else ""
+    def heading(self) -> str:
+        return self.title or self.words
 
 
 @dataclass(frozen=True)
 class TaskWords:
-    """All the words of one task; `protocols`: name -> how it is printed."""
+    """All the words of one task. `categorical`: a label is one of a few names, which images share; else each has its own."""
 
     name: str
     budget: BudgetWords
     metrics: Mapping[str, MetricWords]
-    protocols: Mapping[str, str] = field(default_factory=dict)
+    protocols: Mapping[str, ProtocolWords] = field(default_factory=dict)
+    categorical: bool = True
 
     def metric(self, name: str) -> MetricWords:
         """The words of a metric; one that nobody described is a share."""
         return self.metrics.get(name) or MetricWords(name.replace("_", " "))
 
-    def protocol(self, name: str) -> str:
-        return self.protocols.get(name, name)
+    def protocol(self, name: str) -> ProtocolWords:
+        return self.protocols.get(name) or ProtocolWords(name)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON."""
@@ -78,7 +108,8 @@ class TaskWords:
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> TaskWords:
         metrics = {name: MetricWords(**words) for name, words in stored["metrics"].items()}
-        return cls(stored["name"], BudgetWords(**stored["budget"]), metrics, dict(stored["protocols"]))
+        protocols = {name: ProtocolWords(**words) for name, words in stored["protocols"].items()}
+        return cls(stored["name"], BudgetWords(**stored["budget"]), metrics, protocols, stored["categorical"])
 
     def save(self, folder: Path) -> None:
         """Keep them in a run's folder."""
@@ -88,12 +119,8 @@ class TaskWords:
     def of(cls, folder: Path) -> TaskWords:
         """Those of a run folder; one that was written before there were other tasks is a classification."""
         file = folder / FILE
-        return cls.from_dict(read_json(file)) if file.is_file() else CLASSIFICATION
+        if file.is_file():
+            return cls.from_dict(read_json(file))
+        from labelfree.transfer.tasks.registry import find_task
 
-
-CLASSIFICATION = TaskWords(
-    "classification",
-    BudgetWords("label a class", "labels a class"),
-    {name: MetricWords(name.replace("_", " ")) for name in ("accuracy", "balanced_accuracy", "macro_f1", "auroc")},
-    {"knn": "knn", "linear": "linear"},
-)
+        return find_task("classification").words
