@@ -32,5 +32,5 @@ def test_another_task_has_its_own_words_and_unit() -> None:
         "height", BudgetWords("labelled image", "labelled images"), {"mae": MetricWords("error", "m", higher_is_better=False)}
     )
     title, line = score_lines({"table": [{**row("imagenet", "6", 2.125), "metric": "mae"}]}, words)
-    assert title.split() == ["linear,", "mae", "in", "m", "at", "6", "labelled", "images"]
+    assert title.split() == ["linear,", "error", "in", "m", "at", "6", "labelled", "images"]
     assert line.split() == ["imagenet", "2.12"]

@@ -23,7 +23,7 @@ ROLES = {
 def build(context: Context) -> Section:
     run = context.run
     found = run.fingerprint
-    classes = classes_by_split(run.splits, run.words.categorical)
+    classes = classes_by_split(run.splits, run.words.budget.stratum if run.words.categorical else "")
     if not found and not classes:
         return Section("data", "The data", absent="The data were not fingerprinted: the run ended before its pool was built.")
     facts = []
@@ -70,15 +70,15 @@ def short(value: float) -> str:
     return f"{value:,.4g}".replace("-", MINUS)
 
 
-def classes_by_split(rows: list[dict[str, str]], categorical: bool = True) -> dict[str, Any]:
-    """Counts a class and role; labels that name no class are counted together.
+def classes_by_split(rows: list[dict[str, str]], stratum: str = "class") -> dict[str, Any]:
+    """Counts a `stratum`, as a class is called, and role; labels that name none ("") are counted together.
 
     Labels of rows that only the pretraining saw are unknown by rule, so those rows are one line.
     """
     if not rows or "role" not in rows[0]:
         return {}
     blind = {"pool", "unused"}
-    named = ((row["label"] if categorical else "labelled" * bool(row["label"]), row["role"]) for row in rows)
+    named = ((row["label"] if stratum else "labelled" * bool(row["label"]), row["role"]) for row in rows)
     counted = Counter((label if role not in blind else "", role) for label, role in named)
     roles = sorted({role for _, role in counted}, key=lambda role: (ORDER.index(role) if role in ORDER else len(ORDER), role))
     lines = [
@@ -86,10 +86,9 @@ def classes_by_split(rows: list[dict[str, str]], categorical: bool = True) -> di
         for name in sorted({name for name, _ in counted}, key=lambda n: (n == "", n))
     ]
     totals = [sum(column) for column in zip(*(line["counts"] for line in lines), strict=True)]
-    title = "Images a class and use" if categorical else "Images and use"
     return {
-        "title": title,
-        "head": "Class" if categorical else "Label",
+        "title": f"Images a {stratum} and use" if stratum else "Images by use",
+        "head": stratum.capitalize() or "Label",
         "roles": [ROLES.get(role, role) for role in roles],
         "lines": lines,
         "totals": totals,

@@ -1,4 +1,4 @@
-"""Nearest neighbours of the same images in the embedding of each arm: right class outlined, wrong class struck."""
+"""Nearest neighbours of the same images in the embedding of each arm: those of its kind outlined, others struck, where labels are kinds."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ TITLE = "What each network finds similar"
 
 
 def build(context: Context) -> Section:
-    found = context.run.neighbours
-    if context.hidden and found:
+    neighbours = context.run.neighbours
+    if context.hidden and neighbours:
         return Section("neighbours", TITLE, absent=context.hidden)
-    queries = found.get("queries") or []
+    queries = neighbours.get("queries") or []
     if not queries:
         return Section(
             "neighbours", TITLE, absent="No nearest-neighbour examples were saved: they need labelled images and a pretrained arm."
         )
     blocks: list[dict[str, Any]] = []
-    right = {arm: [0, 0] for arm in found["arms"]}
+    right = {arm: [0, 0] for arm in neighbours["arms"]}
     categorical = context.run.words.categorical
     for q, query in enumerate(queries):
         rows = []
-        for arm, lists in found["arms"].items():
+        for arm, lists in neighbours["arms"].items():
             shots = [
                 shot | {"right": shot["label"] == query["label"] if categorical else None, "uri": _uri(context, shot)} for shot in lists[q]
             ]
@@ -33,18 +33,20 @@ def build(context: Context) -> Section:
             right[arm][1] += len(shots)
             rows.append((arm, shots))
         blocks.append({"label": query["label"], "uri": _uri(context, query), "rows": rows})
-    own = f"Of the query's own {context.run.words.budget.stratum}: " if categorical else ""
+    kind = context.run.words.budget.stratum
     tally = listed([f"{arm} {hits} of {total}" for arm, (hits, total) in right.items()])
+    alike = f"Of the query's own {kind}: {tally}. " if categorical else ""
     return Section(
         "neighbours",
         TITLE,
         {
             "blocks": blocks,
             "judged": categorical,
-            "keys": {arm: swatch(context.styles[arm]) for arm in found["arms"] if arm in context.styles},
+            "kind": kind,
+            "keys": {arm: swatch(context.styles[arm]) for arm in neighbours["arms"] if arm in context.styles},
         },
         lead="The same query for each arm, and its nearest other labelled images. "
-        f"{f'{own}{tally}. ' if own else ''}An illustration; the scores above are the measurement.",
+        f"{alike}An illustration; the scores above are the measurement.",
     )
 
 

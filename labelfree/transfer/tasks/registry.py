@@ -46,12 +46,17 @@ def find_metric(task: Task, name: str) -> Metric:
     return task.metrics[name]
 
 
+def likely_task(settings: Evaluate) -> Task:
+    """The task asked, before a table of labels is read: of "auto" the first that has the metric and the protocols, else the first."""
+    if settings.task != "auto":
+        return find_task(settings.task)
+    tasks = [find_task(name) for name in task_names()]
+    return next((known for known in tasks if _fits(settings, known)), tasks[0])
+
+
 def check_question(settings: Evaluate, task: Task | None = None) -> None:
     """Raises RecipeError for a protocol or a metric that is not the task's; before the task is known, for those of no task that may be."""
-    if task is None and settings.task == "auto":
-        tasks = [find_task(name) for name in task_names()]
-        task = next((known for known in tasks if _fits(settings, known)), tasks[0])
-    task = task or find_task(settings.task)
+    task = task or likely_task(settings)
     for protocol in settings.protocols:
         if protocol not in task.protocols:
             near = _nearest(protocol, task.protocols)
