@@ -9,6 +9,7 @@ from labelfree.errors import RecipeError
 
 Keys = tuple[str, ...]  # a dotted key, taken apart
 READER = ("bands", "sensor", "resolution", "unit", "nodata", "chip", "layer", "background")  # stood in `data` while there was one domain
+ADDED: Mapping[Keys, Any] = {("data", "pretrain_on_labelled"): False, ("evaluate", "task"): "auto"}  # later keys -> what they are unsaid
 RENAMED: Mapping[Keys, Keys] = {("data", key): ("reader", key) for key in READER}  # as it was spelled once -> as it is now
 
 
@@ -51,7 +52,12 @@ def notice(moved: Mapping[Keys, Keys]) -> str | None:
 
 
 def first_spelling(values: dict[str, Any]) -> dict[str, Any]:
-    """A recipe's values as they were spelled at first, keys without a value left out where they are a domain's: what digests are of."""
+    """A recipe's values as they were spelled at first: what digests are of.
+
+    Left out are a domain's keys without a value, and later keys that hold their default: a run that was begun before them goes on.
+    """
+    for key, default in ADDED.items():
+        values = _without(values, key) if _at(values, key) == default else values
     for old, new in RENAMED.items():
         values = _with(_without(values, new), old, _at(values, new))
     reader = {key: value for key, value in values.pop("reader", {}).items() if value is not None}
