@@ -45,19 +45,19 @@ class Brief:
         return "".join(piece if LINK.fullmatch(piece) else self._sentence(piece) for piece in LINK.split(text))
 
     def _sentence(self, text: str) -> str:
-        text = PATH.sub(lambda found: self._path(found[0]), text)
+        text = PATH.sub(lambda match: self._path(match[0]), text)
         text = FILE.sub(self._first, text)
-        text = QUOTED.sub(lambda found: self._shown(found[2]), text)
-        text = NAMED.sub(lambda found: found[1] + re.sub(NAME, self._first, found[2]), text)
+        text = QUOTED.sub(lambda match: self._shown(match[2]), text)
+        text = NAMED.sub(lambda match: match[1] + re.sub(NAME, self._first, match[2]), text)
         text = COUNT.sub(self._first, NUMBER.sub(self._first, text))
-        text = JOINED.sub(lambda found: found[0] if DATE.fullmatch(found[0]) else self._shown(found[0]), text)
+        text = JOINED.sub(lambda match: match[0] if DATE.fullmatch(match[0]) else self._shown(match[0]), text)
         return MIXED.sub(self._first, text)
 
     def _shown(self, name: str) -> str:
         return self.names.get(name, name)
 
-    def _first(self, found: re.Match[str]) -> str:
-        return self._shown(found[0])
+    def _first(self, match: re.Match[str]) -> str:
+        return self._shown(match[0])
 
     def _path(self, path: str) -> str:
         """A path with the names of its folders and its file hidden; `3/12` and `2022/07/01` are none."""

@@ -42,12 +42,12 @@ class RunFiles:
     @cached_property
     def recipe(self) -> dict[str, Any]:
         try:
-            found = yaml.safe_load(self.recipe_text)
+            loaded = yaml.safe_load(self.recipe_text)
         except yaml.YAMLError as error:
             raise DataError(
                 f"{self.folder / 'recipe.yaml'}: not YAML ({str(error).splitlines()[0]}). Run again, or restore the file."
             ) from error
-        return found if isinstance(found, dict) else {}
+        return loaded if isinstance(loaded, dict) else {}
 
     @cached_property
     def claims(self) -> dict[str, Any]:
@@ -79,8 +79,8 @@ class RunFiles:
 
     @cached_property
     def classes(self) -> list[str]:
-        found = self._json("classes.json", [])
-        return [str(name) for name in (found.get("classes", []) if isinstance(found, dict) else found)]
+        legend = self._json("classes.json", [])
+        return [str(name) for name in (legend.get("classes", []) if isinstance(legend, dict) else legend)]
 
     @cached_property
     def words(self) -> TaskWords:
@@ -90,9 +90,9 @@ class RunFiles:
     @cached_property
     def notes(self) -> list[str]:
         """What could not be compared or was cut, each sentence once: from the run, the decisions of its comparison, its heads."""
-        said = [*self._json("notes.json", []), *self._decided, *self.claims.get("undertrained", [])]
-        said += [] if self.claims.get("primary") else self.claim_notes
-        return list(dict.fromkeys(map(str, said)))
+        sentences = [*self._json("notes.json", []), *self._decided, *self.claims.get("undertrained", [])]
+        sentences += [] if self.claims.get("primary") else self.claim_notes
+        return list(dict.fromkeys(map(str, sentences)))
 
     @cached_property
     def claim_notes(self) -> list[str]:
@@ -106,7 +106,7 @@ class RunFiles:
     @cached_property
     def curves(self) -> list[Curve]:
         """metrics.csv (arm, seed, step, name, value), one curve for each arm, seed and name, in the order first met."""
-        found: dict[tuple[str, str, str], tuple[list[float], list[float]]] = {}
+        curves: dict[tuple[str, str, str], tuple[list[float], list[float]]] = {}
         for row in self.table("metrics.csv"):
             try:
                 step, value = float(row["step"]), float(row["value"])
@@ -114,10 +114,10 @@ class RunFiles:
                 raise DataError(
                     f"{self.folder / 'metrics.csv'}: {dict(row)} has no step and value. Columns are arm,seed,step,name,value."
                 ) from error
-            steps, values = found.setdefault((row.get("arm", ""), row.get("seed", ""), row.get("name", "")), ([], []))
+            steps, values = curves.setdefault((row.get("arm", ""), row.get("seed", ""), row.get("name", "")), ([], []))
             steps.append(step)
             values.append(value)
-        return [Curve(*key, *both) for key, both in found.items()]
+        return [Curve(*key, *both) for key, both in curves.items()]
 
     @cached_property
     def splits(self) -> list[dict[str, str]]:
@@ -161,9 +161,9 @@ class RunFiles:
 
     def setting(self, key: str, otherwise: Any = None) -> Any:
         """A dotted key of the resolved recipe."""
-        here: Any = self.recipe
+        value: Any = self.recipe
         for part in key.split("."):
-            if not isinstance(here, dict) or part not in here:
+            if not isinstance(value, dict) or part not in value:
                 return otherwise
-            here = here[part]
-        return here
+            value = value[part]
+        return value

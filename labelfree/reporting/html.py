@@ -81,8 +81,8 @@ def arms(run: RunFiles) -> list[str]:
 
 def pictures_allowed(run: RunFiles, shared: bool) -> bool:
     """Source pictures are shown unless the report is to be shared; `report.images` decides where it is not auto."""
-    said = run.setting("report.images", "auto")
-    return bool(said) if isinstance(said, bool) else not shared
+    asked = run.setting("report.images", "auto")
+    return bool(asked) if isinstance(asked, bool) else not shared
 
 
 def name_of(run: RunFiles) -> str:

@@ -20,29 +20,29 @@ def score_tables(
     marks = {sentence: mark for mark, sentence in footnotes(rows)}
     tables = []
     for name in sorted(dict.fromkeys(row["protocol"] for row in rows), key=lambda name: name != primary.get("protocol")):
-        own = [row for row in rows if row["protocol"] == name]
-        budgets = sorted({(float(row["x"]), str(row["budget"])) for row in own})
-        found = {(row["arm"], str(row["budget"])): row for row in own}
-        claimed, metric = primary.get("protocol") == name, words.metric(str(own[0].get("metric", "score")))
+        scored = [row for row in rows if row["protocol"] == name]
+        budgets = sorted({(float(row["x"]), str(row["budget"])) for row in scored})
+        by_place = {(row["arm"], str(row["budget"])): row for row in scored}
+        claimed, metric = primary.get("protocol") == name, words.metric(str(scored[0].get("metric", "score")))
         lines = [
             {
                 "arm": arm,
                 "cells": [
                     cell(
-                        found[arm, each],
+                        by_place[arm, each],
                         marks,
                         metric,
                         claimed and str(primary.get("budget")) == each and arm in (primary.get("arm"), primary.get("against")),
                     )
-                    if (arm, each) in found
+                    if (arm, each) in by_place
                     else None
                     for _, each in budgets
                 ],
             }
             for arm in arms
-            if any(row["arm"] == arm for row in own)
+            if any(row["arm"] == arm for row in scored)
         ]
-        heads = [{"title": words.budget.of(each), "labels": labels_in(own, each)} for _, each in budgets]
+        heads = [{"title": words.budget.of(each), "labels": labels_in(scored, each)} for _, each in budgets]
         measured = f"{metric.heading}, {metric.of_scores}" if metric.of_scores else metric.heading
         tables.append({"title": words.protocol(name).heading, "metric": measured, "heads": heads, "lines": lines})
     return tables
@@ -92,8 +92,8 @@ def caption(run: RunFiles) -> list[str]:
     draws = max((int(row["draws"]) for row in run.claims.get("table") or []), default=0)
     units = {run.words.metric(str(row.get("metric", "score"))).unit for row in run.claims.get("table") or []}
     unit = "in per cent " if units <= {SHARE} else "".join(f"in {unit} " for unit in sorted(units) if unit)
-    said = [f"Mean score {unit}± half the width of its 95 % interval; below it the input size chosen most often."]
+    sentences = [f"Mean score {unit}± half the width of its 95 % interval; below it the input size chosen most often."]
     if draws > 1:
-        said.append(f"Means over {draws} draws of labels, the same for every arm.")
-    said.append("The pretraining's last weights, never the best on scored images.")
-    return [*said, *([run.claims["caption"]] if run.claims.get("caption") else [])]
+        sentences.append(f"Means over {draws} draws of labels, the same for every arm.")
+    sentences.append("The pretraining's last weights, never the best on scored images.")
+    return [*sentences, *([run.claims["caption"]] if run.claims.get("caption") else [])]

@@ -22,23 +22,23 @@ ROLES = {
 
 def build(context: Context) -> Section:
     run = context.run
-    found = run.fingerprint
+    fingerprint = run.fingerprint
     classes = classes_by_split(run.splits, run.words.budget.stratum if run.words.categorical else "")
-    if not found and not classes:
+    if not fingerprint and not classes:
         return Section("data", "The data", absent="The data were not fingerprinted: the run ended before its pool was built.")
     facts = []
-    if found:
+    if fingerprint:
         facts = [
-            ("Images in the pool", f"{found.get('count', 0):,}"),
-            ("Size", size(found)),
-            ("Stored as", str(found.get("dtype", "")).removeprefix("torch.")),
+            ("Images in the pool", f"{fingerprint.get('count', 0):,}"),
+            ("Size", size(fingerprint)),
+            ("Stored as", str(fingerprint.get("dtype", "")).removeprefix("torch.")),
         ]
-        facts += [("Unit", found.get("unit") or "not known"), ("Fingerprint", str(found.get("digest", ""))[:16])]
+        facts += [("Unit", fingerprint.get("unit") or "not known"), ("Fingerprint", str(fingerprint.get("digest", ""))[:16])]
     told = {**reader_of(run.card), "licence": run.card.get("licence"), "cite": run.card.get("citation")}
     facts += [(key.capitalize(), str(value)) for key, value in told.items() if value]
     channels = [
         {"name": name, "mean": short(mean), "std": short(std)}
-        for name, mean, std in zip(found.get("channels", []), found.get("mean", []), found.get("std", []), strict=False)
+        for name, mean, std in zip(fingerprint.get("channels", []), fingerprint.get("mean", []), fingerprint.get("std", []), strict=False)
     ]
     return Section(
         "data",
@@ -46,7 +46,7 @@ def build(context: Context) -> Section:
         {
             "facts": [fact for fact in facts if fact[1]],
             "channels": channels,
-            "unit": found.get("unit", ""),
+            "unit": fingerprint.get("unit", ""),
             "classes": classes,
         },
         lead="Mean and spread are measured on the pretraining pool alone, never on scored images." if channels else "",
@@ -59,9 +59,9 @@ def reader_of(card: dict[str, Any]) -> dict[str, str]:
     return {key: value for key, value in further.items() if isinstance(value, str) and key != "unit"}
 
 
-def size(found: dict[str, Any]) -> str:
+def size(fingerprint: dict[str, Any]) -> str:
     """64 × 64 pixels, or the span of sizes."""
-    smallest, largest = (" × ".join(f"{side:,}" for side in found.get(key, ())) for key in ("smallest", "largest"))
+    smallest, largest = (" × ".join(f"{side:,}" for side in fingerprint.get(key, ())) for key in ("smallest", "largest"))
     return f"{smallest} pixels" if smallest == largest else f"{smallest} to {largest} pixels"
 
 

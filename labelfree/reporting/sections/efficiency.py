@@ -92,16 +92,16 @@ def _chart(
     pair = {primary.get("arm"), primary.get("against")}
     lines = []
     for place, arm in enumerate(arms):
-        own = sorted((row for row in rows if row["arm"] == arm and row.get("mean") is not None), key=lambda row: float(row["x"]))
+        points = sorted((row for row in rows if row["arm"] == arm and row.get("mean") is not None), key=lambda row: float(row["x"]))
         nudge = NUDGE ** (place - (len(arms) - 1) / 2)
         lines.append(
             Series(
                 arm,
-                [float(row["x"]) * nudge for row in own],
-                [metric.scale * float(row["mean"]) for row in own],
+                [float(row["x"]) * nudge for row in points],
+                [metric.scale * float(row["mean"]) for row in points],
                 styles[arm],
-                [_height(row.get("low"), metric) for row in own],
-                [_height(row.get("high"), metric) for row in own],
+                [_height(row.get("low"), metric) for row in points],
+                [_height(row.get("high"), metric) for row in points],
                 strong=arm in pair,
             )
         )

@@ -76,17 +76,17 @@ def span(primary: Mapping[str, Any], metric: MetricWords) -> str:
     return f"95 % interval {difference(primary['low'], metric)} to {difference(primary['high'], metric)}"
 
 
-def saved(found: Mapping[str, Any] | None) -> dict[str, str] | None:
+def saved(labels: Mapping[str, Any] | None) -> dict[str, str] | None:
     """Labels saved, the ratio apart from its interval."""
-    if not found:
+    if not labels:
         return None
-    words = found.get("words") or {}
+    words = labels.get("words") or {}
     if "ratio" not in words:
-        return {"ratio": str(found["text"]), "interval": ""}
+        return {"ratio": str(labels["text"]), "interval": ""}
     interval = (
         f"95 % interval {words['low']} to {words['high']}"
         if "low" in words and "high" in words
-        else str(found["text"]).partition("(")[2].rstrip(")")
+        else str(labels["text"]).partition("(")[2].rstrip(")")
     )
     return {"ratio": words["ratio"], "interval": interval}
 

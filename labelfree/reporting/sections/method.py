@@ -52,11 +52,11 @@ def labels(context: Context) -> str:
 def arms(context: Context) -> str:
     named = [each if isinstance(each, str) else str(each.get("name")) for each in context.run.setting("evaluate.arms", [])]
     objective, name = context.run.setting("pretrain.objective", ""), context.run.setting("backbone.name", "")
-    said = "; ".join(f"{arm}: {ARMS.get(arm, 'weights from a file')}" for arm in named)
+    text = "; ".join(f"{arm}: {ARMS.get(arm, 'weights from a file')}" for arm in named)
     views = "SimCLR's for photographs" if context.run.setting("pretrain.views", "") == "generic" else "the domain's"
-    if not said:
+    if not text:
         return "None."
-    return f"{said[:1].upper()}{said[1:]}. Pretraining uses {objective} on the backbone {name}; augmentations are {views}."
+    return f"{text[:1].upper()}{text[1:]}. Pretraining uses {objective} on the backbone {name}; augmentations are {views}."
 
 
 def equal(context: Context) -> str:
@@ -73,9 +73,9 @@ def equal(context: Context) -> str:
 def readers(context: Context) -> str:
     protocols = [context.run.words.protocol(each) for each in context.run.setting("evaluate.protocols", [])]
     named = [protocol.reading or protocol.heading for protocol in protocols]
-    said = "; ".join(named)
+    text = "; ".join(named)
     taken = "The backbone stays frozen. The last weights of the pretraining are taken, never the best on scored images."
-    return f"{said[:1].upper()}{said[1:]}. {taken}"
+    return f"{text[:1].upper()}{text[1:]}. {taken}"
 
 
 def claim(context: Context) -> str:

@@ -30,10 +30,10 @@ def build(context: Context) -> Section:
     )
 
 
-def flat(found: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
+def flat(facts: Mapping[str, Any], above: str = "") -> list[tuple[str, str]]:
     """Nested facts as lines: hardware.cpu -> "hardware cpu"."""
     lines: list[tuple[str, str]] = []
-    for name, value in found.items():
+    for name, value in facts.items():
         if isinstance(value, Mapping):
             lines += flat(value, f"{above}{name} ")
         elif value not in (None, "", []):

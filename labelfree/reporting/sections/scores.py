@@ -35,6 +35,6 @@ def build(context: Context) -> Section:
 def meaning(arm: str, rows: Sequence[Mapping[str, Any]], main: str) -> str:
     """What an arm starts from, and its network where that is not the primary arm's (PROTOCOL 9)."""
     networks = {row["arm"]: str(row.get("backbone") or "") for row in rows}
-    said = ARMS.get(arm, "weights from a file")
+    text = ARMS.get(arm, "weights from a file")
     other = networks.get(arm) and networks.get(main) and networks[arm] != networks[main]
-    return f"{said}; different architecture: {networks[arm]}, not {networks[main]}" if other else said
+    return f"{text}; different architecture: {networks[arm]}, not {networks[main]}" if other else text
