@@ -29,6 +29,7 @@ __all__ = ["Kind", "Pool", "all_empty", "at_even_steps", "build_pool", "differs"
 
 Reader = Callable[[Row], Sample]
 PROBE = 64  # images looked at before the plan is made
+TRIES = 5  # of reading a file, where the interpreter fails and not the file
 MOST_EMPTY = 0.5  # of an image, window or tile; beyond, what is not measured says more than what is
 
 
@@ -292,14 +293,27 @@ def at_even_steps(rows: Sequence[Row], most: int) -> list[Row]:
 def read_sample(read: Reader, row: Row) -> Sample | DataError:
     """The row's sample, or what is wrong with its file, in a sentence that names it."""
     try:
-        sample = read(row)
+        sample = _read_again(read, row)
     except DataError as error:
         return error
-    except (OSError, ValueError, RuntimeError, SyntaxError, EOFError, KeyError, IndexError, TypeError) as error:
+    except (SystemError, OSError, ValueError, RuntimeError, SyntaxError, EOFError, KeyError, IndexError, TypeError) as error:
         return DataError(f"{row.where}: cannot be read ({type(error).__name__}: {error}); replace or remove it, or set data.on_error=skip.")
     if 0 in sample.data.shape:
         return DataError(f"{row.where}: holds no pixels (shape {tuple(sample.data.shape)}); remove it, or set data.on_error=skip.")
     return _finite(sample.with_one_scale())
+
+
+def _read_again(read: Reader, row: Row) -> Sample:
+    """What the reader gives; asked again where Python itself stumbled.
+
+    numpy parses the header of an array file as Python, which 3.11 gets wrong now and then when several threads do (CPython issue 106905).
+    """
+    for _ in range(TRIES - 1):
+        try:
+            return read(row)
+        except SystemError:
+            continue
+    return read(row)
 
 
 def _finite(sample: Sample) -> Sample:

@@ -24,5 +24,10 @@ def in_order(work: Callable[[T], R], items: Iterable[T], workers: int | None = N
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-    finally:
+    except GeneratorExit:  # left early, perhaps cleared away by one of these threads, which cannot wait for itself
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
+    except BaseException:
         executor.shutdown(cancel_futures=True)
+        raise
+    executor.shutdown()

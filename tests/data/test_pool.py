@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelfree.data.manifest import load_manifest, manifest_from_dataset
-from labelfree.data.pool import Pool, build_pool
+from labelfree.data.pool import Pool, build_pool, read_sample
 from labelfree.data.tiles import Cut, auto_tile, starts
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
@@ -346,3 +346,22 @@ def test_eurosat_rgb_in_seconds(real_data: Callable[[str], Path], tmp_path: Path
     assert pool.uniform and pool[0].shape == (3, 64, 64) and len(pool) == len(rows)
     for i in (0, 500, len(rows) - 1):
         assert torch.equal(pool[i], DOMAIN.read(rows[i]).data)
+
+
+def test_a_file_is_read_again_where_the_interpreter_stumbled() -> None:
+    """numpy's headers, parsed as Python in several threads, now and then end in a SystemError under 3.11."""
+    asked = []
+
+    def read(row: Row) -> Sample:
+        asked.append(row)
+        if len(asked) < 3:
+            raise SystemError("AST constructor recursion depth mismatch")
+        return Sample(torch.ones(1, 2, 2), ("gray",), (1.0,), (0.0,), "stored")
+
+    assert isinstance(read_sample(read, Row("a.npy", Path("a.npy"))), Sample) and len(asked) == 3
+
+    def broken(row: Row) -> Sample:
+        raise SystemError("always")
+
+    fault = read_sample(broken, Row("a.npy", Path("a.npy")))
+    assert isinstance(fault, DataError) and str(fault).startswith("a.npy: cannot be read (SystemError: always)")
