@@ -104,7 +104,7 @@ def demo(overrides: Overrides = (), out: Source | None = None, domain: str | Non
 
     `domain`: default the only installed one that has a demo; of several the first by name, which a line tells.
     """
-    from labelfree.planning.demonstration import demo_recipe
+    from labelfree.installed_domains import demo_recipe
 
     return run(demo_recipe(domain, _say(say).say), overrides, out, say=say)
 

@@ -1,4 +1,4 @@
-"""The domains that are installed, found by entry point, and the settings that the reader of each takes.
+"""The domains that are installed, found by entry point, the settings that the reader of each takes, and the demo of each.
 
 Imports no domain before it is asked for one. A domain that cannot be imported takes no other with it.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from types import new_class
 from typing import TYPE_CHECKING, Any
 
@@ -130,3 +131,28 @@ def key_for(what: str) -> str:
     """How sentences of the core call the reader's key that tells `what` (`Domain.keys_for`), by all installed domains that have one."""
     keys = [keys[what] for name in sound_domains() if what in (keys := getattr(domain_class(name), "keys_for", {}))]
     return " or ".join(dict.fromkeys(keys)) or "a key of `reader`"
+
+
+def demo_recipe(domain: str | None, tell: Callable[[str], None]) -> str | Path:
+    """The demo of `domain`, else of the first installed one that has a demo; `tell` is told of others. Raises RecipeError."""
+    if domain is not None:
+        demo = _demo(domain)
+        if demo is None:
+            raise RecipeError(f"--domain: {domain} has no demo; those that do: {', '.join(_with_a_demo()) or 'none'}.")
+        return demo
+    demos = _with_a_demo()
+    if not demos:
+        raise RecipeError("demo: no installed domain has one; install one that does, or run a recipe of your own.")
+    first, *others = demos
+    if others:
+        tell(f"This is the demo of the domain {first}; others: {', '.join(f'--domain {name}' for name in others)}.")
+    return demos[first]
+
+
+def _with_a_demo() -> dict[str, str | Path]:
+    return {name: demo for name in sound_domains() if (demo := _demo(name)) is not None}
+
+
+def _demo(domain: str) -> str | Path | None:
+    demo: str | Path | None = getattr(domain_class(domain), "demo", None)
+    return demo

@@ -147,7 +147,7 @@ def test_a_cards_further_keys_are_those_of_its_domain(installed: Path, frames: P
 
 
 def test_a_demo_is_a_domains_own(installed: Path) -> None:
-    from labelfree.planning.demonstration import demo_recipe
+    from labelfree.installed_domains import demo_recipe
 
     assert demo_recipe(None, pytest.fail) == "satellite_dino"
     with pytest.raises(RecipeError, match="--domain: thermal has no demo; those that do: satellite"):
