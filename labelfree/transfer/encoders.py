@@ -1,4 +1,4 @@
-"""What turns images into the features that probes see: a network, plain statistics, or both side by side."""
+"""What turns images into the features that heads see: a network, plain statistics, or both side by side."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def in_batches(pool: Pool, entries: Sequence[int], batch: int, embed: Callable[[
     positions: dict[tuple[int, ...], list[int]] = {}
     for at, entry in enumerate(entries):
         positions.setdefault(() if pool.uniform else tuple(pool[int(entry)].shape), []).append(at)
-    found: np.ndarray | None = None
+    features: np.ndarray | None = None
     for same in positions.values():
         fits = min(batch, max(1, NUMBERS // pool[int(entries[same[0]])].numel()))  # volumes are large
         for start in range(0, len(same), fits):
@@ -182,8 +182,8 @@ def in_batches(pool: Pool, entries: Sequence[int], batch: int, embed: Callable[[
             wanted = [int(entries[at]) for at in chunk]
             stored = pool.batch(wanted) if pool.uniform else torch.stack([pool[entry] for entry in wanted])
             rows = embed(stored, pool.measured(wanted)).float().cpu().numpy()
-            if found is None:
-                found = np.empty((len(entries), rows.shape[1]), np.float32)
-            found[chunk] = rows
-    assert found is not None, "no entry was asked for"
-    return found
+            if features is None:
+                features = np.empty((len(entries), rows.shape[1]), np.float32)
+            features[chunk] = rows
+    assert features is not None, "no entry was asked for"
+    return features

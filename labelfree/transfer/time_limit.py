@@ -36,17 +36,17 @@ class Speed:
     folds: int
 
     def seconds(self, setup: Setup) -> float:
-        """What the setup would take: features (growing with the area of the input), then probes."""
+        """What the setup would take: features (growing with the area of the input), then heads."""
         smallest = min(setup.sizes, default=1)
         areas = sum((size / smallest) ** 2 for size in setup.sizes)
         features = self.entries * areas * sum(self.images)
-        probes = 0.0
+        heads = 0.0
         for labels in setup.budgets:
             for protocol in setup.protocols:
                 share = len(setup.grid.of(protocol)) / len(find_protocol(protocol).settings)
                 searches = max(1, len(setup.sizes)) * len(setup.grid.preparations) * INNER_FOLDS
-                probes += self.path[protocol, labels] * share * searches * len(setup.draws_of(labels))
-        return features + probes * self.folds * len(self.images)
+                heads += self.path[protocol, labels] * share * searches * len(setup.draws_of(labels))
+        return features + heads * self.folds * len(self.images)
 
 
 def cut_to(seconds: float, setup: Setup, primary: Budget, question: Question, encoders: Sequence[Encoder], images: Pool) -> Setup:
@@ -56,11 +56,11 @@ def cut_to(seconds: float, setup: Setup, primary: Budget, question: Question, en
     for cut in ladder(setup, primary):
         if speed.seconds(cut) <= seconds:
             break
-    said = differences(setup, cut, seconds)
+    notes = differences(setup, cut, seconds)
     left = speed.seconds(cut)
     if left > seconds:
-        said.append(f"evaluate.minutes: nothing more can be cut; the comparison will take about {left / 60:.0f} minutes.")
-    return replace(cut, notes=(*setup.notes, *said))
+        notes.append(f"evaluate.minutes: nothing more can be cut; the comparison will take about {left / 60:.0f} minutes.")
+    return replace(cut, notes=(*setup.notes, *notes))
 
 
 def ladder(setup: Setup, primary: Budget) -> Iterator[Setup]:
@@ -84,22 +84,22 @@ def ladder(setup: Setup, primary: Budget) -> Iterator[Setup]:
 def differences(before: Setup, after: Setup, seconds: float) -> list[str]:
     """One sentence for each kind of cut."""
     limit = f"evaluate.minutes={seconds / 60:g}"
-    said = []
+    notes = []
     if after.grid != before.grid:
         kept = "; ".join(f"{protocol} {', '.join(f'{value:g}' for value in after.grid.of(protocol))}" for protocol in after.protocols)
-        said.append(f"{limit}: every arm's probe settings were cut to {kept}.")
+        notes.append(f"{limit}: every arm's probe settings were cut to {kept}.")
     if after.sizes != before.sizes:
-        said.append(f"{limit}: every arm's input sizes were cut to {_listed(after.sizes)} (of {_listed(before.sizes)}).")
+        notes.append(f"{limit}: every arm's input sizes were cut to {_listed(after.sizes)} (of {_listed(before.sizes)}).")
     if after.draws != before.draws:
-        said.append(f"{limit}: draws were cut from {before.draws} to {after.draws}.")
+        notes.append(f"{limit}: draws were cut from {before.draws} to {after.draws}.")
     if after.budgets != before.budgets:
         gone = [labels for labels in before.budgets if labels not in after.budgets]
-        said.append(f"{limit}: budgets {_listed(gone)} were left out.")
-    return said
+        notes.append(f"{limit}: budgets {_listed(gone)} were left out.")
+    return notes
 
 
 def measure_speed(setup: Setup, question: Question, encoders: Sequence[Encoder], images: Pool) -> Speed:
-    """Speeds from a trial of each encoder on a few images, and of each probe on made-up features of each budget's size."""
+    """Speeds from a trial of each encoder on a few images, and of each protocol's head on made-up features of each budget's size."""
     entries = list(range(min(TRIAL, len(images))))
     times = []
     for encoder in encoders:

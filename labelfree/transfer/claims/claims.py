@@ -186,16 +186,16 @@ def _primary_point(scores: Scores, primary: Primary) -> tuple[Point, list[str]]:
 def _held_to(scores: Scores, point: Point, against: str) -> tuple[Comparison, list[str]]:
     """The primary comparison. Across architectures it must also beat `random` of its own (docs/protocol.md, 9)."""
     main = _compare(scores, point, against)
-    own, other = (_own(scores, (arm, *point[1:]))[0]["backbone"] for arm in (point[0], against))
-    if own == other or not (own and other):  # statistics have no architecture
+    backbone, reference = (_rows_at(scores, (arm, *point[1:]))[0]["backbone"] for arm in (point[0], against))
+    if backbone == reference or not (backbone and reference):  # statistics have no architecture
         return main, []
-    said = [f"Different architecture: {point[0]} is {own}, {against} is {other}."]
+    remarks = [f"Different architecture: {point[0]} is {backbone}, {against} is {reference}."]
     baseline: Point = ("random", *point[1:])  # type: ignore[assignment]
-    known = baseline in scores.cells and _own(scores, baseline)[0]["backbone"] == own
+    known = baseline in scores.cells and _rows_at(scores, baseline)[0]["backbone"] == backbone
     if main.verdict != "better" or (known and _compare(scores, point, "random").verdict == "better"):
-        return main, said
+        return main, remarks
     why = f"{point[0]} is not shown to beat random weights of its own architecture"
-    return replace(main, withheld=why, p=1.0, verdict="no claim"), said
+    return replace(main, withheld=why, p=1.0, verdict="no claim"), remarks
 
 
 def _interval(scores: Scores, point: Point, against: str | None = None) -> Interval:
@@ -244,16 +244,16 @@ def _verdict(low: float | None, high: float | None, sign: float) -> str:
     return "better" if sign * low > 0 else "worse"
 
 
-def _own(scores: Scores, point: Point) -> list[dict[str, str]]:
+def _rows_at(scores: Scores, point: Point) -> list[dict[str, str]]:
     return [row for row in scores.rows() if (row["arm"], row["protocol"], row["budget"]) == point]
 
 
 def _undertrained(scores: Scores, point: Point) -> int:
-    return sum("undertrained" in row["flags"].split(";") for row in _own(scores, point))
+    return sum("undertrained" in row["flags"].split(";") for row in _rows_at(scores, point))
 
 
 def _row(scores: Scores, point: Point) -> TableRow:
-    interval, rows = _interval(scores, point), _own(scores, point)
+    interval, rows = _interval(scores, point), _rows_at(scores, point)
     sizes = [int(row["size"]) for row in rows]
     low, high = (value if math.isfinite(value) else None for value in (interval.low, interval.high))
     return TableRow(
@@ -290,7 +290,7 @@ def _strongest(scores: Scores, point: Point, against: str) -> tuple[dict[str, An
     for budget in budgets[budgets.index(point[2]) :]:
         means = {}
         for arm in baselines:
-            flags = [flag for row in _own(scores, (arm, point[1], budget)) for flag in row["flags"].split(";")]
+            flags = [flag for row in _rows_at(scores, (arm, point[1], budget)) for flag in row["flags"].split(";")]
             inner = [float(flag.removeprefix("inner=")) for flag in flags if flag.startswith("inner=")]
             if inner:
                 means[arm] = float(np.mean(inner))
@@ -321,7 +321,7 @@ def _envelope(scores: Scores) -> list[dict[str, Any]]:
 def _labels_saved(scores: Scores, point: Point, against: str) -> LabelsSaved | None:
     """Labels saved at the primary's point, with its interval from joint resamplings of draws and groups."""
     arm, protocol, _ = point
-    labelled = {budget: _x(scores, (own, proto, budget)) for own, proto, budget in scores.cells if (own, proto) == (arm, protocol)}
+    labelled = {budget: _x(scores, (name, proto, budget)) for name, proto, budget in scores.cells if (name, proto) == (arm, protocol)}
     budgets = sorted(labelled, key=lambda budget: labelled[budget])
     x = np.array([labelled[budget] for budget in budgets])
     at = budgets.index(point[2])

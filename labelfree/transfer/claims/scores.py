@@ -103,7 +103,9 @@ def paired(first: np.ndarray, second: np.ndarray, seeds: tuple[Sequence[int], Se
         common = sorted(set(seeds[0]) & set(seeds[1]))
         if not common:
             raise DataError(f"The arms share no seed ({list(seeds[0])} and {list(seeds[1])}). Pretrain both with the same pretrain.seeds.")
-        first, second = (side[:, [list(own).index(seed) for seed in common]] for side, own in zip((first, second), seeds, strict=True))
+        first, second = (
+            side[:, [list(numbers).index(seed) for seed in common]] for side, numbers in zip((first, second), seeds, strict=True)
+        )
     return first - second
 
 
@@ -124,7 +126,7 @@ def read_scores(folder: Path, metric: str, seed: int = 0) -> Scores:
         answers = table.select(task.answer_schema.names)
     except (OSError, LookupError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{predictions}: not a table of predictions ({error}). Run `labelfree evaluate` again.") from error
-    owners = np.array([f"group:{own}" if own is not None else f"row:{row}" for own, row in zip(group, row_id, strict=True)])
+    owners = np.array([f"group:{name}" if name is not None else f"row:{row}" for name, row in zip(group, row_id, strict=True)])
     groups, place_of = np.unique(owners, return_inverse=True)
     cells: dict[Point, dict[tuple[int, int, int], Prediction]] = {}
     for start, end in _runs(*names.values(), numbers["seed"], numbers["draw"], numbers["fold"]):

@@ -1,4 +1,4 @@
-"""What a probe does to features before it looks at them: one of two preparations, learned from the labelled training rows alone."""
+"""What a protocol does to features before its head sees them: one of two preparations, learned from the labelled training rows alone."""
 
 from __future__ import annotations
 

@@ -13,8 +13,7 @@ import pyarrow as pa
 from labelfree.domain import Row
 from labelfree.errors import DataError
 from labelfree.transfer.question import Question
-from labelfree.transfer.tasks.answers import flat, nested
-from labelfree.transfer.tasks.base import Metric, Targets, Task
+from labelfree.transfer.tasks.base import Metric, Targets, Task, flat, nested
 from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import BudgetWords
 
