@@ -156,8 +156,8 @@ class RunFiles:
     @property
     def transductive(self) -> bool:
         """Scored images were in the pool and the user said to go on."""
-        said = any(note.startswith("Transductive") for note in self.notes)  # groups that straddle the split
-        return said or bool(self.leaks.get("transductive", self.setting("data.transductive", False)))
+        noted = any(note.startswith("Transductive") for note in self.notes)  # groups that straddle the split
+        return noted or bool(self.leaks.get("transductive", self.setting("data.transductive", False)))
 
     def setting(self, key: str, otherwise: Any = None) -> Any:
         """A dotted key of the resolved recipe."""

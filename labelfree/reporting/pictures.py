@@ -62,10 +62,10 @@ def save_views(folder: Path, name: str, rows: Sequence[Sequence[np.ndarray]], co
     return path
 
 
-def save_neighbours(folder: Path, queries: Sequence[Shot], found: Mapping[str, Sequence[Sequence[Shot]]]) -> Path:
+def save_neighbours(folder: Path, queries: Sequence[Shot], neighbours: Mapping[str, Sequence[Sequence[Shot]]]) -> Path:
     """For each query, the nearest other images by each arm; the same queries for all arms, so that they compare.
 
-    Args: `found`: arm -> for each query its neighbours, nearest first.
+    Args: `neighbours`: arm -> for each query its neighbours, nearest first.
     Writes pictures/neighbours/*.png and neighbours.json.
     """
     there = folder / "pictures" / "neighbours"
@@ -76,7 +76,7 @@ def save_neighbours(folder: Path, queries: Sequence[Shot], found: Mapping[str, S
         return entry if shot.similarity is None else entry | {"similarity": round(float(shot.similarity), 4)}
 
     index: dict[str, Any] = {"queries": [kept(query, f"query-{q}.png") for q, query in enumerate(queries)], "arms": {}}
-    for arm, lists in found.items():
+    for arm, lists in neighbours.items():
         if len(lists) != len(queries):
             raise DataError(f"neighbours of {arm}: {len(lists)} lists for {len(queries)} queries; give one list for each query.")
         index["arms"][arm] = [[kept(shot, f"{_plain(arm)}-{q}-{n}.png") for n, shot in enumerate(shots)] for q, shots in enumerate(lists)]

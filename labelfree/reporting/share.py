@@ -71,8 +71,9 @@ def conceal(folder: Path) -> None:
 
 def _put_away(folder: Path, kept: set[Path]) -> None:
     """Move every file but the kept ones into private/; folders that are empty then go."""
-    own = [path for path in sorted(folder.rglob("*"), reverse=True) if path.relative_to(folder).parts[0] != "private"]  # inner ones first
-    for path in own:
+    for path in sorted(folder.rglob("*"), reverse=True):  # inner ones first
+        if path.relative_to(folder).parts[0] == "private":
+            continue
         if path.is_dir() and not path.is_symlink():
             if not any(path.iterdir()):
                 path.rmdir()

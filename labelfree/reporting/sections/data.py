@@ -34,8 +34,8 @@ def build(context: Context) -> Section:
             ("Stored as", str(fingerprint.get("dtype", "")).removeprefix("torch.")),
         ]
         facts += [("Unit", fingerprint.get("unit") or "not known"), ("Fingerprint", str(fingerprint.get("digest", ""))[:16])]
-    told = {**reader_of(run.card), "licence": run.card.get("licence"), "cite": run.card.get("citation")}
-    facts += [(key.capitalize(), str(value)) for key, value in told.items() if value]
+    card_facts = {**reader_of(run.card), "licence": run.card.get("licence"), "cite": run.card.get("citation")}
+    facts += [(key.capitalize(), str(value)) for key, value in card_facts.items() if value]
     channels = [
         {"name": name, "mean": short(mean), "std": short(std)}
         for name, mean, std in zip(fingerprint.get("channels", []), fingerprint.get("mean", []), fingerprint.get("std", []), strict=False)

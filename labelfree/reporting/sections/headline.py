@@ -102,9 +102,9 @@ def strip(primary: Mapping[str, Any], resolvable: float | None, metric: MetricWo
     """The difference and its interval on one axis."""
     style = context.styles.get(primary["arm"])
     low, high, band = (None if value is None else metric.scale * value for value in (primary.get("low"), primary.get("high"), resolvable))
-    told = in_unit(difference(primary["mean"], metric), metric.of_differences)
+    mean_difference = in_unit(difference(primary["mean"], metric), metric.of_differences)
     sides = (str(primary["against"]), str(primary["arm"]))  # who is better on the left of zero, and on its right
-    alt = f"Difference {told}; {span(primary, metric)}. The gray band is what these labels cannot resolve."
+    alt = f"Difference {mean_difference}; {span(primary, metric)}. The gray band is what these labels cannot resolve."
     return svg_figures.strip(
         metric.scale * primary["mean"],
         low,

@@ -46,12 +46,12 @@ def build(context: Context) -> Section:
             "health", "Health of the pretraining", absent="No pretraining was watched in this run: metrics.csv is missing or empty."
         )
     arms = list(dict.fromkeys(curve.arm for curve in curves))
-    found = {plain(curve.name) for curve in curves} - HIDDEN
-    order = [*(name for name in KNOWN if name in found - LABELLED), *sorted(found - set(KNOWN)), *(found & LABELLED)]
+    names = {plain(curve.name) for curve in curves} - HIDDEN
+    order = [*(name for name in KNOWN if name in names - LABELLED), *sorted(names - set(KNOWN)), *(names & LABELLED)]
     seeds = sorted({curve.seed for curve in curves})
     taken = [f"{', seed '.join(key.rsplit('-', 1))} {time_taken(facts)}" for key, facts in context.run.plan.get("taken", {}).items()]
     lasted = f" {'; '.join(taken)}." if taken else ""
-    labels = "; only the last chart looks at labels" if "train_knn" in found else ", without any label"
+    labels = "; only the last chart looks at labels" if "train_knn" in names else ", without any label"
     return Section(
         "health",
         "Health of the pretraining",
