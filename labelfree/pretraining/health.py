@@ -46,16 +46,16 @@ def monitors(embedding: Tensor, views: int = 2) -> dict[str, float]:
     seen = embedding.detach().unflatten(0, (views, -1))[:, : ROWS // views].float().cpu()  # (V, B, D); a GPU is slow at so small spectra
     with in_fp32(seen):
         unit = F.normalize(seen, dim=-1)
-        found = {"alignment": float((unit[0] - unit[1]).square().sum(-1).mean())} if views > 1 else {}
+        measures = {"alignment": float((unit[0] - unit[1]).square().sum(-1).mean())} if views > 1 else {}
         if views > 1 and seen.shape[1] > 1:
             n, positive = seen.shape[1], (unit[0] * unit[1]).sum(-1).mean()
-            found["positive_similarity"] = float(positive)
-            found["negative_similarity"] = float((unit[0].sum(0) @ unit[1].sum(0) - n * positive) / (n * (n - 1)))
+            measures["positive_similarity"] = float(positive)
+            measures["negative_similarity"] = float((unit[0].sum(0) @ unit[1].sum(0) - n * positive) / (n * (n - 1)))
         if seen.shape[1] > 1:
-            found["uniformity"] = float(torch.pdist(unit[0]).square().mul(-2).exp().mean().log())
-            found["std"] = fmean(float(unit_std(view)) for view in seen)
-            found["rankme"] = fmean(rankme(view) for view in seen)
-    return found
+            measures["uniformity"] = float(torch.pdist(unit[0]).square().mul(-2).exp().mean().log())
+            measures["std"] = fmean(float(unit_std(view)) for view in seen)
+            measures["rankme"] = fmean(rankme(view) for view in seen)
+    return measures
 
 
 def rankme(x: Tensor) -> float:
@@ -86,7 +86,7 @@ class CollapseGuard:
             if alarm.log in measured:
                 value = measured[alarm.log]
                 values[:] = [] if alarm.least <= value <= alarm.most else [*values, value][-PATIENCE:]
-        return next((_told(alarm, values) for alarm, values in self.seen.items() if len(values) == PATIENCE), None)
+        return next((_sentence(alarm, values) for alarm, values in self.seen.items() if len(values) == PATIENCE), None)
 
     def state_dict(self) -> dict[str, Any]:
         return {"seen": [list(values) for values in self.seen.values()]}
@@ -130,7 +130,7 @@ def _checks(n: int) -> str:
     return "the first check" if n == 1 else f"each of the first {n} checks"
 
 
-def _told(alarm: Alarm, values: list[float]) -> str:
+def _sentence(alarm: Alarm, values: list[float]) -> str:
     *before, last = (f"{value:.3g}" for value in values)
     bounds = [f"at {word} {bound:g}" for word, bound in (("least", alarm.least), ("most", alarm.most)) if math.isfinite(bound)]
     return (
@@ -163,11 +163,11 @@ class FiniteLosses:
         if not unseen:
             return
         values = torch.stack([loss.float() for loss, _ in unseen]).tolist()
-        told = next((self._told(value, rows) for value, (_, rows) in zip(values, unseen, strict=True) if not math.isfinite(value)), "")
-        if agreed(bool(told)):
-            raise TrainingError(next(filter(None, gathered(told))))
+        fault = next((self._fault(value, rows) for value, (_, rows) in zip(values, unseen, strict=True) if not math.isfinite(value)), "")
+        if agreed(bool(fault)):
+            raise TrainingError(next(filter(None, gathered(fault))))
 
-    def _told(self, value: float, rows: np.ndarray) -> str:
+    def _fault(self, value: float, rows: np.ndarray) -> str:
         ids = self.names(rows)
         shown = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
         return f"the loss is {value:.3g} on the batch of {shown}; look at these images, or lower pretrain.lr."

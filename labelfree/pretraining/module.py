@@ -55,14 +55,14 @@ class PretrainingModule(L.LightningModule):
         """The views of this rank's share of the batch at `step`, and the pool entries they come from."""
         batch = self.batches.at(step, self.device)
         stored, partners = batch.images.stored, None if batch.partners is None else batch.partners.stored
-        masks = (batch.images.measured, None if batch.partners is None else batch.partners.measured)
+        measured = (batch.images.measured, None if batch.partners is None else batch.partners.measured)
         draws = self.job.generator(step, everyone().rank)
         crops = self.objective.crops
         views = self.views
         scales = views.augmentation
-        big = views.many(stored, crops.globals, self.plan.size, scales.global_scale, draws, scales.overlap, partners, masks)
+        big = views.many(stored, crops.globals, self.plan.size, scales.global_scale, draws, scales.overlap, partners, measured)
         small = (
-            views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws, partners=partners, masks=masks)
+            views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws, partners=partners, measured=measured)
             if crops.locals
             else None
         )

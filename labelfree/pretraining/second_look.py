@@ -43,10 +43,10 @@ class Laps(L.Callback):
             self.taken[int(batch)] = self.watch.lap()
 
     def state_dict(self) -> dict[str, Any]:
-        return {"taken": [(step, lap.wall, lap.own) for step, lap in self.taken.items()]}
+        return {"taken": [(step, lap.wall, lap.processor) for step, lap in self.taken.items()]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.taken = {step: Lap(wall, own) for step, wall, own in state_dict["taken"]}
+        self.taken = {step: Lap(wall, processor) for step, wall, processor in state_dict["taken"]}
 
 
 def pace_seen(checkpoint: Path, plan: Plan) -> Pace:
@@ -58,9 +58,9 @@ def pace_seen(checkpoint: Path, plan: Plan) -> Pace:
     stored = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)["callbacks"][Laps.__qualname__]["taken"]
     if not stored:
         return planned
-    seen = sum((Lap(wall, own) for _, wall, own in stored), Lap(0.0, 0.0))
+    seen = sum((Lap(wall, processor) for _, wall, processor in stored), Lap(0.0, 0.0))
     expected = [max(planned.seconds(step, step + 1, plan.head_only), 1e-9) for step, _, _ in stored]
     factor = seen.seconds / sum(expected)
-    if seen.own == seen.wall:  # the clock alone is known: the step in the middle is what a busy moment changes least
+    if seen.processor == seen.wall:  # the clock alone is known: the step in the middle is what a busy moment changes least
         factor = median(wall / usual for (_, wall, _), usual in zip(stored, expected, strict=True))
     return Pace(planned.full * factor, planned.head * factor, seen.wall / max(seen.seconds, 1e-9) if seen.busy else 1.0)

@@ -56,7 +56,7 @@ class Watch(L.Callback):
         self.metrics, self.checkpoints, self.bar, self.say = metrics, checkpoints, bar, say
         self.guard: CollapseGuard
         self.learning = LearningGuard()
-        self.told = ""  # what was said of a collapse
+        self.collapse = ""  # what was said of a collapse
         self.still = ""  # what was said of a loss that teaches nothing
         self.rank = 0.0  # RankMe at the first check
 
@@ -84,13 +84,13 @@ class Watch(L.Callback):
         if agreed(still is not None):
             self.checkpoints.write(trainer)
             raise _nothing_learnt(broadcast(self.still))
-        if collapse and not self.told:
-            self.told = where + collapse
+        if collapse and not self.collapse:
+            self.collapse = where + collapse
             if plan.on_collapse == "warn":
-                self.say.say(self.told)
+                self.say.say(self.collapse)
         if agreed(collapse is not None and plan.on_collapse == "stop"):
             self.checkpoints.write(trainer)
-            raise _stopped(broadcast(self.told), module.job.folder)
+            raise _stopped(broadcast(self.collapse), module.job.folder)
 
     def _check(self, module: PretrainingModule, step: int) -> tuple[dict[str, float], str | None]:
         """Measure the step that was just taken: the numbers, and a sentence where it has collapsed for good."""
@@ -115,11 +115,11 @@ class Watch(L.Callback):
         return values, self.guard.check(values) if warm and seen >= FEWEST else None
 
     def state_dict(self) -> dict[str, Any]:
-        own = {"told": self.told, "still": self.still, "rank": self.rank, "learning": self.learning.state_dict()}
-        return {**own, **self.guard.state_dict()}
+        state = {"told": self.collapse, "still": self.still, "rank": self.rank, "learning": self.learning.state_dict()}
+        return {**state, **self.guard.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.told, self.still, self.rank = state_dict["told"], state_dict["still"], state_dict["rank"]
+        self.collapse, self.still, self.rank = state_dict["told"], state_dict["still"], state_dict["rank"]
         self.learning.load_state_dict(state_dict["learning"])
         self.guard.load_state_dict(state_dict)
 
@@ -136,10 +136,10 @@ def require_sound(checkpoint: Path, plan: Plan, folder: Path) -> None:
             raise _stopped(seen["told"], folder)
 
 
-def _nothing_learnt(told: str) -> TrainingError:
-    return TrainingError(f"{told} No weights are exported; start again with the fix in a new folder.")
+def _nothing_learnt(sentence: str) -> TrainingError:
+    return TrainingError(f"{sentence} No weights are exported; start again with the fix in a new folder.")
 
 
-def _stopped(told: str, folder: Path) -> TrainingError:
+def _stopped(sentence: str, folder: Path) -> TrainingError:
     anyway = f"labelfree resume {folder} pretrain.on_collapse=warn"
-    return TrainingError(f"{told} It is saved: start again with the fix in a new folder, or go on regardless with `{anyway}`.")
+    return TrainingError(f"{sentence} It is saved: start again with the fix in a new folder, or go on regardless with `{anyway}`.")

@@ -33,9 +33,9 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 def is_disk_full(error: BaseException) -> bool:
     """Whether `error` means that no space was left (torch reports it in words only)."""
-    said = str(error)
+    message = str(error)
     by_number = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    return by_number or "No space left" in said or "enforce fail at inline_container" in said
+    return by_number or "No space left" in message or "enforce fail at inline_container" in message
 
 
 def write_text(path: Path, text: str) -> None:

@@ -16,28 +16,28 @@ COARSE = 0.1 if sys.platform == "win32" else 0.0  # seconds, in which Windows co
 
 @dataclass(frozen=True)
 class Lap:
-    """Seconds of one piece of work: `wall` by the clock, `own` of it on the processor."""
+    """Seconds of one piece of work: `wall` by the clock, `processor` of it at work on the processor."""
 
     wall: float
-    own: float
+    processor: float
 
     def __add__(self, other: Lap) -> Lap:
-        return Lap(self.wall + other.wall, self.own + other.own)
+        return Lap(self.wall + other.wall, self.processor + other.processor)
 
     @property
     def seconds(self) -> float:
         """How long it takes on a machine of its own."""
-        return self.wall if self.wall <= max(FEW * self.own, COARSE) else self.own
+        return self.wall if self.wall <= max(FEW * self.processor, COARSE) else self.processor
 
     @property
     def busy(self) -> bool:
         """Whether it waited for others for much of its time."""
-        return self.wall > max(BUSY * self.own, COARSE)
+        return self.wall > max(BUSY * self.processor, COARSE)
 
 
 def fastest(laps: Sequence[Lap]) -> Lap:
     """The one that waited least: of each time the smallest."""
-    return Lap(min(lap.wall for lap in laps), min(lap.own for lap in laps))
+    return Lap(min(lap.wall for lap in laps), min(lap.processor for lap in laps))
 
 
 class Stopwatch:
@@ -55,11 +55,11 @@ class Stopwatch:
 
     def start(self) -> None:
         """Count from here."""
-        self.wall, self.own = time.perf_counter(), time.thread_time()
+        self.wall, self.processor = time.perf_counter(), time.thread_time()
 
     def lap(self) -> Lap:
         """Since the start or the last lap."""
-        wall, own = self.wall, self.own
+        wall, processor = self.wall, self.processor
         self.start()
         passed = self.wall - wall
-        return Lap(passed, min(self.own - own, passed) if self.alone else passed)
+        return Lap(passed, min(self.processor - processor, passed) if self.alone else passed)

@@ -67,23 +67,23 @@ class ViewPipeline(nn.Module):
         generator: Generator,
         overlap: float = 0.0,
         partners: Tensor | None = None,
-        masks: tuple[Tensor | None, Tensor | None] = (None, None),
+        measured: tuple[Tensor | None, Tensor | None] = (None, None),
     ) -> Tensor:
         """`n` views of each sample, view-major: (n * B, C, size, ...); the first B rows are view 0 of every sample.
 
         `overlap`: what each crop shares with the first, at least, of the smaller of the two. `partners`: as `stored`, other images of the
-        same; every second view comes from them. `masks`: where these and the partners are measured,
+        same; every second view comes from them. `measured`: where these and the partners are measured,
         (B, *spatial) bool each, None: everywhere.
         """
         physical, crop = self.physical(stored), ResizedCrop(size, crop_scale, self.augmentation.ratio)
         sources = (physical, physical if partners is None else self.physical(partners))
-        measured = (masks[0], masks[partners is not None])
-        normalise = [self.normalise.of(*image) for image in zip(sources, measured, strict=True)]
+        masks = (measured[0], measured[partners is not None])
+        normalise = [self.normalise.of(*image) for image in zip(sources, masks, strict=True)]
         first = crop.draw(len(physical), generator)
-        views = [self._view(crop.apply(physical, first), _cropped(crop, measured[0], first), normalise[0], generator)]
+        views = [self._view(crop.apply(physical, first), _cropped(crop, masks[0], first), normalise[0], generator)]
         for number in range(1, n):
             where = crop.draw_near(first, overlap, generator) if overlap else crop.draw(len(physical), generator)
-            mask = _cropped(crop, measured[number % 2], where)
+            mask = _cropped(crop, masks[number % 2], where)
             views.append(self._view(crop.apply(sources[number % 2], where), mask, normalise[number % 2], generator))
         return torch.cat(views)
 

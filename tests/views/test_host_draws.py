@@ -49,8 +49,8 @@ def test_two_views_and_small_ones_wait_for_nothing(device: torch.device, masked:
     mask = torch.empty(16, 64, 64, dtype=torch.bool, device=device) if masked else None
     draws = torch.Generator().manual_seed(1)
     with NoWaiting():
-        assert pipeline.many(stored, 2, 32, (0.05, 1.0), draws, 0.3, masks=(mask, None)).shape == (32, 13, 32, 32)
-        assert pipeline.many(stored, 4, 16, (0.05, 0.2), draws, masks=(mask, mask)).shape == (64, 13, 16, 16)
+        assert pipeline.many(stored, 2, 32, (0.05, 1.0), draws, 0.3, measured=(mask, None)).shape == (32, 13, 32, 32)
+        assert pipeline.many(stored, 4, 16, (0.05, 0.2), draws, measured=(mask, mask)).shape == (64, 13, 16, 16)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def views(filling: float, mask: torch.Tensor | None, augmentation: Augmentation,
     if mask is not None:
         data = torch.where(mask[:, None], data, filling)
     draw = Generator().manual_seed(5)
-    return pipeline(augmentation).many(data, 2, 16, (0.5, 1.0), draw, masks=(mask, mask))
+    return pipeline(augmentation).many(data, 2, 16, (0.5, 1.0), draw, measured=(mask, mask))
 
 
 @pytest.mark.parametrize("axes", [2, 3], ids=["pictures", "volumes"])
