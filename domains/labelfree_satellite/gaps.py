@@ -67,7 +67,7 @@ def zeros_together(missing: np.ndarray, data: np.ndarray) -> np.ndarray:
     return missing & ((data != 0) | missing.all(axis=0))
 
 
-def measured(missing: np.ndarray | None, outside: Sequence[np.ndarray | None], picture: bool) -> np.ndarray | None:
+def measured_mask(missing: np.ndarray | None, outside: Sequence[np.ndarray | None], picture: bool) -> np.ndarray | None:
     """(H, W) bool, None where all is measured. `missing`: (C, H, W) of the bands in use, `outside`: (H, W) masks each.
 
     A pixel needs all of its bands; in a picture any, for colours may well hold the number that stands for none: pure red has no blue.

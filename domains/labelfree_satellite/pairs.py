@@ -10,7 +10,7 @@ import numpy as np
 
 from labelfree.data.overlaps import Ground, one_by_one
 from labelfree.domain import Shown
-from labelfree_satellite.places import located
+from labelfree_satellite.places import with_outlines
 
 SAME = 0.5  # intersection over union from which two images show one place
 MOST_PARTNERS = 64  # partners of an image
@@ -75,7 +75,7 @@ KINDS: dict[str, Callable[[Sequence[Shown], DateOf, float | None], list[list[int
 def _placed(images: Sequence[Shown]) -> tuple[np.ndarray, Ground]:
     """Positions of the images that have a place, and their ground."""
     at = [i for i, image in enumerate(images) if image.place is not None]
-    return np.array(at, dtype=np.int64), Ground.of(located([place for image in images if (place := image.place) is not None]))
+    return np.array(at, dtype=np.int64), Ground.of(with_outlines([place for image in images if (place := image.place) is not None]))
 
 
 def _same(common: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from labelfree_satellite.headers import quiet_rasterio
 LONLAT = "EPSG:4326"
 
 
-def located(places: Sequence[Place]) -> list[Place]:
+def with_outlines(places: Sequence[Place]) -> list[Place]:
     """The places with their outlines on Earth; those of local systems, and those that a map shows outside the Earth, with a unit alone."""
     outlined = list(places)
     by_system: dict[str, list[int]] = defaultdict(list)

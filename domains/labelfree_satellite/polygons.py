@@ -20,7 +20,7 @@ from labelfree.data.windows import in_windows
 from labelfree.domain import Place, Row, Window
 from labelfree.errors import DataError
 from labelfree_satellite.grids import Grid
-from labelfree_satellite.places import LONLAT, located
+from labelfree_satellite.places import LONLAT, with_outlines
 from labelfree_satellite.vectors import ShapeFields, features, read_vectors
 
 STRIDE, SMALLEST, LARGEST = 32, 32, 256  # sides of chips in pixels: whole strides of a network
@@ -28,12 +28,12 @@ STRIDE, SMALLEST, LARGEST = 32, 32, 256  # sides of chips in pixels: whole strid
 
 @dataclass(frozen=True)
 class Footprint:
-    """Where a scene lies and when it was taken. `measured`: share of a window without clouds and gaps."""
+    """Where a scene lies and when it was taken. `share_measured`: share of a window without clouds and gaps."""
 
     row: Row
     grid: Grid
     date: str | None
-    measured: Callable[[Window], float]
+    share_measured: Callable[[Window], float]
 
     def place(self, row: Row) -> Place:
         """Where a window of the scene lies."""
@@ -63,7 +63,7 @@ def chips(file: Path, fields: ShapeFields, scenes: Sequence[Footprint]) -> tuple
         when = None if fields.date is None else _day(file, fields.date, number, frame[fields.date].iloc[number])
         nearest = sorted(covers, key=lambda scene: (_apart(scene.date, when), scene.row.id))
         windows = [(scene, _window(scene.grid, bounds[scene.row.id][number], side)) for scene in nearest]
-        chosen = next((pair for pair in windows if pair[0].measured(pair[1]) > 0.5), windows[0] if windows else None)
+        chosen = next((pair for pair in windows if pair[0].share_measured(pair[1]) > 0.5), windows[0] if windows else None)
         if chosen is not None:
             scene, window = chosen
             rows.append(replace(scene.row, id=f"{file.name}#{number}", label=frame[fields.label].iloc[number], window=window))
@@ -107,7 +107,7 @@ def _with_background(
         scene, polygons = known[row.path]
         assert row.window is not None
         free = not _touches(np.array(scene.grid.bounds(row.window)), polygons).any() and not taken[beside[number]].any()
-        if free and scene.measured(row.window) > 0.5:
+        if free and scene.share_measured(row.window) > 0.5:
             chosen.add(row.id)
             taken[number] = True
     relabelled = [replace(row, label=name, group=known[row.path][0].row.group) if row.id in chosen else row for row in windows]
@@ -118,7 +118,7 @@ def _overlapping(places: Sequence[Place]) -> list[np.ndarray]:
     """Of each place the positions of those that show some of its ground."""
     overlapping = [np.empty(0, dtype=np.int64) for _ in places]
     every = np.arange(len(places))
-    for i, j, common, first, second in Ground.of(located(places)).sharing(every, every):
+    for i, j, common, first, second in Ground.of(with_outlines(places)).sharing(every, every):
         kept = common > TOUCH * np.minimum(first, second)
         for number, others in one_by_one(i[kept], j[kept]):
             overlapping[number] = others
@@ -153,7 +153,7 @@ def _centred(shapes: Any) -> np.ndarray:
 def _nowhere(file: Path, frame: Any, scenes: Sequence[Footprint]) -> str:
     """What to say of shapes that no scene covers: where both lie, so that swapped axes and other systems show."""
     left, bottom, right, top = frame.geometry.to_crs(LONLAT).total_bounds
-    outline = located([scenes[0].place(scenes[0].row)])[0].outline
+    outline = with_outlines([scenes[0].place(scenes[0].row)])[0].outline
     scene_place = f", {scenes[0].row.id} at {outline[0]:.4g}, {outline[1]:.4g}" if outline else ""
     where = f"they lie at longitude and latitude {(left + right) / 2:.4g}, {(bottom + top) / 2:.4g}{scene_place}"
     sentence = f"none of its {features(frame, len(frame))} lies in any of {len(scenes)} scenes ({where})"

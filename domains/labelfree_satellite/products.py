@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from labelfree.data.safe_xml import MOST, parse_xml
+from labelfree.data.safe_xml import MOST_BYTES, parse_xml
 from labelfree.errors import DataError
 from labelfree_satellite.footprints import apart, one_scene
 from labelfree_satellite.sensors import OFFSET, SENSORS, common
@@ -107,7 +107,7 @@ def _safe(path: Path, files: dict[str, str], opened: Callable[[str], IO[bytes]])
 def _metadata(path: Path, name: str, opened: Callable[[str], IO[bytes]]) -> dict[str, str]:
     """Date and additive offset (ESA's product specification: RADIO_ADD_OFFSET, BOA_ADD_OFFSET from processing baseline 04.00)."""
     with opened(name) as file:
-        root = parse_xml(file.read(MOST + 1), f"{path}/{name}")
+        root = parse_xml(file.read(MOST_BYTES + 1), f"{path}/{name}")
     values = {node.tag.rpartition("}")[2]: (node.text or "").strip() for node in root.iter()}
     offsets = {values.get(tag, "") for tag in ("RADIO_ADD_OFFSET", "BOA_ADD_OFFSET")} - {"", "0"}
     facts = {"offset": offsets.pop()} if offsets else {}

@@ -51,9 +51,9 @@ def published(name: str) -> ForeignWeights:
 def _bands(name: str, meta: dict[str, Any]) -> tuple[Sensor, list[Band]]:
     """The sensor that has the bands which torchgeo names, and those bands in its order."""
     for sensor in map(find_sensor, DATASETS[meta["dataset"]]):
-        found = [band for told in meta.get("bands", ()) if (band := sensor.band(told))]
-        if len(found) == meta["in_chans"]:
-            return sensor, found
+        bands = [band for label in meta.get("bands", ()) if (band := sensor.band(label))]
+        if len(bands) == meta["in_chans"]:
+            return sensor, bands
     raise RecipeError(f"--as: this torchgeo does not say which bands {name} wants; install torchgeo 0.7 or later.")
 
 

@@ -47,7 +47,7 @@ class Raster:
 
 
 @dataclass(frozen=True)
-class Told:
+class Declaration:
     """What recipe and card tell of files: `names` of all bands in stored order ("-": left out), None where they say nothing; `gaps`."""
 
     names: tuple[str, ...] | None = None
@@ -58,7 +58,7 @@ class Told:
         return self.names[band] if self.names is not None and len(self.names) == count and self.names[band] != "-" else None
 
 
-def open_raster(path: Path | str, window: Window | None = None, coarser: bool = True, told: Told = Told()) -> Raster:
+def open_raster(path: Path | str, window: Window | None = None, coarser: bool = True, declaration: Declaration = Declaration()) -> Raster:
     """Decode one file, or a window of it; a text is an address elsewhere. A raster larger than `WHOLE` may be read `coarser`.
 
     Raises `DataError` naming it when it is missing, broken, truncated or complex.
@@ -67,7 +67,7 @@ def open_raster(path: Path | str, window: Window | None = None, coarser: bool = 
         raise DataError(f"{path}: there is no such file; correct the path in the table, or data.root.")
     try:
         plain = isinstance(path, Path) and window is None and path.suffix.lower() in PICTURES and not sixteen_bit(path)
-        raster = _picture(path) if isinstance(path, Path) and plain else _rasterio(path, window, coarser, told)
+        raster = _picture(path) if isinstance(path, Path) and plain else _rasterio(path, window, coarser, declaration)
     except DataError:
         raise
     except ImportError as error:
@@ -99,7 +99,7 @@ def _picture(path: Path) -> Raster:
     return raster
 
 
-def _rasterio(path: Path | str, window: Window | None = None, coarser: bool = False, told: Told = Told()) -> Raster:
+def _rasterio(path: Path | str, window: Window | None = None, coarser: bool = False, declaration: Declaration = Declaration()) -> Raster:
     from rasterio.enums import Resampling
 
     with opened_pages(path) as pages:
@@ -110,18 +110,18 @@ def _rasterio(path: Path | str, window: Window | None = None, coarser: bool = Fa
         shown = (file.height, file.width) if window is None else (window.height, window.width)
         size = fitting(*shown) if coarser and window is None and not picture else shown
         nodata = tuple(value for page in pages for value in page.nodatavals)
-        how = Resampling.nearest if palette is not None or told.gaps.values else Resampling.average  # no mean of gaps and ground
+        how = Resampling.nearest if palette is not None or declaration.gaps.values else Resampling.average  # no mean of gaps and ground
         data = np.concatenate([page.read(window=part, out_shape=(page.count, *size), resampling=how) for page in pages])
         outside = _masked(file, part, size)
         if palette is not None:
-            raster = _coloured(data[0], palette, told.gaps.declared(nodata[0]), outside)
+            raster = _coloured(data[0], palette, declaration.gaps.declared(nodata[0]), outside)
         else:
             raster = Raster(data, _names(pages, picture or data.dtype == np.uint8), picture or data.dtype == np.uint8)
             raster.units = tuple(unit or "" for page in pages for unit in page.units)
             if len(pages) == 1:
-                outside |= _by_bands(raster, file, path, told, lambda band: file.read(band, window=part, out_shape=size))
+                outside |= _by_bands(raster, file, path, declaration, lambda band: file.read(band, window=part, out_shape=size))
             raster.outside = outside if outside.any() else None
-            raster.missing = _missing(raster, told.gaps, nodata)
+            raster.missing = _missing(raster, declaration.gaps, nodata)
         scales, offsets = ([value for page in pages for value in getattr(page, name)] for name in ("scales", "offsets"))
         if palette is None and (any(scale != 1 for scale in scales) or any(offsets)):
             raster.scale, raster.offset = tuple(scales), tuple(offsets)
@@ -140,12 +140,12 @@ def _coloured(indices: np.ndarray, palette: dict[int, tuple[int, ...]], nodata: 
     return Raster(colours, ["red", "green", "blue"], True, outside=hidden if hidden.any() else None)
 
 
-def _by_bands(raster: Raster, file: Any, path: Path | str, told: Told, read: Any) -> np.ndarray:
+def _by_bands(raster: Raster, file: Any, path: Path | str, declaration: Declaration, read: Any) -> np.ndarray:
     """(H, W) bool: what bands take out that are masks themselves, alpha and layers of codes; they are named `ALPHA` from here on."""
     outside = np.zeros(raster.data.shape[1:], dtype=bool)
     count = len(raster.names)
     for number, colour in enumerate(file.colorinterp):
-        name, given = raster.names[number], told.name(number, count)
+        name, given = raster.names[number], declaration.name(number, count)
         sure = ALPHA in ((file.descriptions[number] or "").strip().lower(), given)
         if colour.name == ALPHA and name == ALPHA and given not in (None, ALPHA):
             raster.names[number] = given  # its owner says that it is a band, so 0 in it hides nothing
@@ -206,7 +206,7 @@ def _place(raster: Raster, grid: Grid, window: Window | None = None) -> None:
     raster.tags["spacing_unit"] = unit_of(grid.crs)[0]
 
 
-def selected(path: str, raster: Raster, wanted: Sequence[str] | None, names: Sequence[str | None]) -> tuple[list[int], tuple[str, ...]]:
+def select_bands(path: str, raster: Raster, wanted: Sequence[str] | None, names: Sequence[str | None]) -> tuple[list[int], tuple[str, ...]]:
     """Which bands to take and what they are called: (positions, names).
 
     `wanted`: names that the recipe or card gives. Where the file names its bands they are matched by name, in the order

@@ -35,7 +35,7 @@ from labelfree_satellite.sensors import (
     canonical,
     described,
     find_sensor,
-    matched,
+    match_channels,
     rescaled,
     rgb_positions,
     sensor_of,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from labelfree.views import Augmentation
     from labelfree_satellite.gaps import Gaps
     from labelfree_satellite.polygons import Footprint
-    from labelfree_satellite.reader import Raster, Told
+    from labelfree_satellite.reader import Declaration, Raster
     from labelfree_satellite.scenes import Scene
 
 SMALL_FILE = 2**20  # bytes; no file so small is worth a look at its size
@@ -91,18 +91,18 @@ class Satellite:
         layer: str | None = None,
         background: str | None = None,
     ) -> None:
-        told = require(
+        settings = require(
             Reader, bands=bands and list(bands), sensor=sensor, unit=unit, resolution=resolution, nodata=nodata, chip=chip, layer=layer,
             background=background,
         )  # fmt: skip
-        self.unit = unit_of(told.unit) if told.unit else None
-        self.resolution = told.resolution
-        self.sensor = find_sensor(told.sensor) if told.sensor else None
+        self.unit = unit_of(settings.unit) if settings.unit else None
+        self.resolution = settings.resolution
+        self.sensor = find_sensor(settings.sensor) if settings.sensor else None
         if self.sensor and self.unit:
             self.sensor = rescaled(self.sensor, *self.unit[1:])
-        self.bands = tuple(canonical(band, self.sensor) for band in told.bands) if told.bands else None
-        self.nodata = numbers(told.nodata)
-        self.chip, self.layer, self.background = told.chip, told.layer, told.background
+        self.bands = tuple(canonical(band, self.sensor) for band in settings.bands) if settings.bands else None
+        self.nodata = numbers(settings.nodata)
+        self.chip, self.layer, self.background = settings.chip, settings.layer, settings.background
 
     @cached_property
     def gaps(self) -> Gaps:
@@ -169,20 +169,20 @@ class Satellite:
         import torch
 
         from labelfree.data.measured_pixels import fill
-        from labelfree_satellite.gaps import measured, require_bands, require_declared
+        from labelfree_satellite.gaps import measured_mask, require_bands, require_declared
         from labelfree_satellite.plausibility import require_plausible
-        from labelfree_satellite.reader import ALPHA, selected
+        from labelfree_satellite.reader import ALPHA, select_bands
 
         raster, sensor = self._raster(row)
         names = [canonical(name, sensor) if name else None for name in raster.names]
-        kept, channels = selected(row.called, raster, self.bands, names)
+        kept, channels = select_bands(row.called, raster, self.bands, names)
         bands = described(channels, sensor)
         scale, offset, unit = scale_of(raster, kept, channels, sensor, self.unit)
         data = raster.data if kept == list(range(len(raster.data))) else np.ascontiguousarray(raster.data[kept])
         beyond = None if raster.picture else self.gaps.outside(raster.data[[name != ALPHA for name in raster.names]])
         if row.window is None:  # at the edge of a swath a window may well lack a band
             require_bands(row.called, raster.missing, kept, channels)
-        there = measured(None if raster.missing is None else raster.missing[kept], (raster.outside, beyond), raster.picture)
+        there = measured_mask(None if raster.missing is None else raster.missing[kept], (raster.outside, beyond), raster.picture)
         if there is not None:
             fill(data, there)
         require_declared(row.called, data, self.gaps)
@@ -210,7 +210,7 @@ class Satellite:
         if not is_vector(file):
             return None
         named = ShapeFields(*fields, self.chip, self.background, self.layer)
-        return chips(file, named, [found for row in images if (found := self._footprint(row)) is not None])
+        return chips(file, named, [footprint for row in images if (footprint := self._footprint(row)) is not None])
 
     def partners(self, kind: str, images: Sequence[Shown], within: float | None) -> list[list[int]]:
         from labelfree_satellite.pairs import KINDS
@@ -218,9 +218,9 @@ class Satellite:
         return KINDS[kind](images, lambda image: self._date(image.row), within)
 
     def located(self, places: Sequence[Place]) -> list[Place]:
-        from labelfree_satellite.places import located
+        from labelfree_satellite.places import with_outlines
 
-        return located(places)
+        return with_outlines(places)
 
     def foreign(self, name: str) -> ForeignWeights:
         from labelfree_satellite.published_weights import published
@@ -242,11 +242,11 @@ class Satellite:
 
         if _holds_files(row):
             scene = self._scene(row.path)
-            return Footprint(row, scene.grid, self._date(row), scene.measured)
+            return Footprint(row, scene.grid, self._date(row), scene.share_measured)
         grid = grid_of(row.path)
-        return None if grid is None else Footprint(row, grid, self._date(row), partial(self._measured, row))
+        return None if grid is None else Footprint(row, grid, self._date(row), partial(self._share_measured, row))
 
-    def _measured(self, row: Row, window: Window) -> float:
+    def _share_measured(self, row: Row, window: Window) -> float:
         """Share of a window that holds measurements."""
         return 1 - self.read(replace(row, window=window)).empty
 
@@ -255,17 +255,17 @@ class Satellite:
         from labelfree_satellite.reader import open_raster
 
         if not _holds_files(row):
-            return open_raster(row.where, row.window, coarser=not _dense(row), told=self._told()), self.sensor
+            return open_raster(row.where, row.window, coarser=not _dense(row), declaration=self._declaration()), self.sensor
         scene = self._scene(row.path)
-        own = find_sensor(scene.product.sensor) if scene.product.sensor else None
-        return scene.raster(row.window, coarser=not _dense(row)), own or self.sensor
+        product_sensor = find_sensor(scene.product.sensor) if scene.product.sensor else None
+        return scene.raster(row.window, coarser=not _dense(row)), product_sensor or self.sensor
 
-    def _told(self) -> Told:
+    def _declaration(self) -> Declaration:
         """What is known of files before they are opened: `bands`, else a sensor's where a file has as many."""
-        from labelfree_satellite.reader import Told
+        from labelfree_satellite.reader import Declaration
 
         names = self.bands or (tuple(band.name for band in self.sensor.bands) if self.sensor else None)
-        return Told(names, self.gaps)
+        return Declaration(names, self.gaps)
 
     def _scene(self, path: Path) -> Scene:
         from labelfree_satellite.scenes import open_scene
@@ -281,7 +281,7 @@ class Satellite:
 
     def matches(self, channels: Sequence[str], known: Sequence[str], once: bool = False) -> tuple[int | None, ...]:
         others = [told_by(name) or band for name, band in zip(known, described(known, sensor_of(known)), strict=True)]
-        return matched(channels, self.known(channels), known, others, once)
+        return match_channels(channels, self.known(channels), known, others, once)
 
     def render(self, x: Tensor, channels: Sequence[str], unit: str, measured: Tensor | None = None) -> Tensor | None:
         from labelfree_satellite.rendering import render

@@ -89,7 +89,7 @@ class Scene:
             data[number], missing[number] = self._layer(self.product.layers[band], at, size, categories=False)
         return data, missing, self._clouds(at, size)
 
-    def measured(self, window: Window) -> float:
+    def share_measured(self, window: Window) -> float:
         """Share of a window without clouds, by the product's mask alone; 1 where it has none."""
         return 1 - float(self._clouds(window, (window.height, window.width)).mean())
 

@@ -193,7 +193,7 @@ SAME = 0.05  # of a band's wavelength: two sensors' bands of one name
 NEAR = 0.1  # of a band's wavelength: coastal aerosol to blue and red edge to red, but not near infrared to red
 
 
-def matched(
+def match_channels(
     channels: Sequence[str], bands: Sequence[Band | None], known: Sequence[str], others: Sequence[Band | None], once: bool = False
 ) -> tuple[int | None, ...]:
     """Of each of `channels` (their `bands`) the position among `known` ones (`others`): by name, else colour, else wavelength.

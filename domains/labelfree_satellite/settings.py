@@ -68,8 +68,8 @@ class Reader(BaseModel):
 
     @field_validator("bands")
     @classmethod
-    def _each_band_once(cls, bands: list[str] | None, told: ValidationInfo) -> list[str] | None:
-        sensor = told.data.get("sensor")
+    def _each_band_once(cls, bands: list[str] | None, info: ValidationInfo) -> list[str] | None:
+        sensor = info.data.get("sensor")
         named = [canonical(band, find_sensor(sensor) if sensor else None) for band in bands or () if band != "-"]
         if len(set(named)) < len(named):
             raise ValueError(f"a name stands twice in {', '.join(named)}")
@@ -116,14 +116,14 @@ def numbers(nodata: float | Sequence[float] | Literal["none"] | None) -> tuple[f
 
 
 def scale_of(
-    raster: Raster, kept: list[int], channels: tuple[str, ...], sensor: Sensor | None, told: tuple[str, float, float] | None
+    raster: Raster, kept: list[int], channels: tuple[str, ...], sensor: Sensor | None, given: tuple[str, float, float] | None
 ) -> tuple[tuple[float, ...], tuple[float, ...], str]:
-    """Scale and offset a channel and the unit they lead to: `told` by the recipe, else the file's, else the sensor's, else the dtype's."""
+    """Scale and offset a channel and the unit they lead to: `given` by the recipe, else the file's, else the sensor's, else the dtype's."""
     import numpy as np
 
     n = len(channels)
-    if told:
-        return (told[1],) * n, (told[2],) * n, told[0]
+    if given:
+        return (given[1],) * n, (given[2],) * n, given[0]
     if raster.scale and raster.offset:
         units = {raster.units[index] for index in kept}
         unit = sensor.unit if sensor else (units.pop() if len(units) == 1 else "") or "stored"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
-from labelfree.data.safe_xml import MOST, parse_xml
+from labelfree.data.safe_xml import MOST_BYTES, parse_xml
 from labelfree.errors import DataError
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -41,17 +41,17 @@ def read_voc(path: Path) -> list[Box]:
     """The objects of one file, tags read by name. Raises `DataError` naming the file that is missing, broken or no VOC annotation."""
     try:
         with path.open("rb") as file:
-            raw = file.read(MOST + 1)
+            raw = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); correct the path in the table.") from error
     root = parse_xml(raw, path)
-    return [_box(path, found) for found in root.iter("object")]
+    return [_box(path, node) for node in root.iter("object")]
 
 
-def _box(path: Path, found: Element) -> Box:
-    name = (found.findtext("name") or "").strip()
+def _box(path: Path, node: Element) -> Box:
+    name = (node.findtext("name") or "").strip()
     try:
-        corners = [float(found.findtext(f"bndbox/{corner}") or "") for corner in CORNERS]
+        corners = [float(node.findtext(f"bndbox/{corner}") or "") for corner in CORNERS]
     except ValueError:
         raise DataError(f"{path}: an object {name!r} without four numbers in bndbox ({', '.join(CORNERS)}); correct it.") from None
     return Box(name, *corners)

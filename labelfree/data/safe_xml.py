@@ -9,7 +9,7 @@ from xml.parsers import expat
 
 from labelfree.errors import DataError
 
-MOST = 2**24  # bytes; annotations and metadata take a few hundred thousand
+MOST_BYTES = 2**24  # annotations and metadata take a few hundred thousand
 DEEPEST = 200  # elements within each other
 
 
@@ -20,11 +20,11 @@ class _Refused(Exception):
 def parse_xml(raw: bytes, source: Path | str) -> Element:
     """The root element; tags in a namespace are written {namespace}tag.
 
-    `raw` may be cut off behind `MOST` bytes. Raises `DataError` naming `source` where it is no XML, larger, nested beyond reason, or
+    `raw` may be cut off behind `MOST_BYTES`. Raises `DataError` naming `source` where it is no XML, larger, nested beyond reason, or
     defines entities or a document type of its own: a few of these unfold to gigabytes, or name files of this machine.
     """
-    if len(raw) > MOST:
-        raise DataError(f"{source}: is XML of more than {MOST // 2**20} MiB, which no such file needs; export it again.")
+    if len(raw) > MOST_BYTES:
+        raise DataError(f"{source}: is XML of more than {MOST_BYTES // 2**20} MiB, which no such file needs; export it again.")
     builder, parser, depth = TreeBuilder(), expat.ParserCreate(namespace_separator="}"), 0
 
     def start(tag: str, attributes: dict[str, str]) -> None:
@@ -51,8 +51,8 @@ def parse_xml(raw: bytes, source: Path | str) -> Element:
     try:
         parser.Parse(raw, True)
         return builder.close()
-    except _Refused as found:
-        raise DataError(f"{source}: {found}, which no such file needs; save it without.") from None
+    except _Refused as refusal:
+        raise DataError(f"{source}: {refusal}, which no such file needs; save it without.") from None
     except (expat.ExpatError, ParseError, ValueError, LookupError, AssertionError) as error:
         raise DataError(f"{source}: is no XML ({error}); export or fetch it again.") from error
 

@@ -49,7 +49,7 @@ def test_what_is_no_xml_is_named(text: str) -> None:
 def test_depth_and_size_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="elements more than 200 deep"):
         parse_xml(b"<a>" * 100_000, "a.xml")
-    monkeypatch.setattr(safe_xml, "MOST", 100)
+    monkeypatch.setattr(safe_xml, "MOST_BYTES", 100)
     with pytest.raises(DataError, match=r"a\.xml: is XML of more than"):
         parse_xml(b"<a>" + b" " * 200 + b"</a>", "a.xml")
 

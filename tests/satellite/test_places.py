@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from labelfree_satellite import Satellite
-from labelfree_satellite.places import LONLAT, located
+from labelfree_satellite.places import LONLAT, with_outlines
 
 from labelfree.data.ground import overlapping, spatial_groups
 from labelfree.data.overlaps import Ground
@@ -59,7 +59,7 @@ def row(name: object) -> Row:
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("side", [16, 640, 12_000])
 def test_sizes_are_those_of_the_ground_in_every_system(system: str, side: float) -> None:
-    ground = Ground.of(located([tile(system, *SYSTEMS[system], side, 1.5 * side)]))
+    ground = Ground.of(with_outlines([tile(system, *SYSTEMS[system], side, 1.5 * side)]))
     np.testing.assert_allclose(ground.size[0], (side, 1.5 * side), rtol=3e-3)
 
 
@@ -70,7 +70,9 @@ def test_blocks_are_a_kilometre_in_every_system(system: str) -> None:
     away = zip(draw.uniform(0, 360, 200), 2500 * draw.uniform(size=200) ** 0.5, strict=True)
     points = [GEOD.fwd(*around, *at)[:2] for at in away]
     rows = [row(i) for i in range(200)]
-    groups, notes = spatial_groups(rows, {r.id: p for r, p in zip(rows, located([tile(system, *p, 16) for p in points]), strict=True)})
+    groups, notes = spatial_groups(
+        rows, {r.id: p for r, p in zip(rows, with_outlines([tile(system, *p, 16) for p in points]), strict=True)}
+    )
     apart = [GEOD.inv(*points[i], *points[j])[2] for i, j in combinations(range(200), 2) if groups[str(i)] == groups[str(j)]]
     assert 700 < max(apart) <= 1000 * 2**0.5 and 18 <= len(set(groups.values())) <= 40 and "blocks of 1 km" in notes[0]
 
@@ -81,7 +83,7 @@ def test_blocks_around_poles_and_the_meridian_of_180_degrees(latitude: float) ->
     points = [GEOD.fwd(180.0, latitude, *at)[:2] for at in zip(draw.uniform(0, 360, 150), draw.uniform(0, 4000, 150), strict=True)]
     rows = [row(i) for i in range(150)]
     boxes = [Place(LONLAT, (x - 1e-5, y - 1e-5, x + 1e-5, y + 1e-5)) for x, y in points]
-    groups, _ = spatial_groups(rows, {r.id: p for r, p in zip(rows, located(boxes), strict=True)})
+    groups, _ = spatial_groups(rows, {r.id: p for r, p in zip(rows, with_outlines(boxes), strict=True)})
     apart = [GEOD.inv(*points[i], *points[j])[2] for i, j in combinations(range(150), 2) if groups[str(i)] == groups[str(j)]]
     assert max(apart) <= 1000 * 2**0.5 and len(set(groups.values())) < 100
 
@@ -104,7 +106,7 @@ def test_ground_is_shared_across_systems_and_the_meridian_of_180_degrees(
     there = GEOD.fwd(longitude, latitude, azimuth, 640 * away)[:2]
     first, second = tile(one, longitude, latitude, 640), tile(other, *there, 640)
     a, b = row("a"), row("b")
-    found = overlapping([a], [b], dict(zip("ab", located([first, second]), strict=True)))
+    found = overlapping([a], [b], dict(zip("ab", with_outlines([first, second]), strict=True)))
     if away < 0.95:
         assert found == {"a"}
     elif away > 1.45:
@@ -118,7 +120,9 @@ def test_tiles_that_touch_share_nothing_and_those_that_overlap_do(system: str) -
     around = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
     for share, meet in ((1.0, False), (0.95, True)):
         boxes = [(left + i * share * width, bottom + j * share * height) for i, j in around]
-        places = located([Place(system, (left, bottom, right, top)), *(Place(system, (x, y, x + width, y + height)) for x, y in boxes)])
+        places = with_outlines(
+            [Place(system, (left, bottom, right, top)), *(Place(system, (x, y, x + width, y + height)) for x, y in boxes)]
+        )
         named = {str(i): place for i, place in enumerate(places)}
         found = overlapping([row(i) for i in range(1, 9)], [row(0)], named)
         sides = {str(n) for n, (i, j) in enumerate(around, 1) if not (i and j)}  # corners share 0.25 %, less than a sliver
@@ -126,14 +130,14 @@ def test_tiles_that_touch_share_nothing_and_those_that_overlap_do(system: str) -
 
 
 def test_tiles_that_touch_at_the_meridian_of_180_degrees_share_nothing() -> None:
-    places = located([Place(LONLAT, (west, 10, west + 0.01, 10.01)) for west in (179.99, -180, 179.995)])
+    places = with_outlines([Place(LONLAT, (west, 10, west + 0.01, 10.01)) for west in (179.99, -180, 179.995)])
     named = dict(zip("abc", places, strict=True))
     assert overlapping([row("a")], [row("b")], named) == set()
     assert overlapping([row("a"), row("b")], [row("c")], named) == {"a", "b"}
 
 
 def test_longitudes_from_0_to_360_are_those_from_180_west_to_180_east() -> None:
-    whole, west, beside = located([Place(LONLAT, (x, 10, x + 0.01, 10.01)) for x in (350.0, -10.0, -9.99)])
+    whole, west, beside = with_outlines([Place(LONLAT, (x, 10, x + 0.01, 10.01)) for x in (350.0, -10.0, -9.99)])
     named = {"a": whole, "b": west, "c": beside}
     assert overlapping([row("a"), row("c")], [row("b")], named) == {"a"}
     groups, _ = spatial_groups([row("a"), row("b")], named)
@@ -143,7 +147,7 @@ def test_longitudes_from_0_to_360_are_those_from_180_west_to_180_east() -> None:
 def test_two_zones_that_meet_at_180_degrees_are_one_place() -> None:
     """The leak guard, ground that is not parted, and pairs: the same tile in the zones 60 and 1."""
     places = {"a": tile("EPSG:32660", 180, 5, 640), "b": tile("EPSG:32601", -180, 5, 640), "c": tile("EPSG:32601", -179.992, 5, 640)}
-    known = dict(zip(places, located(list(places.values())), strict=True))
+    known = dict(zip(places, with_outlines(list(places.values())), strict=True))
     assert overlapping([row("a"), row("c")], [row("b")], known) == {"a"}
     groups, _ = spatial_groups([row(name) for name in "abc"], known)
     assert groups["a"] == groups["b"]
@@ -163,7 +167,7 @@ def test_neighbours_are_within_metres_of_the_ground(system: str) -> None:
 
 def test_radians_are_angles_too() -> None:
     system = 'GEOGCS["own",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],PRIMEM["Greenwich",0],UNIT["radian",1]]'
-    ground = Ground.of(located([Place(system, tuple(np.radians((10, 59.995, 10.01, 60.005)).tolist()))]))
+    ground = Ground.of(with_outlines([Place(system, tuple(np.radians((10, 59.995, 10.01, 60.005)).tolist()))]))
     np.testing.assert_allclose(ground.size[0], (GEOD.inv(10, 60, 10.01, 60)[2], GEOD.inv(10, 59.995, 10, 60.005)[2]), rtol=1e-4)
 
 
@@ -173,7 +177,7 @@ LOCAL = 'LOCAL_CS["site",UNIT["{}",{}]]'
 @pytest.mark.parametrize(("unit", "metres"), [("metre", 1), ("foot", 0.3048), ("US survey foot", 0.304800609601219)])
 def test_local_grids_count_metres_or_feet_and_never_degrees(unit: str, metres: float) -> None:
     system = LOCAL.format(unit, metres)
-    places = located([Place(system, (50 * i, 0, 50 * i + 20, 20)) for i in range(100)])
+    places = with_outlines([Place(system, (50 * i, 0, 50 * i + 20, 20)) for i in range(100)])
     assert {place.outline for place in places} == {None} and places[0].unit == pytest.approx(metres, rel=1e-6)
     rows = [row(i) for i in range(100)]
     groups, notes = spatial_groups(rows, {r.id: p for r, p in zip(rows, places, strict=True)})
@@ -181,15 +185,15 @@ def test_local_grids_count_metres_or_feet_and_never_degrees(unit: str, metres: f
 
 
 def test_who_knows_no_unit_says_so() -> None:
-    (place,) = located([Place(LOCAL.format("unknown", 1), (0, 0, 10, 10))])
+    (place,) = with_outlines([Place(LOCAL.format("unknown", 1), (0, 0, 10, 10))])
     assert place.unit is None and place.outline is None
-    (moon,) = located([Place("IAU_2015:30110", (0, 0, 10, 10))])  # metres, and no way to the Earth
+    (moon,) = with_outlines([Place("IAU_2015:30110", (0, 0, 10, 10))])  # metres, and no way to the Earth
     assert moon.unit == 1 and moon.outline is None
 
 
 def test_one_place_outside_the_map_does_not_hide_the_others() -> None:
     inside, outside = Place("ESRI:54009", (0, 0, 1000, 1000)), Place("ESRI:54009", (17_000_000, 8_000_000, 17_001_000, 8_001_000))
-    first, lost, last = located([inside, outside, inside])
+    first, lost, last = with_outlines([inside, outside, inside])
     assert first.outline and last.outline and lost.outline is None and lost.unit == 1
 
 
@@ -197,7 +201,7 @@ def test_a_hundred_thousand_places_take_seconds() -> None:
     """A grid of 316 by 316 tiles in two zones; a test of every pair would take hours."""
     corners = [(4e5 + 640 * i, 5.3e6 + 640 * j) for i in range(316) for j in range(316)]
     before = time.perf_counter()
-    places = located([Place(f"EPSG:3263{2 + (n > 5e4)}", (x, y, x + 640, y + 640)) for n, (x, y) in enumerate(corners)])
+    places = with_outlines([Place(f"EPSG:3263{2 + (n > 5e4)}", (x, y, x + 640, y + 640)) for n, (x, y) in enumerate(corners)])
     rows = [row(i) for i in range(len(places))]
     overlapping(rows[::2], rows[1::2], {r.id: p for r, p in zip(rows, places, strict=True)})
     assert time.perf_counter() - before < 30
