@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 
 import labelfree
 from labelfree.errors import Interrupted, LabelfreeError
-from labelfree.foreign_logs import kept_from_terminal
+from labelfree.foreign_logs import keep_from_terminal
 from labelfree.training.processes import leave_code, may_speak
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     debug = "--debug" in given
     signal.signal(signal.SIGTERM, _terminated)
     if not debug:
-        kept_from_terminal(_keep)
+        keep_from_terminal(_keep)
     try:
         code = app([word for word in given if word != "--debug"], prog_name="labelfree", standalone_mode=False)
     except Exception as error:

@@ -336,12 +336,12 @@ def located(domain: Domain, places: dict[str, Place]) -> dict[str, Place]:
     return dict(zip(places, domain.located(list(places.values())), strict=True))
 
 
-def require(model: type[M], **told: Any) -> M:
+def require(model: type[M], **settings: Any) -> M:
     """A model of reader keys made in Python, as a domain's constructor does it. Raises RecipeError naming the key, as `reader.unit`."""
     from pydantic import ValidationError
 
     try:
-        return model(**told)
+        return model(**settings)
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(map(str, ("reader", *problem["loc"])))

@@ -40,7 +40,7 @@ def quieter(names: Sequence[str], level: int) -> Iterator[None]:
             logger.setLevel(level_before)
 
 
-def kept_from_terminal(keep: Callable[[str], None]) -> None:
+def keep_from_terminal(keep: Callable[[str], None]) -> None:
     """From here on warnings and log records of this process go to `keep` alone; what C++ code of torch logs below an error goes nowhere."""
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     hush()

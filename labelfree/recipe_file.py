@@ -19,7 +19,7 @@ from labelfree.reader_settings import Problems, checked_settings
 from labelfree.recipe import Recipe
 from labelfree.recipe_mistakes import domain_of, keys_of, sentence, value_at
 from labelfree.recipe_renames import RENAMED, differing, notice, respelled, today
-from labelfree.recipe_yaml import Dumper, Keys, expanded, parse_yaml, read_yaml, scalar, with_text
+from labelfree.recipe_yaml import Dumper, Keys, expand_variables, parse_yaml, read_yaml, scalar, with_text
 from labelfree.resources import folder, resource
 
 Overrides = Sequence[str] | Mapping[str, Any]
@@ -52,7 +52,7 @@ def load_recipe(source: str | Path, overrides: Overrides = (), tell: Tell | None
     shipped = path.resolve().parent == folder("recipes").resolve()
     values, lines = read_yaml(path, str(source))
     draft = Draft(values, lines, str(source), path.stem)
-    draft.values = expanded(values, draft.where)
+    draft.values = expand_variables(values, draft.where)
     anchored = draft.respelled().anchored(Path.cwd() if shipped else path.resolve().parent)
     return anchored.overridden(overrides).announced(tell).checked()
 
@@ -61,7 +61,7 @@ def parse_recipe(text: str, name: str | None = None) -> Recipe:
     """The recipe that a YAML text says, as in a file called `name`. Relative paths are relative to the current folder."""
     values, lines = parse_yaml(text, name or "recipe")
     draft = Draft(values, lines, name or "recipe", name)
-    draft.values = expanded(values, draft.where)
+    draft.values = expand_variables(values, draft.where)
     return draft.respelled().anchored(Path.cwd()).checked()
 
 
@@ -147,8 +147,8 @@ class Draft:
 
     def _find_labels(self) -> None:
         """A relative data.labels that is not where it was written may lie in data.root."""
-        found, root = value_at(self.values, LABELS), value_at(self.values, ("data", "root"))
-        if self.labels and isinstance(found, str) and isinstance(root, str) and not Path(found).exists():
+        labels, root = value_at(self.values, LABELS), value_at(self.values, ("data", "root"))
+        if self.labels and isinstance(labels, str) and isinstance(root, str) and not Path(labels).exists():
             inside = Path(root) / Path(self.labels).expanduser()
             if inside.exists():
                 _put(self.values, LABELS, str(inside))
@@ -163,7 +163,7 @@ class Draft:
         if isinstance(value, os.PathLike):
             value = os.fspath(value)
         if isinstance(value, str):
-            text = str(expanded(value, lambda _: typed, keys))
+            text = str(expand_variables(value, lambda _: typed, keys))
             value = scalar(text)
             if keys in PATHS and value is not None:
                 self.labels = text if keys == LABELS else self.labels

@@ -107,7 +107,7 @@ def scalar(text: str) -> Any:
         return text
 
 
-def expanded(values: Any, where: Callable[[Keys], str], at: Keys = ()) -> Any:
+def expand_variables(values: Any, where: Callable[[Keys], str], at: Keys = ()) -> Any:
     """`$X`, `${X}`, `${oc.env:X,default}` and `${other.key}` replaced by what they stand for; `$$` is a dollar."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException

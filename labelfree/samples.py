@@ -207,8 +207,8 @@ def to_physical(stored: Tensor, scale: Sequence[Any], offset: Sequence[Any]) -> 
     import torch
 
     def beside(numbers: Sequence[Any]) -> Tensor:
-        told = torch.tensor(numbers, dtype=torch.float32, device=stored.device)
-        return told.view(1, *told.shape, *(1,) * (stored.ndim - 1 - told.ndim))
+        values = torch.tensor(numbers, dtype=torch.float32, device=stored.device)
+        return values.view(1, *values.shape, *(1,) * (stored.ndim - 1 - values.ndim))
 
     return stored.to(torch.float32) * beside(scale) + beside(offset)
 

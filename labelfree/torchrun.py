@@ -24,22 +24,22 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
     logging.disable(logging.ERROR)  # of torchrun's own: the processes have told what happened
     with tempfile.TemporaryDirectory(prefix="labelfree-") as folder:
-        told = Path(folder) / "code"
-        os.environ[CODE_FILE] = str(told)
+        code_file = Path(folder) / "code"
+        os.environ[CODE_FILE] = str(code_file)
         try:
             torchrun.run(torchrun.parse_args(arguments))
             code = 0
         except ChildFailedError as error:
-            code = _told(told, error.get_first_failure()[1].exitcode)
+            code = _code_told(code_file, error.get_first_failure()[1].exitcode)
         except SignalException as error:  # handed on to the processes, which have ended
-            code = _told(told, -error.sigval)
+            code = _code_told(code_file, -error.sigval)
         except Exception as error:
             print(f"torchrun: {error}", file=sys.stderr)
             code = 1
     sys.exit(code)
 
 
-def _told(file: Path, otherwise: int) -> int:
+def _code_told(file: Path, otherwise: int) -> int:
     """The code in `file`; where no process wrote one, `otherwise`, with a signal (below 0) as shells have it."""
     if file.is_file():
         return int(file.read_text())

@@ -30,7 +30,7 @@ def missing_annotations(rows: Sequence[Row]) -> list[str]:
     return [f"{row.id}: its {kind} {cell} {_are(kind)} missing." for row, kind, cell in cells if cell and _absent(cell)]
 
 
-def annotated(row: Row, shape: tuple[int, ...], read: Callable[[Row], Sample]) -> Annotated:
+def check_annotations(row: Row, shape: tuple[int, ...], read: Callable[[Row], Sample]) -> Annotated:
     """Read the mask and the boxes of an image of this spatial size."""
     faults, marked = missing_annotations([row]), None
     if row.mask and not _absent(row.mask) and Path(row.mask).is_file():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelfree.data.annotations import Annotated, annotated
+from labelfree.data.annotations import Annotated, check_annotations
 from labelfree.data.manifest import Manifest
 from labelfree.data.measured_pixels import BLANK, blank_note, blank_share
 from labelfree.data.pool import MOST_EMPTY, Kind, all_empty, differs, kind_of, read_sample
@@ -90,7 +90,7 @@ def _look(read: Callable[[Row], Sample], row: Row) -> _Look | DataError:
         return sample
     pixels = sample.data.numpy()
     constant = all(channel.min() == channel.max() for channel in pixels)
-    marks = annotated(row, pixels.shape[1:], read)
+    marks = check_annotations(row, pixels.shape[1:], read)
     return _Look(kind_of(sample), largest(sample), trace(sample), constant, sample.empty, blank_share(sample), marks)
 
 

@@ -45,14 +45,14 @@ def rows_of_folder(root: Path, domain: Domain, classes: bool = True) -> Layout:
     parts = [path.relative_to(root).parts for path in inventory.files]
     plain = [Row("/".join(part), path) for part, path in zip(parts, inventory.files, strict=True)]
     if not classes or hold_scenes(plain, domain):
-        return Layout(plain, notes=inventory.told())
+        return Layout(plain, notes=inventory.all_notes())
     loose = sum(len(part) == 1 for part in parts)
     stray = 0 < loose <= STRAY * len(plain)
     foldered = [row for row, part in zip(plain, parts, strict=True) if len(part) > 1 or not stray]
     levels, splits, passed = _without_structural([tuple(row.id.split("/")[:-1]) for row in foldered])
     rows = [replace(row, split=split) for row, split in zip(foldered, splits, strict=True)]
     others = [row for row, part in zip(plain, parts, strict=True) if len(part) == 1 and stray]
-    notes = [*inventory.told(), *_layout_notes(passed, splits)]
+    notes = [*inventory.all_notes(), *_layout_notes(passed, splits)]
     per_folder = Counter(level[0] for level in levels if level)
     if why := _no_classes(levels, per_folder, any(splits), inventory, foldered):
         refusal = [f"Folder names are not taken as classes, for {why}."] if len(per_folder) > 1 else []

@@ -11,7 +11,7 @@ from labelfree.data.blocks import Blocks
 from labelfree.data.overlaps import Ground
 from labelfree.domain import Place, Row
 
-ALIKE = "alike "  # begins the names of groups that near-duplicates form; then the least group or "row ID" in it
+GROUP_OF_COPIES = "alike "  # begins the names of groups that near-duplicates form; then the least group or "row ID" in it
 SHARED = 0.25  # of the smaller one's ground, from which two labelled images must not be parted
 TOUCH = 0.01  # neighbours of one tiling may share a sliver of this much of the smaller one
 
@@ -24,7 +24,7 @@ def spatial_groups(
     A block is 16 median patches wide, at least 1 km; rows that share a quarter of their ground stand in one, whatever lies between. Where
     that leaves too few blocks (`enough` says so), the side is halved, down to one patch, and at last rows may be parted all the same.
     """
-    loose = [row for row in rows if row.group is None or row.group == row.place or row.group.startswith(f"{ALIKE}row ")]
+    loose = [row for row in rows if row.group is None or row.group == row.place or row.group.startswith(f"{GROUP_OF_COPIES}row ")]
     placed = {row.id: places[row.id] for row in loose if row.id in places}
     if not placed:
         return {}, []

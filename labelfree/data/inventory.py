@@ -31,7 +31,7 @@ class Inventory:
     notes: tuple[str, ...]
     nothing: str
 
-    def told(self, named: Set[Path] = frozenset()) -> tuple[str, ...]:
+    def all_notes(self, named: Set[Path] = frozenset()) -> tuple[str, ...]:
         """The notes, with one on masks that are left out. `named`: those that a table names."""
         left = [path.relative_to(self.root) for path in self.masks if path not in named]
         if not left:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from labelfree.data.ground import ALIKE
+from labelfree.data.ground import GROUP_OF_COPIES
 from labelfree.data.near_duplicates import Prints, alike_by_chance, near_pairs, prints
 from labelfree.data.pool_reader import Pool
 from labelfree.data.same_values import groups_of_copies
@@ -150,7 +150,7 @@ def near_groups(images: Witnesses) -> dict[str, str]:
     least: dict[int, str] = {}
     for part, group in zip(parts, images.groups, strict=True):
         least[part] = min(group, least.get(part, group))
-    return {row.id: f"{ALIKE}{least[part]}" for row, part in zip(images.rows, parts, strict=True) if part in joined}
+    return {row.id: f"{GROUP_OF_COPIES}{least[part]}" for row, part in zip(images.rows, parts, strict=True) if part in joined}
 
 
 def _parts(images: Witnesses, links: list[tuple[int, int]]) -> list[int]:

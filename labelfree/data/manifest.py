@@ -13,7 +13,7 @@ from labelfree.data.cards import Card, effective_card
 from labelfree.data.folders import generated_root, hold_scenes, rows_of_folder
 from labelfree.data.inventory import take_inventory
 from labelfree.data.label_tables import open_table
-from labelfree.data.paths import Finder, located, same_file
+from labelfree.data.paths import Finder, rows_of_records, same_file
 from labelfree.data.table_cells import differ_in_case
 from labelfree.domain import Domain, LabelFields, ReadsRemote, ReadsShapes, Row, Sample
 from labelfree.errors import DataError
@@ -161,17 +161,17 @@ def _root(data: Data, card: Card | None, domain: Domain) -> Path:
 
 
 def _from_folder(root: Path, name: str, domain: Domain, classes: bool) -> Manifest:
-    found = rows_of_folder(root, domain, classes)
-    scenes = not found.class_folders and classes and all("/" in row.id for row in found.rows) and hold_scenes(found.rows, domain)
-    said = "Sub-folders hold scenes, so their names are not taken as classes; give a table of labels."
-    made = _manifest(found.rows, root, name, notes=[*found.notes, *([said] if scenes else [])])
-    return replace(made, class_folders=found.class_folders)
+    layout = rows_of_folder(root, domain, classes)
+    scenes = not layout.class_folders and classes and all("/" in row.id for row in layout.rows) and hold_scenes(layout.rows, domain)
+    of_scenes = "Sub-folders hold scenes, so their names are not taken as classes; give a table of labels."
+    made = _manifest(layout.rows, root, name, notes=[*layout.notes, *([of_scenes] if scenes else [])])
+    return replace(made, class_folders=layout.class_folders)
 
 
 def _from_table(file: Path, root: Path, name: str, domain: Domain, inside: bool) -> Manifest:
     finder = Finder(file, root, lambda: take_inventory(root, domain).files)
     table = open_table(file, finder.holds)
-    rows, notes = located(table.records, finder, domain, inside)
+    rows, notes = rows_of_records(table.records, finder, domain, inside)
     return _manifest(rows, root, name, notes=[*table.notes, *notes])
 
 
@@ -185,14 +185,14 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
     fields = LabelFields(data.label_field, data.date_field)
     shapes = domain.shapes(file, fields, images) if isinstance(domain, ReadsShapes) else None
     if shapes is not None:
-        return _manifest(shapes[0], root, name, notes=[*inventory.told(), *shapes[1]])
+        return _manifest(shapes[0], root, name, notes=[*inventory.all_notes(), *shapes[1]])
     finder = Finder(file, root, lambda: inventory.files)
     table = open_table(file, finder.holds, data.label_field)
-    rows, notes = located(table.records, finder, domain, inside=False)
+    rows, notes = rows_of_records(table.records, finder, domain, inside=False)
     listed = {same_file(Path(name)) for row in rows for name in (row.path, row.mask, row.boxes) if name}  # a mask is no image
     rows += [row for row in images if same_file(row.path) not in listed]
-    told = inventory.told(named={mask for mask in inventory.masks if same_file(mask) in listed})
-    return _manifest(rows, root, name, notes=[*told, *table.notes, *notes])
+    file_notes = inventory.all_notes(named={mask for mask in inventory.masks if same_file(mask) in listed})
+    return _manifest(rows, root, name, notes=[*file_notes, *table.notes, *notes])
 
 
 def _manifest(

@@ -83,7 +83,7 @@ class Finder:
         return images
 
 
-def located(records: Sequence[Record], finder: Finder, domain: Domain, inside: bool) -> tuple[list[Row], list[str]]:
+def rows_of_records(records: Sequence[Record], finder: Finder, domain: Domain, inside: bool) -> tuple[list[Row], list[str]]:
     """Rows for a table's records, each path found on disk or an address that the domain reads; sentences on paths outside the root.
 
     `inside`: paths outside the root are refused.

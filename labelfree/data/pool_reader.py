@@ -64,10 +64,10 @@ class Pool:
 
     @cached_property
     def _entries(self) -> dict[str, list[int]]:
-        found: dict[str, list[int]] = {}
+        entries: dict[str, list[int]] = {}
         for entry, row in enumerate(self.row_of):
-            found.setdefault(self.images[row].id, []).append(entry)
-        return found
+            entries.setdefault(self.images[row].id, []).append(entry)
+        return entries
 
     def entries(self, rows: Sequence[Row]) -> np.ndarray:
         """Positions of all entries of these rows, in the rows' order; rows that the pool does not hold have none."""
@@ -119,8 +119,8 @@ class Pool:
 
     def places(self) -> dict[str, Place]:
         """Where each image lies, by row id; images without coordinates are left out."""
-        found = ((row.id, self.index.place(i)) for i, row in enumerate(self.images))
-        return {identity: place for identity, place in found if place is not None}
+        places = ((row.id, self.index.place(i)) for i, row in enumerate(self.images))
+        return {identity: place for identity, place in places if place is not None}
 
     def shown(self, entries: Sequence[int] | np.ndarray) -> list[Shown]:
         """What these entries show: image and place of each."""

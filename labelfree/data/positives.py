@@ -54,17 +54,17 @@ def find_positives(data: Data, domain: Domain, pool: Pool, entries: np.ndarray) 
         return None, []
     check_positives(kind, domain)
     assert isinstance(domain, Pairs)
-    found = domain.partners(kind, pool.shown(entries), data.positives_within)
-    paired = sum(map(bool, found))
+    partners_of = domain.partners(kind, pool.shown(entries), data.positives_within)
+    paired = sum(map(bool, partners_of))
     if not paired:
         raise DataError(
             f"data.positives={kind}: none of the {len(entries):,} images to pretrain on has a partner; give files coordinates and dates in "
             "their names, or columns place and date in the table, or leave data.positives out."
         )
     counts = np.zeros(len(pool), dtype=np.int64)
-    counts[entries] = [len(partners) for partners in found]
+    counts[entries] = [len(partners) for partners in partners_of]
     order = np.argsort(entries)  # partners of one entry stand where its number says
-    others = entries[np.fromiter(chain.from_iterable(found[i] for i in order), dtype=np.int64)]
+    others = entries[np.fromiter(chain.from_iterable(partners_of[i] for i in order), dtype=np.int64)]
     note = (
         f"Second views come from other images (data.positives={kind}): {paired:,} of {len(entries):,} have one, {len(others) / paired:.1f}"
     )

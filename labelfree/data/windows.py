@@ -34,10 +34,10 @@ def in_windows(
     share = min(1.0, most / max(1, sum(counts)))
     if share < 1:
         tell(f"{sum(counts):,} windows in {sum(map(bool, counts)):,} scenes: {share:.1%} of each scene's are drawn at random.")
-    found = []
+    windows = []
     for row, size, count in zip(rows, sizes, counts, strict=True):
-        found += [row] if size is None else _windows(row, size, window_size(size, side), max(1, round(share * count)))
-    return found
+        windows += [row] if size is None else _windows(row, size, window_size(size, side), max(1, round(share * count)))
+    return windows
 
 
 def lenient(extent: Extent) -> Extent:

@@ -93,7 +93,7 @@ def resolve_pretrain(
     chosen = {key: _chosen(key, settings, rules) for key in rules}
     chosen = {"steps": steps} | chosen | {"batch_size": batch, "optimiser": optimiser}
     chosen |= {key: _for_axes(key, chosen[key], len(fingerprint.smallest)) for key in ("size", "local_size")}
-    resolved = Resolved({key: found.value for key, found in chosen.items()}, {key: found.reason for key, found in chosen.items()})
+    resolved = Resolved({key: default.value for key, default in chosen.items()}, {key: default.reason for key, default in chosen.items()})
     check_situation(settings.objective, resolved.options, at)
     return resolved
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from labelfree.data.budgets import Budget, usable_budgets
-from labelfree.data.ground import ALIKE, overlapping
+from labelfree.data.ground import GROUP_OF_COPIES, overlapping
 from labelfree.data.manifest import Manifest
 from labelfree.data.splits import CLASS_FOLDER_HOLDOUT, Roles, assign_roles, folds
 from labelfree.domain import Place, Row
@@ -84,7 +84,7 @@ def _joined(copies: Sequence[Sequence[Row]]) -> dict[str, str]:
     for rows in copies:
         labelled = [row for row in rows if row.label is not None]
         if len(labelled) > 1:
-            groups |= {row.id: labelled[0].group or f"{ALIKE}row {labelled[0].id}" for row in labelled}
+            groups |= {row.id: labelled[0].group or f"{GROUP_OF_COPIES}row {labelled[0].id}" for row in labelled}
     return groups
 
 

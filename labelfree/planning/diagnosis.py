@@ -41,33 +41,33 @@ def _guarded(check: Callable[[], Finding]) -> Finding:
 
 def python() -> Finding:
     """Version and word size of Python."""
-    found = ".".join(map(str, sys.version_info[:3]))
+    version = ".".join(map(str, sys.version_info[:3]))
     if sys.maxsize < 2**32:
-        return Finding("Python", "wrong", f"{found}, 32 bit", "install the 64-bit Python: torch has no other")
-    return Finding("Python", "ok", found)
+        return Finding("Python", "wrong", f"{version}, 32 bit", "install the 64-bit Python: torch has no other")
+    return Finding("Python", "ok", version)
 
 
 def torch_build() -> Finding:
     """Whether the torch that is installed can use the GPU that is there."""
     import torch
 
-    found = f"torch {torch.__version__}"
+    build = f"torch {torch.__version__}"
     if torch.cuda.is_available():
-        return Finding("GPU", "ok", f"{found} sees {', '.join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))}")
+        return Finding("GPU", "ok", f"{build} sees {', '.join(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count()))}")
     card = nvidia_card()
     if card and torch.version.cuda is None:
         fix = "pip install --force-reinstall torch torchvision --index-url https://download.pytorch.org/whl/cu126 (docs/install.md)"
-        return Finding("GPU", "wrong", f"{card} is present but {found} is the CPU build", fix)
+        return Finding("GPU", "wrong", f"{card} is present but {build} is the CPU build", fix)
     if card:
         return Finding(
             "GPU",
             "wrong",
-            f"{card} is present but {found} (CUDA {torch.version.cuda}) cannot use it",
+            f"{card} is present but {build} (CUDA {torch.version.cuda}) cannot use it",
             "update the NVIDIA driver, then run `nvidia-smi`",
         )
     if torch.backends.mps.is_available():
-        return Finding("GPU", "ok", f"{found}, Apple GPU")
-    return Finding("GPU", "ok", f"none; {found} runs on the processor: start from ImageNet weights and keep images small")
+        return Finding("GPU", "ok", f"{build}, Apple GPU")
+    return Finding("GPU", "ok", f"none; {build} runs on the processor: start from ImageNet weights and keep images small")
 
 
 def gpus() -> Finding:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from labelfree.data.annotations import annotated, missing_annotations
+from labelfree.data.annotations import check_annotations, missing_annotations
 from labelfree.data.boxes import is_voc, read_voc
 from labelfree.data.manifest import Manifest
 from labelfree.data.masks import read_mask
@@ -69,7 +69,7 @@ def _masks(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Samp
     for look in looks:
         if look.row.mask is None:
             continue
-        faults += annotated(look.row, look.shape, read).faults
+        faults += check_annotations(look.row, look.shape, read).faults
         try:
             values, counts = np.unique(read_mask(Path(look.row.mask), read), return_counts=True)
         except DataError:

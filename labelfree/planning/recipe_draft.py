@@ -96,16 +96,16 @@ class _Draft:
             yield Line(f"  holdout: {self.asked.holdout}", self.asked.why_holdout)
         if self.seen.faults:
             share = len(self.seen.faults) / self.seen.count
-            said = f"{len(self.seen.faults)} of {self.seen.count} images looked at cannot be read or differ: {self.seen.faults[0]}"
-            yield Line("  on_error: skip", f"{said} `labelfree data check` names all")
+            fault = f"{len(self.seen.faults)} of {self.seen.count} images looked at cannot be read or differ: {self.seen.faults[0]}"
+            yield Line("  on_error: skip", f"{fault} `labelfree data check` names all")
             yield Line(f"  max_skipped: {ceil(200 * share) / 100:g}", "twice the share seen; above it a run stops")
 
     def _reader(self) -> Iterator[Line]:
-        said = {key: value for key, value in self.reader.items() if value is not None}
+        settings = {key: value for key, value in self.reader.items() if value is not None}
         lacking = self.field.domain.missing(self.seen.channels)
-        if said:
+        if settings:
             yield Line("reader:")
-        for key, value in said.items():
+        for key, value in settings.items():
             yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", "you said so")
         for sentence in lacking:
             yield Line("  ", sentence)
