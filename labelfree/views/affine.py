@@ -83,15 +83,15 @@ class Affine(Geometry):
 
     def apply_boxes(self, boxes: Sequence[Tensor], shape: Sequence[int], params: AffineDraw) -> list[Tensor]:
         matrix, shift = self.forwards(tuple(shape), params)
-        found = []
+        transformed = []
         for row, given in enumerate(boxes):
             low, high = corners(given, len(shape))
             size = given.new_tensor(shape)
             ends = torch.stack([low, high])  # (2, n, axes)
             every = torch.stack([ends[list(pick), :, range(len(shape))].T for pick in product((0, 1), repeat=len(shape))])
             moved = (every - size / 2) @ matrix[row].T.to(given) + shift[row].to(given) + size / 2  # (2^axes, n, axes)
-            found.append(from_corners(moved.amin(0), moved.amax(0), size))
-        return found
+            transformed.append(from_corners(moved.amin(0), moved.amax(0), size))
+        return transformed
 
     def forwards(self, shape: tuple[int, ...], params: AffineDraw) -> tuple[Tensor, Tensor]:
         """Where pixels go, seen from the centre: matrices (n, axes, axes) and shifts (n, axes), in pixels, on the host as the draw."""

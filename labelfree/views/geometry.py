@@ -105,12 +105,12 @@ class ResizedCrop(Geometry):
     def apply_boxes(self, boxes: Sequence[Tensor], shape: Sequence[int], params: CropDraw) -> list[Tensor]:
         start, side = self.boxes(shape, params)
         size = start.new_tensor(self._sizes(len(shape)))
-        found = []
+        transformed = []
         for row, given in enumerate(boxes):
             low, high = corners(given, len(shape))
             times, begin = (size / side[row]).to(given), start[row].to(given)
-            found.append(from_corners((low - begin) * times, (high - begin) * times, size.to(given)))
-        return found
+            transformed.append(from_corners((low - begin) * times, (high - begin) * times, size.to(given)))
+        return transformed
 
     def _sizes(self, axes: int) -> tuple[int, ...]:
         return (self.size,) * axes if isinstance(self.size, int) else tuple(self.size)
@@ -193,7 +193,7 @@ class Dihedral(Geometry):
         return posed
 
     def apply_boxes(self, boxes: Sequence[Tensor], shape: Sequence[int], params: Tensor) -> list[Tensor]:
-        found = []
+        transformed = []
         for coins, given in zip(params.tolist(), boxes, strict=True):
             low, high = corners(given, len(shape))
             size = given.new_tensor(shape)
@@ -203,8 +203,8 @@ class Dihedral(Geometry):
             if coins[-1]:
                 order = [*range(len(shape) - 2), len(shape) - 1, len(shape) - 2]
                 low, high, size = low[:, order], high[:, order], size[order]
-            found.append(from_corners(low, high, size))
-        return found
+            transformed.append(from_corners(low, high, size))
+        return transformed
 
 
 def corners(boxes: Tensor, axes: int) -> tuple[Tensor, Tensor]:
