@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 
 from cells import RESULTS, append, found, place, rows
-from labelfree.transfer.holm import holm
 
 import labelfree
+from labelfree.transfer.claims.intervals import holm
 
 TABLE, LOG = RESULTS / "few_labels.csv", RESULTS / "test_log.csv"
 COMPARISON_MINUTES = 6  # on two cores; measured

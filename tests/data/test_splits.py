@@ -253,3 +253,52 @@ def test_holdout_takes_whole_groups_and_leaves_every_class_some(pairs: list[tupl
     scored, kept = [r for r in rows if r.id in test], [r for r in rows if r.id not in test]
     assert not {r.group for r in scored} & {r.group for r in kept}
     assert {r.label for r in scored} == {r.label for r in kept} == {r.label for r in rows}
+
+
+def drawn(i: int, **labels: str) -> Row:
+    """A row with labels of other tasks."""
+    return replace(row(i), **labels)
+
+
+LABELS_OF_ALL_KINDS = [
+    *(row(i, "ab"[i % 2]) for i in range(24)),
+    *(drawn(30 + i, mask=f"{i}.png") for i in range(5)),
+    *(drawn(40 + i, boxes=f"{i}.xml") for i in range(4)),
+    *(row(50 + i) for i in range(6)),
+]
+
+
+def test_without_a_split_rows_with_a_label_of_the_task_asked_stay_out() -> None:
+    roles = assign_roles(manifest(LABELS_OF_ALL_KINDS), TASK, Data(), "test", 0)
+    assert ids(roles.pool) == {r.id for r in LABELS_OF_ALL_KINDS if r.label is None}, "masks and boxes are not what is asked for"
+    assert not any("pretrain_on_labelled" in note for note in roles.notes)
+
+
+def test_where_only_pretraining_is_asked_for_every_label_keeps_its_row_out() -> None:
+    roles = assign_roles(manifest(LABELS_OF_ALL_KINDS), TASK, Data(), "test", 0, every_label_out=True)
+    assert ids(roles.pool) == {f"{50 + i:03d}.tif" for i in range(6)}
+    assert roles.notes[0] == (
+        "33 images with boxes or label or mask are not pretrained on, so that they can be scored one day; "
+        "data.pretrain_on_labelled=true takes them in."
+    )
+
+
+def test_where_the_task_has_no_label_those_of_others_stay_out_too() -> None:
+    roles = assign_roles(manifest(LABELS_OF_ALL_KINDS[24:]), TASK, Data(), "test", 0)
+    assert ids(roles.pool) == {f"{50 + i:03d}.tif" for i in range(6)} and not roles.train
+    assert any(note.startswith("9 images with boxes or mask are not pretrained on") for note in roles.notes)
+
+
+@pytest.mark.parametrize("rows", [LABELS_OF_ALL_KINDS, LABELS_OF_ALL_KINDS[24:]], ids=["labels too", "masks and boxes"])
+def test_a_key_takes_them_in_and_then_nothing_is_scored(rows: list[Row]) -> None:
+    roles = assign_roles(manifest(rows), TASK, Data(pretrain_on_labelled=True), "test", 0, every_label_out=True)
+    assert ids(roles.pool) == ids(rows) and not roles.train and roles.score is None
+    assert "labelled images are pretrained on (data.pretrain_on_labelled)" in roles.notes[0]
+
+
+def test_with_a_split_the_rule_changes_nothing() -> None:
+    rows = [*SPLIT, replace(row(70), mask="70.png", split="pretrain"), replace(row(71), boxes="71.xml")]
+    before = assign_roles(manifest(rows, given_split=True), TASK, Data(), "test", 0)
+    for data in (Data(), Data(pretrain_on_labelled=True)):
+        assert assign_roles(manifest(rows, given_split=True), TASK, data, "test", 0, every_label_out=True) == before
+    assert {"070.tif", "071.tif"} <= ids(before.pool)

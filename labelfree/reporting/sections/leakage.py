@@ -8,7 +8,7 @@ from typing import Any
 
 from labelfree.reporting.sections.base import Context, Section
 from labelfree.reporting.words import difference, score
-from labelfree.transfer.tasks import find_task
+from labelfree.transfer.tasks import find_task, task_names
 from labelfree.transfer.words import TaskWords
 
 MOST = 12  # pairs shown
@@ -22,7 +22,8 @@ def build(context: Context) -> Section:
     for path in [] if context.hidden else context.run.pictures("leaks/*.png")[:MOST]:
         if uri := context.album.uri(path, longest=270):
             pairs.append({"uri": uri, "alt": f"Pair {len(pairs) + 1}: an image of the pool on the left, a scored image on the right."})
-    near = len(leaks["scored_near"])
+    near, task = len(leaks["scored_near"]), context.run.words.name
+    judged = task in task_names()  # only a task reads answers; all else on the page needs its words alone
     facts = [
         (
             "Scored images looked for",
@@ -44,7 +45,8 @@ def build(context: Context) -> Section:
             "facts": facts,
             "sentence": leaks.get("sentence", ""),
             "pairs": pairs,
-            "with_without": with_without(context),
+            "with_without": with_without(context) if judged else [],
+            "not_judged": "" if judged or not near else f"Scores without near-duplicates: install the package of the task {task!r}.",
             "unit": context.run.words.metric(str((context.run.claims.get("primary") or {}).get("metric", "score"))).of_scores,
             "hidden": context.hidden if near or leaks["exact"] else "",
         },
