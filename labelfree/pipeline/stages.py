@@ -176,6 +176,8 @@ def _compare(run: Context, inputs: Inputs) -> list[str]:
         return ["Only pretraining was asked for; `labelfree evaluate` compares."]
     show_leaks(inputs, run.folder)
     if inputs.question is None:
+        if run.recipe.data.pretrain_on_labelled:  # said already
+            return []
         return ["Nothing could be compared: there are no labels. Add them with data.labels=labels.csv (path,label)."]
     notes = compare(run, inputs)
     save_claims(run.folder.path)

@@ -25,11 +25,13 @@ HOLDOUT = 0.2  # share of labelled images set aside where all are labelled
 class ComparisonDesign:
     """What a run would train and score on. `roles.train` is empty where there is nothing to compare.
 
-    `holdout` (None: none is needed), `budgets`, `metric`: values of the recipe with their reasons. `budget`: the primary's.
+    `take_in`: every image carries a label of another task, so these are pretrained on. `holdout` (None: none is needed), `budgets`,
+    `metric`: values of the recipe with their reasons. `budget`: the primary's.
     """
 
     task: Task
     roles: Roles
+    take_in: bool
     holdout: float | None
     why_holdout: str
     on: Literal["test", "dev"]
@@ -49,40 +51,44 @@ def design_comparison(
     or scored images are in the pool.
     """
     if not manifest.given_split:
-        manifest = manifest.with_groups(_joined(copies))
-    holdout, why_holdout = _holdout(manifest, places)
-    on: Literal["test", "dev"] = "dev" if {row.split for row in manifest.labelled} & {"dev", "test"} == {"dev"} else "test"
+        manifest = manifest.with_groups(_joined(copies, task))
+    labelled = [row for row in manifest.rows if task.labelled(row)]
+    holdout, why_holdout = _holdout(manifest, labelled, places)
+    on: Literal["test", "dev"] = "dev" if {row.split for row in labelled} & {"dev", "test"} == {"dev"} else "test"
     data = data.model_copy(update={"holdout": "auto" if holdout is None else holdout})
     roles = assign_roles(manifest, task, data, on, seed, places)
+    take_in = not (roles.pool or roles.train)  # every image has a label, and none is one that a comparison is built for
+    if take_in:
+        roles = assign_roles(manifest, task, data.model_copy(update={"pretrain_on_labelled": True}), on, seed, places)
     if roles.train:
         task.check_split(roles.train, roles.score)
     if roles.score is not None:
         _no_copies(roles, copies)
     budgets, why_budgets = _budgets(roles, task, seed) if roles.train else ((), "")
     metric, why_metric = task.advised_metric(roles.train)
-    return ComparisonDesign(task, roles, holdout, why_holdout, on, budgets, why_budgets, _primary(budgets), metric, why_metric)
+    return ComparisonDesign(task, roles, take_in, holdout, why_holdout, on, budgets, why_budgets, _primary(budgets), metric, why_metric)
 
 
-def _holdout(manifest: Manifest, places: Mapping[str, Place]) -> tuple[float | None, str]:
+def _holdout(manifest: Manifest, labelled: Sequence[Row], places: Mapping[str, Place]) -> tuple[float | None, str]:
     """Part of the labelled images becomes the test where nobody gave one and cross-validation would leave nothing to pretrain on."""
-    if not manifest.labelled or manifest.subset("dev", "test"):
+    if not labelled or manifest.subset("dev", "test"):
         return None, ""
     if manifest.class_folders:
         return CLASS_FOLDER_HOLDOUT, "no split is given and folders name classes: a fifth is set aside as test"
-    groups = {row.group for row in manifest.labelled} - {None}
-    rest = [row for row in manifest.rows if row.label is None and row.group not in groups]
-    if len(overlapping(rest, manifest.labelled, places)) < len(rest):
+    groups, known = {row.group for row in labelled} - {None}, {row.id for row in labelled}
+    rest = [row for row in manifest.rows if row.id not in known and row.group not in groups]
+    if len(overlapping(rest, labelled, places)) < len(rest):
         return None, ""
-    all_of_them = all(row.label is not None for row in manifest.rows)
+    all_of_them = len(labelled) == len(manifest.rows)
     why = "every image is labelled" if all_of_them else "every image without a label shares its group or its ground with a labelled one"
     return HOLDOUT, f"{why} and no split is given: a fifth is set aside as test, the others are pretrained on"
 
 
-def _joined(copies: Sequence[Sequence[Row]]) -> dict[str, str]:
+def _joined(copies: Sequence[Sequence[Row]], task: Task) -> dict[str, str]:
     """One group for labelled images that are copies of each other, by row id, as a run makes it."""
     groups: dict[str, str] = {}
     for rows in copies:
-        labelled = [row for row in rows if row.label is not None]
+        labelled = [row for row in rows if task.labelled(row)]
         if len(labelled) > 1:
             groups |= {row.id: labelled[0].group or f"{GROUP_OF_COPIES}row {labelled[0].id}" for row in labelled}
     return groups

@@ -92,6 +92,8 @@ class _Draft:
                 yield Line(f"  {key}: {quoted(name)}")
         for key, value in self.data.model_dump(mode="json", exclude_defaults=True, exclude=WRITTEN).items():
             yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", "you said so")
+        if self.asked.take_in:
+            yield Line("  pretrain_on_labelled: true", "every image has a label, and comparing by these is not built yet: none is scored")
         if self.asked.holdout is not None:
             yield Line(f"  holdout: {self.asked.holdout}", self.asked.why_holdout)
         if self.seen.faults:

@@ -143,6 +143,18 @@ def test_masks_make_segmentation_which_is_not_compared_yet(tmp_path: Path) -> No
     assert "by masks is not built yet" in proposal.text and "evaluate" not in proposal.text
 
 
+def test_where_every_image_has_a_mask_they_are_pretrained_on(tmp_path: Path) -> None:
+    """Else the recipe would stop for want of an image: masks of a task that nothing is compared by keep their images out."""
+    folder = tmp_path / "mine"
+    pictures(folder, PNGS)
+    (tmp_path / "masks").mkdir()
+    for name in PNGS:
+        Image.fromarray(np.eye(16, dtype=np.uint8)).save(tmp_path / "masks" / name)
+    proposal = planned(folder, "satellite", table(tmp_path / "labels.csv", "path,mask", [(name, f"masks/{name}") for name in PNGS]))
+    assert proposal.recipe.data.pretrain_on_labelled
+    assert f"{len(PNGS)} labelled images are pretrained on" in told(proposal)
+
+
 def test_objects_are_counted_and_a_label_column_goes_first(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     pictures(folder, PNGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,3 +118,12 @@ def test_the_console_speaks_so_too() -> None:
 @pytest.mark.parametrize(("error", "text"), [(312.4, "312"), (31.24, "31.2"), (0.3124, "0.312"), (0.00312, "0.00312")])
 def test_a_score_in_its_own_unit_has_three_figures(error: float, text: str) -> None:
     assert score(error, ERROR) == text
+
+
+def test_a_page_needs_no_package_of_the_task_and_says_what_it_leaves_out(tmp_path: Path) -> None:
+    """Only a task reads answers, so without its package one table is missing and not the page."""
+    folder = make_run(tmp_path / "run", scores=in_metres())
+    HEIGHT.save(folder)
+    assert "Scores without near-duplicates: install the package of the task &#39;height&#39;." in write_report(folder).read_text(
+        encoding="utf-8"
+    )
