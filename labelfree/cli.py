@@ -228,10 +228,10 @@ def recipe_show(recipe: RecipeName, overrides: Overrides = None) -> None:
 def recipe_check(recipe: RecipeName, overrides: Overrides = None) -> None:
     """Check a recipe without running it. Exit code 2, file, line and the nearest key if something is wrong."""
     checked = labelfree.check_recipe(recipe, overrides or (), say=_console())
-    from labelfree.transfer.tasks.registry import likely_task
+    from labelfree.transfer.tasks.registry import task_for
 
     claim = checked.evaluate.primary
-    words = likely_task(checked.evaluate).words
+    words = task_for(checked.evaluate).words
     asked = f"{words.protocol(claim.protocol).words} at {words.budget.of(claim.budget)} ({words.metric(claim.metric).words})"
     typer.echo(f"{recipe}: fine; it will claim {claim.arm} against {claim.against}, {asked}.")
 

@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Callable, Iterable
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
 from labelfree.recipe_renames import respelled
@@ -20,6 +23,47 @@ PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Sides = Annotated[list[PositiveInt], Field(min_length=2, max_length=3)]  # one an axis
+
+
+TASKS, PROTOCOLS = "labelfree.tasks", "labelfree.protocols"  # groups of entry points
+
+
+def installed_names(group: str) -> list[str]:
+    """Names of what is installed of a group of entry points."""
+    return sorted({point.name for point in entry_points(group=group)})
+
+
+def _among(name: str, names: Iterable[str], what: str) -> str:
+    """The name, where it is one of those known. Raises ValueError with the nearest."""
+    known = sorted(names)
+    if name in known:
+        return name
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known) or 'none'}"
+    raise ValueError(f"{name!r} is not {what}; {hint}")
+
+
+def _of_group(group: str) -> Callable[[dict[str, Any]], None]:
+    """Tells editors the names that are installed."""
+    return lambda schema: schema.update(enum=installed_names(group))
+
+
+def _known_metric(name: str) -> str:
+    """Metrics are known to their tasks, which take a while to be imported: only where another than the usual one is named."""
+    if name == Primary.model_fields["metric"].default:
+        return name
+    return _among(name, {metric for point in entry_points(group=TASKS) for metric in point.load().metrics}, "a metric of an installed task")
+
+
+TaskName = Annotated[
+    str, AfterValidator(lambda name: _among(name, installed_names(TASKS), "an installed task")), Field(json_schema_extra=_of_group(TASKS))
+]
+ProtocolName = Annotated[
+    str,
+    AfterValidator(lambda name: _among(name, installed_names(PROTOCOLS), "an installed protocol")),
+    Field(json_schema_extra=_of_group(PROTOCOLS)),
+]
+MetricName = Annotated[str, AfterValidator(_known_metric)]
 
 
 def _takes_auto(field: FieldInfo) -> bool:
@@ -160,9 +204,9 @@ class Primary(Section):
 
     arm: str = "imagenet+domain"
     against: str = "imagenet"
-    protocol: str = "linear"
+    protocol: ProtocolName = "linear"
     budget: PositiveInt | Literal["all"] = 5
-    metric: str = "accuracy"
+    metric: MetricName = "accuracy"
 
 
 class Evaluate(Section):
@@ -170,8 +214,8 @@ class Evaluate(Section):
 
     on: Literal["test", "dev"] = "test"
     arms: list[str | ArmSpec] = ["statistics", "random", "imagenet", "imagenet+domain"]
-    task: str | Auto = Field("auto", description="what is asked of the labels, e.g. classification; auto: what the table's columns are for")
-    protocols: Annotated[list[str], Field(min_length=1)] = ["knn", "linear"]
+    task: Auto | TaskName = Field("auto", description="what is asked of the labels; auto: what the table's columns are for")
+    protocols: Annotated[list[ProtocolName], Field(min_length=1)] = ["knn", "linear"]
     labels_per_class: Annotated[list[PositiveInt | Literal["all"]], Field(min_length=1)] = [1, 5, 10, 50, "all"]
     draws: Annotated[int, Field(ge=1)] = 5
     sizes: Annotated[list[PositiveInt], Field(min_length=1)] | Auto = Field(

@@ -33,7 +33,8 @@ def sentence(keys: Keys, problem: Any, values: Mapping[str, Any], typed: Keys | 
         return f"{key} is missing; {example if key == 'domain' else 'add it'}."
     if problem["type"] == "value_error":
         inside = "." if block and keys != ("reader",) else ": "
-        return f"{key + inside if key else ''}{problem['ctx']['error']}."
+        error = str(problem["ctx"]["error"])
+        return f"{key + inside if key else ''}{error}{'' if error.endswith('?') else '.'}"
     return f"{key} must be {expected(keys, domain)}, not {value_at(values, keys)!r}{way_out}."
 
 

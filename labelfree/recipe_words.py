@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from labelfree.installed_domains import reader_model, sound_domains
-from labelfree.recipe import Recipe
+from labelfree.recipe import PROTOCOLS, TASKS, Recipe, installed_names
 from labelfree.schema_words import Schema, alternatives, words
 
 Keys = tuple[str, ...]
@@ -23,12 +23,16 @@ AUTO = "auto: "  # in a key's meaning, before what decides it
 def json_schema(domain: str | None = None) -> Schema:
     """The recipe as JSON Schema, for editors that check YAML while it is typed; `reader` by the installed domains, or by one of them."""
     known = sound_domains()
-    return _schema((domain,) if domain is not None and domain in known else tuple(known))
+    named = tuple(name for group in (TASKS, PROTOCOLS) for name in installed_names(group))
+    return _schema((domain,) if domain is not None and domain in known else tuple(known), named)
 
 
 @cache
-def _schema(domains: tuple[str, ...]) -> Schema:
-    """What `reader` may hold follows from `domain`, so that editors check the keys of that one."""
+def _schema(domains: tuple[str, ...], _named: tuple[str, ...]) -> Schema:
+    """What `reader` may hold follows from `domain`, so that editors check the keys of that one.
+
+    `_named`: the tasks and protocols that are installed, which the recipe's own models name.
+    """
     from pydantic.json_schema import models_json_schema
 
     models = {name: model for name in domains if (model := reader_model(name)) is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from labelfree.errors import DataError
 from labelfree.installed_domains import reader_model
 from labelfree.reader_settings import channels_of, checked_settings, mistake_in
-from labelfree.recipe import Data
+from labelfree.recipe import TASKS, Data, installed_names
 from labelfree.resources import resource, resource_names
 
 FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*\n(.*)\Z", re.DOTALL)
@@ -29,6 +29,9 @@ class Statistics(BaseModel):
     std: tuple[float, ...]
 
 
+FORESEEN = ("classification", "detection", "segmentation", "retrieval", "none")  # tasks of sets, installed or not
+
+
 class Card(BaseModel):
     """The front matter of a data card.
 
@@ -40,7 +43,7 @@ class Card(BaseModel):
 
     name: str
     domain: str
-    task: Literal["classification", "detection", "segmentation", "retrieval", "none"] = "classification"
+    task: str = "classification"
     split: str = ""
     licence: str
     citation: str
@@ -58,6 +61,13 @@ class Card(BaseModel):
         known = {key: value for key, value in front.items() if key in cls.model_fields}
         further = {key: value for key, value in front.items() if key not in known}
         return {**known, "reader": _checked(str(front.get("domain")), {**front.get("reader", {}), **further})}
+
+    @model_validator(mode="after")
+    def _task_is_one(self) -> Card:
+        known = sorted({*FORESEEN, *installed_names(TASKS)})
+        if self.task not in known:
+            raise ValueError(f"task: {self.task!r} is not one of {', '.join(known)}")
+        return self
 
     @model_validator(mode="after")
     def _one_number_a_channel(self) -> Card:

@@ -43,11 +43,11 @@ class _Look:
     annotated: Annotated
 
 
-def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress) -> Checked:
+def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress, classes: bool = True) -> Checked:
     """Sentences on files that cannot be read, could not share a pool or hold one value only, on masks and boxes that are missing, broken or
     of another size than their image, on copies across splits and on labels that contradict each other or their masks.
 
-    Every row is read once, and judged by what a run judges by.
+    Every row is read once, and judged by what a run judges by. `classes`: whether labels name some, of which each needs a few images.
     """
     faults, looks = [], dict[str, _Look]()
     for row, outcome in zip(
@@ -81,7 +81,7 @@ def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress
         faults.append(str(error))
     gone = {row.id for row in empty}
     left = [row for row in manifest.rows if row.id not in gone]
-    return Checked(faults + _masks(rows, looks) + _copies(rows, looks) + _classes(manifest, left), notes)
+    return Checked(faults + _masks(rows, looks) + _copies(rows, looks) + (_classes(manifest, left) if classes else []), notes)
 
 
 def _look(read: Callable[[Row], Sample], row: Row) -> _Look | DataError:

@@ -50,6 +50,14 @@ class RunFolder:
         state: dict[str, Any] = read_json(file) if file.is_file() else {}
         return state
 
+    def keeps_every_label_out(self, new: bool) -> bool:
+        """Whether images with a label of any task stay out of the pool: as this run began, else `new`.
+
+        A run that was begun before there was such a rule goes on without it, and a comparison alone has the pool of its pretraining.
+        """
+        state = self.state()
+        return bool(state.get("every_label_out", False if "stages" in state else new))
+
     def discard_if_empty(self) -> None:
         """Remove a folder in which nothing was begun: an error of the data leaves no litter, and the console has said why."""
         if any((self.path / name).exists() for name in ("plan.json", "checkpoints", "backbones", "cells")):

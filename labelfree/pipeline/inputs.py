@@ -83,7 +83,7 @@ def gather(run: Context) -> Inputs:
     recipe = run.recipe
     domain, card = domain_for(recipe)
     manifest = _manifest(run, domain)
-    task = task_for(recipe.evaluate.task, manifest.rows)
+    task = task_for(recipe.evaluate, manifest.rows)
     if run.comparing:
         check_question(recipe.evaluate, task)
     roles, pool, images = _pools(run, domain, manifest, task)

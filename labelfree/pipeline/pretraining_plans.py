@@ -179,6 +179,8 @@ def watched_labels(inputs: Inputs, reading: Reading, seed: int) -> LabelledImage
     if inputs.images is None or inputs.question is None:
         return None
     asked = inputs.question
+    if not asked.task.categorical:
+        raise RecipeError(f"pretrain.watch_labels: labels of {asked.task.name} name no classes that neighbours could share; leave it out.")
     groups = np.unique(asked.group_names, return_inverse=True)[1]
     chosen = LabelledImages(inputs.images, asked.train, asked.stratum_codes[asked.train], groups[asked.train], reading)
     return chosen.sample(seed)

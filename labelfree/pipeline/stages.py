@@ -106,9 +106,7 @@ def _conduct(
             return Run(assist(recipe), "The first process reports.", None, None)
         check(recipe, pretraining=pretraining, comparing=comparing)
         folder = open_folder(recipe, out, to_yaml(recipe), again=not (pretraining and comparing))
-        every_label_out = (
-            not comparing if pretraining else bool(folder.state().get("every_label_out"))
-        )  # the pool is that of the pretraining
+        every_label_out = folder.keeps_every_label_out(not comparing if pretraining else False)
         return _lead(Context(recipe, folder, say, manifest, pretraining, comparing, every_label_out), command)
 
 

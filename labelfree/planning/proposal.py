@@ -23,7 +23,7 @@ from labelfree.planning.recognition import Field, field_of
 from labelfree.planning.sampled_images import Seen, look_at, open_rows
 from labelfree.planning.survey import changed
 from labelfree.progress import Progress, Silent
-from labelfree.recipe import Data, Recipe
+from labelfree.recipe import Data, Evaluate, Recipe
 from labelfree.recipe_file import Overrides, parse_recipe
 from labelfree.training.files import write_text
 from labelfree.transfer.tasks.registry import task_for
@@ -87,7 +87,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     copies = same_files(files, say)
     places = located(field.domain, seen.places)
     try:
-        asked = design_comparison(field.manifest, task_for("auto", rows), data, copies, places if len(seen.looks) == len(rows) else {})
+        asked = design_comparison(field.manifest, task_for(Evaluate(), rows), data, copies, places if len(seen.looks) == len(rows) else {})
     except LabelfreeError:
         for note in field.manifest.notes:  # what was left out of the labels may be why
             say.say(note)

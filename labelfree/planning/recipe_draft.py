@@ -20,13 +20,14 @@ from labelfree.planning.recipe_text import Line, flow, quoted, written
 from labelfree.planning.recognition import Field
 from labelfree.planning.sampled_images import Seen
 from labelfree.recipe import BackboneSettings, Data, Evaluate
+from labelfree.transfer.tasks import task_names
 
 BACKBONE = BackboneSettings()
 OBJECTIVE = "dino"
 A_MINUTE = 500  # images that are given one minute of pretraining
 LEAST, MOST = 10, 60  # minutes
 WRITTEN = {"root", "labels", "label_field", "date_field"}  # keys of `data` that have lines of their own
-UNBUILT = {"segmentation": "masks", "detection": "boxes", "retrieval": "captions"}
+WHAT = {"segmentation": "masks", "detection": "boxes", "retrieval": "captions"}  # the labels of tasks that may not be installed yet
 
 
 def drafted(data: Data, reader: Mapping[str, Any], field: Field, seen: Seen, labels: Labels, asked: ComparisonDesign) -> str:
@@ -65,7 +66,7 @@ class _Draft:
     def _head(self) -> Iterator[Line]:
         yield Line("", f"Written by `labelfree plan`: {len(self.field.manifest.rows):,} images, {self._task}.")
         yield Line("", f"Expected: {self._time}; disk {self._disk}.")
-        others = [UNBUILT[task] for task in self.labels.tasks if task in UNBUILT]
+        others = [WHAT[task] for task in self.labels.tasks if task in WHAT and task not in task_names()]
         if others and self.comparing:
             yield Line("", f"There are {' and '.join(others)} too; comparing starting points by them is not built yet.")
         elif others:

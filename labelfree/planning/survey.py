@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from labelfree.data.cards import card_names, find_card
 from labelfree.data.faults import find_faults
@@ -23,6 +22,8 @@ from labelfree.progress import Progress
 from labelfree.reader_settings import domain_with
 from labelfree.recipe import Data, Recipe
 from labelfree.recipe_file import Overrides, Tell, change, load_recipe
+from labelfree.transfer.tasks import Task
+from labelfree.transfer.tasks.registry import task_for
 
 TRIED_IMAGES = 8  # images opened until one can be read
 UNKNOWN = "?"  # the domain, until the files are looked at
@@ -36,6 +37,7 @@ class Survey:
 
     manifest: Manifest
     domain: Domain
+    task: Task
     first: Sample | None
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -47,7 +49,9 @@ class Survey:
         yield f"{self.manifest.name}: {len(rows)} images, {sum(row.label is not None for row in rows)} with a label"
         yield f"  splits: {_counts(row.split or 'none given' for row in rows)}"
         labels = Counter(row.label for row in rows if row.label is not None)
-        if labels:
+        if labels and not self.task.categorical:
+            yield f"  labels: as {self.task.name} reads them"
+        elif labels:
             yield f"  classes ({len(labels)}): {', '.join(f'{name} {n}' for name, n in sorted(labels.items()))}"
         groups = {row.group for row in rows if row.group}
         yield f"  groups: {len(groups) or 'none named'}"
@@ -69,34 +73,33 @@ def _counts(values: Iterator[str]) -> str:
 
 def survey(source: str | Path, overrides: Overrides, domain: str | None, tell: Tell) -> Survey:
     """Look at `source`: a folder of images, a data card's name, or a recipe. Labels are counted, scored images are not opened."""
-    data, settings, named = _data(str(source), overrides, domain, tell)
-    field = field_of(data, settings, domain or named, sure=False)
+    asked, named = _asked(str(source), overrides, domain, tell)
+    field = field_of(asked.data, asked.reader, domain or named, sure=False)
     manifest, reader = field.manifest, field.domain
+    task = task_for(asked.evaluate, manifest.rows)
     read = manifest.read or reader.read
     faults = []
     for row in open_rows(manifest.rows)[:TRIED_IMAGES]:
         sample = read_sample(read, glance(row, extent_of(reader)))
         if isinstance(sample, Sample):
-            return Survey(manifest, reader, sample)
+            return Survey(manifest, reader, task, sample)
         faults.append(str(sample))
-    return Survey(manifest, reader, None, notes=faults[:1])
+    return Survey(manifest, reader, task, None, notes=faults[:1])
 
 
-def _data(source: str, overrides: Overrides, domain: str | None, tell: Tell) -> tuple[Data, dict[str, Any], str | None]:
-    """The blocks `data` and `reader` that `source` stands for, and the domain it names."""
+def _asked(source: str, overrides: Overrides, domain: str | None, tell: Tell) -> tuple[Recipe, str | None]:
+    """The recipe that `source` stands for, and the domain it names."""
     if Path(source).is_dir() and not (Path(source) / "recipe.yaml").is_file():
-        asked = changed(Data(root=Path(source).absolute()), overrides, domain, tell)
-        return asked.data, asked.reader, None
+        return changed(Data(root=Path(source).absolute()), overrides, domain, tell), None
     if source in card_names() or source.endswith(".md"):
         overrides = {"data.card": source, **overrides} if isinstance(overrides, Mapping) else [f"data.card={source}", *overrides]
-        asked = changed(Data(), overrides, domain or find_card(source).domain, tell)
-        return asked.data, asked.reader, find_card(source).domain
+        return changed(Data(), overrides, domain or find_card(source).domain, tell), find_card(source).domain
     if not source.endswith((".yaml", ".yml")) and (os.sep in source or "/" in source) and not Path(source).exists():
         raise DataError(f"{source}: no such folder; give a folder of images, a card ({', '.join(card_names())}) or a recipe.")
     if Path(source).is_file() and not source.endswith((".yaml", ".yml")):
         raise DataError(f"{source}: is a file; give its folder, a card ({', '.join(card_names())}) or a recipe.")
     recipe = load_recipe(source, overrides, tell)
-    return recipe.data, recipe.reader, recipe.domain
+    return recipe, recipe.domain
 
 
 def changed(data: Data, overrides: Overrides, domain: str | None, tell: Tell) -> Recipe:
@@ -111,7 +114,7 @@ def inspect_files(survey: Survey, say: Progress) -> Survey:
     read, rows = survey.manifest.read or survey.domain.read, survey.manifest.rows
     if survey.manifest.read is None:
         rows = in_windows(rows, lenient(extent_of(survey.domain)))
-    checked = find_faults(replace(survey.manifest, rows=rows), read, say)
+    checked = find_faults(replace(survey.manifest, rows=rows), read, say, survey.task.categorical)
     return replace(survey, faults=checked.faults, notes=checked.notes, read=len(rows))
 
 

@@ -40,3 +40,13 @@ def test_a_run_in_which_nothing_began_leaves_no_folder(tmp_path: Path, monkeypat
     kept = open_folder(recipe(root=tmp_path), None, "asked")
     open_folder(recipe(root=tmp_path), None, "asked").discard_if_empty()
     assert list((tmp_path / "runs").iterdir()) == [tmp_path / kept.path]
+
+
+def test_what_stays_out_of_the_pool_is_as_the_run_began(tmp_path: Path) -> None:
+    """A run from before the rule goes on without it; a comparison has the pool of its pretraining."""
+    folder = RunFolder(tmp_path, Recipe(domain="satellite"))
+    assert folder.keeps_every_label_out(True) and not folder.keeps_every_label_out(False)
+    folder.mark(stages={"pretraining": True, "comparing": False})
+    assert not folder.keeps_every_label_out(True), "begun before there was a rule"
+    folder.mark(every_label_out=True)
+    assert folder.keeps_every_label_out(False)

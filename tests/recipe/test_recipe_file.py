@@ -240,3 +240,18 @@ def test_what_is_typed_goes_before_what_a_file_says(
     for recipe in (load_recipe(file, overrides), load_recipe(file, lines), change(load_recipe(file), overrides)):
         found = getattr(recipe, block)
         assert {key: getattr(found, key) for key in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("  primary: {metric: acuracy}", "evaluate.primary.metric: 'acuracy' is not a metric of an installed task; did you mean accuracy?"),
+        ("  protocols: [knn, linar]", "evaluate.protocols.1: 'linar' is not an installed protocol; did you mean linear?"),
+        ("  task: clasification", "evaluate.task must be auto or one of classification, not 'clasification'."),
+    ],
+)
+def test_names_of_tasks_metrics_and_protocols_are_checked_to_the_line(tmp_path: Path, line: str, words: str) -> None:
+    (tmp_path / "mine.yaml").write_text(f"domain: satellite\nevaluate:\n{line}\n")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(tmp_path / "mine.yaml")
+    assert str(caught.value) == f"{tmp_path / 'mine.yaml'}:3: {words}"

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import labelfree
+from labelfree.data.cards import read_card
 from labelfree.domain import Row
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline import Run
@@ -133,13 +134,38 @@ def test_the_report_speaks_the_task_s_words(run: Run) -> None:
 
 def test_what_does_not_go_together_is_one_sentence(images: Path, tmp_path: Path, installed: None) -> None:
     for change, words in (
-        ({"task": "hight"}, r"evaluate\.task: 'hight' is not installed"),
+        ({"task": "hight"}, r"evaluate\.task must be auto or one of classification"),
         ({"primary": {"arm": "statistics", "against": "random", "protocol": "ridge", "metric": "accuracy"}}, "not a metric of height"),
         ({"protocols": ["knn", "linear"], "primary": {"arm": "statistics", "against": "random", "protocol": "linear", "metric": "mae"}},
          "'linear' is not a protocol of height; it has knn, ridge"),
     ):  # fmt: skip
         with pytest.raises(RecipeError, match=words):
             labelfree.run(Recipe(domain="satellite"), asked(images, **change), tmp_path / "run", say=Silent())
+
+
+def test_checking_the_data_speaks_of_no_classes(images: Path, tmp_path: Path, installed: None) -> None:
+    """Each height stands once: as a class it could not be learnt."""
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(f"domain: satellite\ndata: {{root: {images}, labels: {images / 'labels.csv'}}}\nevaluate: {{task: height, on: dev,\n"
+        "  arms: [statistics, random], protocols: [knn],\n"
+        "  primary: {arm: statistics, against: random, protocol: knn, metric: mae}}\n")  # fmt: skip
+    checked = labelfree.check_data(recipe, say=Silent())
+    assert not checked.faults and "  labels: as height reads them" in list(checked.lines())
+
+
+def test_neighbours_of_numbers_are_not_watched(images: Path, tmp_path: Path, installed: None) -> None:
+    arms = {"arms": ["statistics", "domain"], "primary": {"arm": "domain", "against": "statistics", "protocol": "knn", "metric": "mae"}}
+    with pytest.raises(RecipeError, match=r"pretrain\.watch_labels: labels of height name no classes"):
+        labelfree.run(Recipe(domain="satellite"), asked(images, **arms) | {"pretrain.watch_labels": True}, tmp_path / "run", say=Silent())
+
+
+def test_a_card_may_name_the_task(installed: None, tmp_path: Path) -> None:
+    card = "---\nname: mine\ndomain: satellite\ntask: {}\nlicence: CC0\ncitation: none\n---\nHeights.\n"
+    (tmp_path / "mine.md").write_text(card.format("height"))
+    assert read_card(tmp_path / "mine.md").task == "height"
+    (tmp_path / "mine.md").write_text(card.format("hight"))
+    with pytest.raises(DataError, match="'hight' is not one of classification, detection, height"):
+        read_card(tmp_path / "mine.md")
 
 
 def test_a_label_that_is_no_number_names_its_row(images: Path, tmp_path: Path, installed: None) -> None:

@@ -31,12 +31,15 @@ def find_task(name: str) -> Task:
     raise RecipeError(f"evaluate.task: {name!r} is not installed; installed tasks: {', '.join(task_names()) or 'none'}.")
 
 
-def task_for(name: str, rows: Sequence[Row]) -> Task:
-    """The task called `name`; of "auto" the first whose columns some row fills, else the first of all."""
-    if name != "auto":
-        return find_task(name)
-    tasks = [find_task(known) for known in task_names()]
-    return next((task for task in tasks if any(map(task.labelled, rows))), tasks[0])
+def task_for(settings: Evaluate, rows: Sequence[Row] = ()) -> Task:
+    """The task asked of these rows: of "auto" the first whose columns some row fills, of several the first that has the metric and the
+    protocols; before a table is read (no rows) the first that has them.
+    """
+    if settings.task != "auto":
+        return find_task(settings.task)
+    tasks = [find_task(name) for name in task_names()]
+    filled = [task for task in tasks if any(map(task.labelled, rows))] or tasks
+    return next((task for task in filled if _fits(settings, task)), filled[0])
 
 
 def find_metric(task: Task, name: str) -> Metric:
@@ -46,17 +49,9 @@ def find_metric(task: Task, name: str) -> Metric:
     return task.metrics[name]
 
 
-def likely_task(settings: Evaluate) -> Task:
-    """The task asked, before a table of labels is read: of "auto" the first that has the metric and the protocols, else the first."""
-    if settings.task != "auto":
-        return find_task(settings.task)
-    tasks = [find_task(name) for name in task_names()]
-    return next((known for known in tasks if _fits(settings, known)), tasks[0])
-
-
 def check_question(settings: Evaluate, task: Task | None = None) -> None:
     """Raises RecipeError for a protocol or a metric that is not the task's; before the task is known, for those of no task that may be."""
-    task = task or likely_task(settings)
+    task = task or task_for(settings)
     for protocol in settings.protocols:
         if protocol not in task.protocols:
             near = _nearest(protocol, task.protocols)
