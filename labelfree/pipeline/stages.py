@@ -11,10 +11,9 @@ from labelfree.data.cards import find_card
 from labelfree.data.manifest import Manifest
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.comparison import compare
-from labelfree.pipeline.console_table import score_lines
+from labelfree.pipeline.console import announce, score_lines
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder, inside_images, open_folder, recipe_digest, stoppable
-from labelfree.pipeline.forecast import announce
 from labelfree.pipeline.inputs import Inputs, gather
 from labelfree.pipeline.other_processes import assist, share_out
 from labelfree.pipeline.pictures import show_leaks, show_views

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from labelfree.pipeline.console_table import score_lines
+from labelfree.pipeline.console import score_lines
 from labelfree.reporting import Shot, save_neighbours, write_report
 from labelfree.reporting.words import score
 from labelfree.transfer.words import BudgetWords, MetricWords, ProtocolWords, TaskWords

@@ -1,14 +1,18 @@
-"""What a run will cost, said before its first step: trainings, minutes a phase, disk."""
+"""What a run tells the console besides its progress: at its start what it will cost, at its end its scores."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
+from typing import Any
 
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pretraining_plans import Pretrainings
 from labelfree.planning.costs import probe_seconds, run_gigabytes
 from labelfree.recipe import Recipe
+from labelfree.reporting.words import score
+from labelfree.transfer.words import TaskWords
 
 EMBEDS_FASTER = 3.0  # a forward pass against a training step's forward and backward of one view
 
@@ -41,3 +45,20 @@ def _comparison_seconds(recipe: Recipe, inputs: Inputs, planned: Pretrainings) -
 
 def _minutes(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def score_lines(claims: Mapping[str, Any], words: TaskWords) -> list[str]:
+    """Mean scores, budgets in columns, as they stand in claims.json; nothing where nothing was compared."""
+    rows = claims.get("table", [])
+    lines = []
+    for protocol in dict.fromkeys(row["protocol"] for row in rows):
+        scored = [row for row in rows if row["protocol"] == protocol]
+        budgets = list(dict.fromkeys(str(row["budget"]) for row in scored))
+        metric = words.metric(scored[0]["metric"])
+        cells = {(row["arm"], str(row["budget"])): score(row["mean"], metric) for row in scored}
+        arms = list(dict.fromkeys(row["arm"] for row in scored))
+        title = f"{words.protocol(protocol).words}, {metric.words}{f' in {metric.of_scores}' if metric.of_scores else ''} at"
+        width = max(map(len, [title, *arms]))
+        lines.append(f"{title:<{width}} " + " ".join(f"{budget:>6}" for budget in budgets) + f"  {words.budget.many}")
+        lines += [f"{arm:<{width}} " + " ".join(f"{cells.get((arm, budget), '-'):>6}" for budget in budgets) for arm in arms]
+    return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labelfree.pipeline.console_table import score_lines
+from labelfree.pipeline.console import score_lines
 from labelfree.transfer.tasks import find_task
 from labelfree.transfer.words import BudgetWords, MetricWords, TaskWords
 
