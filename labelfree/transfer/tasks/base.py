@@ -75,7 +75,7 @@ class Targets:
 class Task:
     """What labels of one kind are, and what may be asked of them.
 
-    `columns` of the manifest that hold them; `metrics`, `protocols` by name, the first of each where nothing else is said; `budget`:
+    `columns` of the manifest that hold them; `metrics` and `protocols` by name, the first metric being the one advised; `budget`:
     what a budget counts. `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see `TaskWords`.
     """
 
