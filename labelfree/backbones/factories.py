@@ -43,7 +43,7 @@ class Factories:
                     f"backbone.name: {name} failed when called with ({given}): {type(error).__name__}: {error}. "
                     "It is given the number of channels, any, and backbone.options."
                 ) from error
-        if not isinstance(net, nn.Module) or not list(net.parameters()):
+        if not isinstance(net, nn.Module) or not any(parameter.requires_grad for parameter in net.parameters()):
             raise RecipeError(f"backbone.name: {name} gives {type(net).__name__}, not a torch.nn.Module with weights to learn.")
         if not isinstance(net, Backbone):
             axes, dim = _tried(net, name, channels, dims)
@@ -94,23 +94,25 @@ def _current_folder() -> Iterator[None]:
 
 
 def _tried(net: nn.Module, name: str, channels: int, dims: int | None) -> tuple[int, int]:
-    """How many spatial axes a network takes, `dims` where that is known, and how wide its vectors are: by a look at two black images."""
+    """How many spatial axes a network takes, `dims` where that is known, and how wide its vectors are: by a look at a few black images."""
     training, like, fault = net.training, next(net.parameters()), ""
+    count = 3 if channels == 2 else 2  # not that of the channels: a 3D network would take the images for the channels of one volume
     net.eval()
     try:
         for axes in (2, 3) if dims is None else (dims,):
             for side in SIDES:
                 try:
                     with torch.no_grad():
-                        out = net(torch.zeros(2, channels, *(side,) * axes, device=like.device))
+                        out = net(torch.zeros(count, channels, *(side,) * axes, device=like.device))
                 except Exception as error:  # whatever a person's code may raise
                     fault = f"of ({channels}, {', '.join([str(side)] * axes)}) ({type(error).__name__}: {str(error).splitlines()[0]})"
                     continue
                 shape = tuple(out.shape) if isinstance(out, Tensor) else ()
-                if len(shape) not in (2, 2 + axes) or shape[0] != 2:
+                if len(shape) not in (2, 2 + axes) or shape[0] != count:
                     told = f"a tensor of shape {shape}" if shape else type(out).__name__
                     raise RecipeError(
-                        f"backbone.name: {name} gives {told} for 2 images; it must give a vector (2, D) or a map (2, D, *grid) of features."
+                        f"backbone.name: {name} gives {told} for {count} images; it must give a vector ({count}, D) or a map "
+                        f"({count}, D, *grid) of features."
                     )
                 return axes, shape[1]
     finally:

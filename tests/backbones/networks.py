@@ -58,6 +58,15 @@ class Twofold(nn.Module):
         return x, x
 
 
+def volumes_without_norm(channels: int) -> nn.Module:
+    """Of volumes; its layers take (C, D, H, W) as well."""
+    return nn.Conv3d(channels, 6, 3, 2)
+
+
+def frozen(channels: int) -> nn.Module:
+    return nn.Conv2d(channels, 2, 1).requires_grad_(False)
+
+
 def fails(channels: int) -> nn.Module:
     raise KeyError("weights")
 

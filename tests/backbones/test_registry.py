@@ -82,6 +82,7 @@ def test_a_factory_of_the_current_folder_is_found(tmp_path: Path, monkeypatch: p
         ("networks:missing", None, "networks has no missing; name the function or class"),
         ("networks:fails", None, r"networks:fails failed when called with \(3\): KeyError: 'weights'"),
         ("networks:no_network", None, "networks:no_network gives Tensor, not a torch.nn.Module with weights to learn"),
+        ("networks:frozen", None, "networks:frozen gives Conv2d, not a torch.nn.Module with weights to learn"),
         ("networks:Twofold", None, r"networks:Twofold gives tuple for 2 images; it must give a vector \(2, D\) or a map"),
         ("networks:pooled", 3, r"networks:pooled takes no images of 3 spatial axes: not of \(3, 128, 128, 128\)"),
         ("networks:whole", 3, "networks:whole takes 2 spatial axes, and these images have 3"),
@@ -92,6 +93,14 @@ def test_a_factory_of_the_current_folder_is_found(tmp_path: Path, monkeypatch: p
 def test_what_is_wrong_with_a_factory_is_one_sentence(name: str, dims: int | None, said: str) -> None:
     with pytest.raises(RecipeError, match=rf"^backbone\.name: {said}"):
         build(name, 3, dims=dims)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_a_network_of_volumes_takes_any_number_of_channels(channels: int) -> None:
+    backbone = build("networks:volumes_without_norm", channels)
+    assert (backbone.dims, backbone.dim) == (3, 6)
+    with pytest.raises(RecipeError, match="takes no images of 2 spatial axes"):
+        build("networks:volumes_without_norm", channels, dims=2)
 
 
 def test_options_reach_the_factory_or_are_refused() -> None:
