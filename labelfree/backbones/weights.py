@@ -13,6 +13,7 @@ from torch import Tensor
 from labelfree.backbones.base import Backbone
 from labelfree.backbones.build import build
 from labelfree.backbones.weight_card import WeightCard, card_beside, scale_fault
+from labelfree.data.measured_pixels import finite
 from labelfree.data.pool import kind_of
 from labelfree.data.scales import Stored
 from labelfree.device_copies import copied_to
@@ -90,7 +91,7 @@ class LoadedBackbone:
             stored = Stored(str(images.dtype).removeprefix("torch."), (1.0,) * count, (0.0,) * count)
             self._require_scale("a tensor", stored, images.transpose(0, 1).flatten(1).abs().amax(1).tolist())
             return self._embed(self._input(image.float(), size) for image in images.split(1))
-        samples = [images] if isinstance(images, Sample) else images
+        samples = map(finite, [images] if isinstance(images, Sample) else images)
         return self._embed(self._input(self.accept(sample)[None], size, sample.measured) for sample in samples)
 
     def accept(self, sample: Sample) -> Tensor:

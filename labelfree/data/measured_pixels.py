@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,6 +24,19 @@ def fill(data: np.ndarray, measured: np.ndarray) -> None:
         known = channel[measured]
         mean = known.mean(dtype=np.float64) if known.size else 0
         channel[~measured] = mean if channel.dtype.kind in "fc" else np.rint(mean)
+
+
+def finite(sample: Sample) -> Sample:
+    """The sample with numbers that are not finite taken for no measurement, whatever its reader made of them."""
+    if not sample.data.is_floating_point():
+        return sample
+    known = sample.data.isfinite().all(dim=0)
+    if known.all():
+        return sample
+    measured = known if sample.measured is None else known & sample.measured
+    data = sample.data.clone()
+    fill(data.numpy(), measured.numpy())
+    return replace(sample, data=data, measured=measured)
 
 
 def blank_share(sample: Sample) -> float:

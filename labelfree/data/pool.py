@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from labelfree.data.content import content_key
-from labelfree.data.measured_pixels import fill
+from labelfree.data.measured_pixels import finite
 from labelfree.data.pool_index import Facts, facts, largest
 from labelfree.data.pool_reader import Pool
 from labelfree.data.pool_store import FORMAT, StoreWriter, intact, remove
@@ -300,7 +300,7 @@ def read_sample(read: Reader, row: Row) -> Sample | DataError:
         return DataError(f"{row.where}: cannot be read ({type(error).__name__}: {error}); replace or remove it, or set data.on_error=skip.")
     if 0 in sample.data.shape:
         return DataError(f"{row.where}: holds no pixels (shape {tuple(sample.data.shape)}); remove it, or set data.on_error=skip.")
-    return _finite(sample.with_one_scale())
+    return finite(sample.with_one_scale())
 
 
 def _read_again(read: Reader, row: Row) -> Sample:
@@ -314,19 +314,6 @@ def _read_again(read: Reader, row: Row) -> Sample:
         except SystemError:
             continue
     return read(row)
-
-
-def _finite(sample: Sample) -> Sample:
-    """The sample with numbers that are not finite taken for no measurement, whatever its reader made of them."""
-    if not sample.data.is_floating_point():
-        return sample
-    finite = sample.data.isfinite().all(dim=0)
-    if finite.all():
-        return sample
-    measured = finite if sample.measured is None else finite & sample.measured
-    data = sample.data.clone()
-    fill(data.numpy(), measured.numpy())
-    return replace(sample, data=data, measured=measured)
 
 
 def kind_of(sample: Sample) -> Kind:

@@ -85,6 +85,18 @@ def test_of_nothing_there_are_no_vectors_and_an_empty_image_is_refused() -> None
         FLOATS.embed(empty)
 
 
+def test_numbers_that_are_not_finite_are_no_measurement_as_in_a_run() -> None:
+    """Whatever a domain's reader makes of them: they get the mean of the others, and an image of nothing else is refused."""
+    sample = image(torch.float32, 0.5)
+    torn, filled = sample.data.clone(), sample.data.clone()
+    torn[1, :4], torn[0, 0, 0] = torch.nan, torch.inf
+    known = torn.isfinite().all(0)
+    filled[:, ~known] = filled[:, known].mean(1, keepdim=True)
+    torch.testing.assert_close(FLOATS.embed(replace(sample, data=torn)), FLOATS.embed(replace(sample, data=filled)))
+    with pytest.raises(DataError, match=r"^a\.tif: none of its pixels holds a measurement"):
+        FLOATS.embed(replace(sample, data=torch.full_like(torn, torch.nan)))
+
+
 def test_batches_give_each_image_what_it_gets_alone_in_the_order_given() -> None:
     """Of several sizes, from an iterator that is read once, more than pass through the network together."""
     draw = torch.Generator().manual_seed(5)
