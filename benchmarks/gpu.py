@@ -37,6 +37,9 @@ def main() -> int:
     import torch
     from gpu_parts import PARTS, Form
 
+    if unknown := [name for name in asked.part or () if name not in PARTS]:
+        print(f"--part: there is no part {', '.join(unknown)}; parts are {', '.join(PARTS)}.")
+        return 2
     form = Form.on("cuda" if torch.cuda.is_available() else "cpu", asked.small)
     result: dict[str, Any] = {"machine": machine(form.device), "small": form.small, "parts": {}}
     print(f"{result['machine']['card']}, torch {torch.__version__}: expected {EXPECTED[form.small]}.", flush=True)

@@ -163,7 +163,8 @@ class _Build:
         while True:
             tile = auto_tile(self.shapes, self.spacings) if self.tile == "auto" else self.tile
             if isinstance(tile, tuple) and len(tile) != self.kind.dims:
-                raise RecipeError(f"pool.tile: {by(tile)} is for {len(tile)} axes, these images have {self.kind.dims}; give one number.")
+                dims = self.kind.dims
+                raise RecipeError(f"pool.tile: {by(tile)} is for {len(tile)} axes, these images have {dims}; give one number, or {dims}.")
             try:
                 return self._write(*self._plan(tile))
             except _Changed as why:

@@ -47,6 +47,13 @@ def test_a_part_that_fails_is_recorded_and_the_next_goes_on(tmp_path: Path) -> N
     assert result["embedding"]["ok"] and result["embedding"]["images_per_s"] > 0 and result["embedding"]["knn_queries_per_s"] > 0
 
 
+def test_a_part_that_nobody_knows_is_refused_before_any_begins(tmp_path: Path) -> None:
+    command = [sys.executable, str(TOP / "benchmarks" / "gpu.py"), "--small", "--part", "views", "--part", "speeds"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
+    assert ended.returncode == 2 and not list(tmp_path.iterdir())
+    assert ended.stdout == "--part: there is no part speeds; parts are agreement, views, resume, speed, synchronisations, embedding.\n"
+
+
 @pytest.mark.slow
 def test_the_small_form_passes_on_a_processor(tmp_path: Path) -> None:
     """About a minute: seven objectives, three processes that train, two networks that are timed."""
