@@ -366,7 +366,9 @@ def test_few_are_watched_and_always_the_same() -> None:
 
 
 def test_scored_rows_are_never_watched() -> None:
-    question = SimpleNamespace(train=np.array([1, 3]), stratum_codes=np.array([0, 1, 1, 0]), group_names=np.array(["a", "b", "c", "a"]))
+    codes, names = np.array([0, 1, 1, 0]), np.array(["a", "b", "c", "a"])
+    task = SimpleNamespace(categorical=True)
+    question = SimpleNamespace(task=task, train=np.array([1, 3]), stratum_codes=codes, group_names=names)
     inputs: Any = SimpleNamespace(images=Pictures(4), question=question)
     starts: Any = SimpleNamespace(reading=lambda: None)
     found = watched_labels(inputs, starts, seed=0)

@@ -16,6 +16,7 @@ from labelfree.reporting.words import score
 from labelfree.transfer.words import BudgetWords, MetricWords, ProtocolWords, TaskWords
 from tests.reporting.made import claims, make_run, patches
 
+PLUGIN = Path(__file__).parents[1] / "plugins" / "toy_regression"
 ERROR = MetricWords("mean absolute error", "m", higher_is_better=False)
 HEIGHT = TaskWords(
     "height",
@@ -45,7 +46,9 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("metres")
     primary = {"arm": "imagenet+domain", "against": "imagenet", "protocol": "ridge", "budget": 5, "metric": "mae"}
     settings = {"on": "dev", "labels_per_class": [1, 5, 10, 50, "all"], "protocols": ["ridge"], "primary": primary}
-    make_run(folder, recipe={"evaluate": settings}, scores=in_metres())
+    with pytest.MonkeyPatch.context() as patch:  # installed while the run was made, and not where its page is
+        patch.syspath_prepend(PLUGIN)
+        make_run(folder, recipe={"evaluate": settings}, scores=in_metres())
     HEIGHT.save(folder)
     (folder / "classes.json").write_text("[]")
     (folder / "evaluation.json").unlink()
