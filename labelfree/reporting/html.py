@@ -94,9 +94,9 @@ def deck(run: RunFiles) -> str:
     """What was compared, in one or two sentences."""
     rows: list[Mapping[str, Any]] = run.claims.get("table") or []
     pool = run.fingerprint.get("count")
-    trained = f"Pretrained on {count(int(pool), 'unlabelled image')} ({run.setting('domain', '')})." if pool else ""
+    trained = f"Pretrained on {count(int(pool), 'unlabelled image')} ({run.setting('domain', '')})." if pool and run.curves else ""
     if not rows:
-        return f"{trained} Nothing was compared: there are no scores."
+        return f"{trained} Nothing was compared: there are no scores.".strip()
     scored = list(dict.fromkeys(row["arm"] for row in rows))
     budgets = [str(each) for _, each in sorted({(float(row["x"]), str(row["budget"])) for row in rows})]
     readers = listed([run.words.protocol(each).heading for each in dict.fromkeys(row["protocol"] for row in rows)])

@@ -124,6 +124,7 @@ def test_the_report_speaks_the_task_s_words(run: Run) -> None:
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "labelled images" in page and "mean absolute error" in page
     assert "a class" not in page.partition("recipe.yaml")[0]
+    assert "No arm of this recipe is pretrained." in page and "Pretrained on" not in page
     assert json.loads((run.folder / "task.json").read_text())["metrics"]["mae"] == {
         "words": "mean absolute error",
         "unit": "m",
