@@ -109,10 +109,6 @@ class Task:
         """Outputs (n, width) of a head beside what they should have been, by `answer_schema` (numbers as wide as they are given)."""
         raise NotImplementedError
 
-    def outputs(self, answers: pa.Table) -> np.ndarray:
-        """(n, width) outputs in `answers`."""
-        raise NotImplementedError
-
     def axis(self, labels: float, answers: pa.Table) -> float:
         """Labels of a budget as they are counted on a curve, such as labels a class."""
         return labels

@@ -164,12 +164,9 @@ class Classification(Task):
     def answers(self, output: np.ndarray, targets: Targets) -> pa.Table:
         return pa.table({"target": pa.array(targets.values.astype(np.int32)), "scores": nested(output)})
 
-    def outputs(self, answers: pa.Table) -> np.ndarray:
-        return flat(answers["scores"])
-
     def axis(self, labels: float, answers: pa.Table) -> float:
         """Labels a class."""
-        return labels / self.outputs(answers).shape[1]
+        return labels / flat(answers["scores"]).shape[1]
 
     def rarest(self, answers: pa.Table) -> int:
         """Scored rows of the rarest class."""

@@ -9,26 +9,23 @@ from importlib.metadata import entry_points
 
 from labelfree.domain import Row
 from labelfree.errors import RecipeError
-from labelfree.recipe import Evaluate
+from labelfree.recipe import TASKS, Evaluate
+from labelfree.transfer.plugins import made
 from labelfree.transfer.protocols.registry import find_protocol
 from labelfree.transfer.tasks.base import Metric, Task
-
-GROUP = "labelfree.tasks"
 
 
 def task_names() -> list[str]:
     """Names of the installed tasks, labelfree's own first."""
-    ours = {point.name: point.dist is None or point.dist.name != "labelfree" for point in entry_points(group=GROUP)}
+    ours = {point.name: point.dist is None or point.dist.name != "labelfree" for point in entry_points(group=TASKS)}
     return sorted(ours, key=lambda name: (ours[name], name))
 
 
 @cache
 def find_task(name: str) -> Task:
     """The task called `name`. Raises RecipeError that lists what is installed."""
-    for point in entry_points(group=GROUP, name=name):
-        task: Task = point.load()()
-        return task
-    raise RecipeError(f"evaluate.task: {name!r} is not installed; installed tasks: {', '.join(task_names()) or 'none'}.")
+    task: Task = made(TASKS, name, "evaluate.task")
+    return task
 
 
 def task_for(settings: Evaluate, rows: Sequence[Row] = ()) -> Task:
