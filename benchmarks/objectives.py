@@ -40,7 +40,7 @@ SHARED = (
     ),
     *(f"labelfree/pretraining/{name}.py" for name in ("module", "job", "fit")),
     *(f"labelfree/training/{name}.py" for name in ("lars", "optimisers", "randomness", "schedules")),
-    *(f"labelfree/transfer/{name}.py" for name in ("probes", "preparation", "selection", "encoders", "features", "time_limit")),
+    *(f"labelfree/transfer/{name}.py" for name in ("selection", "encoders", "features", "protocols/linear", "protocols/scaling")),
     *(f"labelfree/objectives/{name}.py" for name in ("base", "blockwise", "distributed", "heads", "info_nce", "momentum")),
     *("domains", "data_cards/eurosat-rgb.md", "recipes/satellite_simclr.yaml", "benchmarks/objectives.py"),
 )
