@@ -81,7 +81,7 @@ def require_same_pool(folder: Path, digest: str, roles: Roles) -> None:
         scored = roles.train if roles.score is None else roles.score
         shared = history.shared(scored) if history else []
         them = f", {_some(shared, scored)} among them" if shared else ""
-        way = f"start a new folder with --out{f', or next time {FIRST}' if shared else ''}"
+        way = f"start a new folder with --out{f'; next time {FIRST}' if shared else ''}"
         raise DataError(f"{path}: pretrained on other images than data.root and data.labels give now{them}; {way}.")
 
 
@@ -146,7 +146,7 @@ def _names(table: Path) -> dict[str, str]:
 
 
 def _leak(key: str, file: Path, history: History, shared: Sequence[Row], scored: Sequence[Row]) -> str:
-    fact = f"{key}: {file} was pretrained on {_some(shared, scored)} ({history.folder / 'splits.csv'}), so they would be scored too well"
+    fact = f"{key}: {file} was pretrained on {_some(shared, scored)}, as {history.folder / 'splits.csv'} says: scores would be too good"
     ways = "take the arm imagenet+domain, which a run pretrains without them, or set data.transductive=true to mark the report"
     return f"{fact}; {ways}; next time {FIRST}."
 
