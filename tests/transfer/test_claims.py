@@ -148,6 +148,16 @@ def test_claims_tell_which_images_are_scored(carried_out) -> None:
     assert json.loads((folder / "evaluation.json").read_text())["scored"] == said
 
 
+def test_a_column_that_comes_later_is_heard(ask, made_up, entries, run_folder) -> None:
+    """Labels and images are the same, so answers are found again; what they are worth is not."""
+    asked, settings = ask(), NEIGHBOURS.model_copy(update={"labels_per_class": [3], "draws": 2})
+    folder = run_folder(settings)
+    for standing in (PLAIN, Standing(indicative="Indicative only: chosen."), PLAIN):
+        encoders = [made_up(arm, asked.targets.values, 0.5) for arm in ("imagenet", "imagenet+domain")]
+        answer(replace(asked, standing=standing), encoders, settings, entries(len(asked.ids)), folder, Silent())
+        assert (claims_of(folder).primary.verdict == "indicative only") == bool(standing.indicative)
+
+
 def test_rows_that_only_train_are_in_no_answer(carried_out) -> None:
     aside = tuple(range(0, 24, 4))
     folder = carried_out(NEIGHBOURS.model_copy(update={"labels_per_class": [1, "all"], "draws": 2}), train=24, score=0, learn_only=aside)
