@@ -17,7 +17,7 @@ from labelfree.domain import Derives, Size, in_proportion
 from labelfree.errors import DataError
 from labelfree.installed_domains import key_for
 from labelfree.pipeline.inputs import Inputs
-from labelfree.pipeline.pretrainings import backbone_path, require_same_data
+from labelfree.pipeline.pretrainings import backbone_path
 from labelfree.planning.auto_values import view_size
 from labelfree.planning.costs import input_sizes
 from labelfree.recipe import ArmSpec, Recipe
@@ -97,7 +97,6 @@ class Arms:
         if not path.is_file():
             self.notes.append(f"The arm {kind.name}, seed {seed}, is left out: it was not pretrained in this run.")
             return None
-        require_same_data(card_of(path), self.inputs, path)
         return self._of_file(kind.name, path, seed)
 
     def _from_file(self, arm: ArmSpec) -> NetworkEncoder:

@@ -25,6 +25,7 @@ from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
+from labelfree.pipeline.pretrained_on import require_same_pool, scored_before
 from labelfree.pipeline.starts import Starts
 from labelfree.progress import Progress
 from labelfree.reader_settings import domain_with
@@ -96,8 +97,10 @@ def gather(run: Context) -> Inputs:
         run.say.say(note)
     question = _question(manifest, task, roles, images, recipe.seed) if images is not None else None
     inputs = Inputs(recipe, domain, card, manifest, roles, pool, entries, pool.fingerprint(entries), images, question, leaks, positives)
+    require_same_pool(run.folder.path, inputs.fingerprint.digest, roles)
+    before = scored_before(recipe, roles) if run.comparing and question is not None else []
     _keep(run.folder, inputs)
-    return replace(inputs, notes=_notes(inputs, paired))
+    return replace(inputs, notes=[*_notes(inputs, paired), *before])
 
 
 def _manifest(run: Context, domain: Domain) -> Manifest:
@@ -253,20 +256,25 @@ def _question(manifest: Manifest, task: Task, roles: Roles, images: Pool, seed: 
         score=None if roles.score is None else np.array([i for i, row in enumerate(final) if row.id in score], dtype=np.int64),
         seed=seed,
         contents=tuple(map(str, images.index.digest)),
+        learn_only=tuple(i for i, row in enumerate(final) if row.id in roles.learn_only),
+        standing=roles.standing,
     )
 
 
 def _splits(manifest: Manifest, roles: Roles) -> str:
-    """splits.csv of the run: every row with the role it had."""
+    """splits.csv of the run: every row with the role it had, and where the table says it how it was chosen."""
     pool, train = {row.id for row in roles.pool}, {row.id: row for row in roles.train}
     score = {row.id: row for row in roles.score or ()}
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["path", "label", "group", "split", "role"])
+    told = any(row.chosen is not None for row in manifest.rows)
+    table.writerow(["path", "label", "group", "split", "role", *(["chosen"] if told else [])])
     for row in manifest.rows:
         final = train.get(row.id) or score.get(row.id) or row
         parts = [name for name, members in (("pool", pool), ("train", train), (roles.split, score)) if row.id in members]
-        table.writerow([row.id, final.label or "", final.group or "", row.split, "+".join(parts) or "unused"])
+        table.writerow(
+            [row.id, final.label or "", final.group or "", row.split, "+".join(parts) or "unused", *([row.chosen or ""] if told else [])]
+        )
     return text.getvalue()
 
 
