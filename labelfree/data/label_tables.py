@@ -40,6 +40,7 @@ class Record:
     split: str = ""
     place: str | None = None
     date: str | None = None
+    chosen: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def _record(file: Path, number: int, row: Mapping[str, str | None]) -> Record:
         raise DataError(f"{file.name} row {number}: no path.")
     if split not in SPLITS:
         raise DataError(f"{file.name} row {number}: split {split!r} is none of pretrain, train, dev, test (or empty).")
-    others = {name: row.get(name) for name in ("label", "mask", "boxes", "text", "place")}
+    others = {name: row.get(name) for name in ("label", "mask", "boxes", "text", "place", "chosen")}
     group = row.get("group") or row.get("place")  # what shows one place stands on one side
     return Record(number, path, split=SPLITS[split], group=group, date=_date(file, number, row.get("date")), **others)
 

@@ -50,8 +50,10 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """Identity of the table: ids, labels, groups and splits, not pixels."""
-        lines = (repr((row.id, row.label, row.mask, row.boxes, row.text, row.group, row.split)) for row in self.rows)
+        """Identity of the table: ids, labels, groups, splits and how rows were chosen, not pixels."""
+        chosen = [(row.chosen,) if row.chosen is not None else () for row in self.rows]  # nothing of a table that does not say
+        told = zip(self.rows, chosen, strict=True)
+        lines = (repr((row.id, row.label, row.mask, row.boxes, row.text, row.group, row.split, *how)) for row, how in told)
         return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
 
     def with_groups(self, groups: Mapping[str, str]) -> Manifest:

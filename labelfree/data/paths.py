@@ -111,7 +111,7 @@ def rows_of_records(records: Sequence[Record], finder: Finder, domain: Domain, i
             labels = f" with labels {before.label!r} and {record.label!r}" if before.label != record.label else ""
             raise DataError(f'{table.name} rows {before.number} and {record.number}: both name "{record.path}"{labels}; keep one.')
         mask, boxes = finder.beside(record.mask), finder.beside(record.boxes)
-        known = {name: getattr(record, name) for name in ("label", "text", "group", "split", "place", "date")}
+        known = {name: getattr(record, name) for name in ("label", "text", "group", "split", "chosen", "place", "date")}
         rows.append(Row(identity, path, mask=mask, boxes=boxes, remote=remote, **known))
     twice = [identity for identity, n in Counter(row.id for row in rows).items() if n > 1]
     if twice:

@@ -253,20 +253,25 @@ def _question(manifest: Manifest, task: Task, roles: Roles, images: Pool, seed: 
         score=None if roles.score is None else np.array([i for i, row in enumerate(final) if row.id in score], dtype=np.int64),
         seed=seed,
         contents=tuple(map(str, images.index.digest)),
+        learn_only=tuple(i for i, row in enumerate(final) if row.id in roles.learn_only),
+        standing=roles.standing,
     )
 
 
 def _splits(manifest: Manifest, roles: Roles) -> str:
-    """splits.csv of the run: every row with the role it had."""
+    """splits.csv of the run: every row with the role it had, and where the table says it how it was chosen."""
     pool, train = {row.id for row in roles.pool}, {row.id: row for row in roles.train}
     score = {row.id: row for row in roles.score or ()}
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["path", "label", "group", "split", "role"])
+    told = any(row.chosen is not None for row in manifest.rows)
+    table.writerow(["path", "label", "group", "split", "role", *(["chosen"] if told else [])])
     for row in manifest.rows:
         final = train.get(row.id) or score.get(row.id) or row
         parts = [name for name, members in (("pool", pool), ("train", train), (roles.split, score)) if row.id in members]
-        table.writerow([row.id, final.label or "", final.group or "", row.split, "+".join(parts) or "unused"])
+        table.writerow(
+            [row.id, final.label or "", final.group or "", row.split, "+".join(parts) or "unused", *([row.chosen or ""] if told else [])]
+        )
     return text.getvalue()
 
 
