@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from labelfree.data.chosen import AUDIT
 from labelfree.data.ground import spatial_groups
 from labelfree.data.manifest import Manifest
 from labelfree.data.pool import Pool
@@ -17,7 +18,6 @@ from labelfree.planning.recognition import field_of
 from labelfree.progress import Progress
 from labelfree.recipe import Recipe
 
-AUDIT = "audit"  # `Row.chosen` of images drawn at random to be scored on
 SCORED = ("dev", "test")
 FEWEST_BLOCKS = 10  # on the ground, below which smaller ones stand in for groups
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from labelfree.choosing import Candidates, Strategy, find_strategy
+from labelfree.data.chosen import AUDIT
 from labelfree.data.pool import read_sample
 from labelfree.data.threads import in_order
 from labelfree.domain import Row, Sample
@@ -21,7 +22,7 @@ from labelfree.selecting.audit import draw_audit
 from labelfree.selecting.contact_sheet import Caption, save_contact_sheets
 from labelfree.selecting.features import image_features
 from labelfree.selecting.head_so_far import class_scores
-from labelfree.selecting.images import AUDIT, Images, read_images
+from labelfree.selecting.images import Images, read_images
 from labelfree.selecting.likeness import Likeness
 from labelfree.selecting.resolution import resolution
 from labelfree.selecting.table import write_table
