@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labelfree.data.our_folders import SELECTION_FILES
 from labelfree.training.files import call_with
 
 if TYPE_CHECKING:
@@ -32,15 +33,15 @@ class Caption:
 
 
 def save_contact_sheets(folder: Path, pictures: Sequence[np.ndarray | None], captions: Sequence[Caption]) -> list[Path]:
-    """Write contact_sheet.png, of more than 60 pictures contact_sheet_1.png and so on; returns the files.
+    """Write contact_sheet.png, of more than 60 pictures also contact_sheet_2.png and so on; returns the files.
 
     Args: `pictures`: (H, W, 3) uint8, None for one that cannot be shown.
     """
-    pages = range(0, len(pictures), A_PAGE)
+    first = folder / SELECTION_FILES[1]
     files = []
-    for number, start in enumerate(pages, 1):
+    for number, start in enumerate(range(0, len(pictures), A_PAGE), 1):
         sheet = _page(pictures[start : start + A_PAGE], captions[start : start + A_PAGE])
-        files.append(folder / ("contact_sheet.png" if len(pages) == 1 else f"contact_sheet_{number}.png"))
+        files.append(first if number == 1 else first.with_stem(f"{first.stem}_{number}"))
         call_with(files[-1], lambda part, sheet=sheet: sheet.save(part, "png", optimize=True))  # type: ignore[misc]
     return files
 

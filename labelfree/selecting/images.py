@@ -41,6 +41,11 @@ class Images:
         return self.pool.images
 
     @cached_property
+    def grouped(self) -> bool:
+        """Whether some images share a group."""
+        return len(set(self.groups)) < len(self.groups)
+
+    @cached_property
     def labelled(self) -> list[int]:
         """Positions of images with a class that a head may learn from."""
         return [i for i, row in enumerate(self.rows) if row.label is not None and row.split not in SCORED]

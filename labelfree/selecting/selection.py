@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labelfree.choosing import Candidates, Strategy, find_strategy
+from labelfree.choosing import Candidates, Choice, Strategy, find_strategy
 from labelfree.data.chosen import AUDIT
 from labelfree.data.pool import read_sample
 from labelfree.data.threads import in_order
@@ -58,7 +58,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked for: `budget` images chosen by `strategy`, and `audit` more drawn at random. Raises RecipeError for nothing."""
+    """What is asked for: `budget` images chosen by `strategy`, and `audit` more drawn at random. Raises RecipeError where that is none."""
 
     budget: int
     audit: int
@@ -89,7 +89,7 @@ def select_images(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RecipeError(f"--out {out}: is not an empty folder; name a new one, so that nothing chosen before is lost.")
     wanted = Wanted(budget, audit, find_strategy(strategy), seed)
-    if budget and weights is None:
+    if budget and weights is None and wanted.strategy.needs_features:
         raise RecipeError("--weights: say by whose features to choose: a run folder, a weight file, or imagenet.")
     network = None if weights is None else find_weights(weights)
     images = _images(folder, network, labels, domain, overrides, say)
@@ -121,6 +121,8 @@ class _Selector:
         self.notes += _seen_so_far(self.images)
         drawn = self._audit()
         chosen = self._chosen(drawn) if self.wanted.budget else []
+        if not chosen and not drawn:
+            raise DataError(f"{self.images.manifest.root}: every image that is left is a near-duplicate of one that is labelled or scored.")
         rows = [*chosen, *((replace(self.images.rows[at], split="test", chosen=AUDIT), DRAWN) for at in drawn)]
         audit = [*self.images.audited, *drawn]
         if audit:
@@ -155,13 +157,13 @@ class _Selector:
         likeness = Likeness(images.pool.index, images.groups, [*kept_apart, *images.waiting])
         candidates = self._candidates(free, likeness)
         picked = wanted.strategy.choose(candidates, min(wanted.budget, len(free)), wanted.seed)
-        self._tell(candidates, likeness, len(free), [choice.position for choice in picked])
+        self._tell(candidates, likeness, len(free), picked)
         return [(replace(images.rows[choice.position], chosen=choice.strategy), choice.reason) for choice in picked]
 
     def _candidates(self, free: Sequence[int], likeness: Likeness) -> Candidates:
         images = self.images
-        assert self.network is not None
-        features = image_features(self.network, images, self.say)
+        network = self.network if self.wanted.strategy.needs_features else None
+        features = np.zeros((len(images.rows), 1), np.float32) if network is None else image_features(network, images, self.say)
         labelled = np.array(images.labelled, dtype=np.int64)
         rows = [images.rows[at] for at in images.labelled]
         classes = sorted({str(row.label) for row in rows})
@@ -175,12 +177,12 @@ class _Selector:
             open=may_be,
             labelled=labelled,
             codes=np.array([classes.index(str(row.label)) for row in rows], dtype=np.int64),
-            outputs=class_scores(features, labelled, rows, groups, self.wanted.seed) if rows else None,
+            outputs=class_scores(features, labelled, rows, groups, self.wanted.seed) if rows and network is not None else None,
             classes=tuple(classes),
             too_like=likeness,
         )
 
-    def _tell(self, candidates: Candidates, likeness: Likeness, free: int, picked: Sequence[int]) -> None:
+    def _tell(self, candidates: Candidates, likeness: Likeness, free: int, picked: Sequence[Choice]) -> None:
         """Sentences on the choice."""
         wanted, images = self.wanted, self.images
         self.notes += [note for note in (wanted.strategy.note(candidates), likeness.note) if note]
@@ -190,9 +192,11 @@ class _Selector:
             self.notes.append(f"{wanted.budget:,} images were asked for and {free:,} may be chosen.")
         if len(picked) < min(wanted.budget, free):
             self.notes.append("The others are near-duplicates of images that are labelled, chosen or in the audit.")
+        ways = {choice.strategy for choice in picked}
+        how = wanted.strategy.words if ways <= {wanted.strategy.name} else f"by {', '.join(sorted(ways))}"
         ground = " (blocks on the ground)" if images.spatial else ""
-        of = f"; they are of {len(images.groups_of(picked)):,} groups{ground}" if len(set(images.groups)) < len(images.rows) else ""
-        self.notes.append(f"Chosen: {len(picked):,} images of {free:,}, {wanted.strategy.words}{of}.")
+        of = f"; they are of {len(images.groups_of([choice.position for choice in picked])):,} groups{ground}" if images.grouped else ""
+        self.notes.append(f"Chosen: {len(picked):,} of {free:,} images without a label, {how}{of}.")
 
     def _pictures(self, rows: Sequence[Row]) -> list[np.ndarray | None]:
         """Each as the field shows it; None where the file has gone since it was read."""

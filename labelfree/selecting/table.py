@@ -7,10 +7,10 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
+from labelfree.data.our_folders import SELECTION_FILES
 from labelfree.domain import Row
 from labelfree.training.files import write_text
 
-FILE = "select.csv"
 COLUMNS = ("path", "group", "split", "chosen", "reason")
 
 
@@ -20,6 +20,6 @@ def write_table(folder: Path, rows: Iterable[tuple[Row, str]]) -> Path:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     table.writerows([row.id, row.group or "", row.split, row.chosen or "", reason] for row, reason in rows)
-    file = folder / FILE
+    file = folder / SELECTION_FILES[0]
     write_text(file, text.getvalue())
     return file
