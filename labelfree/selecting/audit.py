@@ -16,7 +16,8 @@ def draw_audit(ids: Sequence[str], groups: Sequence[str], count: int, seed: int)
     """Positions of `count` images drawn at random, in the order they are drawn. `ids`, `groups`: of each image that may be.
 
     First groups, in the order of a hash, until they are a fifth of all groups (two, where there are three) and hold `count` images; then
-    images of these, all equally likely. The draw depends on names and `seed` alone, on no feature and no
+    images of these, all equally likely. Where few groups are drawn, an image of a large one is a little less likely than one of a small
+    one, as in any ratio estimate; that falls with their number. The draw depends on names and `seed` alone, on no feature and no
     order of rows. Raises DataError where there are fewer images.
     """
     if count > len(ids):

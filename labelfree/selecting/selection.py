@@ -223,6 +223,11 @@ def _seen_so_far(images: Images) -> Iterator[str]:
 def _none_left(images: Images, drawn: Sequence[int]) -> str:
     """Why nothing may be chosen."""
     root = images.manifest.root
+    if drawn and len(images.groups_of(images.free)) == 1:
+        one = f"all images left are of one group ({images.groups[drawn[0]]})"
+        return (
+            f"{root}: {one}, and nothing is chosen from a group that is audited; name finer groups in a column `group`, or give --budget 0."
+        )
     if drawn:
         return f"--audit {len(drawn)}: its groups hold every image that is left, so none may be chosen; lower it, or give --budget 0."
     if images.manifest.class_folders:
