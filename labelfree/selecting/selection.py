@@ -126,10 +126,9 @@ class _Selector:
         rows = [*chosen, *((replace(self.images.rows[at], split="test", chosen=AUDIT), DRAWN) for at in drawn)]
         audit = [*self.images.audited, *drawn]
         if audit:
-            already = f" ({len(self.images.audited):,} of them drawn before)" if self.images.audited else ""
-            self.notes.append(
-                f"Audit: {len(audit):,} images{already}; runs score on them alone, and no other image of their groups is chosen."
-            )
+            before = len(self.images.audited)
+            already = "" if not before else f" ({before:,} of them drawn before)" if drawn else ", all drawn before"
+            self.notes.append(f"Audit: {len(audit):,} images{already}; runs score on them alone, and no other of their groups is chosen.")
             self.notes += resolution(len(audit), len(self.images.groups_of(audit)))
         out.mkdir(parents=True, exist_ok=True)
         sheets = save_contact_sheets(out, self._pictures([row for row, _ in rows]), _captions(rows))
@@ -187,7 +186,7 @@ class _Selector:
         wanted, images = self.wanted, self.images
         self.notes += [note for note in (wanted.strategy.note(candidates), likeness.note) if note]
         if images.waiting:
-            self.notes.append(f"{len(images.waiting):,} images that were chosen before and have no label yet are not chosen again.")
+            self.notes.append(f"Chosen before and without a label yet, so not chosen again: {len(images.waiting):,}.")
         if wanted.budget > free:
             self.notes.append(f"{wanted.budget:,} images were asked for and {free:,} may be chosen.")
         if len(picked) < min(wanted.budget, free):

@@ -86,7 +86,7 @@ def test_a_second_round_knows_what_is_labelled(folder: Path, weights: Path, answ
     assert {f"{kind} {count}" in seen for kind, count in counts.items()} == {True}
     assert seen.endswith(f"({len(counts)} classes, 15 labels).")
     assert "Audit: 6 images, all drawn before; runs score on them alone, and no other of their groups is chosen." in second.notes
-    assert any(line.startswith("1 images that were chosen before") for line in second.notes)
+    assert "Chosen before and without a label yet, so not chosen again: 1." in second.notes
     assert any("holds these 48 images already" in line for line in heard.sentences)  # the pool is that of the folder
 
 
