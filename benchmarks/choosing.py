@@ -4,9 +4,9 @@
 
 A cell is one strategy asked for 100 images among generated features of 384 numbers, in a process of its own: 200 heaps of very different
 size, 1,000 groups, 50 labels, class scores of a head. The features lie in a file that is mapped into memory, so the largest resident size
-(ru_maxrss) counts those pages of it that were looked at and the system had room for; `own_mib` is the most that the process held of its
-own, looked up fifty times a second. Cells that benchmarks/results/choosing.csv holds for the same machine, commit and versions are not
-measured again. The file of a million rows takes 1.5 GB of the folder for temporary files while it is measured.
+(VmHWM) counts those pages of it that were looked at and the system had room for; `own_mib` is the most that the process held of its own,
+looked up fifty times a second. Both are read from /proc: measure on Linux. Cells that benchmarks/results/choosing.csv holds for the same
+machine, commit and versions are not measured again. The file of a million rows takes 1.5 GB of the folder for temporary files meanwhile.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -64,7 +63,7 @@ def main() -> None:
 
 
 def write(file: Path, rows: int) -> None:
-    """Features in heaps, block by block: whoever is measured starts as a copy of this process, which therefore stays small."""
+    """Features in heaps, block by block."""
     generator = np.random.default_rng(0)
     middles = generator.normal(size=(HEAPS, WIDTH)).astype(np.float32)
     share = 1 / np.arange(1, HEAPS + 1)  # the largest holds a sixth of all
@@ -95,17 +94,21 @@ def measure(name: str, file: Path, rows: int) -> dict[str, str]:
     over.set()
     watch.join()
     assert len(chosen) == BUDGET
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"seconds": f"{seconds:.1f}", "own_mib": f"{most[0] / 1024:.0f}", "peak_mib": f"{peak:.0f}"}
+    return {"seconds": f"{seconds:.1f}", "own_mib": f"{most[0] / 1024:.0f}", "peak_mib": f"{held('VmHWM') / 1024:.0f}"}
 
 
 def watched(most: list[int], over: threading.Event) -> None:
     """Keeps in `most` the largest number of KiB that this process holds of its own."""
     while True:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-        most[0] = max(most[0], *(int(line.split()[1]) for line in lines if line.startswith("RssAnon")))
+        most[0] = max(most[0], held("RssAnon"))
         if over.wait(0.02):
             return
+
+
+def held(kind: str) -> int:
+    """KiB that this process holds (RssAnon) or has held at most (VmHWM)."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(kind))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from labelfree.choosing.margin import Margin
 from labelfree.choosing.spread import Spread
 from labelfree.choosing.typical import Typical
 
-ENOUGH = 5  # labels a class from which a head knows what it does not know; ours: the paper turns after a number of rounds
+ENOUGH = 5  # labels a class in all. The paper turns after a number of rounds; of 1, 2, 3, 5 and 8 this was nowhere the worse on dev rows
 
 
 class Auto(Strategy):

@@ -8,7 +8,7 @@ import numpy as np
 
 from labelfree.choosing.base import Strategy
 from labelfree.choosing.candidates import Candidates, Choice
-from labelfree.choosing.directions import blocks, directions
+from labelfree.choosing.directions import blocks, directions, lengths
 from labelfree.choosing.spread import Spread
 
 
@@ -24,39 +24,44 @@ class Cover(Strategy):
     def picks(self, candidates: Candidates, spread: Spread, seed: int) -> Iterator[Choice]:
         if not spread.left():
             return
-        distance = np.full(len(candidates), np.inf)  # to the nearest image that is labelled or chosen
+        nearer = Nearer(candidates.features)
         if len(candidates.labelled):
-            closer(distance, candidates, directions(candidates.features, candidates.labelled))
-        elif (first := spread.best(-from_middle(candidates))) is not None:
-            yield Choice(first, self.name, "nothing is labelled yet, and this image is nearest to the middle of all")
-            closer(distance, candidates, directions(candidates.features, np.array([first])))
+            nearer.to(directions(candidates.features, candidates.labelled))
+        else:
+            middle = Nearer(candidates.features)
+            middle.to(mean_direction(candidates))
+            if (first := spread.best(-middle.distance)) is not None:
+                yield Choice(first, self.name, "nothing is labelled yet, and this image is nearest to the middle of all")
+                nearer.to(directions(candidates.features, np.array([first])))
         while spread.left():
-            position = spread.best(distance)
+            position = spread.best(nearer.distance)
             if position is not None:
-                yield Choice(position, self.name, f"far from all labelled images (distance {distance[position]:.2f} of at most 2)")
-                closer(distance, candidates, directions(candidates.features, np.array([position])))
+                apart = nearer.distance[position]
+                yield Choice(position, self.name, f"far from all labelled images (distance {apart:.2f} of at most 2)")
+                nearer.to(directions(candidates.features, np.array([position])))
 
 
-def closer(distance: np.ndarray, candidates: Candidates, centres: np.ndarray) -> None:
-    """Shortens `distance` (n,) of every row to that of the nearest of `centres` (c, D), which are directions."""
-    width = max(candidates.features.shape[1], len(centres))
-    for block in blocks(len(candidates), width):
-        cosine = (directions(candidates.features, block) @ centres.T).max(axis=1)
-        np.minimum(distance[block], apart(cosine), out=distance[block])
+class Nearer:
+    """`distance` (n,) of each row's direction to the nearest of the centres so far; infinite before the first. `features`: (n, D)."""
+
+    def __init__(self, features: np.ndarray) -> None:
+        self._features = features
+        self._lengths = lengths(features)  # kept: each centre is one pass over a file that may not fit into memory
+        self.distance = np.full(len(features), np.inf)
+
+    def to(self, centres: np.ndarray) -> None:
+        """More centres (c, D), each a direction."""
+        for block in blocks(len(self._features), max(centres.shape)):
+            along = (np.asarray(self._features[block], np.float32) @ centres.T).max(axis=1)
+            cosine = along.astype(np.float64) / self._lengths[block]
+            distance = np.sqrt(np.maximum(0, 2 - 2 * cosine)).round(4)  # rounded, so that equals stay equal on any machine
+            np.minimum(self.distance[block], distance, out=self.distance[block])
 
 
-def from_middle(candidates: Candidates) -> np.ndarray:
-    """(n,) distance of each row's direction to the mean direction of the rows that take part."""
+def mean_direction(candidates: Candidates) -> np.ndarray:
+    """(1, D) the direction of the mean of the directions of all rows that take part."""
     rows, width = candidates.taking_part, candidates.features.shape[1]
-    total = np.zeros(width)
+    total = np.zeros((1, width))
     for block in blocks(len(rows), width):
         total += directions(candidates.features, rows[block]).sum(axis=0, dtype=np.float64)
-    distance = np.full(len(candidates), np.inf)
-    closer(distance, candidates, directions(total[None], slice(None)))
-    return distance
-
-
-def apart(cosine: np.ndarray) -> np.ndarray:
-    """Distance between directions whose cosine this is, rounded, so that equals stay equal on any machine."""
-    distance: np.ndarray = np.sqrt(np.maximum(0, 2 - 2 * cosine.astype(np.float64))).round(4)
-    return distance
+    return directions(total, slice(None))

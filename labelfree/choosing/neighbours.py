@@ -8,6 +8,7 @@ from labelfree.choosing.directions import blocks, directions
 from labelfree.choosing.large import faiss_for
 
 EVERY_ROW = slice(None)
+FEW = 2000  # rows against as many others: so few are found sooner by one thread, on a busy machine by far
 
 
 def nearest(queries: np.ndarray, among: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -20,9 +21,11 @@ def nearest(queries: np.ndarray, among: np.ndarray, k: int) -> tuple[np.ndarray,
     asked = directions(queries, EVERY_ROW)
     if faiss is None:
         from sklearn.neighbors import NearestNeighbors
+        from threadpoolctl import threadpool_limits
 
-        found = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(directions(among, EVERY_ROW))
-        distances, positions = found.kneighbors(asked)
+        with threadpool_limits(1 if len(asked) * len(among) <= FEW**2 else None):
+            found = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(directions(among, EVERY_ROW))
+            distances, positions = found.kneighbors(asked)
         return distances, positions
     heap = faiss.ResultHeap(len(asked), k)
     for block in blocks(len(among), among.shape[1]):

@@ -17,7 +17,7 @@ from labelfree.choosing.spread import Spread
 MOST_PARTS = 500  # the paper's cap
 FEWEST = 5  # images of a part that is not called small
 NEIGHBOURS = 20
-JUDGED = 10_000  # images of a part whose neighbours are looked for
+JUDGED = 5_000  # images of a part whose neighbours are looked for
 
 
 class Judged(NamedTuple):
@@ -30,7 +30,7 @@ class Judged(NamedTuple):
 class Typical(Strategy):
     """As many parts of alike images as there will be labels; of each part without a label, the largest first, its most typical image.
 
-    Parts of fewer than five images come last. A part of more than 10,000 images is judged by so many of them, drawn at random.
+    Parts of fewer than five images come last. A part of more than 5,000 images is judged by so many of them, drawn at random.
     """
 
     name = "typical"

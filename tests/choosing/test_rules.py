@@ -39,7 +39,7 @@ def test_an_unknown_strategy_is_told_the_nearest() -> None:
 
 @every_strategy
 @given(candidates=folders(), budget=st.integers(0, 50))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_open_images_are_given_once_each_and_all_where_the_budget_is_above_them(name: str, candidates: Candidates, budget: int) -> None:
     positions = [choice.position for choice in find_strategy(name).choose(candidates, budget, 0)]
     assert len(set(positions)) == len(positions) == min(budget, len(may_give(candidates)))
@@ -48,7 +48,7 @@ def test_open_images_are_given_once_each_and_all_where_the_budget_is_above_them(
 
 @every_strategy
 @given(candidates=folders(copies=True), budget=st.integers(1, 50))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_no_choice_is_the_near_duplicate_of_one_labelled_or_chosen(name: str, candidates: Candidates, budget: int) -> None:
     choices = find_strategy(name).choose(candidates, budget, 0)
     known = candidates.labelled.tolist()
@@ -61,7 +61,7 @@ def test_no_choice_is_the_near_duplicate_of_one_labelled_or_chosen(name: str, ca
 
 @every_strategy
 @given(candidates=folders(), budget=st.integers(1, 30))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_a_group_gives_no_more_than_its_part_while_another_has_one_left(name: str, candidates: Candidates, budget: int) -> None:
     left = Counter(int(candidates.groups[row]) for row in may_give(candidates))
     given_by = Counter(candidates.groups[candidates.labelled].tolist())
@@ -79,7 +79,7 @@ def test_a_group_gives_no_more_than_its_part_while_another_has_one_left(name: st
 
 @every_strategy
 @given(candidates=folders(copies=True), budget=st.integers(1, 30), seed=st.integers(0, 3))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_the_same_again_for_the_same_seed(name: str, candidates: Candidates, budget: int, seed: int) -> None:
     again = replace(candidates, features=candidates.features.copy())
     assert find_strategy(name).choose(candidates, budget, seed) == find_strategy(name).choose(again, budget, seed)
