@@ -133,16 +133,18 @@ def _given(
     labelled = [row for row in aside if task.labelled(row)]
     score = [row for row in labelled if not picked(row)]
     unlabelled = [row for row in aside if not task.labelled(row)]
+    waiting = [row for row in unlabelled if row.chosen == AUDIT]
     notes = []
     if moved := [row for row in labelled if picked(row)]:
         notes.append(f"{len(moved)} {on} rows were chosen ({ways(moved)}), so they are not scored; empty their split and they train.")
     if not score and any(map(task.labelled, manifest.rows)):
-        if not (pretraining_alone and any(row.chosen == AUDIT for row in unlabelled)):
-            raise DataError(_nothing_to_score(manifest, on, moved, unlabelled))
+        if not (pretraining_alone and waiting):
+            raise DataError(_nothing_to_score(manifest, on, moved, waiting))
         train = []
-        notes.append(f"No audit image has a label yet ({len(unlabelled)} wait): the backbone is pretrained and nothing is compared.")
+    if waiting and not score:
+        notes.append(f"No audit image has a label yet, so nothing is compared; all {len(waiting)} stay out of the pretraining pool.")
     standing = scored_on_split(train, score, unlabelled)
-    others = sum(row.chosen != AUDIT for row in unlabelled) if standing.surprises else len(unlabelled)
+    others = len(unlabelled) - (len(waiting) if standing.surprises else 0)
     if others and score:
         notes.append(f"{others} {on} rows have no label and are not scored.")
     straddling = {row.group for row in (*manifest.subset("pretrain", "train"), *train)} & {row.group for row in score} - {None}
@@ -159,10 +161,9 @@ def _given(
         task.check_split(train, met)
         if lost := sorted({task.stratum(row) for row in score} - {task.stratum(row) for row in met}):
             notes.append(f"{len(score) - len(met)} audit images show {', '.join(lost)}, which no label teaches: they count as wrong.")
-    # an audit image without a label gets one tomorrow, and then its relatives must not have been pretrained on
-    ahead = [*score, *(row for row in aside if row.chosen == AUDIT and not task.labelled(row))]
-    given = {row.id for row in train if row.chosen is None}
-    pool, left = _away_from(pool, ahead, places, keep=given, groups=not data.transductive)
+    asked = {row.id for row in train if row.chosen is None}  # a chosen one leaves the pool with and without its label
+    ahead = [*score, *waiting]  # those that wait are scored tomorrow, and then their relatives must not have been pretrained on
+    pool, left = _away_from(pool, ahead, places, keep=asked, groups=not data.transductive)
     return Roles(pool, train, score or None, on, notes + left + standing.notes, standing=standing)
 
 
@@ -180,11 +181,11 @@ def _folds_of_train(manifest: Manifest, task: Labels, train: Sequence[Row], pool
     return Roles(without, grouped, None, "cv", [*notes, *said, *left, *standing.notes], learn_only, standing)
 
 
-def _nothing_to_score(manifest: Manifest, on: str, moved: Sequence[Row], unlabelled: Sequence[Row]) -> str:
+def _nothing_to_score(manifest: Manifest, on: str, moved: Sequence[Row], waiting: Sequence[Row]) -> str:
     """What to say of a split none of whose rows can be scored."""
-    if audit := sum(row.chosen == AUDIT for row in unlabelled):
+    if waiting:
         way = "label them (`labelfree label`), or empty their split for scores that are indicative only"
-        return f"{manifest.root}: none of the {audit} audit images has a label, so nothing can be scored; {way}."
+        return f"{manifest.root}: none of the {len(waiting)} audit images has a label, so nothing can be scored; {way}."
     if moved:
         way = f"draw an audit with {DRAW}, or empty their split for scores that are indicative only"
         return f"{manifest.root}: all {len(moved)} labelled {on} rows were chosen ({ways(moved)}), which flatters; {way}."
@@ -206,7 +207,7 @@ def _away_from(
     over = overlapping([row for row in pool if row.id not in same], scored, places)
     notes = []
     if same:
-        notes.append(f"{len(same)} images without a label share a group with labelled ones and are not pretrained on.")
+        notes.append(f"{len(same)} images without a label share a group with scored ones and are not pretrained on.")
     if over - keep:
         notes.append(f"{len(over - keep)} images show ground that is scored and are not pretrained on.")
     if over & keep:

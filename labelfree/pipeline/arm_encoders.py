@@ -10,11 +10,10 @@ import numpy as np
 import torch
 
 from labelfree.backbones import build
-from labelfree.backbones.weights import card_of
 from labelfree.domain import Derives, Size
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.network_encoders import Networks, channels_lacking
-from labelfree.pipeline.pretrainings import backbone_path, require_same_data
+from labelfree.pipeline.pretrainings import backbone_path
 from labelfree.planning.auto_values import view_size
 from labelfree.planning.costs import input_sizes
 from labelfree.recipe import ArmSpec, Recipe
@@ -92,7 +91,6 @@ class Arms:
         if not path.is_file():
             self.notes.append(f"The arm {kind.name}, seed {seed}, is left out: it was not pretrained in this run.")
             return None
-        require_same_data(card_of(path), self.inputs, path)
         return self._networks.of_file(kind.name, path, seed)
 
     def _from_file(self, arm: ArmSpec) -> NetworkEncoder:

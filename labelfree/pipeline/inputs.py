@@ -25,6 +25,7 @@ from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
+from labelfree.pipeline.pretrained_on import require_same_pool, scored_before
 from labelfree.pipeline.starts import Starts
 from labelfree.progress import Progress
 from labelfree.reader_settings import domain_with
@@ -96,8 +97,10 @@ def gather(run: Context) -> Inputs:
         run.say.say(note)
     question = _question(manifest, task, roles, images, recipe.seed) if images is not None else None
     inputs = Inputs(recipe, domain, card, manifest, roles, pool, entries, pool.fingerprint(entries), images, question, leaks, positives)
+    require_same_pool(run.folder.path, inputs.fingerprint.digest, roles)
+    before = scored_before(recipe, roles) if run.comparing and question is not None else []
     _keep(run.folder, inputs)
-    return replace(inputs, notes=_notes(inputs, paired))
+    return replace(inputs, notes=[*_notes(inputs, paired), *before])
 
 
 def _manifest(run: Context, domain: Domain) -> Manifest:
