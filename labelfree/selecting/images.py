@@ -16,7 +16,7 @@ from labelfree.errors import DataError
 from labelfree.pipeline.inputs import Store, tile_of
 from labelfree.planning.recognition import field_of
 from labelfree.progress import Progress
-from labelfree.recipe import Recipe
+from labelfree.recipe import Data, Recipe
 
 SCORED = ("dev", "test")
 FEWEST_BLOCKS = 10  # on the ground, below which smaller ones stand in for groups
@@ -26,9 +26,10 @@ FEWEST_BLOCKS = 10  # on the ground, below which smaller ones stand in for group
 class Images:
     """`pool`: all images but those that somebody else scores on. `groups`: a name an image of it, its own where it has none.
 
-    `manifest`: with the rows that are scored elsewhere. `spatial`: how many of the groups are blocks on the ground.
+    `data`: what named them. `manifest`: with the rows that are scored elsewhere. `spatial`: how many groups are blocks on the ground.
     """
 
+    data: Data
     domain: Domain
     manifest: Manifest
     pool: Pool
@@ -92,7 +93,7 @@ def read_images(recipe: Recipe, domain: str | None, say: Progress) -> Images:
     pool = store.pool(mine, tile)
     blocks, _ = spatial_groups(pool.images, located(field.domain, pool.places()), _enough)
     groups = [blocks.get(row.id) or row.group or f"row {row.id}" for row in pool.images]
-    return Images(field.domain, manifest, pool, groups, len(set(blocks.values())))
+    return Images(recipe.data, field.domain, manifest, pool, groups, len(set(blocks.values())))
 
 
 def _enough(groups: dict[str, str]) -> bool:

@@ -15,6 +15,7 @@ from labelfree.data.pool import read_sample
 from labelfree.data.threads import in_order
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError, RecipeError
+from labelfree.pipeline.pretrained_on import FIRST, seen_by
 from labelfree.planning.folder_settings import folder_data, other_tables, with_keys
 from labelfree.progress import Progress
 from labelfree.recipe_file import Overrides
@@ -130,6 +131,7 @@ class _Selector:
             already = "" if not before else f" ({before:,} of them drawn before)" if drawn else ", all drawn before"
             self.notes.append(f"Audit: {len(audit):,} images{already}; runs score on them alone, and no other of their groups is chosen.")
             self.notes += resolution(len(audit), len(self.images.groups_of(audit)))
+            self.notes += _seen_before(self.images, self.network, audit)
         out.mkdir(parents=True, exist_ok=True)
         sheets = save_contact_sheets(out, self._pictures([row for row, _ in rows]), _captions(rows))
         file = write_table(out, rows)
@@ -217,6 +219,17 @@ def _seen_so_far(images: Images) -> Iterator[str]:
     alone = sorted({str(images.rows[at].label) for at in images.audited if images.rows[at].label is not None} - set(counts))
     if alone:
         yield f"Seen in the audit alone, so that no head can learn them yet: {', '.join(alone)}."
+
+
+def _seen_before(images: Images, network: Weights | None, audit: Sequence[int]) -> Iterator[str]:
+    """What to do where the network has learnt from images of the audit."""
+    file = None if network is None else network.file
+    seen = seen_by(file, images.data, [images.rows[at] for at in audit]) if file is not None else []
+    if seen:
+        yield (
+            f"{file} was pretrained on {len(seen):,} of the audit images: it may choose, and is not to be scored on them; "
+            f"`labelfree run` pretrains again without them. Next time {FIRST}."
+        )
 
 
 def _none_left(images: Images, drawn: Sequence[int]) -> str:
