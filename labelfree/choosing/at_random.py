@@ -16,6 +16,7 @@ class Random(Strategy):
 
     name = "random"
     words = "at random"
+    needs_features = False
 
     def picks(self, candidates: Candidates, spread: Spread, seed: int) -> Iterator[Choice]:
         order = np.random.default_rng(seed).permutation(len(candidates))

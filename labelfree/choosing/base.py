@@ -12,13 +12,15 @@ from labelfree.errors import RecipeError
 class Strategy:
     """A way to choose what to label next.
 
-    `name`: as on the command line. `words`: what it does, to go on after "chosen". `needs_outputs`: it asks the head so far.
+    `name`: as on the command line. `words`: what it does, to go on after "chosen". `needs_features`: it looks at them.
+    `needs_outputs`: it asks the head so far.
 
     A strategy of one's own derives from this one, writes `picks`, and is installed under the entry points `labelfree.strategies`.
     """
 
     name: str
     words: str
+    needs_features: bool = True
     needs_outputs: bool = False
 
     def choose(self, candidates: Candidates, budget: int, seed: int = 0) -> list[Choice]:

@@ -126,7 +126,7 @@ def _pools(run: Context, domain: Domain, manifest: Manifest, task: Task) -> tupl
     data, on, out = recipe.data, recipe.evaluate.on, run.every_label_out
     first = assign_roles(manifest, task, data, on, recipe.seed, every_label_out=out)
     require_pool(manifest, first, [*first.pool, *(first.score or [])])
-    store = _Store(recipe, manifest.read or domain.read, {"domain": domain.name, **domain.settings()}, run.say)
+    store = Store(recipe, manifest.read or domain.read, {"domain": domain.name, **domain.settings()}, run.say)
     labelled = [*first.train, *(first.score or [])]
     images = store.pool(labelled, tile=None) if labelled else None
     held_out = [] if manifest.given_split else first.score or []  # which rows these are may change once coordinates are known
@@ -201,7 +201,7 @@ def _require_one_kind(images: Pool, pool: Pool) -> None:
 
 
 @dataclass(frozen=True)
-class _Store:
+class Store:
     """Builds pools with one recipe's settings."""
 
     recipe: Recipe

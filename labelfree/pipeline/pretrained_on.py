@@ -68,6 +68,13 @@ def scored_before(recipe: Recipe, roles: Roles) -> list[str]:
     return list(dict.fromkeys(notes))
 
 
+def seen_by(file: Path, data: Data, rows: Sequence[Row]) -> list[Row]:
+    """Those `rows` of `data` that a weight file was pretrained on, themselves or by their group, as the runs that led to it tell."""
+    source = source_of(data)
+    shared = {row.id: row for history in _histories(file) if source and history.source == source for row in history.shared(rows)}
+    return list(shared.values())
+
+
 def require_same_pool(folder: Path, digest: str, roles: Roles) -> None:
     """Raises DataError when a backbone of this run was pretrained on other images than are in the pool now: they could be scored.
 

@@ -26,23 +26,30 @@ def extract(encoder: Encoder, pool: Pool, size: int, folder: Path, say: Progress
     if isinstance(encoder, Concatenated):
         parts = [extract(part, pool, size if part.sizes else NO_SIZE, folder, say, images) for part in encoder.parts]
         return np.concatenate(parts, axis=1)
+    features: np.ndarray = np.load(extracted(encoder, pool, size, folder, say, images), allow_pickle=False)
+    return features
+
+
+def extracted(encoder: Encoder, pool: Pool, size: int, folder: Path, say: Progress, images: str = "") -> Path:
+    """The file (.npy) that `extract` reads, made where it is not there: a batch at a time, so that memory does not grow with the pool.
+
+    Of an encoder that does not consist of parts.
+    """
     key = hashlib.sha256(repr((encoder.digest, images, len(pool), size)).encode()).hexdigest()[:12]
     path = folder / f"{safe_name(encoder.arm)}-{encoder.seed}-{size}-{key}.npy"
     if path.is_file():
-        stored: np.ndarray = np.load(path, allow_pickle=False)
-        return stored
-    starts = range(0, len(pool), BATCH)
+        return path
     label = f"features of {encoder.arm}" + (f", seed {encoder.seed}" if encoder.seed else "") + (f", {size} px" if size else "")
-    with say.track(len(pool), label) as bar:
-        rows = []
-        for start in starts:
+    with say.track(len(pool), label) as bar, whole_file(path) as part, part.open("wb") as stream:
+        for start in range(0, len(pool), BATCH):
             entries = range(start, min(start + BATCH, len(pool)))
-            rows.append(encoder.features(pool, entries, size))
+            rows = np.ascontiguousarray(encoder.features(pool, entries, size))
+            if not start:
+                whole = {"descr": np.lib.format.dtype_to_descr(rows.dtype), "fortran_order": False, "shape": (len(pool), rows.shape[1])}
+                np.lib.format.write_array_header_1_0(stream, whole)
+            stream.write(rows.data)
             bar.advance(len(entries))
-    features = np.concatenate(rows)
-    with whole_file(path) as part, part.open("wb") as stream:
-        np.save(stream, features)
-    return features
+    return path
 
 
 def safe_name(name: str) -> str:
