@@ -28,6 +28,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "split": ("subset", "partition", "datasplit", "datasetsplit", "set"),
     "place": (),
     "date": (),
+    "chosen": (),
 }  # fmt: skip
 TASKS = ("label", "mask", "boxes", "text")
 
