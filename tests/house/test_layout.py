@@ -31,6 +31,7 @@ VERBS = {
     "check",
     "sample",
     "demo",
+    "label",
 }
 
 
