@@ -51,10 +51,10 @@ class AnswerSheet:
         header = [name.strip() for name in sheet.header]
         cells = [[plain_text(cell) for cell in line] for line in sheet.lines]
         positions, _ = columns_of(file, header, cells, lambda cell: False)
-        at = {name: header.index(name) for name in header}
+        there = {name: header.index(name) for name in header}
         self.path, self.label = positions["path"], self._column(header, positions.get("label"), "label")
-        self.extra = {name: self._column(header, at.get(name), name) for name in words.columns}
-        self.state = self._column(header, at.get("state"), "state")
+        self.extra = {name: self._column(header, there.get(name), name) for name in words.columns}
+        self.state = self._column(header, there.get("state"), "state")
         self.lines: dict[str, int] = {}
         for at, (number, line) in enumerate(sheet.numbered()):
             if not any(cell.strip() for cell in line):

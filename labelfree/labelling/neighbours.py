@@ -34,7 +34,7 @@ class Neighbours(Protocol):
 
 
 class InTheList:
-    """Images of the same group, those with a label first; then those before and behind it in the list."""
+    """Images of the same group, those with a label first; then those before and after it in the list."""
 
     note = ""
 
@@ -46,7 +46,7 @@ class InTheList:
         same = [i for i, other in enumerate(self.groups) if group and other == group and i != at]
         kept = [Neighbour(i, "same group") for i in sorted(same, key=lambda i: (i not in known, abs(i - at)))]
         around = [i for step in range(1, SHOWN + 1) for i in (at - step, at + step) if 0 <= i < len(self.groups)]
-        kept += [Neighbour(i, "before it" if i < at else "behind it") for i in around if i not in same]
+        kept += [Neighbour(i, "before it" if i < at else "after it") for i in around if i not in same]
         return kept[:SHOWN]
 
 

@@ -87,8 +87,7 @@ function neighbours(image) {
   note.textContent = image.neighbours_note;
   const figures = image.neighbours.map((other) => {
     const [figure, picture, caption, why] = ["figure", "img", "figcaption", "span"].map((name) => document.createElement(name));
-    picture.alt = other.name;
-    stage.fetched(`image/${other.at}?small`).then((url) => { picture.src = url; }, () => {});
+    stage.fetched(`image/${other.at}?small`).then((url) => Object.assign(picture, { src: url, alt: other.name }), () => {});
     why.textContent = other.why;
     caption.append(other.said, why);
     figure.append(picture, caption);
