@@ -59,20 +59,21 @@ class AnswerSheet:
         for at, (number, line) in enumerate(sheet.numbered()):
             if not any(cell.strip() for cell in line):
                 continue
-            name = self._cell(line, self.path)
+            line.extend([""] * (len(sheet.header) - len(line)))
+            name = _text(line[self.path])
             if not name:
                 raise DataError(f"{file.name} row {number}: no path.")
-            if self._cell(line, self.state) not in STATES:
+            if _text(line[self.state]) not in STATES:
                 raise DataError(
-                    f"{file.name} row {number}: `state` is {self._cell(line, self.state)!r}, and is kept for skipped and unsure; rename it."
+                    f"{file.name} row {number}: `state` is {_text(line[self.state])!r}, and is kept for skipped and unsure; rename it."
                 )
             identity = words.identity(name)
             before = self.lines.setdefault(identity, at)
             if before != at:
                 raise DataError(f'{file.name} rows {before + sheet.first} and {number}: both name "{name}"; keep one.')
-        labels, _ = names_in([self._cell(sheet.lines[at], self.label) for at in self.lines.values()])
+        labels, _ = names_in([_text(sheet.lines[at][self.label]) for at in self.lines.values()])
         self.answers = {
-            identity: Answer(label or "", self._cell(sheet.lines[at], self.state))
+            identity: Answer(label) if label else Answer("", _text(sheet.lines[at][self.state]))  # a label written in by hand counts
             for (identity, at), label in zip(self.lines.items(), labels, strict=True)
         }
 
@@ -84,9 +85,6 @@ class AnswerSheet:
         self.sheet.header.append(name)
         return len(header) - 1
 
-    def _cell(self, line: list[str], at: int) -> str:
-        return plain_text(line[at] if at < len(line) else None) or ""
-
     def put(self, identity: str, answer: Answer | None) -> None:
         """Say `answer` of an image; None: as if nobody had been asked, so a line goes that holds nothing else."""
         before = self.answers.get(identity)
@@ -94,21 +92,24 @@ class AnswerSheet:
             return
         at = self.lines.setdefault(identity, len(self.sheet.lines))
         if at == len(self.sheet.lines):
-            self.sheet.lines.append(self._with(identity, []))
+            self.sheet.lines.append([""] * len(self.sheet.header))
         if answer is not None and before in (None, NOTHING):
             self.sheet.lines[at] = self._with(identity, self.sheet.lines[at])
         line = self.sheet.lines[at]
         line[self.label], line[self.state] = answer or NOTHING
         self.answers[identity] = answer or NOTHING
-        if answer is None and [cell.strip() for cell in line] == self._with(identity, []):
+        if answer is None and [cell.strip() for cell in line] == self._with(identity, [""] * len(line)):
             del self.sheet.lines[at], self.lines[identity], self.answers[identity]
             self.lines = {other: place - (place > at) for other, place in self.lines.items()}
 
     def _with(self, identity: str, line: list[str]) -> list[str]:
-        """The line as long as the header, with what is known of the image where it says nothing."""
+        """The line, with what is known of the image where it says nothing."""
         known = {self.path: self.words.cell(identity), **{self.extra[name]: text for name, text in self.words.extra(identity).items()}}
-        full = line + [""] * (len(self.sheet.header) - len(line))
-        return [cell if cell.strip() else known.get(at, "") for at, cell in enumerate(full)]
+        return [cell if cell.strip() else known.get(at, "") for at, cell in enumerate(line)]
+
+
+def _text(cell: str) -> str:
+    return plain_text(cell) or ""
 
 
 def read_answers(file: Path, words: Words) -> AnswerSheet:
