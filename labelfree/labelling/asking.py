@@ -52,7 +52,7 @@ def ask(
             raise DataError(f"{path}: does not exist ({option}).")
     file = labels or root / TABLE
     with bound(port) as listener:
-        sitting, pictures = _sitting(root, classes, rows, file, domain, encoder, overrides, say)
+        sitting, pictures = prepared(root, classes, rows, file, domain, encoder, overrides, say)
 
         with served(application(sitting, pictures, token := new_token()), listener, token) as address:
             for sentence in how_to_open(address):
@@ -67,7 +67,7 @@ def ask(
     return file
 
 
-def _sitting(
+def prepared(
     root: Path,
     classes: str | Sequence[str],
     rows: Path | None,
@@ -77,6 +77,7 @@ def _sitting(
     overrides: Overrides,
     say: Progress,
 ) -> tuple[Sitting, Pictures]:
+    """What is asked about, and its pictures: nothing is served yet. Arguments and errors as of `ask`; `file`: the table of answers."""
     recipe = changed(Data(root=root.absolute()), overrides, domain, say.say)
     field = field_of(recipe.data, recipe.reader, domain, sure=False)
     folder = Folder(field.manifest.root, field.domain, field.manifest.rows)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from labelfree.backbones.weights import LoadedBackbone
+from labelfree.labelling.asking import prepared
+from labelfree.labelling.routes import application
+from labelfree.labelling.serving import bound, new_token, served
+from labelfree.progress import Silent
 
 CLASSES = "forest,pasture,water"
 
@@ -33,31 +39,20 @@ class Reply(NamedTuple):
 class Program:
     """`labelfree label` in a process of its own. `address`: what it printed."""
 
-    def __init__(self, *arguments: str | Path, **variables: str) -> None:
+    def __init__(self, *arguments: str | Path) -> None:
         command = [sys.executable, "-m", "labelfree", "label", *map(str, arguments), "--no-browser"]
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", env={**os.environ, **variables}
-        )
-        self.before: list[str] = []
-        for line in self.process.stdout or ():
-            if line.startswith("Open "):
-                self.address = line.split()[1]
-                break
-            self.before.append(line)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+        assert self.process.stdout is not None
+        self.out = self.process.stdout
+        self.first = self.out.readline()
+        assert self.first.startswith("Open ")
+        self.address = self.first.split()[1]
 
-    def ended(self) -> tuple[int, str, str]:
-        """Exit code, standard output and standard error."""
-        out, err = self.process.communicate(timeout=60)
-        return self.process.returncode, "".join(self.before) + out, err
-
-    def stop(self) -> tuple[int, str, str]:
-        """As Ctrl-C does."""
-        self.process.send_signal(signal.SIGINT)
-        return self.ended()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate(timeout=60)
+    def end(self, by: signal.Signals) -> tuple[int, str]:
+        """Ended by a signal: the exit code, and what it printed from the start."""
+        self.process.send_signal(by)
+        told = self.first + self.out.read()
+        return self.process.wait(timeout=60), told
 
 
 class Site:
@@ -98,16 +93,34 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+@contextmanager
+def site_of(
+    folder: Path,
+    classes: str,
+    overrides: Sequence[str] = (),
+    *,
+    rows: Path | None = None,
+    labels: Path | None = None,
+    domain: str | None = None,
+    encoder: LoadedBackbone | None = None,
+) -> Iterator[Site]:
+    """The page of a folder, served by this process."""
+    sitting, pictures = prepared(folder, classes, rows, labels or folder / "labels.csv", domain, encoder, overrides, Silent())
+    with bound(None) as listener, served(application(sitting, pictures, token := new_token()), listener, token) as address:
+        yield Site(address)
+
+
 @pytest.fixture
 def program() -> Iterator[Callable[..., Program]]:
     """Starts programs that end with the test."""
     started: list[Program] = []
 
-    def start(*arguments: str | Path, **variables: str) -> Program:
-        started.append(Program(*arguments, **variables))
+    def start(*arguments: str | Path) -> Program:
+        started.append(Program(*arguments))
         return started[-1]
 
     yield start
     for each in started:
-        if each.process.poll() is None:
-            each.kill()
+        each.process.kill()
+        each.out.close()
+        each.process.wait(timeout=60)
