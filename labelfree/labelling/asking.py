@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labelfree.data.pool import read_sample
 from labelfree.errors import DataError
+from labelfree.installed_domains import key_for
 from labelfree.labelling.answers import NOTHING
 from labelfree.labelling.classes import class_names
-from labelfree.labelling.images import Folder
+from labelfree.labelling.images import Asked, Folder
 from labelfree.labelling.neighbours import BySimilarity, InTheList, Neighbours
 from labelfree.labelling.pictures import Pictures
 from labelfree.labelling.serving import bound, how_to_open, needed, new_token, open_browser, served, wait
@@ -82,6 +84,8 @@ def prepared(
     field = field_of(recipe.data, recipe.reader, domain, sure=False)
     folder = Folder(field.manifest.root, field.domain, field.manifest.rows)
     asked = folder.without_label() if rows is None else folder.chosen(rows)
+    if len(channels := _channels(folder, asked)) > 1 and field.domain.rgb(channels) is None:
+        say.say(f"Which channels are red, green and blue is not known, so images have no colours; say it with {key_for('channels')}.")
     table = AnswerTable(file, folder.words(file, asked))
     answers = table.answers()
     names = class_names(classes, {answer.label for answer in answers.values() if answer.label})
@@ -93,3 +97,9 @@ def prepared(
         neighbours = BySimilarity(encoder, field.domain, [image.row for image in images], neighbours)
     closing = f"Next: labelfree run recipe.yaml {shlex.quote(f'data.root={root}')} {shlex.quote(f'data.labels={file}')}"
     return Sitting(asked, others, names, table, neighbours, closing), Pictures(field.domain)
+
+
+def _channels(folder: Folder, asked: Sequence[Asked]) -> tuple[str, ...]:
+    """The channels of the first image that can be read; none where it can't, which the page says."""
+    sample = read_sample(folder.domain.read, asked[0].row)
+    return () if isinstance(sample, DataError) else sample.channels

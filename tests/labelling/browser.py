@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ def pages(folder: Path) -> Iterator[Any]:
     command = [chromium(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-port=0"]
     command += [f"--user-data-dir={folder}", "--no-first-run", "--disable-background-networking", "about:blank"]
     browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    sockets = []
+    sockets = ExitStack()
     try:
         end, note = time.monotonic() + PATIENCE, folder / "DevToolsActivePort"
         while not note.is_file() or not note.read_text().strip():
@@ -113,14 +113,12 @@ def pages(folder: Path) -> Iterator[Any]:
             request = urllib.request.Request(f"http://127.0.0.1:{port}/json/new?about:blank", method="PUT")
             with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
                 where = json.load(reply)["webSocketDebuggerUrl"]
-            sockets.append(connect(where, max_size=None, open_timeout=PATIENCE))
-            page = Page(sockets[-1])
+            page = Page(sockets.enter_context(connect(where, max_size=None, open_timeout=PATIENCE)))
             page.open(address)
             return page
 
         yield opened
     finally:
-        for socket in sockets:
-            socket.close()
+        sockets.close()
         browser.terminate()
         browser.wait(timeout=20)

@@ -14,6 +14,8 @@ sessionStorage.setItem("window", own); // stays when the page is loaded again: s
 let view = null; // what the server last told
 let tool = null;
 let busy = false; // something is being sent, or the image is not there yet: keys answer nothing that was not seen
+let told = ""; // what interrupts
+let turn = 0; // of what is asked: a reply that comes late counts no more
 let aside = false; // skipped and unsure images are gone through again
 
 // Sends what is asked or answered until the server replies; `kept` says what would be lost.
@@ -41,10 +43,12 @@ async function ask(what, given, kept = "") {
 async function go(what, given, kept) {
   if (busy) return;
   busy = true;
+  turn++;
   document.body.ariaBusy = "true";
   try {
     view = await ask(what, given, kept);
-    await show();
+    draw();
+    await picture();
   } catch (error) {
     trouble(error.message);
   }
@@ -52,12 +56,23 @@ async function go(what, given, kept) {
   document.body.ariaBusy = "false";
 }
 
+// Tells what was changed elsewhere while this window was left, in the table above all. Keys are taken meanwhile.
+async function refresh() {
+  if (busy || !view?.image) return;
+  const mine = turn;
+  const reply = await ask("view", { at: view.image.at }).catch(() => null);
+  if (!reply || mine !== turn) return;
+  view = reply;
+  draw();
+}
+
 function give(answer) {
   const image = view?.image;
   if (image) go("answer", { at: image.at, answer, shown: image.answer }, `${image.name} is ${answer.label || answer.state}`);
 }
 
-async function show() {
+// All that is to be seen but the image itself.
+function draw() {
   const { image, total, progress } = view;
   tool ??= new TOOLS[view.kind](at("tool"), give);
   tool.show(view);
@@ -67,10 +82,10 @@ async function show() {
   at("progress").textContent = progress.words;
   at("counts").textContent = progress.counts;
   for (const id of ["skip", "unsure"]) at(id).disabled = !image;
-  trouble(view.notice);
-  if (view.lost) at("notice").append(button("Put them back", () => go("put-back", { at: image?.at })));
+  trouble(view.notice, view.lost ? [button("Put back", () => go("put-back", { at: view.image?.at }))] : []);
   if (!image) return finish();
   const number = `${image.at + 1} of ${total}`;
+  at("image").alt = `Image ${number}: ${image.name}`;
   at("name").textContent = image.name;
   document.title = `${number}: ${image.name}`;
   const said = image.answer.label || image.answer.state;
@@ -78,7 +93,12 @@ async function show() {
   at("skip").ariaPressed = String(image.answer.state === "skipped");
   at("unsure").ariaPressed = String(image.answer.state === "unsure");
   neighbours(image);
-  await stage.show(`image/${image.at}`, `Image ${number}: ${image.name}`);
+}
+
+// The image, and those that come next, which are fetched ahead.
+async function picture() {
+  if (!view.image) return;
+  await stage.show(`image/${view.image.at}`);
   for (const next of view.ahead) stage.fetched(`image/${next}`).catch(() => {});
 }
 
@@ -116,8 +136,11 @@ function button(text, act) {
   return made;
 }
 
-function trouble(sentence) {
-  if (at("notice").firstChild?.textContent !== sentence) at("notice").replaceChildren(...(sentence ? [sentence] : []));
+// A sentence that interrupts; the same one again does not.
+function trouble(sentence, ways = []) {
+  if (told === sentence + ways.length) return;
+  told = sentence + ways.length;
+  at("notice").replaceChildren(...(sentence ? [sentence, ...ways] : []));
 }
 
 function walk(step) {
@@ -163,5 +186,5 @@ at("forth").addEventListener("click", () => walk(1));
 at("larger").addEventListener("click", () => stage.zoom(1));
 at("smaller").addEventListener("click", () => stage.zoom(-1));
 at("fit").addEventListener("click", () => stage.reset());
-window.addEventListener("focus", () => view && go("view", { at: view.image?.at })); // the table may have been changed elsewhere
+window.addEventListener("focus", refresh);
 go("view", {});

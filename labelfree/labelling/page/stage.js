@@ -13,7 +13,7 @@ export class Stage {
   }
 
   // The image at an address; resolves once it, or the sentence in its place, is to be seen.
-  async show(address, alt) {
+  async show(address) {
     const turn = ++this.shown;
     this.image.hidden = true;
     this.instead.hidden = true;
@@ -21,7 +21,6 @@ export class Stage {
       const url = await this.fetched(address);
       if (turn !== this.shown) return;
       this.image.src = url;
-      this.image.alt = alt;
       await this.image.decode();
       if (turn !== this.shown) return;
       this.image.hidden = false;
