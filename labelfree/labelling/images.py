@@ -29,6 +29,11 @@ class Asked:
         """How a new line of a table names it."""
         return self.row.id if self.identity == self.row.id or not Path(self.identity).is_absolute() else self.identity
 
+    @property
+    def gone(self) -> bool:
+        """Whether its file is no longer there."""
+        return self.row.remote is None and not Path(str(self.row.path).partition("#")[0]).exists()
+
 
 class Folder:
     """A folder of images, and the tables that name them. `rows`: its images as its manifest has them."""

@@ -55,6 +55,7 @@ class Sitting:
     ) -> None:
         self.asked, self.images, self.classes = asked, [*asked, *others], tuple(classes)
         self.table, self.neighbours, self.closing = table, neighbours, closing
+        self._passed: set[str] = set()  # skipped since their file is gone: a run refuses a table that names them
         self._histories: dict[str, list[Given]] = defaultdict(list)
         self._times: deque[float] = deque(maxlen=30)
         self._mutex = threading.Lock()
@@ -64,7 +65,7 @@ class Sitting:
 
         `aside`: the first that was skipped or is unsure instead.
         """
-        answers = self.table.answers()
+        answers = self.answers()
         count = len(self.asked)
         for step in range(1, count + 1):
             at = (after + step) % count
@@ -73,14 +74,26 @@ class Sitting:
                 return at
         return None
 
+    def answers(self) -> dict[str, Answer]:
+        """What has been said, by image."""
+        known = self.table.answers()
+        return {**dict.fromkeys(self._passed, Answer("", SKIPPED)), **known} if self._passed else known
+
     def answer(self, window: str, at: int, answer: Answer, shown: Answer, aside: bool = False) -> Place:
         """Keep an answer; the place to go on at. Where somebody else has answered since it was `shown`, it stays and is told."""
         if answer.label and answer.label not in self.known():
             raise DataError(f"{answer.label!r} is none of the classes.")
         asked = self._at(at)
+        if asked.gone:
+            if answer.label:
+                raise DataError(f"{asked.cell} is no longer there, so nobody sees what it shows: skip it, or put it back.")
+            self._passed.add(asked.identity)
+            return Place(self.first(at, aside), f"Passed over: {asked.cell} is no longer there, so the table does not name it.")
         with self._mutex:
+            passed = asked.identity in self._passed  # and put back since
+            self._passed.discard(asked.identity)
             try:
-                before = self.table.change(asked.identity, answer, shown)
+                before = self.table.change(asked.identity, answer, NOTHING if passed else shown)
             except Meanwhile as other:
                 if other.answer == answer:  # sent again, since the reply was lost, or given in another window
                     return Place(self.first(at, aside), f"{asked.cell} was {said(answer)} already.")
@@ -112,7 +125,7 @@ class Sitting:
 
     def view(self, place: Place) -> dict[str, Any]:
         """What the page shows of a place, as JSON has it."""
-        answers = self.table.answers()
+        answers = self.answers()
         shown = None if place.at is None else self._view(place.at, answers)
         ahead: list[int] = []
         at = place.at

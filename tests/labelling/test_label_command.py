@@ -21,6 +21,8 @@ from labelfree.backbones.weight_card import WeightCard
 from labelfree.backbones.weights import LoadedBackbone
 from labelfree.cli import main
 from labelfree.data.label_tables import read_table
+from labelfree.labelling.asking import prepared
+from labelfree.progress import Console
 from tests.labelling.conftest import CLASSES, Site, site_of
 
 TOYS = Path(__file__).parents[1] / "plugins" / "toy_volumes"
@@ -67,9 +69,10 @@ def test_chosen_rows_come_in_their_order_with_their_columns(folder, tmp_path):
         assert site.get("image/2").code == 409 and b"is no longer there" in site.get("image/2").body
         for at, label in enumerate(("forest", "water")):
             site.answer(at, label)
-        site.answer(2, state="skipped")
+        assert site.answer(2, state="skipped").json["image"]["at"] == 3
+        site.answer(3, state="skipped")
     assert (folder / "labels.csv").read_text() == (
-        "path,label,group,split,chosen,state\nd.png,forest,g1,,typical,\na.png,water,,test,audit,\ngone.png,,,,typical,skipped\n"
+        "path,label,group,split,chosen,state\nd.png,forest,g1,,typical,\na.png,water,,test,audit,\nb.png,,,,typical,skipped\n"
     )
 
 
@@ -105,11 +108,21 @@ def test_images_of_13_bands_and_16_bits_are_shown_in_the_colours_of_their_sensor
     bands = np.random.default_rng(0).integers(0, 5000, (13, 32, 32), dtype=np.uint16)
     with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", width=32, height=32, count=13, dtype="uint16") as file:
         file.write(bands)
-    with site_of(tmp_path, CLASSES, ["reader.sensor=sentinel-2-l1c"]) as site:
+    names = [f"B{n:02d}" for n in range(1, 13)] + ["B8A"]
+    with site_of(tmp_path, CLASSES, ["reader.sensor=sentinel-2-l1c", f"reader.bands=[{','.join(names)}]"]) as site:
         shown = Image.open(io.BytesIO(site.get("image/0").body))
     assert shown.mode == "RGB" and shown.size == (32, 32)
     for channel, band in zip(shown.split(), (3, 2, 1), strict=True):  # B04, B03, B02
-        assert np.corrcoef(np.asarray(channel).flat, bands[band].flat)[0, 1] > 0.99
+        assert np.corrcoef(np.asarray(channel).ravel(), bands[band].ravel())[0, 1] > 0.99
+
+
+def test_channels_that_nobody_named_are_told_and_shown_without_colours(tmp_path, capsys):
+    import rasterio
+
+    with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", width=8, height=8, count=4, dtype="uint16") as file:
+        file.write(np.arange(256, dtype=np.uint16).reshape(4, 8, 8))
+    prepared(tmp_path, CLASSES, None, tmp_path / "labels.csv", None, None, (), Console())
+    assert "so images have no colours; say it with reader.bands" in capsys.readouterr().out
 
 
 def test_volumes_are_shown_as_their_domain_previews_them(tmp_path, monkeypatch):

@@ -194,9 +194,12 @@ def test_a_vanished_file_and_a_table_changed_by_hand_are_told(folder, window):
         (folder / "a.png").unlink()
         page = window(site.address)
         assert page.text("#instead") == f"{folder / 'a.png'}: is no longer there; put it back, or skip it."
+        page.press("1")
+        assert page.text("#notice") == "a.png cannot be seen, so it has no class: skip it."
         page.press("s")
         page.settled()
-        (folder / "labels.csv").write_text("path,label\na.png,\nb.png,water\n")
+        assert not (folder / "labels.csv").exists() and page.text("#progress") == "1 of 6"
+        (folder / "labels.csv").write_text("path,label\nb.png,water\n")
         page.press("1")  # for b.png, which was open
         page.settled()
         assert "another answer: water" in page.text("#told") and page.text("#name") == "b.png"

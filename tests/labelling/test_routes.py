@@ -156,9 +156,14 @@ def test_a_file_that_vanished_is_a_sentence_and_can_be_skipped(site, folder):
     assert gone.code == 409 and gone.body.decode() == f"{folder / 'a.png'}: is no longer there; put it back, or skip it."
     (folder / "b.png").write_bytes(b"no picture")
     assert site.get("image/1").code == 409 and b"b.png" in site.get("image/1").body
-    assert site.answer(0, state="skipped").json["image"]["at"] == 1
+    refused = site.answer(0, "forest")
+    assert refused.code == 409 and b"a.png is no longer there" in refused.body
+    passed = site.answer(0, state="skipped").json
+    assert passed["image"]["at"] == 1 and passed["progress"]["counts"] == "1 skipped" and "does not name it" in passed["told"]
+    assert not (folder / "labels.csv").exists()  # a run would ask where the file is
     Image.new("RGB", (8, 8)).save(folder / "a.png")
     assert site.get("image/0").code == 200
+    assert site.answer(0, "forest", shown=("", "skipped")).json["image"]["at"] == 1 and labels(folder) == {"a.png": "forest"}
 
 
 def test_a_table_broken_by_hand_is_told_and_goes_on(site, folder):

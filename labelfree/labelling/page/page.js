@@ -62,13 +62,16 @@ async function refresh() {
   const mine = turn;
   const reply = await ask("view", { at: view.image.at }).catch(() => null);
   if (!reply || mine !== turn) return;
-  view = reply;
+  const after = { ...reply, told: view.told };
+  if (JSON.stringify(after) === JSON.stringify(view)) return;
+  view = after;
   draw();
 }
 
 function give(answer) {
   const image = view?.image;
-  if (image) go("answer", { at: image.at, answer, shown: image.answer }, `${image.name} is ${answer.label || answer.state}`);
+  if (image && answer.label && stage.failed) trouble(`${image.name} cannot be seen, so it has no class: skip it.`);
+  else if (image) go("answer", { at: image.at, answer, shown: image.answer }, `${image.name} is ${answer.label || answer.state}`);
 }
 
 // All that is to be seen but the image itself.
@@ -125,7 +128,7 @@ function finish() {
   at("neighbours").replaceChildren();
   const again = view.progress.aside ? [button(`Go through ${view.progress.aside} skipped or unsure again`, () => { aside = true; go("view", {}); })] : [];
   aside = false;
-  stage.say(done, next, ...again);
+  stage.tell(done, next, ...again);
   again[0]?.focus();
 }
 
@@ -170,7 +173,7 @@ document.addEventListener("keydown", (event) => {
   if (event.shiftKey && moves[key]) {
     stage.move(...moves[key]);
   } else if (commands[key] ?? commands[key.toLowerCase()]) {
-    if (event.repeat && answers.has(key)) return; // a key held down answers one image
+    if (event.repeat && answers.has(key.toLowerCase())) return; // a key held down answers one image
     (commands[key] ?? commands[key.toLowerCase()])();
   } else if (event.repeat || !tool?.key(key)) {
     return;

@@ -2,6 +2,7 @@
 
 const STEP = 1.25; // of one zoom, and of one step of contrast
 const KEPT = 24; // images kept in the page
+const LONG = 400; // milliseconds after which it is said that an image is still being read
 
 export class Stage {
   constructor(box, image, instead, sliders) {
@@ -17,6 +18,8 @@ export class Stage {
     const turn = ++this.shown;
     this.image.hidden = true;
     this.instead.hidden = true;
+    this.failed = false;
+    const patience = setTimeout(() => this.tell("Reading the image …"), LONG);
     try {
       const url = await this.fetched(address);
       if (turn !== this.shown) return;
@@ -24,15 +27,18 @@ export class Stage {
       await this.image.decode();
       if (turn !== this.shown) return;
       this.image.hidden = false;
+      this.instead.hidden = true;
       this.fit();
     } catch (error) {
-      if (turn === this.shown) this.say(error.message || "The image cannot be shown.");
+      this.failed = turn === this.shown;
+      if (this.failed) this.tell(error.message || "The image cannot be shown.");
+    } finally {
+      clearTimeout(patience);
     }
   }
 
   // A sentence, or elements, where the image would be.
-  say(...what) {
-    this.shown++;
+  tell(...what) {
     this.image.hidden = true;
     this.instead.replaceChildren(...what);
     this.instead.hidden = false;
