@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,29 +19,31 @@ if TYPE_CHECKING:
 BATCH = 512  # entries between two signs of life
 
 
-def extract(encoder: Encoder, pool: Pool, size: int, folder: Path, say: Progress, images: str = "") -> np.ndarray:
-    """(len(pool), D) float32 of every entry at one input size, kept under `folder`.
+def extract(
+    encoder: Encoder, pool: Pool, size: int, folder: Path, say: Progress, images: str = "", entries: Sequence[int] | None = None
+) -> np.ndarray:
+    """(n, D) float32 of the pool's `entries` (default: every one) at one input size, kept under `folder`.
 
-    `images`: what identifies the pool's content. Arms that share a part share its file.
+    `images`: what identifies their content. Arms that share a part share its file.
     """
     if isinstance(encoder, Concatenated):
-        parts = [extract(part, pool, size if part.sizes else NO_SIZE, folder, say, images) for part in encoder.parts]
+        parts = [extract(part, pool, size if part.sizes else NO_SIZE, folder, say, images, entries) for part in encoder.parts]
         return np.concatenate(parts, axis=1)
-    key = hashlib.sha256(repr((encoder.digest, images, len(pool), size)).encode()).hexdigest()[:12]
+    entries = range(len(pool)) if entries is None else entries
+    key = hashlib.sha256(repr((encoder.digest, images, len(entries), size)).encode()).hexdigest()[:12]
     path = folder / f"{safe_name(encoder.arm)}-{encoder.seed}-{size}-{key}.npy"
     if path.is_file():
         stored: np.ndarray = np.load(path, allow_pickle=False)
         return stored
-    starts = range(0, len(pool), BATCH)
     label = f"features of {encoder.arm}" + (f", seed {encoder.seed}" if encoder.seed else "") + (f", {size} px" if size else "")
-    with say.track(len(pool), label) as bar:
+    with say.track(len(entries), label) as bar:
         rows = []
-        for start in starts:
-            entries = range(start, min(start + BATCH, len(pool)))
-            rows.append(encoder.features(pool, entries, size))
-            bar.advance(len(entries))
+        for start in range(0, len(entries), BATCH):
+            part = entries[start : start + BATCH]
+            rows.append(encoder.features(pool, part, size))
+            bar.advance(len(part))
     features = np.concatenate(rows)
-    with whole_file(path) as part, part.open("wb") as stream:
+    with whole_file(path) as file, file.open("wb") as stream:
         np.save(stream, features)
     return features
 

@@ -41,27 +41,20 @@ class Graph:
         """
         labelled = labelled.astype(np.float32)
         nodes = np.concatenate([labelled, self.rows[kept]])
-        first = nearest(labelled, nodes, NEIGHBOURS, np.arange(len(labelled)))
+        links = [nearest(labelled, nodes, NEIGHBOURS, np.arange(len(labelled)))]
         near, likeness = self._among(kept, len(labelled))
-        rest = []
         step = max(1, BLOCK // (len(labelled) + near.shape[1]))
         for start in range(0, len(near), step):
             part = slice(start, start + step)
             new = nodes[len(labelled) :][part] @ labelled.T
             candidates = np.concatenate([np.broadcast_to(np.arange(len(labelled)), new.shape), near[part]], 1)
             value, at = _largest(np.concatenate([new, likeness[part]], 1), NEIGHBOURS)
-            rest.append((np.take_along_axis(candidates, at, 1), value))
-        parts = [first, *rest]
-        start, rows, columns, values = 0, [], [], []
-        for which, value in parts:
-            rows.append(np.repeat(np.arange(start, start + len(which)), which.shape[1]))
-            columns.append(which.ravel())
-            values.append(np.maximum(value, 0).ravel().astype(np.float64) ** POWER)
-            start += len(which)
-        found = np.concatenate(values)
-        there = found > 0
-        at = (np.concatenate(rows)[there], np.concatenate(columns)[there])
-        one_way = csr_array((found[there], at), shape=(len(nodes), len(nodes)))
+            links.append((np.take_along_axis(candidates, at, 1), value))
+        from_node = np.repeat(np.arange(len(nodes)), np.concatenate([np.full(len(which), which.shape[1]) for which, _ in links]))
+        to_node, cosine = (np.concatenate([part.ravel() for part in column]) for column in zip(*links, strict=True))
+        there = cosine > 0
+        weight = cosine[there].astype(np.float64) ** POWER
+        one_way = csr_array((weight, (from_node[there], to_node[there])), shape=(len(nodes), len(nodes)))
         return csr_array(one_way + one_way.T)
 
     def _among(self, kept: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
@@ -73,9 +66,9 @@ class Graph:
         short = np.flatnonzero((near >= 0).sum(1) < min(NEIGHBOURS, kept.sum() - 1))
         if len(short):
             among = self.rows[kept]
-            which, value = nearest(among[short], among, near.shape[1], short)
-            near[short, : which.shape[1]], likeness[short] = which + first, -np.inf
-            likeness[short, : which.shape[1]] = value
+            which, cosine = nearest(among[short], among, near.shape[1], short)
+            likeness[short] = -np.inf
+            near[short, : which.shape[1]], likeness[short, : which.shape[1]] = which + first, cosine
         return near, likeness
 
 

@@ -32,7 +32,7 @@ class Linear(HeadProtocol):
     words, title = "linear", "linear probe"
     reading = "linear probe: a single linear layer is fitted on the frozen network's output"
     method = f"Linear: logistic regression, C among {', '.join(f'{c:g}' for c in STRENGTHS)} for rows of length 1."
-    settings = STRENGTHS
+    settings: tuple[float, ...] = STRENGTHS
     default = 10.0
 
     def path(self, train: np.ndarray, targets: Targets, scored: np.ndarray, settings: Sequence[float]) -> Iterator[Fit]:

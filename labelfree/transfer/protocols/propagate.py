@@ -33,8 +33,8 @@ class Propagate(Linear):
     words, title = "propagate", "labels spread over unlabelled images"
     reading = "labels spread over unlabelled images: these take the labels of the images most like them, then teach a single linear layer"
     method = (
-        f"Propagate: labels spread over the {NEIGHBOURS} nearest neighbours of labelled and unlabelled images (alpha {REACH:g}), then logistic "
-        f"regression on all of them, weighted by certainty and class, C {STRENGTH:g}; no scored image is among them."
+        f"Propagate: labels spread over the {NEIGHBOURS} nearest neighbours of every image (alpha {REACH:g}), none of them scored, then "
+        f"logistic regression on all of these, weighted by certainty and class, C {STRENGTH:g}."
     )
     settings = (STRENGTH,)
     default = STRENGTH
@@ -45,14 +45,12 @@ class Propagate(Linear):
 
     def beside(self, rest: np.ndarray, blocks: tuple[int, ...]) -> Self:
         bound = copy.copy(self)
-        if len(rest) > NEIGHBOURS:  # fewer say too little of the images to prepare others by
-            bound.rest, bound.kept = Rest.of(rest, blocks), np.ones(len(rest), bool)
+        bound.rest, bound.kept = Rest.of(rest, blocks), np.ones(len(rest), bool)
         return bound
 
     def without(self, left_out: np.ndarray) -> Self:
         bound = copy.copy(self)
-        if self.rest is not None:
-            bound.kept = ~left_out
+        bound.kept = ~left_out
         return bound
 
     def prepare(self, kind: str, rows: np.ndarray, blocks: tuple[int, ...]) -> Preparation:
