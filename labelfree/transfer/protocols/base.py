@@ -37,7 +37,7 @@ class HeadProtocol:
     strongest regularisation to the weakest; `thinned`: what is left of it where time is short; `default`: without any search. `words`:
     how it is printed, `title` where there is room; `method`: what a reader of a table must know of it; `reading`: what it does.
     `preparations`: of features, those it may be searched with. `reads_rest`: whether it also learns from unlabelled images; then it is
-    bound to them by `beside` before anything is asked of it.
+    bound to them by `beside` before anything is asked of it. `plain`: the protocol that is the same but for them.
     """
 
     name: str
@@ -51,11 +51,12 @@ class HeadProtocol:
     default: float
     preparations: tuple[str, ...] = PREPARATIONS
     reads_rest: bool = False
+    plain: str = ""
 
     @property
     def spoken(self) -> ProtocolWords:
         """How it is printed."""
-        return ProtocolWords(self.words, self.title, self.reading)
+        return ProtocolWords(self.words, self.title, self.reading, self.plain)
 
     @property
     def thinned(self) -> tuple[float, ...]:

@@ -40,6 +40,7 @@ class Propagate(Linear):
     default = STRENGTH
     preparations = ("centre_l2",)
     reads_rest = True
+    plain = "linear"
     rest: Rest | None = None
     kept: np.ndarray = np.zeros(0, bool)
 
