@@ -12,10 +12,9 @@ from labelfree.domain import Row
 from labelfree.recipe import Recipe
 from labelfree.transfer.protocols import find_protocol
 from labelfree.transfer.question import Question
-from labelfree.transfer.unlabelled import Unlabelled, unlabelled_beside
+from labelfree.transfer.unlabelled import MOST, Unlabelled, unlabelled_beside
 
 FEWEST = 20  # images that say enough of others to prepare these by
-MOST = 20_000  # images; a graph of more takes minutes for each network and input size
 
 
 def readers(recipe: Recipe) -> list[str]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from labelfree.domain import Row
     from labelfree.transfer.question import Question
 
+MOST = 20_000  # images to learn from; a graph of more takes minutes for each network and input size
+
 Learner = Callable[[int, np.ndarray | None], HeadProtocol]
 
 
