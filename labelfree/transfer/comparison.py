@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from labelfree.data.chosen import Standing
 from labelfree.training.files import read_json, write_json
 from labelfree.transfer.arms import is_baseline
 from labelfree.transfer.cells import Cell, CellKey, read_cell, write_cell
@@ -78,7 +79,9 @@ def _decided(
 ) -> Setup:
     """The setup, with its cuts for time; an earlier start's decisions hold."""
     setup = make_setup(question, settings, sizes)
-    key = hashlib.sha256(f"{question.digest} {sizes} {settings.model_dump_json()}".encode()).hexdigest()[:16]
+    told = _told(question.standing)
+    asked = f"{question.digest} {sizes} {settings.model_dump_json()}{told or ''}"
+    key = hashlib.sha256(asked.encode()).hexdigest()[:16]
     path = folder / DECISIONS
     if path.is_file() and (stored := read_json(path)).get("key") == key:
         return setup.restored(stored)
@@ -86,8 +89,13 @@ def _decided(
         setup = cut_to(settings.minutes * 60, setup, settings.primary.budget, question, encoders, images, unlabelled)
     for note in setup.notes:
         say.say(note)
-    write_json(path, {"key": key, **setup.to_dict()})
+    write_json(path, {"key": key, **setup.to_dict(), **told})
     return setup
+
+
+def _told(standing: Standing) -> dict[str, str]:
+    """What claims are told of the rows that are scored; nothing where nobody chose any."""
+    return {name: sentence for name in ("scored", "indicative") if (sentence := getattr(standing, name))}
 
 
 class _Asker:
