@@ -127,6 +127,27 @@ def plan(
     typer.echo(f"recipe: {out}" if out is not None else proposal.text.encode("utf-8"), nl=out is not None)
 
 
+@app.command(epilog="Example: labelfree select /my/images --weights runs/mine --budget 40 --audit 100 --out round-1")
+def select(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of images.", show_default=False)],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="New folder for select.csv and pictures.", show_default=False)],
+    overrides: Overrides = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="RUN|FILE", help="Run folder or weight file whose features are used, or imagenet.")
+    ] = None,
+    budget: Annotated[int, typer.Option(help="Images to choose.", show_default=False)] = 0,
+    strategy: Annotated[str, typer.Option(help="typical, cover, margin, random, or auto.")] = "auto",
+    audit: Annotated[int, typer.Option(help="More images, drawn at random, to be scored on.", show_default=False)] = 0,
+    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="What is labelled already; default: splits.csv.")] = None,
+    domain: Annotated[str | None, typer.Option(help="Field of the images; default: that of the weights.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed draws other images.")] = 0,
+) -> None:
+    """Choose the images to label next, and draw at random those to be scored on. KEY: one of `data` or `reader`."""
+    told: dict[str, Any] = {"strategy": strategy, "audit": audit, "labels": labels, "domain": domain, "seed": seed}
+    for line in labelfree.select(folder, weights, budget, out=out, **told, overrides=overrides or (), say=_console()).lines():
+        typer.echo(line)
+
+
 @app.command(epilog="Example: labelfree resume runs/satellite_dino-20250101-120000")
 def resume(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an unfinished run.", show_default=False)],

@@ -25,6 +25,7 @@ VERBS = {
     "plan",
     "predict",
     "search",
+    "select",
     "doctor",
     "resume",
     "show",
