@@ -33,7 +33,7 @@ WAYS = {"random": ("random", 99), "cover": ("cover", 99), "typical": ("typical",
     f"turn at {t}": ("typical", t) for t in (1, 2, 3, 5, 8)
 }
 SEEDS, OFFERED = 5, 0.8
-SECONDS = 20  # a cell
+SECONDS = 15  # a cell
 
 Rows = tuple[np.ndarray, np.ndarray]  # features (n, D) of unit length, classes (n,)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from labelfree.selecting.selection import Selection
 
 __all__ = [
-    "check_data", "check_recipe", "convert", "demo", "doctor", "embed", "evaluate", "load", "plan", "pretrain", "read",
+    "check_data", "check_recipe", "convert", "demo", "doctor", "embed", "evaluate", "label", "load", "plan", "pretrain", "read",
     "recipe_schema", "report", "resume", "run", "sample_data", "select", "show_data", "show_recipe",
 ]  # fmt: skip
 
@@ -274,6 +274,32 @@ def select(
 
     network = None if weights is None else str(weights)
     return select_images(Path(folder), network, budget, strategy, audit, _path(labels), domain, overrides, seed, Path(out), _say(say))
+
+
+def label(
+    folder: Source,
+    classes: str | Sequence[str] = (),
+    rows: Source | None = None,
+    labels: Source | None = None,
+    domain: str | None = None,
+    *,
+    weights: LoadedBackbone | Source | None = None,
+    port: int | None = None,
+    browser: bool = True,
+    overrides: Overrides = (),
+    say: Progress | None = None,
+) -> Path:
+    """Give images their class in a browser page on this machine; ends with Ctrl-C (in a notebook: interrupt the cell).
+
+    `classes`: those to choose from, besides those in the table already. `rows`: a table of the images to ask about, in its order, as
+    `select` writes it; default all without a label. `labels`: the table of answers, default `labels.csv` in the folder, gone on with
+    where it is there. `weights`: find labelled neighbours by their features. `port`: default a free one. `overrides`: keys of `reader`.
+    Returns the table, which `run` takes as `data.labels`. Raises RecipeError or DataError before the page opens.
+    """
+    from labelfree.labelling.asking import ask
+
+    encoder = load(weights) if isinstance(weights, str | Path) else weights
+    return ask(Path(folder), classes, _path(rows), _path(labels), domain, encoder, port, browser, overrides, _say(say))
 
 
 def sample_data(folder: Source, domain: str | None = None, *, seed: int = 0, variant: str = "") -> Path:

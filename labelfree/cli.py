@@ -182,6 +182,23 @@ def report(
     typer.echo(f"report: {labelfree.report(folder or _newest_run(), share)}")
 
 
+@app.command(epilog="Example: labelfree label /my/images --classes forest,pasture,water --rows chosen/select.csv")
+def label(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of images.", show_default=False)],
+    overrides: Overrides = None,
+    classes: Annotated[str, typer.Option(metavar="A,B,C", help="Classes to choose from, besides those in the table already.")] = "",
+    rows: Annotated[Path | None, typer.Option(metavar="FILE", help="Table of images to ask about; default: all without a label.")] = None,
+    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Table of answers; default: DIR/labels.csv.")] = None,
+    weights: Annotated[Path | None, typer.Option(metavar="RUN|FILE", help="Show the labelled images most like each.")] = None,
+    domain: DomainName = None,
+    port: Annotated[int | None, typer.Option(help="Default: a free one.")] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
+) -> None:
+    """Give images their class in a page on this machine, by single keys; every answer is saved at once. KEY: one of `reader`."""
+    told: dict[str, Any] = {"weights": weights, "port": port, "browser": browser, "overrides": overrides or ()}
+    labelfree.label(folder, classes, rows, labels, domain, **told, say=_console())
+
+
 @app.command(epilog="Example: labelfree demo --out demo")
 def demo(
     overrides: Overrides = None,

@@ -22,6 +22,7 @@ AnyPath = Annotated[Path, Field(strict=False)]  # text becomes a path; nothing e
 PositiveInt = Annotated[int, Field(gt=0)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
+PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 Sides = Annotated[list[PositiveInt], Field(min_length=2, max_length=3)]  # one an axis
 
 
@@ -93,7 +94,9 @@ class Data(Section):
 
     card: str | None = Field(None, description="name of a data card, or a path to one")
     root: AnyPath | None = Field(None, description="folder of the images; alone, it is your own folder and replaces the card")
-    labels: AnyPath | None = Field(None, description="CSV or Parquet with `path`, `label`, optionally `group`, `split`; or a vector file")
+    labels: AnyPath | None = Field(
+        None, description="CSV or Parquet with `path`, `label`, optionally `group`, `split`, `chosen`; or a vector file"
+    )
     label_field: str | None = Field(
         None, description="field of a vector file (GeoPackage, Shapefile, GeoJSON …), or column of a table, that holds the class"
     )
@@ -177,6 +180,9 @@ class Pretrain(Section):
     head_only: Fraction | Auto = Field(
         "auto",
         description="share of the steps in which only the head learns; auto: a tenth, at most 1,000 steps, when continuing, else none",
+    )
+    trained: PositiveFraction | Auto = Field(
+        "auto", description="share of the network's layers that learn, the last ones; the others stay as they start; auto: 1, all of them"
     )
     norm: Literal["auto", "frozen", "train"] = Field("auto", description="BatchNorm statistics; auto: frozen when continuing from weights")
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 on a GPU that has it, else fp32")

@@ -9,7 +9,11 @@ from labelfree.errors import RecipeError
 
 Keys = tuple[str, ...]  # a dotted key, taken apart
 READER = ("bands", "sensor", "resolution", "unit", "nodata", "chip", "layer", "background")  # stood in `data` while there was one domain
-ADDED: Mapping[Keys, Any] = {("data", "pretrain_on_labelled"): False, ("evaluate", "task"): "auto"}  # later keys -> what they are unsaid
+ADDED: Mapping[Keys, Any] = {  # later keys -> what they are unsaid
+    ("data", "pretrain_on_labelled"): False,
+    ("pretrain", "trained"): "auto",
+    ("evaluate", "task"): "auto",
+}
 RENAMED: Mapping[Keys, Keys] = {("data", key): ("reader", key) for key in READER}  # as it was spelled once -> as it is now
 
 

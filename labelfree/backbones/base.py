@@ -136,6 +136,12 @@ class Backbone(nn.Module):
         finally:
             self.train(training)
 
+    def hold_first_layers(self, share: float) -> None:
+        """Let the first `share` of its layers (`param_groups`) learn no more; the last one always learns."""
+        layers = self.param_groups()
+        for parameter in (one for layer in layers[: min(round(share * len(layers)), len(layers) - 1)] for one in layer):
+            parameter.requires_grad_(False)
+
     def freeze_statistics(self) -> None:
         """Keep BatchNorm's running statistics for good: used for normalising, never moved, also in training mode."""
         self._statistics_frozen = True

@@ -66,7 +66,7 @@ def next_part(sizes: np.ndarray, labels: np.ndarray, ready: np.ndarray) -> int:
 
 
 def typicality(vectors: np.ndarray) -> np.ndarray:
-    """(m,) the inverse of the mean distance to the 20 nearest others, eq. 4 of the paper; infinite among copies. `vectors`: (m, D)."""
+    """(m,) the inverse of the mean distance to the 20 nearest others; infinite among copies. `vectors`: (m, D)."""
     if len(vectors) < 2:
         return np.ones(len(vectors))
     distances, _ = nearest(vectors, vectors, NEIGHBOURS + 1)

@@ -65,12 +65,12 @@ def scored_on_others(learnt: Sequence[Row], count: int) -> Standing:
 def scored_on_split(train: Sequence[Row], score: Sequence[Row], unlabelled: Sequence[Row]) -> Standing:
     """Where a given split is scored. `unlabelled`: its rows without a label."""
     chosen, audit = [row for row in train if picked(row)], [row for row in score if row.chosen == AUDIT]
-    learning = f"the {len(chosen)} chosen ones ({ways(chosen)}) only train" if chosen else ""
     if not audit:
-        return Standing(scored=f"{learning[:1].upper()}{learning[1:]}." if learning else "")
-    drawn = f"{len(audit)} images drawn at random before labelling (audit)"
-    scored = f"Scored on {drawn} alone" if len(audit) == len(score) else f"Scored on {len(score)} images, {drawn} among them"
-    sentences = [f"{scored}; {learning}." if learning else f"{scored}."]
+        return Standing(scored=f"The {len(chosen)} labels that were chosen ({ways(chosen)}) only train.") if chosen else PLAIN
+    blindly = "drawn at random before labelling (audit)"
+    all_of_them = len(audit) == len(score)
+    scored = f"Scored on {len(audit)} images {blindly} alone" if all_of_them else f"Scored on {len(score)} images, {len(audit)} {blindly}"
+    sentences = [f"{scored}; the {len(chosen)} chosen ones ({ways(chosen)}) only train." if chosen else f"{scored}."]
     if waiting := [row for row in unlabelled if row.chosen == AUDIT]:
         count = f"{len(waiting)} of {len(waiting) + len(audit)} audit images"
         sentences.append(f"{count} have no label (skipped, unsure or not asked yet): the score is that of the others.")

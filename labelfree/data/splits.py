@@ -157,7 +157,7 @@ def _given(
         notes.append(f"Transductive: {len(straddling)} groups have rows in train and in {on}, so scores are too good.")
     if score:
         known = set(map(task.stratum, train))
-        met = [row for row in score if task.stratum(row) in known] if standing.surprises else score
+        met = [row for row in score if row.chosen != AUDIT or task.stratum(row) in known]
         task.check_split(train, met)
         if lost := sorted({task.stratum(row) for row in score} - {task.stratum(row) for row in met}):
             notes.append(f"{len(score) - len(met)} audit images show {', '.join(lost)}, which no label teaches: they count as wrong.")

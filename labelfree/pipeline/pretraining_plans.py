@@ -36,7 +36,9 @@ from labelfree.views import ViewPipeline
 from labelfree.views.generic import generic
 
 PLANS = "plan.json"
-SAME_NAME = ("steps", "batch_size", "size", "local_size", "optimiser", "lr", "weight_decay", "precision", "clip_grad", "check_every")
+SAME_NAME = (
+    "steps", "batch_size", "size", "local_size", "optimiser", "lr", "weight_decay", "trained", "precision", "clip_grad", "check_every",
+)  # fmt: skip
 UNTIMED = Pace(0.0, 0.0)
 
 

@@ -154,6 +154,7 @@ def _rules(at: Situation, optimiser: str) -> dict[str, Default]:
         "head_only": Default(head_only, f"a random head would first destroy good weights: a tenth, at most {LONGEST_HEAD_ONLY:,} steps")
         if at.continues
         else Default(0.0, "nothing to protect"),
+        "trained": Default(1.0, "all layers learn"),
         "norm": Default("frozen", "BatchNorm statistics of the weights are worth keeping on a small pool")
         if at.continues
         else Default("train", "there are none to keep"),

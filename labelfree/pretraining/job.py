@@ -28,7 +28,7 @@ class Plan:
     `continues`: it starts from weights. `warmup` and `head_only` are in steps. `size`, `local_size` in pixels, one number or one an axis.
     `threads` is torch's: sums depend on it. `seconds_per_step` where the backbone learns, `head_seconds` in the head-only start.
     `minutes`: asked for, 0 where nothing was. `look`: the step before which the steps are revised once by the pace seen until then; 0 where
-    they stand, because they were given or have been revised.
+    they stand, because they were given or have been revised. `trained`: share of the network's layers that learn, the last ones.
     Everything random follows from `base`, the recipe's seed, and `seed`, the pretraining's.
     """
 
@@ -57,6 +57,7 @@ class Plan:
     minutes: float = 0.0
     look: int = 0
     continues: bool = True
+    trained: float = 1.0
 
     def __post_init__(self) -> None:
         for key in ("size", "local_size"):  # a list where it was stored
@@ -92,6 +93,7 @@ class Job:
     def objective(self) -> Objective:
         """A fresh objective; heads depend on the recipe's and the pretraining's seed."""
         backbone = self.start()
+        backbone.hold_first_layers(1 - self.plan.trained)
         torch.manual_seed(mixed("heads", self.plan.source))
         if self.plan.frozen_norm:
             backbone.freeze_statistics()

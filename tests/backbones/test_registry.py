@@ -170,6 +170,16 @@ def test_a_timm_network_tells_its_pyramid_and_its_layers(name: str, options: dic
     assert layer[id(dict(backbone.net.named_parameters())[backbone.stem])] == 0, "the stem is the first layer"
 
 
+@pytest.mark.parametrize("name", ["resnet10t", "convnext_atto"])
+@pytest.mark.parametrize("share, held", [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)])
+def test_the_first_layers_can_be_held(name: str, share: float, held: float) -> None:
+    backbone = build(name, 3)
+    backbone.hold_first_layers(share)
+    learn = [all(p.requires_grad for p in layer) for layer in backbone.param_groups()]
+    assert learn == sorted(learn) and learn[-1], "the first ones are held, and the last one never"
+    assert abs(learn.count(False) - held * len(learn)) <= 1
+
+
 def test_layers_of_a_factory_are_told_in_order() -> None:
     backbone = volumes()
     assert [{id(p) for p in group} for group in backbone.param_groups()] == [

@@ -68,6 +68,15 @@ def test_an_audit_is_scored_alone_and_chosen_rows_train() -> None:
     assert roles.standing.indicative == "" and roles.standing.scored in roles.notes
 
 
+def test_a_test_split_of_another_making_is_scored_as_ever() -> None:
+    own = [row(60 + i, "ab"[i % 2], split="test") for i in range(4)]
+    assert roles_of([*CHOSEN, *own, *REST]).standing.scored == "The 10 labels that were chosen (typical) only train."
+    both = roles_of([*CHOSEN, *own, *AUDIT, *REST])
+    assert both.standing.scored.startswith("Scored on 12 images, 8 drawn at random before labelling (audit); the 10")
+    with pytest.raises(DataError, match="'rare' has 1 scored images and no train image"):
+        roles_of([*CHOSEN, *own, row(70, "rare", split="test"), *AUDIT, *REST])
+
+
 def test_audit_images_without_an_answer_are_counted() -> None:
     silent = [row(60, None, "audit", "test"), row(61, None, "audit", "test")]
     roles = roles_of([*CHOSEN, *AUDIT, *silent, *REST])

@@ -32,6 +32,7 @@ VERBS = {
     "check",
     "sample",
     "demo",
+    "label",
 }
 
 

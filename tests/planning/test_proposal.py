@@ -71,6 +71,16 @@ def test_a_table_with_some_labels_is_cross_validated(tmp_path: Path) -> None:
     assert proposal.recipe.evaluate.arms == ["statistics", "random", "imagenet", "imagenet+domain"]
 
 
+@pytest.mark.parametrize(("images", "protocols"), [(48, ["knn", "linear", "propagate"]), (47, ["knn", "linear"])])
+def test_where_most_images_have_no_label_they_are_learned_from_too(tmp_path: Path, images: int, protocols: list[str]) -> None:
+    names = [f"{i:02}.png" for i in range(images)]
+    pictures(tmp_path / "mine", names)
+    labels = table(tmp_path / "labels.csv", "path,label", [(name, "ab"[i % 2]) for i, name in enumerate(names[:8])])
+    proposal = planned(tmp_path / "mine", "satellite", labels)
+    assert proposal.recipe.evaluate.protocols == protocols and proposal.recipe.evaluate.primary.protocol == "linear"
+    assert ("5 times as many images to pretrain on as labels" in " ".join(proposal.text.replace("#", "").split())) == (images == 48)
+
+
 def test_labels_are_looked_for_in_the_folder_too(tmp_path: Path) -> None:
     pictures(tmp_path / "mine", PNGS)
     table(tmp_path / "mine" / "marks.csv", "path,label", [(name, "ab"[i % 2]) for i, name in enumerate(PNGS[:16])])

@@ -51,3 +51,11 @@ def test_a_frozen_patch_projection_stays_frozen_when_the_backbone_starts_to_lear
     before, after = tiny_vit().net.patch_embed.proj.weight, learnt.net.patch_embed.proj.weight
     assert torch.equal(before, after) is freeze
     assert not torch.equal(tiny_vit().net.blocks[0].attn.qkv.weight, learnt.net.blocks[0].attn.qkv.weight)
+
+
+@pytest.mark.parametrize("share, learning", [(1.0, 4), (0.5, 2), (0.01, 1)])
+def test_only_the_last_layers_learn_where_a_share_is_given(share: float, learning: int, tmp_path: Path) -> None:
+    learnt: Any = fit(small_job(tmp_path, "simclr", steps=3, head_only=1, warmup=1, trained=share), Silent())
+    layers = list(zip(tiny_vit().param_groups(), learnt.param_groups(), strict=True))
+    moved = [any(not torch.equal(a, b) for a, b in zip(before, after, strict=True)) for before, after in layers]
+    assert moved == [False] * (len(moved) - learning) + [True] * learning

@@ -148,6 +148,38 @@ def test_claims_tell_which_images_are_scored(carried_out) -> None:
     assert json.loads((folder / "evaluation.json").read_text())["scored"] == said
 
 
+def test_a_class_that_only_an_audit_shows_counts_as_wrong(ask, made_up, entries, run_folder) -> None:
+    asked = ask()
+    known = asked.train[asked.targets.values[asked.train] < 2]
+    with pytest.raises(DataError, match="'class 2' has no labelled row to learn from"):
+        replace(asked, train=known)
+    drawn = replace(asked, train=known, standing=Standing(surprises=True))
+    settings = SETTINGS.model_copy(update={"labels_per_class": [3], "draws": 2})
+    folder = run_folder(settings)
+    answer(
+        drawn,
+        [made_up(arm, drawn.targets.values, 3.0) for arm in ("imagenet", "imagenet+domain")],
+        settings,
+        entries(105),
+        folder,
+        Silent(),
+    )
+    table = pq.read_table(folder / "predictions.parquet")
+    called, target = np.array(table["scores"].to_pylist()).argmax(1), table["target"].to_numpy()
+    assert set(called[target == 2]) <= {0, 1} and (called[target < 2] == target[target < 2]).all()
+    assert {round(row.mean, 3) for row in claims_of(folder).table} == {0.667}
+
+
+def test_a_column_that_comes_later_is_heard(ask, made_up, entries, run_folder) -> None:
+    """Labels and images are the same, so answers are found again; what they are worth is not."""
+    asked, settings = ask(), NEIGHBOURS.model_copy(update={"labels_per_class": [3], "draws": 2})
+    folder = run_folder(settings)
+    for standing in (PLAIN, Standing(indicative="Indicative only: chosen."), PLAIN):
+        encoders = [made_up(arm, asked.targets.values, 0.5) for arm in ("imagenet", "imagenet+domain")]
+        answer(replace(asked, standing=standing), encoders, settings, entries(len(asked.ids)), folder, Silent())
+        assert (claims_of(folder).primary.verdict == "indicative only") == bool(standing.indicative)
+
+
 def test_rows_that_only_train_are_in_no_answer(carried_out) -> None:
     aside = tuple(range(0, 24, 4))
     folder = carried_out(NEIGHBOURS.model_copy(update={"labels_per_class": [1, "all"], "draws": 2}), train=24, score=0, learn_only=aside)

@@ -116,7 +116,7 @@ class Classification(Task):
         "macro_f1": Metric("macro_f1", macro_f1, title="macro F1"),
         "auroc": Metric("auroc", auroc, title="area under the ROC curve"),
     }
-    protocols = ("knn", "linear")
+    protocols = ("knn", "linear", "propagate")
     categorical = True
     budget = BudgetWords("label a class", "labels a class", per="a class")
     answer_schema = pa.schema([("target", pa.int32()), ("scores", pa.list_(pa.float32()))])
