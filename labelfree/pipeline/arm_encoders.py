@@ -14,7 +14,6 @@ from torch import Tensor
 from labelfree.backbones import Backbone, build
 from labelfree.backbones.weights import card_of, load
 from labelfree.domain import Derives, Size, in_proportion
-from labelfree.errors import DataError
 from labelfree.installed_domains import key_for
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pretrainings import backbone_path, require_same_data
@@ -105,18 +104,7 @@ class Arms:
         channels = self.inputs.fingerprint.channels
         if arm.weights.with_suffix(".json").is_file():
             card = card_of(arm.weights)
-            if card.dims != self.inputs.starts.dims:
-                raise DataError(
-                    f"evaluate.arms: {arm.weights} reads {card.dims} spatial axes, these images have {self.inputs.starts.dims}."
-                )
-            found = self.inputs.starts.of_card(card)
-            lacking = [name for name, source in zip(card.channels, found, strict=True) if source is None]
-            if 2 * len(lacking) > len(found) or card.unit != self.inputs.fingerprint.unit:
-                raise DataError(
-                    f"evaluate.arms: {arm.weights} wants {', '.join(card.channels)} in {card.unit}; "
-                    f"these images have {', '.join(channels)} in {self.inputs.fingerprint.unit}."
-                )
-            self.inputs.starts.require_scale(card, f"evaluate.arms: {arm.weights}")
+            lacking = self.inputs.starts.lacking(card, f"evaluate.arms: {arm.weights}")
             if lacking:
                 self.notes.append(f"{arm.name} knows {', '.join(lacking)}, which these images lack: it is shown the mean that it knows.")
             return self._of_file(arm.name, arm.weights)
