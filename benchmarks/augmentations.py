@@ -19,7 +19,8 @@ from datetime import datetime
 from pathlib import Path
 
 from cells import RESULTS, append, found, rows
-from objectives import LOG, collapsed, place_of, plan_in, spread
+from objectives import LOG, place_of, spread
+from runs import collapsed, plan_in
 
 from labelfree.errors import TrainingError
 

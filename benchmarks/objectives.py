@@ -16,22 +16,20 @@ sitting has said "Timed", the others may run beside it.
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
-import json
-import os
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
 
 from cells import RESULTS, append, found, place, rows
+from runs import begin as start_and_stop
+from runs import collapsed, ended, last_check, means, plan_in
+from runs import command as command_of
 
-from labelfree.errors import Interrupted, TrainingError
+from labelfree.errors import TrainingError
 
 TABLE, LOG = RESULTS / "objectives.csv", RESULTS / "test_log.csv"
 # What a cell's figures depend on: nothing of how images are found, runs are watched and kept, or scores are claimed and shown.
@@ -131,9 +129,6 @@ def folder_of(cell: dict[str, str], under: Path) -> Path:
 
 def command(cell: dict[str, str], root: Path, runs: Path) -> list[str]:
     """The cell as a command line: a new run, or an unfinished one that goes on."""
-    out = folder_of(cell, runs)
-    if (out / "state.json").is_file():
-        return [sys.executable, "-m", "labelfree", "resume", str(out)]
     arm = arm_of(cell)
     asked = ["data.card=eurosat-rgb", f"data.root={root}", f"evaluate.on={cell['on']}", *NETWORKS[cell["table"]], *SCORING]
     asked += [f"evaluate.arms=[{FALLBACK}, {arm}]", f"evaluate.primary={{arm: {arm}, against: {FALLBACK}, budget: 5}}"]
@@ -141,7 +136,7 @@ def command(cell: dict[str, str], root: Path, runs: Path) -> list[str]:
         steps = timed_before(cell, runs)
         asked += [f"pretrain.steps={steps}", "pretrain.minutes=null"] if steps else [f"pretrain.minutes={cell['minutes']}"]
         asked += [f"pretrain.objective={cell['method']}", f"pretrain.seeds=[{cell['seed']}]"]
-    return [sys.executable, "-m", "labelfree", "run", "satellite_simclr", *asked, "--out", str(out)]
+    return command_of("satellite_simclr", asked, folder_of(cell, runs))
 
 
 def arm_of(cell: dict[str, str]) -> str:
@@ -151,26 +146,8 @@ def arm_of(cell: dict[str, str]) -> str:
 def begin(cell: dict[str, str], root: Path, runs: Path) -> None:
     """Start the run and stop it once its steps are timed and planned; what it took of memory until then is training's."""
     out = folder_of(cell, runs)
-    process = subprocess.Popen(command(cell, root, runs))
-    while not (out / "plan.json").is_file() and not exited(process):
-        time.sleep(0.5)
-    process.terminate()
-    code, peak = ended(process)
-    if code != Interrupted.exit_code:
-        sys.exit(f"benchmarks/objectives.py: {out} ended with exit code {code} before its first step.")
+    peak = start_and_stop(command(cell, root, runs), out)
     (out / PEAK).write_text(f"{peak:.2f}", encoding="utf-8")
-
-
-def exited(process: subprocess.Popen[bytes]) -> bool:
-    """Whether it is over, without taking its exit code and usage away from `ended`."""
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-
-def ended(process: subprocess.Popen[bytes]) -> tuple[int, float]:
-    """Its exit code and the most memory that it held, in GB."""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_maxrss / 2**20  # KiB on Linux
 
 
 def measured(cell: dict[str, str], root: Path, runs: Path) -> dict[str, str]:
@@ -184,25 +161,13 @@ def measured(cell: dict[str, str], root: Path, runs: Path) -> dict[str, str]:
     return result if collapse else result | scores(out, arm)
 
 
-def collapsed(out: Path) -> str:
-    """The sentence with which a run stopped for a collapse, a result like any other; nothing where it ended for another reason."""
-    last = (out / "log.txt").read_text(encoding="utf-8").splitlines()[-1]
-    return last[:300] if ": collapse: " in last else ""
-
-
 def timed_before(cell: dict[str, str], runs: Path) -> str:
     """The number of steps of another seed of the cell, finished or only begun, or nothing."""
     alike = {key: value for key, value in cell.items() if key != "seed"}
     finished = [row["steps"] for row in rows(TABLE) if alike.items() <= row.items() and row["steps"]]
-    others = (folder_of({**cell, "seed": str(seed)}, runs) / "plan.json" for seed in range(10))
-    begun = [str(plan_in(file)["steps"]) for file in others if file.is_file()]
+    others = (folder_of({**cell, "seed": str(seed)}, runs) for seed in range(10))
+    begun = [str(plan_in(out)["steps"]) for out in others if (out / "plan.json").is_file()]
     return next(iter(finished + begun), "")
-
-
-def plan_in(file: Path) -> dict[str, Any]:
-    """The one plan of a run."""
-    (plan,) = json.loads(file.read_text(encoding="utf-8"))["plans"].values()
-    return dict(plan)
 
 
 def blank() -> dict[str, str]:
@@ -212,21 +177,18 @@ def blank() -> dict[str, str]:
 
 def scores(out: Path, arm: str) -> dict[str, str]:
     """Mean accuracy over the draws, in %, of the arm and of plain statistics."""
-    table = json.loads((out / "claims.json").read_text())["table"]
-    means = {(row["arm"], row["protocol"]): 100 * row["mean"] for row in table if str(row["budget"]) == "5"}
-    own = {protocol: means[arm, protocol] for protocol in ("knn", "linear")}
-    others = {f"statistics_{protocol}": means[FALLBACK, protocol] for protocol in ("knn", "linear")}
+    table = {(name, protocol): 100 * mean for (name, protocol, budget), mean in means(out).items() if budget == "5"}
+    own = {protocol: table[arm, protocol] for protocol in ("knn", "linear")}
+    others = {f"statistics_{protocol}": table[FALLBACK, protocol] for protocol in ("knn", "linear")}
     return {key: f"{value:.2f}" for key, value in (own | others).items()}
 
 
 def pretraining(out: Path) -> dict[str, str]:
     """Length, speed and memory of the pretraining, and what its last health check measured."""
-    plan, peak = plan_in(out / "plan.json"), out / PEAK
-    with (out / "metrics.csv").open(newline="", encoding="utf-8") as stream:
-        last = {row["name"]: f"{float(row['value']):.3g}" for row in csv.DictReader(stream)}
+    plan, peak, last = plan_in(out), out / PEAK, last_check(out)
     length = {"steps": str(plan["steps"]), "seconds_per_step": f"{plan['seconds_per_step']:.3g}" if peak.is_file() else ""}
     memory = {"peak_gb": peak.read_text(encoding="utf-8") if peak.is_file() else ""}  # of a seed that was timed
-    return length | memory | {name: last[name] for name in ("rankme", "std")}
+    return length | memory | {name: f"{last[name]:.3g}" for name in ("rankme", "std")}
 
 
 def show(table: str, measured_rows: list[dict[str, str]]) -> None:

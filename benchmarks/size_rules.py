@@ -20,7 +20,8 @@ from itertools import groupby
 from pathlib import Path
 
 from cells import RESULTS, append, found
-from objectives import NETWORKS, PRETRAINED, collapsed, place_of
+from objectives import NETWORKS, PRETRAINED, place_of
+from runs import collapsed
 
 from labelfree.errors import TrainingError
 from labelfree.objectives.registry import objective_names

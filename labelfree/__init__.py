@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from labelfree.planning.survey import Survey
     from labelfree.progress import Progress
     from labelfree.recipe import Recipe
+    from labelfree.selecting.selection import Selection
 
 __all__ = [
-    "check_data", "check_recipe", "convert", "demo", "doctor", "embed", "evaluate", "load", "plan", "pretrain", "read",
-    "recipe_schema", "report", "resume", "run", "sample_data", "show_data", "show_recipe",
+    "check_data", "check_recipe", "convert", "demo", "doctor", "embed", "evaluate", "label", "load", "plan", "pretrain", "read",
+    "recipe_schema", "report", "resume", "run", "sample_data", "select", "show_data", "show_recipe",
 ]  # fmt: skip
 
 Source = str | Path
@@ -245,6 +246,60 @@ def plan(
     if file is not None:
         proposal.write(file)
     return proposal
+
+
+def select(
+    folder: Source,
+    weights: Source | None = None,
+    budget: int = 0,
+    *,
+    out: Source,
+    strategy: str = "auto",
+    audit: int = 0,
+    labels: Source | None = None,
+    domain: str | None = None,
+    seed: int = 0,
+    overrides: Overrides = (),
+    say: Progress | None = None,
+) -> Selection:
+    """Choose `budget` images of a folder to label next, and draw `audit` more at random to be scored on; writes them in order.
+
+    `weights`: by whose features they are chosen: a run folder, a weight file with its card, or "imagenet"; an audit needs none. `out`: a
+    new or empty folder for select.csv (path, group, split, chosen, reason) and pictures of what was chosen. `strategy`: typical, cover,
+    margin, random, or auto (docs/choosing.md). `labels`: what is labelled already, as for `plan`: not chosen again, nor what is nearly the
+    same. `overrides`: keys of `data` and `reader`, as for `plan`. The same `seed` chooses the same images.
+    Raises RecipeError or DataError where that cannot be done; `out` is untouched then.
+    """
+    from labelfree.selecting.selection import select_images
+
+    network = None if weights is None else str(weights)
+    return select_images(Path(folder), network, budget, strategy, audit, _path(labels), domain, overrides, seed, Path(out), _say(say))
+
+
+def label(
+    folder: Source,
+    classes: str | Sequence[str] = (),
+    rows: Source | None = None,
+    labels: Source | None = None,
+    domain: str | None = None,
+    *,
+    weights: LoadedBackbone | Source | None = None,
+    port: int | None = None,
+    browser: bool = True,
+    overrides: Overrides = (),
+    say: Progress | None = None,
+) -> Path:
+    """Give images their class in a browser page on this machine; ends with Ctrl-C (in a notebook: interrupt the cell).
+
+    `classes`: those to choose from, besides those in the table already. `rows`: a table of the images to ask about, in its order, as
+    `select` writes it; default all without a label. `labels`: the table of answers, default `labels.csv` in the folder, gone on with
+    where it is there. `weights`: find labelled neighbours by their features. `port`: default a free one. `overrides`: keys of `reader`.
+    Returns the table, which `run` takes as `data.labels`. Raises RecipeError or DataError before the page opens.
+    """
+    from labelfree.labelling.asking import ask
+
+    encoder = load(weights) if isinstance(weights, str | Path) else weights
+    return ask(Path(folder), classes, _path(rows), _path(labels), domain, encoder, port, browser, overrides, _say(say))
 
 
 def sample_data(folder: Source, domain: str | None = None, *, seed: int = 0, variant: str = "") -> Path:

@@ -127,6 +127,27 @@ def plan(
     typer.echo(f"recipe: {out}" if out is not None else proposal.text.encode("utf-8"), nl=out is not None)
 
 
+@app.command(epilog="Example: labelfree select /my/images --weights runs/mine --budget 40 --audit 100 --out round-1")
+def select(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of images.", show_default=False)],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="New folder for select.csv and pictures.", show_default=False)],
+    overrides: Overrides = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="RUN|FILE", help="Run folder or weight file whose features are used, or imagenet.")
+    ] = None,
+    budget: Annotated[int, typer.Option(help="Images to choose.", show_default=False)] = 0,
+    strategy: Annotated[str, typer.Option(help="typical, cover, margin, random, or auto.")] = "auto",
+    audit: Annotated[int, typer.Option(help="More images, drawn at random, to be scored on.", show_default=False)] = 0,
+    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="What is labelled already; default: splits.csv.")] = None,
+    domain: Annotated[str | None, typer.Option(help="Field of the images; default: that of the weights.")] = None,
+    seed: Annotated[int, typer.Option(help="Another seed draws other images.")] = 0,
+) -> None:
+    """Choose the images to label next, and draw at random those to be scored on. KEY: one of `data` or `reader`."""
+    told: dict[str, Any] = {"strategy": strategy, "audit": audit, "labels": labels, "domain": domain, "seed": seed}
+    for line in labelfree.select(folder, weights, budget, out=out, **told, overrides=overrides or (), say=_console()).lines():
+        typer.echo(line)
+
+
 @app.command(epilog="Example: labelfree resume runs/satellite_dino-20250101-120000")
 def resume(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of an unfinished run.", show_default=False)],
@@ -159,6 +180,23 @@ def report(
 ) -> None:
     """Write a run's report.html again from its files, or a copy that may be shared."""
     typer.echo(f"report: {labelfree.report(folder or _newest_run(), share)}")
+
+
+@app.command(epilog="Example: labelfree label /my/images --classes forest,pasture,water --rows chosen/select.csv")
+def label(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of images.", show_default=False)],
+    overrides: Overrides = None,
+    classes: Annotated[str, typer.Option(metavar="A,B,C", help="Classes to choose from, besides those in the table already.")] = "",
+    rows: Annotated[Path | None, typer.Option(metavar="FILE", help="Table of images to ask about; default: all without a label.")] = None,
+    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Table of answers; default: DIR/labels.csv.")] = None,
+    weights: Annotated[Path | None, typer.Option(metavar="RUN|FILE", help="Show the labelled images most like each.")] = None,
+    domain: DomainName = None,
+    port: Annotated[int | None, typer.Option(help="Default: a free one.")] = None,
+    browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
+) -> None:
+    """Give images their class in a page on this machine, by single keys; every answer is saved at once. KEY: one of `reader`."""
+    told: dict[str, Any] = {"weights": weights, "port": port, "browser": browser, "overrides": overrides or ()}
+    labelfree.label(folder, classes, rows, labels, domain, **told, say=_console())
 
 
 @app.command(epilog="Example: labelfree demo --out demo")

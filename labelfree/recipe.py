@@ -94,7 +94,9 @@ class Data(Section):
 
     card: str | None = Field(None, description="name of a data card, or a path to one")
     root: AnyPath | None = Field(None, description="folder of the images; alone, it is your own folder and replaces the card")
-    labels: AnyPath | None = Field(None, description="CSV or Parquet with `path`, `label`, optionally `group`, `split`; or a vector file")
+    labels: AnyPath | None = Field(
+        None, description="CSV or Parquet with `path`, `label`, optionally `group`, `split`, `chosen`; or a vector file"
+    )
     label_field: str | None = Field(
         None, description="field of a vector file (GeoPackage, Shapefile, GeoJSON …), or column of a table, that holds the class"
     )

@@ -118,6 +118,7 @@ class Row:
     text: str | None = None
     group: str | None = None
     split: str = ""
+    chosen: str | None = None  # how it was picked for labelling: a strategy, or "audit"; None: nobody said
     place: str | None = None
     date: str | None = None
     remote: str | None = None

@@ -28,6 +28,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "split": ("subset", "partition", "datasplit", "datasetsplit", "set"),
     "place": (),
     "date": (),
+    "chosen": (),
 }  # fmt: skip
 TASKS = ("label", "mask", "boxes", "text")
 
@@ -52,7 +53,7 @@ def columns_of(
         columns["label"] = _label_column(file, header, label)
     if "path" not in columns:
         raise DataError(_no_path(file, header, rows, exists, columns.get("label")))
-    if not any(word in columns for word in TASKS):
+    if not any(word in columns for word in TASKS) and "chosen" not in columns:  # what was chosen gets its labels yet
         likely = _likely_label(rows, set(columns.values()))
         if likely is not None:
             notes.append(f"{file.name}: no column `label`; `{header[likely]}` may hold the classes: say data.label_field={header[likely]}.")

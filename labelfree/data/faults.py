@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from labelfree.data.annotations import Annotated, check_annotations
+from labelfree.data.chosen import AUDIT
 from labelfree.data.manifest import Manifest
 from labelfree.data.measured_pixels import BLANK, blank_note, blank_share
 from labelfree.data.pool import MOST_EMPTY, Kind, all_empty, differs, kind_of, read_sample
@@ -137,7 +138,9 @@ def _copies(rows: dict[str, Row], looks: dict[str, _Look]) -> list[str]:
 
 
 def _classes(manifest: Manifest, rows: Sequence[Row]) -> list[str]:
-    """Classes of the manifest of which too few of `rows` can be learnt from."""
+    """Classes of the manifest of which too few of `rows` can be learnt from; with an audit one label teaches, and none is no fault."""
+    if any(row.chosen == AUDIT for row in rows):
+        return []
     train = Counter(row.label for row in rows if row.label is not None and row.split in ("train", ""))
     return [
         f"Class {label!r} has {train[label]} labels to learn from; at least {FEW_LABELS} are needed."

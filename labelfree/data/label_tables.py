@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -13,11 +11,11 @@ from pathlib import Path
 from typing import NoReturn
 
 from labelfree.data.columns import columns_of
+from labelfree.data.csv_text import UTF16, Sheet, sheet_of
 from labelfree.data.structure import SPLITS
 from labelfree.data.table_cells import missing_note, names_in, plain_text
 from labelfree.errors import DataError
 
-UTF16 = (b"\xff\xfe", b"\xfe\xff")
 TEXTS = {".csv", ".tsv", ".txt", ".tab", ".psv", ".dat", ".data", ".lst", ".list", ""}
 PARQUETS = {".parquet", ".pq"}
 KINDS = (
@@ -40,6 +38,7 @@ class Record:
     split: str = ""
     place: str | None = None
     date: str | None = None
+    chosen: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def _record(file: Path, number: int, row: Mapping[str, str | None]) -> Record:
         raise DataError(f"{file.name} row {number}: no path.")
     if split not in SPLITS:
         raise DataError(f"{file.name} row {number}: split {split!r} is none of pretrain, train, dev, test (or empty).")
-    others = {name: row.get(name) for name in ("label", "mask", "boxes", "text", "place")}
+    others = {name: row.get(name) for name in ("label", "mask", "boxes", "text", "place", "chosen")}
     group = row.get("group") or row.get("place")  # what shows one place stands on one side
     return Record(number, path, split=SPLITS[split], group=group, date=_date(file, number, row.get("date")), **others)
 
@@ -111,41 +110,20 @@ def _no_date(file: Path, number: int, text: str) -> NoReturn:
     raise DataError(f"{file.name} row {number}: date {text!r} is none; write 2022-07-01.")
 
 
-def _csv(file: Path) -> tuple[list[str], Cells]:
+def read_sheet(file: Path) -> Sheet:
+    """The cells of a CSV as they stand in it. Raises `DataError` for what is none, and as `sheet_of` does."""
     raw = file.read_bytes()
     if raw.startswith(b"PK\x03\x04") or (b"\0" in raw[:1000] and not raw.startswith(UTF16)):
         raise DataError(f"{file}: is no CSV (a spreadsheet?); save it as CSV in UTF-8, or {KINDS}.")
     if file.suffix.lower() not in TEXTS:
         raise DataError(f"{file}: is of no kind that is read; {KINDS}.")
-    text = _decode(raw)
-    declared = re.match(r'"?sep=(.)"?\r?\n', text, re.IGNORECASE)  # for Excel, which shows the header as row 1
-    text = text[declared.end() :] if declared else text
-    blank = re.match(r"\s*\n|", text)
-    above, text = (blank[0].count("\n"), text[blank.end() :]) if blank else (0, text)
-    separator = declared[1] if declared else max(",;\t|", key=text.partition("\n")[0].count)
-    header, *lines = _lines(file, text, separator) or [[]]
-    if lines and all(len(line) == len(header) + 1 and line[0] == str(number) for number, line in enumerate(lines, start=1)):
-        lines = [line[1:] for line in lines]  # R writes numbers of rows, and no header above them
-    rows: Cells = []
-    for number, cells in enumerate(lines, start=2 + above):
-        if any(cell.strip() for cell in cells[len(header) :]):
-            raise DataError(
-                f"{file.name} row {number}: {len(cells)} cells, the header has {len(header)}; quote cells that hold {separator!r}."
-            )
-        rows.append((number, [plain_text(cell) for cell in cells[: len(header)]]))
-    return [name.strip() for name in header], rows
+    return sheet_of(file, raw)
 
 
-def _lines(file: Path, text: str, separator: str) -> list[list[str]]:
-    """Cells line by line. Raises `DataError` for a quote that is never closed: all behind it would become one cell."""
-    lines: list[list[str]] = []
-    try:
-        lines.extend(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
-    except csv.Error as error:
-        if "unexpected end" in str(error) or "field larger" in str(error):
-            raise DataError(f'{file.name} row {len(lines) + 1}: a quote (") is opened and never closed; close it.') from error
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))  # quotes within a cell are no fault
-    return lines
+def _csv(file: Path) -> tuple[list[str], Cells]:
+    sheet = read_sheet(file)
+    width = len(sheet.header)
+    return [name.strip() for name in sheet.header], [(number, [*map(plain_text, cells[:width])]) for number, cells in sheet.numbered()]
 
 
 def _parquet(file: Path) -> tuple[list[str], Cells]:
@@ -158,12 +136,3 @@ def _parquet(file: Path) -> tuple[list[str], Cells]:
         raise DataError(f"{file}: not a Parquet table ({error}).") from error
     columns = [[plain_text(value) for value in column.to_pylist()] for column in table.columns]
     return list(table.column_names), [(number, list(row)) for number, row in enumerate(zip(*columns, strict=True), start=2)]
-
-
-def _decode(raw: bytes) -> str:
-    if raw.startswith(UTF16):
-        return raw.decode("utf-16")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return raw.decode("cp1252", errors="replace")  # what a spreadsheet on Windows writes

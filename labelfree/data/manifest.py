@@ -50,8 +50,10 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """Identity of the table: ids, labels, groups and splits, not pixels."""
-        lines = (repr((row.id, row.label, row.mask, row.boxes, row.text, row.group, row.split)) for row in self.rows)
+        """Identity of the table: ids, labels, groups, splits and how rows were chosen, not pixels."""
+        chosen = [(row.chosen,) if row.chosen is not None else () for row in self.rows]  # nothing of a table that does not say
+        told = zip(self.rows, chosen, strict=True)
+        lines = (repr((row.id, row.label, row.mask, row.boxes, row.text, row.group, row.split, *how)) for row, how in told)
         return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
 
     def with_groups(self, groups: Mapping[str, str]) -> Manifest:
@@ -189,7 +191,8 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
     finder = Finder(file, root, lambda: inventory.files)
     table = open_table(file, finder.holds, data.label_field)
     rows, notes = rows_of_records(table.records, finder, domain, inside=False)
-    listed = {same_file(Path(name)) for row in rows for name in (row.path, row.mask, row.boxes) if name}  # a mask is no image
+    named = [(None if row.window else row.path, row.mask, row.boxes) for row in rows]  # a mask is no image, a part of a scene not all of it
+    listed = {same_file(Path(name)) for names in named for name in names if name}
     rows += [row for row in images if same_file(row.path) not in listed]
     file_notes = inventory.all_notes(named={mask for mask in inventory.masks if same_file(mask) in listed})
     return _manifest(rows, root, name, notes=[*file_notes, *table.notes, *notes])

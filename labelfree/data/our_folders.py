@@ -10,6 +10,8 @@ from pathlib import Path
 STATE = "state.json"  # of a run
 RUN_KEYS = {"recipe", "status"}  # what every run's state tells from its first moment on
 POOL_FILES = ("meta.json", "index.npz", "data.npy")
+SELECTION_FILES = ("select.csv", "contact_sheet.png")  # what `select` writes first: the table, and pictures that are nobody's images
+WHOLE = (POOL_FILES, SELECTION_FILES)
 
 
 def cache_folder() -> Path:
@@ -30,8 +32,8 @@ def is_run(folder: Path) -> bool:
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether a folder is a run, a pool or the cache."""
-    return is_run(folder) or all((folder / name).is_file() for name in POOL_FILES) or _is_cache(folder)
+    """Whether a folder is a run, a pool, a selection or the cache."""
+    return is_run(folder) or any(all((folder / name).is_file() for name in names) for names in WHOLE) or _is_cache(folder)
 
 
 def _is_cache(folder: Path) -> bool:

@@ -7,10 +7,12 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from labelfree.data.label_tables import Record
+from labelfree.data.windows import window_of, windowed
 from labelfree.domain import Domain, ReadsRemote, Row
 from labelfree.errors import DataError
 
@@ -111,8 +113,12 @@ def rows_of_records(records: Sequence[Record], finder: Finder, domain: Domain, i
             labels = f" with labels {before.label!r} and {record.label!r}" if before.label != record.label else ""
             raise DataError(f'{table.name} rows {before.number} and {record.number}: both name "{record.path}"{labels}; keep one.')
         mask, boxes = finder.beside(record.mask), finder.beside(record.boxes)
-        known = {name: getattr(record, name) for name in ("label", "text", "group", "split", "place", "date")}
-        rows.append(Row(identity, path, mask=mask, boxes=boxes, remote=remote, **known))
+        known = {name: getattr(record, name) for name in ("label", "text", "group", "split", "chosen", "place", "date")}
+        row = Row(identity, path, mask=mask, boxes=boxes, remote=remote, **known)
+        part = None if remote else window_of(path)
+        if part is not None:
+            row = windowed(replace(row, id=identity.rpartition("#")[0], path=part[0]), part[1])
+        rows.append(row)
     twice = [identity for identity, n in Counter(row.id for row in rows).items() if n > 1]
     if twice:
         raise DataError(f"{table.name}: {twice[0]!r} stands both under {root} and beside the table; write one of them as an absolute path.")

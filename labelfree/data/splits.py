@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from labelfree.data.chosen import AUDIT, DRAW, PLAIN, Standing, picked, scored_on_chosen, scored_on_others, scored_on_split, ways
 from labelfree.data.ground import overlapping, spatial_groups
 from labelfree.data.manifest import Manifest
 from labelfree.domain import Place, Row
@@ -36,7 +37,8 @@ class Labels(Protocol):
 class Roles:
     """`pool`: rows to pretrain on. `train`: rows that give labels. `score`: rows that are scored, None for cross-validation.
 
-    `split` names where scores come from. Rows carry their final group. `notes`: sentences for the report.
+    `split` names where scores come from. Rows carry their final group. `learn_only`: ids of train rows that cross-validation never
+    scores. `notes`: sentences for the report, those of `standing` among them.
     """
 
     pool: list[Row]
@@ -44,6 +46,8 @@ class Roles:
     score: list[Row] | None
     split: Literal["test", "dev", "cv"]
     notes: list[str] = field(default_factory=list)
+    learn_only: frozenset[str] = frozenset()
+    standing: Standing = PLAIN
 
 
 def assign_roles(
@@ -56,18 +60,19 @@ def assign_roles(
     *,
     every_label_out: bool = False,
 ) -> Roles:
-    """Roles of all rows (docs/protocol.md 1, 2, 5).
+    """Roles of all rows (docs/protocol.md 1, 2, 5, 20).
 
     With a split the pool is pretrain + train and rows of no split; dev and test are never in it. Without one the labelled rows, and
     pool rows that share their group or their ground (`places`: by row id, from the pool), stay out and scores come from folds;
     `data.holdout` (class folders: 0.2) makes a test split instead. `every_label_out`: without a split rows with a label of any task stay
     out too, for each may be scored one day; so they do where no row has one of this task. `data.pretrain_on_labelled` takes them in,
-    and nothing is scored. The rows named are the same with and without `places`, but for pool rows that leave.
+    and nothing is scored. Rows that a strategy chose are never scored where others can be. The rows named are the same with and
+    without `places`, but for pool rows that leave.
     Raises `DataError` where nothing could be trained or scored, `LeakError` where a group straddles a given split.
     """
     places = places or {}
     if manifest.given_split and (manifest.subset("dev", "test") or data.holdout == "auto"):
-        return _given(manifest, task, data, on, places)
+        return _given(manifest, task, data, on, places, every_label_out)
     labelled = [row for row in manifest.rows if task.labelled(row)]
     rest = [row for row in manifest.rows if not task.labelled(row)]
     out: list[str] = []
@@ -77,18 +82,20 @@ def assign_roles(
         rest, out = _without_labels(rest, [] if manifest.class_folders or data.holdout not in ("auto", 0) else labelled)
     if not labelled:
         return Roles(rest, [], None, "cv", ["No labels: the backbone is pretrained and nothing is compared.", *out])
-    blocks, notes = spatial_groups(labelled, places, lambda groups: _groups_of_rarest(task, labelled, groups) >= 2)
+    labelled, learn_only, notes = _grouped(task, labelled, places)
     notes = [*out, *notes]
-    labelled = [replace(row, group=blocks.get(row.id, row.group)) for row in labelled]
+    fair = [row for row in labelled if row.id not in learn_only]
     share = data.holdout if data.holdout != "auto" else CLASS_FOLDER_HOLDOUT if manifest.class_folders else 0.0
     if share:
-        test = hold_out(labelled, task.stratum, share, seed)
-        train = [row for row in labelled if row.id not in test]
+        test = hold_out(fair, task.stratum, share, seed)
         score = [row for row in labelled if row.id in test]
+        held = set(map(_group, score))
+        train = [row for row in labelled if _group(row) not in held]
         pool, left = _away_from(rest + train, score, places, keep={row.id for row in train})
         notes.append(f"{len(score)} of {len(labelled)} labelled images are set aside as test (data.holdout={share:g}, seed {seed}).")
         task.check_split(train, score)
-        return Roles(pool, train, score, "test", notes + left)
+        standing = scored_on_others(train, len(score)) if learn_only else scored_on_chosen(labelled)
+        return Roles(pool, train, score, "test", notes + left + standing.notes, standing=standing)
     pool, left = _away_from(rest, labelled, places)
     if not pool:
         why = "every image is labelled" if not rest else "every image without a label shares its group or its ground with a labelled one"
@@ -97,33 +104,49 @@ def assign_roles(
     counts = Counter(map(task.stratum, labelled))
     if min(counts.values()) < FEW:
         notes.append(f"Fewer than {FEW} labels in some classes ({_counts(counts)}): scores are indicative only.")
-    return Roles(pool, labelled, None, "cv", notes + left)
+    standing = scored_on_others(labelled, len(fair)) if learn_only else scored_on_chosen(labelled)
+    return Roles(pool, labelled, None, "cv", notes + left + standing.notes, learn_only, standing)
 
 
-def _given(manifest: Manifest, task: Labels, data: Data, on: Literal["test", "dev"], places: Mapping[str, Place]) -> Roles:
+def _grouped(task: Labels, labelled: Sequence[Row], places: Mapping[str, Place]) -> tuple[list[Row], frozenset[str], list[str]]:
+    """The labelled rows with blocks on the ground as groups, ids of those that are never scored, and sentences for the report.
+
+    Chosen rows are not scored where the others of every class lie in two groups, which is what folds and a share set aside need.
+    """
+    fair = [row for row in labelled if not picked(row)]
+    kinds = set(map(task.stratum, labelled)) == set(map(task.stratum, fair))
+    judged = fair if kinds and _groups_of_rarest(task, fair, {}) >= 2 else labelled
+    blocks, notes = spatial_groups(labelled, places, lambda groups: _groups_of_rarest(task, judged, groups) >= 2)
+    enough = judged is fair and _groups_of_rarest(task, fair, blocks) >= 2
+    learn_only = frozenset(row.id for row in labelled if enough and picked(row))
+    return [replace(row, group=blocks.get(row.id, row.group)) for row in labelled], learn_only, notes
+
+
+def _given(
+    manifest: Manifest, task: Labels, data: Data, on: Literal["test", "dev"], places: Mapping[str, Place], pretraining_alone: bool
+) -> Roles:
     train = [row for row in manifest.subset("train", "") if task.labelled(row)]
-    train_ids = {row.id for row in train}
-    score = [row for row in manifest.subset(on) if task.labelled(row)]
     pool = manifest.subset("pretrain", "train", "")
+    if not manifest.subset("dev", "test"):
+        return _folds_of_train(manifest, task, train, pool, places)
+    aside = manifest.subset(on)
+    labelled = [row for row in aside if task.labelled(row)]
+    score = [row for row in labelled if not picked(row)]
+    unlabelled = [row for row in aside if not task.labelled(row)]
+    waiting = [row for row in unlabelled if row.chosen == AUDIT]
     notes = []
-    if not score and not manifest.subset("dev", "test"):
-        notes.append("The split names no dev or test rows, so scores come from folds over the train rows.")
-        blocks, said = spatial_groups(train, places, lambda groups: _groups_of_rarest(task, train, groups) >= 2)
-        train = [replace(row, group=blocks.get(row.id, row.group)) for row in train]
-        notes += said
-        without, left = _away_from([row for row in pool if row.id not in train_ids], train, places)
-        if not without:
-            raise DataError(
-                f"{manifest.root}: the split has train rows only, so none is left to pretrain on; add data.holdout=0.2 or pretrain rows."
-            )
-        return Roles(without, train, None, "cv", notes + left)
+    if moved := [row for row in labelled if picked(row)]:
+        notes.append(f"{len(moved)} {on} rows were chosen ({ways(moved)}), so they are not scored; empty their split and they train.")
     if not score and any(map(task.labelled, manifest.rows)):
-        other = "dev" if on == "test" else "test"
-        way = f"set evaluate.on={other}" if manifest.subset(other) else "mark some labelled rows as test"
-        raise DataError(f"{manifest.root}: no labelled row has split {on!r}; {way}.")
-    unlabelled = len(manifest.subset(on)) - len(score)
-    if unlabelled and score:
-        notes.append(f"{unlabelled} {on} rows have no label and are not scored.")
+        if not (pretraining_alone and waiting):
+            raise DataError(_nothing_to_score(manifest, on, moved, waiting))
+        train = []
+    if waiting and not score:
+        notes.append(f"No audit image has a label yet, so nothing is compared; all {len(waiting)} stay out of the pretraining pool.")
+    standing = scored_on_split(train, score, unlabelled)
+    others = len(unlabelled) - (len(waiting) if standing.surprises else 0)
+    if others and score:
+        notes.append(f"{others} {on} rows have no label and are not scored.")
     straddling = {row.group for row in (*manifest.subset("pretrain", "train"), *train)} & {row.group for row in score} - {None}
     if straddling and not data.transductive:
         raise LeakError(
@@ -133,9 +156,42 @@ def _given(manifest: Manifest, task: Labels, data: Data, on: Literal["test", "de
     if straddling:
         notes.append(f"Transductive: {len(straddling)} groups have rows in train and in {on}, so scores are too good.")
     if score:
-        task.check_split(train, score)
-    pool, left = _away_from(pool, score, places, keep=train_ids, groups=not data.transductive)
-    return Roles(pool, train, score or None, on, notes + left)
+        known = set(map(task.stratum, train))
+        met = [row for row in score if row.chosen != AUDIT or task.stratum(row) in known]
+        task.check_split(train, met)
+        if lost := sorted({task.stratum(row) for row in score} - {task.stratum(row) for row in met}):
+            notes.append(f"{len(score) - len(met)} audit images show {', '.join(lost)}, which no label teaches: they count as wrong.")
+    asked = {row.id for row in train if row.chosen is None}  # a chosen one leaves the pool with and without its label
+    ahead = [*score, *waiting]  # those that wait are scored tomorrow, and then their relatives must not have been pretrained on
+    pool, left = _away_from(pool, ahead, places, keep=asked, groups=not data.transductive)
+    return Roles(pool, train, score or None, on, notes + left + standing.notes, standing=standing)
+
+
+def _folds_of_train(manifest: Manifest, task: Labels, train: Sequence[Row], pool: Sequence[Row], places: Mapping[str, Place]) -> Roles:
+    """A split without dev and test rows: folds over its labelled train rows, which stay out of the pool."""
+    notes = ["The split names no dev or test rows, so scores come from folds over the train rows."]
+    grouped, learn_only, said = _grouped(task, train, places)
+    known = {row.id for row in train}
+    without, left = _away_from([row for row in pool if row.id not in known], grouped, places)
+    if not without:
+        raise DataError(
+            f"{manifest.root}: the split has train rows only, so none is left to pretrain on; add data.holdout=0.2 or pretrain rows."
+        )
+    standing = scored_on_others(grouped, len(grouped) - len(learn_only)) if learn_only else scored_on_chosen(grouped)
+    return Roles(without, grouped, None, "cv", [*notes, *said, *left, *standing.notes], learn_only, standing)
+
+
+def _nothing_to_score(manifest: Manifest, on: str, moved: Sequence[Row], waiting: Sequence[Row]) -> str:
+    """What to say of a split none of whose rows can be scored."""
+    if waiting:
+        way = "label them (`labelfree label`), or empty their split for scores that are indicative only"
+        return f"{manifest.root}: none of the {len(waiting)} audit images has a label, so nothing can be scored; {way}."
+    if moved:
+        way = f"draw an audit with {DRAW}, or empty their split for scores that are indicative only"
+        return f"{manifest.root}: all {len(moved)} labelled {on} rows were chosen ({ways(moved)}), which flatters; {way}."
+    other = "dev" if on == "test" else "test"
+    way = f"set evaluate.on={other}" if manifest.subset(other) else "mark some labelled rows as test"
+    return f"{manifest.root}: no labelled row has split {on!r}; {way}."
 
 
 def _away_from(
@@ -151,7 +207,7 @@ def _away_from(
     over = overlapping([row for row in pool if row.id not in same], scored, places)
     notes = []
     if same:
-        notes.append(f"{len(same)} images without a label share a group with labelled ones and are not pretrained on.")
+        notes.append(f"{len(same)} images without a label share a group with scored ones and are not pretrained on.")
     if over - keep:
         notes.append(f"{len(over - keep)} images show ground that is scored and are not pretrained on.")
     if over & keep:
@@ -220,17 +276,37 @@ Fold = tuple[np.ndarray, np.ndarray]
 
 
 def folds(
-    targets: Sequence[str] | np.ndarray, groups: Sequence[str | None], draws: int, seed: int, ids: Sequence[str] | None = None
+    targets: Sequence[str] | np.ndarray,
+    groups: Sequence[str | None],
+    draws: int,
+    seed: int,
+    ids: Sequence[str] | None = None,
+    learn_only: Sequence[int] | np.ndarray = (),
 ) -> list[list[Fold]]:
     """`draws` repeats of stratified folds that never split a group: for each draw k pairs of (train, test) positions.
 
-    k = min(5, groups of the rarest class). Rows without a group are their own. Every training part holds every class.
+    k = min(5, groups of the rarest class). Rows without a group are their own. Every training part holds every class. Positions in
+    `learn_only` are in no test part, and in every training part but where their group is tested; k is that of the others.
     Raises `DataError` where a class lies in one group only.
     """
+    names = [group if group is not None else f"row {ids[i] if ids is not None else i}" for i, group in enumerate(groups)]
+    if not len(learn_only):
+        return _folds(np.asarray([str(target) for target in targets]), names, draws, seed)
+    more, which = np.asarray(learn_only, dtype=np.int64), np.array(names)
+    judged = np.setdiff1d(np.arange(len(names)), more)
+    made = _folds(np.asarray([str(targets[at]) for at in judged]), which[judged].tolist(), draws, seed)
+
+    def joined(learn: np.ndarray, test: np.ndarray) -> Fold:
+        apart = more[~np.isin(which[more], which[judged[test]])]
+        return np.sort(np.concatenate([judged[learn], apart])), judged[test]
+
+    return [[joined(*fold) for fold in repeat] for repeat in made]
+
+
+def _folds(y: np.ndarray, names: Sequence[str], draws: int, seed: int) -> list[list[Fold]]:
+    """The folds of rows of classes `y` in groups `names`, all of which are scored in turn."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    y = np.asarray([str(target) for target in targets])
-    names = [group if group is not None else f"row {ids[i] if ids is not None else i}" for i, group in enumerate(groups)]
     number = {name: i for i, name in enumerate(dict.fromkeys(names))}
     which = np.array([number[name] for name in names])
     per_class = {label: len(set(which[y == label])) for label in np.unique(y).tolist()}
@@ -258,7 +334,7 @@ def _groups_of_rarest(task: Labels, labelled: Sequence[Row], groups: Mapping[str
     per_class: dict[str, set[str]] = defaultdict(set)
     for row in labelled:
         per_class[task.stratum(row)].add(groups.get(row.id, _group(row)))
-    return min(len(names) for names in per_class.values())
+    return min((len(names) for names in per_class.values()), default=0)
 
 
 def _group(row: Row) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 from math import prod
+from pathlib import Path
 
 import numpy as np
 
@@ -26,18 +28,30 @@ def in_windows(
 ) -> list[Row]:
     """The rows, those of scenes replaced by a row for each window of `side` pixels (default that of a tile, at most the scene's own).
 
-    `extent`: spatial size of an image that is read in windows, None for one that is read whole. Rows with a label stay whole. Of more than
-    `most` windows each scene keeps its share, drawn at random, and `tell` is told.
+    `extent`: spatial size of an image that is read in windows, None for one that is read whole. Rows with a label stay whole, and windows
+    that rows name already are not made twice. Of more than `most` windows each scene keeps its share, drawn at random, and `tell` is told.
     """
     sizes = [None if row.window or row.label is not None or row.mask or row.boxes else extent(row) for row in rows]
+    there = {row.id for row in rows if row.window}  # a table may list some
     counts = [0 if size is None else prod(map(len, _starts(size, window_size(size, side)))) for size in sizes]
     share = min(1.0, most / max(1, sum(counts)))
     if share < 1:
         tell(f"{sum(counts):,} windows in {sum(map(bool, counts)):,} scenes: {share:.1%} of each scene's are drawn at random.")
     windows = []
     for row, size, count in zip(rows, sizes, counts, strict=True):
-        windows += [row] if size is None else _windows(row, size, window_size(size, side), max(1, round(share * count)))
+        parts = [row] if size is None else _windows(row, size, window_size(size, side), max(1, round(share * count)))
+        windows += parts if size is None else [part for part in parts if part.id not in there]
     return windows
+
+
+def window_of(path: Path) -> tuple[Path, Window] | None:
+    """The scene and the part of it that a row's path names as its id does, `scene.tif#0,256,128x128`; None for any other path."""
+    scene, _, part = str(path).rpartition("#")
+    found = re.fullmatch(r"(\d+(?:,\d+)+),(\d+(?:x\d+)+)", part) if scene else None
+    if found is None or path.exists() or not Path(scene).exists():
+        return None
+    window = Window(tuple(map(int, found[1].split(","))), tuple(map(int, found[2].split("x"))))
+    return (Path(scene), window) if len(window.start) == len(window.size) else None
 
 
 def lenient(extent: Extent) -> Extent:

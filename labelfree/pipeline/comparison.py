@@ -11,7 +11,7 @@ from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pictures import show_neighbours
 from labelfree.progress import Progress
 from labelfree.training.memory import out_of_memory
-from labelfree.transfer.comparison import answer
+from labelfree.transfer.comparison import answer, beside
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
 from labelfree.transfer.heads import head_metadata, save_head, train_head
@@ -32,7 +32,7 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
     for note in arms.notes:
         say.say(note)
     with out_of_memory("in the comparison", "name smaller input sizes with evaluate.sizes=[...]"):
-        setup = answer(inputs.question, encoders, recipe.evaluate, inputs.images, folder.path, say)
+        setup = answer(inputs.question, encoders, recipe.evaluate, inputs.images, folder.path, say, inputs.unlabelled)
     chief = next((e for e in encoders if e.arm == recipe.evaluate.primary.arm), None)  # its first seed
     if chief is not None:
         save_heads(inputs, chief, setup, folder, say)
@@ -61,7 +61,9 @@ def save_heads(inputs: Inputs, encoder: Encoder, setup: Setup, folder: RunFolder
     folds = inner_folds(question.stratum_codes[rows], question.group_names[rows], question.seed)
     features = {size: _features(inputs, encoder, size, folder, say)[rows] for size in setup.sizes_of(encoder)}
     for protocol in setup.protocols:
-        search = Search(task, find_protocol(protocol), task.metrics[setup.metric], setup.grid)
+        alongside = beside(protocol, encoder, inputs.unlabelled, folder.path, say)
+        learner = alongside.learner(rows) if alongside else None
+        search = Search(task, find_protocol(protocol), task.metrics[setup.metric], setup.grid, learner)
         choice = search.best(search.choose(features, encoder.blocks, targets, folds), tuple(features))
-        head = train_head(features[choice.size], targets, protocol, choice, encoder.blocks, setup.grid)
+        head = train_head(features[choice.size], targets, search.at(choice.size), choice, encoder.blocks, setup.grid)
         save_head(folder.path / "heads" / f"{protocol}.safetensors", head, head_metadata(protocol, choice, task.legend(question.targets)))

@@ -9,7 +9,8 @@ from typing import Any
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pretraining_plans import Pretrainings
-from labelfree.planning.costs import probe_seconds, run_gigabytes
+from labelfree.pipeline.unlabelled_images import readers
+from labelfree.planning.costs import probe_seconds, run_gigabytes, spread_seconds
 from labelfree.recipe import Recipe
 from labelfree.reporting.words import score
 from labelfree.transfer.words import TaskWords
@@ -36,10 +37,12 @@ def _comparison_seconds(recipe: Recipe, inputs: Inputs, planned: Pretrainings) -
     settings = recipe.evaluate
     arms = len(settings.arms) + len(recipe.pretrain.seeds) - 1
     probes = probe_seconds(arms, len(settings.protocols), len(settings.labels_per_class), settings.draws, inputs.question.crossed)
+    beside = len(inputs.unlabelled or ())
+    probes += spread_seconds(arms, len(readers(recipe)), len(settings.labels_per_class), settings.draws, inputs.question.crossed, beside)
     speeds = [job.plan.batch_size * 2 / job.plan.seconds_per_step for job in planned.jobs if job.plan.seconds_per_step]
     views = sum(speeds) / max(len(speeds), 1)
     passes = 14 if settings.sizes == "auto" else len(settings.sizes) * 4  # 1 + 4 + 9 times the pixels of one pass
-    features = arms * len(inputs.question.ids) * passes / (EMBEDS_FASTER * views) if views else 0.0
+    features = arms * (len(inputs.question.ids) + beside) * passes / (EMBEDS_FASTER * views) if views else 0.0
     return min(probes + features, 60 * settings.minutes) if settings.minutes else probes + features
 
 

@@ -98,9 +98,11 @@ def open_folder(recipe: Recipe, out: Path | None, asked: str, again: bool = Fals
         write_text(folder.private / "asked.yaml", asked)
         folder.mark(recipe=folder.digest, status="unfinished")
     elif state["recipe"] != folder.digest:
+        weights = folder.path / "backbone.safetensors"
+        arm = f"; its weights can be an arm there: evaluate.arms=[imagenet, {{name: mine, weights: {weights}}}]"
         raise RecipeError(
             f"--out {folder.path}: holds a run of another recipe; name a new folder, "
-            f"or `labelfree resume {folder.path}` to go on with that one."
+            f"or `labelfree resume {folder.path}` to go on with that one{arm if again and weights.is_file() else ''}."
         )
     elif state["status"] == "finished" and not again:
         raise RecipeError(

@@ -25,7 +25,9 @@ from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
+from labelfree.pipeline.pretrained_on import require_same_pool, scored_before
 from labelfree.pipeline.starts import Starts
+from labelfree.pipeline.unlabelled_images import unlabelled_images
 from labelfree.progress import Progress
 from labelfree.reader_settings import domain_with
 from labelfree.recipe import Recipe
@@ -33,6 +35,7 @@ from labelfree.training.files import write_json, write_text
 from labelfree.transfer.question import Question
 from labelfree.transfer.tasks import Task
 from labelfree.transfer.tasks.registry import check_question, task_for
+from labelfree.transfer.unlabelled import Unlabelled
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,8 @@ class Inputs:
     """All that later stages need of the data of a recipe.
 
     `pool`, `entries`: what is pretrained on. `positives`: where second views come from, None: from the image itself. `images`,
-    `question`: labelled and scored images, whole, and what is asked of them; None where there are no labels. `notes`: sentences for
-    the report.
+    `question`: labelled and scored images, whole, and what is asked of them; None where there are no labels. `unlabelled`: the images
+    that are learned from without labels, None where no protocol does. `notes`: sentences for the report.
     """
 
     recipe: Recipe
@@ -56,6 +59,7 @@ class Inputs:
     question: Question | None
     leaks: LeakReport | None
     positives: Positives | None = None
+    unlabelled: Unlabelled | None = None
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -86,7 +90,8 @@ def gather(run: Context) -> Inputs:
     task = task_for(recipe.evaluate, manifest.rows)
     if run.comparing:
         check_question(recipe.evaluate, task)
-    roles, pool, images = _pools(run, domain, manifest, task)
+    store = Store(recipe, manifest.read or domain.read, {"domain": domain.name, **domain.settings()}, run.say)
+    roles, pool, images = _pools(run, domain, manifest, task, store)
     leaks = _leaks(run, roles, pool, images) if images is not None else None
     copies = set(leaks.dropped) if leaks else set()
     entries = pool.entries([row for row in roles.pool if row.id not in copies])
@@ -96,8 +101,13 @@ def gather(run: Context) -> Inputs:
         run.say.say(note)
     question = _question(manifest, task, roles, images, recipe.seed) if images is not None else None
     inputs = Inputs(recipe, domain, card, manifest, roles, pool, entries, pool.fingerprint(entries), images, question, leaks, positives)
+    require_same_pool(run.folder.path, inputs.fingerprint.digest, roles)
+    before = scored_before(recipe, roles) if run.comparing and question is not None else []
     _keep(run.folder, inputs)
-    return replace(inputs, notes=_notes(inputs, paired))
+    unlabelled, said = None, list[str]()
+    if run.comparing and question is not None and images is not None:
+        unlabelled, said = unlabelled_images(recipe, question, images, pool, roles.pool, lambda rows: store.pool(rows, tile=None))
+    return replace(inputs, unlabelled=unlabelled, notes=[*_notes(inputs, paired), *before, *said])
 
 
 def _manifest(run: Context, domain: Domain) -> Manifest:
@@ -114,7 +124,7 @@ def _manifest(run: Context, domain: Domain) -> Manifest:
     return manifest
 
 
-def _pools(run: Context, domain: Domain, manifest: Manifest, task: Task) -> tuple[Roles, Pool, Pool | None]:
+def _pools(run: Context, domain: Domain, manifest: Manifest, task: Task, store: Store) -> tuple[Roles, Pool, Pool | None]:
     """The pool to pretrain on, that of the labelled and scored images (None without labels), and every row's role.
 
     Roles are given twice: what lies where and what is alike is known once the images are read.
@@ -123,7 +133,6 @@ def _pools(run: Context, domain: Domain, manifest: Manifest, task: Task) -> tupl
     data, on, out = recipe.data, recipe.evaluate.on, run.every_label_out
     first = assign_roles(manifest, task, data, on, recipe.seed, every_label_out=out)
     require_pool(manifest, first, [*first.pool, *(first.score or [])])
-    store = _Store(recipe, manifest.read or domain.read, {"domain": domain.name, **domain.settings()}, run.say)
     labelled = [*first.train, *(first.score or [])]
     images = store.pool(labelled, tile=None) if labelled else None
     held_out = [] if manifest.given_split else first.score or []  # which rows these are may change once coordinates are known
@@ -198,7 +207,7 @@ def _require_one_kind(images: Pool, pool: Pool) -> None:
 
 
 @dataclass(frozen=True)
-class _Store:
+class Store:
     """Builds pools with one recipe's settings."""
 
     recipe: Recipe
@@ -253,20 +262,25 @@ def _question(manifest: Manifest, task: Task, roles: Roles, images: Pool, seed: 
         score=None if roles.score is None else np.array([i for i, row in enumerate(final) if row.id in score], dtype=np.int64),
         seed=seed,
         contents=tuple(map(str, images.index.digest)),
+        learn_only=tuple(i for i, row in enumerate(final) if row.id in roles.learn_only),
+        standing=roles.standing,
     )
 
 
 def _splits(manifest: Manifest, roles: Roles) -> str:
-    """splits.csv of the run: every row with the role it had."""
+    """splits.csv of the run: every row with the role it had, and where the table says it how it was chosen."""
     pool, train = {row.id for row in roles.pool}, {row.id: row for row in roles.train}
     score = {row.id: row for row in roles.score or ()}
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["path", "label", "group", "split", "role"])
+    told = any(row.chosen is not None for row in manifest.rows)
+    table.writerow(["path", "label", "group", "split", "role", *(["chosen"] if told else [])])
     for row in manifest.rows:
         final = train.get(row.id) or score.get(row.id) or row
         parts = [name for name, members in (("pool", pool), ("train", train), (roles.split, score)) if row.id in members]
-        table.writerow([row.id, final.label or "", final.group or "", row.split, "+".join(parts) or "unused"])
+        table.writerow(
+            [row.id, final.label or "", final.group or "", row.split, "+".join(parts) or "unused", *([row.chosen or ""] if told else [])]
+        )
     return text.getvalue()
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from labelfree.backbones import Backbone
 from labelfree.backbones.weight_card import WeightCard
-from labelfree.backbones.weights import load, save
+from labelfree.backbones.weights import save
 from labelfree.domain import Channel
-from labelfree.errors import DataError
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pretraining_plans import pretrained_arms, store_plans, stored_plans
@@ -36,9 +35,7 @@ def carry_out(run: Context, job: Job, inputs: Inputs) -> None:
         keep_time(run, job)
     if not this_process().first:
         return
-    if backbone is None:
-        require_same_data(load(path).card, inputs, path)
-    else:
+    if backbone is not None:
         save(backbone, _card(run, job, backbone, inputs), path)
     if (job.arm, job.plan.seed) == (pretrained_arms(run.recipe)[0], run.recipe.pretrain.seeds[0]):
         for suffix in (".safetensors", ".json"):
@@ -51,12 +48,6 @@ def keep_time(run: Context, job: Job) -> None:
     taken = {**stored_plans(run.folder).get("taken", {}), f"{job.arm}-{job.plan.seed}": facts}
     store_plans(run.folder, taken=taken)
     run.say.say(f"{job.arm}, seed {job.plan.seed}: {time_taken(facts)}.")
-
-
-def require_same_data(card: WeightCard, inputs: Inputs, path: Path) -> None:
-    """Raises DataError when a backbone of this run was pretrained on other images than are in the pool now: they could be scored."""
-    if card.data != inputs.fingerprint.digest:
-        raise DataError(f"{path}: pretrained on other images than data.root and data.labels give now; start a new folder with --out.")
 
 
 def backbone_path(folder: Path, arm: str, seed: int) -> Path:

@@ -147,21 +147,6 @@ class Starts:
         sources = self.domain.matches(self.fingerprint.channels, card.known, once=True)
         return [sources.index(at) if at in sources else None for at in range(len(card.channels))]
 
-    def lacking(self, card: WeightCard, where: str) -> list[str]:
-        """Channels that a weight file knows and the images lack. Raises DataError where it was taught by other images than could be shown
-        to it: of other axes, unit or scale, or with more than half of its channels missing.
-        """
-        data, found = self.fingerprint, self.of_card(card)
-        if card.dims != self.dims:
-            raise DataError(f"{where} reads {card.dims} spatial axes, these images have {self.dims}.")
-        lacking = [name for name, source in zip(card.channels, found, strict=True) if source is None]
-        if 2 * len(lacking) > len(found) or card.unit != data.unit:
-            raise DataError(
-                f"{where} wants {', '.join(card.channels)} in {card.unit}; these images have {', '.join(data.channels)} in {data.unit}."
-            )
-        self.require_scale(card, where)
-        return lacking
-
     def as_loaded(self, card: WeightCard) -> ToInput:
         """Stored numbers as `loaded` reads them."""
         return self._of_stored(self.loaded(card))

@@ -20,6 +20,7 @@ from labelfree.domain import Size, in_proportion, sides
 from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
 from labelfree.objectives.registry import objective_class, objective_options
+from labelfree.pipeline.network_encoders import channels_lacking
 from labelfree.pipeline.starts import Starts, imagenet_source
 from labelfree.pretraining.teacher import Teacher
 from labelfree.recipe import BackboneSettings, Recipe
@@ -68,8 +69,8 @@ class NamedTeacher:
         Raises DataError where it was taught by other images than could be shown to it, RecipeError where nobody can render them for it.
         """
         card = self.card
-        if card is not None:
-            if lacking := starts.lacking(card, f"{self.key}: {self.name}"):
+        if self.file is not None and card is not None:
+            if lacking := channels_lacking(self.file, starts, f"{self.key}: {self.name}"):
                 say(f"{self.key}: {self.name} knows {', '.join(lacking)}, which these images lack: it is shown the mean that it knows.")
             return partial(self._teacher, starts.loaded(card), card.size)
         plain = self._photographic("random")

@@ -60,8 +60,8 @@ def design_comparison(
     take_in = not (roles.pool or roles.train)  # every image has a label, and none is one that a comparison is built for
     if take_in:
         roles = assign_roles(manifest, task, data.model_copy(update={"pretrain_on_labelled": True}), on, seed, places)
-    if roles.train:
-        task.check_split(roles.train, roles.score)
+    if roles.train and roles.score is None:
+        task.check_split(roles.train, None)
     if roles.score is not None:
         _no_copies(roles, copies)
     budgets, why_budgets = _budgets(roles, task, seed) if roles.train else ((), "")
@@ -114,7 +114,8 @@ def _budgets(roles: Roles, task: Task, seed: int) -> tuple[tuple[Budget, ...], s
     why = f"the rarest {task.budget.stratum} has {rarest} training labels" + (", of which a budget may use half" if dropped else "")
     if roles.score is None:
         ids = [row.id for row in roles.train]
-        parts = folds(strata, [row.group for row in roles.train], Evaluate().draws, seed, ids)
+        aside = [at for at, row in enumerate(roles.train) if row.id in roles.learn_only]
+        parts = folds(strata, [row.group for row in roles.train], Evaluate().draws, seed, ids, aside)
         least = min(min(Counter(strata[learn].tolist()).values()) for repeat in parts for learn, _ in repeat)
         kept = [size for size in kept if size == "all" or size <= least]
         why += f", at least {least} in each of the {len(parts[0])} folds"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,18 +9,16 @@ from pathlib import Path
 
 from labelfree.data.blocks import Blocks
 from labelfree.data.copies import same_files
-from labelfree.data.label_tables import read_table
-from labelfree.data.manifest import SPLITS_FILE
 from labelfree.data.space import gigabytes
 from labelfree.data.windows import in_windows
 from labelfree.domain import LabelFields, Place, Row, extent_of, located
 from labelfree.errors import DataError, LabelfreeError, RecipeError
 from labelfree.planning.comparison_design import ComparisonDesign, design_comparison
+from labelfree.planning.folder_settings import folder_data, other_tables, with_keys
 from labelfree.planning.label_kinds import Labels, labels_of
 from labelfree.planning.recipe_draft import drafted
 from labelfree.planning.recognition import Field, field_of
 from labelfree.planning.sampled_images import Seen, look_at, open_rows
-from labelfree.planning.survey import changed
 from labelfree.progress import Progress, Silent
 from labelfree.recipe import Data, Evaluate, Recipe
 from labelfree.recipe_file import Overrides, parse_recipe
@@ -65,8 +62,8 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     """
     if labels is None and (fields.label or fields.date):
         raise RecipeError("--label-field, --date-field: name the vector file that has them with --labels.")
-    data = _data(folder, labels).model_copy(update={"label_field": fields.label, "date_field": fields.date})
-    start = _overridden(data, overrides, domain, say)
+    data = folder_data(folder, labels).model_copy(update={"label_field": fields.label, "date_field": fields.date})
+    start = with_keys(data, overrides, domain, say)
     data = start.data
     field = field_of(data, start.reader, domain)
     files = [row for row in field.manifest.rows if row.window is None]
@@ -94,39 +91,6 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
         raise
     text = drafted(data, start.reader, field, seen, marks, asked)
     return Proposal(tuple(_found(data, field, seen, places, marks, copies, asked, size)), text, parse_recipe(text))
-
-
-def _data(folder: Path, labels: Path | None) -> Data:
-    """Absolute paths. A relative table that is not where it was written may lie in the folder."""
-    root = Path(os.path.abspath(folder.expanduser()))  # noqa: PTH100  (`resolve` would follow links)
-    if not root.is_dir():
-        raise DataError(f"{folder}: {'is a file; name its folder' if root.exists() else 'no such folder'}.")
-    if labels is None:
-        return _writable(Data(root=root))
-    given = labels.expanduser()
-    table = given if given.exists() or not (root / given).exists() else root / given
-    if not table.exists():
-        raise DataError(f"{labels}: no such table of labels, neither here nor in {root}.")
-    return _writable(Data(root=root, labels=Path(os.path.abspath(table))))  # noqa: PTH100
-
-
-def _overridden(data: Data, overrides: Overrides, domain: str | None, say: Progress) -> Recipe:
-    """`data` and `reader` with their keys changed; no other key has a meaning before there is a recipe."""
-    keys = list(overrides) if isinstance(overrides, Mapping) else [text.partition("=")[0] for text in overrides]
-    if others := [key for key in keys if not key.strip().startswith(("data.", "reader."))]:
-        raise RecipeError(f"{others[0]}: only keys of data and reader change what is looked at; give others to `labelfree run`.")
-    recipe = changed(data, overrides, domain, say.say)
-    _writable(recipe.data)
-    return recipe
-
-
-def _writable(data: Data) -> Data:
-    for path in (data.root, data.labels):
-        try:
-            str(path).encode("utf-8")
-        except UnicodeEncodeError:
-            raise DataError(f"{str(path)!r}: a name that is not UTF-8 cannot stand in a recipe; rename it.") from None
-    return data
 
 
 def _bytes(path: Path) -> int:
@@ -165,7 +129,7 @@ def _found(
         yield "  images that show ground which is scored leave the pool when a run has read them all"
     yield from (f"  {fact}" for fact in marks.facts)
     yield f"  task: {marks.tasks[0] if marks.tasks else 'none, for there are no labels'}"
-    yield from (f"  {table.name} is not read; give it with --labels if it holds the labels" for table in _other_tables(data))
+    yield from (f"  {table.name} is not read; give it with --labels if it holds the labels" for table in other_tables(data))
     yield from (f"  {note}" for note in (*field.manifest.notes, *asked.roles.notes))
 
 
@@ -194,19 +158,3 @@ def _copied(copies: Sequence[Sequence[Row]]) -> Iterator[str]:
     torn = [rows for rows in copies if len({row.label for row in rows} - {None}) > 1]
     if torn:
         yield f"  {len(torn):,} with different labels, e.g. {torn[0][0].id}"
-
-
-def _other_tables(data: Data) -> list[Path]:
-    """Tables in the folder that could hold labels, where none is read."""
-    assert data.root is not None
-    if data.labels is not None or (data.root / SPLITS_FILE).is_file():
-        return []
-    tables = []
-    for file in sorted(data.root.iterdir()):
-        if file.suffix.lower() in (".csv", ".parquet"):
-            try:
-                read_table(file)
-            except DataError:
-                continue
-            tables.append(file)
-    return tables

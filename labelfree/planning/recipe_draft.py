@@ -14,18 +14,21 @@ from labelfree.data.space import gigabytes, limit_bytes
 from labelfree.data.tiles import auto_tile, by
 from labelfree.domain import Size
 from labelfree.planning.comparison_design import ComparisonDesign
-from labelfree.planning.costs import feature_seconds, pool_bytes, pool_entries, probe_seconds, run_gigabytes
+from labelfree.planning.costs import feature_seconds, pool_bytes, pool_entries, probe_seconds, run_gigabytes, spread_seconds
 from labelfree.planning.label_kinds import Labels
 from labelfree.planning.recipe_text import Line, flow, quoted, written
 from labelfree.planning.recognition import Field
 from labelfree.planning.sampled_images import Seen
 from labelfree.recipe import BackboneSettings, Data, Evaluate
+from labelfree.transfer.protocols import find_protocol
 from labelfree.transfer.tasks import task_names
+from labelfree.transfer.unlabelled import MOST as MOST_UNLABELLED
 
 BACKBONE = BackboneSettings()
 OBJECTIVE = "dino"
 A_MINUTE = 500  # images that are given one minute of pretraining
 LEAST, MOST = 10, 60  # minutes
+MANY = 5  # times as many unlabelled images as labels, from which on learning from them is tried
 WRITTEN = {"root", "labels", "label_field", "date_field"}  # keys of `data` that have lines of their own
 WHAT = {"segmentation": "masks", "detection": "boxes", "retrieval": "captions"}  # the labels of tasks that may not be installed yet
 
@@ -119,6 +122,8 @@ class _Draft:
         if asked.on == "dev":
             yield Line("  on: dev", "no test row has a label")
         yield Line(f"  arms: {flow(self.arms)}", self._why_arms)
+        if len(self.protocols) > len(Evaluate().protocols):
+            yield Line(f"  protocols: {flow(self.protocols)}", self._why_protocols)
         yield Line(f"  labels_per_class: {flow(asked.budgets)}", asked.why_budgets)
         yield Line(f"  draws: {Evaluate().draws}", "fewer than 5 give no interval for the labels saved")
         yield Line("  primary:", "the one claim, named before it runs")
@@ -127,6 +132,20 @@ class _Draft:
         yield Line("    protocol: linear")
         yield Line(f"    budget: {asked.budget}", f"{asked.task.budget.many}, which the labels fill")
         yield Line(f"    metric: {asked.metric}", asked.why_metric)
+
+    @cached_property
+    def protocols(self) -> list[str]:
+        """The usual ones, and those that learn from unlabelled images where there are many, but not too many, of them."""
+        rest, labels = len(self.asked.roles.pool), len(self.asked.roles.train)
+        usual = list(Evaluate().protocols)
+        if not MANY * labels <= rest <= MOST_UNLABELLED:
+            return usual
+        return [*usual, *(name for name in self.asked.task.protocols if name not in usual and find_protocol(name).reads_rest)]
+
+    @property
+    def _why_protocols(self) -> str:
+        times = len(self.asked.roles.pool) / len(self.asked.roles.train)
+        return f"{times:.0f} times as many images to pretrain on as labels: propagate shows what learning from these too gives"
 
     @cached_property
     def photographs(self) -> bool:
@@ -187,11 +206,14 @@ class _Draft:
         return f"about {_about(reading + self.minutes + comparing)} minutes on this machine's processors ({', '.join(parts)})"
 
     def _comparing_minutes(self) -> float:
-        usual, crossed = Evaluate(), self.asked.roles.score is None
+        usual, crossed, budgets = Evaluate(), self.asked.roles.score is None, len(self.asked.budgets)
         networks = len(self.arms) - 1  # statistics has none
         side = sorted(min(shape) for shape in self.seen.shapes)[len(self.seen.shapes) // 2]
-        probes = probe_seconds(len(self.arms), len(usual.protocols), len(self.asked.budgets), usual.draws, crossed)
-        return (probes + feature_seconds(networks, self._labelled, side, len(self.seen.shapes[0]))) / 60
+        reading = sum(find_protocol(name).reads_rest for name in self.protocols)
+        rest = len(self.asked.roles.pool) if reading else 0
+        probes = probe_seconds(len(self.arms), len(self.protocols), budgets, usual.draws, crossed)
+        probes += spread_seconds(len(self.arms), reading, budgets, usual.draws, crossed, rest)
+        return (probes + feature_seconds(networks, self._labelled + rest, side, len(self.seen.shapes[0]))) / 60
 
     @property
     def _disk(self) -> str:

@@ -24,7 +24,7 @@ from labelfree.pretraining.second_look import Laps, pace_seen
 from labelfree.pretraining.trial import Pace
 from labelfree.pretraining.watch import Metrics, Watch, require_sound
 from labelfree.progress import Progress
-from labelfree.training.memory import batch_fits
+from labelfree.training.memory import batch_fits, freed_memory_kept
 from labelfree.training.signals import stop_requests
 
 
@@ -65,7 +65,7 @@ def _train(job: Job, say: Progress, last: int) -> PretrainingModule:
         module.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"])
         return module
     module.batches.tell = say.say
-    with stop_requests() as request, _quiet_lightning(), deterministic_kernels(), batch_fits(plan.batch_size):
+    with stop_requests() as request, _quiet_lightning(), deterministic_kernels(), freed_memory_kept(), batch_fits(plan.batch_size):
         checkpoints = Checkpoints(checkpoint, plan.checkpoint_minutes, request)
         metrics = Metrics(job.folder / "metrics.csv", job.arm, plan.seed, first)
         looking = "the first steps of " if last == plan.look else ""

@@ -19,7 +19,7 @@ from labelfree.objectives.distributed import everyone
 from labelfree.pretraining.devices import channels_last, deterministic_kernels, joined
 from labelfree.pretraining.job import Job
 from labelfree.pretraining.module import PretrainingModule
-from labelfree.training.memory import OutOfMemory, batch_fits, kept_for_backward
+from labelfree.training.memory import OutOfMemory, batch_fits, freed_memory_kept, kept_for_backward
 from labelfree.training.timing import Lap, Stopwatch, fastest
 
 FEW_IMAGES = (2, 4)  # images of the batches that memory is estimated by
@@ -57,7 +57,7 @@ def pace_of(job: Job, most_bytes: float = math.inf) -> Pace:
     backbone.require_size(plan.size, "pretrain.size")
     if module.objective.crops.locals:
         backbone.require_size(plan.local_size, "pretrain.local_size")
-    with deterministic_kernels(), batch_fits(plan.batch_size), _several_values():
+    with deterministic_kernels(), freed_memory_kept(), batch_fits(plan.batch_size), _several_values():
         if device.type == "cpu" and math.isfinite(most_bytes) and (needed := _bytes_kept(module.train())) > most_bytes:
             size = f"a batch of {plan.batch_size} needs about {gigabytes(needed)}"
             raise OutOfMemory(f"out of memory: {size}, and {gigabytes(most_bytes)} are for it; set a smaller pretrain.size.")

@@ -90,9 +90,9 @@ class RunFiles:
     @cached_property
     def notes(self) -> list[str]:
         """What could not be compared or was cut, each sentence once: from the run, the decisions of its comparison, its heads."""
-        sentences = [*self._json("notes.json", []), *self._decided, *self.claims.get("undertrained", [])]
-        sentences += [] if self.claims.get("primary") else self.claim_notes
-        return list(dict.fromkeys(map(str, sentences)))
+        sentences = [*self._json("notes.json", []), *self._decided, *self.claims.get("undertrained", []), *self.claim_notes]
+        beside = self.claim_notes if self.claims.get("primary") else []  # the result shows them
+        return [sentence for sentence in dict.fromkeys(map(str, sentences)) if sentence not in beside]
 
     @cached_property
     def claim_notes(self) -> list[str]:

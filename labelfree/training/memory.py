@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import platform
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -17,6 +19,8 @@ class OutOfMemory(TrainingError):
     """It did, or by an estimate it would have."""
 
 
+TRIM, MMAPS = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of glibc's mallopt
+USUAL = {TRIM: 128 * 1024, MMAPS: 65_536}
 WORDS = ("can't allocate memory", "not enough memory", "out of memory")
 
 
@@ -36,6 +40,25 @@ def give_memory_back() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+@contextmanager
+def freed_memory_kept() -> Iterator[None]:
+    """Within: what a step frees is kept for the next one, on Linux. The system would clear every page anew: a sixth of a DINO step's
+    processor time (2 cores, EfficientNet-Lite0 at 64 pixels), and up to two fifths on a virtual machine.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(MMAPS, 0)
+    libc.mallopt(TRIM, 2**31 - 1)
+    try:
+        yield
+    finally:
+        for option, value in USUAL.items():
+            libc.mallopt(option, value)
+        libc.malloc_trim(0)
 
 
 def batch_fits(batch_size: int) -> AbstractContextManager[None]:

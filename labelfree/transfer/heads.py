@@ -9,18 +9,25 @@ import numpy as np
 
 from labelfree.errors import DataError
 from labelfree.training.files import call_with
-from labelfree.transfer.protocols import Head, find_protocol, prepare
+from labelfree.transfer.protocols import Head, HeadProtocol, find_protocol
 from labelfree.transfer.selection import Choice, Grid
 from labelfree.transfer.tasks import Targets
 
 
 def train_head(
-    features: np.ndarray, targets: Targets, protocol: str, choice: Choice, blocks: tuple[int, ...] | None = None, grid: Grid | None = None
+    features: np.ndarray,
+    targets: Targets,
+    protocol: str | HeadProtocol,
+    choice: Choice,
+    blocks: tuple[int, ...] | None = None,
+    grid: Grid | None = None,
 ) -> Head:
-    """The head that `choice` names, learned from all rows. `features`: (n, D) at the chosen input size."""
-    preparation = prepare(choice.preparation, features, blocks or (features.shape[1],))
-    learner = find_protocol(protocol)
-    tensors = learner.fit(preparation(features), targets, (grid or Grid()).trail(protocol, choice.setting))
+    """The head that `choice` names, learned from all rows. `features`: (n, D) at the chosen input size. `protocol`: one that learns from
+    unlabelled images too is given bound to them.
+    """
+    learner = find_protocol(protocol) if isinstance(protocol, str) else protocol
+    preparation = learner.prepare(choice.preparation, features, blocks or (features.shape[1],))
+    tensors = learner.fit(preparation(features), targets, (grid or Grid()).trail(learner.name, choice.setting))
     return Head.of(learner, preparation, tensors)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labelfree.data.chosen import PLAIN, Standing
 from labelfree.errors import DataError
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ class Question:
 
     `ids`, `groups`, `strata`, `targets`: one item for each entry of the evaluation pool; `groups[i]` is None where a row is its own
     group; budgets and folds are balanced over `strata`. `train`, `score`: positions of the entries that labels are drawn from and that
-    are scored; `score=None` means cross-validation over `train`. `contents`: a digest of each entry's pixels, so that answers are found
-    again only for the same images. Raises DataError when nothing can be asked.
+    are scored; `score=None` means cross-validation over `train`, in which those of `learn_only` are never scored. `contents`: a digest
+    of each entry's pixels, so that answers are found again only for the same images. `standing`: what its scores are worth. Raises
+    DataError when nothing can be asked.
     """
 
     dataset: str
@@ -36,6 +38,8 @@ class Question:
     score: np.ndarray | None
     seed: int = 0
     contents: tuple[str, ...] = ()
+    learn_only: tuple[int, ...] = ()
+    standing: Standing = PLAIN
 
     def __post_init__(self) -> None:
         if len(self.train) == 0:
@@ -74,4 +78,5 @@ class Question:
         """Changes whenever an answer to this question could."""
         parts = [self.dataset, self.split, self.task.name, self.strata, self.seed, self.images, self.groups]
         parts += [self.targets.values.tolist(), self.train.tolist(), None if self.score is None else self.score.tolist()]
+        parts += [self.learn_only] if self.learn_only else []  # an earlier run without any finds its answers again
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

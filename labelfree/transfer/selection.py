@@ -9,8 +9,9 @@ import numpy as np
 
 from labelfree.data.splits import folds
 from labelfree.errors import DataError
-from labelfree.transfer.protocols import PREPARATIONS, Fit, HeadProtocol, find_protocol, one_thread, prepare
+from labelfree.transfer.protocols import PREPARATIONS, Fit, HeadProtocol, find_protocol, one_thread
 from labelfree.transfer.tasks import Metric, Targets, Task
+from labelfree.transfer.unlabelled import Learner
 
 INNER_FOLDS = 5
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
@@ -26,6 +27,10 @@ class Grid:
     def of(self, protocol: str) -> tuple[float, ...]:
         """The protocol's settings."""
         return find_protocol(protocol).settings if self.settings is None else self.settings[protocol]
+
+    def prepared(self, protocol: str) -> tuple[str, ...]:
+        """The preparations that the protocol may be searched with."""
+        return tuple(kind for kind in self.preparations if kind in find_protocol(protocol).preparations)
 
     def trail(self, protocol: str, setting: float) -> tuple[float, ...]:
         """What to go through to reach `setting` as the search did: a warm start leaves a trace in a solution of finite tolerance."""
@@ -49,12 +54,16 @@ class Choice:
 
 @dataclass(frozen=True)
 class Search:
-    """By what settings are chosen: the protocol and its grid, and the `metric` of the task that the answers are judged by."""
+    """By what settings are chosen: the protocol and its grid, and the `metric` of the task that the answers are judged by.
+
+    `learner`: the protocol beside unlabelled images, for the budget whose rows are searched; None: it needs none.
+    """
 
     task: Task
     protocol: HeadProtocol
     metric: Metric
     grid: Grid
+    learner: Learner | None = None
 
     def choose(
         self, features: Mapping[int, np.ndarray], blocks: tuple[int, ...], targets: Targets, inner: Folds | None
@@ -65,7 +74,7 @@ class Search:
         preparation. Without inner folds: the defaults.
         """
         if inner is None:
-            return {size: Choice(size, self.grid.preparations[0], self.protocol.default) for size in features}
+            return {size: Choice(size, self.grid.prepared(self.protocol.name)[0], self.protocol.default) for size in features}
         with one_thread():
             return {size: self._best_at(size, rows, blocks, targets, inner) for size, rows in features.items()}
 
@@ -78,23 +87,30 @@ class Search:
 
     def answer(self, choice: Choice, learn: np.ndarray, targets: Targets, judge: np.ndarray, blocks: tuple[int, ...]) -> Fit:
         """Outputs for the rows `judge` (m, D) from all rows of the budget, `learn` (n, D), with the settings chosen."""
-        preparation = prepare(choice.preparation, learn, blocks)
+        protocol = self.at(choice.size)
+        preparation = protocol.prepare(choice.preparation, learn, blocks)
         trail = self.grid.trail(self.protocol.name, choice.setting)
         with one_thread():
-            return list(self.protocol.path(preparation(learn), targets, preparation(judge), trail))[-1]
+            return list(protocol.path(preparation(learn), targets, preparation(judge), trail))[-1]
+
+    def at(self, size: int, held: np.ndarray | None = None) -> HeadProtocol:
+        """What learns at this input size. `held`: positions of the budget's rows that are held out."""
+        return self.protocol if self.learner is None else self.learner(size, held)
 
     def _best_at(self, size: int, rows: np.ndarray, blocks: tuple[int, ...], targets: Targets, inner: Folds) -> Choice:
         held: dict[tuple[int, int], np.ndarray] = {}  # (position of setting, of preparation) -> (n, width), in the order ties are broken
         settings = self.grid.of(self.protocol.name)
-        for second, kind in enumerate(self.grid.preparations):
+        kinds = self.grid.prepared(self.protocol.name)
+        for second, kind in enumerate(kinds):
             for learn, judge in inner:
-                preparation = prepare(kind, rows[learn], blocks)
-                path = self.protocol.path(preparation(rows[learn]), targets[learn], preparation(rows[judge]), settings)
+                protocol = self.at(size, judge)
+                preparation = protocol.prepare(kind, rows[learn], blocks)
+                path = protocol.path(preparation(rows[learn]), targets[learn], preparation(rows[judge]), settings)
                 for first, fit in enumerate(path):
                     held.setdefault((first, second), np.zeros((len(rows), fit.output.shape[1])))[judge] = fit.output
         scores = {at: self.metric.value(self.task.answers(output, targets)) for at, output in held.items()}
         winner = max(sorted(scores), key=lambda at: self.metric.sign * scores[at])
-        return Choice(size, self.grid.preparations[winner[1]], settings[winner[0]], scores[winner], held[winner])
+        return Choice(size, kinds[winner[1]], settings[winner[0]], scores[winner], held[winner])
 
 
 def inner_folds(strata: np.ndarray, groups: np.ndarray, seed: int) -> Folds | None:

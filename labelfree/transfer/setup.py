@@ -72,7 +72,8 @@ def make_setup(question: Question, settings: Evaluate, sizes: tuple[int, ...]) -
 
 def _repeats(question: Question, draws: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:
     rows = question.train
-    return folds(question.stratum_codes[rows], question.group_names[rows].tolist(), draws, question.seed)
+    aside = np.flatnonzero(np.isin(rows, question.learn_only))
+    return folds(question.stratum_codes[rows], question.group_names[rows].tolist(), draws, question.seed, learn_only=aside)
 
 
 @dataclass(frozen=True)

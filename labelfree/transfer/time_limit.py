@@ -18,6 +18,7 @@ from labelfree.transfer.setup import Setup, parts_of
 
 if TYPE_CHECKING:
     from labelfree.data.pool import Pool
+    from labelfree.transfer.unlabelled import Unlabelled
 
 FEWEST_DRAWS = 3
 TRIAL = 32  # images that the speed of an encoder is measured on
@@ -44,14 +45,22 @@ class Speed:
         for labels in setup.budgets:
             for protocol in setup.protocols:
                 share = len(setup.grid.of(protocol)) / len(find_protocol(protocol).settings)
-                searches = max(1, len(setup.sizes)) * len(setup.grid.preparations) * INNER_FOLDS
+                searches = max(1, len(setup.sizes)) * len(setup.grid.prepared(protocol)) * INNER_FOLDS
                 heads += self.path[protocol, labels] * share * searches * len(setup.draws_of(labels))
         return features + heads * self.folds * len(self.images)
 
 
-def cut_to(seconds: float, setup: Setup, primary: Budget, question: Question, encoders: Sequence[Encoder], images: Pool) -> Setup:
+def cut_to(
+    seconds: float,
+    setup: Setup,
+    primary: Budget,
+    question: Question,
+    encoders: Sequence[Encoder],
+    images: Pool,
+    unlabelled: Unlabelled | None = None,
+) -> Setup:
     """The setup, cut step by step until it's estimated to fit, with a sentence for each kind of cut among its notes."""
-    speed = measure_speed(setup, question, encoders, images)
+    speed = measure_speed(setup, question, encoders, images, unlabelled)
     cut = setup
     for cut in ladder(setup, primary):
         if speed.seconds(cut) <= seconds:
@@ -98,7 +107,9 @@ def differences(before: Setup, after: Setup, seconds: float) -> list[str]:
     return notes
 
 
-def measure_speed(setup: Setup, question: Question, encoders: Sequence[Encoder], images: Pool) -> Speed:
+def measure_speed(
+    setup: Setup, question: Question, encoders: Sequence[Encoder], images: Pool, unlabelled: Unlabelled | None = None
+) -> Speed:
     """Speeds from a trial of each encoder on a few images, and of each protocol's head on made-up features of each budget's size."""
     entries = list(range(min(TRIAL, len(images))))
     times = []
@@ -111,6 +122,10 @@ def measure_speed(setup: Setup, question: Question, encoders: Sequence[Encoder],
     parts = [part for part in parts_of(question, setup.draws) if part.draw == 0]
     generator = np.random.default_rng(0)
     width = max((sum(encoder.blocks) for encoder in encoders), default=1)
+    learners = {protocol: find_protocol(protocol) for protocol in setup.protocols}
+    beside = len(unlabelled) if unlabelled and any(learner.reads_rest for learner in learners.values()) else 0
+    rest = generator.normal(size=(beside, width)).astype(np.float32)
+    learners = {name: learner.beside(rest, (width,)) if beside and learner.reads_rest else learner for name, learner in learners.items()}
     path = {}
     for labels in setup.budgets:
         targets = question.targets[parts[0].learn(labels)]
@@ -120,9 +135,9 @@ def measure_speed(setup: Setup, question: Question, encoders: Sequence[Encoder],
         for protocol in setup.protocols:
             watch = Stopwatch()
             with one_thread():
-                list(find_protocol(protocol).path(rows, targets, rows, setup.grid.of(protocol)))
+                list(learners[protocol].path(rows, targets, rows, setup.grid.of(protocol)))
             path[protocol, labels] = watch.lap().seconds
-    return Speed(tuple(times), path, len(images), len(parts))
+    return Speed(tuple(times), path, len(images) + beside, len(parts))
 
 
 def _listed(values: Sequence[object]) -> str:

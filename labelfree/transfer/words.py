@@ -73,11 +73,14 @@ class MetricWords:
 
 @dataclass(frozen=True)
 class ProtocolWords:
-    """A protocol as it is printed. `title`: its name where there is room; `reading`: what it does, for a reader who doubts."""
+    """A protocol as it is printed. `title`: its name where there is room; `reading`: what it does, for a reader who doubts. `plain`: the
+    protocol that is the same but for unlabelled images, "" where it reads none.
+    """
 
     words: str
     title: str = ""
     reading: str = ""
+    plain: str = ""
 
     @property
     def heading(self) -> str:

@@ -178,3 +178,13 @@ def test_boxes_without_area_outside_the_image_missing_or_no_annotation(tmp_path:
 def test_a_polygon_in_a_cell_is_no_missing_file(tmp_path: Path) -> None:
     annotated(tmp_path, "boxes,split", [("[[1.5, 2.0, 3.0, 4.5]]", "train")] * 8)
     assert faults(tmp_path) == []
+
+
+def test_with_an_audit_one_label_teaches_a_class_and_none_is_no_fault(tmp_path: Path) -> None:
+    rows = [("0.png", "a", "", "typical"), ("1.png", "b", "", "typical"), ("2.png", "a", "test", "audit"), ("3.png", "c", "test", "audit")]
+    for i in range(4):
+        write(tmp_path / f"{i}.png", np.random.default_rng(i).integers(0, 255, (16, 16, 3)))
+    table(tmp_path / "splits.csv", "path,label,split,chosen", rows)
+    assert faults(tmp_path) == []
+    table(tmp_path / "splits.csv", "path,label,split", [row[:3] for row in rows])
+    assert [text.partition(" has")[0] for text in faults(tmp_path)] == ["Class 'a'", "Class 'b'", "Class 'c'"]

@@ -25,12 +25,14 @@ VERBS = {
     "plan",
     "predict",
     "search",
+    "select",
     "doctor",
     "resume",
     "show",
     "check",
     "sample",
     "demo",
+    "label",
 }
 
 

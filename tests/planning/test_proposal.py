@@ -71,6 +71,16 @@ def test_a_table_with_some_labels_is_cross_validated(tmp_path: Path) -> None:
     assert proposal.recipe.evaluate.arms == ["statistics", "random", "imagenet", "imagenet+domain"]
 
 
+@pytest.mark.parametrize(("images", "protocols"), [(48, ["knn", "linear", "propagate"]), (47, ["knn", "linear"])])
+def test_where_most_images_have_no_label_they_are_learned_from_too(tmp_path: Path, images: int, protocols: list[str]) -> None:
+    names = [f"{i:02}.png" for i in range(images)]
+    pictures(tmp_path / "mine", names)
+    labels = table(tmp_path / "labels.csv", "path,label", [(name, "ab"[i % 2]) for i, name in enumerate(names[:8])])
+    proposal = planned(tmp_path / "mine", "satellite", labels)
+    assert proposal.recipe.evaluate.protocols == protocols and proposal.recipe.evaluate.primary.protocol == "linear"
+    assert ("5 times as many images to pretrain on as labels" in " ".join(proposal.text.replace("#", "").split())) == (images == 48)
+
+
 def test_labels_are_looked_for_in_the_folder_too(tmp_path: Path) -> None:
     pictures(tmp_path / "mine", PNGS)
     table(tmp_path / "mine" / "marks.csv", "path,label", [(name, "ab"[i % 2]) for i, name in enumerate(PNGS[:16])])
@@ -315,3 +325,23 @@ def test_units_are_those_of_the_coordinate_system(
     found = told(planned(folder, "satellite", labels))
     assert f"a pixel is {said}" in found
     assert (f"blocks of {size}" in found) and (count == 48) == (f"blocks of {size}" in found.split("task:")[1])
+
+
+def test_chosen_labels_are_told_with_what_they_are_worth(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    pictures(folder, [f"{i:02d}.png" for i in range(40)])
+    chosen = [(f"{i:02d}.png", "ab"[i % 2], "", "typical") for i in range(8)]
+    audit = [(f"{i:02d}.png", "ab"[i % 2], "test", "audit") for i in range(8, 18)]
+    alone = table(tmp_path / "alone.csv", "path,label,split,chosen", chosen)
+    assert "Indicative only: 8 of 8 labels were chosen (typical)" in told(planned(folder, "satellite", alone))
+    both = planned(folder, "satellite", table(tmp_path / "both.csv", "path,label,split,chosen", [*chosen, *audit]))
+    assert "Scored on 10 images drawn at random before labelling (audit) alone; the 8 chosen ones (typical) only train." in told(both)
+    assert "Indicative" not in told(both)
+    evaluate = both.recipe.evaluate
+    assert (evaluate.on, evaluate.labels_per_class, evaluate.primary.budget) == ("test", [1, "all"], 1)
+    blank = table(
+        tmp_path / "select.csv", "path,split,chosen,reason", [(path, split, how, "") for path, _, split, how in [*chosen, *audit]]
+    )
+    waiting = planned(folder, "satellite", blank)
+    assert "evaluate" not in waiting.text and "data.label_field" not in told(waiting)
+    assert "No audit image has a label yet, so nothing is compared; all 10 stay out of the pretraining pool." in told(waiting)

@@ -172,6 +172,25 @@ def test_few_labels_are_indicative_only(tmp_path: Path) -> None:
     assert "Indicative only: the rarest class has 6 labels." in result
 
 
+def test_scores_on_chosen_images_are_said_to_be_indicative_once(tmp_path: Path) -> None:
+    note = "Indicative only: 45 of 45 labels were chosen (typical), and chosen images are no sample of those to come."
+    made = claims(notes=[note], labels_saved=None)
+    made["primary"] |= {"verdict": "indicative only", "withheld": "the scored images were chosen", "p": 1.0}
+    run = make_run(tmp_path / "run", scores=made)
+    (run / "notes.json").write_text(json.dumps([note]))
+    page = Page(write_report(run).read_text(encoding="utf-8")).sections
+    assert "are 11.2 points of accuracy apart on images that were chosen, so nothing is claimed." in page["result"]
+    assert "is better than" not in page["result"] and "Labels saved" not in page["result"] and "p = " not in page["result"]
+    assert page["result"].count(note) == 1 and note not in page.get("gaps", "")
+
+
+def test_an_audit_stands_beside_the_result(tmp_path: Path) -> None:
+    note = "Scored on 96 images drawn at random before labelling (audit) alone; the 45 chosen ones (typical) only train."
+    run = make_run(tmp_path / "run", scores=claims(notes=[note]))
+    result = text_of(run, "result")
+    assert note in result and "Smallest difference these labels can resolve: 4.4 points." in result and "Indicative" not in result
+
+
 def test_a_run_without_labels_explains_every_section(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()

@@ -2,11 +2,14 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from labelfree.data.chosen import PLAIN, Standing
 from labelfree.errors import DataError
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate, Primary
@@ -23,8 +26,8 @@ NEIGHBOURS = SETTINGS.model_copy(update={"protocols": ["knn"], "primary": Primar
 def carried_out(ask, made_up, entries, run_folder) -> Callable[..., Path]:
     """A comparison, carried out, in which the domain arm is better."""
 
-    def make(settings: Evaluate, **question: int) -> Path:
-        asked = ask(**question)
+    def make(settings: Evaluate, standing: Standing = PLAIN, learn_only: tuple[int, ...] = (), **question: int) -> Path:
+        asked = replace(ask(**question), standing=standing, learn_only=learn_only)
         force = {"imagenet": 0.5, "imagenet-inflated": 0.3, "imagenet+domain": 1.2}
         seeds = {arm: (0, 1) if "domain" in arm else (0,) for arm in ARMS}
         encoders = [made_up(arm, asked.targets.values, force[arm], seed=seed) for arm in ARMS for seed in seeds[arm]]
@@ -121,6 +124,70 @@ def test_another_architecture_must_also_beat_random_weights_of_its_own(finished)
     assert claims.primary.verdict == "no claim"
     assert "random weights of its own architecture" in claims.headline
     assert "Different architecture: imagenet+domain is another_net, imagenet is made_up_net." in claims.notes
+
+
+def test_scores_on_chosen_images_claim_nothing(finished) -> None:
+    why = "Indicative only: 45 of 45 labels were chosen (typical), and chosen images are no sample of those to come."
+    path = finished / "evaluation.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "indicative": why}))
+    claims = claims_of(finished)
+    assert (claims.primary.verdict, claims.primary.p, claims.labels_saved) == ("indicative only", 1.0, None)
+    assert claims.primary.low > 0  # the very same numbers would be a claim
+    assert claims.headline.startswith(
+        "Indicative only: imagenet+domain and imagenet at 3 labels a class (linear, accuracy): no claim, the "
+    )
+    assert why in claims.notes
+    assert {other.verdict for other in claims.comparisons} == {"indicative only"}
+
+
+def test_claims_tell_which_images_are_scored(carried_out) -> None:
+    said = "Scored on 45 images drawn at random before labelling (audit) alone; the 60 chosen ones (typical) only train."
+    folder = carried_out(NEIGHBOURS, standing=Standing(scored=said))
+    claims = claims_of(folder)
+    assert said in claims.notes and claims.primary.verdict == "better" and claims.resolvable > 0
+    assert json.loads((folder / "evaluation.json").read_text())["scored"] == said
+
+
+def test_a_class_that_only_an_audit_shows_counts_as_wrong(ask, made_up, entries, run_folder) -> None:
+    asked = ask()
+    known = asked.train[asked.targets.values[asked.train] < 2]
+    with pytest.raises(DataError, match="'class 2' has no labelled row to learn from"):
+        replace(asked, train=known)
+    drawn = replace(asked, train=known, standing=Standing(surprises=True))
+    settings = SETTINGS.model_copy(update={"labels_per_class": [3], "draws": 2})
+    folder = run_folder(settings)
+    answer(
+        drawn,
+        [made_up(arm, drawn.targets.values, 3.0) for arm in ("imagenet", "imagenet+domain")],
+        settings,
+        entries(105),
+        folder,
+        Silent(),
+    )
+    table = pq.read_table(folder / "predictions.parquet")
+    called, target = np.array(table["scores"].to_pylist()).argmax(1), table["target"].to_numpy()
+    assert set(called[target == 2]) <= {0, 1} and (called[target < 2] == target[target < 2]).all()
+    assert {round(row.mean, 3) for row in claims_of(folder).table} == {0.667}
+
+
+def test_a_column_that_comes_later_is_heard(ask, made_up, entries, run_folder) -> None:
+    """Labels and images are the same, so answers are found again; what they are worth is not."""
+    asked, settings = ask(), NEIGHBOURS.model_copy(update={"labels_per_class": [3], "draws": 2})
+    folder = run_folder(settings)
+    for standing in (PLAIN, Standing(indicative="Indicative only: chosen."), PLAIN):
+        encoders = [made_up(arm, asked.targets.values, 0.5) for arm in ("imagenet", "imagenet+domain")]
+        answer(replace(asked, standing=standing), encoders, settings, entries(len(asked.ids)), folder, Silent())
+        assert (claims_of(folder).primary.verdict == "indicative only") == bool(standing.indicative)
+
+
+def test_rows_that_only_train_are_in_no_answer(carried_out) -> None:
+    aside = tuple(range(0, 24, 4))
+    folder = carried_out(NEIGHBOURS.model_copy(update={"labels_per_class": [1, "all"], "draws": 2}), train=24, score=0, learn_only=aside)
+    table = pq.read_table(folder / "predictions.parquet")
+    assert set(table["row_id"].to_pylist()) == {f"{i:03}.png" for i in range(24)} - {f"{i:03}.png" for i in aside}
+    with (folder / "budgets.csv").open() as stream:
+        learnt = {row["row_id"] for row in csv.DictReader(stream) if (row["draw"], row["fold"]) == ("0", "0")}
+    assert {f"{i:03}.png" for i in aside} <= learnt
 
 
 def test_generated_data_save_no_labels(finished) -> None:

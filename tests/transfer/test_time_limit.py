@@ -1,10 +1,15 @@
 import json
+from dataclasses import replace
+
+import numpy as np
 
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate
 from labelfree.transfer import answer
 from labelfree.transfer.setup import make_setup
-from labelfree.transfer.time_limit import Speed, cut_to, differences, ladder
+from labelfree.transfer.time_limit import Speed, cut_to, differences, ladder, measure_speed
+from labelfree.transfer.unlabelled import Unlabelled
+from tests.transfer.conftest import Entries
 
 SETTINGS = Evaluate(arms=["imagenet", "imagenet+domain"], labels_per_class=[1, 3, 5, 8, "all"], draws=5)
 
@@ -59,3 +64,19 @@ def test_what_was_cut_is_kept_for_a_restart(ask, made_up, entries, run_folder) -
     assert decided["draws"] == 3
     assert any("draws were cut from 5 to 3" in note for note in decided["notes"])
     assert not [path for path in (folder / "features").iterdir() if "-64-" in path.name]
+
+
+def test_what_learning_from_unlabelled_images_takes_is_in_the_estimate(ask, made_up) -> None:
+    """Their features too, and the protocol is timed beside as many."""
+    question = ask()
+    count = len(question.ids)
+    encoder = made_up("imagenet", question.targets.values, 0.3)
+    settings = SETTINGS.model_copy(update={"labels_per_class": [5], "protocols": ["linear", "propagate"]})
+    setup = make_setup(question, settings, (32, 64))
+    none = np.empty((0, 2), np.int64)
+    beside = Unlabelled(question, Entries(300), np.arange(300), tuple(map(str, range(300))), (None,) * 300, none)
+    alone, more = (measure_speed(setup, question, [encoder], Entries(count), unlabelled) for unlabelled in (None, beside))
+    assert (alone.entries, more.entries) == (count, count + 300)
+    assert more.path["propagate", 5] > alone.path["propagate", 5]
+    one_arm = replace(setup, protocols=("linear",))
+    assert measure_speed(one_arm, question, [encoder], Entries(count), beside).entries == count  # nobody reads them

@@ -7,13 +7,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from labelfree.data.chosen import INDICATIVE
 from labelfree.reporting import svg_figures
 from labelfree.reporting.sections.base import Context, Section
 from labelfree.reporting.words import difference, digits, in_unit, number, p_value
 from labelfree.transfer.words import MetricWords, TaskWords
 
-OUTCOMES = {"better": "win", "worse": "loss", "no claim": "void"}
-FEW = "Indicative only"  # begins the note of claims.json on too few labels
+OUTCOMES = {"better": "win", "worse": "loss", "no claim": "void", INDICATIVE.lower(): "doubt"}
 
 
 def build(context: Context) -> Section:
@@ -26,7 +26,7 @@ def build(context: Context) -> Section:
     outcome = "generated" if run.generated else OUTCOMES.get(str(primary.get("verdict")), "tie")
     resolvable, words = run.claims.get("resolvable"), run.words
     metric = words.metric(primary["metric"])
-    indicative = [note for note in run.claim_notes if note.startswith(FEW)]
+    indicative = [note for note in run.claim_notes if note.startswith(INDICATIVE)]
     values = {
         "outcome": outcome,
         "sentence": sentence(primary, outcome, words),
@@ -34,8 +34,8 @@ def build(context: Context) -> Section:
         "difference": difference(primary.get("mean"), metric),
         "unit": metric.of_differences,
         "interval": span(primary, metric),
-        "p": "" if run.generated else p_value(primary.get("p")),
-        "saved": None if outcome in ("generated", "void") else saved(run.claims.get("labels_saved")),
+        "p": "" if outcome in ("generated", "doubt") else p_value(primary.get("p")),
+        "saved": None if outcome in ("generated", "void", "doubt") else saved(run.claims.get("labels_saved")),
         "smallest": smallest(resolvable, metric),
         "strip": strip(primary, resolvable, metric, context),
         "remarks": [note for note in run.claim_notes if note not in indicative],
@@ -64,6 +64,7 @@ def sentence(primary: Mapping[str, Any], outcome: str, words: TaskWords) -> str:
         "win": f"W{at}, {arm} is better than {against} by {gap}.",
         "loss": f"W{at}, {arm} is worse than {against} by {gap}.",
         "void": f"No claim: w{at}, {primary.get('withheld') or f'a solver of {arm} or {against} did not converge'}.",
+        "doubt": f"{INDICATIVE}: w{at}, {arm} and {against} are {gap} apart on images that were chosen, so nothing is claimed.",
         "tie": f"No significant difference: w{at}, {arm} and {against} are {gap} apart, which chance alone can explain.",
         "generated": f"The pipeline ran from end to end. Here {arm} and {against} are {gap} apart; made-up images say nothing of either.",
     }[outcome]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from labelfree.reporting.gains import gains
 from labelfree.reporting.sections.base import Context, Section
 from labelfree.reporting.svg_figures import swatch
 from labelfree.reporting.tables import caption, footnotes, score_tables
@@ -23,6 +24,7 @@ def build(context: Context) -> Section:
         "All scores",
         {
             "tables": tables,
+            "gains": gains(rows, arms, claims.get("primary") or {}, context.run.words),
             "keys": {arm: swatch(context.styles[arm]) for arm in arms},
             "arms": [(arm, meaning(arm, rows, str((claims.get("primary") or {}).get("arm")))) for arm in arms],
             "caption": caption(context.run),

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from labelfree.data.chosen import INDICATIVE
 from labelfree.data.splits import FEW
 from labelfree.errors import DataError
 from labelfree.recipe import Evaluate, Primary
@@ -23,13 +24,15 @@ from labelfree.transfer.claims.sentences import caption, headline, method, stron
 from labelfree.transfer.tasks import RESAMPLINGS
 
 FILE = "claims.json"
+UNCLAIMED = ("no claim", INDICATIVE.lower())  # verdicts that save no labels
 
 
 @dataclass(frozen=True)
 class Comparison:
     """One arm against another at one point: differences of the metric. `low`, `high`: 95 % bounds; None where the labels allow none.
 
-    `verdict`: `better`, `worse`, `no significant difference`, or `no claim` (undertrained, or withheld for the reason given).
+    `verdict`: `better`, `worse`, `no significant difference`, `no claim` (undertrained, or withheld for the reason given), or
+    `indicative only` (scored on images that were chosen).
     """
 
     arm: str
@@ -123,11 +126,13 @@ def claims_of(folder: Path) -> Claims:
     settings = Evaluate.model_validate(read.get("evaluate", {}))
     card, decided = (read_json(path) if (path := folder / name).is_file() else {} for name in ("card.json", "evaluation.json"))
     scores = read_scores(folder, settings.primary.metric, int(read.get("seed", 0)))
-    return assemble(scores, settings.primary, generated=bool(card.get("generated")), notes=decided.get("notes", ()))
+    notes = [*decided.get("notes", ()), *filter(None, [decided.get("scored")])]
+    return assemble(scores, settings.primary, generated=bool(card.get("generated")), notes=notes, indicative=decided.get("indicative", ""))
 
 
-def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes: Iterable[str] = ()) -> Claims:
-    """Claims from scores. `generated`: the data are made up, so no labels are saved by anything.
+def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes: Iterable[str] = (), indicative: str = "") -> Claims:
+    """Claims from scores. `generated`: the data are made up, so no labels are saved by anything. `indicative`: why the scored images are
+    no sample of those to come, so that nothing is claimed.
 
     Where an arm of the primary was left out nothing is claimed, and the table stands alone.
     """
@@ -135,19 +140,20 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
     facing = [point for point in scores.cells if point[0] != primary.against and (primary.against, *point[1:]) in scores.cells]
     words = scores.task.words
     few = _fewest(scores)
-    indicative = scores.crossed and few < FEW
-    remarks = [*notes, *([f"Indicative only: the rarest {words.budget.stratum} has {few} labels."] if indicative else [])]
+    doubts = [f"{INDICATIVE}: the rarest {words.budget.stratum} has {few} labels."] if scores.crossed and few < FEW else []
+    doubts += [indicative] if indicative else []
+    remarks = [*notes, *doubts]
     claims = Claims(
         headline="",
         primary=None,
         resolvable=None,
         labels_saved=None,
         table=table,
-        comparisons=[_compare(scores, point, primary.against) for point in facing],
+        comparisons=[_in_doubt(_compare(scores, point, primary.against), indicative) for point in facing],
         strongest_imagenet=None,
         envelope=_envelope(scores),
         undertrained=[undertrained_words(row, words) for row in table if row.undertrained],
-        caption=caption(scores.task.protocols),
+        caption=caption([name for name in scores.task.protocols if any(row.protocol == name for row in table)]),
         method=method(scores.folds if scores.crossed else None, scores.group_count),
     )
     absent = [arm for arm in (primary.arm, primary.against) if not any(point[:2] == (arm, primary.protocol) for point in scores.cells)]
@@ -155,14 +161,15 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
         return replace(claims, headline=f"No claim: {absent[0]} of the primary comparison was not scored.", notes=remarks)
     point, moved = _primary_point(scores, primary)
     main, others = _held_to(scores, point, primary.against)
+    main = _in_doubt(main, indicative)
     interval = _interval(scores, point, primary.against)
     if "seeds" not in interval.parts:
         moved.append("The spread between pretrainings is not in the intervals.")
-    strongest, remark = _strongest(scores, point, primary.against)
-    saved = None if generated or main.verdict == "no claim" else _labels_saved(scores, point, primary.against)
+    strongest, remark = _strongest(scores, point, primary.against, indicative)
+    saved = None if generated or main.verdict in UNCLAIMED else _labels_saved(scores, point, primary.against)
     return replace(
         claims,
-        headline=headline(main, saved, words, indicative, generated),
+        headline=headline(main, saved, words, bool(doubts), generated),
         primary=main,
         resolvable=interval.resolvable if math.isfinite(interval.resolvable) else None,
         labels_saved=saved,
@@ -196,6 +203,13 @@ def _held_to(scores: Scores, point: Point, against: str) -> tuple[Comparison, li
         return main, remarks
     why = f"{point[0]} is not shown to beat random weights of its own architecture"
     return replace(main, withheld=why, p=1.0, verdict="no claim"), remarks
+
+
+def _in_doubt(comparison: Comparison, indicative: str) -> Comparison:
+    """A comparison on images that were chosen: its difference is told, and nothing is claimed of it."""
+    if not indicative or comparison.verdict == "no claim":
+        return comparison
+    return replace(comparison, withheld="the scored images were chosen", p=1.0, verdict=INDICATIVE.lower())
 
 
 def _interval(scores: Scores, point: Point, against: str | None = None) -> Interval:
@@ -280,7 +294,7 @@ def _x(scores: Scores, point: Point) -> float:
     return scores.task.axis(scores.labels(point), cell.answers)
 
 
-def _strongest(scores: Scores, point: Point, against: str) -> tuple[dict[str, Any] | None, list[str]]:
+def _strongest(scores: Scores, point: Point, against: str, indicative: str) -> tuple[dict[str, Any] | None, list[str]]:
     """The ImageNet arm with the best mean inner score at the primary's budget, else at the next larger one that has inner scores.
 
     Where it isn't the arm compared with, the comparison with it comes along, exploratory.
@@ -299,7 +313,7 @@ def _strongest(scores: Scores, point: Point, against: str) -> tuple[dict[str, An
             strongest: dict[str, Any] = {"arm": winner, "budget": budget, "inner": means[winner], "among": means}
             if winner in (point[0], against):
                 return strongest, []
-            other = _compare(scores, point, winner)
+            other = _in_doubt(_compare(scores, point, winner), indicative)
             return strongest | {"comparison": asdict(other)}, [strongest_words(other, scores.task.words)]
     return None, []
 

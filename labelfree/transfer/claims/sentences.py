@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from labelfree.data.chosen import INDICATIVE
 from labelfree.transfer.claims.labels_saved import LabelsSaved
 from labelfree.transfer.protocols import find_protocol
 from labelfree.transfer.tasks import RESAMPLINGS, TaskWords
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def headline(main: Comparison, saved: LabelsSaved | None, words: TaskWords, indicative: bool, generated: bool) -> str:
-    """The primary in one line. `indicative`: too few labels for more."""
+    """The primary in one line. `indicative`: too few labels for more, or chosen ones."""
     names = {"better": "beats", "worse": "is worse than"}
     metric = words.metric(main.metric)
     where = f"at {words.budget.of(main.budget)} ({words.protocol(main.protocol).words}, {metric.words})"
@@ -24,14 +25,14 @@ def headline(main: Comparison, saved: LabelsSaved | None, words: TaskWords, indi
         sentence = f"{main.arm} {names[main.verdict]} {main.against} {where}: {size}."
     else:
         why = "no significant difference"
-        if main.verdict == "no claim":
+        if main.withheld or main.verdict == "no claim":
             why = f"no claim, {main.withheld or 'a solver did not converge'}"
         sentence = f"{main.arm} and {main.against} {where}: {why}, {size}."
     if generated:
         return f"{sentence} Generated data: shows that the pipeline works, says nothing about methods."
     if saved is not None:
         sentence += f" Labels saved: {saved}."
-    return f"Indicative only: {sentence}" if indicative else sentence
+    return f"{INDICATIVE}: {sentence}" if indicative else sentence
 
 
 def strongest_words(other: Comparison, words: TaskWords) -> str:

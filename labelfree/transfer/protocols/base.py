@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 import torch
@@ -14,10 +14,10 @@ import torch.nn.functional as F
 from threadpoolctl import ThreadpoolController
 from torch import Tensor, nn
 
+from labelfree.transfer.protocols.scaling import PREPARATIONS, Preparation, prepare
 from labelfree.transfer.words import ProtocolWords
 
 if TYPE_CHECKING:
-    from labelfree.transfer.protocols.scaling import Preparation
     from labelfree.transfer.tasks.base import Targets
 
 
@@ -36,6 +36,8 @@ class HeadProtocol:
     `needs`: which features it learns from. `trains_trunk`: whether the network itself is trained along. `settings`: the grid, from the
     strongest regularisation to the weakest; `thinned`: what is left of it where time is short; `default`: without any search. `words`:
     how it is printed, `title` where there is room; `method`: what a reader of a table must know of it; `reading`: what it does.
+    `preparations`: of features, those it may be searched with. `reads_rest`: whether it also learns from unlabelled images; then it is
+    bound to them by `beside` before anything is asked of it. `plain`: the protocol that is the same but for them.
     """
 
     name: str
@@ -47,15 +49,30 @@ class HeadProtocol:
     trains_trunk: bool = False
     settings: tuple[float, ...]
     default: float
+    preparations: tuple[str, ...] = PREPARATIONS
+    reads_rest: bool = False
+    plain: str = ""
 
     @property
     def spoken(self) -> ProtocolWords:
         """How it is printed."""
-        return ProtocolWords(self.words, self.title, self.reading)
+        return ProtocolWords(self.words, self.title, self.reading, self.plain)
 
     @property
     def thinned(self) -> tuple[float, ...]:
         return self.settings[1:-1] or self.settings
+
+    def beside(self, rest: np.ndarray, blocks: tuple[int, ...]) -> Self:
+        """This protocol bound to the features `rest` (u, D) of unlabelled images, in the units the encoder gives them."""
+        return self
+
+    def without(self, left_out: np.ndarray) -> Self:
+        """The bound protocol, blind to some of its unlabelled images, (u,) bool: those that are labelled now, or held out."""
+        return self
+
+    def prepare(self, kind: str, rows: np.ndarray, blocks: tuple[int, ...]) -> Preparation:
+        """What features go through before anything is learned of them. `rows`: (n, D), the labelled training rows."""
+        return prepare(kind, rows, blocks)
 
     def path(self, train: np.ndarray, targets: Targets, scored: np.ndarray, settings: Sequence[float]) -> Iterator[Fit]:
         """Outputs for `scored` (m, D) after learning from `train` (n, D), for each of `settings`, in that order.

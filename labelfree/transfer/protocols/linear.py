@@ -32,7 +32,7 @@ class Linear(HeadProtocol):
     words, title = "linear", "linear probe"
     reading = "linear probe: a single linear layer is fitted on the frozen network's output"
     method = f"Linear: logistic regression, C among {', '.join(f'{c:g}' for c in STRENGTHS)} for rows of length 1."
-    settings = STRENGTHS
+    settings: tuple[float, ...] = STRENGTHS
     default = 10.0
 
     def path(self, train: np.ndarray, targets: Targets, scored: np.ndarray, settings: Sequence[float]) -> Iterator[Fit]:
@@ -54,8 +54,10 @@ class Linear(HeadProtocol):
     def outputs(self, tensors: Mapping[str, Tensor], features: Tensor) -> Tensor:
         return F.linear(features, tensors["weight"], tensors["bias"]).softmax(1)
 
-    def regressions(self, train: np.ndarray, targets: Targets, settings: Sequence[float]) -> Iterator[Regression]:
-        """The regressions themselves, in the space of `train`."""
+    def regressions(
+        self, train: np.ndarray, targets: Targets, settings: Sequence[float], weights: np.ndarray | None = None
+    ) -> Iterator[Regression]:
+        """The regressions themselves, in the space of `train`. `weights`: (n,) of the rows; default: 1 each."""
         classes, present = targets.width, np.unique(targets.values)
         if len(present) == 1:  # nothing to separate: that class, always
             bias = np.where(np.arange(classes) == present[0], 0.0, -np.inf)
@@ -67,7 +69,7 @@ class Linear(HeadProtocol):
             with warnings.catch_warnings(), config_context(assume_finite=True, skip_parameter_validation=True):
                 warnings.simplefilter("ignore", ConvergenceWarning)  # told by the flag instead
                 warnings.filterwarnings("ignore", message="The number of unique classes")  # one label a class is what is asked
-                model.fit(train, targets.values)
+                model.fit(train, targets.values, weights)
             weight = np.zeros((classes, train.shape[1]))
             bias = np.full(classes, -np.inf)  # a class without a row here can't be called
             two = len(present) == 2  # scikit-learn then keeps one row, the log-odds of the second class

@@ -116,7 +116,7 @@ class Classification(Task):
         "macro_f1": Metric("macro_f1", macro_f1, title="macro F1"),
         "auroc": Metric("auroc", auroc, title="area under the ROC curve"),
     }
-    protocols = ("knn", "linear")
+    protocols = ("knn", "linear", "propagate")
     categorical = True
     budget = BudgetWords("label a class", "labels a class", per="a class")
     answer_schema = pa.schema([("target", pa.int32()), ("scores", pa.list_(pa.float32()))])
@@ -148,7 +148,7 @@ class Classification(Task):
         if targets.width < 2 or (counts > 0).sum() < 2:
             only = targets.names[int(counts.argmax())]
             raise DataError(f"{question.dataset}: labels of one class only ({only}). A comparison needs two classes or more.")
-        if (counts == 0).any():
+        if (counts == 0).any() and not question.standing.surprises:
             empty = targets.names[int(counts.argmin())]
             raise DataError(f"{question.dataset}: class {empty!r} has no labelled row to learn from. Label some, or take the class out.")
 

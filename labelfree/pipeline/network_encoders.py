@@ -1,0 +1,89 @@
+"""Networks as encoders of one data set's images: how each is built, at which sizes it looks, and how it reads what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from labelfree.backbones import Backbone
+from labelfree.backbones.weights import card_of, load
+from labelfree.domain import Size, in_proportion
+from labelfree.errors import DataError
+from labelfree.installed_domains import key_for
+from labelfree.pipeline.starts import Starts
+from labelfree.transfer.encoders import NetworkEncoder, OneNetwork, ToInput
+
+NO_PHOTOGRAPHS = "its network reads photographs, with the normalisation that timm tells of its weights"
+
+
+@dataclass
+class Networks:
+    """Makes encoders for the images that `starts` knows, one network held at a time. `sizes`: input sizes, the same for all."""
+
+    starts: Starts
+    sizes: tuple[int, ...]
+    held: OneNetwork = field(default_factory=OneNetwork)
+
+    def of_file(self, arm: str, path: Path, seed: int = 0) -> NetworkEncoder:
+        """A weight file with its card reads what that says."""
+        card = card_of(path)
+        return self.encoder(arm, lambda: load(path).backbone, card.architecture, self.starts.as_loaded(card), card.size, seed, repr(card))
+
+    def photographic(self, arm: str, view: Size) -> NetworkEncoder | str:
+        """The ImageNet network as published, on RGB by channel name; or why these images cannot be shown to it."""
+        backbone = self.starts.photographic()  # looked at alone
+        to_input = self.starts.as_photographs(backbone)
+        if to_input is None:
+            pictures = self.starts.dims == 2 and backbone.mean
+            unnamed = f"no channels are called red, green and blue; name them with {key_for('channels')}"
+            return unnamed if pictures else NO_PHOTOGRAPHS
+        return self.encoder(arm, self.starts.photographic, backbone.name, to_input, view)
+
+    def encoder(
+        self, arm: str, make: Callable[[], Backbone], name: str, to_input: ToInput, view: Size, seed: int = 0, reads: str = ""
+    ) -> NetworkEncoder:
+        """`make` builds the network called `name`, when the arm is asked. `view`: a size whose proportions its inputs have."""
+
+        def built() -> Backbone:
+            backbone = make()
+            for size in self.sizes:
+                backbone.require_size(in_proportion(view, size), "evaluate.sizes")
+            return backbone.to(memory_format=torch.channels_last) if backbone.dims == 2 else backbone  # type: ignore[call-overload, no-any-return]
+
+        if isinstance(view, tuple):
+            to_input, reads = _InProportion(to_input, view), f"{reads} {view}"
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return NetworkEncoder(arm, built, to_input, self.sizes, seed, name=name, device=device, reads=reads, held=self.held)
+
+
+def channels_lacking(path: Path, starts: Starts, where: str) -> list[str]:
+    """Channels that a weight file knows and the images have not. `where`: what names the file in a sentence.
+
+    Raises DataError where the images are of other axes, of another unit or scale, or lack more than half of the channels.
+    """
+    card, images = card_of(path), starts.fingerprint
+    if card.dims != starts.dims:
+        raise DataError(f"{where} reads {card.dims} spatial axes, these images have {starts.dims}.")
+    found = starts.of_card(card)
+    lacking = [name for name, source in zip(card.channels, found, strict=True) if source is None]
+    if 2 * len(lacking) > len(found) or card.unit != images.unit:
+        raise DataError(
+            f"{where} wants {', '.join(card.channels)} in {card.unit}; these images have {', '.join(images.channels)} in {images.unit}."
+        )
+    starts.require_scale(card, where)
+    return lacking
+
+
+@dataclass(frozen=True)
+class _InProportion:
+    """Prepares images so that the longest side has the size asked for, and the others are in proportion."""
+
+    to_input: ToInput
+    view: Size
+
+    def __call__(self, stored: Tensor, size: int, measured: Tensor | None) -> Tensor:
+        return self.to_input(stored, in_proportion(self.view, size), measured)

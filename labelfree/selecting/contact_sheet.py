@@ -1,0 +1,88 @@
+"""A contact sheet: the images chosen, as their field shows them, in order and numbered, with the reason below."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import ascii_lowercase
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from labelfree.data.our_folders import SELECTION_FILES
+from labelfree.training.files import call_with
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+
+A_PAGE = 60  # pictures
+COLUMNS, SIDE, GAP = 6, 180, 14  # SIDE, GAP: pixels
+TEXT, LINES = 12, 4  # height of letters in pixels, and lines of them below a picture
+INK, FAINT, LOST = "#1b1b1b", "#5a5a5a", "#d8d8d8"
+
+
+@dataclass(frozen=True)
+class Caption:
+    """What is written below a picture."""
+
+    head: str
+    text: str
+
+
+def save_contact_sheets(folder: Path, pictures: Sequence[np.ndarray | None], captions: Sequence[Caption]) -> list[Path]:
+    """Write contact_sheet.png, of more than 60 pictures also contact_sheet_2.png and so on; returns the files.
+
+    Args: `pictures`: (H, W, 3) uint8, None for one that cannot be shown.
+    """
+    first = folder / SELECTION_FILES[1]
+    files = []
+    for number, start in enumerate(range(0, len(pictures), A_PAGE), 1):
+        sheet = _page(pictures[start : start + A_PAGE], captions[start : start + A_PAGE])
+        files.append(first if number == 1 else first.with_stem(f"{first.stem}_{number}"))
+        call_with(files[-1], lambda part, sheet=sheet: sheet.save(part, "png", optimize=True))  # type: ignore[misc]
+    return files
+
+
+def _page(pictures: Sequence[np.ndarray | None], captions: Sequence[Caption]) -> Image:
+    from PIL import Image, ImageDraw
+
+    below = LINES * (TEXT + 4)
+    rows = -(-len(pictures) // COLUMNS)
+    columns = min(COLUMNS, len(pictures))
+    page = Image.new("RGB", (columns * (SIDE + GAP) + GAP, rows * (SIDE + below + GAP) + GAP), "white")
+    draw = ImageDraw.Draw(page)
+    for at, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        left, top = GAP + (at % COLUMNS) * (SIDE + GAP), GAP + (at // COLUMNS) * (SIDE + below + GAP)
+        if picture is None:
+            draw.rectangle((left, top, left + SIDE - 1, top + SIDE - 1), fill=LOST)
+        else:
+            page.paste(_fitted(picture), (left, top))
+        _write(draw, left, top + SIDE + 3, caption)
+    return page
+
+
+def _fitted(picture: np.ndarray) -> Image:
+    """In a square of SIDE pixels, proportions kept; small images are enlarged without smoothing, so that pixels stay what they are."""
+    from PIL import Image
+
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    times = SIDE / max(image.size)
+    how = Image.Resampling.NEAREST if times >= 2 else Image.Resampling.BICUBIC
+    image = image.resize((max(1, round(image.width * times)), max(1, round(image.height * times))), how)
+    square = Image.new("RGB", (SIDE, SIDE), "white")
+    square.paste(image, ((SIDE - image.width) // 2, (SIDE - image.height) // 2))
+    return square
+
+
+def _write(draw: ImageDraw, left: int, top: int, caption: Caption) -> None:
+    from PIL import ImageFont
+
+    font = ImageFont.load_default(TEXT)
+    wide = int(SIDE * len(ascii_lowercase) / font.getlength(ascii_lowercase))
+    lines = textwrap.wrap(caption.text, wide, max_lines=LINES - 1, placeholder=" …") if caption.text else []
+    draw.text((left, top), caption.head, fill=INK, font=font)
+    for number, line in enumerate(lines, 1):
+        draw.text((left, top + number * (TEXT + 3)), line, fill=FAINT, font=font)
