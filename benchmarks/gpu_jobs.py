@@ -13,8 +13,11 @@ import torch
 from torch import Tensor
 
 from labelfree.backbones import Backbone, build
-from labelfree.objectives.registry import objective_options
+from labelfree.backbones.weights import network_input
+from labelfree.domain import Size
+from labelfree.objectives.registry import objective_class, objective_options
 from labelfree.pretraining.job import Job, Plan
+from labelfree.pretraining.teacher import Teacher
 from labelfree.views import Blur, ChannelDrop, ChannelGain, Dihedral, Noise, PerChannel, SharedGain, ViewPipeline
 from labelfree.views.pipeline import Augmentation
 
@@ -74,4 +77,11 @@ def job_on(folder: Path, objective: str, network_name: str, side: int, *, images
     settled = Plan(objective=objective, options=narrow_options(objective) if narrow else {}, **{**usual, **plan})
     pool: Any = Pictures(images, side)
     start = partial(network, network_name, 3, side)
-    return Job("domain", settled, pool, np.arange(images), views(3), start, folder)
+    teacher = partial(random_teacher, network_name, side) if objective_class(objective).learns_from else None
+    return Job("domain", settled, pool, np.arange(images), views(3), start, folder, teacher=teacher)
+
+
+def random_teacher(network_name: str, side: int, crop: Size) -> Teacher:
+    """The network itself from random weights, at the crops' size."""
+    normalise = PerChannel([128.0] * 3, [50.0] * 3)
+    return Teacher(network(network_name, 3, side), lambda x, size, measured: network_input(x, normalise, size, measured), crop, "size")

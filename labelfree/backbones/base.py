@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,13 +35,16 @@ class Backbone(nn.Module):
     As it stands it makes one of any network that gives a vector (B, D) or a map (B, D, *grid), which is averaged over the grid. Whoever
     knows more of a network overrides more. `net`: the network; its tensors are what a weight file holds. `name`: what recipes and weight
     cards call it. `channels`: how many input channels. `dims`: spatial axes. `dim`: D, the width of `embed`. `token_dim`: that of tokens.
-    `options`: that it was made with. `mean`, `std`: the normalisation of its published weights, numbers for inputs in [0, 1].
+    `options`: that it was made with. Of its published weights `mean`, `std`: the normalisation, for inputs in [0, 1]; `side`: pixels of the
+    images that they were taught by, 0: not told; `licence`.
     """
 
     net: Any  # networks have methods that nn.Module does not know of
     transformer = False  # patches become tokens once, and stay apart to the end: a ViT
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
+    side = 0
+    licence = ""
 
     def __init__(
         self, net: nn.Module, name: str, channels: int, *, dims: int, dim: int, token_dim: int | None = None, options: Mapping = {}
@@ -153,6 +157,14 @@ class Backbone(nn.Module):
             for norm in batch_norms(self):
                 norm.eval()
         return self
+
+
+def weights_digest(module: nn.Module, reads: str = "") -> str:
+    """Of all tensors of `module`, and of how it reads what it is given."""
+    state = hashlib.sha256(reads.encode())
+    for name, tensor in sorted(module.state_dict().items()):
+        state.update(name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return state.hexdigest()[:16]
 
 
 def batch_norms(module: nn.Module) -> Iterator[_BatchNorm]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import Any
 
 import timm
@@ -28,7 +29,7 @@ class Timm:
         return timm.is_model(name)
 
     def near(self, name: str) -> list[str]:
-        return timm.list_models(f"*{name[:12]}*")[:3]
+        return get_close_matches(name, timm.list_models(), 3)
 
     def make(self, name: str, channels: int, dims: int | None, options: Mapping[str, Any]) -> Backbone:
         if dims not in (None, 2):
@@ -60,6 +61,8 @@ class TimmBackbone(Backbone):
         config: dict[str, Any] = net.pretrained_cfg  # type: ignore[assignment]
         self.mean = tuple(config["mean"])
         self.std = tuple(config["std"])
+        self.side = int(options.get("img_size", config["input_size"][-1]))
+        self.licence = str(config.get("license") or "")
 
     @property
     def transformer(self) -> bool:  # type: ignore[override]

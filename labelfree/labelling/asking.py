@@ -65,7 +65,7 @@ def ask(
     answers = sitting.table.answers()
     done = sum(answers.get(each.identity, NOTHING) != NOTHING for each in sitting.asked)
     say.say(f"{file}: {done} of {len(sitting.asked)} images have an answer.")
-    say.say(sitting.closing if done == len(sitting.asked) else "Go on with the same command.")
+    say.say(f"Next: {sitting.closing}" if done == len(sitting.asked) else "Go on with the same command.")
     return file
 
 
@@ -95,7 +95,7 @@ def prepared(
     neighbours: Neighbours = InTheList([image.extra.get("group", "") for image in images])
     if encoder is not None:
         neighbours = BySimilarity(encoder, field.domain, [image.row for image in images], neighbours)
-    closing = f"Next: labelfree run recipe.yaml {shlex.quote(f'data.root={root}')} {shlex.quote(f'data.labels={file}')}"
+    closing = f"labelfree run recipe.yaml {shlex.quote(f'data.root={root}')} {shlex.quote(f'data.labels={file}')}"
     return Sitting(asked, others, names, table, neighbours, closing), Pictures(field.domain)
 
 

@@ -39,7 +39,7 @@ class Place:
 
 
 class Sitting:
-    """`asked`: the images in order. `others`: further images with an answer. `closing`: what to do once all are answered.
+    """`asked`: the images in order. `others`: further images with an answer. `closing`: the command to type once all are answered.
 
     Each window has its own history: one takes back only what it gave.
     """

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from labelfree.errors import DataError, LabelfreeError
-from labelfree.labelling.answers import NOTHING, Answer, AnswerSheet, Words, read_answers
+from labelfree.labelling.answers import NOTHING, Answer, Words, read_answers
 from labelfree.training.files import whole_file
 
 PATIENCE = 10.0  # seconds that another window may keep the table
@@ -48,10 +48,11 @@ class AnswerTable:
         self._mutex = threading.RLock()
         if not self.path.parent.is_dir():
             raise DataError(f"{self.path.parent}: does not exist; make it, or name another table with --labels.")
+        self._sheet = read_answers(self.path, words)
+        self._raw: bytes | None = None  # what the sheet was read from; None: to be read again
+        self._believed = self._sheet.answers
         self._stamp: tuple[int, ...] | None = None
-        self._sheet = self._read()
-        self._believed = dict(self._sheet.answers)
-        self.answers()
+        self._transact([])
 
     def answers(self) -> dict[str, Answer]:
         """What has been said, by image: the file's content with what waits for it."""
@@ -97,43 +98,49 @@ class AnswerTable:
         """Apply what waits and `entries` to the file as it stands now. Returns what was said before `entries`."""
         with self._locked():
             waiting = self._waiting()
-            stamp = self._stamp_now()
-            try:
-                sheet = self._read()
-                for entry in waiting:
-                    sheet.put(*entry)
-                before = dict(sheet.answers)
-                self.fault = ""
-            except (DataError, OSError) as error:
-                sheet, before, self.fault = None, _after(self._sheet.answers, waiting), _sentence(self.path, error)
+            readable = self._read()
+            before = _after(self._sheet.answers, waiting)
             for identity, answer in (shown or {}).items():
                 if before.get(identity, NOTHING) != answer:
                     self._believed = before
                     raise Meanwhile(before.get(identity, NOTHING))
-            if sheet is not None and (waiting or entries):
-                for entry in entries:
-                    sheet.put(*entry)
-                try:
-                    self._write(sheet)
-                    self.waiting_file.unlink(missing_ok=True)
-                except (OSError, LabelfreeError) as error:
-                    sheet, self.fault = None, _sentence(self.path, error)
-                stamp = self._stamp_now()
-            if sheet is None:
+            if not (readable and self._write([*waiting, *entries])):
                 self._wait(entries)
-                self._believed = _after(before, entries)
-            else:
-                self._sheet, self._believed, self._stamp = sheet, dict(sheet.answers), stamp
+            self._believed = _after(before, entries)
             return before
 
-    def _read(self) -> AnswerSheet:
-        return read_answers(self.path, self.words)
+    def _read(self) -> bool:
+        """Take in what the file holds, unless that is known; whether it can be read. Where it can't, the last state that could counts."""
+        stamp = self._stamp_now()
+        try:
+            raw = self.path.read_bytes() if self.path.exists() else b""
+            if raw != self._raw:
+                self._sheet = read_answers(self.path, self.words)
+        except (DataError, OSError) as error:
+            self.fault = _sentence(self.path, error)
+            return False
+        self._raw, self._stamp, self.fault = raw, stamp, ""
+        return True
 
-    def _write(self, sheet: AnswerSheet) -> None:
-        with whole_file(self.path) as part:
-            part.write_bytes(sheet.sheet.written())
-            if self.path.exists():
-                shutil.copymode(self.path, part)
+    def _write(self, entries: list[Entry]) -> bool:
+        """Put entries into the file; whether they are in it."""
+        if not entries:
+            return True
+        self._raw = None  # what is in memory is not what is on disk, until it is
+        for entry in entries:
+            self._sheet.put(*entry)
+        raw = self._sheet.sheet.written()
+        try:
+            with whole_file(self.path) as part:
+                part.write_bytes(raw)
+                if self.path.exists():
+                    shutil.copymode(self.path, part)
+            self.waiting_file.unlink(missing_ok=True)
+        except (OSError, LabelfreeError) as error:
+            self.fault = _sentence(self.path, error)
+            return False
+        self._raw, self._stamp = raw, self._stamp_now()
+        return True
 
     def _waiting(self) -> list[Entry]:
         """Answers that wait. A line may have been cut off when the machine stopped: that answer was never told to be saved."""
@@ -151,10 +158,13 @@ class AnswerTable:
     def _wait(self, entries: list[Entry]) -> None:
         if not entries:
             return
-        with self.waiting_file.open("a", encoding="utf-8", newline="\n") as file:
-            file.writelines(f"\n{json.dumps(entry)}\n" for entry in entries)  # whatever the line before was cut off at
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self.waiting_file.open("a", encoding="utf-8", newline="\n") as file:
+                file.writelines(f"\n{json.dumps(entry)}\n" for entry in entries)  # whatever the line before was cut off at
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise DataError(f"{self.fault} Nor can the answer be kept beside it ({error.strerror}).") from error
 
     def _stamp_now(self) -> tuple[int, ...] | None:
         try:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from labelfree.backbones.base import Features
 from labelfree.domain import Default
 
 
@@ -32,6 +33,7 @@ class Views:
     `locals`: (n_locals * B, C, *small) or None. `rows`: (B,) positions of the samples in the pool.
     Labels of the global views, where there are: `masks` (n_globals * B, *spatial), `boxes` (n_globals * B, n, 2 * axes) and `text`.
     `hidden`: (n_globals * B, *grid) bool, the tokens that iBOT hides from the student; None: the objective draws them.
+    `taught`: what the network that `Objective.learns_from` names says of the same crops, rendered as it wants them, without gradient.
     """
 
     globals: Tensor
@@ -41,6 +43,14 @@ class Views:
     text: Tensor | None = None
     hidden: Tensor | None = None
     rows: Tensor | None = None
+    taught: Features | None = None
+
+
+class Widths(NamedTuple):
+    """Of what a network answers: of its pooled features and of its tokens, None where it has no map of these."""
+
+    pooled: int
+    tokens: int | None
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,8 @@ class Objective(nn.Module):
     `alarms`: what its logs show when it collapses; `cause` and `fix` are told when the embeddings themselves collapse.
     `fewest`: different images that a batch of all processes must hold for the loss to teach anything, and `why_fewest`, said where it
     holds less. `repels`: other images of the batch (or queue) are pushed away, so that a copy among them is a false negative.
+    `learns_from`: the option that names a trained network, with `<option>_network` and `<option>_size` beside it (pipeline/teachers.py);
+    what it says comes as `Views.taught`, and the constructor gets the `Widths` of that as `taught`.
     """
 
     crops: Crops
@@ -110,6 +122,7 @@ class Objective(nn.Module):
     fewest: int = 1
     why_fewest: str = ""
     repels: bool = False
+    learns_from: str = ""
 
     @classmethod
     def rules(cls, at: Situation) -> dict[str, Default]:

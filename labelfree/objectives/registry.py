@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from labelfree.backbones import Backbone
 from labelfree.errors import RecipeError
-from labelfree.objectives.base import Objective, Situation
+from labelfree.objectives.base import Objective, Situation, Widths
 from labelfree.objectives.options import options_model
 from labelfree.schema_words import Schema, words
 
@@ -94,7 +94,11 @@ def repeated(name: str, images: int, batch_size: int) -> str:
     )
 
 
-def make_objective(name: str, backbone: Backbone, options: dict[str, Any]) -> Objective:
-    """The objective around `backbone`; an option that is still `auto` has its default."""
+def make_objective(name: str, backbone: Backbone, options: dict[str, Any], taught: Widths | None = None) -> Objective:
+    """The objective around `backbone`; an option that is still `auto` has its default.
+
+    `taught`: of the network that it learns from, where it is one that does; None: those of `backbone`.
+    """
     check_options(name, options)
-    return objective_class(name)(backbone, **{key: value for key, value in options.items() if value != "auto"})
+    widths = {} if taught is None else {"taught": taught}
+    return objective_class(name)(backbone, **widths, **{key: value for key, value in options.items() if value != "auto"})

@@ -11,12 +11,11 @@ from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pictures import show_neighbours
 from labelfree.progress import Progress
 from labelfree.training.memory import out_of_memory
-from labelfree.transfer.comparison import answer, beside
+from labelfree.transfer.comparison import answer, bound_to, search_among
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
 from labelfree.transfer.heads import head_metadata, save_head, train_head
-from labelfree.transfer.protocols import find_protocol
-from labelfree.transfer.selection import Search, inner_folds
+from labelfree.transfer.selection import inner_folds
 from labelfree.transfer.setup import Setup
 
 
@@ -61,9 +60,8 @@ def save_heads(inputs: Inputs, encoder: Encoder, setup: Setup, folder: RunFolder
     folds = inner_folds(question.stratum_codes[rows], question.group_names[rows], question.seed)
     features = {size: _features(inputs, encoder, size, folder, say)[rows] for size in setup.sizes_of(encoder)}
     for protocol in setup.protocols:
-        alongside = beside(protocol, encoder, inputs.unlabelled, folder.path, say)
-        learner = alongside.learner(rows) if alongside else None
-        search = Search(task, find_protocol(protocol), task.metrics[setup.metric], setup.grid, learner)
+        beside = bound_to(inputs.unlabelled, protocol, encoder, folder.path, say)
+        search = search_among(rows, question, setup, protocol, beside)
         choice = search.best(search.choose(features, encoder.blocks, targets, folds), tuple(features))
         head = train_head(features[choice.size], targets, search.at(choice.size), choice, encoder.blocks, setup.grid)
         save_head(folder.path / "heads" / f"{protocol}.safetensors", head, head_metadata(protocol, choice, task.legend(question.targets)))

@@ -21,6 +21,7 @@ from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.starts import Reading, Starts
+from labelfree.pipeline.teachers import named_teacher
 from labelfree.planning.auto_values import USUAL, Network, Resolved, bytes_for_a_step, resolve_pretrain
 from labelfree.pretraining.job import Job, Plan
 from labelfree.pretraining.label_monitor import LabelledImages
@@ -93,6 +94,8 @@ def plan_pretrainings(run: Context, inputs: Inputs) -> Pretrainings:
         )
     _require_different_images(recipe.pretrain.objective, len(inputs.entries))
     jobs = []
+    named = named_teacher(recipe)
+    teacher = named.shown(starts, run.say.say) if named else None
     for arm in pretrained_arms(recipe):
         continues = ARMS[arm].init == "imagenet" and recipe.backbone.init != "random"
         init = recipe.backbone.init if continues else "random"
@@ -103,7 +106,7 @@ def plan_pretrainings(run: Context, inputs: Inputs) -> Pretrainings:
         for seed in recipe.pretrain.seeds:
             start = _Start(starts, init, seed)
             plan = broadcast(plan_of(recipe, resolve(None), seed, continues=continues))
-            draft = Job(arm, plan, inputs.pool, inputs.entries, views, start, folder.path, labelled, inputs.positives)
+            draft = Job(arm, plan, inputs.pool, inputs.entries, views, start, folder.path, labelled, inputs.positives, teacher)
             key = f"{arm}-{seed}"
             smaller = partial(_with_fewer_images, draft, recipe, resolve)
             _require_equal_shares(plans[key]["batch_size"] if key in plans else plan.batch_size)

@@ -12,6 +12,7 @@ from labelfree.domain import Channel
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pretraining_plans import pretrained_arms, store_plans, stored_plans
+from labelfree.pipeline.teachers import named_teacher
 from labelfree.pretraining.checkpoints import seconds_spent
 from labelfree.pretraining.fit import checkpoint_path, fit
 from labelfree.pretraining.job import Job
@@ -57,6 +58,8 @@ def backbone_path(folder: Path, arm: str, seed: int) -> Path:
 def _card(run: Context, job: Job, backbone: Backbone, inputs: Inputs) -> WeightCard:
     recipe, data, normalisation = run.recipe, inputs.fingerprint, job.views.normalise.told()
     licence = inputs.card.licence if inputs.card else "not stated: the images are the owner's"
+    teacher = named_teacher(recipe)
+    taught = f"; taught by {teacher.licence()}" if teacher else ""
     return WeightCard(
         architecture=recipe.backbone.name,
         options=backbone.options,
@@ -83,5 +86,5 @@ def _card(run: Context, job: Job, backbone: Backbone, inputs: Inputs) -> WeightC
         dtype=data.dtype,
         low=data.low,
         high=data.high,
-        licence=f"pretrained on images under: {licence}",
+        licence=f"pretrained on images under: {licence}{taught}",
     )

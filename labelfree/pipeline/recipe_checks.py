@@ -11,6 +11,7 @@ from labelfree.errors import RecipeError
 from labelfree.objectives.registry import make_objective, require_batch
 from labelfree.pipeline.inputs import domain_for
 from labelfree.pipeline.starts import imagenet_source
+from labelfree.pipeline.teachers import named_teacher
 from labelfree.recipe import Recipe
 from labelfree.transfer.arms import arm_kind
 from labelfree.transfer.tasks.registry import check_question
@@ -31,6 +32,8 @@ def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True) -
         make_objective(settings.objective, backbone, settings.options)
         if isinstance(settings.batch_size, int):
             require_batch(settings.objective, settings.batch_size)
+        if teacher := named_teacher(recipe):
+            teacher.load()
     for source in _sources(recipe, pretraining, comparing):
         build(recipe.backbone.name, 3, init=source, options=recipe.backbone.options)
 

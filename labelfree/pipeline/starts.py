@@ -99,7 +99,12 @@ class Starts:
         return PerChannel(mean, std)
 
     def as_photographs(self, backbone: Backbone) -> ToInput | None:
-        """RGB by channel name, rendered as the domain shows it and normalised as the weights want.
+        """Stored numbers as `photographs` shows them; None where it shows none."""
+        shown = self.photographs(backbone)
+        return None if shown is None else self._of_stored(shown)
+
+    def photographs(self, backbone: Backbone) -> ToInput | None:
+        """Physical numbers as RGB by channel name, rendered as the domain shows it and normalised as the weights want.
 
         None where no channel is called red, green, blue, where the images are no pictures, or nobody tells what the weights want.
         """
@@ -112,12 +117,20 @@ class Starts:
 
         published = PerChannel(backbone.mean, backbone.std)  # and not the network, which is let go meanwhile
 
-        def prepare(stored: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
-            shown = domain.render(to_physical(stored, self.scale, self.offset), data.channels, data.unit, measured)
+        def prepare(physical: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
+            shown = domain.render(physical, data.channels, data.unit, measured)
             assert shown is not None
             return network_input(shown, published, size, measured)
 
         return prepare
+
+    def _of_stored(self, prepare: ToInput) -> ToInput:
+        """The same of stored numbers."""
+
+        def of_stored(stored: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
+            return prepare(to_physical(stored, self.scale, self.offset), size, measured)
+
+        return of_stored
 
     def require_scale(self, card: WeightCard, where: str) -> None:
         """Raises DataError where the images are on another scale than those that weights were taught by."""
@@ -135,17 +148,23 @@ class Starts:
         return [sources.index(at) if at in sources else None for at in range(len(card.channels))]
 
     def as_loaded(self, card: WeightCard) -> ToInput:
-        """A weight file reads the channels its card names, in its order and with its own normalisation; a missing channel is 0 then."""
+        """Stored numbers as `loaded` reads them."""
+        return self._of_stored(self.loaded(card))
+
+    def loaded(self, card: WeightCard) -> ToInput:
+        """Of physical numbers a weight file reads the channels its card names, in its order and with its own normalisation; a missing
+        channel is 0 then.
+        """
         normalise, found = card.normalise, self.of_card(card)
         there = [at for at, source in enumerate(found) if source is not None]
         order = [source for source in found if source is not None]
 
-        def prepare(stored: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
-            physical = to_physical(stored, self.scale, self.offset)[:, order]
+        def prepare(physical: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
+            physical = physical[:, order]
             if len(order) < len(found):
                 at = torch.tensor(there, device=physical.device)
                 centre = physical.new_tensor(normalise.centre(len(found))).view(1, -1, *(1,) * self.dims)
-                physical = centre.repeat(len(stored), 1, *physical.shape[2:]).index_copy(1, at, physical)
+                physical = centre.repeat(len(physical), 1, *physical.shape[2:]).index_copy(1, at, physical)
             return network_input(physical, normalise, size, measured)
 
         return prepare

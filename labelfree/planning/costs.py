@@ -11,8 +11,8 @@ from labelfree.data.tiles import Cut
 from labelfree.domain import Size
 
 CELL_SECONDS = 0.3  # a probe with its search: about 260 of them take 80 s at 1,280 dimensions and ten classes
-SPREAD_SECONDS = 1e-3  # a probe with its search that also learns from unlabelled images, for each of them: 8 s for 8,000
-GRAPH_SECONDS = 5e-8  # for each pair of them, once a network and input size: 3 s for 8,000
+SPREAD_SECONDS = 5e-4  # a probe with its search that also learns from unlabelled images, for each of them: 3 to 5 s for 8,000, ten classes
+GRAPH_SECONDS = 3e-4  # for each of them, once a network and input size: 2 s for 8,000, 5 s for 20,000
 CHECKPOINT_COPIES = 4  # weights, momentum copy and two moments of AdamW
 WEIGHTS_GB = 0.02
 REPORT_GB, RESULTS_GB = 0.05, 0.1
@@ -38,7 +38,7 @@ def probe_seconds(networks: int, protocols: int, budgets: int, draws: int, cross
 def spread_seconds(networks: int, protocols: int, budgets: int, draws: int, crossed: bool, images: int, sizes: int = 3) -> float:
     """For the probes of protocols that learn from so many unlabelled `images` too, beyond `probe_seconds`."""
     cells = budgets * draws * (5 if crossed else 1)
-    return networks * protocols * (cells * SPREAD_SECONDS * images + sizes * GRAPH_SECONDS * images**2)
+    return networks * protocols * (cells * SPREAD_SECONDS * images + sizes * GRAPH_SECONDS * images)
 
 
 def feature_seconds(networks: int, images: int, side: int, dims: int = 2) -> float:

@@ -15,8 +15,10 @@ from labelfree.data.pool import Pool
 from labelfree.data.positives import Positives
 from labelfree.domain import Size, as_size
 from labelfree.objectives import Objective
+from labelfree.objectives.base import Widths
 from labelfree.objectives.registry import make_objective
 from labelfree.pretraining.label_monitor import LabelledImages
+from labelfree.pretraining.teacher import Teacher
 from labelfree.training.randomness import generator, mixed
 from labelfree.views import ViewPipeline
 
@@ -77,7 +79,8 @@ class Job:
     """One pretraining: `entries` of `pool` are learnt from, `start` builds the backbone it begins with.
 
     `positives`: where second views come from; None: from the image itself. `labelled`: what `pretrain.watch_labels` shows the
-    accuracy of; never learnt from.
+    accuracy of; never learnt from. `teacher` loads the network that the objective learns from, to be
+    shown crops of a size; None: it learns from none.
     """
 
     arm: str
@@ -89,15 +92,16 @@ class Job:
     folder: Path
     labelled: LabelledImages | None = None
     positives: Positives | None = None
+    teacher: Callable[[Size], Teacher] | None = None
 
-    def objective(self) -> Objective:
-        """A fresh objective; heads depend on the recipe's and the pretraining's seed."""
+    def objective(self, taught: Widths | None = None) -> Objective:
+        """A fresh objective; heads depend on the recipe's and the pretraining's seed. `taught`: of its teacher, None: as its backbone's."""
         backbone = self.start()
         backbone.hold_first_layers(1 - self.plan.trained)
         torch.manual_seed(mixed("heads", self.plan.source))
         if self.plan.frozen_norm:
             backbone.freeze_statistics()
-        return make_objective(self.plan.objective, backbone, self.plan.options)
+        return make_objective(self.plan.objective, backbone, self.plan.options, taught)
 
     def generator(self, step: int, rank: int) -> torch.Generator:
         """The generator of this step's views, on the host whatever the device."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.data import IterableDataset
 
+from labelfree.errors import TrainingError
 from labelfree.objectives import Step, Views
 from labelfree.objectives.batchnorm import joint_statistics
 from labelfree.objectives.distributed import everyone
@@ -21,6 +22,7 @@ from labelfree.pretraining.job import Job
 from labelfree.training.optimisers import make_optimiser, parameter_groups
 from labelfree.training.randomness import mixed
 from labelfree.training.schedules import warm_cosine
+from labelfree.views.pipeline import Drawn
 
 
 class StepNumbers(IterableDataset[int]):
@@ -43,7 +45,8 @@ class PretrainingModule(L.LightningModule):
         super().__init__()
         self.job = job
         self.plan = job.plan
-        self.objective = job.objective()
+        self.teacher = job.teacher(job.plan.size) if job.teacher else None
+        self.objective = job.objective(self.teacher.widths if self.teacher else None)
         self.learning = [p for p in self.objective.backbone.parameters() if p.requires_grad]  # what the head-only start holds still
         self.views = job.views  # a module: it follows to the device
         self.batches = Batches(job)
@@ -60,13 +63,19 @@ class PretrainingModule(L.LightningModule):
         crops = self.objective.crops
         views = self.views
         scales = views.augmentation
-        big = views.many(stored, crops.globals, self.plan.size, scales.global_scale, draws, scales.overlap, partners, measured)
+        asked = (stored, crops.globals, self.plan.size, scales.global_scale, draws, scales.overlap, partners, measured)
+        if self.teacher is None:
+            big, taught = views.many(*asked), None
+        else:
+            drawn = Drawn.joined(views.each(*asked))
+            big, taught = drawn.normal, self.teacher(drawn.physical, drawn.measured)
         small = (
             views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws, partners=partners, measured=measured)
             if crops.locals
             else None
         )
-        return Views(_fast(big), None if small is None else _fast(small), rows=torch.as_tensor(batch.rows)), batch.rows
+        little = None if small is None else _fast(small)
+        return Views(_fast(big), little, rows=torch.as_tensor(batch.rows), taught=taught), batch.rows
 
     def forward(self, step: int) -> Tensor:
         """As DDP calls it while steps are timed."""
@@ -118,6 +127,13 @@ class PretrainingModule(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["planned"] = {"steps": self.plan.steps, "look": self.plan.look}
+        if self.teacher is not None:
+            checkpoint["teacher"] = self.teacher.digest
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if self.teacher is not None and checkpoint["teacher"] != self.teacher.digest:
+            option = f"pretrain.options.{self.objective.learns_from}"
+            raise TrainingError(f"{option}: the teacher is not the one that this run began with; restore its file, or start a new folder.")
 
     def configure_optimizers(self) -> Optimizer:
         self._let_backbone_learn(True)

@@ -86,7 +86,8 @@ def _bytes_kept(module: PretrainingModule) -> float:
 
     def kept(images: int) -> int:
         small = views(images, crops.locals, plan.local_size) if crops.locals else None
-        step = Views(views(images, crops.globals, plan.size), small, rows=torch.arange(images))
+        big = views(images, crops.globals, plan.size)
+        step = Views(big, small, rows=torch.arange(images), taught=module.teacher(big) if module.teacher else None)
         return kept_for_backward(lambda: objective(step).loss)
 
     few, more = FEW_IMAGES

@@ -159,7 +159,7 @@ class _Selector:
         candidates = self._candidates(free, likeness)
         picked = wanted.strategy.choose(candidates, min(wanted.budget, len(free)), wanted.seed)
         self._tell(candidates, likeness, len(free), picked)
-        return [(replace(images.rows[choice.position], chosen=choice.strategy), choice.reason) for choice in picked]
+        return [(replace(images.rows[choice.position], split="", chosen=choice.strategy), choice.reason) for choice in picked]
 
     def _candidates(self, free: Sequence[int], likeness: Likeness) -> Candidates:
         images = self.images

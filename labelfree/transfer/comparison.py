@@ -43,9 +43,9 @@ def answer(
 ) -> Setup:
     """Answer `question` for every encoder; write results.csv, predictions.parquet, classes.json, task.json, budgets.csv, evaluation.json.
 
-    `images`: the evaluation pool, one entry for each of the question's rows. `unlabelled`: what protocols that learn from unlabelled images
-    learn from. Cells that `folder` already holds are kept, so a stopped
-    comparison goes on where it was and ends with the same files. Returns the setup that the answers were found with.
+    `images`: the evaluation pool, one entry for each of the question's rows. `unlabelled`: for protocols that read such images. Cells that
+    `folder` already holds are kept, so a stopped comparison goes on where it was and ends with the same files. Returns the setup that
+    the answers were found with.
     """
     sizes = next((encoder.sizes for encoder in encoders if encoder.sizes), ())
     setup = _decided(question, encoders, settings, sizes, images, folder, say, unlabelled)
@@ -116,7 +116,7 @@ class _Asker:
         self.key = hashlib.sha256(repr((question.digest, encoder.digest, self.sizes, setup.grid, setup.metric)).encode()).hexdigest()[:16]
         self.features: dict[int, np.ndarray] = {}
         self.unlabelled = unlabelled
-        self.beside = {name: beside(name, encoder, unlabelled, folder, say) for name in setup.protocols}
+        self.beside = {name: bound_to(unlabelled, name, encoder, folder, say) for name in setup.protocols}
 
     def cell(self, key: CellKey, part: Part) -> Cell:
         """From disk, or computed and written."""
@@ -132,9 +132,7 @@ class _Asker:
     def _compute(self, key: CellKey, part: Part) -> Cell:
         task, targets, blocks = self.question.task, self.question.targets, self.encoder.blocks
         rows, judge = part.learn(key.budget), part.judge
-        beside = self.beside[key.protocol]
-        learner = beside.learner(rows) if beside else None
-        search = Search(task, find_protocol(key.protocol), task.metrics[self.setup.metric], self.setup.grid, learner)
+        search = search_among(rows, self.question, self.setup, key.protocol, self.beside[key.protocol])
         learn = {size: self._at(size)[rows] for size in self.sizes}
         choices = search.choose(learn, blocks, targets[rows], part.inner(key.budget))
         choice = search.best(choices, self.sizes)
@@ -159,7 +157,13 @@ class _Asker:
         return self.features[size]
 
 
-def beside(protocol: str, encoder: Encoder, unlabelled: Unlabelled | None, folder: Path, say: Progress) -> Beside | None:
+def search_among(rows: np.ndarray, question: Question, setup: Setup, protocol: str, beside: Beside | None) -> Search:
+    """How settings of a protocol are chosen among the labelled `rows` of one budget. `beside`: the protocol bound to unlabelled images."""
+    task = question.task
+    return Search(task, find_protocol(protocol), task.metrics[setup.metric], setup.grid, beside.learner(rows) if beside else None)
+
+
+def bound_to(unlabelled: Unlabelled | None, protocol: str, encoder: Encoder, folder: Path, say: Progress) -> Beside | None:
     """The protocol beside the encoder's features of the unlabelled images, which are kept in `folder`; None: it reads none."""
     learner = find_protocol(protocol)
     if unlabelled is None or not learner.reads_rest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from labelfree.backbones.base import weights_digest
 from labelfree.domain import to_physical
 
 if TYPE_CHECKING:
@@ -125,10 +125,7 @@ class NetworkEncoder:
     @cached_property
     def digest(self) -> str:
         """Of the weights, and of how images are read for them."""
-        state = hashlib.sha256(self.reads.encode())
-        for name, tensor in sorted(self.network.state_dict().items()):
-            state.update(name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-        return state.hexdigest()[:16]
+        return weights_digest(self.network, self.reads)
 
     @torch.inference_mode()
     def embed(self, stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:

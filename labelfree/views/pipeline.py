@@ -5,9 +5,9 @@ Pixels without a measurement take part in no statistic and are 0 in the end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -33,6 +33,25 @@ class Augmentation:
     local_scale: Range = (0.05, 0.2)
     ratio: Range = field(default=(3 / 4, 4 / 3))
     overlap: float = 0.0
+
+
+class Drawn(NamedTuple):
+    """One view of each sample: (B, C, *size) in physical units, after all ops that work on these, and as it is normalised for the network
+    that learns, after the late ops. `measured`: (B, *size) bool, None: everywhere.
+    """
+
+    physical: Tensor
+    normal: Tensor
+    measured: Tensor | None
+
+    @classmethod
+    def joined(cls, views: Iterable[Drawn]) -> Drawn:
+        """Several views as one batch, view-major."""
+        physical, normal, masks = zip(*views, strict=True)
+        if all(mask is None for mask in masks):
+            return cls(torch.cat(physical), torch.cat(normal), None)
+        everywhere = torch.ones_like(physical[0][:, 0], dtype=torch.bool)
+        return cls(torch.cat(physical), torch.cat(normal), torch.cat([everywhere if mask is None else mask for mask in masks]))
 
 
 class ViewPipeline(nn.Module):
@@ -75,42 +94,55 @@ class ViewPipeline(nn.Module):
         same; every second view comes from them. `measured`: where these and the partners are measured,
         (B, *spatial) bool each, None: everywhere.
         """
+        return torch.cat([view.normal for view in self.each(stored, n, size, crop_scale, generator, overlap, partners, measured)])
+
+    def each(
+        self,
+        stored: Tensor,
+        n: int,
+        size: int | Sequence[int],
+        crop_scale: Range,
+        generator: Generator,
+        overlap: float = 0.0,
+        partners: Tensor | None = None,
+        measured: tuple[Tensor | None, Tensor | None] = (None, None),
+    ) -> Iterator[Drawn]:
+        """The views that `many` puts together, one after the other, and what they were before they were normalised."""
         physical, crop = self.physical(stored), ResizedCrop(size, crop_scale, self.augmentation.ratio)
         sources = (physical, physical if partners is None else self.physical(partners))
         masks = (measured[0], measured[partners is not None])
         normalise = [self.normalise.of(*image) for image in zip(sources, masks, strict=True)]
         first = crop.draw(len(physical), generator)
-        views = [self._view(crop.apply(physical, first), _cropped(crop, masks[0], first), normalise[0], generator)]
+        yield self._view(crop.apply(physical, first), _cropped(crop, masks[0], first), normalise[0], generator)
         for number in range(1, n):
             where = crop.draw_near(first, overlap, generator) if overlap else crop.draw(len(physical), generator)
             mask = _cropped(crop, masks[number % 2], where)
-            views.append(self._view(crop.apply(sources[number % 2], where), mask, normalise[number % 2], generator))
-        return torch.cat(views)
+            yield self._view(crop.apply(sources[number % 2], where), mask, normalise[number % 2], generator)
 
     def physical(self, stored: Tensor) -> Tensor:
         """Stored numbers (B, C, *spatial) in physical units, float32."""
         x = stored.to(torch.float32)
         return torch.addcmul(per_channel(self.offset, x), x, per_channel(self.scale, x))
 
-    def _view(self, x: Tensor, mask: Tensor | None, normalise: Normalise, generator: Generator) -> Tensor:
+    def _view(self, x: Tensor, mask: Tensor | None, normalise: Normalise, generator: Generator) -> Drawn:
         """`mask`: (B, 1, *spatial) float, 1 where measured; it goes through geometry as the image does."""
         if mask is None:
             for op in (*self.geometry, *self.physics):
                 x = op(x, generator)
-            x = normalise.in_one_pass(x)
+            normal = normalise.in_one_pass(x)
             for op in self.late:
-                x = op(x, generator)
-            return x
+                normal = op(normal, generator)
+            return Drawn(x, normal, None)
         for op in self.augmentation.geometry:
             params = op.draw(len(x), generator)
             x, mask = op.apply(x, params), op.apply(mask, params)
         measured = mask[:, 0] > 0.5
         for op in self.augmentation.physics:
             x = op.apply_measured(x, op.draw(len(x), generator), measured)
-        x = normalise.in_one_pass(x)
+        normal = normalise.in_one_pass(x)
         for op in self.augmentation.late:
-            x = op.apply_measured(x, op.draw(len(x), generator), measured)
-        return x * measured[:, None]
+            normal = op.apply_measured(normal, op.draw(len(x), generator), measured)
+        return Drawn(x, normal * measured[:, None], measured)
 
 
 def _cropped(crop: ResizedCrop, measured: Tensor | None, where: Any) -> Tensor | None:

@@ -144,8 +144,10 @@ def test_a_half_fitting_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_unknown_names_and_options_are_one_sentence() -> None:
-    with pytest.raises(RecipeError, match=r"no network is called 'resnet1O'; `timm.list_models\(\)` shows timm's"):
+    with pytest.raises(RecipeError, match=r"no network is called 'resnet1O'; did you mean resnet18, "):
         build("resnet1O", 3)
+    with pytest.raises(RecipeError, match=r"no network is called '0#!'; `timm.list_models\(\)` shows timm's"):
+        build("0#!", 3)
     for options in ({"patch": 3}, {"output_stride": 7}, {"global_pool": "nope"}, {"features_only": True}):
         with pytest.raises(RecipeError, match=r"^backbone\.options"):
             build("resnet10t", 3, options=options)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 TOP = Path(__file__).parents[2]
-OBJECTIVES = {"byol", "dino", "dinov2", "moco", "moco_v3", "simclr", "simsiam"}
+OBJECTIVES = {"byol", "dino", "dinov2", "distill", "moco", "moco_v3", "simclr", "simsiam"}
 
 
 def benchmark(folder: Path, *parts: str) -> tuple[int, dict[str, Any], str]:

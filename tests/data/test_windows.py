@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelfree.data.windows import glance, in_windows
+from labelfree.data.windows import glance, in_windows, window_of, windowed
 from labelfree.domain import Row, Window
 
 SCENE = Row("a/scene.tif", Path("a/scene.tif"))
@@ -35,6 +36,26 @@ def test_a_window_belongs_to_its_scene_and_other_rows_stay() -> None:
     assert [row.id for row in found] == ["a/scene.tif#0,12,256x256", "a/scene.tif#256,12,256x256", "b", "c"]
     assert [row.group for row in found] == ["a/scene.tif", "a/scene.tif", None, None]
     assert in_windows([replace(SCENE, group="march")], lambda _: (512, 512))[0].group == "march"
+
+
+def test_a_window_that_a_table_names_is_not_made_twice() -> None:
+    water = replace(windowed(SCENE, Window((0, 12), (256, 256))), label="water")
+    found = in_windows([water, SCENE], lambda row: (512, 280), 256)
+    assert [(row.id, row.label) for row in found] == [("a/scene.tif#0,12,256x256", "water"), ("a/scene.tif#256,12,256x256", None)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 99_999), st.integers(1, 9_999)), min_size=2, max_size=3))
+def test_the_name_of_a_window_tells_which_it_is(sides: list[tuple[int, int]]) -> None:
+    scene = Path(__file__)
+    window = Window(tuple(start for start, _ in sides), tuple(size for _, size in sides))
+    named = windowed(Row(scene.name, scene), window).id
+    assert window_of(scene.with_name(named)) == (scene, window)
+
+
+@pytest.mark.parametrize("part", ["", "#", "#3", "#0,0", "#0,0,4", "#0,0,4x4x4", "#images[3]", "#0,0,4x4.tif", "#-1,0,4x4"])
+def test_other_names_are_no_windows(part: str) -> None:
+    assert window_of(Path(f"{__file__}{part}")) is None
+    assert window_of(Path("nowhere.tif#0,0,4x4")) is None
 
 
 def test_a_glance_is_the_middle() -> None:

@@ -14,7 +14,7 @@ from timm.layers import BatchNormAct2d
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from labelfree.backbones import build, statistics_kept
+from labelfree.backbones import Features, build, statistics_kept
 from labelfree.objectives import Crops, Objective, Step, Views, blockwise
 from labelfree.objectives.batchnorm import joint_statistics
 from labelfree.objectives.clip import CLIPLoss
@@ -24,6 +24,7 @@ from labelfree.objectives.ibot import hidden_blocks
 from labelfree.objectives.registry import make_objective, objective_class, objective_names
 from labelfree.objectives.siglip import SigLIPLoss
 from labelfree.pretraining.devices import DDP
+from tests.objectives.small import taught
 
 JOINT = 8  # images a step, over all processes
 STEPS = 3
@@ -141,7 +142,7 @@ def joint_views(objective: Objective, grid: tuple[int, int], step: int) -> Views
     big = noisy(images, crops.globals)
     small = noisy(images[:, :, 8:24, 8:24], crops.locals) if crops.locals else None
     hidden = torch.rand(len(big), *grid, generator=draw) < 0.4
-    return Views(big, small, hidden=hidden, rows=torch.arange(JOINT))
+    return Views(big, small, hidden=hidden, rows=torch.arange(JOINT), taught=taught(objective, big))
 
 
 def share_of(views: Views, rank: int, world: int) -> Views:
@@ -151,7 +152,8 @@ def share_of(views: Views, rank: int, world: int) -> Views:
         return None if x is None else x.unflatten(0, (-1, JOINT)).chunk(world, dim=1)[rank].flatten(0, 1)
 
     labels = (views.masks, views.boxes, views.text)
-    return Views(share(views.globals), share(views.locals), *map(share, labels), share(views.hidden), share(views.rows))
+    said = views.taught and Features(share(views.taught.pooled), share(views.taught.tokens))
+    return Views(share(views.globals), share(views.locals), *map(share, labels), share(views.hidden), share(views.rows), said)
 
 
 class Pairs(Objective):

@@ -57,6 +57,12 @@ def test_the_wheel_holds_the_packages_and_resources_and_nothing_generic(wheel):
         assert shipped == {path.name for path in (TOP / kind).glob(f"*{suffix}")} and shipped
 
 
+def test_the_page_of_labels_is_in_the_wheel(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        shipped = {Path(name).name for name in archive.namelist() if name.startswith("labelfree/labelling/page/")}
+    assert shipped == {path.name for path in (TOP / "labelfree" / "labelling" / "page").iterdir()} and "page.html" in shipped
+
+
 def test_it_is_the_wheel_that_is_tested(installed):
     assert str(TOP) not in installed("-c", "import labelfree; print(labelfree.__file__)").stdout
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import shutil
@@ -22,7 +23,7 @@ from labelfree.backbones.weights import LoadedBackbone
 from labelfree.cli import main
 from labelfree.data.label_tables import read_table
 from labelfree.labelling.asking import prepared
-from labelfree.progress import Console
+from labelfree.progress import Console, Silent
 from tests.labelling.conftest import CLASSES, Site, site_of
 
 TOYS = Path(__file__).parents[1] / "plugins" / "toy_volumes"
@@ -197,3 +198,26 @@ def test_without_what_serves_the_page_it_says_what_to_install(folder, monkeypatc
         main(["label", str(folder), "--classes", CLASSES])
     said = capsys.readouterr().err
     assert left.value.code == 1 and said == "starlette is not installed, which the page needs: pip install 'labelfree[label]'\n"
+
+
+def test_in_a_notebook_it_returns_the_table_and_can_be_called_again(folder, monkeypatch):
+    """A notebook runs within an event loop of its own; interrupting the cell is what ends the waiting."""
+    said: list[str] = []
+
+    class Kept(Silent):
+        def say(self, sentence):
+            said.append(sentence)
+
+    def interrupted():
+        site = Site(next(line for line in reversed(said) if line.startswith("Open ")).split()[1])
+        site.answer(site.post("view", {}).json["image"]["at"], "water")
+
+    monkeypatch.setattr("labelfree.labelling.asking.wait", interrupted)
+    monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 5 10.0.0.2 22")
+
+    async def cell():
+        return [labelfree.label(folder, CLASSES.split(","), say=Kept()) for _ in range(2)]
+
+    assert asyncio.run(cell()) == [folder / "labels.csv"] * 2
+    assert [record.path for record in read_table(folder / "labels.csv")] == ["a.png", "b.png"]
+    assert any("ssh -L" in line and ":127.0.0.1:" in line for line in said) and f"{folder / 'labels.csv'}: 2 of 6" in said[-2]

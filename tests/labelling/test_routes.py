@@ -34,7 +34,7 @@ def site(folder: Path) -> Iterator[Site]:
     asked = whole.without_label()
     table = AnswerTable(folder / "labels.csv", whole.words(folder / "labels.csv", asked))
     groups = [image.extra["group"] for image in asked]
-    sitting = Sitting(asked, [], class_names(CLASSES), table, InTheList(groups), "Next: that.")
+    sitting = Sitting(asked, [], class_names(CLASSES), table, InTheList(groups), "that")
     with bound(None) as listener, served(application(sitting, Pictures(domain), token := new_token()), listener, token) as address:
         yield Site(address)
 
@@ -117,7 +117,7 @@ def test_skipped_and_unsure_are_answers_that_can_be_gone_through_again(site, fol
     site.answer(1, state="unsure")
     for at in range(2, 6):
         last = site.answer(at, "water").json
-    assert last["image"] is None and last["progress"]["aside"] == 2 and last["closing"] == "Next: that."
+    assert last["image"] is None and last["progress"]["aside"] == 2 and last["closing"] == "that"
     assert last["progress"]["counts"] == "water 4; 1 skipped, 1 unsure"
     assert site.post("view", {"aside": True}).json["image"]["name"] == "a.png"
     again = {

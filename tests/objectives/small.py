@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from labelfree.backbones import Backbone, build
+from labelfree.backbones import Backbone, Features, build
 from labelfree.objectives import Objective, Views
 from labelfree.objectives.registry import objective_class, objective_options
 
@@ -49,7 +49,20 @@ def views(objective: Objective, batch: int = 6, channels: int = 3, side: int = 3
     crops = objective.crops
     big = torch.randn(crops.globals * batch, channels, *(side,) * axes, generator=draw)
     little = torch.randn(crops.locals * batch, channels, *(side // 2,) * axes, generator=draw) if crops.locals else None
-    return Views(big, little)
+    return Views(big, little, taught=taught(objective, big))
+
+
+def taught(objective: Objective, big: Tensor, width: int | None = None) -> Features | None:
+    """What a teacher might say of the views `big`, where the objective learns from one: a random linear map of them, `width` numbers a
+    place, None: as many as the backbone's.
+    """
+    if not objective.learns_from:
+        return None
+    width = width or objective.backbone.dim
+    draw = torch.Generator().manual_seed(0)
+    mixing = torch.randn(width, big.shape[1], generator=draw).to(big.device)
+    tokens = torch.einsum("dc,bc...->bd...", mixing, big.unfold(2, 8, 8).mean(-1))
+    return Features(tokens.flatten(2).square().mean(2), tokens)
 
 
 def take_step(objective: Objective, batch: Views, progress: float = 0.5, rate: float = 0.1) -> Tensor:

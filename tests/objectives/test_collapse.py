@@ -12,6 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from labelfree.backbones import Features
+from labelfree.domain import Size
 from labelfree.errors import TrainingError
 from labelfree.objectives import Objective, Step, Views, dinov2
 from labelfree.objectives.measures import participation_ratio, similarities
@@ -19,8 +21,9 @@ from labelfree.objectives.registry import objective_names
 from labelfree.objectives.simsiam import SimSiam, negative_cosine
 from labelfree.pretraining.fit import fit
 from labelfree.pretraining.health import CollapseGuard
+from labelfree.pretraining.teacher import Teacher
 from labelfree.progress import Silent
-from tests.pretraining.small import metrics, small_job
+from tests.pretraining.small import metrics, small_job, small_teacher
 
 PLAN = {"check_every": 4, "warmup": 6}
 PROTOTYPES = {"hidden": 64, "bottleneck": 32, "prototypes": 64, "local_crops": 2, "momentum": 0.9, "final_momentum": 0.9}
@@ -28,6 +31,20 @@ PROTOTYPES = {"hidden": 64, "bottleneck": 32, "prototypes": 64, "local_crops": 2
 
 def without_predictor(objective: Objective) -> None:
     objective.predictor = nn.Identity()
+
+
+def saying_the_same(crop: Size) -> Teacher:
+    """A teacher that reads numbers which it does not know: it says nearly the same of all."""
+    teacher = small_teacher(crop)
+    said = teacher.backbone.forward
+
+    def forward(x: Tensor) -> Features:
+        features = said(x)
+        assert features.tokens is not None
+        return Features(1 + 1e-3 * features.pooled, 1 + 1e-3 * features.tokens)
+
+    teacher.backbone.forward = forward  # type: ignore[method-assign]
+    return teacher
 
 
 def without_stop_gradient(objective: Objective) -> None:
@@ -49,7 +66,8 @@ def softmax_alone(logits: Tensor, temperature: float, *_: Any) -> Tensor:
 
 @dataclass(frozen=True)
 class Case:
-    """A run of `objective` with `plan` and `options` that is sound, and what breaks it: `bad_plan`, `bad_options`, a `harm` or a patch.
+    """A run of `objective` with `plan` and `options` that is sound, and what breaks it: `bad_plan`, `bad_options`, a `bad_job`, a `harm`
+    or a patch.
 
     `sign`: the log that shows it, or several. `cause`, `fix`: words of the sentence.
     """
@@ -65,6 +83,7 @@ class Case:
     bad_options: dict[str, Any] = field(default_factory=dict)
     harm: Callable[[Objective], None] = lambda objective: None
     unbalanced: bool = False
+    bad_job: dict[str, Any] = field(default_factory=dict)
 
 
 LARS = {"steps": 40, "optimiser": "lars", "lr": 0.1}
@@ -99,6 +118,11 @@ CASES = [
         "dinov2, no sharpening", "dinov2", "teacher_entropy", "too warm", "pretrain.options.teacher_temperature",
         {"steps": 32}, PROTOTYPES, bad_options={"teacher_temperature": 1.0},
     ),
+    Case(
+        "distill, a teacher that knows nothing", "distill", "teacher_spread", "these are not the numbers that it was taught by",
+        "pretrain.options.teacher", {"steps": 40}, {}, bad_job={"teacher": saying_the_same},
+    ),
+    Case("distill, rate", "distill", "std|rankme|separation", "too high a learning rate", "pretrain.lr", LARS, {}, bad_plan={"lr": 30.0}),
 ]  # fmt: skip
 
 
@@ -132,7 +156,7 @@ def test_a_collapse_is_caught_and_explained(case: Case, tmp_path: Path, monkeypa
     if case.unbalanced:
         monkeypatch.setattr(dinov2, "sinkhorn_knopp", softmax_alone)
     settings = {**PLAN, **case.plan, **case.bad_plan}
-    job = small_job(tmp_path, case.objective, {**case.options, **case.bad_options}, harm=case.harm, **settings)
+    job = small_job(tmp_path, case.objective, {**case.options, **case.bad_options}, harm=case.harm, **settings, **case.bad_job)
     with pytest.raises(TrainingError) as stopped:
         fit(job, Silent())
     told = str(stopped.value)

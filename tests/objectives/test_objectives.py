@@ -22,7 +22,7 @@ SLOW_NETWORKS = ("target.", "keys.", "slow.", "teacher.")
 
 
 def test_every_method_is_found_by_name() -> None:
-    assert {"simclr", "moco", "moco_v3", "byol", "simsiam", "dino", "dinov2"} <= set(NAMES)
+    assert {"simclr", "moco", "moco_v3", "byol", "simsiam", "dino", "dinov2", "distill"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -36,7 +36,7 @@ def test_a_step_on_any_network_has_gradients_everywhere_and_moves_everything(nam
     assert torch.isfinite(step.loss)
     without = [key for key, p in objective.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.isfinite().all())]
     assert without == []
-    assert step.embedding is not None and step.embedding.shape == (12, backbone.dim)
+    assert step.embedding is not None and step.embedding.shape == (6 * objective.crops.globals, backbone.dim)
     assert not step.embedding.requires_grad and not any(value.requires_grad for value in step.logs.values())
     before = {key: p.clone() for key, p in objective.named_parameters()}
     for _ in range(2):  # at first, BatchNorm's zero scales hold the ends of residual branches
@@ -48,7 +48,7 @@ def test_a_step_on_any_network_has_gradients_everywhere_and_moves_everything(nam
 def test_no_slow_network_takes_gradients(name: str) -> None:
     objective = small(name, cnn())
     slow = [p for key, p in objective.named_parameters() if key.startswith(SLOW_NETWORKS)]
-    assert bool(slow) is (name not in ("simclr", "simsiam"))
+    assert bool(slow) is (name not in ("simclr", "simsiam", "distill"))
     assert not any(p.requires_grad for p in slow)
 
 

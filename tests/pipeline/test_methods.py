@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 import labelfree
 from labelfree.backbones import build
-from labelfree.objectives.registry import objective_names
+from labelfree.objectives.registry import objective_class, objective_names, objective_options
 from labelfree.progress import Silent
 
 VIT = {"embed_dim": 32, "depth": 2, "num_heads": 2, "patch_size": 8, "img_size": 32}
@@ -23,12 +23,16 @@ FROM_RANDOM = ["evaluate.arms=[random, domain]", "evaluate.primary={arm: domain,
 @pytest.mark.parametrize("name", objective_names())
 def test_auto_is_all_a_recipe_needs(name: str, pictures: Path, tmp_path: Path) -> None:
     asked = [f"data.root={pictures}", f"pretrain.objective={name}", "backbone.name=resnet10t", "backbone.init=random", *FROM_RANDOM]
-    asked += ["pretrain.steps=3", "pretrain.minutes=null", "pretrain.options={hidden: 32}"]
+    torch.manual_seed(0)
+    save_file(build("resnet10t", 3).net.state_dict(), tmp_path / "teacher.safetensors")
+    own = {"hidden": 32, "teacher": str(tmp_path / "teacher.safetensors")}
+    given = {key: value for key, value in own.items() if key in objective_options(name)}
+    asked += ["pretrain.steps=3", "pretrain.minutes=null", f"pretrain.options={given}"]
     run = labelfree.pretrain("satellite_simclr", asked, tmp_path / "run", say=Silent())
     assert run.weights is not None and labelfree.load(run.weights).card.objective == name
     plan = json.loads((run.folder / "plan.json").read_text())
     options = plan["plans"]["domain-0"]["options"]
-    assert "auto" not in str(options) and options["hidden"] == 32
+    assert "auto" not in options.values() and options.items() >= given.items() and given
     assert any("pretrain.batch_size = 10" in sentence for sentence in plan["sentences"])
     assert "loss" in (run.folder / "metrics.csv").read_text()
 
@@ -56,7 +60,7 @@ def test_a_vit_with_weights_of_its_own_continues_from_them(name: str, pictures: 
 def test_a_hundred_steps_from_imagenet_are_no_step_back(name: str, real_data: Callable[[str], Path], tmp_path: Path) -> None:
     """Takes one to three minutes each: a hundred real steps, then nearest neighbours of all labels, on dev.
 
-    The start is ImageNet's network with the normalisation that the pretraining reads with.
+    The start is ImageNet's network with the normalisation that the pretraining reads with; where that is the teacher too, it is to stay.
     """
     root = real_data("eurosat_rgb")
     asked = ["data.card=eurosat-rgb", f"data.root={root}", "evaluate.on=dev", f"pretrain.objective={name}", "pretrain.steps=100"]
@@ -65,4 +69,4 @@ def test_a_hundred_steps_from_imagenet_are_no_step_back(name: str, real_data: Ca
     asked += ["evaluate.primary={arm: imagenet+domain, against: imagenet-inflated, protocol: knn, budget: all}"]
     run = labelfree.run("satellite_simclr", asked, tmp_path / "run", say=Silent())
     means = {row["arm"]: row["mean"] for row in run.claims["table"] if row["protocol"] == "knn"}
-    assert means["imagenet+domain"] >= means["imagenet-inflated"], means
+    assert means["imagenet+domain"] >= means["imagenet-inflated"] - (0.01 if objective_class(name).learns_from else 0), means

@@ -102,3 +102,9 @@ def test_too_few_unlabelled_images_are_said_and_not_used(tmp_path: Path) -> None
     run = compared(folder_of(tmp_path / "pictures", 8, split=False), tmp_path / "run")
     notes = json.loads((run.folder / "notes.json").read_text())
     assert "propagate: 7 images without a label may be learned from, fewer than 20, so the labelled ones alone are." in notes
+
+
+def test_of_very_many_a_random_part_is_learned_from_and_said(tmp_path: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labelfree.pipeline.unlabelled_images.MOST", 25)
+    run = compared(pictures, tmp_path / "run")
+    assert "propagate: a random 25 of the 40 images pretrained on are learned from." in json.loads((run.folder / "notes.json").read_text())

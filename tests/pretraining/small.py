@@ -16,8 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from labelfree.backbones import Backbone, build
+from labelfree.backbones.weights import network_input
+from labelfree.domain import Size
 from labelfree.objectives import Objective
+from labelfree.objectives.base import Widths
+from labelfree.objectives.registry import objective_class, objective_options
 from labelfree.pretraining.job import Job, Plan
+from labelfree.pretraining.teacher import Teacher
 from labelfree.training.randomness import generator
 from labelfree.views import Augmentation, PerChannel, ViewPipeline
 from labelfree.views.geometry import Dihedral
@@ -66,8 +71,8 @@ class SmallJob(Job):
 
     harm: Callable[[Objective], object] = field(default=lambda objective: None)
 
-    def objective(self) -> Objective:
-        made = super().objective()
+    def objective(self, taught: Widths | None = None) -> Objective:
+        made = super().objective(taught)
         self.harm(made)
         return made
 
@@ -84,15 +89,24 @@ def small_cnn() -> Backbone:
     return build("resnet10t", 3)
 
 
+def small_teacher(crop: Size) -> Teacher:
+    """A random network that reads red alone, at crops of the size that they have."""
+    torch.manual_seed(7)
+    normalise = PerChannel([100.0], [60.0])
+    return Teacher(build("resnet10t", 1), lambda x, size, measured: network_input(x[:, :1], normalise, size, measured), crop, "size")
+
+
 def small_job(folder: Path, objective: str = "simclr", options: dict[str, Any] | None = None, **plan: Any) -> SmallJob:
-    """A job on the small pictures; `plan` and the job's own fields (`start`, `harm`, `labelled`) replace the defaults."""
-    own = {key: plan.pop(key) for key in ("harm", "labelled", "start") if key in plan}
+    """A job on the small pictures; `plan` and the job's own fields (`start`, `harm`, `labelled`, `teacher`) replace the defaults."""
+    own = {key: plan.pop(key) for key in ("harm", "labelled", "start", "teacher") if key in plan}
+    own = {"teacher": small_teacher if objective_class(objective).learns_from else None, **own}
     drawn = {
         "steps": 20, "batch_size": 32, "size": SIDE, "local_size": 16, "optimiser": "adamw", "lr": 1e-3, "weight_decay": 0.04, "warmup": 2,
         "head_only": 0, "frozen_norm": False, "precision": "fp32", "clip_grad": 3.0, "check_every": 2, "checkpoint_minutes": 60.0,
         "on_collapse": "stop", "base": 0, "seed": 0, "threads": 1,
     }  # fmt: skip
-    settled = Plan(objective=objective, options=options or {"hidden": 64, "out": 32}, **{**drawn, **plan})  # type: ignore[arg-type]
+    narrow = {key: width for key, width in (("hidden", 64), ("out", 32)) if key in objective_options(objective)}
+    settled = Plan(objective=objective, options=options or narrow, **{**drawn, **plan})  # type: ignore[arg-type]
     pool: Any = Pictures()
     job = SmallJob("domain", settled, pool, np.arange(len(pool)), views(), tiny_vit, folder)
     return replace(job, **own)

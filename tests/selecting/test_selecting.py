@@ -102,6 +102,35 @@ def test_an_audit_alone_needs_no_weights(folder: Path) -> None:
     assert len(found.rows) == 10 and {(row.split, row.chosen) for row in found.rows} == {("test", "audit")}
 
 
+def test_a_run_chooses_by_its_backbone_from_the_pool_that_it_left(folder: Path) -> None:
+    """Ten seconds or more: a pretraining of two steps, and its report."""
+    small = [f"data.root={folder}", "backbone.name=resnet10t", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=8"]
+    recipe = [*small, "evaluate.arms=[domain]", "evaluate.primary={arm: domain, against: domain}", "pretrain.options={hidden: 32}"]
+    run = labelfree.pretrain("satellite_simclr", recipe, folder.parent / "run", say=Silent())
+    heard = Heard()
+    found = select(folder, "chosen", weights=run.folder, budget=4, audit=3, say=heard)
+    assert any("holds these 48 images already" in line for line in heard.sentences)
+    assert any("was pretrained on 3 of the audit images" in line and "draw the audit first" in line for line in found.notes)
+
+
+def test_an_audit_that_is_drawn_first_is_not_pretrained_on(folder: Path) -> None:
+    """The way that a person is told of."""
+    audit = select(folder, "audit", audit=6)
+    small = [
+        "backbone.name=resnet10t",
+        "pretrain.steps=2",
+        "pretrain.minutes=null",
+        "pretrain.batch_size=8",
+        "pretrain.options={hidden: 32}",
+    ]
+    recipe = [f"data.root={folder}", f"data.labels={audit.file}", *small, "evaluate.arms=[domain]"]
+    primary = ["evaluate.primary={arm: domain, against: domain}"]
+    run = labelfree.pretrain("satellite_simclr", [*recipe, *primary], folder.parent / "run", say=Silent())
+    found = select(folder, "chosen", weights=run.folder, budget=4, labels=audit.file)
+    assert not any("was pretrained on" in line for line in found.notes)
+    assert not {row.id for row in found.rows} & {row.id for row in audit.rows}
+
+
 def test_random_needs_no_weights(folder: Path) -> None:
     assert {row.chosen for row in select(folder, "random", budget=5, strategy="random").rows} == {"random"}
 
@@ -126,10 +155,11 @@ def test_an_audit_of_the_only_group_leaves_none(folder: Path, weights: Path) -> 
 
 def test_rows_that_somebody_scores_are_not_chosen_nor_their_groups(folder: Path, weights: Path) -> None:
     names = sorted(file.name for file in folder.iterdir())
-    lines = [f"{name},{number // 6},{'test' if number % 24 == 0 else ''}\n" for number, name in enumerate(names)]
+    lines = [f"{name},{number // 6},{'test' if number % 24 == 0 else 'pretrain'}\n" for number, name in enumerate(names)]
     (folder / "splits.csv").write_text("path,group,split\n" + "".join(lines), encoding="utf-8")
     found = select(folder, "all", weights=weights, budget=48)
     assert {row.group for row in found.rows} == {"1", "2", "3", "5", "6", "7"} and len(found.rows) == 36
+    assert {row.split for row in found.rows} == {""}  # of a row that is marked pretrain a label would count for nothing
 
 
 def test_a_near_duplicate_of_a_label_or_of_the_audit_is_not_chosen(folder: Path, weights: Path) -> None:
@@ -152,6 +182,30 @@ def test_one_image_is_enough(folder: Path, weights: Path) -> None:
     for file in sorted(folder.iterdir())[1:]:
         file.unlink()
     assert len(select(folder, "one", weights=weights, budget=10).rows) == 1
+
+
+def test_windows_of_scenes_are_chosen_labelled_and_gone_on_from(tmp_path: Path) -> None:
+    rasterio = pytest.importorskip("rasterio")
+    scenes = tmp_path / "scenes"
+    scenes.mkdir()
+    for number in range(4):
+        blocks = np.random.default_rng(number).integers(50, 250, (3, 70, 70)).astype(np.uint8)
+        with rasterio.open(
+            scenes / f"scene_{number}.tif", "w", driver="GTiff", width=2240, height=2240, count=3, dtype="uint8", tiled=True
+        ) as file:
+            file.write(np.kron(blocks, np.ones((1, 32, 32), np.uint8)))
+    found = select(scenes, "first", budget=5, audit=4, strategy="random")
+    groups = [{row.group for row in found.rows if (row.chosen == "audit") == audit} for audit in (True, False)]
+    assert not groups[0] & groups[1] and all(group.startswith("scene_") for group in set.union(*groups))
+    table = tmp_path / "labels.csv"
+    lines = [f'"{row.id}",{"ab"[at % 2]},{row.split},{row.chosen}' for at, row in enumerate(found.rows)]
+    table.write_text("\n".join(["path,label,split,chosen", *lines]) + "\n", encoding="utf-8")
+    manifest = load_manifest(Data(root=scenes, labels=table), find_domain("satellite", {}))
+    assert [(row.id, row.window, row.group) for row in manifest.rows[:9]] == [(row.id, row.window, row.group) for row in found.rows]
+    heard = Heard()
+    second = select(scenes, "second", budget=5, strategy="random", labels=table, say=heard)
+    assert any("holds these 324 images already" in line for line in heard.sentences)
+    assert not {row.id for row in second.rows} & {row.id for row in found.rows} and not {row.group for row in second.rows} & groups[0]
 
 
 def test_pictures_over_a_page_go_on_a_second(folder: Path) -> None:
@@ -261,7 +315,7 @@ def test_no_such_weights(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_command_line_prints_and_leaves_as_others_do(folder: Path, weights: Path) -> None:
-    """In real processes: what is told on the way, what was chosen, and 3 for a fault of the data."""
+    """In real processes, each of which imports torch: what is told on the way, what was chosen, and 3 for a fault of the data."""
 
     def labelfree_select(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "labelfree", "select", str(folder), *words]
@@ -271,5 +325,7 @@ def test_the_command_line_prints_and_leaves_as_others_do(folder: Path, weights: 
     assert (done.returncode, done.stderr) == (0, "")
     assert "Chosen: 4 of 43 images without a label, by typical." in done.stdout.splitlines()
     assert done.stdout.splitlines()[-2].endswith("select.csv") and len(lines_of(folder.parent / "round" / "select.csv")) == 9
-    failed = labelfree_select("--weights", str(weights), "--audit", "500", "--out", "other")
-    assert failed.returncode == 3 and failed.stderr.startswith("--audit 500: only 48 images") and "Traceback" not in failed.stderr
+    failed = labelfree_select("--weights", "nowhere", "--budget", "5", "--out", "other")
+    assert failed.returncode == 3 and failed.stderr.splitlines() == [
+        "--weights nowhere: no such run folder or weight file; imagenet takes the published ones."
+    ]

@@ -12,7 +12,7 @@ from labelfree.errors import RecipeError
 from labelfree.progress import Silent
 from labelfree.transfer import ARMS, Concatenated, NetworkEncoder, StatisticsEncoder, arm_kind, is_baseline
 from labelfree.transfer.encoders import OneNetwork
-from labelfree.transfer.features import extract, safe_name
+from labelfree.transfer.features import extract, extracted, safe_name
 
 
 class Ragged:
@@ -80,6 +80,16 @@ def test_features_are_kept_and_parts_are_shared(tmp_path: Path) -> None:
     np.testing.assert_array_equal(together[:, :2], first)
     np.testing.assert_array_equal(together, both.features(pool, range(len(pool)), 4))
     assert not list(tmp_path.glob(".*"))
+
+
+def test_features_written_batch_by_batch_are_those_of_one_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, encoder = Ragged(3), NetworkEncoder("imagenet", Net(), resized, [4])
+    monkeypatch.setattr("labelfree.transfer.features.BATCH", 5)
+    file = extracted(encoder, pool, 4, tmp_path, Silent())
+    features = np.load(file, mmap_mode="r", allow_pickle=False)
+    assert features.dtype == np.float32
+    np.testing.assert_array_equal(features, encoder.features(pool, range(12), 4))
+    assert extracted(encoder, pool, 4, tmp_path, Silent()) == file and len(list(tmp_path.iterdir())) == 1
 
 
 def test_other_weights_have_other_features(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from labelfree.views import (
     ViewOp,
     ViewPipeline,
 )
+from labelfree.views.pipeline import Drawn
 from tests.views.ops import seeded
 
 
@@ -58,6 +59,28 @@ def test_the_order_is_geometry_physics_normalise_late() -> None:
     assert_close(geometry.seen[0], physical)
     assert_close(physics.seen[0], physical)
     assert_close(late.seen[0], torch.tensor([20.5, 2.75]).view(1, 2, 1, 1).expand(1, 2, 4, 4))
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_a_view_is_told_as_it_was_before_it_was_normalised(gaps: bool) -> None:
+    """After physics and geometry, before late ops; which draws follow does not depend on who asks."""
+    ops = Augmentation([Dihedral()], [SharedGain()], [Erase(p=1.0)])
+    pipeline = ViewPipeline(ops, PerChannel([10.0] * 3, [4.0] * 3), [0.5] * 3, [1.0] * 3)
+    stored = torch.randint(0, 200, (4, 3, 24, 24), generator=seeded(0), dtype=torch.uint8)
+    mask = torch.ones(4, 24, 24, dtype=torch.bool)
+    mask[:, :5] = False
+    measured = (mask, None) if gaps else (None, None)
+    drawn = list(pipeline.each(stored, 3, 16, (0.3, 1.0), seeded(1), partners=stored, measured=measured))
+    joined = Drawn.joined(drawn)
+    assert torch.equal(joined.normal, pipeline.many(stored, 3, 16, (0.3, 1.0), seeded(1), partners=stored, measured=measured))
+    untouched = ViewPipeline(Augmentation([Dihedral()], [SharedGain()]), pipeline.normalise, [0.5] * 3, [1.0] * 3)
+    first = untouched.view(stored, 16, (0.3, 1.0), seeded(1))
+    known = torch.ones(4, 1, 16, 16) if drawn[0].measured is None else drawn[0].measured[:, None]
+    assert_close(pipeline.normalise(drawn[0].physical) * known, first * known, rtol=1e-4, atol=1e-4)
+    assert not torch.equal(drawn[0].normal, first)
+    assert (joined.measured is not None) is gaps
+    if gaps:
+        assert joined.measured[4:8].all() and not joined.measured[:4].all() and joined.physical.shape == (12, 3, 16, 16)
 
 
 def test_negative_hounsfield_like_numbers_survive() -> None:

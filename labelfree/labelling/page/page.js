@@ -121,7 +121,7 @@ function neighbours(image) {
 
 function finish() {
   const [done, next] = [document.createElement("strong"), document.createElement("code")];
-  const through = aside ? "No image is skipped or unsure any more." : `All ${view.total} images have an answer.`;
+  const through = aside ? "No image is skipped or unsure any more. Next:" : `All ${view.total} images have an answer. Next:`;
   [done.textContent, next.textContent] = [through, view.closing];
   at("name").textContent = document.title = "Done";
   at("standing").textContent = "";
