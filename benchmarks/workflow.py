@@ -2,11 +2,11 @@
 
     OMP_NUM_THREADS=2 python benchmarks/workflow.py --data $LABELFREE_DATA --on dev
 
-Sets: eurosat_rgb, neu_det (its pictures through the satellite reader), pneumoniamnist (as a Dataset). Budgets count labels *in all*, as many
-as 1, 2, 5 and 10 a class would be: nobody can stratify what is not labelled. A cell is ten draws of one of eight ways: ImageNet's network or
-one pretrained on the set's pool for `--minutes`; images drawn at random or chosen as typical from the same candidates, by the network that
-learns from them; a linear probe, or labels propagated over the pool. Labels saved are against ImageNet, random, linear, whose curve goes on
-to 50 labels a class (docs/protocol.md, 14): intervals from joint resamplings of draws and scored images.
+Sets: eurosat_rgb, neu_det (its pictures through the satellite reader), pneumoniamnist (as a Dataset). Budgets count labels *in all*, as
+many as 1, 2, 5 and 10 a class would be: nobody can stratify what is not labelled. A cell is ten draws of one of eight ways: ImageNet's
+network or one pretrained on the set's pool for `--minutes`; images drawn at random or chosen as typical from the same candidates, by the
+network that learns from them; a linear probe, or labels propagated over the pool. Labels saved are against ImageNet, random, linear, whose
+curve goes on to 50 labels a class (docs/protocol.md, 14): intervals from joint resamplings of draws and scored images.
 
 Cells that benchmarks/results/workflow.csv holds for the same machine, versions and last commit that touched what they measure are not
 measured again; every look at `test` is appended to benchmarks/results/test_log.csv by this script itself.
@@ -37,7 +37,7 @@ from labelfree.progress import Console
 from labelfree.recipe import Recipe
 from labelfree.recipe_file import load_recipe
 from labelfree.transfer.claims.labels_saved import LabelsSaved, bounds, labels_saved
-from labelfree.transfer.comparison import beside
+from labelfree.transfer.comparison import bound_to
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
 from labelfree.transfer.protocols import find_protocol
@@ -95,7 +95,8 @@ def main() -> None:
     where = place("torch", "timm", "scikit-learn", depends=DEPENDS)
     shared = {"on": given.on, "minutes": f"{given.minutes:g}", **where}
     missing = [name for name in given.sets if not found(SAVED, {"set": name, **shared})]
-    print(f"Expected: {len(missing)} of {len(given.sets)} sets, about {len(missing) * (given.minutes + PROBE_MINUTES):.0f} minutes.", flush=True)
+    minutes = len(missing) * (given.minutes + PROBE_MINUTES)
+    print(f"Expected: {len(missing)} of {len(given.sets)} sets, about {minutes:.0f} minutes.", flush=True)
     for name in missing:
         scored = Scored(name, given.data / name, given.on, given.minutes, given.out / f"{name}-{given.minutes:g}-{where['commit'][:8]}")
         if given.on == "test":
@@ -128,6 +129,10 @@ class Scored:
         assert self.inputs.question is not None and self.inputs.images is not None
         self.question, self.images = self.inputs.question, self.inputs.images
         self.encoders = {e.arm: e for e in Arms(self.recipe, self.inputs, out).encoders()}
+        self.bound = {
+            (arm, protocol): bound_to(self.inputs.unlabelled, protocol, encoder, out, self.say)
+            for (arm, encoder), protocol in product(self.encoders.items(), PROTOCOLS)
+        }
         self.scores: dict[tuple[Way, int], np.ndarray] = {}
 
     @cached_property
@@ -175,8 +180,8 @@ class Scored:
         encoder, task = self.encoders[ARMS[arm]], question.task
         features = {size: self.features(encoder, size) for size in encoder.sizes}
         rows = question.train[self.chosen(encoder, WAYS[how], labels * question.targets.width, draw)]
-        alongside = beside(protocol, encoder, self.inputs.unlabelled, self.out, self.say)
-        learner = alongside.learner(rows) if alongside else None
+        beside = self.bound[encoder.arm, protocol]
+        learner = beside.learner(rows) if beside else None
         search = Search(task, find_protocol(protocol), task.metrics[self.set.metric], Grid(), learner)
         inner = inner_folds(question.stratum_codes[rows], question.group_names[rows], question.seed + draw)
         learn, targets = {size: x[rows] for size, x in features.items()}, question.targets[rows]
