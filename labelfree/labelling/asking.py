@@ -95,7 +95,7 @@ def prepared(
     neighbours: Neighbours = InTheList([image.extra.get("group", "") for image in images])
     if encoder is not None:
         neighbours = BySimilarity(encoder, field.domain, [image.row for image in images], neighbours)
-    closing = f"labelfree run recipe.yaml {shlex.quote(f'data.root={root}')} {shlex.quote(f'data.labels={file}')}"
+    closing = f"labelfree plan {shlex.quote(str(root))} --labels {shlex.quote(str(file))} --out recipe.yaml && labelfree run recipe.yaml"
     return Sitting(asked, others, names, table, neighbours, closing), Pictures(field.domain)
 
 

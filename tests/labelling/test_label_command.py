@@ -54,7 +54,7 @@ def test_leaving_and_coming_back_goes_on(program, folder):
     for at in range(2, 6):
         site.answer(at, "water")
     code, out = second.end(signal.SIGTERM)
-    run = f"Next: labelfree run recipe.yaml data.root={folder} data.labels={folder / 'labels.csv'}\n"
+    run = f"Next: labelfree plan {folder} --labels {folder / 'labels.csv'} --out recipe.yaml && labelfree run recipe.yaml\n"
     assert code == 0 and "6 of 6 images" in out and out.endswith(run)
 
 
