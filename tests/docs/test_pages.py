@@ -17,6 +17,8 @@ from labelfree.recipe_file import change, load_recipe
 from labelfree.recipe_words import outline
 from tests.docs.pages import PAGES, TOP, blocks, commands, headings, links
 
+PLANNED = ("mine.yaml", "with-labels.yaml")  # recipes that pages let `labelfree plan` write
+
 
 def epilogs(group: Any) -> list[str]:
     """The example that the help of each verb ends with."""
@@ -47,7 +49,7 @@ def test_every_command_and_key_exists(page: str, line: str) -> None:
     _, given = parsed(shlex.split(line)[1:])
     overrides = given.get("overrides") or []
     if "recipe" in given:
-        load_recipe("satellite_dino" if given["recipe"].endswith("mine.yaml") else given["recipe"], overrides)
+        load_recipe("satellite_dino" if given["recipe"].endswith(PLANNED) else given["recipe"], overrides)
     elif overrides:
         change(load_recipe("satellite_dino"), overrides)
 
