@@ -77,7 +77,7 @@ def test_forty_images_by_keys_with_the_server_killed_in_between(program, picture
     assert page.text("#name") == name and page.text("#progress").startswith("20 of 40")
     answer_all(40)
     page.until("document.title == 'Done'")
-    assert "All 40 images have an answer." in page.text("#instead") and f"data.labels={labels}" in page.text("#instead")
+    assert "All 40 images have an answer." in page.text("#instead") and f"--labels {labels}" in page.text("#instead")
     assert page.problems == []
     second.end(signal.SIGINT)
     assert table(tmp_path) == said and len(said) == 40
