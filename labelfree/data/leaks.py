@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from math import ceil
 from typing import Any
 
 import numpy as np
 
+from labelfree.data.chosen import AUDIT
 from labelfree.data.ground import GROUP_OF_COPIES
 from labelfree.data.near_duplicates import Prints, alike_by_chance, near_pairs, prints
 from labelfree.data.pool_reader import Pool
@@ -45,7 +46,8 @@ class LeakReport:
 
     `judged`, `not_judged`: scored images with and without enough structure for the near test. `limit`: scored images that may have a
     near-duplicate. `chance`: share of random pairs of different groups that look alike. `dropped`: pool row ids that must not be
-    trained on. `scored_near`: ids of scored rows with a near-duplicate, for the score without them.
+    trained on, `dropped_near` of them for near-duplicates alone. `scored_near`: ids of scored rows with a near-duplicate, for the score
+    without them.
     """
 
     exact: list[tuple[str, str]] = field(default_factory=list)
@@ -57,6 +59,7 @@ class LeakReport:
     chance: float = 0.0
     cannot_tell: bool = False
     dropped: list[str] = field(default_factory=list)
+    dropped_near: int = 0
     transductive: bool = False
     scored_near: list[str] = field(default_factory=list)
     sentence: str = ""
@@ -98,11 +101,13 @@ def _copies(trained: Witnesses, scored: Witnesses) -> list[tuple[list[str], list
     return shared
 
 
-def guard(trained: Witnesses, scored: Witnesses, data: Data, *, has_test: bool) -> LeakReport:
+def guard(trained: Witnesses, scored: Witnesses, data: Data, *, has_test: bool, loose: Set[str] = frozenset()) -> LeakReport:
     """Compare what is trained on with what is scored.
 
     With a test split (`has_test`) an exact copy stops the run; without one the pool's copy is named in `dropped`. Near-duplicates
     are counted and stop the run above `data.leak_limit`, unless random pairs of different groups look as much alike.
+    An audit is drawn from the very folder that is pretrained on: rows of `loose` (ids of trained rows without a label) that repeat one
+    of its images, exactly or nearly, are named in `dropped` instead.
     Raises `LeakError`, unless `data.transductive`.
     """
     copies = _copies(trained, scored)
@@ -111,11 +116,20 @@ def guard(trained: Witnesses, scored: Witnesses, data: Data, *, has_test: bool) 
     a, b = prints(trained.thumbs), prints(scored.thumbs)
     near = [(trained.rows[i].id, scored.rows[j].id, round(r, 4)) for i, j, r in near_pairs(a, b)]
     near = [pair for pair in near if known.get(pair[0], -1) != known.get(pair[1], -2)]
+    audit = {row.id for row in scored.rows if row.chosen == AUDIT}
+    leaving = {pair[0] for pair in near if pair[0] in loose and pair[1] in audit}
     scored_near = sorted({pair[1] for pair in near})
     limit = _limit(len(scored), data)
-    both = Prints(np.concatenate([a.high, b.high]), np.concatenate([a.judged, b.judged])) if len(scored_near) > limit else None
+    asked = leaving or len(scored_near) > limit
+    both = Prints(np.concatenate([a.high, b.high]), np.concatenate([a.judged, b.judged])) if asked else None
     chance = alike_by_chance(both, trained.groups + scored.groups) if both is not None else 0.0
-    cannot_tell = len(scored_near) > limit and chance > limit / max(1, len(scored))
+    by_chance = chance > limit / max(1, len(scored))
+    if by_chance:
+        leaving = set()
+    near = [pair for pair in near if pair[0] not in leaving]
+    scored_near = sorted({pair[1] for pair in near})
+    cannot_tell = len(scored_near) > limit and by_chance
+    copied = {pair[0] for pair in exact if not has_test or (pair[0] in loose and pair[1] in audit)}
     report = LeakReport(
         exact=exact,
         near=near,
@@ -125,7 +139,8 @@ def guard(trained: Witnesses, scored: Witnesses, data: Data, *, has_test: bool) 
         limit=limit,
         chance=chance,
         cannot_tell=cannot_tell,
-        dropped=[] if has_test else sorted({pair[0] for pair in exact}),
+        dropped=sorted(copied | leaving),
+        dropped_near=len(leaving - copied),
         scored_near=scored_near,
     )
     fault = _fault(report, has_test)
@@ -185,9 +200,10 @@ def _limit(scored: int, data: Data) -> int:
 
 
 def _fault(report: LeakReport, has_test: bool) -> str | None:
-    if report.exact and has_test:
-        one, other = report.exact[0]
-        more = f", and {len(report.exact) - 1} more pairs" if len(report.exact) > 1 else ""
+    left = [pair for pair in report.exact if pair[0] not in report.dropped]
+    if left and has_test:
+        one, other = left[0]
+        more = f", and {len(left) - 1} more pairs" if len(left) > 1 else ""
         way = "Remove one, or set data.transductive=true to mark the report."
         return f"{one} is in the pool and {other} is scored (same content{more}). {way}"
     if len(report.scored_near) > report.limit and not report.cannot_tell:
@@ -201,15 +217,14 @@ def _fault(report: LeakReport, has_test: bool) -> str | None:
 
 def _with_sentence(report: LeakReport, transductive: bool) -> LeakReport:
     parts = []
+    copied = len(report.dropped) - report.dropped_near
     if report.exact:
-        what = (
-            f"{len(report.dropped)} pool images were dropped: their content is scored."
-            if report.dropped
-            else f"{len(report.exact)} exact copies."
-        )
+        what = f"{copied} pool images were dropped: their content is scored." if copied else f"{len(report.exact)} exact copies."
         parts.append(what)
     else:
         parts.append(f"No exact copy among {report.scored} scored images.")
+    if report.dropped_near:
+        parts.append(f"{report.dropped_near} pool images were dropped: near-duplicates of audit images.")
     if report.cannot_tell:
         parts.append(
             f"Cannot tell near-duplicates here: {report.chance:.1%} of random pairs of different groups look as much alike. "

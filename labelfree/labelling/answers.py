@@ -31,13 +31,15 @@ NOTHING = Answer()
 class Words:
     """What a table calls an image: `identity` tells which image a cell names, `cell` is how a new line names it.
 
-    `extra`: image -> what further columns say of it, for new lines; `columns`: these columns in order.
+    `extra`: image -> what further columns say of it, for new lines; `columns`: these columns in order. `carried`: images that nobody is
+    asked about and that the table names all the same.
     """
 
     identity: Callable[[str], str]
     cell: Callable[[str], str] = lambda identity: identity
     extra: Callable[[str], Mapping[str, str]] = lambda identity: {}
     columns: tuple[str, ...] = ()
+    carried: tuple[str, ...] = ()
 
 
 class AnswerSheet:
@@ -101,6 +103,12 @@ class AnswerSheet:
         if answer is None and [cell.strip() for cell in line] == self._with(identity, [""] * len(line)):
             del self.sheet.lines[at], self.lines[identity], self.answers[identity]
             self.lines = {other: place - (place > at) for other, place in self.lines.items()}
+
+    def carry(self) -> None:
+        """Add a line for each image that the table is to name whatever is answered."""
+        for identity in self.words.carried:
+            if identity not in self.lines:
+                self.put(identity, NOTHING)
 
     def _with(self, identity: str, line: list[str]) -> list[str]:
         """The line, with what is known of the image where it says nothing."""

@@ -12,7 +12,7 @@ from labelfree.errors import DataError
 from labelfree.installed_domains import key_for
 from labelfree.labelling.answers import NOTHING
 from labelfree.labelling.classes import class_names
-from labelfree.labelling.images import Asked, Folder
+from labelfree.labelling.images import Asked, Folder, apart_from_audit
 from labelfree.labelling.neighbours import BySimilarity, InTheList, Neighbours
 from labelfree.labelling.pictures import Pictures
 from labelfree.labelling.serving import bound, how_to_open, needed, new_token, open_browser, served, wait
@@ -83,10 +83,10 @@ def prepared(
     recipe = changed(Data(root=root.absolute()), overrides, domain, say.say)
     field = field_of(recipe.data, recipe.reader, domain, sure=False)
     folder = Folder(field.manifest.root, field.domain, field.manifest.rows)
-    asked = folder.without_label() if rows is None else folder.chosen(rows)
+    asked, carried = (folder.without_label(), list[Asked]()) if rows is None else apart_from_audit(folder.chosen(rows))
     if len(channels := _channels(folder, asked)) > 1 and field.domain.rgb(channels) is None:
         say.say(f"Which channels are red, green and blue is not known, so images have no colours; say it with {key_for('channels')}.")
-    table = AnswerTable(file, folder.words(file, asked))
+    table = AnswerTable(file, folder.words(file, asked, carried))
     answers = table.answers()
     names = class_names(classes, {answer.label for answer in answers.values() if answer.label})
     mine = {each.identity for each in asked}

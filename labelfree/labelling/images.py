@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from labelfree.data.chosen import AUDIT
 from labelfree.data.label_tables import Record, read_table
 from labelfree.data.paths import Finder, rows_of_records, same_file
 from labelfree.domain import Domain, ReadsRemote, Row
@@ -82,15 +83,16 @@ class Folder:
 
         return identity
 
-    def words(self, table: Path, asked: Iterable[Asked]) -> Words:
-        """How `table` speaks of the images asked about."""
-        known = {each.identity: each for each in asked}
+    def words(self, table: Path, asked: Iterable[Asked], carried: Sequence[Asked] = ()) -> Words:
+        """How `table` speaks of the images asked about, and of those that it is only to name."""
+        known = {each.identity: each for each in (*asked, *carried)}
         columns = [name for name in COLUMNS if any(each.extra.get(name) for each in known.values())]
         return Words(
             self.identities(table),
             lambda identity: known[identity].cell if identity in known else identity,
             lambda identity: {name: known[identity].extra.get(name, "") if identity in known else "" for name in columns},
             tuple(columns),
+            tuple(each.identity for each in carried),
         )
 
     def others(self, identities: Iterable[str]) -> list[Asked]:
@@ -100,6 +102,14 @@ class Folder:
 
     def _finder(self, table: Path) -> Finder:
         return Finder(table, self.root, lambda: [row.path for row in self.rows if row.remote is None])
+
+
+def apart_from_audit(rows: Sequence[Asked]) -> tuple[list[Asked], list[Asked]]:
+    """Images to ask about, and those that a table names only since they go with an image of its audit: of its group, chosen by nobody."""
+    audit = {each.extra.get("group") for each in rows if each.extra.get("chosen") == AUDIT} - {"", None}
+    beside = [each for each in rows if each.extra.get("group") in audit and not (each.extra.get("chosen") or each.extra.get("split"))]
+    names = {each.identity for each in beside}
+    return [each for each in rows if each.identity not in names], beside
 
 
 def _columns(records: Iterable[Record]) -> list[str]:

@@ -129,6 +129,7 @@ class AnswerTable:
         self._raw = None  # what is in memory is not what is on disk, until it is
         for entry in entries:
             self._sheet.put(*entry)
+        self._sheet.carry()
         raw = self._sheet.sheet.written()
         try:
             with whole_file(self.path) as part:

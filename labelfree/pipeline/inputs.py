@@ -94,7 +94,8 @@ def gather(run: Context) -> Inputs:
     roles, pool, images = _pools(run, domain, manifest, task, store)
     leaks = _leaks(run, roles, pool, images) if images is not None else None
     copies = set(leaks.dropped) if leaks else set()
-    entries = pool.entries([row for row in roles.pool if row.id not in copies])
+    learnt = [row for row in roles.pool if row.id not in copies]
+    entries = pool.entries(learnt)
     require_pool(manifest, roles, entries, copies, pool)
     positives, paired = find_positives(recipe.data, domain, pool, entries)
     for note in paired:
@@ -106,7 +107,7 @@ def gather(run: Context) -> Inputs:
     _keep(run.folder, inputs)
     unlabelled, said = None, list[str]()
     if run.comparing and question is not None and images is not None:
-        unlabelled, said = unlabelled_images(recipe, question, images, pool, roles.pool, lambda rows: store.pool(rows, tile=None))
+        unlabelled, said = unlabelled_images(recipe, question, images, pool, learnt, lambda rows: store.pool(rows, tile=None))
     return replace(inputs, unlabelled=unlabelled, notes=[*_notes(inputs, paired), *before, *said])
 
 
@@ -148,7 +149,9 @@ def _pools(run: Context, domain: Domain, manifest: Manifest, task: Task, store: 
 def _leaks(run: Context, roles: Roles, pool: Pool, images: Pool) -> LeakReport:
     """What the leak guard found; told, and kept in leaks.json."""
     scored = roles.train if roles.score is None else roles.score
-    leaks = guard(witnesses(pool, roles.pool), witnesses(images, scored), run.recipe.data, has_test=roles.score is not None)
+    loose = {row.id for row in roles.pool} - {row.id for row in roles.train}
+    trained = witnesses(pool, roles.pool)
+    leaks = guard(trained, witnesses(images, scored), run.recipe.data, has_test=roles.score is not None, loose=loose)
     run.say.say(leaks.sentence)
     write_json(run.folder.path / "leaks.json", leaks.to_dict())
     return leaks

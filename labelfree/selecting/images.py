@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from labelfree.data.chosen import AUDIT
-from labelfree.data.ground import spatial_groups
+from labelfree.data.ground import overlapping, spatial_groups
 from labelfree.data.manifest import Manifest
 from labelfree.data.pool import Pool
+from labelfree.data.same_values import groups_of_copies
 from labelfree.data.windows import in_windows, lenient
-from labelfree.domain import Domain, Row, extent_of, located
+from labelfree.domain import Domain, Place, Row, extent_of, located
 from labelfree.errors import DataError
 from labelfree.pipeline.inputs import Store, tile_of
 from labelfree.planning.recognition import field_of
 from labelfree.progress import Progress
 from labelfree.recipe import Data, Recipe
+from labelfree.selecting.joining import joined
 
 SCORED = ("dev", "test")
 FEWEST_BLOCKS = 10  # on the ground, below which smaller ones stand in for groups
@@ -26,7 +28,8 @@ FEWEST_BLOCKS = 10  # on the ground, below which smaller ones stand in for group
 class Images:
     """`pool`: all images but those that somebody else scores on. `groups`: a name an image of it, its own where it has none.
 
-    `data`: what named them. `manifest`: with the rows that are scored elsewhere. `spatial`: how many groups are blocks on the ground.
+    Images that are exact copies share a group. `data`: what named them. `manifest`: with the rows that are scored elsewhere.
+    `places`: where images lie, by row id. `spatial`: how many groups are blocks on the ground.
     """
 
     data: Data
@@ -34,6 +37,7 @@ class Images:
     manifest: Manifest
     pool: Pool
     groups: list[str]
+    places: Mapping[str, Place]
     spatial: int
 
     @property
@@ -71,6 +75,13 @@ class Images:
         """The groups that these images are of."""
         return {self.groups[position] for position in positions}
 
+    def apart(self, positions: Sequence[int], others: Sequence[int]) -> list[int]:
+        """Those `positions` whose images share neither group nor ground with one of the `others`."""
+        away = self.groups_of(others)
+        loose = [at for at in positions if self.groups[at] not in away]
+        shown = overlapping([self.rows[at] for at in loose], [self.rows[at] for at in others], self.places)
+        return [at for at in loose if self.rows[at].id not in shown]
+
 
 def read_images(recipe: Recipe, domain: str | None, say: Progress) -> Images:
     """Read what `recipe.data` names, scenes in windows; a pool that a pretraining of the same folder left is found again.
@@ -91,9 +102,11 @@ def read_images(recipe: Recipe, domain: str | None, say: Progress) -> Images:
         mine.sort(key=lambda row: (row.path, row.window.start if row.window else ()))
     store = Store(recipe, manifest.read or field.domain.read, {"domain": field.domain.name, **field.domain.settings()}, say)
     pool = store.pool(mine, tile)
-    blocks, _ = spatial_groups(pool.images, located(field.domain, pool.places()), _enough)
-    groups = [blocks.get(row.id) or row.group or f"row {row.id}" for row in pool.images]
-    return Images(recipe.data, field.domain, manifest, pool, groups, len(set(blocks.values())))
+    places = located(field.domain, pool.places())
+    blocks, _ = spatial_groups(pool.images, places, _enough)
+    copies = [(first, other) for first, *others in groups_of_copies(pool.index.traces) for other in others]
+    groups = joined([blocks.get(row.id) or row.group or f"row {row.id}" for row in pool.images], copies)
+    return Images(recipe.data, field.domain, manifest, pool, groups, places, len(set(blocks.values())))
 
 
 def _enough(groups: dict[str, str]) -> bool:

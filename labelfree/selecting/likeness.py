@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from labelfree.data.leaks import LIMIT_SHARE
-from labelfree.data.near_duplicates import LIKE, alike_by_chance, poses, prints
+from labelfree.data.near_duplicates import BLOCK, LIKE, alike_by_chance, near_pairs, poses, prints
 from labelfree.data.pool_index import THUMB, PoolIndex
 from labelfree.data.same_values import same_values
 
@@ -51,6 +51,17 @@ class Likeness:
         turned = np.stack([pose.reshape(-1) for pose in poses(mine.high)])
         alike = (self._prints(known)[: len(self._at)] @ turned.T).max(axis=1) >= LIKE
         return next((other for other in known if alike[self._at[other]]), None)
+
+    def repeats(self, positions: Sequence[int]) -> list[tuple[int, int]]:
+        """Pairs of an image and one at `positions` that it is a near-duplicate of; none where these cannot be told."""
+        if self.copies_only:
+            return []
+        mine, thumbs, pairs = prints(self.index.thumbs[positions]), self.index.thumbs, []
+        for start in range(0, len(thumbs), BLOCK):
+            for i, j, _ in near_pairs(prints(thumbs[start : start + BLOCK]), mine):
+                if start + i != positions[j]:
+                    pairs.append((start + i, positions[j]))
+        return pairs
 
     def _prints(self, positions: Sequence[int]) -> np.ndarray:
         """(at least as many as were asked for so far, 1024); zero where an image has too little structure."""

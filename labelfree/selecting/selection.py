@@ -25,11 +25,13 @@ from labelfree.selecting.features import image_features
 from labelfree.selecting.head_so_far import class_scores
 from labelfree.selecting.images import Images, read_images
 from labelfree.selecting.likeness import Likeness
+from labelfree.selecting.relatives import with_relatives
 from labelfree.selecting.resolution import resolution
 from labelfree.selecting.table import write_table
 from labelfree.selecting.weights import Weights, find_weights
 
 DRAWN = "drawn at random, to be scored on"
+BESIDE = "not to be labelled: of the group of an audit image, or like one"
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,9 @@ class _Selector:
         chosen = self._chosen(drawn) if self.wanted.budget else []
         if not chosen and not drawn:
             raise DataError(f"{self.images.manifest.root}: every image that is left is a near-duplicate of one that is labelled or scored.")
-        rows = [*chosen, *((replace(self.images.rows[at], split="test", chosen=AUDIT), DRAWN) for at in drawn)]
+        groups = self._with_relatives(drawn) if drawn else {}
+        rows = [*chosen, *((replace(self.images.rows[at], split="test", chosen=AUDIT, group=groups[at]), DRAWN) for at in drawn)]
+        beside = [(replace(self.images.rows[at], group=group), BESIDE) for at, group in groups.items() if at not in drawn]
         audit = [*self.images.audited, *drawn]
         if audit:
             before = len(self.images.audited)
@@ -134,25 +138,40 @@ class _Selector:
             self.notes += _seen_before(self.images, self.network, audit)
         out.mkdir(parents=True, exist_ok=True)
         sheets = save_contact_sheets(out, self._pictures([row for row, _ in rows]), _captions(rows))
-        file = write_table(out, rows)
+        file = write_table(out, [*rows, *beside])
         return Selection(tuple(row for row, _ in rows), tuple(reason for _, reason in rows), file, tuple(sheets), tuple(self.notes))
 
     def _audit(self) -> list[int]:
-        """Positions drawn at random among images whose group nobody learns from."""
+        """Positions drawn at random among images that share nothing with those that are learnt from: no group, no ground, no likeness."""
         if not self.wanted.audit:
             return []
         images = self.images
-        learnt = images.groups_of([*images.labelled, *images.waiting])
-        able = [at for at in images.free if images.groups[at] not in learnt]
-        ids, groups = [images.rows[at].id for at in able], [images.groups[at] for at in able]
-        return [able[at] for at in draw_audit(ids, groups, self.wanted.audit, self.wanted.seed)]
+        learnt = [*images.labelled, *images.waiting]
+        able = images.apart(images.free, learnt)
+        likeness = Likeness(images.pool.index, images.groups, learnt)
+        while True:
+            ids, groups = [images.rows[at].id for at in able], [images.groups[at] for at in able]
+            drawn = [able[at] for at in draw_audit(ids, groups, self.wanted.audit, self.wanted.seed)]
+            alike = {at for at in drawn if learnt and likeness(at, ()) is not None}
+            if not alike:
+                return drawn
+            able = [at for at in able if at not in alike]
+
+    def _with_relatives(self, drawn: Sequence[int]) -> dict[int, str | None]:
+        """The groups of those drawn, and of the images that are to stay with them."""
+        near = Likeness(self.images.pool.index, self.images.groups, ()).repeats(drawn)
+        groups = with_relatives(self.images, drawn, near)
+        if more := len(groups) - len(drawn):
+            self.notes.append(
+                f"{more:,} images are of the audit's groups or repeat its images: the table names them, and nobody learns from them."
+            )
+        return groups
 
     def _chosen(self, drawn: Sequence[int]) -> list[tuple[Row, str]]:
         """What the strategy picks among images that are no relatives of the audit, in order, with its reasons."""
         images, wanted = self.images, self.wanted
         kept_apart = [*images.audited, *drawn]
-        away = images.groups_of(kept_apart)
-        free = [at for at in images.free if images.groups[at] not in away]
+        free = images.apart(images.free, kept_apart)
         if not free:
             raise DataError(_none_left(images, drawn))
         likeness = Likeness(images.pool.index, images.groups, [*kept_apart, *images.waiting])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -210,3 +211,19 @@ def test_eurosat_rgb_holds_no_copies_between_pool_and_dev(real_data: Callable[[s
     assert (found.exact, found.near, found.scored) == ([], [], 589) and found.judged > 500
     planted = guard(witnesses(pool, [*pool_rows, dev[5]]), witnesses(pool, dev), Data(transductive=True), has_test=True)
     assert planted.exact == [(dev[5].id, dev[5].id)]
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+def test_what_repeats_an_audit_image_leaves_the_pool_unless_it_has_a_label(labelled: bool) -> None:
+    seen, others = images(12), images(30, seed=1)
+    turned = [np.rot90(image).copy() for image in seen[1:6]]
+    pool, audit = witness([seen[0], *turned, *others], "p"), witness(seen, "s")
+    audit = Witnesses([replace(row, split="test", chosen="audit") for row in audit.rows], audit.traces, audit.thumbs)
+    loose = {row.id for row in pool.rows} - ({"p0"} if labelled else set())
+    if labelled:
+        with pytest.raises(LeakError, match="^p0 is in the pool and s0 is scored"):
+            guard(pool, audit, Data(), has_test=True, loose=loose)
+        return
+    report = guard(pool, audit, Data(), has_test=True, loose=loose)
+    assert report.dropped == [f"p{i}" for i in range(6)] and report.dropped_near == 5 and not report.scored_near
+    assert "1 pool images were dropped: their content is scored. 5 pool images were dropped: near-duplicates" in report.sentence
