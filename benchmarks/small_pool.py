@@ -228,9 +228,8 @@ def show(minutes: float) -> None:
         for row in rows(TABLE):
             if (row["set"], row["minutes"]) == (name, f"{minutes:g}"):
                 scored[row["idea"]][row["seed"]] = row
-        print(
-            f"\n{name}\n\n| idea | steps | 1 label a class | 5 labels a class | ahead of the recipe at 5 | seeds |\n|---|---|---|---|---|---|"
-        )
+        columns = ("idea", "steps", "1 label a class", "5 labels a class", "ahead of the recipe at 5", "seeds")
+        print(f"\n{name}\n\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
         for idea, seeds in scored.items():
             at = [spread([float(row[key]) for row in seeds.values() if row[key]]) for key in ("linear_1", "linear_5")]
             same = [(row, scored[NOTHING][seed]) for seed, row in seeds.items() if seed in scored[NOTHING]]
