@@ -17,14 +17,14 @@ class _Refused(Exception):
     """What the guard found."""
 
 
-def parse_xml(raw: bytes, source: Path | str) -> Element:
+def parse_xml(raw: bytes, source: Path | str, most: int = MOST_BYTES) -> Element:
     """The root element; tags in a namespace are written {namespace}tag.
 
-    `raw` may be cut off behind `MOST_BYTES`. Raises `DataError` naming `source` where it is no XML, larger, nested beyond reason, or
+    `raw` may be cut off behind `most` bytes. Raises `DataError` naming `source` where it is no XML, larger, nested beyond reason, or
     defines entities or a document type of its own: a few of these unfold to gigabytes, or name files of this machine.
     """
-    if len(raw) > MOST_BYTES:
-        raise DataError(f"{source}: is XML of more than {MOST_BYTES // 2**20} MiB, which no such file needs; export it again.")
+    if len(raw) > most:
+        raise DataError(f"{source}: is XML of more than {most // 2**20} MiB, which no such file needs; export it again.")
     builder, parser, depth = TreeBuilder(), expat.ParserCreate(namespace_separator="}"), 0
 
     def start(tag: str, attributes: dict[str, str]) -> None:

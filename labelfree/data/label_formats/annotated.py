@@ -1,0 +1,240 @@
+"""Images with what people drew on them, in the pixels of the image as it is read; everything that cannot be used is named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from labelfree.data.label_formats.frames import ToStored, orientation, upright_size
+from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
+from labelfree.data.label_formats.matching import Images, match
+from labelfree.data.label_formats.regions import Corners, Everything, Outline, Region, rectangle
+
+State = Literal["objects", "negative", "unlabelled"]
+BORDER = 1.0  # pixels beyond an image's edge that are cut off without a word: rounding, and counting from 1
+IGNORED = "ignore"  # the class that `data.classes` gives to what is neither learnt nor scored
+
+
+@dataclass(frozen=True)
+class AnnotatedObject:
+    """One object. `box`: (x0, y0, x1, y1) in pixels from the outer edge of the image's first. `region`: what is drawn, a box if no more."""
+
+    name: str
+    box: Corners
+    region: Region
+    boxed: bool = False  # only a box was drawn
+
+    def mask(self, height: int, width: int) -> np.ndarray:
+        """(height, width) bool."""
+        return self.region.mask(height, width)
+
+
+@dataclass(frozen=True)
+class AnnotatedImage:
+    """An image and what is known of it. `size`: (height, width), None where nothing was drawn on it.
+
+    `ignored`: regions that are neither object nor background: crowds, classes called `ignore`, and all of an image on which only what
+    cannot be used was drawn. `labels`: classes of the whole image. `lines`: drawings that enclose nothing. `unused`: sentences on faulty
+    objects.
+    """
+
+    id: str
+    path: Path
+    state: State = "unlabelled"
+    size: tuple[int, int] | None = None
+    objects: tuple[AnnotatedObject, ...] = ()
+    ignored: tuple[Region, ...] = ()
+    crowds: int = 0
+    lines: int = 0
+    labels: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+    split: str = ""
+
+    def pixels(self) -> dict[str, int]:
+        """How many pixels each class has."""
+        masks: dict[str, np.ndarray] = {}
+        for each in self.objects:
+            mask = each.mask(*self._grid)
+            masks[each.name] = masks[each.name] | mask if each.name in masks else mask
+        return {name: int(mask.sum()) for name, mask in masks.items()}
+
+    def ignored_mask(self) -> np.ndarray:
+        """(height, width) bool: what is neither learnt nor scored."""
+        masks = [region.mask(*self._grid) for region in self.ignored]
+        return np.any(masks, axis=0) if masks else np.zeros(self._grid, bool)
+
+    @property
+    def _grid(self) -> tuple[int, int]:
+        return self.size if self.size is not None else (0, 0)
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """All images under a root, annotated or not. `form`: the format of the labels in words. `ids`: numbers of classes in their file.
+
+    `absent`: classes that nobody looked for, whose absence says nothing. `faults`: what is wrong, one sentence each; `notes`: how labels
+    were read.
+    """
+
+    images: dict[str, AnnotatedImage]
+    classes: tuple[str, ...] = ()
+    ids: Mapping[str, int] = field(default_factory=dict)
+    form: str = ""
+    absent: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """Objects a class, those with none too."""
+        counted = Counter({name: 0 for name in self.classes})
+        counted.update(each.name for image in self.images.values() for each in image.objects)
+        return counted
+
+    @property
+    def states(self) -> Counter[State]:
+        """Images a state."""
+        return Counter(image.state for image in self.images.values())
+
+
+def annotate(
+    listing: Listing,
+    images: Sequence[Path],
+    root: Path,
+    size_of: Callable[[Path], tuple[int, int]],
+    classes: Mapping[str, str] | None = None,
+    absent: Sequence[str] = (),
+) -> Annotations:
+    """Every image of `images` with what `listing` says of it. `size_of`: (height, width) of an image as it is read.
+
+    `classes`: another name for a class, or "ignore". A faulty object is left out and named; the others stay.
+    """
+    names = dict(classes or {})
+    files, faults = match(listing.images, Images(images, root))
+    drawn_on = {path: listing.images[place] for place, path in files.items()}
+    placed = _Placed(names)
+    annotated = {}
+    for path in images:
+        identity = path.relative_to(root).as_posix()
+        if path in drawn_on:
+            annotated[identity] = placed.image(identity, path, drawn_on[path], size_of)
+        else:
+            annotated[identity] = AnnotatedImage(identity, path)
+    faults = [*listing.faults, *faults, *placed.faults]
+    unknown = [name for name in names if name not in placed.seen and name not in listing.classes]
+    faults += [f"data.classes: no object is of class {name!r}; correct the name." for name in unknown]
+    known = {names.get(name, name) for name in {*listing.classes, *placed.seen}} - {IGNORED}
+    ids = {names.get(name, name): number for name, number in listing.ids.items() if names.get(name, name) != IGNORED}
+    return Annotations(annotated, tuple(sorted(known)), ids, listing.form, tuple(absent), tuple(faults), (*listing.notes, *placed.notes()))
+
+
+class _Placed:
+    """Brings what is drawn onto the images' own pixels, and keeps what there is to say of it."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names, self.seen = names, set[str]()
+        self.faults: list[str] = []
+        self._cut, self._lines, self._undecided = list[str](), Counter[str](), list[str]()
+
+    def image(self, identity: str, path: Path, listed: ListedImage, size_of: Callable[[Path], tuple[int, int]]) -> AnnotatedImage:
+        """An image that the labels list."""
+        if not (listed.drawn or listed.faulty):
+            state: State = "objects" if listed.labels else "negative"
+            return AnnotatedImage(identity, path, state, labels=listed.labels, split=listed.split)
+        height, width = size_of(path)
+        onto = self._frame(identity, path, listed, width, height)
+        if onto is None:
+            return AnnotatedImage(identity, path, "objects", (height, width), ignored=(Everything(),), unused=(self.faults[-1],))
+        objects, ignored, crowds, lines, unused = [], list[Region](), 0, 0, list(listed.faulty)
+        for drawn in listed.drawn:
+            if drawn.kind == "line":
+                lines += 1
+                self._lines[identity] += 1
+                continue
+            try:
+                placed = self._object(drawn, listed, onto, identity)
+            except ValueError as error:
+                unused.append(f"{drawn.where} ({drawn.name}) {error}" if f"{drawn.name})" not in drawn.where else f"{drawn.where} {error}")
+                continue
+            crowds += drawn.kind == "crowd"
+            if drawn.kind == "crowd" or placed.name == IGNORED:
+                ignored.append(placed.region)
+            else:
+                objects.append(placed)
+        if unused:
+            shown = "; ".join(unused[:3]) + (f"; and {len(unused) - 3} more" if len(unused) > 3 else "")
+            self.faults.append(f"{listed.where}: {shown}; correct or remove what is faulty, it is left out.")
+        if not objects and not ignored:
+            ignored.append(Everything())  # what was drawn cannot be used: nobody knows what the image holds
+        return AnnotatedImage(
+            identity, path, "objects", (height, width), tuple(objects), tuple(ignored), crowds, lines, listed.labels, tuple(unused),
+            listed.split,
+        )  # fmt: skip
+
+    def _frame(self, identity: str, path: Path, listed: ListedImage, width: int, height: int) -> ToStored | None:
+        """How to come from the picture that was drawn on to the stored one; None where they are not the same picture."""
+        turn = orientation(path)
+        upright = upright_size((width, height), turn)
+        if listed.size in (None, (width, height), upright):
+            if turn > 1 and (listed.size is None or upright == (width, height)):
+                self._undecided.append(identity)
+            stored = listed.size == (width, height) and upright != (width, height)
+            return ToStored(1 if stored else turn, width, height)
+        across, down = listed.size
+        self.faults.append(
+            f"{listed.where}: is listed with {across} x {down} pixels, {identity} has {width} x {height}; bring the picture that was "
+            "drawn on, or export its labels again."
+        )
+        return None
+
+    def _object(self, drawn: Drawn, listed: ListedImage, onto: ToStored, identity: str) -> AnnotatedObject:
+        """An object in the stored picture, cut off at its border. Raises `ValueError` with the end of a sentence."""
+        assert drawn.box is not None
+        box, region = drawn.box, drawn.region
+        width, height = upright_size((onto.width, onto.height), onto.turn)
+        if box[2] < box[0] or box[3] < box[1]:
+            raise ValueError("has its corners swapped (or a negative size)")
+        if box[2] == box[0] or box[3] == box[1]:
+            raise ValueError("has no area")
+        if listed.fractions:
+            box = (box[0] * width, box[1] * height, box[2] * width, box[3] * height)
+            region = region.placed(lambda points: points * (width, height)) if isinstance(region, Outline) else region
+        if box[2] <= 0 or box[3] <= 0 or box[0] >= width or box[1] >= height:
+            raise ValueError("lies wholly outside its image")
+        inside = (max(0.0, box[0]), max(0.0, box[1]), min(float(width), box[2]), min(float(height), box[3]))
+        if max(abs(cut - whole) for cut, whole in zip(inside, box, strict=True)) > BORDER:
+            self._cut.append(f"{identity}, {drawn.where}")
+        self.seen.add(drawn.name)
+        name, boxed = self.names.get(drawn.name, drawn.name), region is None
+        drawn_region = rectangle(*inside) if region is None else region
+        if onto.turn != 1:
+            inside, drawn_region = onto.box(inside), onto.region(drawn_region)
+        return AnnotatedObject(name, inside, drawn_region, boxed)
+
+    def notes(self) -> list[str]:
+        """Sentences on what was cut off, on lines, and on pictures that may have been drawn on either way."""
+        notes = []
+        if self._cut:
+            notes.append(f"{len(self._cut):,} objects reach beyond their image and are cut off at its border ({_few(self._cut)}).")
+        if self._lines:
+            total, images = self._lines.total(), len(self._lines)
+            kind = "line or point encloses" if total == 1 else "lines or points enclose"
+            notes.append(
+                f"{total:,} {kind} nothing and {'is' if total == 1 else 'are'} not used ({images:,} images: {_few(list(self._lines))})."
+            )
+        if self._undecided:
+            notes.append(
+                f"{len(self._undecided):,} pictures bear an EXIF rotation and their labels do not tell which way they were drawn; taken as "
+                f"drawn upright, as tools show them ({_few(self._undecided)})."
+            )
+        return notes
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")

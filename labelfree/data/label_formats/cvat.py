@@ -1,0 +1,152 @@
+"""CVAT's XML: for images (boxes, polygons, ellipses, brush masks, tags, polylines) and for video (tracks of them, frame by frame)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
+from labelfree.data.label_formats.regions import Outline, Region, Runs, ellipse, rectangle, turned
+from labelfree.data.label_formats.xml_text import finite
+from labelfree.errors import DataError
+
+MOST_BYTES = 2**28  # one file holds a whole project
+LINES = {"polyline", "points", "skeleton", "cuboid"}  # what encloses nothing
+
+
+def is_cvat(root: Element) -> bool:
+    """Whether an XML file is CVAT's."""
+    return root.tag == "annotations"
+
+
+def read_cvat(file: Path, root: Element) -> Listing:
+    """The images of one file, with what is drawn on them; of a video its frames, which bear numbers and no names."""
+    images = {node.get("name", ""): _image(file, node) for node in root.iter("image")}
+    if len(images) < sum(1 for _ in root.iter("image")):
+        raise DataError(f"{file}: lists an image twice (or one without a name); export it again.")
+    listed = list(images.values())
+    tracks = list(root.iter("track"))
+    if tracks:
+        listed += _frames(file, root, tracks)
+    names = [node.text.strip() for node in root.iterfind(".//labels/label/name") if node.text]
+    drawn = {drawn.name for image in listed for drawn in image.drawn if drawn.kind != "line"}
+    tags = {name for image in listed for name in image.labels} - drawn  # of whole images alone
+    return Listing("CVAT", listed, classes=tuple(sorted({*names, *drawn} - tags)))
+
+
+def _image(file: Path, node: Element) -> ListedImage:
+    name = node.get("name", "")
+    image = ListedImage(name, f"{file.name}: image {node.get('id', '')} ({name})", _size(node))
+    image.labels = tuple(child.get("label", "") for child in node if child.tag == "tag")
+    for place, child in enumerate((child for child in node if child.tag != "tag"), start=1):
+        _add(image, child, child.get("label", ""), f"shape {place}")
+    return image
+
+
+def _size(node: Element) -> tuple[int, int] | None:
+    width, height = finite(node.get("width")), finite(node.get("height"))
+    return (int(width), int(height)) if width and height else None
+
+
+def _frames(file: Path, root: Element, tracks: list[Element]) -> list[ListedImage]:
+    """Every frame of a video that somebody looked at, with the shapes that are not `outside` there: that ends a track."""
+    numbers = _looked_at(root) | {int(shape.get("frame", -1)) for track in tracks for shape in track}
+    size = root.find(".//original_size")
+    width, height = (finite(size.findtext(key)) if size is not None else None for key in ("width", "height"))
+    listed_size = (int(width), int(height)) if width and height else None
+    frames = {
+        number: ListedImage(f"frame {number}", f"{file.name}: frame {number}", listed_size, frame=number) for number in sorted(numbers)
+    }
+    for track in tracks:
+        for shape in track:
+            if shape.get("outside") != "1":
+                _add(frames[int(shape.get("frame", -1))], shape, track.get("label", ""), f"track {track.get('id', '')}")
+    return list(frames.values())
+
+
+def _looked_at(root: Element) -> set[int]:
+    """The frames of a task, where its head tells them; none without."""
+    start, stop = (finite(root.findtext(f".//task/{key}")) for key in ("start_frame", "stop_frame"))
+    step = (root.findtext(".//task/frame_filter") or "").strip()
+    if start is None or stop is None or step:  # of a filtered video only the frames with shapes are sure
+        return set()
+    return set(range(int(start), int(stop) + 1))
+
+
+def _add(image: ListedImage, node: Element, name: str, where: str) -> None:
+    """One shape to its image."""
+    where = f"{where} ({node.tag} {name})"
+    if node.tag in LINES:
+        image.drawn.append(Drawn(name, None, where, "line"))
+        return
+    shape = SHAPES.get(node.tag)
+    if shape is None:
+        image.faulty.append(f"{where} is of a kind that is not read")
+        return
+    try:
+        region = shape(node, image)
+    except ValueError as error:
+        image.faulty.append(f"{where} {error}")
+        return
+    box = region.box
+    if box is None:
+        image.faulty.append(f"{where} holds no pixel")
+        return
+    drawn_as_box = node.tag == "box"
+    image.drawn.append(Drawn(name, box, where, region=None if drawn_as_box else region))
+
+
+def _numbers(node: Element, *keys: str) -> tuple[float, ...]:
+    values = [finite(node.get(key)) for key in keys]
+    if None in values:
+        raise ValueError(f"has no number as {keys[values.index(None)]}")
+    return tuple(value for value in values if value is not None)
+
+
+def _box(node: Element, image: ListedImage) -> Region:
+    """A box, turned about its middle where it is rotated; the box around it then counts."""
+    x0, y0, x1, y1 = _numbers(node, "xtl", "ytl", "xbr", "ybr")
+    if x1 < x0 or y1 < y0:
+        raise ValueError("has its corners swapped")
+    return turned(rectangle(x0, y0, x1, y1), ((x0 + x1) / 2, (y0 + y1) / 2), finite(node.get("rotation")) or 0.0)
+
+
+def _polygon(node: Element, image: ListedImage) -> Region:
+    pairs = [pair.split(",") for pair in node.get("points", "").split(";") if pair.strip()]
+    points = [[finite(number) for number in pair] for pair in pairs]
+    if any(len(pair) != 2 or None in pair for pair in points):
+        raise ValueError("has points that are not pairs of numbers")
+    if len(points) < 3:
+        raise ValueError(f"has {len(points)} corners")
+    return Outline((np.array(points, float),))
+
+
+def _ellipse(node: Element, image: ListedImage) -> Region:
+    x, y, across, down = _numbers(node, "cx", "cy", "rx", "ry")
+    return ellipse(x, y, across, down, finite(node.get("rotation")) or 0.0)
+
+
+def _mask(node: Element, image: ListedImage) -> Region:
+    """Run lengths along the rows of a box, the first of them outside."""
+    left, top, width, height = map(int, _numbers(node, "left", "top", "width", "height"))
+    lengths = [finite(length) for length in node.get("rle", "").split(",")]
+    if any(length is None or length < 0 or length != int(length) for length in lengths):
+        raise ValueError("has run lengths that are not whole numbers")
+    runs = np.array(lengths, float).astype(int)
+    if runs.sum() != width * height:
+        raise ValueError(f"has run lengths of {runs.sum():,} pixels for a box of {width} x {height}")
+    if image.size is None:
+        raise ValueError("is a mask on an image whose size is not listed")
+    inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
+    across, down = image.size
+    if left < 0 or top < 0 or left + width > across or top + height > down:
+        raise ValueError(f"leaves its image of {across} x {down} pixels")
+    pixels = np.zeros((down, across), bool)
+    pixels[top : top + height, left : left + width] = inside
+    return Runs.of(pixels)
+
+
+SHAPES: dict[str, Callable[[Element, ListedImage], Region]] = {"box": _box, "polygon": _polygon, "ellipse": _ellipse, "mask": _mask}

@@ -1,0 +1,67 @@
+"""The frame that people drew in: the picture as its pixels are stored, or turned upright as its EXIF says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from labelfree.data.label_formats.regions import Corners, Everything, Outline, Region, Runs
+
+TURNED = {".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".png", ".webp", ".heic"}  # files that may bear an EXIF orientation
+ORIENTATION = 0x0112
+ON_THEIR_SIDE = (5, 6, 7, 8)
+
+
+def orientation(path: Path) -> int:
+    """What EXIF says of how a picture is to be turned: 1 (not at all) to 8."""
+    from PIL import Image
+
+    if path.suffix.lower() not in TURNED:
+        return 1
+    try:
+        with Image.open(path) as picture:
+            said = picture.getexif().get(ORIENTATION, 1)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return 1
+    return said if said in range(1, 9) else 1
+
+
+def upright_size(size: tuple[int, int], turn: int) -> tuple[int, int]:
+    """(width, height) of the upright picture."""
+    return (size[1], size[0]) if turn in ON_THEIR_SIDE else size
+
+
+@dataclass(frozen=True)
+class ToStored:
+    """Brings what was drawn on the upright picture onto the stored one, of `width` x `height` pixels. `turn`: as EXIF numbers it."""
+
+    turn: int
+    width: int
+    height: int
+
+    def points(self, points: np.ndarray) -> np.ndarray:
+        """(n, 2)."""
+        x, y, w, h = points[:, 0], points[:, 1], self.width, self.height
+        across, down = {
+            1: (x, y), 2: (w - x, y), 3: (w - x, h - y), 4: (x, h - y), 5: (y, x), 6: (y, h - x), 7: (w - y, h - x), 8: (w - y, x),
+        }[self.turn]  # fmt: skip
+        return np.stack([across, down], 1)
+
+    def pixels(self, upright: np.ndarray) -> np.ndarray:
+        """(height, width) of the stored picture."""
+        picture = upright.T if self.turn in ON_THEIR_SIDE else upright
+        return picture[:: -1 if self.turn in (3, 4, 6, 7) else 1, :: -1 if self.turn in (2, 3, 7, 8) else 1]
+
+    def box(self, box: Corners) -> Corners:
+        (x0, y0), (x1, y1) = self.points(np.array([box[:2], box[2:]], float))
+        return float(min(x0, x1)), float(min(y0, y1)), float(max(x0, x1)), float(max(y0, y1))
+
+    def region(self, region: Region) -> Region:
+        if isinstance(region, Outline):
+            return region.placed(self.points)
+        if isinstance(region, Runs):
+            return Runs.of(self.pixels(region.mask(region.height, region.width)))
+        assert isinstance(region, Everything)
+        return replace(region)

@@ -1,0 +1,38 @@
+"""JSON from strangers: read with one clear sentence for what is broken, and its records with what they must hold."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeGuard
+
+from labelfree.errors import DataError
+
+
+def read_json_text(file: Path) -> Any:
+    """What a JSON file holds. Raises `DataError` naming it and the line at fault."""
+    try:
+        return json.loads(file.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: is no text in UTF-8; export it again.") from error
+    except json.JSONDecodeError as error:
+        raise DataError(f"{file} line {error.lineno}: is no JSON ({error.msg}); export it again.") from error
+    except RecursionError as error:
+        raise DataError(f"{file}: is nested beyond reason; export it again.") from error
+
+
+def records(file: Path, content: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """The list of objects under a key, empty where there is none."""
+    entries = content.get(key) or []
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise DataError(f"{file}: {key} is no list of records; export it again.")
+    return entries
+
+
+def number(value: Any) -> TypeGuard[int | float]:
+    """Whether a value is a finite number (and not true or false)."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,134 @@
+"""LabelMe's JSON: one file an image, shapes drawn from any corner, parts of one object joined by `group_id`."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelfree.data.label_formats.json_text import number, read_json_text, records
+from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
+from labelfree.data.label_formats.regions import Outline, Runs, ellipse, rectangle
+from labelfree.errors import DataError
+
+LINES = {"line", "linestrip", "point", "points"}  # what encloses nothing
+
+
+def is_labelme(content: Any) -> bool:
+    """Whether what a JSON file holds is LabelMe's."""
+    return isinstance(content, dict) and isinstance(content.get("shapes"), list) and "imagePath" in content
+
+
+def read_labelme(files: Sequence[Path], folder: Path) -> Listing:
+    """A folder of files, or some of one. An image is found by its file's own stem."""
+    listed = []
+    for file in files:
+        content = read_json_text(file)
+        if not is_labelme(content):
+            raise DataError(f"{file}: is no LabelMe file (no shapes, or no imagePath); take it out of the folder, or export it again.")
+        listed.append(_image(file, folder, content))
+    return Listing(
+        "LabelMe", listed, classes=tuple(sorted({drawn.name for image in listed for drawn in image.drawn if drawn.kind != "line"}))
+    )
+
+
+def _image(file: Path, folder: Path, content: Mapping[str, Any]) -> ListedImage:
+    written = re.split(r"[\\/]", str(content.get("imagePath") or ""))[-1]
+    if written and Path(written).stem != file.stem:
+        raise DataError(f"{file}: is named after another image than the one in it (imagePath {written}); rename one of them.")
+    width, height = content.get("imageWidth"), content.get("imageHeight")
+    size = (int(width), int(height)) if number(width) and number(height) and width > 0 and height > 0 else None
+    image = ListedImage(file.relative_to(folder).as_posix(), file.name, size)
+    groups: dict[Any, list[Drawn]] = defaultdict(list)
+    for place, shape in enumerate(records(file, content, "shapes"), start=1):
+        name, kind = str(shape.get("label") or "").strip(), str(shape.get("shape_type") or "polygon")
+        where = f"shape {place} ({kind} {name})"
+        if not name:
+            image.faulty.append(f"shape {place} ({kind}) has no label")
+        elif kind in LINES:
+            image.drawn.append(Drawn(name, None, where, "line"))
+        else:
+            try:
+                region = _brushed(shape, size) if kind == "mask" else None
+                drawn = Drawn(name, region.box, where, region=region) if region else _drawn(name, where, kind, _points(shape))
+            except ValueError as error:
+                image.faulty.append(f"{where} {error}")
+                continue
+            group = shape.get("group_id")
+            groups[place if group is None else ("group", str(group), name)].append(drawn)
+    image.drawn += [_joined(parts) for parts in groups.values()]
+    return image
+
+
+def _points(shape: Mapping[str, Any]) -> np.ndarray:
+    """(n, 2)."""
+    points = shape.get("points")
+    if not isinstance(points, list) or not all(isinstance(point, list) and len(point) == 2 and all(map(number, point)) for point in points):
+        raise ValueError("has points that are not pairs of numbers")
+    return np.array(points, float).reshape(-1, 2)
+
+
+def _drawn(name: str, where: str, kind: str, points: np.ndarray) -> Drawn:
+    """One shape. Raises `ValueError` with the end of a sentence."""
+    if kind == "rectangle":  # two opposite corners in any order; newer files give all four
+        if len(points) < 2:
+            raise ValueError("has fewer than two corners")
+        (x0, y0), (x1, y1) = points.min(0), points.max(0)
+        return Drawn(name, (float(x0), float(y0), float(x1), float(y1)), where)
+    if kind == "circle":  # its middle, and a point on its rim
+        if len(points) != 2:
+            raise ValueError("is not given by its middle and a point on its rim")
+        radius = float(np.hypot(*(points[1] - points[0])))
+        region = ellipse(*map(float, points[0]), radius, radius)
+    elif kind in ("polygon", "oriented_rectangle"):
+        if len(points) < 3:
+            raise ValueError(f"has {len(points)} corners")
+        region = Outline((points,))
+    else:
+        raise ValueError("is of a kind that is not read")
+    return Drawn(name, region.box, where, region=region)
+
+
+def _brushed(shape: Mapping[str, Any], size: tuple[int, int] | None) -> Runs:
+    """A mask drawn with a brush: a PNG as base64 text, whose first pixel lies at the first point."""
+    from PIL import Image
+
+    if size is None:
+        raise ValueError("is a mask on an image whose size is not given")
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(str(shape.get("mask") or "")))) as picture:
+            inside = np.asarray(picture.convert("L")) > 0
+    except (OSError, ValueError) as error:
+        raise ValueError("has a mask that is no picture") from error
+    points, (width, height) = _points(shape), size
+    left, top = (round(number) for number in points[0])
+    if left < 0 or top < 0 or left + inside.shape[1] > width or top + inside.shape[0] > height:
+        raise ValueError(f"leaves its image of {width} x {height} pixels")
+    pixels = np.zeros((height, width), bool)
+    pixels[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
+    return Runs.of(pixels)
+
+
+def _joined(parts: Sequence[Drawn]) -> Drawn:
+    """Shapes of one group as one object."""
+    if len(parts) == 1:
+        return parts[0]
+    masks = [part.region for part in parts if isinstance(part.region, Runs)]
+    rings = [ring for part in parts if not isinstance(part.region, Runs) for ring in _outline(part).rings]
+    region: Outline | Runs = Outline(tuple(rings)) if rings else masks[0]
+    if masks:
+        height, width = masks[0].height, masks[0].width
+        pixels = [mask.mask(height, width) for mask in (*masks, *([region] if rings else []))]
+        region = Runs.of(np.any(pixels, axis=0))
+    return Drawn(parts[0].name, region.box, " and ".join(part.where for part in parts), region=region)
+
+
+def _outline(drawn: Drawn) -> Outline:
+    assert drawn.box is not None
+    return drawn.region if isinstance(drawn.region, Outline) else rectangle(*drawn.box)

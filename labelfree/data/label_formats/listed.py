@@ -1,0 +1,61 @@
+"""What a file of labels says, before it is known which images there are: the records that every format is read into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from labelfree.data.label_formats.regions import Corners, Region
+
+Kind = Literal["object", "crowd", "line"]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One thing drawn on an image. `where`: what sentences call it, such as "annotation 13" or "line 2".
+
+    `kind`: an object; a crowd, of which nobody counted what is in it; or a line, which encloses nothing. `region`: its outline or
+    pixels, None where only a box was drawn. `score`: of a prediction.
+    """
+
+    name: str
+    box: Corners | None
+    where: str
+    kind: Kind = "object"
+    region: Region | None = None
+
+
+@dataclass
+class ListedImage:
+    """An image that a file of labels lists, drawn on or not.
+
+    `name`: as the file writes it. `where`: the file and place that lists it, for sentences. `size`: (width, height) as listed, None where
+    it is not. `labels`: classes of the whole image. `faulty`: sentences on what was drawn and cannot be used. `fractions`: coordinates are
+    shares of the picture's width and height.
+    """
+
+    name: str
+    where: str
+    size: tuple[int, int] | None = None
+    drawn: list[Drawn] = field(default_factory=list)
+    labels: tuple[str, ...] = ()
+    faulty: list[str] = field(default_factory=list)
+    fractions: bool = False
+    split: str = ""
+    frame: int | None = None  # of a video, where the file numbers frames and names none
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All that a file or folder of labels says. `form`: the format in a word. `ids`: the numbers of classes in it, by name.
+
+    `faults`: what is wrong with it, one sentence each. `notes`: sentences on how it was read.
+    """
+
+    form: str
+    images: list[ListedImage]
+    ids: Mapping[str, int] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    faults: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)

@@ -1,0 +1,91 @@
+"""Tables with one object a row: an image, a class, and the corners of a box (or a corner, its width and its height)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from labelfree.data.columns import NAMES
+from labelfree.data.csv_text import Sheet
+from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
+from labelfree.data.label_formats.xml_text import finite
+from labelfree.data.table_cells import name_of
+from labelfree.errors import DataError
+
+CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("x0", "y0", "x1", "y1"), ("left", "top", "right", "bottom"))
+SIZES = (
+    ("x", "y", "width", "height"), ("x", "y", "w", "h"), ("xmin", "ymin", "width", "height"), ("left", "top", "width", "height"),
+    ("bboxx", "bboxy", "bboxwidth", "bboxheight"),
+)  # fmt: skip
+WANTED = "a table of objects has the columns path, label, xmin, ymin, xmax, ymax, one object a row, in pixels"
+
+
+def box_columns(header: Sequence[str]) -> tuple[tuple[int, ...], bool] | None:
+    """The four columns of a box, and whether the last two are its size; None where a table holds no boxes."""
+    plain = _plain(header)
+    for sets, sized in ((CORNERS, False), (SIZES, True)):
+        for names in sets:
+            if all(name in plain for name in names):
+                return tuple(plain.index(name) for name in names), sized
+    return None
+
+
+def read_object_table(file: Path, sheet: Sheet) -> Listing:
+    """The images that a table names, each once. A row without a box says that its image was looked at: without other rows a negative.
+
+    Raises `DataError` where the columns of images or of classes are not there.
+    """
+    found = box_columns(sheet.header)
+    assert found is not None
+    at, sized = found
+    path, label = _column(file, sheet.header, "path"), _column(file, sheet.header, "label")
+    commas = _with_commas(sheet, at)
+    images: dict[str, ListedImage] = {}
+    for number, cells in sheet.numbered():
+        name = _cell(cells, path)
+        if not any(cell.strip() for cell in cells):
+            continue
+        if not name:
+            raise DataError(f"{file.name} row {number}: no path.")
+        image = images.setdefault(name, ListedImage(name, f"{file.name} row {number} ({name})"))
+        texts, of = [_cell(cells, column) for column in at], name_of(_cell(cells, label))
+        if not any(texts):
+            if of:
+                image.faulty.append(f"row {number} ({of}) has no box")
+            continue
+        values = [finite(text.replace(",", ".") if commas else text) for text in texts]
+        if None in values:
+            image.faulty.append(f"row {number} ({of}) has {texts[values.index(None)]!r} where a number is meant")
+        elif not of:
+            image.faulty.append(f"row {number} has a box and no class")
+        else:
+            x0, y0, x1, y1 = (float(value or 0.0) for value in values)
+            image.drawn.append(Drawn(of, (x0, y0, x0 + x1, y0 + y1) if sized else (x0, y0, x1, y1), f"row {number}"))
+    if not images:
+        raise DataError(f"{file}: has a header and no rows.")
+    classes = {drawn.name for image in images.values() for drawn in image.drawn}
+    notes = [f"{file.name}: one object a row, boxes in the columns {', '.join(sheet.header[column].strip() for column in at)}."]
+    return Listing("a table of objects", list(images.values()), classes=tuple(sorted(classes)), notes=notes)
+
+
+def _plain(header: Sequence[str]) -> list[str]:
+    return [re.sub(r"[\W_]+", "", name).lower() for name in header]
+
+
+def _column(file: Path, header: Sequence[str], word: str) -> int:
+    plain = _plain(header)
+    for name in (word, *NAMES[word]):
+        if name in plain and name != "y":
+            return plain.index(name)
+    raise DataError(f"{file}: has columns of boxes and no column `{word}`; {WANTED}.")
+
+
+def _cell(cells: Sequence[str], at: int) -> str:
+    return cells[at].strip() if at < len(cells) else ""
+
+
+def _with_commas(sheet: Sheet, at: Sequence[int]) -> bool:
+    """Whether numbers are written 10,50, as where cells stand apart by semicolons."""
+    texts = [_cell(cells, column) for cells in sheet.lines for column in at]
+    return sheet.separator != "," and any(re.fullmatch(r"-?\d+,\d+", text) for text in texts) and not any("." in text for text in texts)
