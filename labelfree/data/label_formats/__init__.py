@@ -1,1 +1,1 @@
-"""Objects and regions that people drew, in the formats of the tools they drew them with: one module a format, read into `listed`'s records."""
+"""Objects and regions that people drew, in the formats of their tools: one module a format, read into the records of `listed`."""

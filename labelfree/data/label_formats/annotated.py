@@ -93,7 +93,7 @@ class Annotations:
     @cached_property
     def counts(self) -> Counter[str]:
         """Objects a class, those with none too."""
-        counted = Counter({name: 0 for name in self.classes})
+        counted = Counter(dict.fromkeys(self.classes, 0))
         counted.update(each.name for image in self.images.values() for each in image.objects)
         return counted
 

@@ -14,8 +14,8 @@ from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
 from labelfree.data.label_formats.regions import Outline, Region, Runs
 from labelfree.errors import DataError
 
-
 Id = int | str
+NONE: Id = ""  # no record bears it
 
 
 def is_coco(content: Any) -> bool:
@@ -143,22 +143,22 @@ def _checked(runs: Runs) -> Runs:
 def _by_id(file: Path, what: str, entries: Sequence[Mapping[str, Any]]) -> dict[Id, Mapping[str, Any]]:
     """Records by their ids. Raises `DataError` for an id that two of them bear, and for a record without one."""
     identities = [_id(entry, "id") for entry in entries]
-    if None in identities:
+    if NONE in identities:
         raise DataError(f"{file}: {_article(what)} has no id; give each its own.")
     counts = Counter(identities)
     if twice := [identity for identity, count in counts.items() if count > 1]:
         more = f" (and {len(twice) - 1} further ids)" if len(twice) > 1 else ""
         raise DataError(f"{file}: {what} id {twice[0]} stands for {counts[twice[0]]} of them{more}; give each its own.")
-    return {identity: entry for identity, entry in zip(identities, entries, strict=True) if identity is not None}
+    return dict(zip(identities, entries, strict=True))
 
 
 def _article(what: str) -> str:
     return f"an {what}" if what[0] in "aeiou" else f"a {what}"
 
 
-def _id(entry: Mapping[str, Any], key: str) -> Id | None:
-    """A whole number or a text; None where the record holds neither."""
+def _id(entry: Mapping[str, Any], key: str) -> Id:
+    """A whole number or a text, `NONE` where the record holds neither."""
     value = entry.get(key)
     if isinstance(value, str):
         return value
-    return int(value) if number(value) and value == int(value) else None
+    return int(value) if number(value) and value == int(value) else NONE

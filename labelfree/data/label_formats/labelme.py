@@ -85,7 +85,7 @@ def _drawn(name: str, where: str, kind: str, points: np.ndarray) -> Drawn:
         if len(points) != 2:
             raise ValueError("is not given by its middle and a point on its rim")
         radius = float(np.hypot(*(points[1] - points[0])))
-        region = ellipse(*map(float, points[0]), radius, radius)
+        region = ellipse(float(points[0, 0]), float(points[0, 1]), radius, radius)
     elif kind in ("polygon", "oriented_rectangle"):
         if len(points) < 3:
             raise ValueError(f"has {len(points)} corners")

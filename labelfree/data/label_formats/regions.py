@@ -65,7 +65,8 @@ class Runs:
         """Those of a (height, width) bool array."""
         from faster_coco_eval.core import mask as coco
 
-        return cls(*pixels.shape, coco.encode(np.asfortranarray(pixels, np.uint8))["counts"])
+        height, width = pixels.shape
+        return cls(height, width, coco.encode(np.asfortranarray(pixels, np.uint8))["counts"])
 
     @classmethod
     def from_list(cls, height: int, width: int, lengths: Sequence[int]) -> Runs:

@@ -1,4 +1,4 @@
-"""YOLO's text files: one an image beside it or in `labels/`, a row an object, in shares of the picture; names in `data.yaml` or `classes.txt`."""
+"""YOLO's text files: one an image, a row an object, in shares of the picture; names in `data.yaml` or `classes.txt`."""
 
 from __future__ import annotations
 
