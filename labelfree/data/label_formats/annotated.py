@@ -140,7 +140,7 @@ class _Placed:
     def __init__(self, names: Mapping[str, str]) -> None:
         self.names, self.seen = names, set[str]()
         self.faults: list[str] = []
-        self._cut, self._lines, self._undecided = list[str](), Counter[str](), list[str]()
+        self._cut, self._lines, self._undecided = list[str](), list[str](), list[str]()
 
     def image(self, identity: str, path: Path, listed: ListedImage, size_of: Callable[[Path], tuple[int, int]]) -> AnnotatedImage:
         """An image that the labels list."""
@@ -155,7 +155,7 @@ class _Placed:
         for drawn in listed.drawn:
             if drawn.kind == "line":
                 lines += 1
-                self._lines[identity] += 1
+                self._lines.append(f"{identity}, {drawn.where}")
                 continue
             try:
                 placed = self._object(drawn, listed, onto, identity)
@@ -221,20 +221,19 @@ class _Placed:
         """Sentences on what was cut off, on lines, and on pictures that may have been drawn on either way."""
         notes = []
         if self._cut:
-            notes.append(f"{len(self._cut):,} objects reach beyond their image and are cut off at its border ({_few(self._cut)}).")
+            reach = "object reaches beyond its image and is" if len(self._cut) == 1 else "objects reach beyond their images and are"
+            notes.append(f"{len(self._cut):,} {reach} cut off at the border ({_few(self._cut)}).")
         if self._lines:
-            total, images = self._lines.total(), len(self._lines)
-            kind = "line or point encloses" if total == 1 else "lines or points enclose"
-            notes.append(
-                f"{total:,} {kind} nothing and {'is' if total == 1 else 'are'} not used ({images:,} images: {_few(list(self._lines))})."
-            )
+            enclose = "line or point encloses nothing and is" if len(self._lines) == 1 else "lines or points enclose nothing and are"
+            notes.append(f"{len(self._lines):,} {enclose} not used ({_few(self._lines)}).")
         if self._undecided:
+            bear = "picture bears" if len(self._undecided) == 1 else "pictures bear"
             notes.append(
-                f"{len(self._undecided):,} pictures bear an EXIF rotation and their labels do not tell which way they were drawn; taken as "
-                f"drawn upright, as tools show them ({_few(self._undecided)})."
+                f"{len(self._undecided):,} {bear} an EXIF rotation, and no listed size tells which way up it was drawn on; taken as "
+                f"upright, as tools show it ({_few(self._undecided)})."
             )
         return notes
 
 
 def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return "; ".join(names[:3]) + ("; …" if len(names) > 3 else "")
