@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -14,10 +14,11 @@ import numpy as np
 from labelfree.data.label_formats.frames import ToStored, orientation, upright_size
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
 from labelfree.data.label_formats.matching import Images, match
-from labelfree.data.label_formats.regions import Corners, Everything, Outline, Region, rectangle
+from labelfree.data.label_formats.regions import Corners, Everything, Outline, Region, Runs, rectangle
 
 State = Literal["objects", "negative", "unlabelled"]
 BORDER = 1.0  # pixels beyond an image's edge that are cut off without a word: rounding, and counting from 1
+FARTHEST = 1_000_000  # pixels from a corner to the origin
 IGNORED = "ignore"  # the class that `data.classes` gives to what is neither learnt nor scored
 
 
@@ -115,38 +116,44 @@ def annotate(
 
     `classes`: another name for a class, or "ignore". A faulty object is left out and named; the others stay.
     """
-    names = dict(classes or {})
-    files, faults = match(listing.images, Images(images, root))
-    drawn_on = {path: listing.images[place] for place, path in files.items()}
-    placed = _Placed(names)
-    annotated = {}
+    named = renamed(listing, classes or {})
+    files, faults = match(named.images, Images(images, root))
+    drawn_on = {path: named.images[place] for place, path in files.items()}
+    onto, annotated = Placing(), {}
     for path in images:
         identity = path.relative_to(root).as_posix()
-        if path in drawn_on:
-            annotated[identity] = placed.image(identity, path, drawn_on[path], size_of)
-        else:
-            annotated[identity] = AnnotatedImage(identity, path)
-    faults = [*listing.faults, *faults, *placed.faults]
-    unknown = [name for name in names if name not in placed.seen and name not in listing.classes]
-    faults += [f"data.classes: no object is of class {name!r}; correct the name." for name in unknown]
-    known = {names.get(name, name) for name in {*listing.classes, *placed.seen}} - {IGNORED}
-    ids = {names.get(name, name): number for name, number in listing.ids.items() if names.get(name, name) != IGNORED}
-    return Annotations(annotated, tuple(sorted(known)), ids, listing.form, tuple(absent), tuple(faults), (*listing.notes, *placed.notes()))
+        listed = drawn_on.get(path)
+        annotated[identity] = AnnotatedImage(identity, path) if listed is None else onto.image(identity, path, listed, size_of)
+    said = (*named.faults, *faults, *onto.faults)
+    return Annotations(annotated, named.classes, named.ids, named.form, tuple(absent), said, (*named.notes, *onto.notes()))
 
 
-class _Placed:
+def renamed(listing: Listing, classes: Mapping[str, str]) -> Listing:
+    """A listing with other names for its classes, or "ignore" for what is neither learnt nor scored."""
+    if not classes:
+        return listing
+    known = {*listing.classes, *(drawn.name for image in listing.images for drawn in image.drawn)}
+    for image in listing.images:
+        image.drawn = [replace(drawn, name=classes.get(drawn.name, drawn.name)) for drawn in image.drawn]
+    unknown = [f"data.classes: no object is of class {name!r}; correct the name." for name in classes if name not in known]
+    ids = {classes.get(name, name): number for name, number in listing.ids.items()}
+    left = tuple(sorted({classes.get(name, name) for name in known} - {IGNORED}))
+    return replace(listing, ids={name: ids[name] for name in ids if name != IGNORED}, classes=left, faults=[*listing.faults, *unknown])
+
+
+class Placing:
     """Brings what is drawn onto the images' own pixels, and keeps what there is to say of it."""
 
-    def __init__(self, names: Mapping[str, str]) -> None:
-        self.names, self.seen = names, set[str]()
+    def __init__(self) -> None:
         self.faults: list[str] = []
         self._cut, self._lines, self._undecided = list[str](), list[str](), list[str]()
 
     def image(self, identity: str, path: Path, listed: ListedImage, size_of: Callable[[Path], tuple[int, int]]) -> AnnotatedImage:
         """An image that the labels list."""
+        if listed.negative:
+            return AnnotatedImage(identity, path, "negative", split=listed.split)
         if not (listed.drawn or listed.faulty):
-            state: State = "objects" if listed.labels else "negative"
-            return AnnotatedImage(identity, path, state, labels=listed.labels, split=listed.split)
+            return AnnotatedImage(identity, path, "objects", labels=listed.labels, split=listed.split)
         height, width = size_of(path)
         onto = self._frame(identity, path, listed, width, height)
         if onto is None:
@@ -160,7 +167,7 @@ class _Placed:
             try:
                 placed = self._object(drawn, listed, onto, identity)
             except ValueError as error:
-                unused.append(f"{drawn.where} ({drawn.name}) {error}" if f"{drawn.name})" not in drawn.where else f"{drawn.where} {error}")
+                unused.append(f"{drawn.where} {error}")
                 continue
             crowds += drawn.kind == "crowd"
             if drawn.kind == "crowd" or placed.name == IGNORED:
@@ -195,7 +202,8 @@ class _Placed:
 
     def _object(self, drawn: Drawn, listed: ListedImage, onto: ToStored, identity: str) -> AnnotatedObject:
         """An object in the stored picture, cut off at its border. Raises `ValueError` with the end of a sentence."""
-        assert drawn.box is not None
+        if drawn.box is None:
+            raise ValueError("holds no pixel")
         box, region = drawn.box, drawn.region
         width, height = upright_size((onto.width, onto.height), onto.turn)
         if box[2] < box[0] or box[3] < box[1]:
@@ -205,17 +213,24 @@ class _Placed:
         if listed.fractions:
             box = (box[0] * width, box[1] * height, box[2] * width, box[3] * height)
             region = region.placed(lambda points: points * (width, height)) if isinstance(region, Outline) else region
+        if max(map(abs, box)) > FARTHEST:
+            raise ValueError(f"has a corner more than {FARTHEST:,} pixels away")
         if box[2] <= 0 or box[3] <= 0 or box[0] >= width or box[1] >= height:
             raise ValueError("lies wholly outside its image")
+        if isinstance(region, Runs) and (region.height, region.width) != (height, width):
+            raise ValueError(f"has run lengths of another picture, of {region.width} x {region.height} pixels")
+        if isinstance(region, Outline):
+            if region.straight:
+                raise ValueError("has no area")
+            region = region.cut(width, height)
         inside = (max(0.0, box[0]), max(0.0, box[1]), min(float(width), box[2]), min(float(height), box[3]))
         if max(abs(cut - whole) for cut, whole in zip(inside, box, strict=True)) > BORDER:
             self._cut.append(f"{identity}, {drawn.where}")
-        self.seen.add(drawn.name)
-        name, boxed = self.names.get(drawn.name, drawn.name), region is None
+        boxed = region is None
         drawn_region = rectangle(*inside) if region is None else region
         if onto.turn != 1:
             inside, drawn_region = onto.box(inside), onto.region(drawn_region)
-        return AnnotatedObject(name, inside, drawn_region, boxed)
+        return AnnotatedObject(drawn.name, inside, drawn_region, boxed)
 
     def notes(self) -> list[str]:
         """Sentences on what was cut off, on lines, and on pictures that may have been drawn on either way."""

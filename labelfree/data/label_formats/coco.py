@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from labelfree.data.label_formats.json_text import number, records
+from labelfree.data.label_formats.json_text import records
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
-from labelfree.data.label_formats.regions import Outline, Region, Runs
+from labelfree.data.label_formats.numbers import number, size_of, whole
+from labelfree.data.label_formats.regions import Corners, Outline, Region, Runs
 from labelfree.errors import DataError
 
 Id = int | str
 NONE: Id = ""  # no record bears it
+CROWD = (1, True, "1")  # what `iscrowd` says of one
 
 
 def is_coco(content: Any) -> bool:
@@ -38,7 +41,7 @@ def read_coco(file: Path, content: Mapping[str, Any]) -> Listing:
     _by_id(file, "annotation", [entry for entry in annotations if "id" in entry])
     faults = []
     for place, entry in enumerate(annotations):
-        where = f"annotation {entry['id']}" if "id" in entry else f"the annotation at place {place}"
+        where = f"annotation {entry['id']}" if "id" in entry else f"the annotation at place {place + 1}"
         image, name = images.get(_id(entry, "image_id")), names.get(_id(entry, "category_id"))
         if image is None:
             faults.append(
@@ -47,7 +50,7 @@ def read_coco(file: Path, content: Mapping[str, Any]) -> Listing:
         elif name is None:
             image.faulty.append(f"{where} belongs to category {entry.get('category_id')}, which is not listed")
         else:
-            _add(image, where, name, entry)
+            _add(image, f"{where} ({name})", name, entry)
     ids = {name: identity for identity, name in names.items() if isinstance(identity, int)}
     return Listing("COCO", list(images.values()), ids, tuple(sorted(names.values())), faults)
 
@@ -56,9 +59,7 @@ def _image(file: Path, identity: Id, entry: Mapping[str, Any]) -> ListedImage:
     name = entry.get("file_name")
     if not isinstance(name, str) or not name.strip():
         raise DataError(f"{file}: image {identity} has no file_name; give it one.")
-    width, height = entry.get("width"), entry.get("height")
-    size = (int(width), int(height)) if number(width) and number(height) and width > 0 and height > 0 else None
-    return ListedImage(name, f"{file.name}: image {identity} ({name})", size)
+    return ListedImage(name, f"{file.name}: image {identity} ({name})", size_of(entry.get("width"), entry.get("height")))
 
 
 def _add(image: ListedImage, where: str, name: str, entry: Mapping[str, Any]) -> None:
@@ -67,15 +68,15 @@ def _add(image: ListedImage, where: str, name: str, entry: Mapping[str, Any]) ->
         region = _region(image, entry.get("segmentation"))
         box = _box(entry.get("bbox"), region)
     except ValueError as error:
-        image.faulty.append(f"{where} ({name}) {error}")
+        image.faulty.append(f"{where} {error}")
         return
-    image.drawn.append(Drawn(name, box, where, "crowd" if entry.get("iscrowd") else "object", region))
+    image.drawn.append(Drawn(name, box, where, "crowd" if entry.get("iscrowd") in CROWD else "object", region))
 
 
-def _box(bbox: Any, region: Region | None) -> tuple[float, float, float, float]:
+def _box(bbox: Any, region: Region | None) -> Corners | None:
     """(x0, y0, x1, y1) of COCO's x, y, width, height; that of the region where there is none."""
     if bbox is None or bbox == []:
-        if region is None or region.box is None:
+        if region is None:
             raise ValueError("has neither a box nor an outline")
         return region.box
     if not (isinstance(bbox, Sequence) and len(bbox) == 4 and all(map(number, bbox))):
@@ -98,46 +99,26 @@ def _region(image: ListedImage, segmentation: Any) -> Region | None:
         if not (isinstance(part, Sequence) and all(map(number, part)) and len(part) % 2 == 0):
             raise ValueError("has a polygon that is not pairs of numbers")
         if len(part) < 6:
-            raise ValueError(f"has a polygon of {len(part) // 2} corners")
+            raise ValueError(f"has a polygon of {len(part) // 2} corners, three are the least")
         rings.append(np.array(part, float).reshape(-1, 2))
     return Outline(tuple(rings))
 
 
 def _runs(image: ListedImage, segmentation: Mapping[str, Any]) -> Runs:
+    """Run lengths. Where the image is listed without a size, it has theirs."""
     size, counts = segmentation.get("size"), segmentation.get("counts")
-    if not (isinstance(size, Sequence) and len(size) == 2 and all(map(number, size))):
+    own = size_of(size[1], size[0]) if isinstance(size, Sequence) and len(size) == 2 else None
+    if own is None:
         raise ValueError("has run lengths without the size of their picture")
-    height, width = map(int, size)
-    if image.size is not None and (width, height) != image.size:
-        raise ValueError(f"has run lengths for {width} x {height} pixels, its image is listed with {image.size[0]} x {image.size[1]}")
-    if isinstance(counts, str | bytes):
-        return _checked(Runs(height, width, counts.encode() if isinstance(counts, str) else counts))
-    if isinstance(counts, Sequence) and all(map(number, counts)):
+    image.size = image.size or own
+    (width, height), (across, down) = own, image.size
+    if own != image.size:
+        raise ValueError(f"has run lengths for {width} x {height} pixels, its image is listed with {across} x {down}")
+    if isinstance(counts, str):
+        return Runs.from_text(height, width, counts.encode())
+    if isinstance(counts, Sequence) and all(map(whole, counts)):
         return Runs.from_list(height, width, [int(count) for count in counts])
-    raise ValueError("has run lengths that are neither a string nor a list of numbers")
-
-
-def _checked(runs: Runs) -> Runs:
-    """Itself. Raises `ValueError` where a string holds other lengths than its picture has pixels: decoding it would read beyond it."""
-    total, at, lengths = 0, 0, list[int]()
-    while at < len(runs.counts):
-        value, shift, more = 0, 0, True
-        while more:
-            if at >= len(runs.counts):
-                raise ValueError("has run lengths that are cut off")
-            byte = runs.counts[at] - 48
-            value |= (byte & 0x1F) << shift
-            more, at, shift = bool(byte & 0x20), at + 1, shift + 5
-            if not more and byte & 0x10:
-                value |= -1 << shift
-        value += lengths[-2] if len(lengths) > 2 else 0
-        lengths.append(value)
-        total += value
-        if value < 0:
-            break
-    if total != runs.height * runs.width or min(lengths, default=-1) < 0:
-        raise ValueError("has run lengths that are not those of its picture")
-    return runs
+    raise ValueError("has run lengths that are neither a text nor a list of whole numbers")
 
 
 def _by_id(file: Path, what: str, entries: Sequence[Mapping[str, Any]]) -> dict[Id, Mapping[str, Any]]:
@@ -157,8 +138,10 @@ def _article(what: str) -> str:
 
 
 def _id(entry: Mapping[str, Any], key: str) -> Id:
-    """A whole number or a text, `NONE` where the record holds neither."""
+    """A whole number or a text, `NONE` where the record holds neither. "7" is 7: tools write one here and the other there."""
     value = entry.get(key)
     if isinstance(value, str):
+        return int(value) if re.fullmatch("0|[1-9][0-9]{0,17}", value) else value
+    if isinstance(value, int) and not isinstance(value, bool):
         return value
-    return int(value) if number(value) and value == int(value) else NONE
+    return int(value) if whole(value) else NONE

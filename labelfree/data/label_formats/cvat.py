@@ -9,11 +9,12 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
-from labelfree.data.label_formats.regions import Outline, Region, Runs, ellipse, rectangle, turned
-from labelfree.data.label_formats.xml_text import finite
+from labelfree.data.label_formats.numbers import finite, size_of
+from labelfree.data.label_formats.regions import MOST_PIXELS, Outline, Region, Runs, ellipse, rectangle, turned
 from labelfree.errors import DataError
 
 MOST_BYTES = 2**28  # one file holds a whole project
+MOST_FRAMES = 2**22  # a day of film
 LINES = {"polyline", "points", "skeleton", "cuboid"}  # what encloses nothing
 
 
@@ -39,46 +40,51 @@ def read_cvat(file: Path, root: Element) -> Listing:
 
 def _image(file: Path, node: Element) -> ListedImage:
     name = node.get("name", "")
-    image = ListedImage(name, f"{file.name}: image {node.get('id', '')} ({name})", _size(node))
+    size = size_of(finite(node.get("width")), finite(node.get("height")))
+    image = ListedImage(name, f"{file.name}: image {node.get('id', '')} ({name})", size)
     image.labels = tuple(child.get("label", "") for child in node if child.tag == "tag")
     for place, child in enumerate((child for child in node if child.tag != "tag"), start=1):
         _add(image, child, child.get("label", ""), f"shape {place}")
     return image
 
 
-def _size(node: Element) -> tuple[int, int] | None:
-    width, height = finite(node.get("width")), finite(node.get("height"))
-    return (int(width), int(height)) if width and height else None
-
-
 def _frames(file: Path, root: Element, tracks: list[Element]) -> list[ListedImage]:
-    """Every frame of a video that somebody looked at, with the shapes that are not `outside` there: that ends a track."""
-    numbers = _looked_at(root) | {int(shape.get("frame", -1)) for track in tracks for shape in track}
-    size = root.find(".//original_size")
-    width, height = (finite(size.findtext(key)) if size is not None else None for key in ("width", "height"))
-    listed_size = (int(width), int(height)) if width and height else None
-    frames = {
-        number: ListedImage(f"frame {number}", f"{file.name}: frame {number}", listed_size, frame=number) for number in sorted(numbers)
-    }
+    """Every frame of a video that somebody looked at, with the shapes that are not `outside` there: that ends a track.
+
+    CVAT writes the shapes between two key frames out, so that nothing is to be interpolated.
+    """
+    if len(root.findall(".//tasks/task")) > 1:
+        raise DataError(f"{file}: holds the videos of several tasks, whose frames bear the same numbers; export each task by itself.")
+    size = size_of(finite(root.findtext(".//original_size/width")), finite(root.findtext(".//original_size/height")))
+    frames = {number: ListedImage(f"frame {number}", f"{file.name}: frame {number}", size, frame=number) for number in _looked_at(root)}
     for track in tracks:
+        where = f"track {track.get('id', '')}"
         for shape in track:
+            number = finite(shape.get("frame"))
+            if number is None or number != int(number):
+                raise DataError(f"{file}: {where} has a shape without the number of its frame; export it again.")
+            name = f"frame {int(number)}"
+            frame = frames.setdefault(int(number), ListedImage(name, f"{file.name}: {name}", size, frame=int(number)))
             if shape.get("outside") != "1":
-                _add(frames[int(shape.get("frame", -1))], shape, track.get("label", ""), f"track {track.get('id', '')}")
-    return list(frames.values())
+                _add(frame, shape, track.get("label", ""), where)
+    return [frames[number] for number in sorted(frames)]
 
 
-def _looked_at(root: Element) -> set[int]:
+def _looked_at(root: Element) -> range:
     """The frames of a task, where its head tells them; none without."""
-    start, stop = (finite(root.findtext(f".//task/{key}")) for key in ("start_frame", "stop_frame"))
-    step = (root.findtext(".//task/frame_filter") or "").strip()
-    if start is None or stop is None or step:  # of a filtered video only the frames with shapes are sure
-        return set()
-    return set(range(int(start), int(stop) + 1))
+    start, stop = (finite(root.findtext(f"meta//{key}")) for key in ("start_frame", "stop_frame"))
+    step = (root.findtext("meta//frame_filter") or "").strip()
+    if start is None or stop is None or step or stop - start > MOST_FRAMES:  # of a filtered video only frames with shapes are sure
+        return range(0)
+    return range(int(start), int(stop) + 1)
 
 
 def _add(image: ListedImage, node: Element, name: str, where: str) -> None:
     """One shape to its image."""
     where = f"{where} ({node.tag} {name})"
+    if not name:
+        image.faulty.append(f"{where.removesuffix(' )')}) has no label")
+        return
     if node.tag in LINES:
         image.drawn.append(Drawn(name, None, where, "line"))
         return
@@ -91,12 +97,7 @@ def _add(image: ListedImage, node: Element, name: str, where: str) -> None:
     except ValueError as error:
         image.faulty.append(f"{where} {error}")
         return
-    box = region.box
-    if box is None:
-        image.faulty.append(f"{where} holds no pixel")
-        return
-    drawn_as_box = node.tag == "box"
-    image.drawn.append(Drawn(name, box, where, region=None if drawn_as_box else region))
+    image.drawn.append(Drawn(name, region.box, where, region=None if node.tag == "box" else region))
 
 
 def _numbers(node: Element, *keys: str) -> tuple[float, ...]:
@@ -120,7 +121,7 @@ def _polygon(node: Element, image: ListedImage) -> Region:
     if any(len(pair) != 2 or None in pair for pair in points):
         raise ValueError("has points that are not pairs of numbers")
     if len(points) < 3:
-        raise ValueError(f"has {len(points)} corners")
+        raise ValueError(f"has {len(points)} corners, three are the least")
     return Outline((np.array(points, float),))
 
 
@@ -135,18 +136,16 @@ def _mask(node: Element, image: ListedImage) -> Region:
     lengths = [finite(length) for length in node.get("rle", "").split(",")]
     if any(length is None or length < 0 or length != int(length) for length in lengths):
         raise ValueError("has run lengths that are not whole numbers")
-    runs = np.array(lengths, float).astype(int)
-    if runs.sum() != width * height:
-        raise ValueError(f"has run lengths of {runs.sum():,} pixels for a box of {width} x {height}")
+    runs = np.array(lengths, float).astype(np.int64)
     if image.size is None:
         raise ValueError("is a mask on an image whose size is not listed")
-    inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
     across, down = image.size
-    if left < 0 or top < 0 or left + width > across or top + height > down:
+    if across * down >= MOST_PIXELS or width < 1 or height < 1 or left < 0 or top < 0 or left + width > across or top + height > down:
         raise ValueError(f"leaves its image of {across} x {down} pixels")
-    pixels = np.zeros((down, across), bool)
-    pixels[top : top + height, left : left + width] = inside
-    return Runs.of(pixels)
+    if runs.sum() != width * height:
+        raise ValueError(f"has run lengths of {runs.sum():,} pixels for a box of {width} x {height}")
+    inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
+    return Runs.at(inside, left, top, down, across)
 
 
 SHAPES: dict[str, Callable[[Element, ListedImage], Region]] = {"box": _box, "polygon": _polygon, "ellipse": _ellipse, "mask": _mask}

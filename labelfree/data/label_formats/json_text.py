@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 from labelfree.errors import DataError
 
@@ -21,18 +20,15 @@ def read_json_text(file: Path) -> Any:
         raise DataError(f"{file}: is no text in UTF-8; export it again.") from error
     except json.JSONDecodeError as error:
         raise DataError(f"{file} line {error.lineno}: is no JSON ({error.msg}); export it again.") from error
+    except ValueError as error:  # a whole number of thousands of digits
+        raise DataError(f"{file}: is no JSON ({error}); export it again.") from error
     except RecursionError as error:
         raise DataError(f"{file}: is nested beyond reason; export it again.") from error
 
 
-def records(file: Path, content: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    """The list of objects under a key, empty where there is none."""
+def records(source: Path | str, content: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """The list of objects under a key, empty where there is none. `source`: what the sentence begins with."""
     entries = content.get(key) or []
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise DataError(f"{file}: {key} is no list of records; export it again.")
+        raise DataError(f"{source}: {key} is no list of records; export it again.")
     return entries
-
-
-def number(value: Any) -> TypeGuard[int | float]:
-    """Whether a value is a finite number (and not true or false)."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -10,15 +10,17 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
-from labelfree.data.label_formats.json_text import number
+from labelfree.data.label_formats.json_text import records
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
-from labelfree.data.label_formats.regions import Outline, Region, Runs, ellipse, rectangle, turned
-from labelfree.errors import DataError
+from labelfree.data.label_formats.numbers import number, points_of, size_of
+from labelfree.data.label_formats.regions import MOST_PIXELS, Outline, Region, Runs, ellipse, rectangle, turned
 
-UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what an upload is called in front of its own name
+UPLOADED = re.compile(r"/upload/.*?([^/]+)$")  # the name of an upload, in an address
+BEFORE = re.compile(r"^[0-9a-f]{8}-")  # what an upload's own name gets in front of it
 PICTURE = re.compile(r"\.(png|jpe?g|tiff?|bmp|webp|gif|jp2|dcm|nii(\.gz)?)$", re.IGNORECASE)
 LINES = {"keypoint", "vector"}
 SHAPES = {"rectangle", "polygon", "ellipse", "brush"}
+PLACED = {"x", "points", "vertices", "rle", "sequence"}  # keys by which a result says where something lies
 
 
 def is_label_studio(content: Any) -> bool:
@@ -35,79 +37,97 @@ def read_label_studio(file: Path, content: list[Mapping[str, Any]]) -> Listing:
     listed, faults = list[ListedImage](), list[str]()
     for place, task in enumerate(content, start=1):
         where = f"{file.name}: task {task.get('id', place)}"
-        answers = [answer for answer in task.get("annotations") or [] if isinstance(answer, dict) and not answer.get("was_cancelled")]
+        answers = [answer for answer in records(where, task, "annotations") if not answer.get("was_cancelled")]
+        pictures = _pictures(task["data"])
         if len(answers) > 1:
             faults.append(f"{where} has answers of {len(answers)} annotators; keep one, nobody can tell which is right.")
+        elif answers and len(pictures) != 1:
+            names = f"names {len(pictures)} pictures in its data" if pictures else "names no picture in its data"
+            faults.append(f"{where} {names}; export tasks of one picture each.")
         elif answers:
-            listed.append(_image(where, task["data"], answers[0]))
+            listed.append(_image(where, pictures[0], answers[0]))
     classes = tuple(sorted({drawn.name for image in listed for drawn in image.drawn if drawn.kind != "line"}))
     return Listing("Label Studio", listed, classes=classes, faults=faults)
 
 
-def _image(where: str, data: Mapping[str, Any], answer: Mapping[str, Any]) -> ListedImage:
-    address = next((value for value in data.values() if isinstance(value, str) and PICTURE.search(_file_of(value))), None)
-    if address is None:
-        raise DataError(f"{where} names no picture in its data; export the tasks with their images.")
-    results = [result for result in answer.get("result") or [] if isinstance(result, dict)]
-    sizes = {(int(result["original_width"]), int(result["original_height"])) for result in results if _sized(result)}
-    image = ListedImage(UPLOADED.sub("", _file_of(address)), where, next(iter(sizes)) if len(sizes) == 1 else None)
-    for place, result in enumerate(results, start=1):
-        _add(image, result, f"result {place}")
-    return image
+def _pictures(data: Mapping[str, Any]) -> list[str]:
+    """The addresses of pictures in a task's data."""
+    return sorted({value for value in data.values() if isinstance(value, str) and PICTURE.search(_file_of(value))})
 
 
 def _file_of(address: str) -> str:
     """The path in an address: of an upload, of a local file (`?d=`), of a bucket."""
-    parts = urlsplit(address.replace("\\", "/"))
+    try:
+        parts = urlsplit(address.replace("\\", "/"))
+    except ValueError:  # a text that begins like an address
+        return ""
     local = parse_qs(parts.query).get("d")
     return local[0] if local else unquote(parts.path).lstrip("/")
 
 
-def _sized(result: Mapping[str, Any]) -> bool:
-    return number(result.get("original_width")) and number(result.get("original_height"))
+def _image(where: str, address: str, answer: Mapping[str, Any]) -> ListedImage:
+    name, results = _file_of(address), records(where, answer, "result")
+    uploaded = UPLOADED.search(f"/{name}")
+    image = ListedImage(name, where, other_name=BEFORE.sub("", uploaded[1]) if uploaded else "")
+    named = {str(result.get("id")): _names(result, "labels") for result in results if result.get("type") == "labels"}
+    for place, result in enumerate(results, start=1):
+        _add(image, result, f"result {place}", named.get(str(result.get("id")), []))
+    return image
 
 
-def _add(image: ListedImage, result: Mapping[str, Any], where: str) -> None:
-    """One result to its image: a shape with its class, or a class of the whole image."""
+def _names(result: Mapping[str, Any], key: str) -> list[str]:
+    """The names under a key of a result's value."""
+    value = result.get("value")
+    names = value.get(key) if isinstance(value, dict) else None
+    return [name for name in names if isinstance(name, str) and name.strip()] if isinstance(names, list) else []
+
+
+def _add(image: ListedImage, result: Mapping[str, Any], where: str, beside: list[str]) -> None:
+    """One result to its image: a shape with its class, or a class of the whole image. `beside`: classes in a result of their own."""
     kind, value = str(result.get("type") or ""), result.get("value")
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or kind == "labels":
         return
-    if "choices" in value:
-        image.labels += tuple(map(str, value["choices"]))
-        return
-    shape = kind.removesuffix("labels")
+    image.labels += tuple(_names(result, "choices"))
+    shape, names = kind.removesuffix("labels"), _names(result, kind) or beside
+    where = f"{where} ({' '.join([shape, *names])})"
     if shape not in SHAPES | LINES:
-        return  # text, ratings, relations say nothing of what lies where
-    names = value.get(kind) or []
-    name = str(names[0]) if len(names) == 1 else ""
-    where = f"{where} ({shape} {name})"
-    if not name:
+        if not PLACED.isdisjoint(value):  # text, ratings and relations say nothing of what lies where
+            image.faulty.append(f"{where} is of a kind that is not read")
+    elif len(names) != 1:
         image.faulty.append(f"{where} has {len(names) or 'no'} classes")
     elif shape in LINES:
-        image.drawn.append(Drawn(name, None, where, "line"))
-    elif not _sized(result):
-        image.faulty.append(f"{where} does not say how large the picture was")
+        image.drawn.append(Drawn(names[0], None, where, "line"))
     else:
         try:
-            region = _region(shape, value, float(result["original_width"]), float(result["original_height"]))
-        except (ValueError, TypeError) as error:
+            region = _region(shape, value, _picture(image, result))
+        except ValueError as error:
             image.faulty.append(f"{where} {error}")
             return
-        if region.box is None:
-            image.faulty.append(f"{where} holds no pixel")
-        else:
-            image.drawn.append(Drawn(name, region.box, where, region=None if shape == "rectangle" else region))
+        image.drawn.append(Drawn(names[0], region.box, where, region=None if shape == "rectangle" else region))
 
 
-def _region(shape: str, value: Mapping[str, Any], width: float, height: float) -> Region:
+def _picture(image: ListedImage, result: Mapping[str, Any]) -> tuple[int, int]:
+    """(width, height) of the picture, which each result says for itself. Raises `ValueError` where it is none, or another than before."""
+    size = size_of(result.get("original_width"), result.get("original_height"))
+    if size is None:
+        raise ValueError("does not say how large its picture is")
+    image.size = image.size or size
+    if size != image.size:
+        raise ValueError(f"is drawn on {size[0]} x {size[1]} pixels, and what stands before it on {image.size[0]} x {image.size[1]}")
+    return size
+
+
+def _region(shape: str, value: Mapping[str, Any], size: tuple[int, int]) -> Region:
     """A shape in pixels. Raises `ValueError` with the end of a sentence."""
-    scale, degrees = np.array([width, height]) / 100, float(value.get("rotation") or 0.0)
     if shape == "brush":
-        return Runs.of(_brushed(value.get("rle"), int(width), int(height)))
+        return Runs.of(_brushed(value.get("rle"), *size))
+    scale, degrees = np.array(size) / 100, value.get("rotation") or 0.0
+    if not number(degrees):
+        raise ValueError("is turned by what is no number")
     if shape == "polygon":
-        points = np.array(value.get("points") or [], float).reshape(-1, 2)
+        points = points_of(value.get("points"))
         if len(points) < 3:
-            raise ValueError(f"has {len(points)} corners")
+            raise ValueError(f"has {len(points)} corners, three are the least")
         return Outline((points * scale,))
     keys = ("x", "y", "width", "height") if shape == "rectangle" else ("x", "y", "radiusX", "radiusY")
     if not all(number(value.get(key)) for key in keys):
@@ -128,24 +148,24 @@ def _brushed(stored: Any, width: int, height: int) -> np.ndarray:
         raise ValueError("has run lengths that are no bytes")
     bits = _Bits(np.unpackbits(np.array(stored, np.uint8)))
     count, word, counters = bits.take(32), bits.take(5) + 1, [bits.take(4) + 1 for _ in range(4)]
-    if count != 4 * width * height:
+    if count != 4 * width * height or width * height >= MOST_PIXELS:
         raise ValueError(f"has run lengths of {count // 4:,} pixels for a picture of {width} x {height}")
-    values, at = np.zeros(count, np.uint32), 0
+    drawn, at = np.zeros(count, bool), 0
     while at < count:
         repeats = bits.take(1)
         length = bits.take(counters[bits.take(2)]) + 1
         if at + length > count:
             raise ValueError("has run lengths that do not end with their picture")
-        values[at : at + length] = bits.take(word) if repeats else [bits.take(word) for _ in range(length)]
+        drawn[at : at + length] = bits.take(word) > 0 if repeats else [bits.take(word) > 0 for _ in range(length)]
         at += length
-    return np.asarray(values.reshape(height, width, 4)[..., 3] > 0)
+    return np.asarray(drawn.reshape(height, width, 4)[..., 3])
 
 
 class _Bits:
     """Bits read from the front."""
 
     def __init__(self, bits: np.ndarray) -> None:
-        self._text, self._at = "".join(map(str, bits)), 0
+        self._text, self._at = (bits + ord("0")).tobytes().decode("ascii"), 0
 
     def take(self, count: int) -> int:
         """The next bits as a number. Raises `ValueError` where none are left."""

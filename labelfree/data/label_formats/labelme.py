@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from labelfree.data.label_formats.json_text import number, read_json_text, records
+from labelfree.data.label_formats.json_text import read_json_text, records
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
+from labelfree.data.label_formats.matching import same_stem
+from labelfree.data.label_formats.numbers import points_of, size_of
 from labelfree.data.label_formats.regions import Outline, Runs, ellipse, rectangle
 from labelfree.errors import DataError
 
@@ -39,12 +40,13 @@ def read_labelme(files: Sequence[Path], folder: Path) -> Listing:
 
 
 def _image(file: Path, folder: Path, content: Mapping[str, Any]) -> ListedImage:
-    written = re.split(r"[\\/]", str(content.get("imagePath") or ""))[-1]
-    if written and Path(written).stem != file.stem:
+    written = str(content.get("imagePath") or "")
+    if written and not same_stem(written, file):
         raise DataError(f"{file}: is named after another image than the one in it (imagePath {written}); rename one of them.")
-    width, height = content.get("imageWidth"), content.get("imageHeight")
-    size = (int(width), int(height)) if number(width) and number(height) and width > 0 and height > 0 else None
-    image = ListedImage(file.relative_to(folder).as_posix(), file.name, size)
+    size = size_of(content.get("imageWidth"), content.get("imageHeight"))
+    flags = content.get("flags")
+    labels = tuple(name for name, said in flags.items() if said is True) if isinstance(flags, dict) else ()
+    image = ListedImage(file.relative_to(folder).as_posix(), file.name, size, labels=labels)
     groups: dict[Any, list[Drawn]] = defaultdict(list)
     for place, shape in enumerate(records(file, content, "shapes"), start=1):
         name, kind = str(shape.get("label") or "").strip(), str(shape.get("shape_type") or "polygon")
@@ -55,44 +57,36 @@ def _image(file: Path, folder: Path, content: Mapping[str, Any]) -> ListedImage:
             image.drawn.append(Drawn(name, None, where, "line"))
         else:
             try:
-                region = _brushed(shape, size) if kind == "mask" else None
-                drawn = Drawn(name, region.box, where, region=region) if region else _drawn(name, where, kind, _points(shape))
+                region = _region(shape, kind, size)
             except ValueError as error:
                 image.faulty.append(f"{where} {error}")
                 continue
             group = shape.get("group_id")
+            drawn = Drawn(name, region.box, where, region=None if kind == "rectangle" else region)
             groups[place if group is None else ("group", str(group), name)].append(drawn)
     image.drawn += [_joined(parts) for parts in groups.values()]
     return image
 
 
-def _points(shape: Mapping[str, Any]) -> np.ndarray:
-    """(n, 2)."""
-    points = shape.get("points")
-    if not isinstance(points, list) or not all(isinstance(point, list) and len(point) == 2 and all(map(number, point)) for point in points):
-        raise ValueError("has points that are not pairs of numbers")
-    return np.array(points, float).reshape(-1, 2)
-
-
-def _drawn(name: str, where: str, kind: str, points: np.ndarray) -> Drawn:
+def _region(shape: Mapping[str, Any], kind: str, size: tuple[int, int] | None) -> Outline | Runs:
     """One shape. Raises `ValueError` with the end of a sentence."""
+    if kind == "mask":
+        return _brushed(shape, size)
+    points = points_of(shape.get("points"))
     if kind == "rectangle":  # two opposite corners in any order; newer files give all four
         if len(points) < 2:
             raise ValueError("has fewer than two corners")
-        (x0, y0), (x1, y1) = points.min(0), points.max(0)
-        return Drawn(name, (float(x0), float(y0), float(x1), float(y1)), where)
+        return rectangle(*points.min(0).tolist(), *points.max(0).tolist())
     if kind == "circle":  # its middle, and a point on its rim
         if len(points) != 2:
             raise ValueError("is not given by its middle and a point on its rim")
         radius = float(np.hypot(*(points[1] - points[0])))
-        region = ellipse(float(points[0, 0]), float(points[0, 1]), radius, radius)
-    elif kind in ("polygon", "oriented_rectangle"):
+        return ellipse(float(points[0, 0]), float(points[0, 1]), radius, radius)
+    if kind in ("polygon", "oriented_rectangle"):
         if len(points) < 3:
-            raise ValueError(f"has {len(points)} corners")
-        region = Outline((points,))
-    else:
-        raise ValueError("is of a kind that is not read")
-    return Drawn(name, region.box, where, region=region)
+            raise ValueError(f"has {len(points)} corners, three are the least")
+        return Outline((points,))
+    raise ValueError("is of a kind that is not read")
 
 
 def _brushed(shape: Mapping[str, Any], size: tuple[int, int] | None) -> Runs:
@@ -104,15 +98,13 @@ def _brushed(shape: Mapping[str, Any], size: tuple[int, int] | None) -> Runs:
     try:
         with Image.open(io.BytesIO(base64.b64decode(str(shape.get("mask") or "")))) as picture:
             inside = np.asarray(picture.convert("L")) > 0
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError("has a mask that is no picture") from error
-    points, (width, height) = _points(shape), size
-    left, top = (round(number) for number in points[0])
-    if left < 0 or top < 0 or left + inside.shape[1] > width or top + inside.shape[0] > height:
-        raise ValueError(f"leaves its image of {width} x {height} pixels")
-    pixels = np.zeros((height, width), bool)
-    pixels[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
-    return Runs.of(pixels)
+    points, (width, height) = points_of(shape.get("points")), size
+    if not len(points):
+        raise ValueError("is a mask without the point at which it begins")
+    left, top = (round(coordinate) for coordinate in points[0])
+    return Runs.at(inside, left, top, height, width)
 
 
 def _joined(parts: Sequence[Drawn]) -> Drawn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -15,8 +16,8 @@ Kind = Literal["object", "crowd", "line"]
 class Drawn:
     """One thing drawn on an image. `where`: what sentences call it, such as "annotation 13" or "line 2".
 
-    `kind`: an object; a crowd, of which nobody counted what is in it; or a line, which encloses nothing. `region`: its outline or
-    pixels, None where only a box was drawn. `score`: of a prediction.
+    `box`: None of lines, and of what holds no pixel. `kind`: an object; a crowd, of which nobody counted what is in it; or a line, which
+    encloses nothing. `region`: its outline or pixels, None where only a box was drawn.
     """
 
     name: str
@@ -44,6 +45,20 @@ class ListedImage:
     fractions: bool = False
     split: str = ""
     frame: int | None = None  # of a video, where the file numbers frames and names none
+    other_name: str = ""  # that it has where no image has the first
+
+    @property
+    def negative(self) -> bool:
+        """Whether somebody looked and saw nothing: no object, no line, no class of the whole image."""
+        return not (self.drawn or self.faulty or self.labels)
+
+    @property
+    def digest(self) -> str:
+        """Identity of what is drawn."""
+        seen = hashlib.blake2b(repr((self.size, self.labels, self.faulty, self.fractions)).encode(), digest_size=8)
+        for drawn in self.drawn:
+            seen.update(repr((drawn.name, drawn.box, drawn.kind)).encode() + (drawn.region.content if drawn.region is not None else b""))
+        return seen.hexdigest()
 
 
 @dataclass(frozen=True)

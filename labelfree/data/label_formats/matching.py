@@ -7,6 +7,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from labelfree.data.inventory import ending_of
 from labelfree.data.label_formats.listed import ListedImage
@@ -14,52 +15,78 @@ from labelfree.data.label_formats.listed import ListedImage
 Key = tuple[str, ...]  # folders and stem
 
 
+class Candidate(NamedTuple):
+    """A file that a listed image may be. `closeness`: whether the path is the same, how many folders are, whether the ending is."""
+
+    closeness: tuple[bool, int, bool]
+    path: Path
+
+
 class Images:
     """The images under a root, found by what files of labels call them."""
 
     def __init__(self, paths: Iterable[Path], root: Path) -> None:
         self._by_stem: dict[str, list[tuple[Key, Path]]] = defaultdict(list)
+        self._by_number: dict[int, list[Path]] = defaultdict(list)
         for path in paths:
             key = _key(path.relative_to(root).as_posix())
             self._by_stem[key[-1]].append((key, path))
+            if end := re.search(r"[0-9]+$", path.stem):
+                self._by_number[int(end[0])].append(path)
 
-    def candidates(self, name: str) -> list[tuple[int, bool, Path]]:
-        """Images of its stem, each with how many folders before it agree, and whether its ending does; the best first."""
+    def closest(self, image: ListedImage) -> list[Candidate]:
+        """The files that it may be, those alone than which none is closer. A frame of a video: files whose name ends in its number."""
+        if image.frame is not None:
+            return [Candidate((True, 0, True), path) for path in self._by_number.get(image.frame, ())]
+        return self._named(image.name) or self._named(image.other_name)
+
+    def _named(self, name: str) -> list[Candidate]:
         key, ending = _key(name), ending_of(_slashed(name).rpartition("/")[2])
-        same = self._by_stem.get(key[-1], [])
-        ranked = [(_alike(key, other), ending_of(path.name) == ending, path) for other, path in same]
-        return sorted(ranked, key=lambda candidate: (-candidate[0], not candidate[1], candidate[2]))
-
-    def frame(self, number: int) -> list[Path]:
-        """Images whose name ends in a number: `frame_000012.png` is frame 12."""
-        return [path for same in self._by_stem.values() for _, path in same if _number(path.stem) == number]
+        found = [
+            Candidate((key == other, _alike(key, other), ending_of(path.name) == ending), path)
+            for other, path in self._by_stem.get(key[-1], ())
+        ]
+        best = max((candidate.closeness for candidate in found), default=None)
+        return [candidate for candidate in found if candidate.closeness == best]
 
 
 def match(listed: Sequence[ListedImage], images: Images) -> tuple[dict[int, Path], list[str]]:
     """Positions of listed images with their files, and sentences on those without one, with several, or with another's.
 
-    A suffix or a folder that is another than the file's is no fault as long as one file alone can be meant.
+    A suffix or a folder that is another than the file's is no fault as long as one file alone can be meant. The order plays no part.
+    A frame of a video that nobody drew on and that is no file was not taken out of it, which is no fault either.
     """
     files, faults = dict[int, Path](), list[str]()
-    ranked: dict[int, list[tuple[int, bool, Path]]] = {}
+    claims: dict[Path, list[tuple[tuple[bool, int, bool], int]]] = defaultdict(list)
     for place, image in enumerate(listed):
-        paths = images.frame(image.frame) if image.frame is not None else []
-        ranked[place] = [(0, True, path) for path in paths] if image.frame is not None else images.candidates(image.name)
-    taken: dict[Path, int] = {}
-    for place in sorted(ranked, key=lambda place: -max((candidate[0] for candidate in ranked[place]), default=0)):
-        free = [candidate for candidate in ranked[place] if candidate[2] not in taken]
-        image = listed[place]
-        if not ranked[place]:
-            faults.append(f"{image.where}: there is no such image; correct its name, or bring the image.")
-        elif not free:
-            other = listed[taken[ranked[place][0][2]]]
-            faults.append(f"{image.where}: its image {ranked[place][0][2].name} is that of {other.where} already; keep one.")
-        elif len(free) > 1 and free[0][:2] == free[1][:2]:
-            names = ", ".join(sorted(str(candidate[2]) for candidate in free if candidate[:2] == free[0][:2])[:3])
+        closest = images.closest(image)
+        if len(closest) == 1:
+            claims[closest[0].path].append((closest[0].closeness, place))
+        elif closest:
+            names = ", ".join(sorted(str(candidate.path) for candidate in closest)[:3])
             faults.append(f"{image.where}: fits {names}; name it with its folder.")
-        else:
-            files[place], taken[free[0][2]] = free[0][2], place
+        elif image.frame is None or image.drawn:
+            faults.append(f"{image.where}: there is no such image; correct its name, or bring the image.")
+    for path, claimed in claims.items():
+        best = max(closeness for closeness, _ in claimed)
+        winners = [place for closeness, place in claimed if closeness == best]
+        if len(winners) > 1:
+            several = " and ".join(listed[place].where for place in winners)
+            faults.append(f"{several}: each may be {path.name}; keep one, or name each with its folder.")
+            continue
+        files[winners[0]] = path
+        faults += [
+            f"{listed[place].where}: its image {path.name} is that of {listed[winners[0]].where} already; keep one."
+            for closeness, place in claimed
+            if closeness != best
+        ]
     return files, faults
+
+
+def same_stem(written: str, file: Path) -> bool:
+    """Whether the name of an image that a file of labels holds is the file's own, whatever its folder and its suffix are."""
+    stem = unicodedata.normalize("NFC", file.stem)
+    return stem in (_key(written)[-1], _slashed(written).rpartition("/")[2])
 
 
 def _slashed(name: str) -> str:
@@ -81,8 +108,3 @@ def _alike(key: Key, other: Key) -> int:
             break
         count += 1
     return count
-
-
-def _number(stem: str) -> int | None:
-    end = re.search(r"(\d+)$", stem)
-    return int(end[1]) if end else None

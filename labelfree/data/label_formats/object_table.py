@@ -9,7 +9,7 @@ from pathlib import Path
 from labelfree.data.columns import NAMES
 from labelfree.data.csv_text import Sheet
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
-from labelfree.data.label_formats.xml_text import finite
+from labelfree.data.label_formats.numbers import finite
 from labelfree.data.table_cells import name_of
 from labelfree.errors import DataError
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
-from labelfree.data.label_formats.xml_text import finite, read_xml
+from labelfree.data.label_formats.matching import same_stem
+from labelfree.data.label_formats.numbers import finite, size_of
+from labelfree.data.label_formats.xml_text import read_xml
 from labelfree.errors import DataError
 
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -45,10 +46,10 @@ def _from_one(drawn: Drawn) -> Drawn:
 def _image(file: Path, folder: Path, root: Element) -> ListedImage:
     if not is_voc(root):
         raise DataError(f"{file}: is no VOC annotation (it begins with <{root.tag}>); take it out of the folder, or export it as VOC.")
-    image = ListedImage(file.relative_to(folder).as_posix(), file.name, _size(root))
-    written = re.split(r"[\\/]", (root.findtext("filename") or "").strip())[-1]
-    if written and written != file.stem and Path(written).stem != file.stem:
+    written = (root.findtext("filename") or "").strip()
+    if written and not same_stem(written, file):
         raise DataError(f"{file}: is named after another image than the one in it (<filename> {written}); rename one of them.")
+    image = ListedImage(file.relative_to(folder).as_posix(), file.name, _size(root))
     for place, node in enumerate(root.iter("object"), start=1):
         name = (node.findtext("name") or "").strip()
         where = f"object {place} ({name or 'without a name'})"
@@ -64,6 +65,4 @@ def _image(file: Path, folder: Path, root: Element) -> ListedImage:
 
 
 def _size(root: Element) -> tuple[int, int] | None:
-    """(width, height); some tools write zeros."""
-    width, height = finite(root.findtext("size/width")), finite(root.findtext("size/height"))
-    return (int(width), int(height)) if width and height else None
+    return size_of(finite(root.findtext("size/width")), finite(root.findtext("size/height")))

@@ -1,8 +1,7 @@
-"""XML files of labels, and the numbers in them."""
+"""XML files of labels."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -18,12 +17,3 @@ def read_xml(file: Path, most: int = MOST_BYTES) -> Element:
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
     return parse_xml(raw, file, most)
-
-
-def finite(text: str | None) -> float | None:
-    """The finite number that a text holds, None for anything else."""
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None

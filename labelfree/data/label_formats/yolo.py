@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
+from labelfree.data.label_formats.numbers import finite
 from labelfree.data.label_formats.regions import Outline
-from labelfree.data.label_formats.xml_text import finite
 from labelfree.data.structure import SPLITS
 from labelfree.errors import DataError
 
