@@ -9,13 +9,14 @@ from pathlib import Path
 from labelfree.data.columns import NAMES
 from labelfree.data.csv_text import Sheet
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
-from labelfree.data.label_formats.numbers import finite
-from labelfree.data.table_cells import name_of
+from labelfree.data.label_formats.numbers import finite, size_of
+from labelfree.data.structure import SPLITS
+from labelfree.data.table_cells import MISSING, name_of
 from labelfree.errors import DataError
 
 CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("x0", "y0", "x1", "y1"), ("left", "top", "right", "bottom"))
 SIZES = (
-    ("x", "y", "width", "height"), ("x", "y", "w", "h"), ("xmin", "ymin", "width", "height"), ("left", "top", "width", "height"),
+    ("x", "y", "w", "h"), ("x", "y", "width", "height"), ("xmin", "ymin", "width", "height"), ("left", "top", "width", "height"),
     ("bboxx", "bboxy", "bboxwidth", "bboxheight"),
 )  # fmt: skip
 WANTED = "a table of objects has the columns path, label, xmin, ymin, xmax, ymax, one object a row, in pixels"
@@ -40,6 +41,10 @@ def read_object_table(file: Path, sheet: Sheet) -> Listing:
     assert found is not None
     at, sized = found
     path, label = _column(file, sheet.header, "path"), _column(file, sheet.header, "label")
+    plain = _plain(sheet.header)
+    width, height, split = (
+        plain.index(word) if word in plain and plain.index(word) not in at else -1 for word in ("width", "height", "split")
+    )
     commas = _with_commas(sheet, at)
     images: dict[str, ListedImage] = {}
     for number, cells in sheet.numbered():
@@ -48,22 +53,27 @@ def read_object_table(file: Path, sheet: Sheet) -> Listing:
             continue
         if not name:
             raise DataError(f"{file.name} row {number}: no path.")
-        image = images.setdefault(name, ListedImage(name, f"{file.name} row {number} ({name})"))
-        texts, of = [_cell(cells, column) for column in at], name_of(_cell(cells, label))
-        if not any(texts):
-            if of:
-                image.faulty.append(f"row {number} ({of}) has no box")
-            continue
+        if name not in images:
+            size = size_of(finite(_cell(cells, width)), finite(_cell(cells, height)))
+            split_of = SPLITS.get(_cell(cells, split).lower(), "")
+            images[name] = ListedImage(name, f"{file.name} row {number} ({name})", size, split=split_of)
+        image, texts, of = images[name], [_cell(cells, column) for column in at], name_of(_cell(cells, label))
+        where = f"row {number} ({of})" if of else f"row {number}"
         values = [finite(text.replace(",", ".") if commas else text) for text in texts]
-        if None in values:
-            image.faulty.append(f"row {number} ({of}) has {texts[values.index(None)]!r} where a number is meant")
+        if not any(texts):
+            image.faulty += [f"{where} has no box"] if of else []
+        elif None in values:
+            image.faulty.append(f"{where} has {texts[values.index(None)]!r} where a number is meant")
         elif not of:
-            image.faulty.append(f"row {number} has a box and no class")
+            image.faulty.append(f"{where} has a box and no class")
         else:
-            x0, y0, x1, y1 = (float(value or 0.0) for value in values)
-            image.drawn.append(Drawn(of, (x0, y0, x0 + x1, y0 + y1) if sized else (x0, y0, x1, y1), f"row {number}"))
+            x0, y0, x1, y1 = (value or 0.0 for value in values)
+            image.drawn.append(Drawn(of, (x0, y0, x0 + x1, y0 + y1) if sized else (x0, y0, x1, y1), where))
+    boxes = [drawn.box for image in images.values() for drawn in image.drawn if drawn.box is not None]
     if not images:
         raise DataError(f"{file}: has a header and no rows.")
+    if boxes and all(-1 <= corner <= 1 for box in boxes for corner in box):
+        raise DataError(f"{file}: its boxes lie within one pixel, as if in shares of the picture's width and height; write pixels.")
     classes = {drawn.name for image in images.values() for drawn in image.drawn}
     notes = [f"{file.name}: one object a row, boxes in the columns {', '.join(sheet.header[column].strip() for column in at)}."]
     return Listing("a table of objects", list(images.values()), classes=tuple(sorted(classes)), notes=notes)
@@ -82,7 +92,9 @@ def _column(file: Path, header: Sequence[str], word: str) -> int:
 
 
 def _cell(cells: Sequence[str], at: int) -> str:
-    return cells[at].strip() if at < len(cells) else ""
+    """A cell without blanks around it; empty too where a word stands for nothing, or the column is not there."""
+    text = cells[at].strip() if 0 <= at < len(cells) else ""
+    return "" if text in MISSING else text
 
 
 def _with_commas(sheet: Sheet, at: Sequence[int]) -> bool:

@@ -15,14 +15,17 @@ from labelfree.data.label_formats.listed import Listing
 from labelfree.data.label_formats.object_table import box_columns, read_object_table
 from labelfree.data.label_formats.voc import is_voc, read_voc
 from labelfree.data.label_formats.xml_text import read_xml
-from labelfree.data.label_formats.yolo import is_yolo_yaml, names_file, read_yolo_folder, read_yolo_yaml
+from labelfree.data.label_formats.yolo import is_text_of_labels, is_yolo_yaml, names_file, read_yolo_folder, read_yolo_yaml
 from labelfree.data.label_tables import TEXTS, read_sheet
 from labelfree.errors import DataError
 
 READ = (
-    "COCO, Label Studio or LabelMe (.json), Pascal VOC or CVAT (.xml), YOLO (data.yaml, or a folder of .txt beside classes.txt), "
+    "read are COCO, Label Studio or LabelMe (.json), Pascal VOC or CVAT (.xml), YOLO (data.yaml, or a folder of .txt beside classes.txt), "
     "or a table with one object a row"
 )
+
+
+GDALS = ".aux.xml"  # what GDAL leaves beside an image
 
 
 def listing_of(source: Path, root: Path) -> Listing | None:
@@ -34,12 +37,9 @@ def listing_of(source: Path, root: Path) -> Listing | None:
         return _folder(source)
     kind = source.suffix.lower()
     if kind == ".json":
-        return _json(source)
+        return _json(source, read_json_text(source))
     if kind == ".xml":
-        tree = read_xml(source, MOST_BYTES)
-        if is_cvat(tree):
-            return read_cvat(source, tree)
-        return read_voc([source], source.parent) if is_voc(tree) else None
+        return _xml(source, source.parent)
     if kind in (".yaml", ".yml"):
         content = _yaml(source)
         return read_yolo_yaml(source, content, root) if is_yolo_yaml(content) else None
@@ -49,8 +49,14 @@ def listing_of(source: Path, root: Path) -> Listing | None:
     return None
 
 
-def _json(source: Path) -> Listing | None:
-    content = read_json_text(source)
+def _xml(source: Path, folder: Path) -> Listing | None:
+    tree = read_xml(source, MOST_BYTES)
+    if is_cvat(tree):
+        return read_cvat(source, tree)
+    return read_voc([source], folder) if is_voc(tree) else None
+
+
+def _json(source: Path, content: Any) -> Listing | None:
     if is_coco(content):
         return read_coco(source, content)
     if is_label_studio(content):
@@ -60,30 +66,38 @@ def _json(source: Path) -> Listing | None:
 
 def _folder(folder: Path) -> Listing | None:
     """A folder with one file an image, or with one file for all of them."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    by_kind = {kind: [path for path in files if path.suffix.lower() == kind] for kind in (".json", ".xml", ".txt")}
-    forms = [kind for kind, paths in by_kind.items() if paths]
+    files = sorted(path for path in folder.rglob("*") if not path.name.startswith(".") and path.is_file())
+    jsons = [path for path in files if path.suffix.lower() == ".json"]
+    xmls = [path for path in files if path.suffix.lower() == ".xml" and not path.name.lower().endswith(GDALS)]
+    texts = [path for path in files if is_text_of_labels(path)]
+    forms = [paths[0].suffix.lower() for paths in (jsons, xmls, texts) if paths]
     if len(forms) > 1:
         raise DataError(f"{folder}: holds labels of several kinds ({', '.join(forms)}); name the file or the folder of one.")
-    if by_kind[".json"]:
-        return _jsons(folder, by_kind[".json"])
-    if by_kind[".xml"]:
-        if len(by_kind[".xml"]) == 1:
-            return listing_of(by_kind[".xml"][0], folder)
-        return read_voc(by_kind[".xml"], folder)
-    names = names_file(folder)
-    return read_yolo_folder(folder, names) if by_kind[".txt"] and names is not None else None
+    if jsons:
+        return _jsons(folder, jsons)
+    if xmls:
+        return read_voc(xmls, folder) if len(xmls) > 1 else _xml(xmls[0], folder)
+    return _texts(folder) if texts else None
 
 
 def _jsons(folder: Path, files: Sequence[Path]) -> Listing | None:
-    if len(files) == 1:
-        return _one_json(files[0], folder)
-    return read_labelme(files, folder)
+    first = read_json_text(files[0])
+    if is_labelme(first):
+        return read_labelme(files, folder)
+    if len(files) > 1:
+        raise DataError(f"{folder}: holds {len(files):,} JSON files, and {files[0].name} is not one of LabelMe's; name the file of labels.")
+    return _json(files[0], first)
 
 
-def _one_json(file: Path, folder: Path) -> Listing | None:
-    content = read_json_text(file)
-    return read_labelme([file], folder) if is_labelme(content) else _json(file)
+def _texts(folder: Path) -> Listing | None:
+    """YOLO's, by the file that names the classes; None where there is none, as text files may be anything."""
+    yamls = [(file, content) for file in sorted(folder.glob("*.y*ml")) if is_yolo_yaml(content := _yaml(file))]
+    if len(yamls) > 1:
+        raise DataError(f"{folder}: {yamls[0][0].name} and {yamls[1][0].name} both name classes; name the one that holds.")
+    if yamls:
+        return read_yolo_yaml(*yamls[0], folder)
+    names = names_file(folder)
+    return read_yolo_folder(folder, names) if names is not None else None
 
 
 def _yaml(source: Path) -> Any:
@@ -91,5 +105,5 @@ def _yaml(source: Path) -> Any:
 
     try:
         return yaml.safe_load(source.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise DataError(f"{source}: is no YAML ({str(error).splitlines()[0]}); correct it.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,16 +17,21 @@ from labelfree.data.structure import SPLITS
 from labelfree.errors import DataError
 
 NAMES = ("classes.txt", "obj.names", "labels.txt", "predefined_classes.txt")
+LISTS = ("train.txt", "val.txt", "valid.txt", "test.txt", "readme.txt")  # of images, or for people
 BEYOND = 1e-3  # of the picture's side: what rounding leaves outside
 PARTS = ("train", "val", "valid", "test")
 
 
 @dataclass(frozen=True)
 class _Set:
-    """Names of classes by number, and the split that each folder of images is, where the file says so."""
+    """Names of classes by number, and the split that each folder of images is, where the file says so.
+
+    `key_points`: how many numbers of key points follow each box.
+    """
 
     names: Mapping[int, str]
     folders: Mapping[Path, str]
+    key_points: int = 0
 
 
 def is_yolo_yaml(content: Any) -> bool:
@@ -40,16 +46,19 @@ def names_file(folder: Path) -> Path | None:
 
 
 def read_yolo_yaml(file: Path, content: Mapping[str, Any], root: Path) -> Listing:
-    """The set that a `data.yaml` describes."""
-    names = _names(file, content.get("names"))
-    base = _base(file, content.get("path"))
-    splits = {}
-    for part in PARTS:
-        for folder in _several(content.get(part)):
-            splits[(base / folder).resolve()] = SPLITS[part]
-    several = len(set(splits)) > 1
-    texts = [text for text in sorted(base.rglob("*.txt")) if _is_labels(text, base)]
-    return _listing(file, texts, _Set(names, splits if several else {}), base)
+    """The set that a `data.yaml` describes. `root`: where images lie, if they lie elsewhere than the file."""
+    names, base = _names(file, content.get("names")), _base(file, content, root)
+    splits = {_folder(base, folder).resolve(): SPLITS[part] for part in PARTS for folder in _several(content.get(part))}
+    several = len(set(splits.values())) > 1
+    of = _Set(names, splits if several else {}, _key_points(file, content.get("kpt_shape")))
+    inside = [path for path in sorted(base.rglob("*")) if not path.name.startswith(".")]
+    beside = {(path.parent, path.stem) for path in inside if path.suffix.lower() not in ("", ".txt")}
+    texts = [
+        path
+        for path in inside
+        if is_text_of_labels(path) and ("labels" in path.relative_to(base).parts[:-1] or (path.parent, path.stem) in beside)
+    ]
+    return _listing(file, texts, of, base)
 
 
 def read_yolo_folder(folder: Path, names: Path) -> Listing:
@@ -58,51 +67,71 @@ def read_yolo_folder(folder: Path, names: Path) -> Listing:
     classes = {number: line for number, line in enumerate(lines) if line}
     if not classes:
         raise DataError(f"{names}: names no class; write one a line, that of number 0 first.")
-    texts = [text for text in sorted(folder.rglob("*.txt")) if text.name not in NAMES]
-    return _listing(names, texts, _Set(classes, {}), folder)
+    return _listing(
+        names, [path for path in sorted(folder.rglob("*")) if is_text_of_labels(path)], _Set(_apart(names, classes), {}), folder
+    )
+
+
+def is_text_of_labels(path: Path) -> bool:
+    """Whether a file may be one of YOLO's, by its name."""
+    return path.suffix.lower() == ".txt" and path.name.lower() not in (*NAMES, *LISTS) and path.is_file()
 
 
 def _names(file: Path, given: Any) -> dict[int, str]:
     """Names by number, of a list or of numbers and names."""
     if isinstance(given, Mapping):
-        pairs = {finite(str(key)): str(name) for key, name in given.items()}
-        if None in pairs:
-            raise DataError(f"{file}: names has a key that is no number; write `0: name`.")
-        return {int(key): name for key, name in pairs.items() if key is not None}
-    if isinstance(given, Sequence) and not isinstance(given, str):
-        return dict(enumerate(map(str, given)))
-    raise DataError(f"{file}: names is neither a list nor numbers and names; write `names: [scratch, pit]`.")
+        pairs = {finite(str(key)): name for key, name in given.items()}
+        numbered = {int(key): name for key, name in pairs.items() if key is not None and key == int(key)}
+        if len(numbered) < len(given):
+            raise DataError(f"{file}: names has a key that is no number of its own; write `0: scratch`.")
+    elif isinstance(given, Sequence) and not isinstance(given, str):
+        numbered = dict(enumerate(given))
+    else:
+        raise DataError(f"{file}: names is neither a list nor numbers and names; write `names: [scratch, pit]`.")
+    if odd := [name for name in numbered.values() if not isinstance(name, str | int | float) or isinstance(name, bool)]:
+        raise DataError(f"{file}: YAML reads a name of a class as {odd[0]!r}; put it in quotes.")  # no, off and yes among them
+    return _apart(file, {number: str(name).strip() for number, name in numbered.items()})
 
 
-def _base(file: Path, given: Any) -> Path:
-    """The folder that a set's paths begin in: where the file lies, if the one it names is that of another computer."""
-    named = file.parent / str(given) if given else file.parent
-    return named if named.is_dir() else file.parent
+def _apart(file: Path, names: dict[int, str]) -> dict[int, str]:
+    """Themselves. Raises `DataError` for a name that two classes bear."""
+    if twice := [name for name, count in Counter(names.values()).items() if count > 1]:
+        raise DataError(f"{file}: two classes are called {twice[0]!r}; rename or join them.")
+    return names
+
+
+def _key_points(file: Path, shape: Any) -> int:
+    """How many numbers stand behind each box, for a set of skeletons."""
+    if shape is None:
+        return 0
+    if not (isinstance(shape, Sequence) and len(shape) == 2 and all(isinstance(part, int) and part > 0 for part in shape)):
+        raise DataError(f"{file}: kpt_shape is not two numbers, of points and of numbers a point; write `kpt_shape: [17, 3]`.")
+    return int(shape[0] * shape[1])
+
+
+def _base(file: Path, content: Mapping[str, Any], root: Path) -> Path:
+    """Where paths of a set begin: in the folder it names, unless that is of another computer; else where the file or the images lie."""
+    folders = [folder for part in PARTS for folder in _several(content.get(part))]
+    places = [file.parent / str(content.get("path") or ""), file.parent, root]
+    return next((place for place in places if any(_folder(place, folder).exists() for folder in folders)), file.parent)
+
+
+def _folder(base: Path, named: str) -> Path:
+    """A folder of images: some tools write ../train/images for train/images."""
+    return base / named if (base / named).exists() else base / named.removeprefix("../")
 
 
 def _several(given: Any) -> list[str]:
     return [str(given)] if isinstance(given, str) else [str(entry) for entry in given] if isinstance(given, Sequence) else []
 
 
-def _is_labels(text: Path, base: Path) -> bool:
-    """Whether a text file lies in a folder `labels`, or beside an image of its name."""
-    if "labels" in text.relative_to(base).parts[:-1]:
-        return True
-    return text.name not in NAMES and any(
-        path != text and path.suffix.lower() != ".txt" for path in text.parent.glob(f"{_escaped(text.stem)}.*")
-    )
-
-
-def _escaped(name: str) -> str:
-    import glob
-
-    return glob.escape(name)
-
-
 def _listing(source: Path, texts: Sequence[Path], of: _Set, base: Path) -> Listing:
+    if not texts:
+        raise DataError(f"{source}: no text files of labels lie in {base}; bring its folders `images` and `labels`.")
     listed = [_image(text, of, base, source) for text in texts]
     ids = {name: number for number, name in of.names.items()}
-    return Listing("YOLO", listed, ids, tuple(sorted(ids)))
+    notes = [f"{source.name}: boxes are read, key points are not."] if of.key_points else []
+    return Listing("YOLO", listed, ids, tuple(sorted(ids)), notes=notes)
 
 
 def _image(text: Path, of: _Set, base: Path, source: Path) -> ListedImage:
@@ -113,7 +142,7 @@ def _image(text: Path, of: _Set, base: Path, source: Path) -> ListedImage:
         if not line.strip():
             continue
         try:
-            image.drawn.append(_object(line.split(), f"line {place}", of.names, source))
+            image.drawn.append(_object(line.split(), f"line {place}", of, source))
         except ValueError as error:
             image.faulty.append(f"line {place} {error}")
     return image
@@ -126,26 +155,37 @@ def _split(text: Path, base: Path, folders: Mapping[Path, str]) -> str:
     return next((folders[folder.resolve()] for folder in reversed(mirrored) if folder.resolve() in folders), "")
 
 
-def _object(words: Sequence[str], where: str, names: Mapping[int, str], source: Path) -> Drawn:
+def _object(words: Sequence[str], where: str, of: _Set, source: Path) -> Drawn:
     """One row: class, middle and size; or class and the corners of a polygon. Raises `ValueError` with the end of a sentence."""
     numbers = [finite(word) for word in words]
     if None in numbers:
         raise ValueError(f"holds {words[numbers.index(None)]!r}, which is no number")
     values = [number for number in numbers if number is not None]
-    if values[0] != int(values[0]) or int(values[0]) not in names:
+    if values[0] != int(values[0]) or int(values[0]) not in of.names:
         raise ValueError(f"is of class {words[0]}, which {source.name} does not name")
-    name, coordinates = names[int(values[0])], np.array(values[1:])
+    if of.key_points:
+        values = _boxed(values, of.key_points)
+    name, coordinates = of.names[int(values[0])], np.array(values[1:])
     if len(values) == 6:
         raise ValueError(
             "holds six numbers: a prediction with its score, or half a corner; a box has five, a polygon seven or more, an odd number"
         )
     if len(values) != 5 and (len(values) < 7 or len(values) % 2 == 0):
         raise ValueError(f"holds {len(values)} numbers; a box has five, a polygon seven or more, an odd number")
+    if len(values) == 5 and min(coordinates[2:]) < 0:
+        raise ValueError("has a negative width or height")
     if coordinates.max() > 1 + BEYOND or coordinates.min() < -BEYOND:
         raise ValueError("gives pixels where shares of the picture's width and height are meant, or leaves the picture")
+    where = f"{where} ({name})"
     if len(values) == 5:
-        x, y, width, height = coordinates
-        x0, y0, x1, y1 = x - width / 2, y - height / 2, x + width / 2, y + height / 2
-        return Drawn(name, (float(x0), float(y0), float(x1), float(y1)), where)
+        x, y, width, height = coordinates.tolist()
+        return Drawn(name, (x - width / 2, y - height / 2, x + width / 2, y + height / 2), where)
     region = Outline((coordinates.reshape(-1, 2),))
     return Drawn(name, region.box, where, region=region)
+
+
+def _boxed(values: list[float], key_points: int) -> list[float]:
+    """The first five numbers, before those of the key points."""
+    if len(values) != 5 + key_points:
+        raise ValueError(f"holds {len(values)} numbers; a box with its key points has {5 + key_points}")
+    return values[:5]
