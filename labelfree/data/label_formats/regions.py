@@ -103,7 +103,8 @@ class Runs:
         ends = np.flatnonzero(np.diff(places, append=-1) != 1)
         begins = np.concatenate([[0], ends[:-1] + 1])[: len(ends)]
         edges = np.stack([places[begins], places[ends] + 1], 1).reshape(-1)
-        return cls.from_list(height, width, np.diff(edges, prepend=0, append=height * width).tolist())
+        lengths = np.diff(edges, prepend=0, append=height * width).tolist()
+        return cls.from_list(height, width, lengths[:-1] if lengths[-1] == 0 else lengths)
 
     @classmethod
     def from_list(cls, height: int, width: int, lengths: Sequence[int]) -> Runs:
