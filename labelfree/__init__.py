@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from labelfree.backbones.weights import LoadedBackbone
+    from labelfree.data.label_formats.annotated import Annotations
     from labelfree.data.manifest import Manifest
     from labelfree.domain import Sample
     from labelfree.pipeline import Run
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from labelfree.selecting.selection import Selection
 
 __all__ = [
-    "check_data", "check_recipe", "convert", "demo", "doctor", "embed", "evaluate", "label", "load", "plan", "pretrain", "read",
-    "recipe_schema", "report", "resume", "run", "sample_data", "select", "show_data", "show_recipe",
+    "annotations", "check_data", "check_recipe", "convert", "demo", "doctor", "embed", "evaluate", "label", "load", "plan", "pretrain",
+    "read", "recipe_schema", "report", "resume", "run", "sample_data", "select", "show_data", "show_recipe",
 ]  # fmt: skip
 
 Source = str | Path
@@ -216,6 +217,26 @@ def check_data(source: Source, overrides: Overrides = (), domain: str | None = N
     from labelfree.planning.survey import inspect_files
 
     return inspect_files(show_data(source, overrides, domain, say=say), _say(say))
+
+
+def annotations(  # type: ignore[no-redef]  # takes the place of the name that `from __future__` leaves
+    source: Source,
+    labels: Source | None = None,
+    domain: str | None = None,
+    *,
+    overrides: Overrides = (),
+    say: Progress | None = None,
+) -> Annotations:
+    """What people drew on the images of a data set: of each its state (objects, negative, unlabelled), its objects, and what to ignore.
+
+    `source`: a file of labels whose images lie in its folder (COCO, VOC, YOLO, CVAT, LabelMe, Label Studio, a table with one object a
+    row: docs/labels.md), a recipe, or a folder of images with `labels`, a file or folder of them. Boxes are x0, y0, x1, y1 in pixels of
+    what `read` returns, from the outer edge of the first. Faulty objects are left out; `Annotations.faults` names each.
+    Raises DataError where a file is broken as a whole, or leaves open what is meant.
+    """
+    from labelfree.planning.annotated_set import annotations_of
+
+    return annotations_of(Path(source), _path(labels), domain, overrides, _say(say))
 
 
 def plan(

@@ -95,11 +95,17 @@ class Data(Section):
     card: str | None = Field(None, description="name of a data card, or a path to one")
     root: AnyPath | None = Field(None, description="folder of the images; alone, it is your own folder and replaces the card")
     labels: AnyPath | None = Field(
-        None, description="CSV or Parquet with `path`, `label`, optionally `group`, `split`, `chosen`; or a vector file"
+        None,
+        description="CSV or Parquet with `path`, `label`, optionally `group`, `split`, `chosen`; a vector file; or COCO, VOC, YOLO, CVAT, "
+        "LabelMe, Label Studio, a table with one object a row (docs/labels.md)",
     )
     label_field: str | None = Field(
         None, description="field of a vector file (GeoPackage, Shapefile, GeoJSON …), or column of a table, that holds the class"
     )
+    classes: dict[str, str] = Field(
+        {}, description="another name for a class of drawn objects, or of a number in masks; `ignore`: neither learnt nor scored"
+    )
+    absent: list[str] = Field([], description="classes of drawn objects that nobody looked for: where none is drawn, nobody knows")
     date_field: str | None = Field(None, description="field of a vector file that holds a date; the image nearest to it is taken")
     holdout: Fraction | Auto = Field(
         "auto",

@@ -11,6 +11,8 @@ Keys = tuple[str, ...]  # a dotted key, taken apart
 READER = ("bands", "sensor", "resolution", "unit", "nodata", "chip", "layer", "background")  # stood in `data` while there was one domain
 ADDED: Mapping[Keys, Any] = {  # later keys -> what they are unsaid
     ("data", "pretrain_on_labelled"): False,
+    ("data", "classes"): {},
+    ("data", "absent"): [],
     ("pretrain", "trained"): "auto",
     ("evaluate", "task"): "auto",
 }

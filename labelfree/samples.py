@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from labelfree.data.label_formats.listed import ListedImage
+
 
 Affine = tuple[tuple[float, ...], ...]  # rows of a matrix: indices along the spatial axes and 1, to coordinates and 1
 Size = int | tuple[int, ...]  # of a view or a network's input in pixels: one number for all axes, or one an axis
@@ -124,6 +126,7 @@ class Row:
     remote: str | None = None
     item: int | None = None  # position in a user's own torch Dataset
     window: Window | None = None  # the part of a large scene that this row is
+    listed: ListedImage | None = field(default=None, compare=False, repr=False)  # what a file of labels draws on it
 
     @property
     def where(self) -> str | Path:

@@ -25,7 +25,7 @@ def read_targets(row: Row, sample: Sample) -> Targets:
     mask = torch.from_numpy(_mask(Path(row.mask), row, sample)) if row.mask else None
     if row.boxes is None:
         return Targets(mask)
-    corners, names = _boxes(Path(row.boxes), row, sample)
+    corners, names = _drawn(row, sample) if row.listed is not None else _boxes(Path(row.boxes), row, sample)
     return Targets(mask, torch.tensor(corners, dtype=torch.float32).view(-1, 4), names)
 
 
@@ -106,6 +106,16 @@ def _placed(path: Path, numbers: np.ndarray, theirs: Grid, ours: Grid) -> np.nda
         systems = f"from {theirs.crs} to {ours.crs}"
         raise DataError(f"{path}: cannot be brought {systems} ({error}); save it in the system of its image.") from error
     return mask
+
+
+def _drawn(row: Row, sample: Sample) -> tuple[list[tuple[float, ...]], tuple[str, ...]]:
+    """As `_boxes`, of what a file of labels draws; what is faulty there is left out."""
+    from labelfree.data.label_formats.annotated import Placing
+
+    assert row.listed is not None
+    height, width = sample.data.shape[1:]
+    objects = Placing().image(row.id, row.path, row.listed, lambda path: (height, width)).objects
+    return [(y0, x0, y1, x1) for x0, y0, x1, y1 in (each.box for each in objects)], tuple(each.name for each in objects)
 
 
 def _boxes(path: Path, row: Row, sample: Sample) -> tuple[list[tuple[float, ...]], tuple[str, ...]]:

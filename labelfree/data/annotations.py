@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from labelfree.data.boxes import is_voc, read_voc
-from labelfree.data.masks import read_mask, spatial
+from labelfree.data.masks import numbers_in, read_mask, spatial
 from labelfree.data.tiles import by
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
@@ -18,10 +19,15 @@ FILE_NAME = re.compile(r"[^\n\[{]+\.[A-Za-z][A-Za-z0-9]{1,4}(\.gz)?")  # a cell 
 
 @dataclass(frozen=True)
 class Annotated:
-    """What was found of one image's annotations. `marked`: whether its mask marks any pixel, None without one that could be read."""
+    """What was found of one image's annotations. `numbers`: how many pixels of its mask have each, None without one that could be read."""
 
     faults: tuple[str, ...] = ()
-    marked: bool | None = None
+    numbers: Counter[int] | None = None
+
+    @property
+    def marked(self) -> bool | None:
+        """Whether its mask marks any pixel."""
+        return None if self.numbers is None else any(self.numbers.keys() - {0})
 
 
 def missing_annotations(rows: Sequence[Row]) -> list[str]:
@@ -32,18 +38,18 @@ def missing_annotations(rows: Sequence[Row]) -> list[str]:
 
 def check_annotations(row: Row, shape: tuple[int, ...], read: Callable[[Row], Sample]) -> Annotated:
     """Read the mask and the boxes of an image of this spatial size."""
-    faults, marked = missing_annotations([row]), None
+    faults, numbers = missing_annotations([row]), None
     if row.mask and not _absent(row.mask) and Path(row.mask).is_file():
         try:
             mask = read_mask(Path(row.mask), read)
-            marked = bool(mask.any())
+            numbers = numbers_in(mask)
             if spatial(mask, len(shape)) != shape:
                 faults.append(f"{row.mask}: {by(spatial(mask, len(shape)))} pixels, its image {row.id} has {by(shape)}.")
         except DataError as error:
             faults.append(str(error))
-    if row.boxes and is_voc(row.boxes) and not _absent(row.boxes):
+    if row.listed is None and row.boxes and is_voc(row.boxes) and not _absent(row.boxes):
         faults += _boxes(row, shape)
-    return Annotated(tuple(faults), marked)
+    return Annotated(tuple(faults), numbers)
 
 
 def _boxes(row: Row, shape: tuple[int, ...]) -> list[str]:

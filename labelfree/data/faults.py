@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from labelfree.data.annotations import Annotated, check_annotations
 from labelfree.data.chosen import AUDIT
+from labelfree.data.label_formats.annotated import Placing
+from labelfree.data.label_formats.mask_numbers import mask_numbers
 from labelfree.data.manifest import Manifest
 from labelfree.data.measured_pixels import BLANK, blank_note, blank_share
 from labelfree.data.pool import MOST_EMPTY, Kind, all_empty, differs, kind_of, read_sample
@@ -42,6 +46,7 @@ class _Look:
     empty: float
     blank: float
     annotated: Annotated
+    shape: tuple[int, ...]
 
 
 def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress, classes: bool = True) -> Checked:
@@ -50,7 +55,7 @@ def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress
 
     Every row is read once, and judged by what a run judges by. `classes`: whether labels name some, of which each needs a few images.
     """
-    faults, looks = [], dict[str, _Look]()
+    faults, looks = list(manifest.listing.faults if manifest.listing else ()), dict[str, _Look]()
     for row, outcome in zip(
         manifest.rows, say.track(in_order(lambda row: _look(read, row), manifest.rows), "checking images", len(manifest.rows)), strict=True
     ):
@@ -80,6 +85,8 @@ def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress
             scales.require_one(usual.stored, usual.unit)
     except DataError as error:
         faults.append(str(error))
+    marked, told = _drawn(manifest, rows, looks)
+    faults, notes = [*faults, *marked], [*notes, *told]
     gone = {row.id for row in empty}
     left = [row for row in manifest.rows if row.id not in gone]
     return Checked(faults + _masks(rows, looks) + _copies(rows, looks) + (_classes(manifest, left) if classes else []), notes)
@@ -92,7 +99,7 @@ def _look(read: Callable[[Row], Sample], row: Row) -> _Look | DataError:
     pixels = sample.data.numpy()
     constant = all(channel.min() == channel.max() for channel in pixels)
     marks = check_annotations(row, pixels.shape[1:], read)
-    return _Look(kind_of(sample), largest(sample), trace(sample), constant, sample.empty, blank_share(sample), marks)
+    return _Look(kind_of(sample), largest(sample), trace(sample), constant, sample.empty, blank_share(sample), marks, pixels.shape[1:])
 
 
 def _notes(looks: Mapping[str, _Look], empty: Sequence[Row]) -> list[str]:
@@ -103,6 +110,24 @@ def _notes(looks: Mapping[str, _Look], empty: Sequence[Row]) -> list[str]:
         which = f"{len(empty):,} of {len(looks):,} hold a measurement in less than half of their pixels, such as {empty[0].id}"
         notes.append(f"{which}; a run leaves them out.")
     return [*notes, f"{blank_note(blank)}."] if blank else notes
+
+
+def _drawn(manifest: Manifest, rows: Mapping[str, Row], looks: Mapping[str, _Look]) -> tuple[list[str], list[str]]:
+    """What is wrong with objects on their images and with the numbers of masks as a set; and how both are read."""
+    placing, faults, notes = Placing(), list[str](), list[str]()
+    for identity, look in looks.items():
+        if (listed := rows[identity].listed) is not None:
+            placing.image(identity, rows[identity].path, listed, partial(_plane, look.shape))
+    masks = {Path(str(rows[name].mask)): numbers for name, look in looks.items() if (numbers := look.annotated.numbers) is not None}
+    try:
+        notes += mask_numbers(masks, manifest.renamed).notes
+    except DataError as error:
+        faults.append(str(error))
+    return [*placing.faults, *faults], [*placing.notes(), *notes]
+
+
+def _plane(shape: tuple[int, ...], path: Path) -> tuple[int, int]:
+    return shape[-2], shape[-1]
 
 
 def _masks(rows: dict[str, Row], looks: dict[str, _Look]) -> list[str]:

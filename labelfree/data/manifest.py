@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from labelfree.data.cards import Card, effective_card
 from labelfree.data.folders import generated_root, hold_scenes, rows_of_folder
 from labelfree.data.inventory import take_inventory
+from labelfree.data.label_formats.listed import Listing
+from labelfree.data.label_formats.rows import rows_of_listing
+from labelfree.data.label_formats.sources import listing_of
 from labelfree.data.label_tables import open_table
 from labelfree.data.paths import Finder, rows_of_records, same_file
 from labelfree.data.table_cells import differ_in_case
@@ -27,7 +30,8 @@ class Manifest:
     """A data set's rows. Labels of `pretrain` rows are unknown: they are blank from here on, whoever wrote them.
 
     `given_split`: the owner said which rows are train, dev or test. `class_folders`: labels come from folder names.
-    `notes`: sentences for the log.
+    `notes`: sentences for the log. `listing`: what a file of drawn objects says, where labels are in one; a run
+    goes on without its faulty ones. `renamed`: what the owner calls classes of objects and numbers of masks.
     """
 
     rows: list[Row]
@@ -38,6 +42,8 @@ class Manifest:
     given_split: bool = False
     class_folders: bool = False
     notes: tuple[str, ...] = ()
+    listing: Listing | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     def subset(self, *splits: str) -> list[Row]:
         """Rows of these splits, in order."""
@@ -52,6 +58,7 @@ class Manifest:
     def digest(self) -> str:
         """Identity of the table: ids, labels, groups, splits and how rows were chosen, not pixels."""
         chosen = [(row.chosen,) if row.chosen is not None else () for row in self.rows]  # nothing of a table that does not say
+        chosen = [(*how, row.listed.digest) if row.listed is not None else how for how, row in zip(chosen, self.rows, strict=True)]
         told = zip(self.rows, chosen, strict=True)
         lines = (repr((row.id, row.label, row.mask, row.boxes, row.text, row.group, row.split, *how)) for row, how in told)
         return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
@@ -68,6 +75,10 @@ def load_manifest(data: Data, domain: Domain) -> Manifest:
 
     Raises `DataError` naming the file or row that is at fault.
     """
+    return replace(_load(data, domain), renamed=data.classes)
+
+
+def _load(data: Data, domain: Domain) -> Manifest:
     card = effective_card(data)
     root = _root(data, card, domain)
     name = card.name if card else root.resolve().name or "data"
@@ -188,6 +199,10 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
     shapes = domain.shapes(file, fields, images) if isinstance(domain, ReadsShapes) else None
     if shapes is not None:
         return _manifest(shapes[0], root, name, notes=[*inventory.all_notes(), *shapes[1]])
+    listing = listing_of(file, root)
+    if listing is not None:
+        rows, listing = rows_of_listing(listing, file, images, root, data.classes)
+        return replace(_manifest(rows, root, name, notes=[*inventory.all_notes(), *listing.notes]), listing=listing)
     finder = Finder(file, root, lambda: inventory.files)
     table = open_table(file, finder.holds, data.label_field)
     rows, notes = rows_of_records(table.records, finder, domain, inside=False)
@@ -201,7 +216,7 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
 def _manifest(
     rows: list[Row], root: Path, name: str, *, read: Callable[[Row], Sample] | None = None, notes: Sequence[str] = ()
 ) -> Manifest:
-    blank = [replace(row, label=None, mask=None, boxes=None) if row.split == "pretrain" else row for row in rows]
+    blank = [replace(row, label=None, mask=None, boxes=None, listed=None) if row.split == "pretrain" else row for row in rows]
     classes = tuple(sorted({row.label for row in blank if row.label is not None}))
     given = any(row.split in ("train", "dev", "test") for row in blank)
     alike = [f"Classes that differ in capitals alone are kept apart: {', '.join(names)}." for names in differ_in_case(classes)]

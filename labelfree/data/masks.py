@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,12 @@ def read_mask(path: Path, read: Callable[[Row], Sample]) -> np.ndarray:
     if isinstance(sample, DataError):
         raise sample
     return sample.data[0].numpy()
+
+
+def numbers_in(mask: np.ndarray) -> Counter[int]:
+    """How many pixels have each whole number; of colours, how many values."""
+    values, counts = np.unique(mask, return_counts=True)
+    return Counter(dict(zip(map(int, values[np.isfinite(values)]), map(int, counts[np.isfinite(values)]), strict=True)))
 
 
 def spatial(mask: np.ndarray, axes: int) -> tuple[int, ...]:

@@ -89,7 +89,8 @@ def _masks(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Samp
 def _boxes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
     boxed = [row for row in manifest.rows if row.boxes is not None]
     yield f"boxes: {len(boxed):,} images"
-    files = [str(row.boxes) for row in open_rows(boxed) if row.boxes and is_voc(row.boxes)]
+    yield from _listed(open_rows([row for row in boxed if row.listed is not None]))
+    files = [str(row.boxes) for row in open_rows(boxed) if row.boxes and row.listed is None and is_voc(row.boxes)]
     objects, images, empty, faults = Counter[str](), Counter[str](), 0, list[str]()
     for file in files:
         try:
@@ -106,6 +107,18 @@ def _boxes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Samp
     if empty:
         yield f"  {empty} box{'es' if empty > 1 else ''} cover{'' if empty > 1 else 's'} no area"
     yield from _faulty(faults)
+
+
+def _listed(rows: Sequence[Row]) -> Iterator[str]:
+    """What a file of labels draws on the images to learn from."""
+    drawn = [(row.id, each) for row in rows if row.listed is not None for each in row.listed.drawn if each.kind == "object"]
+    objects, images = Counter(each.name for _, each in drawn), Counter(name for _, name in {(image, each.name) for image, each in drawn})
+    negative = sum(row.listed is not None and row.listed.negative for row in rows)
+    if rows:
+        shown = ", ".join(f"{name} {number:,} in {images[name]:,}" for name, number in objects.most_common(LISTED))
+        yield f"  objects in {len(rows):,} images to learn from: {shown or 'no object'}{_left(len(objects))}; {negative:,} negative"
+    if rows and negative == len(rows):
+        yield "  all images with labels are without objects: there is nothing to detect, but they can serve as examples of what is normal"
 
 
 def _texts(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:

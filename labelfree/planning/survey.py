@@ -53,6 +53,7 @@ class Survey:
             yield f"  labels: as {self.task.name} reads them"
         elif labels:
             yield f"  classes ({len(labels)}): {', '.join(f'{name} {n}' for name, n in sorted(labels.items()))}"
+        yield from self._objects()
         groups = {row.group for row in rows if row.group}
         yield f"  groups: {len(groups) or 'none named'}"
         if self.first is not None:
@@ -66,6 +67,14 @@ class Survey:
             yield f"  {self.read} images read, {len(self.faults) or 'no'} fault{'s' * (len(self.faults) != 1)} found"
             yield from (f"  {fault}" for fault in self.faults)
 
+    def _objects(self) -> Iterator[str]:
+        listed = [row.listed for row in self.manifest.rows if row.listed is not None]
+        if listed:
+            objects = Counter(drawn.name for image in listed for drawn in image.drawn if drawn.kind == "object")
+            negative = sum(image.negative for image in listed)
+            yield f"  objects: {', '.join(f'{name} {n}' for name, n in sorted(objects.items())) or 'none'}"
+            yield f"  {len(listed)} images annotated, {negative} of them negative; {len(self.manifest.rows) - len(listed)} unlabelled"
+
 
 def _counts(values: Iterator[str]) -> str:
     return ", ".join(f"{name} {n}" for name, n in sorted(Counter(values).items()))
@@ -73,7 +82,7 @@ def _counts(values: Iterator[str]) -> str:
 
 def survey(source: str | Path, overrides: Overrides, domain: str | None, tell: Tell) -> Survey:
     """Look at `source`: a folder of images, a data card's name, or a recipe. Labels are counted, scored images are not opened."""
-    asked, named = _asked(str(source), overrides, domain, tell)
+    asked, named = asked_of(str(source), overrides, domain, tell)
     field = field_of(asked.data, asked.reader, domain or named, sure=False)
     manifest, reader = field.manifest, field.domain
     task = task_for(asked.evaluate, manifest.rows)
@@ -87,7 +96,7 @@ def survey(source: str | Path, overrides: Overrides, domain: str | None, tell: T
     return Survey(manifest, reader, task, None, notes=faults[:1])
 
 
-def _asked(source: str, overrides: Overrides, domain: str | None, tell: Tell) -> tuple[Recipe, str | None]:
+def asked_of(source: str, overrides: Overrides, domain: str | None, tell: Tell) -> tuple[Recipe, str | None]:
     """The recipe that `source` stands for, and the domain it names."""
     if Path(source).is_dir() and not (Path(source) / "recipe.yaml").is_file():
         return changed(Data(root=Path(source).absolute()), overrides, domain, tell), None

@@ -56,7 +56,8 @@ def mask_numbers(counts: Mapping[Path, Counter[int]], classes: Mapping[str, str]
         del names[WHITE]
         ignored.add(WHITE)
         notes.append(
-            f"Masks hold {_listed(others)}: 255 is taken for `ignore`, neither learnt nor scored (data.classes={{255: NAME}} if it is a class)."
+            f"Masks hold {_listed(others)}: 255 is taken for `ignore`, neither learnt nor scored; where it is a class, say "
+            "data.classes={255: NAME}."
         )
     return MaskNumbers(names, frozenset(ignored), tuple(notes))
 

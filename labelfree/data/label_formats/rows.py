@@ -1,0 +1,49 @@
+"""Rows of a manifest for what files of labels list: each image with what is drawn on it, until it is placed on its pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from labelfree.data.label_formats.annotated import renamed
+from labelfree.data.label_formats.listed import ListedImage, Listing
+from labelfree.data.label_formats.matching import Images, match
+from labelfree.samples import Row
+
+
+def rows_of_listing(
+    listing: Listing, source: Path, images: Sequence[Row], root: Path, classes: Mapping[str, str]
+) -> tuple[list[Row], Listing]:
+    """A row of every image under the root, listed or not; and the listing with all that is wrong with it, its classes called as asked.
+
+    Where nothing is drawn at all, classes of whole images are labels; beside objects they are told and not read.
+    """
+    named = renamed(listing, classes)
+    files, faults = match(named.images, Images([row.path for row in images], root))
+    on_path = {path: named.images[place] for place, path in files.items()}
+    whole_images = not any(image.drawn or image.faulty for image in named.images) and any(image.labels for image in named.images)
+    rows = []
+    for row in images:
+        listed = on_path.get(row.path)
+        if listed is None:
+            rows.append(row)
+        elif whole_images:
+            several = len(listed.labels) > 1
+            faults += [f"{listed.where}: {len(listed.labels)} classes ({', '.join(listed.labels)}); give an image one."] if several else []
+            rows.append(replace(row, label=listed.labels[0] if len(listed.labels) == 1 else None, split=listed.split))
+        else:
+            rows.append(replace(row, boxes=str(source), listed=listed, split=listed.split))
+    notes = [_summary(named, source, list(on_path.values())), *named.notes]
+    labels = sum(len(image.labels) for image in on_path.values())
+    if labels and not whole_images:
+        notes.append(f"{source.name}: {labels:,} classes of whole images stand beside drawn objects and are not read.")
+    return rows, replace(named, faults=[*named.faults, *faults], notes=notes)
+
+
+def _summary(listing: Listing, source: Path, listed: Sequence[ListedImage]) -> str:
+    negative = sum(image.negative for image in listed)
+    drawn = sum(drawn.kind == "object" for image in listed for drawn in image.drawn)
+    crowds = sum(drawn.kind == "crowd" for image in listed for drawn in image.drawn)
+    more = f", {crowds:,} crowds or regions to ignore" if crowds else ""
+    return f"{source.name}: {listing.form}, {drawn:,} objects{more}; {len(listed):,} images listed, {negative:,} of them without objects."

@@ -1,0 +1,52 @@
+"""What people drew on the images of a data set, placed on their pixels, whatever file it is kept in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+from labelfree.data.label_formats.annotated import AnnotatedImage, Annotations, Placing
+from labelfree.data.label_formats.sources import READ, listing_of
+from labelfree.domain import Domain, Row
+from labelfree.errors import DataError
+from labelfree.planning.recognition import field_of
+from labelfree.planning.survey import asked_of
+from labelfree.progress import Progress
+from labelfree.recipe_file import Overrides
+
+
+def annotations_of(source: Path, labels: Path | None, domain: str | None, overrides: Overrides, say: Progress) -> Annotations:
+    """The annotations of a folder of images, a data card, a recipe, or of a file of labels whose images lie in its folder.
+
+    Raises `DataError` where there is nothing drawn to read, or a file is broken as a whole.
+    """
+    root, file = (source.parent, source) if labels is None and _is_labels(source) else (source, labels)
+    recipe, named = asked_of(str(root), overrides if file is None else _with(overrides, file), domain, say.say)
+    field = field_of(recipe.data, recipe.reader, domain or named, sure=False)
+    manifest, listing = field.manifest, field.manifest.listing
+    if listing is None:
+        raise DataError(f"{file or root}: holds no drawn objects; {READ}.")
+    placing, images = Placing(), dict[str, AnnotatedImage]()
+    for row in say.track(manifest.rows, "placing labels", len(manifest.rows)):
+        images[row.id] = AnnotatedImage(row.id, row.path, labels=(row.label,) if row.label else ())
+        if row.listed is not None:
+            images[row.id] = placing.image(row.id, row.path, row.listed, partial(_size, field.domain, row))
+    faults, notes = (*listing.faults, *placing.faults), (*manifest.notes, *placing.notes())
+    return Annotations(images, listing.classes, listing.ids, listing.form, tuple(recipe.data.absent), faults, notes)
+
+
+def _is_labels(source: Path) -> bool:
+    """Whether a file holds labels; a YAML file may be a recipe."""
+    return source.is_file() and (source.suffix.lower() not in (".yaml", ".yml") or listing_of(source, source.parent) is not None)
+
+
+def _with(overrides: Overrides, labels: Path) -> list[str]:
+    """The overrides after the file of labels, which they may replace."""
+    said = [f"{key}={value}" for key, value in overrides.items()] if isinstance(overrides, Mapping) else list(overrides)
+    return [f"data.labels={labels.absolute()}", *said]
+
+
+def _size(domain: Domain, row: Row, path: Path) -> tuple[int, int]:
+    shape = domain.read(row).data.shape
+    return int(shape[-2]), int(shape[-1])
