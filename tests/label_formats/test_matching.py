@@ -25,13 +25,24 @@ def matched(names: list[str], files: list[str]) -> tuple[dict[str, str], list[st
 @pytest.mark.parametrize(
     ("name", "file"),
     [
-        ("a.png", "a.png"), ("a.png", "deep/er/a.png"), ("train/a.png", "a.png"), ("x/y/a.png", "z/a.png"), ("a.jpg", "a.png"),
-        ("a.PNG", "a.png"), ("a", "a.png"), (r"C:\\data\\set\\a.png", "images/a.png"), ("/home/me/a.png", "images/a.png"), ("./a.png", "a.png"),
-        ("../images/a.png", "images/a.png"), ("a.b.c.png", "a.b.c.tif"), ("scan.nii.gz", "scan.nii.gz"), ("scan.nii.gz", "scan.png"),
+        ("a.png", "a.png"),
+        ("a.png", "deep/er/a.png"),
+        ("train/a.png", "a.png"),
+        ("x/y/a.png", "z/a.png"),
+        ("a.jpg", "a.png"),
+        ("a.PNG", "a.png"),
+        ("a", "a.png"),
+        (r"C:\\data\\set\\a.png", "images/a.png"),
+        ("/home/me/a.png", "images/a.png"),
+        ("./a.png", "a.png"),
+        ("../images/a.png", "images/a.png"),
+        ("a.b.c.png", "a.b.c.tif"),
+        ("scan.nii.gz", "scan.nii.gz"),
+        ("scan.nii.gz", "scan.png"),
         (unicodedata.normalize("NFD", "möwe.png"), unicodedata.normalize("NFC", "möwe.png")),
         (unicodedata.normalize("NFC", "möwe.png"), unicodedata.normalize("NFD", "möwe.png")),
     ],
-)  # fmt: skip
+)
 def test_suffix_and_folder_never_count(name: str, file: str) -> None:
     assert matched([name], [file, "other.png"]) == ({name: file}, [])
 
@@ -43,7 +54,7 @@ def test_suffix_and_folder_never_count(name: str, file: str) -> None:
         (["a.png"], ["a.png", "old/a.png"], {"a.png": "a.png"}),
         (["a.jpg", "a.png"], ["a.png", "a.jpg"], {"a.jpg": "a.jpg", "a.png": "a.png"}),
     ],
-)  # fmt: skip
+)
 def test_folders_and_endings_tell_files_of_one_name_apart(names: list[str], files: list[str], right: dict[str, str]) -> None:
     assert matched(names, files) == (right, [])
 
@@ -112,10 +123,17 @@ def test_frames_are_found_by_the_number_their_name_ends_in() -> None:
 @pytest.mark.parametrize(
     ("written", "file", "same"),
     [
-        ("a.png", "a.xml", True), ("a", "a.xml", True), (r"..\x\a.jpg", "a.json", True), ("a.v1.png", "a.v1.xml", True),
-        ("a.v1", "a.v1.xml", True), ("scan.nii.gz", "scan.xml", True), (unicodedata.normalize("NFC", "ö.png"), unicodedata.normalize("NFD", "ö") + ".xml", True),
-        ("b.png", "a.xml", False), ("A.png", "a.xml", False), ("a1.png", "a.xml", False),
+        ("a.png", "a.xml", True),
+        ("a", "a.xml", True),
+        (r"..\x\a.jpg", "a.json", True),
+        ("a.v1.png", "a.v1.xml", True),
+        ("a.v1", "a.v1.xml", True),
+        ("scan.nii.gz", "scan.xml", True),
+        (unicodedata.normalize("NFC", "ö.png"), unicodedata.normalize("NFD", "ö") + ".xml", True),
+        ("b.png", "a.xml", False),
+        ("A.png", "a.xml", False),
+        ("a1.png", "a.xml", False),
     ],
-)  # fmt: skip
+)
 def test_same_stem(written: str, file: str, same: bool) -> None:
     assert same_stem(written, Path(file)) is same
