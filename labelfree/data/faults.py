@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from labelfree.data.annotations import Annotated, check_annotations
 from labelfree.data.chosen import AUDIT
+from labelfree.data.label_faults import Annotated, check_annotations
 from labelfree.data.label_formats.annotated import Placing
 from labelfree.data.label_formats.mask_numbers import mask_numbers
 from labelfree.data.manifest import Manifest

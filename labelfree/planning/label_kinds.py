@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from labelfree.data.annotations import check_annotations, missing_annotations
 from labelfree.data.boxes import is_voc, read_voc
+from labelfree.data.label_faults import check_annotations, missing_annotations
 from labelfree.data.manifest import Manifest
 from labelfree.data.masks import read_mask
 from labelfree.data.table_cells import captions_in
