@@ -25,7 +25,7 @@ READ = (
 )
 
 
-rastersS = ".aux.xml"  # what GDAL leaves beside an image
+STATISTICS = ".aux.xml"  # what programs that show images leave beside them
 
 
 def listing_of(source: Path, root: Path) -> Listing | None:
@@ -68,7 +68,7 @@ def _folder(folder: Path) -> Listing | None:
     """A folder with one file an image, or with one file for all of them."""
     files = sorted(path for path in folder.rglob("*") if not path.name.startswith(".") and path.is_file())
     jsons = [path for path in files if path.suffix.lower() == ".json"]
-    xmls = [path for path in files if path.suffix.lower() == ".xml" and not path.name.lower().endswith(rastersS)]
+    xmls = [path for path in files if path.suffix.lower() == ".xml" and not path.name.lower().endswith(STATISTICS)]
     texts = [path for path in files if is_text_of_labels(path)]
     forms = [paths[0].suffix.lower() for paths in (jsons, xmls, texts) if paths]
     if len(forms) > 1:
