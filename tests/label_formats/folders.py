@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from labelfree.data.label_formats.annotated import AnnotatedImage, Annotations, annotate
@@ -71,6 +73,24 @@ def label_studio(results: list[dict[str, Any]], address: str = "/data/upload/1/0
     """An export of one task with one answer; each result is drawn on a picture of the usual size."""
     sized = [{"original_width": WIDTH, "original_height": HEIGHT, **result} for result in results]
     return [{"id": 7, "data": {"image": address}, "annotations": [{"id": 1, "result": sized}]}]
+
+
+def brushed(pixels: np.ndarray, counters: tuple[int, int, int, int] = (3, 4, 8, 16), word: int = 8) -> list[int]:
+    """The bytes in which Label Studio keeps a brush: red, green, blue and alpha of each pixel along the rows, as counted runs."""
+    values = np.repeat(np.where(pixels, 2**word - 1, 0).reshape(-1), 4).tolist()
+    bits = f"{len(values):032b}{word - 1:05b}{''.join(f'{counter - 1:04b}' for counter in counters)}"
+    runs = [(value, len(list(same))) for value, same in groupby(values)]
+    for value, length in runs:
+        while length:
+            kind = next((kind for kind, counter in enumerate(counters) if length <= 2**counter), len(counters) - 1)
+            taken = min(length, 2 ** counters[kind])
+            if taken < 3:  # one value after the other
+                bits += f"0{kind:02b}{taken - 1:0{counters[kind]}b}{f'{value:0{word}b}' * taken}"
+            else:
+                bits += f"1{kind:02b}{taken - 1:0{counters[kind]}b}{value:0{word}b}"
+            length -= taken
+    bits += "0" * (-len(bits) % 8)
+    return [int(bits[at : at + 8], 2) for at in range(0, len(bits), 8)]
 
 
 def voc(objects: list[tuple[str, float, float, float, float]], filename: str = "a.png", size: tuple[int, int] = (WIDTH, HEIGHT)) -> str:

@@ -127,6 +127,8 @@ def _polygon(node: Element, image: ListedImage) -> Region:
 
 def _ellipse(node: Element, image: ListedImage) -> Region:
     x, y, across, down = _numbers(node, "cx", "cy", "rx", "ry")
+    if across < 0 or down < 0:
+        raise ValueError("has a negative size")
     return ellipse(x, y, across, down, finite(node.get("rotation")) or 0.0)
 
 

@@ -133,6 +133,8 @@ def _region(shape: str, value: Mapping[str, Any], size: tuple[int, int]) -> Regi
     if not all(number(value.get(key)) for key in keys):
         raise ValueError(f"has no numbers as {', '.join(keys)}")
     x, y, across, down = (float(value[key]) * part for key, part in zip(keys, [*scale, *scale], strict=True))
+    if across < 0 or down < 0:
+        raise ValueError("has a negative size")
     if shape == "ellipse":
         return ellipse(x, y, across, down, degrees)
     return turned(rectangle(x, y, x + across, y + down), (x, y), degrees)  # about its upper left corner
