@@ -102,7 +102,7 @@ class Data(Section):
     label_field: str | None = Field(
         None, description="field of a vector file (GeoPackage, Shapefile, GeoJSON …), or column of a table, that holds the class"
     )
-    classes: dict[str, str] = Field(
+    classes: dict[str | int, str] = Field(
         {}, description="another name for a class of drawn objects, or of a number in masks; `ignore`: neither learnt nor scored"
     )
     absent: list[str] = Field([], description="classes of drawn objects that nobody looked for: where none is drawn, nobody knows")

@@ -13,6 +13,7 @@ from labelfree.data.cards import Card, effective_card
 from labelfree.data.folders import generated_root, hold_scenes, rows_of_folder
 from labelfree.data.inventory import take_inventory
 from labelfree.data.label_formats.listed import Listing
+from labelfree.data.label_formats.mask_files import rows_of_masks
 from labelfree.data.label_formats.rows import rows_of_listing
 from labelfree.data.label_formats.sources import listing_of
 from labelfree.data.label_tables import open_table
@@ -75,7 +76,11 @@ def load_manifest(data: Data, domain: Domain) -> Manifest:
 
     Raises `DataError` naming the file or row that is at fault.
     """
-    return replace(_load(data, domain), renamed=data.classes)
+    return replace(_load(data, domain), renamed=_renamed(data))
+
+
+def _renamed(data: Data) -> dict[str, str]:
+    return {str(name): other for name, other in data.classes.items()}  # YAML reads the numbers of masks as numbers
 
 
 def _load(data: Data, domain: Domain) -> Manifest:
@@ -201,8 +206,12 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
         return _manifest(shapes[0], root, name, notes=[*inventory.all_notes(), *shapes[1]])
     listing = listing_of(file, root)
     if listing is not None:
-        rows, listing = rows_of_listing(listing, file, images, root, data.classes)
+        rows, listing = rows_of_listing(listing, file, images, root, _renamed(data))
         return replace(_manifest(rows, root, name, notes=[*inventory.all_notes(), *listing.notes]), listing=listing)
+    if file.is_dir() and (masks := domain.files(file)):
+        rows, faults = rows_of_masks(masks, file, images, root)
+        notes = [f"{file.name}: a folder of masks, {sum(row.mask is not None for row in rows):,} of {len(rows):,} images have one."]
+        return replace(_manifest(rows, root, name, notes=notes), listing=Listing("masks", [], faults=faults))
     finder = Finder(file, root, lambda: inventory.files)
     table = open_table(file, finder.holds, data.label_field)
     rows, notes = rows_of_records(table.records, finder, domain, inside=False)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from labelfree.data.label_formats.annotated import AnnotatedImage, Annotations, Placing
+from labelfree.data.label_formats.mask_files import masked_image
+from labelfree.data.label_formats.mask_numbers import mask_numbers
 from labelfree.data.label_formats.sources import READ, listing_of
-from labelfree.domain import Domain, Row
+from labelfree.data.masks import numbers_in, read_mask
+from labelfree.domain import Domain, Row, Sample
 from labelfree.errors import DataError
 from labelfree.planning.recognition import field_of
 from labelfree.planning.survey import asked_of
@@ -24,16 +29,35 @@ def annotations_of(source: Path, labels: Path | None, domain: str | None, overri
     root, file = (source.parent, source) if labels is None and _is_labels(source) else (source, labels)
     recipe, named = asked_of(str(root), overrides if file is None else _with(overrides, file), domain, say.say)
     field = field_of(recipe.data, recipe.reader, domain or named, sure=False)
-    manifest, listing = field.manifest, field.manifest.listing
-    if listing is None:
+    manifest, listing, reader = field.manifest, field.manifest.listing, field.domain
+    masked = [row for row in manifest.rows if row.mask is not None]
+    if listing is None and not masked:
         raise DataError(f"{file or root}: holds no drawn objects; {READ}.")
+    numbers = mask_numbers(_counted(masked, reader.read), manifest.renamed)
     placing, images = Placing(), dict[str, AnnotatedImage]()
     for row in say.track(manifest.rows, "placing labels", len(manifest.rows)):
-        images[row.id] = AnnotatedImage(row.id, row.path, labels=(row.label,) if row.label else ())
+        size = partial(_size, reader, row)
         if row.listed is not None:
-            images[row.id] = placing.image(row.id, row.path, row.listed, partial(_size, field.domain, row))
-    faults, notes = (*listing.faults, *placing.faults), (*manifest.notes, *placing.notes())
-    return Annotations(images, listing.classes, listing.ids, listing.form, tuple(recipe.data.absent), faults, notes)
+            images[row.id] = placing.image(row.id, row.path, row.listed, size)
+        elif row.mask is not None:
+            images[row.id] = masked_image(row, size(row.path), numbers, reader.read)
+        else:
+            images[row.id] = AnnotatedImage(row.id, row.path, labels=(row.label,) if row.label else ())
+    form, ids, classes = (listing.form, listing.ids, listing.classes) if listing is not None else ("masks", {}, ())
+    classes = tuple(sorted({*classes, *numbers.names.values()}))
+    broken = [sentence for row in masked for sentence in images[row.id].unused]
+    faults = (*(listing.faults if listing else ()), *placing.faults, *broken)
+    notes = (*manifest.notes, *placing.notes(), *numbers.notes)
+    return Annotations(images, classes, ids, form, tuple(recipe.data.absent), faults, notes)
+
+
+def _counted(masked: Sequence[Row], read: Callable[[Row], Sample]) -> dict[Path, Counter[int]]:
+    """The numbers in each mask that can be read; what is wrong with the others is told with their images."""
+    counted = {}
+    for row in masked:
+        with suppress(DataError):
+            counted[Path(str(row.mask))] = numbers_in(read_mask(Path(str(row.mask)), read))
+    return counted
 
 
 def _is_labels(source: Path) -> bool:

@@ -42,7 +42,7 @@ class AnnotatedImage:
 
     `ignored`: regions that are neither object nor background: crowds, classes called `ignore`, and all of an image on which only what
     cannot be used was drawn. `labels`: classes of the whole image. `lines`: drawings that enclose nothing. `unused`: sentences on faulty
-    objects.
+    objects. `areas`: of a mask, all that it marks of each class, in which nobody counted objects.
     """
 
     id: str
@@ -56,11 +56,12 @@ class AnnotatedImage:
     labels: tuple[str, ...] = ()
     unused: tuple[str, ...] = ()
     split: str = ""
+    areas: tuple[AnnotatedObject, ...] = ()
 
     def pixels(self) -> dict[str, int]:
         """How many pixels each class has."""
         masks: dict[str, np.ndarray] = {}
-        for each in self.objects:
+        for each in (*self.objects, *self.areas):
             mask = each.mask(*self._grid)
             masks[each.name] = masks[each.name] | mask if each.name in masks else mask
         return {name: int(mask.sum()) for name, mask in masks.items()}

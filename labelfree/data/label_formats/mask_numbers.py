@@ -34,6 +34,8 @@ def mask_numbers(counts: Mapping[Path, Counter[int]], classes: Mapping[str, str]
     0 is background, 255 alone foreground and beside other numbers `ignore`. Raises `DataError` where that cannot be told: JPEG, smoothed
     edges, gray levels at even steps up to 255.
     """
+    if not counts:
+        return MaskNumbers({})
     if lossy := [path for path in counts if path.suffix.lower() in LOSSY]:
         raise DataError(
             f"{lossy[0]}: {len(lossy):,} masks are JPEG, which changes their numbers around every edge; save them as PNG from their source."
