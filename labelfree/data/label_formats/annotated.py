@@ -158,7 +158,10 @@ class Placing:
         height, width = size_of(path)
         onto = self._frame(identity, path, listed, width, height)
         if onto is None:
-            return AnnotatedImage(identity, path, "objects", (height, width), ignored=(Everything(),), unused=(self.faults[-1],))
+            said = (self.faults[-1],)
+            return AnnotatedImage(
+                identity, path, "objects", (height, width), ignored=(Everything(),), unused=said, labels=listed.labels, split=listed.split
+            )
         objects, ignored, crowds, lines, unused = [], list[Region](), 0, 0, list(listed.faulty)
         for drawn in listed.drawn:
             if drawn.kind == "line":
