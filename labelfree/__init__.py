@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from labelfree.selecting.selection import Selection
 
 __all__ = [
-    "annotations", "check_data", "check_recipe", "convert", "demo", "doctor", "embed", "evaluate", "label", "load", "plan", "pretrain",
-    "read", "recipe_schema", "report", "resume", "run", "sample_data", "select", "show_data", "show_recipe",
+    "annotations", "check_data", "check_recipe", "convert", "demo", "doctor", "embed", "embed_folder", "evaluate", "label", "load",
+    "plan", "pretrain", "read", "recipe_schema", "report", "resume", "run", "sample_data", "select", "show_data", "show_recipe",
 ]  # fmt: skip
 
 Source = str | Path
@@ -174,6 +174,31 @@ def embed(weights: LoadedBackbone | Source, images: Source | Sample | Iterable[S
 
     samples = map(sample, several if isinstance(several, Iterable) else [several])
     return encoder.embed(samples).numpy()
+
+
+def embed_folder(
+    folder: Source,
+    weights: LoadedBackbone | Source,
+    out: Source,
+    domain: str | None = None,
+    *,
+    overrides: Overrides = (),
+    say: Progress | None = None,
+) -> Path:
+    """Vectors of all images of a folder in a Parquet table: path, label, group, split, vector (D,) float32; of scenes a row a window.
+
+    `weights`: a run folder or a weight file. `out`: a new file. `overrides`: keys of `data` and `reader`, as for `plan`. Images come one
+    after the other, so that a folder of any size does. Returns the file.
+    Raises DataError for an image that cannot be read (data.on_error=skip leaves it out), or with other channels than the weights expect.
+    """
+    from labelfree.pipeline.vectors import write_vectors
+
+    encoder, tell = load(weights) if isinstance(weights, str | Path) else weights, _say(say)
+    written, skipped = write_vectors(Path(folder), encoder, Path(out), domain, overrides, tell)
+    for sentence in skipped:
+        tell.say(f"Left out: {sentence}")
+    tell.say(f"{out}: {written:,} vectors of {encoder.dim} numbers.")
+    return Path(out)
 
 
 def show_recipe(recipe: Recipe | Source, overrides: Overrides = (), *, say: Progress | None = None) -> str:

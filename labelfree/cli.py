@@ -199,6 +199,18 @@ def label(
     labelfree.label(folder, classes, rows, labels, domain, **told, say=_console())
 
 
+@app.command(epilog="Example: labelfree embed /my/images --weights runs/mine --out vectors.parquet")
+def embed(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of images.", show_default=False)],
+    weights: Annotated[Path, typer.Option(metavar="RUN|FILE", help="Run folder or weight file.", show_default=False)],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="New Parquet file.", show_default=False)],
+    overrides: Overrides = None,
+    domain: Annotated[str | None, typer.Option(help="Field of the images; default: that of the weights.")] = None,
+) -> None:
+    """Write a vector for every image of a folder into one table. KEY: one of `data` or `reader`."""
+    labelfree.embed_folder(folder, weights, out, domain, overrides=overrides or (), say=_console())
+
+
 @app.command(epilog="Example: labelfree demo --out demo")
 def demo(
     overrides: Overrides = None,
