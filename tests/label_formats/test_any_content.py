@@ -65,7 +65,7 @@ JSONS = [
         [
             {"bbox": BOX, "segmentation": [SQUARE, SQUARE]},
             {"bbox": BOX, "segmentation": RUN_LENGTHS, "image_id": 2},
-            {"segmentation": {"size": [80, 100], "counts": "T3X1dg0"}, "iscrowd": 1, "category_id": 2},
+            {"segmentation": {"size": [80, 100], "counts": "T3X1de7"}, "iscrowd": 1, "category_id": 2},
         ],
     ),
     labelme(

@@ -9,7 +9,7 @@ import pytest
 from faster_coco_eval.core import mask as peer
 from PIL import Image, ImageOps
 
-from labelfree.data.label_formats.frames import ORIENTATION
+from labelfree.data.label_formats.frames import ORIENTATION, orientation
 from tests.label_formats.folders import coco, cvat, picture, read, written
 
 SHAPES = [(60, 40), (50, 50)]  # (width, height) as stored; a square one cannot be told by its size
@@ -107,3 +107,31 @@ def test_brushed_pixels_of_a_picture_on_its_side(tmp_path: Path) -> None:
     content = cvat(shape).replace('width="100" height="80"', 'width="40" height="60"')
     found = read(written(tmp_path, "c.xml", content), tmp_path)
     assert np.array_equal(found.images["a.png"].objects[0].mask(*stored.shape), stored)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.webp", "a.bmp"])
+def test_orientation_is_what_pillow_reads(tmp_path: Path, name: str) -> None:
+    for turn in (1, 6, 9):
+        turned, exif = Image.new("L", (4, 3)), Image.Exif()
+        exif[ORIENTATION] = turn
+        turned.convert("RGB").save(tmp_path / name, **({} if name == "a.bmp" else {"exif": exif}))
+        assert orientation(tmp_path / name) == (6 if turn == 6 and name != "a.bmp" else 1)
+    (tmp_path / name).write_bytes(b"no picture")
+    assert orientation(tmp_path / name) == 1
+
+
+def test_exif_behind_the_pixels_of_a_png_is_found(tmp_path: Path) -> None:
+    """Where some tools put it; Pillow decodes the whole picture to find it, which 10,000 large pictures take minutes for."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    Image.new("L", (4, 3)).save(tmp_path / "a.png", exif=exif)
+    raw = (tmp_path / "a.png").read_bytes()
+    start, end = raw.index(b"eXIf") - 4, raw.index(b"IDAT") - 4
+    moved = raw[:start] + raw[end : raw.index(b"IEND") - 4] + raw[start:end] + raw[raw.index(b"IEND") - 4 :]
+    (tmp_path / "b.png").write_bytes(moved)
+    with Image.open(tmp_path / "b.png") as stored:
+        assert "exif" not in stored.info and stored.getexif()[ORIENTATION] == 6
+    assert orientation(tmp_path / "b.png") == orientation(tmp_path / "a.png") == 6
+    for cut in range(0, len(moved), 3):
+        (tmp_path / "b.png").write_bytes(moved[:cut])
+        assert orientation(tmp_path / "b.png") in (1, 6)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import struct
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from labelfree.data.label_formats.regions import Corners, Everything, Outline, Region, Runs
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 TURNED = {".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".png", ".webp", ".heic"}  # files that may bear an EXIF orientation
 ORIENTATION = 0x0112
+IN_FRONT = {"exif", "Raw profile type exif"}  # what Pillow calls the EXIF of a PNG that stands before its pixels
 ON_THEIR_SIDE = (5, 6, 7, 8)
 
 
@@ -21,11 +28,28 @@ def orientation(path: Path) -> int:
     if path.suffix.lower() not in TURNED:
         return 1
     try:
-        with Image.open(path) as picture:
-            said = picture.getexif().get(ORIENTATION, 1)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:  # its reader tells what is wrong with it
+            late = picture.format == "PNG" and IN_FRONT.isdisjoint(picture.info)
+            said = (_behind_pixels(path) if late else picture.getexif()).get(ORIENTATION, 1)
+    except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError):
         return 1
     return said if said in range(1, 9) else 1
+
+
+def _behind_pixels(png: Path) -> Image.Exif:
+    """The EXIF of a PNG that stands behind its pixels, which Pillow would decode all to come to it."""
+    from PIL import Image
+
+    exif = Image.Exif()
+    with png.open("rb") as stream:
+        stream.seek(8)
+        while len(head := stream.read(8)) == 8:
+            length = int.from_bytes(head[:4], "big")
+            if head[4:] == b"eXIf":
+                exif.load(stream.read(length))
+                break
+            stream.seek(length + 4, 1)  # a sum for control follows
+    return exif
 
 
 def upright_size(size: tuple[int, int], turn: int) -> tuple[int, int]:

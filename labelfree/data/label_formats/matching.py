@@ -26,11 +26,14 @@ class Images:
     """The images under a root, found by what files of labels call them."""
 
     def __init__(self, paths: Iterable[Path], root: Path) -> None:
-        self._by_stem: dict[str, list[tuple[Key, Path]]] = defaultdict(list)
+        self._by_key: dict[Key, list[Path]] = defaultdict(list)
+        self._by_tail: dict[Key, list[Path]] = defaultdict(list)  # the stem with any number of folders right before it
         self._by_number: dict[int, list[Path]] = defaultdict(list)
         for path in paths:
             key = _key(path.relative_to(root).as_posix())
-            self._by_stem[key[-1]].append((key, path))
+            self._by_key[key].append(path)
+            for start in range(len(key)):
+                self._by_tail[key[start:]].append(path)
             if end := re.search(r"[0-9]+$", path.stem):
                 self._by_number[int(end[0])].append(path)
 
@@ -42,12 +45,10 @@ class Images:
 
     def _named(self, name: str) -> list[Candidate]:
         key, ending = _key(name), ending_of(_slashed(name).rpartition("/")[2])
-        found = [
-            Candidate((key == other, _alike(key, other), ending_of(path.name) == ending), path)
-            for other, path in self._by_stem.get(key[-1], ())
-        ]
-        best = max((candidate.closeness for candidate in found), default=None)
-        return [candidate for candidate in found if candidate.closeness == best]
+        tail = next((key[start:] for start in range(len(key)) if key[start:] in self._by_tail), ())
+        found = self._by_key.get(key) or self._by_tail.get(tail, [])
+        alike = [path for path in found if ending_of(path.name) == ending]
+        return [Candidate((key in self._by_key, len(tail), bool(alike)), path) for path in alike or found]
 
 
 def match(listed: Sequence[ListedImage], images: Images) -> tuple[dict[int, Path], list[str]]:
@@ -98,13 +99,3 @@ def _key(name: str) -> Key:
     if not parts:
         return ("",)
     return (*parts[:-1], parts[-1][: len(parts[-1]) - len(ending_of(parts[-1]))] or parts[-1])
-
-
-def _alike(key: Key, other: Key) -> int:
-    """How many folders right before the stem are the same."""
-    count = 0
-    for mine, theirs in zip(reversed(key[:-1]), reversed(other[:-1]), strict=False):
-        if mine != theirs:
-            break
-        count += 1
-    return count
