@@ -129,6 +129,8 @@ RUNS = {"size": [80, 100], "counts": [810, 15, 7175]}
         ({"segmentation": {**RUNS, "counts": "ü"}}, "has run lengths that are no text of COCO's"),
         ({"segmentation": {**RUNS, "counts": [8000]}}, "holds no pixel"),
         ({"segmentation": {"counts": [810, 15, 7175]}}, "has run lengths without the size of their picture"),
+        ({"bbox": [1, 1, 9, 9], "segmentation": [[60, 60, 70, 60, 70, 70]]}, "has a box that is not the one around its outline"),
+        ({"bbox": [60, 60, 70, 70], "segmentation": [[60, 60, 70, 60, 70, 70]]}, "has a box that is not the one around its outline"),
         ({"category_id": 9}, "belongs to category 9, which is not listed"),
     ],
 )
@@ -171,6 +173,13 @@ def test_an_outline_that_leaves_the_image_is_cut_off_there(tmp_path: Path) -> No
     assert got.faults == () and got.notes == (
         "1 object reaches beyond its image and is cut off at the border (a.png, annotation 1 (pit)).",
     )
+
+
+@pytest.mark.parametrize("bbox", [[60, 60, 10, 10], [59, 59, 12, 12], [60, 60, 9, 9], [58, 58, 16, 14]])
+def test_a_loose_or_rounded_box_is_taken_as_it_is(tmp_path: Path, bbox: list[int]) -> None:
+    got = found(tmp_path, coco([A], [{"bbox": bbox, "segmentation": [[60, 60, 70, 60, 70, 70]]}]))
+    x, y, width, height = bbox
+    assert (boxes(got.images["a.png"]), got.faults) == ([("pit", x, y, x + width, y + height)], ())
 
 
 def test_flat_polygons_are_read_too(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_an_empty_file_is_a_negative_and_a_missing_one_says_nothing(tmp_path: Pa
     assert [image.state for image in got.images.values()] == ["objects", "negative", "negative", "unlabelled"] and got.faults == ()
 
 
-@pytest.mark.parametrize("path", ["/content/datasets/set", r"C:\set", "../elsewhere", ".", "", None, 5, "/"])
+@pytest.mark.parametrize("path", ["/content/datasets/set", r"C:\set", "../elsewhere", ".", "", None, 5, "/", "\0", "x" * 999])
 def test_the_path_of_another_computer(tmp_path: Path, path: Any) -> None:
     assert boxes(found(tmp_path, ROW, {**NAMES, "path": path}).images["images/a.png"]) == BOXES
 
@@ -172,6 +172,12 @@ def test_key_points_are_told_and_not_taken_for_corners(tmp_path: Path) -> None:
     for shape in (5, [2], [0, 3], ["a", "b"]):
         with pytest.raises(DataError, match="kpt_shape is not two numbers"):
             found(tmp_path, ROW, {**NAMES, "kpt_shape": shape})
+
+
+@pytest.mark.parametrize("folder", ["gone", "\0", "x" * 999, "C:\\set", 5, None, ["gone", "images"]])
+def test_folders_that_are_not_there_are_no_fault(tmp_path: Path, folder: Any) -> None:
+    got = found(tmp_path, ROW, {"names": ["pit"], "train": folder, "val": "gone too"})
+    assert (boxes(got.images["images/a.png"]), got.faults) == (BOXES, ())
 
 
 def test_two_files_of_one_image_are_named(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from labelfree.errors import DataError
 
 Id = int | str
 NONE: Id = ""  # no record bears it
+LOOSE = 2.0  # pixels between a box and the one around its outline
 CROWD = (1, True, "1")  # what `iscrowd` says of one
 
 
@@ -67,6 +68,8 @@ def _add(image: ListedImage, where: str, name: str, entry: Mapping[str, Any]) ->
     try:
         region = _region(image, entry.get("segmentation"))
         box = _box(entry.get("bbox"), region)
+        if region is not None and box is not None and region.box is not None and _apart(box, region.box):
+            raise ValueError("has a box that is not the one around its outline")
     except ValueError as error:
         image.faulty.append(f"{where} {error}")
         return
@@ -83,6 +86,12 @@ def _box(bbox: Any, region: Region | None) -> Corners | None:
         raise ValueError("has a bbox that is not four numbers")
     x, y, width, height = map(float, bbox)
     return x, y, x + width, y + height
+
+
+def _apart(box: Corners, around: Corners) -> bool:
+    """Whether a box is another than the one around an outline: rounding and a loose frame leave it half of its size at most."""
+    side = max(around[2] - around[0], around[3] - around[1])
+    return max(abs(here - there) for here, there in zip(box, around, strict=True)) > LOOSE + side / 2
 
 
 def _region(image: ListedImage, segmentation: Any) -> Region | None:

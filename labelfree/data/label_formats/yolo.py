@@ -48,7 +48,8 @@ def names_file(folder: Path) -> Path | None:
 def read_yolo_yaml(file: Path, content: Mapping[str, Any], root: Path) -> Listing:
     """The set that a `data.yaml` describes. `root`: where images lie, if they lie elsewhere than the file."""
     names, base = _names(file, content.get("names")), _base(file, content, root)
-    splits = {_folder(base, folder).resolve(): SPLITS[part] for part in PARTS for folder in _several(content.get(part))}
+    found = [(_found(base, folder), SPLITS[part]) for part in PARTS for folder in _several(content.get(part))]
+    splits = {folder.resolve(): split for folder, split in found if folder is not None}
     several = len(set(splits.values())) > 1
     of = _Set(names, splits if several else {}, _key_points(file, content.get("kpt_shape")))
     inside = [path for path in sorted(base.rglob("*")) if not path.name.startswith(".")]
@@ -63,18 +64,23 @@ def read_yolo_yaml(file: Path, content: Mapping[str, Any], root: Path) -> Listin
 
 def read_yolo_folder(folder: Path, names: Path) -> Listing:
     """A folder of text files with the file that names the classes, one a line."""
-    lines = [line.strip() for line in names.read_text(encoding="utf-8-sig", errors="replace").splitlines()]
-    classes = {number: line for number, line in enumerate(lines) if line}
+    classes = {number: line.strip() for number, line in enumerate(_lines(names)) if line.strip()}
     if not classes:
         raise DataError(f"{names}: names no class; write one a line, that of number 0 first.")
-    return _listing(
-        names, [path for path in sorted(folder.rglob("*")) if is_text_of_labels(path)], _Set(_apart(names, classes), {}), folder
-    )
+    texts = [path for path in sorted(folder.rglob("*")) if is_text_of_labels(path)]
+    return _listing(names, texts, _Set(_apart(names, classes), {}), folder)
 
 
 def is_text_of_labels(path: Path) -> bool:
     """Whether a file may be one of YOLO's, by its name."""
     return path.suffix.lower() == ".txt" and path.name.lower() not in (*NAMES, *LISTS) and path.is_file()
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
 
 
 def _names(file: Path, given: Any) -> dict[int, str]:
@@ -113,12 +119,15 @@ def _base(file: Path, content: Mapping[str, Any], root: Path) -> Path:
     """Where paths of a set begin: in the folder it names, unless that is of another computer; else where the file or the images lie."""
     folders = [folder for part in PARTS for folder in _several(content.get(part))]
     places = [file.parent / str(content.get("path") or ""), file.parent, root]
-    return next((place for place in places if any(_folder(place, folder).exists() for folder in folders)), file.parent)
+    return next((place for place in places if any(_found(place, folder) for folder in folders)), file.parent)
 
 
-def _folder(base: Path, named: str) -> Path:
-    """A folder of images: some tools write ../train/images for train/images."""
-    return base / named if (base / named).exists() else base / named.removeprefix("../")
+def _found(base: Path, named: str) -> Path | None:
+    """A folder of images, if it is there: some tools write ../train/images for train/images."""
+    try:
+        return next((place for place in (base / named, base / named.removeprefix("../")) if place.exists()), None)
+    except OSError:  # a name that no file can have
+        return None
 
 
 def _several(given: Any) -> list[str]:
@@ -137,8 +146,7 @@ def _listing(source: Path, texts: Sequence[Path], of: _Set, base: Path) -> Listi
 def _image(text: Path, of: _Set, base: Path, source: Path) -> ListedImage:
     name = "/".join("images" if part == "labels" else part for part in text.relative_to(base).parts)
     image = ListedImage(name, text.relative_to(base).as_posix(), fractions=True, split=_split(text, base, of.folders))
-    lines = text.read_text(encoding="utf-8-sig", errors="replace").splitlines()
-    for place, line in enumerate(lines, start=1):
+    for place, line in enumerate(_lines(text), start=1):
         if not line.strip():
             continue
         try:
