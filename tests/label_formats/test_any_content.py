@@ -64,7 +64,7 @@ JSONS = [
         [{"file_name": "a.png"}, {"file_name": "x/a.png"}],
         [
             {"bbox": BOX, "segmentation": [SQUARE, SQUARE]},
-            {"bbox": BOX, "segmentation": RUN_LENGTHS, "image_id": 2},
+            {"bbox": [1, 20, 1, 40], "segmentation": RUN_LENGTHS, "image_id": 2},
             {"segmentation": {"size": [80, 100], "counts": "T3X1de7"}, "iscrowd": 1, "category_id": 2},
         ],
     ),
