@@ -197,3 +197,10 @@ def test_broken_answers_are_one_sentence(tmp_path: Path) -> None:
     content = [{"id": 3, "data": {"image": "a.png"}, "annotations": 5}]
     with pytest.raises(DataError, match=r"^export\.json: task 3: annotations is no list of records; export it again\.$"):
         listing_of(written(tmp_path, "export.json", json.dumps(content)), tmp_path)
+
+
+def test_the_short_form_is_one_sentence(tmp_path: Path) -> None:
+    place = {"x": 1, "y": 1, "width": 9, "height": 9, "rectanglelabels": ["pit"], "original_width": 100, "original_height": 80}
+    content = [{"id": 1, "image": "/data/upload/1/0a1b2c3d-b.png"}, {"id": 2, "image": "/data/upload/1/0a1b2c3d-a.png", "label": [place]}]
+    with pytest.raises(DataError, match=r"export\.json: is Label Studio's short form \(JSON-MIN\), which does not tell .*; export JSON\.$"):
+        listing_of(written(tmp_path, "export.json", content), tmp_path)

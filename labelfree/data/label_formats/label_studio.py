@@ -32,6 +32,14 @@ def is_label_studio(content: Any) -> bool:
     )
 
 
+def is_short_form(content: Any) -> bool:
+    """Whether it is Label Studio's short form, a list of records in which results stand without their answers."""
+    if not isinstance(content, list) or not all(isinstance(task, dict) for task in content):
+        return False
+    results = [result for task in content for value in task.values() if isinstance(value, list) for result in value]
+    return any(isinstance(result, dict) and "original_width" in result for result in results)
+
+
 def read_label_studio(file: Path, content: list[Mapping[str, Any]]) -> Listing:
     """The images of one export. A task that nobody answered, or that was skipped, is not listed; predictions are not read."""
     listed, faults = list[ListedImage](), list[str]()

@@ -10,6 +10,7 @@ from labelfree.data.columns import NAMES
 from labelfree.data.csv_text import Sheet
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
 from labelfree.data.label_formats.numbers import finite, size_of
+from labelfree.data.label_formats.regions import Corners
 from labelfree.data.structure import SPLITS
 from labelfree.data.table_cells import MISSING, name_of
 from labelfree.errors import DataError
@@ -57,18 +58,15 @@ def read_object_table(file: Path, sheet: Sheet) -> Listing:
             size = size_of(finite(_cell(cells, width)), finite(_cell(cells, height)))
             split_of = SPLITS.get(_cell(cells, split).lower(), "")
             images[name] = ListedImage(name, f"{file.name} row {number} ({name})", size, split=split_of)
-        image, texts, of = images[name], [_cell(cells, column) for column in at], name_of(_cell(cells, label))
+        texts, of = [_cell(cells, column) for column in at], name_of(_cell(cells, label))
         where = f"row {number} ({of})" if of else f"row {number}"
-        values = [finite(text.replace(",", ".") if commas else text) for text in texts]
-        if not any(texts):
-            image.faulty += [f"{where} has no box"] if of else []
-        elif None in values:
-            image.faulty.append(f"{where} has {texts[values.index(None)]!r} where a number is meant")
-        elif not of:
-            image.faulty.append(f"{where} has a box and no class")
-        else:
-            x0, y0, x1, y1 = (value or 0.0 for value in values)
-            image.drawn.append(Drawn(of, (x0, y0, x0 + x1, y0 + y1) if sized else (x0, y0, x1, y1), where))
+        try:
+            box = _box([text.replace(",", ".") for text in texts] if commas else texts, of, sized)
+        except ValueError as error:
+            images[name].faulty.append(f"{where} {error}")
+            continue
+        if box is not None:
+            images[name].drawn.append(Drawn(of, box, where))
     boxes = [drawn.box for image in images.values() for drawn in image.drawn if drawn.box is not None]
     if not images:
         raise DataError(f"{file}: has a header and no rows.")
@@ -77,6 +75,21 @@ def read_object_table(file: Path, sheet: Sheet) -> Listing:
     classes = {drawn.name for image in images.values() for drawn in image.drawn}
     notes = [f"{file.name}: one object a row, boxes in the columns {', '.join(sheet.header[column].strip() for column in at)}."]
     return Listing("a table of objects", list(images.values()), classes=tuple(sorted(classes)), notes=notes)
+
+
+def _box(texts: Sequence[str], of: str, sized: bool) -> Corners | None:
+    """The corners in a row; None where neither a box nor a class `of` stands in it. Raises `ValueError` with the end of a sentence."""
+    if not any(texts):
+        if of:
+            raise ValueError("has no box")
+        return None
+    values = [finite(text) for text in texts]
+    if None in values:
+        raise ValueError(f"has {texts[values.index(None)]!r} where a number is meant")
+    if not of:
+        raise ValueError("has a box and no class")
+    x0, y0, x1, y1 = (value or 0.0 for value in values)
+    return (x0, y0, x0 + x1, y0 + y1) if sized else (x0, y0, x1, y1)
 
 
 def _plain(header: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from labelfree.data.label_formats.coco import is_coco, read_coco
 from labelfree.data.label_formats.cvat import MOST_BYTES, is_cvat, read_cvat
 from labelfree.data.label_formats.json_text import read_json_text
-from labelfree.data.label_formats.label_studio import is_label_studio, read_label_studio
+from labelfree.data.label_formats.label_studio import is_label_studio, is_short_form, read_label_studio
 from labelfree.data.label_formats.labelme import is_labelme, read_labelme
 from labelfree.data.label_formats.listed import Listing
 from labelfree.data.label_formats.object_table import box_columns, read_object_table
@@ -61,6 +61,8 @@ def _json(source: Path, content: Any) -> Listing | None:
         return read_coco(source, content)
     if is_label_studio(content):
         return read_label_studio(source, content)
+    if is_short_form(content):
+        raise DataError(f"{source}: is Label Studio's short form (JSON-MIN), which does not tell which tasks were skipped; export JSON.")
     return read_labelme([source], source.parent) if is_labelme(content) else None
 
 
