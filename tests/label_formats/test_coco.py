@@ -80,6 +80,9 @@ def test_broken_json_is_one_sentence(tmp_path: Path, text: str, sentence: str) -
     (tmp_path / "coco.json").write_bytes(json.dumps(coco([A], [BOX])).encode("utf-16"))
     with pytest.raises(DataError, match="is no text in UTF-8; export it again"):
         listing_of(tmp_path / "coco.json", tmp_path)
+    with pytest.raises(DataError, match="is no text in UTF-8; export it again"):
+        listing_of(written(tmp_path, "coco.json", coco([{"file_name": "\ud800.png"}], [])), tmp_path)  # half a letter
+    assert listing_of(written(tmp_path, "coco.json", coco([{"file_name": "\U0001f600.png"}], [])), tmp_path) is not None
     (tmp_path / "coco.json").write_bytes(json.dumps(coco([A], [BOX])).encode("utf-8-sig"))
     assert listing_of(tmp_path / "coco.json", tmp_path) is not None
 

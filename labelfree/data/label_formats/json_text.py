@@ -13,10 +13,14 @@ from labelfree.errors import DataError
 def read_json_text(file: Path) -> Any:
     """What a JSON file holds. Raises `DataError` naming it and the line at fault."""
     try:
-        return json.loads(file.read_bytes().decode("utf-8-sig"))
+        text = file.read_bytes().decode("utf-8-sig")
+        content = json.loads(text)
+        if r"\ud" in text.lower():
+            json.dumps(content, ensure_ascii=False).encode()  # half a letter can be named in JSON, and written nowhere
+        return content
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise DataError(f"{file}: is no text in UTF-8; export it again.") from error
     except json.JSONDecodeError as error:
         raise DataError(f"{file} line {error.lineno}: is no JSON ({error.msg}); export it again.") from error
