@@ -77,6 +77,9 @@ def test_one_file_that_two_listed_images_fit_is_nobodys() -> None:
         {},
         ["train/a.png and val/a.png: each may be a.png; keep one, or name each with its folder."],
     )
+    assert matched([f"{number}/a.png" for number in range(50)], ["a.png"])[1] == [
+        "0/a.png, 1/a.png, 2/a.png and 47 more: each may be a.png; keep one, or name each with its folder."
+    ]
     found, faults = matched(["a.png", "a.jpg"], ["a.png"])
     assert found == {"a.png": "a.png"} and faults == ["a.jpg: its image a.png is that of a.png already; keep one."]
 

@@ -72,7 +72,8 @@ def match(listed: Sequence[ListedImage], images: Images) -> tuple[dict[int, Path
         best = max(closeness for closeness, _ in claimed)
         winners = [place for closeness, place in claimed if closeness == best]
         if len(winners) > 1:
-            several = " and ".join(listed[place].where for place in winners)
+            shown = [listed[place].where for place in winners[:3]] + [f"{len(winners) - 3:,} more"] * (len(winners) > 3)
+            several = f"{', '.join(shown[:-1])} and {shown[-1]}"
             faults.append(f"{several}: each may be {path.name}; keep one, or name each with its folder.")
             continue
         files[winners[0]] = path
