@@ -89,6 +89,8 @@ IDEAS = {
     "half as long": Idea(length=0.5),
     "three times as long": Idea(length=3.0),
     "three times the rate, three times as long": Idea((THREEFOLD,), length=3.0),
+    "BYOL, three times as long": Idea(("pretrain.objective=byol",), length=3.0),
+    "BYOL, three times the rate, three times as long": Idea(("pretrain.objective=byol", THREEFOLD), length=3.0),
 }
 DEPENDS = (
     *(part for part in SHARED if part not in ("recipes/satellite_simclr.yaml", "benchmarks/objectives.py")),
