@@ -171,7 +171,7 @@ class Pretrain(Section):
     )
     optimiser: Literal["auto", "adamw", "lars", "sgd"] = Field("auto", description="auto: sgd for SimSiam from random weights, else adamw")
     lr: PositiveFloat | Auto = Field(
-        "auto", description="peak learning rate; auto: from optimiser and batch, a fifth of it when continuing from weights"
+        "auto", description="peak learning rate; auto: from optimiser and batch, less when continuing from weights"
     )
     weight_decay: Annotated[float, Field(ge=0)] | Auto = Field(
         "auto", description="of matrices only; auto: adamw 0.04, sgd 1e-4, lars 1e-6"
