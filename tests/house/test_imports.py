@@ -39,6 +39,14 @@ def test_import_and_help_take_under_half_a_second(code):
     assert min(seconds() for _ in range(5)) < 0.5
 
 
+def test_who_looks_or_labels_or_chooses_waits_only_for_what_that_needs():
+    """`plan`, `data check` and `label` do without networks, `select` without what trains them: seconds at every start."""
+    code = "import sys, labelfree.planning.proposal, labelfree.planning.survey, labelfree.labelling.asking; print(*sys.modules)\n"
+    code += "import labelfree.selecting.selection; print(*sys.modules)"
+    looking, choosing = (set(line.split()) for line in python(code).splitlines())
+    assert not looking & {"timm", "torchvision", "lightning", "scipy"} and not choosing & {"lightning", "scipy", "sklearn"}
+
+
 def test_every_verb_is_listed_and_no_submodule_hides_one():
     import labelfree
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 import labelfree
 from labelfree.errors import DataError, LeakError, RecipeError
-from labelfree.pipeline import Run
+from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
 
 SMALL = [

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 import labelfree
-from labelfree.pipeline import Run
+from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
-from labelfree.transfer import load_head
+from labelfree.transfer.heads import load_head
 
 ARMS = "evaluate.arms=[statistics, random]"
 SMALL = [
