@@ -175,7 +175,7 @@ def test_the_commands_need_no_domain_where_the_files_tell(installed: Path, frame
 def test_a_third_partys_images_are_pretrained_on_and_embedded(installed: Path, frames: Path, tmp_path: Path) -> None:
     """Ten seconds: a whole pretraining of two steps, written to disk and read back."""
     (tmp_path / "mine.yaml").write_text(
-        f"domain: thermal\ndata: {{root: {frames}}}\nreader: {{kelvin: 0.02}}\nbackbone: {{name: resnet10t, init: random}}\n"
+        f"domain: thermal\ndata: {{root: {frames}}}\nreader: {{kelvin: 0.02}}\nbackbone: {{name: test_resnet, init: random}}\n"
         "pretrain: {steps: 2, batch_size: 4, size: 32}\nevaluate: {arms: [domain, random], primary: {arm: domain, against: random}}\n"
     )
     run = labelfree.pretrain(tmp_path / "mine.yaml", (), tmp_path / "run", say=Silent())

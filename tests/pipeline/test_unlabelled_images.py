@@ -18,7 +18,7 @@ from labelfree.transfer.heads import load_head
 
 ARMS = "evaluate.arms=[statistics, random]"
 SMALL = [
-    "backbone.name=resnet10t", "evaluate.sizes=[32]", "evaluate.draws=1", "evaluate.labels_per_class=[2]", ARMS,
+    "backbone.name=test_resnet", "evaluate.sizes=[32]", "evaluate.draws=1", "evaluate.labels_per_class=[2]", ARMS,
     "evaluate.protocols=[linear, propagate]", "data.leak_limit=1.0",  # stripes of two kinds do look alike
     "evaluate.primary={arm: random, against: statistics, protocol: propagate, budget: 2, metric: accuracy}",
 ]  # fmt: skip

@@ -153,7 +153,7 @@ def test_torchgeos_samplers_give_images_to_pretrain_on(tmp_path: Path) -> None:
     assert manifest.read is not None
     pool = build_pool(manifest.rows, manifest.read, {}, tmp_path / "pool", say=Silent(), workers=8)
     assert all(torch.equal(pool[i], pickle.loads(pickle.dumps(grid))[i].to(pool.dtype)) for i in range(16))
-    small = ["backbone.name=resnet10t", "backbone.init=random", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=4"]
+    small = ["backbone.name=test_resnet", "backbone.init=random", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=4"]
     small += ["evaluate.arms=[random, domain]", "evaluate.primary={arm: domain, against: random, budget: 5}"]
     run = labelfree.run("satellite_simclr", small, tmp_path / "run", manifest=manifest, say=Silent())
     assert run.report is not None and "generated" not in (run.folder / "backbone.json").read_text(encoding="utf-8")

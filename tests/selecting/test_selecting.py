@@ -104,7 +104,7 @@ def test_an_audit_alone_needs_no_weights(folder: Path) -> None:
 
 def test_a_run_chooses_by_its_backbone_from_the_pool_that_it_left(folder: Path) -> None:
     """Ten seconds or more: a pretraining of two steps, and its report."""
-    small = [f"data.root={folder}", "backbone.name=resnet10t", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=8"]
+    small = [f"data.root={folder}", "backbone.name=test_resnet", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=8"]
     recipe = [*small, "evaluate.arms=[domain]", "evaluate.primary={arm: domain, against: domain}", "pretrain.options={hidden: 32}"]
     run = labelfree.pretrain("satellite_simclr", recipe, folder.parent / "run", say=Silent())
     heard = Heard()
@@ -117,7 +117,7 @@ def test_an_audit_that_is_drawn_first_is_not_pretrained_on(folder: Path) -> None
     """The way that a person is told of."""
     audit = select(folder, "audit", audit=6)
     small = [
-        "backbone.name=resnet10t",
+        "backbone.name=test_resnet",
         "pretrain.steps=2",
         "pretrain.minutes=null",
         "pretrain.batch_size=8",
