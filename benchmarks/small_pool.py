@@ -61,23 +61,39 @@ SETS = {
         (("views a third of the images' side", 64, 32), ("views of the images' side", 192, 96)),
     ),
 }
-IDEAS: dict[str, tuple[str, ...]] = {
-    NOTHING: (),
-    "2 local crops": ("pretrain.options.local_crops=2",),
-    "6 local crops": ("pretrain.options.local_crops=6",),
-    "SimCLR": ("pretrain.objective=simclr",),
-    "BYOL": ("pretrain.objective=byol",),
-    "SimSiam": ("pretrain.objective=simsiam",),
-    "a third of the rate": ("pretrain.lr=7e-5",),
-    "three times the rate": ("pretrain.lr=6e-4",),
-    "the last half of the layers": ("pretrain.trained=0.5",),
-    "the last quarter of the layers": ("pretrain.trained=0.25",),
+
+
+@dataclass(frozen=True)
+class Idea:
+    """What is changed in the recipe: keys, or how many times as long a pretraining is."""
+
+    settings: tuple[str, ...] = ()
+    length: float = 1.0
+
+
+THREEFOLD = "pretrain.lr=6e-4"  # of AdamW's rate from weights, at 128 images a batch
+IDEAS = {
+    NOTHING: Idea(),
+    "2 local crops": Idea(("pretrain.options.local_crops=2",)),
+    "6 local crops": Idea(("pretrain.options.local_crops=6",)),
+    "SimCLR": Idea(("pretrain.objective=simclr",)),
+    "BYOL": Idea(("pretrain.objective=byol",)),
+    "SimSiam": Idea(("pretrain.objective=simsiam",)),
+    "a third of the rate": Idea(("pretrain.lr=7e-5",)),
+    "three times the rate": Idea((THREEFOLD,)),
+    "ten times the rate": Idea(("pretrain.lr=2e-3",)),
+    "BYOL, three times the rate": Idea(("pretrain.objective=byol", THREEFOLD)),
+    "SimSiam, three times the rate": Idea(("pretrain.objective=simsiam", THREEFOLD)),
+    "the last half of the layers": Idea(("pretrain.trained=0.5",)),
+    "the last quarter of the layers": Idea(("pretrain.trained=0.25",)),
+    "half as long": Idea(length=0.5),
+    "three times as long": Idea(length=3.0),
+    "three times the rate, three times as long": Idea((THREEFOLD,), length=3.0),
 }
-LENGTHS = {"half as long": 0.5, "three times as long": 3.0}
 DEPENDS = (
     *(part for part in SHARED if part not in ("recipes/satellite_simclr.yaml", "benchmarks/objectives.py")),
-    *(f"recipes/{RECIPE}.yaml", "benchmarks/small_pool.py"),
-)
+    f"recipes/{RECIPE}.yaml",
+)  # not this script: a cell names the keys that it changed
 
 
 def main() -> None:
@@ -115,33 +131,34 @@ def main() -> None:
 
 def cells_of(name: str, seed: int, minutes: float) -> list[dict[str, str]]:
     """Every idea for a set and a seed; what starts from ImageNet and is not pretrained has the first seed alone."""
-    ideas = [*IDEAS, *(idea for idea, _, _ in SETS[name].sides), *LENGTHS, *([IMAGENET] if seed == 0 else [])]
-    return [{"set": name, "idea": idea, "seed": str(seed), "minutes": f"{minutes:g}", **place_of(idea)} for idea in ideas]
+    ideas = [*IDEAS, *(idea for idea, _, _ in SETS[name].sides), *([IMAGENET] if seed == 0 else [])]
+    length = {"seed": str(seed), "minutes": f"{minutes:g}"}
+    return [{"set": name, "idea": idea, **length, "settings": " ".join(settings_of(name, idea)), **place_of(idea)} for idea in ideas]
 
 
 def place_of(idea: str) -> dict[str, str]:
     """Machine, versions, and the last commit that changed what an idea's cells depend on."""
-    objective = objective_of(idea)
+    named = [setting.removeprefix("pretrain.objective=") for setting in idea_of(idea).settings if setting.startswith("pretrain.objective=")]
+    objective = named[0] if named else OBJECTIVE
     own = [f"labelfree/objectives/{name}.py" for name in (objective, *FAMILY.get(objective, []))]
     return place("torch", "timm", depends=(*DEPENDS, *own))
 
 
-def objective_of(idea: str) -> str:
-    named = [setting.removeprefix("pretrain.objective=") for setting in IDEAS.get(idea, ()) if setting.startswith("pretrain.objective=")]
-    return named[0] if named else OBJECTIVE
+def idea_of(name: str) -> Idea:
+    return IDEAS.get(name, Idea())
 
 
-def settings_of(cell: dict[str, str]) -> list[str]:
+def settings_of(name: str, idea: str) -> list[str]:
     """The recipe's keys for an idea: those of the set, then its own."""
-    of = SETS[cell["set"]]
-    sides = [[f"pretrain.size={size}", f"pretrain.local_size={local}"] for idea, size, local in of.sides if idea == cell["idea"]]
-    return [*of.settings, *(sides[0] if sides else of.base), *IDEAS.get(cell["idea"], ())]
+    of = SETS[name]
+    sides = [[f"pretrain.size={size}", f"pretrain.local_size={local}"] for side, size, local in of.sides if side == idea]
+    return [*of.settings, *(sides[0] if sides else of.base), *idea_of(idea).settings]
 
 
 def expected(cell: dict[str, str]) -> float:
     if cell["idea"] == IMAGENET:
         return SCORING_MINUTES
-    return float(cell["minutes"]) * LENGTHS.get(cell["idea"], 1.0) + SCORING_MINUTES
+    return float(cell["minutes"]) * idea_of(cell["idea"]).length + SCORING_MINUTES
 
 
 def root_of(name: str, data: Path, runs: Path) -> Path:
@@ -151,9 +168,9 @@ def root_of(name: str, data: Path, runs: Path) -> Path:
 
 
 def paced(cell: dict[str, str]) -> dict[str, str]:
-    """What a step's time depends on: neither the seed nor the length, nor how many images a folder of pictures of one size holds."""
-    idea = NOTHING if cell["idea"] in LENGTHS else cell["idea"]
-    return {"folder": SETS[cell["set"]].folder, "idea": idea, **{key: cell[key] for key in ("commit", "hardware", "torch", "timm")}}
+    """What a step's time depends on: not the seed, the length or the rate, nor how many images a folder of pictures of one size holds."""
+    settings = " ".join(setting for setting in cell["settings"].split() if not setting.startswith("pretrain.lr="))
+    return {"settings": settings, **{key: cell[key] for key in ("commit", "hardware", "torch", "timm")}}
 
 
 def time_steps(cells: list[dict[str, str]], data: Path, runs: Path) -> None:
@@ -162,7 +179,7 @@ def time_steps(cells: list[dict[str, str]], data: Path, runs: Path) -> None:
         if cell["idea"] == IMAGENET or found(PACE, paced(cell)):
             continue
         out = runs / f"pace-{SETS[cell['set']].folder}-{cell['idea'].replace(' ', '_')}-{cell['commit'][:8]}"
-        asked = [f"data.root={root_of(cell['set'], data, runs)}", "evaluate.on=dev", *settings_of(cell), "pretrain.minutes=60"]
+        asked = [f"data.root={root_of(cell['set'], data, runs)}", "evaluate.on=dev", *cell["settings"].split(), "pretrain.minutes=60"]
         asked += [f"evaluate.arms=[{FALLBACK}, {ARM}]", f"evaluate.primary={{arm: {ARM}, against: {FALLBACK}, budget: 5}}"]
         begin(command(RECIPE, asked, out), out)
         plan = plan_in(out)
@@ -176,7 +193,7 @@ def steps_of(cell: dict[str, str]) -> int:
     pace = found(PACE, paced(cell))
     if pace is None:
         sys.exit(f"benchmarks/small_pool.py: {cell['idea']} is not timed on this machine yet; run with --pace first.")
-    seconds = 60 * float(cell["minutes"]) * LENGTHS.get(cell["idea"], 1.0)
+    seconds = 60 * float(cell["minutes"]) * idea_of(cell["idea"]).length
     return max(10, int(seconds / (0.9 * float(pace["seconds"]) + 0.1 * float(pace["head_seconds"]))))
 
 
@@ -185,7 +202,12 @@ def measured(cell: dict[str, str], data: Path, runs: Path) -> dict[str, str]:
     name = f"{cell['set']}-{cell['idea']}-{cell['seed']}-{cell['minutes']}-{cell['commit'][:8]}".replace(" ", "_").replace(",", "")
     out, pretrained = runs / name, cell["idea"] != IMAGENET
     arm = ARM if pretrained else "imagenet"
-    asked = [f"data.root={root_of(cell['set'], data, runs)}", "evaluate.on=dev", *settings_of(cell), f"evaluate.arms=[{FALLBACK}, {arm}]"]
+    asked = [
+        f"data.root={root_of(cell['set'], data, runs)}",
+        "evaluate.on=dev",
+        *cell["settings"].split(),
+        f"evaluate.arms=[{FALLBACK}, {arm}]",
+    ]
     asked += [f"evaluate.primary={{arm: {arm}, against: {FALLBACK}, budget: 5}}", "evaluate.protocols=[linear]", "evaluate.draws=10"]
     asked += [f"evaluate.sizes={SETS[cell['set']].scored_at}", "evaluate.labels_per_class=[1, 5]"]
     steps = steps_of(cell) if pretrained else 0
@@ -200,23 +222,26 @@ def measured(cell: dict[str, str], data: Path, runs: Path) -> dict[str, str]:
 
 
 def show(minutes: float) -> None:
-    """One row an idea: mean and standard deviation over seeds, at 1 and at 5 labels a class."""
+    """One row an idea: mean and standard deviation over seeds, at 1 and at 5 labels a class, and by how much it is ahead of the recipe."""
     for name in SETS:
         scored: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
         for row in rows(TABLE):
             if (row["set"], row["minutes"]) == (name, f"{minutes:g}"):
                 scored[row["idea"]][row["seed"]] = row
-        print(f"\n{name}\n\n| idea | steps | 1 label a class | 5 labels a class | seeds |\n|---|---|---|---|---|")
+        print(
+            f"\n{name}\n\n| idea | steps | 1 label a class | 5 labels a class | ahead of the recipe at 5 | seeds |\n|---|---|---|---|---|---|"
+        )
         for idea, seeds in scored.items():
-            table = list(seeds.values())
-            columns = (table[0]["steps"], spread(table, "linear_1"), spread(table, "linear_5"), str(len(table)))
-            print(f"| {idea} | {' | '.join(columns)} |")
+            at = [spread([float(row[key]) for row in seeds.values() if row[key]]) for key in ("linear_1", "linear_5")]
+            same = [(row, scored[NOTHING][seed]) for seed, row in seeds.items() if seed in scored[NOTHING]]
+            ahead = spread([float(row["linear_5"]) - float(base["linear_5"]) for row, base in same if row["linear_5"]])
+            steps = next(iter(seeds.values()))["steps"]
+            print(f"| {idea} | {steps} | {' | '.join(at)} | {'' if idea == NOTHING else ahead} | {len(seeds)} |")
     if not rows(TABLE):
         print("Nothing is measured yet.")
 
 
-def spread(table: list[dict[str, str]], key: str) -> str:
-    values = [float(row[key]) for row in table if row[key]]
+def spread(values: list[float]) -> str:
     return (f"{mean(values):.1f}" + (f" ± {stdev(values):.1f}" if len(values) > 1 else "")) if values else "collapsed"
 
 

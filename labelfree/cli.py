@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 import labelfree
 from labelfree.errors import Interrupted, LabelfreeError
 from labelfree.foreign_logs import keep_from_terminal
-from labelfree.training.processes import leave_code, may_speak
+from labelfree.training.processes import may_speak
 
 if TYPE_CHECKING:
     from labelfree.planning.survey import Survey
@@ -311,6 +311,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     except Exception as error:
         if debug:
             raise
+        signal.signal(signal.SIGTERM, lambda number, frame: None)  # torchrun ends all once one has failed: first say why
         code = _explain(error)
     sys.exit(code if isinstance(code, int) else 0)
 
@@ -353,9 +354,8 @@ def _keep(line: str) -> None:
 
 
 def _fail(sentence: str, code: int) -> int:
-    if may_speak():
+    if may_speak(code):
         print(sentence, file=sys.stderr, flush=True)
-        leave_code(code)
     return code
 
 

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -163,17 +163,21 @@ def _claimed(store: Any) -> bool:
         return False
 
 
-def may_speak() -> bool:
-    """Whether an error that ends this process is to be printed: once for all, by the process it befell first."""
-    return this_process().first if _Speaker.may is None else _Speaker.may
+def may_speak(code: int) -> bool:
+    """Whether an error that ends this process with exit `code` is to be printed: once for all, by the process it befell first.
 
-
-def leave_code(code: int) -> None:
-    """Tell `labelfree.torchrun`, where it started this process, what the run ends with. The first one that speaks is believed."""
+    Before there is a group, `labelfree.torchrun`'s file decides on each machine, and rank 0 speaks where other launchers started it. The
+    file tells `labelfree.torchrun` what the run ends with.
+    """
     file = os.environ.get(CODE_FILE)
-    if file and may_speak():
-        with suppress(FileExistsError), Path(file).open("x") as kept:
-            kept.write(str(code))
+    if file and _Speaker.may is not False:
+        try:
+            with Path(file).open("x") as kept:
+                kept.write(str(code))
+        except FileExistsError:
+            return bool(_Speaker.may)
+        return True
+    return this_process().first if _Speaker.may is None else _Speaker.may
 
 
 def agreed(flag: bool) -> bool:

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from labelfree.pretraining.fit import checkpoint_step
+from labelfree.training import processes
 from labelfree.training.files import read_json
-from labelfree.training.processes import CODE_FILE, leave_code
+from labelfree.training.processes import CODE_FILE, may_speak
 
 SECONDS = 240  # a launch may take on a busy machine
 
@@ -139,9 +140,22 @@ def test_a_process_that_dies_without_a_word_gives_the_code_of_its_signal(tmp_pat
     assert output(process) == "" and process.returncode == 128 + signal.SIGKILL
 
 
-def test_the_first_process_that_speaks_leaves_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    leave_code(3)  # started by nobody who asks
+def test_the_first_process_that_fails_speaks_and_leaves_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes._Speaker, "may", None)
+    assert may_speak(3)  # started by nobody who asks
     monkeypatch.setenv(CODE_FILE, str(tmp_path / "code"))
-    leave_code(4)
-    leave_code(75)
+    assert may_speak(4) and not may_speak(75)
     assert (tmp_path / "code").read_text() == "4"
+
+
+def test_what_befalls_another_process_before_all_have_met_is_told_by_that_one(tmp_path: Path) -> None:
+    """Rank 0 is slow to begin, and torchrun ends it once the other has failed."""
+    (tmp_path / "slow.py").write_text(
+        "import os, time, labelfree.cli as cli\n"
+        "if os.environ['RANK'] == '0':\n"
+        "    cli._console = lambda: time.sleep(60)\n"
+        "cli.main(['run', 'satellite_dino', 'pretrain.epochs=3'])\n"
+    )
+    process = started([sys.executable, "-m", "labelfree.torchrun", "--standalone", "--nproc-per-node", "2", "slow.py"], tmp_path, {})
+    assert output(process) == "pretrain.epochs=3: pretrain.epochs is not a key; did you mean pretrain.steps?\n"
+    assert process.returncode == 2

@@ -35,7 +35,7 @@ def put(launched: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
 def test_torchrun_says_who_this_is(launched: pytest.MonkeyPatch) -> None:
     put(launched, TORCHRUN)
     assert this_process() == Process(5, 8, 1, "node1", 29400, ("torchrun", "--nnodes", "2", "--nproc-per-node", "4", "-m"))
-    assert not this_process().first and not may_speak()
+    assert not this_process().first and not may_speak(2)
 
 
 def test_srun_says_who_this_is(launched: pytest.MonkeyPatch) -> None:
@@ -55,7 +55,7 @@ def test_the_first_node_is_where_all_meet(nodes: str, first: str, launched: pyte
 @pytest.mark.parametrize("variables", [{}, BATCH_SCRIPT, {"RANK": "0", "WORLD_SIZE": "1"}], ids=["shell", "batch", "torchrun of one"])
 def test_an_ordinary_process_is_alone_and_starts_nothing(variables: dict[str, str], launched: pytest.MonkeyPatch) -> None:
     put(launched, variables)
-    assert this_process().world == 1 and may_speak()
+    assert this_process().world == 1 and may_speak(2)
     with together() as here:
         assert here.first and agreed(True) and not agreed(False)
         assert broadcast("told") == "told" and gathered(3) == [3]
