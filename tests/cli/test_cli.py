@@ -33,22 +33,6 @@ VERBS = {
 
 
 @pytest.fixture
-def call(capsys, monkeypatch):
-    """Run a command line in this process: its exit code, stdout and stderr."""
-    monkeypatch.setattr(cli.State, "console", None)
-
-    def run(*words: str) -> SimpleNamespace:
-        with pytest.raises(SystemExit) as stopped:
-            cli.main(list(words))
-        printed = capsys.readouterr()
-        return SimpleNamespace(code=stopped.value.code, out=printed.out, err=printed.err)
-
-    before = signal.getsignal(signal.SIGTERM)
-    yield run
-    signal.signal(signal.SIGTERM, before)
-
-
-@pytest.fixture
 def calls(monkeypatch, tmp_path):
     """The API replaced by functions that note how they were called."""
     noted: list[tuple] = []
