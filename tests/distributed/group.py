@@ -55,8 +55,8 @@ class Group:
 
 
 def _context() -> multiprocessing.context.BaseContext:
-    """Where the system can, processes are forked from one without threads that has imported torch and the cases for all of them."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    """On Linux processes are forked from one without threads that has imported torch and the cases for all of them."""
+    if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.distributed.cases", "tests.distributed.pretrainings"])
