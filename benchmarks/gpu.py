@@ -15,11 +15,16 @@ import platform
 import sys
 import time
 import traceback
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from checkout import make_importable, missing
 
+PARTS = {  # name -> module and function
+    "agreement": ("gpu_parts", "agreement"), "views": ("gpu_parts", "same_views"), "resume": ("gpu_resume", "resume"),
+    "speed": ("gpu_parts", "speed"), "synchronisations": ("gpu_parts", "synchronisations"), "embedding": ("gpu_parts", "embedding"),
+}  # fmt: skip
 EXPECTED = {False: "4 to 6 minutes on one GPU", True: "about a minute on a processor (small form)"}
 
 
@@ -30,21 +35,22 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="the small form, also where there is a GPU")
     parser.add_argument("--part", action="append", help="only this part (may be repeated)")
     asked = parser.parse_args()
+    if unknown := [name for name in asked.part or () if name not in PARTS]:  # told before torch is waited for
+        print(f"--part: there is no part {', '.join(unknown)}; parts are {', '.join(PARTS)}.")
+        return 2
     make_importable(asked.wheels)
     if lacking := missing():
         print(f"missing here: {', '.join(lacking)}; put their wheels into a folder and name it with --wheels.")
         return 2
     import torch
-    from gpu_parts import PARTS, Form
+    from gpu_parts import Form
 
-    if unknown := [name for name in asked.part or () if name not in PARTS]:
-        print(f"--part: there is no part {', '.join(unknown)}; parts are {', '.join(PARTS)}.")
-        return 2
     form = Form.on("cuda" if torch.cuda.is_available() else "cpu", asked.small)
     result: dict[str, Any] = {"machine": machine(form.device), "small": form.small, "parts": {}}
     print(f"{result['machine']['card']}, torch {torch.__version__}: expected {EXPECTED[form.small]}.", flush=True)
     for name in asked.part or PARTS:
-        result["parts"][name] = facts = run(name, PARTS[name], form)
+        module, function = PARTS[name]
+        result["parts"][name] = facts = run(name, getattr(import_module(module), function), form)
         asked.out.parent.mkdir(parents=True, exist_ok=True)
         asked.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
         print(f"{name}: {'ok' if facts['ok'] else facts['error']} ({facts['seconds']:.0f} s)", flush=True)

@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from gpu_jobs import Pictures, job_on, narrow_options, network, views
-from gpu_resume import resume
 from torch import Tensor, nn
 
 from labelfree.backbones import Features
@@ -303,9 +302,3 @@ def small_objective(name: str, side: int) -> Any:
     torch.manual_seed(0)
     backbone = network("vit_tiny_patch16_224" if name in {"dinov2", "moco_v3"} else "resnet18", 3, side)
     return make_objective(name, backbone, narrow_options(name)).train()
-
-
-PARTS: dict[str, Callable[[Form], dict[str, Any]]] = {
-    "agreement": agreement, "views": same_views, "resume": resume,
-    "speed": speed, "synchronisations": synchronisations, "embedding": embedding,
-}  # fmt: skip

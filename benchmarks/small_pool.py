@@ -89,6 +89,8 @@ IDEAS = {
     "half as long": Idea(length=0.5),
     "three times as long": Idea(length=3.0),
     "three times the rate, three times as long": Idea((THREEFOLD,), length=3.0),
+    "BYOL, three times as long": Idea(("pretrain.objective=byol",), length=3.0),
+    "BYOL, three times the rate, three times as long": Idea(("pretrain.objective=byol", THREEFOLD), length=3.0),
 }
 DEPENDS = (
     *(part for part in SHARED if part not in ("recipes/satellite_simclr.yaml", "benchmarks/objectives.py")),
@@ -222,22 +224,26 @@ def measured(cell: dict[str, str], data: Path, runs: Path) -> dict[str, str]:
 
 
 def show(minutes: float) -> None:
-    """One row an idea: mean and standard deviation over seeds, at 1 and at 5 labels a class, and by how much it is ahead of the recipe."""
-    for name in SETS:
-        scored: dict[str, dict[str, dict[str, str]]] = defaultdict(dict)
-        for row in rows(TABLE):
-            if (row["set"], row["minutes"]) == (name, f"{minutes:g}"):
-                scored[row["idea"]][row["seed"]] = row
-        columns = ("idea", "steps", "1 label a class", "5 labels a class", "ahead of the recipe at 5", "seeds")
-        print(f"\n{name}\n\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
-        for idea, seeds in scored.items():
-            at = [spread([float(row[key]) for row in seeds.values() if row[key]]) for key in ("linear_1", "linear_5")]
-            same = [(row, scored[NOTHING][seed]) for seed, row in seeds.items() if seed in scored[NOTHING]]
-            ahead = spread([float(row["linear_5"]) - float(base["linear_5"]) for row, base in same if row["linear_5"]])
-            steps = next(iter(seeds.values()))["steps"]
-            print(f"| {idea} | {steps} | {' | '.join(at)} | {'' if idea == NOTHING else ahead} | {len(seeds)} |")
-    if not rows(TABLE):
-        print("Nothing is measured yet.")
+    """One row an idea: of each set the accuracy at 1 and at 5 labels a class, by how much it is ahead of the recipe at 5, and the seeds."""
+    cells: dict[tuple[str, str], dict[str, dict[str, str]]] = defaultdict(dict)
+    for row in rows(TABLE):
+        if row["minutes"] == f"{minutes:g}":
+            cells[row["idea"], row["set"]][row["seed"]] = row
+    sets = [name for name in SETS if any(of == name for _, of in cells)]
+    columns = [f"{name}: {what}" for name in sets for what in ("1", "5", "ahead at 5", "seeds")]
+    print(f"| idea | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
+    for idea in dict.fromkeys(idea for idea, _ in cells):
+        shown = [figure for name in sets for figure in figures(cells[idea, name], cells[NOTHING, name])]
+        print(f"| {idea} | {' | '.join(shown)} |")
+
+
+def figures(seeds: dict[str, dict[str, str]], base: dict[str, dict[str, str]]) -> list[str]:
+    """An idea on a set in four columns, empty where it is not measured; `base`: the recipe as it is, by seed."""
+    if not seeds:
+        return [""] * 4
+    at = [spread([float(row[key]) for row in seeds.values() if row[key]]) for key in ("linear_1", "linear_5")]
+    ahead = [float(row["linear_5"]) - float(base[seed]["linear_5"]) for seed, row in seeds.items() if seed in base and row["linear_5"]]
+    return [*at, "" if seeds is base or not ahead else spread(ahead), str(len(seeds))]
 
 
 def spread(values: list[float]) -> str:

@@ -33,6 +33,7 @@ from labelfree.pipeline.arm_encoders import Arms
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs, gather
+from labelfree.planning.recipe_draft import OBJECTIVE
 from labelfree.progress import Console
 from labelfree.recipe import Recipe
 from labelfree.recipe_file import load_recipe
@@ -120,6 +121,7 @@ class Scored:
         self.set, self.out, self.say = SETS[name], out, Console()
         manifest = pneumonia(root) if name == "pneumoniamnist" else None
         keys = [*self.set.settings, f"evaluate.on={on}", f"pretrain.minutes={minutes:g}", "evaluate.protocols=[linear, propagate]"]
+        keys += [f"pretrain.objective={OBJECTIVE}"]  # as `labelfree plan` proposes it
         keys += [f"evaluate.arms=[{', '.join(ARMS.values())}]", *([] if manifest else [f"data.root={root}"])]
         self.recipe: Recipe = load_recipe(RECIPE, keys)
         if not (out / "backbone.safetensors").is_file():

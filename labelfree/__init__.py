@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from labelfree.data.label_formats.annotated import Annotations
     from labelfree.data.manifest import Manifest
     from labelfree.domain import Sample
-    from labelfree.pipeline import Run
+    from labelfree.pipeline.stages import Run
     from labelfree.planning.diagnosis import Finding
     from labelfree.planning.proposal import Proposal
     from labelfree.planning.survey import Survey
@@ -56,7 +56,7 @@ def run(
     `manifest`: your own torch `Dataset` instead of files, as `labelfree.data.manifest.manifest_from_dataset` gives it.
     """
     checked = _recipe(recipe, overrides, say)  # a mistake in it is told before anything heavy is imported
-    from labelfree.pipeline import run_recipe
+    from labelfree.pipeline.stages import run_recipe
 
     return run_recipe(checked, _path(out), command=_command(), progress=_say(say), manifest=manifest)
 
@@ -71,7 +71,7 @@ def pretrain(
 ) -> Run:
     """Only the pretraining of a recipe: leaves `backbone.safetensors` and its sidecar in the run's folder."""
     checked = _recipe(recipe, overrides, say)  # a mistake in it is told before anything heavy is imported
-    from labelfree.pipeline import pretrain_only
+    from labelfree.pipeline.stages import pretrain_only
 
     return pretrain_only(checked, _path(out), command=_command(), progress=_say(say), manifest=manifest)
 
@@ -86,7 +86,7 @@ def evaluate(
 ) -> Run:
     """Only the comparison of a recipe: pretrained arms come from the run in `out`, or from weight files named as arms."""
     checked = _recipe(recipe, overrides, say)  # a mistake in it is told before anything heavy is imported
-    from labelfree.pipeline import evaluate_only
+    from labelfree.pipeline.stages import evaluate_only
 
     return evaluate_only(checked, _path(out), command=_command(), progress=_say(say), manifest=manifest)
 
@@ -96,7 +96,7 @@ def resume(folder: Source, overrides: Overrides = (), *, say: Progress | None = 
 
     `overrides`: pretrain.on_collapse alone; all else stays as it was asked for.
     """
-    from labelfree.pipeline import resume_run
+    from labelfree.pipeline.stages import resume_run
 
     return resume_run(Path(folder), overrides, progress=_say(say))
 

@@ -10,11 +10,12 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import new_class
 from typing import TYPE_CHECKING, Any
 
+from labelfree.entry_points import installed_points
 from labelfree.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def hush() -> None:
 
 def domain_names() -> list[str]:
     """Names of the installed domains, those that cannot be imported too."""
-    return sorted(_points(*sys.path))
+    return sorted(_points())
 
 
 def sound_domains() -> list[str]:
@@ -68,17 +69,16 @@ def domain_class(name: str) -> Any:
     return made
 
 
-@cache
-def _points(*path: str) -> dict[str, EntryPoint]:
-    """Entry points by name, looked for once on each path of packages."""
-    return {point.name: point for point in entry_points(group=GROUP)}
+def _points() -> dict[str, EntryPoint]:
+    """Entry points by name."""
+    return {point.name: point for point in installed_points(GROUP)}
 
 
 @cache
 def _loaded(name: str, *path: str) -> tuple[Any, Exception | None]:
     """What makes a domain, or what came of importing it; not tried again on the same path of packages."""
     try:
-        return _points(*path)[name].load(), None
+        return _points()[name].load(), None
     except Exception as error:  # whatever a third party's module does when it is imported
         return None, error
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
+from labelfree.entry_points import installed_points
 from labelfree.recipe_renames import respelled
 
 Auto = Literal["auto"]
@@ -31,7 +31,7 @@ TASKS, PROTOCOLS = "labelfree.tasks", "labelfree.protocols"  # groups of entry p
 
 def installed_names(group: str) -> list[str]:
     """Names of what is installed of a group of entry points."""
-    return sorted({point.name for point in entry_points(group=group)})
+    return sorted({point.name for point in installed_points(group)})
 
 
 def _among(name: str, names: Iterable[str], what: str) -> str:
@@ -53,7 +53,7 @@ def _known_metric(name: str) -> str:
     """Metrics are known to their tasks, which take a while to be imported: only where another than the usual one is named."""
     if name == Primary.model_fields["metric"].default:
         return name
-    return _among(name, {metric for point in entry_points(group=TASKS) for metric in point.load().metrics}, "a metric of an installed task")
+    return _among(name, {metric for point in installed_points(TASKS) for metric in point.load().metrics}, "a metric of an installed task")
 
 
 TaskName = Annotated[
@@ -177,7 +177,7 @@ class Pretrain(Section):
     )
     optimiser: Literal["auto", "adamw", "lars", "sgd"] = Field("auto", description="auto: sgd for SimSiam from random weights, else adamw")
     lr: PositiveFloat | Auto = Field(
-        "auto", description="peak learning rate; auto: from optimiser and batch, a fifth of it when continuing from weights"
+        "auto", description="peak learning rate; auto: from optimiser and batch, less when continuing from weights"
     )
     weight_decay: Annotated[float, Field(ge=0)] | Auto = Field(
         "auto", description="of matrices only; auto: adamw 0.04, sgd 1e-4, lars 1e-6"

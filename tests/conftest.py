@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -39,6 +41,24 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LABELFREE_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., SimpleNamespace]]:
+    """Run a command line in this process, which saves a start of Python and torch: its exit code, stdout and stderr."""
+    from labelfree import cli
+
+    monkeypatch.setattr(cli.State, "console", None)
+
+    def run(*words: str) -> SimpleNamespace:
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(list(words))
+        printed = capsys.readouterr()
+        return SimpleNamespace(code=stopped.value.code, out=printed.out, err=printed.err)
+
+    before = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture(scope="session")

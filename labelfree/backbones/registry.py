@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from labelfree.backbones.base import Backbone
+from labelfree.entry_points import installed_points
 from labelfree.errors import RecipeError
 
 GROUP = "labelfree.backbones"
@@ -59,7 +59,7 @@ def family_of(name: str) -> Family:
 def _installed(*path: str) -> dict[str, Family | Exception]:
     """Families, or why one cannot be imported, by the names of their entry points; looked for once on each path of packages."""
     found: dict[str, Family | Exception] = {}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+    for point in sorted(installed_points(GROUP), key=lambda point: point.name):
         try:
             found[point.name] = point.load()()
         except Exception as error:  # whatever a third party's module does when it is imported

@@ -111,6 +111,7 @@ class Objective(nn.Module):
     holds less. `repels`: other images of the batch (or queue) are pushed away, so that a copy among them is a false negative.
     `learns_from`: the option that names a trained network, with `<option>_network` and `<option>_size` beside it (pipeline/teachers.py);
     what it says comes as `Views.taught`, and the constructor gets the `Widths` of that as `taught`.
+    `rate_from_weights`: share of the optimiser's peak rate where the network starts from weights, and why.
     """
 
     crops: Crops
@@ -123,6 +124,7 @@ class Objective(nn.Module):
     why_fewest: str = ""
     repels: bool = False
     learns_from: str = ""
+    rate_from_weights: Default = Default(1 / 5, "a fifth, small steps keep what the weights know")
 
     @classmethod
     def rules(cls, at: Situation) -> dict[str, Default]:

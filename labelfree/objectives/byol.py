@@ -13,7 +13,7 @@ from labelfree.domain import Default
 from labelfree.objectives.base import Crops, Objective, Situation, Step, Views, in_fp32
 from labelfree.objectives.heads import mlp
 from labelfree.objectives.measures import similarities
-from labelfree.objectives.momentum import cosine, first_momentum, follow, slow_copies
+from labelfree.objectives.momentum import HELD, cosine, first_momentum, follow, slow_copies
 from labelfree.objectives.options import Count, Share
 
 
@@ -28,6 +28,7 @@ class BYOL(Objective):
     target: Any  # a ModuleDict: `backbone` has methods that nn.Module does not know of
     cause = "the target follows too fast, or too high a learning rate"
     fix = "raise pretrain.options.momentum towards 1, or lower pretrain.lr"
+    rate_from_weights = HELD
     fewest = 2
     why_fewest = "BYOL's BatchNorm compares the images of a batch with each other, and of one image's two views it makes opposites"
 

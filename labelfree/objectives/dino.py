@@ -13,6 +13,7 @@ from labelfree.objectives.distillation import Distillation
 from labelfree.objectives.distributed import everyone
 from labelfree.objectives.heads import PrototypeHead
 from labelfree.objectives.measures import teacher_entropies
+from labelfree.objectives.momentum import HELD
 from labelfree.objectives.options import AnyNumber, Count, Exports, Positive, Several, Share
 from labelfree.objectives.prototypes import TOO_WARM, cross_view_loss, prototype_rules
 
@@ -26,6 +27,7 @@ class DINO(Distillation):
 
     centre: Tensor
     batch_centre: Tensor
+    rate_from_weights = HELD
     alarms = (
         TOO_WARM,
         Alarm(

@@ -17,6 +17,8 @@ M = TypeVar("M", bound=nn.Module)
 
 FASTEST, HOLDING = 0.9, 0.99
 LAGS = 25  # time constants of the average that should fit into a run
+# Of the rate, from weights: measured in docs/pretraining.md.
+HELD = Default(3 / 5, "three fifths, its slow copy holds what the weights know")
 
 
 def momentum_copy(module: M) -> M:

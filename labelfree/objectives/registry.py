@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from labelfree.backbones import Backbone
+from labelfree.entry_points import installed_points
 from labelfree.errors import RecipeError
 from labelfree.objectives.base import Objective, Situation, Widths
 from labelfree.objectives.options import options_model
@@ -18,9 +18,8 @@ from labelfree.schema_words import Schema, words
 GROUP = "labelfree.objectives"
 
 
-@cache
 def _installed() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
+    return {point.name: point for point in installed_points(GROUP)}
 
 
 def objective_names() -> list[str]:

@@ -59,10 +59,8 @@ def show_neighbours(inputs: Inputs, features: dict[str, np.ndarray], folder: Run
         where = {int(row): at for at, row in enumerate(rows)}
         near = unit[[where[query] for query in queries]] @ unit.T
         order = near.argsort(dim=1, descending=True)
-        found[arm] = [
-            [_shot(inputs, int(rows[at]), float(near[q, at])) for at in order[q].tolist() if int(rows[at]) != query][:NEIGHBOURS]
-            for q, query in enumerate(queries)
-        ]
+        nearest = [[at for at in order[q].tolist() if int(rows[at]) != query][:NEIGHBOURS] for q, query in enumerate(queries)]
+        found[arm] = [[_shot(inputs, int(rows[at]), float(near[q, at])) for at in each] for q, each in enumerate(nearest)]
     save_neighbours(folder.path, [_shot(inputs, query) for query in queries], found)
 
 

@@ -12,7 +12,7 @@ import torch
 from labelfree.data.tiles import by
 from labelfree.domain import Default, Defaults, Fingerprint, Size, as_size, in_proportion, sides
 from labelfree.errors import RecipeError
-from labelfree.objectives.base import Situation
+from labelfree.objectives.base import Objective, Situation
 from labelfree.objectives.registry import check_options, check_situation, objective_class, objective_options
 from labelfree.recipe import Pretrain
 from labelfree.training.processes import this_process
@@ -89,7 +89,8 @@ def resolve_pretrain(
     usually = {"optimiser": Default("adamw", "steady on small data and on every network")}
     optimiser = _chosen("optimiser", settings, usually | advice | suggested)
     usual = {f"options.{name}": Default(value, USUAL) for name, value in objective_options(settings.objective).items()}
-    rules = {**_rules(at, optimiser.value), **_sizes(settings, fingerprint), **usual, **advice, **suggested}
+    asked = Objective if network.transformer else objective_class(settings.objective)  # larger shares are measured on CNNs alone
+    rules = {**_rules(at, optimiser.value, asked.rate_from_weights), **_sizes(settings, fingerprint), **usual, **advice, **suggested}
     chosen = {key: _chosen(key, settings, rules) for key in rules}
     chosen = {"steps": steps} | chosen | {"batch_size": batch, "optimiser": optimiser}
     chosen |= {key: _for_axes(key, chosen[key], len(fingerprint.smallest)) for key in ("size", "local_size")}
@@ -141,14 +142,14 @@ def _for_axes(key: str, chosen: Default, dims: int) -> Default:
     return Default(size, chosen.reason)
 
 
-def _rules(at: Situation, optimiser: str) -> dict[str, Default]:
-    """Rules that hold for every objective and every image."""
+def _rules(at: Situation, optimiser: str, share: Default) -> dict[str, Default]:
+    """Rules that hold for every image. `share`: of the rate, that the objective takes from weights."""
     cuda = torch.cuda.is_available()
     bf16 = cuda and torch.cuda.is_bf16_supported()
     warmup = min(0.1, LONGEST_WARMUP / at.steps)
     head_only = min(HEAD_ONLY, LONGEST_HEAD_ONLY / at.steps)
     return {
-        "lr": _rate(optimiser, at),
+        "lr": _rate(optimiser, at, share),
         "weight_decay": _decay(optimiser),
         "warmup": Default(warmup, f"a tenth of the steps, at most {LONGEST_WARMUP:,}"),
         "head_only": Default(head_only, f"a random head would first destroy good weights: a tenth, at most {LONGEST_HEAD_ONLY:,} steps")
@@ -164,13 +165,13 @@ def _rules(at: Situation, optimiser: str) -> dict[str, Default]:
     }
 
 
-def _rate(optimiser: str, at: Situation) -> Default:
+def _rate(optimiser: str, at: Situation, share: Default) -> Default:
     """AdamW's rate goes with the square root of the batch (Malladi et al. 2022, arXiv:2205.10287), that of the others with the batch."""
     base, why = RATES[optimiser]
     by = f"sqrt(batch / {BATCH})" if optimiser == "adamw" else "batch / 256"
     size = (at.batch_size / BATCH) ** 0.5 if optimiser == "adamw" else at.batch_size / 256
     if at.continues:
-        return Default(base / 5 * size, f"{base / 5:g} x {by}: a fifth, small steps keep what the weights know")
+        return Default(base * share.value * size, f"{base * share.value:g} x {by}: {share.reason}")
     return Default(base * size, f"{base:g} x {by}{why}")
 
 

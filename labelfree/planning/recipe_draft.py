@@ -25,7 +25,7 @@ from labelfree.transfer.tasks import task_names
 from labelfree.transfer.unlabelled import MOST as MOST_UNLABELLED
 
 BACKBONE = BackboneSettings()
-OBJECTIVE = "dino"
+OBJECTIVE = "byol"
 A_MINUTE = 500  # images that are given one minute of pretraining
 LEAST, MOST = 10, 60  # minutes
 MANY = 5  # times as many unlabelled images as labels, from which on learning from them is tried
@@ -57,7 +57,7 @@ class _Draft:
             "below about 100,000 images start from ImageNet; from random weights a network needs a GPU and more images",
         )
         yield Line("pretrain:")
-        yield Line(f"  objective: {OBJECTIVE}", "its small crops make most of few images when it continues from ImageNet")
+        yield Line(f"  objective: {OBJECTIVE}", "ahead of the others in minutes from ImageNet (docs/pretraining.md)")
         yield Line(f"  minutes: {self.minutes}", f"one for every {A_MINUTE} of {self._pretrained_on}, {LEAST} to {MOST}")
         if self.comparing:
             yield from self._evaluate()

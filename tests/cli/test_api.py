@@ -6,15 +6,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from labelfree_satellite import generated_patches
 
 import labelfree as lf
 from labelfree.errors import DataError, RecipeError
 
+FEW = {"pretrain": 2, "train": 1, "test": 1}  # scenes
+
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory) -> Path:
-    """The generated sample, as a user would write it."""
-    return lf.sample_data(tmp_path_factory.mktemp("data") / "generated", seed=1)
+    """The generated sample, as a user would write it, but of few scenes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generated_patches, "SPLITS", FEW)
+        return lf.sample_data(tmp_path_factory.mktemp("data") / "generated", seed=1)
 
 
 @pytest.fixture
@@ -31,8 +36,10 @@ def test_a_survey_counts_what_is_there(generated):
     found = lf.show_data(generated)
     told = "\n".join(found.lines())
     assert f"{len(found.manifest.rows)} images" in told and "13 channels" in told and "classes (" in told and not found.read
+    assert len(found.manifest.rows) == sum(FEW.values()) * generated_patches.PATCHES
     rgb = lf.show_data("generated-satellite-rgb")
-    assert rgb.first is not None and rgb.first.channels == ("red", "green", "blue") and len(rgb.manifest.rows) == len(found.manifest.rows)
+    assert rgb.first is not None and rgb.first.channels == ("red", "green", "blue")
+    assert len(rgb.manifest.rows) == sum(generated_patches.SPLITS.values()) * generated_patches.PATCHES
 
 
 def test_a_sound_folder_has_no_faults(images):

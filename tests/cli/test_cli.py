@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -31,22 +30,6 @@ VERBS = {
     "embed": ("embed_folder", ["images", "--weights", "w", "--out", "x.parquet"]),
     "plan": ("plan", ["images", "--domain", "satellite", "--labels", "labels.csv", "--out", "x.yaml"]),
 }
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """Run a command line in this process: its exit code, stdout and stderr."""
-    monkeypatch.setattr(cli.State, "console", None)
-
-    def run(*words: str) -> SimpleNamespace:
-        with pytest.raises(SystemExit) as stopped:
-            cli.main(list(words))
-        printed = capsys.readouterr()
-        return SimpleNamespace(code=stopped.value.code, out=printed.out, err=printed.err)
-
-    before = signal.getsignal(signal.SIGTERM)
-    yield run
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ class Group:
     """`world` processes; `run` sends all of them one function and gives back what each returned, in the order of ranks."""
 
     def __init__(self, world: int, folder: Path) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = _context()
         self.world = world
         self.ends: list[Connection] = []
         self.processes = []
@@ -52,6 +52,15 @@ class Group:
         for process in self.processes:
             process.kill()
             process.join()
+
+
+def _context() -> multiprocessing.context.BaseContext:
+    """On Linux processes are forked from one without threads that has imported torch and the cases for all of them."""
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.distributed.cases", "tests.distributed.pretrainings"])
+    return context
 
 
 def _work(rank: int, world: int, meeting: str, end: Connection) -> None:

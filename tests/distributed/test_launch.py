@@ -45,7 +45,7 @@ def started(command: list[str], cwd: Path, variables: dict[str, str]) -> subproc
 
 def pretraining(pictures: Path, out: Path, steps: int) -> list[str]:
     return [
-        "pretrain", "satellite_dino", f"data.root={pictures}", "backbone.name=resnet10t", "backbone.init=random",
+        "pretrain", "satellite_dino", f"data.root={pictures}", "backbone.name=test_resnet", "backbone.init=random",
         "evaluate.arms=[random, domain]", "evaluate.primary.arm=domain", "evaluate.primary.against=random", f"pretrain.steps={steps}",
         "pretrain.minutes=null", "pretrain.batch_size=8", "pretrain.size=32", "pretrain.checkpoint_minutes=0.005",
         "pretrain.check_every=2", "pretrain.on_collapse=warn", "pretrain.options={hidden: 64, local_crops: 2}", "--out", str(out),

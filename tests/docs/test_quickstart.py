@@ -18,7 +18,7 @@ from tests.docs.pages import NOTEBOOK, TOP, blocks
 
 # Takes about 20 s on one core: a whole run, in a kernel of its own. Everything that costs time is made small.
 SMALL = {
-    "backbone.name": "resnet10t", "evaluate.arms": ["statistics", "random", "domain"], "evaluate.primary.arm": "domain",
+    "backbone.name": "test_resnet", "evaluate.arms": ["statistics", "random", "domain"], "evaluate.primary.arm": "domain",
     "evaluate.primary.against": "random", "evaluate.labels_per_class": [1, 5], "evaluate.draws": 1, "evaluate.sizes": [32],
     "pretrain.minutes": None, "pretrain.steps": 4, "pretrain.batch_size": 8, "pretrain.options": {"prototypes": 32, "hidden": 64},
 }  # fmt: skip

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -154,28 +154,24 @@ def test_a_demo_is_a_domains_own(installed: Path) -> None:
         labelfree.demo(domain="thermal")
 
 
-def test_the_commands_need_no_domain_where_the_files_tell(installed: Path, frames: Path, tmp_path: Path) -> None:
-    """Twenty seconds: real processes, each of which imports torch."""
-
-    def typed(*words: str) -> subprocess.CompletedProcess[str]:
-        path = os.pathsep.join([str(installed), *filter(None, sys.path)])
-        environment = {**os.environ, "PYTHONPATH": path, "COLUMNS": "200"}
-        return subprocess.run([sys.executable, "-m", "labelfree", *words], capture_output=True, text=True, cwd=tmp_path, env=environment)
-
-    checked = typed("data", "check", str(frames), "reader.kelvn=1")
-    assert checked.returncode == 2 and "reader.kelvn is not a key; did you mean reader.kelvin?" in checked.stderr
-    checked = typed("data", "check", str(frames))
-    assert (checked.returncode, "6 images read, no faults found" in checked.stdout) == (0, True), checked.stderr
-    planned = typed("plan", str(frames))
-    assert planned.returncode == 0 and yaml.safe_load(planned.stdout)["domain"] == "thermal", planned.stderr
-    asked = typed("data", "sample", "generated")
-    assert asked.returncode == 2 and "--domain (installed: broken, plain, satellite, thermal)" in asked.stderr
+def test_the_commands_need_no_domain_where_the_files_tell(
+    installed: Path, frames: Path, monkeypatch: pytest.MonkeyPatch, call: Callable[..., SimpleNamespace]
+) -> None:
+    monkeypatch.chdir(frames.parent)
+    checked = call("data", "check", str(frames), "reader.kelvn=1")
+    assert checked.code == 2 and "reader.kelvn is not a key; did you mean reader.kelvin?" in checked.err
+    checked = call("data", "check", str(frames))
+    assert (checked.code, "6 images read, no faults found" in checked.out) == (0, True), checked.err
+    planned = call("plan", str(frames))
+    assert planned.code == 0 and yaml.safe_load(planned.out)["domain"] == "thermal", planned.err
+    asked = call("data", "sample", "generated")
+    assert asked.code == 2 and "--domain (installed: broken, plain, satellite, thermal)" in asked.err
 
 
 def test_a_third_partys_images_are_pretrained_on_and_embedded(installed: Path, frames: Path, tmp_path: Path) -> None:
     """Ten seconds: a whole pretraining of two steps, written to disk and read back."""
     (tmp_path / "mine.yaml").write_text(
-        f"domain: thermal\ndata: {{root: {frames}}}\nreader: {{kelvin: 0.02}}\nbackbone: {{name: resnet10t, init: random}}\n"
+        f"domain: thermal\ndata: {{root: {frames}}}\nreader: {{kelvin: 0.02}}\nbackbone: {{name: test_resnet, init: random}}\n"
         "pretrain: {steps: 2, batch_size: 4, size: 32}\nevaluate: {arms: [domain, random], primary: {arm: domain, against: random}}\n"
     )
     run = labelfree.pretrain(tmp_path / "mine.yaml", (), tmp_path / "run", say=Silent())

@@ -39,11 +39,25 @@ def test_import_and_help_take_under_half_a_second(code):
     assert min(seconds() for _ in range(5)) < 0.5
 
 
-def test_every_verb_is_listed_and_no_submodule_hides_one():
+@pytest.fixture(scope="module")
+def imported() -> list[str]:
+    """What one process prints that imports more and more: what is loaded then, and at last whether every verb is a function still."""
+    return python(
+        "import sys, labelfree.planning.proposal, labelfree.planning.survey, labelfree.labelling.asking; print(*sys.modules)\n"
+        "import labelfree.selecting.selection; print(*sys.modules)\n"
+        "import labelfree, labelfree.cli, pkgutil, importlib\n"
+        "for m in pkgutil.iter_modules(labelfree.__path__): importlib.import_module('labelfree.' + m.name)\n"
+        "print(all(callable(getattr(labelfree, name)) for name in labelfree.__all__))"
+    ).splitlines()
+
+
+def test_who_looks_or_labels_or_chooses_waits_only_for_what_that_needs(imported):
+    """`plan`, `data check` and `label` do without networks, `select` without what trains them: seconds at every start."""
+    looking, choosing = (set(line.split()) for line in imported[:2])
+    assert not looking & {"timm", "torchvision", "lightning", "scipy"} and not choosing & {"lightning", "scipy", "sklearn"}
+
+
+def test_every_verb_is_listed_and_no_submodule_hides_one(imported):
     import labelfree
 
-    assert sorted(labelfree.__all__) == list(labelfree.__all__)
-    code = "import labelfree, labelfree.cli, pkgutil, importlib\n"
-    code += "for m in pkgutil.iter_modules(labelfree.__path__): importlib.import_module('labelfree.' + m.name)\n"
-    code += "print(all(callable(getattr(labelfree, name)) for name in labelfree.__all__))"
-    assert python(code).strip() == "True"
+    assert sorted(labelfree.__all__) == list(labelfree.__all__) and imported[2:] == ["True"]

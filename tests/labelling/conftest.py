@@ -41,7 +41,7 @@ class Program:
 
     def __init__(self, *arguments: str | Path) -> None:
         command = [sys.executable, "-m", "labelfree", "label", *map(str, arguments), "--no-browser"]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8", preexec_fn=_heeding_ctrl_c)
         assert self.process.stdout is not None
         self.out = self.process.stdout
         self.first = self.out.readline()
@@ -53,6 +53,11 @@ class Program:
         self.process.send_signal(by)
         told = self.first + self.out.read()
         return self.process.wait(timeout=60), told
+
+
+def _heeding_ctrl_c() -> None:
+    """A shell lets what it starts in the background ignore it, and so would every program of tests that run there."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Site:

@@ -34,9 +34,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     ((group, points),) = tomllib.loads(PROJECT)["project"]["entry-points"].items()
     (metadata / "entry_points.txt").write_text(f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items()))
     monkeypatch.syspath_prepend(tmp_path)
-    registry._installed.cache_clear()
     yield
-    registry._installed.cache_clear()
     sys.modules.pop("barlow_twins", None)
 
 

@@ -15,11 +15,11 @@ from PIL import Image
 
 import labelfree
 from labelfree.errors import DataError, LeakError, RecipeError
-from labelfree.pipeline import Run
+from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
 
 SMALL = [
-    "backbone={name: resnet10t, init: random}", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=8",
+    "backbone={name: test_resnet, init: random}", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=8",
     "pretrain.options={hidden: 32}", "evaluate.sizes=[32]", "evaluate.draws=2", "evaluate.labels_per_class=[2]",
     "evaluate.protocols=[knn]", "data.leak_limit=1.0",
     "evaluate.arms=[random, domain]", "evaluate.primary={arm: domain, against: random, protocol: knn, budget: 2, metric: accuracy}",

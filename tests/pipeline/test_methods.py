@@ -22,9 +22,9 @@ FROM_RANDOM = ["evaluate.arms=[random, domain]", "evaluate.primary={arm: domain,
 
 @pytest.mark.parametrize("name", objective_names())
 def test_auto_is_all_a_recipe_needs(name: str, pictures: Path, tmp_path: Path) -> None:
-    asked = [f"data.root={pictures}", f"pretrain.objective={name}", "backbone.name=resnet10t", "backbone.init=random", *FROM_RANDOM]
+    asked = [f"data.root={pictures}", f"pretrain.objective={name}", "backbone.name=test_resnet", "backbone.init=random", *FROM_RANDOM]
     torch.manual_seed(0)
-    save_file(build("resnet10t", 3).net.state_dict(), tmp_path / "teacher.safetensors")
+    save_file(build("test_resnet", 3).net.state_dict(), tmp_path / "teacher.safetensors")
     own = {"hidden": 32, "teacher": str(tmp_path / "teacher.safetensors")}
     given = {key: value for key, value in own.items() if key in objective_options(name)}
     asked += ["pretrain.steps=3", "pretrain.minutes=null", f"pretrain.options={given}"]

@@ -17,7 +17,7 @@ from labelfree.errors import DataError, LeakError, RecipeError
 from labelfree.progress import Silent
 
 SMALL = [
-    "backbone.name=resnet10t", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=8", "pretrain.options={hidden: 32}",
+    "backbone.name=test_resnet", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=8", "pretrain.options={hidden: 32}",
     "evaluate.sizes=[32]", "evaluate.draws=2", "evaluate.labels_per_class=[1, 2]", "evaluate.arms=[statistics, random, domain]",
     "data.leak_limit=1.0",  # stripes of two kinds do look alike
     "evaluate.primary={arm: domain, against: random, protocol: linear, budget: 2, metric: accuracy}",

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 import labelfree
-from labelfree.pipeline import Run
+from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
-from labelfree.transfer import load_head
+from labelfree.transfer.heads import load_head
 
 ARMS = "evaluate.arms=[statistics, random]"
 SMALL = [
-    "backbone.name=resnet10t", "evaluate.sizes=[32]", "evaluate.draws=1", "evaluate.labels_per_class=[2]", ARMS,
+    "backbone.name=test_resnet", "evaluate.sizes=[32]", "evaluate.draws=1", "evaluate.labels_per_class=[2]", ARMS,
     "evaluate.protocols=[linear, propagate]", "data.leak_limit=1.0",  # stripes of two kinds do look alike
     "evaluate.primary={arm: random, against: statistics, protocol: propagate, budget: 2, metric: accuracy}",
 ]  # fmt: skip
@@ -77,7 +77,7 @@ def test_every_arm_is_compared_beside_the_pool_and_the_head_is_kept(tmp_path: Pa
     assert {(row["arm"], row["protocol"]) for row in rows} == {(a, p) for a in ("statistics", "random") for p in ("linear", "propagate")}
     assert not any("undertrained" in row["flags"] for row in rows)
     head = load_head(run.folder / "heads" / "propagate.safetensors")
-    scores = head(np.random.default_rng(0).normal(size=(3, 512)).astype(np.float32))
+    scores = head(np.random.default_rng(0).normal(size=(3, len(head.mean))).astype(np.float32))
     np.testing.assert_allclose(scores.sum(1).numpy(), 1, atol=1e-5)
     assert "labels spread over" in run.report.read_text(encoding="utf-8")  # type: ignore[union-attr]
 

@@ -21,7 +21,7 @@ from labelfree.backbones.weights import resize
 from labelfree.data.near_duplicates import near_pairs, prints
 from labelfree.data.pool_index import thumbnail
 from labelfree.errors import LeakError, RecipeError
-from labelfree.pipeline import Run
+from labelfree.pipeline.stages import Run
 from labelfree.pretraining.job import Plan
 from labelfree.progress import Silent
 

@@ -212,3 +212,11 @@ def test_reasons_say_when_the_floor_is_what_binds() -> None:
     assert few["batch_size"] == few.options["queue"] == 8
     assert "8 images at least" in few.reasons["batch_size"] and "half the images or more" in few.reasons["options.queue"]
     assert "four batches a pass" in of("moco", 500).reasons["batch_size"]
+
+
+@pytest.mark.parametrize(("objective", "share"), [("byol", 0.6), ("dino", 0.6), ("simsiam", 0.2), ("simclr", 0.2), ("dinov2", 0.2)])
+def test_from_weights_a_cnn_with_a_slow_copy_takes_three_times_the_rate(objective: str, share: float) -> None:
+    rate = 1e-3 * (128 / 128) ** 0.5
+    assert of(objective, 8_000, CONTINUING, batch_size=128)["lr"] == pytest.approx(share * rate)
+    transformer = Network(dim=384, transformer=True, continues=True)
+    assert of(objective, 8_000, transformer, batch_size=128)["lr"] == pytest.approx(0.2 * rate)

@@ -60,6 +60,7 @@ def test_the_recipe_passes_its_check_and_runs(name: str, real_data: Callable[[st
     quick = [
         "pretrain.steps=2",
         "pretrain.batch_size=8",
+        "pretrain.size=32",
         "evaluate.on=dev",
         "evaluate.sizes=[32]",
         "evaluate.draws=2",

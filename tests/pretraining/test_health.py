@@ -288,7 +288,7 @@ def test_the_command_resume_may_change_what_changes_no_result(tmp_path: Path, mo
     monkeypatch.setitem(health.FLAT, "std", 9.0)
     out = tmp_path / "run"
     settings = {
-        "data.root": tmp_path, "backbone.name": "resnet10t", "backbone.init": "random", "pretrain.minutes": None, "pretrain.steps": 8,
+        "data.root": tmp_path, "backbone.name": "test_resnet", "backbone.init": "random", "pretrain.minutes": None, "pretrain.steps": 8,
         "pretrain.batch_size": 8, "pretrain.check_every": 1, "pretrain.options": {"hidden": 32}, "evaluate.arms": ["random", "domain"],
         "evaluate.primary.arm": "domain", "evaluate.primary.against": "random", "pool.dir": tmp_path / "pool",
     }  # fmt: skip
@@ -352,7 +352,7 @@ def test_watching_labels_changes_no_weight(objective: str, tmp_path: Path) -> No
 
 
 def test_images_of_several_sizes_are_watched() -> None:
-    job, network = labelled(6), build("resnet10t", 3).train()
+    job, network = labelled(6), build("test_resnet", 3).train()
     behaviour = {"uniform": False, "__getitem__": lambda self, i: job.pool[i], "measured": lambda self, entries: None}
     ragged: Any = type("Ragged", (), behaviour)()
     assert replace(job, pool=ragged).accuracy(network, 32) == job.accuracy(network, 32)

@@ -1,4 +1,4 @@
-"""A run killed at any step and resumed ends with the weights of one that was never killed: real processes, bit for bit."""
+"""A run killed at any step and resumed ends with the weights of one that was never killed: a real process, bit for bit."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+import labelfree as here
 from labelfree.pretraining.fit import checkpoint_step
+from labelfree.progress import Silent
 from labelfree.training.files import read_json
 
 STEPS = 60
+FIRST = Path("checkpoints", "domain-0.ckpt")
 
 
 def labelfree(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
@@ -22,40 +25,40 @@ def labelfree(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def arguments(pictures: Path, objective: str, cache: Path, out: Path) -> list[str]:
+def overrides(pictures: Path, objective: str, cache: Path) -> list[str]:
+    crops = ", local_crops: 2" if objective.startswith("dino") else ""
     return [
-        "pretrain", "satellite_dino", f"data.root={pictures}", f"pretrain.objective={objective}", "backbone.name=resnet10t",
+        f"data.root={pictures}", f"pretrain.objective={objective}", "backbone.name=test_resnet",
         "backbone.init=imagenet", "evaluate.arms=[random, domain]", "evaluate.primary.arm=domain", "evaluate.primary.against=random",
         f"pretrain.steps={STEPS}", "pretrain.minutes=null", "pretrain.batch_size=8", "pretrain.size=32",
         "pretrain.checkpoint_minutes=0.005", "pretrain.on_collapse=warn",  # noise: there is nothing to learn
-        "pretrain.options={hidden: 64}", f"pool.dir={cache}", "--out", str(out),
+        f"pretrain.options={{hidden: 64{crops}}}", f"pool.dir={cache}",
     ]  # fmt: skip
 
 
-def finished(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=300)
-    assert process.returncode == 0, output
-    return output
+def started(asked: list[str], out: Path) -> tuple[subprocess.Popen[str], Path]:
+    """A pretraining in a process of its own that has written its first checkpoint, and that."""
+    process, checkpoint = labelfree("pretrain", "satellite_dino", *asked, "--out", str(out), cwd=out.parent), out / FIRST
+    while not checkpoint.is_file():
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    return process, checkpoint
 
 
 @pytest.mark.parametrize("objective", ["dino", *(pytest.param(name, marks=pytest.mark.slow) for name in ("simclr", "moco", "dinov2"))])
 def test_killed_and_resumed_equals_unbroken(objective: str, pictures: Path, tmp_path: Path) -> None:
-    """Takes half a minute: three processes import torch and train."""
-    cache = tmp_path / "pool"
+    """Takes twenty seconds: a process imports torch and trains until it is killed; this one goes on, and has the unbroken run."""
+    asked = overrides(pictures, objective, tmp_path / "pool")
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
-    finished(labelfree(*arguments(pictures, objective, cache, unbroken), cwd=tmp_path))
-    process = labelfree(*arguments(pictures, objective, cache, broken), cwd=tmp_path)
-    checkpoint = broken / "checkpoints" / "domain-0.ckpt"
-    while not checkpoint.is_file():
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.01)
-    time.sleep(random.uniform(0, 1.5))
+    here.pretrain("satellite_dino", [*asked, "pretrain.checkpoint_minutes=5"], unbroken, say=Silent())
+    process, checkpoint = started(asked, broken)
+    time.sleep(random.uniform(0, 0.5))
     process.kill()
     process.wait()
     step = checkpoint_step(checkpoint)
     assert 0 < step < STEPS, f"killed at step {step}"
     assert read_json(broken / "state.json")["status"] == "unfinished"
-    finished(labelfree("resume", str(broken), cwd=tmp_path))
+    here.resume(broken, say=Silent())
     assert (broken / "backbone.safetensors").read_bytes() == (unbroken / "backbone.safetensors").read_bytes()
     rows = [(folder / "metrics.csv").read_text() for folder in (broken, unbroken)]
     assert rows[0] == rows[1]
@@ -63,11 +66,7 @@ def test_killed_and_resumed_equals_unbroken(objective: str, pictures: Path, tmp_
 
 def test_sigterm_saves_and_leaves_with_75(pictures: Path, tmp_path: Path) -> None:
     """Takes ten seconds or more: a process imports torch and trains."""
-    process = labelfree(*arguments(pictures, "dino", tmp_path / "pool", tmp_path / "run"), cwd=tmp_path)
-    checkpoint = tmp_path / "run" / "checkpoints" / "domain-0.ckpt"
-    while not checkpoint.is_file():
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.01)
+    process, checkpoint = started(overrides(pictures, "dino", tmp_path / "pool"), tmp_path / "run")
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 75, output

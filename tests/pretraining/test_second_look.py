@@ -36,7 +36,7 @@ class Sayings(Silent):
 
 def settings(pictures: Path, cache: Path, **more: Any) -> dict[str, Any]:
     return {
-        "data.root": pictures, "backbone.name": "resnet10t", "backbone.init": "random", "pretrain.minutes": 0.05,
+        "data.root": pictures, "backbone.name": "test_resnet", "backbone.init": "random", "pretrain.minutes": 0.05,
         "pretrain.batch_size": 4, "pretrain.size": 32, "pretrain.options": {"hidden": 32}, "pretrain.on_collapse": "warn",
         "evaluate.arms": ["random", "domain"], "evaluate.primary.arm": "domain", "evaluate.primary.against": "random",
         "pool.dir": cache, **more,

@@ -255,3 +255,10 @@ def test_names_of_tasks_metrics_and_protocols_are_checked_to_the_line(tmp_path: 
     with pytest.raises(RecipeError) as caught:
         load_recipe(tmp_path / "mine.yaml")
     assert str(caught.value) == f"{tmp_path / 'mine.yaml'}:3: {words}"
+
+
+def test_installed_packages_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their metadata is many small files, and a recipe has many keys."""
+    once = load_recipe("satellite_dino")
+    monkeypatch.setattr("importlib.metadata.entry_points", pytest.fail)
+    assert load_recipe("satellite_dino") == once

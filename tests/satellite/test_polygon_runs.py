@@ -19,7 +19,7 @@ SPECTRA = {"maize": (400, 800, 600, 4000), "wheat": (600, 1000, 1200, 2500), "me
 PLOT = 40  # pixels
 SMALL = [
     "data.labels=fields.gpkg", "data.label_field=crop", "data.date_field=seen", "data.positives=date", "reader.sensor=sentinel-2-l1c",
-    "backbone.name=resnet10t",
+    "backbone.name=test_resnet",
     "backbone.init=random", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=8", "pretrain.options={hidden: 32}",
     "evaluate.arms=[statistics, random, domain]", "evaluate.labels_per_class=[1, 2]", "evaluate.draws=2", "evaluate.sizes=[32]",
     "evaluate.primary={arm: domain, against: random, protocol: linear, budget: 2, metric: accuracy}",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import timm
 import torch
-from labelfree_satellite import Satellite
+from labelfree_satellite import Satellite, generated_patches
 from labelfree_satellite.patches import GeoPatches
 from labelfree_satellite.published_weights import normalisation
 from torch.testing import assert_close
@@ -72,13 +72,15 @@ def test_bands_of_sentinel_2_are_in_torchgeos_order(tmp_path: Path) -> None:
     assert card is not None and card.channels[8:11] == ("B8A", "B09", "B10")
 
 
-def test_an_arm_and_a_start_from_published_weights(tmp_path: Path) -> None:
-    """Takes ten seconds or more: a whole run on the generated scenes, whose bands are Sentinel-2's in another order."""
+def test_an_arm_and_a_start_from_published_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A whole run on a few of the generated scenes, whose bands are Sentinel-2's in another order."""
+    monkeypatch.setattr(generated_patches, "SPLITS", {"pretrain": 4, "train": 8, "test": 3})
+    monkeypatch.setenv("LABELFREE_CACHE", str(tmp_path / "cache"))  # other tests share the whole set
     weights = labelfree.convert(published(tmp_path, "resnet18", 13), MOCO, tmp_path / "ssl4eo")
     small = [
         "data.card=generated-satellite", "backbone.name=resnet18", f"backbone.init={weights}", "pretrain.steps=2", "pretrain.minutes=null",
-        "pretrain.batch_size=8", "pretrain.options={hidden: 32, local_crops: 0}", "evaluate.labels_per_class=[5]", "evaluate.draws=2",
-        "evaluate.sizes=[64]", f"evaluate.arms=[statistics, imagenet+domain, {{name: ssl4eo, weights: {weights}}}]",
+        "pretrain.batch_size=4", "pretrain.size=32", "pretrain.options={hidden: 32, local_crops: 0}", "evaluate.labels_per_class=[5]",
+        "evaluate.draws=2", "evaluate.sizes=[64]", f"evaluate.arms=[statistics, imagenet+domain, {{name: ssl4eo, weights: {weights}}}]",
         "evaluate.protocols=[knn]", "evaluate.primary={arm: imagenet+domain, against: ssl4eo, protocol: knn, budget: 5}",
     ]  # fmt: skip
     run = labelfree.run("satellite_dino", small, tmp_path / "run", say=Silent())
@@ -153,7 +155,7 @@ def test_torchgeos_samplers_give_images_to_pretrain_on(tmp_path: Path) -> None:
     assert manifest.read is not None
     pool = build_pool(manifest.rows, manifest.read, {}, tmp_path / "pool", say=Silent(), workers=8)
     assert all(torch.equal(pool[i], pickle.loads(pickle.dumps(grid))[i].to(pool.dtype)) for i in range(16))
-    small = ["backbone.name=resnet10t", "backbone.init=random", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=4"]
+    small = ["backbone.name=test_resnet", "backbone.init=random", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=4"]
     small += ["evaluate.arms=[random, domain]", "evaluate.primary={arm: domain, against: random, budget: 5}"]
     run = labelfree.run("satellite_simclr", small, tmp_path / "run", manifest=manifest, say=Silent())
     assert run.report is not None and "generated" not in (run.folder / "backbone.json").read_text(encoding="utf-8")

@@ -126,7 +126,7 @@ def test_one_dead_address_is_skipped_and_counted_when_asked(served: tuple[str, P
     (tmp_path / "labels.csv").write_text("\n".join(lines))
     (tmp_path / "images").mkdir()
     small = [
-        f"data.root={tmp_path / 'images'}", f"data.labels={tmp_path / 'labels.csv'}", "backbone.name=resnet10t", "backbone.init=random",
+        f"data.root={tmp_path / 'images'}", f"data.labels={tmp_path / 'labels.csv'}", "backbone.name=test_resnet", "backbone.init=random",
         "pretrain.steps=1", "pretrain.minutes=null", "pretrain.batch_size=4", "pool.tile=null", "evaluate.arms=[random, domain]",
         "evaluate.primary={arm: domain, against: random}",
     ]  # fmt: skip

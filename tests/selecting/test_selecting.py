@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,7 @@ def test_an_audit_alone_needs_no_weights(folder: Path) -> None:
 
 def test_a_run_chooses_by_its_backbone_from_the_pool_that_it_left(folder: Path) -> None:
     """Ten seconds or more: a pretraining of two steps, and its report."""
-    small = [f"data.root={folder}", "backbone.name=resnet10t", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=8"]
+    small = [f"data.root={folder}", "backbone.name=test_resnet", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=8"]
     recipe = [*small, "evaluate.arms=[domain]", "evaluate.primary={arm: domain, against: domain}", "pretrain.options={hidden: 32}"]
     run = labelfree.pretrain("satellite_simclr", recipe, folder.parent / "run", say=Silent())
     heard = Heard()
@@ -117,7 +118,7 @@ def test_an_audit_that_is_drawn_first_is_not_pretrained_on(folder: Path) -> None
     """The way that a person is told of."""
     audit = select(folder, "audit", audit=6)
     small = [
-        "backbone.name=resnet10t",
+        "backbone.name=test_resnet",
         "pretrain.steps=2",
         "pretrain.minutes=null",
         "pretrain.batch_size=8",
@@ -314,18 +315,14 @@ def test_no_such_weights(folder: Path, tmp_path: Path) -> None:
         select(folder, "out", weights=tmp_path / "empty", budget=1)
 
 
-def test_the_command_line_prints_and_leaves_as_others_do(folder: Path, weights: Path) -> None:
-    """In real processes, each of which imports torch: what is told on the way, what was chosen, and 3 for a fault of the data."""
-
-    def labelfree_select(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "labelfree", "select", str(folder), *words]
-        return subprocess.run(command, capture_output=True, text=True, cwd=folder.parent, check=False)
-
-    done = labelfree_select("--weights", str(weights), "--budget", "4", "--audit", "5", "--out", "round")
+def test_the_command_line_prints_and_leaves_as_others_do(folder: Path, weights: Path, call: Callable[..., SimpleNamespace]) -> None:
+    """In a real process, which imports torch, what is told on the way and what was chosen; and 3 for a fault of the data."""
+    command = [sys.executable, "-m", "labelfree", "select", str(folder), "--weights", str(weights), "--budget", "4", "--audit", "5"]
+    done = subprocess.run([*command, "--out", "round"], capture_output=True, text=True, cwd=folder.parent, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Chosen: 4 of 43 images without a label, by typical." in done.stdout.splitlines()
     assert done.stdout.splitlines()[-2].endswith("select.csv") and len(lines_of(folder.parent / "round" / "select.csv")) == 9
-    failed = labelfree_select("--weights", "nowhere", "--budget", "5", "--out", "other")
-    assert failed.returncode == 3 and failed.stderr.splitlines() == [
+    failed = call("select", str(folder), "--weights", "nowhere", "--budget", "5", "--out", str(folder.parent / "other"))
+    assert failed.code == 3 and failed.err.splitlines() == [
         "--weights nowhere: no such run folder or weight file; imagenet takes the published ones."
     ]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from labelfree.recipe import Evaluate
-from labelfree.transfer import Question
+from labelfree.transfer.question import Question
 from tests.transfer.classes import TASK
 from tests.transfer.classes import classes as of_classes
 

@@ -13,9 +13,10 @@ from labelfree.data.chosen import PLAIN, Standing
 from labelfree.errors import DataError
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate, Primary
-from labelfree.transfer import answer, claims_of, save_claims
+from labelfree.transfer.claims import claims_of, save_claims
 from labelfree.transfer.claims.intervals import from_test
 from labelfree.transfer.claims.scores import paired, read_scores
+from labelfree.transfer.comparison import answer
 
 ARMS = ["imagenet", "imagenet-inflated", "imagenet+domain"]
 SETTINGS = Evaluate(arms=ARMS, labels_per_class=[1, 3, 6, "all"], draws=5, primary=Primary(budget=3))

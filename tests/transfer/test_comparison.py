@@ -9,7 +9,8 @@ import pytest
 from labelfree.errors import DataError
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate, Primary
-from labelfree.transfer import Question, answer
+from labelfree.transfer.comparison import answer
+from labelfree.transfer.question import Question
 from labelfree.transfer.tables import COLUMNS, KEYS
 
 SMALL = Evaluate(arms=["imagenet", "imagenet+domain"], labels_per_class=[1, 5, "all"], draws=3)

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from labelfree.domain import to_physical
 from labelfree.errors import RecipeError
 from labelfree.progress import Silent
-from labelfree.transfer import ARMS, Concatenated, NetworkEncoder, StatisticsEncoder, arm_kind, is_baseline
-from labelfree.transfer.encoders import OneNetwork
+from labelfree.transfer.arms import ARMS, arm_kind, is_baseline
+from labelfree.transfer.encoders import Concatenated, NetworkEncoder, OneNetwork, StatisticsEncoder
 from labelfree.transfer.features import extract, extracted, safe_name
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from labelfree.errors import DataError
-from labelfree.transfer import head_metadata, load_head, save_head, train_head
+from labelfree.transfer.heads import head_metadata, load_head, save_head, train_head
 from labelfree.transfer.protocols import find_protocol
 from labelfree.transfer.selection import Choice, Grid, Search
 from tests.transfer.classes import TASK

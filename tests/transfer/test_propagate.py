@@ -19,10 +19,12 @@ from sklearn.semi_supervised import LabelSpreading
 
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate, Primary
-from labelfree.transfer import Question, answer, head_metadata, load_head, save_head, train_head
+from labelfree.transfer.comparison import answer
+from labelfree.transfer.heads import head_metadata, load_head, save_head, train_head
 from labelfree.transfer.neighbour_graph import NEIGHBOURS, POWER, REACH, Graph, spread
 from labelfree.transfer.protocols import HeadProtocol, find_protocol, unit_rows
 from labelfree.transfer.protocols.propagate import told
+from labelfree.transfer.question import Question
 from labelfree.transfer.selection import Choice, Grid, Search
 from labelfree.transfer.unlabelled import Beside, Unlabelled
 from tests.transfer.classes import TASK, classes

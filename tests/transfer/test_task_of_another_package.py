@@ -18,10 +18,10 @@ import labelfree
 from labelfree.data.cards import read_card
 from labelfree.domain import Row
 from labelfree.errors import DataError, RecipeError
-from labelfree.pipeline import Run
+from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
 from labelfree.recipe import Recipe
-from labelfree.transfer import load_head
+from labelfree.transfer.heads import load_head
 from labelfree.transfer.protocols.registry import find_protocol
 from labelfree.transfer.tasks import Weights
 from labelfree.transfer.tasks.registry import find_task

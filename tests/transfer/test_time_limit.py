@@ -5,7 +5,7 @@ import numpy as np
 
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate
-from labelfree.transfer import answer
+from labelfree.transfer.comparison import answer
 from labelfree.transfer.setup import make_setup
 from labelfree.transfer.time_limit import Speed, cut_to, differences, ladder, measure_speed
 from labelfree.transfer.unlabelled import Unlabelled

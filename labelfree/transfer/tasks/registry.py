@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from functools import cache
-from importlib.metadata import entry_points
 
 from labelfree.domain import Row
+from labelfree.entry_points import installed_points
 from labelfree.errors import RecipeError
 from labelfree.recipe import TASKS, Evaluate
 from labelfree.transfer.plugins import made
@@ -17,7 +17,7 @@ from labelfree.transfer.tasks.base import Metric, Task
 
 def task_names() -> list[str]:
     """Names of the installed tasks, labelfree's own first."""
-    ours = {point.name: point.dist is None or point.dist.name != "labelfree" for point in entry_points(group=TASKS)}
+    ours = {point.name: point.dist is None or point.dist.name != "labelfree" for point in installed_points(TASKS)}
     return sorted(ours, key=lambda name: (ours[name], name))
 
 
