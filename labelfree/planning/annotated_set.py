@@ -10,9 +10,10 @@ from pathlib import Path
 
 from labelfree.data.label_formats.annotated import AnnotatedImage, Annotations, Placing
 from labelfree.data.label_formats.mask_files import masked_image
-from labelfree.data.label_formats.mask_numbers import mask_numbers
+from labelfree.data.label_formats.mask_numbers import MaskNumbers, mask_numbers
 from labelfree.data.label_formats.sources import READ, listing_of
 from labelfree.data.masks import numbers_in, read_mask
+from labelfree.data.pool import read_sample
 from labelfree.domain import Domain, Row, Sample
 from labelfree.errors import DataError
 from labelfree.planning.recognition import field_of
@@ -36,17 +37,14 @@ def annotations_of(source: Path, labels: Path | None, domain: str | None, overri
     numbers = mask_numbers(_counted(masked, reader.read), manifest.renamed)
     placing, images = Placing(), dict[str, AnnotatedImage]()
     for row in say.track(manifest.rows, "placing labels", len(manifest.rows)):
-        size = partial(_size, reader, row)
-        if row.listed is not None:
-            images[row.id] = placing.image(row.id, row.path, row.listed, size)
-        elif row.mask is not None:
-            images[row.id] = masked_image(row, size(row.path), numbers, reader.read)
-        else:
-            images[row.id] = AnnotatedImage(row.id, row.path, labels=(row.label,) if row.label else ())
+        try:
+            images[row.id] = _annotated(row, placing, numbers, reader)
+        except DataError as error:
+            images[row.id] = AnnotatedImage(row.id, row.path, "objects", unused=(str(error),), split=row.split)
+            placing.faults.append(str(error))
     form, ids, classes = (listing.form, listing.ids, listing.classes) if listing is not None else ("masks", {}, ())
     classes = tuple(sorted({*classes, *numbers.names.values()}))
-    broken = [sentence for row in masked for sentence in images[row.id].unused]
-    faults = (*(listing.faults if listing else ()), *placing.faults, *broken)
+    faults = (*(listing.faults if listing else ()), *placing.faults)
     notes = (*manifest.notes, *placing.notes(), *numbers.notes)
     return Annotations(images, classes, ids, form, tuple(recipe.data.absent), faults, notes)
 
@@ -71,6 +69,18 @@ def _with(overrides: Overrides, labels: Path) -> list[str]:
     return [f"data.labels={labels.absolute()}", *said]
 
 
-def _size(domain: Domain, row: Row, path: Path) -> tuple[int, int]:
-    shape = domain.read(row).data.shape
+def _annotated(row: Row, placing: Placing, numbers: MaskNumbers, reader: Domain) -> AnnotatedImage:
+    """What is known of an image. Raises DataError where it, or its mask, cannot be read or they do not fit."""
+    if row.listed is not None:
+        return placing.image(row.id, row.path, row.listed, partial(_size, reader, row))
+    if row.mask is not None:
+        return masked_image(row, _size(reader, row, row.path), numbers, reader.read)
+    return AnnotatedImage(row.id, row.path, labels=(row.label,) if row.label else (), split=row.split)
+
+
+def _size(reader: Domain, row: Row, path: Path) -> tuple[int, int]:
+    sample = read_sample(reader.read, row)
+    if isinstance(sample, DataError):
+        raise sample
+    shape = sample.data.shape
     return int(shape[-2]), int(shape[-1])

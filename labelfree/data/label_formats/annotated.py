@@ -131,15 +131,17 @@ def annotate(
 
 def renamed(listing: Listing, classes: Mapping[str, str]) -> Listing:
     """A listing with other names for its classes, or "ignore" for what is neither learnt nor scored."""
-    if not classes:
-        return listing
     known = {*listing.classes, *(drawn.name for image in listing.images for drawn in image.drawn)}
-    for image in listing.images:
-        image.drawn = [replace(drawn, name=classes.get(drawn.name, drawn.name)) for drawn in image.drawn]
+    images = [replace(image, drawn=[_called(drawn, classes) for drawn in image.drawn]) for image in listing.images]
     unknown = [f"data.classes: no object is of class {name!r}; correct the name." for name in classes if name not in known]
     ids = {classes.get(name, name): number for name, number in listing.ids.items()}
     left = tuple(sorted({classes.get(name, name) for name in known} - {IGNORED}))
-    return replace(listing, ids={name: ids[name] for name in ids if name != IGNORED}, classes=left, faults=[*listing.faults, *unknown])
+    named = {name: ids[name] for name in ids if name != IGNORED}
+    return replace(listing, images=images, ids=named, classes=left, faults=[*listing.faults, *unknown])
+
+
+def _called(drawn: Drawn, classes: Mapping[str, str]) -> Drawn:
+    return replace(drawn, name=classes.get(drawn.name, drawn.name))
 
 
 class Placing:

@@ -48,14 +48,11 @@ def _undressed(mask: Path) -> str:
 def masked_image(row: Row, size: tuple[int, int], numbers: MaskNumbers, read: Callable[[Row], Sample]) -> AnnotatedImage:
     """An image with what its mask says of each class, all of it together: `areas`. A mask without a class is a negative's.
 
-    A mask that is broken or of another size is left out and named in `unused`.
+    Raises DataError for a mask that is broken, or of another size.
     """
-    try:
-        mask = read_mask(Path(str(row.mask)), read)
-        if spatial(mask, 2) != size:
-            raise DataError(f"{row.mask}: {by(spatial(mask, 2))} pixels, its image {row.id} has {by(size)}.")
-    except DataError as error:
-        return AnnotatedImage(row.id, row.path, "objects", size, unused=(str(error),), split=row.split)
+    mask = read_mask(Path(str(row.mask)), read)
+    if spatial(mask, 2) != size:
+        raise DataError(f"{row.mask}: {by(spatial(mask, 2))} pixels, its image {row.id} has {by(size)}.")
     areas = []
     for number, name in numbers.names.items():
         pixels = mask == number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -42,8 +43,9 @@ def rows_of_listing(
 
 
 def _summary(listing: Listing, source: Path, listed: Sequence[ListedImage]) -> str:
+    """How many images are listed, and how much is drawn, faulty or not."""
+    drawn = Counter(drawn.kind for image in listed for drawn in image.drawn)
     negative = sum(image.negative for image in listed)
-    drawn = sum(drawn.kind == "object" for image in listed for drawn in image.drawn)
-    crowds = sum(drawn.kind == "crowd" for image in listed for drawn in image.drawn)
-    more = f", {crowds:,} crowds or regions to ignore" if crowds else ""
-    return f"{source.name}: {listing.form}, {drawn:,} objects{more}; {len(listed):,} images listed, {negative:,} of them without objects."
+    crowds = f", {drawn['crowd']:,} of crowds" if drawn["crowd"] else ""
+    images = f"{len(listed):,} image{'s' * (len(listed) != 1)} listed, {negative:,} with nothing on {'it' if negative == 1 else 'them'}"
+    return f"{source.name}: {listing.form}, {drawn['object']:,} drawing{'s' * (drawn['object'] != 1)} of objects{crowds}; {images}."
