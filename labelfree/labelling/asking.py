@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from labelfree.labelling.answers import NOTHING
 from labelfree.labelling.classes import class_names
 from labelfree.labelling.images import Asked, Folder, apart_from_audit
 from labelfree.labelling.neighbours import BySimilarity, InTheList, Neighbours
+from labelfree.labelling.next_command import next_command
 from labelfree.labelling.pictures import Pictures
 from labelfree.labelling.serving import bound, how_to_open, needed, new_token, open_browser, served, wait
 from labelfree.labelling.sitting import Sitting
@@ -95,7 +95,7 @@ def prepared(
     neighbours: Neighbours = InTheList([image.extra.get("group", "") for image in images])
     if encoder is not None:
         neighbours = BySimilarity(encoder, field.domain, [image.row for image in images], neighbours)
-    closing = f"labelfree plan {shlex.quote(str(root))} --labels {shlex.quote(str(file))} --out recipe.yaml && labelfree run recipe.yaml"
+    closing = next_command(root, file, field.domain.name, overrides)
     return Sitting(asked, others, names, table, neighbours, closing), Pictures(field.domain)
 
 

@@ -54,7 +54,8 @@ def test_leaving_and_coming_back_goes_on(program, folder):
     for at in range(2, 6):
         site.answer(at, "water")
     code, out = second.end(signal.SIGTERM)
-    run = f"Next: labelfree plan {folder} --labels {folder / 'labels.csv'} --out recipe.yaml && labelfree run recipe.yaml\n"
+    plan = f"labelfree plan {folder} --domain satellite --labels {folder / 'labels.csv'} --out recipe.yaml"
+    run = f"Next: {plan} && labelfree run recipe.yaml\n"
     assert code == 0 and "6 of 6 images" in out and out.endswith(run)
 
 
