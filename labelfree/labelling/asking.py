@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,11 +53,13 @@ def ask(
     for option, path in {"--rows": rows, "the folder": root}.items():
         if path is not None and not path.exists():
             raise DataError(f"{path}: does not exist ({option}).")
+    if rows is not None and rows.is_dir():
+        raise DataError(f"{rows}: is a folder (--rows); name the table in it.")
     file = labels or root / TABLE
     with bound(port) as listener:
         sitting, pictures = prepared(root, classes, rows, file, domain, encoder, overrides, say)
-
-        with served(application(sitting, pictures, token := new_token()), listener, token) as address:
+        page = application(sitting, pictures, token := new_token())
+        with served(page, listener, token) as address, suppress(KeyboardInterrupt):  # who leaves at once has left, too
             for sentence in how_to_open(address):
                 say.say(sentence)
             if browser:

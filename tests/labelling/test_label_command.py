@@ -160,6 +160,7 @@ WRONG = {
     (): (2, "--classes: name the classes to choose from, at least two"),
     ("--classes", "a,,b"): (2, "--classes: class 2 of 3 has no name"),
     ("--classes", CLASSES, "--rows", "nowhere.csv"): (3, "nowhere.csv: does not exist (--rows)"),
+    ("--classes", CLASSES, "--rows", "."): (3, ".: is a folder (--rows); name the table in it."),
     ("--classes", CLASSES, "--labels", "broken.csv"): (3, "broken.csv row 2: a quote"),
     ("--classes", CLASSES, "--labels", "no/l.csv"): (3, "does not exist; make it, or name another table"),
     ("--classes", CLASSES, "--labels", "l.parquet"): (3, "answers are written as CSV"),
@@ -222,3 +223,12 @@ def test_in_a_notebook_it_returns_the_table_and_can_be_called_again(folder, monk
     assert asyncio.run(cell()) == [folder / "labels.csv"] * 2
     assert [record.path for record in read_table(folder / "labels.csv")] == ["a.png", "b.png"]
     assert any("ssh -L" in line and ":127.0.0.1:" in line for line in said) and f"{folder / 'labels.csv'}: 2 of 6" in said[-2]
+
+
+def test_ctrl_c_right_after_the_address_is_told_leaves_as_later(folder):
+    class Hasty(Silent):
+        def say(self, sentence):
+            if sentence.startswith("Open "):
+                raise KeyboardInterrupt
+
+    assert labelfree.label(folder, CLASSES.split(","), say=Hasty()) == folder / "labels.csv"
