@@ -115,7 +115,10 @@ class AnswerTable:
         try:
             raw = self.path.read_bytes() if self.path.exists() else b""
             if raw != self._raw:
-                self._sheet = read_answers(self.path, self.words)
+                sheet = read_answers(self.path, self.words)
+                if not sheet.has_labels and any(answer.label for answer in self._believed.values()):
+                    raise DataError(f"{self.path}: its column of labels is gone or called otherwise; call it `label` again.")
+                self._sheet = sheet
         except (DataError, OSError) as error:
             self.fault = _sentence(self.path, error)
             return False

@@ -152,6 +152,18 @@ def test_a_file_that_cannot_be_replaced_waits_too(tmp_path, monkeypatch):
     assert [line["path"] for line in lines(answers.path)] == ["a.png", "b.png"]
 
 
+def test_a_header_changed_by_hand_hides_no_label(tmp_path):
+    answers = table(tmp_path)
+    answers.change("a.png", FOREST, NOTHING)
+    text = answers.path.read_text()
+    answers.path.write_text(text.replace("label", "kind"))
+    answers.change("b.png", WATER, NOTHING)
+    assert "its column of labels is gone or called otherwise; call it `label` again." in answers.notice
+    assert answers.path.read_text() == text.replace("label", "kind") and answers.answers()["a.png"] == FOREST
+    answers.path.write_text(text)
+    assert answers.answers() == {"a.png": FOREST, "b.png": WATER} and answers.notice == ""
+
+
 def test_a_folder_in_the_tables_place_is_told_and_answers_wait(tmp_path):
     answers = table(tmp_path)
     answers.change("a.png", FOREST, NOTHING)

@@ -162,6 +162,7 @@ WRONG = {
     ("--classes", CLASSES, "--rows", "nowhere.csv"): (3, "nowhere.csv: does not exist (--rows)"),
     ("--classes", CLASSES, "--rows", "."): (3, ".: is a folder (--rows); name the table in it."),
     ("--classes", CLASSES, "--labels", "broken.csv"): (3, "broken.csv row 2: a quote"),
+    ("--classes", CLASSES, "--labels", "bare.csv"): (3, "bare.csv: its first line names an image already; put a line `path,label`"),
     ("--classes", CLASSES, "--labels", "no/l.csv"): (3, "does not exist; make it, or name another table"),
     ("--classes", CLASSES, "--labels", "l.parquet"): (3, "answers are written as CSV"),
     ("--classes", CLASSES, "reader.sensr=x"): (2, "sensr"),
@@ -172,6 +173,7 @@ WRONG = {
 @pytest.mark.parametrize(("arguments", "told"), WRONG.items())
 def test_what_is_wrong_is_one_sentence(folder, tmp_path, monkeypatch, capsys, arguments, told):
     (tmp_path / "broken.csv").write_text('path,label\na.png,"forest\n')
+    (tmp_path / "bare.csv").write_text("a.png,forest\nb.png,water\n")
     monkeypatch.chdir(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as busy, pytest.raises(SystemExit) as left:
         port = str(busy.getsockname()[1])
