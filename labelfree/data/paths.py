@@ -141,7 +141,8 @@ def _missing(records: Sequence[Record], count: int, finder: Finder) -> DataError
         way = "correct the paths, or set data.root to the folder that they begin in."
     listed = ", ".join(f'row {record.number}: "{record.path}"' for record in records[:3])
     absolute = all(Path(record.path).is_absolute() for record in records)
-    place = f"neither under {root} nor beside the table ({table.parent})"
+    beside = same_file(table.parent) == same_file(root)
+    place = f"not under {root}" if beside else f"neither under {root} nor beside the table ({table.parent})"
     if one:
         return DataError(f"{table.name} {listed} {'does not exist' if absolute else f'is {place}'}; {way}")
     more = ", …" if len(records) > 3 else ""

@@ -219,7 +219,8 @@ class _Selector:
         ways = {choice.strategy for choice in picked}
         how = wanted.strategy.words if ways <= {wanted.strategy.name} else f"by {', '.join(sorted(ways))}"
         ground = " (blocks on the ground)" if images.spatial else ""
-        of = f"; they are of {len(images.groups_of([choice.position for choice in picked])):,} groups{ground}" if images.grouped else ""
+        groups = len(images.groups_of([choice.position for choice in picked]))
+        of = f"; they are of {groups:,} group{'s' * (groups != 1)}{ground}" if images.grouped else ""
         self.notes.append(f"Chosen: {len(picked):,} of {free:,} images without a label, {how}{of}.")
 
     def _pictures(self, rows: Sequence[Row]) -> list[np.ndarray | None]:
