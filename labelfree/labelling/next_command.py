@@ -17,7 +17,7 @@ def next_command(root: Path, table: Path, domain: str, overrides: Overrides) -> 
     `domain` and `overrides` are said again, as the files may not tell them; the recipe gets a name that is free here.
     """
     typed = overrides if not isinstance(overrides, Mapping) else [f"{key}={_typed(value)}" for key, value in overrides.items()]
-    recipe = next(name for n in count(1) if not Path(name := f"recipe_{n}.yaml" if n > 1 else "recipe.yaml").exists())
+    recipe = next(name for n in count(1) if not Path(name := f"with-labels_{n}.yaml" if n > 1 else "with-labels.yaml").exists())
     plan = ["labelfree", "plan", str(root), *typed, "--domain", domain, "--labels", str(table), "--out", recipe]
     return f"{shlex.join(plan)} && labelfree run {recipe}"
 

@@ -54,8 +54,8 @@ def test_leaving_and_coming_back_goes_on(program, folder):
     for at in range(2, 6):
         site.answer(at, "water")
     code, out = second.end(signal.SIGTERM)
-    plan = f"labelfree plan {folder} --domain satellite --labels {folder / 'labels.csv'} --out recipe.yaml"
-    run = f"Next: {plan} && labelfree run recipe.yaml\n"
+    plan = f"labelfree plan {folder} --domain satellite --labels {folder / 'labels.csv'} --out with-labels.yaml"
+    run = f"Next: {plan} && labelfree run with-labels.yaml\n"
     assert code == 0 and "6 of 6 images" in out and out.endswith(run)
 
 

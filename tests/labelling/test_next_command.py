@@ -25,12 +25,12 @@ def test_what_is_printed_writes_a_recipe(tmp_path: Path, monkeypatch: pytest.Mon
         lines.append(f"{number}.png,{'ab'[number % 2]}")
     table = folder / "labels.csv"
     table.write_text("\n".join(lines) + "\n")
-    (tmp_path / "recipe.yaml").write_text("name: mine\n")  # a plan never overwrites one
+    (tmp_path / "with-labels.yaml").write_text("name: mine\n")  # a plan never overwrites one
 
     plan, run = next_command(folder, table, "satellite", overrides).split(" && ")
     with pytest.raises(SystemExit) as ended:
         main(shlex.split(plan)[1:])
     assert ended.value.code == 0
-    assert run == "labelfree run recipe_2.yaml"
-    recipe = load_recipe("recipe_2.yaml")
+    assert run == "labelfree run with-labels_2.yaml"
+    recipe = load_recipe("with-labels_2.yaml")
     assert recipe.domain == "satellite" and recipe.reader["bands"] == ["blue", "green", "red"] and recipe.data.labels == table
