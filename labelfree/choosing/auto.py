@@ -34,7 +34,7 @@ class Auto(Strategy):
             return f"auto chooses typical images: nothing is labelled yet; it turns to margin at {ENOUGH} labels a class."
         so_far = f"{labels} labels for {known} classes, {candidates.seen} of them seen"
         if hesitates(candidates):
-            return f"auto chooses by margin: {so_far}; that is at least {ENOUGH} a class."
+            return f"auto chooses by margin: {so_far}; that is {ENOUGH} a class or more on average."
         if candidates.seen < 2:
             return f"auto chooses typical images: {labels} labels, all of one class; margin needs two."
         if labels < ENOUGH * known:

@@ -109,7 +109,7 @@ def _passed_over(walk: Walk) -> list[str]:
     runs, others = ([folder for folder in walk.ours if is_run(folder) is run] for run in (True, False))
     return [
         *_note(walk, runs, ("folder holds a run of labelfree and is not read", "folders hold runs of labelfree and are not read")),
-        *_note(walk, others, ("folder is a pool or cache of labelfree and is not read", "folders are pools of labelfree and are not read")),
+        *_note(walk, others, ("folder was written by labelfree and is not read", "folders were written by labelfree and are not read")),
         *_note(walk, walk.links, ("link to a folder that is read already, or leads back above it, is not followed",
                                   "links to folders that are read already, or lead back above them, are not followed")),
         *_note(walk, walk.closed, ("folder may not be opened and is not read", "folders may not be opened and are not read")),

@@ -132,11 +132,17 @@ def same_file(path: Path) -> str:
 
 def _missing(records: Sequence[Record], count: int, finder: Finder) -> DataError:
     """What to say of files that a table names and that are not there: how many of `count`, the first three, and what was meant."""
-    table, root, like = finder.table, finder.root, finder.alike(records[0].path)
-    way = f"there is {like}; correct the paths." if like else "correct the paths, or set data.root to the folder that they begin in."
+    table, root, like, one = finder.table, finder.root, finder.alike(records[0].path), len(records) == 1
+    if like:
+        way = f"there is {like}; correct the paths."
+    elif len(records) < count:  # so the others begin in the right folder
+        way = "put it back, or take its row out." if one else "put them back, or take their rows out."
+    else:
+        way = "correct the paths, or set data.root to the folder that they begin in."
     listed = ", ".join(f'row {record.number}: "{record.path}"' for record in records[:3])
-    absolute, one = all(Path(record.path).is_absolute() for record in records), len(records) == 1
-    place = f"neither under {root} nor beside the table ({table.parent})"
+    absolute = all(Path(record.path).is_absolute() for record in records)
+    beside = same_file(table.parent) == same_file(root)
+    place = f"not under {root}" if beside else f"neither under {root} nor beside the table ({table.parent})"
     if one:
         return DataError(f"{table.name} {listed} {'does not exist' if absolute else f'is {place}'}; {way}")
     more = ", …" if len(records) > 3 else ""

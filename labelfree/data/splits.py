@@ -315,7 +315,7 @@ def _folds(y: np.ndarray, names: Sequence[str], draws: int, seed: int) -> list[l
     if k < 2:
         raise DataError(
             f"Class {rarest!r} has labels in one group of images only ({int((y == rarest).sum())} labelled); cross-validation needs two: "
-            "label more of it, or leave the class out."
+            "label more of it, leave the class out, or draw images to score on with `labelfree select --audit`."
         )
     made = []
     for draw in range(draws):

@@ -29,7 +29,7 @@ NOTHING = Answer()
 
 @dataclass(frozen=True)
 class Words:
-    """What a table calls an image: `identity` tells which image a cell names, `cell` is how a new line names it.
+    """What a table calls an image: `identity` tells which image a cell names, `cell` is how a new line names it, `holds` whether it is one.
 
     `extra`: image -> what further columns say of it, for new lines; `columns`: these columns in order. `carried`: images that nobody is
     asked about and that the table names all the same.
@@ -40,10 +40,11 @@ class Words:
     extra: Callable[[str], Mapping[str, str]] = lambda identity: {}
     columns: tuple[str, ...] = ()
     carried: tuple[str, ...] = ()
+    holds: Callable[[str], bool] = lambda cell: False
 
 
 class AnswerSheet:
-    """A table of labels whose lines are found by image, and changed one at a time.
+    """A table of labels whose lines are found by image, and changed one at a time. `has_labels`: it came with a column of them.
 
     Raises `DataError` naming the row where the table is broken, names an image twice, or has a column `state` that says something else.
     """
@@ -52,7 +53,8 @@ class AnswerSheet:
         self.sheet, self.words = sheet, words
         header = [name.strip() for name in sheet.header]
         cells = [[plain_text(cell) for cell in line] for line in sheet.lines]
-        positions, _ = columns_of(file, header, cells, lambda cell: False)
+        positions, _ = columns_of(file, header, cells, words.holds)
+        self.has_labels = "label" in positions
         there = {name: header.index(name) for name in header}
         self.path, self.label = positions["path"], self._column(header, positions.get("label"), "label")
         self.extra = {name: self._column(header, there.get(name), name) for name in words.columns}

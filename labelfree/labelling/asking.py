@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from labelfree.labelling.answers import NOTHING
 from labelfree.labelling.classes import class_names
 from labelfree.labelling.images import Asked, Folder, apart_from_audit
 from labelfree.labelling.neighbours import BySimilarity, InTheList, Neighbours
+from labelfree.labelling.next_command import next_command
 from labelfree.labelling.pictures import Pictures
 from labelfree.labelling.serving import bound, how_to_open, needed, new_token, open_browser, served, wait
 from labelfree.labelling.sitting import Sitting
@@ -52,11 +53,13 @@ def ask(
     for option, path in {"--rows": rows, "the folder": root}.items():
         if path is not None and not path.exists():
             raise DataError(f"{path}: does not exist ({option}).")
+    if rows is not None and rows.is_dir():
+        raise DataError(f"{rows}: is a folder (--rows); name the table in it.")
     file = labels or root / TABLE
     with bound(port) as listener:
         sitting, pictures = prepared(root, classes, rows, file, domain, encoder, overrides, say)
-
-        with served(application(sitting, pictures, token := new_token()), listener, token) as address:
+        page = application(sitting, pictures, token := new_token())
+        with served(page, listener, token) as address, suppress(KeyboardInterrupt):  # who leaves at once has left, too
             for sentence in how_to_open(address):
                 say.say(sentence)
             if browser:
@@ -95,7 +98,7 @@ def prepared(
     neighbours: Neighbours = InTheList([image.extra.get("group", "") for image in images])
     if encoder is not None:
         neighbours = BySimilarity(encoder, field.domain, [image.row for image in images], neighbours)
-    closing = f"labelfree plan {shlex.quote(str(root))} --labels {shlex.quote(str(file))} --out recipe.yaml && labelfree run recipe.yaml"
+    closing = next_command(root, file, field.domain.name, overrides)
     return Sitting(asked, others, names, table, neighbours, closing), Pictures(field.domain)
 
 

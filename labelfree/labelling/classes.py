@@ -19,7 +19,9 @@ def class_names(given: str | Sequence[str], known: Iterable[str] = ()) -> tuple[
     Raises RecipeError for one that is empty, named twice, or that a table could not hold, and where there are fewer than two.
     """
     try:
-        parts = next(csv.reader([given], skipinitialspace=True, strict=True), []) if isinstance(given, str) else list(given)
+        parts = (
+            next(csv.reader([given], skipinitialspace=True, strict=True), []) if isinstance(given, str) else [str(part) for part in given]
+        )
     except csv.Error as error:
         raise RecipeError(f'--classes: {given}: a quote (") is opened and never closed; close it.') from error
     names = [name_of(part) for part in parts]

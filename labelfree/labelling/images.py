@@ -93,6 +93,7 @@ class Folder:
             lambda identity: {name: known[identity].extra.get(name, "") if identity in known else "" for name in columns},
             tuple(columns),
             tuple(each.identity for each in carried),
+            self._finder(table).holds,
         )
 
     def others(self, identities: Iterable[str]) -> list[Asked]:

@@ -80,12 +80,9 @@ def served(application: ASGIApp, listener: socket.socket, token: str) -> Iterato
 
 
 def wait() -> None:
-    """Returns at Ctrl-C, or when the process is asked to end."""
-    try:
-        while True:
-            time.sleep(3600)
-    except KeyboardInterrupt:
-        return
+    """Until Ctrl-C, or until the process is asked to end: raises KeyboardInterrupt then."""
+    while True:
+        time.sleep(3600)
 
 
 def how_to_open(address: str) -> list[str]:

@@ -115,7 +115,10 @@ class AnswerTable:
         try:
             raw = self.path.read_bytes() if self.path.exists() else b""
             if raw != self._raw:
-                self._sheet = read_answers(self.path, self.words)
+                sheet = read_answers(self.path, self.words)
+                if not sheet.has_labels and any(answer.label for answer in self._believed.values()):
+                    raise DataError(f"{self.path}: its column of labels is gone or called otherwise; call it `label` again.")
+                self._sheet = sheet
         except (DataError, OSError) as error:
             self.fault = _sentence(self.path, error)
             return False
@@ -179,6 +182,8 @@ class AnswerTable:
         """One process at a time: another `labelfree label` may keep the same table."""
         from filelock import FileLock, Timeout
 
+        if not self.path.parent.is_dir():  # a drive taken out: a lock would make a new folder in its place
+            raise DataError(f"{self.path.parent}: is no longer there; put it back, then answer again. What was saved is saved.")
         try:
             with FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=PATIENCE):
                 yield
@@ -199,4 +204,11 @@ def _after(answers: dict[str, Answer], entries: list[Entry]) -> dict[str, Answer
 
 
 def _sentence(path: Path, error: Exception) -> str:
-    return str(error) if isinstance(error, LabelfreeError) else f"{path}: {getattr(error, 'strerror', None) or error}"
+    """What is wrong with the table, and what to do."""
+    if isinstance(error, LabelfreeError):
+        return str(error)
+    if path.is_dir():
+        return f"{path}: is a folder, where the table belongs; move it away."
+    if isinstance(error, PermissionError):
+        return f"{path}: may not be read or replaced; close it in other programs, or correct its permissions."
+    return f"{path}: {getattr(error, 'strerror', None) or error}."

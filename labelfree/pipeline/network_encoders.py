@@ -72,7 +72,8 @@ def channels_lacking(path: Path, starts: Starts, where: str) -> list[str]:
     lacking = [name for name, source in zip(card.channels, found, strict=True) if source is None]
     if 2 * len(lacking) > len(found) or card.unit != images.unit:
         raise DataError(
-            f"{where} wants {', '.join(card.channels)} in {card.unit}; these images have {', '.join(images.channels)} in {images.unit}."
+            f"{where} wants {', '.join(card.channels)} in {card.unit}; these images have {', '.join(images.channels)} in {images.unit}: "
+            f"say what the files hold with {key_for('channels')}, or name other weights."
         )
     starts.require_scale(card, where)
     return lacking

@@ -21,7 +21,9 @@ def draw_audit(ids: Sequence[str], groups: Sequence[str], count: int, seed: int)
     order of rows. Raises DataError where there are fewer images.
     """
     if count > len(ids):
-        raise DataError(f"--audit {count}: only {len(ids):,} images without a label, in groups without one, are left; lower it.")
+        left = "images without a label, in groups without one, are left"
+        few = f"only {len(ids):,} {left}; lower it." if ids else f"no {left}; add images, or score on labelled ones with split=test."
+        raise DataError(f"--audit {count}: {few}")
     members: dict[str, list[int]] = defaultdict(list)
     for position, group in enumerate(groups):
         members[group].append(position)

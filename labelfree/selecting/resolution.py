@@ -34,7 +34,7 @@ def smallest_difference(images: int, disagreement: float = EXAMPLE_DISAGREEMENT)
 def resolution(images: int, groups: int) -> Iterator[str]:
     """Sentences on what `images` drawn at random from `groups` can tell."""
     known = f"will be known to ±{100 * half_width(images):.1f} points (95 %)"
-    yield f"{images:,} audit images: an accuracy of {100 * EXAMPLE_ACCURACY:.0f} % {known}."
+    yield f"{images:,} audit image{'s' * (images != 1)}: an accuracy of {100 * EXAMPLE_ACCURACY:.0f} % {known}."
     smallest, apart = smallest_difference(images), f"Two arms that disagree on {100 * EXAMPLE_DISAGREEMENT:.0f} % of images"
     if smallest is None:
         yield f"{apart} cannot be told apart by so few."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -91,6 +92,9 @@ def select_images(
     """Choose, and write select.csv and the pictures into the new or empty folder `out`. Raises RecipeError or DataError."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RecipeError(f"--out {out}: is not an empty folder; name a new one, so that nothing chosen before is lost.")
+    there = next(parent for parent in (out, *out.absolute().parents) if parent.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise RecipeError(f"--out {out}: nothing may be written in {there}; name another folder.")
     wanted = Wanted(budget, audit, find_strategy(strategy), seed)
     if budget and weights is None and wanted.strategy.needs_features:
         raise RecipeError("--weights: say by whose features to choose: a run folder, a weight file, or imagenet.")
@@ -215,7 +219,8 @@ class _Selector:
         ways = {choice.strategy for choice in picked}
         how = wanted.strategy.words if ways <= {wanted.strategy.name} else f"by {', '.join(sorted(ways))}"
         ground = " (blocks on the ground)" if images.spatial else ""
-        of = f"; they are of {len(images.groups_of([choice.position for choice in picked])):,} groups{ground}" if images.grouped else ""
+        groups = len(images.groups_of([choice.position for choice in picked]))
+        of = f"; they are of {groups:,} group{'s' * (groups != 1)}{ground}" if images.grouped else ""
         self.notes.append(f"Chosen: {len(picked):,} of {free:,} images without a label, {how}{of}.")
 
     def _pictures(self, rows: Sequence[Row]) -> list[np.ndarray | None]:
@@ -254,7 +259,11 @@ def _seen_before(images: Images, network: Weights | None, audit: Sequence[int]) 
 def _none_left(images: Images, drawn: Sequence[int]) -> str:
     """Why nothing may be chosen."""
     root = images.manifest.root
+    if drawn and len(images.free) == len(drawn):
+        return f"--audit {len(drawn)}: takes every image that is left, so none may be chosen; lower it, or give --budget 0."
     if drawn and len(images.groups_of(images.free)) == 1:
+        if images.rows[drawn[0]].group is None:
+            return f"{root}: all images left are copies of one another, and no copy of an audit image is chosen; give --budget 0."
         one = f"all images left are of one group ({images.groups[drawn[0]]})"
         return (
             f"{root}: {one}, and nothing is chosen from a group that is audited; name finer groups in a column `group`, or give --budget 0."

@@ -16,7 +16,7 @@ from tests.choosing.folders import folder
     [
         (0, 3, False, Typical, "nothing is labelled yet; it turns to margin at 5 labels a class."),
         (14, 3, True, Typical, "14 labels for 3 classes, 3 of them seen; it turns to margin at 15, 5 a class."),
-        (15, 3, True, Margin, "15 labels for 3 classes, 3 of them seen; that is at least 5 a class."),
+        (15, 3, True, Margin, "15 labels for 3 classes, 3 of them seen; that is 5 a class or more on average."),
         (15, 3, False, Typical, "15 labels for 3 classes, 3 of them seen, but there is no head to hesitate; give one for margin."),
         (12, 1, True, Typical, "12 labels, all of one class; margin needs two."),
     ],

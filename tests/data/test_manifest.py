@@ -127,7 +127,9 @@ def test_labels_alone_make_their_folder_the_root(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("path,label\na.png,x\nmissing.png,y\n", 'labels.csv row 3: "missing.png" is neither under'),
+        ("path,label\na.png,x\nmissing.png,y\n", 'labels.csv row 3: "missing.png" is not under'),
+        ("path,label\na.png,x\nmissing.png,y\n", "; put it back, or take its row out."),
+        ("path,label\nmissing.png,y\n", "; correct the paths, or set data.root to the folder that they begin in."),
         ("path,label\na.png,x\na.png,x\n", 'rows 2 and 3: both name "a.png"'),
         ("path,label\na.png,x\n./a.png,y\n", "with labels 'x' and 'y'"),
         ("path,label\n/nowhere/a.png,x\n", 'row 2: "/nowhere/a.png" does not exist'),

@@ -146,10 +146,49 @@ def test_a_file_that_cannot_be_replaced_waits_too(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", refused)
     answers.change("b.png", WATER, NOTHING)
-    assert "in use by another program" in answers.notice and answers.answers()["b.png"] == WATER
+    assert "may not be read or replaced; close it in other programs" in answers.notice and answers.answers()["b.png"] == WATER
     monkeypatch.setattr(os, "replace", replace)
     assert answers.answers() == {"a.png": FOREST, "b.png": WATER} and answers.notice == ""
     assert [line["path"] for line in lines(answers.path)] == ["a.png", "b.png"]
+
+
+def test_a_header_changed_by_hand_hides_no_label(tmp_path):
+    answers = table(tmp_path)
+    answers.change("a.png", FOREST, NOTHING)
+    text = answers.path.read_text()
+    answers.path.write_text(text.replace("label", "kind"))
+    answers.change("b.png", WATER, NOTHING)
+    assert "its column of labels is gone or called otherwise; call it `label` again." in answers.notice
+    assert answers.path.read_text() == text.replace("label", "kind") and answers.answers()["a.png"] == FOREST
+    answers.path.write_text(text)
+    assert answers.answers() == {"a.png": FOREST, "b.png": WATER} and answers.notice == ""
+
+
+def test_a_folder_in_the_tables_place_is_told_and_answers_wait(tmp_path):
+    answers = table(tmp_path)
+    answers.change("a.png", FOREST, NOTHING)
+    answers.path.rename(tmp_path / "away.csv")
+    answers.path.mkdir()
+    answers.change("b.png", WATER, NOTHING)
+    assert answers.notice.startswith(f"{answers.path}: is a folder, where the table belongs; move it away. Until that is mended")
+    answers.path.rmdir()
+    (tmp_path / "away.csv").rename(answers.path)
+    assert answers.answers() == {"a.png": FOREST, "b.png": WATER} and answers.notice == ""
+
+
+def test_a_drive_that_is_taken_out_is_told_and_nothing_is_made_in_its_place(tmp_path):
+    drive, away = tmp_path / "drive", tmp_path / "away"
+    drive.mkdir()
+    answers = table(drive)
+    answers.change("a.png", FOREST, NOTHING)
+    drive.rename(away)
+    for act in (answers.answers, lambda: answers.change("b.png", WATER, NOTHING)):
+        with pytest.raises(DataError, match=r"drive: is no longer there; put it back, then answer again"):
+            act()
+    assert not drive.exists()
+    away.rename(drive)
+    answers.change("b.png", WATER, NOTHING)
+    assert answers.answers() == {"a.png": FOREST, "b.png": WATER} and answers.notice == ""
 
 
 def test_a_full_disk_loses_nothing_and_is_no_answer(tmp_path, monkeypatch):

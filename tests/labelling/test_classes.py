@@ -11,6 +11,7 @@ from labelfree.labelling.classes import COMMANDS, class_names, keys_of
 def test_names_stand_apart_by_commas_and_those_of_the_table_follow():
     assert class_names("pasture, forest", ["water", "forest"]) == ("pasture", "forest", "water")
     assert class_names('"forest, dense",<b>&amp;</b>,水') == ("forest, dense", "<b>&amp;</b>", "水")
+    assert class_names([0, 10]) == ("0", "10")  # as a notebook has them
     assert class_names(["a,b", "c"]) == ("a,b", "c") and class_names("", ["x", "y"]) == ("x", "y")
     assert class_names("caf\u00e9,tea", ["cafe\u0301".replace("e\u0301", "\u00e9")]) == ("café", "tea")
 

@@ -54,7 +54,8 @@ def test_leaving_and_coming_back_goes_on(program, folder):
     for at in range(2, 6):
         site.answer(at, "water")
     code, out = second.end(signal.SIGTERM)
-    run = f"Next: labelfree plan {folder} --labels {folder / 'labels.csv'} --out recipe.yaml && labelfree run recipe.yaml\n"
+    plan = f"labelfree plan {folder} --domain satellite --labels {folder / 'labels.csv'} --out with-labels.yaml"
+    run = f"Next: {plan} && labelfree run with-labels.yaml\n"
     assert code == 0 and "6 of 6 images" in out and out.endswith(run)
 
 
@@ -159,7 +160,9 @@ WRONG = {
     (): (2, "--classes: name the classes to choose from, at least two"),
     ("--classes", "a,,b"): (2, "--classes: class 2 of 3 has no name"),
     ("--classes", CLASSES, "--rows", "nowhere.csv"): (3, "nowhere.csv: does not exist (--rows)"),
+    ("--classes", CLASSES, "--rows", "."): (3, ".: is a folder (--rows); name the table in it."),
     ("--classes", CLASSES, "--labels", "broken.csv"): (3, "broken.csv row 2: a quote"),
+    ("--classes", CLASSES, "--labels", "bare.csv"): (3, "bare.csv: its first line names an image already; put a line `path,label`"),
     ("--classes", CLASSES, "--labels", "no/l.csv"): (3, "does not exist; make it, or name another table"),
     ("--classes", CLASSES, "--labels", "l.parquet"): (3, "answers are written as CSV"),
     ("--classes", CLASSES, "reader.sensr=x"): (2, "sensr"),
@@ -170,6 +173,7 @@ WRONG = {
 @pytest.mark.parametrize(("arguments", "told"), WRONG.items())
 def test_what_is_wrong_is_one_sentence(folder, tmp_path, monkeypatch, capsys, arguments, told):
     (tmp_path / "broken.csv").write_text('path,label\na.png,"forest\n')
+    (tmp_path / "bare.csv").write_text("a.png,forest\nb.png,water\n")
     monkeypatch.chdir(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as busy, pytest.raises(SystemExit) as left:
         port = str(busy.getsockname()[1])
@@ -221,3 +225,12 @@ def test_in_a_notebook_it_returns_the_table_and_can_be_called_again(folder, monk
     assert asyncio.run(cell()) == [folder / "labels.csv"] * 2
     assert [record.path for record in read_table(folder / "labels.csv")] == ["a.png", "b.png"]
     assert any("ssh -L" in line and ":127.0.0.1:" in line for line in said) and f"{folder / 'labels.csv'}: 2 of 6" in said[-2]
+
+
+def test_ctrl_c_right_after_the_address_is_told_leaves_as_later(folder):
+    class Hasty(Silent):
+        def say(self, sentence):
+            if sentence.startswith("Open "):
+                raise KeyboardInterrupt
+
+    assert labelfree.label(folder, CLASSES.split(","), say=Hasty()) == folder / "labels.csv"

@@ -78,7 +78,10 @@ def test_images_that_a_weight_file_was_not_taught_by_are_refused(own: Path) -> N
         DataError, match=r"^pretrain\.options\.teacher: .*own\.safetensors wants B08, B04 in reflectance; these images have B02, B11"
     ):
         named.shown(starts(("B02", "B11")))
-    with pytest.raises(DataError, match=r"^pretrain\.options\.teacher: .* in reflectance; these images have .* in stored\.$"):
+    with pytest.raises(
+        DataError,
+        match=r"^pretrain\.options\.teacher: .* in reflectance; these images have .* in stored: say what the files hold with reader",
+    ):
         named.shown(starts(unit="stored"))
     named.shown(starts(("B04", "B02")), said.append)
     assert said == [f"pretrain.options.teacher: {own} knows B08, which these images lack: it is shown the mean that it knows."]

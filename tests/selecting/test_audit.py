@@ -70,3 +70,7 @@ def test_images_that_are_their_own_group_are_a_plain_sample() -> None:
 def test_more_than_there_are_is_refused() -> None:
     with pytest.raises(DataError, match=r"^--audit 3: only 2 images without a label"):
         draw_audit(["a", "b"], ["a", "b"], 3, 0)
+    with pytest.raises(
+        DataError, match=r"^--audit 3: no images without a label.*; add images, or score on labelled ones with split=test\.$"
+    ):
+        draw_audit([], [], 3, 0)

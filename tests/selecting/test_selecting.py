@@ -243,7 +243,7 @@ def test_what_is_asked_wrongly_is_told_before_anything_is_read(folder: Path, ask
         ({"audit": 49}, r"^--audit 49: only 48 images without a label, in groups without one, are left; lower it\.$"),
         (
             {"budget": 1, "audit": 48},
-            r"^--audit 48: its groups hold every image that is left, so none may be chosen; lower it, or give --bu",
+            r"^--audit 48: takes every image that is left, so none may be chosen; lower it, or give --bu",
         ),
         ({"budget": 1, "strategy": "margin"}, r"^strategy: margin asks a head what it hesitates about, and there is none"),
     ],
@@ -326,3 +326,23 @@ def test_the_command_line_prints_and_leaves_as_others_do(folder: Path, weights: 
     assert failed.code == 3 and failed.err.splitlines() == [
         "--weights nowhere: no such run folder or weight file; imagenet takes the published ones."
     ]
+
+
+def test_where_nothing_may_be_written_is_told_before_an_image_is_read(folder: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labelfree.selecting.selection.read_images", None)
+    (folder.parent / "note").write_text("a file in the way")
+    with pytest.raises(RecipeError, match=r"nothing may be written in .*note; name another folder"):
+        select(folder, "note/first", weights=weights, budget=2)
+    monkeypatch.setattr("os.access", lambda path, mode: path != folder.parent)  # who is root may write everywhere
+    with pytest.raises(RecipeError, match=r"--out .*first: nothing may be written in .*; name another folder"):
+        select(folder, "new/first", weights=weights, budget=2)
+
+
+def test_an_audit_of_copies_alone_says_that_they_are(tmp_path: Path, weights: Path) -> None:
+    root = tmp_path / "copies"
+    root.mkdir()
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8))
+    for at in range(6):
+        picture.save(root / f"{at}.png")
+    with pytest.raises(DataError, match=r"all images left are copies of one another, and no copy of an audit image is chosen"):
+        select(root, "out", weights=weights, budget=2, audit=2)
