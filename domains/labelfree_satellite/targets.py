@@ -25,7 +25,7 @@ def read_targets(row: Row, sample: Sample) -> Targets:
     mask = torch.from_numpy(_mask(Path(row.mask), row, sample)) if row.mask else None
     if row.boxes is None:
         return Targets(mask)
-    corners, names = _drawn(row, sample) if row.listed is not None else _boxes(Path(row.boxes), row, sample)
+    corners, names = _boxes(row, sample)
     return Targets(mask, torch.tensor(corners, dtype=torch.float32).view(-1, 4), names)
 
 
@@ -108,35 +108,26 @@ def _placed(path: Path, numbers: np.ndarray, theirs: Grid, ours: Grid) -> np.nda
     return mask
 
 
-def _drawn(row: Row, sample: Sample) -> tuple[list[tuple[float, ...]], tuple[str, ...]]:
-    """As `_boxes`, of what a file of labels draws; what is faulty there is left out."""
+def _boxes(row: Row, sample: Sample) -> tuple[list[tuple[float, ...]], tuple[str, ...]]:
+    """(top, left, bottom, right) of each object in the sample's pixels, cut off at the edges of a window, and the classes.
+
+    What is faulty is left out: `labelfree data check` names it.
+    """
     from labelfree.data.label_formats.annotated import Placing
 
-    assert row.listed is not None
-    height, width = sample.data.shape[1:]
-    objects = Placing().image(row.id, row.path, row.listed, lambda path: (height, width)).objects
-    return [(y0, x0, y1, x1) for x0, y0, x1, y1 in (each.box for each in objects)], tuple(each.name for each in objects)
-
-
-def _boxes(path: Path, row: Row, sample: Sample) -> tuple[list[tuple[float, ...]], tuple[str, ...]]:
-    """(top, left, bottom, right) of each object in the sample's pixels, cut off at the edges of a window, and the classes."""
-    from labelfree.data.boxes import is_voc, read_voc
-    from labelfree.data.tiles import by
-
-    if not is_voc(str(path)):
-        raise DataError(f"{path}: boxes are read from Pascal VOC's .xml, one file an image; export them so.")
+    if row.listed is None:
+        raise DataError(f"{row.boxes}: boxes are read from Pascal VOC's .xml in a table, or from a file of labels (docs/labels.md).")
     height, width = sample.data.shape[1:]
     top, left = (row.window.top, row.window.left) if row.window is not None else (0, 0)
+    whole = (height, width) if row.window is None else row.listed.size[::-1] if row.listed.size else (top + height, left + width)
     corners, names = list[tuple[float, ...]](), list[str]()
-    for box in read_voc(path):
-        if box.empty or (row.window is None and not box.inside(height, width)):
-            what = "covers no area" if box.empty else f"leaves the image {row.called}, {by((height, width))}"
-            raise DataError(f"{path}: a box of {box.name} {what}; correct it.")
-        y1, y2 = (min(max(y - top, 0.0), float(height)) for y in (box.ymin, box.ymax))
-        x1, x2 = (min(max(x - left, 0.0), float(width)) for x in (box.xmin, box.xmax))
-        if y2 > y1 and x2 > x1:
-            corners.append((y1, x1, y2, x2))
-            names.append(box.name)
+    for each in Placing().image(row.id, row.path, row.listed, lambda path: (whole[0], whole[1])).objects:
+        x0, y0, x1, y1 = each.box
+        y0, y1 = (min(max(y - top, 0.0), float(height)) for y in (y0, y1))
+        x0, x1 = (min(max(x - left, 0.0), float(width)) for x in (x0, x1))
+        if y1 > y0 and x1 > x0:
+            corners.append((y0, x0, y1, x1))
+            names.append(each.name)
     return corners, tuple(names)
 
 

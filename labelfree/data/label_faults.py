@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labelfree.data.boxes import is_voc, read_voc
 from labelfree.data.masks import numbers_in, read_mask, spatial
 from labelfree.data.tiles import by
 from labelfree.domain import Row, Sample
@@ -37,7 +36,7 @@ def missing_annotations(rows: Sequence[Row]) -> list[str]:
 
 
 def check_annotations(row: Row, shape: tuple[int, ...], read: Callable[[Row], Sample]) -> Annotated:
-    """Read the mask and the boxes of an image of this spatial size."""
+    """Read the mask of an image of this spatial size, and see whether what its row names is there."""
     faults, numbers = missing_annotations([row]), None
     if row.mask and not _absent(row.mask) and Path(row.mask).is_file():
         try:
@@ -47,23 +46,7 @@ def check_annotations(row: Row, shape: tuple[int, ...], read: Callable[[Row], Sa
                 faults.append(f"{row.mask}: {by(spatial(mask, len(shape)))} pixels, its image {row.id} has {by(shape)}.")
         except DataError as error:
             faults.append(str(error))
-    if row.listed is None and row.boxes and is_voc(row.boxes) and not _absent(row.boxes):
-        faults += _boxes(row, shape)
     return Annotated(tuple(faults), numbers)
-
-
-def _boxes(row: Row, shape: tuple[int, ...]) -> list[str]:
-    path = Path(str(row.boxes))
-    try:
-        boxes = read_voc(path)
-    except DataError as error:
-        return [str(error)]
-    empty = [box.name for box in boxes if box.empty]
-    outside = [box.name for box in boxes if not box.empty and len(shape) == 2 and not box.inside(shape[0], shape[1])]
-    faults = [f"{path}: {len(empty)} of {len(boxes)} boxes cover no area ({', '.join(empty[:3])})."] if empty else []
-    if outside:
-        faults.append(f"{path}: {len(outside)} of {len(boxes)} boxes leave the image {row.id}, {by(shape)} ({', '.join(outside[:3])}).")
-    return faults
 
 
 def _absent(cell: str) -> bool:

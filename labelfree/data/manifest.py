@@ -16,6 +16,7 @@ from labelfree.data.label_formats.listed import Listing
 from labelfree.data.label_formats.mask_files import rows_of_masks
 from labelfree.data.label_formats.rows import rows_of_listing
 from labelfree.data.label_formats.sources import listing_of
+from labelfree.data.label_formats.voc import drawn_by_table
 from labelfree.data.label_tables import open_table
 from labelfree.data.paths import Finder, rows_of_records, same_file
 from labelfree.data.table_cells import differ_in_case
@@ -190,7 +191,8 @@ def _from_table(file: Path, root: Path, name: str, domain: Domain, inside: bool)
     finder = Finder(file, root, lambda: take_inventory(root, domain).files)
     table = open_table(file, finder.holds)
     rows, notes = rows_of_records(table.records, finder, domain, inside)
-    return _manifest(rows, root, name, notes=[*table.notes, *notes])
+    rows, counted = drawn_by_table(rows)
+    return _manifest(rows, root, name, notes=[*table.notes, *notes, *counted])
 
 
 def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain) -> Manifest:
@@ -215,11 +217,12 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
     finder = Finder(file, root, lambda: inventory.files)
     table = open_table(file, finder.holds, data.label_field)
     rows, notes = rows_of_records(table.records, finder, domain, inside=False)
+    rows, counted = drawn_by_table(rows)
     named = [(None if row.window else row.path, row.mask, row.boxes) for row in rows]  # a mask is no image, a part of a scene not all of it
     listed = {same_file(Path(name)) for names in named for name in names if name}
     rows += [row for row in images if same_file(row.path) not in listed]
     file_notes = inventory.all_notes(named={mask for mask in inventory.masks if same_file(mask) in listed})
-    return _manifest(rows, root, name, notes=[*file_notes, *table.notes, *notes])
+    return _manifest(rows, root, name, notes=[*file_notes, *table.notes, *notes, *counted])
 
 
 def _manifest(

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from labelfree.data.pool import read_sample
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
 
@@ -19,6 +18,8 @@ def read_mask(path: Path, read: Callable[[Row], Sample]) -> np.ndarray:
     Palettes stay numbers: a reader of images would turn them into colours. What is no picture goes through the domain's `read`.
     """
     from PIL import Image
+
+    from labelfree.data.pool import read_sample  # which imports torch: a table of masks needs none
 
     if not path.is_file():
         raise DataError(f"{path}: there is no such mask; correct the path in the table.")

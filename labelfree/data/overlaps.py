@@ -16,6 +16,7 @@ from labelfree.domain import Place
 A, E2 = 6_378_137.0, 0.006_694_379_990_14  # WGS 84: semi-major axis in metres, eccentricity squared
 EARTH = 6_371_008.8  # metres, mean radius
 TOGETHER = 2**20  # pairs that are looked at together
+ROUNDING = 1e-9  # sine of an angle below which a corner lies on an edge
 AT_ONCE = 2**16  # pairs whose corners are
 SLACK = 1.01  # edges bend outwards between their corners
 
@@ -201,8 +202,10 @@ def _counter_clockwise(quads: np.ndarray) -> np.ndarray:
 def _inside(points: np.ndarray, quads: np.ndarray) -> np.ndarray:
     """(k, 4) bool: points (k, 4, 2) in, or on the edge of, counter-clockwise quadrangles (k, 4, 2)."""
     edges = np.roll(quads, -1, axis=1) - quads
-    side = _cross(edges[:, None], points[:, :, None] - quads[:, None])  # (k, points, edges)
-    return np.asarray((side >= 0).all(2))
+    away = points[:, :, None] - quads[:, None]  # (k, points, edges, 2)
+    side = _cross(edges[:, None], away)
+    rounding = ROUNDING * np.linalg.norm(edges, axis=-1)[:, None] * np.linalg.norm(away, axis=-1)
+    return np.asarray((side >= -rounding).all(2))
 
 
 def _area(ring: np.ndarray) -> np.ndarray:

@@ -10,7 +10,6 @@ from typing import Literal
 
 import numpy as np
 
-from labelfree.data.boxes import is_voc, read_voc
 from labelfree.data.label_faults import check_annotations, missing_annotations
 from labelfree.data.manifest import Manifest
 from labelfree.data.masks import read_mask
@@ -90,23 +89,8 @@ def _boxes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Samp
     boxed = [row for row in manifest.rows if row.boxes is not None]
     yield f"boxes: {len(boxed):,} images"
     yield from _listed(open_rows([row for row in boxed if row.listed is not None]))
-    files = [str(row.boxes) for row in open_rows(boxed) if row.boxes and row.listed is None and is_voc(row.boxes)]
-    objects, images, empty, faults = Counter[str](), Counter[str](), 0, list[str]()
-    for file in files:
-        try:
-            boxes = read_voc(Path(file))
-        except DataError as error:
-            faults.append(str(error))
-            continue
-        empty += sum(box.empty for box in boxes)
-        objects.update(box.name for box in boxes)
-        images.update({box.name for box in boxes})
-    if files:
-        shown = ", ".join(f"{name} {number:,} in {images[name]:,}" for name, number in objects.most_common(LISTED))
-        yield f"  objects in {len(files):,} images to learn from: {shown or 'none'}{_left(len(objects))}"
-    if empty:
-        yield f"  {empty} box{'es' if empty > 1 else ''} cover{'' if empty > 1 else 's'} no area"
-    yield from _faulty(faults)
+    drawn = [row.listed for row in open_rows(boxed) if row.listed is not None]
+    yield from _faulty([f"{image.where}: {sentence}" for image in drawn for sentence in image.faulty])
 
 
 def _listed(rows: Sequence[Row]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from labelfree.data.overlaps import Ground, along, quadrangles, straight
@@ -24,6 +24,11 @@ def turned(x: float, y: float, width: float, height: float, angle: float, shear:
 shapes = st.builds(turned, numbers, numbers, st.floats(0.2, 2), st.floats(0.2, 2), st.sampled_from([0, 0.3, np.pi / 4, np.pi / 2]), numbers)
 
 
+# Two that share an edge on one line, whose corners rounding moves off it.
+ON_A_LINE = [(turned(0.0, 1.0, 0.625, 1.0, 0.3, 0.0), turned(0.0, 1.0, 0.546875, 1.0, 0.3, 0.5), False)]
+
+
+@example(ON_A_LINE)
 @given(st.lists(st.tuples(shapes, shapes, st.booleans()), min_size=1, max_size=8))
 def test_quadrangles_share_what_shapely_says(pairs: list[tuple[np.ndarray, np.ndarray, bool]]) -> None:
     polygon = pytest.importorskip("shapely").Polygon

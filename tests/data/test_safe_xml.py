@@ -8,8 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from labelfree.data import safe_xml
-from labelfree.data.boxes import read_voc
+from labelfree.data.label_formats.xml_text import read_xml
 from labelfree.data.safe_xml import parse_xml
 from labelfree.errors import DataError
 
@@ -46,12 +45,11 @@ def test_what_is_no_xml_is_named(text: str) -> None:
         parse_xml(text.encode(), "a.xml")
 
 
-def test_depth_and_size_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_depth_and_size_are_bounded() -> None:
     with pytest.raises(DataError, match="elements more than 200 deep"):
         parse_xml(b"<a>" * 100_000, "a.xml")
-    monkeypatch.setattr(safe_xml, "MOST_BYTES", 100)
     with pytest.raises(DataError, match=r"a\.xml: is XML of more than"):
-        parse_xml(b"<a>" + b" " * 200 + b"</a>", "a.xml")
+        parse_xml(b"<a>" + b" " * 200 + b"</a>", "a.xml", most=100)
 
 
 @pytest.mark.parametrize(
@@ -67,4 +65,4 @@ def test_other_xml_is_read_as_the_standard_parser_reads_it(text: str, encoding: 
 def test_boxes_are_guarded(tmp_path: Path) -> None:
     (tmp_path / "1.xml").write_text(QUADRATIC, encoding="utf-16")
     with pytest.raises(DataError, match=r"1\.xml: defines XML entities"):
-        read_voc(tmp_path / "1.xml")
+        read_xml(tmp_path / "1.xml")

@@ -29,8 +29,9 @@ def test_corners_count_from_1_unless_one_of_the_set_says_0(tmp_path: Path) -> No
     assert got.notes == ("VOC's corners say 0, so that pixels are counted from 0 and corners are taken as they are.",)
 
 
-def test_an_object_of_one_pixel_has_an_area(tmp_path: Path) -> None:
-    assert boxes(found(tmp_path, voc([("pit", 5, 6, 5, 6)])).images["a.png"]) == [("pit", 4, 5, 5, 6)]
+def test_a_click_is_no_object(tmp_path: Path) -> None:
+    got = found(tmp_path, voc([("pit", 5, 6, 5, 6), ("pit", 5, 6, 6, 7)]))
+    assert boxes(got.images["a.png"]) == [("pit", 4, 5, 6, 7)] and "object 1 (pit) has no area" in got.faults[0]
 
 
 @pytest.mark.parametrize(

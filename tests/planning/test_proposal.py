@@ -172,7 +172,8 @@ def test_objects_are_counted_and_a_label_column_goes_first(tmp_path: Path) -> No
         voc(folder / "xml" / f"{i:02d}.xml", ("ship", 1, 1, 5, 5), *([("plane", 2, 2, 2, 6)] if i == 3 else []))
     rows = [(name, f"xml/{name[:2]}.xml") for name in PNGS[:8]]
     alone = planned(folder, "satellite", table(tmp_path / "boxes.csv", "path,boxes", rows))
-    assert "objects in 8 images to learn from: ship 8 in 8, plane 1 in 1" in told(alone) and "1 box covers no area" in told(alone)
+    assert "objects in 8 images to learn from: ship 8 in 8; 0 negative" in told(alone)
+    assert "1 fault found, the first:" in told(alone) and "03.xml: object 2 (plane) has no area" in told(alone)
     assert "task: detection" in told(alone) and "by boxes is not built yet" in alone.text
     both = planned(
         folder, "satellite", table(tmp_path / "both.csv", "path,boxes,label", [(*row, "ab"[i % 2]) for i, row in enumerate(rows)])

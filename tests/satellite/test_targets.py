@@ -13,6 +13,7 @@ from labelfree_satellite import Satellite
 from PIL import Image
 from rasterio.transform import from_origin
 
+from labelfree.data.label_formats.voc import drawn_by_table
 from labelfree.domain import IGNORE, ReadsTargets, Row, Sample, Window, Writes
 from labelfree.errors import DataError
 from tests.satellite.files import numbers, row, write_tif
@@ -125,8 +126,8 @@ def voc(folder: Path, *boxes: tuple[str, int, int, int, int]) -> str:
 
 
 def test_boxes_are_top_left_bottom_right_and_cut_off_at_a_window(tmp_path: Path) -> None:
-    boxes = voc(tmp_path, ("tank", 1, 2, 5, 4), ("ship", 6, 6, 8, 8))
-    labelled = image(tmp_path, boxes=boxes)
+    boxes = voc(tmp_path, ("tank", 2, 3, 5, 4), ("ship", 7, 7, 8, 8))
+    [labelled], _ = drawn_by_table([image(tmp_path, boxes=boxes)])
     targets = DOMAIN.read_targets(labelled, DOMAIN.read(labelled))
     assert targets.mask is None and targets.names == ("tank", "ship")
     assert targets.boxes is not None and targets.boxes.tolist() == [[2, 1, 4, 5], [6, 6, 8, 8]]
@@ -135,11 +136,11 @@ def test_boxes_are_top_left_bottom_right_and_cut_off_at_a_window(tmp_path: Path)
     assert targets.boxes is not None and targets.boxes.tolist() == [[0, 1, 1, 4]] and targets.names == ("tank",)
 
 
-def test_boxes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
-    for box, sentence in ((("tank", 1, 2, 50, 4), "leaves the image .*8 x 8"), (("tank", 3, 3, 3, 5), "covers no area")):
-        labelled = image(tmp_path, boxes=voc(tmp_path, box))
-        with pytest.raises(DataError, match=rf"boxes\.xml: a box of tank {sentence}"):
-            DOMAIN.read_targets(labelled, DOMAIN.read(labelled))
+def test_boxes_that_do_not_fit_are_cut_off_or_left_out(tmp_path: Path) -> None:
+    boxes = voc(tmp_path, ("tank", 0, 2, 50, 4), ("ship", 3, 3, 3, 5), ("ship", 9, 9, 12, 12))
+    [labelled], _ = drawn_by_table([image(tmp_path, boxes=boxes)])
+    targets = DOMAIN.read_targets(labelled, DOMAIN.read(labelled))
+    assert targets.boxes is not None and targets.boxes.tolist() == [[2, 0, 4, 8]] and targets.names == ("tank",)
     with pytest.raises(DataError, match=r"boxes\.json: boxes are read from Pascal VOC"):
         labelled = image(tmp_path, boxes=str(tmp_path / "boxes.json"))
         DOMAIN.read_targets(labelled, DOMAIN.read(labelled))
