@@ -16,7 +16,7 @@ from labelfree.domain import Place
 A, E2 = 6_378_137.0, 0.006_694_379_990_14  # WGS 84: semi-major axis in metres, eccentricity squared
 EARTH = 6_371_008.8  # metres, mean radius
 TOGETHER = 2**20  # pairs that are looked at together
-ROUNDING = 1e-9  # sine of an angle below which a corner lies on an edge
+ROUNDING = 1e-9  # sine of an angle below which a corner lies on an edge, and edges lie on one line
 AT_ONCE = 2**16  # pairs whose corners are
 SLACK = 1.01  # edges bend outwards between their corners
 
@@ -180,10 +180,11 @@ def quadrangles(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndar
     for edge in range(4):
         gap = other - one[:, edge, None]  # (k, 4, 2): from this edge's start to those of the others
         turn = _cross(a[:, edge, None], b)
-        safe = np.where(turn == 0, 1.0, turn)
+        crossing = np.abs(turn) > ROUNDING * np.linalg.norm(a[:, edge, None], axis=-1) * np.linalg.norm(b, axis=-1)
+        safe = np.where(crossing, turn, 1.0)
         t, s = _cross(gap, b) / safe, _cross(gap, a[:, edge, None]) / safe
         points.append(one[:, edge, None] + t[..., None] * a[:, edge, None])
-        held.append((turn != 0) & (t >= 0) & (t <= 1) & (s >= 0) & (s <= 1))
+        held.append(crossing & (t >= 0) & (t <= 1) & (s >= 0) & (s <= 1))
     every, corner = np.concatenate(points, axis=1), np.concatenate(held, axis=1)  # (k, 24, 2), (k, 24)
     count = corner.sum(1)
     middle = np.where(corner[..., None], every, 0).sum(1) / np.maximum(count, 1)[:, None]

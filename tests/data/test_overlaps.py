@@ -24,8 +24,10 @@ def turned(x: float, y: float, width: float, height: float, angle: float, shear:
 shapes = st.builds(turned, numbers, numbers, st.floats(0.2, 2), st.floats(0.2, 2), st.sampled_from([0, 0.3, np.pi / 4, np.pi / 2]), numbers)
 
 
-# Two that share an edge on one line, whose corners rounding moves off it.
-ON_A_LINE = [(turned(0.0, 1.0, 0.625, 1.0, 0.3, 0.0), turned(0.0, 1.0, 0.546875, 1.0, 0.3, 0.5), False)]
+# Edges on one line, whose corners rounding moves off it.
+ON_A_LINE = [
+    (turned(0.0, 1.0, 0.625, 1.0, 0.3), turned(0.0, 1.0, *shape), False) for shape in ((0.546875, 1.0, 0.3, 0.5), (0.75, 1.0, 0.3, 0.875))
+]
 
 
 @example(ON_A_LINE)
