@@ -72,3 +72,11 @@ def test_the_manifest_changes_with_what_is_drawn(folder: Path) -> None:
     content["annotations"][1]["segmentation"][0][0] = 21
     (folder / "coco.json").write_text(json.dumps(content))
     assert first == again != digest()
+
+
+def test_groups_of_a_table_of_objects_keep_images_together(folder: Path) -> None:
+    (folder / "objects.csv").write_text(
+        "path,label,xmin,ymin,xmax,ymax,group\na.png,pit,1,1,5,5,lot 1\na.png,pit,6,6,9,9,lot 1\nb.png,,,,,,lot 2\n"
+    )
+    survey = labelfree.show_data(folder, [f"data.labels={folder / 'objects.csv'}"], "satellite", say=Silent())
+    assert {row.id: row.group for row in survey.manifest.rows} == {"a.png": "lot 1", "b.png": "lot 2", "c.png": None, "d.png": None}

@@ -33,7 +33,7 @@ class ListedImage:
 
     `name`: as the file writes it. `where`: the file and place that lists it, for sentences. `size`: (width, height) as listed, None where
     it is not. `labels`: classes of the whole image. `faulty`: sentences on what was drawn and cannot be used. `fractions`: coordinates are
-    shares of the picture's width and height.
+    shares of the picture's width and height. `split`, `group`: as in a table of labels.
     """
 
     name: str
@@ -44,6 +44,7 @@ class ListedImage:
     faulty: list[str] = field(default_factory=list)
     fractions: bool = False
     split: str = ""
+    group: str = ""
     frame: int | None = None  # of a video, where the file numbers frames and names none
     other_name: str = ""  # that it has where no image has the first
 

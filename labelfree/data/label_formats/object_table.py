@@ -43,8 +43,8 @@ def read_object_table(file: Path, sheet: Sheet) -> Listing:
     at, sized = found
     path, label = _column(file, sheet.header, "path"), _column(file, sheet.header, "label")
     plain = _plain(sheet.header)
-    width, height, split = (
-        plain.index(word) if word in plain and plain.index(word) not in at else -1 for word in ("width", "height", "split")
+    width, height, split, group = (
+        plain.index(word) if word in plain and plain.index(word) not in at else -1 for word in ("width", "height", "split", "group")
     )
     commas = _with_commas(sheet, at)
     images: dict[str, ListedImage] = {}
@@ -57,7 +57,7 @@ def read_object_table(file: Path, sheet: Sheet) -> Listing:
         if name not in images:
             size = size_of(finite(_cell(cells, width)), finite(_cell(cells, height)))
             split_of = SPLITS.get(_cell(cells, split).lower(), "")
-            images[name] = ListedImage(name, f"{file.name} row {number} ({name})", size, split=split_of)
+            images[name] = ListedImage(name, f"{file.name} row {number} ({name})", size, split=split_of, group=_cell(cells, group))
         texts, of = [_cell(cells, column) for column in at], name_of(_cell(cells, label))
         where = f"row {number} ({of})" if of else f"row {number}"
         try:
