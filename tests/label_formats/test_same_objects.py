@@ -21,8 +21,9 @@ IMAGES = ["a.png", "b.png", "c.png"]
 
 @st.composite
 def box(draw: st.DrawFn) -> tuple[str, int, int, int, int]:
-    x0, y0 = draw(st.integers(1, WIDTH - 1)), draw(st.integers(1, HEIGHT - 1))
-    return draw(st.sampled_from(CLASSES)), x0, y0, draw(st.integers(x0 + 1, WIDTH)), draw(st.integers(y0 + 1, HEIGHT))
+    """Two pixels wide or more: VOC writes one pixel as it writes a click."""
+    x0, y0 = draw(st.integers(1, WIDTH - 2)), draw(st.integers(1, HEIGHT - 2))
+    return draw(st.sampled_from(CLASSES)), x0, y0, draw(st.integers(x0 + 2, WIDTH)), draw(st.integers(y0 + 2, HEIGHT))
 
 
 SETS = st.dictionaries(st.sampled_from(IMAGES), st.lists(box(), max_size=4), min_size=1).filter(lambda boxes: any(boxes.values()))
