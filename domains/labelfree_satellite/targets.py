@@ -1,4 +1,4 @@
-"""Labels of pixels on the grid of an image: masks by coordinates or pixel by pixel, boxes of Pascal VOC. Predictions as files.
+"""Labels of pixels on the grid of an image: masks by coordinates or pixel by pixel, boxes as they were drawn. Predictions as files.
 
 No heavy package is imported before a file is read.
 """
@@ -31,17 +31,12 @@ def read_targets(row: Row, sample: Sample) -> Targets:
 
 def _mask(path: Path, row: Row, sample: Sample) -> np.ndarray:
     """(H, W) int32 on the sample's grid."""
-    import numpy as np
 
-    from labelfree.data.masks import read_mask
+    from labelfree.data.masks import read_numbers
     from labelfree.data.tiles import by
     from labelfree_satellite.headers import grid_of, header
 
-    numbers = read_mask(path, _first_band)
-    if numbers.ndim != 2:
-        raise DataError(f"{path}: is a picture in colours; save a mask whose numbers name the class of each pixel.")
-    if numbers.dtype.kind == "f" and not (np.isnan(numbers) | (numbers == np.rint(numbers))).all():
-        raise DataError(f"{path}: holds fractions; save a mask whose whole numbers name the class of each pixel.")
+    numbers = read_numbers(path, _first_band)
     numbers = _whole(path, numbers, header(path, lambda file: file.nodata))
     size, theirs, ours = tuple(sample.data.shape[1:]), grid_of(path), _grid(sample)
     if theirs is not None and ours is not None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labelfree.data.masks import numbers_in, read_mask, spatial
-from labelfree.data.tiles import by
+from labelfree.data.masks import MaskCounts, read_numbers, require_size
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
 
@@ -18,15 +16,15 @@ FILE_NAME = re.compile(r"[^\n\[{]+\.[A-Za-z][A-Za-z0-9]{1,4}(\.gz)?")  # a cell 
 
 @dataclass(frozen=True)
 class Annotated:
-    """What was found of one image's annotations. `numbers`: how many pixels of its mask have each, None without one that could be read."""
+    """What was found of one image's annotations. `numbers`: those of its mask, None without one that could be read."""
 
     faults: tuple[str, ...] = ()
-    numbers: Counter[int] | None = None
+    numbers: MaskCounts | None = None
 
     @property
     def marked(self) -> bool | None:
         """Whether its mask marks any pixel."""
-        return None if self.numbers is None else any(self.numbers.keys() - {0})
+        return None if self.numbers is None else any(self.numbers.numbers.keys() - {0})
 
 
 def missing_annotations(rows: Sequence[Row]) -> list[str]:
@@ -40,10 +38,9 @@ def check_annotations(row: Row, shape: tuple[int, ...], read: Callable[[Row], Sa
     faults, numbers = missing_annotations([row]), None
     if row.mask and not _absent(row.mask) and Path(row.mask).is_file():
         try:
-            mask = read_mask(Path(row.mask), read)
-            numbers = numbers_in(mask)
-            if spatial(mask, len(shape)) != shape:
-                faults.append(f"{row.mask}: {by(spatial(mask, len(shape)))} pixels, its image {row.id} has {by(shape)}.")
+            mask = read_numbers(Path(row.mask), read)
+            numbers = MaskCounts.of(mask)
+            require_size(row.mask, mask, shape, row.id)
         except DataError as error:
             faults.append(str(error))
     return Annotated(tuple(faults), numbers)

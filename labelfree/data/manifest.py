@@ -12,6 +12,7 @@ from typing import Any
 from labelfree.data.cards import Card, effective_card
 from labelfree.data.folders import generated_root, hold_scenes, rows_of_folder
 from labelfree.data.inventory import take_inventory
+from labelfree.data.label_formats.annotated import called
 from labelfree.data.label_formats.listed import Listing
 from labelfree.data.label_formats.mask_files import rows_of_masks
 from labelfree.data.label_formats.rows import rows_of_listing
@@ -213,11 +214,13 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
     if file.is_dir() and (masks := domain.files(file)):
         rows, faults = rows_of_masks(masks, file, images, root)
         notes = [f"{file.name}: a folder of masks, {sum(row.mask is not None for row in rows):,} of {len(rows):,} images have one."]
+        notes += inventory.all_notes(named=set(masks))
         return replace(_manifest(rows, root, name, notes=notes), listing=Listing("masks", [], faults=faults))
     finder = Finder(file, root, lambda: inventory.files)
     table = open_table(file, finder.holds, data.label_field)
     rows, notes = rows_of_records(table.records, finder, domain, inside=False)
     rows, counted = drawn_by_table(rows)
+    rows = [row if row.listed is None else replace(row, listed=called(row.listed, _renamed(data))) for row in rows]
     named = [(None if row.window else row.path, row.mask, row.boxes) for row in rows]  # a mask is no image, a part of a scene not all of it
     listed = {same_file(Path(name)) for names in named for name in names if name}
     rows += [row for row in images if same_file(row.path) not in listed]

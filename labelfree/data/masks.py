@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from labelfree.data.tiles import by
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
 
@@ -33,10 +35,65 @@ def read_mask(path: Path, read: Callable[[Row], Sample]) -> np.ndarray:
     return sample.data[0].numpy()
 
 
-def numbers_in(mask: np.ndarray) -> Counter[int]:
-    """How many pixels have each whole number; of colours, how many values."""
-    values, counts = np.unique(mask, return_counts=True)
-    return Counter(dict(zip(map(int, values[np.isfinite(values)]), map(int, counts[np.isfinite(values)]), strict=True)))
+def read_numbers(path: Path, read: Callable[[Row], Sample]) -> np.ndarray:
+    """A mask whose whole numbers name what each pixel shows, (*spatial); gray in three channels is gray.
+
+    Raises `DataError` naming the file where it is missing, broken, in colours, or holds fractions.
+    """
+    mask = read_mask(path, read)
+    if mask.ndim == 3 and mask.shape[-1] in (2, 3, 4) and read_as_picture(path):
+        gray = mask[..., :1] if mask.shape[-1] == 2 else mask[..., :3]
+        if (gray != gray[..., :1]).any():
+            raise DataError(f"{path}: is a picture in colours; save a mask whose numbers name the class of each pixel.")
+        mask = gray[..., 0]
+    if mask.dtype.kind == "f" and not (np.isnan(mask) | (mask == np.rint(mask))).all():
+        raise DataError(f"{path}: holds fractions; save a mask whose whole numbers name the class of each pixel.")
+    return mask
+
+
+def read_as_picture(path: Path) -> bool:
+    """Whether Pillow reads a file, so that a third axis of it is colours and no depth."""
+    from PIL import Image
+
+    try:
+        with Image.open(path):
+            return True
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+
+
+@dataclass(frozen=True)
+class MaskCounts:
+    """How many pixels of a mask have each number, and how many of those lie between a lower and a higher one: shades of a smoothed edge."""
+
+    numbers: Counter[int]
+    between: Counter[int]
+
+    @classmethod
+    def of(cls, mask: np.ndarray) -> MaskCounts:
+        known = np.isfinite(mask)
+        return cls(_counted(mask[known]), _counted(mask[known & _between(mask)]))
+
+
+def _counted(numbers: np.ndarray) -> Counter[int]:
+    values, counts = np.unique(numbers, return_counts=True)
+    return Counter(dict(zip(map(int, values), map(int, counts), strict=True)))
+
+
+def _between(mask: np.ndarray) -> np.ndarray:
+    """(*spatial) bool: pixels with a lower neighbour on one side along an axis and a higher one on the other."""
+    found = np.zeros(mask.shape, bool)
+    for axis in range(mask.ndim):
+        rolled = np.moveaxis(mask.astype(np.float64), axis, 0)
+        before, here, after = rolled[:-2], rolled[1:-1], rolled[2:]
+        np.moveaxis(found, axis, 0)[1:-1] |= ((before < here) & (here < after)) | ((before > here) & (here > after))
+    return found
+
+
+def require_size(path: str | Path, mask: np.ndarray, size: tuple[int, ...], image: str) -> None:
+    """Raises `DataError` naming both sizes where a mask is not as large as its image."""
+    if spatial(mask, len(size)) != size:
+        raise DataError(f"{path}: {by(spatial(mask, len(size)))} pixels, its image {image} has {by(size)}; save a mask of that size.")
 
 
 def spatial(mask: np.ndarray, axes: int) -> tuple[int, ...]:

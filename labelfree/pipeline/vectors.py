@@ -11,7 +11,7 @@ import pyarrow.parquet as parquet
 from torch import Tensor
 
 from labelfree.backbones.weights import LoadedBackbone
-from labelfree.data.pool import read_sample
+from labelfree.data.pool import MOST_EMPTY, read_sample
 from labelfree.data.threads import in_order
 from labelfree.data.windows import in_windows, lenient
 from labelfree.domain import Row, Sample, extent_of
@@ -31,7 +31,7 @@ def write_vectors(
 ) -> tuple[int, list[str]]:
     """A Parquet table with a row an image: path, label, group, split, and `vector` (D,) float32. Scenes have a row a window.
 
-    Returns the number of rows, and sentences on images that could not be read (only where data.on_error=skip lets them be).
+    Returns the number of rows, and sentences on images that are empty, or could not be read where data.on_error=skip lets them be.
     Raises DataError for the first that cannot be read or has other channels than the weights expect; no file is left then.
     """
     if out.exists():
@@ -48,9 +48,13 @@ def write_vectors(
         with parquet.ParquetWriter(part, schema) as file:
             skip = recipe.data.on_error == "skip"
             read = _read(say.track(rows, "embedding images", len(rows)), field.domain.read, skip, skipped)
-            while chunk := list(islice(read, ROWS)):
-                file.write_table(_table(schema, [row for row, _ in chunk], encoder.embed(sample for _, sample in chunk)))
-                written += len(chunk)
+            while True:
+                rows_of_part = list[Row]()  # noted as their images pass, which are never held together
+                vectors = encoder.embed(_noted(islice(read, ROWS), rows_of_part))
+                if not rows_of_part:
+                    break
+                file.write_table(_table(schema, rows_of_part, vectors))
+                written += len(rows_of_part)
         if not written:
             raise DataError(f"{folder}: no image could be read, the first: {skipped[0]}" if skipped else f"{folder}: holds no image.")
         part.replace(out)
@@ -59,10 +63,18 @@ def write_vectors(
     return written, skipped
 
 
+def _noted(read: Iterable[tuple[Row, Sample]], rows: list[Row]) -> Iterator[Sample]:
+    for row, sample in read:
+        rows.append(row)
+        yield sample
+
+
 def _read(rows: Iterable[Row], read: Callable[[Row], Sample], skip: bool, skipped: list[str]) -> Iterator[tuple[Row, Sample]]:
-    """Each row with its image; those that cannot be read are noted in `skipped`, or raised."""
+    """Each row with its image; empty ones are noted in `skipped`, and those that cannot be read too, or raised."""
     for row, sample in in_order(lambda row: (row, read_sample(read, row)), rows):
-        if isinstance(sample, Sample):
+        if isinstance(sample, Sample) and sample.empty > MOST_EMPTY:
+            skipped.append(f"{row.called}: holds a measurement in less than half of its pixels.")
+        elif isinstance(sample, Sample):
             yield row, sample
         elif skip:
             skipped.append(str(sample))

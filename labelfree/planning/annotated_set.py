@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from labelfree.data.label_formats.annotated import AnnotatedImage, Annotations, Placing
 from labelfree.data.label_formats.mask_files import masked_image
 from labelfree.data.label_formats.mask_numbers import MaskNumbers, mask_numbers
+from labelfree.data.label_formats.regions import Everything, Region
 from labelfree.data.label_formats.sources import READ, listing_of
-from labelfree.data.masks import numbers_in, read_mask
+from labelfree.data.masks import MaskCounts, read_numbers
 from labelfree.data.pool import read_sample
 from labelfree.domain import Domain, Row, Sample
 from labelfree.errors import DataError
@@ -20,6 +21,8 @@ from labelfree.planning.recognition import field_of
 from labelfree.planning.survey import asked_of
 from labelfree.progress import Progress
 from labelfree.recipe_file import Overrides
+
+PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".jp2", ".npy", ".npz", ".nii", ".dcm"}
 
 
 def annotations_of(source: Path, labels: Path | None, domain: str | None, overrides: Overrides, say: Progress) -> Annotations:
@@ -32,7 +35,7 @@ def annotations_of(source: Path, labels: Path | None, domain: str | None, overri
     field = field_of(recipe.data, recipe.reader, domain or named, sure=False)
     manifest, listing, reader = field.manifest, field.manifest.listing, field.domain
     masked = [row for row in manifest.rows if row.mask is not None]
-    if listing is None and not masked:
+    if listing is None and not masked and not any(row.listed for row in manifest.rows):
         raise DataError(f"{file or root}: holds no drawn objects; {READ}.")
     numbers = mask_numbers(_counted(masked, reader.read), manifest.renamed)
     placing, images = Placing(), dict[str, AnnotatedImage]()
@@ -40,27 +43,37 @@ def annotations_of(source: Path, labels: Path | None, domain: str | None, overri
         try:
             images[row.id] = _annotated(row, placing, numbers, reader)
         except DataError as error:
-            images[row.id] = AnnotatedImage(row.id, row.path, "objects", unused=(str(error),), split=row.split)
+            unknown: tuple[Region, ...] = (Everything(),)
+            images[row.id] = AnnotatedImage(row.id, row.path, "objects", ignored=unknown, unused=(str(error),), split=row.split)
             placing.faults.append(str(error))
-    form, ids, classes = (listing.form, listing.ids, listing.classes) if listing is not None else ("masks", {}, ())
-    classes = tuple(sorted({*classes, *numbers.names.values()}))
-    faults = (*(listing.faults if listing else ()), *placing.faults)
+    form, ids, classes = (listing.form, listing.ids, listing.classes) if listing is not None else ("a table", {}, ())
+    drawn = {each.name for image in images.values() for each in image.objects}
+    classes = tuple(sorted({*classes, *drawn, *numbers.names.values()}))
+    absent = [f"data.absent: no class is called {name!r} ({', '.join(classes)})." for name in recipe.data.absent if name not in classes]
+    faults = (*(listing.faults if listing else ()), *placing.faults, *absent)
     notes = (*manifest.notes, *placing.notes(), *numbers.notes)
     return Annotations(images, classes, ids, form, tuple(recipe.data.absent), faults, notes)
 
 
-def _counted(masked: Sequence[Row], read: Callable[[Row], Sample]) -> dict[Path, Counter[int]]:
+def _counted(masked: Sequence[Row], read: Callable[[Row], Sample]) -> dict[Path, MaskCounts]:
     """The numbers in each mask that can be read; what is wrong with the others is told with their images."""
     counted = {}
     for row in masked:
         with suppress(DataError):
-            counted[Path(str(row.mask))] = numbers_in(read_mask(Path(str(row.mask)), read))
+            counted[Path(str(row.mask))] = MaskCounts.of(read_numbers(Path(str(row.mask)), read))
     return counted
 
 
 def _is_labels(source: Path) -> bool:
-    """Whether a file holds labels; a YAML file may be a recipe."""
-    return source.is_file() and (source.suffix.lower() not in (".yaml", ".yml") or listing_of(source, source.parent) is not None)
+    """Whether a file holds labels, or a folder labels and no image; a YAML file may be a recipe, and a page a data card."""
+    if source.is_file() and source.suffix.lower() not in (".yaml", ".yml", ".md"):
+        return True
+    return source.exists() and source.suffix.lower() != ".md" and _alone(source) and listing_of(source, source.parent) is not None
+
+
+def _alone(source: Path) -> bool:
+    """Whether a folder holds none of the files that pictures are kept in."""
+    return source.is_file() or not any(path.suffix.lower() in PICTURES for path in source.rglob("*"))
 
 
 def _with(overrides: Overrides, labels: Path) -> list[str]:
@@ -71,10 +84,12 @@ def _with(overrides: Overrides, labels: Path) -> list[str]:
 
 def _annotated(row: Row, placing: Placing, numbers: MaskNumbers, reader: Domain) -> AnnotatedImage:
     """What is known of an image. Raises DataError where it, or its mask, cannot be read or they do not fit."""
+    masked = masked_image(row, _size(reader, row, row.path), numbers, reader.read) if row.mask is not None else None
     if row.listed is not None:
-        return placing.image(row.id, row.path, row.listed, partial(_size, reader, row))
-    if row.mask is not None:
-        return masked_image(row, _size(reader, row, row.path), numbers, reader.read)
+        drawn = placing.image(row.id, row.path, row.listed, partial(_size, reader, row))
+        return drawn if masked is None else replace(drawn, size=masked.size, areas=masked.areas, ignored=(*drawn.ignored, *masked.ignored))
+    if masked is not None:
+        return masked
     return AnnotatedImage(row.id, row.path, labels=(row.label,) if row.label else (), split=row.split)
 
 

@@ -68,7 +68,7 @@ class Survey:
             yield from (f"  {fault}" for fault in self.faults)
 
     def _objects(self) -> Iterator[str]:
-        listed = [row.listed for row in self.manifest.rows if row.listed is not None]
+        listed = [row.listed for row in self.manifest.rows if row.listed is not None and row.boxes is not None]
         if listed:
             objects = Counter(drawn.name for image in listed for drawn in image.drawn if drawn.kind == "object")
             negative = sum(image.negative for image in listed)

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from labelfree.data.inventory import take_inventory
-from labelfree.data.label_formats.annotated import Annotations, annotate
-from labelfree.data.label_formats.sources import listing_of
+import labelfree
+from labelfree.data.label_formats.annotated import Annotations
 from labelfree.domain import Row
+from labelfree.progress import Silent
 from labelfree.reader_settings import domain_with
 
 LABELS = "data.labels="
@@ -52,18 +52,11 @@ class LabelCase:
     @cached_property
     def found(self) -> Annotations:
         root = self.folder / "data"
-        source = root / source_of(self.folder)
-        listing = listing_of(source, root)
-        assert listing is not None, f"{source} is of no format"
-        return annotate(listing, take_inventory(root, domain_with("satellite", {}), known=[source]).files, root, self._size)
+        return labelfree.annotations(root, root / source_of(self.folder), domain="satellite", say=Silent())
 
     def read(self, path: Path) -> np.ndarray:
         """(C, height, width) as the satellite domain reads it."""
         return np.asarray(domain_with("satellite", {}).read(Row(path.name, path, boxes="")).data)
-
-    def _size(self, path: Path) -> tuple[int, int]:
-        height, width = self.read(path).shape[1:]
-        return height, width
 
     def wrong(self) -> Iterator[str]:
         """One sentence for each key that is not as expected."""

@@ -54,7 +54,7 @@ def test_classes_are_called_as_their_owner_says(folder: Path) -> None:
 
 def test_a_class_that_no_object_bears_is_named(folder: Path) -> None:
     found = labelfree.annotations(folder, folder / "coco.json", domain="satellite", overrides=["data.classes={pitt: defect}"], say=Silent())
-    assert found.faults == ("data.classes: no object is of class 'pitt'; correct the name.",)
+    assert found.faults == ("data.classes: no object is of class 'pitt' (there is dust, pit); correct the name.",)
 
 
 def test_a_table_without_drawn_objects_is_refused(folder: Path) -> None:

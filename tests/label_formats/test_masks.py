@@ -11,12 +11,21 @@ from PIL import Image
 
 import labelfree
 from labelfree.data.label_formats.mask_numbers import mask_numbers
+from labelfree.data.masks import MaskCounts
 from labelfree.errors import DataError
 from labelfree.progress import Silent
 
 
-def numbers(*masks: dict[int, int], suffix: str = ".png") -> dict[Path, Counter[int]]:
-    return {Path(f"{place}{suffix}"): Counter(mask) for place, mask in enumerate(masks)}
+def numbers(*masks: dict[int, int], suffix: str = ".png") -> dict[Path, MaskCounts]:
+    return {Path(f"{place}{suffix}"): MaskCounts(Counter(mask), Counter()) for place, mask in enumerate(masks)}
+
+
+def disc(side: int, *, instances: bool = False) -> np.ndarray:
+    """A disc of 255, or a hundred squares of a number each."""
+    if instances:
+        return np.kron(np.arange(1, 101, dtype=np.uint8).reshape(10, 10), np.pad(np.ones((side // 10 - 4,) * 2, np.uint8), 2))
+    rows, columns = np.mgrid[:side, :side] - side / 2
+    return np.where(rows**2 + columns**2 < (side / 3) ** 2, 255, 0).astype(np.uint8)
 
 
 def test_255_alone_is_foreground_and_beside_other_numbers_ignore() -> None:
@@ -38,16 +47,47 @@ def test_a_binary_mask_of_0_and_1_has_a_class_1() -> None:
     assert mask_numbers(numbers({0: 1, 1: 1})).names == {1: "1"}
 
 
-def test_jpeg_and_smoothed_masks_are_refused() -> None:
+def test_a_number_that_is_named_leaves_255_what_it_is() -> None:
+    named = mask_numbers(numbers({0: 9, 1: 9, 255: 9}), {"1": "water"})
+    assert named.names == {1: "water"} and named.ignored == {255}
+    with pytest.raises(DataError, match="even steps of gray"):
+        mask_numbers(numbers({0: 9, 128: 9, 255: 9}), {"128": "rust"})
+    assert mask_numbers(numbers({0: 9, 255: 9}), {"255": "pit"}).names == {255: "pit"}
+
+
+def test_jpeg_masks_are_refused() -> None:
     with pytest.raises(DataError, match=r"0\.jpg: 1 masks are JPEG"):
         mask_numbers(numbers({0: 9, 255: 9}, suffix=".jpg"))
-    smoothed = {0: 5000, 255: 3000, **dict.fromkeys(range(1, 255), 5)}
-    with pytest.raises(DataError, match=r"0\.png: holds 256 numbers, most of them on edges: it was smoothed"):
-        mask_numbers(numbers(smoothed))
 
 
-def test_many_numbers_of_like_size_are_no_smoothed_edge() -> None:
-    assert len(mask_numbers(numbers(dict.fromkeys(range(200), 50))).names) == 199
+@pytest.mark.parametrize("how", [Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS])
+def test_masks_that_were_enlarged_as_pictures_are_refused(how: Image.Resampling) -> None:
+    smoothed = np.asarray(Image.fromarray(disc(80)).resize((120, 120), how))
+    with pytest.raises(DataError, match=r"a\.png: holds [0-9]+ numbers, most of them between others on edges: it was smoothed"):
+        mask_numbers({Path("a.png"): MaskCounts.of(smoothed)})
+
+
+@pytest.mark.parametrize(
+    "mask", [disc(120), disc(200, instances=True), np.arange(64, dtype=np.uint8).reshape(8, 8).repeat(8, 0).repeat(8, 1)]
+)
+def test_masks_as_they_were_drawn_are_not(mask: np.ndarray) -> None:
+    assert len(mask_numbers({Path("a.png"): MaskCounts.of(mask)}).names) == len(set(mask.ravel().tolist()) - {0})
+
+
+def test_colours_and_fractions_are_one_sentence(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (8, 8), np.uint8)).save(tmp_path / f"{name}.png")
+    (tmp_path / "masks").mkdir()
+    colours = np.zeros((8, 8, 3), np.uint8)
+    Image.fromarray(colours + np.uint8(1)).save(tmp_path / "masks" / "b.png")  # gray in three channels
+    colours[0, 0] = (255, 0, 0)
+    Image.fromarray(colours).save(tmp_path / "masks" / "a.png")
+    Image.fromarray(np.full((8, 8), 0.5, np.float32)).save(tmp_path / "masks" / "c.tif")
+    found = labelfree.annotations(tmp_path, tmp_path / "masks", domain="satellite", say=Silent())
+    assert found.images["b.png"].pixels() == {"1": 64} and len(found.faults) == 2
+    assert (
+        "a.png: is a picture in colours; save a mask whose numbers name" in found.faults[0] and "c.tif: holds fractions" in found.faults[1]
+    )
 
 
 def test_a_folder_of_masks_is_matched_by_stem_whatever_it_is_dressed_with(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_mask_that_does_not_fit_is_refused(data: np.ndarray, where: tuple | No
 
 
 def test_a_coloured_or_missing_mask_is_refused(tmp_path: Path) -> None:
-    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "mask.png")
+    Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(tmp_path / "mask.png")
     with pytest.raises(DataError, match=r"mask\.png: is a picture in colours"):
         mask_of(image(tmp_path, mask=str(tmp_path / "mask.png")))
     with pytest.raises(DataError, match=r"no\.png: there is no such mask"):

@@ -131,17 +131,21 @@ def annotate(
 
 def renamed(listing: Listing, classes: Mapping[str, str]) -> Listing:
     """A listing with other names for its classes, or "ignore" for what is neither learnt nor scored."""
-    known = {*listing.classes, *(drawn.name for image in listing.images for drawn in image.drawn)}
-    images = [replace(image, drawn=[_called(drawn, classes) for drawn in image.drawn]) for image in listing.images]
-    unknown = [f"data.classes: no object is of class {name!r}; correct the name." for name in classes if name not in known]
+    images = [called(image, classes) for image in listing.images]
+    known = {*listing.classes, *(name for image in listing.images for name in (*image.labels, *(drawn.name for drawn in image.drawn)))}
+    there = ", ".join(sorted(known)[:5])
+    unknown = [name for name in classes if name not in known]
+    faults = [f"data.classes: no object is of class {name!r} (there is {there}); correct the name." for name in unknown]
     ids = {classes.get(name, name): number for name, number in listing.ids.items()}
-    left = tuple(sorted({classes.get(name, name) for name in known} - {IGNORED}))
+    left = tuple(sorted({classes.get(name, name) for name in listing.classes} - {IGNORED}))
     named = {name: ids[name] for name in ids if name != IGNORED}
-    return replace(listing, images=images, ids=named, classes=left, faults=[*listing.faults, *unknown])
+    return replace(listing, images=images, ids=named, classes=left, faults=[*listing.faults, *faults])
 
 
-def _called(drawn: Drawn, classes: Mapping[str, str]) -> Drawn:
-    return replace(drawn, name=classes.get(drawn.name, drawn.name))
+def called(image: ListedImage, classes: Mapping[str, str]) -> ListedImage:
+    """An image with other names for the classes of what is drawn on it, and for its own."""
+    drawn = [replace(each, name=classes.get(each.name, each.name)) for each in image.drawn]
+    return replace(image, drawn=drawn, labels=tuple(classes.get(name, name) for name in image.labels))
 
 
 class Placing:
@@ -155,8 +159,6 @@ class Placing:
         """An image that the labels list."""
         if listed.negative:
             return AnnotatedImage(identity, path, "negative", split=listed.split)
-        if not (listed.drawn or listed.faulty):
-            return AnnotatedImage(identity, path, "objects", labels=listed.labels, split=listed.split)
         height, width = size_of(path)
         onto = self._frame(identity, path, listed, width, height)
         if onto is None:
@@ -180,11 +182,9 @@ class Placing:
                 ignored.append(placed.region)
             else:
                 objects.append(placed)
-        if unused:
-            shown = "; ".join(unused[:3]) + (f"; and {len(unused) - 3} more" if len(unused) > 3 else "")
-            self.faults.append(f"{listed.where}: {shown}; correct or remove what is faulty, it is left out.")
-        if not objects and not ignored:
-            ignored.append(Everything())  # what was drawn cannot be used: nobody knows what the image holds
+        self.faults += [f"{listed.where}: {sentence}; correct or remove what is faulty, it is left out." for sentence in unused]
+        if not objects and (unused or lines or listed.labels):
+            ignored.append(Everything())  # something was drawn or said that no object shows: nobody knows what the image holds
         return AnnotatedImage(
             identity, path, "objects", (height, width), tuple(objects), tuple(ignored), crowds, lines, listed.labels, tuple(unused),
             listed.split,
@@ -234,6 +234,8 @@ class Placing:
             self._cut.append(f"{identity}, {drawn.where}")
         boxed = region is None
         drawn_region = rectangle(*inside) if region is None else region
+        if np.float32(inside[0]) >= np.float32(inside[2]) or np.float32(inside[1]) >= np.float32(inside[3]):
+            raise ValueError("has no area inside its image")
         if onto.turn != 1:
             inside, drawn_region = onto.box(inside), onto.region(drawn_region)
         return AnnotatedObject(drawn.name, inside, drawn_region, boxed)

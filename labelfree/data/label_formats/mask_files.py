@@ -14,10 +14,8 @@ from labelfree.data.label_formats.listed import ListedImage
 from labelfree.data.label_formats.mask_numbers import MaskNumbers
 from labelfree.data.label_formats.matching import Images, match
 from labelfree.data.label_formats.regions import Region, Runs
-from labelfree.data.masks import read_mask, spatial
+from labelfree.data.masks import read_numbers, require_size
 from labelfree.data.structure import MASKS
-from labelfree.data.tiles import by
-from labelfree.errors import DataError
 from labelfree.samples import Row, Sample
 
 DRESS = "|".join(sorted(MASKS, key=len, reverse=True))
@@ -29,7 +27,8 @@ def rows_of_masks(masks: Sequence[Path], folder: Path, images: Sequence[Row], ro
     Also sentences on masks of no image, or of several.
     """
     listed = [ListedImage(_inside(mask, folder), f"{folder.name}/{_inside(mask, folder)}", other_name=_undressed(mask)) for mask in masks]
-    own = {row.path: row for row in images if row.path not in set(masks)}
+    dressed = set(masks)
+    own = {row.path: row for row in images if row.path not in dressed}
     files, faults = match(listed, Images(own, root))
     masked = {path: str(masks[place]) for place, path in files.items()}
     return [replace(row, mask=masked.get(path)) for path, row in own.items()], faults
@@ -46,13 +45,12 @@ def _undressed(mask: Path) -> str:
 
 
 def masked_image(row: Row, size: tuple[int, int], numbers: MaskNumbers, read: Callable[[Row], Sample]) -> AnnotatedImage:
-    """An image with what its mask says of each class, all of it together: `areas`. A mask without a class is a negative's.
+    """An image with what its mask says of each class, all of it together: `areas`. An image whose mask marks nothing is a negative.
 
     Raises DataError for a mask that is broken, or of another size.
     """
-    mask = read_mask(Path(str(row.mask)), read)
-    if spatial(mask, 2) != size:
-        raise DataError(f"{row.mask}: {by(spatial(mask, 2))} pixels, its image {row.id} has {by(size)}.")
+    mask = read_numbers(Path(str(row.mask)), read)
+    require_size(str(row.mask), mask, size, row.id)
     areas = []
     for number, name in numbers.names.items():
         pixels = mask == number

@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from labelfree.data.label_formats.annotated import IGNORED
+from labelfree.data.masks import MaskCounts
 from labelfree.errors import DataError
 
 LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif"}
 WHITE = 255
-MOST_CLASSES = 64  # different numbers above which they are shades of a smoothed edge, or count things
-EDGE = 0.2  # share of the pixels that a smoothed edge takes at most
+FEWEST_SHADES = 3  # numbers besides the two most frequent, from which on a mask may be smoothed
+SHADED = 0.7  # share of their pixels that lie between a lower and a higher neighbour then
 EVEN = 1  # gray levels that rounding moves an even step by
 
 
@@ -28,8 +29,8 @@ class MaskNumbers:
     notes: tuple[str, ...] = field(default=())
 
 
-def mask_numbers(counts: Mapping[Path, Counter[int]], classes: Mapping[str, str] | None = None) -> MaskNumbers:
-    """Decide for a whole set. `counts`: of each mask how many pixels have a number. `classes`: what the owner says, by number.
+def mask_numbers(counts: Mapping[Path, MaskCounts], classes: Mapping[str, str] | None = None) -> MaskNumbers:
+    """Decide for a whole set. `counts`: of each mask. `classes`: what the owner says, by number.
 
     0 is background, 255 alone foreground and beside other numbers `ignore`. Raises `DataError` where that cannot be told: JPEG, smoothed
     edges, gray levels at even steps up to 255.
@@ -42,23 +43,24 @@ def mask_numbers(counts: Mapping[Path, Counter[int]], classes: Mapping[str, str]
         )
     total = Counter[int]()
     for each in counts.values():
-        total.update(each)
+        total.update(each.numbers)
     said = {_number(key): name for key, name in (classes or {}).items()}
-    others = sorted(number for number in total if number not in (0, *said))
-    _refuse_smoothed(counts, total, said)
-    if not said:
-        _refuse_even_levels(others)
-    names = {number: str(number) for number in others} | {number: name for number, name in said.items() if name != IGNORED}
+    marked = sorted(number for number in total if number)
+    unnamed = [number for number in marked if number not in said]
+    _refuse_smoothed(counts)
+    if unnamed:
+        _refuse_even_levels(marked)
+    names = {number: str(number) for number in unnamed} | {number: name for number, name in said.items() if name != IGNORED}
     ignored = {number for number, name in said.items() if name == IGNORED}
     notes = []
-    if others == [WHITE]:
+    if marked == [WHITE] == unnamed:
         names[WHITE] = "foreground"
         notes.append("Masks hold 0 and 255 alone: 255 is the foreground (data.classes={255: NAME} gives it a name).")
-    elif WHITE in others:
+    elif WHITE in unnamed:
         del names[WHITE]
         ignored.add(WHITE)
         notes.append(
-            f"Masks hold {_listed(others)}: 255 is taken for `ignore`, neither learnt nor scored; where it is a class, say "
+            f"Masks hold {_listed(marked)}: 255 is taken for `ignore`, neither learnt nor scored; where it is a class, say "
             "data.classes={255: NAME}."
         )
     return MaskNumbers(names, frozenset(ignored), tuple(notes))
@@ -71,16 +73,16 @@ def _number(key: str) -> int:
         raise DataError(f"data.classes: {key!r} is no number of a mask; write {{1: water, 255: ignore}}.") from None
 
 
-def _refuse_smoothed(counts: Mapping[Path, Counter[int]], total: Counter[int], said: Mapping[int, str]) -> None:
-    if len(total) <= MOST_CLASSES or len(said) >= len(total) - 1:
-        return
-    usual = {number for number, _ in total.most_common(8)}
-    edge = sum(count for number, count in total.items() if number not in usual) / total.total()
-    worst = max(counts, key=lambda path: len(counts[path]))
-    if edge < EDGE:
-        raise DataError(
-            f"{worst}: holds {len(counts[worst]):,} numbers, most of them on edges: it was smoothed; save masks without interpolation."
-        )
+def _refuse_smoothed(counts: Mapping[Path, MaskCounts]) -> None:
+    """Raises `DataError` for a mask whose numbers, but for the two that most of its pixels have, lie between others: shades of an edge."""
+    for path, mask in counts.items():
+        shades = [number for number, _ in mask.numbers.most_common()[2:]]
+        pixels = sum(mask.numbers[number] for number in shades)
+        if len(shades) >= FEWEST_SHADES and sum(mask.between[number] for number in shades) >= SHADED * pixels:
+            raise DataError(
+                f"{path}: holds {len(mask.numbers):,} numbers, most of them between others on edges: it was smoothed; save masks without "
+                "interpolation."
+            )
 
 
 def _refuse_even_levels(others: Sequence[int]) -> None:

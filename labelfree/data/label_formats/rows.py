@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from labelfree.data.label_formats.annotated import renamed
+from labelfree.data.label_formats.annotated import IGNORED, renamed
 from labelfree.data.label_formats.listed import ListedImage, Listing
 from labelfree.data.label_formats.matching import Images, match
 from labelfree.samples import Row
@@ -46,7 +46,7 @@ def rows_of_listing(
 
 def _summary(listing: Listing, source: Path, listed: Sequence[ListedImage]) -> str:
     """How many images are listed, and how much is drawn, faulty or not."""
-    drawn = Counter(drawn.kind for image in listed for drawn in image.drawn)
+    drawn = Counter(drawn.kind for image in listed for drawn in image.drawn if drawn.name != IGNORED)
     negative = sum(image.negative for image in listed)
     crowds = f", {drawn['crowd']:,} of crowds" if drawn["crowd"] else ""
     images = f"{len(listed):,} image{'s' * (len(listed) != 1)} listed, {negative:,} with nothing on {'it' if negative == 1 else 'them'}"
