@@ -118,9 +118,14 @@ def _key(rows: Sequence[Row]) -> str:
     """Of what the labels of these rows hold."""
     seen = hashlib.blake2b(str(FORMAT).encode(), digest_size=8)
     for row in rows:
-        marks = (f"{cell} {file_mark(Path(cell))}" if cell else "" for cell in (row.mask, row.boxes))
-        seen.update("\n".join((row.id, *marks, "")).encode())
+        marks = [_mark(row.mask), row.listed.digest if row.listed is not None else _mark(row.boxes), ""]
+        seen.update("\n".join((row.id, *marks)).encode())
     return seen.hexdigest()
+
+
+def _mark(cell: str | None) -> str:
+    """Identity of what a cell names."""
+    return f"{cell} {file_mark(Path(cell))}" if cell else ""
 
 
 def _write(folder: Path, pool: Pool, read: Callable[[Row], Sample], read_targets: Callable[[Row, Sample], Targets]) -> tuple[str, ...]:
