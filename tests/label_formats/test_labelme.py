@@ -72,6 +72,15 @@ def test_shapes_of_one_group_and_label_are_one_object(tmp_path: Path) -> None:
         assert got.images["images/a.png"].pixels() == {"pit": 100 + 100 + 24 + 3 * 25, "stain": 100}
 
 
+def test_a_corner_far_away_beside_a_mask_of_its_group_costs_nothing(tmp_path: Path) -> None:
+    """Drawn before it is cut off, the wedge would take a step a pixel: terabytes."""
+    far = shape("polygon", [[50, 10], [1e12, 10], [50, 20]], group_id=1)
+    got = found(tmp_path, far, shape("mask", [[0, 0], [1, 1]], group_id=1, mask=stamped(np.ones((2, 2)))))
+    right = np.zeros((80, 100), bool)
+    right[10:20, 50:], right[:2, :2] = True, True
+    assert np.array_equal(got.images["images/a.png"].objects[0].mask(80, 100), right)
+
+
 @pytest.mark.parametrize("kind", ["line", "linestrip", "point", "points"])
 def test_what_encloses_nothing_is_named_and_no_negative(tmp_path: Path, kind: str) -> None:
     got = found(tmp_path, shape(kind, [[1, 1], [9, 9], [9, 1]], "edge"))
