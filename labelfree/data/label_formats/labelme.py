@@ -117,7 +117,7 @@ def _joined(parts: Sequence[Drawn]) -> Drawn:
     if masks:
         height, width = masks[0].height, masks[0].width
         outlines = [Outline(tuple(rings)).cut(width, height)] if rings else []  # drawing one costs its length, however far it reaches
-        pixels = [part.mask(height, width) for part in (*masks, *outlines)]
+        pixels = [mask.mask(height, width) for mask in masks] + [outline.mask(height, width) for outline in outlines]
         region = Runs.of(np.any(pixels, axis=0))
     return Drawn(parts[0].name, region.box, " and ".join(part.where for part in parts), region=region)
 
