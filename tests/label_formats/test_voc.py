@@ -37,7 +37,9 @@ def test_a_click_is_no_object(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("objects", "sentence"),
     [
-        ([("pit", 30, 10, 10, 20)], "object 1 (pit) has its corners swapped (or a negative size)"),
+        ([("pit", 30, 10, 10, 20)], "object 1 (pit) has its corners swapped"),
+        ([("pit", 10, 10, 9, 20)], "object 1 (pit) has its corners swapped"),
+        ([("pit", 10, 10, 20, 9)], "object 1 (pit) has its corners swapped"),
         ([("pit", 130, 10, 150, 20)], "object 1 (pit) lies wholly outside its image"),
         ([("pit", "x", 10, 150, 20)], "object 1 (pit) has no four numbers in bndbox (xmin, ymin, xmax, ymax)"),
         ([("", 10, 10, 30, 20)], "object 1 (without a name) has no class"),

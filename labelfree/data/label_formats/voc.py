@@ -92,7 +92,9 @@ def _image(file: Path, name: str, root: Element) -> ListedImage:
             image.faulty.append(f"{where} has no four numbers in bndbox ({', '.join(CORNERS)})")
             continue
         x0, y0, x1, y1 = (float(corner or 0.0) for corner in corners)
-        if x0 == x1 or y0 == y1:  # a click; counted from 1 it would be a pixel
+        if x1 < x0 or y1 < y0:  # as written: counted from 1 an end one pixel before its begin would be no area
+            image.faulty.append(f"{where} has its corners swapped")
+        elif x0 == x1 or y0 == y1:  # a click; counted from 1 it would be a pixel
             image.faulty.append(f"{where} has no area")
         else:
             image.drawn.append(Drawn(name, (x0, y0, x1, y1), where))
