@@ -28,10 +28,10 @@ READ = (
 STATISTICS = ".aux.xml"  # what programs that show images leave beside them
 
 
-def listing_of(source: Path, root: Path) -> Listing | None:
+def listing_of(source: Path, root: Path, label: str | None = None) -> Listing | None:
     """What a file or folder of labels says; None where it is of no format with objects in it.
 
-    Raises `DataError` where it is of one and broken, or mixes several.
+    `label`: the column of classes in a table, where its owner names it. Raises `DataError` where it is of one and broken, or mixes several.
     """
     if source.is_dir():
         return _folder(source)
@@ -45,7 +45,7 @@ def listing_of(source: Path, root: Path) -> Listing | None:
         return read_yolo_yaml(source, content, root) if is_yolo_yaml(content) else None
     if kind in TEXTS:
         sheet = read_sheet(source)
-        return read_object_table(source, sheet) if box_columns(sheet.header) else None
+        return read_object_table(source, sheet, label) if box_columns(sheet.header) else None
     return None
 
 
