@@ -70,3 +70,14 @@ def test_a_folder_of_several_kinds_is_one_sentence(tmp_path: Path) -> None:
     written(tmp_path, "labels/a.xml", voc([]))
     with pytest.raises(DataError, match=r"labels: holds labels of several kinds \(\.json, \.xml\); name the file or the folder of one\.$"):
         listing_of(tmp_path / "labels", tmp_path)
+
+
+def test_a_folder_of_two_files_of_cvat_is_one_sentence(tmp_path: Path) -> None:
+    for name in ("b.xml", "c.xml"):
+        written(tmp_path, f"labels/{name}", cvat("", f"{name}.png"))
+    said = r"labels: holds {} XML files, and b\.xml is CVAT's, which keeps all images in one; name that file\.$"
+    with pytest.raises(DataError, match=said.format(2)):
+        listing_of(tmp_path / "labels", tmp_path)
+    written(tmp_path, "labels/a.xml", "<annotations>")
+    with pytest.raises(DataError, match=said.format(3)):
+        listing_of(tmp_path / "labels", tmp_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,14 +78,33 @@ def _folder(folder: Path) -> Listing | None:
     if jsons:
         return _jsons(folder, jsons)
     if xmls:
-        return read_voc(xmls, folder) if len(xmls) > 1 else _xml(xmls[0], folder)
+        return _xmls(folder, xmls) if len(xmls) > 1 else _xml(xmls[0], folder)
     return _texts(folder) if texts else None
 
 
+def _xmls(folder: Path, files: Sequence[Path]) -> Listing:
+    """VOC's, of which a few may be broken: the first file that is XML tells."""
+    first = next(((file, tree) for file in files if (tree := _or_none(read_xml, file, MOST_BYTES)) is not None), None)
+    if first is not None and is_cvat(first[1]):
+        raise DataError(
+            f"{folder}: holds {len(files):,} XML files, and {first[0].name} is CVAT's, which keeps all images in one; name that file."
+        )
+    return read_voc(files, folder)
+
+
+def _or_none(read: Callable[..., Any], *given: Any) -> Any:
+    """What is read; None where that is broken."""
+    try:
+        return read(*given)
+    except DataError:
+        return None
+
+
 def _jsons(folder: Path, files: Sequence[Path]) -> Listing | None:
-    first = read_json_text(files[0])
-    if is_labelme(first):
+    """LabelMe's where one of them is, of which a few may be broken; else one file of all images."""
+    if any(is_labelme(_or_none(read_json_text, file)) for file in files):
         return read_labelme(files, folder)
+    first = read_json_text(files[0])
     if len(files) > 1:
         raise DataError(f"{folder}: holds {len(files):,} JSON files, and {files[0].name} is not one of LabelMe's; name the file of labels.")
     return _json(files[0], first)
