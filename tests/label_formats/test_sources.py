@@ -81,3 +81,15 @@ def test_a_folder_of_two_files_of_cvat_is_one_sentence(tmp_path: Path) -> None:
     written(tmp_path, "labels/a.xml", "<annotations>")
     with pytest.raises(DataError, match=said.format(3)):
         listing_of(tmp_path / "labels", tmp_path)
+
+
+@pytest.mark.parametrize("form", ["COCO", "LabelMe", "Label Studio", "CVAT", "VOC"])
+def test_texts_for_people_are_no_labels(tmp_path: Path, form: str) -> None:
+    name, content = FORMS[form]
+    written(tmp_path, f"labels/{name}", content)
+    written(tmp_path, "labels/README.roboflow.txt", "Exported on 2024-01-31: 3 images, 2 classes.\n")
+    listing = listing_of(tmp_path / "labels", tmp_path)
+    assert listing is not None and listing.form == form
+    written(tmp_path, "labels/a.txt", "0 0.5 0.5 0.1 0.1\n")
+    with pytest.raises(DataError, match=r"holds labels of several kinds"):
+        listing_of(tmp_path / "labels", tmp_path)

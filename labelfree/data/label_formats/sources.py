@@ -15,7 +15,7 @@ from labelfree.data.label_formats.listed import Listing
 from labelfree.data.label_formats.object_table import box_columns, read_object_table
 from labelfree.data.label_formats.voc import is_voc, read_voc
 from labelfree.data.label_formats.xml_text import read_xml
-from labelfree.data.label_formats.yolo import is_text_of_labels, is_yolo_yaml, names_file, read_yolo_folder, read_yolo_yaml
+from labelfree.data.label_formats.yolo import holds_numbers, is_text_of_labels, is_yolo_yaml, names_file, read_yolo_folder, read_yolo_yaml
 from labelfree.data.label_tables import TEXTS, read_sheet
 from labelfree.errors import DataError
 
@@ -71,7 +71,7 @@ def _folder(folder: Path) -> Listing | None:
     files = sorted(path for path in folder.rglob("*") if not path.name.startswith(".") and path.is_file())
     jsons = [path for path in files if path.suffix.lower() == ".json"]
     xmls = [path for path in files if path.suffix.lower() == ".xml" and not path.name.lower().endswith(STATISTICS)]
-    texts = [path for path in files if is_text_of_labels(path)]
+    texts = [path for path in files if is_text_of_labels(path) and holds_numbers(path)]
     forms = [paths[0].suffix.lower() for paths in (jsons, xmls, texts) if paths]
     if len(forms) > 1:
         raise DataError(f"{folder}: holds labels of several kinds ({', '.join(forms)}); name the file or the folder of one.")
