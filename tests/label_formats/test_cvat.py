@@ -77,6 +77,8 @@ def test_a_rotated_ellipse_has_its_box(tmp_path: Path) -> None:
         ('<mask label="pit" left="1" top="1" width="2" height="2" rle="1, 2"/>', "has run lengths of 3 pixels for a box of 2 x 2"),
         ('<mask label="pit" left="1" top="1" width="2" height="2" rle="1, x"/>', "has run lengths that are not whole numbers"),
         ('<mask label="pit" left="99" top="1" width="2" height="2" rle="0, 4"/>', "leaves its image of 100 x 80 pixels"),
+        ('<box label="pit" xtl="10" ytl="10" xbr="30" ybr="20" rotation="abc"/>', "shape 1 (box pit) has no number as rotation"),
+        ('<ellipse label="pit" cx="50" cy="40" rx="20" ry="10" rotation=""/>', "shape 1 (ellipse pit) has no number as rotation"),
         ('<blob label="pit"/>', "shape 1 (blob pit) is of a kind that is not read"),
     ],
 )
@@ -157,6 +159,41 @@ def test_frames_that_were_not_taken_out_of_the_film(tmp_path: Path) -> None:
 def test_a_head_beyond_reason_is_no_hang(tmp_path: Path, start: int, stop: int) -> None:
     got = found(tmp_path, film(f'<track id="0" label="car">{shape(0)}</track>', start=start, stop=stop), *FRAMES[:1])
     assert got.images[FRAMES[0]].state == "objects" and got.faults == ()
+
+
+GAP = "track 0 (car) has no shape here and is not outside; correct or remove what is faulty, it is left out."
+
+
+def test_frames_between_shapes_that_were_not_written_out_are_no_negatives(tmp_path: Path) -> None:
+    """Key frames alone: nobody knows where the object is between them."""
+    got = found(tmp_path, film(f'<track id="0" label="car">{shape(4)}{shape(0)}{shape(5, outside=1)}</track>'), *FRAMES)
+    assert got.faults == (
+        "annotations.xml: track 0 (car) has no shape on frames 1 to 3 and is not outside there; export it again with all its shapes, or "
+        "end it before.",
+        *(f"annotations.xml: frame {number}: {GAP}" for number in (1, 2, 3)),
+    )
+    assert [got.images[name].state for name in FRAMES] == [*["objects"] * 5, "negative", *["unlabelled"] * 2]
+    assert all(got.images[FRAMES[number]].ignored_mask().all() for number in (1, 2, 3))
+
+
+def test_gaps_of_tracks_overlap_and_those_of_a_thinned_film_are_counted_in_its_steps(tmp_path: Path) -> None:
+    tracks = (
+        f'<track id="0" label="car">{shape(0)}{shape(3)}{shape(4, outside=1)}</track><track id="1" label="car">{shape(1)}{shape(5)}</track>'
+    )
+    got = found(tmp_path, film(tracks), *FRAMES)
+    assert [fault for fault in got.faults if "end it" in fault] == [
+        f"annotations.xml: track {track} (car) has no shape on {frames} and is not outside there; export it again with all its shapes, or "
+        "end it before."
+        for track, frames in ((0, "frames 1 to 2"), (1, "frames 2 to 4"))
+    ]
+    assert [len(image.unused) for image in got.images.values()] == [0, 1, 1, 1, 1, 0, 0, 0]
+    sound = f'<track id="0" label="car">{shape(0)}{shape(5)}{shape(10)}</track>'
+    assert listing_of(written(tmp_path, "annotations.xml", film(sound, step="step=5")), tmp_path).faults == []  # type: ignore[union-attr]
+
+
+def test_a_gap_beyond_reason_is_no_hang(tmp_path: Path) -> None:
+    got = found(tmp_path, film(f'<track id="0" label="car">{shape(0)}{shape(10**12)}</track>'), FRAMES[0])
+    assert "has no shape on frames 1 to 999999999999 and" in got.faults[0]
 
 
 def test_faulty_tracks_are_named(tmp_path: Path) -> None:

@@ -185,6 +185,19 @@ def test_texts_and_ratings_leave_a_negative(tmp_path: Path) -> None:
     assert (got.images["a.png"].state, got.faults) == ("negative", ())
 
 
+@pytest.mark.parametrize("kind", ["textarea", "choices", "rating", "number", "taxonomy", "relation"])
+def test_what_is_said_of_a_shape_is_no_shape_and_no_class_of_the_image(tmp_path: Path, kind: str) -> None:
+    """Label Studio repeats the shape's id and place in it."""
+    said = {"text": ["deep"], "choices": ["deep"], "rating": 3, "number": 3, "taxonomy": [["deep"]]}
+    place = {"x": 10, "y": 25, "width": 40, "height": 50, "rotation": 0}
+    drawn = {**rectangle(), "id": "r"}
+    for result in ({"id": "r", "type": kind, "value": {**place, **said}}, {"id": "r", "type": kind, "value": said},
+                   {"id": "other", "type": kind, "value": {**place, **said}}):  # fmt: skip
+        got = found(tmp_path, label_studio([result, drawn]))
+        image = got.images["a.png"]
+        assert (boxes(image), image.labels, image.unused, got.faults) == ([("pit", 10, 20, 50, 60)], (), (), ())
+
+
 @pytest.mark.parametrize(
     ("data", "said"), [({"text": "hello"}, "names no picture"), ({"one": "a.png", "two": "b.png"}, "names 2 pictures")]
 )

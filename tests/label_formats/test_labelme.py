@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from labelfree.data.label_formats.labelme import read_labelme
 from labelfree.data.label_formats.sources import listing_of
 from labelfree.errors import DataError
 from tests.label_formats.folders import boxes, labelme, picture, read, written
@@ -72,6 +74,15 @@ def test_shapes_of_one_group_and_label_are_one_object(tmp_path: Path) -> None:
         assert got.images["images/a.png"].pixels() == {"pit": 100 + 100 + 24 + 3 * 25, "stain": 100}
 
 
+def test_a_corner_far_away_beside_a_mask_of_its_group_costs_nothing(tmp_path: Path) -> None:
+    """Drawn before it is cut off, the wedge would take a step a pixel: terabytes."""
+    far = shape("polygon", [[50, 10], [1e12, 10], [50, 20]], group_id=1)
+    got = found(tmp_path, far, shape("mask", [[0, 0], [1, 1]], group_id=1, mask=stamped(np.ones((2, 2)))))
+    right = np.zeros((80, 100), bool)
+    right[10:20, 50:], right[:2, :2] = True, True
+    assert np.array_equal(got.images["images/a.png"].objects[0].mask(80, 100), right)
+
+
 @pytest.mark.parametrize("kind", ["line", "linestrip", "point", "points"])
 def test_what_encloses_nothing_is_named_and_no_negative(tmp_path: Path, kind: str) -> None:
     got = found(tmp_path, shape(kind, [[1, 1], [9, 9], [9, 1]], "edge"))
@@ -123,15 +134,34 @@ def test_a_file_named_after_another_image_is_one_sentence(tmp_path: Path) -> Non
     assert found(tmp_path, imagePath="D:\\x\\a.JPG").faults == ()
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("{", "is no JSON ("),
+        ({"other": 1}, "is no LabelMe file (no shapes, or no imagePath); take it out of the folder, or export it again."),
+        (labelme([], "c.png"), "is named after another image than the one in it (imagePath c.png); rename one of them."),
+    ],
+)
+def test_one_broken_file_among_sound_ones_is_a_fault(tmp_path: Path, content: Any, sentence: str) -> None:
+    """Nobody knows what its image holds: it is no negative, and not as if nobody had looked."""
+    broken = written(tmp_path, "json/a.json", content)
+    sound = written(tmp_path, "json/b.json", labelme([shape("rectangle", [[1, 1], [9, 9]])], "b.png"))
+    got = read(broken.parent, picture(tmp_path, "a.png", "b.png"))
+    assert got.counts == {"pit": 1} and got.images["a.png"].ignored_mask().all()
+    assert got.faults[0].startswith(f"{broken}") and sentence in got.faults[0]
+    assert got.faults[1:] == ("a.json: nothing in it can be read; correct or remove what is faulty, it is left out.",)
+    sound.unlink()
+    with pytest.raises(DataError, match=re.escape(sentence)):
+        read_labelme([broken], broken.parent)
+
+
 def test_a_folder_of_other_json_is_one_sentence(tmp_path: Path) -> None:
     picture(tmp_path, "a.png")
-    written(tmp_path, "json/a.json", labelme([]))
     odd = written(tmp_path, "json/b.json", {"other": 1})
-    with pytest.raises(DataError, match=r"b\.json: is no LabelMe file \(no shapes, or no imagePath\)"):
-        listing_of(odd.parent, tmp_path)
     written(tmp_path, "json/a.json", {"images": [], "annotations": []})
     with pytest.raises(DataError, match=r"holds 2 JSON files, and a\.json is not one of LabelMe's; name the file of labels"):
         listing_of(odd.parent, tmp_path)
     written(tmp_path, "json/labels.txt", "pit\n")  # which LabelMe itself asks for
+    written(tmp_path, "json/a.json", labelme([]))
     odd.unlink()
     assert listing_of(odd.parent, tmp_path) is not None

@@ -110,6 +110,50 @@ def test_a_table_of_labels_is_none_of_objects(tmp_path: Path) -> None:
 
 def test_the_size_and_split_of_an_image_are_read(tmp_path: Path) -> None:
     header = "filename,width,height,class,xmin,ymin,xmax,ymax,split"
-    got = found(tmp_path, f"{header}\na.png,50,40,pit,1,1,9,9,train\nb.png,100,80,pit,1,1,9,9,Test\nc.png,,,pit,1,1,9,9,other\n")
+    got = found(tmp_path, f"{header}\na.png,50,40,pit,1,1,9,9,train\nb.png,100,80,pit,1,1,9,9,Test\nc.png,,,pit,1,1,9,9,\n")
     assert got.faults[0].startswith("boxes.csv row 2 (a.png): is listed with 50 x 40 pixels, a.png has 100 x 80")
     assert [image.split for image in got.images.values()] == ["train", "test", ""]
+
+
+HEADER = "path,label,xmin,ymin,xmax,ymax"
+
+
+def test_a_split_that_is_none_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^boxes\.csv row 3: split 'tset' is none of pretrain, train, dev, test \(or empty\)\.$"):
+        found(tmp_path, f"{HEADER},split\na.png,pit,1,1,9,9,train\na.png,pit,1,1,9,9,Tset\n")
+
+
+@pytest.mark.parametrize(
+    ("columns", "first", "second", "said"),
+    [
+        ("split", "train", "test", "split test, and row 2 says train"),
+        ("group", "north", "south", "group south, and row 2 says north"),
+        ("width,height", "100,80", "80,100", "size 80 x 100, and row 2 says 100 x 80"),
+    ],
+)
+def test_a_second_word_on_one_image_is_a_fault(tmp_path: Path, columns: str, first: str, second: str, said: str) -> None:
+    """Told once an image; what stands first holds, and the objects do."""
+    rows = [f"a.png,pit,{corner},1,20,20,{words}" for corner, words in enumerate((first, second, second, "," * columns.count(",")))]
+    got = found(
+        tmp_path, "\n".join([f"{HEADER},{columns}", *rows, f"b.png,pit,1,1,9,9,{second if columns != 'width,height' else ','}", ""])
+    )
+    assert got.faults == (f"boxes.csv row 3 (a.png): {said}; an image has one, give it the same.",)
+    assert got.counts == {"pit": 5}
+    if columns == "split":
+        assert (got.images["a.png"].split, got.images["b.png"].split) == ("train", "test")
+
+
+def test_what_one_row_says_of_an_image_holds_for_all(tmp_path: Path) -> None:
+    file = written(tmp_path, "boxes.csv", f"{HEADER},split,group\na.png,pit,1,1,9,9,,\na.png,pit,1,1,9,9,val,north\n")
+    listing = listing_of(file, tmp_path)
+    assert listing is not None and listing.faults == []
+    assert [(image.split, image.group) for image in listing.images] == [("dev", "north")]
+
+
+def test_the_column_of_classes_that_its_owner_names(tmp_path: Path) -> None:
+    file = written(tmp_path, "boxes.csv", f"{HEADER},Damage Kind\na.png,x,1,1,9,9,pit\n")
+    for label, classes in ((None, ("x",)), ("Damage Kind", ("pit",)), ("label", ("x",))):
+        listing = listing_of(file, tmp_path, label)
+        assert listing is not None and listing.classes == classes
+    with pytest.raises(DataError, match=r"^data\.label_field: boxes\.csv has no column 'damage'; "):
+        listing_of(file, tmp_path, "damage")

@@ -70,3 +70,26 @@ def test_a_folder_of_several_kinds_is_one_sentence(tmp_path: Path) -> None:
     written(tmp_path, "labels/a.xml", voc([]))
     with pytest.raises(DataError, match=r"labels: holds labels of several kinds \(\.json, \.xml\); name the file or the folder of one\.$"):
         listing_of(tmp_path / "labels", tmp_path)
+
+
+def test_a_folder_of_two_files_of_cvat_is_one_sentence(tmp_path: Path) -> None:
+    for name in ("b.xml", "c.xml"):
+        written(tmp_path, f"labels/{name}", cvat("", f"{name}.png"))
+    said = r"labels: holds {} XML files, and b\.xml is CVAT's, which keeps all images in one; name that file\.$"
+    with pytest.raises(DataError, match=said.format(2)):
+        listing_of(tmp_path / "labels", tmp_path)
+    written(tmp_path, "labels/a.xml", "<annotations>")
+    with pytest.raises(DataError, match=said.format(3)):
+        listing_of(tmp_path / "labels", tmp_path)
+
+
+@pytest.mark.parametrize("form", ["COCO", "LabelMe", "Label Studio", "CVAT", "VOC"])
+def test_texts_for_people_are_no_labels(tmp_path: Path, form: str) -> None:
+    name, content = FORMS[form]
+    written(tmp_path, f"labels/{name}", content)
+    written(tmp_path, "labels/README.roboflow.txt", "Exported on 2024-01-31: 3 images, 2 classes.\n")
+    listing = listing_of(tmp_path / "labels", tmp_path)
+    assert listing is not None and listing.form == form
+    written(tmp_path, "labels/a.txt", "0 0.5 0.5 0.1 0.1\n")
+    with pytest.raises(DataError, match=r"holds labels of several kinds"):
+        listing_of(tmp_path / "labels", tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,9 @@ def test_a_click_is_no_object(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("objects", "sentence"),
     [
-        ([("pit", 30, 10, 10, 20)], "object 1 (pit) has its corners swapped (or a negative size)"),
+        ([("pit", 30, 10, 10, 20)], "object 1 (pit) has its corners swapped"),
+        ([("pit", 10, 10, 9, 20)], "object 1 (pit) has its corners swapped"),
+        ([("pit", 10, 10, 20, 9)], "object 1 (pit) has its corners swapped"),
         ([("pit", 130, 10, 150, 20)], "object 1 (pit) lies wholly outside its image"),
         ([("pit", "x", 10, 150, 20)], "object 1 (pit) has no four numbers in bndbox (xmin, ymin, xmax, ymax)"),
         ([("", 10, 10, 30, 20)], "object 1 (without a name) has no class"),
@@ -90,6 +93,23 @@ def test_a_listed_size_of_zero_is_none(tmp_path: Path, size: tuple[int, int]) ->
 def test_what_gdal_leaves_beside_images_is_passed_over(tmp_path: Path) -> None:
     written(tmp_path, "Annotations/a.png.aux.xml", "<PAMDataset/>")
     assert found(tmp_path, voc([("pit", 11, 11, 20, 20)])).counts == {"pit": 1}
-    written(tmp_path, "Annotations/z.xml", "<other/>")
-    with pytest.raises(DataError, match=r"z\.xml: is no VOC annotation \(it begins with <other>\); take it out of the folder"):
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("<annotation><object>", "is no XML ("),
+        ("<other/>", "is no VOC annotation (it begins with <other>); take it out of the folder, or export it as VOC."),
+        (voc([], "c.png"), "is named after another image than the one in it (<filename> c.png); rename one of them."),
+    ],
+)
+def test_one_broken_file_among_sound_ones_is_a_fault(tmp_path: Path, content: str, sentence: str) -> None:
+    """Nobody knows what its image holds: it is no negative, and not as if nobody had looked."""
+    sound, broken = voc([("pit", 11, 11, 20, 20)], "b.png"), content
+    got = found(tmp_path, broken, sound)
+    assert got.counts == {"pit": 1} and got.images["a.png"].ignored_mask().all()
+    assert got.faults[0].startswith(f"{tmp_path / 'Annotations/a.xml'}: {sentence}")
+    assert got.faults[1:] == ("a.xml: nothing in it can be read; correct or remove what is faulty, it is left out.",)
+    written(tmp_path, "Annotations/b.xml", broken.replace("c.png", "d.png"))
+    with pytest.raises(DataError, match=re.escape(f"a.xml: {sentence}")):
         listing_of(tmp_path / "Annotations", tmp_path)

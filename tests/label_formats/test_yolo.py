@@ -187,3 +187,77 @@ def test_two_files_of_one_image_are_named(tmp_path: Path) -> None:
     got = read(written(tmp_path, "data.yaml", NAMES), tmp_path)
     assert got.faults == ("labels/one/a.txt and labels/two/a.txt: each may be a.png; keep one, or name each with its folder.",)
     assert got.images["images/a.png"].state == "unlabelled"
+
+
+def split_of_lists(root: Path, train: str, val: str, labels: tuple[str, ...] = ("a", "b", "c")) -> dict[str, str]:
+    """The split of each image of a set with two lists of images."""
+    for name in labels:
+        written(root, f"labels/{name}.txt", ROW)
+        picture(root, f"images/{name}.png")
+    written(root, "train.txt", train)
+    written(root, "lists/held_out.txt", val)
+    got = read(written(root, "data.yaml", {"names": ["pit"], "train": "train.txt", "val": "lists/held_out.txt"}), root)
+    assert got.faults == ()
+    return {image.path.stem: image.split for image in got.images.values()}
+
+
+@pytest.mark.parametrize("folder", ["./images/", "images/", "/content/set/images/", "C:\\set\\images\\", "../set/images/", ""])
+def test_lists_of_images_tell_splits(tmp_path: Path, folder: str) -> None:
+    got = split_of_lists(tmp_path, f"{folder}a.png\n\n{folder}gone.png\n", f"\ufeff{folder}b.jpg\r\n")
+    assert got == {"a": "train", "b": "dev", "c": ""}
+
+
+def test_a_list_takes_as_many_folders_as_tell_images_apart(tmp_path: Path) -> None:
+    names = ("one/a", "two/a")
+    got = split_of_lists(tmp_path, "/x/images/one/a.png\n", "/x/images/two/b.png\n/x/images/two/a.png\n", names)
+    assert got == {"a": "dev"}  # both are called so
+    with pytest.raises(DataError, match=r"^train\.txt line 2 \(a\.png\): its labels may be labels/one/a\.txt and labels/two/a\.txt; write"):
+        split_of_lists(tmp_path, "\na.png\n", "images/two/a.png\n", names)
+
+
+def test_lists_that_contradict_each_other_or_tell_nothing(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^held_out\.txt line 1 \(images/a\.png\): is in the list of train already; keep it in one\.$"):
+        split_of_lists(tmp_path, "images/a.png\n", "images/a.png\n")
+    assert set(split_of_lists(tmp_path, "images/a.png\n", "").values()) == {""}  # one split alone tells nothing
+    content = {"names": ["pit"], "train": "train.txt", "val": "lists/held_out.txt"}
+    assert read(written(tmp_path, "data.yaml", content), tmp_path).notes == (
+        "held_out.txt: no image in it has a text file of labels, so that it says nothing of splits.",
+    )
+
+
+def test_one_list_for_all_parts_tells_nothing(tmp_path: Path) -> None:
+    written(tmp_path, "labels/a.txt", ROW)
+    written(tmp_path, "all.txt", "images/a.png\n")
+    file = written(tmp_path, "data.yaml", {"names": ["pit"], "train": "all.txt", "val": "all.txt"})
+    got = read(file, picture(tmp_path, "images/a.png"))
+    assert (got.images["images/a.png"].split, got.faults) == ("", ())
+
+
+def test_a_list_beside_a_folder(tmp_path: Path) -> None:
+    for name in ("train/labels/a", "val/labels/b"):
+        written(tmp_path, f"{name}.txt", ROW)
+        picture(tmp_path, f"{name.replace('labels', 'images')}.png")
+    written(tmp_path, "held.txt", "val/images/b.png\n")
+    got = read(written(tmp_path, "data.yaml", {"names": ["pit"], "train": "train/images", "val": "held.txt"}), tmp_path)
+    assert {image.path.stem: image.split for image in got.images.values()} == {"a": "train", "b": "dev"}
+
+
+def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, *given: object, **named: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    written(tmp_path, "labels/a.txt", ROW)
+    file = written(tmp_path, "labels/classes.txt", "pit\n")
+    monkeypatch.setattr(Path, "read_text", refused)
+    with pytest.raises(DataError, match=r"classes\.txt: cannot be read \(Permission denied\); make it readable, or take it out\.$"):
+        listing_of(file.parent, tmp_path)
+
+
+def test_texts_that_are_no_rows_of_numbers_are_no_labels(tmp_path: Path) -> None:
+    """A README lists nothing; a faulty row is still one."""
+    written(tmp_path, "classes.txt", "pit\n")
+    written(tmp_path, "README.roboflow.txt", "\nRoboflow - v1 2024-01-31 9:12am\n\n3 images were exported.\n")
+    written(tmp_path, "a.txt", "pit 0.5 0.5 0.2 0.2\n")
+    got = read(tmp_path, picture(tmp_path, "a.png", "README.roboflow.png"))
+    assert got.images["README.roboflow.png"].state == "unlabelled"
+    assert len(got.faults) == 1 and "a.txt: line 1 holds 'pit', which is no number" in got.faults[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -20,6 +20,7 @@ BEFORE = re.compile(r"^[0-9a-f]{8}-")  # what an upload's own name gets in front
 PICTURE = re.compile(r"\.(png|jpe?g|tiff?|bmp|webp|gif|jp2|dcm|nii(\.gz)?)$", re.IGNORECASE)
 LINES = {"keypoint", "vector"}
 SHAPES = {"rectangle", "polygon", "ellipse", "brush"}
+ASIDE = {"textarea", "choices", "rating", "number", "taxonomy", "relation"}  # what is said of an image or of a shape, and is none
 PLACED = {"x", "points", "vertices", "rle", "sequence"}  # keys by which a result says where something lies
 
 
@@ -77,10 +78,23 @@ def _image(where: str, address: str, answer: Mapping[str, Any]) -> ListedImage:
     name, results = _file_of(address), records(where, answer, "result")
     uploaded = UPLOADED.search(f"/{name}")
     image = ListedImage(name, where, other_name=BEFORE.sub("", uploaded[1]) if uploaded else "")
-    named = {str(result.get("id")): _names(result, "labels") for result in results if result.get("type") == "labels"}
+    named = {str(result.get("id")): _names(result, "labels") for result in results if _kind(result) == "labels"}
+    regions = {str(result["id"]) for result in results if "id" in result and _kind(result).removesuffix("labels") in SHAPES | LINES}
     for place, result in enumerate(results, start=1):
+        if _kind(result) == "choices" and not _of_region(result, regions):
+            image.labels += tuple(_names(result, "choices"))
         _add(image, result, f"result {place}", named.get(str(result.get("id")), []))
     return image
+
+
+def _kind(result: Mapping[str, Any]) -> str:
+    return str(result.get("type") or "")
+
+
+def _of_region(result: Mapping[str, Any], regions: Collection[str]) -> bool:
+    """Whether a result says something of one shape, whose place and number it then bears, and nothing of the whole image."""
+    value = result.get("value")
+    return str(result.get("id")) in regions or (isinstance(value, dict) and not PLACED.isdisjoint(value))
 
 
 def _names(result: Mapping[str, Any], key: str) -> list[str]:
@@ -91,15 +105,14 @@ def _names(result: Mapping[str, Any], key: str) -> list[str]:
 
 
 def _add(image: ListedImage, result: Mapping[str, Any], where: str, beside: list[str]) -> None:
-    """One result to its image: a shape with its class, or a class of the whole image. `beside`: classes in a result of their own."""
-    kind, value = str(result.get("type") or ""), result.get("value")
-    if not isinstance(value, dict) or kind == "labels":
+    """A shape with its class to its image; what is no shape is passed over. `beside`: classes in a result of their own."""
+    kind, value = _kind(result), result.get("value")
+    if not isinstance(value, dict) or kind == "labels" or kind in ASIDE:
         return
-    image.labels += tuple(_names(result, "choices"))
     shape, names = kind.removesuffix("labels"), _names(result, kind) or beside
     where = f"{where} ({' '.join([shape, *names])})"
     if shape not in SHAPES | LINES:
-        if not PLACED.isdisjoint(value):  # text, ratings and relations say nothing of what lies where
+        if not PLACED.isdisjoint(value):
             image.faulty.append(f"{where} is of a kind that is not read")
     elif len(names) != 1:
         image.faulty.append(f"{where} has {len(names) or 'no'} classes")

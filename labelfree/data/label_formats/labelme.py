@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from labelfree.data.label_formats.image_files import read_each
 from labelfree.data.label_formats.json_text import read_json_text, records
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
 from labelfree.data.label_formats.matching import same_stem
@@ -27,19 +28,19 @@ def is_labelme(content: Any) -> bool:
 
 
 def read_labelme(files: Sequence[Path], folder: Path) -> Listing:
-    """A folder of files, or some of one. An image is found by its file's own stem."""
-    listed = []
-    for file in files:
-        content = read_json_text(file)
-        if not is_labelme(content):
-            raise DataError(f"{file}: is no LabelMe file (no shapes, or no imagePath); take it out of the folder, or export it again.")
-        listed.append(_image(file, folder, content))
-    return Listing(
-        "LabelMe", listed, classes=tuple(sorted({drawn.name for image in listed for drawn in image.drawn if drawn.kind != "line"}))
-    )
+    """A folder of files, or some of one. An image is found by its file's own stem.
+
+    Broken files are faults; raises `DataError` where all are.
+    """
+    listed, faults = read_each(files, folder, lambda file: _image(file, folder))
+    classes = sorted({drawn.name for image in listed for drawn in image.drawn if drawn.kind != "line"})
+    return Listing("LabelMe", listed, classes=tuple(classes), faults=faults)
 
 
-def _image(file: Path, folder: Path, content: Mapping[str, Any]) -> ListedImage:
+def _image(file: Path, folder: Path) -> ListedImage:
+    content = read_json_text(file)
+    if not is_labelme(content):
+        raise DataError(f"{file}: is no LabelMe file (no shapes, or no imagePath); take it out of the folder, or export it again.")
     written = str(content.get("imagePath") or "")
     if written and not same_stem(written, file):
         raise DataError(f"{file}: is named after another image than the one in it (imagePath {written}); rename one of them.")
@@ -116,7 +117,8 @@ def _joined(parts: Sequence[Drawn]) -> Drawn:
     region: Outline | Runs = Outline(tuple(rings)) if rings else masks[0]
     if masks:
         height, width = masks[0].height, masks[0].width
-        pixels = [mask.mask(height, width) for mask in (*masks, *([region] if rings else []))]
+        outlines = [Outline(tuple(rings)).cut(width, height)] if rings else []  # drawing one costs its length, however far it reaches
+        pixels = [mask.mask(height, width) for mask in masks] + [outline.mask(height, width) for outline in outlines]
         region = Runs.of(np.any(pixels, axis=0))
     return Drawn(parts[0].name, region.box, " and ".join(part.where for part in parts), region=region)
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from labelfree.data.columns import NAMES
+from labelfree.data.columns import NAMES, columns_of
 from labelfree.data.csv_text import Sheet
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
 from labelfree.data.label_formats.numbers import finite, size_of
@@ -33,21 +33,27 @@ def box_columns(header: Sequence[str]) -> tuple[tuple[int, ...], bool] | None:
     return None
 
 
-def read_object_table(file: Path, sheet: Sheet) -> Listing:
+def read_object_table(file: Path, sheet: Sheet, label: str | None = None) -> Listing:
     """The images that a table names, each once. A row without a box says that its image was looked at: without other rows a negative.
 
-    Raises `DataError` where the columns of images or of classes are not there.
+    `label`: the column of classes, where its owner names it. What the first row of an image says of its split, group and size holds; one
+    that says another is a fault. Raises `DataError` where the columns of images or of classes are not there, and for a split that is none.
     """
     found = box_columns(sheet.header)
     assert found is not None
     at, sized = found
-    path, label = _column(file, sheet.header, "path"), _column(file, sheet.header, "label")
+    path = _column(file, sheet.header, "path")
+    if label is None:
+        classes_at = _column(file, sheet.header, "label")
+    else:
+        classes_at = columns_of(file, sheet.header, [], lambda cell: False, label)[0]["label"]
     plain = _plain(sheet.header)
     width, height, split, group = (
         plain.index(word) if word in plain and plain.index(word) not in at else -1 for word in ("width", "height", "split", "group")
     )
     commas = _with_commas(sheet, at)
     images: dict[str, ListedImage] = {}
+    whole = _WholeImages(file)
     for number, cells in sheet.numbered():
         name = _cell(cells, path)
         if not any(cell.strip() for cell in cells):
@@ -55,18 +61,19 @@ def read_object_table(file: Path, sheet: Sheet) -> Listing:
         if not name:
             raise DataError(f"{file.name} row {number}: no path.")
         if name not in images:
-            size = size_of(finite(_cell(cells, width)), finite(_cell(cells, height)))
-            split_of = SPLITS.get(_cell(cells, split).lower(), "")
-            images[name] = ListedImage(name, f"{file.name} row {number} ({name})", size, split=split_of, group=_cell(cells, group))
-        texts, of = [_cell(cells, column) for column in at], name_of(_cell(cells, label))
+            images[name] = ListedImage(name, f"{file.name} row {number} ({name})")
+        image = images[name]
+        size = size_of(finite(_cell(cells, width)), finite(_cell(cells, height)))
+        whole.add(image, number, _split(file, number, _cell(cells, split)), _cell(cells, group), size)
+        texts, of = [_cell(cells, column) for column in at], name_of(_cell(cells, classes_at))
         where = f"row {number} ({of})" if of else f"row {number}"
         try:
             box = _box([text.replace(",", ".") for text in texts] if commas else texts, of, sized)
         except ValueError as error:
-            images[name].faulty.append(f"{where} {error}")
+            image.faulty.append(f"{where} {error}")
             continue
         if box is not None:
-            images[name].drawn.append(Drawn(of, box, where))
+            image.drawn.append(Drawn(of, box, where))
     boxes = [drawn.box for image in images.values() for drawn in image.drawn if drawn.box is not None]
     if not images:
         raise DataError(f"{file}: has a header and no rows.")
@@ -74,7 +81,9 @@ def read_object_table(file: Path, sheet: Sheet) -> Listing:
         raise DataError(f"{file}: its boxes lie within one pixel, as if in shares of the picture's width and height; write pixels.")
     classes = {drawn.name for image in images.values() for drawn in image.drawn}
     notes = [f"{file.name}: one object a row, boxes in the columns {', '.join(sheet.header[column].strip() for column in at)}."]
-    return Listing("a table of objects", list(images.values()), classes=tuple(sorted(classes)), notes=notes)
+    return Listing(
+        "a table of objects", list(images.values()), classes=tuple(sorted(classes)), faults=list(whole.faults.values()), notes=notes
+    )
 
 
 def _box(texts: Sequence[str], of: str, sized: bool) -> Corners | None:
@@ -90,6 +99,32 @@ def _box(texts: Sequence[str], of: str, sized: bool) -> Corners | None:
         raise ValueError("has a box and no class")
     x0, y0, x1, y1 = (value or 0.0 for value in values)
     return (x0, y0, x0 + x1, y0 + y1) if sized else (x0, y0, x1, y1)
+
+
+class _WholeImages:
+    """What rows say of whole images: the first word holds, another one is a fault. `faults`: a sentence an image and kind of word."""
+
+    def __init__(self, file: Path) -> None:
+        self.faults: dict[tuple[str, str], str] = {}
+        self._file = file
+        self._said: dict[tuple[str, str], tuple[str, int]] = {}  # image and kind of word -> the word, and the number of its row
+
+    def add(self, image: ListedImage, number: int, split: str, group: str, size: tuple[int, int] | None) -> None:
+        """One row. An empty word says nothing."""
+        image.split, image.group, image.size = image.split or split, image.group or group, image.size or size
+        for kind, word in (("split", split), ("group", group), ("size", f"{size[0]} x {size[1]}" if size else "")):
+            key = image.name, kind
+            first, row = self._said.setdefault(key, (word, number)) if word else ("", number)
+            if first != word:
+                where = f"{self._file.name} row {number} ({image.name})"
+                self.faults.setdefault(key, f"{where}: {kind} {word}, and row {row} says {first}; an image has one, give it the same.")
+
+
+def _split(file: Path, number: int, text: str) -> str:
+    """The split in a cell, by our word."""
+    if text.lower() not in SPLITS:
+        raise DataError(f"{file.name} row {number}: split {text.lower()!r} is none of pretrain, train, dev, test (or empty).")
+    return SPLITS[text.lower()]
 
 
 def _plain(header: Sequence[str]) -> list[str]:

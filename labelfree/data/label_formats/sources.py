@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from labelfree.data.label_formats.listed import Listing
 from labelfree.data.label_formats.object_table import box_columns, read_object_table
 from labelfree.data.label_formats.voc import is_voc, read_voc
 from labelfree.data.label_formats.xml_text import read_xml
-from labelfree.data.label_formats.yolo import is_text_of_labels, is_yolo_yaml, names_file, read_yolo_folder, read_yolo_yaml
+from labelfree.data.label_formats.yolo import holds_numbers, is_text_of_labels, is_yolo_yaml, names_file, read_yolo_folder, read_yolo_yaml
 from labelfree.data.label_tables import TEXTS, read_sheet
 from labelfree.errors import DataError
 
@@ -28,10 +28,10 @@ READ = (
 STATISTICS = ".aux.xml"  # what programs that show images leave beside them
 
 
-def listing_of(source: Path, root: Path) -> Listing | None:
+def listing_of(source: Path, root: Path, label: str | None = None) -> Listing | None:
     """What a file or folder of labels says; None where it is of no format with objects in it.
 
-    Raises `DataError` where it is of one and broken, or mixes several.
+    `label`: the column of classes in a table, where its owner names it. Raises `DataError` where it is of one and broken, or mixes several.
     """
     if source.is_dir():
         return _folder(source)
@@ -45,7 +45,7 @@ def listing_of(source: Path, root: Path) -> Listing | None:
         return read_yolo_yaml(source, content, root) if is_yolo_yaml(content) else None
     if kind in TEXTS:
         sheet = read_sheet(source)
-        return read_object_table(source, sheet) if box_columns(sheet.header) else None
+        return read_object_table(source, sheet, label) if box_columns(sheet.header) else None
     return None
 
 
@@ -71,21 +71,40 @@ def _folder(folder: Path) -> Listing | None:
     files = sorted(path for path in folder.rglob("*") if not path.name.startswith(".") and path.is_file())
     jsons = [path for path in files if path.suffix.lower() == ".json"]
     xmls = [path for path in files if path.suffix.lower() == ".xml" and not path.name.lower().endswith(STATISTICS)]
-    texts = [path for path in files if is_text_of_labels(path)]
+    texts = [path for path in files if is_text_of_labels(path) and holds_numbers(path)]
     forms = [paths[0].suffix.lower() for paths in (jsons, xmls, texts) if paths]
     if len(forms) > 1:
         raise DataError(f"{folder}: holds labels of several kinds ({', '.join(forms)}); name the file or the folder of one.")
     if jsons:
         return _jsons(folder, jsons)
     if xmls:
-        return read_voc(xmls, folder) if len(xmls) > 1 else _xml(xmls[0], folder)
+        return _xmls(folder, xmls) if len(xmls) > 1 else _xml(xmls[0], folder)
     return _texts(folder) if texts else None
 
 
+def _xmls(folder: Path, files: Sequence[Path]) -> Listing:
+    """VOC's, of which a few may be broken: the first file that is XML tells."""
+    first = next(((file, tree) for file in files if (tree := _or_none(read_xml, file, MOST_BYTES)) is not None), None)
+    if first is not None and is_cvat(first[1]):
+        raise DataError(
+            f"{folder}: holds {len(files):,} XML files, and {first[0].name} is CVAT's, which keeps all images in one; name that file."
+        )
+    return read_voc(files, folder)
+
+
+def _or_none(read: Callable[..., Any], *given: Any) -> Any:
+    """What is read; None where that is broken."""
+    try:
+        return read(*given)
+    except DataError:
+        return None
+
+
 def _jsons(folder: Path, files: Sequence[Path]) -> Listing | None:
-    first = read_json_text(files[0])
-    if is_labelme(first):
+    """LabelMe's where one of them is, of which a few may be broken; else one file of all images."""
+    if any(is_labelme(_or_none(read_json_text, file)) for file in files):
         return read_labelme(files, folder)
+    first = read_json_text(files[0])
     if len(files) > 1:
         raise DataError(f"{folder}: holds {len(files):,} JSON files, and {files[0].name} is not one of LabelMe's; name the file of labels.")
     return _json(files[0], first)

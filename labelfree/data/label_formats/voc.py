@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from labelfree.data.label_formats.image_files import read_each
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
 from labelfree.data.label_formats.matching import same_stem
 from labelfree.data.label_formats.numbers import finite, size_of
@@ -26,12 +27,13 @@ def read_voc(files: Sequence[Path], folder: Path) -> Listing:
     """A folder of files, or some of one. An image is found by its file's own stem.
 
     VOC counts pixels from 1 and names the last one of an object: xmin 1, xmax 100 is all of 100 pixels, here 0 to 100. Where any file of
-    the set says 0 it counts from 0, and corners stay as they are. `difficult` objects are objects.
+    the set says 0 it counts from 0, and corners stay as they are. `difficult` objects are objects. Broken files are faults; raises
+    `DataError` where all are.
     """
-    listed = [_file(file, file.relative_to(folder).as_posix(), read_xml(file)) for file in files]
+    listed, faults = read_each(files, folder, lambda file: _file(file, file.relative_to(folder).as_posix(), read_xml(file)))
     notes = _counted(listed)
     classes = sorted({drawn.name for image in listed for drawn in image.drawn})
-    return Listing("VOC", listed, classes=tuple(classes), notes=notes)
+    return Listing("VOC", listed, classes=tuple(classes), faults=faults, notes=notes)
 
 
 def drawn_by_table(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
@@ -92,7 +94,9 @@ def _image(file: Path, name: str, root: Element) -> ListedImage:
             image.faulty.append(f"{where} has no four numbers in bndbox ({', '.join(CORNERS)})")
             continue
         x0, y0, x1, y1 = (float(corner or 0.0) for corner in corners)
-        if x0 == x1 or y0 == y1:  # a click; counted from 1 it would be a pixel
+        if x1 < x0 or y1 < y0:  # as written: counted from 1 an end one pixel before its begin would be no area
+            image.faulty.append(f"{where} has its corners swapped")
+        elif x0 == x1 or y0 == y1:  # a click; counted from 1 it would be a pixel
             image.faulty.append(f"{where} has no area")
         else:
             image.drawn.append(Drawn(name, (x0, y0, x1, y1), where))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
+from labelfree.data.label_formats.matching import Images
 from labelfree.data.label_formats.numbers import finite
 from labelfree.data.label_formats.regions import Outline
 from labelfree.data.structure import SPLITS
@@ -20,17 +21,19 @@ NAMES = ("classes.txt", "obj.names", "labels.txt", "predefined_classes.txt")
 LISTS = ("train.txt", "val.txt", "valid.txt", "test.txt", "readme.txt")  # of images, or for people
 BEYOND = 1e-3  # of the picture's side: what rounding leaves outside
 PARTS = ("train", "val", "valid", "test")
+MOST_LOOKED_AT = 2**16  # bytes of a text that tell whether its rows are numbers
 
 
 @dataclass(frozen=True)
 class _Set:
-    """Names of classes by number, and the split that each folder of images is, where the file says so.
+    """Names of classes by number, and the split that each folder of images is (or each text file's image), where the file says so.
 
     `key_points`: how many numbers of key points follow each box.
     """
 
     names: Mapping[int, str]
-    folders: Mapping[Path, str]
+    folders: Mapping[Path, str] = field(default_factory=dict)
+    texts: Mapping[Path, str] = field(default_factory=dict)
     key_points: int = 0
 
 
@@ -49,17 +52,51 @@ def read_yolo_yaml(file: Path, content: Mapping[str, Any], root: Path) -> Listin
     """The set that a `data.yaml` describes. `root`: where images lie, if they lie elsewhere than the file."""
     names, base = _names(file, content.get("names")), _base(file, content, root)
     found = [(_found(base, folder), SPLITS[part]) for part in PARTS for folder in _several(content.get(part))]
-    splits = {folder.resolve(): split for folder, split in found if folder is not None}
-    several = len(set(splits.values())) > 1
-    of = _Set(names, splits if several else {}, _key_points(file, content.get("kpt_shape")))
+    folders = {place.resolve(): split for place, split in found if place is not None and place.is_dir()}
+    lists = {
+        place.resolve(): (place, split)
+        for place, split in found
+        if place is not None and place.suffix.lower() == ".txt" and place.is_file()
+    }
     inside = [path for path in sorted(base.rglob("*")) if not path.name.startswith(".")]
     beside = {(path.parent, path.stem) for path in inside if path.suffix.lower() not in ("", ".txt")}
     texts = [
         path
         for path in inside
-        if is_text_of_labels(path) and ("labels" in path.relative_to(base).parts[:-1] or (path.parent, path.stem) in beside)
+        if is_text_of_labels(path)
+        and path.resolve() not in lists
+        and ("labels" in path.relative_to(base).parts[:-1] or (path.parent, path.stem) in beside)
     ]
-    return _listing(file, texts, of, base)
+    listed, notes = _of_lists(list(lists.values()), texts, base)
+    several = len({*folders.values(), *listed.values()}) > 1
+    of = _Set(names, folders if several else {}, listed if several else {}, _key_points(file, content.get("kpt_shape")))
+    return _listing(file, texts, of, base, notes)
+
+
+def _of_lists(lists: Sequence[tuple[Path, str]], texts: Sequence[Path], base: Path) -> tuple[dict[Path, str], list[str]]:
+    """The split of each text file whose image stands in a list of images, one path a line; and sentences on lists that name none.
+
+    Paths may be those of another computer: as many of their last folders as lead to one file count. Raises `DataError` naming the line
+    that may mean several, or whose image another list gives to another split.
+    """
+    of_image = {base / _image_name(text, base): text for text in texts}
+    images, splits, notes = Images(of_image, base), dict[Path, str](), list[str]()
+    for file, split in lists:
+        fitting = 0
+        for place, line in enumerate(_lines(file), start=1):
+            closest = images.closest(ListedImage(line.strip(), "")) if line.strip() else []
+            where = f"{file.name} line {place} ({line.strip()})"
+            if len(closest) > 1:
+                several = " and ".join(sorted(of_image[candidate.path].relative_to(base).as_posix() for candidate in closest)[:2])
+                raise DataError(f"{where}: its labels may be {several}; write the image with its folder.")
+            for candidate in closest:
+                fitting += 1
+                text = of_image[candidate.path]
+                if splits.setdefault(text, split) != split:
+                    raise DataError(f"{where}: is in the list of {splits[text]} already; keep it in one.")
+        if not fitting:
+            notes.append(f"{file.name}: no image in it has a text file of labels, so that it says nothing of splits.")
+    return splits, notes
 
 
 def read_yolo_folder(folder: Path, names: Path) -> Listing:
@@ -67,8 +104,8 @@ def read_yolo_folder(folder: Path, names: Path) -> Listing:
     classes = {number: line.strip() for number, line in enumerate(_lines(names)) if line.strip()}
     if not classes:
         raise DataError(f"{names}: names no class; write one a line, that of number 0 first.")
-    texts = [path for path in sorted(folder.rglob("*")) if is_text_of_labels(path)]
-    return _listing(names, texts, _Set(_apart(names, classes), {}), folder)
+    texts = [path for path in sorted(folder.rglob("*")) if is_text_of_labels(path) and holds_numbers(path)]
+    return _listing(names, texts, _Set(_apart(names, classes)), folder)
 
 
 def is_text_of_labels(path: Path) -> bool:
@@ -76,11 +113,24 @@ def is_text_of_labels(path: Path) -> bool:
     return path.suffix.lower() == ".txt" and path.name.lower() not in (*NAMES, *LISTS) and path.is_file()
 
 
+def holds_numbers(text: Path) -> bool:
+    """Whether at least half of the words in a text file are numbers: rows of labels, faulty ones too, and no README. An empty file may be.
+
+    One that cannot be opened is left to who reads it.
+    """
+    try:
+        with text.open(encoding="utf-8-sig", errors="replace") as stream:
+            words = stream.read(MOST_LOOKED_AT).split()
+    except OSError:
+        return True
+    return 2 * sum(finite(word) is not None for word in words) >= len(words)
+
+
 def _lines(file: Path) -> list[str]:
     try:
         return file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
     except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
+        raise DataError(f"{file}: cannot be read ({error.strerror}); make it readable, or take it out.") from error
 
 
 def _names(file: Path, given: Any) -> dict[int, str]:
@@ -134,18 +184,18 @@ def _several(given: Any) -> list[str]:
     return [str(given)] if isinstance(given, str) else [str(entry) for entry in given] if isinstance(given, Sequence) else []
 
 
-def _listing(source: Path, texts: Sequence[Path], of: _Set, base: Path) -> Listing:
+def _listing(source: Path, texts: Sequence[Path], of: _Set, base: Path, notes: Sequence[str] = ()) -> Listing:
     if not texts:
         raise DataError(f"{source}: no text files of labels lie in {base}; bring its folders `images` and `labels`.")
     listed = [_image(text, of, base, source) for text in texts]
     ids = {name: number for number, name in of.names.items()}
-    notes = [f"{source.name}: boxes are read, key points are not."] if of.key_points else []
-    return Listing("YOLO", listed, ids, tuple(sorted(ids)), notes=notes)
+    boxed = [f"{source.name}: boxes are read, key points are not."] if of.key_points else []
+    return Listing("YOLO", listed, ids, tuple(sorted(ids)), notes=[*boxed, *notes])
 
 
 def _image(text: Path, of: _Set, base: Path, source: Path) -> ListedImage:
-    name = "/".join("images" if part == "labels" else part for part in text.relative_to(base).parts)
-    image = ListedImage(name, text.relative_to(base).as_posix(), fractions=True, split=_split(text, base, of.folders))
+    split = of.texts.get(text) or _split(text, base, of.folders)
+    image = ListedImage(_image_name(text, base), text.relative_to(base).as_posix(), fractions=True, split=split)
     for place, line in enumerate(_lines(text), start=1):
         if not line.strip():
             continue
@@ -154,6 +204,11 @@ def _image(text: Path, of: _Set, base: Path, source: Path) -> ListedImage:
         except ValueError as error:
             image.faulty.append(f"line {place} {error}")
     return image
+
+
+def _image_name(text: Path, base: Path) -> str:
+    """The path of an image but for its ending: below `images` lies what `labels` mirrors."""
+    return "/".join("images" if part == "labels" else part for part in text.relative_to(base).parts)
 
 
 def _split(text: Path, base: Path, folders: Mapping[Path, str]) -> str:
