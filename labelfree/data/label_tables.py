@@ -85,14 +85,19 @@ def open_table(file: Path, exists: Callable[[str], bool] | None = None, label: s
 
 
 def _record(file: Path, number: int, row: Mapping[str, str | None]) -> Record:
-    path, split = row.get("path"), (row.get("split") or "").lower()
+    path, split = row.get("path"), split_in(file, number, row.get("split") or "")
     if not path:
         raise DataError(f"{file.name} row {number}: no path.")
-    if split not in SPLITS:
-        raise DataError(f"{file.name} row {number}: split {split!r} is none of pretrain, train, dev, test (or empty).")
     others = {name: row.get(name) for name in ("label", "mask", "boxes", "text", "place", "chosen")}
     group = row.get("group") or row.get("place")  # what shows one place stands on one side
-    return Record(number, path, split=SPLITS[split], group=group, date=_date(file, number, row.get("date")), **others)
+    return Record(number, path, split=split, group=group, date=_date(file, number, row.get("date")), **others)
+
+
+def split_in(file: Path, number: int, text: str) -> str:
+    """The split that a cell of row `number` names, by our word for it."""
+    if text.lower() not in SPLITS:
+        raise DataError(f"{file.name} row {number}: split {text.lower()!r} is none of pretrain, train, dev, test (or empty).")
+    return SPLITS[text.lower()]
 
 
 def _date(file: Path, number: int, text: str | None) -> str | None:

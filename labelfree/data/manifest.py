@@ -207,7 +207,7 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
     shapes = domain.shapes(file, fields, images) if isinstance(domain, ReadsShapes) else None
     if shapes is not None:
         return _manifest(shapes[0], root, name, notes=[*inventory.all_notes(), *shapes[1]])
-    listing = listing_of(file, root)
+    listing = listing_of(file, root, data.label_field)
     if listing is not None:
         rows, listing = rows_of_listing(listing, file, images, root, _renamed(data))
         return replace(_manifest(rows, root, name, notes=[*inventory.all_notes(), *listing.notes]), listing=listing)

@@ -19,7 +19,7 @@ def read_json_text(file: Path) -> Any:
             json.dumps(content, ensure_ascii=False).encode()  # half a letter can be named in JSON, and written nowhere
         return content
     except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
+        raise DataError(f"{file}: cannot be read ({error.strerror}); make it readable, or take it out.") from error
     except UnicodeError as error:
         raise DataError(f"{file}: is no text in UTF-8; export it again.") from error
     except json.JSONDecodeError as error:

@@ -11,7 +11,7 @@ from labelfree.data.csv_text import Sheet
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
 from labelfree.data.label_formats.numbers import finite, size_of
 from labelfree.data.label_formats.regions import Corners
-from labelfree.data.structure import SPLITS
+from labelfree.data.label_tables import split_in
 from labelfree.data.table_cells import MISSING, name_of
 from labelfree.errors import DataError
 
@@ -64,7 +64,7 @@ def read_object_table(file: Path, sheet: Sheet, label: str | None = None) -> Lis
             images[name] = ListedImage(name, f"{file.name} row {number} ({name})")
         image = images[name]
         size = size_of(finite(_cell(cells, width)), finite(_cell(cells, height)))
-        whole.add(image, number, _split(file, number, _cell(cells, split)), _cell(cells, group), size)
+        whole.add(image, number, split_in(file, number, _cell(cells, split)), _cell(cells, group), size)
         texts, of = [_cell(cells, column) for column in at], name_of(_cell(cells, classes_at))
         where = f"row {number} ({of})" if of else f"row {number}"
         try:
@@ -118,13 +118,6 @@ class _WholeImages:
             if first != word:
                 where = f"{self._file.name} row {number} ({image.name})"
                 self.faults.setdefault(key, f"{where}: {kind} {word}, and row {row} says {first}; an image has one, give it the same.")
-
-
-def _split(file: Path, number: int, text: str) -> str:
-    """The split in a cell, by our word."""
-    if text.lower() not in SPLITS:
-        raise DataError(f"{file.name} row {number}: split {text.lower()!r} is none of pretrain, train, dev, test (or empty).")
-    return SPLITS[text.lower()]
 
 
 def _plain(header: Sequence[str]) -> list[str]:

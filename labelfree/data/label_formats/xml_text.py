@@ -15,5 +15,5 @@ def read_xml(file: Path, most: int = MOST_BYTES) -> Element:
         with file.open("rb") as stream:
             raw = stream.read(most + 1)
     except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror}).") from error
+        raise DataError(f"{file}: cannot be read ({error.strerror}); make it readable, or take it out.") from error
     return parse_xml(raw, file, most)
