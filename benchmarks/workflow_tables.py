@@ -8,9 +8,9 @@ from __future__ import annotations
 import argparse
 from itertools import groupby, product
 
-from cells import RESULTS, rows
+from cells import rows
+from workflow import BUDGETS, CLAIMED, SAVED, STEPS, TABLE
 
-TABLE, SAVED = RESULTS / "workflow.csv", RESULTS / "workflow_saved.csv"
 WAYS = {
     ("ImageNet", "random", "linear"): "ImageNet, random labels, linear probe",
     ("ImageNet", "random", "propagate"): "… labels propagated",
@@ -21,8 +21,6 @@ WAYS = {
     ("own", "chosen", "linear"): "… labels chosen",
     ("own", "chosen", "propagate"): "**own backbone, chosen, propagated**",
 }
-BUDGETS = ("1", "2", "5", "10")
-STEPS = ("own backbone", "chosen", "propagated", "chosen and propagated, ImageNet", "all")
 
 
 def main() -> None:
@@ -42,16 +40,16 @@ def show_scores(name: str, cells: list[dict[str, str]]) -> None:
     mean = {(row["arm"], row["way"], row["protocol"], row["labels_per_class"]): 100 * float(row["mean"]) for row in cells}
     classes = int(cells[0]["labels"]) // int(cells[0]["labels_per_class"])
     print(f"\n{name}, {cells[0]['metric'].replace('_', ' ')} in %\n")
-    print(f"| labels in all | {' | '.join(str(int(budget) * classes) for budget in BUDGETS)} |\n|---|{'---|' * len(BUDGETS)}")
+    print(f"| labels in all | {' | '.join(str(budget * classes) for budget in BUDGETS)} |\n|---|{'---|' * len(BUDGETS)}")
     for way, words in WAYS.items():
-        print(f"| {words} | {' | '.join(f'{mean[*way, budget]:.1f}' for budget in BUDGETS)} |")
+        print(f"| {words} | {' | '.join(f'{mean[*way, str(budget)]:.1f}' for budget in BUDGETS)} |")
 
 
 def show_saved(saved: list[dict[str, str]]) -> None:
     """One row a step, two columns a set: labels saved at 1 and at 5 a class."""
     sets = list(dict.fromkeys(row["set"] for row in saved))
     words = {(row["set"], row["step"], row["labels_per_class"]): row["words"] for row in saved}
-    columns = list(product(sets, ("1", "5")))
+    columns = list(product(sets, map(str, CLAIMED)))
     print(f"\n| labels saved by | {' | '.join(f'{name} at {at}' for name, at in columns)} |\n|---|{'---|' * len(columns)}")
     for step in STEPS:
         print(f"| {step} | {' | '.join(words[name, step, at] for name, at in columns)} |")

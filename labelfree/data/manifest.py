@@ -207,9 +207,9 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
     shapes = domain.shapes(file, fields, images) if isinstance(domain, ReadsShapes) else None
     if shapes is not None:
         return _manifest(shapes[0], root, name, notes=[*inventory.all_notes(), *shapes[1]])
-    listing = listing_of(file, root, data.label_field)
+    listing, names = listing_of(file, root, data.label_field), _renamed(data)
     if listing is not None:
-        rows, listing = rows_of_listing(listing, file, images, root, _renamed(data))
+        rows, listing = rows_of_listing(listing, file, images, root, names)
         return replace(_manifest(rows, root, name, notes=[*inventory.all_notes(), *listing.notes]), listing=listing)
     if file.is_dir() and (masks := domain.files(file)):
         rows, faults = rows_of_masks(masks, file, images, root)
@@ -220,7 +220,7 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
     table = open_table(file, finder.holds, data.label_field)
     rows, notes = rows_of_records(table.records, finder, domain, inside=False)
     rows, counted = drawn_by_table(rows)
-    rows = [row if row.listed is None else replace(row, listed=called(row.listed, _renamed(data))) for row in rows]
+    rows = [row if row.listed is None else replace(row, listed=called(row.listed, names)) for row in rows]
     named = [(None if row.window else row.path, row.mask, row.boxes) for row in rows]  # a mask is no image, a part of a scene not all of it
     listed = {same_file(Path(name)) for names in named for name in names if name}
     rows += [row for row in images if same_file(row.path) not in listed]

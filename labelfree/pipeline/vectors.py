@@ -21,6 +21,7 @@ from labelfree.planning.survey import changed
 from labelfree.progress import Progress
 from labelfree.recipe import Data
 from labelfree.recipe_file import Overrides
+from labelfree.training.files import whole_file
 
 ROWS = 512  # of a group in the file: what stands in memory
 COLUMNS = ("path", "label", "group", "split")
@@ -41,25 +42,18 @@ def write_vectors(
     rows = in_windows(field.manifest.rows, lenient(extent_of(field.domain)), tell=say.say)
     skipped = list[str]()
     schema = pa.schema([*((name, pa.string()) for name in COLUMNS), ("vector", pa.list_(pa.float32(), encoder.dim))])
-    part = out.with_name(f"{out.name}.part")
-    out.parent.mkdir(parents=True, exist_ok=True)
     written = 0
-    try:
-        with parquet.ParquetWriter(part, schema) as file:
-            skip = recipe.data.on_error == "skip"
-            read = _read(say.track(rows, "embedding images", len(rows)), field.domain.read, skip, skipped)
-            while True:
-                rows_of_part = list[Row]()  # noted as their images pass, which are never held together
-                vectors = encoder.embed(_noted(islice(read, ROWS), rows_of_part))
-                if not rows_of_part:
-                    break
-                file.write_table(_table(schema, rows_of_part, vectors))
-                written += len(rows_of_part)
+    with whole_file(out) as part, parquet.ParquetWriter(part, schema) as file:
+        read = _read(say.track(rows, "embedding images", len(rows)), field.domain.read, recipe.data.on_error == "skip", skipped)
+        while True:
+            rows_of_part = list[Row]()  # noted as their images pass, which are never held together
+            vectors = encoder.embed(_noted(islice(read, ROWS), rows_of_part))
+            if not rows_of_part:
+                break
+            file.write_table(_table(schema, rows_of_part, vectors))
+            written += len(rows_of_part)
         if not written:
             raise DataError(f"{folder}: no image could be read, the first: {skipped[0]}" if skipped else f"{folder}: holds no image.")
-        part.replace(out)
-    finally:
-        part.unlink(missing_ok=True)
     return written, skipped
 
 

@@ -84,13 +84,16 @@ def _with(overrides: Overrides, labels: Path) -> list[str]:
 
 def _annotated(row: Row, placing: Placing, numbers: MaskNumbers, reader: Domain) -> AnnotatedImage:
     """What is known of an image. Raises DataError where it, or its mask, cannot be read or they do not fit."""
-    masked = masked_image(row, _size(reader, row, row.path), numbers, reader.read) if row.mask is not None else None
-    if row.listed is not None:
-        drawn = placing.image(row.id, row.path, row.listed, partial(_size, reader, row))
-        return drawn if masked is None else replace(drawn, size=masked.size, areas=masked.areas, ignored=(*drawn.ignored, *masked.ignored))
-    if masked is not None:
+    if row.mask is None and row.listed is not None:
+        return placing.image(row.id, row.path, row.listed, partial(_size, reader, row))
+    if row.mask is None:
+        return AnnotatedImage(row.id, row.path, labels=(row.label,) if row.label else (), split=row.split)
+    size = _size(reader, row, row.path)
+    masked = masked_image(row, size, numbers, reader.read)
+    if row.listed is None:
         return masked
-    return AnnotatedImage(row.id, row.path, labels=(row.label,) if row.label else (), split=row.split)
+    drawn = placing.image(row.id, row.path, row.listed, lambda path: size)
+    return replace(drawn, size=size, areas=masked.areas, ignored=(*drawn.ignored, *masked.ignored))
 
 
 def _size(reader: Domain, row: Row, path: Path) -> tuple[int, int]:

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
-
-import numpy as np
 
 from labelfree.data.label_faults import check_annotations, missing_annotations
 from labelfree.data.label_formats.annotated import IGNORED
 from labelfree.data.manifest import Manifest
-from labelfree.data.masks import read_mask
 from labelfree.data.table_cells import captions_in
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
@@ -69,15 +65,13 @@ def _masks(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Samp
     for look in looks:
         if look.row.mask is None:
             continue
-        faults += check_annotations(look.row, look.shape, read).faults
-        try:
-            values, counts = np.unique(read_mask(Path(look.row.mask), read), return_counts=True)
-        except DataError:
-            continue
-        seen += 1
-        instances += len(values) > INSTANCES
-        images.update(values.tolist())
-        pixels.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+        annotated = check_annotations(look.row, look.shape, read)
+        faults += annotated.faults
+        if annotated.numbers is not None:
+            seen += 1
+            instances += len(annotated.numbers.numbers) > INSTANCES
+            images.update(annotated.numbers.numbers.keys())
+            pixels.update(annotated.numbers.numbers)
     if instances:
         yield f"  of {seen} read, {instances} hold more than {INSTANCES} numbers: instances, or shades of a picture, not classes"
     elif seen:

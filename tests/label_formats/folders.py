@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from labelfree.data.label_formats.annotated import AnnotatedImage, Annotations, annotate
+from labelfree.data.label_formats.annotated import AnnotatedImage, Annotations, Placing
+from labelfree.data.label_formats.listed import Listing
+from labelfree.data.label_formats.rows import rows_of_listing
 from labelfree.data.label_formats.sources import listing_of
+from labelfree.domain import Row
 
 WIDTH, HEIGHT = 100, 80
 PICTURES = {".png", ".jpg", ".jpeg", ".tif"}
@@ -45,7 +48,19 @@ def read(source: Path, root: Path, classes: Mapping[str, str] | None = None) -> 
     listing = listing_of(source, root)
     assert listing is not None, f"{source} is of no format"
     pictures = sorted(path for path in root.rglob("*") if path.suffix.lower() in PICTURES)
-    return annotate(listing, pictures, root, stored_size, classes)
+    return placed(listing, source, pictures, root, classes)
+
+
+def placed(listing: Listing, source: Path, pictures: Sequence[Path], root: Path, classes: Mapping[str, str] | None = None) -> Annotations:
+    """A listing on the rows that a manifest has of these pictures, as their pixels are stored; but for the note that sums it up."""
+    rows, named = rows_of_listing(listing, source, [Row(path.relative_to(root).as_posix(), path) for path in pictures], root, classes or {})
+    placing, images = Placing(), dict[str, AnnotatedImage]()
+    for row in rows:
+        images[row.id] = AnnotatedImage(row.id, row.path)
+        if row.listed is not None:
+            images[row.id] = placing.image(row.id, row.path, row.listed, stored_size)
+    said, told = (*named.faults, *placing.faults), (*named.notes[1:], *placing.notes())
+    return Annotations(images, named.classes, named.ids, named.form, (), said, told)
 
 
 def boxes(image: AnnotatedImage) -> list[tuple[Any, ...]]:

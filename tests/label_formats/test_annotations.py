@@ -80,3 +80,13 @@ def test_groups_of_a_table_of_objects_keep_images_together(folder: Path) -> None
     )
     survey = labelfree.show_data(folder, [f"data.labels={folder / 'objects.csv'}"], "satellite", say=Silent())
     assert {row.id: row.group for row in survey.manifest.rows} == {"a.png": "lot 1", "b.png": "lot 2", "c.png": None, "d.png": None}
+
+
+def test_where_images_have_classes_alone_one_without_is_a_negative(folder: Path) -> None:
+    tags = "".join(
+        f'<image name="{name}.png" width="40" height="30">{tag}</image>' for name, tag in (("a", '<tag label="ok"/>'), ("b", ""))
+    )
+    (folder / "tags.xml").write_text(f"<annotations>{tags}</annotations>")
+    found = labelfree.annotations(folder, folder / "tags.xml", domain="satellite", overrides={"data.classes": {"ok": "good"}}, say=Silent())
+    assert [image.state for image in found.images.values()] == ["objects", "negative", "unlabelled", "unlabelled"]
+    assert found.images["a.png"].labels == ("good",) and not found.faults

@@ -20,10 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from labelfree.data.label_formats.annotated import annotate
 from labelfree.data.label_formats.sources import listing_of
 from labelfree.errors import DataError
-from tests.label_formats.folders import brushed, coco, label_studio, labelme, picture, stored_size, voc, written
+from tests.label_formats.folders import brushed, coco, label_studio, labelme, picture, placed, voc, written
 
 MANY = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 NUMBERS = st.sampled_from(
@@ -124,7 +123,7 @@ def objects_of(source: Path, root: Path) -> int:
         return 0
     if listing is None:
         return 0
-    found = annotate(listing, [root / name for name in PICTURES], root, stored_size)
+    found = placed(listing, root, [root / name for name in PICTURES], root)
     for image in found.images.values():
         assert image.state == "objects" or not (image.objects or image.ignored)
         image.pixels(), image.ignored_mask()

@@ -13,7 +13,6 @@ import numpy as np
 
 from labelfree.data.label_formats.frames import ToStored, orientation, upright_size
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
-from labelfree.data.label_formats.matching import Images, match
 from labelfree.data.label_formats.regions import Corners, Everything, Outline, Region, Runs, rectangle
 
 State = Literal["objects", "negative", "unlabelled"]
@@ -103,30 +102,6 @@ class Annotations:
     def states(self) -> Counter[State]:
         """Images a state."""
         return Counter(image.state for image in self.images.values())
-
-
-def annotate(
-    listing: Listing,
-    images: Sequence[Path],
-    root: Path,
-    size_of: Callable[[Path], tuple[int, int]],
-    classes: Mapping[str, str] | None = None,
-    absent: Sequence[str] = (),
-) -> Annotations:
-    """Every image of `images` with what `listing` says of it. `size_of`: (height, width) of an image as it is read.
-
-    `classes`: another name for a class, or "ignore". A faulty object is left out and named; the others stay.
-    """
-    named = renamed(listing, classes or {})
-    files, faults = match(named.images, Images(images, root))
-    drawn_on = {path: named.images[place] for place, path in files.items()}
-    onto, annotated = Placing(), {}
-    for path in images:
-        identity = path.relative_to(root).as_posix()
-        listed = drawn_on.get(path)
-        annotated[identity] = AnnotatedImage(identity, path) if listed is None else onto.image(identity, path, listed, size_of)
-    said = (*named.faults, *faults, *onto.faults)
-    return Annotations(annotated, named.classes, named.ids, named.form, tuple(absent), said, (*named.notes, *onto.notes()))
 
 
 def renamed(listing: Listing, classes: Mapping[str, str]) -> Listing:

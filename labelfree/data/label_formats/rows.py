@@ -32,9 +32,8 @@ def rows_of_listing(
         elif whole_images:
             several = len(listed.labels) > 1
             faults += [f"{listed.where}: {len(listed.labels)} classes ({', '.join(listed.labels)}); give an image one."] if several else []
-            rows.append(
-                replace(row, label=listed.labels[0] if len(listed.labels) == 1 else None, split=listed.split, group=listed.group or None)
-            )
+            label = listed.labels[0] if len(listed.labels) == 1 else None
+            rows.append(replace(row, label=label, listed=listed, split=listed.split, group=listed.group or None))
         else:
             rows.append(replace(row, boxes=str(source), listed=listed, split=listed.split, group=listed.group or None))
     notes = [_summary(named, source, list(on_path.values())), *named.notes]

@@ -68,7 +68,7 @@ def _counted(listed: Sequence[ListedImage]) -> list[str]:
 def _from_one(drawn: Drawn) -> Drawn:
     assert drawn.box is not None
     x0, y0, x1, y1 = drawn.box
-    return Drawn(drawn.name, (x0 - 1, y0 - 1, x1, y1), drawn.where, drawn.kind, drawn.region)
+    return replace(drawn, box=(x0 - 1, y0 - 1, x1, y1))
 
 
 def _file(file: Path, name: str, root: Element) -> ListedImage:
