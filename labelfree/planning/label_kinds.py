@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from labelfree.data.label_faults import check_annotations, missing_annotations
-from labelfree.data.label_formats.annotated import IGNORED
 from labelfree.data.manifest import Manifest
 from labelfree.data.table_cells import captions_in
 from labelfree.domain import Row, Sample
@@ -90,14 +89,8 @@ def _boxes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Samp
 
 def _listed(rows: Sequence[Row]) -> Iterator[str]:
     """What a file of labels draws on the images to learn from."""
-    drawn = [
-        (row.id, each)
-        for row in rows
-        if row.listed is not None
-        for each in row.listed.drawn
-        if each.kind == "object" and each.name != IGNORED
-    ]
-    objects, images = Counter(each.name for _, each in drawn), Counter(name for _, name in {(image, each.name) for image, each in drawn})
+    drawn = [(row.id, each.name) for row in rows if row.listed is not None for each in row.listed.objects]
+    objects, images = Counter(name for _, name in drawn), Counter(name for _, name in set(drawn))
     negative = sum(row.listed is not None and row.listed.negative for row in rows)
     if rows:
         shown = ", ".join(f"{name} {number:,} in {images[name]:,}" for name, number in objects.most_common(LISTED))

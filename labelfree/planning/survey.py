@@ -70,7 +70,7 @@ class Survey:
     def _objects(self) -> Iterator[str]:
         listed = [row.listed for row in self.manifest.rows if row.listed is not None and row.boxes is not None]
         if listed:
-            objects = Counter(drawn.name for image in listed for drawn in image.drawn if drawn.kind == "object")
+            objects = Counter(each.name for image in listed for each in image.objects)
             negative = sum(image.negative for image in listed)
             yield f"  objects: {', '.join(f'{name} {n}' for name, n in sorted(objects.items())) or 'none'}"
             yield f"  {len(listed)} images annotated, {negative} of them negative; {len(self.manifest.rows) - len(listed)} unlabelled"

@@ -12,13 +12,12 @@ from typing import Literal
 import numpy as np
 
 from labelfree.data.label_formats.frames import ToStored, orientation, upright_size
-from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
+from labelfree.data.label_formats.listed import IGNORED, Drawn, ListedImage, Listing
 from labelfree.data.label_formats.regions import Corners, Everything, Outline, Region, Runs, rectangle
 
 State = Literal["objects", "negative", "unlabelled"]
 BORDER = 1.0  # pixels beyond an image's edge that are cut off without a word: rounding, and counting from 1
 FARTHEST = 1_000_000  # pixels from a corner to the origin
-IGNORED = "ignore"  # the class that `data.classes` gives to what is neither learnt nor scored
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Literal
 from labelfree.data.label_formats.regions import Corners, Region
 
 Kind = Literal["object", "crowd", "line"]
+IGNORED = "ignore"  # the class that `data.classes` gives to what is neither learnt nor scored
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class ListedImage:
     group: str = ""
     frame: int | None = None  # of a video, where the file numbers frames and names none
     other_name: str = ""  # that it has where no image has the first
+
+    @property
+    def objects(self) -> list[Drawn]:
+        """What is drawn and to be learnt, faulty or not."""
+        return [drawn for drawn in self.drawn if drawn.kind == "object" and drawn.name != IGNORED]
 
     @property
     def negative(self) -> bool:

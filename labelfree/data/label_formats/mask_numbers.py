@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labelfree.data.label_formats.annotated import IGNORED
+from labelfree.data.label_formats.listed import IGNORED
 from labelfree.data.masks import MaskCounts
 from labelfree.errors import DataError
 

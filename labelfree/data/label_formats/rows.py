@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from labelfree.data.label_formats.annotated import IGNORED, renamed
-from labelfree.data.label_formats.listed import ListedImage, Listing
+from labelfree.data.label_formats.annotated import renamed
+from labelfree.data.label_formats.listed import IGNORED, ListedImage, Listing
 from labelfree.data.label_formats.matching import Images, match
 from labelfree.samples import Row
 
@@ -45,8 +44,9 @@ def rows_of_listing(
 
 def _summary(listing: Listing, source: Path, listed: Sequence[ListedImage]) -> str:
     """How many images are listed, and how much is drawn, faulty or not."""
-    drawn = Counter(drawn.kind for image in listed for drawn in image.drawn if drawn.name != IGNORED)
+    drawn = sum(len(image.objects) for image in listed)
+    crowd = sum(each.kind == "crowd" and each.name != IGNORED for image in listed for each in image.drawn)
     negative = sum(image.negative for image in listed)
-    crowds = f", {drawn['crowd']:,} of crowds" if drawn["crowd"] else ""
+    crowds = f", {crowd:,} of crowds" if crowd else ""
     images = f"{len(listed):,} image{'s' * (len(listed) != 1)} listed, {negative:,} with nothing on {'it' if negative == 1 else 'them'}"
-    return f"{source.name}: {listing.form}, {drawn['object']:,} drawing{'s' * (drawn['object'] != 1)} of objects{crowds}; {images}."
+    return f"{source.name}: {listing.form}, {drawn:,} drawing{'s' * (drawn != 1)} of objects{crowds}; {images}."
