@@ -127,9 +127,7 @@ class MapAsker(Asker[MapProtocol]):
 
     def learn_nothing(self, size: int) -> Learn:
         """The tiles without any labels."""
-        return Learn(
-            network_of(self.encoder), self._at(size), self.tiles, self.masks.load, np.array([], int), 0, size, 0, 0
-        )
+        return Learn(network_of(self.encoder), self._at(size), self.tiles, self.masks.load, np.array([], int), 0, size, 0, 0)
 
     def _answers(self, fitted: Fitted, size: int, rows: np.ndarray) -> pa.Table:
         return self.question.task.answers(self.predicted(fitted, size, rows), self.question.targets[rows])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -171,6 +171,15 @@ class Task:
     def legend(self, targets: Targets) -> list[str]:
         """Names of an output's numbers, for classes.json."""
         return []
+
+    def metrics_of(self, targets: Targets) -> Mapping[str, Metric]:
+        """Those of the metrics that answers to these targets can tell, with the units that these are measured in."""
+        return self.metrics
+
+    def words_of(self, targets: Targets) -> TaskWords:
+        """How the task speaks of these targets."""
+        metrics = {name: metric.spoken for name, metric in self.metrics_of(targets).items()}
+        return replace(self.words, metrics=metrics)
 
     @property
     def words(self) -> TaskWords:

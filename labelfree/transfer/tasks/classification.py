@@ -14,6 +14,7 @@ from labelfree.domain import Row
 from labelfree.errors import DataError
 from labelfree.transfer.question import Question
 from labelfree.transfer.tasks.base import LabelledImages, Metric, Targets, Task, flat, nested
+from labelfree.transfer.tasks.shares import mean_share
 from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import BudgetWords
 
@@ -62,13 +63,13 @@ def accuracy(answers: pa.Table, weights: Weights) -> np.ndarray:
 def balanced_accuracy(answers: pa.Table, weights: Weights) -> np.ndarray:
     """Mean recall over the classes that occur."""
     counts = Tally.of(answers, weights)
-    return _mean(counts.hits, counts.support)
+    return mean_share(counts.hits, counts.support)
 
 
 def macro_f1(answers: pa.Table, weights: Weights) -> np.ndarray:
     """Mean F1 over the classes that occur or are called."""
     counts = Tally.of(answers, weights)
-    return _mean(2 * counts.hits, counts.called + counts.support)
+    return mean_share(2 * counts.hits, counts.called + counts.support)
 
 
 def auroc(answers: pa.Table, weights: Weights) -> np.ndarray:
@@ -97,12 +98,6 @@ def _auroc(scores: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.n
         total[both] += ordered[both] / pairs[both]
         defined += both
     return np.divide(total, defined, out=np.full(len(total), np.nan), where=defined > 0)
-
-
-def _mean(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    known = whole > 0
-    shares = np.divide(part, whole, out=np.zeros_like(part), where=known)
-    return shares.sum(-1) / known.sum(-1)
 
 
 class Classification(Task):
