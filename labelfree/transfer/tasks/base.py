@@ -98,9 +98,8 @@ class Task:
 
     `columns` of the manifest that hold them; `metrics` and `protocols` by name, the first metric being the one advised; `budget`:
     what a budget counts, labels of each stratum or, where it `counts_in_all`, labelled images of all of them together (`empty_stratum`: of
-    those that show nothing of what is looked for). `answer_schema`:
-    the columns of an answer, one row a scored image. `categorical`: see `TaskWords`. `protocol_group`: the entry points that its protocols
-    are found by.
+    those that show nothing of what is looked for). `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see
+    `TaskWords`. `protocol_group`: the entry points that its protocols are found by.
     """
 
     name: str
