@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from labelfree.data.tiles import by
-from labelfree.domain import Row, Sample
+from labelfree.domain import IGNORE, Domain, ReadsTargets, Row, Sample, Window
 from labelfree.errors import DataError
 
 
@@ -49,6 +49,40 @@ def read_numbers(path: Path, read: Callable[[Row], Sample]) -> np.ndarray:
     if mask.dtype.kind == "f" and not (np.isnan(mask) | (mask == np.rint(mask))).all():
         raise DataError(f"{path}: holds fractions; save a mask whose whole numbers name the class of each pixel.")
     return mask
+
+
+def mask_on_image(row: Row, sample: Sample, domain: Domain, read: Callable[[Row], Sample]) -> np.ndarray:
+    """(*spatial) int32: the numbers of a row's mask on the grid of its image, `IGNORE` where its file says that nobody knows.
+
+    Placed by the domain where it can (coordinates), else pixel by pixel. Raises `DataError` naming a mask that is broken or does not fit.
+    """
+    path, size = Path(str(row.mask)), tuple(sample.data.shape[1:])
+    if isinstance(domain, ReadsTargets):
+        placed = domain.read_targets(replace(row, boxes=None, listed=None), sample).mask
+        assert placed is not None
+        numbers: np.ndarray = placed.numpy()
+    else:
+        numbers = in_window(whole_numbers(path, read_numbers(path, read)), size, row.window)
+    require_size(path, numbers, size, row.called)
+    return numbers
+
+
+def whole_numbers(path: Path, numbers: np.ndarray, nodata: float | None = None) -> np.ndarray:
+    """As int32, `IGNORE` where a number is `nodata` or none. Raises `DataError` for numbers too large."""
+    unknown = np.isnan(numbers) if numbers.dtype.kind == "f" else np.zeros(numbers.shape, bool)
+    if nodata is not None:
+        unknown |= numbers == nodata
+    most = np.iinfo(np.int32).max
+    if (numbers[~unknown] > most).any():
+        raise DataError(f"{path}: holds numbers above {most:,}; number the classes from 0.")
+    return np.where(unknown, IGNORE, np.where(unknown, 0, numbers).astype(np.int32)).astype(np.int32)
+
+
+def in_window(numbers: np.ndarray, size: tuple[int, ...], window: Window | None) -> np.ndarray:
+    """The part of a scene's mask that a window shows; a mask of the window's own `size` is that part already."""
+    if window is None or numbers.shape == size or numbers.ndim != len(window.start):
+        return numbers
+    return numbers[tuple(slice(first, first + length) for first, length in zip(window.start, window.size, strict=True))]
 
 
 def read_as_picture(path: Path) -> bool:
