@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from labelfree.data.content import file_mark
 from labelfree.data.label_formats.annotated import AnnotatedImage, Placing
-from labelfree.data.label_formats.listed import ListedImage
-from labelfree.data.label_formats.mask_numbers import MaskNumbers, mask_numbers
-from labelfree.data.label_formats.rendering import BACKGROUND, render
-from labelfree.data.masks import MaskCounts, mask_on_image
+from labelfree.data.label_formats.listed import BACKGROUND, ListedImage
+from labelfree.data.label_formats.mask_numbers import Instances, MaskNumbers, mask_numbers
+from labelfree.data.label_formats.rendering import render
+from labelfree.data.masks import MaskCounts, mapped, mask_on_image
 from labelfree.data.pool import read_sample
 from labelfree.data.threads import in_order
 from labelfree.domain import IGNORE, Domain, Row, Sample
@@ -71,12 +72,14 @@ def pixel_labels(
     read: Callable[[Row], Sample],
     classes: Mapping[str, str] = {},
     absent: Sequence[str] = (),
+    instances: Instances = "auto",
 ) -> PixelLabels:
     """Read the masks, and draw the objects, of all rows that have any.
 
-    A mask says all of its image; else what is drawn with an area does, or that an image is listed with nothing on it where others
-    of the set have areas. Boxes alone say of no pixel what it shows. `classes`: what the owner calls numbers of masks. `absent`: classes that nobody
-    looked for: then no pixel is background, for each may be one of them; what is drawn of other classes stays.
+    A mask says all of its image; else what is drawn with an area does, or that an image is listed with nothing on it where others of the
+    set have areas. Boxes alone say of no pixel what it shows. `classes`: what the owner calls numbers of masks. `absent`: classes that
+    nobody looked for: then no pixel is background, for each may be one of them; what is drawn of other classes stays. `instances`: whether
+    numbers of masks tell objects apart.
     Raises `DataError` where the masks leave open what their numbers mean.
     """
     masked = [row for row in rows if row.mask is not None]
@@ -88,7 +91,13 @@ def pixel_labels(
             faults.append(str(counted))
         else:
             counts[row.id] = counted
-    numbers = mask_numbers({Path(str(row.mask)): counts[row.id] for row in masked if row.id in counts}, classes)
+    files = defaultdict[str, MaskCounts](lambda: MaskCounts(Counter(), Counter()))
+    for row in masked:
+        files[str(row.mask)] += counts.get(row.id, MaskCounts(Counter(), Counter()))
+    numbers = mask_numbers(files, classes, instances)
+    for row in masked:
+        if str(row.mask) in numbers.faults and counts.pop(row.id, None) is not None:
+            faults.append(numbers.faults[str(row.mask)])
     images = dict[str, AnnotatedImage]()
     for row, size in zip(listed, in_order(lambda row: _size(row, read), listed), strict=True):
         if isinstance(size, DataError):
@@ -96,7 +105,7 @@ def pixel_labels(
         else:
             images[row.id] = _placed(placing, row, size)
     drawn = sorted({each.name for image in images.values() for each in image.objects if not each.boxed} - {BACKGROUND})
-    marked = [name for number, name in sorted(numbers.names.items()) if name != BACKGROUND]
+    marked = [name for name in numbers.called if name != BACKGROUND]
     names = list(dict.fromkeys([BACKGROUND, *marked, *drawn]))
     unknown = [name for name in absent if name not in names]
     faults += [*placing.faults, *(f"data.absent: no class is called {name!r} ({', '.join(names[1:])})." for name in unknown)]
@@ -107,9 +116,7 @@ def pixel_labels(
         pixels[identity] = _named(Counter(dict(enumerate(np.bincount(shown[shown != IGNORE], minlength=1).tolist()))), names)
     pixels = {row.id: pixels[row.id] for row in rows if pixels.get(row.id)}
     there = {name for of in pixels.values() for name in of}
-    digest = _digest(
-        [row for row in rows if row.id in pixels], (names, sorted(numbers.names.items()), sorted(numbers.ignored), sorted(absent))
-    )
+    digest = _digest([row for row in rows if row.id in pixels], (names, numbers.meaning, sorted(absent)))
     notes = (*numbers.notes, *placing.notes())
     return PixelLabels(tuple(name for name in names if name in there), pixels, digest, notes, tuple(faults), reading)
 
@@ -127,14 +134,17 @@ class _Reading:
         """(*spatial) int16 by the places of classes."""
         if row.mask is None:
             return self._drawn(row, sample, places)[0]
-        numbers = mask_on_image(row, sample, self.domain, self.read)
-        found, where = np.unique(numbers, return_inverse=True)
-        of = [places.get(self._name(int(number)) or "", IGNORE) for number in found]
-        return np.array(of, np.int16)[where].reshape(numbers.shape)
+        of = partial(self._place, places)
+        return mapped(mask_on_image(row, sample, self.domain, self.read), of).astype(np.int16)
 
     def objects(self, row: Row, sample: Sample, places: Mapping[str, int]) -> np.ndarray | None:
         """(*spatial) int32, None of masks whose numbers name classes."""
-        return self._drawn(row, sample, places)[1] if row.mask is None else None
+        if row.mask is None:
+            return self._drawn(row, sample, places)[1]
+        if not self.numbers.instances:
+            return None
+        marked = mask_on_image(row, sample, self.domain, self.read)
+        return mapped(marked, lambda number: IGNORE if self._name(number) is None else number)
 
     def count(self, numbers: Mapping[int, int], names: Sequence[str]) -> dict[str, int]:
         """How many pixels of a mask show each class."""
@@ -156,10 +166,13 @@ class _Reading:
 
     def _name(self, number: int) -> str | None:
         """The class of a mask's number; None where nobody knows."""
-        if number == IGNORE or number in self.numbers.ignored:
-            return None
-        name = self.numbers.names.get(number, BACKGROUND)
+        name = self.numbers.name(number)
         return None if name == BACKGROUND and not self.known else name
+
+    def _place(self, places: Mapping[str, int], number: int) -> int:
+        """The place of a number's class."""
+        name = self._name(number)
+        return IGNORE if name is None else places.get(name, IGNORE)
 
 
 def _with_areas(listed: Sequence[Row]) -> list[Row]:
@@ -177,7 +190,7 @@ def _counted(row: Row, domain: Domain, read: Callable[[Row], Sample]) -> MaskCou
         numbers = mask_on_image(row, sample, domain, read)
     except DataError as error:
         return error
-    return MaskCounts.of(np.where(numbers == IGNORE, np.nan, numbers))
+    return MaskCounts.of(numbers)
 
 
 def _size(row: Row, read: Callable[[Row], Sample]) -> tuple[int, int] | DataError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 
 from labelfree.data.label_formats.frames import ToStored, orientation, upright_size
 from labelfree.data.label_formats.listed import IGNORED, Drawn, ListedImage, Listing, Outside
-from labelfree.data.label_formats.regions import Corners, Everything, Outline, Region, Runs, Seen, rectangle
+from labelfree.data.label_formats.regions import Corners, Everything, Outline, Region, Runs, Seen, rectangle, union
 from labelfree.samples import Window
 
 State = Literal["objects", "negative", "unlabelled"]
@@ -64,11 +64,11 @@ class AnnotatedImage:
         regions = defaultdict[str, list[Region]](list)
         for each in (*self.objects, *self.areas):
             regions[each.name].append(each.region)
-        return {name: int(self._together(of).sum()) for name, of in regions.items()}
+        return {name: int(union(of, *self._grid).sum()) for name, of in regions.items()}
 
     def ignored_mask(self) -> np.ndarray:
         """(height, width) bool: regions that are neither learnt nor scored."""
-        return self._together(self.ignored)
+        return union(self.ignored, *self._grid)
 
     def seen(self, window: Window) -> AnnotatedImage:
         """What a window of it shows, in the window's pixels."""
@@ -83,15 +83,6 @@ class AnnotatedImage:
         nothing: State = "negative" if self.outside == "background" else "unlabelled"
         state: State = "objects" if objects or areas or ignored else nothing
         return replace(self, state=state, size=(height, width), objects=objects, areas=areas, ignored=ignored)
-
-    def _together(self, regions: Iterable[Region]) -> np.ndarray:
-        """(height, width) bool: all of the regions, each drawn where it lies."""
-        height, width = self._grid
-        whole = np.zeros((height, width), bool)
-        for region in regions:
-            patch = region.patch((0, 0, height, width))
-            whole[patch.place] |= patch.pixels
-        return whole
 
     @property
     def _grid(self) -> tuple[int, int]:

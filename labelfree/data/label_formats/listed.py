@@ -12,6 +12,7 @@ from labelfree.data.label_formats.regions import Corners, Region
 Kind = Literal["object", "crowd", "line"]
 Outside = Literal["background", "ignore"]
 IGNORED = "ignore"  # the class that `data.classes` gives to what is neither learnt nor scored
+BACKGROUND = "background"  # what lies outside of objects; an object or a number that is called so shows that nothing else is there
 
 
 @dataclass(frozen=True)

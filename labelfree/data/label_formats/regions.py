@@ -5,7 +5,7 @@ Coordinates are pixels of the picture from the outer edge of its first pixel: (0
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -325,6 +325,15 @@ class Seen:
         top, left, bottom, right = frame
         found = self.region.patch((top + self.top, left + self.left, bottom + self.top, right + self.left))
         return Patch(found.top - self.top, found.left - self.left, found.pixels)
+
+
+def union(regions: Iterable[Region], height: int, width: int) -> np.ndarray:
+    """(height, width) bool: all of the regions, each drawn where it lies."""
+    whole = np.zeros((height, width), bool)
+    for region in regions:
+        patch = region.patch((0, 0, height, width))
+        whole[patch.place] |= patch.pixels
+    return whole
 
 
 def rectangle(x0: float, y0: float, x1: float, y1: float) -> Outline:

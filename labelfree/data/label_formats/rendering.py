@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from labelfree.data.label_formats.annotated import AnnotatedImage
+from labelfree.data.label_formats.listed import BACKGROUND
 from labelfree.samples import IGNORE
-
-BACKGROUND = "background"  # also of an object or a number that is called so: it shows that nothing else is there
 
 
 def render(image: AnnotatedImage, size: tuple[int, int], numbers: Mapping[str, int], outside: int) -> tuple[np.ndarray, np.ndarray]:
