@@ -22,9 +22,7 @@ def masks(truths: Sequence[np.ndarray], classes: int, background: bool = True, *
     return Masks(np.arange(len(truths)), classes, names=names, load=lambda entry: truths[entry], **known)
 
 
-def answers(
-    truths: Sequence[np.ndarray], called: Sequence[np.ndarray], classes: int, background: bool = True, **known: Any
-) -> pa.Table:
+def answers(truths: Sequence[np.ndarray], called: Sequence[np.ndarray], classes: int, background: bool = True, **known: Any) -> pa.Table:
     """What the task keeps of called masks."""
     return TASK.answers(iter(called), masks(truths, classes, background, **known))
 
