@@ -13,7 +13,7 @@ import pyarrow as pa
 from labelfree.domain import Row
 from labelfree.errors import DataError
 from labelfree.transfer.question import Question
-from labelfree.transfer.tasks.base import Metric, Targets, Task, flat, nested
+from labelfree.transfer.tasks.base import LabelledImages, Metric, Targets, Task, flat, nested
 from labelfree.transfer.tasks.shares import mean_share
 from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import BudgetWords
@@ -119,7 +119,7 @@ class Classification(Task):
     def stratum(self, row: Row) -> str:
         return str(row.label)
 
-    def targets(self, rows: Sequence[Row]) -> Classes:
+    def targets(self, rows: Sequence[Row], images: LabelledImages | None = None) -> Classes:
         names = tuple(sorted({str(row.label) for row in rows}))
         position = {name: at for at, name in enumerate(names)}
         return Classes(np.array([position[str(row.label)] for row in rows], dtype=np.int64), len(names), names)
