@@ -147,7 +147,7 @@ class Task:
         """Raises DataError where a question cannot be asked at all."""
 
     def answers(self, output: Any, targets: Targets) -> pa.Table:
-        """Outputs of a head, (n, width) or a map a row, beside what they should have been, by `answer_schema` (numbers as wide as they are given)."""
+        """A head's outputs (n, width), or a map a row, beside what they should have been, by `answer_schema` (dtypes as given)."""
         raise NotImplementedError
 
     def axis(self, labels: float, answers: pa.Table) -> float:

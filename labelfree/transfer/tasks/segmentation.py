@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from labelfree.domain import Row
 from labelfree.errors import DataError
+from labelfree.recipe import MAP_PROTOCOLS
 from labelfree.transfer.question import Question
 from labelfree.transfer.tasks import confusion
 from labelfree.transfer.tasks.base import Metric, Targets, Task, flat
@@ -75,7 +76,8 @@ class Segmentation(Task):
         "pq": Metric("pq", panoptic_quality, "PQ", title="panoptic quality", needs=APART),
         "aji": Metric("aji", of_images("aji"), "AJI", title="aggregated Jaccard index, mean over images with objects", needs=APART),
     }
-    protocols = ("linear", "frozen", "finetune")
+    protocols = ("linear",)
+    protocol_group = MAP_PROTOCOLS
     counts_in_all = True
     empty_stratum = NOTHING
     budget = BudgetWords("labelled image", "labelled images", all="all labelled images")
