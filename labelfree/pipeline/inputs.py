@@ -255,7 +255,7 @@ def pool_folder(recipe: Recipe) -> Path:
 def _labels(run: Context, domain: Domain, manifest: Manifest, rows: Sequence[Row]) -> PixelLabels:
     """What the pixels of labelled rows show; what is wrong with them, and how they were read, is told."""
     data = run.recipe.data
-    labels = pixel_labels(rows, domain, manifest.read or domain.read, manifest.renamed, data.absent)
+    labels = pixel_labels(rows, domain, manifest.read or domain.read, manifest.renamed, data.absent, data.instances)
     for sentence in (*labels.notes, *labels.faults):
         run.say.say(sentence)
     return labels
