@@ -191,6 +191,8 @@ def decoder_of(levels: Sequence[Tensor], shape: tuple[int, ...], classes: int, d
         raise RecipeError(
             f"evaluate.protocols: frozen and finetune decode pictures, and these images have {len(shape)} spatial axes; take linear."
         )
+    if decoder != AUTO and decoder not in DECODERS:
+        raise RecipeError(f"{decoder} is no decoder; there are {', '.join(sorted(DECODERS))}.")
     grids = [tuple(level.shape[2:]) for level in levels]
     fine = sum(grid == tuple(shape) for grid in grids)
     coarse = grids[fine:]
