@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -70,9 +71,8 @@ def stopped_falling(losses: Sequence[float]) -> bool:
     before, last = losses[-2 * tail : -tail], losses[-tail:]
     if not before:
         return False
-    mean = float(np.mean(last))
-    fall = losses[0] - mean
-    return fall > 0 and float(np.mean(before)) - mean <= STILL_FALLS * fall
+    fall = losses[0] - fmean(last)
+    return fall > 0 and fmean(before) - fmean(last) <= STILL_FALLS * fall
 
 
 class MapTraining:
