@@ -1,1 +1,6 @@
-"""Maps of features: tiles, what is learned of each pixel, and the heads that are left of it."""
+"""Labels of pixels: features as maps on tiles of one size, cached once, and heads that answer for every pixel. Any number of axes."""
+
+from labelfree.transfer.maps.base import Fitted, MapHead, MapProtocol
+from labelfree.transfer.maps.learning import Learn
+
+__all__ = ["Fitted", "Learn", "MapHead", "MapProtocol"]

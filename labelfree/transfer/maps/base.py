@@ -1,63 +1,67 @@
-"""What every protocol of maps shares: what it learns from, and what it leaves."""
+"""What every protocol of maps shares: levels of features in, a head that gives logits at every pixel out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labelfree.backbones.base import Backbone
-from labelfree.transfer.protocols.base import HeadProtocol
+from labelfree.transfer.encoders import Encoder, NetworkEncoder
+from labelfree.transfer.protocols.base import Protocol
 
-IGNORE = -1  # in masks: nobody knows
+if TYPE_CHECKING:
+    from labelfree.transfer.maps.learning import Learn
+
+LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # axes -> how torch calls interpolation between neighbours
 
 
 class MapHead(nn.Module):
-    """What a protocol leaves; saved beside the backbone."""
+    """A trained head. `config`: what its protocol makes an empty one of; with its tensors that is all of it."""
 
-    def forward(self, levels: list[Tensor], shape: tuple[int, ...]) -> Tensor:
-        """Levels (B, C_l, *grid_l), finest first -> logits (B, K, *shape)."""
+    config: Mapping[str, Any]
+
+    def forward(self, levels: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
+        """Levels (B, C_l, *grid_l), finest first -> (B, K, *shape) logits."""
         raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class Learn:
-    """What a head of maps learns from.
-
-    `levels`: (tiles, mirrored (b,) bool) -> [(b, C_l, *grid_l)] float32, finest first, cached. `inputs`: the same -> (b, C, *tile), what
-    the network is given; asked only where it is trained. `masks`: the same -> (b, *tile) int64, IGNORE where nobody knows. `tiles`: (t,)
-    those of the budget. `width`: K classes. `widths`: C_l. `shape`: of a tile. `trunk`: makes a fresh copy of the network; None where an
-    arm has none. `seconds`: that one fit may take; `steps`: planned, the same for every arm. `device`: where the fit takes place.
-    """
-
-    levels: Callable[[np.ndarray, Tensor], list[Tensor]]
-    inputs: Callable[[np.ndarray, Tensor], Tensor]
-    masks: Callable[[np.ndarray, Tensor], Tensor]
-    tiles: np.ndarray
-    width: int
-    widths: tuple[int, ...]
-    shape: tuple[int, ...]
-    trunk: Callable[[], Backbone] | None = None
-    seconds: float | None = None
-    steps: int | None = None
-    seed: int = 0
-    device: torch.device | str = "cpu"
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained head, and the network where it was trained along. `converged`: PROTOCOL 15, its loss had stopped falling."""
+    """A head, and the network where it was trained along. `converged`: its loss had stopped falling (docs/protocol.md, 15)."""
 
     head: MapHead
-    trunk: nn.Module | None
-    converged: bool
+    trunk: nn.Module | None = None
+    converged: bool = True
 
 
-class MapProtocol(HeadProtocol):
-    """A way to judge maps of features at few labels."""
+class MapProtocol(Protocol):
+    """A protocol of maps. It has one point in its grid: what it is called with is settled, the same for every arm."""
 
-    def fit(self, learn: Learn) -> Fitted:  # type: ignore[override]
+    needs = "pyramid"
+    shared: str = "Features: the network's pyramid on tiles and their mirror images, at the tile's own size."
+    preparation: ClassVar[str] = "none"
+    settings: tuple[float, ...] = (1.0,)
+    default: float = 1.0
+    steps: ClassVar[int] = 0  # that training takes; 0: it is not trained by steps
+
+    def suits(self, encoder: Encoder) -> bool:
+        """One that trains the network along needs an arm that is a network alone."""
+        return not self.trains_trunk or isinstance(encoder, NetworkEncoder)
+
+    def fit(self, learn: Learn) -> Fitted:
+        """A head learned from the budget's tiles."""
         raise NotImplementedError
+
+    def head(self, config: Mapping[str, Any]) -> MapHead:
+        """An untrained head by its `config`, to be filled with its tensors."""
+        raise NotImplementedError
+
+
+def to_shape(maps: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """(B, C, *grid) brought to (B, C, *shape), linear between the centres of cells."""
+    if tuple(maps.shape[2:]) == tuple(shape):
+        return maps
+    return F.interpolate(maps, size=shape, mode=LINEAR[len(shape)], align_corners=False)
