@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from labelfree.backbones.base import Backbone, without_dropout
-from labelfree.errors import DataError, TrainingError
+from labelfree.errors import TrainingError
 from labelfree.training.optimisers import by_decay
 from labelfree.training.randomness import batch_rows, mixed
 from labelfree.training.schedules import warm_cosine
 from labelfree.training.timing import Stopwatch, fastest
-from labelfree.transfer.maps.base import Fitted, Learn
+from labelfree.transfer.maps.base import Fitted
+from labelfree.transfer.maps.learning import Learn
 from labelfree.transfer.maps.decoders import AUTO, WIDTH, Decoder, decoder_of
 from labelfree.transfer.maps.losses import class_weights, segmentation_loss
 
@@ -107,7 +108,9 @@ class MapTraining:
         value = float(loss.detach())
         if not math.isfinite(value):
             shown = ", ".join(map(str, sorted(set(rows[0].tolist()))))
-            raise TrainingError(f"segmentation: the loss is {value} at step {step + 1} of {steps} (tiles {shown}); look for infinite pixels there.")
+            raise TrainingError(
+                f"segmentation: the loss is {value} at step {step + 1} of {steps} (tiles {shown}); look for infinite pixels there."
+            )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from labelfree.transfer.maps.frozen import LEARNS, Frozen
 from labelfree.transfer.maps.training import RATE, TRUNK_RATE
-from labelfree.transfer.protocols.frozen import LEARNS, Frozen
 
 
 class Finetune(Frozen):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from labelfree.transfer.maps.base import Fitted, Learn, MapProtocol
+from labelfree.transfer.maps.base import Fitted, MapProtocol
 from labelfree.transfer.maps.decoders import AUTO, WIDTH
-from labelfree.transfer.maps.training import BATCH, RATE, train
+from labelfree.transfer.maps.learning import Learn
+from labelfree.transfer.maps.training import BATCH, RATE, planned_steps, train
 
 LEARNS = (
     "cross-entropy, classes weighted by the inverse square root of their pixels, plus soft Dice; AdamW, warm-up and cosine, "
@@ -25,6 +26,9 @@ class Frozen(MapProtocol):
 
     def __init__(self, decoder: str = AUTO) -> None:
         self.decoder = decoder
+
+    def planned(self, learn: Learn) -> int | None:
+        return planned_steps(learn, self.trains_trunk, self.decoder)
 
     def fit(self, learn: Learn) -> Fitted:  # type: ignore[override]
         return train(learn, self.trains_trunk, self.decoder)
