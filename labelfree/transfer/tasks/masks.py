@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from labelfree.data.label_formats.listed import BACKGROUND
 from labelfree.transfer.tasks.base import Targets
-
-BACKGROUND = "background"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
+from labelfree.data.label_formats.listed import BACKGROUND
 from labelfree.domain import Row
 from labelfree.errors import DataError
 from labelfree.recipe import MAP_PROTOCOLS
@@ -20,7 +21,7 @@ from labelfree.transfer.tasks import confusion
 from labelfree.transfer.tasks.base import Metric, Targets, Task, flat
 from labelfree.transfer.tasks.boundaries import boundary
 from labelfree.transfer.tasks.instances import matched, watershed
-from labelfree.transfer.tasks.masks import BACKGROUND, Masks
+from labelfree.transfer.tasks.masks import Masks
 from labelfree.transfer.tasks.shares import mean_share
 from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import BudgetWords
@@ -139,7 +140,8 @@ class Segmentation(Task):
         spacing = images.pool.index.spacing[images.pool.row_of]
         unit = read(rows[0]).tags.get("spacing_unit", "") if np.isfinite(spacing).all() else ""
         measured = unit != "" and "degree" not in unit.lower()
-        apart = any(row.listed is not None and row.listed.objects for row in rows)
+        one_of_each = {row.mask is None: row for row in rows}.values()  # what is drawn, and masks of a set, tell objects apart or do not
+        apart = any(labels.instances(row, read(row)) is not None for row in one_of_each)
         return Masks(
             np.arange(len(rows)),
             len(labels.classes),
