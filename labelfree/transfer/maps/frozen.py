@@ -11,7 +11,7 @@ from labelfree.transfer.maps.learning import Learn
 from labelfree.transfer.maps.training import BATCH, RATE, STEPS, train
 
 TRAINED = (
-    f"AdamW at {RATE:g} with warm-up and cosine, {BATCH} tiles or mirror images a step, {STEPS} steps unless the time is short, as many for "
+    f"AdamW at {RATE:g} with warm-up and cosine, {BATCH} tiles or mirror images a step, {STEPS} steps unless time is short, as many for "
     "every arm, the last step's weights; cross-entropy, classes weighted by the inverse square root of their pixels, plus soft Dice"
 )
 
