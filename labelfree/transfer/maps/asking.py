@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
     from labelfree.data.pool import Pool
     from labelfree.progress import Progress
+
+
+CELL_SECONDS = 30.0  # of a fit, at most, where a comparison's time is limited
 
 
 class MapAsker(Asker[MapProtocol]):
@@ -78,6 +82,18 @@ class MapAsker(Asker[MapProtocol]):
         return sum((size / min(setup.sizes)) ** 2 for size in setup.sizes) * (1 + INNER_FOLDS) if len(setup.sizes) > 1 else 1.0
 
     @classmethod
+    def planned_steps(cls, trial: Trial, protocols: Sequence[MapProtocol]) -> dict[str, int]:
+        """As many as the slowest arm takes in half a minute, on the labels of the largest budget."""
+        steps: dict[str, int] = {}
+        for protocol in protocols:
+            for encoder in filter(protocol.suits, trial.encoders):
+                asker, rows = cls._of(trial, encoder), trial.first.learn(trial.setup.budgets[-1])
+                learn = replace(asker.learn(protocol, trial.smallest(encoder), rows, 0), steps=None, seconds=CELL_SECONDS)
+                if (planned := protocol.planned(learn)) is not None:
+                    steps[protocol.name] = min(steps.get(protocol.name, planned), planned)
+        return steps
+
+    @classmethod
     def reading_seconds(cls, trial: Trial, encoder: Encoder) -> float:
         """Measured by reading: the run needs these maps whatever is cut."""
         watch = Stopwatch()
@@ -115,11 +131,12 @@ class MapAsker(Asker[MapProtocol]):
     def predicted(self, fitted: Fitted, size: int, rows: np.ndarray) -> PredictedMaps:
         """What a head says of the images `rows`."""
         plain, trunk = self.learn_nothing(size), fitted.trunk
+        device = next(iter(fitted.head.state_dict().values())).device
 
         def levels(tiles: np.ndarray) -> list[Tensor]:
             straight = np.zeros(len(tiles), bool)
             if trunk is None:
-                return self._at(size).levels(tiles, straight)
+                return [level.to(device) for level in self._at(size).levels(tiles, straight)]
             seen: list[Tensor] = trunk.eval().pyramid(plain.inputs(tiles, straight))  # type: ignore[operator]
             return seen
 

@@ -8,7 +8,7 @@ from typing import Any
 from labelfree.transfer.maps.base import Fitted, MapProtocol
 from labelfree.transfer.maps.decoders import AUTO, WIDTH, Decoder
 from labelfree.transfer.maps.learning import Learn
-from labelfree.transfer.maps.training import BATCH, RATE, STEPS, train
+from labelfree.transfer.maps.training import BATCH, RATE, STEPS, planned_steps, train
 
 TRAINED = (
     f"AdamW at {RATE:g} with warm-up and cosine, {BATCH} tiles or mirror images a step, {STEPS} steps unless time is short, as many for "
@@ -24,10 +24,12 @@ class Frozen(MapProtocol):
     reading = "frozen: a decoder is trained on what the network gives, the network stays as it is"
     method = f"Frozen: U-Net on a CNN's stages or on pixels, DPT or FPN on a ViT's blocks, at most {WIDTH} wide; {TRAINED}."
     preparation = "standardise"
-    steps = STEPS
 
     def __init__(self, decoder: str = AUTO) -> None:
         self.decoder = decoder
+
+    def planned(self, learn: Learn) -> int:
+        return planned_steps(learn, self.trains_trunk, self.decoder)
 
     def fit(self, learn: Learn) -> Fitted:
         return train(learn, self.trains_trunk, self.decoder)

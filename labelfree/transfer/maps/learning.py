@@ -21,7 +21,7 @@ class Learn:
 
     `network`: None where the arm is none that could be trained. `mask_of`: the (*spatial) mask of an image, by its position in the pool.
     `width`: K, how many classes. `size`: the network's input size along a tile's longest side. `steps`: how many a head that is trained by
-    steps takes; None: as many as its protocol advises.
+    steps takes; None: as many as its protocol advises, or `seconds` have time for.
     """
 
     network: NetworkEncoder | None
@@ -33,6 +33,7 @@ class Learn:
     size: int
     steps: int | None
     seed: int
+    seconds: float | None = None
 
     @property
     def tiles(self) -> np.ndarray:

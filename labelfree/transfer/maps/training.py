@@ -16,6 +16,7 @@ from labelfree.errors import TrainingError
 from labelfree.training.optimisers import by_decay
 from labelfree.training.randomness import batch_rows, mixed
 from labelfree.training.schedules import warm_cosine
+from labelfree.training.timing import Lap, Stopwatch, fastest
 from labelfree.transfer.maps.base import Fitted
 from labelfree.transfer.maps.decoders import AUTO, Decoder, decoder_of
 from labelfree.transfer.maps.learning import Learn
@@ -23,12 +24,14 @@ from labelfree.transfer.maps.losses import class_weights, segmentation_loss
 
 BATCH = 8  # tiles a step
 STEPS = 120  # where time is not short
+LEAST_STEPS = 20
 WARM = 0.05  # of all steps, over which rates rise
 RATE = 2e-3  # of AdamW, for the head
 TRUNK_RATE = 2e-4  # for the network's last layer
 FIRST_LAYER = 0.1  # of TRUNK_RATE, for its first one; between them rates fall by the same factor from layer to layer
 WEIGHT_DECAY = 0.01
 MEASURED = 64  # tiles, most that channels are scaled by
+TIMED = 3  # steps, the fastest of which tells how long one takes
 TAIL = 0.1  # of all steps, over which the loss is averaged at the end
 STILL_FALLS = 0.02  # of its total fall: a loss that falls by more from tail to tail is undertrained
 
@@ -39,10 +42,27 @@ def train(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> Fitted:
     Equal `learn` give equal weights, whatever was drawn from torch's random numbers before. `decoder`: a key of DECODERS, or AUTO.
     Raises DataError where no pixel is known, TrainingError where the loss is no number.
     """
-    training, steps = MapTraining(learn, with_trunk, decoder), learn.steps or STEPS
+    steps = learn.steps or planned_steps(learn, with_trunk, decoder)
+    training = MapTraining(learn, with_trunk, decoder)
     losses = [training.step(step, steps) for step in range(steps)]
     trunk = None if training.trunk is None else training.trunk.eval()
     return Fitted(training.head.eval(), trunk, stopped_falling(losses))
+
+
+def planned_steps(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> int:
+    """As many of STEPS as `learn.seconds` have time for, LEAST_STEPS at least."""
+    if learn.seconds is None:
+        return STEPS
+    return min(max(int(learn.seconds / seconds_per_step(learn, with_trunk, decoder)), LEAST_STEPS), STEPS)
+
+
+def seconds_per_step(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> float:
+    """How long one step takes on this machine, by a few that are thrown away."""
+    training, watch, laps = MapTraining(learn, with_trunk, decoder), Stopwatch(), list[Lap]()
+    for step in range(1 + TIMED):
+        training.step(step, 1 + TIMED)
+        laps.append(watch.lap())
+    return fastest(laps[1:]).seconds  # the first one also finds out how to compute
 
 
 def stopped_falling(losses: Sequence[float]) -> bool:

@@ -76,7 +76,7 @@ class Segmentation(Task):
         "pq": Metric("pq", panoptic_quality, "PQ", title="panoptic quality", needs=APART),
         "aji": Metric("aji", of_images("aji"), "AJI", title="aggregated Jaccard index, mean over images with objects", needs=APART),
     }
-    protocols = ("linear",)
+    protocols = ("linear", "frozen", "finetune")
     advised_protocols = ("linear", "frozen")
     protocol_group = MAP_PROTOCOLS
     counts_in_all = True

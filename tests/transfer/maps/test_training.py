@@ -212,7 +212,19 @@ def test_as_many_steps_as_are_planned(learn, monkeypatch):
     assert taken == [(step, 7) for step in range(7)]
     taken.clear()
     Frozen().fit(replace(learn, steps=None))
-    assert len(taken) == Frozen.steps
+    assert len(taken) == training.STEPS
+
+
+def test_time_bounds_the_steps(learn, monkeypatch):
+    monkeypatch.setattr(training, "seconds_per_step", lambda *_: 0.5)
+    planned = {seconds: Frozen().planned(replace(learn, steps=None, seconds=seconds)) for seconds in (None, 20.0, 0.1, 1e6)}
+    assert planned == {None: training.STEPS, 20.0: 40, 0.1: training.LEAST_STEPS, 1e6: training.STEPS}
+
+
+def test_a_step_is_timed_without_leaving_a_trace(learn):
+    expected = Frozen().fit(learn).head.classify.weight
+    assert 0 < training.seconds_per_step(learn, False) < 5
+    assert torch.equal(Frozen().fit(learn).head.classify.weight, expected)
 
 
 def test_dropout_of_the_network_is_off(learn):
