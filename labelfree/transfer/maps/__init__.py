@@ -1,0 +1,1 @@
+"""Maps: what a head says of every pixel, from the feature maps of a network."""
