@@ -86,5 +86,5 @@ class _InProportion:
     to_input: ToInput
     view: Size
 
-    def __call__(self, stored: Tensor, size: int, measured: Tensor | None) -> Tensor:
-        return self.to_input(stored, in_proportion(self.view, size), measured)
+    def __call__(self, stored: Tensor, size: Size, measured: Tensor | None) -> Tensor:
+        return self.to_input(stored, in_proportion(self.view, size) if isinstance(size, int) else size, measured)

@@ -1,156 +1,181 @@
-"""What tokens tell of an image without any label: their main directions as colours, their clusters, and where a network looks.
-
-Colours: DINOv2 (Oquab et al. 2023, arXiv:2304.07193, fig. 1). Attention: DINO (Caron et al. 2021, arXiv:2104.14294, fig. 1).
-"""
+"""Emergent segmentation: segments that a network finds without any label, named by the few there are."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import prod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from labelfree.backbones import Backbone
+from labelfree.domain import IGNORE
+from labelfree.transfer.maps.base import Fitted, MapHead, MapProtocol, to_shape
+from labelfree.transfer.maps.learning import Learn
+from labelfree.transfer.maps.spectral_cut import cut_in_two
+from labelfree.transfer.maps.tokens import MOST, Standard, affinities, averaged, centroids, cluster_count, seen_levels
 
-CELLS = 14  # along the longest side: what a ViT sees of 224 pixels in patches of 16
-MOST = 20_000  # tokens that statistics and clusters are made of
-A_CLASS, FEWEST, MOST_CLUSTERS = 4, 8, 64
-SHOWN = (2.0, 98.0)  # per cent of the set's tokens, between which a colour goes from nothing to full
-LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
+TILES = 8  # looked at together
+MOST_TILES = 500  # that clusters are made of
+SIDES = 2  # of a cut
+NAMED = "The only labels used are those of the budget's images, to name {}: each bears the class that most of its known pixels have."
 
 
-def seen_level(levels: Sequence[Tensor]) -> int:
-    """Position of the last of `levels` (B, C_i, *grid_i), finest first, that has `CELLS` cells along its longest side; else the finest.
+class SegmentsHead(MapHead):
+    """Segments that no label made, each with the class it was named.
 
-    A ViT's levels have one grid, so it is the last; the last stage of a CNN has too few cells for a picture.
+    `which`: positions of the levels it reads. `mean`, `std`: (C,), of their channels side by side. `votes`: (S, K), logarithms of the
+    shares of each class in a segment.
     """
-    fine = [at for at, level in enumerate(levels) if max(level.shape[2:]) >= CELLS]
-    return fine[-1] if fine else 0
-
-
-def seen_levels(levels: Sequence[Tensor], shape: Sequence[int]) -> tuple[int, ...]:
-    """That level, and before it the one that has what each pixel of (*shape) is by itself, where there is one."""
-    at = seen_level(levels)
-    return (0, at) if at and tuple(levels[0].shape[2:]) == tuple(shape) else (at,)
-
-
-def brought_to(maps: Tensor, shape: Sequence[int]) -> Tensor:
-    """(B, C, *grid) -> (B, C, *shape), linear between the centres of cells."""
-    return F.interpolate(maps, size=tuple(shape), mode=LINEAR[len(shape)], align_corners=False)
-
-
-def attention_maps(backbone: Backbone, x: Tensor) -> Tensor | None:
-    """(B, 1 + heads, *grid): where the last block looks, on average and by each head; None of a network that has no heads (a CNN)."""
-    heads = backbone.attention(x)
-    return None if heads is None else torch.cat([heads.mean(1, keepdim=True), heads], 1)
-
-
-def sampled(images: Sequence[Tensor]) -> Tensor:
-    """Tokens (n, C) of a set of images (C, *grid), `MOST` of them at equal distances."""
-    rows = torch.cat([image.flatten(1).T for image in images])
-    step = max(1, -(-len(rows) // MOST))
-    return rows[::step].float()
-
-
-@dataclass(frozen=True)
-class Standard:
-    """Brings tokens to mean 0 and spread 1 in every channel, as measured on a set. `mean`, `std`: (C,)."""
 
     mean: Tensor
     std: Tensor
+    votes: Tensor
 
-    @classmethod
-    def of(cls, tokens: Tensor) -> Standard:
-        """`tokens`: (n, C)."""
-        std = tokens.std(0, unbiased=False)
-        return cls(tokens.mean(0), torch.where(std > 1e-6 * tokens.abs().amax(0).clamp(min=1e-12), std, torch.ones_like(std)))
+    def __init__(self, width: int, segments: int, which: Sequence[int], channels: int) -> None:
+        super().__init__()
+        self.config = {"width": width, "segments": segments, "which": list(which), "channels": channels}
+        self.which = tuple(which)
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("std", torch.ones(channels))
+        self.register_buffer("votes", torch.zeros(segments, width))
 
-    def __call__(self, maps: Tensor) -> Tensor:
-        """(B, C, *grid) -> the same."""
-        along = (1, -1, *(1,) * (maps.ndim - 2))
-        return (maps - self.mean.view(along)) / self.std.view(along)
+    def forward(self, levels: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
+        return self.votes[self.segments(levels, shape)].movedim(-1, 1)
+
+    def segments(self, levels: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
+        """(B, *shape) int64: the segment of every pixel."""
+        raise NotImplementedError
+
+    def parts(self, levels: Sequence[Tensor]) -> list[tuple[slice, Tensor]]:
+        """The standardised levels it reads, each with the channels that are its own."""
+        found, start = [], 0
+        for level in (levels[at].float() for at in self.which):
+            own = slice(start, start + level.shape[1])
+            found.append((own, Standard(self.mean[own], self.std[own])(level)))
+            start = own.stop
+        return found
 
 
-@dataclass(frozen=True)
-class TokenColours:
-    """The three main directions of a set's tokens as red, green and blue, so that a colour means the same in all its images.
+class ClusterHead(SegmentsHead):
+    """A segment is what lies nearest to one of the `centres` (S, C) of clusters: a 1x1 head, whatever the size of an image."""
 
-    `mean`: (C,). `axes`: (3, C), 0 where a set has fewer directions. `low`, `high`: (3,), drawn as nothing and as full.
+    centres: Tensor
+
+    def __init__(self, width: int, segments: int, which: Sequence[int], channels: int) -> None:
+        super().__init__(width, segments, which, channels)
+        self.register_buffer("centres", torch.zeros(segments, channels))
+
+    def segments(self, levels: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
+        near = [to_shape(affinities(part, self.centres[:, own]), shape) for own, part in self.parts(levels)]
+        return torch.stack(near).sum(0).argmax(1)
+
+
+class CutHead(SegmentsHead):
+    """Segment 1 is the side of each image's normalised cut that stands out, segment 0 the rest."""
+
+    def segments(self, levels: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
+        return cut_in_two(side_by_side([part for _, part in self.parts(levels)]), shape)
+
+
+class Emergent(MapProtocol):
+    """Clusters of tokens over all images at hand, by k-means."""
+
+    name = "emergent"
+    words, title = "emergent", "emergent segmentation"
+    reading = "emergent segmentation: tokens are clustered without any label, and the labels only say what each cluster is called"
+    method = (
+        "Emergent: k-means of standardised tokens over all images that may be learned from, labelled or not, four clusters a class "
+        f"(8 to 64), assigned between cells by interpolation. {NAMED.format('clusters')}"
+    )
+
+    def fit(self, learn: Learn) -> Fitted:
+        """A `ClusterHead`."""
+        which, standard, tokens = _looked_at(learn)
+        centres = centroids(tokens, cluster_count(learn.width, len(tokens)), learn.seed)
+        head = ClusterHead(learn.width, len(centres), which, tokens.shape[1])
+        head.mean, head.std, head.centres = standard.mean, standard.std, centres
+        counts = _counted(head, learn)
+        apart = torch.cdist(centres, centres)
+        apart[:, counts.sum(1) == 0] = torch.inf  # a cluster in which nothing is known is called as the nearest one that has a name
+        head.votes = _votes(counts[apart.argmin(1)])
+        return Fitted(head)
+
+    def head(self, config: Mapping[str, Any]) -> ClusterHead:
+        return ClusterHead(**config)
+
+
+class EmergentCut(MapProtocol):
+    """Each image cut in two by the affinities of its tokens."""
+
+    name = "emergent_cut"
+    words, title = "emergent cut", "emergent segmentation by a spectral cut"
+    reading = "spectral cut: each image is parted in two by its tokens without any label, and the labels only name the two sides"
+    method = (
+        "Emergent cut: each image is parted in two by the second eigenvector of its tokens' affinities (TokenCut), standardised over "
+        f"all images that may be learned from. {NAMED.format('the two sides')}"
+    )
+
+    def fit(self, learn: Learn) -> Fitted:
+        """A `CutHead`."""
+        which, standard, tokens = _looked_at(learn)
+        head = CutHead(learn.width, SIDES, which, tokens.shape[1])
+        head.mean, head.std = standard.mean, standard.std
+        head.votes = _votes(_counted(head, learn))
+        return Fitted(head)
+
+    def head(self, config: Mapping[str, Any]) -> CutHead:
+        return CutHead(**config)
+
+
+def side_by_side(parts: Sequence[Tensor]) -> Tensor:
+    """Levels (B, C_i, *grid_i) as tokens (B, C, *grid) of the coarsest grid among them: finer ones averaged."""
+    grid = min((part.shape[2:] for part in parts), key=max)
+    return torch.cat([averaged(part, grid) for part in parts], 1)
+
+
+def _looked_at(learn: Learn) -> tuple[tuple[int, ...], Standard, Tensor]:
+    """Positions of the levels that are read, how their channels are standardised, and standardised tokens (n, C) of them.
+
+    Each level weighs the same, however many channels it has.
     """
-
-    mean: np.ndarray
-    axes: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-    @classmethod
-    def of(cls, images: Sequence[Tensor]) -> TokenColours:
-        """`images`: tokens (C, *grid) of each; grids may differ."""
-        from sklearn.decomposition import PCA
-
-        tokens = sampled(images).double().numpy()
-        mean, axes = tokens.mean(0), np.zeros((3, tokens.shape[1]))
-        if tokens.std(0).max() > 0:
-            found = PCA(min(3, *tokens.shape), svd_solver="covariance_eigh").fit(tokens)
-            axes[: len(found.components_)] = found.components_
-        low, high = np.percentile((tokens - mean) @ axes.T, SHOWN, axis=0)
-        return cls(mean, axes, low, high)
-
-    def directions(self, tokens: Tensor) -> np.ndarray:
-        """Tokens (C, *grid) along the main directions: (*grid, 3)."""
-        return (np.moveaxis(tokens.double().numpy(), 0, -1) - self.mean) @ self.axes.T
-
-    def picture(self, tokens: Tensor) -> np.ndarray:
-        """(C, *grid) -> (*grid, 3) uint8; a direction that tells nothing apart is drawn in the middle."""
-        width = self.high - self.low
-        shares = np.divide(self.directions(tokens) - self.low, width, out=np.full((*tokens.shape[1:], 3), 0.5), where=width > 1e-9)
-        return np.rint(255 * shares.clip(0, 1)).astype(np.uint8)
-
-
-def cluster_count(classes: int, tokens: int) -> int:
-    """How many clusters `tokens` tokens are put into: four a class, 8 to 64, and eight tokens in each on average."""
-    return max(1, min(max(A_CLASS * classes, FEWEST), MOST_CLUSTERS, tokens // 8))
-
-
-def centroids(tokens: Tensor, count: int, seed: int = 0) -> Tensor:
-    """Centres (count, C) of `tokens` (n, C) by k-means, the largest cluster first. The same for the same tokens and seed."""
-    from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1):  # sums of several threads differ in their last digits
-        found = KMeans(min(count, len(tokens)), n_init=3, random_state=seed).fit(tokens.double().numpy())
-    sizes = np.bincount(found.labels_, minlength=len(found.cluster_centers_))
-    return torch.from_numpy(found.cluster_centers_[np.argsort(-sizes, kind="stable")]).float()
-
-
-def affinities(maps: Tensor, centres: Tensor) -> Tensor:
-    """(B, C, *grid) -> (B, k, *grid): the higher, the nearer is a centre (k, C). Linear in the tokens, less what is the same for all
-    centres: between cells they may be interpolated as tokens would be.
-    """
-    projected = 2 * torch.einsum("bc...,kc->bk...", maps, centres)
-    return projected - centres.square().sum(1).view(1, -1, *(1,) * (maps.ndim - 2))
-
-
-def cluster_masks(images: Sequence[Tensor], count: int, shape: Sequence[int], seed: int = 0) -> list[np.ndarray]:
-    """Label-free masks: for each image's tokens (C, *grid) the cluster of every pixel, (*shape) int64, numbered alike in the whole set."""
-    tokens = sampled(images)
+    tiles = learn.seen_tiles
+    tiles = tiles[:: -(-len(tiles) // MOST_TILES)]
+    which: tuple[int, ...] = ()
+    widths: list[int] = []
+    found = []
+    for _, levels in _batches(learn, tiles):
+        which = which or seen_levels(levels, learn.shape)
+        widths = [levels[at].shape[1] for at in which]
+        tokens = side_by_side([levels[at] for at in which]).flatten(2)  # (b, C, n)
+        step = -(-tokens.shape[2] * len(tiles) // MOST)
+        found.append(tokens[:, :, ::step].transpose(1, 2).flatten(0, 1))
+    tokens = torch.cat(found)
     standard = Standard.of(tokens)
-    centres = centroids(standard(tokens), count, seed)
-    return [brought_to(affinities(standard(image[None].float()), centres), shape)[0].argmax(0).numpy() for image in images]
+    weights = torch.cat([torch.full((width,), width**0.5) for width in widths])
+    standard = Standard(standard.mean, standard.std * weights)
+    return which, standard, standard(tokens)
 
 
-def averaged(maps: Tensor, grid: Sequence[int]) -> Tensor:
-    """(B, C, *grid) -> means of neighbouring cells on a coarser `grid`."""
-    pool = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}[len(grid)]
-    smaller: Tensor = pool(maps, tuple(grid))  # type: ignore[operator]
-    return smaller
+def _batches(learn: Learn, tiles: np.ndarray) -> Iterator[tuple[np.ndarray, list[Tensor]]]:
+    for start in range(0, len(tiles), TILES):
+        some = tiles[start : start + TILES]
+        yield some, learn.levels(some, np.zeros(len(some), bool))
 
 
-def pooled_to(maps: Tensor, most: int) -> Tensor:
-    """(B, C, *grid) averaged until a grid has at most `most` cells."""
-    shrink = (most / prod(maps.shape[2:])) ** (1 / (maps.ndim - 2))
-    return maps if shrink >= 1 else averaged(maps, [max(1, int(side * shrink)) for side in maps.shape[2:]])
+def _counted(head: SegmentsHead, learn: Learn) -> Tensor:
+    """(S, K) known pixels of the budget in each segment, by class."""
+    classes = learn.width
+    counts = torch.zeros(len(head.votes) * classes, dtype=torch.int64)
+    for tiles, levels in _batches(learn, learn.tiles):
+        truth = learn.masks(tiles, np.zeros(len(tiles), bool))
+        known = truth != IGNORE
+        places = head.segments(levels, learn.shape)[known] * classes + truth[known]
+        counts += torch.bincount(places, minlength=len(counts))
+    return counts.reshape(-1, classes)
+
+
+def _votes(counts: Tensor) -> Tensor:
+    """Logarithms of the shares of each class (S, K): as counted, and one pixel more that is shared out as all are."""
+    overall = (counts.sum(0) + 1e-3) / (counts.sum() + 1e-3 * counts.shape[1])
+    return ((counts + overall) / (counts.sum(1, keepdim=True) + 1)).log()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +15,15 @@ from torch import Tensor
 
 from labelfree.backbones import build
 from labelfree.domain import IGNORE
-from labelfree.transfer.maps.base import Learn
-from labelfree.transfer.maps.emergent import (
+from labelfree.transfer.maps.base import to_shape
+from labelfree.transfer.maps.emergent import Emergent, EmergentCut
+from labelfree.transfer.maps.spectral_cut import MOST_TOKENS, cut_in_two, cut_masks, spectral_cut
+from labelfree.transfer.maps.tokens import (
     CELLS,
     Standard,
     TokenColours,
     affinities,
     attention_maps,
-    brought_to,
     centroids,
     cluster_count,
     cluster_masks,
@@ -27,8 +31,6 @@ from labelfree.transfer.maps.emergent import (
     seen_level,
     seen_levels,
 )
-from labelfree.transfer.maps.spectral_cut import MOST_TOKENS, cut_in_two, cut_masks, spectral_cut
-from labelfree.transfer.protocols.emergent import Emergent, EmergentCut
 
 KINDS = 3
 
@@ -60,25 +62,25 @@ def scene(seed: int, shape: Sequence[int] = (16, 16)) -> np.ndarray:
 
 def learn_from(
     images: Sequence[np.ndarray], times: int = 2, tiles: Sequence[int] | None = None, unlabelled: Sequence[int] = (), known: float = 1.0
-) -> Learn:
+) -> Any:
     """Scenes as a protocol is given them; a mask has `times` the cells of a token grid. `known`: share of pixels whose class is told."""
     maps = torch.stack([tokens_of(kinds, seed) for seed, kinds in enumerate(images)])
     masks = torch.from_numpy(np.stack([np.kron(kinds, np.ones((times,) * kinds.ndim, np.int64)) for kinds in images]))
     masks[torch.from_numpy(np.random.default_rng(9).random(masks.shape) > known)] = IGNORE
-    labelled = tuple(range(len(images)) if tiles is None else tiles)
+    labelled = np.arange(len(images)) if tiles is None else np.array(tiles)
 
-    def truth(wanted: Sequence[int], mirrored: Tensor) -> Tensor:
-        assert set(wanted) <= set(labelled), "a mask outside the budget was asked for"
+    def truth(wanted: Sequence[int], mirrored: np.ndarray) -> Tensor:
+        assert set(wanted) <= set(labelled.tolist()), "a mask outside the budget was asked for"
         return masks[list(wanted)]
 
-    return Learn(
+    return SimpleNamespace(
         levels=lambda wanted, mirrored: [maps[list(wanted)]],
         masks=truth,
         tiles=labelled,
         width=KINDS,
-        widths=(maps.shape[1],),
         shape=tuple(masks.shape[1:]),
-        unlabelled=tuple(unlabelled),
+        seen_tiles=np.array(unlabelled) if len(unlabelled) else labelled,
+        seed=0,
     )
 
 
@@ -150,9 +152,9 @@ def test_cluster_masks_number_alike_in_the_whole_set() -> None:
 
 def test_between_cells_clusters_are_those_of_interpolated_tokens() -> None:
     tokens, centres = torch.randn(2, 5, 4, 6), torch.randn(7, 5)
-    between = brought_to(tokens, (9, 13)).movedim(1, -1).reshape(-1, 5)
+    between = to_shape(tokens, (9, 13)).movedim(1, -1).reshape(-1, 5)
     nearest = torch.cdist(between, centres).argmin(1)
-    assert torch.equal(brought_to(affinities(tokens, centres), (9, 13)).argmax(1).flatten(), nearest)
+    assert torch.equal(to_shape(affinities(tokens, centres), (9, 13)).argmax(1).flatten(), nearest)
 
 
 def test_centroids_are_those_of_k_means_whatever_the_seed_of_the_process() -> None:
@@ -236,16 +238,26 @@ def test_the_same_budget_gives_the_same_head() -> None:
     assert first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.parametrize("protocol", [Emergent(), EmergentCut()])
+def test_a_head_is_its_config_and_its_tensors(protocol: Any) -> None:
+    learn = learn_from([scene(seed) for seed in range(4)])
+    fitted = protocol.fit(learn).head
+    again = protocol.head(json.loads(json.dumps(fitted.config)))
+    again.load_state_dict(fitted.state_dict())
+    maps = [tokens_of(scene(7), 7)[None]]
+    assert torch.equal(again(maps, (32, 32)), fitted(maps, (32, 32)))
+
+
 def test_what_each_pixel_is_weighs_as_much_as_what_the_network_says() -> None:
     """The network is blind; the level of single pixels tells all."""
     kinds = np.stack([scene(seed, (32, 32)) for seed in range(4)])
     pixels = torch.stack([tokens_of(each, seed) for seed, each in enumerate(kinds)])
     blind = torch.randn(4, 64, 16, 16, generator=torch.Generator().manual_seed(0)) * 1e-3
-    learn = Learn(
+    learn: Any = SimpleNamespace(
         levels=lambda wanted, mirrored: [pixels[list(wanted)], blind[list(wanted)]],
         masks=lambda wanted, mirrored: torch.from_numpy(kinds[list(wanted)]),
-        tiles=(0, 1, 2, 3), width=KINDS, widths=(8, 64), shape=(32, 32),
+        tiles=np.arange(4), width=KINDS, seed=0, seen_tiles=np.arange(4), shape=(32, 32),
     )  # fmt: skip
     head = Emergent().fit(learn).head
-    assert head.which.tolist() == [0, 1]
+    assert head.which == (0, 1)
     assert (head([pixels, blind], (32, 32)).argmax(1).numpy() == kinds).mean() > 0.95
