@@ -16,7 +16,7 @@ from labelfree.transfer.claims.claims import Claims, Comparison, TableRow
 from labelfree.transfer.claims.labels_saved import LabelsSaved
 from tests.reporting.made import claims, make_run
 
-ANCHORS = ["result", "curves", "scores", "gaps", "health", "views", "neighbours", "leaks", "data", "protocol", "reproduce"]
+ANCHORS = ["result", "curves", "scores", "confusion", "gaps", "health", "views", "tokens", "neighbours", "leaks", "data", "protocol", "reproduce"]
 
 
 class Page(HTMLParser):

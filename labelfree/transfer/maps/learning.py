@@ -20,7 +20,7 @@ class Learn:
     """What a head learns from: the tiles of a budget's `images`, each also mirrored along the last axis.
 
     `network`: None where the arm is none that could be trained. `mask_of`: the (*spatial) mask of an image, by its position in the pool.
-    `seen`: images that may be looked at, though their labels may not: the budget's, and others that are not scored; None: the budget's alone.
+    `seen`: images that may be looked at without their labels, the budget's among them and none that is scored; None: the budget's alone.
     `width`: K, how many classes. `size`: the network's input size along a tile's longest side. `steps`: how many a head that is trained by
     steps takes; None: as many as its protocol advises.
     """

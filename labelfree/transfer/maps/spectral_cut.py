@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from labelfree.transfer.maps.base import to_shape
-from labelfree.transfer.maps.tokens import Standard, pooled_to, sampled
+from labelfree.transfer.maps.tokens import pooled_to
 
 MOST_TOKENS = 1024  # of one image, 32 x 32: its affinities are a table of all pairs
 FAINT = 1e-5  # the affinity of tokens that have none, so that the graph is one piece
@@ -45,9 +45,3 @@ def cut_in_two(maps: Tensor, shape: Sequence[int]) -> Tensor:
     """Tokens (B, C, *grid) -> the side of every pixel, (B, *shape) int64, 1 on the side that stands out."""
     parted = torch.stack([spectral_cut(tokens) for tokens in pooled_to(maps, MOST_TOKENS)])
     return (to_shape(parted[:, None], tuple(shape))[:, 0] > 0).long()
-
-
-def cut_masks(images: Sequence[Tensor], shape: Sequence[int]) -> list[np.ndarray]:
-    """Label-free masks: for each image's tokens (C, *grid) the side of every pixel, (*shape) int64; centred as the set is."""
-    standard = Standard.of(sampled(images))
-    return [cut_in_two(standard(image[None].float()), shape)[0].numpy() for image in images]

@@ -130,12 +130,24 @@ def affinities(maps: Tensor, centres: Tensor) -> Tensor:
     return projected - centres.square().sum(1).view(1, -1, *(1,) * (maps.ndim - 2))
 
 
-def cluster_masks(images: Sequence[Tensor], count: int, shape: Sequence[int], seed: int = 0) -> list[np.ndarray]:
-    """Label-free masks: for each image's tokens (C, *grid) the cluster of every pixel, (*shape) int64, numbered alike in the whole set."""
-    tokens = sampled(images)
-    standard = Standard.of(tokens)
-    centres = centroids(standard(tokens), count, seed)
-    return [to_shape(affinities(standard(image[None].float()), centres), tuple(shape))[0].argmax(0).numpy() for image in images]
+@dataclass(frozen=True)
+class TokenClusters:
+    """The clusters of a set's tokens, numbered alike in all its images. `centres`: (k, C), of tokens that are `standard`."""
+
+    standard: Standard
+    centres: Tensor
+
+    @classmethod
+    def of(cls, images: Sequence[Tensor], seed: int = 0) -> TokenClusters:
+        """`images`: tokens (C, *grid) of each; grids may differ."""
+        tokens = sampled(images)
+        standard = Standard.of(tokens)
+        return cls(standard, centroids(standard(tokens), cluster_count(0, len(tokens)), seed))
+
+    def mask(self, tokens: Tensor, shape: tuple[int, ...]) -> np.ndarray:
+        """A label-free mask: the cluster of every pixel of an image whose tokens are (C, *grid): (*shape) int64."""
+        mask: np.ndarray = to_shape(affinities(self.standard(tokens[None].float()), self.centres), shape)[0].argmax(0).numpy()
+        return mask
 
 
 def averaged(maps: Tensor, grid: Sequence[int]) -> Tensor:

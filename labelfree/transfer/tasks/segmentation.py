@@ -79,6 +79,7 @@ class Segmentation(Task):
     protocols = ("linear",)
     protocol_group = MAP_PROTOCOLS
     counts_in_all = True
+    counted = "pixels"
     empty_stratum = NOTHING
     budget = BudgetWords("labelled image", "labelled images", all="all labelled images")
     answer_schema = pa.schema(
@@ -185,6 +186,11 @@ class Segmentation(Task):
         assert isinstance(targets, Masks)
         rows = [_answer(called, int(entry), targets) for called, entry in zip(output, targets.values, strict=True)]
         return pa.Table.from_pylist(rows, schema=self.answer_schema)
+
+    def confusion(self, answers: pa.Table) -> np.ndarray:
+        """(K, K) known pixels of all images."""
+        table: np.ndarray = confusion.confusions(answers).sum(0)
+        return table
 
     def advised_metric(self, train: Sequence[Row]) -> tuple[str, str]:
         if self.labels is not None and len(self.classes) == 2 and BACKGROUND in self.classes:

@@ -17,16 +17,16 @@ from labelfree.backbones import build
 from labelfree.domain import IGNORE
 from labelfree.transfer.maps.base import to_shape
 from labelfree.transfer.maps.emergent import Emergent, EmergentCut
-from labelfree.transfer.maps.spectral_cut import MOST_TOKENS, cut_in_two, cut_masks, spectral_cut
+from labelfree.transfer.maps.spectral_cut import MOST_TOKENS, cut_in_two, spectral_cut
 from labelfree.transfer.maps.tokens import (
     CELLS,
     Standard,
+    TokenClusters,
     TokenColours,
     affinities,
     attention_maps,
     centroids,
     cluster_count,
-    cluster_masks,
     sampled,
     seen_level,
     seen_levels,
@@ -137,17 +137,18 @@ def test_the_cut_is_the_second_eigenvector_of_the_normalised_laplacian() -> None
 
 def test_what_nothing_parts_is_not_cut() -> None:
     assert (spectral_cut(torch.ones(4, 6, 6)) == 0).all()
-    assert (cut_masks([torch.ones(4, 1, 2)], (3, 3))[0] == 0).all()
+    assert (cut_in_two(torch.ones(1, 4, 1, 2), (3, 3)) == 0).all()
 
 
-def test_cluster_masks_number_alike_in_the_whole_set() -> None:
+def test_clusters_are_numbered_alike_in_the_whole_set() -> None:
     kinds = [scene(seed) for seed in range(4)]
-    masks = cluster_masks([tokens_of(each, seed) for seed, each in enumerate(kinds)], KINDS, (16, 16))
-    pairs = {
-        (kind, cluster) for each, mask in zip(kinds, masks, strict=True) for kind, cluster in zip(each.ravel(), mask.ravel(), strict=True)
-    }
-    assert len(pairs) == KINDS == len({kind for kind, _ in pairs}) == len({cluster for _, cluster in pairs})
-    assert dict(pairs)[0] == 0  # ground is most
+    images = [tokens_of(each, seed, noise=0.02) for seed, each in enumerate(kinds)]
+    clusters = TokenClusters.of(images)
+    kind_of: dict[int, set[int]] = {}
+    for each, tokens in zip(kinds, images, strict=True):
+        for kind, cluster in zip(each.ravel().tolist(), clusters.mask(tokens, (16, 16)).ravel().tolist(), strict=True):
+            kind_of.setdefault(cluster, set()).add(kind)
+    assert len(kind_of) == 8 and all(len(kinds) == 1 for kinds in kind_of.values())  # a cluster never shows two kinds
 
 
 def test_between_cells_clusters_are_those_of_interpolated_tokens() -> None:
