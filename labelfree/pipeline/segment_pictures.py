@@ -82,12 +82,12 @@ def of_each(answers: pa.Table, metric: Metric) -> np.ndarray:
 
 
 def chosen(scores: np.ndarray, empty: np.ndarray) -> list[tuple[str, int]]:
-    """Positions of the images that are shown, each once: best, middle and worst by `scores` (higher is better) of those that show an object,
+    """Positions of the images shown, each once: best, middle and worst by `scores` (higher is better) of those that show an object,
     then those that show none, the worst called first. `empty`: (n,) bool.
     """
     order = [at for at in np.argsort(-scores, kind="stable").tolist() if np.isfinite(scores[at])]
     ranked = [at for at in order if not empty[at]]
-    middle = sorted(ranked, key=lambda at: abs(ranked.index(at) - (len(ranked) - 1) / 2))
+    middle = [ranked[place] for place in sorted(range(len(ranked)), key=lambda place: abs(place - (len(ranked) - 1) / 2))]
     kinds: dict[str, list[int]] = {"best": [], "middle": [], "worst": []}
     taken: set[int] = set()
     for _ in range(EACH):

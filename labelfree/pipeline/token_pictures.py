@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+
 import numpy as np
 import torch
 from PIL import Image
@@ -64,9 +65,7 @@ def at_even_steps(entries: np.ndarray, count: int) -> np.ndarray:
     return np.asarray(entries)[np.linspace(0, len(entries) - 1, count).astype(int)]
 
 
-def _grids(
-    encoder: NetworkEncoder, size: int, pool: Pool, entries: np.ndarray, originals: dict[int, np.ndarray]
-) -> Iterator[TokenGrid]:
+def _grids(encoder: NetworkEncoder, size: int, pool: Pool, entries: np.ndarray, originals: dict[int, np.ndarray]) -> Iterator[TokenGrid]:
     """`originals`: positions among `entries` of those that are shown, and their pictures."""
     tokens, attention = list[Tensor](), dict[int, Tensor]()
     with torch.inference_mode():

@@ -9,6 +9,7 @@ from labelfree.reporting.sections.base import Context, Section
 from labelfree.reporting.svg_figures import swatch
 from labelfree.reporting.words import count, number
 
+TITLE = "What is taken for what"
 MOST = 25  # classes in a table; of more the commonest confusions are listed
 PAIRS = 15
 DARK = 0.75  # share of a row from which on its number is printed in white
@@ -16,8 +17,10 @@ SCORINGS = "Each of the {counted} counts once for every draw of labels and pretr
 
 
 def build(context: Context) -> Section | None:
-    """None where answers are not classes, or nothing is claimed."""
+    """None where answers are not classes."""
     found = context.run.confusion
+    if not context.run.claims.get("table"):
+        return Section("confusion", TITLE, absent="No arm was scored, so nothing was taken for anything.")
     if not found:
         return None
     classes, counted = found["classes"], str(found["counted"])
@@ -34,7 +37,7 @@ def build(context: Context) -> Section | None:
     times = max(found["times"].values())
     return Section(
         "confusion",
-        "What is taken for what",
+        TITLE,
         {
             "tables": tables,
             "classes": classes,
@@ -42,7 +45,6 @@ def build(context: Context) -> Section | None:
             "large": large,
             "upright": max(map(len, classes)) <= 9 and len(classes) <= 8,
             "note": SCORINGS.format(counted=counted, times=times) if times > 1 else "",
-            "empty": sum(sum(map(sum, table)) for table in found["arms"].values()) == 0,
         },
         lead=f"With {words.budget.of(found['budget'])}, {words.protocol(found['protocol']).heading}. A row is what {counted} are, a column "
         "what they were called, in per cent of the row. Exploratory: only the comparison above is claimed.",

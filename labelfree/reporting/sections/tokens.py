@@ -9,8 +9,7 @@ from labelfree.reporting.words import count, listed
 TITLE = "What the network sees"
 
 
-def build(context: Context) -> Section | None:
-    """None where no network was looked at; where pictures may not be shown, it says so."""
+def build(context: Context) -> Section:
     found = context.run.tokens
     if context.hidden:
         return Section("tokens", TITLE, absent=context.hidden)
@@ -26,7 +25,9 @@ def build(context: Context) -> Section | None:
         if figures:
             arms.append({"arm": arm, "key": swatch(context.styles[arm]) if arm in context.styles else "", "figures": figures})
     if not arms:
-        return None
+        return Section(
+            "tokens", TITLE, absent="No pictures of it were saved: they need images to pretrain on, and networks that are compared."
+        )
     return Section(
         "tokens",
         TITLE,
