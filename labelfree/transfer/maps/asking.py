@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
     from labelfree.data.pool import Pool
     from labelfree.progress import Progress
+
+
+CELL_SECONDS = 30.0  # of a fit, at most, where a comparison's time is limited
 
 
 class MapAsker(Asker[MapProtocol]):
@@ -69,7 +73,7 @@ class MapAsker(Asker[MapProtocol]):
             others = {
                 other: self._answers(self.fit(protocol, other, rows, seed, seen), other, judge) for other in self.sizes if other != size
             }
-            metrics = self.question.task.metrics
+            metrics = self.question.task.metrics_of(self.masks)
             envelope = {
                 at: {name: metric.value(table) for name, metric in metrics.items()} for at, table in {size: scored, **others}.items()
             }
@@ -79,6 +83,18 @@ class MapAsker(Asker[MapProtocol]):
     def points(cls, setup: Setup, protocol: MapProtocol) -> float:
         """Several sizes are searched in inner folds."""
         return sum((size / min(setup.sizes)) ** 2 for size in setup.sizes) * (1 + INNER_FOLDS) if len(setup.sizes) > 1 else 1.0
+
+    @classmethod
+    def planned_steps(cls, trial: Trial, protocols: Sequence[MapProtocol]) -> dict[str, int]:
+        """As many as the slowest arm takes in half a minute, on the labels of the largest budget."""
+        steps: dict[str, int] = {}
+        for protocol in protocols:
+            for encoder in filter(protocol.suits, trial.encoders):
+                asker, rows = cls._of(trial, encoder), trial.first.learn(trial.setup.budgets[-1])
+                learn = replace(asker.learn(protocol, trial.smallest(encoder), rows, 0), steps=None, seconds=CELL_SECONDS)
+                if (planned := protocol.planned(learn)) is not None:
+                    steps[protocol.name] = min(steps.get(protocol.name, planned), planned)
+        return steps
 
     @classmethod
     def reading_seconds(cls, trial: Trial, encoder: Encoder) -> float:
@@ -113,7 +129,7 @@ class MapAsker(Asker[MapProtocol]):
         """What a head is given of the images `rows`."""
         network = network_of(self.encoder)
         steps = self.setup.steps.get(protocol.name)
-        return Learn(network, self._at(size), self.tiles, self.masks.load, rows, self.masks.width, size, steps, seed, seen)
+        return Learn(network, self._at(size), self.tiles, self.masks.load, rows, self.masks.width, size, steps, seed, seen=seen)
 
     def predicted(self, fitted: Fitted, size: int, rows: np.ndarray) -> PredictedMaps:
         """What a head says of the images `rows`."""

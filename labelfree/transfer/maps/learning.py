@@ -22,7 +22,7 @@ class Learn:
     `network`: None where the arm is none that could be trained. `mask_of`: the (*spatial) mask of an image, by its position in the pool.
     `seen`: images that may be looked at without their labels, the budget's among them and none that is scored; None: the budget's alone.
     `width`: K, how many classes. `size`: the network's input size along a tile's longest side. `steps`: how many a head that is trained by
-    steps takes; None: as many as its protocol advises.
+    steps takes; None: as many as its protocol advises, or `seconds` have time for.
     """
 
     network: NetworkEncoder | None
@@ -34,6 +34,7 @@ class Learn:
     size: int
     steps: int | None
     seed: int
+    seconds: float | None = None
     seen: np.ndarray | None = None
 
     @property
