@@ -9,6 +9,8 @@ from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pictures import show_neighbours
+from labelfree.pipeline.segment_pictures import show_segments
+from labelfree.pipeline.token_pictures import show_tokens
 from labelfree.progress import Progress
 from labelfree.training.memory import out_of_memory
 from labelfree.transfer.asking import bound_to, search_among
@@ -38,6 +40,8 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
     chief = next((e for e in encoders if e.arm == recipe.evaluate.primary.arm), None)  # its first seed
     if chief is not None:
         save_heads(inputs, chief, setup, folder, say)
+    show_tokens(encoders, setup, inputs, folder)
+    show_segments(encoders, setup, recipe.evaluate.primary, inputs, folder, say)
     if not question.task.categorical:
         return arms.notes
     shown = {e.arm: e for e in reversed(encoders) if e.arm in (recipe.evaluate.primary.arm, recipe.evaluate.primary.against)}

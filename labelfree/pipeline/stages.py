@@ -28,7 +28,7 @@ from labelfree.recipe_file import Overrides, load_recipe, to_yaml
 from labelfree.reporting import conceal, write_report
 from labelfree.training.files import read_json, write_json, write_text
 from labelfree.training.processes import part, together
-from labelfree.transfer.claims import save_claims
+from labelfree.transfer.claims import save_claims, save_confusions
 
 
 @dataclass(frozen=True)
@@ -178,6 +178,7 @@ def _compare(run: Context, inputs: Inputs) -> list[str]:
         return ["Nothing could be compared: there are no labels. Add them with data.labels=labels.csv (path,label)."]
     notes = compare(run, inputs)
     save_claims(run.folder.path)
+    save_confusions(run.folder.path)
     return notes
 
 

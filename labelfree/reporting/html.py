@@ -45,7 +45,7 @@ def render(run: RunFiles, shared: bool = False) -> str:
     from plotly.offline import get_plotlyjs
 
     context = Context(run, styles(arms(run)), Album(), pictures_allowed(run, shared))
-    sections = [build(context) for build in BUILDERS]
+    sections = [section for build in BUILDERS if (section := build(context)) is not None]
     house = Environment(
         loader=PackageLoader("labelfree.reporting"),
         autoescape=select_autoescape(["j2"]),
