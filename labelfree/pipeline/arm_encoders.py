@@ -67,7 +67,8 @@ class Arms:
         data, domain = self.inputs.fingerprint, self.inputs.domain
         derive = partial(domain.derived, channels=data.channels, unit=data.unit) if isinstance(domain, Derives) else None
         derived = derive(torch.zeros(1, len(data.channels), *(1,) * self.inputs.starts.dims)).shape[1] if derive else 0
-        statistics = StatisticsEncoder(len(data.channels), derive, derived)
+        starts = self.inputs.starts
+        statistics = StatisticsEncoder(len(data.channels), derive, derived, starts.scale, starts.offset)
         if kind.reads == "none":
             return statistics
         network = self._photographic(kind) if kind.reads == "rgb" else self._all_bands(kind, seed)
