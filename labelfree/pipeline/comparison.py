@@ -11,7 +11,8 @@ from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pictures import show_neighbours
 from labelfree.progress import Progress
 from labelfree.training.memory import out_of_memory
-from labelfree.transfer.comparison import answer, bound_to, search_among
+from labelfree.transfer.asking import bound_to, search_among
+from labelfree.transfer.comparison import answer
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
 from labelfree.transfer.heads import head_metadata, save_head, train_head
@@ -64,4 +65,8 @@ def save_heads(inputs: Inputs, encoder: Encoder, setup: Setup, folder: RunFolder
         search = search_among(rows, question, setup, protocol, beside)
         choice = search.best(search.choose(features, encoder.blocks, targets, folds), tuple(features))
         head = train_head(features[choice.size], targets, search.at(choice.size), choice, encoder.blocks, setup.grid)
-        save_head(folder.path / "heads" / f"{protocol}.safetensors", head, head_metadata(protocol, choice, task.legend(question.targets)))
+        save_head(
+            folder.path / "heads" / f"{protocol.name}.safetensors",
+            head,
+            head_metadata(protocol.name, choice, task.legend(question.targets)),
+        )

@@ -20,7 +20,6 @@ from labelfree.planning.recipe_text import Line, flow, quoted, written
 from labelfree.planning.recognition import Field
 from labelfree.planning.sampled_images import Seen
 from labelfree.recipe import BackboneSettings, Data, Evaluate
-from labelfree.transfer.protocols import find_protocol
 from labelfree.transfer.tasks import task_names
 from labelfree.transfer.unlabelled import MOST as MOST_UNLABELLED
 
@@ -140,7 +139,7 @@ class _Draft:
         usual = list(Evaluate().protocols)
         if not MANY * labels <= rest <= MOST_UNLABELLED:
             return usual
-        return [*usual, *(name for name in self.asked.task.protocols if name not in usual and find_protocol(name).reads_rest)]
+        return [*usual, *(name for name in self.asked.task.protocols if name not in usual and self.asked.task.protocol(name).reads_rest)]
 
     @property
     def _why_protocols(self) -> str:
@@ -209,7 +208,7 @@ class _Draft:
         usual, crossed, budgets = Evaluate(), self.asked.roles.score is None, len(self.asked.budgets)
         networks = len(self.arms) - 1  # statistics has none
         side = sorted(min(shape) for shape in self.seen.shapes)[len(self.seen.shapes) // 2]
-        reading = sum(find_protocol(name).reads_rest for name in self.protocols)
+        reading = sum(self.asked.task.protocol(name).reads_rest for name in self.protocols)
         rest = len(self.asked.roles.pool) if reading else 0
         probes = probe_seconds(len(self.arms), len(self.protocols), budgets, usual.draws, crossed)
         probes += spread_seconds(len(self.arms), reading, budgets, usual.draws, crossed, rest)

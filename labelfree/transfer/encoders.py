@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labelfree.backbones.base import Backbone, weights_digest
-from labelfree.domain import to_physical
+from labelfree.domain import Size, to_physical
 from labelfree.errors import DataError
 from labelfree.transfer.network_inputs import OfStored
 
@@ -60,6 +61,10 @@ class Encoder(Protocol):
         """Its parts, side by side, for a file that holds all of it."""
         ...
 
+    def maps(self, stored: Tensor, measured: Tensor | None, size: Size) -> list[Tensor]:
+        """Of stored images (B, C, *spatial), `measured` (B, *spatial) bool: levels (B, C_l, *grid_l) float32, finest first."""
+        ...
+
 
 class StatisticsEncoder:
     """The arm that knows no network: mean and standard deviation of each channel, in physical units, and of what `derive` adds.
@@ -98,6 +103,12 @@ class StatisticsEncoder:
 
     def kept(self) -> list[Kept]:
         return [Kept({"kind": "statistics", "derived": self.derived}, {})]
+
+    def maps(self, stored: Tensor, measured: Tensor | None, size: Size = NO_SIZE) -> list[Tensor]:
+        """One level, a cell a pixel: what each pixel holds, and mean and standard deviation of the 7 x 7 around it."""
+        physical = to_physical(stored, self.scale, self.offset)
+        seen = physical if self.derive is None else torch.cat([physical, self.derive(physical)], dim=1)
+        return [local_statistics(seen, measured)]
 
 
 class OneNetwork:
@@ -161,9 +172,18 @@ class NetworkEncoder:
     @torch.inference_mode()
     def embed(self, stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
         """(B, D) float32 on the CPU."""
-        known = None if measured is None else measured.to(self.device)
-        embedded: Tensor = self.network.embed(self.prepare(stored.to(self.device), size, known))  # type: ignore[operator]
+        embedded: Tensor = self.network.embed(self.shown(stored, measured, size))  # type: ignore[operator]
         return embedded.float().cpu()
+
+    @torch.inference_mode()
+    def maps(self, stored: Tensor, measured: Tensor | None, size: Size) -> list[Tensor]:
+        """The network's pyramid."""
+        return [level.float().cpu() for level in self.network.pyramid(self.shown(stored, measured, size))]  # type: ignore[operator]
+
+    def shown(self, stored: Tensor, measured: Tensor | None, size: Size) -> Tensor:
+        """What the network is given of stored images, on its device."""
+        known = None if measured is None else measured.to(self.device)
+        return self.prepare(stored.to(self.device), size, known)
 
     def features(self, pool: Pool, entries: Sequence[int], size: int) -> np.ndarray:
         batch = max(1, PIXELS // size ** int(getattr(self.network, "dims", 2)))
@@ -199,6 +219,16 @@ class Concatenated:
     def kept(self) -> list[Kept]:
         return [kept for part in self.parts for kept in part.kept()]
 
+    def maps(self, stored: Tensor, measured: Tensor | None, size: Size) -> list[Tensor]:
+        """The levels of all parts, the finest first."""
+        levels = [level for part in self.parts for level in part.maps(stored, measured, size)]
+        return sorted(levels, key=lambda level: -level[0, 0].numel())
+
+
+def network_of(encoder: Encoder) -> NetworkEncoder | None:
+    """The network of an encoder that is one; else None."""
+    return encoder if isinstance(encoder, NetworkEncoder) else None
+
 
 def channel_statistics(physical: Tensor, measured: Tensor | None = None) -> Tensor:
     """Mean and standard deviation of each channel over the `measured` pixels (B, *spatial): (B, C, *spatial) -> (B, 2C)."""
@@ -209,6 +239,22 @@ def channel_statistics(physical: Tensor, measured: Tensor | None = None) -> Tens
     count = known.sum(2).clamp(min=1)
     mean = (pixels * known).sum(2) / count
     return torch.cat([mean, (((pixels - mean[..., None]).square() * known).sum(2) / count).sqrt()], 1)
+
+
+def local_statistics(physical: Tensor, measured: Tensor | None = None, side: int = 7) -> Tensor:
+    """(B, C, *spatial) -> (B, 3C, *spatial): each pixel, mean and standard deviation of the `measured` ones in the cube around it."""
+    known = torch.ones_like(physical[:, :1]) if measured is None else measured[:, None].to(physical)
+    pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[physical.ndim - 3]
+
+    def around(x: Tensor) -> Tensor:
+        return pool(x, side, stride=1, padding=side // 2)
+
+    share = around(known).clamp(min=1e-6)
+    centre = (physical * known).flatten(2).sum(2) / known.flatten(2).sum(2).clamp(min=1)  # first, so that squares keep their digits
+    centred = (physical - centre[..., *(None,) * (physical.ndim - 2)]) * known
+    mean = around(centred) / share
+    spread = (around(centred.square()) / share - mean.square()).clamp(min=0).sqrt()
+    return torch.cat([physical * known, mean + centre[..., *(None,) * (physical.ndim - 2)], spread], 1)
 
 
 def in_batches(pool: Pool, entries: Sequence[int], batch: int, embed: Callable[[Tensor, Tensor | None], Tensor]) -> np.ndarray:

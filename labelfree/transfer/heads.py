@@ -22,5 +22,5 @@ def train_head(
     """
     learner = find_protocol(protocol) if isinstance(protocol, str) else protocol
     preparation = learner.prepare(choice.preparation, features, blocks or (features.shape[1],))
-    tensors = learner.fit(preparation(features), targets, (grid or Grid()).trail(learner.name, choice.setting))
+    tensors = learner.fit(preparation(features), targets, (grid or Grid()).trail(learner, choice.setting))
     return Head.of(learner, preparation, tensors)

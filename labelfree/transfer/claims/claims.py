@@ -153,7 +153,7 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
         strongest_imagenet=None,
         envelope=_envelope(scores),
         undertrained=[undertrained_words(row, words) for row in table if row.undertrained],
-        caption=caption([name for name in scores.task.protocols if any(row.protocol == name for row in table)]),
+        caption=caption([scores.task.protocol(name) for name in scores.task.protocols if any(row.protocol == name for row in table)]),
         method=method(scores.folds if scores.crossed else None, scores.group_count),
     )
     absent = [arm for arm in (primary.arm, primary.against) if not any(point[:2] == (arm, primary.protocol) for point in scores.cells)]

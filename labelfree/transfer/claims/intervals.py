@@ -62,12 +62,12 @@ def from_test(differences: np.ndarray, resampled: np.ndarray, groups: int) -> In
     """The interval with a test split.
 
     `differences`: (R, S) score differences of R draws and S pretraining seeds. `resampled`: (B,) mean difference on each
-    resampling of the `groups` scored groups.
+    resampling of the `groups` scored groups; NaN where the metric is not defined on one, which says nothing.
 
     SE² = var_r(mean_s D)/R + var_s(mean_r D)/S + var_b, each with R-1, S-1 and G-1 degrees of freedom, joined by Satterthwaite's rule.
     """
     draws, seeds = differences.shape
-    mean = float(differences.mean())
+    mean, resampled = float(differences.mean()), resampled[~np.isnan(resampled)]
     if groups < 2 or len(resampled) < 2:
         return Interval(mean, np.inf, 0.0)
     parts, freedom = {}, {}

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from functools import cache
 
 from labelfree.domain import Row
 from labelfree.entry_points import installed_points
 from labelfree.errors import RecipeError
 from labelfree.recipe import TASKS, Evaluate
 from labelfree.transfer.plugins import made
-from labelfree.transfer.protocols.registry import find_protocol
 from labelfree.transfer.tasks.base import Metric, Task
 
 
@@ -21,7 +19,6 @@ def task_names() -> list[str]:
     return sorted(ours, key=lambda name: (ours[name], name))
 
 
-@cache
 def find_task(name: str) -> Task:
     """The task called `name`. Raises RecipeError that lists what is installed."""
     task: Task = made(TASKS, name, "evaluate.task")
@@ -53,7 +50,7 @@ def check_question(settings: Evaluate, task: Task | None = None) -> None:
         if protocol not in task.protocols:
             near = _nearest(protocol, task.protocols)
             raise RecipeError(f"evaluate.protocols: {protocol!r} is not a protocol of {task.name}; {near}")
-        find_protocol(protocol)
+        task.protocol(protocol)
     find_metric(task, settings.primary.metric)
 
 

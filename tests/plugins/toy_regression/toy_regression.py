@@ -47,7 +47,7 @@ class Height(Task):
     def stratum(self, row: Row) -> str:
         return "labelled"  # numbers are drawn as they come
 
-    def targets(self, rows: Sequence[Row]) -> Targets:
+    def targets(self, rows: Sequence[Row], images: object = None) -> Targets:
         return Targets(np.array([number_of(row) for row in rows]))
 
     def answers(self, output: np.ndarray, targets: Targets) -> pa.Table:
