@@ -99,7 +99,8 @@ def card_beside(path: Path) -> WeightCard | None:
 
 def card_told(fields: Mapping[str, Any]) -> WeightCard:
     """The card that these fields tell of, as JSON keeps them. Raises TypeError, ValueError or DataError where they tell of none."""
-    card = WeightCard(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()})
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    card = WeightCard(**values)
     card.normalise  # noqa: B018  # what is wrong with it is said now
     return card
 

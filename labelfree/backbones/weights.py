@@ -134,9 +134,7 @@ def accepted(card: WeightCard, sample: Sample, who: str = "these weights") -> Te
             f"{len(card.channels)}; missing {', '.join(lacking)}. Name the file's channels with {key_for('channels')}."
         )
     if sample.unit != card.unit:
-        raise DataError(
-            f"{where}: values are {sample.unit}, {who} {want} {card.unit}; say what the file holds with {key_for('scale')}."
-        )
+        raise DataError(f"{where}: values are {sample.unit}, {who} {want} {card.unit}; say what the file holds with {key_for('scale')}.")
     physical = sample.physical()[[sample.channels.index(c) for c in card.channels]]
     require_scale(card, where, kind_of(sample).stored, physical.flatten(1).abs().amax(1).tolist())
     return physical

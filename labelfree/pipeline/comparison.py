@@ -1,27 +1,36 @@
-"""The comparison of a run: cells answered for every arm, the primary arm's heads, its nearest neighbours."""
+"""The comparison of a run: cells answered for every arm, what may be claimed, heads to use, nearest neighbours."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
+from labelfree.deploy.head_card import HeadCard
+from labelfree.deploy.head_file import RECOMMENDED
+from labelfree.deploy.model_card import model_card
+from labelfree.deploy.recommended import FILE, Recommendation, expectation, recommended_arm
 from labelfree.pipeline.arm_encoders import Arms
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
+from labelfree.pipeline.kept_heads import KeptHeads
 from labelfree.pipeline.pictures import show_neighbours
 from labelfree.progress import Progress
+from labelfree.training.files import write_json, write_text
 from labelfree.training.memory import out_of_memory
-from labelfree.transfer.asking import bound_to, search_among
+from labelfree.transfer.claims import save_claims
 from labelfree.transfer.comparison import answer
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
-from labelfree.transfer.heads import head_metadata, save_head, train_head
-from labelfree.transfer.selection import inner_folds
-from labelfree.transfer.setup import Setup
+from labelfree.transfer.question import Question
 
 
 def compare(run: Context, inputs: Inputs) -> list[str]:
-    """Answer the question for every arm and save the primary arm's heads. Returns sentences for the report.
+    """Answer the question for every arm, write the claims, and keep the primary arm's heads and the recommended one. Returns sentences for
+    the report.
 
     Work that the run's folder already holds is not done again.
     """
@@ -33,13 +42,14 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
         say.say(note)
     with out_of_memory("in the comparison", "name smaller input sizes with evaluate.sizes=[...]"):
         setup = answer(inputs.question, encoders, recipe.evaluate, inputs.images, folder.path, say, inputs.unlabelled)
-    chief = next((e for e in encoders if e.arm == recipe.evaluate.primary.arm), None)  # its first seed
-    if chief is not None:
-        save_heads(inputs, chief, setup, folder, say)
+    claims = save_claims(folder.path).to_dict()
+    heads = _Heads(KeptHeads(run, inputs, setup), encoders, claims)
+    heads.of_primary()
+    notes = heads.recommended()
     shown = {e.arm: e for e in reversed(encoders) if e.arm in (recipe.evaluate.primary.arm, recipe.evaluate.primary.against)}
     first = {arm: _features(inputs, encoder, setup.sizes_of(encoder)[0], folder, say) for arm, encoder in reversed(shown.items())}
     show_neighbours(inputs, first, folder)
-    return arms.notes
+    return [*arms.notes, *notes]
 
 
 def _features(inputs: Inputs, encoder: Encoder, size: int, folder: RunFolder, say: Progress) -> np.ndarray:
@@ -49,24 +59,58 @@ def _features(inputs: Inputs, encoder: Encoder, size: int, folder: RunFolder, sa
     return extract(encoder, images, size, folder.path / "features", say, question.images)
 
 
-def save_heads(inputs: Inputs, encoder: Encoder, setup: Setup, folder: RunFolder, say: Progress) -> None:
-    """heads/<protocol>.safetensors: the arm's head trained on all train (or all labelled) rows.
+class _Heads:
+    """The heads that a comparison leaves, each with its card for people."""
 
-    Settings are chosen inside those rows, among the search points and input sizes that `setup` left to the comparison.
-    """
-    question = inputs.question
-    assert question is not None
-    rows, task = question.train, question.task
-    targets = question.targets[rows]
-    folds = inner_folds(question.stratum_codes[rows], question.group_names[rows], question.seed)
-    features = {size: _features(inputs, encoder, size, folder, say)[rows] for size in setup.sizes_of(encoder)}
-    for protocol in setup.protocols:
-        beside = bound_to(inputs.unlabelled, protocol, encoder, folder.path, say)
-        search = search_among(rows, question, setup, protocol, beside)
-        choice = search.best(search.choose(features, encoder.blocks, targets, folds), tuple(features))
-        head = train_head(features[choice.size], targets, search.at(choice.size), choice, encoder.blocks, setup.grid)
-        save_head(
-            folder.path / "heads" / f"{protocol.name}.safetensors",
-            head,
-            head_metadata(protocol.name, choice, task.legend(question.targets)),
-        )
+    def __init__(self, kept: KeptHeads, encoders: Sequence[Encoder], claims: dict[str, Any]) -> None:
+        self.kept, self.encoders, self.claims = kept, encoders, claims
+        question = kept.inputs.question
+        assert question is not None
+        self.question: Question = question
+
+    def of_primary(self) -> None:
+        """heads/<protocol>.safetensors: the primary arm's, learned from all train (or all labelled) rows."""
+        encoder = self._of(self.kept.run.recipe.evaluate.primary.arm)
+        if encoder is None:
+            return
+        for protocol in self.kept.setup.protocols:
+            self._describe(self.kept.keep(encoder, protocol, self.question.train, protocol.name), protocol.name)
+
+    def recommended(self) -> list[str]:
+        """heads/recommended.safetensors and recommended.json: the best-supported arm's, learned from all labelled rows outside test."""
+        primary = self.kept.run.recipe.evaluate.primary
+        found = recommended_arm(self.claims, primary.model_dump(), {encoder.arm for encoder in self.encoders})
+        if found is None:
+            return ["No head is recommended: neither arm of the primary comparison was scored."]
+        arm, why = found
+        encoder = self._of(arm)
+        assert encoder is not None
+        protocol = next(each for each in self.kept.setup.protocols if each.name == primary.protocol)
+        card = self.kept.keep(encoder, protocol, outside_test(self.question), Path(RECOMMENDED).stem)
+        words = self.question.task.words
+        expect = expectation(self.claims, arm, protocol.name, card.taught_by, words, self._generated)
+        told = Recommendation(arm, protocol.name, why, expect, card.taught_by)
+        write_json(self.kept.run.folder.path / FILE, told.told())
+        self._describe(card, Path(RECOMMENDED).stem, [why, expect])
+        return []
+
+    def _of(self, arm: str) -> Encoder | None:
+        """The arm's encoder, its first seed."""
+        return next((encoder for encoder in self.encoders if encoder.arm == arm), None)
+
+    @property
+    def _generated(self) -> bool:
+        return bool(self.kept.inputs.card and self.kept.inputs.card.generated)
+
+    def _describe(self, card: HeadCard, name: str, lead: Sequence[str] = ()) -> None:
+        data = self.kept.inputs.card
+        dataset = data.name if data else "the images of the person who ran it"
+        text = model_card(card, f"{name}.safetensors", self.claims, self.question.task.words, dataset, lead, self._generated)
+        write_text(self.kept.folder / f"{name}.md", text)
+
+
+def outside_test(question: Question) -> np.ndarray:
+    """Positions of all labelled rows that a head in use may learn from: train, and dev where that was scored; never test."""
+    if question.score is None or question.split == "test":
+        return question.train
+    return np.sort(np.concatenate([question.train, question.score]))

@@ -28,7 +28,6 @@ from labelfree.recipe_file import Overrides, load_recipe, to_yaml
 from labelfree.reporting import conceal, write_report
 from labelfree.training.files import read_json, write_json, write_text
 from labelfree.training.processes import part, together
-from labelfree.transfer.claims import save_claims
 
 
 @dataclass(frozen=True)
@@ -176,9 +175,7 @@ def _compare(run: Context, inputs: Inputs) -> list[str]:
         if run.recipe.data.pretrain_on_labelled:  # said already
             return []
         return ["Nothing could be compared: there are no labels. Add them with data.labels=labels.csv (path,label)."]
-    notes = compare(run, inputs)
-    save_claims(run.folder.path)
-    return notes
+    return compare(run, inputs)
 
 
 def _headline(run: Context, inputs: Inputs) -> str:

@@ -23,9 +23,9 @@ Render = Callable[[Tensor, Tensor | None], Tensor | None]
 class NetworkInput:
     """Physical images (B, C, *spatial) as a network wants them.
 
-    `order`: of each channel that it is shown the position among the images', None for one that they lack, which is 0 then; None: all as they
-    stand. `render`: shows pictures (B, 3, *spatial) of them instead (`rendered`). `view`: a size whose proportions inputs have; a number: all
-    sides are as long.
+    `order`: of each channel that it is shown the position among the images', None for one that they lack, which is 0 then; None: all as
+    they stand. `render`: shows pictures (B, 3, *spatial) of them instead. `view`: a size whose proportions inputs have; a number: all sides
+    are as long.
     """
 
     normalise: Normalise
