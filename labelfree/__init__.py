@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "annotations", "check_data", "check_recipe", "convert", "demo", "doctor", "embed", "embed_folder", "evaluate", "label", "load",
-    "load_head", "plan", "predict", "pretrain", "read", "recipe_schema", "report", "resume", "run", "sample_data", "select", "show_data", "show_recipe",
+    "load_head", "plan", "predict", "pretrain", "read", "recipe_schema", "report", "resume", "run", "sample_data", "select", "show_data",
+    "show_recipe",
 ]  # fmt: skip
 
 

@@ -1,9 +1,23 @@
 """The page's sections in reading order, one file each: a run folder in, what its template shows out."""
 
-from labelfree.reporting.sections import data, efficiency, gaps, headline, health, leakage, method, nearest, reproduce, scores, seen
+from labelfree.reporting.sections import (
+    data,
+    efficiency,
+    gaps,
+    headline,
+    health,
+    leakage,
+    method,
+    nearest,
+    recommended,
+    reproduce,
+    scores,
+    seen,
+)
 
 BUILDERS = (
     headline.build,
+    recommended.build,
     efficiency.build,
     scores.build,
     gaps.build,
