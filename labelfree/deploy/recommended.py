@@ -41,7 +41,7 @@ def recommended_arm(claims: Mapping[str, Any], primary: Mapping[str, Any], arms:
     if main is None:
         there = [name for name in (against, arm) if name in arms]
         missing = next((name for name in (arm, against) if name not in arms), "")
-        return (there[0], f"{missing} was not scored, so it reads the features of {there[0]}.") if there else None
+        return (there[0], f"It reads the features of {there[0]}, for {missing} was not scored.") if there else None
     said = {
         "better": (arm, f"{arm} beat {against} in the one comparison that was named before the run"),
         "worse": (against, f"{arm} was worse than {against} in the one comparison that was named before the run"),
@@ -49,7 +49,7 @@ def recommended_arm(claims: Mapping[str, Any], primary: Mapping[str, Any], arms:
     }
     why = f"nothing is claimed of {arm} against {against} ({main.get('withheld') or 'a solver did not converge'})"
     chosen, reason = said.get(str(main["verdict"]), (against, why))
-    return chosen, f"{reason[:1].upper()}{reason[1:]}, so it reads the features of {chosen}."
+    return chosen, f"It reads the features of {chosen}: {reason}."
 
 
 def expectation(claims: Mapping[str, Any], arm: str, protocol: str, labels: int, words: TaskWords, generated: bool) -> str:

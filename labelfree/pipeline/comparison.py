@@ -104,7 +104,7 @@ class _Heads:
 
     def _describe(self, card: HeadCard, name: str, lead: Sequence[str] = ()) -> None:
         data = self.kept.inputs.card
-        dataset = data.name if data else "the images of the person who ran it"
+        dataset = data.name if data else ""
         text = model_card(card, f"{name}.safetensors", self.claims, self.question.task.words, dataset, lead, self._generated)
         write_text(self.kept.folder / f"{name}.md", text)
 

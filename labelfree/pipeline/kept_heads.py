@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from labelfree.backbones.weight_card import WeightCard
+from labelfree.backbones.weight_card import WeightCard, card_beside
 from labelfree.deploy.head_card import HeadCard
 from labelfree.deploy.head_file import FOLDER, write_head
 from labelfree.domain import Channel
@@ -20,6 +20,7 @@ from labelfree.pipeline.context import Context
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pretrainings import backbone_path
 from labelfree.reader_settings import reader_settings
+from labelfree.transfer.arms import ARMS
 from labelfree.transfer.asking import bound_to, search_among
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
@@ -122,13 +123,13 @@ class KeptHeads:
 
     def _licence(self, encoder: Encoder) -> str:
         """What is known of the terms of the weights below the head and of its images, a sentence each."""
-        from labelfree.backbones.weight_card import card_beside
-
         card = card_beside(backbone_path(self.run.folder.path, encoder.arm, encoder.seed))
-        told = [part.told.get("licence", "") for part in encoder.kept() if part.tensors]
-        weights = [f"weights: {card.licence}"] if card is not None and card.licence else [f"weights: {each}" for each in told if each]
+        published = [part.told["licence"] or "not stated" for part in encoder.kept() if part.tensors]
+        kind = ARMS.get(encoder.arm)
+        started = [] if kind is None or kind.init != "imagenet" else [f"weights published for ImageNet: {each}" for each in published]
+        pretrained = [f"weights: {card.licence}"] if card is not None and card.licence else []
         data = self.inputs.card.licence if self.inputs.card else OWN
-        return "; ".join([*weights, f"labelled images: {data}"])
+        return "; ".join([*started, *pretrained, f"labelled images: {data}"])
 
 
 def _of_vectors(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
