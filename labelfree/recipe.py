@@ -103,7 +103,13 @@ class Data(Section):
         None, description="field of a vector file (GeoPackage, Shapefile, GeoJSON …), or column of a table, that holds the class"
     )
     classes: dict[str | int, str] = Field(
-        {}, description="another name for a class of drawn objects, or of a number in masks; `ignore`: neither learnt nor scored"
+        {},
+        description="another name for a class of drawn objects, or of what masks hold: a number, a colour (`#ff0000`), or all above one "
+        "(`>127`); `ignore`: neither learnt nor scored",
+    )
+    instances: bool | Auto = Field(
+        "auto",
+        description="whether numbers of masks tell objects apart and name no classes; auto: where each counts on from 1 in one piece",
     )
     absent: list[str] = Field([], description="classes of drawn objects that nobody looked for: where none is drawn, nobody knows")
     date_field: str | None = Field(None, description="field of a vector file that holds a date; the image nearest to it is taken")

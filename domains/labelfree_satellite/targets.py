@@ -32,21 +32,19 @@ def read_targets(row: Row, sample: Sample) -> Targets:
 def _mask(path: Path, row: Row, sample: Sample) -> np.ndarray:
     """(H, W) int32 on the sample's grid."""
 
-    from labelfree.data.masks import read_numbers
+    from labelfree.data.masks import in_window, read_numbers, whole_numbers
     from labelfree.data.tiles import by
     from labelfree_satellite.headers import grid_of, header
 
     numbers = read_numbers(path, _first_band)
-    numbers = _whole(path, numbers, header(path, lambda file: file.nodata))
+    numbers = whole_numbers(path, numbers, header(path, lambda file: file.nodata))
     size, theirs, ours = tuple(sample.data.shape[1:]), grid_of(path), _grid(sample)
     if theirs is not None and ours is not None:
         mask = _placed(path, numbers, theirs, ours)
         if row.window is None and (mask == IGNORE).all():
             raise DataError(f"{path}: lies nowhere on its image {row.called}, or knows no class there; correct the pair in the table.")
         return mask
-    if row.window is not None and numbers.shape != size:
-        top, left, height, width = row.window.top, row.window.left, row.window.height, row.window.width
-        numbers = numbers[top : top + height, left : left + width]
+    numbers = in_window(numbers, size, row.window)
     if numbers.shape != size:
         sizes = f"{by(numbers.shape)} pixels, its image {row.called} has {by(size)}"
         raise DataError(f"{path}: {sizes}; give a mask of that size, or one with coordinates.")
@@ -60,19 +58,6 @@ def _first_band(row: Row) -> Sample:
     from labelfree_satellite.reader import open_raster
 
     return Sample(torch.from_numpy(open_raster(row.path, coarser=False).data[:1]), ("mask",), (1.0,), (0.0,), "class")
-
-
-def _whole(path: Path, numbers: np.ndarray, nodata: float | None) -> np.ndarray:
-    """As int32, `IGNORE` where the number is `nodata` or none."""
-    import numpy as np
-
-    unknown = np.isnan(numbers) if numbers.dtype.kind == "f" else np.zeros(numbers.shape, bool)
-    if nodata is not None:
-        unknown |= numbers == nodata
-    most = np.iinfo(np.int32).max
-    if (numbers[~unknown] > most).any():
-        raise DataError(f"{path}: holds numbers above {most:,}; number the classes from 0.")
-    return np.where(unknown, IGNORE, np.where(unknown, 0, numbers).astype(np.int32)).astype(np.int32)
 
 
 def _placed(path: Path, numbers: np.ndarray, theirs: Grid, ours: Grid) -> np.ndarray:
@@ -113,17 +98,8 @@ def _boxes(row: Row, sample: Sample) -> tuple[list[tuple[float, ...]], tuple[str
     if row.listed is None:
         raise DataError(f"{row.boxes}: boxes are read from Pascal VOC's .xml in a table, or from a file of labels (docs/labels.md).")
     height, width = sample.data.shape[1:]
-    top, left = (row.window.top, row.window.left) if row.window is not None else (0, 0)
-    whole = (height, width) if row.window is None else row.listed.size[::-1] if row.listed.size else (top + height, left + width)
-    corners, names = list[tuple[float, ...]](), list[str]()
-    for each in Placing().image(row.id, row.path, row.listed, lambda path: (whole[0], whole[1])).objects:
-        x0, y0, x1, y1 = each.box
-        y0, y1 = (min(max(y - top, 0.0), float(height)) for y in (y0, y1))
-        x0, x1 = (min(max(x - left, 0.0), float(width)) for x in (x0, x1))
-        if y1 > y0 and x1 > x0:
-            corners.append((y0, x0, y1, x1))
-            names.append(each.name)
-    return corners, tuple(names)
+    found = Placing().image(row.id, row.path, row.listed, lambda path: (height, width), row.window).objects
+    return [(each.box[1], each.box[0], each.box[3], each.box[2]) for each in found], tuple(each.name for each in found)
 
 
 def write(prediction: Tensor, sample: Sample, path: Path) -> list[Path]:

@@ -117,10 +117,11 @@ def _drawn(manifest: Manifest, rows: Mapping[str, Row], looks: Mapping[str, _Loo
     placing, faults, notes = Placing(), list[str](), list[str]()
     for identity, look in looks.items():
         if (listed := rows[identity].listed) is not None:
-            placing.image(identity, rows[identity].path, listed, partial(_plane, look.shape))
-    masks = {Path(str(rows[name].mask)): numbers for name, look in looks.items() if (numbers := look.annotated.numbers) is not None}
+            placing.image(identity, rows[identity].path, listed, partial(_plane, look.shape), rows[identity].window)
+    masks = {str(rows[name].mask): numbers for name, look in looks.items() if (numbers := look.annotated.numbers) is not None}
     try:
-        notes += mask_numbers(masks, manifest.renamed).notes
+        told = mask_numbers(masks, manifest.renamed, manifest.instances)
+        notes, faults = [*notes, *told.notes], [*faults, *told.faults.values()]
     except DataError as error:
         faults.append(str(error))
     return [*placing.faults, *faults], [*placing.notes(), *notes]

@@ -15,6 +15,7 @@ from labelfree.data.inventory import take_inventory
 from labelfree.data.label_formats.annotated import called
 from labelfree.data.label_formats.listed import Listing
 from labelfree.data.label_formats.mask_files import rows_of_masks
+from labelfree.data.label_formats.mask_numbers import Instances
 from labelfree.data.label_formats.rows import rows_of_listing
 from labelfree.data.label_formats.sources import listing_of
 from labelfree.data.label_formats.voc import drawn_by_table
@@ -35,6 +36,7 @@ class Manifest:
     `given_split`: the owner said which rows are train, dev or test. `class_folders`: labels come from folder names.
     `notes`: sentences for the log. `listing`: what a file of drawn objects says, where labels are in one; a run
     goes on without its faulty ones. `renamed`: what the owner calls classes of objects and numbers of masks.
+    `instances`: whether the latter tell objects apart.
     """
 
     rows: list[Row]
@@ -47,6 +49,7 @@ class Manifest:
     notes: tuple[str, ...] = ()
     listing: Listing | None = None
     renamed: Mapping[str, str] = field(default_factory=dict)
+    instances: Instances = "auto"
 
     def subset(self, *splits: str) -> list[Row]:
         """Rows of these splits, in order."""
@@ -78,7 +81,7 @@ def load_manifest(data: Data, domain: Domain) -> Manifest:
 
     Raises `DataError` naming the file or row that is at fault.
     """
-    return replace(_load(data, domain), renamed=_renamed(data))
+    return replace(_load(data, domain), renamed=_renamed(data), instances=data.instances)
 
 
 def _renamed(data: Data) -> dict[str, str]:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from labelfree.data.colours import number_of_colours
 from labelfree.data.tiles import by
-from labelfree.domain import Row, Sample
+from labelfree.domain import IGNORE, Domain, ReadsTargets, Row, Sample, Window
 from labelfree.errors import DataError
+
+MOST_LISTED = 1 << 16  # numbers between the least and the largest of a mask, up to which each has a place in a table
+FEWEST_OBJECTS = 21  # numbers above 0 in a mask, below which nobody can tell objects from classes
 
 
 def read_mask(path: Path, read: Callable[[Row], Sample]) -> np.ndarray:
@@ -36,19 +40,50 @@ def read_mask(path: Path, read: Callable[[Row], Sample]) -> np.ndarray:
 
 
 def read_numbers(path: Path, read: Callable[[Row], Sample]) -> np.ndarray:
-    """A mask whose whole numbers name what each pixel shows, (*spatial); gray in three channels is gray.
+    """A mask whose whole numbers name what each pixel shows, (*spatial); gray in three channels is gray, a colour the number of it.
 
-    Raises `DataError` naming the file where it is missing, broken, in colours, or holds fractions.
+    Raises `DataError` naming the file where it is missing, broken, or holds fractions.
     """
     mask = read_mask(path, read)
     if mask.ndim == 3 and mask.shape[-1] in (2, 3, 4) and read_as_picture(path):
-        gray = mask[..., :1] if mask.shape[-1] == 2 else mask[..., :3]
-        if (gray != gray[..., :1]).any():
-            raise DataError(f"{path}: is a picture in colours; save a mask whose numbers name the class of each pixel.")
-        mask = gray[..., 0]
+        mask = mask[..., 0] if mask.shape[-1] == 2 else number_of_colours(mask[..., :3])
     if mask.dtype.kind == "f" and not (np.isnan(mask) | (mask == np.rint(mask))).all():
         raise DataError(f"{path}: holds fractions; save a mask whose whole numbers name the class of each pixel.")
     return mask
+
+
+def mask_on_image(row: Row, sample: Sample, domain: Domain, read: Callable[[Row], Sample]) -> np.ndarray:
+    """(*spatial) int32: the numbers of a row's mask on the grid of its image, `IGNORE` where its file says that nobody knows.
+
+    Placed by the domain where it can (coordinates), else pixel by pixel. Raises `DataError` naming a mask that is broken or does not fit.
+    """
+    path, size = Path(str(row.mask)), tuple(sample.data.shape[1:])
+    if isinstance(domain, ReadsTargets):
+        placed = domain.read_targets(replace(row, boxes=None, listed=None), sample).mask
+        assert placed is not None
+        numbers: np.ndarray = placed.numpy()
+    else:
+        numbers = in_window(whole_numbers(path, read_numbers(path, read)), size, row.window)
+    require_size(path, numbers, size, row.called)
+    return numbers
+
+
+def whole_numbers(path: Path, numbers: np.ndarray, nodata: float | None = None) -> np.ndarray:
+    """As int32, `IGNORE` where a number is `nodata` or none. Raises `DataError` for numbers too large."""
+    unknown = np.isnan(numbers) if numbers.dtype.kind == "f" else np.zeros(numbers.shape, bool)
+    if nodata is not None:
+        unknown |= numbers == nodata
+    most = np.iinfo(np.int32).max
+    if (numbers[~unknown] > most).any():
+        raise DataError(f"{path}: holds numbers above {most:,}; number the classes from 0.")
+    return np.where(unknown, IGNORE, np.where(unknown, 0, numbers).astype(np.int32)).astype(np.int32)
+
+
+def in_window(numbers: np.ndarray, size: tuple[int, ...], window: Window | None) -> np.ndarray:
+    """The part of a scene's mask that a window shows; a mask of the window's own `size` is that part already."""
+    if window is None or numbers.shape == size or numbers.ndim != len(window.start):
+        return numbers
+    return numbers[tuple(slice(first, first + length) for first, length in zip(window.start, window.size, strict=True))]
 
 
 def read_as_picture(path: Path) -> bool:
@@ -62,22 +97,58 @@ def read_as_picture(path: Path) -> bool:
         return False
 
 
+def mapped(numbers: np.ndarray, onto: Callable[[int], int]) -> np.ndarray:
+    """(*spatial) int32: each number replaced; `onto` is asked once for each that is there."""
+    low, high = (int(numbers.min()), int(numbers.max())) if numbers.size else (0, 0)
+    if high - low < MOST_LISTED:
+        there = np.flatnonzero(np.bincount((numbers - low).reshape(-1), minlength=1))
+        table = np.zeros(high - low + 1, np.int32)
+        table[there] = [onto(int(number) + low) for number in there]
+        return table[numbers - low]
+    found, where = np.unique(numbers, return_inverse=True)
+    return np.array([onto(int(number)) for number in found], np.int32)[where].reshape(numbers.shape)
+
+
 @dataclass(frozen=True)
 class MaskCounts:
-    """How many pixels of a mask have each number, and how many of those lie between a lower and a higher one: shades of a smoothed edge."""
+    """How many pixels of a mask have each number, and how many of those lie between a lower and a higher one: shades of a smoothed edge.
+
+    `apart`: whether its numbers count on from 1, each in one piece, as numbers of objects do; None where it has too few to tell.
+    """
 
     numbers: Counter[int]
     between: Counter[int]
+    apart: bool | None = None
+
+    def __add__(self, other: MaskCounts) -> MaskCounts:
+        """Those of another part of the same mask too."""
+        apart = None if self.apart is None and other.apart is None else False not in (self.apart, other.apart)
+        return MaskCounts(self.numbers + other.numbers, self.between + other.between, apart)
 
     @classmethod
     def of(cls, mask: np.ndarray) -> MaskCounts:
-        known = np.isfinite(mask)
-        return cls(_counted(mask[known]), _counted(mask[known & _between(mask)]))
+        known = np.isfinite(mask) & (mask != IGNORE)
+        numbers = _counted(mask[known])
+        return cls(numbers, _counted(mask[known & _between(mask)]), _apart(mask, [number for number in numbers if number > 0]))
 
 
 def _counted(numbers: np.ndarray) -> Counter[int]:
     values, counts = np.unique(numbers, return_counts=True)
     return Counter(dict(zip(map(int, values), map(int, counts), strict=True)))
+
+
+def _apart(mask: np.ndarray, marked: list[int]) -> bool | None:
+    """Whether numbers above 0 count on from 1, each in one piece, corners touching; None of few."""
+    from scipy import ndimage
+
+    if len(marked) < FEWEST_OBJECTS:
+        return None
+    if max(marked) != len(marked):
+        return False
+    corners = np.ones((3,) * mask.ndim)
+    numbers = mask.astype(np.int32)
+    boxes = ndimage.find_objects(numbers.clip(0))
+    return all(ndimage.label(numbers[box] == number, corners)[1] == 1 for number, box in enumerate(boxes, start=1))
 
 
 def _between(mask: np.ndarray) -> np.ndarray:

@@ -42,7 +42,10 @@ def _facts(card: HeadCard, words: TaskWords) -> list[str]:
 
 
 def _data(card: HeadCard, dataset: str, words: TaskWords) -> list[str]:
-    lines = [f"{card.taught_by:,} labelled images{f' of {dataset}' if dataset else ''}, typically {' x '.join(map(str, card.shape))} pixels.", ""]
+    lines = [
+        f"{card.taught_by:,} labelled images{f' of {dataset}' if dataset else ''}, typically {' x '.join(map(str, card.shape))} pixels.",
+        "",
+    ]
     if not words.categorical:
         return lines[:1]
     return [*lines, f"| {words.budget.stratum} | images |", "|---|---|", *(f"| {name} | {n:,} |" for name, n in card.labels.items())]

@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 
-from labelfree.deploy.head_card import HeadCard
-from labelfree.deploy.head_file import RECOMMENDED
-from labelfree.deploy.model_card import model_card
-from labelfree.deploy.recommended import FILE, Recommendation, expectation, recommended_arm
 from labelfree.pipeline.arm_encoders import Arms
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.kept_heads import KeptHeads
+from labelfree.pipeline.left_heads import leave_heads
 from labelfree.pipeline.pictures import show_neighbours
 from labelfree.progress import Progress
-from labelfree.training.files import write_json, write_text
 from labelfree.training.memory import out_of_memory
 from labelfree.transfer.claims import save_claims
 from labelfree.transfer.comparison import answer
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
-from labelfree.transfer.question import Question
 
 
 def compare(run: Context, inputs: Inputs) -> list[str]:
@@ -34,18 +25,19 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
 
     Work that the run's folder already holds is not done again.
     """
-    assert inputs.question is not None and inputs.images is not None
+    question = inputs.question
+    assert question is not None and inputs.images is not None
     recipe, folder, say = run.recipe, run.folder, run.say
     arms = Arms(recipe, inputs, folder.path)
     encoders = arms.encoders()
     for note in arms.notes:
         say.say(note)
     with out_of_memory("in the comparison", "name smaller input sizes with evaluate.sizes=[...]"):
-        setup = answer(inputs.question, encoders, recipe.evaluate, inputs.images, folder.path, say, inputs.unlabelled)
+        setup = answer(question, encoders, recipe.evaluate, inputs.images, folder.path, say, inputs.unlabelled)
     claims = save_claims(folder.path).to_dict()
-    heads = _Heads(KeptHeads(run, inputs, setup), encoders, claims)
-    heads.of_primary()
-    notes = heads.recommended()
+    notes = leave_heads(KeptHeads(run, inputs, setup), encoders, claims)
+    if not question.task.categorical:
+        return [*arms.notes, *notes]
     shown = {e.arm: e for e in reversed(encoders) if e.arm in (recipe.evaluate.primary.arm, recipe.evaluate.primary.against)}
     first = {arm: _features(inputs, encoder, setup.sizes_of(encoder)[0], folder, say) for arm, encoder in reversed(shown.items())}
     show_neighbours(inputs, first, folder)
@@ -57,60 +49,3 @@ def _features(inputs: Inputs, encoder: Encoder, size: int, folder: RunFolder, sa
     question, images = inputs.question, inputs.images
     assert question is not None and images is not None
     return extract(encoder, images, size, folder.path / "features", say, question.images)
-
-
-class _Heads:
-    """The heads that a comparison leaves, each with its card for people."""
-
-    def __init__(self, kept: KeptHeads, encoders: Sequence[Encoder], claims: dict[str, Any]) -> None:
-        self.kept, self.encoders, self.claims = kept, encoders, claims
-        question = kept.inputs.question
-        assert question is not None
-        self.question: Question = question
-
-    def of_primary(self) -> None:
-        """heads/<protocol>.safetensors: the primary arm's, learned from all train (or all labelled) rows."""
-        encoder = self._of(self.kept.run.recipe.evaluate.primary.arm)
-        if encoder is None:
-            return
-        for protocol in self.kept.setup.protocols:
-            self._describe(self.kept.keep(encoder, protocol, self.question.train, protocol.name), protocol.name)
-
-    def recommended(self) -> list[str]:
-        """heads/recommended.safetensors and recommended.json: the best-supported arm's, learned from all labelled rows outside test."""
-        primary = self.kept.run.recipe.evaluate.primary
-        found = recommended_arm(self.claims, primary.model_dump(), {encoder.arm for encoder in self.encoders})
-        if found is None:
-            return ["No head is recommended: neither arm of the primary comparison was scored."]
-        arm, why = found
-        encoder = self._of(arm)
-        assert encoder is not None
-        protocol = next(each for each in self.kept.setup.protocols if each.name == primary.protocol)
-        card = self.kept.keep(encoder, protocol, outside_test(self.question), Path(RECOMMENDED).stem)
-        words = self.question.task.words
-        expect = expectation(self.claims, arm, protocol.name, card.taught_by, words, self._generated)
-        told = Recommendation(arm, protocol.name, why, expect, card.taught_by)
-        write_json(self.kept.run.folder.path / FILE, told.told())
-        self._describe(card, Path(RECOMMENDED).stem, [why, expect])
-        return []
-
-    def _of(self, arm: str) -> Encoder | None:
-        """The arm's encoder, its first seed."""
-        return next((encoder for encoder in self.encoders if encoder.arm == arm), None)
-
-    @property
-    def _generated(self) -> bool:
-        return bool(self.kept.inputs.card and self.kept.inputs.card.generated)
-
-    def _describe(self, card: HeadCard, name: str, lead: Sequence[str] = ()) -> None:
-        data = self.kept.inputs.card
-        dataset = data.name if data else ""
-        text = model_card(card, f"{name}.safetensors", self.claims, self.question.task.words, dataset, lead, self._generated)
-        write_text(self.kept.folder / f"{name}.md", text)
-
-
-def outside_test(question: Question) -> np.ndarray:
-    """Positions of all labelled rows that a head in use may learn from: train, and dev where that was scored; never test."""
-    if question.score is None or question.split == "test":
-        return question.train
-    return np.sort(np.concatenate([question.train, question.score]))

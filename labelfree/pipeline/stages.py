@@ -207,7 +207,7 @@ def _report(run: Context, inputs: Inputs, notes: list[str], headline: str) -> Pa
         conceal(folder.path)
     folder.mark(status="finished", headline=headline)
     scores = (
-        score_lines(read_json(folder.path / "claims.json"), inputs.question.task.words)
+        score_lines(read_json(folder.path / "claims.json"), inputs.question.task.words_of(inputs.question.targets))
         if run.comparing and inputs.question is not None
         else []
     )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from labelfree.data.label_formats.annotated import AnnotatedImage, Annotations, Placing
-from labelfree.data.label_formats.mask_files import masked_image
+from labelfree.data.label_formats.annotated import AnnotatedImage, Annotations, Placing, State
+from labelfree.data.label_formats.listed import BACKGROUND
+from labelfree.data.label_formats.mask_files import NumberedMask, masked_image
 from labelfree.data.label_formats.mask_numbers import MaskNumbers, mask_numbers
 from labelfree.data.label_formats.regions import Everything, Region
 from labelfree.data.label_formats.sources import READ, listing_of
-from labelfree.data.masks import MaskCounts, read_numbers
+from labelfree.data.masks import mask_on_image
 from labelfree.data.pool import read_sample
+from labelfree.data.threads import in_order
 from labelfree.domain import Domain, Row, Sample
 from labelfree.errors import DataError
 from labelfree.planning.recognition import field_of
@@ -37,31 +38,34 @@ def annotations_of(source: Path, labels: Path | None, domain: str | None, overri
     masked = [row for row in manifest.rows if row.mask is not None]
     if listing is None and not masked and not any(row.listed for row in manifest.rows):
         raise DataError(f"{file or root}: holds no drawn objects; {READ}.")
-    numbers = mask_numbers(_counted(masked, reader.read), manifest.renamed)
+    masks = dict(
+        zip((row.id for row in masked), in_order(partial(_mask, reader), say.track(masked, "reading masks", len(masked))), strict=True)
+    )
+    counts = {each.path: each.counts for each in masks.values() if isinstance(each, NumberedMask)}
+    numbers = mask_numbers(counts, manifest.renamed, recipe.data.instances)
     placing, images = Placing(), dict[str, AnnotatedImage]()
     for row in say.track(manifest.rows, "placing labels", len(manifest.rows)):
         try:
-            images[row.id] = _annotated(row, placing, numbers, reader)
+            images[row.id] = _annotated(row, placing, numbers, reader, masks.get(row.id))
         except DataError as error:
             unknown: tuple[Region, ...] = (Everything(),)
             images[row.id] = AnnotatedImage(row.id, row.path, "objects", ignored=unknown, unused=(str(error),), split=row.split)
             placing.faults.append(str(error))
     form, ids, classes = (listing.form, listing.ids, listing.classes) if listing is not None else ("a table", {}, ())
     drawn = {each.name for image in images.values() for each in image.objects}
-    classes = tuple(sorted({*classes, *drawn, *numbers.names.values()}))
+    classes = tuple(sorted({*classes, *drawn, *numbers.called} - {BACKGROUND}))
     absent = [f"data.absent: no class is called {name!r} ({', '.join(classes)})." for name in recipe.data.absent if name not in classes]
     faults = (*(listing.faults if listing else ()), *placing.faults, *absent)
     notes = (*manifest.notes, *placing.notes(), *numbers.notes)
     return Annotations(images, classes, ids, form, tuple(recipe.data.absent), faults, notes)
 
 
-def _counted(masked: Sequence[Row], read: Callable[[Row], Sample]) -> dict[Path, MaskCounts]:
-    """The numbers in each mask that can be read; what is wrong with the others is told with their images."""
-    counted = {}
-    for row in masked:
-        with suppress(DataError):
-            counted[Path(str(row.mask))] = MaskCounts.of(read_numbers(Path(str(row.mask)), read))
-    return counted
+def _mask(reader: Domain, row: Row) -> NumberedMask | DataError:
+    """The mask of a row on its image, or what is wrong with either."""
+    try:
+        return NumberedMask.of(row, mask_on_image(row, _sample(reader, row), reader, reader.read))
+    except DataError as error:
+        return error
 
 
 def _is_labels(source: Path) -> bool:
@@ -82,23 +86,30 @@ def _with(overrides: Overrides, labels: Path) -> list[str]:
     return [f"data.labels={labels.absolute()}", *said]
 
 
-def _annotated(row: Row, placing: Placing, numbers: MaskNumbers, reader: Domain) -> AnnotatedImage:
+def _annotated(row: Row, placing: Placing, numbers: MaskNumbers, reader: Domain, mask: NumberedMask | DataError | None) -> AnnotatedImage:
     """What is known of an image. Raises DataError where it, or its mask, cannot be read or they do not fit."""
-    if row.mask is None and row.listed is not None:
-        return placing.image(row.id, row.path, row.listed, partial(_size, reader, row))
-    if row.mask is None:
-        return AnnotatedImage(row.id, row.path, labels=(row.label,) if row.label else (), split=row.split)
-    size = _size(reader, row, row.path)
-    masked = masked_image(row, size, numbers, reader.read)
-    if row.listed is None:
-        return masked
-    drawn = placing.image(row.id, row.path, row.listed, lambda path: size)
-    return replace(drawn, size=size, areas=masked.areas, ignored=(*drawn.ignored, *masked.ignored))
+    if isinstance(mask, DataError):
+        raise mask
+    if mask is not None:
+        masked = masked_image(row, mask, numbers)
+        if row.listed is None:
+            return masked
+        drawn = placing.image(row.id, row.path, row.listed, lambda path: mask.size, row.window)
+        state: State = "objects" if "objects" in (masked.state, drawn.state) else masked.state
+        objects, ignored = (*drawn.objects, *masked.objects), (*drawn.ignored, *masked.ignored)
+        return replace(drawn, state=state, size=mask.size, objects=objects, areas=masked.areas, ignored=ignored)
+    if row.listed is not None:
+        return placing.image(row.id, row.path, row.listed, partial(_size, reader, row), row.window)
+    return AnnotatedImage(row.id, row.path, labels=(row.label,) if row.label else (), split=row.split)
 
 
 def _size(reader: Domain, row: Row, path: Path) -> tuple[int, int]:
+    shape = _sample(reader, row).data.shape
+    return int(shape[-2]), int(shape[-1])
+
+
+def _sample(reader: Domain, row: Row) -> Sample:
     sample = read_sample(reader.read, row)
     if isinstance(sample, DataError):
         raise sample
-    shape = sample.data.shape
-    return int(shape[-2]), int(shape[-1])
+    return sample

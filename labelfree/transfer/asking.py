@@ -142,7 +142,8 @@ class VectorAsker(Asker[HeadProtocol]):
         envelope = {}
         if is_baseline(key.arm):  # what an ImageNet arm could have had, had it chosen its input size by the final score
             tables = {size: scored if size == choice.size else answers(choices[size])[0] for size in self.sizes}
-            envelope = {size: {name: metric.value(table) for name, metric in task.metrics.items()} for size, table in tables.items()}
+            metrics = task.metrics_of(targets)
+            envelope = {size: {name: metric.value(table) for name, metric in metrics.items()} for size, table in tables.items()}
         held = None if choice.held is None else task.answers(choice.held.astype(np.float32), targets[rows])
         return Cell(
             judge, scored, choice.size, len(rows), choice.preparation, choice.setting, choice.inner, converged, envelope, rows, held

@@ -15,6 +15,7 @@ from labelfree.transfer.encoders import NO_SIZE, Encoder
 from labelfree.transfer.protocols import Protocol
 from labelfree.transfer.question import Question
 from labelfree.transfer.selection import Folds, Grid, inner_folds
+from labelfree.transfer.tasks.registry import find_metric
 
 if TYPE_CHECKING:
     from labelfree.recipe import Evaluate
@@ -63,7 +64,7 @@ class Setup:
 
 def make_setup(question: Question, settings: Evaluate, sizes: tuple[int, ...]) -> Setup:
     """The whole plan of the recipe's `evaluate` section, before anything is cut for time. Budgets that labels can't fill are dropped."""
-    words = question.task.budget
+    words, metric = question.task.budget, find_metric(question.task, settings.primary.metric, question.targets)
     in_all = question.task.counts_in_all
     kept, notes = usable_budgets(settings.labels_per_class, question.strata_of(question.train), words.many, words.stratum, in_all)
     counts = [[len(rows) for rows in part.order.values()] for part in parts_of(question, settings.draws)]
@@ -74,7 +75,7 @@ def make_setup(question: Question, settings: Evaluate, sizes: tuple[int, ...]) -
     kept = kept or ["all"]
     protocols = tuple(map(question.task.protocol, settings.protocols))
     grid = Grid(settings={protocol.name: protocol.settings for protocol in protocols})
-    return Setup(tuple(kept), settings.draws, sizes, grid, protocols, settings.primary.metric, tuple(notes))
+    return Setup(tuple(kept), settings.draws, sizes, grid, protocols, metric.name, tuple(notes))
 
 
 def _repeats(question: Question, draws: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:

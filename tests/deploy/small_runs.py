@@ -43,7 +43,9 @@ def folder_of(root: Path, labelled: int = 24, unlabelled: int = 30) -> Path:
 
 
 def run_on(folder: Path, out: Path, *overrides: str, small: Sequence[str] = SMALL) -> Run:
-    return labelfree.run("satellite_simclr", [f"data.root={folder}", f"data.labels={folder / 'labels.csv'}", *small, *overrides], out, say=Silent())
+    return labelfree.run(
+        "satellite_simclr", [f"data.root={folder}", f"data.labels={folder / 'labels.csv'}", *small, *overrides], out, say=Silent()
+    )
 
 
 def table(file: Path) -> list[dict[str, str]]:

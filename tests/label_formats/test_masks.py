@@ -16,8 +16,8 @@ from labelfree.errors import DataError
 from labelfree.progress import Silent
 
 
-def numbers(*masks: dict[int, int], suffix: str = ".png") -> dict[Path, MaskCounts]:
-    return {Path(f"{place}{suffix}"): MaskCounts(Counter(mask), Counter()) for place, mask in enumerate(masks)}
+def numbers(*masks: dict[int, int], suffix: str = ".png") -> dict[str, MaskCounts]:
+    return {f"{place}{suffix}": MaskCounts(Counter(mask), Counter()) for place, mask in enumerate(masks)}
 
 
 def disc(side: int, *, instances: bool = False) -> np.ndarray:
@@ -64,14 +64,64 @@ def test_jpeg_masks_are_refused() -> None:
 def test_masks_that_were_enlarged_as_pictures_are_refused(how: Image.Resampling) -> None:
     smoothed = np.asarray(Image.fromarray(disc(80)).resize((120, 120), how))
     with pytest.raises(DataError, match=r"a\.png: holds [0-9]+ numbers, most of them between others on edges: it was smoothed"):
-        mask_numbers({Path("a.png"): MaskCounts.of(smoothed)})
+        mask_numbers({"a.png": MaskCounts.of(smoothed)})
 
 
 @pytest.mark.parametrize(
     "mask", [disc(120), disc(200, instances=True), np.arange(64, dtype=np.uint8).reshape(8, 8).repeat(8, 0).repeat(8, 1)]
 )
 def test_masks_as_they_were_drawn_are_not(mask: np.ndarray) -> None:
-    assert len(mask_numbers({Path("a.png"): MaskCounts.of(mask)}).names) == len(set(mask.ravel().tolist()) - {0})
+    assert len(mask_numbers({"a.png": MaskCounts.of(mask)}, instances=False).names) == len(set(mask.ravel().tolist()) - {0})
+
+
+def test_numbers_that_tell_objects_apart_are_no_classes_and_a_note_says_so() -> None:
+    squares = disc(200, instances=True)
+    masks = {f"{place}.png": MaskCounts.of(squares * (squares <= 90 + place)) for place in range(5)}
+    masks["5.png"] = MaskCounts.of(np.zeros((8, 8), np.uint8))
+    few = MaskCounts.of(np.eye(8, dtype=np.uint8))
+    found = mask_numbers(masks | {"6.png": few})
+    assert found.instances and found.called == ["object"] and found.name(7) == "object" and found.name(0) == "background"
+    assert "up to 94 in one" in found.notes[0] and "say data.instances=false" in found.notes[0]
+    assert mask_numbers(masks, {"object": "nucleus", "255": "ignore"}).called == ["nucleus"]
+    assert mask_numbers(masks, {"255": "ignore"}).name(255) is None
+    with pytest.raises(DataError, match=r"data\.classes: 3 is the number of an object"):
+        mask_numbers(masks, {"3": "rust"}, instances=True)
+    assert not mask_numbers(masks, {"3": "rust"}).instances
+    classes = mask_numbers(masks, instances=False)
+    assert (
+        len(classes.names) == 94 and "94 numbers, each a class; where they tell objects apart, say data.instances=true" in classes.notes[0]
+    )
+
+
+def test_many_classes_are_no_objects() -> None:
+    """Organs: the same numbers in every image; land cover: each number in many pieces; heights: gaps between them."""
+    organs = {f"{place}.png": MaskCounts.of(disc(200, instances=True)) for place in range(5)}
+    pieces = {f"{place}.png": MaskCounts.of(np.random.default_rng(place).integers(0, 40 + place, (64, 64))) for place in range(5)}
+    gaps = {f"{place}.png": MaskCounts.of(2 * disc(200, instances=True)) for place in range(5)}
+    assert not any(mask_numbers(masks).instances for masks in (organs, pieces, gaps))
+
+
+def test_one_class_above_a_number() -> None:
+    smoothed = np.asarray(Image.fromarray(disc(80)).resize((120, 120), Image.Resampling.BILINEAR))
+    found = mask_numbers({"a.jpg": MaskCounts.of(smoothed)}, {">127": "pit"})
+    assert (found.name(127), found.name(128), found.called) == ("background", "pit", ["pit"])
+    with pytest.raises(DataError, match=r"data\.classes: `>127` names all that masks hold; remove the other keys"):
+        mask_numbers({"a.jpg": MaskCounts.of(smoothed)}, {">127": "pit", "3": "rust"})
+
+
+def test_colours_that_are_named_are_classes(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    colours = np.zeros((3, 4, 6, 3), np.uint8)
+    colours[0, 0], colours[0, 1, 0], colours[1, 0] = (255, 0, 0), (9, 9, 9), (255, 255, 255)
+    colours[2, 0, 0], colours[2, 1, 0] = (0, 0, 255), (1, 2, 3)
+    for name, mask in zip("abc", colours, strict=True):
+        Image.fromarray(np.random.default_rng(0).integers(0, 255, (4, 6), np.uint8)).save(tmp_path / f"{name}.png")
+        Image.fromarray(mask).save(tmp_path / "masks" / f"{name}.png")
+    said = ['data.classes={"#ff0000": water, "#ffffff": ignore, "#0000FF": sky, "#090909": water}']
+    found = labelfree.annotations(tmp_path, tmp_path / "masks", domain="satellite", overrides=said, say=Silent())
+    assert found.images["a.png"].pixels() == {"water": 7} and found.images["b.png"].ignored_mask().sum() == 6
+    assert found.classes == ("sky", "water") and len(found.faults) == 1
+    assert "c.png: holds #010203, which data.classes does not name; name it, or call it ignore" in found.faults[0]
 
 
 def test_colours_and_fractions_are_one_sentence(tmp_path: Path) -> None:
@@ -86,7 +136,8 @@ def test_colours_and_fractions_are_one_sentence(tmp_path: Path) -> None:
     found = labelfree.annotations(tmp_path, tmp_path / "masks", domain="satellite", say=Silent())
     assert found.images["b.png"].pixels() == {"1": 64} and len(found.faults) == 2
     assert (
-        "a.png: is a picture in colours; save a mask whose numbers name" in found.faults[0] and "c.tif: holds fractions" in found.faults[1]
+        "a.png: is a picture in colours (#ff0000); say what each shows with data.classes=" in found.faults[0]
+        and "c.tif: holds fractions" in found.faults[1]
     )
 
 

@@ -13,6 +13,7 @@ from labelfree_satellite import Satellite
 from PIL import Image
 from rasterio.transform import from_origin
 
+from labelfree.data.colours import colour_of
 from labelfree.data.label_formats.voc import drawn_by_table
 from labelfree.domain import IGNORE, ReadsTargets, Row, Sample, Window, Writes
 from labelfree.errors import DataError
@@ -108,10 +109,9 @@ def test_a_mask_that_does_not_fit_is_refused(data: np.ndarray, where: tuple | No
         mask_of(image(tmp_path, mask=str(path)))
 
 
-def test_a_coloured_or_missing_mask_is_refused(tmp_path: Path) -> None:
+def test_colours_are_numbers_and_a_missing_mask_is_refused(tmp_path: Path) -> None:
     Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(tmp_path / "mask.png")
-    with pytest.raises(DataError, match=r"mask\.png: is a picture in colours"):
-        mask_of(image(tmp_path, mask=str(tmp_path / "mask.png")))
+    assert colour_of(int(mask_of(image(tmp_path, mask=str(tmp_path / "mask.png")))[0, 1])) == "#030405"
     with pytest.raises(DataError, match=r"no\.png: there is no such mask"):
         mask_of(image(tmp_path, mask=str(tmp_path / "no.png")))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -12,8 +12,9 @@ from typing import Literal
 import numpy as np
 
 from labelfree.data.label_formats.frames import ToStored, orientation, upright_size
-from labelfree.data.label_formats.listed import IGNORED, Drawn, ListedImage, Listing
-from labelfree.data.label_formats.regions import Corners, Everything, Outline, Region, Runs, rectangle
+from labelfree.data.label_formats.listed import IGNORED, Drawn, ListedImage, Listing, Outside
+from labelfree.data.label_formats.regions import Corners, Everything, Outline, Region, Runs, Seen, rectangle, union
+from labelfree.samples import Window
 
 State = Literal["objects", "negative", "unlabelled"]
 BORDER = 1.0  # pixels beyond an image's edge that are cut off without a word: rounding, and counting from 1
@@ -40,7 +41,8 @@ class AnnotatedImage:
 
     `ignored`: regions that are neither object nor background: crowds, classes called `ignore`, and all of an image on which only what
     cannot be used was drawn. `labels`: classes of the whole image. `lines`: drawings that enclose nothing. `unused`: sentences on faulty
-    objects. `areas`: of a mask, all that it marks of each class, in which nobody counted objects.
+    objects. `areas`: of a mask, all that it marks of each class, in which nobody counted objects. `outside`: what is neither drawn nor
+    ignored: background, or nobody knows.
     """
 
     id: str
@@ -55,23 +57,50 @@ class AnnotatedImage:
     unused: tuple[str, ...] = ()
     split: str = ""
     areas: tuple[AnnotatedObject, ...] = ()
+    outside: Outside = "background"
 
     def pixels(self) -> dict[str, int]:
         """How many pixels each class has."""
-        masks: dict[str, np.ndarray] = {}
+        regions = defaultdict[str, list[Region]](list)
         for each in (*self.objects, *self.areas):
-            mask = each.mask(*self._grid)
-            masks[each.name] = masks[each.name] | mask if each.name in masks else mask
-        return {name: int(mask.sum()) for name, mask in masks.items()}
+            regions[each.name].append(each.region)
+        return {name: int(union(of, *self._grid).sum()) for name, of in regions.items()}
 
     def ignored_mask(self) -> np.ndarray:
-        """(height, width) bool: what is neither learnt nor scored."""
-        masks = [region.mask(*self._grid) for region in self.ignored]
-        return np.any(masks, axis=0) if masks else np.zeros(self._grid, bool)
+        """(height, width) bool: regions that are neither learnt nor scored."""
+        return union(self.ignored, *self._grid)
+
+    def seen(self, window: Window) -> AnnotatedImage:
+        """What a window of it shows, in the window's pixels."""
+        height, width = window.height, window.width
+        objects = tuple(seen for each in self.objects if (seen := _seen(each, window)) is not None)
+        areas = tuple(seen for each in self.areas if (seen := _seen(each, window)) is not None)
+        ignored = tuple(
+            region if isinstance(region, Everything) else Seen(region, window.top, window.left)
+            for region in self.ignored
+            if region.box is None or _cut(region.box, window) is not None
+        )
+        nothing: State = "negative" if self.outside == "background" else "unlabelled"
+        state: State = "objects" if objects or areas or ignored else nothing
+        return replace(self, state=state, size=(height, width), objects=objects, areas=areas, ignored=ignored)
 
     @property
     def _grid(self) -> tuple[int, int]:
         return self.size if self.size is not None else (0, 0)
+
+
+def _seen(each: AnnotatedObject, window: Window) -> AnnotatedObject | None:
+    """An object as a window shows it; None where it does not."""
+    drawn = each.region.box or each.box  # what a file says of both may differ
+    box = _cut(each.box, window) or _cut(drawn, window)
+    return None if box is None or _cut(drawn, window) is None else replace(each, box=box, region=Seen(each.region, window.top, window.left))
+
+
+def _cut(box: Corners, window: Window) -> Corners | None:
+    """A box in a window's pixels, cut off at its edges; None where it lies outside."""
+    x0, x1 = (min(max(x - window.left, 0.0), float(window.width)) for x in box[::2])
+    y0, y1 = (min(max(y - window.top, 0.0), float(window.height)) for y in box[1::2])
+    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
 
 
 @dataclass(frozen=True)
@@ -129,8 +158,15 @@ class Placing:
         self.faults: list[str] = []
         self._cut, self._lines, self._undecided = list[str](), list[str](), list[str]()
 
-    def image(self, identity: str, path: Path, listed: ListedImage, size_of: Callable[[Path], tuple[int, int]]) -> AnnotatedImage:
-        """An image that the labels list."""
+    def image(
+        self, identity: str, path: Path, listed: ListedImage, size_of: Callable[[Path], tuple[int, int]], window: Window | None = None
+    ) -> AnnotatedImage:
+        """An image that the labels list, or a `window` of a scene, on all of which they are drawn; `size_of`: of what is read of it."""
+        if window is not None:
+            end = window.top + window.height, window.left + window.width
+            scene = listed.size[::-1] if listed.size is not None else end
+            whole = self.image(identity, path, listed, lambda path: (max(scene[0], end[0]), max(scene[1], end[1])))
+            return whole.seen(window) if whole.state == "objects" else whole
         if listed.negative:
             return AnnotatedImage(identity, path, "negative", split=listed.split)
         height, width = size_of(path)
@@ -161,7 +197,7 @@ class Placing:
             ignored.append(Everything())  # something was drawn or said that no object shows: nobody knows what the image holds
         return AnnotatedImage(
             identity, path, "objects", (height, width), tuple(objects), tuple(ignored), crowds, lines, listed.labels, tuple(unused),
-            listed.split,
+            listed.split, outside=listed.outside,
         )  # fmt: skip
 
     def _frame(self, identity: str, path: Path, listed: ListedImage, width: int, height: int) -> ToStored | None:

@@ -10,7 +10,9 @@ from typing import Literal
 from labelfree.data.label_formats.regions import Corners, Region
 
 Kind = Literal["object", "crowd", "line"]
+Outside = Literal["background", "ignore"]
 IGNORED = "ignore"  # the class that `data.classes` gives to what is neither learnt nor scored
+BACKGROUND = "background"  # what lies outside of objects; an object or a number that is called so shows that nothing else is there
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class ListedImage:
 
     `name`: as the file writes it. `where`: the file and place that lists it, for sentences. `size`: (width, height) as listed, None where
     it is not. `labels`: classes of the whole image. `faulty`: sentences on what was drawn and cannot be used. `fractions`: coordinates are
-    shares of the picture's width and height. `split`, `group`: as in a table of labels.
+    shares of the picture's width and height. `split`, `group`: as in a table of labels. `outside`: what lies outside of all that is drawn:
+    background, or nobody knows ("ignore").
     """
 
     name: str
@@ -48,6 +51,7 @@ class ListedImage:
     group: str = ""
     frame: int | None = None  # of a video, where the file numbers frames and names none
     other_name: str = ""  # that it has where no image has the first
+    outside: Outside = "background"
 
     @property
     def objects(self) -> list[Drawn]:
@@ -62,7 +66,8 @@ class ListedImage:
     @property
     def digest(self) -> str:
         """Identity of what is drawn."""
-        seen = hashlib.blake2b(repr((self.size, self.labels, self.faulty, self.fractions)).encode(), digest_size=8)
+        unknown = () if self.outside == "background" else (self.outside,)  # nothing of an image as most formats list it
+        seen = hashlib.blake2b(repr((self.size, self.labels, self.faulty, self.fractions, *unknown)).encode(), digest_size=8)
         for drawn in self.drawn:
             seen.update(repr((drawn.name, drawn.box, drawn.kind)).encode() + (drawn.region.content if drawn.region is not None else b""))
         return seen.hexdigest()

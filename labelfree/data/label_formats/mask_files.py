@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from labelfree.data.label_formats.annotated import AnnotatedImage, AnnotatedObject, State
-from labelfree.data.label_formats.listed import ListedImage
+from labelfree.data.label_formats.listed import BACKGROUND, ListedImage
 from labelfree.data.label_formats.mask_numbers import MaskNumbers
 from labelfree.data.label_formats.matching import Images, match
-from labelfree.data.label_formats.regions import Region, Runs
-from labelfree.data.masks import read_numbers, require_size
+from labelfree.data.label_formats.regions import Region, Runs, union
+from labelfree.data.masks import MaskCounts, mapped
 from labelfree.data.structure import MASKS
-from labelfree.samples import Row, Sample
+from labelfree.errors import DataError
+from labelfree.samples import Row
+
+MOST_NUMBERS = 1 << 16  # of one mask; a photo in its place holds more colours
 
 DRESS = "|".join(sorted(MASKS, key=len, reverse=True))
 
@@ -44,26 +48,54 @@ def _undressed(mask: Path) -> str:
     return f"{stem}{mask.suffix}"
 
 
-def masked_image(row: Row, size: tuple[int, int], numbers: MaskNumbers, read: Callable[[Row], Sample]) -> AnnotatedImage:
-    """An image with what its mask says of each class, all of it together: `areas`. An image whose mask marks nothing is a negative.
+@dataclass(frozen=True)
+class NumberedMask:
+    """A mask as it is read once, before it is known what its numbers stand for. `runs`: the pixels of each number; none of a photo's."""
 
-    Raises DataError for a mask that is broken, or of another size.
+    path: str
+    size: tuple[int, int]
+    counts: MaskCounts
+    runs: Mapping[int, Runs]
+
+    @classmethod
+    def of(cls, row: Row, numbers: np.ndarray) -> NumberedMask:
+        """Raises `DataError` for one of a volume."""
+        from scipy import ndimage
+
+        if numbers.ndim != 2:
+            raise DataError(f"{row.mask}: has {numbers.ndim} axes; what is drawn is shown of pictures.")
+        height, width = numbers.shape
+        counts, runs = MaskCounts.of(numbers), dict[int, Runs]()
+        there = {number: rank for rank, number in enumerate(map(int, np.unique(numbers)), start=1)}
+        if len(there) < MOST_NUMBERS:
+            boxes = ndimage.find_objects(mapped(numbers, there.__getitem__))
+            for number, (down, across) in zip(there, boxes, strict=True):
+                runs[number] = Runs.at(numbers[down, across] == number, across.start, down.start, height, width)
+        return cls(str(row.mask), (height, width), counts, runs)
+
+
+def masked_image(row: Row, mask: NumberedMask, numbers: MaskNumbers) -> AnnotatedImage:
+    """An image with what its mask says: its objects where numbers tell them apart, else all that it marks of each class (`areas`).
+
+    An image whose mask marks nothing is a negative. Raises `DataError` for a mask in colours that nobody named.
     """
-    mask = read_numbers(Path(str(row.mask)), read)
-    require_size(str(row.mask), mask, size, row.id)
-    areas = []
-    for number, name in numbers.names.items():
-        pixels = mask == number
-        if pixels.any():
-            areas.append(_area(name, pixels))
-    unknown = np.isin(mask, list(numbers.ignored))
-    ignored: tuple[Region, ...] = (Runs.of(unknown),) if unknown.any() else ()
-    state: State = "objects" if areas or ignored else "negative"
-    return AnnotatedImage(row.id, row.path, state, size, ignored=ignored, areas=tuple(areas), split=row.split)
+    if mask.path in numbers.faults:
+        raise DataError(numbers.faults[mask.path])
+    marked, ignored = defaultdict[str, list[Runs]](list), list[Region]()
+    for number, runs in mask.runs.items():
+        name = numbers.name(number)
+        if name is None:
+            ignored.append(runs)
+        elif name != BACKGROUND:
+            marked[name].append(runs)
+    each = [_area(name, runs) for name, of in marked.items() for runs in of]
+    whole = [_area(name, of[0] if len(of) == 1 else Runs.of(union(of, *mask.size))) for name, of in marked.items()]
+    state: State = "objects" if each or ignored else "negative"
+    image = AnnotatedImage(row.id, row.path, state, mask.size, ignored=tuple(ignored), split=row.split)
+    return replace(image, objects=tuple(each)) if numbers.instances else replace(image, areas=tuple(whole))
 
 
-def _area(name: str, pixels: np.ndarray) -> AnnotatedObject:
-    runs = Runs.of(pixels)
+def _area(name: str, runs: Runs) -> AnnotatedObject:
     box = runs.box
     assert box is not None
     return AnnotatedObject(name, box, runs)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from labelfree.data.label_formats.listed import IGNORED
-from labelfree.data.masks import MaskCounts
+from labelfree.data.colours import COLOURED, colour_of, numbers_of_colour
+from labelfree.data.label_formats.listed import BACKGROUND, IGNORED
+from labelfree.data.masks import FEWEST_OBJECTS, MaskCounts
 from labelfree.errors import DataError
+from labelfree.samples import IGNORE
 
+Instances = bool | Literal["auto"]
+OBJECT = "object"  # what objects of masks that number them are called, unless data.classes gives another name
+MOSTLY = 0.95  # share of masks with many numbers that must look as if these were objects'
+ONE_CLASS = ', or where they show one class, say from which number on with data.classes={">127": NAME}'
 LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif"}
 WHITE = 255
 FEWEST_SHADES = 3  # numbers besides the two most frequent, from which on a mask may be smoothed
@@ -22,32 +30,69 @@ EVEN = 1  # gray levels that rounding moves an even step by
 
 @dataclass(frozen=True)
 class MaskNumbers:
-    """`names`: class of a number; 0 is background unless it is in it. `ignored`: numbers of what nobody knows. `notes`: how it was told."""
+    """What a number stands for: 0 is background unless it is in `names`.
+
+    `ignored`: numbers of what nobody knows. `threshold`: the number above which all are of one class, and its name. `objects`: what the
+    objects are called whose numbers tell them apart; None where numbers name classes. `notes`: how it was told. `faults`: a sentence on
+    each mask that holds colours which nobody named.
+    """
 
     names: Mapping[int, str]
     ignored: frozenset[int] = frozenset()
     notes: tuple[str, ...] = field(default=())
+    threshold: tuple[int, str] | None = None
+    objects: str | None = None
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def instances(self) -> bool:
+        """Whether numbers tell objects apart."""
+        return self.objects is not None
+
+    def name(self, number: int) -> str | None:
+        """The class of a number; None where nobody knows."""
+        if number == IGNORE or number in self.ignored:
+            return None
+        if self.threshold is not None:
+            return self.threshold[1] if number > self.threshold[0] else BACKGROUND
+        if self.objects is not None:
+            return self.objects if number > 0 else BACKGROUND
+        return self.names.get(number, BACKGROUND)
+
+    @property
+    def called(self) -> list[str]:
+        """Classes in the order of their numbers."""
+        single = self.objects or (self.threshold[1] if self.threshold is not None else None)
+        return [single] if single is not None else list(dict.fromkeys(name for _, name in sorted(self.names.items())))
+
+    @property
+    def meaning(self) -> tuple[object, ...]:
+        """What tells it from others."""
+        return sorted(self.names.items()), sorted(self.ignored), self.threshold, self.objects
 
 
-def mask_numbers(counts: Mapping[Path, MaskCounts], classes: Mapping[str, str] | None = None) -> MaskNumbers:
-    """Decide for a whole set. `counts`: of each mask. `classes`: what the owner says, by number.
+def mask_numbers(counts: Mapping[str, MaskCounts], classes: Mapping[str, str] | None = None, instances: Instances = "auto") -> MaskNumbers:
+    """Decide for a whole set. `counts`: of each mask, by its path. `classes`: what the owner says, by number, colour, or as ">127".
 
-    0 is background, 255 alone foreground and beside other numbers `ignore`. Raises `DataError` where that cannot be told: JPEG, smoothed
-    edges, gray levels at even steps up to 255.
+    0 is background, 255 alone foreground and beside other numbers `ignore`. `instances`: whether numbers tell objects apart; "auto": where
+    each counts on from 1 in one piece. Raises `DataError` where what they mean cannot be told: JPEG, smoothed edges, gray levels at even
+    steps up to 255.
     """
     if not counts:
         return MaskNumbers({})
-    if lossy := [path for path in counts if path.suffix.lower() in LOSSY]:
-        raise DataError(
-            f"{lossy[0]}: {len(lossy):,} masks are JPEG, which changes their numbers around every edge; save them as PNG from their source."
-        )
+    said, threshold = _said(classes or {}, instances)
+    if threshold is not None:
+        return MaskNumbers({}, threshold=threshold)
+    _refuse_lossy(counts)
+    if instances is True or (instances == "auto" and _tells_objects(counts, said)):
+        return _of_objects(counts, said, classes or {}, told=instances is True)
+    faults = {path: fault for path, mask in counts.items() if (fault := _unnamed_colours(path, mask, said))}
     total = Counter[int]()
-    for each in counts.values():
-        total.update(each.numbers)
-    said = {_number(key): name for key, name in (classes or {}).items()}
+    for path, each in counts.items():
+        total.update(each.numbers if path not in faults else {})
     marked = sorted(number for number in total if number)
     unnamed = [number for number in marked if number not in said]
-    _refuse_smoothed(counts)
+    _refuse_smoothed({path: mask for path, mask in counts.items() if path not in faults and max(mask.numbers, default=0) < COLOURED})
     if unnamed:
         _refuse_even_levels(marked)
     names = {number: str(number) for number in unnamed} | {number: name for number, name in said.items() if name != IGNORED}
@@ -63,17 +108,80 @@ def mask_numbers(counts: Mapping[Path, MaskCounts], classes: Mapping[str, str] |
             f"Masks hold {_listed(marked)}: 255 is taken for `ignore`, neither learnt nor scored; where it is a class, say "
             "data.classes={255: NAME}."
         )
-    return MaskNumbers(names, frozenset(ignored), tuple(notes))
+    if len(unnamed) >= FEWEST_OBJECTS:
+        notes.append(f"Masks hold {len(unnamed):,} numbers, each a class; where they tell objects apart, say data.instances=true.")
+    return MaskNumbers(names, frozenset(ignored), tuple(notes), faults=faults)
+
+
+def _said(classes: Mapping[str, str], instances: Instances) -> tuple[dict[int, str], tuple[int, str] | None]:
+    """What the owner calls numbers and colours; and the number above which all are of one class."""
+    said, thresholds = dict[int, str](), list[tuple[int, str]]()
+    for key, name in classes.items():
+        if (above := re.fullmatch(r">\s*(\d+)", key)) is not None:
+            thresholds.append((int(above[1]), name))
+        elif key == OBJECT and instances is not False:
+            continue
+        else:
+            said |= dict.fromkeys(numbers_of_colour(key) or {_number(key)}, name)
+    if thresholds and (said or len(thresholds) > 1):
+        raise DataError(f"data.classes: `>{thresholds[0][0]}` names all that masks hold; remove the other keys.")
+    return said, thresholds[0] if thresholds else None
 
 
 def _number(key: str) -> int:
     try:
         return int(key)
     except ValueError:
-        raise DataError(f"data.classes: {key!r} is no number of a mask; write {{1: water, 255: ignore}}.") from None
+        raise DataError(
+            f'data.classes: {key!r} is no number of a mask; write {{1: water, 255: ignore}}, or a colour, {{"#ff0000": water}}.'
+        ) from None
 
 
-def _refuse_smoothed(counts: Mapping[Path, MaskCounts]) -> None:
+def _refuse_lossy(counts: Mapping[str, MaskCounts]) -> None:
+    """Raises `DataError` where masks are JPEG."""
+    if lossy := [path for path in counts if Path(path).suffix.lower() in LOSSY]:
+        raise DataError(
+            f"{lossy[0]}: {len(lossy):,} masks are JPEG, which changes their numbers around every edge; save them as PNG from their source"
+            f"{ONE_CLASS}."
+        )
+
+
+def _tells_objects(counts: Mapping[str, MaskCounts], said: Mapping[int, str]) -> bool:
+    """Whether numbers look like those of objects: in masks with many each is one piece, and masks hold different numbers of them."""
+    many = [mask for mask in counts.values() if mask.apart is not None]
+    if not many or any(name != IGNORED for name in said.values()):
+        return False
+    apart = sum(mask.apart is True for mask in many)
+    sizes = {max(mask.numbers) for mask in counts.values() if any(mask.numbers.keys() - {0})}
+    return apart >= MOSTLY * len(many) and (len(sizes) > 1 or len(counts) == 1)
+
+
+def _of_objects(counts: Mapping[str, MaskCounts], said: Mapping[int, str], classes: Mapping[str, str], told: bool) -> MaskNumbers:
+    """Numbers that tell objects apart, all of one class."""
+    if named := [number for number, name in said.items() if name != IGNORED]:
+        raise DataError(
+            f"data.classes: {named[0]} is the number of an object (data.instances), no class; name all of them with {{{OBJECT}: NAME}}."
+        )
+    most = max(sum(number > 0 for number in mask.numbers) for mask in counts.values())
+    name = classes.get(OBJECT, OBJECT)
+    note = f"Masks number their objects, up to {most:,} in one, each in one piece: the classes are {BACKGROUND} and {name}; where numbers"
+    notes = () if told else (f"{note} name classes, say data.instances=false.",)
+    return MaskNumbers({}, frozenset(said), notes, objects=name)
+
+
+def _unnamed_colours(path: str, mask: MaskCounts, said: Mapping[int, str]) -> str:
+    """What to say of a mask with colours that nobody named; empty where it has none."""
+    unnamed = [number for number, _ in mask.numbers.most_common() if number >= COLOURED and number not in said]
+    if not unnamed:
+        return ""
+    shown = ", ".join(filter(None, map(colour_of, unnamed[:4]))) + (f" and {len(unnamed) - 4:,} more" if len(unnamed) > 4 else "")
+    if any(number >= COLOURED for number in said):
+        return f"{path}: holds {shown}, which data.classes does not name; name it, or call it {IGNORED}."
+    key = f'data.classes={{"{colour_of(unnamed[0])}": NAME, …}}'
+    return f"{path}: is a picture in colours ({shown}); say what each shows with {key}, or save a mask whose numbers name classes."
+
+
+def _refuse_smoothed(counts: Mapping[str, MaskCounts]) -> None:
     """Raises `DataError` for a mask whose numbers, but for the two that most of its pixels have, lie between others: shades of an edge."""
     for path, mask in counts.items():
         shades = [number for number, _ in mask.numbers.most_common()[2:]]
@@ -81,7 +189,7 @@ def _refuse_smoothed(counts: Mapping[Path, MaskCounts]) -> None:
         if len(shades) >= FEWEST_SHADES and sum(mask.between[number] for number in shades) >= SHADED * pixels:
             raise DataError(
                 f"{path}: holds {len(mask.numbers):,} numbers, most of them between others on edges: it was smoothed; save masks without "
-                "interpolation."
+                f"interpolation{ONE_CLASS}."
             )
 
 

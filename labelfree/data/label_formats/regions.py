@@ -5,9 +5,9 @@ Coordinates are pixels of the picture from the outer edge of its first pixel: (0
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,6 +15,40 @@ Corners = tuple[float, float, float, float]  # x0, y0, x1, y1
 ROUND = 64  # corners that a circle is drawn with; a multiple of four, so that its box is exact
 MOST_PIXELS = 2**32  # run lengths are kept in 32 bits
 Map = Callable[[np.ndarray], np.ndarray]  # (n, 2) points x, y of one frame to those of another
+Frame = tuple[int, int, int, int]  # top, left, bottom, right: the pixels of a picture between them
+FINER = 5  # steps a pixel in which COCO's tools draw outlines
+FAR = 4  # frames' worth of pixels, and SMALL ones, that may be drawn of an outline beside the frame that shows it
+SMALL = 1 << 20
+
+
+class Patch(NamedTuple):
+    """Part of a picture: (down, across) bool, the first of which lies at (top, left)."""
+
+    top: int
+    left: int
+    pixels: np.ndarray
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        """Where it lies in its picture."""
+        down, across = self.pixels.shape
+        return slice(self.top, self.top + down), slice(self.left, self.left + across)
+
+    def within(self, frame: Frame) -> Patch:
+        """What a frame shows of it."""
+        top, left, bottom, right = frame
+        first, start = max(top, self.top), max(left, self.left)
+        pixels = self.pixels[first - self.top : max(first, bottom) - self.top, start - self.left : max(start, right) - self.left]
+        return Patch(first, start, pixels)
+
+    def on(self, height: int, width: int) -> np.ndarray:
+        """(height, width) bool: the picture with it."""
+        whole = np.zeros((height, width), bool)
+        whole[self.place] = self.pixels
+        return whole
+
+
+NOTHING = Patch(0, 0, np.zeros((0, 0), bool))
 
 
 class Region(Protocol):
@@ -34,12 +68,20 @@ class Region(Protocol):
         """(height, width) bool."""
         ...
 
+    def patch(self, frame: Frame) -> Patch:
+        """What a frame of its picture shows of it: a part of `mask`, at the cost of that part."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """The inside of polygons, all of them together. `rings`: (n, 2) float64 points x, y of each."""
+    """The inside of polygons, all of them together. `rings`: (n, 2) float64 points x, y of each.
+
+    `holes`: which of the rings take out what those before them enclose; () where none does.
+    """
 
     rings: tuple[np.ndarray, ...]
+    holes: tuple[bool, ...] = ()
 
     @property
     def box(self) -> Corners | None:
@@ -49,15 +91,22 @@ class Outline:
 
     @property
     def content(self) -> bytes:
-        return b"|".join(ring.tobytes() for ring in self.rings)
+        return b"|".join(ring.tobytes() for ring in self.rings) + bytes(self.holes)
 
     def mask(self, height: int, width: int) -> np.ndarray:
-        from faster_coco_eval.core import mask as coco
+        return self.patch((0, 0, height, width)).on(height, width)
 
+    def patch(self, frame: Frame) -> Patch:
         if not self.rings:
-            return np.zeros((height, width), bool)
-        parts = coco.frPyObjects([ring.reshape(-1).tolist() for ring in self.rings], height, width)
-        return np.asarray(coco.decode(coco.merge(parts)), bool)
+            return NOTHING
+        if len(self.rings) == 1:
+            return _inside(self.rings[0], frame)
+        top, left, bottom, right = _around(np.concatenate(self.rings), frame)
+        whole = np.zeros((max(0, bottom - top), max(0, right - left)), bool)
+        for ring, hole in zip(self.rings, self.holes or (False,) * len(self.rings), strict=True):
+            part = _inside(ring, frame)
+            whole[Patch(part.top - top, part.left - left, part.pixels).place][part.pixels] = not hole
+        return Patch(top, left, whole)
 
     @property
     def straight(self) -> bool:
@@ -69,11 +118,13 @@ class Outline:
         low, high = np.array([-width, -height], float), np.array([2 * width, 2 * height], float)
         if all((ring >= low).all() and (ring <= high).all() for ring in self.rings):
             return self
-        return Outline(tuple(cut for ring in self.rings if len(cut := _within(ring, low, high)) > 2))
+        cut = [_within(ring, low, high) for ring in self.rings]
+        left = [place for place, ring in enumerate(cut) if len(ring) > 2]
+        return Outline(tuple(cut[place] for place in left), tuple(self.holes[place] for place in left) if self.holes else ())
 
     def placed(self, onto: Map) -> Outline:
         """The same outline in another frame."""
-        return Outline(tuple(onto(ring) for ring in self.rings))
+        return Outline(tuple(onto(ring) for ring in self.rings), self.holes)
 
 
 @dataclass(frozen=True)
@@ -120,19 +171,7 @@ class Runs:
 
         Raises `ValueError` where they are not those of such a picture: decoding them would read beyond it.
         """
-        signs = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
-        if not len(signs) or signs.min() < 0 or signs.max() > 63:
-            raise ValueError("has run lengths that are no text of COCO's")
-        last = (signs & 32) == 0
-        begins = np.flatnonzero(np.concatenate([[True], last[:-1]]))
-        place = np.arange(len(signs)) - begins[np.cumsum(last) - last]
-        if not last[-1] or place.max() > 6:
-            raise ValueError("has run lengths that are cut off")
-        steps = np.add.reduceat((signs & 31) << 5 * place, begins)
-        ends = np.flatnonzero(last)
-        steps -= np.where(signs[ends] & 16, np.int64(1) << 5 * (place[ends] + 1), 0)
-        steps[1::2], steps[2::2] = np.cumsum(steps[1::2]), np.cumsum(steps[2::2])
-        _fit(steps.tolist(), height, width)
+        _fit(_lengths(counts).tolist(), height, width)
         return cls(height, width, counts)
 
     @property
@@ -153,15 +192,77 @@ class Runs:
             raise ValueError(f"run lengths of {self.width} x {self.height} pixels for a picture of {width} x {height}")
         return np.asarray(coco.decode(self._coco), bool)
 
+    def patch(self, frame: Frame) -> Patch:
+        if self.box is None:
+            return NOTHING
+        x0, y0, x1, y1 = map(int, self.box)
+        edges = np.cumsum(_lengths(self.counts)) - x0 * self.height
+        turns = np.bincount(edges[edges < (x1 - x0) * self.height], minlength=(x1 - x0) * self.height)
+        columns = (np.cumsum(turns) % 2 == 1).reshape(x1 - x0, self.height)  # each edge turns outside into inside, or back
+        return Patch(y0, x0, columns[:, y0:y1].T).within(frame)
+
     @property
     def _coco(self) -> dict[str, object]:
         return {"size": [self.height, self.width], "counts": self.counts}
+
+
+def _lengths(counts: bytes) -> np.ndarray:
+    """(n,) int64 lengths outside and inside in turn. Raises `ValueError` where a text is none of COCO's."""
+    signs = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
+    if not len(signs) or signs.min() < 0 or signs.max() > 63:
+        raise ValueError("has run lengths that are no text of COCO's")
+    last = (signs & 32) == 0
+    begins = np.flatnonzero(np.concatenate([[True], last[:-1]]))
+    place = np.arange(len(signs)) - begins[np.cumsum(last) - last]
+    if not last[-1] or place.max() > 6:
+        raise ValueError("has run lengths that are cut off")
+    steps: np.ndarray = np.add.reduceat((signs & 31) << 5 * place, begins)
+    ends = np.flatnonzero(last)
+    steps -= np.where(signs[ends] & 16, np.int64(1) << 5 * (place[ends] + 1), 0)
+    steps[1::2], steps[2::2] = np.cumsum(steps[1::2]), np.cumsum(steps[2::2])
+    return steps
 
 
 def _fit(lengths: Sequence[int], height: int, width: int) -> None:
     """Raises `ValueError` where run lengths are not those of a picture."""
     if min(lengths, default=-1) < 0 or sum(lengths) != height * width or not 0 < height * width < MOST_PIXELS:
         raise ValueError(f"has run lengths of {sum(lengths):,} pixels for a picture of {width} x {height}")
+
+
+def _around(points: np.ndarray, frame: Frame) -> Frame:
+    """The part of a frame that lies around points x, y."""
+    top, left, bottom, right = frame
+    (x0, y0), (x1, y1) = np.floor(points.min(0)), np.ceil(points.max(0)) + 1  # edges are rounded to a fifth of a pixel
+    return max(top, int(y0)), max(left, int(x0)), min(bottom, int(y1)), min(right, int(x1))
+
+
+def _inside(ring: np.ndarray, frame: Frame) -> Patch:
+    """What a frame shows of a ring's inside, as COCO's tools draw it in the whole picture.
+
+    It is drawn from its own least corner on, which moves it by whole pixels and changes none. Of a ring that reaches far beyond the frame
+    a part is drawn, whose long edges may be off by a pixel.
+    """
+    from faster_coco_eval.core import mask as coco
+
+    top, left, bottom, right = _around(ring, frame)
+    if top >= bottom or left >= right:
+        return NOTHING
+    down, across = bottom - top, right - left
+    first, start = (max(0, int(corner)) for corner in np.floor(ring.min(0))[::-1])
+    if (bottom - first) * (right - start) > FAR * down * across + SMALL:
+        ring = _within(ring, np.array([left - across, top - down], float), np.array([right + across, bottom + down], float))
+        if len(ring) < 3:
+            return NOTHING
+        first, start = (max(0, int(corner)) for corner in np.floor(ring.min(0))[::-1])
+    moved = [_moved(ring[:, 0], start), _moved(ring[:, 1], first)]
+    runs = coco.frPyObjects([np.stack(moved, 1).reshape(-1).tolist()], bottom - first, right - start)
+    drawn = Patch(first, start, np.asarray(coco.decode(runs)[..., 0], bool))
+    return drawn.within((top, left, bottom, right))
+
+
+def _moved(numbers: np.ndarray, start: int) -> np.ndarray:
+    """Coordinates, none of them below `start`, counted from there and rounded as COCO's tools round them in the whole picture."""
+    return (np.floor(FINER * numbers + 0.5) - FINER * start) / FINER if start else numbers
 
 
 def _straight(ring: np.ndarray) -> bool:
@@ -194,6 +295,45 @@ class Everything:
 
     def mask(self, height: int, width: int) -> np.ndarray:
         return np.ones((height, width), bool)
+
+    def patch(self, frame: Frame) -> Patch:
+        top, left, bottom, right = frame
+        return Patch(top, left, np.ones((bottom - top, right - left), bool))
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A region as a window of its picture shows it, whose first pixel lies at (top, left)."""
+
+    region: Region
+    top: int
+    left: int
+
+    @property
+    def box(self) -> Corners | None:
+        box = self.region.box
+        return box and (box[0] - self.left, box[1] - self.top, box[2] - self.left, box[3] - self.top)
+
+    @property
+    def content(self) -> bytes:
+        return f"{self.top} {self.left} ".encode() + self.region.content
+
+    def mask(self, height: int, width: int) -> np.ndarray:
+        return self.patch((0, 0, height, width)).on(height, width)
+
+    def patch(self, frame: Frame) -> Patch:
+        top, left, bottom, right = frame
+        found = self.region.patch((top + self.top, left + self.left, bottom + self.top, right + self.left))
+        return Patch(found.top - self.top, found.left - self.left, found.pixels)
+
+
+def union(regions: Iterable[Region], height: int, width: int) -> np.ndarray:
+    """(height, width) bool: all of the regions, each drawn where it lies."""
+    whole = np.zeros((height, width), bool)
+    for region in regions:
+        patch = region.patch((0, 0, height, width))
+        whole[patch.place] |= patch.pixels
+    return whole
 
 
 def rectangle(x0: float, y0: float, x1: float, y1: float) -> Outline:

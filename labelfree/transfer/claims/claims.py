@@ -138,7 +138,7 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
     """
     table = [_row(scores, point) for point in scores.cells]
     facing = [point for point in scores.cells if point[0] != primary.against and (primary.against, *point[1:]) in scores.cells]
-    words = scores.task.words
+    words = scores.words
     few = _fewest(scores)
     doubts = [f"{INDICATIVE}: the rarest {words.budget.stratum} has {few} labels."] if scores.crossed and few < FEW else []
     doubts += [indicative] if indicative else []
@@ -314,7 +314,7 @@ def _strongest(scores: Scores, point: Point, against: str, indicative: str) -> t
             if winner in (point[0], against):
                 return strongest, []
             other = _in_doubt(_compare(scores, point, winner), indicative)
-            return strongest | {"comparison": asdict(other)}, [strongest_words(other, scores.task.words)]
+            return strongest | {"comparison": asdict(other)}, [strongest_words(other, scores.words)]
     return None, []
 
 

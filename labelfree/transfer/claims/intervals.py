@@ -68,7 +68,7 @@ def from_test(differences: np.ndarray, resampled: np.ndarray, groups: int) -> In
     """
     draws, seeds = differences.shape
     mean, resampled = float(differences.mean()), resampled[~np.isnan(resampled)]
-    if groups < 2 or len(resampled) < 2:
+    if groups < 2 or len(resampled) < 2 or np.isnan(mean):
         return Interval(mean, np.inf, 0.0)
     parts, freedom = {}, {}
     if draws > 1:
@@ -88,9 +88,13 @@ def from_folds(differences: np.ndarray, folds: int) -> Interval:
     """The interval without a test split: (J,) fold differences of repeated `folds`-fold cross-validation.
 
     SE² = (1/J + 1/(k-1)) var(D_j), J - 1 degrees of freedom: the corrected resampled t-test (Nadeau and Bengio 2003,
-    Inference for the Generalization Error), 1/(k-1) being the ratio of scored to learned rows.
+    Inference for the Generalization Error), 1/(k-1) being the ratio of scored to learned rows. A fold in which the metric is not
+    defined (NaN) says nothing.
     """
+    differences = differences[~np.isnan(differences)]
     count = len(differences)
+    if count == 0:
+        return Interval(np.nan, np.inf, 0.0)
     mean = float(differences.mean())
     if count < 2 or folds < 2:
         return Interval(mean, np.inf, 0.0)

@@ -66,7 +66,7 @@ class MapAsker(Asker[MapProtocol]):
         envelope = {}
         if is_baseline(key.arm):
             others = {other: self._answers(self.fit(protocol, other, rows, seed), other, judge) for other in self.sizes if other != size}
-            metrics = self.question.task.metrics
+            metrics = self.question.task.metrics_of(self.masks)
             envelope = {
                 at: {name: metric.value(table) for name, metric in metrics.items()} for at, table in {size: scored, **others}.items()
             }

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Metric:
-    """One number of answers. `unit`: "share", printed in percent, or what stands behind the number ("mm").
+    """One number of answers. `unit`: "share", printed in percent, or what stands behind the number ("mm"). `needs`: what must be known of
+    the labels besides, in words.
 
     `of`: (answers of n rows, weights (B, n)) -> (B,), NaN where it is not defined.
     """
@@ -36,6 +37,7 @@ class Metric:
     unit: str = SHARE
     higher_is_better: bool = True
     title: str = ""
+    needs: str = ""
 
     def __call__(self, answers: pa.Table, weights: Weights) -> np.ndarray:
         return self.of(answers, weights)
@@ -98,9 +100,8 @@ class Task:
 
     `columns` of the manifest that hold them; `metrics` and `protocols` by name, the first metric being the one advised; `budget`:
     what a budget counts, labels of each stratum or, where it `counts_in_all`, labelled images of all of them together (`empty_stratum`: of
-    those that show nothing of what is looked for). `answer_schema`:
-    the columns of an answer, one row a scored image. `categorical`: see `TaskWords`. `protocol_group`: the entry points that its protocols
-    are found by.
+    those that show nothing of what is looked for). `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see
+    `TaskWords`. `protocol_group`: the entry points that its protocols are found by.
     """
 
     name: str
@@ -145,7 +146,7 @@ class Task:
         """Raises DataError where a question cannot be asked at all."""
 
     def answers(self, output: Any, targets: Targets) -> pa.Table:
-        """Outputs of a head, (n, width) or a map a row, beside what they should have been, by `answer_schema` (numbers as wide as they are given)."""
+        """A head's outputs (n, width), or a map a row, beside what they should have been, by `answer_schema` (dtypes as given)."""
         raise NotImplementedError
 
     def axis(self, labels: float, answers: pa.Table) -> float:

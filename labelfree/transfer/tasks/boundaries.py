@@ -25,7 +25,7 @@ class Boundary(NamedTuple):
 def boundary(truth: np.ndarray, called: np.ndarray, classes: Sequence[int], spacing: Sequence[float]) -> Boundary | None:
     """Boundaries of those of `classes` that occur or are called; None where the truth holds none of them.
 
-    `truth`, `called`: (*spatial) positions of classes, the truth with IGNORE, where nobody knows how an object goes on: there it is cut off,
+    `truth`, `called`: (*spatial) positions of classes, the truth with IGNORE where nobody knows how an object goes on: there it is cut off
     as by the image's edge. `spacing`: of a pixel along each axis. A class that is only in one of the two lies the image's diagonal away.
     """
     known = truth >= 0

@@ -48,7 +48,8 @@ class Overlap:
         """(B, K): of all images together."""
         images = cls.of_images(answers)
         sums = weights.column_sums(np.concatenate([images.hits, images.called, images.support], 1))
-        return cls(*np.split(sums, 3, axis=1), images.background)
+        hits, called, support = np.split(sums, 3, axis=1)
+        return cls(hits, called, support, images.background)
 
     @property
     def union(self) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from labelfree.samples import IGNORE
 
 RISE = 1.0  # pixels: two peaks of the distance to an object's boundary are two objects where both rise this far above the pass between
+TIE = 1e-6  # share of steepness in the height of a way
 FOUND = 0.5  # intersection over union above which an object is found; there can be one such partner only
 
 
@@ -19,7 +20,6 @@ def watershed(mask: np.ndarray, classes: Sequence[int], spacing: Sequence[float]
     Each class's pixels are cut where the distance to their boundary is least: a watershed from the peaks that rise `RISE` above their
     surroundings. `spacing`: of a pixel along each axis, which tells apart only how long these are.
     """
-
     objects = np.zeros(mask.shape, dtype=np.int32)
     for position in classes:
         region = mask == position
@@ -49,7 +49,7 @@ def _parts(region: np.ndarray, spacing: Sequence[float] | None) -> np.ndarray:
 def peaks(height: np.ndarray, rise: float) -> np.ndarray:
     """(*spatial) int: 0, or the number of the peak whose top is there. A peak rises `rise` above the highest way to a higher one.
 
-    `height` minus `rise`, grown under `height` until it stands still, is flat below each top (Soille 2003, Morphological Image Analysis, 6).
+    `height` minus `rise`, grown under `height` until it stands still, is flat below each top (Soille 2003, Morphological Image Analysis).
     """
     from scipy import ndimage
 
@@ -66,7 +66,7 @@ def flood(height: np.ndarray, tops: np.ndarray) -> np.ndarray:
     """(*spatial) int32: of each pixel with `height` above 0 the top it hangs on, 0 elsewhere.
 
     A pixel hangs on the top that it reaches by the highest way: a minimum spanning forest rooted in the tops (Cousty et al. 2009,
-    Watershed Cuts). Ways go along the axes and diagonals.
+    Watershed Cuts), of equally high ways the steepest. Ways go along the axes and diagonals.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
@@ -81,7 +81,8 @@ def flood(height: np.ndarray, tops: np.ndarray) -> np.ndarray:
         both = inside[here] & inside[there]
         starts.append(node[here][both])
         ends.append(node[there][both])
-        costs.append(1 + top - np.minimum(height[here], height[there])[both])
+        low, high = np.sort([height[here][both], height[there][both]], axis=0)
+        costs.append(1 + top - low - TIE * (high - low) / np.linalg.norm(step))
     graph = coo_array((np.concatenate(costs), (np.concatenate(starts), np.concatenate(ends))), shape=(count, count))
     forest = minimum_spanning_tree(graph.tocsr())[1:, 1:]  # without the root each tree holds one pixel of a top
     trees = np.concatenate([[0], 1 + connected_components(forest, directed=False)[1]])
@@ -121,7 +122,7 @@ def matched(truth: np.ndarray, mask: np.ndarray, called: np.ndarray, called_mask
     overlap = np.where(real[:, None] & thought, both / union, 0.0)
     pairs = (overlap > FOUND) & (true_class[:, None] == called_class)
     whole = dict(zip(*np.unique(called, return_counts=True), strict=True))
-    counted = called_size > [whole[number] / 2 for number in called_ids]  # the others lie mostly where nobody knows
+    counted = called_size >= [whole[number] / 2 for number in called_ids]  # the others lie mostly where nobody knows
     found = true_class[np.nonzero(pairs)[0]]
     false, missed = called_class[thought & counted & ~pairs.any(0)], true_class[real & ~pairs.any(1)]
     columns = [np.bincount(of, minlength=classes).astype(np.float64) for of in (found, false, missed)]

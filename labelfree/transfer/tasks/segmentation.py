@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from labelfree.domain import Row
 from labelfree.errors import DataError
+from labelfree.recipe import MAP_PROTOCOLS
 from labelfree.transfer.question import Question
 from labelfree.transfer.tasks import confusion
 from labelfree.transfer.tasks.base import Metric, Targets, Task, flat
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 NOTHING = "nothing"  # the stratum of images that show background alone
 NAMED = 3  # classes that a picture's caption names
-BOUNDARIES = ("boundary_f", "boundary_distance", "hd95")  # metrics that need to know the size of a pixel
-OBJECTS = ("pq", "aji")  # metrics that need objects told apart
+SPACING, APART, GROUND = "the size of a pixel", "objects told apart", "background around objects"  # what a metric may need to be known
+BOUNDARIES = ("boundary_f", "boundary_distance", "hd95")
 SHORT = {"metre": "m", "meter": "m", "millimetre": "mm", "millimeter": "mm"}
 
 
@@ -66,16 +67,17 @@ class Segmentation(Task):
         "dice": Metric("dice", confusion.dice, "Dice", title="Dice, pixels of all images together"),
         "dice_per_image": Metric("dice_per_image", confusion.dice_per_image, "Dice an image", title="Dice, mean over images with objects"),
         "accuracy": Metric("accuracy", confusion.accuracy, "pixel accuracy", title="overall pixel accuracy"),
-        "empty_kept": Metric("empty_kept", confusion.empty_kept, "images without objects called so"),
-        "boundary_f": Metric("boundary_f", of_images("boundary_f"), "boundary F-score"),
+        "empty_kept": Metric("empty_kept", confusion.empty_kept, "images without objects called so", needs=GROUND),
+        "boundary_f": Metric("boundary_f", of_images("boundary_f"), "boundary F-score", needs=SPACING),
         "boundary_distance": Metric(
-            "boundary_distance", of_images("boundary_distance"), "mean boundary distance", unit="", higher_is_better=False
+            "boundary_distance", of_images("boundary_distance"), "mean boundary distance", "", higher_is_better=False, needs=SPACING
         ),
-        "hd95": Metric("hd95", of_images("hd95"), "HD95", unit="", higher_is_better=False, title="95 % Hausdorff distance"),
-        "pq": Metric("pq", panoptic_quality, "PQ", title="panoptic quality"),
-        "aji": Metric("aji", of_images("aji"), "AJI", title="aggregated Jaccard index, mean over images with objects"),
+        "hd95": Metric("hd95", of_images("hd95"), "HD95", "", higher_is_better=False, title="95 % Hausdorff distance", needs=SPACING),
+        "pq": Metric("pq", panoptic_quality, "PQ", title="panoptic quality", needs=APART),
+        "aji": Metric("aji", of_images("aji"), "AJI", title="aggregated Jaccard index, mean over images with objects", needs=APART),
     }
-    protocols = ("linear", "frozen", "finetune")
+    protocols = ("linear",)
+    protocol_group = MAP_PROTOCOLS
     counts_in_all = True
     empty_stratum = NOTHING
     budget = BudgetWords("labelled image", "labelled images", all="all labelled images")
@@ -150,10 +152,9 @@ class Segmentation(Task):
 
     def metrics_of(self, targets: Targets) -> Mapping[str, Metric]:
         assert isinstance(targets, Masks)
-        asked = {name: replace(metric, unit=metric.unit or targets.unit) for name, metric in self.metrics.items()}
-        unknown = (BOUNDARIES if targets.spacing is None else ()) + (OBJECTS if targets.objects is None else ())
-        without = ("empty_kept",) if not targets.background else ()
-        return {name: metric for name, metric in asked.items() if name not in unknown + without}
+        known = {"": True, SPACING: targets.spacing is not None, APART: targets.objects is not None, GROUND: targets.background}
+        told = {name: metric for name, metric in self.metrics.items() if known[metric.needs]}
+        return {name: replace(metric, unit=metric.unit or targets.unit) for name, metric in told.items()}
 
     def check_split(self, train: Sequence[Row], score: Sequence[Row] | None) -> None:
         """Every scored class must be on train images to be learnt, and there must be two."""

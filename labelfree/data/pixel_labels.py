@@ -1,0 +1,229 @@
+"""What the pixels of labelled images show: masks, drawn objects and polygons become numbers of classes, decided for a whole data set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from labelfree.data.content import file_mark
+from labelfree.data.label_formats.annotated import AnnotatedImage, Placing
+from labelfree.data.label_formats.listed import BACKGROUND, ListedImage
+from labelfree.data.label_formats.mask_numbers import Instances, MaskNumbers, mask_numbers
+from labelfree.data.label_formats.rendering import render
+from labelfree.data.masks import MaskCounts, mapped, mask_on_image
+from labelfree.data.pool import read_sample
+from labelfree.data.threads import in_order
+from labelfree.domain import IGNORE, Domain, Row, Sample
+from labelfree.errors import DataError
+
+FORMAT = 1  # raise it when masks come out otherwise for the same labels
+
+
+@dataclass(frozen=True)
+class PixelLabels:
+    """What the pixels of labelled images show, decided for a whole data set.
+
+    `classes`: names in the order of the numbers in masks. `BACKGROUND` is the first where anything is: 0 of masks, what lies outside of
+    drawn objects, and objects or numbers called so; where nothing is, it is absent. `pixels`: row id -> class -> number of pixels that show
+    it, of each row with any pixel that is known. `digest`: identity of all of it. `notes`: how labels were read. `faults`: what is wrong,
+    one sentence each; such rows are left out.
+    """
+
+    classes: tuple[str, ...]
+    pixels: Mapping[str, Mapping[str, int]]
+    digest: str
+    notes: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+    _reading: _Reading | None = field(default=None, repr=False, compare=False)
+
+    def mask(self, row: Row, sample: Sample) -> np.ndarray:
+        """(*spatial) int16: the position of each pixel's class in `classes`, `IGNORE` where nobody knows.
+
+        Raises `DataError` naming the mask that is missing, broken, or does not fit.
+        """
+        return self._read.classes(row, sample, self._numbers)
+
+    def instances(self, row: Row, sample: Sample) -> np.ndarray | None:
+        """(*spatial) int32: 0 for no object, from 1 on which of them a pixel belongs to, `IGNORE`; None where they are not told apart.
+
+        Raises `DataError` as `mask` does.
+        """
+        return self._read.objects(row, sample, self._numbers)
+
+    @property
+    def _read(self) -> _Reading:
+        assert self._reading is not None
+        return self._reading
+
+    @property
+    def _numbers(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.classes)}
+
+
+def pixel_labels(
+    rows: Sequence[Row],
+    domain: Domain,
+    read: Callable[[Row], Sample],
+    classes: Mapping[str, str] = {},
+    absent: Sequence[str] = (),
+    instances: Instances = "auto",
+) -> PixelLabels:
+    """Read the masks, and draw the objects, of all rows that have any.
+
+    A mask says all of its image; else what is drawn with an area does, or that an image is listed with nothing on it where others of the
+    set have areas. Boxes alone say of no pixel what it shows. `classes`: what the owner calls numbers of masks. `absent`: classes that
+    nobody looked for: then no pixel is background, for each may be one of them; what is drawn of other classes stays. `instances`: whether
+    numbers of masks tell objects apart.
+    Raises `DataError` where the masks leave open what their numbers mean.
+    """
+    masked = [row for row in rows if row.mask is not None]
+    listed = _with_areas([row for row in rows if row.mask is None and row.listed is not None])
+    faults, placing = list[str](), Placing()
+    counts = dict[str, MaskCounts]()
+    for row, counted in zip(masked, in_order(lambda row: _counted(row, domain, read), masked), strict=True):
+        if isinstance(counted, DataError):
+            faults.append(str(counted))
+        else:
+            counts[row.id] = counted
+    files = defaultdict[str, MaskCounts](lambda: MaskCounts(Counter(), Counter()))
+    for row in masked:
+        files[str(row.mask)] += counts.get(row.id, MaskCounts(Counter(), Counter()))
+    numbers = mask_numbers(files, classes, instances)
+    for row in masked:
+        if str(row.mask) in numbers.faults and counts.pop(row.id, None) is not None:
+            faults.append(numbers.faults[str(row.mask)])
+    images = dict[str, AnnotatedImage]()
+    for row, size in zip(listed, in_order(lambda row: _size(row, read), listed), strict=True):
+        if isinstance(size, DataError):
+            faults.append(str(size))
+        else:
+            images[row.id] = _placed(placing, row, size)
+    drawn = sorted({each.name for image in images.values() for each in image.objects if not each.boxed} - {BACKGROUND})
+    marked = [name for name in numbers.called if name != BACKGROUND]
+    names = list(dict.fromkeys([BACKGROUND, *marked, *drawn]))
+    unknown = [name for name in absent if name not in names]
+    faults += [*placing.faults, *(f"data.absent: no class is called {name!r} ({', '.join(names[1:])})." for name in unknown)]
+    reading = _Reading(domain, read, numbers, frozenset(absent) <= frozenset(unknown))
+    places = {name: place for place, name in enumerate(names)}
+    pixels = {row.id: reading.count(counts[row.id].numbers, names) for row in masked if row.id in counts}
+    for identity, shown in zip(images, in_order(lambda image: reading.draw(image, places)[0], images.values()), strict=True):
+        pixels[identity] = _named(Counter(dict(enumerate(np.bincount(shown[shown != IGNORE], minlength=1).tolist()))), names)
+    pixels = {row.id: pixels[row.id] for row in rows if pixels.get(row.id)}
+    there = {name for of in pixels.values() for name in of}
+    digest = _digest([row for row in rows if row.id in pixels], (names, numbers.meaning, sorted(absent)))
+    notes = (*numbers.notes, *placing.notes())
+    return PixelLabels(tuple(name for name in names if name in there), pixels, digest, notes, tuple(faults), reading)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How one row is read. `known`: whether what nothing is drawn on is background, as somebody looked for every class."""
+
+    domain: Domain
+    read: Callable[[Row], Sample]
+    numbers: MaskNumbers
+    known: bool
+
+    def classes(self, row: Row, sample: Sample, places: Mapping[str, int]) -> np.ndarray:
+        """(*spatial) int16 by the places of classes."""
+        if row.mask is None:
+            return self._drawn(row, sample, places)[0]
+        of = partial(self._place, places)
+        return mapped(mask_on_image(row, sample, self.domain, self.read), of).astype(np.int16)
+
+    def objects(self, row: Row, sample: Sample, places: Mapping[str, int]) -> np.ndarray | None:
+        """(*spatial) int32, None of masks whose numbers name classes."""
+        if row.mask is None:
+            return self._drawn(row, sample, places)[1]
+        if not self.numbers.instances:
+            return None
+        marked = mask_on_image(row, sample, self.domain, self.read)
+        return mapped(marked, lambda number: IGNORE if self._name(number) is None else number)
+
+    def count(self, numbers: Mapping[int, int], names: Sequence[str]) -> dict[str, int]:
+        """How many pixels of a mask show each class."""
+        counted = Counter[int]()
+        for number, pixels in numbers.items():
+            if (name := self._name(number)) is not None:
+                counted[names.index(name)] += pixels
+        return _named(counted, names)
+
+    def draw(self, image: AnnotatedImage, places: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
+        """Classes and objects of an image's pixels."""
+        assert image.size is not None
+        return render(image, image.size, places, places.get(BACKGROUND, IGNORE) if self.known else IGNORE)
+
+    def _drawn(self, row: Row, sample: Sample, places: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
+        if row.listed is None:
+            raise DataError(f"{row.called}: has no mask and nothing drawn on it; it has no labels of pixels.")
+        return self.draw(_placed(Placing(), row, _plane(row, sample)), places)
+
+    def _name(self, number: int) -> str | None:
+        """The class of a mask's number; None where nobody knows."""
+        name = self.numbers.name(number)
+        return None if name == BACKGROUND and not self.known else name
+
+    def _place(self, places: Mapping[str, int], number: int) -> int:
+        """The place of a number's class."""
+        name = self._name(number)
+        return IGNORE if name is None else places.get(name, IGNORE)
+
+
+def _with_areas(listed: Sequence[Row]) -> list[Row]:
+    """Those on which something is drawn with an area, and where there are any those with nothing on them."""
+    areas = {row.id for row in listed if row.listed is not None and any(drawn.region is not None for drawn in row.listed.drawn)}
+    return [row for row in listed if row.id in areas or (areas and row.listed is not None and row.listed.negative)]
+
+
+def _counted(row: Row, domain: Domain, read: Callable[[Row], Sample]) -> MaskCounts | DataError:
+    """The numbers of a mask on its image, or what is wrong with either."""
+    sample = read_sample(read, row)
+    if isinstance(sample, DataError):
+        return sample
+    try:
+        numbers = mask_on_image(row, sample, domain, read)
+    except DataError as error:
+        return error
+    return MaskCounts.of(numbers)
+
+
+def _size(row: Row, read: Callable[[Row], Sample]) -> tuple[int, int] | DataError:
+    """(height, width) of what is read of a row."""
+    if row.window is not None and len(row.window.size) == 2:
+        return row.window.height, row.window.width
+    sample = read_sample(read, row)
+    try:
+        return sample if isinstance(sample, DataError) else _plane(row, sample)
+    except DataError as error:
+        return error
+
+
+def _plane(row: Row, sample: Sample) -> tuple[int, int]:
+    size = tuple(sample.data.shape[1:])
+    if len(size) != 2:
+        raise DataError(f"{row.called}: has {len(size)} axes, and objects are drawn on pictures; give it a mask.")
+    return size[0], size[1]
+
+
+def _placed(placing: Placing, row: Row, size: tuple[int, int]) -> AnnotatedImage:
+    assert isinstance(row.listed, ListedImage)
+    placed = placing.image(row.id, row.path, row.listed, lambda path: size, row.window)
+    return placed if placed.size is not None else AnnotatedImage(row.id, row.path, placed.state, size)
+
+
+def _named(counted: Mapping[int, int], names: Sequence[str]) -> dict[str, int]:
+    return {names[place]: pixels for place, pixels in sorted(counted.items()) if pixels}
+
+
+def _digest(rows: Iterable[Row], meaning: object) -> str:
+    seen = hashlib.blake2b(repr((FORMAT, meaning)).encode(), digest_size=8)
+    for row in rows:
+        content = row.listed.digest if row.mask is None and row.listed is not None else f"{row.mask} {file_mark(Path(str(row.mask)))}"
+        seen.update(f"{row.id}\n{row.window}\n{content}\n".encode())
+    return seen.hexdigest()
