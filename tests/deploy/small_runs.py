@@ -29,14 +29,14 @@ def picture(kind: int, seed: int, side: int = 32) -> np.ndarray:
     return image.clip(0, 255).astype(np.uint8)
 
 
-def folder_of(root: Path, labelled: int = 24, unlabelled: int = 30) -> Path:
+def folder_of(root: Path, labelled: int = 24, unlabelled: int = 30, side: int = 32) -> Path:
     """A folder of pictures; `labels.csv` names the class of the first ones."""
     root.mkdir(parents=True, exist_ok=True)
     names = [(f"{'wl'[i % 2]}{i:02d}.png", "along" if i % 2 else "across") for i in range(labelled)]
     for i, (name, _) in enumerate(names):
-        Image.fromarray(picture(i % 2, i)).save(root / name)
+        Image.fromarray(picture(i % 2, i, side)).save(root / name)
     for i in range(unlabelled):
-        Image.fromarray(picture(i % 2, 100 + i)).save(root / f"u{i:02d}.png")
+        Image.fromarray(picture(i % 2, 100 + i, side)).save(root / f"u{i:02d}.png")
     with (root / "labels.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows([("path", "label"), *names])
     return root
