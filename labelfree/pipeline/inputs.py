@@ -16,7 +16,7 @@ from labelfree.data.cards import Card, effective_card
 from labelfree.data.folders import cache_folder
 from labelfree.data.leaks import LeakReport, guard, near_groups, witnesses
 from labelfree.data.manifest import Manifest, load_manifest
-from labelfree.data.pixel_labels import PixelLabels, pixel_labels
+from labelfree.data.pixel_labels import PixelLabels, labels_in
 from labelfree.data.pool import Pool, build_pool, some_empty
 from labelfree.data.positives import Positives, find_positives
 from labelfree.data.scales import Scales
@@ -257,8 +257,7 @@ def pool_folder(recipe: Recipe) -> Path:
 
 def _labels(run: Context, domain: Domain, manifest: Manifest, rows: Sequence[Row]) -> PixelLabels:
     """What the pixels of labelled rows show; what is wrong with them, and how they were read, is told."""
-    data = run.recipe.data
-    labels = pixel_labels(rows, domain, manifest.read or domain.read, manifest.renamed, data.absent, data.instances)
+    labels = labels_in(manifest, domain, run.recipe.data.absent, rows)
     for sentence in (*labels.notes, *labels.faults):
         run.say.say(sentence)
     return labels

@@ -112,6 +112,7 @@ class Classification(Task):
         "auroc": Metric("auroc", auroc, title="area under the ROC curve"),
     }
     protocols = ("knn", "linear", "propagate")
+    advised_protocols = ("knn", "linear")
     categorical = True
     budget = BudgetWords("label a class", "labels a class", per="a class")
     answer_schema = pa.schema([("target", pa.int32()), ("scores", pa.list_(pa.float32()))])

@@ -77,6 +77,7 @@ class Segmentation(Task):
         "aji": Metric("aji", of_images("aji"), "AJI", title="aggregated Jaccard index, mean over images with objects", needs=APART),
     }
     protocols = ("linear",)
+    advised_protocols = ("linear", "frozen")
     protocol_group = MAP_PROTOCOLS
     counts_in_all = True
     empty_stratum = NOTHING

@@ -41,6 +41,7 @@ class Height(Task):
         "r2": Metric("r2", explained, "R²"),
     }
     protocols = ("knn", "ridge")
+    advised_protocols = ("ridge",)
     budget = BudgetWords("labelled image", "labelled images", stratum="set")
     answer_schema = pa.schema([("target", pa.float32()), ("told", pa.float32())])
 

@@ -1,0 +1,236 @@
+"""Heads that learn: from kept features, and with their network."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from tests.transfer.maps.learning import learn_from
+from torch import Tensor, nn
+
+from labelfree.backbones import Backbone, build
+from labelfree.errors import TrainingError
+from labelfree.transfer.maps import training
+from labelfree.transfer.maps.base import Fitted, Learn
+from labelfree.transfer.protocols.finetune import Finetune
+from labelfree.transfer.protocols.frozen import Frozen
+
+CLASSES = 3
+
+
+
+def network(channels: int = 3) -> Backbone:
+    """The same weights whenever it is made, with statistics of their own."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        stages: list[nn.Module] = []
+        for before, after in ((channels, 12), (12, 16), (16, 24)):
+            stages += [nn.Conv2d(before, after, 3, 2, 1), nn.BatchNorm2d(after), nn.ReLU()]
+        net = nn.Sequential(*stages)
+        net(torch.randn(8, channels, 32, 32))
+    return Backbone(net, "stages", channels, dims=2, dim=24)
+
+
+def blobs(count: int, seed: int, side: int = 40) -> tuple[Tensor, Tensor]:
+    """Red and green discs on noise, (count, 3, side, side), and what they are."""
+    rng = np.random.default_rng(seed)
+    images = 0.3 * rng.standard_normal((count, 3, side, side))
+    masks = np.zeros((count, side, side), np.int64)
+    rows, columns = np.mgrid[:side, :side]
+    for image, mask in zip(images, masks, strict=True):
+        for kind in (1, 2, 1, 2):
+            y, x = rng.uniform(4, side - 4, 2)
+            disc = (rows - y) ** 2 + (columns - x) ** 2 < rng.uniform(7, 11) ** 2
+            mask[disc] = kind
+            image[kind - 1][disc] += 1.5
+            image[2 - kind][disc] = 0.3 * rng.standard_normal(disc.sum())
+    return torch.from_numpy(images).float(), torch.from_numpy(masks)
+
+
+@pytest.fixture(scope="module")
+def learn() -> Learn:
+    return learn_from(*blobs(12, 0), CLASSES, network)
+
+
+def mean_iou(fitted: Fitted, images: Tensor, masks: Tensor) -> float:
+    trunk = fitted.trunk or network().eval()
+    with torch.no_grad():
+        found = fitted.head(trunk.pyramid(images), tuple(images.shape[2:])).argmax(1)
+    return float(np.mean([((found == k) & (masks == k)).sum() / ((found == k) | (masks == k)).sum() for k in range(CLASSES)]))
+
+
+@pytest.mark.parametrize("protocol", [Frozen(), Finetune(), Frozen("fpn")], ids=["frozen", "finetune", "fpn"])
+def test_blobs_are_learned(learn, protocol):
+    fitted = protocol.fit(replace(learn, steps=60))
+    assert mean_iou(fitted, *blobs(16, 1)) > (0.8 if isinstance(protocol, Frozen) and protocol.decoder == "fpn" else 0.9)
+
+
+@pytest.mark.parametrize("protocol", [Frozen(), Finetune()], ids=["frozen", "finetune"])
+def test_a_fit_depends_on_its_seed_alone(learn, protocol):
+    fits = []
+    for before, seed in ((1, 5), (2, 5), (1, 6)):
+        torch.manual_seed(before)
+        fitted = protocol.fit(replace(learn, steps=4, seed=seed))
+        fits.append(torch.cat([one.flatten() for one in fitted.head.parameters()]))
+    assert torch.equal(fits[0], fits[1])
+    assert not torch.equal(fits[0], fits[2])
+
+
+def test_torch_draws_go_on_as_if_nothing_had_been_trained(learn):
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    Frozen().fit(replace(learn, steps=2))
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_frozen_never_asks_for_the_network_or_its_inputs(learn):
+    def refused(*_: object) -> None:
+        raise AssertionError("asked")
+
+    fitted = Frozen().fit(replace(learn, steps=2, trunk=refused, inputs=refused))
+    assert fitted.trunk is None
+
+
+def test_finetune_moves_every_layer_but_no_statistics(learn):
+    before, fitted = network(), Finetune().fit(replace(learn, steps=5))
+    moved = {name: float((now - then).detach().abs().max()) for (name, now), then in zip(fitted.trunk.named_parameters(), before.parameters(), strict=True)}
+    assert all(moved.values())
+    assert moved["net.0.weight"] < moved["net.6.weight"]
+    for (name, now), then in zip(fitted.trunk.named_buffers(), before.buffers(), strict=True):
+        assert torch.equal(now, then), name
+
+
+def test_what_is_fitted_is_ready_for_use(learn):
+    for protocol in (Frozen(), Finetune()):
+        fitted = protocol.fit(replace(learn, steps=2))
+        assert not fitted.head.training
+        assert fitted.trunk is None or not fitted.trunk.training
+
+
+def test_an_arm_without_a_network_learns_from_its_pixels():
+    images, masks = blobs(8, 0)
+    alone = learn_from(images, masks, CLASSES, None, images, steps=40)
+    for protocol in (Frozen(), Finetune()):
+        fitted = protocol.fit(alone)
+        found = fitted.head([blobs(8, 1)[0]], (40, 40)).argmax(1)
+        assert fitted.trunk is None
+        assert (found == blobs(8, 1)[1]).float().mean() > 0.9
+
+
+def test_statistics_stay_beside_a_network_that_is_trained():
+    images, masks = blobs(4, 0)
+    beside = learn_from(images, masks, CLASSES, network, images, steps=3)
+    fitted = Finetune().fit(beside)
+    with torch.no_grad():
+        logits = fitted.head([images, *fitted.trunk.pyramid(images)], (40, 40))
+    assert logits.shape == (4, CLASSES, 40, 40)
+    assert fitted.head.options["pixels"] == [3]
+
+
+def test_one_labelled_image_is_enough_to_learn_from(learn):
+    for decoder in ("auto", "fpn", "deeplabv3plus"):
+        fitted = Frozen(decoder).fit(replace(learn, steps=2, tiles=np.array([3])))
+        assert all(one.isfinite().all() for one in fitted.head.state_dict().values())
+
+
+def test_only_the_budgets_tiles_are_read(learn):
+    asked: set[int] = set()
+
+    def noted(read, tiles: np.ndarray, mirrored: Tensor):
+        asked.update(map(int, tiles))
+        return read(tiles, mirrored)
+
+    Frozen().fit(replace(learn, steps=3, tiles=np.array([2, 7]), levels=partial(noted, learn.levels), masks=partial(noted, learn.masks)))
+    assert asked == {2, 7}
+
+
+def test_each_tile_and_mirror_image_is_seen_once_a_pass(learn):
+    seen: list[tuple[int, bool]] = []
+
+    def noted(tiles: np.ndarray, mirrored: Tensor) -> list[Tensor]:
+        seen.extend(zip(map(int, tiles), map(bool, mirrored), strict=True))
+        return learn.levels(tiles, mirrored)
+
+    going = training.MapTraining(learn, with_trunk=False)
+    going.learn = replace(learn, levels=noted)
+    for step in range(3):  # of 8; 12 tiles and 12 mirror images
+        going.step(step, 3)
+    assert sorted(seen) == [(tile, flip) for tile in range(12) for flip in (False, True)]
+
+
+def test_masks_of_nobody_knows_change_nothing(learn):
+    """Pixels that are ignored in every tile may hold anything: a head learned with them is the same."""
+    half = learn.masks(learn.tiles, torch.zeros(12, dtype=torch.bool)).clone()
+    half[:, :20] = -1
+    images = blobs(12, 0)[0]
+    ignoring = learn_from(images, half, CLASSES, network, steps=10)
+    fitted = Frozen().fit(ignoring)
+    assert all(one.isfinite().all() for one in fitted.head.state_dict().values())
+
+
+def test_a_loss_that_is_no_number_stops_with_a_sentence(learn):
+    images, masks = blobs(4, 0)
+    images[2] = float("inf")
+    with pytest.raises(TrainingError, match=r"the loss is nan at step 1 of 5 \(tiles "):
+        Finetune().fit(learn_from(images, masks, CLASSES, network, steps=5))
+
+
+def falling(rate: float, steps: int = 100) -> list[float]:
+    return np.exp(-rate * np.arange(steps)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("losses", "stopped"),
+    [
+        (falling(0.1), True),
+        (falling(0.01), False),
+        ([1.0] * 80 + [0.5] * 20, True),
+        ([1.0] * 90 + [0.5] * 10, False),
+        ([1.0] * 100, False),  # never fell
+        ([2.0, *[1.0] * 89, *[0.981] * 10], True),  # by 1.9 % of its fall
+        ([2.0, *[1.0] * 89, *[0.975] * 10], False),  # by 2.4 %
+        (np.linspace(1, 2, 100).tolist(), False),  # rose
+        ([1.0], False),
+    ],
+)
+def test_a_loss_that_still_falls_is_told(losses, stopped):
+    assert training.stopped_falling(losses) is stopped
+
+
+def test_planned_steps_are_taken_and_time_bounds_the_others(learn, monkeypatch):
+    monkeypatch.setattr(training, "seconds_per_step", lambda *_: 0.5)
+    assert training.planned_steps(learn, False) == training.STEPS
+    assert training.planned_steps(replace(learn, seconds=20.0), False) == 40
+    assert training.planned_steps(replace(learn, seconds=0.1), False) == training.LEAST_STEPS
+    assert training.planned_steps(replace(learn, seconds=1e6), False) == training.STEPS
+
+
+def test_a_step_is_timed_without_leaving_a_trace(learn):
+    expected = Frozen().fit(replace(learn, steps=2)).head.classify.weight
+    assert 0 < training.seconds_per_step(learn, False) < 5
+    assert torch.equal(Frozen().fit(replace(learn, steps=2)).head.classify.weight, expected)
+
+
+def test_dropout_of_the_network_is_off(learn):
+    def dropping() -> Backbone:
+        made = network()
+        made.net.append(nn.Dropout(0.5))
+        return made
+
+    fits = [Finetune().fit(replace(learn, steps=3, trunk=dropping)).head.classify.weight for _ in range(2)]
+    assert torch.equal(*fits)
+
+
+def test_a_real_network_is_trained_along():
+    images, masks = blobs(4, 0)
+    wide = torch.cat([images, images, images[:, :1]], 1)
+    made = build("tf_efficientnet_lite0", 7)
+    learn = learn_from(wide, masks, CLASSES, lambda: copy.deepcopy(made), steps=2)
+    fitted = Finetune().fit(learn)
+    assert not torch.equal(fitted.trunk.net.conv_stem.weight, made.net.conv_stem.weight)
+    assert fitted.head(fitted.trunk.pyramid(wide), (40, 40)).shape == (4, CLASSES, 40, 40)
