@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from labelfree.domain import Sample
@@ -66,10 +67,10 @@ def outlines(maps: Sequence[tuple[str, Path]], file: Path, classes: Sequence[str
 
     together = geopandas.GeoDataFrame(pandas.concat(frames, ignore_index=True), geometry="geometry", crs=system)
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.stem}.making{file.suffix}")
-    part.unlink(missing_ok=True)
-    together.to_file(part, driver=FORMATS[file.suffix.lower()], index=False)
-    part.replace(file)
+    with TemporaryDirectory(prefix=f".{file.stem}.making-", dir=file.parent) as making:  # a Shapefile is several files
+        together.to_file(Path(making) / file.name, driver=FORMATS[file.suffix.lower()], index=False)
+        for part in Path(making).iterdir():
+            part.replace(file.parent / part.name)
     return file
 
 

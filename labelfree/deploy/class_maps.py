@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labelfree.data.pool import read_sample
-from labelfree.data.windows import windowed
 from labelfree.deploy.growing_tables import SKIPPED, TABLE, UNFINISHED, begun, keep, number
 from labelfree.deploy.input_images import InputImages
-from labelfree.deploy.map_heads import MapsHead, Reads, part_of
-from labelfree.domain import MapWriter, Row, Sample, Window, WritesMaps, extent_of
+from labelfree.deploy.map_heads import MapsHead, slices
+from labelfree.domain import MapWriter, Row, WritesMaps
 from labelfree.errors import DataError
 from labelfree.progress import Progress
 
@@ -65,34 +63,22 @@ class _Work:
 
     head: MapsHead
     images: InputImages
-    domain: Any  # a Domain that WritesMaps
+    domain: WritesMaps
     region: Path | None
     say: Progress
 
     def map(self, row: Row, path: Path) -> tuple[list[Path], list[float]] | str:
         """The files, and the share of each class; or why the image is left out."""
-        size = None if row.window else extent_of(self.domain)(row)
-        first = read_sample(self.domain.read, row if size is None else self._rows(row, size, 0, 1))
-        if not isinstance(first, Sample):
+        try:
+            image = slices(self.images.domain, row)
+        except DataError as fault:
             if self.images.lenient:
-                return str(first)
-            raise first
-        if size is None:
-            if first.empty == 1:
-                return "none of its pixels holds a measurement"
-            whole = first
-            return self._written(row, path, first, tuple(first.data.shape[1:]), lambda start, stop: part_of(whole, start, stop))
-        scene = size
-        return self._written(row, path, first, scene, lambda start, stop: self.domain.read(self._rows(row, scene, start, stop)))
-
-    def _rows(self, row: Row, size: tuple[int, ...], start: int, stop: int) -> Row:
-        return windowed(row, Window((start, *(0,) * (len(size) - 1)), (stop - start, *size[1:])))
-
-    def _written(self, row: Row, path: Path, first: Sample, size: tuple[int, ...], read: Reads) -> tuple[list[Path], list[float]]:
-        wanted = None if self.region is None else self.domain.region(self.region, first, size)
-        writer: MapWriter = self.domain.open_map(first, size, path, self.head.classes)
-        left = sum(corner + self.head.card.shape[0] > writer.done for corner in self.head.corners(size))
-        strips = self.head.strips(read, size, writer.done, wanted)
+                return str(fault)
+            raise
+        wanted = None if self.region is None else self.domain.region(self.region, image.first, image.size)
+        writer: MapWriter = self.domain.open_map(image.first, image.size, path, self.head.classes)
+        left = sum(corner + self.head.card.shape[0] > writer.done for corner in self.head.corners(image.size))
+        strips = self.head.strips(image.read, image.size, writer.done, wanted)
         for strip in strips if left < 2 else self.say.track(strips, path.name, left):
             writer.write(strip.start, strip.numbers, strip.confidence)
         files = writer.close()

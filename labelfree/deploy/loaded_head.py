@@ -18,7 +18,7 @@ from torch import Tensor
 from labelfree.backbones.weights import accepted
 from labelfree.data.measured_pixels import finite
 from labelfree.deploy.head_card import HeadCard
-from labelfree.domain import Domain, Sample
+from labelfree.domain import Domain, Row, Sample
 from labelfree.planning.recognition import domain_of_file
 from labelfree.transfer.encoders import NO_SIZE, PIXELS, Encoder
 from labelfree.transfer.protocols import Head
@@ -65,9 +65,11 @@ class LoadedHead(Generic[T]):
 
     def read(self, image: str | Path | Sample) -> Sample:
         """An image as this head's reader sees it."""
-        if isinstance(image, Sample):
-            return image
-        return self.domain.read(domain_of_file(image, self.card.images.domain, self.card.images.reader)[1])
+        return image if isinstance(image, Sample) else self.domain.read(self.row(image))
+
+    def row(self, image: str | Path) -> Row:
+        """What its reader is asked for."""
+        return domain_of_file(image, self.card.images.domain, self.card.images.reader)[1]
 
     @property
     def size(self) -> int:

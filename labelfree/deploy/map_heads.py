@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from torch import Tensor
 
 from labelfree.backbones.weights import accepted
 from labelfree.data.measured_pixels import finite
+from labelfree.data.windows import windowed
 from labelfree.deploy.loaded_head import WHO, LoadedHead
-from labelfree.domain import NOTHING, Sample
+from labelfree.domain import NOTHING, Domain, Row, Sample, Window, extent_of
 from labelfree.errors import DataError
 from labelfree.installed_domains import key_for
 from labelfree.transfer.encoders import PIXELS
@@ -60,12 +61,8 @@ class MapsHead(LoadedHead[ClassMap]):
     head: MapHead
 
     def predict(self, image: str | Path | Sample) -> ClassMap:
-        sample = finite(self.read(image))
-        size = tuple(sample.data.shape[1:])
-        if sample.empty == 1:
-            told = f"{sample.source or 'this image'}: none of its pixels holds a measurement"
-            raise DataError(f"{told}; leave it out, or correct what {key_for('gaps')} says.")
-        strips = list(self.strips(lambda start, stop: part_of(sample, start, stop), size))
+        sliced = in_memory(image) if isinstance(image, Sample) else slices(self.domain, self.row(image))
+        strips = list(self.strips(sliced.read, sliced.size))
         numbers, confidence = (np.concatenate([getattr(strip, name) for strip in strips]) for name in ("numbers", "confidence"))
         return ClassMap(numbers, confidence, self.classes)
 
@@ -127,12 +124,40 @@ class MapsHead(LoadedHead[ClassMap]):
             blend.add(told, corner)
 
 
-def part_of(sample: Sample, start: int, stop: int) -> Sample:
-    """Slices of an image that stands in memory."""
-    from dataclasses import replace
+@dataclass(frozen=True)
+class Slices:
+    """An image read in slices along its first spatial axis. `first`: a part that begins at its first pixel; `size`: of all of it."""
 
-    measured = None if sample.measured is None else sample.measured[start:stop]
-    return replace(sample.with_one_scale(), data=sample.data[:, start:stop], measured=measured)
+    first: Sample
+    size: tuple[int, ...]
+    read: Reads
+
+
+def slices(domain: Domain, row: Row) -> Slices:
+    """A scene is read where it lies, anything else stands in memory. Raises DataError where it cannot be read, or nothing is measured."""
+    size = None if row.window else extent_of(domain)(row)
+    if size is None:
+        return in_memory(domain.read(row))
+    scene = size
+
+    def read(start: int, stop: int) -> Sample:
+        return domain.read(windowed(row, Window((start, *(0,) * (len(scene) - 1)), (stop - start, *scene[1:]))))
+
+    return Slices(read(0, 1), scene, read)
+
+
+def in_memory(sample: Sample) -> Slices:
+    """Of an image that was read. Raises DataError where nothing of it is measured."""
+    if sample.empty == 1:
+        told = f"{sample.source or 'this image'}: none of its pixels holds a measurement"
+        raise DataError(f"{told}; leave it out, or correct what {key_for('gaps')} says.")
+    whole = sample.with_one_scale()
+
+    def read(start: int, stop: int) -> Sample:
+        measured = None if whole.measured is None else whole.measured[start:stop]
+        return replace(whole, data=whole.data[:, start:stop], measured=measured)
+
+    return Slices(whole, tuple(whole.data.shape[1:]), read)
 
 
 def _moved(blend: Blend, there: np.ndarray, by: int) -> Blend:

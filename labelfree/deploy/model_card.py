@@ -18,8 +18,8 @@ COMMERCIAL = (
 def model_card(
     card: HeadCard, name: str, claims: Mapping[str, Any], words: TaskWords, dataset: str, lead: Sequence[str] = (), generated: bool = False
 ) -> str:
-    """Markdown. `name`: of the head's file; `claims`: of its run, as claims.json keeps them; `dataset`: what its images are called, "" where
-    they are somebody's own; `lead`: sentences that come first; `generated`: the images are made up.
+    """Markdown. `name`: of the head's file; `claims`: of its run, as claims.json keeps them; `dataset`: the images' name, "" where they
+    are somebody's own; `lead`: what comes first; `generated`: the images are made up.
     """
     lines = [f"# {name}", "", *(f"{sentence}\n" for sentence in lead)]
     lines += ["## What it is", "", *_facts(card, words), "", "## What taught it", "", *_data(card, dataset, words), ""]

@@ -15,14 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import labelfree
 from labelfree.deploy.head_file import read_card
 from labelfree.errors import DataError
 from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
-from tests.deploy.small_runs import folder_of, picture, run_on, table
+from tests.deploy.small_runs import folder_of, run_on, table
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,9 @@ def heads(finished: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(shutil.copytree(finished.folder / "heads", tmp_path_factory.mktemp("elsewhere") / "kept"))
 
 
-def test_a_head_says_of_new_images_what_the_network_and_the_head_of_the_run_say(finished: Run, heads: Path, folder: Path, tmp_path: Path) -> None:
+def test_a_head_says_of_new_images_what_the_network_and_the_head_of_the_run_say(
+    finished: Run, heads: Path, folder: Path, tmp_path: Path
+) -> None:
     """An independent way: the exported backbone embeds, the head's own tensors are applied by hand."""
     predictions = labelfree.predict(heads / "linear.safetensors", folder, tmp_path / "out", say=Silent())
     rows = table(predictions.files[0])
@@ -69,7 +70,8 @@ def test_one_image_in_a_notebook(heads: Path, folder: Path) -> None:
 
 @pytest.mark.parametrize("arm", ["statistics", "random"])
 def test_every_kind_of_arm_is_kept_whole(arm: str, folder: Path, tmp_path: Path) -> None:
-    primary = f"evaluate.primary={{arm: {arm}, against: {'random' if arm == 'statistics' else 'statistics'}, protocol: knn, budget: 2, metric: accuracy}}"
+    against = "random" if arm == "statistics" else "statistics"
+    primary = f"evaluate.primary={{arm: {arm}, against: {against}, protocol: knn, budget: 2, metric: accuracy}}"
     run = run_on(folder, tmp_path / "run", "evaluate.arms=[statistics, random]", primary)
     shutil.move(run.folder / "heads", tmp_path / "heads")
     shutil.rmtree(run.folder)
@@ -88,7 +90,12 @@ def test_the_recommended_head_is_the_one_that_is_not_beaten_and_learned_from_all
     page = (finished.folder / "report.html").read_text(encoding="utf-8")
     assert "heads/recommended.safetensors" in page and "is not shown to beat random" in page
     text = (finished.folder / "heads" / "recommended.md").read_text(encoding="utf-8")
-    assert "| across | 12 |" in text and "the owner&#39;s" not in text and "the images are the owner's" in text and str(finished.folder) not in text
+    assert (
+        "| across | 12 |" in text
+        and "the owner&#39;s" not in text
+        and "the images are the owner's" in text
+        and str(finished.folder) not in text
+    )
 
 
 def test_what_a_run_folder_recommends_is_taken_by_its_name(finished: Run, folder: Path, tmp_path: Path) -> None:

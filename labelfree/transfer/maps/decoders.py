@@ -197,7 +197,10 @@ def decoder_of(levels: Sequence[Tensor], shape: tuple[int, ...], classes: int, d
     fine = sum(grid == tuple(shape) for grid in grids)
     coarse = grids[fine:]
     equal = len(coarse) > 1 and len(set(coarse)) == 1
-    patch = next((side for side in PATCHES if equal and all(-(-pixels // side) == places for pixels, places in zip(shape, coarse[0], strict=True))), 0)
+    patch = next(
+        (side for side in PATCHES if equal and all(-(-pixels // side) == places for pixels, places in zip(shape, coarse[0], strict=True))),
+        0,
+    )
     if decoder == AUTO:
         decoder = "unet" if not equal else "dpt" if patch else "fpn"
     widths = [int(level.shape[1]) for level in levels]

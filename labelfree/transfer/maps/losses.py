@@ -48,6 +48,8 @@ def class_weights(masks: Iterable[Tensor], classes: int) -> Tensor:
     """
     counts = sum((torch.bincount(one[one != IGNORE].flatten().cpu(), minlength=classes) for one in masks), torch.zeros(classes))
     if not counts.sum():
-        raise DataError("segmentation: no pixel of this budget's images is known, all are to be ignored; label more, or look at data.absent.")
+        raise DataError(
+            "segmentation: no pixel of this budget's images is known, all are to be ignored; label more, or look at data.absent."
+        )
     weights = (counts.sum() / classes / counts).sqrt().clamp(LEAST_WEIGHT, MOST_WEIGHT)
     return torch.where(counts > 0, weights, 1.0).float()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from labelfree.backbones.base import Backbone, without_dropout
-from labelfree.errors import DataError, TrainingError
+from labelfree.errors import TrainingError
 from labelfree.training.optimisers import by_decay
 from labelfree.training.randomness import batch_rows, mixed
 from labelfree.training.schedules import warm_cosine
@@ -107,7 +107,9 @@ class MapTraining:
         value = float(loss.detach())
         if not math.isfinite(value):
             shown = ", ".join(map(str, sorted(set(rows[0].tolist()))))
-            raise TrainingError(f"segmentation: the loss is {value} at step {step + 1} of {steps} (tiles {shown}); look for infinite pixels there.")
+            raise TrainingError(
+                f"segmentation: the loss is {value} at step {step + 1} of {steps} (tiles {shown}); look for infinite pixels there."
+            )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()

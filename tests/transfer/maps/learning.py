@@ -14,7 +14,12 @@ from labelfree.transfer.maps.base import Learn
 
 
 def learn_from(
-    images: Tensor, masks: Tensor, classes: int, trunk: Callable[[], Backbone] | None = None, pixels: Tensor | None = None, **changes: object
+    images: Tensor,
+    masks: Tensor,
+    classes: int,
+    trunk: Callable[[], Backbone] | None = None,
+    pixels: Tensor | None = None,
+    **changes: object,
 ) -> Learn:
     """What is learned from `images` (n, C, *shape) with `masks` (n, *shape), all of them the budget.
 

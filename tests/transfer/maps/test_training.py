@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from tests.transfer.maps.learning import learn_from
 from torch import Tensor, nn
 
 from labelfree.backbones import Backbone, build
@@ -18,9 +17,9 @@ from labelfree.transfer.maps import training
 from labelfree.transfer.maps.base import Fitted, Learn
 from labelfree.transfer.protocols.finetune import Finetune
 from labelfree.transfer.protocols.frozen import Frozen
+from tests.transfer.maps.learning import learn_from
 
 CLASSES = 3
-
 
 
 def network(channels: int = 3) -> Backbone:
@@ -98,7 +97,10 @@ def test_frozen_never_asks_for_the_network_or_its_inputs(learn):
 
 def test_finetune_moves_every_layer_but_no_statistics(learn):
     before, fitted = network(), Finetune().fit(replace(learn, steps=5))
-    moved = {name: float((now - then).detach().abs().max()) for (name, now), then in zip(fitted.trunk.named_parameters(), before.parameters(), strict=True)}
+    moved = {
+        name: float((now - then).detach().abs().max())
+        for (name, now), then in zip(fitted.trunk.named_parameters(), before.parameters(), strict=True)
+    }
     assert all(moved.values())
     assert moved["net.0.weight"] < moved["net.6.weight"]
     for (name, now), then in zip(fitted.trunk.named_buffers(), before.buffers(), strict=True):
