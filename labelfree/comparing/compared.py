@@ -11,7 +11,7 @@ from labelfree.comparing.across import Across, across
 from labelfree.comparing.family import Tested, family
 from labelfree.comparing.files import PAGE, open_place, write_document, write_table
 from labelfree.comparing.fingerprints import fingerprint
-from labelfree.comparing.remarks import generated, looks, refuse_the_same
+from labelfree.comparing.remarks import banners, looks, refuse_the_same
 from labelfree.comparing.runs import ComparedRun, read_run
 from labelfree.comparing.scored_rows import scored_rows
 from labelfree.comparing.sections import across_section, curves_section, deck, family_section, levels_section, runs_section
@@ -64,8 +64,7 @@ def compare_runs(folders: Sequence[Path], out: Path | None, say: Progress) -> Co
     ]
     write_table(tested, place)
     write_document(tested, pairs, [*notes, *apart], place)
-    banner = generated(scored)
-    write_text(place / PAGE, page("comparison of runs", "Runs compared", deck(tested), [banner] if banner else [], sections))
+    write_text(place / PAGE, page("comparison of runs", "Runs compared", deck(tested), banners(runs), sections))
     return Compared(tested, pairs, [*notes, *apart], place, place / PAGE)
 
 

@@ -31,7 +31,7 @@ class Tested:
 
     @property
     def claimed(self) -> bool:
-        return self.verdict in ("better", "worse")
+        return self.verdict in ("better", "worse") and not self.run.doubt
 
     @property
     def level(self) -> float:
@@ -60,7 +60,7 @@ def family(runs: Sequence[ComparedRun]) -> list[Tested]:
         low, high = (None, None) if run.comparison is None else run.comparison.bounds(verdict.alpha)
         stopped = not verdict.rejected and verdict.p <= verdict.alpha and verdict.alpha > failed
         after = "a smaller p of the family was not significant, so its own is not tested" if stopped else ""
-        tested.append(Tested(run, verdict.p, verdict.alpha, low, high, _verdict(run, verdict.rejected), run.reason or after))
+        tested.append(Tested(run, verdict.p, verdict.alpha, low, high, _verdict(run, verdict.rejected), run.reason or after or run.doubt))
     return tested
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from labelfree.comparing.runs import ComparedRun
 from labelfree.comparing.scored_rows import ScoredRows
 from labelfree.errors import RecipeError
+from labelfree.reporting.html import GENERATED, TRANSDUCTIVE
 from labelfree.reporting.words import count, listed
 
 
@@ -41,10 +42,10 @@ def looks(runs: Sequence[ComparedRun], rows: Sequence[ScoredRows]) -> list[str]:
     return sentences
 
 
-def generated(runs: Sequence[ComparedRun]) -> str:
-    """The banner of runs on made-up images; "" where there is none."""
-    made = [f"#{run.number}" for run in runs if run.generated]
-    if not made:
-        return ""
-    which = "" if len(made) == len(runs) else f"{listed(made)}: "
-    return f"{which}generated: shows that the pipeline works, says nothing about methods"
+def banners(runs: Sequence[ComparedRun]) -> list[str]:
+    """What stands above the report of some of the runs stands above them all, with their numbers."""
+    found = []
+    for banner, those in ((GENERATED, [run for run in runs if run.generated]), (TRANSDUCTIVE, [run for run in runs if run.transductive])):
+        which = "" if len(those) == len(runs) else f"{listed([f'#{run.number}' for run in those])}: "
+        found += [f"{which}{banner}"] if those else []
+    return found

@@ -11,9 +11,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from labelfree.data.chosen import INDICATIVE
 from labelfree.data.our_folders import STATE
 from labelfree.errors import DataError
 from labelfree.recipe import Evaluate, Primary
+from labelfree.recipe_mistakes import domain_of, keys_of, sentence
 from labelfree.reporting import Anonymiser
 from labelfree.reporting.files import RunFiles
 from labelfree.training.files import read_json
@@ -41,11 +43,18 @@ class ComparedRun:
     dataset: str
     split: str
     generated: bool
-    shared: bool
+    transductive: bool
     reason: str = ""
     claims: Claims | None = None
     scores: Scores | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def doubt(self) -> str:
+        """Why a difference that the test finds is no claim all the same; "" where it is one."""
+        if self.generated:
+            return "generated images say nothing about methods"
+        return next((note for note in self.notes if note.startswith(INDICATIVE)), "")
 
     @property
     def comparison(self) -> Comparison | None:
@@ -78,16 +87,16 @@ def read_run(folder: Path, number: int, name: str) -> ComparedRun:
     begun = folder / "private" / "asked.yaml"
     if not (folder / "recipe.yaml").is_file() and not (state and begun.is_file()):
         raise DataError(f"{folder}: {_no_run(folder)}")
-    settings = _evaluate(folder / "recipe.yaml" if (folder / "recipe.yaml").is_file() else begun)
     run = RunFiles(folder) if (folder / "recipe.yaml").is_file() else None
-    shared = bool(run and run.setting("report.share", False))
+    values = _recipe(begun if run is None else folder / "recipe.yaml")
+    settings, shared = _evaluate(begun if run is None else folder / "recipe.yaml"), bool((values.get("report") or {}).get("share"))
     told: dict[str, Any] = {
         "number": number,
-        "name": Anonymiser.of(folder).text(name) if shared else name,
+        "name": (f"run {number}" if run is None else Anonymiser.of(folder).text(name)) if shared else name,
         "folder": folder,
         "primary": settings.primary,
-        "generated": bool(run and run.generated),
-        "shared": shared,
+        "generated": run is not None and run.generated,
+        "transductive": run is not None and run.transductive,
     }
     unfinished = bool(state) and state.get("status") != "finished"
     if run is None or unfinished or not (folder / "predictions.parquet").is_file():
@@ -96,12 +105,12 @@ def read_run(folder: Path, number: int, name: str) -> ComparedRun:
         return ComparedRun(**told, words=words, dataset="", split="", reason=f"{why}: {_way_on(folder, unfinished, shared)}")
     try:
         claims, scores = claims_and_scores(folder)
-    except (yaml.YAMLError, ValidationError, ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         raise DataError(
             f"{folder}: a file of this run is torn ({_first_line(error)}). Copy it again, or run `labelfree evaluate`."
         ) from error
     row = scores.results[0]
-    moved = (note for note in claims.notes if note.startswith("The primary's budget"))
+    said = [note for note in claims.notes if note not in run.notes]  # the comparison's own decisions are told by the run's report
     return ComparedRun(
         **told,
         words=scores.task.words,
@@ -110,7 +119,7 @@ def read_run(folder: Path, number: int, name: str) -> ComparedRun:
         reason=_reason(claims) or _renamed(settings.primary, begun, shared),
         claims=claims,
         scores=scores,
-        notes=tuple(filter(None, [*moved, _stale(claims, run.claims)])),
+        notes=tuple(filter(None, [*said, _stale(claims, run.claims)])),
     )
 
 
@@ -131,12 +140,25 @@ def _no_run(folder: Path) -> str:
     return "not a run folder (recipe.yaml is missing). Name folders that `labelfree run` wrote."
 
 
-def _evaluate(file: Path) -> Evaluate:
+def _recipe(file: Path) -> dict[str, Any]:
     try:
         read = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return Evaluate.model_validate((read if isinstance(read, dict) else {}).get("evaluate") or {})
-    except (yaml.YAMLError, ValidationError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: not a recipe ({_first_line(error)}). Restore the file.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: not YAML ({_first_line(error)}). Copy the run again.") from error
+    return read if isinstance(read, dict) else {}
+
+
+def _evaluate(file: Path) -> Evaluate:
+    values = _recipe(file)
+    if "evaluate" not in values:
+        raise DataError(f"{file}: names no comparison (evaluate is missing). Copy the run again.")
+    try:
+        return Evaluate.model_validate(values["evaluate"])
+    except ValidationError as error:
+        problems = error.errors()
+        problem = next((each for each in problems if each["type"] == "value_error"), problems[0])
+        keys = keys_of(("evaluate", *problem["loc"]), domain_of(values))
+        raise DataError(f"{file}: {sentence(keys, problem, values)}") from error
 
 
 def _way_on(folder: Path, unfinished: bool, shared: bool) -> str:

@@ -13,6 +13,7 @@ from labelfree.reporting.charts import Chart, styles
 from labelfree.reporting.sections.base import Section
 from labelfree.reporting.sections.efficiency import charts
 from labelfree.reporting.svg_figures import swatch, whisker
+from labelfree.reporting.tables import score_tables
 from labelfree.reporting.words import count, difference, in_unit, listed, p_value
 from labelfree.transfer.claims import Comparison
 from labelfree.transfer.words import MetricWords
@@ -86,7 +87,9 @@ def curves_section(runs: Sequence[ComparedRun]) -> Section:
         first = those[0].comparison
         lines = charts(rows, envelope, {"protocol": first.protocol if first else ""}, drawn, those[0].words, None)
         keyed = [replace(chart, key=f"{place}-{chart.key}") for chart in lines]
-        groups.append({"title": _title(those[0]), "charts": keyed, "keys": [(arm, swatch(style)) for arm, style in drawn.items()]})
+        keys = {arm: swatch(style) for arm, style in drawn.items()}
+        tables = score_tables(rows, list(drawn), {}, those[0].words)
+        groups.append({"title": _title(those[0]), "charts": keyed, "keys": list(keys.items()), "swatches": keys, "tables": tables})
     if not groups:
         return Section("compared", "Curves", absent="No run was scored, so there is no curve of score against labels.")
     every: list[Chart] = [chart for group in groups for chart in group["charts"]]  # type: ignore[misc]
