@@ -81,7 +81,7 @@ def _console() -> Console:
 
 
 def _on_standard_error() -> Console:
-    """For verbs whose standard output is a recipe."""
+    """For verbs whose standard output is what was asked for."""
     from labelfree.progress import Console
 
     return Console(stream=sys.stderr)
@@ -188,7 +188,7 @@ def compare(
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="New folder; default: comparisons/TIME.")] = None,
 ) -> None:
     """Merge runs into one report: all their primaries tested together, so that many looks claim no more than one would."""
-    compared = labelfree.compare(runs, out, say=_console())
+    compared = labelfree.compare(runs, out, say=_on_standard_error())
     for line in (*compared.lines(), f"report: {compared.report}"):
         typer.echo(line)
 

@@ -6,6 +6,8 @@ import csv
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -274,3 +276,16 @@ def test_where_it_may_be_written(once: dict[str, Path], tmp_path: Path) -> None:
         merged(tmp_path / "out", out=tmp_path / "more")
     with pytest.raises(RecipeError, match="No run was named"):
         labelfree.compare([], tmp_path / "more", say=Silent())
+
+
+def test_the_command_prints_a_line_a_primary(once: dict[str, Path], tmp_path: Path) -> None:
+    """The real process: imports are its own."""
+    command = [sys.executable, "-m", "labelfree", "compare", *map(str, once.values())]
+    done = subprocess.run([*command, "--out", str(tmp_path / "out")], capture_output=True, text=True, check=True)
+    first, second, third, looks, report = done.stdout.splitlines()
+    assert first.startswith("#1 dino: domain against imagenet at 2 labels a class (knn, accuracy): better, +")
+    assert (" % interval +" in second, " tested at 0.05." in third) == (True, True)
+    assert looks.startswith("#1 and #2 scored the same 60 rows") and report == f"report: {tmp_path / 'out' / 'compare.html'}"
+    again = subprocess.run([*command, str(once["tie"])], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (again.returncode, again.stdout, list(tmp_path.iterdir())) == (2, "", [tmp_path / "out"])
+    assert again.stderr.splitlines()[-1].endswith("Name each run once.") and "Traceback" not in again.stderr
