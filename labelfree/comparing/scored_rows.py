@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from labelfree.comparing.runs import ComparedRun
+from labelfree.errors import DataError
 
 Part = tuple[int, int]  # draw and fold
 
@@ -42,16 +43,20 @@ class ScoredRows:
 
 
 def scored_rows(run: ComparedRun) -> ScoredRows:
-    """From predictions.parquet (its `target`, where the task keeps one, is part of what a row is) and budgets.csv."""
+    """From predictions.parquet (its `target`, where the task keeps one number, is part of what a row is) and budgets.csv.
+
+    Raises DataError where budgets.csv is torn.
+    """
     file = run.folder / "predictions.parquet"
-    target = ["target"] if "target" in pq.read_schema(file).names else []
+    target = [field.name for field in pq.read_schema(file) if field.name == "target" and not pa.types.is_nested(field.type)]
     table = pq.read_table(file, columns=["arm", "protocol", "seed", "draw", "fold", "row_id", "group", *target])
     first = table.slice(0, 1).to_pylist()[0]
     for key in ("arm", "protocol", "seed"):  # all arms score the same rows
         table = table.filter(pc.equal(table[key].cast(pa.string()), str(first[key])))
-    rows = table.select(["draw", "fold", "row_id", "group", *target])
+    keys = ["draw", "fold", "row_id", "group", *target]
+    rows = table.select(keys).group_by(keys).aggregate([])  # budgets of a draw score the same rows
     judged: dict[Part, set[str]] = {}
-    for row in rows.to_pylist():  # budgets score the same rows
+    for row in rows.to_pylist():
         judged.setdefault((row["draw"], row["fold"]), set()).add(repr((row["row_id"], row["group"], row.get("target"))))
     names = frozenset(pc.unique(rows["row_id"]).to_pylist())
     return ScoredRows(names, {part: _digest(sorted(seen)) for part, seen in judged.items()}, _learnt(run.folder / "budgets.csv"))
@@ -60,10 +65,15 @@ def scored_rows(run: ComparedRun) -> ScoredRows:
 def _learnt(file: Path) -> dict[Part, str]:
     """Of budgets.csv; nothing where a run has none."""
     orders: dict[Part, list[str]] = {}
-    if file.is_file():
-        with file.open(newline="", encoding="utf-8") as stream:
+    if not file.is_file():
+        return {}
+    with file.open(newline="", encoding="utf-8") as stream:
+        try:
             for row in csv.DictReader(stream):
-                orders.setdefault((int(row["draw"]), int(row["fold"])), []).append(repr((row["class"], row["position"], row["row_id"])))
+                drawn = repr((row["class"], int(row["position"]), row["row_id"]))
+                orders.setdefault((int(row["draw"]), int(row["fold"])), []).append(drawn)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{file}: torn, or not a table of draws. Copy the run again.") from error
     return {part: _digest(sorted(order)) for part, order in orders.items()}
 
 

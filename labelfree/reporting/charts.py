@@ -23,7 +23,7 @@ OTHERS = (
     ("#78350f", "dot", "triangle-up"),
     ("#0369a1", "solid", "triangle-down"),
     ("#be123c", "dot", "circle"),
-    ("#047857", "solid", "diamond"),
+    ("#047857", "solid", "triangle-up"),
     ("#86198f", "dot", "square"),
 )
 

@@ -253,6 +253,7 @@ def test_an_arm_that_is_the_same_in_all_runs_is_drawn_once(three: Compared) -> N
         (lambda run: cut(run / "predictions.parquet", 500), "predictions.parquet: not a table of predictions"),
         (lambda run: cut(run / "results.csv", 700), "results.csv and predictions.parquet do not hold the same scores"),
         (lambda run: (run / "results.csv").unlink(), "results.csv: missing"),
+        (lambda run: (run / "budgets.csv").write_text("draw,fold,class,position,row_id\n0,0,class 1"), "budgets.csv: torn"),
     ],
 )  # fmt: skip
 def test_what_is_no_run_or_torn_is_one_sentence(torn: Path, spoil: object, says: str) -> None:
