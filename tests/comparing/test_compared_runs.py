@@ -217,6 +217,16 @@ def test_hidden_names_pair_where_the_salt_is_the_same(once: dict[str, Path], tmp
     assert "pair only where both runs were hidden with one salt" in found.lines()[-1]
 
 
+@pytest.mark.parametrize("status", ["finished", "unfinished"])
+def test_a_run_that_hides_names_hides_its_folder_s(once: dict[str, Path], tmp_path: Path, status: str) -> None:
+    run = Path(shutil.copytree(once["dino"], tmp_path / "jane-miller"))
+    change_recipe(run, name="mine", report={"share": True})
+    (run / "state.json").write_text(json.dumps({"status": status}))
+    found = merged(run, once["byol"], out=tmp_path / "out")
+    assert [each.run.name for each in found.primaries] == ["<run>", "byol"]
+    assert not [file.name for file in found.folder.iterdir() if "jane" in file.read_text().partition("<script")[0]]
+
+
 def test_a_data_set_that_was_looked_at_often_is_told(three: Compared) -> None:
     said = [note for note in three.notes if "looked at" in note]
     assert said == [
