@@ -9,7 +9,7 @@ from itertools import combinations
 from labelfree.comparing.runs import ComparedRun
 from labelfree.comparing.scored_rows import Part, ScoredRows
 from labelfree.transfer.claims import Comparison, compare_at
-from labelfree.transfer.claims.scores import Point, Scores
+from labelfree.transfer.claims.scores import Point
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _pair(first: ComparedRun, second: ComparedRun, at: tuple[str, str], parts: S
         for row in (run.scores.results if run.scores else ())
         if (row["arm"], row["protocol"], row["budget"]) == point and int(row["draw"]) in common
     ]
-    both = Scores(scores.task, cells, results, scores.group_count, scores.crossed, scores.metric, scores.seed)
+    both = replace(scores, cells=cells, results=results, _resampled={})  # the same groups, metric and stream
     compared = compare_at(both, named[0], named[1][0])
     return Across(first, second, replace(compared, arm=named[0][0], against=named[1][0]), len(common))
 

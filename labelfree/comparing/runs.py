@@ -104,7 +104,7 @@ def read_run(folder: Path, number: int, name: str) -> ComparedRun:
         words = task_for(settings).words
         return ComparedRun(**told, words=words, dataset="", split="", reason=f"{why}: {_way_on(folder, unfinished, shared)}")
     try:
-        claims, scores = claims_and_scores(folder)
+        (claims, scores), words = claims_and_scores(folder), run.words
     except (ValueError, LookupError, TypeError) as error:
         raise DataError(
             f"{folder}: a file of this run is torn ({_first_line(error)}). Copy it again, or run `labelfree evaluate`."
@@ -113,7 +113,7 @@ def read_run(folder: Path, number: int, name: str) -> ComparedRun:
     said = [note for note in claims.notes if note not in run.notes]  # the comparison's own decisions are told by the run's report
     return ComparedRun(
         **told,
-        words=scores.task.words,
+        words=words,
         dataset=row["dataset"],
         split=row["split"],
         reason=_reason(claims) or _renamed(settings.primary, begun, shared),

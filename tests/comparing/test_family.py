@@ -53,7 +53,9 @@ def simulated(number: int, generator: np.random.Generator, gain: float = 0.0) ->
             row = {"arm": arm, "backbone": "net", "protocol": "knn", "budget": "2", "seed": "0", "draw": str(draw), "fold": "0"}
             results.append(row | {"size": "32", "n_labels": "6", "metric": "accuracy", "value": "", "flags": ""})
         cells[arm, "knn", "2"] = keys
-    scores_of_run = Scores(TASK, cells, results, ROWS // 2, False, TASK.metrics["accuracy"], number)
+    scores_of_run = Scores(
+        task=TASK, cells=cells, results=results, group_count=ROWS // 2, crossed=False, metric=TASK.metrics["accuracy"], seed=number
+    )
     claims = Claims("", compare_at(scores_of_run, (PRIMARY.arm, "knn", "2"), PRIMARY.against), None, None, [], [], None, [], [], "", "")
     return ComparedRun(number, f"run {number}", None, PRIMARY, TASK.words, "simulated", "dev", False, False, "", claims, scores_of_run)
 
