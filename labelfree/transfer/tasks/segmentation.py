@@ -77,10 +77,11 @@ class Segmentation(Task):
         "pq": Metric("pq", panoptic_quality, "PQ", title="panoptic quality", needs=APART),
         "aji": Metric("aji", of_images("aji"), "AJI", title="aggregated Jaccard index, mean over images with objects", needs=APART),
     }
-    protocols = ("linear", "frozen", "finetune")
+    protocols = ("linear", "frozen", "finetune", "emergent", "emergent_cut")
     advised_protocols = ("linear", "frozen")
     protocol_group = MAP_PROTOCOLS
     counts_in_all = True
+    counted = "pixels"
     empty_stratum = NOTHING
     budget = BudgetWords("labelled image", "labelled images", all="all labelled images")
     answer_schema = pa.schema(
@@ -193,6 +194,11 @@ class Segmentation(Task):
         assert isinstance(targets, Masks)
         rows = [_answer(called, int(entry), targets) for called, entry in zip(output, targets.values, strict=True)]
         return pa.Table.from_pylist(rows, schema=self.answer_schema)
+
+    def confusion(self, answers: pa.Table) -> np.ndarray:
+        """(K, K) known pixels of all images."""
+        table: np.ndarray = confusion.confusions(answers).sum(0)
+        return table
 
     def advised_metric(self, train: Sequence[Row]) -> tuple[str, str]:
         if self.labels is not None and len(self.classes) == 2 and BACKGROUND in self.classes:
