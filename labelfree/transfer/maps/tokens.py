@@ -153,7 +153,7 @@ class TokenClusters:
 def averaged(maps: Tensor, grid: Sequence[int]) -> Tensor:
     """(B, C, *grid) -> means of neighbouring cells on a coarser `grid`."""
     pool = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}[len(grid)]
-    smaller: Tensor = pool(maps, tuple(grid))  # type: ignore[operator]
+    smaller: Tensor = pool(maps, tuple(grid))  # type: ignore[operator, arg-type]
     return smaller
 
 
