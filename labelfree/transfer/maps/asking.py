@@ -65,11 +65,14 @@ class MapAsker(Asker[MapProtocol]):
         rows, judge, seed = part.learn(key.budget), part.judge, part.draw
         inner = {size: self._inner(protocol, size, part.inner(key.budget), rows, seed) for size in self.sizes if len(self.sizes) > 1}
         size = self._best(inner)
-        fitted = self.fit(protocol, size, rows, seed)
+        seen = part.learn("all")
+        fitted = self.fit(protocol, size, rows, seed, seen)
         scored = self._answers(fitted, size, judge)
         envelope = {}
         if is_baseline(key.arm):
-            others = {other: self._answers(self.fit(protocol, other, rows, seed), other, judge) for other in self.sizes if other != size}
+            others = {
+                other: self._answers(self.fit(protocol, other, rows, seed, seen), other, judge) for other in self.sizes if other != size
+            }
             metrics = self.question.task.metrics_of(self.masks)
             envelope = {
                 at: {name: metric.value(table) for name, metric in metrics.items()} for at, table in {size: scored, **others}.items()
@@ -118,15 +121,15 @@ class MapAsker(Asker[MapProtocol]):
     def _of(cls, trial: Trial, encoder: Encoder) -> MapAsker:
         return cls(trial.question, encoder, trial.setup, trial.images, trial.folder, trial.say, None)
 
-    def fit(self, protocol: MapProtocol, size: int, rows: np.ndarray, seed: int) -> Fitted:
-        """A head learned from the images `rows` at one input size."""
-        return protocol.fit(self.learn(protocol, size, rows, seed))
+    def fit(self, protocol: MapProtocol, size: int, rows: np.ndarray, seed: int, seen: np.ndarray | None = None) -> Fitted:
+        """A head learned from the images `rows` at one input size. `seen`: images that may be looked at without their labels."""
+        return protocol.fit(self.learn(protocol, size, rows, seed, seen))
 
-    def learn(self, protocol: MapProtocol, size: int, rows: np.ndarray, seed: int) -> Learn:
+    def learn(self, protocol: MapProtocol, size: int, rows: np.ndarray, seed: int, seen: np.ndarray | None = None) -> Learn:
         """What a head is given of the images `rows`."""
         network = network_of(self.encoder)
         steps = self.setup.steps.get(protocol.name)
-        return Learn(network, self._at(size), self.tiles, self.masks.load, rows, self.masks.width, size, steps, seed)
+        return Learn(network, self._at(size), self.tiles, self.masks.load, rows, self.masks.width, size, steps, seed, seen=seen)
 
     def predicted(self, fitted: Fitted, size: int, rows: np.ndarray) -> PredictedMaps:
         """What a head says of the images `rows`."""
