@@ -19,7 +19,7 @@ from labelfree.data.label_formats.rendering import render
 from labelfree.data.masks import MaskCounts, mapped, mask_on_image
 from labelfree.data.pool import read_sample
 from labelfree.data.threads import in_order
-from labelfree.domain import IGNORE, Domain, Row, Sample
+from labelfree.domain import IGNORE, Domain, KnowsFrames, Row, Sample
 from labelfree.errors import DataError
 
 FORMAT = 1  # raise it when masks come out otherwise for the same labels
@@ -104,7 +104,7 @@ def pixel_labels(
         if str(row.mask) in numbers.faults and counts.pop(row.id, None) is not None:
             faults.append(numbers.faults[str(row.mask)])
     images = dict[str, AnnotatedImage]()
-    for row, size in zip(listed, in_order(lambda row: _size(row, read), listed), strict=True):
+    for row, size in zip(listed, in_order(lambda row: _size(row, domain, read), listed), strict=True):
         if isinstance(size, DataError):
             faults.append(str(size))
         else:
@@ -193,25 +193,29 @@ def _with_areas(listed: Sequence[Row]) -> list[Row]:
 
 def _counted(row: Row, domain: Domain, read: Callable[[Row], Sample]) -> MaskCounts | DataError:
     """The numbers of a mask on its image, or what is wrong with either."""
-    sample = read_sample(read, row)
-    if isinstance(sample, DataError):
-        return sample
     try:
-        numbers = mask_on_image(row, sample, domain, read)
+        return MaskCounts.of(mask_on_image(row, frame_of(row, domain, read), domain, read))
     except DataError as error:
         return error
-    return MaskCounts.of(numbers)
 
 
-def _size(row: Row, read: Callable[[Row], Sample]) -> tuple[int, int] | DataError:
+def _size(row: Row, domain: Domain, read: Callable[[Row], Sample]) -> tuple[int, int] | DataError:
     """(height, width) of what is read of a row."""
     if row.window is not None and len(row.window.size) == 2:
         return row.window.height, row.window.width
-    sample = read_sample(read, row)
     try:
-        return sample if isinstance(sample, DataError) else _plane(row, sample)
+        return _plane(row, frame_of(row, domain, read))
     except DataError as error:
         return error
+
+
+def frame_of(row: Row, domain: Domain, read: Callable[[Row], Sample]) -> Sample:
+    """The size and place of what is read of a row, of which a domain may spare the channels. Raises `DataError` where it cannot be read."""
+    known = domain.frame(row) if isinstance(domain, KnowsFrames) and row.item is None else None
+    sample = known or read_sample(read, row)
+    if isinstance(sample, DataError):
+        raise sample
+    return sample
 
 
 def _plane(row: Row, sample: Sample) -> tuple[int, int]:
