@@ -49,7 +49,8 @@ def test_a_binary_mask_of_0_and_1_has_a_class_1() -> None:
 
 def test_a_number_that_is_named_leaves_255_what_it_is() -> None:
     named = mask_numbers(numbers({0: 9, 1: 9, 255: 9}), {"1": "water"})
-    assert named.names == {1: "water"} and named.ignored == {255}
+    assert named.names == {1: "water"} and named.ignored == {255} and len(named.notes) == 1
+    assert "Masks hold 3, which data.classes does not name" in mask_numbers(numbers({0: 9, 1: 9, 3: 9}), {"1": "water"}).notes[0]
     with pytest.raises(DataError, match="even steps of gray"):
         mask_numbers(numbers({0: 9, 128: 9, 255: 9}), {"128": "rust"})
     assert mask_numbers(numbers({0: 9, 255: 9}), {"255": "pit"}).names == {255: "pit"}

@@ -108,6 +108,11 @@ def mask_numbers(counts: Mapping[str, MaskCounts], classes: Mapping[str, str] | 
             f"Masks hold {_listed(marked)}: 255 is taken for `ignore`, neither learnt nor scored; where it is a class, say "
             "data.classes={255: NAME}."
         )
+    beyond = [number for number in unnamed if number != WHITE]
+    if beyond and any(name != IGNORED for name in said.values()):
+        notes.append(
+            f"Masks hold {_listed(beyond)}, which data.classes does not name: each is a class; call it {IGNORED} where it is none."
+        )
     if len(unnamed) >= FEWEST_OBJECTS:
         notes.append(f"Masks hold {len(unnamed):,} numbers, each a class; where they tell objects apart, say data.instances=true.")
     return MaskNumbers(names, frozenset(ignored), tuple(notes), faults=faults)
