@@ -124,7 +124,7 @@ def pixel_labels(
     there = {name for of in pixels.values() for name in of}
     digest = _digest([row for row in rows if row.id in pixels], (names, numbers.meaning, sorted(absent)))
     notes = (*numbers.notes, *placing.notes())
-    return PixelLabels(tuple(name for name in names if name in there), pixels, digest, notes, tuple(faults), reading)
+    return PixelLabels(tuple(name for name in names if name in there), pixels, digest, notes, tuple(dict.fromkeys(faults)), reading)
 
 
 @dataclass(frozen=True)
