@@ -43,6 +43,12 @@ def test_gray_levels_at_even_steps_are_asked_about(levels: tuple[int, ...]) -> N
     assert said.ignored == {255} and set(said.names.values()) == {f"k{level}" for level in levels[1:-1]}
 
 
+def test_numbers_below_0_name_no_class_unless_they_are_named() -> None:
+    found = mask_numbers(numbers({0: 9, 1: 9, -9999: 9}))
+    assert found.names == {1: "1"} and found.ignored == {-9999} and "Masks hold -9999: numbers below 0" in found.notes[0]
+    assert mask_numbers(numbers({0: 9, 1: 9, -2: 9}), {"-2": "ice"}).names == {1: "1", -2: "ice"}
+
+
 def test_a_binary_mask_of_0_and_1_has_a_class_1() -> None:
     assert mask_numbers(numbers({0: 1, 1: 1})).names == {1: "1"}
 
