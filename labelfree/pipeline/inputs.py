@@ -27,7 +27,7 @@ from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
-from labelfree.pipeline.pretrained_on import require_same_pool, scored_before
+from labelfree.pipeline.pretrained_on import learn_only_where_seen, require_same_pool, scored_before
 from labelfree.pipeline.starts import Starts
 from labelfree.pipeline.unlabelled_images import unlabelled_images
 from labelfree.progress import Progress
@@ -95,6 +95,8 @@ def gather(run: Context) -> Inputs:
     task = task.over(manifest.rows, partial(_labels, run, domain, manifest))
     store = Store(recipe, manifest.read or domain.read, {"domain": domain.name, **domain.settings()}, run.say)
     roles, pool, images = _pools(run, domain, manifest, task, store)
+    if run.weights is not None:
+        roles = learn_only_where_seen(run.weights, recipe.data, task, roles)
     leaks = _leaks(run, roles, pool, images) if images is not None else None
     copies = set(leaks.dropped) if leaks else set()
     learnt = [row for row in roles.pool if row.id not in copies]
@@ -105,8 +107,9 @@ def gather(run: Context) -> Inputs:
         run.say.say(note)
     question = _question(manifest, task, roles, LabelledImages(images, store.read), recipe.seed) if images is not None else None
     inputs = Inputs(recipe, domain, card, manifest, roles, pool, entries, pool.fingerprint(entries), images, question, leaks, positives)
-    require_same_pool(run.folder.path, inputs.fingerprint.digest, roles)
-    before = scored_before(recipe, roles) if run.comparing and question is not None else []
+    if run.weights is None:
+        require_same_pool(run.folder.path, inputs.fingerprint.digest, roles)
+    before = scored_before(recipe, roles, run.weights) if run.comparing and question is not None else []
     _keep(run.folder, inputs)
     unlabelled, said = None, list[str]()
     if run.comparing and question is not None and images is not None:

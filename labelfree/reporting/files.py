@@ -90,6 +90,11 @@ class RunFiles:
         return self._json("pictures/tokens.json", {})
 
     @cached_property
+    def recommended(self) -> dict[str, Any]:
+        """The head to use, and what to expect of it."""
+        return self._json("recommended.json", {})
+
+    @cached_property
     def classes(self) -> list[str]:
         legend = self._json("classes.json", [])
         return [str(name) for name in (legend.get("classes", []) if isinstance(legend, dict) else legend)]

@@ -10,6 +10,7 @@ from labelfree.reporting.sections import (
     leakage,
     method,
     nearest,
+    recommended,
     reproduce,
     scores,
     seen,
@@ -19,6 +20,7 @@ from labelfree.reporting.sections import (
 
 BUILDERS = (
     headline.build,
+    recommended.build,
     efficiency.build,
     scores.build,
     confusion.build,

@@ -134,11 +134,12 @@ class MapAsker(Asker[MapProtocol]):
     def predicted(self, fitted: Fitted, size: int, rows: np.ndarray) -> PredictedMaps:
         """What a head says of the images `rows`."""
         plain, trunk = self.learn_nothing(size), fitted.trunk
+        device = next(iter(fitted.head.state_dict().values())).device
 
         def levels(tiles: np.ndarray) -> list[Tensor]:
             straight = np.zeros(len(tiles), bool)
             if trunk is None:
-                return self._at(size).levels(tiles, straight)
+                return [level.to(device) for level in self._at(size).levels(tiles, straight)]
             seen: list[Tensor] = trunk.eval().pyramid(plain.inputs(tiles, straight))  # type: ignore[operator]
             return seen
 

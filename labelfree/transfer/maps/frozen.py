@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from labelfree.transfer.maps.base import Fitted, MapProtocol
-from labelfree.transfer.maps.decoders import AUTO, WIDTH
-from labelfree.transfer.maps.learning import Learn
-from labelfree.transfer.maps.training import BATCH, RATE, planned_steps, train
+from collections.abc import Mapping
+from typing import Any
 
-LEARNS = (
-    "cross-entropy, classes weighted by the inverse square root of their pixels, plus soft Dice; AdamW, warm-up and cosine, "
-    f"{BATCH} tiles or mirror images a step, as many steps for every arm, the last step's weights."
+from labelfree.transfer.maps.base import Fitted, MapProtocol
+from labelfree.transfer.maps.decoders import AUTO, WIDTH, Decoder
+from labelfree.transfer.maps.learning import Learn
+from labelfree.transfer.maps.training import BATCH, RATE, STEPS, planned_steps, train
+
+TRAINED = (
+    f"AdamW at {RATE:g} with warm-up and cosine, {BATCH} tiles or mirror images a step, {STEPS} steps unless time is short, as many for "
+    "every arm, the last step's weights; cross-entropy, classes weighted by the inverse square root of their pixels, plus soft Dice"
 )
 
 
 class Frozen(MapProtocol):
-    """The network's features are kept once for every tile and its mirror image; a decoder learns from them. `decoder`: see `decoders`."""
+    """Kept features of every tile and its mirror image; a decoder learns from them. `decoder`: a key of DECODERS, or AUTO."""
 
     name = "frozen"
-    words, title = "frozen", "frozen network, trained decoder"
+    words, title = "frozen", "trained decoder on the frozen network"
     reading = "frozen: a decoder is trained on what the network gives, the network stays as it is"
-    method = f"Frozen: U-Net on a CNN's stages, DPT or FPN on a ViT's blocks, at most {WIDTH} wide; rate {RATE:g}; {LEARNS}"
-    needs = "pyramid"
-    settings = (RATE,)
-    default = RATE
+    method = f"Frozen: U-Net on a CNN's stages or on pixels, DPT or FPN on a ViT's blocks, at most {WIDTH} wide; {TRAINED}."
+    preparation = "standardise"
 
     def __init__(self, decoder: str = AUTO) -> None:
         self.decoder = decoder
 
-    def planned(self, learn: Learn) -> int | None:
+    def planned(self, learn: Learn) -> int:
         return planned_steps(learn, self.trains_trunk, self.decoder)
 
-    def fit(self, learn: Learn) -> Fitted:  # type: ignore[override]
+    def fit(self, learn: Learn) -> Fitted:
         return train(learn, self.trains_trunk, self.decoder)
+
+    def head(self, config: Mapping[str, Any]) -> Decoder:
+        return Decoder(**config)
