@@ -5,7 +5,7 @@ Every verb of the command line is one function here; heavy packages are imported
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 

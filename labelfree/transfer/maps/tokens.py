@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
-from typing import Any
 
 import numpy as np
 import torch
@@ -153,8 +152,8 @@ class TokenClusters:
 
 def averaged(maps: Tensor, grid: Sequence[int]) -> Tensor:
     """(B, C, *grid) -> means of neighbouring cells on a coarser `grid`."""
-    pools: dict[int, Any] = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
-    smaller: Tensor = pools[len(grid)](maps, tuple(grid))
+    pool = {1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}[len(grid)]
+    smaller: Tensor = pool(maps, tuple(grid))  # type: ignore[operator, arg-type]
     return smaller
 
 
