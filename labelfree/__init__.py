@@ -5,7 +5,7 @@ Every verb of the command line is one function here; heavy packages are imported
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from labelfree.using import Overrides, Source, convert, embed, embed_folder, loa
 
 if TYPE_CHECKING:
     from labelfree.backbones.weights import LoadedBackbone
+    from labelfree.comparing.compared import Compared
     from labelfree.data.label_formats.annotated import Annotations
     from labelfree.data.manifest import Manifest
     from labelfree.pipeline.stages import Run
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
     from labelfree.selecting.selection import Selection
 
 __all__ = [
-    "annotations", "check_data", "check_recipe", "convert", "demo", "doctor", "embed", "embed_folder", "evaluate", "label", "load",
-    "load_head", "plan", "predict", "pretrain", "read", "recipe_schema", "report", "resume", "run", "sample_data", "select", "show_data",
+    "annotations", "check_data", "check_recipe", "compare", "convert", "demo", "doctor", "embed", "embed_folder", "evaluate", "label",
+    "load", "load_head", "plan", "predict", "pretrain", "read", "recipe_schema", "report", "resume", "run", "sample_data", "select",
+    "show_data",
     "show_recipe",
 ]  # fmt: skip
 
@@ -126,6 +128,17 @@ def report(folder: Source, share: Source | None = None) -> Path:
     from labelfree.reporting import share_copy, write_report
 
     return share_copy(Path(folder), Path(share)) if share is not None else write_report(Path(folder))
+
+
+def compare(runs: Iterable[Source], out: Source | None = None, *, say: Progress | None = None) -> Compared:
+    """Merge runs into one report: all their primaries as one family (Holm), every interval computed again from their predictions.
+
+    `out`: a new folder for compare.html, compare.csv and compare.json (docs/comparing-runs.md); default `comparisons/<time>`. An unfinished
+    run counts, with p = 1. Raises DataError for a folder that is no run or a torn file, RecipeError for a run named twice.
+    """
+    from labelfree.comparing.compared import compare_runs
+
+    return compare_runs([Path(run) for run in runs], path_of(out), progress_of(say))
 
 
 def show_recipe(recipe: Recipe | Source, overrides: Overrides = (), *, say: Progress | None = None) -> str:

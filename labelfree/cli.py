@@ -184,6 +184,17 @@ def report(
     typer.echo(f"report: {labelfree.report(folder or _newest_run(), share)}")
 
 
+@app.command(epilog="Example: labelfree compare runs/dino runs/byol --out both")
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="New folder; default: comparisons/TIME.")] = None,
+) -> None:
+    """Merge runs into one report: all their primaries tested together, so that many looks claim no more than one would."""
+    compared = labelfree.compare(runs, out, say=_on_standard_error())
+    for line in (*compared.lines(), f"report: {compared.report}"):
+        typer.echo(line)
+
+
 @app.command(epilog="Example: labelfree label /my/images --classes forest,pasture,water --rows chosen/select.csv")
 def label(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of images.", show_default=False)],

@@ -196,11 +196,13 @@ class Targets:
     `mask`: (*spatial) whole numbers as the file names classes, `IGNORE` where nobody knows; None where there is none.
     `boxes`: (n, 2 * axes) in pixels from the outer edge of the first, the least corner, then the largest, each in the order of the spatial
     axes: (top, left, bottom, right) in a picture. None where there are none to know of; `names`: (n,) their classes.
+    `ignored`: (m, 2 * axes) boxes around regions that are neither object nor background: crowds, classes called so, what is faulty.
     """
 
     mask: Tensor | None = None
     boxes: Tensor | None = None
     names: tuple[str, ...] = ()
+    ignored: Tensor | None = None
 
 
 def to_physical(stored: Tensor, scale: Sequence[Any], offset: Sequence[Any]) -> Tensor:

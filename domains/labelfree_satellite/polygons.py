@@ -19,6 +19,7 @@ from labelfree.data.table_cells import MISSING, plain_text
 from labelfree.data.windows import in_windows
 from labelfree.domain import Place, Row, Window
 from labelfree.errors import DataError
+from labelfree_satellite.drawn_shapes import DrawnShapes
 from labelfree_satellite.grids import Grid
 from labelfree_satellite.places import LONLAT, with_outlines
 from labelfree_satellite.vectors import ShapeFields, features, read_vectors
@@ -45,10 +46,13 @@ def chips(file: Path, fields: ShapeFields, scenes: Sequence[Footprint]) -> tuple
 
     With `fields.date` the scene nearest in date is taken, a cloudless one first; without, the first by name. A chip is as wide as the
     larger part of the polygons need, or `fields.chip` pixels, the same for all. With `fields.background` windows that no polygon touches
-    are labelled so, as many as the classes have polygons in the middle; the ground outside polygons gives no label otherwise.
+    are labelled so, as many as the classes have polygons in the middle; the ground outside polygons gives no label otherwise. On each
+    labelled row is drawn what the file has there.
     Raises DataError naming file and field for what is missing.
     """
-    frame, outlines, left_out = read_vectors(file, fields)
+    vectors = read_vectors(file, fields)
+    frame, outlines, left_out = vectors
+    drawn = DrawnShapes(file, vectors, fields)
     if not scenes:
         raise DataError(f"{file}: no image has coordinates for its {features(frame, len(frame))}; give a table with path and label.")
     parts = frame.geometry.map(_largest_part)
@@ -58,7 +62,8 @@ def chips(file: Path, fields: ShapeFields, scenes: Sequence[Footprint]) -> tuple
     covering = [[scene for scene, bounds in placed if _covers(scene.grid, bounds[i])] for i in range(len(frame))]
     bounds = {scene.row.id: boxes for scene, boxes in placed}
     side = fields.chip or _side([(scene.grid, bounds[scene.row.id][i]) for i, covers in enumerate(covering) for scene in covers[:1]])
-    rows = []
+    rows, taken_from = list[Row](), list[Footprint]()
+    known_on = dict[int, str]()  # of shapes with a date
     for number, covers in enumerate(covering):
         when = None if fields.date is None else _day(file, fields.date, number, frame[fields.date].iloc[number])
         nearest = sorted(covers, key=lambda scene: (_apart(scene.date, when), scene.row.id))
@@ -66,9 +71,13 @@ def chips(file: Path, fields: ShapeFields, scenes: Sequence[Footprint]) -> tuple
         chosen = next((pair for pair in windows if pair[0].share_measured(pair[1]) > 0.5), windows[0] if windows else None)
         if chosen is not None:
             scene, window = chosen
+            taken_from.append(scene)
+            known_on |= {number: scene.row.id} if when is not None else {}
             rows.append(replace(scene.row, id=f"{file.name}#{number}", label=frame[fields.label].iloc[number], window=window))
     if not rows:
         raise DataError(_nowhere(file, frame, scenes))
+    drawings = [drawn.listed(scene.row.id, scene.grid, row.window, known_on) for row, scene in zip(rows, taken_from, strict=True)]
+    rows = [replace(row, listed=listed) for row, listed in zip(rows, drawings, strict=True)]
     classes = len({row.label for row in rows})
     notes = [f"{file.name}: {features(frame, len(rows))} of {classes} classes became chips of {side} pixels."]
     if lost := len(frame) - len(rows):
@@ -83,13 +92,13 @@ def chips(file: Path, fields: ShapeFields, scenes: Sequence[Footprint]) -> tuple
     if fields.background is not None:
         around = {crs: np.asarray(outlines.geometry.to_crs(crs).bounds, dtype=np.float64) for crs in centred}
         taken = [(scene, around[scene.grid.crs]) for scene in scenes]
-        outside, note = _with_background(outside, fields.background, rows, taken)
+        outside, note = _with_background(outside, fields.background, rows, taken, drawn)
         notes.append(f"{file.name}: {note}")
     return [*rows, *outside], notes
 
 
 def _with_background(
-    windows: Sequence[Row], name: str, labelled: Sequence[Row], scenes: Sequence[tuple[Footprint, np.ndarray]]
+    windows: Sequence[Row], name: str, labelled: Sequence[Row], scenes: Sequence[tuple[Footprint, np.ndarray]], drawn: DrawnShapes
 ) -> tuple[list[Row], str]:
     """The windows, some of those that touch no polygon and no chip labelled `name`: drawn by a hash, each place once.
 
@@ -98,10 +107,10 @@ def _with_background(
     wanted = int(np.median(list(Counter(row.label for row in labelled).values())))
     known = {scene.row.path: (scene, polygons) for scene, polygons in scenes}
     chosen: set[str] = set()
-    drawn = sorted(windows, key=lambda row: hashlib.blake2b(row.id.encode()).digest())
-    beside = _overlapping([known[row.path][0].place(row) for row in (*drawn, *labelled)])
-    taken = np.arange(len(drawn) + len(labelled)) >= len(drawn)
-    for number, row in enumerate(drawn):
+    order = sorted(windows, key=lambda row: hashlib.blake2b(row.id.encode()).digest())
+    beside = _overlapping([known[row.path][0].place(row) for row in (*order, *labelled)])
+    taken = np.arange(len(order) + len(labelled)) >= len(order)
+    for number, row in enumerate(order):
         if len(chosen) == wanted:
             break
         scene, polygons = known[row.path]
@@ -110,7 +119,12 @@ def _with_background(
         if free and scene.share_measured(row.window) > 0.5:
             chosen.add(row.id)
             taken[number] = True
-    relabelled = [replace(row, label=name, group=known[row.path][0].row.group) if row.id in chosen else row for row in windows]
+    relabelled = list(windows)
+    for place, row in enumerate(windows):
+        if row.id in chosen and row.window is not None:
+            scene = known[row.path][0]
+            listed = drawn.listed(scene.row.id, scene.grid, row.window, {})
+            relabelled[place] = replace(row, label=name, group=scene.row.group, listed=listed)
     return relabelled, f"{len(chosen)} windows outside every polygon are labelled {name} (reader.background)."
 
 

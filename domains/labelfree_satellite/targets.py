@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from labelfree.data.label_formats.annotated import AnnotatedImage
+    from labelfree.data.label_formats.regions import Corners
     from labelfree_satellite.grids import Grid
 
 
@@ -25,8 +27,10 @@ def read_targets(row: Row, sample: Sample) -> Targets:
     mask = torch.from_numpy(_mask(Path(row.mask), row, sample)) if row.mask else None
     if row.boxes is None:
         return Targets(mask)
-    corners, names = _boxes(row, sample)
-    return Targets(mask, torch.tensor(corners, dtype=torch.float32).view(-1, 4), names)
+    drawn, (height, width) = _drawn(row, sample), sample.data.shape[1:]
+    boxes = torch.tensor([_corners(each.box) for each in drawn.objects], dtype=torch.float32)
+    ignored = torch.tensor([_corners(region.box or (0, 0, width, height)) for region in drawn.ignored], dtype=torch.float32)
+    return Targets(mask, boxes.view(-1, 4), tuple(each.name for each in drawn.objects), ignored.view(-1, 4))
 
 
 def _mask(path: Path, row: Row, sample: Sample) -> np.ndarray:
@@ -88,18 +92,20 @@ def _placed(path: Path, numbers: np.ndarray, theirs: Grid, ours: Grid) -> np.nda
     return mask
 
 
-def _boxes(row: Row, sample: Sample) -> tuple[list[tuple[float, ...]], tuple[str, ...]]:
-    """(top, left, bottom, right) of each object in the sample's pixels, cut off at the edges of a window, and the classes.
-
-    What is faulty is left out: `labelfree data check` names it.
-    """
+def _drawn(row: Row, sample: Sample) -> AnnotatedImage:
+    """What is drawn on the row's image, in the sample's pixels. What is faulty is left out: `labelfree data check` names it."""
     from labelfree.data.label_formats.annotated import Placing
 
     if row.listed is None:
         raise DataError(f"{row.boxes}: boxes are read from Pascal VOC's .xml in a table, or from a file of labels (docs/labels.md).")
     height, width = sample.data.shape[1:]
-    found = Placing().image(row.id, row.path, row.listed, lambda path: (height, width), row.window).objects
-    return [(each.box[1], each.box[0], each.box[3], each.box[2]) for each in found], tuple(each.name for each in found)
+    return Placing().image(row.id, row.path, row.listed, lambda path: (height, width), row.window)
+
+
+def _corners(box: Corners) -> tuple[float, ...]:
+    """(top, left, bottom, right)."""
+    x0, y0, x1, y1 = box
+    return y0, x0, y1, x1
 
 
 def write(prediction: Tensor, sample: Sample, path: Path) -> list[Path]:

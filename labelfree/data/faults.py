@@ -15,13 +15,14 @@ from labelfree.data.label_faults import Annotated, check_annotations
 from labelfree.data.label_formats.annotated import Placing
 from labelfree.data.label_formats.mask_numbers import mask_numbers
 from labelfree.data.manifest import Manifest
+from labelfree.data.masks import mask_on_image
 from labelfree.data.measured_pixels import BLANK, blank_note, blank_share
 from labelfree.data.pool import MOST_EMPTY, Kind, all_empty, differs, kind_of, read_sample
 from labelfree.data.pool_index import largest
 from labelfree.data.same_values import groups_of_copies, trace
 from labelfree.data.scales import Scales
 from labelfree.data.threads import in_order
-from labelfree.domain import Row, Sample
+from labelfree.domain import Domain, Row, Sample
 from labelfree.errors import DataError
 from labelfree.progress import Progress
 
@@ -49,15 +50,20 @@ class _Look:
     shape: tuple[int, ...]
 
 
-def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress, classes: bool = True) -> Checked:
+def find_faults(
+    manifest: Manifest, read: Callable[[Row], Sample], say: Progress, classes: bool = True, domain: Domain | None = None
+) -> Checked:
     """Sentences on files that cannot be read, could not share a pool or hold one value only, on masks and boxes that are missing, broken or
     of another size than their image, on copies across splits and on labels that contradict each other or their masks.
 
     Every row is read once, and judged by what a run judges by. `classes`: whether labels name some, of which each needs a few images.
+    `domain`: places masks where it can.
     """
     faults, looks = list(manifest.listing.faults if manifest.listing else ()), dict[str, _Look]()
     for row, outcome in zip(
-        manifest.rows, say.track(in_order(lambda row: _look(read, row), manifest.rows), "checking images", len(manifest.rows)), strict=True
+        manifest.rows,
+        say.track(in_order(lambda row: _look(read, domain, row), manifest.rows), "checking images", len(manifest.rows)),
+        strict=True,
     ):
         if isinstance(outcome, DataError):
             faults.append(str(outcome))
@@ -92,13 +98,13 @@ def find_faults(manifest: Manifest, read: Callable[[Row], Sample], say: Progress
     return Checked(faults + _masks(rows, looks) + _copies(rows, looks) + (_classes(manifest, left) if classes else []), notes)
 
 
-def _look(read: Callable[[Row], Sample], row: Row) -> _Look | DataError:
+def _look(read: Callable[[Row], Sample], domain: Domain | None, row: Row) -> _Look | DataError:
     sample = read_sample(read, row)
     if isinstance(sample, DataError):
         return sample
     pixels = sample.data.numpy()
     constant = all(channel.min() == channel.max() for channel in pixels)
-    marks = check_annotations(row, pixels.shape[1:], read)
+    marks = check_annotations(row, lambda: mask_on_image(row, sample, domain, read))
     return _Look(kind_of(sample), largest(sample), trace(sample), constant, sample.empty, blank_share(sample), marks, pixels.shape[1:])
 
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labelfree.data.masks import MaskCounts, read_numbers, require_size
-from labelfree.domain import Row, Sample
+import numpy as np
+
+from labelfree.data.masks import MaskCounts
+from labelfree.domain import Row
 from labelfree.errors import DataError
 
 FILE_NAME = re.compile(r"[^\n\[{]+\.[A-Za-z][A-Za-z0-9]{1,4}(\.gz)?")  # a cell may also hold a polygon, or a class
@@ -33,14 +35,12 @@ def missing_annotations(rows: Sequence[Row]) -> list[str]:
     return [f"{row.id}: its {kind} {cell} {_are(kind)} missing." for row, kind, cell in cells if cell and _absent(cell)]
 
 
-def check_annotations(row: Row, shape: tuple[int, ...], read: Callable[[Row], Sample]) -> Annotated:
-    """Read the mask of an image of this spatial size, and see whether what its row names is there."""
+def check_annotations(row: Row, mask: Callable[[], np.ndarray]) -> Annotated:
+    """Read the mask of an image, by `mask`, which raises `DataError` where it does not fit; and see whether what the row names is there."""
     faults, numbers = missing_annotations([row]), None
     if row.mask and not _absent(row.mask) and Path(row.mask).is_file():
         try:
-            mask = read_numbers(Path(row.mask), read)
-            numbers = MaskCounts.of(mask)
-            require_size(row.mask, mask, shape, row.id)
+            numbers = MaskCounts.of(mask())
         except DataError as error:
             faults.append(str(error))
     return Annotated(tuple(faults), numbers)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -125,6 +126,20 @@ def read_sheet(file: Path) -> Sheet:
     return sheet_of(file, raw)
 
 
+def parquet_columns(file: Path) -> list[str]:
+    """The names of a Parquet table's columns. Raises `DataError` for what is none."""
+    import pyarrow.parquet as parquet
+
+    with _as_parquet(file):
+        return list(parquet.read_schema(file).names)
+
+
+def parquet_sheet(file: Path) -> Sheet:
+    """A Parquet table as a CSV of it would stand. Raises `DataError` for what is none."""
+    header, rows = _parquet(file)
+    return Sheet(header, [[cell or "" for cell in cells] for _, cells in rows])
+
+
 def _csv(file: Path) -> tuple[list[str], Cells]:
     sheet = read_sheet(file)
     width = len(sheet.header)
@@ -132,12 +147,20 @@ def _csv(file: Path) -> tuple[list[str], Cells]:
 
 
 def _parquet(file: Path) -> tuple[list[str], Cells]:
-    import pyarrow
     import pyarrow.parquet as parquet
 
-    try:
+    with _as_parquet(file):
         table = parquet.read_table(file)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{file}: not a Parquet table ({error}).") from error
     columns = [[plain_text(value) for value in column.to_pylist()] for column in table.columns]
     return list(table.column_names), [(number, list(row)) for number, row in enumerate(zip(*columns, strict=True), start=2)]
+
+
+@contextmanager
+def _as_parquet(file: Path) -> Iterator[None]:
+    """Raises `DataError` where pyarrow says that a file is no Parquet."""
+    import pyarrow
+
+    try:
+        yield
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{file}: not a Parquet table ({error}).") from error

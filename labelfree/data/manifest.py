@@ -16,7 +16,7 @@ from labelfree.data.label_formats.annotated import called
 from labelfree.data.label_formats.listed import Listing
 from labelfree.data.label_formats.mask_files import rows_of_masks
 from labelfree.data.label_formats.mask_numbers import Instances
-from labelfree.data.label_formats.rows import rows_of_listing
+from labelfree.data.label_formats.rows import rows_of_listing, rows_of_shapes
 from labelfree.data.label_formats.sources import listing_of
 from labelfree.data.label_formats.voc import drawn_by_table
 from labelfree.data.label_tables import open_table
@@ -64,7 +64,10 @@ class Manifest:
     def digest(self) -> str:
         """Identity of the table: ids, labels, groups, splits and how rows were chosen, not pixels."""
         chosen = [(row.chosen,) if row.chosen is not None else () for row in self.rows]  # nothing of a table that does not say
-        chosen = [(*how, row.listed.digest) if row.listed is not None else how for how, row in zip(chosen, self.rows, strict=True)]
+        objects = [
+            row.listed if row.boxes is not None or row.window is None else None for row in self.rows
+        ]  # a chip's label stands already
+        chosen = [(*how, listed.digest) if listed is not None else how for how, listed in zip(chosen, objects, strict=True)]
         told = zip(self.rows, chosen, strict=True)
         lines = (repr((row.id, row.label, row.mask, row.boxes, row.text, row.group, row.split, *how)) for row, how in told)
         return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
@@ -208,9 +211,11 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
     images = [Row(path.relative_to(root).as_posix(), path) for path in inventory.files]
     fields = LabelFields(data.label_field, data.date_field)
     shapes = domain.shapes(file, fields, images) if isinstance(domain, ReadsShapes) else None
+    names = _renamed(data)
     if shapes is not None:
-        return _manifest(shapes[0], root, name, notes=[*inventory.all_notes(), *shapes[1]])
-    listing, names = listing_of(file, root, data.label_field), _renamed(data)
+        rows, of_shapes = rows_of_shapes(shapes[0], names)
+        return replace(_manifest(rows, root, name, notes=[*inventory.all_notes(), *shapes[1]]), listing=of_shapes)
+    listing = listing_of(file, root, data.label_field)
     if listing is not None:
         rows, listing = rows_of_listing(listing, file, images, root, names)
         return replace(_manifest(rows, root, name, notes=[*inventory.all_notes(), *listing.notes]), listing=listing)

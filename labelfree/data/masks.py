@@ -52,7 +52,7 @@ def read_numbers(path: Path, read: Callable[[Row], Sample]) -> np.ndarray:
     return mask
 
 
-def mask_on_image(row: Row, sample: Sample, domain: Domain, read: Callable[[Row], Sample]) -> np.ndarray:
+def mask_on_image(row: Row, sample: Sample, domain: Domain | None, read: Callable[[Row], Sample]) -> np.ndarray:
     """(*spatial) int32: the numbers of a row's mask on the grid of its image, `IGNORE` where its file says that nobody knows.
 
     Placed by the domain where it can (coordinates), else pixel by pixel. Raises `DataError` naming a mask that is broken or does not fit.
@@ -64,7 +64,7 @@ def mask_on_image(row: Row, sample: Sample, domain: Domain, read: Callable[[Row]
         numbers: np.ndarray = placed.numpy()
     else:
         numbers = in_window(whole_numbers(path, read_numbers(path, read)), size, row.window)
-    require_size(path, numbers, size, row.called)
+    require_size(path, numbers, size, row.id)
     return numbers
 
 

@@ -58,6 +58,11 @@ class PixelLabels:
         return self._read.objects(row, sample, self._numbers)
 
     @property
+    def apart(self) -> bool:
+        """Whether objects are told apart in every mask."""
+        return self._read.apart
+
+    @property
     def _read(self) -> _Reading:
         assert self._reading is not None
         return self._reading
@@ -115,7 +120,8 @@ def pixel_labels(
     names = list(dict.fromkeys([BACKGROUND, *marked, *drawn]))
     unknown = [name for name in absent if name not in names]
     faults += [*placing.faults, *(f"data.absent: no class is called {name!r} ({', '.join(names[1:])})." for name in unknown)]
-    reading = _Reading(domain, read, numbers, frozenset(absent) <= frozenset(unknown))
+    apart = numbers.instances or not masked
+    reading = _Reading(domain, read, numbers, frozenset(absent) <= frozenset(unknown), apart)
     places = {name: place for place, name in enumerate(names)}
     pixels = {row.id: reading.count(counts[row.id].numbers, names) for row in masked if row.id in counts}
     for identity, shown in zip(images, in_order(lambda image: reading.draw(image, places)[0], images.values()), strict=True):
@@ -129,12 +135,16 @@ def pixel_labels(
 
 @dataclass(frozen=True)
 class _Reading:
-    """How one row is read. `known`: whether what nothing is drawn on is background, as somebody looked for every class."""
+    """How one row is read. `known`: whether what nothing is drawn on is background, as somebody looked for every class.
+
+    `apart`: whether objects are told apart in every mask.
+    """
 
     domain: Domain
     read: Callable[[Row], Sample]
     numbers: MaskNumbers
     known: bool
+    apart: bool
 
     def classes(self, row: Row, sample: Sample, places: Mapping[str, int]) -> np.ndarray:
         """(*spatial) int16 by the places of classes."""

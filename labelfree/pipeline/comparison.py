@@ -11,9 +11,11 @@ from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.kept_heads import KeptHeads
 from labelfree.pipeline.left_heads import leave_heads
 from labelfree.pipeline.pictures import show_neighbours
+from labelfree.pipeline.segment_pictures import show_segments
+from labelfree.pipeline.token_pictures import show_tokens
 from labelfree.progress import Progress
 from labelfree.training.memory import out_of_memory
-from labelfree.transfer.claims import save_claims
+from labelfree.transfer.claims import save_claims, save_confusions
 from labelfree.transfer.comparison import answer
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
@@ -35,7 +37,10 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
     with out_of_memory("in the comparison", "name smaller input sizes with evaluate.sizes=[...]"):
         setup = answer(question, encoders, recipe.evaluate, inputs.images, folder.path, say, inputs.unlabelled)
     claims = save_claims(folder.path).to_dict()
+    save_confusions(folder.path)
     notes = leave_heads(KeptHeads(run, inputs, setup), encoders, claims)
+    show_tokens(encoders, setup, inputs, folder)
+    show_segments(encoders, setup, recipe.evaluate.primary, inputs, folder, say)
     if not question.task.categorical:
         return [*arms.notes, *notes]
     shown = {e.arm: e for e in reversed(encoders) if e.arm in (recipe.evaluate.primary.arm, recipe.evaluate.primary.against)}

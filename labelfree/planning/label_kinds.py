@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Literal
+
+import numpy as np
 
 from labelfree.data.label_faults import check_annotations, missing_annotations
 from labelfree.data.manifest import Manifest
+from labelfree.data.masks import read_numbers, require_size
 from labelfree.data.table_cells import captions_in
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
@@ -71,7 +76,7 @@ def _masks(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Samp
     for look in looks:
         if look.row.mask is None:
             continue
-        annotated = check_annotations(look.row, look.shape, read)
+        annotated = check_annotations(look.row, partial(_mask, look, read))
         faults += annotated.faults
         if annotated.numbers is not None:
             seen += 1
@@ -84,6 +89,14 @@ def _masks(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Samp
         shares = (f"{value} in {images[value]} ({pixels[value] / pixels.total():.1%} of the pixels)" for value in sorted(pixels))
         yield f"  of {seen} read: {', '.join(shares)}"
     yield from _faulty(faults)
+
+
+def _mask(look: Look, read: Callable[[Row], Sample]) -> np.ndarray:
+    """The numbers of a mask, pixel by pixel: where coordinates may place it, its size says nothing."""
+    numbers = read_numbers(Path(str(look.row.mask)), read)
+    if look.crs is None:
+        require_size(str(look.row.mask), numbers, look.shape, look.row.id)
+    return numbers
 
 
 def _boxes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:

@@ -123,7 +123,7 @@ def inspect_files(survey: Survey, say: Progress) -> Survey:
     read, rows = survey.manifest.read or survey.domain.read, survey.manifest.rows
     if survey.manifest.read is None:
         rows = in_windows(rows, lenient(extent_of(survey.domain)))
-    checked = find_faults(replace(survey.manifest, rows=rows), read, say, survey.task.categorical)
+    checked = find_faults(replace(survey.manifest, rows=rows), read, say, survey.task.categorical, survey.domain)
     return replace(survey, faults=checked.faults, notes=checked.notes, read=len(rows))
 
 

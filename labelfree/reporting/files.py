@@ -78,6 +78,18 @@ class RunFiles:
         return self._json("neighbours.json", {})
 
     @cached_property
+    def confusion(self) -> dict[str, Any]:
+        return self._json("confusion.json", {})
+
+    @cached_property
+    def segments(self) -> dict[str, Any]:
+        return self._json("pictures/segments.json", {})
+
+    @cached_property
+    def tokens(self) -> dict[str, Any]:
+        return self._json("pictures/tokens.json", {})
+
+    @cached_property
     def recommended(self) -> dict[str, Any]:
         """The head to use, and what to expect of it."""
         return self._json("recommended.json", {})

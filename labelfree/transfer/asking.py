@@ -70,7 +70,9 @@ class Asker(Generic[P]):
         self.question, self.encoder, self.setup, self.images, self.folder, self.say = question, encoder, setup, images, folder, say
         self.sizes = setup.sizes_of(encoder)
         self.unlabelled = unlabelled
-        self.key = hashlib.sha256(repr((question.digest, encoder.digest, self.sizes, setup.grid, setup.metric)).encode()).hexdigest()[:16]
+        self.key = hashlib.sha256(
+            repr((question.digest, encoder.digest, self.sizes, setup.grid, setup.metric, *sorted(setup.steps.items()))).encode()
+        ).hexdigest()[:16]
 
     def cell(self, key: CellKey, protocol: P, part: Part) -> Cell:
         """From disk, or computed and written."""
@@ -94,6 +96,11 @@ class Asker(Generic[P]):
     def points(cls, setup: Setup, protocol: P) -> float:
         """How many times as long as with one setting, preparation and input size a cell of this setup takes."""
         raise NotImplementedError
+
+    @classmethod
+    def planned_steps(cls, trial: Trial, protocols: Sequence[P]) -> dict[str, int]:
+        """By protocol how many steps the training of a head takes, the same for every arm; of none that is not trained by steps."""
+        return {}
 
     @classmethod
     def reading_seconds(cls, trial: Trial, encoder: Encoder) -> float:

@@ -58,7 +58,11 @@ def cut_to(
     unlabelled: Unlabelled | None = None,
 ) -> Setup:
     """The setup, cut step by step until it's estimated to fit, with a sentence for each kind of cut among its notes."""
-    speed = measure_speed(Trial(setup, question, encoders, images, unlabelled, folder, say))
+    trial = Trial(setup, question, encoders, images, unlabelled, folder, say)
+    for needs in sorted({protocol.needs for protocol in setup.protocols}):
+        asked = [protocol for protocol in setup.protocols if protocol.needs == needs]
+        setup = replace(setup, steps={**setup.steps, **ASKERS[needs].planned_steps(trial, asked)})
+    speed = measure_speed(replace(trial, setup=setup))
     cut = setup
     for cut in ladder(setup, primary):
         if speed.seconds(cut) <= seconds:

@@ -10,13 +10,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from labelfree.data.dense_store import DenseStore, build_dense_store, cut_boxes, cut_mask
+from labelfree.data.pixel_labels import PixelLabels, pixel_labels
 from labelfree.data.pool import Pool, build_pool
 from labelfree.data.tiles import Cut
 from labelfree.domain import IGNORE, Row, Sample, Targets
 from labelfree.errors import DataError
 from labelfree.progress import Silent
+from tests.data.fake_domain import PillowDomain
 
 SHAPES = ((40, 30), (16, 20), (10, 50), (33, 16))
 TILE = 16
@@ -67,10 +70,8 @@ def read(row: Row) -> Sample:
 
 
 def read_targets(row: Row, sample: Sample) -> Targets:
-    if row.mask and not Path(row.mask).is_file():
-        raise DataError(f"{row.mask}: there is no such mask; correct the path in the table.")
     boxes = torch.tensor([[0.0, 0.0, 9.0, 9.0], [2.0, 2.0, 9.0, 14.0]]) if row.boxes else None
-    return Targets(torch.from_numpy(image_and_mask(row)[1]) if row.mask else None, boxes, ("tank", "ship") if row.boxes else ())
+    return Targets(None, boxes, ("tank", "ship") if row.boxes else ())
 
 
 @pytest.fixture
@@ -81,13 +82,19 @@ def pool(tmp_path: Path) -> Pool:
         path, label = tmp_path / f"{number}.bin", tmp_path / f"{number}.label"
         path.write_bytes(bytes([number]))
         label.write_bytes(b"label")
+        mask = tmp_path / f"{number}.png"
+        Image.fromarray(image_and_mask(Row(str(number), path))[1].astype(np.uint8)).save(mask)
         boxes = str(label) if number in (1, 2) else None
-        rows.append(Row(str(number), path, mask=str(label) if number > 1 else None, boxes=boxes))
+        rows.append(Row(str(number), path, mask=str(mask) if number > 1 else None, boxes=boxes))
     return build_pool(rows, read, {}, tmp_path / "pool", say=Silent(), tile=TILE)
 
 
-def build(pool: Pool) -> DenseStore:
-    return build_dense_store(pool, read, read_targets)
+def labels_of(pool: Pool, instances: bool = False) -> PixelLabels:
+    return pixel_labels(pool.images, PillowDomain(), read, {} if instances else {"0": "0"}, instances=instances)
+
+
+def build(pool: Pool, labels: PixelLabels | None = None) -> DenseStore:
+    return build_dense_store(pool, read, labels or labels_of(pool), read_targets)
 
 
 def test_entries_have_the_labels_of_their_pixels(pool: Pool) -> None:
@@ -101,9 +108,10 @@ def test_entries_have_the_labels_of_their_pixels(pool: Pool) -> None:
         if number < 2:
             assert mask is None
         else:
-            assert mask is not None and mask.shape == (TILE, TILE) and mask.dtype == torch.int32
+            assert mask is not None and mask.shape == (TILE, TILE) and mask.dtype == torch.int16
+            assert store.instances(entry) is None
             known = mask != IGNORE
-            assert torch.equal(mask[known], pool[entry][0][known].int())
+            assert torch.equal(mask[known], pool[entry][0][known].short())
             assert bool(known.all()) == (min(SHAPES[number]) >= TILE)
         found = store.boxes(entry)
         assert (found is not None) == (number in (1, 2))
@@ -120,8 +128,17 @@ def test_it_is_reopened_made_anew_after_damage_and_another_where_labels_change(p
     (store.folder / "masks.npy").write_bytes(b"broken")
     again = build(pool)
     assert again.mask(len(pool) - 1) is not None and [path.name for path in again.folder.parent.glob("*making*")] == []
-    Path(str(pool.images[3].mask)).write_bytes(b"another")
+    Image.fromarray(np.zeros(SHAPES[3], np.uint8)).save(str(pool.images[3].mask))
     assert build(pool).folder != store.folder
+
+
+def test_objects_are_kept_where_they_are_told_apart(pool: Pool) -> None:
+    store = build(pool, labels_of(pool, instances=True))
+    entry = len(pool) - 1
+    objects, mask = store.instances(entry), store.mask(entry)
+    assert objects is not None and mask is not None and objects.dtype == torch.int32
+    assert torch.equal(objects[objects != IGNORE], pool[entry][0][objects != IGNORE].int()) and torch.equal(objects > 0, mask == 1)
+    assert store.folder != build(pool).folder and store.instances(0) is None
 
 
 def test_without_any_label_it_holds_nothing_and_a_missing_mask_is_named(pool: Pool) -> None:
@@ -129,7 +146,9 @@ def test_without_any_label_it_holds_nothing_and_a_missing_mask_is_named(pool: Po
     store = build(pool)
     assert not store.masked.any() and not store.boxed.any() and store.mask(0) is None and store.boxes(0) is None
     del pool.__dict__["rows"]
+    labels = labels_of(pool)
     pool.images[1] = replace(pool.images[1], mask="no.png")
+    labels = replace(labels, pixels={"1": {}}, digest="of other masks")
     with pytest.raises(DataError, match=r"no\.png: there is no such mask"):
-        build(pool)
+        build(pool, labels)
     assert [path.name for path in store.folder.parent.glob("*making*")] == []

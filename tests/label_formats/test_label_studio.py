@@ -217,3 +217,10 @@ def test_the_short_form_is_one_sentence(tmp_path: Path) -> None:
     content = [{"id": 1, "image": "/data/upload/1/0a1b2c3d-b.png"}, {"id": 2, "image": "/data/upload/1/0a1b2c3d-a.png", "label": [place]}]
     with pytest.raises(DataError, match=r"export\.json: is Label Studio's short form \(JSON-MIN\), which does not tell .*; export JSON\.$"):
         listing_of(written(tmp_path, "export.json", content), tmp_path)
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_turned_view_moves_nothing(tmp_path: Path, degrees: int) -> None:
+    """Label Studio turns back what was drawn before it writes it."""
+    content = label_studio([{**rectangle(), "image_rotation": degrees}])
+    assert boxes(found(tmp_path, content).images["a.png"]) == [("pit", 10, 20, 50, 60)]

@@ -157,3 +157,28 @@ def test_the_column_of_classes_that_its_owner_names(tmp_path: Path) -> None:
         assert listing is not None and listing.classes == classes
     with pytest.raises(DataError, match=r"^data\.label_field: boxes\.csv has no column 'damage'; "):
         listing_of(file, tmp_path, "damage")
+
+
+def test_a_parquet_table_is_read_as_its_csv_would_be(tmp_path: Path) -> None:
+    import pandas
+
+    table = {"path": ["a.png", "a.png", "b.png"], "label": ["pit", "rust", None], "xmin": [10.5, 1, None], "ymin": [20, 2, None],
+             "xmax": [40, 3, None], "ymax": [60.25, 4, None], "split": ["train", "train", "dev"]}  # fmt: skip
+    frame = pandas.DataFrame(table)
+    (tmp_path / "one").mkdir(), (tmp_path / "two").mkdir()
+    csv = found(tmp_path / "one", frame.to_csv(index=False))
+    frame.to_parquet(picture(tmp_path / "two", "a.png", "b.png", "c.png") / "boxes.parquet")
+    parquet = read(tmp_path / "two" / "boxes.parquet", tmp_path / "two")
+    assert boxes(parquet.images["a.png"]) == boxes(csv.images["a.png"]) == [("pit", 10.5, 20, 40, 60.25), ("rust", 1, 2, 3, 4)]
+    assert parquet.states == csv.states == {"objects": 1, "negative": 1, "unlabelled": 1} and not parquet.faults
+    assert parquet.images["b.png"].split == "dev"
+
+
+def test_a_parquet_table_without_boxes_is_a_table_of_labels_and_a_broken_one_is_named(tmp_path: Path) -> None:
+    import pandas
+
+    pandas.DataFrame({"path": ["a.png"], "label": ["pit"]}).to_parquet(tmp_path / "labels.parquet")
+    assert listing_of(tmp_path / "labels.parquet", tmp_path) is None
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"broken\.parquet: not a Parquet table"):
+        listing_of(tmp_path / "broken.parquet", tmp_path)

@@ -14,9 +14,14 @@ from PIL import Image
 from rasterio.transform import from_origin
 
 from labelfree.data.colours import colour_of
+from labelfree.data.faults import find_faults
 from labelfree.data.label_formats.voc import drawn_by_table
+from labelfree.data.manifest import load_manifest
+from labelfree.data.pixel_labels import pixel_labels
 from labelfree.domain import IGNORE, ReadsTargets, Row, Sample, Window, Writes
 from labelfree.errors import DataError
+from labelfree.progress import Silent
+from labelfree.recipe import Data
 from tests.satellite.files import numbers, row, write_tif
 
 DOMAIN = Satellite()
@@ -179,3 +184,17 @@ def test_a_written_mask_is_a_mask_of_its_image(tmp_path: Path) -> None:
     sample: Sample = DOMAIN.read(labelled)
     (file,) = DOMAIN.write(torch.from_numpy(CLASSES), sample, tmp_path / "written")
     assert np.array_equal(mask_of(replace(labelled, mask=str(file))), CLASSES)
+
+
+def test_the_check_of_a_data_set_places_masks_by_coordinates_too(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        placed(tmp_path, f"{name}.tif", numbers(2), 500_000, 5_300_000)
+    fine = np.random.default_rng(0).integers(0, 2, (20, 24)).astype(np.uint8)
+    placed(tmp_path, "fine.tif", fine[None], 499_980, 5_299_990, 5)
+    placed(tmp_path, "far.tif", fine[None], 600_000, 5_299_990, 5)
+    (tmp_path / "labels.csv").write_text("path,mask\na.tif,fine.tif\nb.tif,far.tif\n")
+    manifest = load_manifest(Data(root=tmp_path, labels=tmp_path / "labels.csv"), DOMAIN)
+    [fault] = [said for said in find_faults(manifest, DOMAIN.read, Silent(), False, DOMAIN).faults if "same content" not in said]
+    assert "far.tif: lies nowhere on its image" in fault
+    labels = pixel_labels(manifest.rows, DOMAIN, DOMAIN.read)
+    assert list(labels.pixels) == ["a.tif"] and sum(labels.pixels["a.tif"].values()) == 56 and labels.faults == (fault,)

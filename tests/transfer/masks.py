@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from labelfree.data.label_formats.listed import BACKGROUND
 from labelfree.transfer.tasks import Weights
-from labelfree.transfer.tasks.masks import BACKGROUND, Masks
+from labelfree.transfer.tasks.masks import Masks
 from labelfree.transfer.tasks.segmentation import Segmentation
 
 TASK = Segmentation()

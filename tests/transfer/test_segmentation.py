@@ -18,7 +18,7 @@ from labelfree.transfer.cells import Cell, CellKey
 from labelfree.transfer.claims.scores import read_scores
 from labelfree.transfer.question import Question
 from labelfree.transfer.tables import write_tables
-from labelfree.transfer.tasks.masks import Masks
+from labelfree.transfer.tasks.masks import Kept, Masks
 from labelfree.transfer.tasks.registry import find_metric
 from labelfree.transfer.tasks.segmentation import NOTHING, Segmentation
 from tests.transfer.masks import TASK, answers, example, measure
@@ -94,7 +94,7 @@ def test_summaries_name_one_class_and_count_several() -> None:
     water, pools = task_over({"a": {"background": 1, "water": 3}}, ("background", "water"))
     cover, fields = task_over({"a": {"bog": 1, "sea": 3}}, ("bog", "sea"))
     assert land.summary(rows) == "segmentation of 3 classes against background"
-    assert water.summary(pools) == "segmentation of water against background"
+    assert water.summary(pools) == "segmentation of 'water' against background"
     assert cover.summary(fields) == "segmentation into 2 classes"
     assert [task.advised_metric(rows)[0] for task in (land, water, cover)] == ["mean_iou", "dice", "mean_iou"]
 
@@ -236,3 +236,37 @@ def test_answers_come_back_from_the_files_of_a_run(tmp_path: Path, known: dict[s
 def test_targets_of_masks_differ_where_masks_do() -> None:
     first, second = (Masks(np.arange(3), 2, ("background", "pit"), digest=digest) for digest in ("one", "two"))
     assert first.content != second.content
+
+
+def test_masks_are_read_once_and_so_many_are_held_as_there_is_room_for() -> None:
+    read: list[int] = []
+
+    def load(entry: int) -> np.ndarray:
+        read.append(entry)
+        return np.full(10, entry, np.int16)
+
+    kept = Kept(load, most=40)  # two masks of 20 bytes
+    assert [int(kept(entry)[0]) for entry in (1, 2, 1, 3, 1, 2)] == [1, 2, 1, 3, 1, 2]
+    assert read == [1, 2, 3, 2]  # 2 was asked for longest ago when 3 came
+    with pytest.raises(ValueError, match="read-only"):
+        kept(1)[0] = 5
+    small = Kept(load, most=1)
+    assert small(7)[0] == 7  # one is held, however large
+
+
+@dataclasses.dataclass(frozen=True)
+class Apart(Counted):
+    """Of these every row but "b" tells objects apart: each class is one."""
+
+    def instances(self, row: Row, sample: object) -> np.ndarray | None:
+        return None if row.id == "b" else self.mask(row, sample).astype(np.int32)
+
+
+def test_objects_count_in_the_images_that_tell_them_apart() -> None:
+    pixels = {"a": {"background": 9, "pit": 4}, "b": {"background": 9, "pit": 4}, "c": {"background": 13}}
+    rows = rows_of(pixels)
+    task = Segmentation().over(rows, lambda given: Apart(("background", "pit"), pixels))
+    targets = task.targets(rows, images_of(rows))
+    table = task.answers([targets.load(0), np.zeros((1, 13), int), targets.load(2)], targets)
+    assert (measure("pq", table), measure("aji", table)) == (1.0, 1.0)  # "b" missed its pit, if it is one
+    assert measure("dice", table) == pytest.approx(2 * 4 / (4 + 8))

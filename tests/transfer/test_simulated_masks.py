@@ -55,13 +55,14 @@ def truth(metric: str, better: float) -> float:
 
 
 @cache
-def with_a_test_split(better: float, worlds: int = 300, scenes: int = 40) -> dict[str, list[Interval]]:
+def with_a_test_split(better: float, worlds: int = 250, scenes: int = 40) -> dict[str, list[Interval]]:
     """The intervals of many worlds, of each metric."""
-    counts = np.concatenate([np.ones((1, scenes), np.uint16), resamplings(scenes, seed=0, times=300)])  # first every scene once
-    weights, found = Weights(counts, np.repeat(np.arange(scenes), 2)), {metric: [] for metric in METRICS}
+    of_scene, once = np.repeat(np.arange(scenes), 2), np.ones((1, scenes), np.uint16)
+    resampled = [np.concatenate([once, resamplings(scenes, seed, times=300)]) for seed in range(20)]  # one for all worlds would lean
+    found: dict[str, list[Interval]] = {metric: [] for metric in METRICS}
     for seed in range(worlds):
         drawn = confusions(np.random.default_rng([1, seed]), scenes, 2, DRAWS, better)
-        tables = [(table(first), table(second)) for first, second in drawn]
+        weights, tables = Weights(resampled[seed % 20], of_scene), [(table(first), table(second)) for first, second in drawn]
         for metric in METRICS:
             measured = TASK.metrics[metric]
             differences = np.array([measured(first, weights) - measured(second, weights) for first, second in tables])
@@ -70,7 +71,7 @@ def with_a_test_split(better: float, worlds: int = 300, scenes: int = 40) -> dic
 
 
 @cache
-def fold_differences(better: float, worlds: int = 200, scenes: int = 40) -> dict[str, list[np.ndarray]]:
+def fold_differences(better: float, worlds: int = 150, scenes: int = 40) -> dict[str, list[np.ndarray]]:
     """(J,) of repeated cross-validation in many worlds, of each metric: draws fold the same scenes anew, and learn anew."""
     found: dict[str, list[np.ndarray]] = {metric: [] for metric in METRICS}
     for seed in range(worlds):
@@ -96,7 +97,7 @@ def test_intervals_with_a_test_split_cover_the_truth_as_often_as_stated(metric: 
     known = truth(metric, better) if better else 0.0
     found = with_a_test_split(better)[metric]
     covered = np.mean([interval.low <= known <= interval.high for interval in found])
-    assert 0.913 <= covered <= 0.985  # 0.95 and three standard errors of 300
+    assert 0.909 <= covered <= 0.991  # 0.95 and three standard errors of 250
     if better:
         assert np.mean([interval.p < 0.05 for interval in found]) > 0.5  # and they find what there is
 
@@ -106,7 +107,7 @@ def test_cross_validation_of_masks_makes_no_more_false_claims_than_stated(metric
     folds = fold_differences(0.0)[metric]
     false = np.mean([from_folds(differences, FOLDS).p < 0.05 for differences in folds])
     naive = np.mean([abs(d.mean()) > 2 * d.std(ddof=1) / np.sqrt(len(d)) for d in folds])
-    assert false <= 0.096  # 0.05 and three standard errors of 200
+    assert false <= 0.103  # 0.05 and three standard errors of 150
     assert naive > 0.15  # folds that share images and are taken as independent claim far more: these worlds can tell
 
 
@@ -114,4 +115,4 @@ def test_cross_validation_of_masks_makes_no_more_false_claims_than_stated(metric
 def test_cross_validation_of_masks_covers_a_true_difference(metric: str) -> None:
     known, folds = truth(metric, BETTER), fold_differences(BETTER)[metric]
     covered = [interval.low <= known <= interval.high for interval in (from_folds(differences, FOLDS) for differences in folds)]
-    assert np.mean(covered) >= 0.904
+    assert np.mean(covered) >= 0.897

@@ -133,6 +133,15 @@ def test_the_report_speaks_the_task_s_words(run: Run) -> None:
     }
 
 
+def test_runs_of_it_are_compared(run: Run, tmp_path: Path) -> None:
+    compared = labelfree.compare([run.folder], tmp_path / "out", say=Silent())
+    (tested,) = compared.primaries
+    claimed = run.claims["primary"]
+    assert (tested.verdict, tested.low, tested.high) == ("better", claimed["low"], claimed["high"])
+    assert " m (95 % interval -" in compared.lines()[0]
+    assert "a class" not in (tmp_path / "out" / "compare.html").read_text(encoding="utf-8").partition("<script")[0]
+
+
 def test_what_does_not_go_together_is_one_sentence(images: Path, tmp_path: Path, installed: None) -> None:
     for change, words in (
         ({"task": "hight"}, r"evaluate\.task must be auto or one of classification"),

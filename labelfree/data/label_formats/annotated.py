@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -42,7 +42,7 @@ class AnnotatedImage:
     `ignored`: regions that are neither object nor background: crowds, classes called `ignore`, and all of an image on which only what
     cannot be used was drawn. `labels`: classes of the whole image. `lines`: drawings that enclose nothing. `unused`: sentences on faulty
     objects. `areas`: of a mask, all that it marks of each class, in which nobody counted objects. `outside`: what is neither drawn nor
-    ignored: background, or nobody knows.
+    ignored: background, or nobody knows. `unknown`: regions of which nobody says what they are, but for the objects above them.
     """
 
     id: str
@@ -58,6 +58,7 @@ class AnnotatedImage:
     split: str = ""
     areas: tuple[AnnotatedObject, ...] = ()
     outside: Outside = "background"
+    unknown: tuple[Region, ...] = ()
 
     def pixels(self) -> dict[str, int]:
         """How many pixels each class has."""
@@ -68,21 +69,18 @@ class AnnotatedImage:
 
     def ignored_mask(self) -> np.ndarray:
         """(height, width) bool: regions that are neither learnt nor scored."""
-        return union(self.ignored, *self._grid)
+        known = [each.region for each in (*self.objects, *self.areas)] if self.unknown else []
+        return union(self.ignored, *self._grid) | (union(self.unknown, *self._grid) & ~union(known, *self._grid))
 
     def seen(self, window: Window) -> AnnotatedImage:
         """What a window of it shows, in the window's pixels."""
         height, width = window.height, window.width
         objects = tuple(seen for each in self.objects if (seen := _seen(each, window)) is not None)
         areas = tuple(seen for each in self.areas if (seen := _seen(each, window)) is not None)
-        ignored = tuple(
-            region if isinstance(region, Everything) else Seen(region, window.top, window.left)
-            for region in self.ignored
-            if region.box is None or _cut(region.box, window) is not None
-        )
+        ignored, unknown = _shown(self.ignored, window), _shown(self.unknown, window)
         nothing: State = "negative" if self.outside == "background" else "unlabelled"
-        state: State = "objects" if objects or areas or ignored else nothing
-        return replace(self, state=state, size=(height, width), objects=objects, areas=areas, ignored=ignored)
+        state: State = "objects" if objects or areas or ignored or unknown else nothing
+        return replace(self, state=state, size=(height, width), objects=objects, areas=areas, ignored=ignored, unknown=unknown)
 
     @property
     def _grid(self) -> tuple[int, int]:
@@ -94,6 +92,15 @@ def _seen(each: AnnotatedObject, window: Window) -> AnnotatedObject | None:
     drawn = each.region.box or each.box  # what a file says of both may differ
     box = _cut(each.box, window) or _cut(drawn, window)
     return None if box is None or _cut(drawn, window) is None else replace(each, box=box, region=Seen(each.region, window.top, window.left))
+
+
+def _shown(regions: Iterable[Region], window: Window) -> tuple[Region, ...]:
+    """What a window shows of regions."""
+    return tuple(
+        region if isinstance(region, Everything) else Seen(region, window.top, window.left)
+        for region in regions
+        if region.box is None or _cut(region.box, window) is not None
+    )
 
 
 def _cut(box: Corners, window: Window) -> Corners | None:
@@ -176,7 +183,7 @@ class Placing:
             return AnnotatedImage(
                 identity, path, "objects", (height, width), ignored=(Everything(),), unused=said, labels=listed.labels, split=listed.split
             )
-        objects, ignored, crowds, lines, unused = [], list[Region](), 0, 0, list(listed.faulty)
+        objects, ignored, unknown, crowds, lines, unused = [], list[Region](), list[Region](), 0, 0, list(listed.faulty)
         for drawn in listed.drawn:
             if drawn.kind == "line":
                 lines += 1
@@ -188,7 +195,9 @@ class Placing:
                 unused.append(f"{drawn.where} {error}")
                 continue
             crowds += drawn.kind == "crowd"
-            if drawn.kind == "crowd" or placed.name == IGNORED:
+            if drawn.kind == "unknown":
+                unknown.append(placed.region)
+            elif drawn.kind == "crowd" or placed.name == IGNORED:
                 ignored.append(placed.region)
             else:
                 objects.append(placed)
@@ -197,7 +206,7 @@ class Placing:
             ignored.append(Everything())  # something was drawn or said that no object shows: nobody knows what the image holds
         return AnnotatedImage(
             identity, path, "objects", (height, width), tuple(objects), tuple(ignored), crowds, lines, listed.labels, tuple(unused),
-            listed.split, outside=listed.outside,
+            listed.split, outside=listed.outside, unknown=tuple(unknown),
         )  # fmt: skip
 
     def _frame(self, identity: str, path: Path, listed: ListedImage, width: int, height: int) -> ToStored | None:

@@ -1,4 +1,7 @@
-"""Label Studio's JSON export: a list of tasks, each an image and what its annotators drew, in percent of the picture."""
+"""Label Studio's JSON export: a list of tasks, each an image and what its annotators drew, in percent of the picture.
+
+`image_rotation` of a result tells how its annotator had turned the view: places are written in the picture that is not turned.
+"""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from labelfree.data.label_formats.regions import Corners, Region
 
-Kind = Literal["object", "crowd", "line"]
+Kind = Literal["object", "crowd", "line", "unknown"]
 Outside = Literal["background", "ignore"]
 IGNORED = "ignore"  # the class that `data.classes` gives to what is neither learnt nor scored
 BACKGROUND = "background"  # what lies outside of objects; an object or a number that is called so shows that nothing else is there
@@ -19,8 +19,9 @@ BACKGROUND = "background"  # what lies outside of objects; an object or a number
 class Drawn:
     """One thing drawn on an image. `where`: what sentences call it, such as "annotation 13" or "line 2".
 
-    `box`: None of lines, and of what holds no pixel. `kind`: an object; a crowd, of which nobody counted what is in it; or a line, which
-    encloses nothing. `region`: its outline or pixels, None where only a box was drawn.
+    `box`: None of lines, and of what holds no pixel. `kind`: an object; a crowd, of which nobody counted what is in it; a line, which
+    encloses nothing; or unknown, of which nobody says what it is: objects lie above it. `region`: its outline or pixels, None where only a
+    box was drawn.
     """
 
     name: str

@@ -8,6 +8,7 @@ import numpy as np
 
 from labelfree.data.label_formats.annotated import AnnotatedImage
 from labelfree.data.label_formats.listed import BACKGROUND
+from labelfree.data.label_formats.regions import Patch
 from labelfree.samples import IGNORE
 
 
@@ -21,13 +22,18 @@ def render(image: AnnotatedImage, size: tuple[int, int], numbers: Mapping[str, i
     known = image.outside == "background"
     classes = np.full(size, outside if known else IGNORE, np.int16)
     objects = np.full(size, 0 if known and outside != IGNORE else IGNORE, np.int32)
+    for region in image.unknown:
+        _ignore(region.patch(frame), classes, objects)
     ordered = sorted(enumerate(image.objects, start=1), key=lambda each: not each[1].boxed)
     for number, each in ordered:
         patch = each.region.patch(frame)
         classes[patch.place][patch.pixels] = IGNORE if each.boxed else numbers.get(each.name, IGNORE)
         objects[patch.place][patch.pixels] = IGNORE if each.boxed else number * (each.name != BACKGROUND)
     for region in image.ignored:
-        patch = region.patch(frame)
-        classes[patch.place][patch.pixels] = IGNORE
-        objects[patch.place][patch.pixels] = IGNORE
+        _ignore(region.patch(frame), classes, objects)
     return classes, objects
+
+
+def _ignore(patch: Patch, *pictures: np.ndarray) -> None:
+    for picture in pictures:
+        picture[patch.place][patch.pixels] = IGNORE

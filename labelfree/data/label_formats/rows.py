@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from labelfree.data.label_formats.annotated import renamed
-from labelfree.data.label_formats.listed import IGNORED, ListedImage, Listing
+from labelfree.data.label_formats.annotated import called, renamed
+from labelfree.data.label_formats.listed import BACKGROUND, IGNORED, ListedImage, Listing
 from labelfree.data.label_formats.matching import Images, match
 from labelfree.samples import Row
 
@@ -40,6 +40,13 @@ def rows_of_listing(
     if labels and not whole_images:
         notes.append(f"{source.name}: {labels:,} classes of whole images stand beside drawn objects and are not read.")
     return rows, replace(named, faults=[*named.faults, *faults], notes=notes)
+
+
+def rows_of_shapes(rows: Sequence[Row], classes: Mapping[str, str]) -> tuple[list[Row], Listing]:
+    """The rows of a vector file, what is drawn on them called as asked; and what a listing says of them."""
+    drawn = {each.name for row in rows if row.listed is not None for each in row.listed.drawn if each.kind == "object"}
+    named = renamed(Listing("a vector file", [], classes=tuple(sorted(drawn - {BACKGROUND, IGNORED}))), classes)
+    return [row if row.listed is None else replace(row, listed=called(row.listed, classes)) for row in rows], named
 
 
 def _summary(listing: Listing, source: Path, listed: Sequence[ListedImage]) -> str:

@@ -16,7 +16,7 @@ from labelfree.data.label_formats.object_table import box_columns, read_object_t
 from labelfree.data.label_formats.voc import is_voc, read_voc
 from labelfree.data.label_formats.xml_text import read_xml
 from labelfree.data.label_formats.yolo import holds_numbers, is_text_of_labels, is_yolo_yaml, names_file, read_yolo_folder, read_yolo_yaml
-from labelfree.data.label_tables import TEXTS, read_sheet
+from labelfree.data.label_tables import PARQUETS, TEXTS, parquet_columns, parquet_sheet, read_sheet
 from labelfree.errors import DataError
 
 READ = (
@@ -46,6 +46,8 @@ def listing_of(source: Path, root: Path, label: str | None = None) -> Listing | 
     if kind in TEXTS:
         sheet = read_sheet(source)
         return read_object_table(source, sheet, label) if box_columns(sheet.header) else None
+    if kind in PARQUETS and box_columns(parquet_columns(source)):
+        return read_object_table(source, parquet_sheet(source), label)
     return None
 
 

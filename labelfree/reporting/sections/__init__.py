@@ -1,6 +1,7 @@
-"""The page's sections in reading order, one file each: a run folder in, what its template shows out."""
+"""The page's sections in reading order, one file each: a run folder in, what its template shows out; None where a run has none of it."""
 
 from labelfree.reporting.sections import (
+    confusion,
     data,
     efficiency,
     gaps,
@@ -13,6 +14,8 @@ from labelfree.reporting.sections import (
     reproduce,
     scores,
     seen,
+    segments,
+    tokens,
 )
 
 BUILDERS = (
@@ -20,9 +23,12 @@ BUILDERS = (
     recommended.build,
     efficiency.build,
     scores.build,
+    confusion.build,
+    segments.build,
     gaps.build,
     health.build,
     seen.build,
+    tokens.build,
     nearest.build,
     leakage.build,
     data.build,

@@ -62,13 +62,13 @@ def from_test(differences: np.ndarray, resampled: np.ndarray, groups: int) -> In
     """The interval with a test split.
 
     `differences`: (R, S) score differences of R draws and S pretraining seeds. `resampled`: (B,) mean difference on each
-    resampling of the `groups` scored groups; NaN where the metric is not defined on one, which says nothing.
+    resampling of the `groups` scored groups.
 
     SE² = var_r(mean_s D)/R + var_s(mean_r D)/S + var_b, each with R-1, S-1 and G-1 degrees of freedom, joined by Satterthwaite's rule.
     """
     draws, seeds = differences.shape
-    mean, resampled = float(differences.mean()), resampled[~np.isnan(resampled)]
-    if groups < 2 or len(resampled) < 2 or np.isnan(mean):
+    mean = float(differences.mean())
+    if groups < 2 or len(resampled) < 2:
         return Interval(mean, np.inf, 0.0)
     parts, freedom = {}, {}
     if draws > 1:
@@ -88,13 +88,9 @@ def from_folds(differences: np.ndarray, folds: int) -> Interval:
     """The interval without a test split: (J,) fold differences of repeated `folds`-fold cross-validation.
 
     SE² = (1/J + 1/(k-1)) var(D_j), J - 1 degrees of freedom: the corrected resampled t-test (Nadeau and Bengio 2003,
-    Inference for the Generalization Error), 1/(k-1) being the ratio of scored to learned rows. A fold in which the metric is not
-    defined (NaN) says nothing.
+    Inference for the Generalization Error), 1/(k-1) being the ratio of scored to learned rows.
     """
-    differences = differences[~np.isnan(differences)]
     count = len(differences)
-    if count == 0:
-        return Interval(np.nan, np.inf, 0.0)
     mean = float(differences.mean())
     if count < 2 or folds < 2:
         return Interval(mean, np.inf, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from labelfree.progress import Progress
 
 
+CELL_SECONDS = 30.0  # of a fit, at most, where a comparison's time is limited
+
+
 class MapAsker(Asker[MapProtocol]):
     """Of protocols of maps; an encoder's maps are read when the first missing cell asks for them."""
 
@@ -61,11 +65,14 @@ class MapAsker(Asker[MapProtocol]):
         rows, judge, seed = part.learn(key.budget), part.judge, part.draw
         inner = {size: self._inner(protocol, size, part.inner(key.budget), rows, seed) for size in self.sizes if len(self.sizes) > 1}
         size = self._best(inner)
-        fitted = self.fit(protocol, size, rows, seed)
+        seen = part.learn("all")
+        fitted = self.fit(protocol, size, rows, seed, seen)
         scored = self._answers(fitted, size, judge)
         envelope = {}
         if is_baseline(key.arm):
-            others = {other: self._answers(self.fit(protocol, other, rows, seed), other, judge) for other in self.sizes if other != size}
+            others = {
+                other: self._answers(self.fit(protocol, other, rows, seed, seen), other, judge) for other in self.sizes if other != size
+            }
             metrics = self.question.task.metrics_of(self.masks)
             envelope = {
                 at: {name: metric.value(table) for name, metric in metrics.items()} for at, table in {size: scored, **others}.items()
@@ -76,6 +83,18 @@ class MapAsker(Asker[MapProtocol]):
     def points(cls, setup: Setup, protocol: MapProtocol) -> float:
         """Several sizes are searched in inner folds."""
         return sum((size / min(setup.sizes)) ** 2 for size in setup.sizes) * (1 + INNER_FOLDS) if len(setup.sizes) > 1 else 1.0
+
+    @classmethod
+    def planned_steps(cls, trial: Trial, protocols: Sequence[MapProtocol]) -> dict[str, int]:
+        """As many as the slowest arm takes in half a minute, on the labels of the largest budget."""
+        steps: dict[str, int] = {}
+        for protocol in protocols:
+            for encoder in filter(protocol.suits, trial.encoders):
+                asker, rows = cls._of(trial, encoder), trial.first.learn(trial.setup.budgets[-1])
+                learn = replace(asker.learn(protocol, trial.smallest(encoder), rows, 0), steps=None, seconds=CELL_SECONDS)
+                if (planned := protocol.planned(learn)) is not None:
+                    steps[protocol.name] = min(steps.get(protocol.name, planned), planned)
+        return steps
 
     @classmethod
     def reading_seconds(cls, trial: Trial, encoder: Encoder) -> float:
@@ -102,24 +121,25 @@ class MapAsker(Asker[MapProtocol]):
     def _of(cls, trial: Trial, encoder: Encoder) -> MapAsker:
         return cls(trial.question, encoder, trial.setup, trial.images, trial.folder, trial.say, None)
 
-    def fit(self, protocol: MapProtocol, size: int, rows: np.ndarray, seed: int) -> Fitted:
-        """A head learned from the images `rows` at one input size."""
-        return protocol.fit(self.learn(protocol, size, rows, seed))
+    def fit(self, protocol: MapProtocol, size: int, rows: np.ndarray, seed: int, seen: np.ndarray | None = None) -> Fitted:
+        """A head learned from the images `rows` at one input size. `seen`: images that may be looked at without their labels."""
+        return protocol.fit(self.learn(protocol, size, rows, seed, seen))
 
-    def learn(self, protocol: MapProtocol, size: int, rows: np.ndarray, seed: int) -> Learn:
+    def learn(self, protocol: MapProtocol, size: int, rows: np.ndarray, seed: int, seen: np.ndarray | None = None) -> Learn:
         """What a head is given of the images `rows`."""
         network = network_of(self.encoder)
         steps = self.setup.steps.get(protocol.name)
-        return Learn(network, self._at(size), self.tiles, self.masks.load, rows, self.masks.width, size, steps, seed)
+        return Learn(network, self._at(size), self.tiles, self.masks.load, rows, self.masks.width, size, steps, seed, seen=seen)
 
     def predicted(self, fitted: Fitted, size: int, rows: np.ndarray) -> PredictedMaps:
         """What a head says of the images `rows`."""
         plain, trunk = self.learn_nothing(size), fitted.trunk
+        device = next(iter(fitted.head.state_dict().values())).device
 
         def levels(tiles: np.ndarray) -> list[Tensor]:
             straight = np.zeros(len(tiles), bool)
             if trunk is None:
-                return self._at(size).levels(tiles, straight)
+                return [level.to(device) for level in self._at(size).levels(tiles, straight)]
             seen: list[Tensor] = trunk.eval().pyramid(plain.inputs(tiles, straight))  # type: ignore[operator]
             return seen
 

@@ -45,11 +45,14 @@ class MapProtocol(Protocol):
     preparation: ClassVar[str] = "none"
     settings: tuple[float, ...] = (1.0,)
     default: float = 1.0
-    steps: ClassVar[int] = 0  # that training takes; 0: it is not trained by steps
 
     def suits(self, encoder: Encoder) -> bool:
         """One that trains the network along needs an arm that is a network alone."""
         return not self.trains_trunk or isinstance(encoder, NetworkEncoder)
+
+    def planned(self, learn: Learn) -> int | None:
+        """How many steps a fit takes within `learn.seconds`, measured on a few; None where it is not trained by steps."""
+        return None
 
     def fit(self, learn: Learn) -> Fitted:
         """A head learned from the budget's tiles."""

@@ -11,33 +11,32 @@ from importlib import import_module
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labelfree.errors import RecipeError
-from labelfree.transfer.maps.base import MapHead
+from labelfree.transfer.maps.base import MapHead, to_shape
 
 AUTO = "auto"
 WIDTH = 64  # most channels of a decoder
 FINEST = 16  # channels of what it computes for every pixel
-STRIDES = (4, 8, 16, 32)  # pixels to one place of a level, in decoders that take four levels
-RATES = (2, 4, 6)  # of DeepLabV3+'s dilated convolutions; 12, 24 and 36 as published reach past the 8 x 8 places of a tile
+STRIDES = (4, 8, 16, 32)  # pixels to one cell of a level, in decoders that take four levels
+RATES = (2, 4, 6)  # of DeepLabV3+'s dilated convolutions; 12, 24 and 36 as published reach past the 8 x 8 cells of a tile
 PATCHES = (8, 16, 32)  # of a ViT: sides that DPT brings to its strides by whole factors
 
 
 class Decoder(MapHead):
     """Levels, each channel standardised -> one map of features -> the classes of every pixel.
 
-    `options` make it again: `decoder`, a key of DECODERS; `pixels`, channels of the levels that have a place for every pixel; `levels`,
-    those of the coarser ones; `classes`; `patch`, side of a ViT's patches, for DPT; `width`, of the decoder.
+    `decoder`: a key of DECODERS. `classes`: K. `pixels`: channels of the levels that have a cell for every pixel; `levels`: those of the
+    coarser ones. `patch`: side of a ViT's patches, for DPT. `width`: most channels of the decoder.
     """
 
     def __init__(
-        self, decoder: str, pixels: Sequence[int], levels: Sequence[int], classes: int, patch: int = 0, width: int = WIDTH
+        self, decoder: str, classes: int, pixels: Sequence[int], levels: Sequence[int], patch: int = 0, width: int = WIDTH
     ) -> None:
         super().__init__()
-        self.options: dict[str, Any] = {
-            "decoder": decoder, "pixels": list(pixels), "levels": list(levels), "classes": classes, "patch": patch, "width": width,
+        self.config = {
+            "decoder": decoder, "classes": classes, "pixels": list(pixels), "levels": list(levels), "patch": patch, "width": width,
         }  # fmt: skip
         self.fine = len(pixels)
         for position, channels in enumerate((*pixels, *levels)):
@@ -46,9 +45,10 @@ class Decoder(MapHead):
         self.body = DECODERS[decoder](pixels, levels, width, patch)
         self.classify = nn.Conv2d(self.body.out, classes, 1)
 
-    def forward(self, levels: list[Tensor], shape: tuple[int, ...]) -> Tensor:
+    def forward(self, levels: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
         known = [(level - _of(mean)) / _of(std) for level, (mean, std) in zip(levels, self._scales(), strict=True)]
-        return resized(self.classify(self.body(known[: self.fine], known[self.fine :], shape)), shape)
+        pixels = [to_shape(level, shape) for level in known[: self.fine]]
+        return to_shape(self.classify(self.body(pixels, known[self.fine :], shape)), shape)
 
     @torch.no_grad()
     def measure(self, batches: Iterable[list[Tensor]]) -> None:
@@ -63,7 +63,7 @@ class Decoder(MapHead):
             std.copy_(torch.where(spread > 1e-6 * (squares / count).sqrt(), spread, 1.0))  # what never changes says nothing
 
     def _scales(self) -> list[tuple[Tensor, Tensor]]:
-        count = len(self.options["pixels"]) + len(self.options["levels"])
+        count = len(self.config["pixels"]) + len(self.config["levels"])
         return [(self.get_buffer(f"mean{position}"), self.get_buffer(f"std{position}")) for position in range(count)]
 
 
@@ -73,7 +73,7 @@ class Body(nn.Module):
     out: int
 
     def forward(self, pixels: list[Tensor], levels: list[Tensor], shape: tuple[int, ...]) -> Tensor:
-        """Levels with a place for every pixel, and coarser ones, finest first -> (B, out, *grid), at most `shape`."""
+        """Levels (B, C, *shape), and coarser ones, finest first -> (B, out, *grid)."""
         raise NotImplementedError
 
 
@@ -101,7 +101,7 @@ class Unet(Body):
 
 
 class FromFour(Body):
-    """What decoders share that read four levels at STRIDES and give a map of fewer places than there are pixels.
+    """What decoders share that read four levels at STRIDES and give a map of fewer cells than there are pixels.
 
     A level that stands at another stride is brought to its own by interpolation: the tokens of a ViT's four blocks, and stages whose
     sides are odd. Pixels join at the end by a block of the U-Net.
@@ -194,7 +194,7 @@ def decoder_of(levels: Sequence[Tensor], shape: tuple[int, ...], classes: int, d
     if decoder != AUTO and decoder not in DECODERS:
         raise RecipeError(f"{decoder} is no decoder; there are {', '.join(sorted(DECODERS))}.")
     grids = [tuple(level.shape[2:]) for level in levels]
-    fine = sum(grid == tuple(shape) for grid in grids)
+    fine = sum(all(map(int.__ge__, grid, shape)) for grid in grids)
     coarse = grids[fine:]
     equal = len(coarse) > 1 and len(set(coarse)) == 1
     patch = next(
@@ -204,23 +204,13 @@ def decoder_of(levels: Sequence[Tensor], shape: tuple[int, ...], classes: int, d
     if decoder == AUTO:
         decoder = "unet" if not equal else "dpt" if patch else "fpn"
     widths = [int(level.shape[1]) for level in levels]
-    return Decoder(decoder, widths[:fine], widths[fine:], classes, patch, width)
+    return Decoder(decoder, classes, widths[:fine], widths[fine:], patch, width)
 
 
 def at_stride(level: Tensor, stride: int, shape: tuple[int, ...]) -> Tensor:
-    """A level brought to `stride` pixels a place, of an image whose sides are whole multiples of the coarsest of STRIDES."""
+    """A level brought to `stride` pixels a cell, of an image whose sides are whole multiples of the coarsest of STRIDES."""
     coarsest = STRIDES[-1]
-    return resized(level, tuple(-(-side // coarsest) * (coarsest // stride) for side in shape))
-
-
-def resized(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """(B, C, *grid) -> (B, C, *shape), linearly interpolated."""
-    if tuple(x.shape[2:]) == tuple(shape):
-        return x
-    return F.interpolate(x, size=tuple(shape), mode=MODES[len(shape)], align_corners=False)
-
-
-MODES = {1: "linear", 2: "bilinear", 3: "trilinear"}
+    return to_shape(level, tuple(-(-side // coarsest) * (coarsest // stride) for side in shape))
 
 
 def _four(levels: list[Any]) -> list[Any]:

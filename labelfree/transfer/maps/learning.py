@@ -20,8 +20,9 @@ class Learn:
     """What a head learns from: the tiles of a budget's `images`, each also mirrored along the last axis.
 
     `network`: None where the arm is none that could be trained. `mask_of`: the (*spatial) mask of an image, by its position in the pool.
+    `seen`: images that may be looked at without their labels, the budget's among them and none that is scored; None: the budget's alone.
     `width`: K, how many classes. `size`: the network's input size along a tile's longest side. `steps`: how many a head that is trained by
-    steps takes; None: as many as its protocol advises.
+    steps takes; None: as many as its protocol advises, or `seconds` have time for.
     """
 
     network: NetworkEncoder | None
@@ -33,11 +34,18 @@ class Learn:
     size: int
     steps: int | None
     seed: int
+    seconds: float | None = None
+    seen: np.ndarray | None = None
 
     @property
     def tiles(self) -> np.ndarray:
         """(t,) numbers of the budget's tiles."""
         return self.all_tiles.tiling.of_images(self.images)
+
+    @property
+    def seen_tiles(self) -> np.ndarray:
+        """(t,) numbers of the tiles that may be looked at without labels."""
+        return self.all_tiles.tiling.of_images(self.images if self.seen is None else self.seen)
 
     @property
     def widths(self) -> tuple[int, ...]:

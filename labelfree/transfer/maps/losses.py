@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from labelfree.domain import IGNORE
 from labelfree.errors import DataError
-from labelfree.transfer.maps.base import IGNORE
 
 LEAST_WEIGHT, MOST_WEIGHT = 0.2, 5.0  # of a class: a class of few pixels may not rule the loss
 

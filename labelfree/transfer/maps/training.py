@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from statistics import fmean
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,13 +16,14 @@ from labelfree.errors import TrainingError
 from labelfree.training.optimisers import by_decay
 from labelfree.training.randomness import batch_rows, mixed
 from labelfree.training.schedules import warm_cosine
-from labelfree.training.timing import Stopwatch, fastest
-from labelfree.transfer.maps.base import Fitted, Learn
-from labelfree.transfer.maps.decoders import AUTO, WIDTH, Decoder, decoder_of
+from labelfree.training.timing import Lap, Stopwatch, fastest
+from labelfree.transfer.maps.base import Fitted
+from labelfree.transfer.maps.decoders import AUTO, Decoder, decoder_of
+from labelfree.transfer.maps.learning import Learn
 from labelfree.transfer.maps.losses import class_weights, segmentation_loss
 
 BATCH = 8  # tiles a step
-STEPS = 120  # of a fit whose time is not limited
+STEPS = 120  # where time is not short
 LEAST_STEPS = 20
 WARM = 0.05  # of all steps, over which rates rise
 RATE = 2e-3  # of AdamW, for the head
@@ -35,29 +36,29 @@ TAIL = 0.1  # of all steps, over which the loss is averaged at the end
 STILL_FALLS = 0.02  # of its total fall: a loss that falls by more from tail to tail is undertrained
 
 
-def train(learn: Learn, with_trunk: bool, decoder: str = AUTO, width: int = WIDTH) -> Fitted:
-    """Train a head, and with `with_trunk` the network, for the planned steps; keep the last step's weights.
+def train(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> Fitted:
+    """Train a head, and with `with_trunk` the network, and keep the last step's weights.
 
-    Equal `learn` give equal weights, whatever was drawn from torch's random numbers before. `decoder`: a key of DECODERS, or AUTO; `width`:
-    most of its channels. Raises DataError where no pixel is known, TrainingError where the loss is no number.
+    Equal `learn` give equal weights, whatever was drawn from torch's random numbers before. `decoder`: a key of DECODERS, or AUTO.
+    Raises DataError where no pixel is known, TrainingError where the loss is no number.
     """
-    steps = learn.steps or planned_steps(learn, with_trunk, decoder, width)
-    training = MapTraining(learn, with_trunk, decoder, width)
+    steps = learn.steps or planned_steps(learn, with_trunk, decoder)
+    training = MapTraining(learn, with_trunk, decoder)
     losses = [training.step(step, steps) for step in range(steps)]
     trunk = None if training.trunk is None else training.trunk.eval()
     return Fitted(training.head.eval(), trunk, stopped_falling(losses))
 
 
-def planned_steps(learn: Learn, with_trunk: bool, decoder: str = AUTO, width: int = WIDTH) -> int:
-    """As many of STEPS as `learn.seconds` have time for."""
+def planned_steps(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> int:
+    """As many of STEPS as `learn.seconds` have time for, LEAST_STEPS at least."""
     if learn.seconds is None:
         return STEPS
-    return min(max(int(learn.seconds / seconds_per_step(learn, with_trunk, decoder, width)), LEAST_STEPS), STEPS)
+    return min(max(int(learn.seconds / seconds_per_step(learn, with_trunk, decoder)), LEAST_STEPS), STEPS)
 
 
-def seconds_per_step(learn: Learn, with_trunk: bool, decoder: str = AUTO, width: int = WIDTH) -> float:
+def seconds_per_step(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> float:
     """How long one step takes on this machine, by a few that are thrown away."""
-    training, watch, laps = MapTraining(learn, with_trunk, decoder, width), Stopwatch(), []
+    training, watch, laps = MapTraining(learn, with_trunk, decoder), Stopwatch(), list[Lap]()
     for step in range(1 + TIMED):
         training.step(step, 1 + TIMED)
         laps.append(watch.lap())
@@ -78,74 +79,71 @@ def stopped_falling(losses: Sequence[float]) -> bool:
 class MapTraining:
     """A head on its way, and the network where it is trained along; see `train`."""
 
-    def __init__(self, learn: Learn, with_trunk: bool, decoder: str = AUTO, width: int = WIDTH) -> None:
-        self.learn = learn
-        self.device = torch.device(learn.device)
+    def __init__(self, learn: Learn, with_trunk: bool, decoder: str = AUTO) -> None:
+        self.learn, self.tiles = learn, learn.tiles
         self.trunk: Backbone | None = None
-        if with_trunk and learn.trunk is not None:
-            self.trunk = learn.trunk().to(self.device).requires_grad_(True)
+        if with_trunk:
+            self.trunk = cast(Backbone, learn.trunk()).requires_grad_(True)
             self.trunk.train()
             self.trunk.freeze_statistics()
             without_dropout(self.trunk)
-        self.weights = class_weights((learn.masks(*rows) for rows in self._passes(learn.tiles)), learn.width).to(self.device)
-        self.head = self._fresh_head(decoder, width)
+        self.weights = class_weights((learn.masks(*rows) for rows in as_they_are(self.tiles)), learn.width).to(learn.device)
+        self.head = self._fresh_head(decoder)
         self.optimiser = torch.optim.AdamW(self._groups())
         self.rates = [group["lr"] for group in self.optimiser.param_groups]
 
     def step(self, step: int, steps: int) -> float:
-        """Learn from one batch, tiles and mirror images; its loss."""
+        """Learn from one batch of tiles and mirror images; its loss. Each is seen once before any is seen again."""
         for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
             group["lr"] = rate * warm_cosine(step, steps, round(WARM * steps))
-        tiles = self.learn.tiles
-        batch = min(BATCH, 2 * len(tiles))
-        position, mirrored = np.divmod(batch_rows(2 * len(tiles), batch, step, self.learn.seed), 2)
-        rows = tiles[position], torch.from_numpy(mirrored == 1)
-        masks = self.learn.masks(*rows).to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            logits = self.head(self._levels(*rows), self.learn.shape)
-        loss = segmentation_loss(logits, masks, self.weights)
+        count = 2 * len(self.tiles)
+        position, mirrored = np.divmod(batch_rows(count, min(BATCH, count), step, self.learn.seed), 2)
+        tiles, turned = self.tiles[position], mirrored == 1
+        device = self.learn.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            logits = self.head(self._levels(tiles, turned), self.learn.shape)
+        loss = segmentation_loss(logits, self.learn.masks(tiles, turned).to(device), self.weights)
         value = float(loss.detach())
         if not math.isfinite(value):
-            shown = ", ".join(map(str, sorted(set(rows[0].tolist()))))
+            images = ", ".join(map(str, sorted({int(self.learn.all_tiles.tiling.image[tile]) for tile in tiles})))
             raise TrainingError(
-                f"segmentation: the loss is {value} at step {step + 1} of {steps} (tiles {shown}); look for infinite pixels there."
+                f"segmentation: the loss is {value} at step {step + 1} of {steps}; look for infinite values in the labelled images (those "
+                f"in places {images} of the pool)."
             )
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
         return value
 
-    def _levels(self, tiles: np.ndarray, mirrored: Tensor) -> list[Tensor]:
-        """What the head is given: kept features, or those of the network as it is now, behind the kept ones that it does not give."""
+    def _levels(self, tiles: np.ndarray, mirrored: np.ndarray) -> list[Tensor]:
+        """What the head is given: kept features, or those of the network as it is now."""
         if self.trunk is None:
-            return [level.to(self.device) for level in self.learn.levels(tiles, mirrored)]
-        found = self.trunk.pyramid(self.learn.inputs(tiles, mirrored).to(self.device))
-        beside = len(self.learn.widths) - len(found)
-        kept = self.learn.levels(tiles, mirrored)[:beside] if beside else []
-        return [*(level.to(self.device) for level in kept), *found]
+            return [level.to(self.learn.device) for level in self.learn.levels(tiles, mirrored)]
+        return self.trunk.pyramid(self.learn.inputs(tiles, mirrored))
 
     @torch.no_grad()
-    def _fresh_head(self, decoder: str, width: int) -> Decoder:
+    def _fresh_head(self, decoder: str) -> Decoder:
         """A head that knows the scale of every channel in the budget's tiles."""
-        tiles = self.learn.tiles
-        spread = tiles[np.unique(np.linspace(0, len(tiles) - 1, MEASURED).round().astype(int))]
-        batches = [self._levels(*rows) for rows in self._passes(spread)]
+        spread = self.tiles[np.unique(np.linspace(0, len(self.tiles) - 1, MEASURED).round().astype(int))]
+        batches = [self._levels(*rows) for rows in as_they_are(spread)]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(mixed("decoder", self.learn.seed))
-            head = decoder_of(batches[0], self.learn.shape, self.learn.width, decoder, width).to(self.device)
-        head.measure(batches)
+            head = decoder_of(batches[0], self.learn.shape, self.learn.width, decoder)
+        head.to(self.learn.device).measure(batches)
         return head
-
-    def _passes(self, tiles: np.ndarray) -> Iterator[tuple[np.ndarray, Tensor]]:
-        """Each tile once, as it is."""
-        for start in range(0, len(tiles), BATCH):
-            part = tiles[start : start + BATCH]
-            yield part, torch.zeros(len(part), dtype=torch.bool)
 
     def _groups(self) -> list[dict[str, Any]]:
         """Parameters with their rates; the network's fall from its last layer to its first."""
         groups = by_decay(list(self.head.parameters()), WEIGHT_DECAY, lr=RATE)
         layers = [] if self.trunk is None else self.trunk.param_groups()
-        for layer, parameters in enumerate(layers, start=1):
-            groups += by_decay(parameters, WEIGHT_DECAY, lr=TRUNK_RATE * FIRST_LAYER ** ((len(layers) - layer) / len(layers)))
+        for layer, parameters in enumerate(layers):
+            rate = TRUNK_RATE * FIRST_LAYER ** (1 - layer / max(1, len(layers) - 1))
+            groups += by_decay(parameters, WEIGHT_DECAY, lr=rate)
         return groups
+
+
+def as_they_are(tiles: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Batches of tiles, none mirrored."""
+    for start in range(0, len(tiles), BATCH):
+        part = tiles[start : start + BATCH]
+        yield part, np.zeros(len(part), bool)

@@ -102,7 +102,7 @@ class Task:
     `advised_protocols`: those that a recipe for these labels asks, the last of them for the claim. `budget`:
     what a budget counts, labels of each stratum or, where it `counts_in_all`, labelled images of all of them together (`empty_stratum`: of
     those that show nothing of what is looked for). `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see
-    `TaskWords`. `protocol_group`: the entry points that its protocols are found by.
+    `TaskWords`. `protocol_group`: the entry points that its protocols are found by. `counted`: what `confusion` counts.
     """
 
     name: str
@@ -115,6 +115,7 @@ class Task:
     categorical: bool = False
     counts_in_all: bool = False
     empty_stratum: str = ""
+    counted: str = "images"
     protocol_group: str = PROTOCOLS
 
     def over(self, rows: Sequence[Row], labels: LabelSource) -> Task:
@@ -150,6 +151,10 @@ class Task:
     def answers(self, output: Any, targets: Targets) -> pa.Table:
         """A head's outputs (n, width), or a map a row, beside what they should have been, by `answer_schema` (dtypes as given)."""
         raise NotImplementedError
+
+    def confusion(self, answers: pa.Table) -> np.ndarray | None:
+        """(K, K) int64, by [truth, called]: how much of each class was called what; None where answers are not classes."""
+        return None
 
     def axis(self, labels: float, answers: pa.Table) -> float:
         """Labels of a budget as they are counted on a curve, such as labels a class."""

@@ -160,6 +160,12 @@ class Classification(Task):
     def answers(self, output: np.ndarray, targets: Targets) -> pa.Table:
         return pa.table({"target": pa.array(targets.values.astype(np.int32)), "scores": nested(output)})
 
+    def confusion(self, answers: pa.Table) -> np.ndarray:
+        """(K, K) images; a tie goes to the first class."""
+        scores, targets = flat(answers["scores"]), answers["target"].to_numpy()
+        classes = scores.shape[1]
+        return np.bincount(targets * classes + scores.argmax(1), minlength=classes**2).reshape(classes, classes)
+
     def axis(self, labels: float, answers: pa.Table) -> float:
         """Labels a class."""
         return labels / flat(answers["scores"]).shape[1]

@@ -36,7 +36,7 @@ def _parts(region: np.ndarray, spacing: Sequence[float] | None) -> np.ndarray:
     height = ndimage.distance_transform_edt(np.pad(region, 1), sampling)[(slice(1, -1),) * region.ndim]
     tops = peaks(height, RISE)
     patches, count = ndimage.label(region, _near(region.ndim))
-    numbers = np.concatenate([[0], ndimage.maximum(tops, patches, range(1, count + 1))]).astype(np.int32)
+    numbers = _highest(tops, patches, count).astype(np.int32)
     parts: np.ndarray = numbers[patches]  # a patch with one top is one object
     tops_of = np.bincount(np.unique(np.stack([patches, tops]).reshape(2, -1)[:, tops.ravel() > 0], axis=1)[0], minlength=count + 1)
     for patch, box in enumerate(ndimage.find_objects(patches), 1):
@@ -57,8 +57,8 @@ def peaks(height: np.ndarray, rise: float) -> np.ndarray:
     while last is None or (cut != last).any():
         cut, last = np.minimum(ndimage.grey_dilation(cut, size=3), height), cut
     tops, count = ndimage.label(height > cut, _near(height.ndim))
-    high = ndimage.maximum(height - cut, tops, range(1, count + 1)) >= rise - 1e-9
-    numbers: np.ndarray = np.concatenate([[0], np.where(high, np.cumsum(high), 0)])
+    high = _highest(height - cut, tops, count) >= rise - 1e-9
+    numbers: np.ndarray = np.where(high, np.cumsum(high), 0)
     return numbers[tops]
 
 
@@ -121,8 +121,8 @@ def matched(truth: np.ndarray, mask: np.ndarray, called: np.ndarray, called_mask
     real, thought = true_ids > 0, called_ids > 0
     overlap = np.where(real[:, None] & thought, both / union, 0.0)
     pairs = (overlap > FOUND) & (true_class[:, None] == called_class)
-    whole = dict(zip(*np.unique(called, return_counts=True), strict=True))
-    counted = called_size >= [whole[number] / 2 for number in called_ids]  # the others lie mostly where nobody knows
+    whole = np.bincount(called.ravel())[called_ids]
+    counted = called_size >= whole / 2  # the others lie mostly where nobody knows
     found = true_class[np.nonzero(pairs)[0]]
     false, missed = called_class[thought & counted & ~pairs.any(0)], true_class[real & ~pairs.any(1)]
     columns = [np.bincount(of, minlength=classes).astype(np.float64) for of in (found, false, missed)]
@@ -144,3 +144,10 @@ def _jaccard(both: np.ndarray, union: np.ndarray, true_size: np.ndarray, called_
 def _near(dims: int) -> np.ndarray:
     """Neighbours of a pixel: along the axes and diagonals."""
     return np.ones((3,) * dims, dtype=bool)
+
+
+def _highest(values: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """(count + 1,) the largest value, at least 0, where each of the labels 1 to `count` is; 0 for label 0."""
+    found = np.zeros(count + 1)
+    np.maximum.at(found, labels[labels > 0], values[labels > 0])
+    return found

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from labelfree.domain import Row
+from labelfree.data.label_formats.listed import BACKGROUND
+from labelfree.domain import IGNORE, Row
 from labelfree.errors import DataError
 from labelfree.recipe import MAP_PROTOCOLS
 from labelfree.transfer.question import Question
@@ -20,7 +21,7 @@ from labelfree.transfer.tasks import confusion
 from labelfree.transfer.tasks.base import Metric, Targets, Task, flat
 from labelfree.transfer.tasks.boundaries import boundary
 from labelfree.transfer.tasks.instances import matched, watershed
-from labelfree.transfer.tasks.masks import BACKGROUND, Masks
+from labelfree.transfer.tasks.masks import Kept, Masks
 from labelfree.transfer.tasks.shares import mean_share
 from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import BudgetWords
@@ -76,10 +77,11 @@ class Segmentation(Task):
         "pq": Metric("pq", panoptic_quality, "PQ", title="panoptic quality", needs=APART),
         "aji": Metric("aji", of_images("aji"), "AJI", title="aggregated Jaccard index, mean over images with objects", needs=APART),
     }
-    protocols = ("linear",)
+    protocols = ("linear", "frozen", "finetune", "emergent", "emergent_cut")
     advised_protocols = ("linear", "frozen")
     protocol_group = MAP_PROTOCOLS
     counts_in_all = True
+    counted = "pixels"
     empty_stratum = NOTHING
     budget = BudgetWords("labelled image", "labelled images", all="all labelled images")
     answer_schema = pa.schema(
@@ -139,13 +141,20 @@ class Segmentation(Task):
         spacing = images.pool.index.spacing[images.pool.row_of]
         unit = read(rows[0]).tags.get("spacing_unit", "") if np.isfinite(spacing).all() else ""
         measured = unit != "" and "degree" not in unit.lower()
-        apart = any(row.listed is not None and row.listed.objects for row in rows)
+        one_of_each = {row.mask is None: row for row in rows}.values()  # what is drawn, and masks of a set, tell objects apart or do not
+        apart = any(labels.instances(row, read(row)) is not None for row in one_of_each)
+        load = Kept(lambda entry: labels.mask(rows[entry], read(rows[entry])))
+
+        def objects(entry: int) -> np.ndarray:
+            told = labels.instances(rows[entry], read(rows[entry]))
+            return np.full(load(entry).shape, IGNORE, dtype=np.int32) if told is None else told
+
         return Masks(
             np.arange(len(rows)),
             len(labels.classes),
             names=self.classes,
-            load=lambda entry: labels.mask(rows[entry], read(rows[entry])),
-            objects=(lambda entry: labels.instances(rows[entry], read(rows[entry]))) if apart else None,
+            load=load,
+            objects=Kept(objects) if apart else None,
             spacing=spacing if measured else None,
             unit=SHORT.get(unit.lower(), unit) if measured else "",
             digest=labels.digest,
@@ -186,6 +195,11 @@ class Segmentation(Task):
         rows = [_answer(called, int(entry), targets) for called, entry in zip(output, targets.values, strict=True)]
         return pa.Table.from_pylist(rows, schema=self.answer_schema)
 
+    def confusion(self, answers: pa.Table) -> np.ndarray:
+        """(K, K) known pixels of all images."""
+        table: np.ndarray = confusion.confusions(answers).sum(0)
+        return table
+
     def advised_metric(self, train: Sequence[Row]) -> tuple[str, str]:
         if self.labels is not None and len(self.classes) == 2 and BACKGROUND in self.classes:
             return "dice", "one class against background"
@@ -195,7 +209,7 @@ class Segmentation(Task):
         objects = [name for name in self.classes if name != BACKGROUND]
         if len(objects) == len(self.classes):
             return f"{self.name} into {len(objects)} classes"
-        return f"{self.name} of {objects[0] if len(objects) == 1 else f'{len(objects)} classes'} against background"
+        return f"{self.name} of {f'{objects[0]!r}' if len(objects) == 1 else f'{len(objects)} classes'} against background"
 
     def caption(self, row: Row) -> str:
         """What is on it, most pixels first."""
@@ -220,8 +234,8 @@ def _answer(called: np.ndarray, entry: int, targets: Masks) -> dict[str, Any]:
     spacing = None if targets.spacing is None else targets.spacing[entry].tolist()
     if spacing is not None and (lines := boundary(truth, called, targets.foreground, spacing)) is not None:
         columns |= dict(zip(BOUNDARIES, lines, strict=True))
-    objects = None if targets.objects is None else targets.objects(entry)
-    if objects is not None:
+    if targets.objects is not None:
+        objects = targets.objects(entry)
         found = matched(objects, truth, watershed(called, targets.foreground, spacing), called, targets.width)
         intersection, union = found.jaccard
         columns |= {"objects": found.tallies.ravel().tolist(), "aji": intersection / union if (objects > 0).any() else None}

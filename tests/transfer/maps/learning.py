@@ -1,48 +1,59 @@
-"""A stand-in for what asks a protocol of maps: images and masks in memory, features of a backbone kept for both mirror images."""
+"""What a protocol of maps is given, made of images and masks in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from labelfree.backbones import Backbone
-from labelfree.transfer.maps.base import Learn
+from labelfree.transfer.encoders import NetworkEncoder
+from labelfree.transfer.maps.features import Maps, Tiles
+from labelfree.transfer.maps.learning import Learn
+from labelfree.transfer.maps.tiling import Tiling
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A pool of images of one size, (n, C, *shape)."""
+
+    images: Tensor
+
+    def __getitem__(self, at: int) -> Tensor:
+        return self.images[at]
+
+    def measured(self, entries: list[int]) -> None:
+        """Everywhere."""
 
 
 def learn_from(
-    images: Tensor,
-    masks: Tensor,
-    classes: int,
-    trunk: Callable[[], Backbone] | None = None,
-    pixels: Tensor | None = None,
-    **changes: object,
+    images: Tensor, masks: Tensor, classes: int, network: Callable[[], Backbone] | None = None, pixels: Tensor | None = None, steps: int = 2
 ) -> Learn:
     """What is learned from `images` (n, C, *shape) with `masks` (n, *shape), all of them the budget.
 
-    `trunk` makes the network. `pixels`: (n, P, *shape), statistics of every pixel, beside the network's levels or alone.
+    `network`: makes the network, which reads images as they are. `pixels`: (n, P, *shape), statistics of every pixel, beside its levels or
+    alone.
     """
-    kept: list[list[Tensor]] = [[], []]
-    for mirrored in (0, 1):
-        seen = images.flip(-1) if mirrored else images
-        beside = [] if pixels is None else [pixels.flip(-1) if mirrored else pixels]
-        with torch.no_grad():
-            kept[mirrored] = beside + ([] if trunk is None else trunk().eval().pyramid(seen))
-
-    def picked(both: list[Tensor], tiles: np.ndarray, mirrored: Tensor) -> Tensor:
-        return torch.stack([both[int(flip)][int(tile)] for tile, flip in zip(tiles, mirrored, strict=True)])
-
-    learn = Learn(
-        levels=lambda tiles, mirrored: [picked(list(both), tiles, mirrored) for both in zip(*kept, strict=True)],
-        inputs=lambda tiles, mirrored: picked([images, images.flip(-1)], tiles, mirrored),
-        masks=lambda tiles, mirrored: picked([masks, masks.flip(-1)], tiles, mirrored),
-        tiles=np.arange(len(images)),
-        width=classes,
-        widths=tuple(int(level.shape[1]) for level in kept[0]),
-        shape=tuple(images.shape[2:]),
-        trunk=trunk,
+    size = max(images.shape[2:])
+    encoder = (
+        None
+        if network is None
+        else NetworkEncoder("domain", network, lambda stored, _size, _known: stored.float(), [size], name="made up", dim=1)
     )
-    return replace(learn, **changes)
+    levels = [[], []]
+    for turned in (False, True):
+        levels[turned] = [] if pixels is None else [pixels.flip(-1) if turned else pixels]
+        levels[turned] += [] if encoder is None else encoder.maps(images.flip(-1) if turned else images, None, size)
+    return Learn(
+        network=encoder,
+        maps=Maps(tuple(np.stack([straight.numpy(), mirror.numpy()]) for straight, mirror in zip(*levels, strict=True))),
+        all_tiles=Tiles(Pictures(images), Tiling.of([images.shape[2:]] * len(images))),
+        mask_of=lambda image: masks[image].numpy().astype(np.int16),
+        images=np.arange(len(images)),
+        width=classes,
+        size=size,
+        steps=steps,
+        seed=0,
+    )

@@ -51,14 +51,14 @@ def test_a_vit_is_decoded_to_every_pixel(decoder, patch, shape):
 )
 def test_the_usual_decoder_goes_by_the_levels(name, options, chosen):
     levels = levels_of(name, 3, (112, 112), **options)
-    assert decoder_of(levels, (112, 112), 2).options["decoder"] == chosen
+    assert decoder_of(levels, (112, 112), 2).config["decoder"] == chosen
 
 
 def test_every_arm_has_one_block_on_every_pixel():
     shape, network, pixels = (64, 64), levels_of("tf_efficientnet_lite0", 3, (64, 64)), torch.randn(2, 21, 64, 64)
     for levels in ([pixels], network, [pixels, *network]):
         head = decoder_of(levels, shape, 2)
-        assert head.options["decoder"] == "unet"
+        assert head.config["decoder"] == "unet"
         assert len(seen_at(head, levels, shape)) == 2  # convolutions of 3 x 3
 
 
@@ -80,11 +80,11 @@ def test_no_decoder_is_wider_than_asked(decoder):
     assert max(widths) <= (joined if decoder == "deeplabv3plus" else 32)
 
 
-def test_a_head_is_made_again_from_its_options():
+def test_a_head_is_made_again_from_its_config():
     shape, levels = (48, 40), [torch.randn(2, 5, 48, 40), *levels_of("tf_efficientnet_lite0", 3, (48, 40))]
     head = decoder_of(levels, shape, 3).eval()
     head.measure([levels])
-    again = Decoder(**head.options).eval()
+    again = Decoder(**head.config).eval()
     again.load_state_dict(head.state_dict())
     torch.testing.assert_close(again(levels, shape), head(levels, shape), rtol=0, atol=0)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -13,10 +13,14 @@ from torch import Tensor, nn
 
 from labelfree.backbones import Backbone, build
 from labelfree.errors import TrainingError
+from labelfree.recipe import MAP_PROTOCOLS
 from labelfree.transfer.maps import training
-from labelfree.transfer.maps.base import Fitted, Learn
-from labelfree.transfer.protocols.finetune import Finetune
-from labelfree.transfer.protocols.frozen import Frozen
+from labelfree.transfer.maps.base import Fitted
+from labelfree.transfer.maps.features import Maps
+from labelfree.transfer.maps.finetune import Finetune
+from labelfree.transfer.maps.frozen import Frozen
+from labelfree.transfer.maps.learning import Learn
+from labelfree.transfer.protocols import find_protocol
 from tests.transfer.maps.learning import learn_from
 
 CLASSES = 3
@@ -64,7 +68,7 @@ def mean_iou(fitted: Fitted, images: Tensor, masks: Tensor) -> float:
 
 @pytest.mark.parametrize("protocol", [Frozen(), Finetune(), Frozen("fpn")], ids=["frozen", "finetune", "fpn"])
 def test_blobs_are_learned(learn, protocol):
-    fitted = protocol.fit(replace(learn, steps=60))
+    fitted = protocol.fit(replace(learn, steps=100))
     assert mean_iou(fitted, *blobs(16, 1)) > (0.8 if isinstance(protocol, Frozen) and protocol.decoder == "fpn" else 0.9)
 
 
@@ -87,12 +91,15 @@ def test_torch_draws_go_on_as_if_nothing_had_been_trained(learn):
     assert torch.equal(torch.rand(2), expected)
 
 
-def test_frozen_never_asks_for_the_network_or_its_inputs(learn):
-    def refused(*_: object) -> None:
-        raise AssertionError("asked")
-
-    fitted = Frozen().fit(replace(learn, steps=2, trunk=refused, inputs=refused))
+def test_frozen_reads_kept_features_alone(learn):
+    fitted = Frozen().fit(replace(learn, steps=2, network=None, all_tiles=replace(learn.all_tiles, pool=None)))
     assert fitted.trunk is None
+
+
+def test_finetune_leaves_the_arms_own_network_as_it_was(learn):
+    before = [one.clone() for one in learn.network.network.state_dict().values()]
+    Finetune().fit(replace(learn, steps=3))
+    assert all(map(torch.equal, before, learn.network.network.state_dict().values()))
 
 
 def test_finetune_moves_every_layer_but_no_statistics(learn):
@@ -116,69 +123,63 @@ def test_what_is_fitted_is_ready_for_use(learn):
 
 def test_an_arm_without_a_network_learns_from_its_pixels():
     images, masks = blobs(8, 0)
-    alone = learn_from(images, masks, CLASSES, None, images, steps=40)
-    for protocol in (Frozen(), Finetune()):
-        fitted = protocol.fit(alone)
-        found = fitted.head([blobs(8, 1)[0]], (40, 40)).argmax(1)
-        assert fitted.trunk is None
-        assert (found == blobs(8, 1)[1]).float().mean() > 0.9
+    fitted = Frozen().fit(learn_from(images, masks, CLASSES, pixels=images, steps=40))
+    found = fitted.head([blobs(8, 1)[0]], (40, 40)).argmax(1)
+    assert (found == blobs(8, 1)[1]).float().mean() > 0.9
 
 
-def test_statistics_stay_beside_a_network_that_is_trained():
+def test_pixels_join_the_levels_of_a_network():
     images, masks = blobs(4, 0)
-    beside = learn_from(images, masks, CLASSES, network, images, steps=3)
-    fitted = Finetune().fit(beside)
-    with torch.no_grad():
-        logits = fitted.head([images, *fitted.trunk.pyramid(images)], (40, 40))
-    assert logits.shape == (4, CLASSES, 40, 40)
-    assert fitted.head.options["pixels"] == [3]
+    for decoder in ("auto", "fpn", "deeplabv3plus"):
+        fitted = Frozen(decoder).fit(learn_from(images, masks, CLASSES, network, images))
+        assert fitted.head.config["pixels"] == [3]
+        assert fitted.head([images, *network().eval().pyramid(images)], (40, 40)).shape == (4, CLASSES, 40, 40)
+
+
+def test_a_head_is_made_again_from_its_config_and_tensors(learn):
+    levels = learn.levels(learn.tiles, np.zeros(12, bool))
+    for protocol in (Frozen(), Frozen("fpn"), Finetune("deeplabv3plus")):
+        head = protocol.fit(learn).head
+        again = find_protocol(protocol.name, MAP_PROTOCOLS).head(json.loads(json.dumps(head.config)))
+        again.load_state_dict(head.state_dict())
+        assert torch.equal(again.eval()(levels, (40, 40)), head(levels, (40, 40)))
 
 
 def test_one_labelled_image_is_enough_to_learn_from(learn):
     for decoder in ("auto", "fpn", "deeplabv3plus"):
-        fitted = Frozen(decoder).fit(replace(learn, steps=2, tiles=np.array([3])))
+        fitted = Frozen(decoder).fit(replace(learn, steps=2, images=np.array([3])))
         assert all(one.isfinite().all() for one in fitted.head.state_dict().values())
 
 
-def test_only_the_budgets_tiles_are_read(learn):
-    asked: set[int] = set()
-
-    def noted(read, tiles: np.ndarray, mirrored: Tensor):
-        asked.update(map(int, tiles))
-        return read(tiles, mirrored)
-
-    Frozen().fit(replace(learn, steps=3, tiles=np.array([2, 7]), levels=partial(noted, learn.levels), masks=partial(noted, learn.masks)))
-    assert asked == {2, 7}
-
-
-def test_each_tile_and_mirror_image_is_seen_once_a_pass(learn):
+def test_each_tile_of_the_budget_and_its_mirror_image_is_seen_once_a_pass(learn, monkeypatch):
+    going = training.MapTraining(replace(learn, images=np.array([2, 5, 7, 11])), with_trunk=False)
     seen: list[tuple[int, bool]] = []
+    plain = Maps.levels
 
-    def noted(tiles: np.ndarray, mirrored: Tensor) -> list[Tensor]:
-        seen.extend(zip(map(int, tiles), map(bool, mirrored), strict=True))
-        return learn.levels(tiles, mirrored)
+    def noted(maps: Maps, tiles: np.ndarray, mirrored: np.ndarray) -> list[Tensor]:
+        seen.extend(zip(tiles.tolist(), mirrored.tolist(), strict=True))
+        return plain(maps, tiles, mirrored)
 
-    going = training.MapTraining(learn, with_trunk=False)
-    going.learn = replace(learn, levels=noted)
-    for step in range(3):  # of 8; 12 tiles and 12 mirror images
-        going.step(step, 3)
-    assert sorted(seen) == [(tile, flip) for tile in range(12) for flip in (False, True)]
+    monkeypatch.setattr(Maps, "levels", noted)
+    going.step(0, 1)
+    assert sorted(seen) == [(tile, turned) for tile in (2, 5, 7, 11) for turned in (False, True)]
 
 
-def test_masks_of_nobody_knows_change_nothing(learn):
-    """Pixels that are ignored in every tile may hold anything: a head learned with them is the same."""
-    half = learn.masks(learn.tiles, torch.zeros(12, dtype=torch.bool)).clone()
-    half[:, :20] = -1
-    images = blobs(12, 0)[0]
-    ignoring = learn_from(images, half, CLASSES, network, steps=10)
-    fitted = Frozen().fit(ignoring)
-    assert all(one.isfinite().all() for one in fitted.head.state_dict().values())
+def test_pixels_that_nobody_knows_are_left_out():
+    """Half of each mask is unknown: what the truth is there cannot be learned, and the other half is learned none the worse."""
+    images, masks = blobs(8, 0)
+    masks[:, :20] = -1
+    fitted = Frozen().fit(learn_from(images, masks, CLASSES, pixels=images, steps=40))
+    found = fitted.head([images], (40, 40)).argmax(1)
+    assert (found == masks)[:, 20:].float().mean() > 0.9
 
 
 def test_a_loss_that_is_no_number_stops_with_a_sentence(learn):
     images, masks = blobs(4, 0)
     images[2] = float("inf")
-    with pytest.raises(TrainingError, match=r"the loss is nan at step 1 of 5 \(tiles "):
+    with pytest.raises(
+        TrainingError, match="the loss is nan at step 1 of 5; look for infinite values in the labelled images .those in places"
+    ):
         Finetune().fit(learn_from(images, masks, CLASSES, network, steps=5))
 
 
@@ -204,18 +205,26 @@ def test_a_loss_that_still_falls_is_told(losses, stopped):
     assert training.stopped_falling(losses) is stopped
 
 
-def test_planned_steps_are_taken_and_time_bounds_the_others(learn, monkeypatch):
+def test_as_many_steps_as_are_planned(learn, monkeypatch):
+    taken: list[tuple[int, int]] = []
+    monkeypatch.setattr(training.MapTraining, "step", lambda _, step, steps: taken.append((step, steps)) or 1.0)
+    Frozen().fit(replace(learn, steps=7))
+    assert taken == [(step, 7) for step in range(7)]
+    taken.clear()
+    Frozen().fit(replace(learn, steps=None))
+    assert len(taken) == training.STEPS
+
+
+def test_time_bounds_the_steps(learn, monkeypatch):
     monkeypatch.setattr(training, "seconds_per_step", lambda *_: 0.5)
-    assert training.planned_steps(learn, False) == training.STEPS
-    assert training.planned_steps(replace(learn, seconds=20.0), False) == 40
-    assert training.planned_steps(replace(learn, seconds=0.1), False) == training.LEAST_STEPS
-    assert training.planned_steps(replace(learn, seconds=1e6), False) == training.STEPS
+    planned = {seconds: Frozen().planned(replace(learn, steps=None, seconds=seconds)) for seconds in (None, 20.0, 0.1, 1e6)}
+    assert planned == {None: training.STEPS, 20.0: 40, 0.1: training.LEAST_STEPS, 1e6: training.STEPS}
 
 
 def test_a_step_is_timed_without_leaving_a_trace(learn):
-    expected = Frozen().fit(replace(learn, steps=2)).head.classify.weight
+    expected = Frozen().fit(learn).head.classify.weight
     assert 0 < training.seconds_per_step(learn, False) < 5
-    assert torch.equal(Frozen().fit(replace(learn, steps=2)).head.classify.weight, expected)
+    assert torch.equal(Frozen().fit(learn).head.classify.weight, expected)
 
 
 def test_dropout_of_the_network_is_off(learn):
@@ -224,15 +233,19 @@ def test_dropout_of_the_network_is_off(learn):
         made.net.append(nn.Dropout(0.5))
         return made
 
-    fits = [Finetune().fit(replace(learn, steps=3, trunk=dropping)).head.classify.weight for _ in range(2)]
-    assert torch.equal(*fits)
+    dropped = learn_from(*blobs(4, 0), CLASSES, dropping)
+    weights = []
+    for before in (1, 2):
+        torch.manual_seed(before)
+        weights.append(Finetune().fit(dropped).head.classify.weight)
+    assert torch.equal(*weights)
 
 
 def test_a_real_network_is_trained_along():
     images, masks = blobs(4, 0)
     wide = torch.cat([images, images, images[:, :1]], 1)
     made = build("tf_efficientnet_lite0", 7)
-    learn = learn_from(wide, masks, CLASSES, lambda: copy.deepcopy(made), steps=2)
+    learn = learn_from(wide, masks, CLASSES, lambda: copy.deepcopy(made))
     fitted = Finetune().fit(learn)
     assert not torch.equal(fitted.trunk.net.conv_stem.weight, made.net.conv_stem.weight)
     assert fitted.head(fitted.trunk.pyramid(wide), (40, 40)).shape == (4, CLASSES, 40, 40)

@@ -1,9 +1,9 @@
-"""A decoder and the network under it trained together."""
+"""A decoder and the network under it, trained together."""
 
 from __future__ import annotations
 
-from labelfree.transfer.maps.training import RATE, TRUNK_RATE
-from labelfree.transfer.protocols.frozen import LEARNS, Frozen
+from labelfree.transfer.maps.frozen import Frozen
+from labelfree.transfer.maps.training import TRUNK_RATE
 
 
 class Finetune(Frozen):
@@ -12,5 +12,5 @@ class Finetune(Frozen):
     name = "finetune"
     words, title = "finetune", "fine-tuned network"
     reading = "finetune: the network is trained together with a decoder"
-    method = f"Finetune: the decoder of frozen; rate {RATE:g}, {TRUNK_RATE:g} in the network's last layer falling to a tenth in its first; {LEARNS}"
+    method = f"Finetune: as frozen, and the network trained along, at {TRUNK_RATE:g} in its last layer, a tenth of it in the first."
     trains_trunk = True
