@@ -10,7 +10,6 @@ is printed with the minutes it took; stopped, the same command goes on.
 from __future__ import annotations
 
 import argparse
-import platform
 import resource
 import subprocess
 import sys

@@ -14,11 +14,12 @@ from torch import Tensor
 from labelfree.backbones.weights import accepted
 from labelfree.data.measured_pixels import finite
 from labelfree.data.windows import windowed
+from labelfree.deploy.head_card import HeadCard
 from labelfree.deploy.loaded_head import WHO, LoadedHead
 from labelfree.domain import NOTHING, Domain, Row, Sample, Window, extent_of
 from labelfree.errors import DataError
 from labelfree.installed_domains import key_for
-from labelfree.transfer.encoders import PIXELS
+from labelfree.transfer.encoders import PIXELS, Encoder
 from labelfree.transfer.maps.base import MapHead
 from labelfree.transfer.maps.features import input_size
 from labelfree.transfer.maps.prediction import Blend
@@ -59,6 +60,10 @@ class MapsHead(LoadedHead[ClassMap]):
 
     needs = "pyramid"
     head: MapHead
+
+    def __init__(self, path: Path, card: HeadCard, domain: Domain, encoder: Encoder, head: MapHead) -> None:
+        self.device = torch.device(getattr(encoder, "device", "cpu"))  # beside its network
+        super().__init__(path, card, domain, encoder, head.to(self.device))
 
     def predict(self, image: str | Path | Sample) -> ClassMap:
         sliced = in_memory(image) if isinstance(image, Sample) else slices(self.domain, self.row(image))
@@ -118,8 +123,8 @@ class MapsHead(LoadedHead[ClassMap]):
         there: Tensor | None = None
         if measured is not None:
             there = torch.from_numpy(np.stack([cut(measured, corner, side)[0] for corner in corners]))
-        levels = self.encoder.maps(physical, there, input_size(side, self.size))
-        shares = self.head(levels, side).float().softmax(1).numpy()
+        levels = [level.to(self.device) for level in self.encoder.maps(physical, there, input_size(side, self.size))]
+        shares = self.head(levels, side).float().softmax(1).cpu().numpy()
         for told, corner in zip(shares, corners, strict=True):
             blend.add(told, corner)
 
