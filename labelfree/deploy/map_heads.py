@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -67,9 +67,7 @@ class MapsHead(LoadedHead[ClassMap]):
 
     def predict(self, image: str | Path | Sample) -> ClassMap:
         sliced = in_memory(image) if isinstance(image, Sample) else slices(self.domain, self.row(image))
-        strips = list(self.strips(sliced.read, sliced.size))
-        numbers, confidence = (np.concatenate([getattr(strip, name) for strip in strips]) for name in ("numbers", "confidence"))
-        return ClassMap(numbers, confidence, self.classes)
+        return whole_map(list(self.strips(sliced.read, sliced.size)), self.classes)
 
     def corners(self, size: tuple[int, ...]) -> list[int]:
         """First slices of the rows of tiles that an image of this size is looked at in."""
@@ -127,6 +125,12 @@ class MapsHead(LoadedHead[ClassMap]):
         shares = self.head(levels, side).float().softmax(1).cpu().numpy()
         for told, corner in zip(shares, corners, strict=True):
             blend.add(told, corner)
+
+
+def whole_map(strips: Sequence[Strip], classes: tuple[str, ...]) -> ClassMap:
+    """What the strips of an image say together."""
+    numbers, confidence = (np.concatenate([getattr(strip, name) for strip in strips]) for name in ("numbers", "confidence"))
+    return ClassMap(numbers, confidence, classes)
 
 
 @dataclass(frozen=True)
