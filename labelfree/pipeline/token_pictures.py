@@ -29,7 +29,9 @@ MOST_HEADS = 12
 
 
 def show_tokens(encoders: Sequence[Encoder], setup: Setup, inputs: Inputs, folder: RunFolder) -> None:
-    """For each pretrained network and ImageNet's, or an untrained one: colours, clusters and the cut of the same images' tokens; of a ViT its attention."""
+    """For each pretrained network and ImageNet's, or an untrained one: colours, clusters and cut of the same images' tokens; of a ViT its
+    attention.
+    """
     if len(inputs.entries) == 0:
         return
     pool, images = inputs.pool, inputs.images

@@ -22,11 +22,8 @@ from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
 from labelfree.recipe import Recipe
-<<<<<<< HEAD
 from labelfree.transfer.heads import load_head
 from labelfree.transfer.plugins import made
-=======
->>>>>>> predict
 from labelfree.transfer.protocols.registry import find_protocol
 from labelfree.transfer.tasks import Weights
 from labelfree.transfer.tasks.registry import find_task
