@@ -22,7 +22,6 @@ from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
 from labelfree.recipe import Recipe
-from labelfree.transfer.heads import load_head
 from labelfree.transfer.plugins import made
 from labelfree.transfer.protocols.registry import find_protocol
 from labelfree.transfer.tasks import Weights
