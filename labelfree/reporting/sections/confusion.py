@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from labelfree.reporting.sections.base import Context, Section
@@ -30,7 +31,7 @@ def build(context: Context) -> Section | None:
         {
             "arm": arm,
             "key": swatch(context.styles[arm]) if arm in context.styles else "",
-            **(commonest(table, classes) if large else matrix(table, classes)),
+            **(commonest(table, classes) if large else matrix(table, classes, found.get("shares", {}).get(arm, {}))),
         }
         for arm, table in found["arms"].items()
     ]
@@ -51,8 +52,12 @@ def build(context: Context) -> Section | None:
     )
 
 
-def matrix(table: Sequence[Sequence[int]], classes: Sequence[str]) -> dict[str, Any]:
-    """Cells in per cent of their row; at the end of rows producer's accuracies, under columns user's, in the corner the overall one."""
+def matrix(
+    table: Sequence[Sequence[int]], classes: Sequence[str], shares: Mapping[str, Sequence[float | None]] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Cells in per cent of their row; at the end of rows producer's accuracies, under columns user's and then `shares`, what else is said
+    of each class; in the corner the overall one.
+    """
     support, called = [sum(row) for row in table], [sum(column) for column in zip(*table, strict=True)]
     hits = [row[at] for at, row in enumerate(table)]
     lines = [
@@ -69,6 +74,7 @@ def matrix(table: Sequence[Sequence[int]], classes: Sequence[str]) -> dict[str, 
         "users": [percent(hit, n) for hit, n in zip(hits, called, strict=True)],
         "overall": percent(sum(hits), sum(support)),
         "total": f"{sum(support):,}",
+        "shares": {word: [number(None if one is None else 100 * one) for one in of] for word, of in shares.items()},
     }
 
 

@@ -82,6 +82,7 @@ class Segmentation(Task):
     protocol_group = MAP_PROTOCOLS
     counts_in_all = True
     counted = "pixels"
+    class_shares: ClassVar[dict[str, str]] = {"IoU": "iou", "Dice": "dice"}
     empty_stratum = NOTHING
     budget = BudgetWords("labelled image", "labelled images", all="all labelled images")
     answer_schema = pa.schema(
