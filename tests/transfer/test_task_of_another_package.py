@@ -16,6 +16,7 @@ from PIL import Image
 
 import labelfree
 from labelfree.data.cards import read_card
+from labelfree.deploy.loading import load_head
 from labelfree.domain import Row
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.stages import Run
@@ -115,7 +116,7 @@ def test_results_hold_the_task_s_own_metrics_and_answers(run: Run) -> None:
 
 
 def test_the_head_tells_numbers(run: Run) -> None:
-    head = load_head(run.folder / "heads" / "ridge.safetensors")
+    head = load_head(run.folder / "heads" / "ridge.safetensors").head
     assert head(np.zeros((3, 6), np.float32)).shape == (3, 1)
 
 
