@@ -29,9 +29,7 @@ MOST_HEADS = 12
 
 
 def show_tokens(encoders: Sequence[Encoder], setup: Setup, inputs: Inputs, folder: RunFolder) -> None:
-    """For each pretrained network and ImageNet's, or an untrained one: colours, clusters and cut of the same images' tokens; of a ViT its
-    attention.
-    """
+    """What the networks that are `looked_at` see in the same images: colours, clusters and the cut of their tokens, a ViT's attention."""
     if len(inputs.entries) == 0:
         return
     pool, images = inputs.pool, inputs.images
