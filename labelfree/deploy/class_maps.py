@@ -28,8 +28,8 @@ def write_maps(
     """`maps/<image>` as the domain writes them, and `predictions.csv`: path, map, and the share of each class in percent of the pixels of
     which anything is said.
 
-    `region`: a file of shapes outside of which nothing is said. `vector`: a file that gets the maps as shapes on the ground, or for pictures
-    (.json) as objects of COCO. Scenes are read, predicted
+    `region`: a file of shapes outside of which nothing is said. `vector`: a file that gets the maps as shapes on the ground, or for
+    pictures (.json) as objects of COCO. Scenes are read, predicted
     and written in strips. Returns the files, and how many images there are. Raises DataError naming the image that does not fit the head.
     """
     if not isinstance(images.domain, WritesMaps):
