@@ -158,10 +158,10 @@ def test_objects_of_pictures_are_read_again_as_they_were_found(tmp_path: Path) -
     assert done.files[0].name == "found.json" and not list((tmp_path / "out").glob("*.jsonl"))
     found = labelfree.annotations(done.files[0], domain="satellite", say=Silent())
     assert not found.faults and len(found.images) == 2
-    for image in found.images:
-        said = head.predict(tmp_path / "pictures" / image.id)
+    for name_of_image, image in found.images.items():
+        said = head.predict(tmp_path / "pictures" / name_of_image)
         for number, name in enumerate(CLASSES[1:], start=1):
-            drawn = [each.mask() for each in image.objects if each.name == name]
+            drawn = [each.mask(60, 80) for each in image.objects if each.name == name]
             np.testing.assert_array_equal(np.any(drawn, axis=0) if drawn else np.zeros((60, 80), bool), said.numbers == number)
 
 

@@ -32,7 +32,7 @@ def orientation(path: Path) -> int:
     if path.suffix.lower() not in TURNED:
         return 1
     try:
-        # what is wrong with it its reader tells; Pillow also logs of every raster with many bands that it is none of its own
+        # what is wrong with it its reader tells; Pillow also logs of every raster with many channels that it is none of its own
         with quieter(["PIL"], logging.CRITICAL), warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             late = picture.format == "PNG" and IN_FRONT.isdisjoint(picture.info)
             said = (_behind_pixels(path) if late else picture.getexif()).get(ORIENTATION, 1)
