@@ -15,7 +15,6 @@ from pathlib import Path
 from cells import RESULTS, append, found, place, rows
 
 import labelfree
-from labelfree.transfer.claims.intervals import holm
 
 TABLE, LOG = RESULTS / "few_labels.csv", RESULTS / "test_log.csv"
 COMPARISON_MINUTES = 6  # on two cores; measured
@@ -42,7 +41,7 @@ def main() -> None:
             print(f"{recipe}: already measured for this machine, commit and versions.")
             continue
         settings = [f"data.card={given.card}", f"data.root={given.root}", f"pretrain.minutes={given.minutes:g}", "evaluate.on=test"]
-        out = given.out / f"{recipe}-{cell['commit'][:8]}"
+        out = folder_of(cell, given.out)
         run = labelfree.resume(out) if (out / "state.json").is_file() else labelfree.run(recipe, settings, out)
         command = (
             f"python benchmarks/few_labels.py --card {given.card} --root $LABELFREE_DATA/{given.root.name} --minutes {given.minutes:g}"
@@ -59,14 +58,22 @@ def main() -> None:
         )
         append(TABLE, {**cell, **measured(run.claims)})
         print(run.headline, flush=True)
-    print_family([row for row in rows(TABLE) if row["card"] == given.card])
+    print_family([row for row in rows(TABLE) if row["card"] == given.card], given.out)
 
 
-def print_family(table: list[dict[str, str]]) -> None:
-    """All primaries measured on one card, tested together (docs/protocol.md, 13)."""
-    for row, verdict in zip(table, holm([float(row["p"]) for row in table]), strict=True):
-        found = "claimed" if verdict.rejected else "not claimed"
-        print(f"{row['recipe']}: p = {verdict.p:.2g}, tested at {verdict.alpha:.3g}: {found}")
+def print_family(table: list[dict[str, str]], runs: Path) -> None:
+    """All primaries measured on one card, merged into one report and tested together (docs/protocol.md, 13)."""
+    folders = [folder_of(row, runs) for row in table]
+    if gone := [str(folder) for folder in folders if not folder.is_dir()]:
+        print(f"The family is not tested: {', '.join(gone)} of {TABLE.name} is not on this machine.")
+        return
+    compared = labelfree.compare(folders, runs / f"compared-{table[0]['card']}")
+    print("\n".join((*compared.lines(), f"report: {compared.report}")))
+
+
+def folder_of(cell: dict[str, str], runs: Path) -> Path:
+    """Where the run of a cell is."""
+    return runs / f"{cell['recipe']}-{cell['commit'][:8]}"
 
 
 def measured(claims: dict) -> dict[str, str]:

@@ -5,17 +5,17 @@ Every verb of the command line is one function here; heavy packages are imported
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    import numpy as np
+from labelfree.using import Overrides, Source, convert, embed, embed_folder, load, load_head, path_of, predict, progress_of, read
 
+if TYPE_CHECKING:
     from labelfree.backbones.weights import LoadedBackbone
+    from labelfree.comparing.compared import Compared
     from labelfree.data.label_formats.annotated import Annotations
     from labelfree.data.manifest import Manifest
-    from labelfree.domain import Sample
     from labelfree.pipeline.stages import Run
     from labelfree.planning.diagnosis import Finding
     from labelfree.planning.proposal import Proposal
@@ -25,12 +25,11 @@ if TYPE_CHECKING:
     from labelfree.selecting.selection import Selection
 
 __all__ = [
-    "annotations", "check_data", "check_recipe", "convert", "demo", "doctor", "embed", "embed_folder", "evaluate", "label", "load",
-    "plan", "pretrain", "read", "recipe_schema", "report", "resume", "run", "sample_data", "select", "show_data", "show_recipe",
+    "annotations", "check_data", "check_recipe", "compare", "convert", "demo", "doctor", "embed", "embed_folder", "evaluate", "label",
+    "load", "load_head", "plan", "predict", "pretrain", "read", "recipe_schema", "report", "resume", "run", "sample_data", "select",
+    "show_data",
+    "show_recipe",
 ]  # fmt: skip
-
-Source = str | Path
-Overrides = Sequence[str] | Mapping[str, Any]
 
 
 def __getattr__(name: str) -> Any:
@@ -58,7 +57,7 @@ def run(
     checked = _recipe(recipe, overrides, say)  # a mistake in it is told before anything heavy is imported
     from labelfree.pipeline.stages import run_recipe
 
-    return run_recipe(checked, _path(out), command=_command(), progress=_say(say), manifest=manifest)
+    return run_recipe(checked, path_of(out), command=_command(), progress=progress_of(say), manifest=manifest)
 
 
 def pretrain(
@@ -73,22 +72,32 @@ def pretrain(
     checked = _recipe(recipe, overrides, say)  # a mistake in it is told before anything heavy is imported
     from labelfree.pipeline.stages import pretrain_only
 
-    return pretrain_only(checked, _path(out), command=_command(), progress=_say(say), manifest=manifest)
+    return pretrain_only(checked, path_of(out), command=_command(), progress=progress_of(say), manifest=manifest)
 
 
 def evaluate(
-    recipe: Recipe | Source,
+    recipe: Recipe | Source | None = None,
     overrides: Overrides = (),
     out: Source | None = None,
     *,
+    weights: Source | None = None,
     manifest: Manifest | None = None,
     say: Progress | None = None,
 ) -> Run:
-    """Only the comparison of a recipe: pretrained arms come from the run in `out`, or from weight files named as arms."""
-    checked = _recipe(recipe, overrides, say)  # a mistake in it is told before anything heavy is imported
+    """Only the comparison of a recipe: pretrained arms come from the run in `out`, from weight files named as arms, or from `weights`.
+
+    `weights`: a run whose pretrained networks are taken over into a new one, such as to compare again with more labels
+    (`{"data.labels": "more.csv"}`); its recipe is the default. Scored images that it was pretrained on are told.
+    """
+    from labelfree.errors import RecipeError
+
+    asked = recipe if recipe is not None else weights
+    if asked is None:
+        raise RecipeError("evaluate: name a recipe, or with weights (--weights RUN) the run whose networks are compared again.")
+    checked = _recipe(asked, overrides, say)  # a mistake in it is told before anything heavy is imported
     from labelfree.pipeline.stages import evaluate_only
 
-    return evaluate_only(checked, _path(out), command=_command(), progress=_say(say), manifest=manifest)
+    return evaluate_only(checked, path_of(out), command=_command(), progress=progress_of(say), manifest=manifest, weights=path_of(weights))
 
 
 def resume(folder: Source, overrides: Overrides = (), *, say: Progress | None = None) -> Run:
@@ -98,7 +107,7 @@ def resume(folder: Source, overrides: Overrides = (), *, say: Progress | None = 
     """
     from labelfree.pipeline.stages import resume_run
 
-    return resume_run(Path(folder), overrides, progress=_say(say))
+    return resume_run(Path(folder), overrides, progress=progress_of(say))
 
 
 def demo(overrides: Overrides = (), out: Source | None = None, domain: str | None = None, *, say: Progress | None = None) -> Run:
@@ -108,7 +117,7 @@ def demo(overrides: Overrides = (), out: Source | None = None, domain: str | Non
     """
     from labelfree.installed_domains import demo_recipe
 
-    return run(demo_recipe(domain, _say(say).say), overrides, out, say=say)
+    return run(demo_recipe(domain, progress_of(say).say), overrides, out, say=say)
 
 
 def report(folder: Source, share: Source | None = None) -> Path:
@@ -121,84 +130,15 @@ def report(folder: Source, share: Source | None = None) -> Path:
     return share_copy(Path(folder), Path(share)) if share is not None else write_report(Path(folder))
 
 
-def load(path: Source) -> LoadedBackbone:
-    """The backbone in a weight file (or run folder) with its preprocessing. It knows its channels and unit, and refuses others."""
-    from labelfree.backbones.weights import load as load_weights
+def compare(runs: Iterable[Source], out: Source | None = None, *, say: Progress | None = None) -> Compared:
+    """Merge runs into one report: all their primaries as one family (Holm), every interval computed again from their predictions.
 
-    path = Path(path)
-    return load_weights(path / "backbone.safetensors" if path.is_dir() else path)
-
-
-def convert(file: Source, name: str, out: Source | None = None, *, domain: str | None = None) -> Path:
-    """Weights that others published, from a local file, as a weight file that `load`, arms and `backbone.init` take.
-
-    `name`: as their publisher calls them, e.g. torchgeo's "ResNet50_Weights.SENTINEL2_ALL_MOCO". `out`: default beside `file`. `domain`:
-    default the only installed one that knows the name. The card written beside the new file says channels, unit and normalisation.
-    Returns the new file.
+    `out`: a new folder for compare.html, compare.csv and compare.json (docs/comparing-runs.md); default `comparisons/<time>`. An unfinished
+    run counts, with p = 1. Raises DataError for a folder that is no run or a torn file, RecipeError for a run named twice.
     """
-    from labelfree.backbones.conversion import convert as write
+    from labelfree.comparing.compared import compare_runs
 
-    return write(Path(file), name, domain, _path(out))
-
-
-def read(path: Source, domain: str | None = None, **settings: Any) -> Sample:
-    """One image as it is stored, with its channel names and units; very large ones coarser.
-
-    `path`: a file, or an address that the domain reads.
-
-    `domain`: default the only one installed, else the one that recognises the file. `settings`: what its reader takes, as in a recipe
-    under `reader`.
-    """
-    from labelfree.planning.recognition import domain_of_file
-
-    reader, row = domain_of_file(path, domain, settings)
-    return reader.read(row)
-
-
-def embed(weights: LoadedBackbone | Source, images: Source | Sample | Iterable[Source | Sample], domain: str | None = None) -> np.ndarray:
-    """Vectors of images: (n, D) float32. `images`: one image or several, as paths or as `read` returns them; of none (0, D).
-
-    Raises DataError when an image has other channels or units than the weights expect.
-    """
-    from labelfree.domain import Sample
-    from labelfree.errors import DataError
-
-    encoder = load(weights) if isinstance(weights, str | Path) else weights
-    several = [images] if isinstance(images, str | Path | Sample) else images
-    settings = encoder.card.reader
-
-    def sample(image: Source | Sample) -> Sample:
-        if not isinstance(image, str | Path | Sample):
-            raise DataError(f"images: {type(image).__name__} is no image; give paths, or what labelfree.read returns.")
-        return image if isinstance(image, Sample) else read(image, domain or encoder.card.domain, **settings)
-
-    samples = map(sample, several if isinstance(several, Iterable) else [several])
-    return encoder.embed(samples).numpy()
-
-
-def embed_folder(
-    folder: Source,
-    weights: LoadedBackbone | Source,
-    out: Source,
-    domain: str | None = None,
-    *,
-    overrides: Overrides = (),
-    say: Progress | None = None,
-) -> Path:
-    """Vectors of all images of a folder in a Parquet table: path, label, group, split, vector (D,) float32; of scenes a row a window.
-
-    `weights`: a run folder or a weight file. `out`: a new file. `overrides`: keys of `data` and `reader`, as for `plan`. Images come one
-    after the other, so that a folder of any size does. Returns the file.
-    Raises DataError for an image that cannot be read (data.on_error=skip leaves it out), or with other channels than the weights expect.
-    """
-    from labelfree.pipeline.vectors import write_vectors
-
-    encoder, tell = load(weights) if isinstance(weights, str | Path) else weights, _say(say)
-    written, skipped = write_vectors(Path(folder), encoder, Path(out), domain, overrides, tell)
-    for sentence in skipped:
-        tell.say(f"Left out: {sentence}")
-    tell.say(f"{out}: {written:,} vectors of {encoder.dim} numbers.")
-    return Path(out)
+    return compare_runs([Path(run) for run in runs], path_of(out), progress_of(say))
 
 
 def show_recipe(recipe: Recipe | Source, overrides: Overrides = (), *, say: Progress | None = None) -> str:
@@ -234,14 +174,14 @@ def show_data(source: Source, overrides: Overrides = (), domain: str | None = No
     """
     from labelfree.planning.survey import survey
 
-    return survey(source, overrides, domain, _say(say).say)
+    return survey(source, overrides, domain, progress_of(say).say)
 
 
 def check_data(source: Source, overrides: Overrides = (), domain: str | None = None, *, say: Progress | None = None) -> Survey:
     """Read every image of a data set; `Survey.faults` has one sentence for each that is broken or unlike the others."""
     from labelfree.planning.survey import inspect_files
 
-    return inspect_files(show_data(source, overrides, domain, say=say), _say(say))
+    return inspect_files(show_data(source, overrides, domain, say=say), progress_of(say))
 
 
 def annotations(  # type: ignore[no-redef]  # takes the place of the name that `from __future__` leaves
@@ -261,7 +201,7 @@ def annotations(  # type: ignore[no-redef]  # takes the place of the name that `
     """
     from labelfree.planning.annotated_set import annotations_of
 
-    return annotations_of(Path(source), _path(labels), domain, overrides, _say(say))
+    return annotations_of(Path(source), path_of(labels), domain, overrides, progress_of(say))
 
 
 def plan(
@@ -285,10 +225,10 @@ def plan(
     from labelfree.domain import LabelFields
     from labelfree.planning.proposal import propose, unused
 
-    file = _path(out)
+    file = path_of(out)
     if file is not None:
         unused(file)  # told before the folder is looked at
-    proposal = propose(Path(folder), domain, _path(labels), LabelFields(label_field, date_field), overrides, _say(say))
+    proposal = propose(Path(folder), domain, path_of(labels), LabelFields(label_field, date_field), overrides, progress_of(say))
     if file is not None:
         proposal.write(file)
     return proposal
@@ -319,7 +259,9 @@ def select(
     from labelfree.selecting.selection import select_images
 
     network = None if weights is None else str(weights)
-    return select_images(Path(folder), network, budget, strategy, audit, _path(labels), domain, overrides, seed, Path(out), _say(say))
+    return select_images(
+        Path(folder), network, budget, strategy, audit, path_of(labels), domain, overrides, seed, Path(out), progress_of(say)
+    )
 
 
 def label(
@@ -345,7 +287,7 @@ def label(
     from labelfree.labelling.asking import ask
 
     encoder = load(weights) if isinstance(weights, str | Path) else weights
-    return ask(Path(folder), classes, _path(rows), _path(labels), domain, encoder, port, browser, overrides, _say(say))
+    return ask(Path(folder), classes, path_of(rows), path_of(labels), domain, encoder, port, browser, overrides, progress_of(say))
 
 
 def sample_data(folder: Source, domain: str | None = None, *, seed: int = 0, variant: str = "") -> Path:
@@ -366,18 +308,8 @@ def _recipe(recipe: Recipe | Source, overrides: Overrides, say: Progress | None)
     from labelfree.recipe_file import change, load_recipe
     from labelfree.training.processes import this_process
 
-    tell = _say(say).say if this_process().first else None
+    tell = progress_of(say).say if this_process().first else None
     return load_recipe(recipe, overrides, tell) if isinstance(recipe, str | Path) else change(recipe, overrides, tell)
-
-
-def _path(path: Source | None) -> Path | None:
-    return None if path is None else Path(path)
-
-
-def _say(say: Progress | None) -> Progress:
-    from labelfree.progress import Console
-
-    return Console() if say is None else say
 
 
 def _command() -> str:

@@ -7,19 +7,20 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 import labelfree
+from labelfree.commands.arguments import DomainName, Out, Overrides, RecipeName
+from labelfree.commands.looking import data_app, recipe_app
+from labelfree.commands.speaking import State
+from labelfree.commands.speaking import console as _console
+from labelfree.commands.speaking import on_standard_error as _on_standard_error
 from labelfree.errors import Interrupted, LabelfreeError
 from labelfree.foreign_logs import keep_from_terminal
 from labelfree.training.processes import may_speak
-
-if TYPE_CHECKING:
-    from labelfree.planning.survey import Survey
-    from labelfree.progress import Console
 
 EXIT_CODES = """Exit codes: 0 done; 1 anything else wrong; 2 recipe, override or usage; 3 data; 4 leak: scored images are in the pool;
 5 training cannot go on (collapse, NaN, memory, disk); 75 stopped but saved: go on with: labelfree resume DIR"""
@@ -46,45 +47,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=EXIT_CODES,
 )
-data_app = typer.Typer(no_args_is_help=True, help="Look at a data set, check its files, or write a generated one.")
-recipe_app = typer.Typer(no_args_is_help=True, help="Show a recipe in full, check it, or list everything a recipe may say.")
 app.add_typer(data_app, name="data")
 app.add_typer(recipe_app, name="recipe")
-
-RecipeName = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="YAML file, a run folder, or the name of a shipped recipe.", show_default=False)
-]
-Overrides = Annotated[
-    list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Overrides, e.g. pretrain.minutes=60.", show_default=False)
-]
-Out = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="Folder of the run: new, empty, or this recipe's unfinished run. Default: runs/RECIPE-TIME."),
-]
-Source = Annotated[str, typer.Argument(metavar="SOURCE", help="Folder of images, name of a data card, or a recipe.", show_default=False)]
-DomainName = Annotated[
-    str | None, typer.Option(help="Field whose reader is used; default: the recipe's, the card's, or what the files tell.")
-]
-
-
-class State:
-    """What an error message may need: where the run under way is kept."""
-
-    console: Console | None = None
-
-
-def _console() -> Console:
-    from labelfree.progress import Console
-
-    State.console = State.console or Console()
-    return State.console
-
-
-def _on_standard_error() -> Console:
-    """For verbs whose standard output is a recipe."""
-    from labelfree.progress import Console
-
-    return Console(stream=sys.stderr)
 
 
 def _version(wanted: bool) -> None:
@@ -165,10 +129,48 @@ def pretrain(recipe: RecipeName, overrides: Overrides = None, out: Out = None) -
     labelfree.pretrain(recipe, overrides or (), out, say=_console())
 
 
-@app.command(epilog="Example: labelfree evaluate recipes/satellite_dino.yaml data.root=/my/images data.labels=labels.csv --out backbone")
-def evaluate(recipe: RecipeName, overrides: Overrides = None, out: Out = None) -> None:
-    """Only compare: arms that the same recipe pretrained in DIR, or weight files that it names, against ImageNet."""
-    labelfree.evaluate(recipe, overrides or (), out, say=_console())
+@app.command(epilog="Example: labelfree evaluate --weights runs/mine data.labels=more_labels.csv")
+def evaluate(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RECIPE] KEY=VALUE", help="A recipe, unless --weights names a run, and overrides.", show_default=False),
+    ] = None,
+    out: Out = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Take over what this run pretrained, and by default its recipe.", show_default=False)
+    ] = None,
+) -> None:
+    """Only compare: arms that the same recipe pretrained in DIR, that RUN pretrained, or weight files, against ImageNet."""
+    given = words or []
+    named = bool(given) and "=" not in given[0]
+    labelfree.evaluate(given[0] if named else None, given[named:], out, weights=weights, say=_console())
+
+
+@app.command(epilog="Example: labelfree predict runs/mine new-images --out predictions")
+def predict(
+    head: Annotated[
+        Path, typer.Argument(metavar="HEAD", help="A file in RUN/heads/, or RUN for its recommended head.", show_default=False)
+    ],
+    inputs: Annotated[
+        list[str], typer.Argument(metavar="INPUT… KEY=VALUE", help="Images, folders or tables of them; keys of `data` or `reader`.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="New folder, or one to go on with.", show_default=False)],
+    region: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Maps: only inside the shapes of this vector file.", show_default=False)
+    ] = None,
+    vector: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Maps: also as polygons with class and score (.gpkg).", show_default=False)
+    ] = None,
+) -> None:
+    """Say what images show, with a head that a run left: a table of classes, or a map of each image. Interrupted work goes on."""
+    images = [word for word in inputs if not _is_override(word)]
+    overrides = [word for word in inputs if _is_override(word)]
+    labelfree.predict(head, images, out, region=region, vector=vector, overrides=overrides, say=_console())
+
+
+def _is_override(word: str) -> bool:
+    """Whether a word sets a key: a file may have a `=` in its name, too."""
+    return word.partition("=")[0].partition(".")[0] in ("data", "reader") and "=" in word and not Path(word).exists()
 
 
 @app.command(epilog="Example: labelfree report runs/satellite_dino-20250101-120000 --share to-send")
@@ -180,6 +182,17 @@ def report(
 ) -> None:
     """Write a run's report.html again from its files, or a copy that may be shared."""
     typer.echo(f"report: {labelfree.report(folder or _newest_run(), share)}")
+
+
+@app.command(epilog="Example: labelfree compare runs/dino runs/byol --out both")
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="New folder; default: comparisons/TIME.")] = None,
+) -> None:
+    """Merge runs into one report: all their primaries tested together, so that many looks claim no more than one would."""
+    compared = labelfree.compare(runs, out, say=_on_standard_error())
+    for line in (*compared.lines(), f"report: {compared.report}"):
+        typer.echo(line)
 
 
 @app.command(epilog="Example: labelfree label /my/images --classes forest,pasture,water --rows chosen/select.csv")
@@ -240,66 +253,6 @@ def doctor() -> None:
         typer.echo(f"{finding.state:<8} {finding}")
     if any(finding.state == "wrong" for finding in findings):
         raise typer.Exit(1)
-
-
-@data_app.command("show", epilog="Example: labelfree data show /my/images data.labels=labels.csv")
-def data_show(source: Source, overrides: Overrides = None, domain: DomainName = None) -> None:
-    """Count images, classes, splits and groups, and describe the first image."""
-    _print(labelfree.show_data(source, overrides or (), domain, say=_console()))
-
-
-@data_app.command("check", epilog="Example: labelfree data check /my/images data.labels=labels.csv")
-def data_check(source: Source, overrides: Overrides = None, domain: DomainName = None) -> None:
-    """Read every image; name each that is broken or has other channels. Exit code 3 if there is one."""
-    found = labelfree.check_data(source, overrides or (), domain, say=_console())
-    _print(found)
-    if found.faults:
-        raise typer.Exit(3)
-
-
-@data_app.command("sample", epilog="Example: labelfree data sample generated --seed 1")
-def data_sample(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.", show_default=False)],
-    domain: Annotated[str | None, typer.Option(help="Field of the images; default: the only one installed.")] = None,
-    seed: Annotated[int, typer.Option(help="Other images for another seed.")] = 0,
-    variant: Annotated[str, typer.Option(help="What the domain's generator offers, e.g. rgb.")] = "",
-) -> None:
-    """Write a generated data set: images, labels and splits.csv."""
-    typer.echo(f"generated: {labelfree.sample_data(folder, domain, seed=seed, variant=variant)}")
-
-
-@recipe_app.command("show", epilog="Example: labelfree recipe show satellite_dino pretrain.minutes=60")
-def recipe_show(recipe: RecipeName, overrides: Overrides = None) -> None:
-    """Print the whole recipe, every default written out."""
-    typer.echo(labelfree.show_recipe(recipe, overrides or (), say=_on_standard_error()), nl=False)
-
-
-@recipe_app.command("check", epilog="Example: labelfree recipe check recipes/mine.yaml")
-def recipe_check(recipe: RecipeName, overrides: Overrides = None) -> None:
-    """Check a recipe without running it. Exit code 2, file, line and the nearest key if something is wrong."""
-    checked = labelfree.check_recipe(recipe, overrides or (), say=_console())
-    from labelfree.transfer.tasks.registry import task_for
-
-    claim = checked.evaluate.primary
-    words = task_for(checked.evaluate).words
-    asked = f"{words.protocol(claim.protocol).words} at {words.budget.of(claim.budget)} ({words.metric(claim.metric).words})"
-    typer.echo(f"{recipe}: fine; it will claim {claim.arm} against {claim.against}, {asked}.")
-
-
-@recipe_app.command("schema", epilog="Example: labelfree recipe schema --json > recipe.schema.json")
-def recipe_schema(as_json: Annotated[bool, typer.Option("--json", help="As JSON Schema, for editors.")] = False) -> None:
-    """List every key with what it may hold, its default and its meaning."""
-    import json
-
-    from labelfree.objectives.registry import options_schemas
-    from labelfree.recipe_words import outline
-
-    typer.echo(json.dumps(labelfree.recipe_schema(), indent=2) if as_json else outline(options_schemas()), nl=as_json)
-
-
-def _print(found: Survey) -> None:
-    for line in found.lines():
-        typer.echo(line)
 
 
 def _newest_run() -> Path:

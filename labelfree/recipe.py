@@ -26,12 +26,12 @@ PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 Sides = Annotated[list[PositiveInt], Field(min_length=2, max_length=3)]  # one an axis
 
 
-TASKS, PROTOCOLS = "labelfree.tasks", "labelfree.protocols"  # groups of entry points
+TASKS, PROTOCOLS, MAP_PROTOCOLS = "labelfree.tasks", "labelfree.protocols", "labelfree.map_protocols"  # groups of entry points
 
 
-def installed_names(group: str) -> list[str]:
-    """Names of what is installed of a group of entry points."""
-    return sorted({point.name for point in installed_points(group)})
+def installed_names(*groups: str) -> list[str]:
+    """Names of what is installed of groups of entry points."""
+    return sorted({point.name for group in groups for point in installed_points(group)})
 
 
 def _among(name: str, names: Iterable[str], what: str) -> str:
@@ -44,9 +44,9 @@ def _among(name: str, names: Iterable[str], what: str) -> str:
     raise ValueError(f"{name!r} is not {what}; {hint}")
 
 
-def _of_group(group: str) -> Callable[[dict[str, Any]], None]:
+def _of_groups(*groups: str) -> Callable[[dict[str, Any]], None]:
     """Tells editors the names that are installed."""
-    return lambda schema: schema.update(enum=installed_names(group))
+    return lambda schema: schema.update(enum=installed_names(*groups))
 
 
 def _known_metric(name: str) -> str:
@@ -57,12 +57,12 @@ def _known_metric(name: str) -> str:
 
 
 TaskName = Annotated[
-    str, AfterValidator(lambda name: _among(name, installed_names(TASKS), "an installed task")), Field(json_schema_extra=_of_group(TASKS))
+    str, AfterValidator(lambda name: _among(name, installed_names(TASKS), "an installed task")), Field(json_schema_extra=_of_groups(TASKS))
 ]
 ProtocolName = Annotated[
     str,
-    AfterValidator(lambda name: _among(name, installed_names(PROTOCOLS), "an installed protocol")),
-    Field(json_schema_extra=_of_group(PROTOCOLS)),
+    AfterValidator(lambda name: _among(name, installed_names(PROTOCOLS, MAP_PROTOCOLS), "an installed protocol")),
+    Field(json_schema_extra=_of_groups(PROTOCOLS, MAP_PROTOCOLS)),
 ]
 MetricName = Annotated[str, AfterValidator(_known_metric)]
 

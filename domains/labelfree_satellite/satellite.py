@@ -25,7 +25,7 @@ from labelfree.domain import (
     require,
 )
 from labelfree.errors import DataError, RecipeError
-from labelfree_satellite import targets
+from labelfree_satellite import class_maps, map_shapes, targets
 from labelfree_satellite.diagnosis import QUIET, raster_reader
 from labelfree_satellite.sensors import (
     SENSORS,
@@ -74,6 +74,9 @@ class Satellite:
     positives = ("date", "neighbour")
     read_targets = staticmethod(targets.read_targets)
     write = staticmethod(targets.write)
+    open_map = staticmethod(class_maps.open_map)
+    region = staticmethod(map_shapes.region)
+    outlines = staticmethod(map_shapes.outlines)
     demo = "satellite_dino"
     packages = ("rasterio",)
     quiet = QUIET

@@ -158,11 +158,14 @@ def _write_tif(file: Path, bands: np.ndarray, grid: Grid | None) -> None:
         opened.write(bands)
 
 
-def _grid(sample: Sample) -> Grid | None:
-    """Where the sample's pixels lie; None without coordinates."""
+def grid_of_sample(sample: Sample, height: int, width: int) -> Grid | None:
+    """Where an image of this size lies whose first pixel is the sample's; None without coordinates."""
     from labelfree_satellite.grids import Grid
 
-    if sample.crs is None or sample.affine is None:
-        return None
+    return None if sample.crs is None or sample.affine is None else Grid.of(sample.affine, sample.crs, height, width)
+
+
+def _grid(sample: Sample) -> Grid | None:
+    """Where the sample's pixels lie; None without coordinates."""
     height, width = sample.data.shape[1:]
-    return Grid.of(sample.affine, sample.crs, height, width)
+    return grid_of_sample(sample, height, width)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -92,12 +92,17 @@ def card_beside(path: Path) -> WeightCard | None:
     if not sidecar.is_file():
         return None
     try:
-        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in read_json(sidecar).items()}
-        card = WeightCard(**fields)
-        card.normalise  # noqa: B018  # what is wrong with it is said now
-        return card
+        return card_told(read_json(sidecar))
     except (TypeError, ValueError, DataError) as error:
         raise DataError(f"{sidecar}: not a weight card that this version reads ({error}).") from error
+
+
+def card_told(fields: Mapping[str, Any]) -> WeightCard:
+    """The card that these fields tell of, as JSON keeps them. Raises TypeError, ValueError or DataError where they tell of none."""
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    card = WeightCard(**values)
+    card.normalise  # noqa: B018  # what is wrong with it is said now
+    return card
 
 
 def scale_fault(card: WeightCard, stored: Stored, most: Sequence[float]) -> str | None:

@@ -89,36 +89,14 @@ class LoadedBackbone:
                 return torch.empty(0, self.dim)
             count = images.shape[1]
             stored = Stored(str(images.dtype).removeprefix("torch."), (1.0,) * count, (0.0,) * count)
-            self._require_scale("a tensor", stored, images.transpose(0, 1).flatten(1).abs().amax(1).tolist())
+            require_scale(self.card, "a tensor", stored, images.transpose(0, 1).flatten(1).abs().amax(1).tolist())
             return self._embed(self._input(image.float(), size) for image in images.split(1))
         samples = map(finite, [images] if isinstance(images, Sample) else images)
         return self._embed(self._input(self.accept(sample)[None], size, sample.measured) for sample in samples)
 
     def accept(self, sample: Sample) -> Tensor:
         """The sample's physical values (C, *spatial) with the card's channels in the card's order, or DataError."""
-        where, sample = sample.source or "this image", sample.with_one_scale()
-        if sample.empty == 1:
-            raise DataError(f"{where}: none of its pixels holds a measurement; leave it out, or correct what {key_for('gaps')} says.")
-        if sample.data.ndim - 1 != self.card.dims:
-            raise DataError(f"{where}: has {sample.data.ndim - 1} spatial axes, these weights want {self.card.dims}.")
-        lacking = [c for c in self.card.channels if c not in sample.channels]
-        if lacking:
-            raise DataError(
-                f"{where}: has {len(sample.channels)} channels ({', '.join(sample.channels)}), these weights want "
-                f"{len(self.card.channels)}; missing {', '.join(lacking)}. Name the file's channels with {key_for('channels')}."
-            )
-        if sample.unit != self.card.unit:
-            raise DataError(
-                f"{where}: values are {sample.unit}, these weights want {self.card.unit}; say what the file holds with {key_for('scale')}."
-            )
-        physical = sample.physical()[[sample.channels.index(c) for c in self.card.channels]]
-        self._require_scale(where, kind_of(sample).stored, physical.flatten(1).abs().amax(1).tolist())
-        return physical
-
-    def _require_scale(self, where: str, stored: Stored, most: Sequence[float]) -> None:
-        fault = scale_fault(self.card, stored, most)
-        if fault:
-            raise DataError(f"{where}: {fault}; say what the file holds with {key_for('scale')}.")
+        return accepted(self.card, sample)
 
     def _input(self, physical: Tensor, size: Size | None, measured: Tensor | None = None) -> Tensor:
         there = copied_to(physical, self.device)
@@ -136,6 +114,36 @@ class LoadedBackbone:
         if waiting:
             rows.append(self.backbone.embed(torch.cat(waiting)).float().cpu())
         return torch.cat(rows)
+
+
+def accepted(card: WeightCard, sample: Sample, who: str = "these weights") -> Tensor:
+    """The sample's physical values (C, *spatial) with the channels of `card` in its order. `who` wants them, in sentences.
+
+    Raises DataError for other channels, axes, units and scales, and for an image without a measurement.
+    """
+    where, sample = sample.source or "this image", sample.with_one_scale()
+    want = "wants" if who.startswith("this") else "want"
+    if sample.empty == 1:
+        raise DataError(f"{where}: none of its pixels holds a measurement; leave it out, or correct what {key_for('gaps')} says.")
+    if sample.data.ndim - 1 != card.dims:
+        raise DataError(f"{where}: has {sample.data.ndim - 1} spatial axes, {who} {want} {card.dims}.")
+    lacking = [c for c in card.channels if c not in sample.channels]
+    if lacking:
+        raise DataError(
+            f"{where}: has {len(sample.channels)} channels ({', '.join(sample.channels)}), {who} {want} "
+            f"{len(card.channels)}; missing {', '.join(lacking)}. Name the file's channels with {key_for('channels')}."
+        )
+    if sample.unit != card.unit:
+        raise DataError(f"{where}: values are {sample.unit}, {who} {want} {card.unit}; say what the file holds with {key_for('scale')}.")
+    physical = sample.physical()[[sample.channels.index(c) for c in card.channels]]
+    require_scale(card, where, kind_of(sample).stored, physical.flatten(1).abs().amax(1).tolist())
+    return physical
+
+
+def require_scale(card: WeightCard, where: str, stored: Stored, most: Sequence[float]) -> None:
+    """Raises DataError where numbers stored so, `most` the largest of each channel, are on another scale than the card's images."""
+    if fault := scale_fault(card, stored, most):
+        raise DataError(f"{where}: {fault}; say what the file holds with {key_for('scale')}.")
 
 
 def network_input(physical: Tensor, normalise: Normalise, size: Size, measured: Tensor | None = None) -> Tensor:

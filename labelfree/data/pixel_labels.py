@@ -17,6 +17,7 @@ from labelfree.data.label_formats.annotated import AnnotatedImage, Placing
 from labelfree.data.label_formats.listed import BACKGROUND, ListedImage
 from labelfree.data.label_formats.mask_numbers import Instances, MaskNumbers, mask_numbers
 from labelfree.data.label_formats.rendering import render
+from labelfree.data.manifest import Manifest
 from labelfree.data.masks import MaskCounts, mapped, mask_on_image
 from labelfree.data.pool import read_sample
 from labelfree.data.threads import in_order
@@ -71,6 +72,11 @@ class PixelLabels:
     @property
     def _numbers(self) -> dict[str, int]:
         return {name: number for number, name in enumerate(self.classes)}
+
+
+def labels_in(manifest: Manifest, domain: Domain, absent: Sequence[str], rows: Sequence[Row]) -> PixelLabels:
+    """What the pixels of some rows of a manifest show, by what its owner says of classes and numbers."""
+    return pixel_labels(rows, domain, manifest.read or domain.read, manifest.renamed, absent, manifest.instances)
 
 
 def pixel_labels(

@@ -19,6 +19,7 @@ from labelfree.planning.costs import input_sizes
 from labelfree.recipe import ArmSpec, Recipe
 from labelfree.transfer.arms import ArmKind, arm_kind
 from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder
+from labelfree.transfer.maps.tiling import Tiling
 
 
 @dataclass
@@ -51,6 +52,8 @@ class Arms:
             return tuple(dict.fromkeys(given))
         images, question = self.inputs.images, self.inputs.question
         assert images is not None and question is not None
+        if any(question.task.protocol(name).needs == "pyramid" for name in self.recipe.evaluate.protocols):  # tiles at their own size
+            return (max(Tiling.of(images.index.shape.tolist()).side),)
         return input_sizes(int(np.median(images.index.shape[question.train, -2:].min(axis=1))), self.inputs.starts.dims)
 
     @cached_property
@@ -67,7 +70,8 @@ class Arms:
         data, domain = self.inputs.fingerprint, self.inputs.domain
         derive = partial(domain.derived, channels=data.channels, unit=data.unit) if isinstance(domain, Derives) else None
         derived = derive(torch.zeros(1, len(data.channels), *(1,) * self.inputs.starts.dims)).shape[1] if derive else 0
-        statistics = StatisticsEncoder(len(data.channels), derive, derived)
+        starts = self.inputs.starts
+        statistics = StatisticsEncoder(len(data.channels), derive, derived, starts.scale, starts.offset)
         if kind.reads == "none":
             return statistics
         network = self._photographic(kind) if kind.reads == "rgb" else self._all_bands(kind, seed)

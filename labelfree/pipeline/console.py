@@ -38,7 +38,9 @@ def _comparison_seconds(recipe: Recipe, inputs: Inputs, planned: Pretrainings) -
     arms = len(settings.arms) + len(recipe.pretrain.seeds) - 1
     probes = probe_seconds(arms, len(settings.protocols), len(settings.labels_per_class), settings.draws, inputs.question.crossed)
     beside = len(inputs.unlabelled or ())
-    probes += spread_seconds(arms, len(readers(recipe)), len(settings.labels_per_class), settings.draws, inputs.question.crossed, beside)
+    probes += spread_seconds(
+        arms, len(readers(recipe, inputs.question.task)), len(settings.labels_per_class), settings.draws, inputs.question.crossed, beside
+    )
     speeds = [job.plan.batch_size * 2 / job.plan.seconds_per_step for job in planned.jobs if job.plan.seconds_per_step]
     views = sum(speeds) / max(len(speeds), 1)
     passes = 14 if settings.sizes == "auto" else len(settings.sizes) * 4  # 1 + 4 + 9 times the pixels of one pass

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from labelfree.data.cards import Card, effective_card
 from labelfree.data.folders import cache_folder
 from labelfree.data.leaks import LeakReport, guard, near_groups, witnesses
 from labelfree.data.manifest import Manifest, load_manifest
+from labelfree.data.pixel_labels import PixelLabels, labels_in
 from labelfree.data.pool import Pool, build_pool, some_empty
 from labelfree.data.positives import Positives, find_positives
 from labelfree.data.scales import Scales
@@ -25,7 +27,7 @@ from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
-from labelfree.pipeline.pretrained_on import require_same_pool, scored_before
+from labelfree.pipeline.pretrained_on import learn_only_where_seen, require_same_pool, scored_before
 from labelfree.pipeline.starts import Starts
 from labelfree.pipeline.unlabelled_images import unlabelled_images
 from labelfree.progress import Progress
@@ -33,7 +35,7 @@ from labelfree.reader_settings import domain_with
 from labelfree.recipe import Recipe
 from labelfree.training.files import write_json, write_text
 from labelfree.transfer.question import Question
-from labelfree.transfer.tasks import Task
+from labelfree.transfer.tasks import LabelledImages, Task
 from labelfree.transfer.tasks.registry import check_question, task_for
 from labelfree.transfer.unlabelled import Unlabelled
 
@@ -90,8 +92,11 @@ def gather(run: Context) -> Inputs:
     task = task_for(recipe.evaluate, manifest.rows)
     if run.comparing:
         check_question(recipe.evaluate, task)
+    task = task.over(manifest.rows, partial(_labels, run, domain, manifest))
     store = Store(recipe, manifest.read or domain.read, {"domain": domain.name, **domain.settings()}, run.say)
     roles, pool, images = _pools(run, domain, manifest, task, store)
+    if run.weights is not None:
+        roles = learn_only_where_seen(run.weights, recipe.data, task, roles)
     leaks = _leaks(run, roles, pool, images) if images is not None else None
     copies = set(leaks.dropped) if leaks else set()
     learnt = [row for row in roles.pool if row.id not in copies]
@@ -100,10 +105,11 @@ def gather(run: Context) -> Inputs:
     positives, paired = find_positives(recipe.data, domain, pool, entries)
     for note in paired:
         run.say.say(note)
-    question = _question(manifest, task, roles, images, recipe.seed) if images is not None else None
+    question = _question(manifest, task, roles, LabelledImages(images, store.read), recipe.seed) if images is not None else None
     inputs = Inputs(recipe, domain, card, manifest, roles, pool, entries, pool.fingerprint(entries), images, question, leaks, positives)
-    require_same_pool(run.folder.path, inputs.fingerprint.digest, roles)
-    before = scored_before(recipe, roles) if run.comparing and question is not None else []
+    if run.weights is None:
+        require_same_pool(run.folder.path, inputs.fingerprint.digest, roles)
+    before = scored_before(recipe, roles, run.weights) if run.comparing and question is not None else []
     _keep(run.folder, inputs)
     unlabelled, said = None, list[str]()
     if run.comparing and question is not None and images is not None:
@@ -249,7 +255,16 @@ def pool_folder(recipe: Recipe) -> Path:
     return recipe.pool.dir or cache_folder() / "pools"
 
 
-def _question(manifest: Manifest, task: Task, roles: Roles, images: Pool, seed: int) -> Question:
+def _labels(run: Context, domain: Domain, manifest: Manifest, rows: Sequence[Row]) -> PixelLabels:
+    """What the pixels of labelled rows show; what is wrong with them, and how they were read, is told."""
+    labels = labels_in(manifest, domain, run.recipe.data.absent, rows)
+    for sentence in (*labels.notes, *labels.faults):
+        run.say.say(sentence)
+    return labels
+
+
+def _question(manifest: Manifest, task: Task, roles: Roles, labelled: LabelledImages, seed: int) -> Question:
+    images = labelled.pool
     rows = {row.id: row for row in (*roles.train, *(roles.score or ()))}
     final = [rows.get(row.id, row) for row in images.rows]
     train, score = ({row.id for row in part} for part in (roles.train, roles.score or ()))
@@ -260,7 +275,7 @@ def _question(manifest: Manifest, task: Task, roles: Roles, images: Pool, seed: 
         ids=tuple(row.id for row in final),
         groups=tuple(row.group for row in final),
         strata=tuple(map(task.stratum, final)),
-        targets=task.targets(final),
+        targets=task.targets(final, labelled),
         train=np.array([i for i, row in enumerate(final) if row.id in train], dtype=np.int64),
         score=None if roles.score is None else np.array([i for i, row in enumerate(final) if row.id in score], dtype=np.int64),
         seed=seed,

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from labelfree.backbones import Backbone
 from labelfree.backbones.weights import card_of, load
@@ -15,7 +14,8 @@ from labelfree.domain import Size, in_proportion
 from labelfree.errors import DataError
 from labelfree.installed_domains import key_for
 from labelfree.pipeline.starts import Starts
-from labelfree.transfer.encoders import NetworkEncoder, OneNetwork, ToInput
+from labelfree.transfer.encoders import NetworkEncoder, OneNetwork
+from labelfree.transfer.network_inputs import OfStored
 
 NO_PHOTOGRAPHS = "its network reads photographs, with the normalisation that timm tells of its weights"
 
@@ -44,7 +44,7 @@ class Networks:
         return self.encoder(arm, self.starts.photographic, backbone.name, to_input, view)
 
     def encoder(
-        self, arm: str, make: Callable[[], Backbone], name: str, to_input: ToInput, view: Size, seed: int = 0, reads: str = ""
+        self, arm: str, make: Callable[[], Backbone], name: str, to_input: OfStored, view: Size, seed: int = 0, reads: str = ""
     ) -> NetworkEncoder:
         """`make` builds the network called `name`, when the arm is asked. `view`: a size whose proportions its inputs have."""
 
@@ -55,7 +55,7 @@ class Networks:
             return backbone.to(memory_format=torch.channels_last) if backbone.dims == 2 else backbone  # type: ignore[call-overload, no-any-return]
 
         if isinstance(view, tuple):
-            to_input, reads = _InProportion(to_input, view), f"{reads} {view}"
+            to_input, reads = to_input.in_proportion(view), f"{reads} {view}"
         device = "cuda" if torch.cuda.is_available() else "cpu"
         return NetworkEncoder(arm, built, to_input, self.sizes, seed, name=name, device=device, reads=reads, held=self.held)
 
@@ -77,14 +77,3 @@ def channels_lacking(path: Path, starts: Starts, where: str) -> list[str]:
         )
     starts.require_scale(card, where)
     return lacking
-
-
-@dataclass(frozen=True)
-class _InProportion:
-    """Prepares images so that the longest side has the size asked for, and the others are in proportion."""
-
-    to_input: ToInput
-    view: Size
-
-    def __call__(self, stored: Tensor, size: int, measured: Tensor | None) -> Tensor:
-        return self.to_input(stored, in_proportion(self.view, size), measured)

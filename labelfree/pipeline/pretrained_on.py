@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ import yaml
 
 from labelfree.backbones.weight_card import card_beside
 from labelfree.data.chosen import DRAW
-from labelfree.data.splits import Roles
+from labelfree.data.our_folders import STATE
+from labelfree.data.splits import Labels, Roles
 from labelfree.domain import Row
 from labelfree.errors import DataError, LeakError
 from labelfree.recipe import Data, Recipe
 from labelfree.transfer.arms import arm_kind
 
+BACKBONE = "backbone.safetensors"  # of a run
+FEWEST_GROUPS = 2  # of a class, so that each can be scored by heads that learned from another
 NO_FILES = ("imagenet", "random")  # values of backbone.init that name no file
 FIRST = f"draw the audit first: {DRAW}, then `labelfree pretrain RECIPE data.labels=audit/select.csv`"
 
@@ -48,8 +52,10 @@ class History:
         return [row for row in rows if row.id in self.ids or row.group in self.groups]
 
 
-def scored_before(recipe: Recipe, roles: Roles) -> list[str]:
+def scored_before(recipe: Recipe, roles: Roles, weights: Path | None = None) -> list[str]:
     """Look whether weights that the arms bring along were pretrained on images that are scored; sentences for the report.
+
+    `weights`: a run whose networks were taken over.
 
     Only a run folder tells, and only of the same images: the same row ids under the same root, or of the same card (so never of a
     `Dataset`, whose items have no root).
@@ -58,7 +64,8 @@ def scored_before(recipe: Recipe, roles: Roles) -> list[str]:
     scored = roles.train if roles.score is None else roles.score
     scored = [row for row in scored if row.id not in roles.learn_only]
     source, notes = source_of(recipe.data), []
-    for key, file in _files(recipe):
+    taken_over = [] if weights is None else [("--weights", weights / BACKBONE)]
+    for key, file in [*_files(recipe), *taken_over]:
         for history in _histories(file):
             shared = history.shared(scored) if source and history.source == source else []
             if shared and not recipe.data.transductive:
@@ -66,6 +73,25 @@ def scored_before(recipe: Recipe, roles: Roles) -> list[str]:
             if shared:
                 notes.append(f"Transductive: {file.name} was pretrained on {len(shared)} of the scored images, so scores are too good.")
     return list(dict.fromkeys(notes))
+
+
+def learn_only_where_seen(weights: Path, data: Data, task: Labels, roles: Roles) -> Roles:
+    """The roles with labelled rows that the run `weights` pretrained on in training parts alone, where every class has two groups of others
+    to be scored; a sentence on them. Scores of a test split stay as they are: `scored_before` looks at these.
+    """
+    if roles.score is not None:
+        return roles
+    seen = {row.id for row in seen_by(weights / BACKBONE, data, roles.train)} - roles.learn_only
+    groups: dict[str, set[str]] = {task.stratum(row): set() for row in roles.train}
+    others = [row for row in roles.train if row.id not in seen | roles.learn_only]
+    for row in others:
+        groups[task.stratum(row)].add(row.group or row.id)
+    if not seen or any(len(each) < FEWEST_GROUPS for each in groups.values()):
+        return roles
+    said = (
+        f"{len(seen)} of {len(roles.train)} labelled images were pretrained on by {weights.name}: they only train, the others are scored."
+    )
+    return replace(roles, learn_only=roles.learn_only | seen, notes=[*roles.notes, said])
 
 
 def seen_by(file: Path, data: Data, rows: Sequence[Row]) -> list[Row]:
@@ -128,7 +154,18 @@ def _histories(file: Path) -> Iterator[History]:
 def _run_of(file: Path) -> Path | None:
     folder = file.expanduser().resolve().parent
     folder = folder.parent if folder.name == "backbones" else folder
+    while (source := _taken_from(folder)) is not None:
+        folder = source
     return folder if (folder / "splits.csv").is_file() else None
+
+
+def _taken_from(folder: Path) -> Path | None:
+    """The run that the networks of another were taken over from; None where it pretrained them itself, or that one is gone."""
+    try:
+        source = json.loads((folder / STATE).read_text(encoding="utf-8")).get("stages", {}).get("weights")
+    except (OSError, ValueError):
+        return None
+    return Path(source) if source and Path(source).is_dir() and Path(source) != folder else None
 
 
 def _recipe(folder: Path) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from labelfree.objectives.registry import objective_class, repeated
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
-from labelfree.pipeline.starts import Reading, Starts
+from labelfree.pipeline.starts import Starts
 from labelfree.pipeline.teachers import named_teacher
 from labelfree.planning.auto_values import USUAL, Network, Resolved, bytes_for_a_step, resolve_pretrain
 from labelfree.pretraining.job import Job, Plan
@@ -33,6 +33,7 @@ from labelfree.training.files import read_json, write_json
 from labelfree.training.memory import OutOfMemory, give_memory_back
 from labelfree.training.processes import broadcast, this_process
 from labelfree.transfer.arms import ARMS
+from labelfree.transfer.network_inputs import OfStored
 from labelfree.views import ViewPipeline
 from labelfree.views.generic import generic
 
@@ -171,7 +172,7 @@ class _Start:
         return self.starts.network(self.init, self.seed)
 
 
-def view_pipeline(recipe: Recipe, inputs: Inputs, reading: Reading) -> ViewPipeline:
+def view_pipeline(recipe: Recipe, inputs: Inputs, reading: OfStored) -> ViewPipeline:
     """The domain's views of the pool, or generic ones, normalised as the network reads them."""
     data = inputs.fingerprint
     augmentation = inputs.domain.augment(data) if recipe.pretrain.views == "domain" else generic()
@@ -179,7 +180,7 @@ def view_pipeline(recipe: Recipe, inputs: Inputs, reading: Reading) -> ViewPipel
     return ViewPipeline(augmentation, deepcopy(reading.normalise), data.scale, data.offset)
 
 
-def watched_labels(inputs: Inputs, reading: Reading, seed: int) -> LabelledImages | None:
+def watched_labels(inputs: Inputs, reading: OfStored, seed: int) -> LabelledImages | None:
     """Labelled training images for `pretrain.watch_labels`, read as the comparison reads them; None where there are none."""
     if inputs.images is None or inputs.question is None:
         return None

@@ -21,6 +21,7 @@ from labelfree.pipeline.pretraining_plans import Pretrainings, plan_pretrainings
 from labelfree.pipeline.pretrainings import carry_out
 from labelfree.pipeline.recipe_checks import check
 from labelfree.pipeline.step_revision import settled
+from labelfree.pipeline.taken_over import take_over
 from labelfree.planning.environment import environment
 from labelfree.progress import Progress
 from labelfree.recipe import Recipe
@@ -28,7 +29,6 @@ from labelfree.recipe_file import Overrides, load_recipe, to_yaml
 from labelfree.reporting import conceal, write_report
 from labelfree.training.files import read_json, write_json, write_text
 from labelfree.training.processes import part, together
-from labelfree.transfer.claims import save_claims
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,17 @@ def pretrain_only(recipe: Recipe, out: Path | None = None, *, command: str, prog
     return _conduct(recipe, out, command, progress, manifest, comparing=False)
 
 
-def evaluate_only(recipe: Recipe, out: Path | None = None, *, command: str, progress: Progress, manifest: Manifest | None = None) -> Run:
-    """The comparison alone: pretrained arms come from the run that `out` holds, or from weight files named as arms."""
-    return _conduct(recipe, out, command, progress, manifest, pretraining=False)
+def evaluate_only(
+    recipe: Recipe,
+    out: Path | None = None,
+    *,
+    command: str,
+    progress: Progress,
+    manifest: Manifest | None = None,
+    weights: Path | None = None,
+) -> Run:
+    """The comparison alone: pretrained arms come from the run in `out`, from weight files named as arms, or from the run `weights`."""
+    return _conduct(recipe, out, command, progress, manifest, pretraining=False, weights=weights)
 
 
 def resume_run(folder: Path, overrides: Overrides = (), *, progress: Progress) -> Run:
@@ -96,6 +104,7 @@ def _conduct(
     manifest: Manifest | None,
     pretraining: bool = True,
     comparing: bool = True,
+    weights: Path | str | None = None,
 ) -> Run:
     """Of several processes the first leads; the others take part in its pretrainings."""
     if manifest is not None and recipe.data.card is not None and find_card(recipe.data.card).generated:
@@ -105,8 +114,11 @@ def _conduct(
             return Run(assist(recipe), "The first process reports.", None, None)
         check(recipe, pretraining=pretraining, comparing=comparing)
         folder = open_folder(recipe, out, to_yaml(recipe), again=not (pretraining and comparing))
+        source = None if weights is None else Path(weights).expanduser().absolute()
+        if source is not None:
+            take_over(folder, source)
         every_label_out = folder.keeps_every_label_out(not comparing if pretraining else False)
-        return _lead(Context(recipe, folder, say, manifest, pretraining, comparing, every_label_out), command)
+        return _lead(Context(recipe, folder, say, manifest, pretraining, comparing, every_label_out, source), command)
 
 
 def _lead(run: Context, command: str) -> Run:
@@ -115,7 +127,7 @@ def _lead(run: Context, command: str) -> Run:
     folder.mark(
         status="unfinished",
         manifest=run.manifest is not None,
-        stages={"pretraining": run.pretraining, "comparing": run.comparing},
+        stages={"pretraining": run.pretraining, "comparing": run.comparing, **({"weights": str(run.weights)} if run.weights else {})},
         every_label_out=run.every_label_out,
         commands=list(dict.fromkeys([*folder.state().get("commands", []), *([command] if command else [])])),
     )
@@ -176,9 +188,7 @@ def _compare(run: Context, inputs: Inputs) -> list[str]:
         if run.recipe.data.pretrain_on_labelled:  # said already
             return []
         return ["Nothing could be compared: there are no labels. Add them with data.labels=labels.csv (path,label)."]
-    notes = compare(run, inputs)
-    save_claims(run.folder.path)
-    return notes
+    return compare(run, inputs)
 
 
 def _headline(run: Context, inputs: Inputs) -> str:
@@ -197,7 +207,7 @@ def _report(run: Context, inputs: Inputs, notes: list[str], headline: str) -> Pa
         conceal(folder.path)
     folder.mark(status="finished", headline=headline)
     scores = (
-        score_lines(read_json(folder.path / "claims.json"), inputs.question.task.words)
+        score_lines(read_json(folder.path / "claims.json"), inputs.question.task.words_of(inputs.question.targets))
         if run.comparing and inputs.question is not None
         else []
     )

@@ -9,35 +9,19 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from torch import Tensor
 
 from labelfree.backbones import Backbone, build
 from labelfree.backbones.weight_card import WeightCard, card_beside, scale_fault
-from labelfree.backbones.weights import network_input
 from labelfree.data.scales import Stored
-from labelfree.domain import Domain, Fingerprint, Normalises, Size, to_physical
+from labelfree.domain import Domain, Fingerprint, Normalises
 from labelfree.errors import DataError
 from labelfree.installed_domains import key_for
 from labelfree.recipe import BackboneSettings
 from labelfree.training.randomness import mixed
-from labelfree.transfer.encoders import ToInput
+from labelfree.transfer.network_inputs import NetworkInput, OfStored, Rendered
 from labelfree.views import Normalise, PerChannel
 
 IMAGENET_SPREAD = 0.5  # standard deviation of photographs under the usual normalisation to [-1, 1]
-
-
-@dataclass(frozen=True)
-class Reading:
-    """Stored numbers of all channels in physical units (stored * scale + offset, numbers of each channel), and how these are normalised."""
-
-    scale: tuple[float, ...]
-    offset: tuple[float, ...]
-    normalise: Normalise
-
-    def __call__(self, stored: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
-        """Stored (B, C, *spatial) -> the network's input at `size`."""
-        physical = to_physical(stored, self.scale, self.offset)
-        return network_input(physical, self.normalise, size, measured)
 
 
 @dataclass(frozen=True)
@@ -73,13 +57,13 @@ class Starts:
         """The ImageNet network as published, for three channels."""
         return build(self.settings.name, 3, init=imagenet_source(self.settings), options=self.settings.options)
 
-    def reading(self, init: str | Path = "imagenet") -> Reading:
+    def reading(self, init: str | Path = "imagenet") -> OfStored:
         """All channels, spread as ImageNet weights expect their input, or as the domain says: pool statistics, never those of scored rows.
 
         Channels that the card of a weight file knows, in the images' unit, are read as that file was taught; where it has numbers for each
         channel, the others get the spread that those have in the middle.
         """
-        return Reading(self.scale, self.offset, self._normalise(init))
+        return self._of_stored(NetworkInput(self._normalise(init)))
 
     def _normalise(self, init: str | Path) -> Normalise:
         means, stds = self.fingerprint.mean, self.fingerprint.std
@@ -98,39 +82,26 @@ class Starts:
         std = tuple((own / spread or 1.0) if s is None else card.std[s] for own, s in zip(stds, sources, strict=True))
         return PerChannel(mean, std)
 
-    def as_photographs(self, backbone: Backbone) -> ToInput | None:
+    def as_photographs(self, backbone: Backbone) -> OfStored | None:
         """Stored numbers as `photographs` shows them; None where it shows none."""
         shown = self.photographs(backbone)
         return None if shown is None else self._of_stored(shown)
 
-    def photographs(self, backbone: Backbone) -> ToInput | None:
+    def photographs(self, backbone: Backbone) -> NetworkInput | None:
         """Physical numbers as RGB by channel name, rendered as the domain shows it and normalised as the weights want.
 
         None where no channel is called red, green, blue, where the images are no pictures, or nobody tells what the weights want.
         """
         if self.dims != 2 or not backbone.mean:
             return None
-        domain, data = self.domain, self.fingerprint
-        probe = domain.render(torch.zeros(1, len(data.channels), 2, 2), data.channels, data.unit)
-        if probe is None:
+        rendered = Rendered(self.domain, self.fingerprint.channels, self.fingerprint.unit)
+        if rendered(torch.zeros(1, len(self.fingerprint.channels), 2, 2)) is None:
             return None
+        return NetworkInput(PerChannel(backbone.mean, backbone.std), render=rendered)
 
-        published = PerChannel(backbone.mean, backbone.std)  # and not the network, which is let go meanwhile
-
-        def prepare(physical: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
-            shown = domain.render(physical, data.channels, data.unit, measured)
-            assert shown is not None
-            return network_input(shown, published, size, measured)
-
-        return prepare
-
-    def _of_stored(self, prepare: ToInput) -> ToInput:
+    def _of_stored(self, shown: NetworkInput) -> OfStored:
         """The same of stored numbers."""
-
-        def of_stored(stored: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
-            return prepare(to_physical(stored, self.scale, self.offset), size, measured)
-
-        return of_stored
+        return OfStored(self.scale, self.offset, shown)
 
     def require_scale(self, card: WeightCard, where: str) -> None:
         """Raises DataError where the images are on another scale than those that weights were taught by."""
@@ -147,27 +118,15 @@ class Starts:
         sources = self.domain.matches(self.fingerprint.channels, card.known, once=True)
         return [sources.index(at) if at in sources else None for at in range(len(card.channels))]
 
-    def as_loaded(self, card: WeightCard) -> ToInput:
+    def as_loaded(self, card: WeightCard) -> OfStored:
         """Stored numbers as `loaded` reads them."""
         return self._of_stored(self.loaded(card))
 
-    def loaded(self, card: WeightCard) -> ToInput:
+    def loaded(self, card: WeightCard) -> NetworkInput:
         """Of physical numbers a weight file reads the channels its card names, in its order and with its own normalisation; a missing
         channel is 0 then.
         """
-        normalise, found = card.normalise, self.of_card(card)
-        there = [at for at, source in enumerate(found) if source is not None]
-        order = [source for source in found if source is not None]
-
-        def prepare(physical: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
-            physical = physical[:, order]
-            if len(order) < len(found):
-                at = torch.tensor(there, device=physical.device)
-                centre = physical.new_tensor(normalise.centre(len(found))).view(1, -1, *(1,) * self.dims)
-                physical = centre.repeat(len(physical), 1, *physical.shape[2:]).index_copy(1, at, physical)
-            return network_input(physical, normalise, size, measured)
-
-        return prepare
+        return NetworkInput(card.normalise, tuple(self.of_card(card)))
 
 
 def imagenet_source(settings: BackboneSettings) -> str | Path:

@@ -10,16 +10,16 @@ from labelfree.data.pool import Pool
 from labelfree.data.rescaled_pool import RescaledPool
 from labelfree.domain import Row
 from labelfree.recipe import Recipe
-from labelfree.transfer.protocols import find_protocol
 from labelfree.transfer.question import Question
+from labelfree.transfer.tasks import Task
 from labelfree.transfer.unlabelled import MOST, Unlabelled, unlabelled_beside
 
 FEWEST = 20  # images that say enough of others to prepare these by
 
 
-def readers(recipe: Recipe) -> list[str]:
+def readers(recipe: Recipe, task: Task) -> list[str]:
     """The recipe's protocols that learn from unlabelled images."""
-    return [name for name in recipe.evaluate.protocols if find_protocol(name).reads_rest]
+    return [name for name in recipe.evaluate.protocols if task.protocol(name).reads_rest]
 
 
 def unlabelled_images(
@@ -30,7 +30,7 @@ def unlabelled_images(
     `images`: the labelled and scored ones. `pool`, `rows`: what is pretrained on; where its entries are whole images nothing is read
     again, else `build` makes a pool of whole ones.
     """
-    asked = readers(recipe)
+    asked = readers(recipe, question.task)
     if not asked:
         return None, []
     notes = []

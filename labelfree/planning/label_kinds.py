@@ -20,6 +20,7 @@ from labelfree.data.table_cells import captions_in
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
 from labelfree.planning.sampled_images import Look, open_rows
+from labelfree.transfer.tasks import find_task, task_names
 
 Task = Literal["classification", "segmentation", "detection", "retrieval"]
 TASKS: dict[str, Task] = {"label": "classification", "mask": "segmentation", "boxes": "detection", "text": "retrieval"}  # by column
@@ -43,13 +44,18 @@ def labels_of(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], S
     if missing:
         more = ", …" if len(missing) > 3 else "."
         raise DataError(f"{len(missing)} masks or annotations that the table names are missing: {' '.join(missing[:3])[:-1]}{more}")
-    tasks = tuple(task for column, task in TASKS.items() if any(getattr(row, column) for row in manifest.rows))
+    tasks = tuple(task for column, task in TASKS.items() if any(_carries(row, column, task) for row in manifest.rows))
     tell = {"classification": _classes, "segmentation": _masks, "detection": _boxes, "retrieval": _texts}
     facts = [fact for task in tasks for fact in tell[task](manifest, looks, read)]
     unknown = len(manifest.subset("pretrain"))
     if unknown and tasks:
         facts.append(f"labels of {unknown:,} pretrain rows are taken as unknown")
     return Labels(tasks, tuple(facts))
+
+
+def _carries(row: Row, column: str, task: Task) -> bool:
+    """Whether a row has a label of the task: in its column, or where the task is installed as that says."""
+    return getattr(row, column) is not None or (task in task_names() and find_task(task).labelled(row))
 
 
 def _classes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
@@ -64,7 +70,8 @@ def _classes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sa
 
 
 def _masks(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
-    yield f"masks: {sum(row.mask is not None for row in manifest.rows):,} images"
+    if masked := sum(row.mask is not None for row in manifest.rows):
+        yield f"masks: {masked:,} images"
     counts, faults = dict[str, MaskCounts](), list[str]()
     for look in looks:
         if look.row.mask is None:

@@ -20,7 +20,6 @@ from labelfree.planning.recipe_text import Line, flow, quoted, written
 from labelfree.planning.recognition import Field
 from labelfree.planning.sampled_images import Seen
 from labelfree.recipe import BackboneSettings, Data, Evaluate
-from labelfree.transfer.protocols import find_protocol
 from labelfree.transfer.tasks import task_names
 from labelfree.transfer.unlabelled import MOST as MOST_UNLABELLED
 
@@ -28,6 +27,7 @@ BACKBONE = BackboneSettings()
 OBJECTIVE = "byol"
 A_MINUTE = 500  # images that are given one minute of pretraining
 LEAST, MOST = 10, 60  # minutes
+HEADS = 30  # minutes of a comparison whose heads are trained
 MANY = 5  # times as many unlabelled images as labels, from which on learning from them is tried
 WRITTEN = {"root", "labels", "label_field", "date_field"}  # keys of `data` that have lines of their own
 WHAT = {"segmentation": "masks", "detection": "boxes", "retrieval": "captions"}  # the labels of tasks that may not be installed yet
@@ -122,28 +122,40 @@ class _Draft:
         if asked.on == "dev":
             yield Line("  on: dev", "no test row has a label")
         yield Line(f"  arms: {flow(self.arms)}", self._why_arms)
-        if len(self.protocols) > len(Evaluate().protocols):
+        if list(asked.task.advised_protocols) != Evaluate().protocols:
+            yield Line(f"  task: {asked.task.name}")
+        if self.protocols != Evaluate().protocols:
             yield Line(f"  protocols: {flow(self.protocols)}", self._why_protocols)
         yield Line(f"  labels_per_class: {flow(asked.budgets)}", asked.why_budgets)
         yield Line(f"  draws: {Evaluate().draws}", "fewer than 5 give no interval for the labels saved")
+        if self.maps:
+            yield Line(f"  minutes: {HEADS}", "if heads take longer, draws are cut to 3, then budgets in the middle")
         yield Line("  primary:", "the one claim, named before it runs")
         yield Line(f"    arm: {self.arms[-1]}")
         yield Line(f"    against: {self.against}")
-        yield Line("    protocol: linear")
+        yield Line(f"    protocol: {asked.task.advised_protocols[-1]}")
         yield Line(f"    budget: {asked.budget}", f"{asked.task.budget.many}, which the labels fill")
         yield Line(f"    metric: {asked.metric}", asked.why_metric)
+
+    @property
+    def maps(self) -> bool:
+        """Whether heads answer for every pixel, which takes a training for each."""
+        return any(self.asked.task.protocol(name).needs == "pyramid" for name in self.protocols)
 
     @cached_property
     def protocols(self) -> list[str]:
         """The usual ones, and those that learn from unlabelled images where there are many, but not too many, of them."""
         rest, labels = len(self.asked.roles.pool), len(self.asked.roles.train)
-        usual = list(Evaluate().protocols)
+        usual = list(self.asked.task.advised_protocols)
         if not MANY * labels <= rest <= MOST_UNLABELLED:
             return usual
-        return [*usual, *(name for name in self.asked.task.protocols if name not in usual and find_protocol(name).reads_rest)]
+        return [*usual, *(name for name in self.asked.task.protocols if name not in usual and self.asked.task.protocol(name).reads_rest)]
 
     @property
     def _why_protocols(self) -> str:
+        asked = [self.asked.task.protocol(name) for name in self.protocols]
+        if not any(protocol.reads_rest for protocol in asked):
+            return "; ".join(protocol.reading for protocol in asked)
         times = len(self.asked.roles.pool) / len(self.asked.roles.train)
         return f"{times:.0f} times as many images to pretrain on as labels: propagate shows what learning from these too gives"
 
@@ -206,10 +218,12 @@ class _Draft:
         return f"about {_about(reading + self.minutes + comparing)} minutes on this machine's processors ({', '.join(parts)})"
 
     def _comparing_minutes(self) -> float:
+        if self.maps:
+            return float(HEADS)
         usual, crossed, budgets = Evaluate(), self.asked.roles.score is None, len(self.asked.budgets)
         networks = len(self.arms) - 1  # statistics has none
         side = sorted(min(shape) for shape in self.seen.shapes)[len(self.seen.shapes) // 2]
-        reading = sum(find_protocol(name).reads_rest for name in self.protocols)
+        reading = sum(self.asked.task.protocol(name).reads_rest for name in self.protocols)
         rest = len(self.asked.roles.pool) if reading else 0
         probes = probe_seconds(len(self.arms), len(self.protocols), budgets, usual.draws, crossed)
         probes += spread_seconds(len(self.arms), reading, budgets, usual.draws, crossed, rest)

@@ -6,16 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labelfree.reporting.html import write_report
-    from labelfree.reporting.pictures import Shot, save_leak_pairs, save_neighbours, save_views
+    from labelfree.reporting.pictures import Shot, TokenGrid, save_leak_pairs, save_neighbours, save_tokens, save_views
+    from labelfree.reporting.segment_pictures import Segmented, save_segments
     from labelfree.reporting.share import Anonymiser, conceal, dataset_salt, share_copy
 
 __all__ = [
     "Anonymiser",
+    "Segmented",
     "Shot",
+    "TokenGrid",
     "conceal",
     "dataset_salt",
     "save_leak_pairs",
     "save_neighbours",
+    "save_segments",
+    "save_tokens",
     "save_views",
     "share_copy",
     "write_report",
@@ -23,7 +28,8 @@ __all__ = [
 
 _HOME = {
     "write_report": "html",
-    **dict.fromkeys(("Shot", "save_leak_pairs", "save_neighbours", "save_views"), "pictures"),
+    **dict.fromkeys(("Shot", "TokenGrid", "save_leak_pairs", "save_neighbours", "save_tokens", "save_views"), "pictures"),
+    **dict.fromkeys(("Segmented", "save_segments"), "segment_pictures"),
     **dict.fromkeys(("Anonymiser", "conceal", "dataset_salt", "share_copy"), "share"),
 }
 

@@ -159,7 +159,9 @@ class Anonymiser:
         """Hide names in all that the page quotes of a run. Scores and counts are left."""
         quoted = {name: self.value(getattr(run, name)) for name in ("environment", "notes", "claim_notes", "plan", "card")}
         run.__dict__.update(
-            quoted, leaks=run.leaks | {"sentence": self.text(run.leaks.get("sentence", ""))}, recipe_text=self.recipe(run.recipe_text)
+            quoted,
+            leaks=run.leaks and run.leaks | {"sentence": self.text(run.leaks.get("sentence", ""))},
+            recipe_text=self.recipe(run.recipe_text),
         )
 
     def table(self) -> list[tuple[str, str]]:

@@ -16,8 +16,16 @@ STYLES: dict[str, tuple[str, str, str]] = {
     "random": ("#5f6b7a", "dot", "x"),
     "statistics": ("#9a6b0b", "dot", "triangle-down"),
 }
-OTHERS = (("#a83267", "dash", "diamond"), ("#3f6212", "dash", "circle"), ("#4338ca", "dash", "square"), ("#78350f", "dot", "triangle-up"))
-
+OTHERS = (
+    ("#a83267", "dash", "diamond"),
+    ("#3f6212", "dash", "circle"),
+    ("#4338ca", "dash", "square"),
+    ("#78350f", "dot", "triangle-up"),
+    ("#0369a1", "solid", "triangle-down"),
+    ("#be123c", "dot", "circle"),
+    ("#047857", "solid", "triangle-up"),
+    ("#86198f", "dot", "square"),
+)
 
 INK, FAINT, GRID = "#1f2933", "#5b6673", "#e4e7eb"
 DASHES = {"solid": (), "dash": (7, 4), "dot": (2, 3)}  # pixels drawn and left out

@@ -78,6 +78,23 @@ class RunFiles:
         return self._json("neighbours.json", {})
 
     @cached_property
+    def confusion(self) -> dict[str, Any]:
+        return self._json("confusion.json", {})
+
+    @cached_property
+    def segments(self) -> dict[str, Any]:
+        return self._json("pictures/segments.json", {})
+
+    @cached_property
+    def tokens(self) -> dict[str, Any]:
+        return self._json("pictures/tokens.json", {})
+
+    @cached_property
+    def recommended(self) -> dict[str, Any]:
+        """The head to use, and what to expect of it."""
+        return self._json("recommended.json", {})
+
+    @cached_property
     def classes(self) -> list[str]:
         legend = self._json("classes.json", [])
         return [str(name) for name in (legend.get("classes", []) if isinstance(legend, dict) else legend)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +41,17 @@ def write_report(folder: Path, share: bool | None = None) -> Path:
 
 def render(run: RunFiles, shared: bool = False) -> str:
     """The page as text."""
+    context = Context(run, styles(arms(run)), Album(), pictures_allowed(run, shared))
+    sections = [section for build in BUILDERS if (section := build(context)) is not None]
+    banners = [banner for banner, shown in ((GENERATED, run.generated), (TRANSDUCTIVE, run.transductive)) if shown]
+    return page("report", name_of(run), deck(run), banners, sections, context.album.omitted)
+
+
+def page(kind: str, title: str, deck: str, banners: Sequence[str], sections: Sequence[Section], omitted: int = 0) -> str:
+    """Sections in the house's page, which needs nothing else. `kind`: what it is ("report"); `omitted`: pictures there was no room for."""
     from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
     from plotly.offline import get_plotlyjs
 
-    context = Context(run, styles(arms(run)), Album(), pictures_allowed(run, shared))
-    sections = [build(context) for build in BUILDERS]
     house = Environment(
         loader=PackageLoader("labelfree.reporting"),
         autoescape=select_autoescape(["j2"]),
@@ -56,15 +62,16 @@ def render(run: RunFiles, shared: bool = False) -> str:
     house.filters["still"] = svg_figures.svg
     drawn = {chart.key: plotly_figures.figure(chart) for chart in charts(sections)}
     return house.get_template("report.html.j2").render(
-        title=name_of(run),
-        deck=deck(run),
-        banners=[banner for banner, shown in ((GENERATED, run.generated), (TRANSDUCTIVE, run.transductive)) if shown],
+        kind=kind,
+        title=title,
+        deck=deck,
+        banners=banners,
         sections=sections,
         css=Markup((Path(__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")),
         script=Markup((Path(__file__).parent / "templates" / "report.js").read_text(encoding="utf-8")),
         figures=Markup(json.dumps(drawn, separators=(",", ":")).replace("<", "\\u003c")),
         plotly=Markup(get_plotlyjs()) if drawn else "",
-        omitted=context.album.omitted,
+        omitted=omitted,
     )
 
 

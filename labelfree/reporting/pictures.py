@@ -31,34 +31,51 @@ class Shot:
     similarity: float | None = None
 
 
+@dataclass(frozen=True)
+class TokenGrid:
+    """Pictures of what a network sees, an image a row: each (H, W, 3) uint8; `columns` say what stands in them."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[np.ndarray]]
+
+
+def save_picture(array: np.ndarray, path: Path) -> None:
+    """One picture (H, W, 3) uint8 as PNG."""
+    _save(_image(array), path)
+
+
 def save_views(folder: Path, name: str, rows: Sequence[Sequence[np.ndarray]], columns: Sequence[str], side: int = 96) -> Path:
     """One grid, an image a row: the source first, then its views. Smaller views stay smaller, as the network has them.
 
     Args: `rows`: images (H, W, 3) uint8, all rows of one length; `columns`: what each column is; `side`: pixels of the largest tile.
     Writes pictures/views-<name>.png and an entry in pictures/views.json.
     """
-    import numpy as np
-    from PIL import Image
-
-    largest = max(max(image.shape[:2]) for row in rows for image in row)
-    times = side / largest
-    grid = Image.new("RGB", ((side + GAP) * len(columns) - GAP, (side + GAP) * len(rows) - GAP), "white")
-    for top, row in enumerate(rows):
-        if len(row) != len(columns):
-            raise DataError(
-                f"views of {name}: row {top} has {len(row)} pictures for {len(columns)} columns; give each the same number of views."
-            )
-        for left, image in enumerate(row):
-            tile = Image.fromarray(np.ascontiguousarray(_checked(image)))
-            tile = tile.resize((max(1, round(tile.width * times)), max(1, round(tile.height * times))), Image.Resampling.BICUBIC)
-            corner = (left * (side + GAP) + (side - tile.width) // 2, top * (side + GAP) + (side - tile.height) // 2)
-            grid.paste(tile, corner)
     path = folder / "pictures" / f"views-{_plain(name)}.png"
-    _save(grid, path)
+    _save(_grid(name, rows, columns, side), path)
     index = path.with_name("views.json")
     known: dict[str, Any] = read_json(index) if index.is_file() else {}
     known[path.name] = {"name": name, "columns": list(columns), "images": len(rows)}
     write_json(index, known)
+    return path
+
+
+def save_tokens(folder: Path, arms: Mapping[str, Sequence[TokenGrid]], side: int = 96) -> Path:
+    """What the network of each arm sees in the same images: grids of one name for all arms.
+
+    Writes pictures/tokens/<arm>-<n>.png and pictures/tokens.json, anew.
+    """
+    there = folder / "pictures" / "tokens"
+    index: dict[str, Any] = {}
+    for arm, grids in arms.items():
+        index[arm] = []
+        for number, grid in enumerate(grids):
+            name = f"{_plain(arm)}-{number}.png"
+            _save(_grid(arm, grid.rows, grid.columns, side), there / name)
+            facts = {"file": f"tokens/{name}", "title": grid.title, "columns": list(grid.columns), "images": len(grid.rows)}
+            index[arm].append(facts)
+    path = folder / "pictures" / "tokens.json"
+    write_json(path, index)
     return path
 
 
@@ -128,6 +145,27 @@ class Album:
             return None
         self.left -= len(coded)
         return f"data:image/{best[1]};base64,{coded}"
+
+
+def _grid(name: str, rows: Sequence[Sequence[np.ndarray]], columns: Sequence[str], side: int) -> Image:
+    """Pictures in rows, the largest `side` pixels; smaller ones stay smaller."""
+    import numpy as np
+    from PIL import Image
+
+    largest = max(max(image.shape[:2]) for row in rows for image in row)
+    times = side / largest
+    grid = Image.new("RGB", ((side + GAP) * len(columns) - GAP, (side + GAP) * len(rows) - GAP), "white")
+    for top, row in enumerate(rows):
+        if len(row) != len(columns):
+            raise DataError(
+                f"views of {name}: row {top} has {len(row)} pictures for {len(columns)} columns; give each the same number of views."
+            )
+        for left, image in enumerate(row):
+            tile = Image.fromarray(np.ascontiguousarray(_checked(image)))
+            tile = tile.resize((max(1, round(tile.width * times)), max(1, round(tile.height * times))), Image.Resampling.BICUBIC)
+            corner = (left * (side + GAP) + (side - tile.width) // 2, top * (side + GAP) + (side - tile.height) // 2)
+            grid.paste(tile, corner)
+    return grid
 
 
 def _image(array: np.ndarray) -> Image:

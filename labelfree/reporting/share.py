@@ -23,8 +23,9 @@ WEIGHTS = ("backbone.safetensors", "backbones/*.safetensors", "heads/*.safetenso
 TABLES = ("results.csv", "metrics.csv", "splits.csv", "budgets.csv")
 DOCUMENTS = (
     "environment.json", "classes.json", "claims.json", "leaks.json", "fingerprint.json", "plan.json", "notes.json", "card.json",
-    "evaluation.json", "task.json", "state.json", "backbone.json", "backbones/*.json",
+    "confusion.json", "evaluation.json", "task.json", "state.json", "recommended.json", "backbone.json", "backbones/*.json",
 )  # fmt: skip
+TEXTS = ("heads/*.md",)
 PICTURES = ("neighbours.json", "pictures/*", "pictures/*/*")
 
 
@@ -84,7 +85,7 @@ def _put_away(folder: Path, kept: set[Path]) -> None:
 
 
 def _leaving(folder: Path, pictures: bool) -> list[Path]:
-    patterns = ("recipe.yaml", "predictions.parquet", *TABLES, *DOCUMENTS, *WEIGHTS, *(PICTURES if pictures else ()))
+    patterns = ("recipe.yaml", "predictions.parquet", *TABLES, *DOCUMENTS, *TEXTS, *WEIGHTS, *(PICTURES if pictures else ()))
     return sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
 
 
@@ -103,6 +104,10 @@ def _json(path: Path, target: Path, anonymiser: Anonymiser) -> None:
 
 def _yaml(path: Path, target: Path, anonymiser: Anonymiser) -> None:
     write_text(target, anonymiser.recipe(path.read_text(encoding="utf-8")))
+
+
+def _text(path: Path, target: Path, anonymiser: Anonymiser) -> None:
+    write_text(target, anonymiser.text(path.read_text(encoding="utf-8")))
 
 
 def _csv(path: Path, target: Path, anonymiser: Anonymiser) -> None:
@@ -161,6 +166,7 @@ _WRITERS: dict[str, Callable[[Path, Path, Anonymiser], None]] = {
     ".json": _json,
     ".yaml": _yaml,
     ".csv": _csv,
+    ".md": _text,
     ".parquet": _parquet,
     ".png": _png,
 }

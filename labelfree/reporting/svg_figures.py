@@ -120,3 +120,22 @@ def strip(
         parts += [f'<path d="M{across(end):.1f} {middle - 7}v14" stroke="{colour}" stroke-width="2"/>' for end in (low, high)]
     parts.append(f'<circle cx="{across(difference):.1f}" cy="{middle}" r="7" fill="{colour}" stroke="#fff" stroke-width="2"/>')
     return Markup("".join(parts) + "</svg>")
+
+
+def whisker(mean: float | None, low: float | None, high: float | None, reach: float, colour: str, alt: str) -> Markup:
+    """A difference with its interval in the line of a table, on an axis from -`reach` to `reach` that its lines share."""
+    width, height = 180, 22
+    half, middle = width / 2, height / 2
+
+    def across(value: float) -> float:
+        return half + (half - 7) * value / reach
+
+    parts = [
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" class="whisker" role="img" aria-label="{escape(alt)}">'
+    ]
+    parts.append(f'<path d="M{half} 0V{height}" stroke="{INK}"/>')
+    if low is not None and high is not None:
+        parts.append(f'<path d="M{across(low):.1f} {middle}H{across(high):.1f}" stroke="{colour}" stroke-width="2.5"/>')
+    if mean is not None:
+        parts.append(f'<circle cx="{across(mean):.1f}" cy="{middle}" r="5" fill="{colour}" stroke="#fff" stroke-width="1.5"/>')
+    return Markup("".join(parts) + "</svg>")

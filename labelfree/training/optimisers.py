@@ -1,8 +1,8 @@
-"""Optimisers for pretraining: weight decay on matrices only, the backbone in groups of its own."""
+"""Optimisers: weight decay on matrices only, the backbone in groups of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -29,14 +29,19 @@ def parameter_groups(
     """
     part = {id(p): name for name in steady for p in whole.get_submodule(name).parameters()}
     part |= {id(p): "backbone" for p in backbone.parameters()}
-    groups = []
+    groups: list[dict[str, Any]] = []
     for wanted in ("backbone", "head", *steady):
         chosen = [p for p in whole.parameters() if p.requires_grad and part.get(id(p), "head") == wanted]
-        same = {"part": "steady" if wanted in steady else wanted, "factor": steady.get(wanted, 1.0)}
-        groups += [
-            {**same, "weight_decay": weight_decay, "scaled": True, "params": [p for p in chosen if p.ndim > 1]},
-            {**same, "weight_decay": 0.0, "scaled": False, "params": [p for p in chosen if p.ndim <= 1]},
-        ]
+        groups += by_decay(chosen, weight_decay, part="steady" if wanted in steady else wanted, factor=steady.get(wanted, 1.0))
+    return groups
+
+
+def by_decay(parameters: Sequence[nn.Parameter], weight_decay: float, **same: Any) -> list[dict[str, Any]]:
+    """Groups of matrices, decayed, and of norms and biases, not decayed; each with what is the `same` for both."""
+    groups = [
+        {**same, "weight_decay": weight_decay, "scaled": True, "params": [p for p in parameters if p.ndim > 1]},
+        {**same, "weight_decay": 0.0, "scaled": False, "params": [p for p in parameters if p.ndim <= 1]},
+    ]
     return [group for group in groups if group["params"]]
 
 

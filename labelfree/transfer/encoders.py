@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labelfree.backbones.base import weights_digest
-from labelfree.domain import to_physical
+from labelfree.backbones.base import Backbone, weights_digest
+from labelfree.domain import Size, to_physical
+from labelfree.errors import DataError
+from labelfree.transfer.network_inputs import OfStored
 
 if TYPE_CHECKING:
     from labelfree.data.pool import Pool
@@ -20,6 +23,13 @@ ToInput = Callable[[Tensor, Any, Tensor | None], Tensor]
 NO_SIZE = 0  # the input size of an encoder that has none
 PIXELS = 64 * 128 * 128  # of one batch of inputs
 NUMBERS = 2**28  # of one batch of stored images
+
+
+class Kept(NamedTuple):
+    """A part of an encoder as a file keeps it: what `deploy` makes it anew of, as JSON keeps it, and the tensors of its network."""
+
+    told: dict[str, Any]
+    tensors: dict[str, Tensor]
 
 
 class Encoder(Protocol):
@@ -43,11 +53,24 @@ class Encoder(Protocol):
         """(n, D) float32 of the pool's `entries`."""
         ...
 
+    def embed(self, stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
+        """(B, D) float32 on the CPU, of stored images (B, C, *spatial) of one size, `measured` (B, *spatial) bool or everywhere."""
+        ...
+
+    def kept(self) -> list[Kept]:
+        """Its parts, side by side, for a file that holds all of it."""
+        ...
+
+    def maps(self, stored: Tensor, measured: Tensor | None, size: Size) -> list[Tensor]:
+        """Of stored images (B, C, *spatial), `measured` (B, *spatial) bool: levels (B, C_l, *grid_l) float32, finest first."""
+        ...
+
 
 class StatisticsEncoder:
     """The arm that knows no network: mean and standard deviation of each channel, in physical units, and of what `derive` adds.
 
-    `derive`: physical (B, C, *spatial) -> (B, K, *spatial), such as vegetation indices; `derived` is their number, K.
+    `derive`: physical (B, C, *spatial) -> (B, K, *spatial), such as vegetation indices; `derived` is their number, K. `scale`, `offset`:
+    of stored numbers, default 1 and 0.
     """
 
     arm = "statistics"
@@ -55,18 +78,37 @@ class StatisticsEncoder:
     seed = 0
     sizes: tuple[int, ...] = ()
 
-    def __init__(self, channels: int, derive: Callable[[Tensor], Tensor] | None = None, derived: int = 0) -> None:
-        self.derive = derive
+    def __init__(
+        self,
+        channels: int,
+        derive: Callable[[Tensor], Tensor] | None = None,
+        derived: int = 0,
+        scale: Sequence[float] = (),
+        offset: Sequence[float] = (),
+    ) -> None:
+        self.derive, self.derived = derive, derived
+        self.scale, self.offset = tuple(scale) or (1.0,) * channels, tuple(offset) or (0.0,) * channels
         self.blocks = (2 * (channels + derived),)
         self.digest = f"statistics-{channels}-{derived}"
 
     def features(self, pool: Pool, entries: Sequence[int], size: int = NO_SIZE) -> np.ndarray:
-        def statistics(stored: Tensor, measured: Tensor | None) -> Tensor:
-            physical = to_physical(stored, pool.scale, pool.offset)
-            seen = physical if self.derive is None else torch.cat([physical, self.derive(physical)], dim=1)
-            return channel_statistics(seen, measured)
+        return in_batches(pool, entries, 128, lambda stored, measured: self._of(to_physical(stored, pool.scale, pool.offset), measured))
 
-        return in_batches(pool, entries, 128, statistics)
+    def embed(self, stored: Tensor, size: int = NO_SIZE, measured: Tensor | None = None) -> Tensor:
+        return self._of(to_physical(stored, self.scale, self.offset), measured)
+
+    def _of(self, physical: Tensor, measured: Tensor | None) -> Tensor:
+        seen = physical if self.derive is None else torch.cat([physical, self.derive(physical)], dim=1)
+        return channel_statistics(seen, measured)
+
+    def kept(self) -> list[Kept]:
+        return [Kept({"kind": "statistics", "derived": self.derived}, {})]
+
+    def maps(self, stored: Tensor, measured: Tensor | None, size: Size = NO_SIZE) -> list[Tensor]:
+        """One level, a cell a pixel: what each pixel holds, and mean and standard deviation of the 7 x 7 around it."""
+        physical = to_physical(stored, self.scale, self.offset)
+        seen = physical if self.derive is None else torch.cat([physical, self.derive(physical)], dim=1)
+        return [local_statistics(seen, measured)]
 
 
 class OneNetwork:
@@ -130,13 +172,30 @@ class NetworkEncoder:
     @torch.inference_mode()
     def embed(self, stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
         """(B, D) float32 on the CPU."""
-        known = None if measured is None else measured.to(self.device)
-        embedded: Tensor = self.network.embed(self.prepare(stored.to(self.device), size, known))  # type: ignore[operator]
+        embedded: Tensor = self.network.embed(self.shown(stored, measured, size))  # type: ignore[operator]
         return embedded.float().cpu()
+
+    @torch.inference_mode()
+    def maps(self, stored: Tensor, measured: Tensor | None, size: Size) -> list[Tensor]:
+        """The network's pyramid."""
+        return [level.float().cpu() for level in self.network.pyramid(self.shown(stored, measured, size))]  # type: ignore[operator]
+
+    def shown(self, stored: Tensor, measured: Tensor | None, size: Size) -> Tensor:
+        """What the network is given of stored images, on its device."""
+        known = None if measured is None else measured.to(self.device)
+        return self.prepare(stored.to(self.device), size, known)
 
     def features(self, pool: Pool, entries: Sequence[int], size: int) -> np.ndarray:
         batch = max(1, PIXELS // size ** int(getattr(self.network, "dims", 2)))
         return in_batches(pool, entries, batch, lambda stored, measured: self.embed(stored, size, measured))
+
+    def kept(self) -> list[Kept]:
+        network: Any = self.network
+        if not isinstance(self.prepare, OfStored) or not isinstance(network, Backbone):
+            raise DataError(f"{self.arm}: a network and an input of your own cannot be kept in a file; build them by labelfree.backbones.")
+        told = {"architecture": network.name, "options": network.options, "channels": network.channels, "dims": network.dims}
+        shown = {"input": self.prepare.shown.told(), "licence": network.licence}
+        return [Kept({"kind": "network", **told, **shown}, dict(network.net.state_dict()))]
 
 
 class Concatenated:
@@ -154,6 +213,22 @@ class Concatenated:
     def features(self, pool: Pool, entries: Sequence[int], size: int) -> np.ndarray:
         return np.concatenate([part.features(pool, entries, size if part.sizes else NO_SIZE) for part in self.parts], 1)
 
+    def embed(self, stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
+        return torch.cat([part.embed(stored, size if part.sizes else NO_SIZE, measured) for part in self.parts], 1)
+
+    def kept(self) -> list[Kept]:
+        return [kept for part in self.parts for kept in part.kept()]
+
+    def maps(self, stored: Tensor, measured: Tensor | None, size: Size) -> list[Tensor]:
+        """The levels of all parts, the finest first."""
+        levels = [level for part in self.parts for level in part.maps(stored, measured, size)]
+        return sorted(levels, key=lambda level: -level[0, 0].numel())
+
+
+def network_of(encoder: Encoder) -> NetworkEncoder | None:
+    """The network of an encoder that is one; else None."""
+    return encoder if isinstance(encoder, NetworkEncoder) else None
+
 
 def channel_statistics(physical: Tensor, measured: Tensor | None = None) -> Tensor:
     """Mean and standard deviation of each channel over the `measured` pixels (B, *spatial): (B, C, *spatial) -> (B, 2C)."""
@@ -164,6 +239,22 @@ def channel_statistics(physical: Tensor, measured: Tensor | None = None) -> Tens
     count = known.sum(2).clamp(min=1)
     mean = (pixels * known).sum(2) / count
     return torch.cat([mean, (((pixels - mean[..., None]).square() * known).sum(2) / count).sqrt()], 1)
+
+
+def local_statistics(physical: Tensor, measured: Tensor | None = None, side: int = 7) -> Tensor:
+    """(B, C, *spatial) -> (B, 3C, *spatial): each pixel, mean and standard deviation of the `measured` ones in the cube around it."""
+    known = torch.ones_like(physical[:, :1]) if measured is None else measured[:, None].to(physical)
+    pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[physical.ndim - 3]
+
+    def around(x: Tensor) -> Tensor:
+        return pool(x, side, stride=1, padding=side // 2)
+
+    share = around(known).clamp(min=1e-6)
+    centre = (physical * known).flatten(2).sum(2) / known.flatten(2).sum(2).clamp(min=1)  # first, so that squares keep their digits
+    centred = (physical - centre[..., *(None,) * (physical.ndim - 2)]) * known
+    mean = around(centred) / share
+    spread = (around(centred.square()) / share - mean.square()).clamp(min=0).sqrt()
+    return torch.cat([physical * known, mean + centre[..., *(None,) * (physical.ndim - 2)], spread], 1)
 
 
 def in_batches(pool: Pool, entries: Sequence[int], batch: int, embed: Callable[[Tensor, Tensor | None], Tensor]) -> np.ndarray:

@@ -78,5 +78,6 @@ class Question:
         """Changes whenever an answer to this question could."""
         parts = [self.dataset, self.split, self.task.name, self.strata, self.seed, self.images, self.groups]
         parts += [self.targets.values.tolist(), self.train.tolist(), None if self.score is None else self.score.tolist()]
+        parts += [self.targets.content] if self.targets.content else []
         parts += [self.learn_only] if self.learn_only else []  # an earlier run without any finds its answers again
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

@@ -9,7 +9,7 @@ import numpy as np
 
 from labelfree.data.splits import folds
 from labelfree.errors import DataError
-from labelfree.transfer.protocols import PREPARATIONS, Fit, HeadProtocol, find_protocol, one_thread
+from labelfree.transfer.protocols import PREPARATIONS, Fit, HeadProtocol, Protocol, one_thread
 from labelfree.transfer.tasks import Metric, Targets, Task
 from labelfree.transfer.unlabelled import Learner
 
@@ -24,15 +24,15 @@ class Grid:
     preparations: tuple[str, ...] = PREPARATIONS
     settings: Mapping[str, tuple[float, ...]] | None = None
 
-    def of(self, protocol: str) -> tuple[float, ...]:
+    def of(self, protocol: Protocol) -> tuple[float, ...]:
         """The protocol's settings."""
-        return find_protocol(protocol).settings if self.settings is None else self.settings[protocol]
+        return protocol.settings if self.settings is None else self.settings[protocol.name]
 
-    def prepared(self, protocol: str) -> tuple[str, ...]:
+    def prepared(self, protocol: HeadProtocol) -> tuple[str, ...]:
         """The preparations that the protocol may be searched with."""
-        return tuple(kind for kind in self.preparations if kind in find_protocol(protocol).preparations)
+        return tuple(kind for kind in self.preparations if kind in protocol.preparations)
 
-    def trail(self, protocol: str, setting: float) -> tuple[float, ...]:
+    def trail(self, protocol: Protocol, setting: float) -> tuple[float, ...]:
         """What to go through to reach `setting` as the search did: a warm start leaves a trace in a solution of finite tolerance."""
         settings = self.of(protocol)
         return settings[: settings.index(setting) + 1] if setting in settings else (setting,)
@@ -74,7 +74,7 @@ class Search:
         preparation. Without inner folds: the defaults.
         """
         if inner is None:
-            return {size: Choice(size, self.grid.prepared(self.protocol.name)[0], self.protocol.default) for size in features}
+            return {size: Choice(size, self.grid.prepared(self.protocol)[0], self.protocol.default) for size in features}
         with one_thread():
             return {size: self._best_at(size, rows, blocks, targets, inner) for size, rows in features.items()}
 
@@ -89,7 +89,7 @@ class Search:
         """Outputs for the rows `judge` (m, D) from all rows of the budget, `learn` (n, D), with the settings chosen."""
         protocol = self.at(choice.size)
         preparation = protocol.prepare(choice.preparation, learn, blocks)
-        trail = self.grid.trail(self.protocol.name, choice.setting)
+        trail = self.grid.trail(self.protocol, choice.setting)
         with one_thread():
             return list(protocol.path(preparation(learn), targets, preparation(judge), trail))[-1]
 
@@ -99,8 +99,8 @@ class Search:
 
     def _best_at(self, size: int, rows: np.ndarray, blocks: tuple[int, ...], targets: Targets, inner: Folds) -> Choice:
         held: dict[tuple[int, int], np.ndarray] = {}  # (position of setting, of preparation) -> (n, width), in the order ties are broken
-        settings = self.grid.of(self.protocol.name)
-        kinds = self.grid.prepared(self.protocol.name)
+        settings = self.grid.of(self.protocol)
+        kinds = self.grid.prepared(self.protocol)
         for second, kind in enumerate(kinds):
             for learn, judge in inner:
                 protocol = self.at(size, judge)

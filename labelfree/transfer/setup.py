@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,10 @@ import numpy as np
 from labelfree.data.budgets import Budget, budget, draw_order, usable_budgets
 from labelfree.data.splits import folds
 from labelfree.transfer.encoders import NO_SIZE, Encoder
-from labelfree.transfer.protocols import find_protocol
+from labelfree.transfer.protocols import Protocol
 from labelfree.transfer.question import Question
 from labelfree.transfer.selection import Folds, Grid, inner_folds
+from labelfree.transfer.tasks.registry import find_metric
 
 if TYPE_CHECKING:
     from labelfree.recipe import Evaluate
@@ -22,15 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setup:
-    """The plan of a comparison. `sizes`: input sizes in the recipe's order, for every arm that has any."""
+    """The plan of a comparison. `sizes`: input sizes in the recipe's order, for every arm that has any. `steps`: by protocol, how many
+    a head that is trained by steps takes, where time is short.
+    """
 
     budgets: tuple[Budget, ...]
     draws: int
     sizes: tuple[int, ...]
     grid: Grid
-    protocols: tuple[str, ...]
+    protocols: tuple[Protocol, ...]
     metric: str
     notes: tuple[str, ...] = ()
+    steps: Mapping[str, int] = field(default_factory=dict)
 
     def draws_of(self, labels: Budget) -> range:
         """`all` labels can be drawn in one way only."""
@@ -46,28 +50,32 @@ class Setup:
             "draws": self.draws,
             "sizes": list(self.sizes),
             "preparations": list(self.grid.preparations),
-            "settings": {protocol: list(self.grid.of(protocol)) for protocol in self.protocols},
+            "settings": {protocol.name: list(self.grid.of(protocol)) for protocol in self.protocols},
             "notes": list(self.notes),
+            **({"steps": dict(self.steps)} if self.steps else {}),
         }
 
     def restored(self, stored: dict) -> Setup:
         """This setup with what an earlier start of the same run had decided."""
         grid = Grid(tuple(stored["preparations"]), {protocol: tuple(values) for protocol, values in stored["settings"].items()})
         budgets, sizes, notes = (tuple(stored[name]) for name in ("budgets", "sizes", "notes"))
-        return replace(self, budgets=budgets, draws=stored["draws"], sizes=sizes, grid=grid, notes=notes)
+        return replace(self, budgets=budgets, draws=stored["draws"], sizes=sizes, grid=grid, notes=notes, steps=stored.get("steps", {}))
 
 
 def make_setup(question: Question, settings: Evaluate, sizes: tuple[int, ...]) -> Setup:
     """The whole plan of the recipe's `evaluate` section, before anything is cut for time. Budgets that labels can't fill are dropped."""
-    words = question.task.budget
-    kept, notes = usable_budgets(settings.labels_per_class, question.strata_of(question.train), words.many, words.stratum)
-    rarest = min(min(len(rows) for rows in part.order.values()) for part in parts_of(question, settings.draws))
-    for labels in [size for size in kept if size != "all" and size > rarest]:
+    words, metric = question.task.budget, find_metric(question.task, settings.primary.metric, question.targets)
+    in_all = question.task.counts_in_all
+    kept, notes = usable_budgets(settings.labels_per_class, question.strata_of(question.train), words.many, words.stratum, in_all)
+    counts = [[len(rows) for rows in part.order.values()] for part in parts_of(question, settings.draws)]
+    least = min(sum(part) if in_all else min(part) for part in counts)
+    for labels in [size for size in kept if size != "all" and size > least]:
         kept.remove(labels)
-        notes.append(f"Budget of {labels} {words.many} dropped: a training part has {rarest} of one {words.stratum}.")
+        notes.append(f"Budget of {labels} {words.many} dropped: a training part has {least}{'' if in_all else f' of one {words.stratum}'}.")
     kept = kept or ["all"]
-    grid = Grid(settings={protocol: find_protocol(protocol).settings for protocol in settings.protocols})
-    return Setup(tuple(kept), settings.draws, sizes, grid, tuple(settings.protocols), settings.primary.metric, tuple(notes))
+    protocols = tuple(map(question.task.protocol, settings.protocols))
+    grid = Grid(settings={protocol.name: protocol.settings for protocol in protocols})
+    return Setup(tuple(kept), settings.draws, sizes, grid, protocols, metric.name, tuple(notes))
 
 
 def _repeats(question: Question, draws: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:
@@ -88,7 +96,8 @@ class Part:
 
     def learn(self, labels: Budget) -> np.ndarray:
         """Positions of the labelled rows of one budget."""
-        return budget(self.order, labels)
+        task = self.question.task
+        return budget(self.order, labels, task.counts_in_all, task.empty_stratum)
 
     @cached_property
     def _folds(self) -> dict[Budget, Folds | None]:

@@ -26,14 +26,15 @@ ENVELOPE = "envelope"  # flags a score that exists to be drawn, never to be clai
 def write_tables(question: Question, cells: Mapping[CellKey, Cell], folder: Path) -> None:
     """results.csv (one row a metric of a cell), predictions.parquet (one row a scored image of a cell), classes.json, task.json."""
     task = question.task
+    metrics = task.metrics_of(question.targets).items()
     write_json(folder / "classes.json", task.legend(question.targets))
-    task.words.save(folder)
+    task.words_of(question.targets).save(folder)
     with whole_file(folder / "results.csv") as part, part.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
         for key, cell in cells.items():
             keys = _keys(question, key, cell, cell.size, folder)
-            writer.writerows((*keys, name, number(metric.value(cell.answers)), cell.flags) for name, metric in task.metrics.items())
+            writer.writerows((*keys, name, number(metric.value(cell.answers)), cell.flags) for name, metric in metrics)
             for size, values in cell.envelope.items():
                 keys = _keys(question, key, cell, size, folder)
                 writer.writerows((*keys, metric, number(value), ENVELOPE) for metric, value in values.items())

@@ -2,52 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from labelfree.data.budgets import Budget
-from labelfree.training.timing import Stopwatch
-from labelfree.transfer.encoders import NO_SIZE, Encoder
-from labelfree.transfer.protocols import find_protocol, one_thread
+from labelfree.transfer.askers import ASKERS
+from labelfree.transfer.asking import Trial
+from labelfree.transfer.encoders import Encoder
+from labelfree.transfer.protocols import Protocol
 from labelfree.transfer.question import Question
-from labelfree.transfer.selection import INNER_FOLDS
 from labelfree.transfer.setup import Setup, parts_of
 
 if TYPE_CHECKING:
     from labelfree.data.pool import Pool
+    from labelfree.progress import Progress
     from labelfree.transfer.unlabelled import Unlabelled
 
 FEWEST_DRAWS = 3
-TRIAL = 32  # images that the speed of an encoder is measured on
 
 
 @dataclass(frozen=True)
 class Speed:
     """Measured seconds.
 
-    `images`: for one image through each encoder at the smallest size. `path`: for one path of a protocol at a budget.
+    `reading`: for all images through each encoder at the smallest size. `cell`: for one cell of a protocol at a budget, searched with one
+    setting, one preparation and one input size. `folds`: of one draw.
     """
 
-    images: tuple[float, ...]
-    path: dict[tuple[str, Budget], float]
-    entries: int
+    reading: tuple[float, ...]
+    cell: Mapping[tuple[Protocol, Budget], float]
     folds: int
 
     def seconds(self, setup: Setup) -> float:
         """What the setup would take: features (growing with the area of the input), then heads."""
         smallest = min(setup.sizes, default=1)
-        areas = sum((size / smallest) ** 2 for size in setup.sizes)
-        features = self.entries * areas * sum(self.images)
+        features = sum((size / smallest) ** 2 for size in setup.sizes) * sum(self.reading)
         heads = 0.0
-        for labels in setup.budgets:
-            for protocol in setup.protocols:
-                share = len(setup.grid.of(protocol)) / len(find_protocol(protocol).settings)
-                searches = max(1, len(setup.sizes)) * len(setup.grid.prepared(protocol)) * INNER_FOLDS
-                heads += self.path[protocol, labels] * share * searches * len(setup.draws_of(labels))
-        return features + heads * self.folds * len(self.images)
+        for protocol in setup.protocols:
+            points = ASKERS[protocol.needs].points(setup, protocol)
+            heads += sum(self.cell[protocol, labels] * points * len(setup.draws_of(labels)) for labels in setup.budgets)
+        return features + heads * self.folds * len(self.reading)
 
 
 def cut_to(
@@ -57,10 +53,16 @@ def cut_to(
     question: Question,
     encoders: Sequence[Encoder],
     images: Pool,
+    folder: Path,
+    say: Progress,
     unlabelled: Unlabelled | None = None,
 ) -> Setup:
     """The setup, cut step by step until it's estimated to fit, with a sentence for each kind of cut among its notes."""
-    speed = measure_speed(setup, question, encoders, images, unlabelled)
+    trial = Trial(setup, question, encoders, images, unlabelled, folder, say)
+    for needs in sorted({protocol.needs for protocol in setup.protocols}):
+        asked = [protocol for protocol in setup.protocols if protocol.needs == needs]
+        setup = replace(setup, steps={**setup.steps, **ASKERS[needs].planned_steps(trial, asked)})
+    speed = measure_speed(replace(trial, setup=setup))
     cut = setup
     for cut in ladder(setup, primary):
         if speed.seconds(cut) <= seconds:
@@ -75,7 +77,7 @@ def cut_to(
 def ladder(setup: Setup, primary: Budget) -> Iterator[Setup]:
     """The setup, then ever smaller ones: search points, then draws (never under 3), then middle budgets."""
     yield setup
-    thin = {protocol: find_protocol(protocol).thinned for protocol in setup.protocols}
+    thin = {protocol.name: protocol.thinned for protocol in setup.protocols}
     setup = replace(setup, grid=replace(setup.grid, settings=thin))
     yield setup
     while len(setup.sizes) > 1:
@@ -95,7 +97,7 @@ def differences(before: Setup, after: Setup, seconds: float) -> list[str]:
     limit = f"evaluate.minutes={seconds / 60:g}"
     notes = []
     if after.grid != before.grid:
-        kept = "; ".join(f"{protocol} {', '.join(f'{value:g}' for value in after.grid.of(protocol))}" for protocol in after.protocols)
+        kept = "; ".join(f"{one.name} {', '.join(f'{value:g}' for value in after.grid.of(one))}" for one in after.protocols)
         notes.append(f"{limit}: every arm's probe settings were cut to {kept}.")
     if after.sizes != before.sizes:
         notes.append(f"{limit}: every arm's input sizes were cut to {_listed(after.sizes)} (of {_listed(before.sizes)}).")
@@ -107,37 +109,16 @@ def differences(before: Setup, after: Setup, seconds: float) -> list[str]:
     return notes
 
 
-def measure_speed(
-    setup: Setup, question: Question, encoders: Sequence[Encoder], images: Pool, unlabelled: Unlabelled | None = None
-) -> Speed:
-    """Speeds from a trial of each encoder on a few images, and of each protocol's head on made-up features of each budget's size."""
-    entries = list(range(min(TRIAL, len(images))))
-    times = []
-    for encoder in encoders:
-        size = min(setup.sizes) if encoder.sizes else NO_SIZE
-        encoder.features(images, entries[:1], size)  # first calls are slow
-        watch = Stopwatch()
-        encoder.features(images, entries, size)
-        times.append(watch.lap().seconds / len(entries))
-    parts = [part for part in parts_of(question, setup.draws) if part.draw == 0]
-    generator = np.random.default_rng(0)
-    width = max((sum(encoder.blocks) for encoder in encoders), default=1)
-    learners = {protocol: find_protocol(protocol) for protocol in setup.protocols}
-    beside = len(unlabelled) if unlabelled and any(learner.reads_rest for learner in learners.values()) else 0
-    rest = generator.normal(size=(beside, width)).astype(np.float32)
-    learners = {name: learner.beside(rest, (width,)) if beside and learner.reads_rest else learner for name, learner in learners.items()}
-    path = {}
-    for labels in setup.budgets:
-        targets = question.targets[parts[0].learn(labels)]
-        rows = generator.normal(size=(len(targets), width)) / np.sqrt(width)
-        signal = targets.vectors()[:, :width]
-        rows[:, : signal.shape[1]] += 0.5 * signal / max(1.0, float(np.abs(signal).max()))
-        for protocol in setup.protocols:
-            watch = Stopwatch()
-            with one_thread():
-                list(learners[protocol].path(rows, targets, rows, setup.grid.of(protocol)))
-            path[protocol, labels] = watch.lap().seconds
-    return Speed(tuple(times), path, len(images) + beside, len(parts))
+def measure_speed(trial: Trial) -> Speed:
+    """Speeds from a trial of each encoder, and of each protocol's head at each budget."""
+    protocols = trial.setup.protocols
+    needed = sorted({protocol.needs for protocol in protocols})
+    reading = tuple(sum(ASKERS[needs].reading_seconds(trial, encoder) for needs in needed) for encoder in trial.encoders)
+    cell: dict[tuple[Protocol, Budget], float] = {}
+    for needs in needed:
+        cell |= ASKERS[needs].cell_seconds(trial, [protocol for protocol in protocols if protocol.needs == needs])
+    folds = len([part for part in parts_of(trial.question, trial.setup.draws) if part.draw == 0])
+    return Speed(reading, cell, folds)
 
 
 def _listed(values: Sequence[object]) -> str:

@@ -113,7 +113,7 @@ def test_no_verb_shows_the_help(call, words):
 
 @pytest.mark.parametrize(
     "verb",
-    [[v] for v in (*VERBS, "doctor")]
+    [[v] for v in (*VERBS, "compare", "doctor")]
     + [["data", v] for v in ("show", "check", "sample")]
     + [["recipe", v] for v in ("show", "check", "schema")],
 )

@@ -16,7 +16,21 @@ from labelfree.transfer.claims.claims import Claims, Comparison, TableRow
 from labelfree.transfer.claims.labels_saved import LabelsSaved
 from tests.reporting.made import claims, make_run
 
-ANCHORS = ["result", "curves", "scores", "gaps", "health", "views", "neighbours", "leaks", "data", "protocol", "reproduce"]
+ANCHORS = [
+    "result",
+    "curves",
+    "scores",
+    "confusion",
+    "gaps",
+    "health",
+    "views",
+    "tokens",
+    "neighbours",
+    "leaks",
+    "data",
+    "protocol",
+    "reproduce",
+]
 
 
 class Page(HTMLParser):
@@ -202,7 +216,7 @@ def test_a_run_without_labels_explains_every_section(tmp_path: Path) -> None:
     read = Page(html)
     assert list(read.sections) == ANCHORS
     assert "there are no labels. Add them with data.labels=labels.csv" in read.sections["result"]
-    assert html.count('class="absent"') == 8  # all but what is missing, the protocol in words and how to reproduce
+    assert html.count('class="absent"') == 10  # all but what is missing, the protocol in words and how to reproduce
     assert "Plotly" not in html  # no chart, no library
 
 
@@ -218,7 +232,7 @@ def test_labels_of_pretraining_rows_are_never_shown(page: str) -> None:
 
 def test_every_picture_and_chart_is_described(page: str) -> None:
     read = Page(page)
-    assert sum(tag == "img" for tag, _ in read.tags) == 1 + 6 * 11 + 3
+    assert sum(tag == "img" for tag, _ in read.tags) == 1 + 2 + 6 * 11 + 3
     assert all(attrs.get("alt") for tag, attrs in read.tags if tag == "img")
     assert all(attrs.get("aria-label") or attrs.get("aria-hidden") for tag, attrs in read.tags if tag == "svg")
 

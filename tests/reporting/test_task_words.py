@@ -52,7 +52,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     HEIGHT.save(folder)
     (folder / "classes.json").write_text("[]")
     (folder / "evaluation.json").unlink()
-    (folder / "predictions.parquet").unlink()  # its answers are classes
+    for name in ("predictions.parquet", "confusion.json"):  # its answers are classes
+        (folder / name).unlink()
     with (folder / "splits.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     with (folder / "splits.csv").open("w", newline="") as stream:

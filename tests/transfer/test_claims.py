@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from sklearn.metrics import confusion_matrix
 
 from labelfree.data.chosen import PLAIN, Standing
 from labelfree.errors import DataError
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate, Primary
-from labelfree.transfer.claims import claims_of, save_claims
+from labelfree.transfer.claims import claims_of, save_claims, save_confusions
 from labelfree.transfer.claims.intervals import from_test
 from labelfree.transfer.claims.scores import paired, read_scores
 from labelfree.transfer.comparison import answer
@@ -266,3 +267,25 @@ def test_scores_are_read_back_as_they_were_written(finished) -> None:
                 place = (row["arm"], row["protocol"], row["budget"])
                 at = (scores.draws(place).index(int(row["draw"])), scores.seeds(place).index(int(row["seed"])), 0)
                 assert scores.values(place)[at] == float(row["value"])
+
+
+def test_confusions_are_those_of_the_primarys_point(finished) -> None:
+    save_claims(finished)
+    kept = json.loads(save_confusions(finished).read_text())
+    table = pq.read_table(finished / "predictions.parquet").to_pandas()
+    for arm, draws_and_seeds in (("imagenet+domain", 10), ("imagenet", 5)):
+        rows = table[(table.arm == arm) & (table.protocol == "linear") & (table.budget.astype(str) == "3")]
+        called = np.stack(rows.scores.to_list()).argmax(1)
+        assert kept["arms"][arm] == confusion_matrix(rows.target, called).tolist()
+        assert kept["times"][arm] == draws_and_seeds
+        assert np.sum(kept["arms"][arm]) == 45 * draws_and_seeds  # every scored image once a draw and seed
+    assert (kept["protocol"], kept["budget"], kept["counted"]) == ("linear", "3", "images")
+    assert kept["classes"] == json.loads((finished / "classes.json").read_text())
+
+
+def test_there_are_no_confusions_without_a_claim(finished) -> None:
+    save_claims(finished)
+    assert save_confusions(finished) is not None
+    claims = json.loads((finished / "claims.json").read_text())
+    (finished / "claims.json").write_text(json.dumps(claims | {"primary": None}))
+    assert save_confusions(finished) is None and not (finished / "confusion.json").exists()

@@ -22,6 +22,7 @@ from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
 from labelfree.recipe import Recipe
 from labelfree.transfer.heads import load_head
+from labelfree.transfer.plugins import made
 from labelfree.transfer.protocols.registry import find_protocol
 from labelfree.transfer.tasks import Weights
 from labelfree.transfer.tasks.registry import find_task
@@ -36,11 +37,9 @@ def installed() -> Iterator[None]:
     """The package, as pip would lay it down."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(PLUGIN)
-        for cached in (find_task, find_protocol):
-            cached.cache_clear()
+        made.cache_clear()
         yield
-    for cached in (find_task, find_protocol):
-        cached.cache_clear()
+    made.cache_clear()
     sys.modules.pop("toy_regression", None)
 
 
@@ -133,6 +132,15 @@ def test_the_report_speaks_the_task_s_words(run: Run) -> None:
     }
 
 
+def test_runs_of_it_are_compared(run: Run, tmp_path: Path) -> None:
+    compared = labelfree.compare([run.folder], tmp_path / "out", say=Silent())
+    (tested,) = compared.primaries
+    claimed = run.claims["primary"]
+    assert (tested.verdict, tested.low, tested.high) == ("better", claimed["low"], claimed["high"])
+    assert " m (95 % interval -" in compared.lines()[0]
+    assert "a class" not in (tmp_path / "out" / "compare.html").read_text(encoding="utf-8").partition("<script")[0]
+
+
 def test_what_does_not_go_together_is_one_sentence(images: Path, tmp_path: Path, installed: None) -> None:
     for change, words in (
         ({"task": "hight"}, r"evaluate\.task must be auto or one of classification"),
@@ -187,7 +195,7 @@ def test_the_page_s_task_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ((group, points),) = tomllib.loads(project)["project"]["entry-points"].items()
     (about / "entry_points.txt").write_text(f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items()))
     monkeypatch.syspath_prepend(tmp_path)
-    find_task.cache_clear()
+    made.cache_clear()
     task = find_task("height")
     heights = [Row(f"{i}.png", Path(f"{i}.png"), label=str(float(i))) for i in range(8)]
     targets, features = task.targets(heights), np.random.default_rng(0).normal(size=(8, 4))
@@ -198,4 +206,4 @@ def test_the_page_s_task_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert task.metrics["mae"](off, Weights(np.array([[1, 0], [3, 1]]), np.arange(8) // 4)).tolist() == [2.0, 2.0]
     with pytest.raises(DataError, match="a height in metres is wanted"):
         task.targets([Row("a.png", Path("a.png"), label="tall")])
-    find_task.cache_clear()
+    made.cache_clear()

@@ -1,14 +1,34 @@
-"""The page's sections in reading order, one file each: a run folder in, what its template shows out."""
+"""The page's sections in reading order, one file each: a run folder in, what its template shows out; None where a run has none of it."""
 
-from labelfree.reporting.sections import data, efficiency, gaps, headline, health, leakage, method, nearest, reproduce, scores, seen
+from labelfree.reporting.sections import (
+    confusion,
+    data,
+    efficiency,
+    gaps,
+    headline,
+    health,
+    leakage,
+    method,
+    nearest,
+    recommended,
+    reproduce,
+    scores,
+    seen,
+    segments,
+    tokens,
+)
 
 BUILDERS = (
     headline.build,
+    recommended.build,
     efficiency.build,
     scores.build,
+    confusion.build,
+    segments.build,
     gaps.build,
     health.build,
     seen.build,
+    tokens.build,
     nearest.build,
     leakage.build,
     data.build,

@@ -51,6 +51,11 @@ class Comparison:
     withheld: str = ""
     verdict: str = "no claim"
 
+    def bounds(self, alpha: float) -> tuple[float | None, float | None]:
+        """Bounds of the difference at confidence 1 - `alpha`; None where the labels allow none."""
+        low, high = Interval(self.mean, math.inf if self.se is None else self.se, self.df).bounds(alpha)
+        return (low, high) if math.isfinite(low) and math.isfinite(high) else (None, None)
+
 
 @dataclass(frozen=True)
 class TableRow:
@@ -119,6 +124,11 @@ def claims_of(folder: Path) -> Claims:
 
     Raises DataError where a file is missing.
     """
+    return claims_and_scores(folder)[0]
+
+
+def claims_and_scores(folder: Path) -> tuple[Claims, Scores]:
+    """As `claims_of`, and the scores they were computed from."""
     recipe = folder / "recipe.yaml"
     if not recipe.is_file():
         raise DataError(f"{recipe}: missing, so the primary is unknown. Name a folder that `labelfree run` wrote.")
@@ -127,7 +137,8 @@ def claims_of(folder: Path) -> Claims:
     card, decided = (read_json(path) if (path := folder / name).is_file() else {} for name in ("card.json", "evaluation.json"))
     scores = read_scores(folder, settings.primary.metric, int(read.get("seed", 0)))
     notes = [*decided.get("notes", ()), *filter(None, [decided.get("scored")])]
-    return assemble(scores, settings.primary, generated=bool(card.get("generated")), notes=notes, indicative=decided.get("indicative", ""))
+    generated, indicative = bool(card.get("generated")), decided.get("indicative", "")
+    return assemble(scores, settings.primary, generated=generated, notes=notes, indicative=indicative), scores
 
 
 def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes: Iterable[str] = (), indicative: str = "") -> Claims:
@@ -138,7 +149,7 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
     """
     table = [_row(scores, point) for point in scores.cells]
     facing = [point for point in scores.cells if point[0] != primary.against and (primary.against, *point[1:]) in scores.cells]
-    words = scores.task.words
+    words = scores.words
     few = _fewest(scores)
     doubts = [f"{INDICATIVE}: the rarest {words.budget.stratum} has {few} labels."] if scores.crossed and few < FEW else []
     doubts += [indicative] if indicative else []
@@ -149,11 +160,11 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
         resolvable=None,
         labels_saved=None,
         table=table,
-        comparisons=[_in_doubt(_compare(scores, point, primary.against), indicative) for point in facing],
+        comparisons=[_in_doubt(compare_at(scores, point, primary.against), indicative) for point in facing],
         strongest_imagenet=None,
         envelope=_envelope(scores),
         undertrained=[undertrained_words(row, words) for row in table if row.undertrained],
-        caption=caption([name for name in scores.task.protocols if any(row.protocol == name for row in table)]),
+        caption=caption([scores.task.protocol(name) for name in scores.task.protocols if any(row.protocol == name for row in table)]),
         method=method(scores.folds if scores.crossed else None, scores.group_count),
     )
     absent = [arm for arm in (primary.arm, primary.against) if not any(point[:2] == (arm, primary.protocol) for point in scores.cells)]
@@ -192,14 +203,14 @@ def _primary_point(scores: Scores, primary: Primary) -> tuple[Point, list[str]]:
 
 def _held_to(scores: Scores, point: Point, against: str) -> tuple[Comparison, list[str]]:
     """The primary comparison. Across architectures it must also beat `random` of its own (docs/protocol.md, 9)."""
-    main = _compare(scores, point, against)
+    main = compare_at(scores, point, against)
     backbone, reference = (_rows_at(scores, (arm, *point[1:]))[0]["backbone"] for arm in (point[0], against))
     if backbone == reference or not (backbone and reference):  # statistics have no architecture
         return main, []
     remarks = [f"Different architecture: {point[0]} is {backbone}, {against} is {reference}."]
     baseline: Point = ("random", *point[1:])  # type: ignore[assignment]
     known = baseline in scores.cells and _rows_at(scores, baseline)[0]["backbone"] == backbone
-    if main.verdict != "better" or (known and _compare(scores, point, "random").verdict == "better"):
+    if main.verdict != "better" or (known and compare_at(scores, point, "random").verdict == "better"):
         return main, remarks
     why = f"{point[0]} is not shown to beat random weights of its own architecture"
     return replace(main, withheld=why, p=1.0, verdict="no claim"), remarks
@@ -227,7 +238,8 @@ def _interval(scores: Scores, point: Point, against: str | None = None) -> Inter
     return from_test(values[:, :, 0], mean[np.isfinite(mean)], scores.group_count)  # nor has such a resampling
 
 
-def _compare(scores: Scores, point: Point, against: str) -> Comparison:
+def compare_at(scores: Scores, point: Point, against: str) -> Comparison:
+    """The arm of `point` against another arm at the same protocol and budget."""
     interval = _interval(scores, point, against)
     undertrained = any(_undertrained(scores, (arm, *point[1:])) for arm in (point[0], against))
     low, high, se = (value if math.isfinite(value) else None for value in (interval.low, interval.high, interval.se))
@@ -313,8 +325,8 @@ def _strongest(scores: Scores, point: Point, against: str, indicative: str) -> t
             strongest: dict[str, Any] = {"arm": winner, "budget": budget, "inner": means[winner], "among": means}
             if winner in (point[0], against):
                 return strongest, []
-            other = _in_doubt(_compare(scores, point, winner), indicative)
-            return strongest | {"comparison": asdict(other)}, [strongest_words(other, scores.task.words)]
+            other = _in_doubt(compare_at(scores, point, winner), indicative)
+            return strongest | {"comparison": asdict(other)}, [strongest_words(other, scores.words)]
     return None, []
 
 

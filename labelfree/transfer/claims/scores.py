@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from labelfree.errors import DataError
 from labelfree.transfer.tables import CROSSED, ENVELOPE
-from labelfree.transfer.tasks import Metric, Task, Weights, find_task
+from labelfree.transfer.tasks import Metric, Task, TaskWords, Weights, find_task
 from labelfree.transfer.tasks.registry import find_metric
 from labelfree.transfer.tasks.weights import resamplings
 
@@ -32,9 +32,12 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Scores:
-    """All predictions of a run. `cells`: point -> (seed, draw, fold) -> prediction. `results`: the rows of results.csv."""
+    """All predictions of a run. `cells`: point -> (seed, draw, fold) -> prediction. `results`: the rows of results.csv. `words`: how the
+    task speaks of this run's labels.
+    """
 
     task: Task
+    words: TaskWords
     cells: dict[Point, dict[tuple[int, int, int], Prediction]]
     results: list[dict[str, str]]
     group_count: int
@@ -133,8 +136,25 @@ def read_scores(folder: Path, metric: str, seed: int = 0) -> Scores:
         point = tuple(str(names[name][start]) for name in ("arm", "protocol", "budget"))
         key = tuple(int(numbers[name][start]) for name in ("seed", "draw", "fold"))
         cells.setdefault(point, {})[key] = Prediction(answers.slice(start, end - start), place_of[start:end])  # type: ignore[arg-type,index]
+    _same_cells(rows, cells, folder)
     crossed = bool(len(owners)) and names["split"][0] == CROSSED
-    return Scores(task, cells, rows, len(groups), crossed, find_metric(task, metric), seed)
+    return Scores(task, TaskWords.of(folder), cells, rows, len(groups), crossed, find_metric(task, metric), seed)
+
+
+def _same_cells(rows: Sequence[dict[str, str]], cells: dict[Point, dict[tuple[int, int, int], Prediction]], folder: Path) -> None:
+    """Raises DataError where results.csv and predictions.parquet were not left by one comparison, or one of them was cut off."""
+    whole = not any(None in row.values() for row in rows)
+    scored = {
+        ((row["arm"], row["protocol"], row["budget"]), tuple(row[name] for name in ("seed", "draw", "fold")))
+        for row in rows
+        if whole and row["flags"] != ENVELOPE
+    }
+    answered = {(point, tuple(map(str, key))) for point, keys in cells.items() for key in keys}
+    if scored != answered:
+        raise DataError(
+            f"{folder}: results.csv and predictions.parquet do not hold the same scores; one was cut off or is another run's. "
+            "Copy the run again, or run `labelfree evaluate` there."
+        )
 
 
 def _plain(column: pa.ChunkedArray) -> np.ndarray:

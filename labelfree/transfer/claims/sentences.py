@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from labelfree.data.chosen import INDICATIVE
 from labelfree.transfer.claims.labels_saved import LabelsSaved
-from labelfree.transfer.protocols import find_protocol
+from labelfree.transfer.protocols import Protocol
 from labelfree.transfer.tasks import RESAMPLINGS, TaskWords
 from labelfree.transfer.words import MetricWords
 
@@ -56,14 +56,9 @@ def interval_words(comparison: Comparison, metric: MetricWords) -> str:
     return f" (95 % interval {metric.signed(comparison.low)} to {metric.signed(comparison.high)})"
 
 
-def caption(protocols: Sequence[str]) -> str:
+def caption(protocols: Sequence[Protocol]) -> str:
     """What a reader of the table must know of its protocols (docs/protocol.md, 15)."""
-    return (
-        f"{' '.join(find_protocol(name).method for name in protocols)} "
-        "Features: the architecture's own pooling, centred and L2-normalised or standardised per dimension. "
-        "Input size, preparation and setting are chosen inside each budget by group-stratified cross-validation, "
-        "ties to the smaller size, then the stronger regularisation."
-    )
+    return " ".join(dict.fromkeys([*(protocol.method for protocol in protocols), *(protocol.shared for protocol in protocols)]))
 
 
 def method(folds: int | None, groups: int) -> str:

@@ -18,6 +18,7 @@ from labelfree.transfer.protocols.scaling import PREPARATIONS, Preparation, prep
 from labelfree.transfer.words import ProtocolWords
 
 if TYPE_CHECKING:
+    from labelfree.transfer.encoders import Encoder
     from labelfree.transfer.tasks.base import Targets
 
 
@@ -30,28 +31,32 @@ class Fit:
     converged: bool = True
 
 
-class HeadProtocol:
-    """A way to judge features at few labels.
+class Protocol:
+    """A way to judge what a network gives at few labels.
 
-    `needs`: which features it learns from. `trains_trunk`: whether the network itself is trained along. `settings`: the grid, from the
-    strongest regularisation to the weakest; `thinned`: what is left of it where time is short; `default`: without any search. `words`:
-    how it is printed, `title` where there is room; `method`: what a reader of a table must know of it; `reading`: what it does.
-    `preparations`: of features, those it may be searched with. `reads_rest`: whether it also learns from unlabelled images; then it is
-    bound to them by `beside` before anything is asked of it. `plain`: the protocol that is the same but for them.
+    `needs`: what it learns from, vectors of whole images or maps of features. `trains_trunk`: whether the network itself is trained
+    along. `settings`: the grid, from the strongest regularisation to the weakest; `thinned`: what is left of it where time is short;
+    `default`: without any search. `words`: how it is printed, `title` where there is room; `method`: what a reader of a table must know of
+    it, and `shared` of it and others like it; `reading`: what it does. `reads_rest`: whether it also learns from unlabelled images.
+    `plain`: the protocol that is the same but for them.
     """
 
     name: str
     words: str
     title: str = ""
     method: str
+    shared: str = ""
     reading: str = ""
-    needs: Literal["pooled", "tokens", "pyramid"] = "pooled"
+    needs: Literal["pooled", "pyramid"] = "pooled"
     trains_trunk: bool = False
     settings: tuple[float, ...]
     default: float
-    preparations: tuple[str, ...] = PREPARATIONS
     reads_rest: bool = False
     plain: str = ""
+
+    def suits(self, encoder: Encoder) -> bool:
+        """Whether it can be asked of this encoder; where not, its arm has no such row."""
+        return True
 
     @property
     def spoken(self) -> ProtocolWords:
@@ -61,6 +66,21 @@ class HeadProtocol:
     @property
     def thinned(self) -> tuple[float, ...]:
         return self.settings[1:-1] or self.settings
+
+
+class HeadProtocol(Protocol):
+    """A protocol of vectors: each image is one, (D,).
+
+    `preparations`: of features, those it may be searched with. One that `reads_rest` is bound to unlabelled images by `beside` before
+    anything is asked of it.
+    """
+
+    shared = (
+        "Features: the architecture's own pooling, centred and L2-normalised or standardised per dimension. "
+        "Input size, preparation and setting are chosen inside each budget by group-stratified cross-validation, "
+        "ties to the smaller size, then the stronger regularisation."
+    )
+    preparations: tuple[str, ...] = PREPARATIONS
 
     def beside(self, rest: np.ndarray, blocks: tuple[int, ...]) -> Self:
         """This protocol bound to the features `rest` (u, D) of unlabelled images, in the units the encoder gives them."""

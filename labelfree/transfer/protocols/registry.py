@@ -1,16 +1,13 @@
-"""Protocols are found by name through the entry points `labelfree.protocols`."""
+"""Protocols are found by name through entry points: `labelfree.protocols` those of vectors, `labelfree.map_protocols` those of maps."""
 
 from __future__ import annotations
 
-from functools import cache
+from typing import Any
 
 from labelfree.recipe import PROTOCOLS
 from labelfree.transfer.plugins import made
-from labelfree.transfer.protocols.base import HeadProtocol
 
 
-@cache
-def find_protocol(name: str) -> HeadProtocol:
-    """The protocol called `name`. Raises RecipeError that lists what is installed."""
-    protocol: HeadProtocol = made(PROTOCOLS, name, "evaluate.protocols")
-    return protocol
+def find_protocol(name: str, group: str = PROTOCOLS) -> Any:
+    """The protocol called `name` in a group of entry points. Raises RecipeError that lists what is installed."""
+    return made(group, name, "evaluate.protocols")

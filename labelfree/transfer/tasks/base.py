@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
 from labelfree.domain import Row
+from labelfree.recipe import PROTOCOLS
+from labelfree.transfer.protocols.base import Protocol
 from labelfree.transfer.protocols.registry import find_protocol
 from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import SHARE, BudgetWords, MetricWords, TaskWords
 
 if TYPE_CHECKING:
+    from labelfree.data.pixel_labels import PixelLabels
+    from labelfree.data.pool import Pool
+    from labelfree.domain import Sample
     from labelfree.transfer.question import Question
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One number of answers. `unit`: "share", printed in percent, or what stands behind the number ("mm").
+    """One number of answers. `unit`: "share", printed in percent, or what stands behind the number ("mm"). `needs`: what must be known of
+    the labels besides, in words.
 
     `of`: (answers of n rows, weights (B, n)) -> (B,), NaN where it is not defined.
     """
@@ -31,6 +37,7 @@ class Metric:
     unit: str = SHARE
     higher_is_better: bool = True
     title: str = ""
+    needs: str = ""
 
     def __call__(self, answers: pa.Table, weights: Weights) -> np.ndarray:
         return self.of(answers, weights)
@@ -56,6 +63,11 @@ class Targets:
     values: np.ndarray
     width: int = 1
 
+    @property
+    def content(self) -> str:
+        """What the values do not say of the labels, such as a digest of masks; part of what a question is known by."""
+        return ""
+
     def __len__(self) -> int:
         return len(self.values)
 
@@ -72,11 +84,26 @@ class Targets:
         return mean
 
 
+LabelSource = Callable[[Sequence[Row]], "PixelLabels"]  # what the pixels of labelled rows show, read when a task asks for it
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images whose labels lie on their pixels: the evaluation pool, and what reads a row's file."""
+
+    pool: Pool
+    read: Callable[[Row], Sample]
+
+
 class Task:
     """What labels of one kind are, and what may be asked of them.
 
-    `columns` of the manifest that hold them; `metrics` and `protocols` by name, the first metric being the one advised; `budget`:
-    what a budget counts. `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see `TaskWords`.
+    `columns` of the manifest that hold them; `metrics` and `protocols` by name, the first metric being the one advised;
+    `advised_protocols`: those that a recipe for these labels asks, the last of them for the claim. `budget`:
+    what a budget counts, labels of each stratum or, where it `counts_in_all`, labelled images of all of them together (`empty_stratum`: of
+    those that show nothing of what is looked for). `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see
+    `TaskWords`. `protocol_group`: the entry points that its protocols are found by. `counted`: what `confusion` counts. `class_shares`:
+    what a report says of each class besides, words -> field of `ClassScores`.
     """
 
     name: str
@@ -85,7 +112,22 @@ class Task:
     protocols: tuple[str, ...]
     budget: BudgetWords
     answer_schema: pa.Schema
+    advised_protocols: tuple[str, ...] = ()
     categorical: bool = False
+    counts_in_all: bool = False
+    empty_stratum: str = ""
+    counted: str = "images"
+    class_shares: ClassVar[Mapping[str, str]] = {}
+    protocol_group: str = PROTOCOLS
+
+    def over(self, rows: Sequence[Row], labels: LabelSource) -> Task:
+        """The task for these rows; one whose strata lie in files returns a copy that knows what `labels` says of them."""
+        return self
+
+    def protocol(self, name: str) -> Protocol:
+        """The protocol called `name`, as this task means it. Raises RecipeError that lists what is installed."""
+        protocol: Protocol = find_protocol(name, self.protocol_group)
+        return protocol
 
     def labelled(self, row: Row) -> bool:
         """Whether the row carries a label of this task: then it is never pretrained on where there is no test split."""
@@ -95,8 +137,11 @@ class Task:
         """What budgets and folds are balanced over: a labelled row's part, such as its class."""
         raise NotImplementedError
 
-    def targets(self, rows: Sequence[Row]) -> Targets:
-        """What is to be learnt of labelled rows. Raises DataError naming the row whose label is none."""
+    def targets(self, rows: Sequence[Row], images: LabelledImages | None = None) -> Targets:
+        """What is to be learnt of labelled rows. `images`: these rows as they are stored, for tasks whose labels lie on their pixels.
+
+        Raises DataError naming the row whose label is none.
+        """
         raise NotImplementedError
 
     def check_split(self, train: Sequence[Row], score: Sequence[Row] | None) -> None:
@@ -105,9 +150,13 @@ class Task:
     def check(self, question: Question) -> None:
         """Raises DataError where a question cannot be asked at all."""
 
-    def answers(self, output: np.ndarray, targets: Targets) -> pa.Table:
-        """Outputs (n, width) of a head beside what they should have been, by `answer_schema` (numbers as wide as they are given)."""
+    def answers(self, output: Any, targets: Targets) -> pa.Table:
+        """A head's outputs (n, width), or a map a row, beside what they should have been, by `answer_schema` (dtypes as given)."""
         raise NotImplementedError
+
+    def confusion(self, answers: pa.Table) -> np.ndarray | None:
+        """(K, K) int64, by [truth, called]: how much of each class was called what; None where answers are not classes."""
+        return None
 
     def axis(self, labels: float, answers: pa.Table) -> float:
         """Labels of a budget as they are counted on a curve, such as labels a class."""
@@ -133,10 +182,19 @@ class Task:
         """Names of an output's numbers, for classes.json."""
         return []
 
+    def metrics_of(self, targets: Targets) -> Mapping[str, Metric]:
+        """Those of the metrics that answers to these targets can tell, with the units that these are measured in."""
+        return self.metrics
+
+    def words_of(self, targets: Targets) -> TaskWords:
+        """How the task speaks of these targets."""
+        metrics = {name: metric.spoken for name, metric in self.metrics_of(targets).items()}
+        return replace(self.words, metrics=metrics)
+
     @property
     def words(self) -> TaskWords:
         """How the task speaks."""
-        protocols = {name: find_protocol(name).spoken for name in self.protocols}
+        protocols = {name: self.protocol(name).spoken for name in self.protocols}
         metrics = {name: metric.spoken for name, metric in self.metrics.items()}
         return TaskWords(self.name, self.budget, metrics, protocols, self.categorical)
 

@@ -13,7 +13,8 @@ import pyarrow as pa
 from labelfree.domain import Row
 from labelfree.errors import DataError
 from labelfree.transfer.question import Question
-from labelfree.transfer.tasks.base import Metric, Targets, Task, flat, nested
+from labelfree.transfer.tasks.base import LabelledImages, Metric, Targets, Task, flat, nested
+from labelfree.transfer.tasks.shares import mean_share
 from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import BudgetWords
 
@@ -62,13 +63,13 @@ def accuracy(answers: pa.Table, weights: Weights) -> np.ndarray:
 def balanced_accuracy(answers: pa.Table, weights: Weights) -> np.ndarray:
     """Mean recall over the classes that occur."""
     counts = Tally.of(answers, weights)
-    return _mean(counts.hits, counts.support)
+    return mean_share(counts.hits, counts.support)
 
 
 def macro_f1(answers: pa.Table, weights: Weights) -> np.ndarray:
     """Mean F1 over the classes that occur or are called."""
     counts = Tally.of(answers, weights)
-    return _mean(2 * counts.hits, counts.called + counts.support)
+    return mean_share(2 * counts.hits, counts.called + counts.support)
 
 
 def auroc(answers: pa.Table, weights: Weights) -> np.ndarray:
@@ -99,12 +100,6 @@ def _auroc(scores: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.n
     return np.divide(total, defined, out=np.full(len(total), np.nan), where=defined > 0)
 
 
-def _mean(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    known = whole > 0
-    shares = np.divide(part, whole, out=np.zeros_like(part), where=known)
-    return shares.sum(-1) / known.sum(-1)
-
-
 class Classification(Task):
     """The column `label` names the class of an image."""
 
@@ -117,6 +112,7 @@ class Classification(Task):
         "auroc": Metric("auroc", auroc, title="area under the ROC curve"),
     }
     protocols = ("knn", "linear", "propagate")
+    advised_protocols = ("knn", "linear")
     categorical = True
     budget = BudgetWords("label a class", "labels a class", per="a class")
     answer_schema = pa.schema([("target", pa.int32()), ("scores", pa.list_(pa.float32()))])
@@ -124,7 +120,7 @@ class Classification(Task):
     def stratum(self, row: Row) -> str:
         return str(row.label)
 
-    def targets(self, rows: Sequence[Row]) -> Classes:
+    def targets(self, rows: Sequence[Row], images: LabelledImages | None = None) -> Classes:
         names = tuple(sorted({str(row.label) for row in rows}))
         position = {name: at for at, name in enumerate(names)}
         return Classes(np.array([position[str(row.label)] for row in rows], dtype=np.int64), len(names), names)
@@ -163,6 +159,12 @@ class Classification(Task):
 
     def answers(self, output: np.ndarray, targets: Targets) -> pa.Table:
         return pa.table({"target": pa.array(targets.values.astype(np.int32)), "scores": nested(output)})
+
+    def confusion(self, answers: pa.Table) -> np.ndarray:
+        """(K, K) images; a tie goes to the first class."""
+        scores, targets = flat(answers["scores"]), answers["target"].to_numpy()
+        classes = scores.shape[1]
+        return np.bincount(targets * classes + scores.argmax(1), minlength=classes**2).reshape(classes, classes)
 
     def axis(self, labels: float, answers: pa.Table) -> float:
         """Labels a class."""

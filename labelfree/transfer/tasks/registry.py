@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from functools import cache
 
 from labelfree.domain import Row
 from labelfree.entry_points import installed_points
 from labelfree.errors import RecipeError
 from labelfree.recipe import TASKS, Evaluate
 from labelfree.transfer.plugins import made
-from labelfree.transfer.protocols.registry import find_protocol
-from labelfree.transfer.tasks.base import Metric, Task
+from labelfree.transfer.tasks.base import Metric, Targets, Task
 
 
 def task_names() -> list[str]:
@@ -21,7 +19,6 @@ def task_names() -> list[str]:
     return sorted(ours, key=lambda name: (ours[name], name))
 
 
-@cache
 def find_task(name: str) -> Task:
     """The task called `name`. Raises RecipeError that lists what is installed."""
     task: Task = made(TASKS, name, "evaluate.task")
@@ -39,11 +36,15 @@ def task_for(settings: Evaluate, rows: Sequence[Row] = ()) -> Task:
     return next((task for task in filled if _fits(settings, task)), filled[0])
 
 
-def find_metric(task: Task, name: str) -> Metric:
-    """The task's metric called `name`. Raises RecipeError."""
+def find_metric(task: Task, name: str, targets: Targets | None = None) -> Metric:
+    """The task's metric called `name`, as `targets` let it be told. Raises RecipeError."""
     if name not in task.metrics:
         raise RecipeError(f"evaluate.primary.metric: {name!r} is not a metric of {task.name}; {_nearest(name, task.metrics)}")
-    return task.metrics[name]
+    told = task.metrics if targets is None else task.metrics_of(targets)
+    if name not in told:
+        needs = task.metrics[name].needs
+        raise RecipeError(f"evaluate.primary.metric: {name} needs {needs}, which these labels do not tell; there are {', '.join(told)}.")
+    return told[name]
 
 
 def check_question(settings: Evaluate, task: Task | None = None) -> None:
@@ -53,7 +54,7 @@ def check_question(settings: Evaluate, task: Task | None = None) -> None:
         if protocol not in task.protocols:
             near = _nearest(protocol, task.protocols)
             raise RecipeError(f"evaluate.protocols: {protocol!r} is not a protocol of {task.name}; {near}")
-        find_protocol(protocol)
+        task.protocol(protocol)
     find_metric(task, settings.primary.metric)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labelfree.transfer.tasks.shares import share
+
 RESAMPLINGS = 2000
 CHUNK = 4_000_000  # numbers held at once
 
@@ -38,6 +40,16 @@ class Weights:
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Weighted sums of (n,) values: (B,)."""
         return self._weighed(np.bincount(self.groups, values, self.counts.shape[1])[:, None])[:, 0]
+
+    def column_sums(self, values: np.ndarray) -> np.ndarray:
+        """Weighted sums of each column of (n, K) values: (B, K)."""
+        table = np.zeros((self.counts.shape[1], values.shape[1]))
+        np.add.at(table, self.groups, values)
+        return self._weighed(table)
+
+    def mean(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Weighted mean of (n,) values over some rows, (n,) bool: (B,), NaN where these weigh nothing."""
+        return share(self.sums(np.where(rows, values, 0.0)), self.sums(rows.astype(np.float64)))
 
     def tally(self, columns: np.ndarray, width: int, rows: np.ndarray | None = None) -> np.ndarray:
         """(B, width) weight of the rows that fall into each column. `columns`: (n,) in 0…width-1; `rows`: (n,) bool, those to count."""

@@ -41,13 +41,14 @@ class Height(Task):
         "r2": Metric("r2", explained, "R²"),
     }
     protocols = ("knn", "ridge")
+    advised_protocols = ("ridge",)
     budget = BudgetWords("labelled image", "labelled images", stratum="set")
     answer_schema = pa.schema([("target", pa.float32()), ("told", pa.float32())])
 
     def stratum(self, row: Row) -> str:
         return "labelled"  # numbers are drawn as they come
 
-    def targets(self, rows: Sequence[Row]) -> Targets:
+    def targets(self, rows: Sequence[Row], images: object = None) -> Targets:
         return Targets(np.array([number_of(row) for row in rows]))
 
     def answers(self, output: np.ndarray, targets: Targets) -> pa.Table:

@@ -1,0 +1,101 @@
+"""A map of a whole scene, 10,980 x 10,980 pixels of 4 bands as a Sentinel-2 tile has: peak memory and minutes of `labelfree predict`.
+
+    python benchmarks/predict_scene.py --out /tmp/scene
+
+The scene is generated strip by strip (964 MB of uint16), the head is a linear one with drawn weights on a small CNN with drawn weights
+(`--network`), for neither changes what a prediction costs. `labelfree predict` runs in a process of its own, whose largest resident size
+is printed with the minutes it took; stopped, the same command goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import torch
+from rasterio.transform import from_origin
+
+from labelfree.backbones import build
+from labelfree.backbones.weight_card import WeightCard
+from labelfree.deploy.head_card import HeadCard
+from labelfree.deploy.head_file import write_head
+from labelfree.transfer.encoders import NetworkEncoder
+from labelfree.transfer.maps.linear import PixelLinear
+from labelfree.transfer.network_inputs import NetworkInput, OfStored
+from labelfree.views import PerChannel
+
+BANDS, CLASSES = ("blue", "green", "red", "nir"), ("water", "wood", "field", "town")
+ONES, ZEROS, MEAN, STD = (1.0,) * 4, (0.0,) * 4, (1000.0,) * 4, (500.0,) * 4
+STRIP = 512
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--out", type=Path, required=True)
+    asked.add_argument("--side", type=int, default=10_980)
+    asked.add_argument("--tile", type=int, default=256)
+    asked.add_argument("--network", default="test_resnet")
+    given = asked.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    scene, head = given.out / "scene.tif", given.out / "head.safetensors"
+    if not scene.is_file():
+        generate(scene, given.side)
+    write(head, given.network, given.tile)
+    before = time.monotonic()
+    subprocess.run([sys.executable, "-m", "labelfree", "predict", head, scene, "--out", given.out / "predictions"], check=True)
+    minutes, peak = (time.monotonic() - before) / 60, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    size = 4 * 2 * given.side**2 / 2**30
+    scene_size = f"{given.side:,} x {given.side:,} pixels, 4 bands ({size:.2f} GiB)"
+    print(f"{scene_size}: peak {peak:.2f} GiB, {minutes:.1f} minutes, {platform.machine()}")
+
+
+def generate(file: Path, side: int) -> None:
+    """Smooth fields with noise, a strip at a time."""
+    draw, columns = np.random.default_rng(0), np.arange(side)
+    form = {
+        "driver": "GTiff",
+        "count": 4,
+        "height": side,
+        "width": side,
+        "dtype": "uint16",
+        "tiled": True,
+        "blockxsize": 512,
+        "blockysize": 512,
+    }
+    part = file.with_suffix(".making.tif")
+    with rasterio.open(part, "w", **form, crs="EPSG:32632", transform=from_origin(500_000, 5_400_000, 10, 10)) as opened:
+        for top in range(0, side, STRIP):
+            rows = np.arange(top, min(top + STRIP, side))[:, None]
+            waves = [np.sin(rows / (40 + 9 * band)) + np.sin(columns / (60 + 7 * band)) for band in range(4)]
+            pixels = 1000 + 400 * np.stack(waves) + draw.normal(0, 30, (4, len(rows), side))
+            opened.write(pixels.clip(1, 3000).astype(np.uint16), window=((top, top + len(rows)), (0, side)))
+    part.replace(file)
+
+
+def write(file: Path, network: str, side: int) -> None:
+    """A head's file, as a run would leave it."""
+    torch.manual_seed(0)
+    backbone = build(network, 4)
+    encoder = NetworkEncoder("random", backbone, OfStored(ONES, ZEROS, NetworkInput(PerChannel(MEAN, STD))), (side,))
+    widths = [level.shape[1] for level in encoder.maps(torch.rand(1, 4, side, side) * 1000, None, (side, side))]
+    head = PixelLinear().head({"width": len(CLASSES), "widths": widths})
+    head.load_state_dict({"weight": torch.randn(len(CLASSES), sum(widths)), "bias": torch.zeros(len(CLASSES))})
+    images = WeightCard(
+        network, BANDS, "stored", ONES, ZEROS, MEAN, STD, side, domain="satellite", arm="random", dtype="uint16", low=ZEROS,
+        high=(3000.0,) * 4, reader={"bands": list(BANDS)},
+    )  # fmt: skip
+    parts = encoder.kept()
+    told = tuple(part.told for part in parts)
+    card = HeadCard("segmentation", "linear", CLASSES, images, (side, side), told, config=dict(head.config), labels={"drawn": 0})
+    write_head(file, card, head.state_dict(), [part.tensors for part in parts])
+
+
+if __name__ == "__main__":
+    main()

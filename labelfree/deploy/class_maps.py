@@ -1,0 +1,98 @@
+"""What heads of maps say, image by image: a file on each image's grid, and a table of what each shows."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labelfree.deploy.growing_tables import SKIPPED, TABLE, UNFINISHED, begun, keep, number
+from labelfree.deploy.input_images import InputImages
+from labelfree.deploy.map_heads import MapsHead, slices
+from labelfree.domain import MapWriter, Row, WritesMaps
+from labelfree.errors import DataError
+from labelfree.progress import Progress
+
+MAPS = "maps"  # the folder of them
+
+
+def write_maps(
+    head: MapsHead, images: InputImages, out: Path, say: Progress, region: Path | None = None, vector: Path | None = None
+) -> tuple[list[Path], dict[str, Any]]:
+    """`maps/<image>` as the domain writes them, and `predictions.csv`: path, map, and the share of each class in percent of the pixels of
+    which anything is said.
+
+    `region`: a file of shapes outside of which nothing is said. `vector`: a file that gets the maps as shapes. Scenes are read, predicted
+    and written in strips. Returns the files, and how many images there are. Raises DataError naming the image that does not fit the head.
+    """
+    if not isinstance(images.domain, WritesMaps):
+        raise DataError(f"{images.domain.name}: this domain writes no maps of classes; use head.predict(image) of labelfree.load_head.")
+    part, aside = out / UNFINISHED, out / SKIPPED
+    done = begun(part, ["path", "map", *(f"percent_{name}" for name in head.classes)]) | begun(aside, ["path", "reason"])
+    names = _names(images.rows)
+    work = _Work(head, images, images.domain, region, say)
+    left = [row for row in images.rows if row.id not in done]
+    if done:
+        say.say(f"{out}: {len(done):,} of {len(images.rows):,} images are there already.")
+    for row in say.track(left, "predicting", len(left)):
+        made = work.map(row, out / MAPS / names[row.id])
+        if isinstance(made, str):
+            keep(aside, [row.id, made])
+        else:
+            files, shares = made
+            keep(part, [row.id, files[0].relative_to(out).as_posix(), *(number(100 * share) for share in shares)])
+    skipped = len(begun(aside, ["path", "reason"]))
+    if not skipped:
+        aside.unlink()
+    written = [out / TABLE, *([aside] if skipped else [])]
+    if vector is not None:
+        with part.open(newline="", encoding="utf-8") as stream:
+            maps = [(row["path"], out / row["map"]) for row in csv.DictReader(stream)]
+        written.insert(0, images.domain.outlines(maps, vector, head.classes))
+    part.replace(out / TABLE)
+    return written, {"images": len(images.rows) - skipped, "skipped": skipped}
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Makes the map of one image."""
+
+    head: MapsHead
+    images: InputImages
+    domain: WritesMaps
+    region: Path | None
+    say: Progress
+
+    def map(self, row: Row, path: Path) -> tuple[list[Path], list[float]] | str:
+        """The files, and the share of each class; or why the image is left out."""
+        try:
+            image = slices(self.images.domain, row)
+        except DataError as fault:
+            if self.images.lenient:
+                return str(fault)
+            raise
+        wanted = None if self.region is None else self.domain.region(self.region, image.first, image.size)
+        writer: MapWriter = self.domain.open_map(image.first, image.size, path, self.head.classes)
+        left = sum(corner + self.head.card.shape[0] > writer.done for corner in self.head.corners(image.size))
+        strips = self.head.strips(image.read, image.size, writer.done, wanted)
+        for strip in strips if left < 2 else self.say.track(strips, path.name, left):
+            writer.write(strip.start, strip.numbers, strip.confidence)
+        files = writer.close()
+        return files, (writer.counts / max(1, writer.counts.sum())).tolist()
+
+
+def _names(rows: Sequence[Row]) -> dict[str, str]:
+    """Of each image what its map is called: the image's name without its ending, with it where two would be called the same."""
+    plain = {row.id: Path(row.id.partition("#")[0]).with_suffix("").as_posix() + row.id.partition("#")[2] for row in rows}
+    often = Counter(plain.values())
+    return {name: safe_path(short if often[short] == 1 else name) for name, short in plain.items()}
+
+
+def safe_path(name: str) -> str:
+    """A path below a folder, of characters that every file system takes."""
+    parts = [re.sub(r"[^\w.,+ -]+", "-", part) for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return "/".join(parts)

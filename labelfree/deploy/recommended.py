@@ -1,0 +1,71 @@
+"""Which head a run recommends: that of the starting point which the claims support best, and what to expect of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from labelfree.data.chosen import INDICATIVE
+from labelfree.deploy.head_file import FOLDER, RECOMMENDED
+from labelfree.reporting.words import count, in_unit, score
+from labelfree.transfer.words import TaskWords
+
+FILE = "recommended.json"  # of a run
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """`arm`, `protocol`: of the head in `file`. `why`: the reason. `expect`: what to expect of it. `labels`: how many images taught it."""
+
+    arm: str
+    protocol: str
+    why: str
+    expect: str
+    labels: int = 0
+    file: str = f"{FOLDER}/{RECOMMENDED}"
+
+    def told(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return asdict(self)
+
+
+def recommended_arm(claims: Mapping[str, Any], primary: Mapping[str, Any], arms: Collection[str]) -> tuple[str, str] | None:
+    """The arm whose head is recommended, and why in a sentence; None where neither arm of the primary comparison was scored.
+
+    That of the claim where it is better; else the one that it was compared with, which asks for less. `claims`: as claims.json keeps them,
+    `primary`: the recipe's, `arms`: those that were scored.
+    """
+    arm, against = str(primary["arm"]), str(primary["against"])
+    main = claims.get("primary")
+    if main is None:
+        there = [name for name in (against, arm) if name in arms]
+        missing = next((name for name in (arm, against) if name not in arms), "")
+        return (there[0], f"It reads the features of {there[0]}, for {missing} was not scored.") if there else None
+    said = {
+        "better": (arm, f"{arm} beat {against} in the one comparison that was named before the run"),
+        "worse": (against, f"{arm} was worse than {against} in the one comparison that was named before the run"),
+        "no significant difference": (against, f"{arm} is not shown to beat {against}"),
+    }
+    why = f"nothing is claimed of {arm} against {against} ({main.get('withheld') or 'a solver did not converge'})"
+    chosen, reason = said.get(str(main["verdict"]), (against, why))
+    return chosen, f"It reads the features of {chosen}: {reason}."
+
+
+def expectation(claims: Mapping[str, Any], arm: str, protocol: str, labels: int, words: TaskWords, generated: bool) -> str:
+    """What a head that learned from so many labelled images may be expected to do on images to come."""
+    learnt = f"It learned from all {count(labels, 'labelled image')} outside the test set"
+    measured = [row for row in claims.get("table", ()) if (row["arm"], row["protocol"]) == (arm, protocol)]
+    if not measured:
+        return f"{learnt}; it was not scored, so nothing is known of what to expect."
+    most = max(measured, key=lambda row: float(row["n_labels"]))
+    metric = words.metric(most["metric"])
+    value = in_unit(score(most["mean"], metric), metric.of_scores)
+    bounds = "no interval"
+    if most["low"] is not None and most["high"] is not None:
+        bounds = f"95 % interval {score(most['low'], metric)} to {in_unit(score(most['high'], metric), metric.of_scores)}"
+    scored = f"with {words.budget.of(most['budget'])} the same kind of head reached {value} {metric.heading} ({bounds})"
+    if generated:
+        return f"{learnt}. On these generated images {scored}; they say nothing of real ones."
+    doubts = [note for note in claims.get("notes", ()) if str(note).startswith(INDICATIVE)]
+    return " ".join([f"{learnt}. Expect about what was measured: {scored}, on images like those that were scored.", *map(str, doubts)])

@@ -1,0 +1,161 @@
+"""The heads that a run leaves: each learned from all labels it may learn from, and kept with the network below it in one file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from labelfree.backbones.weight_card import WeightCard, card_beside
+from labelfree.deploy.head_card import HeadCard
+from labelfree.deploy.head_file import FOLDER, write_head
+from labelfree.domain import Channel
+from labelfree.pipeline.context import Context
+from labelfree.pipeline.inputs import Inputs
+from labelfree.pipeline.pretrainings import backbone_path
+from labelfree.reader_settings import reader_settings
+from labelfree.transfer.arms import ARMS
+from labelfree.transfer.asking import bound_to, search_among
+from labelfree.transfer.encoders import Encoder
+from labelfree.transfer.features import extract
+from labelfree.transfer.heads import train_head
+from labelfree.transfer.maps.asking import MapAsker
+from labelfree.transfer.protocols import Protocol
+from labelfree.transfer.selection import inner_folds
+from labelfree.transfer.setup import Setup
+
+OWN = "not stated: the images are the owner's"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A head's tensors, and what its card says of how it came about. `config`: of a head of maps; `shape`: of the tiles it looks at, None:
+    that of the images. `trunk`: tensors of the network where it was trained along.
+    """
+
+    tensors: Mapping[str, Tensor]
+    size: int
+    preparation: str
+    setting: float
+    inner: float | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    shape: tuple[int, ...] | None = None
+    trunk: Mapping[str, Tensor] | None = None
+
+
+@dataclass(frozen=True)
+class KeptHeads:
+    """Trains and writes the heads of one run."""
+
+    run: Context
+    inputs: Inputs
+    setup: Setup
+
+    @property
+    def folder(self) -> Path:
+        return self.run.folder.path / FOLDER
+
+    def keep(self, encoder: Encoder, protocol: Protocol, rows: np.ndarray, name: str) -> HeadCard:
+        """`heads/<name>.safetensors`: the arm's head of one protocol, learned from the labelled `rows` of the question.
+
+        Settings are chosen inside those rows, among the search points and input sizes that the setup left to the comparison.
+        """
+        trained = TRAINERS[protocol.needs](self, encoder, protocol, rows)
+        card = self._card(encoder, protocol, rows, trained)
+        parts = encoder.kept()
+        networks = [part.tensors if trained.trunk is None or not part.tensors else trained.trunk for part in parts]
+        card = HeadCard(**{**vars(card), "parts": tuple(part.told for part in parts)})
+        write_head(self.folder / f"{name}.safetensors", card, trained.tensors, networks)
+        return card
+
+    def _card(self, encoder: Encoder, protocol: Protocol, rows: np.ndarray, trained: Trained) -> HeadCard:
+        question, images = self.inputs.question, self.inputs.images
+        assert question is not None and images is not None
+        shapes = images.index.shape[rows]
+        return HeadCard(
+            task=question.task.name,
+            protocol=protocol.name,
+            classes=tuple(question.task.legend(question.targets)),
+            images=self._images(encoder, trained.size),
+            shape=trained.shape or tuple(map(int, np.median(shapes, axis=0))),
+            parts=(),
+            preparation=trained.preparation,
+            setting=trained.setting,
+            inner=trained.inner,
+            labels=dict(sorted(Counter(question.strata_of(rows)).items())),
+            config=dict(trained.config),
+            licence=self._licence(encoder),
+            version=version("labelfree"),
+        )
+
+    def _images(self, encoder: Encoder, size: int) -> WeightCard:
+        """What the head's images are, in the words of a weight card."""
+        recipe, data = self.run.recipe, self.inputs.fingerprint
+        channels = tuple(map(Channel.of, data.channels))
+        return WeightCard(
+            architecture=encoder.backbone,
+            channels=data.channels,
+            unit=data.unit,
+            scale=data.scale,
+            offset=data.offset,
+            mean=data.mean,
+            std=data.std,
+            size=size,
+            domain=recipe.domain,
+            reader=reader_settings(recipe.domain, recipe.reader, self.inputs.card.reader if self.inputs.card else {}),
+            arm=encoder.arm,
+            seed=encoder.seed,
+            recipe=self.run.folder.digest,
+            data=data.digest,
+            roles=tuple(channel.role for channel in channels),
+            nm=tuple(channel.nm for channel in channels),
+            dtype=data.dtype,
+            low=data.low,
+            high=data.high,
+            dims=len(data.smallest),
+        )
+
+    def _licence(self, encoder: Encoder) -> str:
+        """What is known of the terms of the weights below the head and of its images, a sentence each."""
+        card = card_beside(backbone_path(self.run.folder.path, encoder.arm, encoder.seed))
+        published = [part.told["licence"] or "not stated" for part in encoder.kept() if part.tensors]
+        kind = ARMS.get(encoder.arm)
+        started = [] if kind is None or kind.init != "imagenet" else [f"weights published for ImageNet: {each}" for each in published]
+        pretrained = [f"weights: {card.licence}"] if card is not None and card.licence else []
+        data = self.inputs.card.licence if self.inputs.card else OWN
+        return "; ".join([*started, *pretrained, f"labelled images: {data}"])
+
+
+def _of_vectors(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
+    inputs, setup, folder, say = kept.inputs, kept.setup, kept.run.folder.path, kept.run.say
+    question, images = inputs.question, inputs.images
+    assert question is not None and images is not None
+    targets = question.targets[rows]
+    folds = inner_folds(question.stratum_codes[rows], question.group_names[rows], question.seed)
+    features = {size: extract(encoder, images, size, folder / "features", say, question.images)[rows] for size in setup.sizes_of(encoder)}
+    search = search_among(rows, question, setup, protocol, bound_to(inputs.unlabelled, protocol, encoder, folder, say))
+    choice = search.best(search.choose(features, encoder.blocks, targets, folds), tuple(features))
+    head = train_head(features[choice.size], targets, search.at(choice.size), choice, encoder.blocks, setup.grid)
+    return Trained(dict(head.named_buffers()), choice.size, choice.preparation, choice.setting, choice.inner)
+
+
+def _of_maps(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
+    inputs, run = kept.inputs, kept.run
+    assert inputs.question is not None and inputs.images is not None
+    asker = MapAsker(inputs.question, encoder, kept.setup, inputs.images, run.folder.path, run.say, None)
+    size = asker.sizes[0]
+    fitted = asker.fit(protocol, size, rows, inputs.question.seed)
+    trunk = None if fitted.trunk is None else fitted.trunk.net.state_dict()  # type: ignore[union-attr]
+    return Trained(
+        fitted.head.state_dict(), size, protocol.preparation, protocol.default, config=fitted.head.config, shape=asker.tiles.tiling.side,
+        trunk=trunk,
+    )  # fmt: skip
+
+
+TRAINERS: dict[str, Callable[[KeptHeads, Encoder, Any, np.ndarray], Trained]] = {"pooled": _of_vectors, "pyramid": _of_maps}

@@ -1,0 +1,82 @@
+"""Which heads a run leaves: the primary arm's, one a protocol, and the one it recommends, each with its card for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelfree.deploy.head_card import HeadCard
+from labelfree.deploy.head_file import RECOMMENDED
+from labelfree.deploy.model_card import model_card
+from labelfree.deploy.recommended import FILE, Recommendation, expectation, recommended_arm
+from labelfree.pipeline.kept_heads import KeptHeads
+from labelfree.training.files import write_json, write_text
+from labelfree.transfer.encoders import Encoder
+from labelfree.transfer.question import Question
+
+
+def leave_heads(kept: KeptHeads, encoders: Sequence[Encoder], claims: dict[str, Any]) -> list[str]:
+    """Write the heads of a comparison; `claims`: what came out, as claims.json keeps it. Returns sentences for the report."""
+    heads = _Heads(kept, encoders, claims)
+    heads.of_primary()
+    return heads.recommended()
+
+
+class _Heads:
+    """The heads that a comparison leaves, each with its card for people."""
+
+    def __init__(self, kept: KeptHeads, encoders: Sequence[Encoder], claims: dict[str, Any]) -> None:
+        self.kept, self.encoders, self.claims = kept, encoders, claims
+        question = kept.inputs.question
+        assert question is not None
+        self.question: Question = question
+
+    def of_primary(self) -> None:
+        """heads/<protocol>.safetensors: the primary arm's, learned from all train (or all labelled) rows."""
+        encoder = self._of(self.kept.run.recipe.evaluate.primary.arm)
+        if encoder is None:
+            return
+        for protocol in self.kept.setup.protocols:
+            self._describe(self.kept.keep(encoder, protocol, self.question.train, protocol.name), protocol.name)
+
+    def recommended(self) -> list[str]:
+        """heads/recommended.safetensors and recommended.json: the best-supported arm's, learned from all labelled rows outside test."""
+        primary = self.kept.run.recipe.evaluate.primary
+        found = recommended_arm(self.claims, primary.model_dump(), {encoder.arm for encoder in self.encoders})
+        if found is None:
+            return ["No head is recommended: neither arm of the primary comparison was scored."]
+        arm, why = found
+        encoder = self._of(arm)
+        assert encoder is not None
+        protocol = next(each for each in self.kept.setup.protocols if each.name == primary.protocol)
+        card = self.kept.keep(encoder, protocol, outside_test(self.question), Path(RECOMMENDED).stem)
+        words = self.question.task.words
+        expect = expectation(self.claims, arm, protocol.name, card.taught_by, words, self._generated)
+        told = Recommendation(arm, protocol.name, why, expect, card.taught_by)
+        write_json(self.kept.run.folder.path / FILE, told.told())
+        self._describe(card, Path(RECOMMENDED).stem, [why, expect])
+        return []
+
+    def _of(self, arm: str) -> Encoder | None:
+        """The arm's encoder, its first seed."""
+        return next((encoder for encoder in self.encoders if encoder.arm == arm), None)
+
+    @property
+    def _generated(self) -> bool:
+        return bool(self.kept.inputs.card and self.kept.inputs.card.generated)
+
+    def _describe(self, card: HeadCard, name: str, lead: Sequence[str] = ()) -> None:
+        data = self.kept.inputs.card
+        dataset = data.name if data else ""
+        text = model_card(card, f"{name}.safetensors", self.claims, self.question.task.words, dataset, lead, self._generated)
+        write_text(self.kept.folder / f"{name}.md", text)
+
+
+def outside_test(question: Question) -> np.ndarray:
+    """Positions of all labelled rows that a head in use may learn from: train, and dev where that was scored; never test."""
+    if question.score is None or question.split == "test":
+        return question.train
+    return np.sort(np.concatenate([question.train, question.score]))

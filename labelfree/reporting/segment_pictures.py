@@ -1,0 +1,113 @@
+"""Masks drawn over images: one colour a class, what nobody knows hatched; kept with a run for its page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labelfree.domain import IGNORE
+from labelfree.reporting.pictures import save_picture
+from labelfree.training.files import write_json
+from labelfree.transfer.tasks.masks import BACKGROUND
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FILE = "segments.json"
+TINT = 0.5  # of a class's colour over the image
+HATCH = 12  # pixels from one line of a hatching to the next, a third of which it is wide
+# Told apart by people who see red and green alike, and on photographs (Okabe and Ito 2008); more classes go round in paler tones.
+COLOURS = ("#e69f00", "#56b4e9", "#cc79a7", "#f0e442", "#d55e00", "#009e73", "#0072b2")
+
+
+@dataclass(frozen=True)
+class Segmented:
+    """A scored image as it is and as it was called.
+
+    `image`: (H, W, 3) uint8. `truth`: (h, w) positions among the classes, IGNORE where nobody knows. `called`: arm -> the same. `kind`:
+    best, middle, worst, or empty where the truth shows no object. `score`: of the primary's arm, None where it has none.
+    """
+
+    image: np.ndarray
+    truth: np.ndarray
+    called: Mapping[str, np.ndarray]
+    kind: str
+    score: float | None = None
+
+
+def colours_of(classes: Sequence[str]) -> list[str | None]:
+    """A colour for each class, None for the background: it stays as it is."""
+    objects = [name for name in classes if name != BACKGROUND]
+    chosen = {name: _paler(COLOURS[at % len(COLOURS)], at // len(COLOURS)) for at, name in enumerate(objects)}
+    return [chosen.get(name) for name in classes]
+
+
+def overlay(image: np.ndarray, mask: np.ndarray, colours: Sequence[str | None]) -> np.ndarray:
+    """`image` (H, W, 3) uint8 under a `mask` (H, W) of any size: each class tinted and outlined in its colour, IGNORE hatched in gray."""
+    import numpy as np
+    from PIL import Image, ImageColor
+
+    height, width = image.shape[:2]
+    shown = np.asarray(Image.fromarray(mask.astype(np.int32)).resize((width, height), Image.Resampling.NEAREST))
+    drawn = image.astype(np.float64)
+    edge = np.zeros(shown.shape, bool)
+    edge[1:], edge[:, 1:] = shown[1:] != shown[:-1], edge[:, 1:] | (shown[:, 1:] != shown[:, :-1])
+    for at, colour in enumerate(colours):
+        if colour is not None:
+            here, tone = shown == at, np.array(ImageColor.getrgb(colour), float)
+            drawn[here] = (1 - TINT) * drawn[here] + TINT * tone
+            drawn[here & edge] = tone
+    unknown = shown == IGNORE
+    rows, columns = np.indices(shown.shape)
+    drawn[unknown] = 0.6 * drawn[unknown] + 0.4 * 128
+    drawn[unknown & ((rows + columns) % HATCH < HATCH // 3)] = 235
+    picture: np.ndarray = np.rint(drawn).clip(0, 255).astype(np.uint8)
+    return picture
+
+
+def plane(maps: np.ndarray, channels: int = 0) -> np.ndarray:
+    """(*spatial) to (H, W): of a volume the slice in the middle, as previews show it. `channels`: axes behind the spatial ones."""
+    while maps.ndim > 2 + channels:
+        maps = maps[len(maps) // 2]
+    return maps
+
+
+def save_segments(folder: Path, shown: Sequence[Segmented], classes: Sequence[str], arm: str, metric: str, side: int = 256) -> Path:
+    """pictures/segments/<n>-<m>.png and pictures/segments.json: of each image itself, its truth, and what each arm called it.
+
+    `arm`, `metric`: whose scores and of what. `side`: pixels of a picture's longest side, so that outlines are of one width.
+    """
+    colours = colours_of(classes)
+    there = folder / "pictures" / "segments"
+    images = []
+    for number, each in enumerate(shown):
+        large = _enlarged(each.image, side)
+        panels = [("image", large), ("truth", overlay(large, each.truth, colours))]
+        panels += [(arm, overlay(large, called, colours)) for arm, called in each.called.items()]
+        for place, (_, picture) in enumerate(panels):
+            save_picture(picture, there / f"{number}-{place}.png")
+        files = [{"title": title, "file": f"segments/{number}-{place}.png"} for place, (title, _) in enumerate(panels)]
+        images.append({"kind": each.kind, "score": each.score, "hatched": bool((each.truth == IGNORE).any()), "panels": files})
+    path = folder / "pictures" / FILE
+    legend = [{"name": name, "colour": colour} for name, colour in zip(classes, colours, strict=True)]
+    write_json(path, {"arm": arm, "metric": metric, "classes": legend, "images": images})
+    return path
+
+
+def _enlarged(image: np.ndarray, side: int) -> np.ndarray:
+    import numpy as np
+    from PIL import Image
+
+    height, width = image.shape[:2]
+    times = side / max(height, width)
+    size = (max(1, round(width * times)), max(1, round(height * times)))
+    return np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(size, Image.Resampling.BICUBIC))
+
+
+def _paler(colour: str, turns: int) -> str:
+    from PIL import ImageColor
+
+    share = 1 - 0.6**turns
+    return "#" + "".join(f"{round(part + (255 - part) * share):02x}" for part in ImageColor.getrgb(colour)[:3])

@@ -1,0 +1,10 @@
+"""Who asks: by what a protocol needs of a network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labelfree.transfer.asking import Asker, VectorAsker
+from labelfree.transfer.maps.asking import MapAsker
+
+ASKERS: dict[str, type[Asker[Any]]] = {"pooled": VectorAsker, "pyramid": MapAsker}

@@ -1,0 +1,173 @@
+"""The asker of maps: heads are fitted on cached tiles of a budget's images and scored on whole images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from labelfree.data.budgets import Budget
+from labelfree.training.timing import Stopwatch
+from labelfree.transfer.arms import is_baseline
+from labelfree.transfer.asking import Asker, Trial
+from labelfree.transfer.cells import Cell, CellKey
+from labelfree.transfer.encoders import Encoder, network_of
+from labelfree.transfer.maps.base import Fitted, MapProtocol
+from labelfree.transfer.maps.features import Maps, Tiles, read_maps
+from labelfree.transfer.maps.learning import Learn
+from labelfree.transfer.maps.prediction import PredictedMaps
+from labelfree.transfer.maps.tiling import Tiling
+from labelfree.transfer.question import Question
+from labelfree.transfer.selection import INNER_FOLDS, Folds
+from labelfree.transfer.setup import Part, Setup
+from labelfree.transfer.tasks.masks import Masks
+from labelfree.transfer.unlabelled import Unlabelled
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from labelfree.data.pool import Pool
+    from labelfree.progress import Progress
+
+
+CELL_SECONDS = 30.0  # of a fit, at most, where a comparison's time is limited
+
+
+class MapAsker(Asker[MapProtocol]):
+    """Of protocols of maps; an encoder's maps are read when the first missing cell asks for them."""
+
+    def __init__(
+        self,
+        question: Question,
+        encoder: Encoder,
+        setup: Setup,
+        images: Pool,
+        folder: Path,
+        say: Progress,
+        unlabelled: Unlabelled | None,
+    ) -> None:
+        super().__init__(question, encoder, setup, images, folder, say, unlabelled)
+        self.tiles = Tiles(images, Tiling.of(images.index.shape.tolist()))
+        self.maps: dict[int, Maps] = {}
+
+    @property
+    def masks(self) -> Masks:
+        """What the pixels of each image show."""
+        targets = self.question.targets
+        assert isinstance(targets, Masks), "maps are learned from masks"
+        return targets
+
+    def compute(self, key: CellKey, protocol: MapProtocol, part: Part) -> Cell:
+        rows, judge, seed = part.learn(key.budget), part.judge, part.draw
+        inner = {size: self._inner(protocol, size, part.inner(key.budget), rows, seed) for size in self.sizes if len(self.sizes) > 1}
+        size = self._best(inner)
+        seen = part.learn("all")
+        fitted = self.fit(protocol, size, rows, seed, seen)
+        scored = self._answers(fitted, size, judge)
+        envelope = {}
+        if is_baseline(key.arm):
+            others = {
+                other: self._answers(self.fit(protocol, other, rows, seed, seen), other, judge) for other in self.sizes if other != size
+            }
+            metrics = self.question.task.metrics_of(self.masks)
+            envelope = {
+                at: {name: metric.value(table) for name, metric in metrics.items()} for at, table in {size: scored, **others}.items()
+            }
+        return Cell(judge, scored, size, len(rows), protocol.preparation, protocol.default, inner.get(size), fitted.converged, envelope)
+
+    @classmethod
+    def points(cls, setup: Setup, protocol: MapProtocol) -> float:
+        """Several sizes are searched in inner folds."""
+        return sum((size / min(setup.sizes)) ** 2 for size in setup.sizes) * (1 + INNER_FOLDS) if len(setup.sizes) > 1 else 1.0
+
+    @classmethod
+    def planned_steps(cls, trial: Trial, protocols: Sequence[MapProtocol]) -> dict[str, int]:
+        """As many as the slowest arm takes in half a minute, on the labels of the largest budget."""
+        steps: dict[str, int] = {}
+        for protocol in protocols:
+            for encoder in filter(protocol.suits, trial.encoders):
+                asker, rows = cls._of(trial, encoder), trial.first.learn(trial.setup.budgets[-1])
+                learn = replace(asker.learn(protocol, trial.smallest(encoder), rows, 0), steps=None, seconds=CELL_SECONDS)
+                if (planned := protocol.planned(learn)) is not None:
+                    steps[protocol.name] = min(steps.get(protocol.name, planned), planned)
+        return steps
+
+    @classmethod
+    def reading_seconds(cls, trial: Trial, encoder: Encoder) -> float:
+        """Measured by reading: the run needs these maps whatever is cut."""
+        watch = Stopwatch()
+        cls._of(trial, encoder)._at(trial.smallest(encoder))
+        return watch.lap().seconds
+
+    @classmethod
+    def cell_seconds(cls, trial: Trial, protocols: Sequence[MapProtocol]) -> dict[tuple[MapProtocol, Budget], float]:
+        """Measured on cells of the arm with the widest levels, which the run keeps where nothing else is cut."""
+        askers = [cls._of(trial, encoder) for encoder in trial.encoders]
+        widest = max(askers, key=lambda asker: sum(asker._at(trial.smallest(asker.encoder)).widths))
+        part, seconds = trial.first, {}
+        for protocol in protocols:
+            for labels in trial.setup.budgets:
+                encoder, watch = widest.encoder, Stopwatch()
+                key = CellKey(encoder.arm, encoder.backbone, encoder.seed, protocol.name, labels, part.draw, part.fold)
+                widest.cell(key, protocol, part)
+                seconds[protocol, labels] = watch.lap().seconds / cls.points(trial.setup, protocol)
+        return seconds
+
+    @classmethod
+    def _of(cls, trial: Trial, encoder: Encoder) -> MapAsker:
+        return cls(trial.question, encoder, trial.setup, trial.images, trial.folder, trial.say, None)
+
+    def fit(self, protocol: MapProtocol, size: int, rows: np.ndarray, seed: int, seen: np.ndarray | None = None) -> Fitted:
+        """A head learned from the images `rows` at one input size. `seen`: images that may be looked at without their labels."""
+        return protocol.fit(self.learn(protocol, size, rows, seed, seen))
+
+    def learn(self, protocol: MapProtocol, size: int, rows: np.ndarray, seed: int, seen: np.ndarray | None = None) -> Learn:
+        """What a head is given of the images `rows`."""
+        network = network_of(self.encoder)
+        steps = self.setup.steps.get(protocol.name)
+        return Learn(network, self._at(size), self.tiles, self.masks.load, rows, self.masks.width, size, steps, seed, seen=seen)
+
+    def predicted(self, fitted: Fitted, size: int, rows: np.ndarray) -> PredictedMaps:
+        """What a head says of the images `rows`."""
+        plain, trunk = self.learn_nothing(size), fitted.trunk
+        device = next(iter(fitted.head.state_dict().values())).device
+
+        def levels(tiles: np.ndarray) -> list[Tensor]:
+            straight = np.zeros(len(tiles), bool)
+            if trunk is None:
+                return [level.to(device) for level in self._at(size).levels(tiles, straight)]
+            seen: list[Tensor] = trunk.eval().pyramid(plain.inputs(tiles, straight))  # type: ignore[operator]
+            return seen
+
+        return PredictedMaps(fitted, self.tiles.tiling, rows, levels)
+
+    def learn_nothing(self, size: int) -> Learn:
+        """The tiles without any labels."""
+        return Learn(network_of(self.encoder), self._at(size), self.tiles, self.masks.load, np.array([], int), 0, size, 0, 0)
+
+    def _answers(self, fitted: Fitted, size: int, rows: np.ndarray) -> pa.Table:
+        return self.question.task.answers(self.predicted(fitted, size, rows), self.question.targets[rows])
+
+    def _inner(self, protocol: MapProtocol, size: int, folds: Folds | None, rows: np.ndarray, seed: int) -> float | None:
+        """The cross-validated score of one input size inside the budget; None where the labels are too few."""
+        if folds is None:
+            return None
+        parts = [self._answers(self.fit(protocol, size, rows[learn], seed), size, rows[judge]) for learn, judge in folds]
+        return self.question.task.metrics[self.setup.metric].value(pa.concat_tables(parts))
+
+    def _best(self, inner: dict[int, float | None]) -> int:
+        """The size with the best score, of equals the smaller; the recipe's first without scores."""
+        scores = {size: score for size, score in inner.items() if score is not None}
+        if len(scores) < len(self.sizes):
+            return self.sizes[0]
+        sign = self.question.task.metrics[self.setup.metric].sign
+        return max(sorted(scores), key=lambda size: sign * scores[size])
+
+    def _at(self, size: int) -> Maps:
+        if size not in self.maps:
+            self.maps[size] = read_maps(self.encoder, self.tiles, size, self.folder / "features", self.say, self.question.images)
+        return self.maps[size]

@@ -1,0 +1,38 @@
+"""A decoder trained on features of a network that stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from labelfree.transfer.maps.base import Fitted, MapProtocol
+from labelfree.transfer.maps.decoders import AUTO, WIDTH, Decoder
+from labelfree.transfer.maps.learning import Learn
+from labelfree.transfer.maps.training import BATCH, RATE, STEPS, planned_steps, train
+
+TRAINED = (
+    f"AdamW at {RATE:g} with warm-up and cosine, {BATCH} tiles or mirror images a step, {STEPS} steps unless time is short, as many for "
+    "every arm, the last step's weights; cross-entropy, classes weighted by the inverse square root of their pixels, plus soft Dice"
+)
+
+
+class Frozen(MapProtocol):
+    """Kept features of every tile and its mirror image; a decoder learns from them. `decoder`: a key of DECODERS, or AUTO."""
+
+    name = "frozen"
+    words, title = "frozen", "trained decoder on the frozen network"
+    reading = "frozen: a decoder is trained on what the network gives, the network stays as it is"
+    method = f"Frozen: U-Net on a CNN's stages or on pixels, DPT or FPN on a ViT's blocks, at most {WIDTH} wide; {TRAINED}."
+    preparation = "standardise"
+
+    def __init__(self, decoder: str = AUTO) -> None:
+        self.decoder = decoder
+
+    def planned(self, learn: Learn) -> int:
+        return planned_steps(learn, self.trains_trunk, self.decoder)
+
+    def fit(self, learn: Learn) -> Fitted:
+        return train(learn, self.trains_trunk, self.decoder)
+
+    def head(self, config: Mapping[str, Any]) -> Decoder:
+        return Decoder(**config)

@@ -1,0 +1,85 @@
+"""The labels of one budget beside cached maps: what a protocol of maps is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from labelfree.data.dense_store import cut_mask
+from labelfree.transfer.encoders import NetworkEncoder
+from labelfree.transfer.maps.features import Maps, Tiles, input_size
+
+
+@dataclass(frozen=True)
+class Learn:
+    """What a head learns from: the tiles of a budget's `images`, each also mirrored along the last axis.
+
+    `network`: None where the arm is none that could be trained. `mask_of`: the (*spatial) mask of an image, by its position in the pool.
+    `seen`: images that may be looked at without their labels, the budget's among them and none that is scored; None: the budget's alone.
+    `width`: K, how many classes. `size`: the network's input size along a tile's longest side. `steps`: how many a head that is trained by
+    steps takes; None: as many as its protocol advises, or `seconds` have time for.
+    """
+
+    network: NetworkEncoder | None
+    maps: Maps
+    all_tiles: Tiles
+    mask_of: Callable[[int], np.ndarray]
+    images: np.ndarray
+    width: int
+    size: int
+    steps: int | None
+    seed: int
+    seconds: float | None = None
+    seen: np.ndarray | None = None
+
+    @property
+    def tiles(self) -> np.ndarray:
+        """(t,) numbers of the budget's tiles."""
+        return self.all_tiles.tiling.of_images(self.images)
+
+    @property
+    def seen_tiles(self) -> np.ndarray:
+        """(t,) numbers of the tiles that may be looked at without labels."""
+        return self.all_tiles.tiling.of_images(self.images if self.seen is None else self.seen)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each level."""
+        return self.maps.widths
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Spatial shape of a tile."""
+        return self.all_tiles.tiling.side
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device("cpu" if self.network is None else self.network.device)
+
+    def levels(self, tiles: Sequence[int] | np.ndarray, mirrored: np.ndarray) -> list[Tensor]:
+        """Cached features: (b, C_l, *grid_l) float32 of each level, finest first. `mirrored`: (b,) bool."""
+        return self.maps.levels(tiles, mirrored)
+
+    def masks(self, tiles: Sequence[int] | np.ndarray, mirrored: np.ndarray) -> Tensor:
+        """(b, *shape) int64 positions among the classes, IGNORE where nobody knows."""
+        tiling = self.all_tiles.tiling
+        parts = []
+        for tile, turned in zip(np.asarray(tiles).tolist(), np.asarray(mirrored).tolist(), strict=True):
+            part = cut_mask(self.mask_of(int(tiling.image[tile])), tiling.corner[tile].tolist(), tiling.side)
+            parts.append(np.ascontiguousarray(part[..., ::-1]) if turned else part)
+        return torch.from_numpy(np.stack(parts).astype(np.int64))
+
+    def inputs(self, tiles: Sequence[int] | np.ndarray, mirrored: np.ndarray) -> Tensor:
+        """(b, C, *size) what the network is shown."""
+        assert self.network is not None
+        return self.network.shown(*self.all_tiles.stored(tiles, mirrored), input_size(self.shape, self.size))
+
+    def trunk(self) -> nn.Module:
+        """A copy of the network that may be trained, with `pyramid(x) -> levels`."""
+        assert self.network is not None
+        return deepcopy(self.network.network)

@@ -1,0 +1,102 @@
+"""What a network is shown of images: which of their channels, or a picture of them, how it is normalised, and in which proportions.
+
+All of it can be told as JSON and made anew from that, so that a head finds the input it was taught by without the run that made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from labelfree.backbones.weights import network_input
+from labelfree.domain import Domain, Size, as_size, in_proportion, to_physical
+from labelfree.views import Normalise, normalise_of
+
+Render = Callable[[Tensor, Tensor | None], Tensor | None]
+
+
+@dataclass(frozen=True)
+class NetworkInput:
+    """Physical images (B, C, *spatial) as a network wants them.
+
+    `order`: of each channel that it is shown the position among the images', None for one that they lack, which is 0 then; None: all as
+    they stand. `render`: shows pictures (B, 3, *spatial) of them instead. `view`: a size whose proportions inputs have; a number: all sides
+    are as long.
+    """
+
+    normalise: Normalise
+    order: tuple[int | None, ...] | None = None
+    render: Render | None = None
+    view: Size = 1
+
+    def __call__(self, physical: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
+        """The input at `size`; a number: its longest side. `measured`: (B, *spatial) bool."""
+        return network_input(self.seen(physical, measured), self.normalise, self.sized(size), measured)
+
+    def sized(self, size: Size) -> Size:
+        """One number for the longest side, as a size in the proportions of `view`."""
+        return in_proportion(self.view, size) if isinstance(size, int) else size
+
+    def seen(self, physical: Tensor, measured: Tensor | None) -> Tensor:
+        """What is normalised: the channels chosen, or a picture of the images."""
+        if self.render is not None:
+            shown = self.render(physical, measured)
+            assert shown is not None
+            return shown
+        if self.order is None:
+            return physical
+        there = [at for at, source in enumerate(self.order) if source is not None]
+        known = physical[:, [source for source in self.order if source is not None]]
+        if len(there) == len(self.order):
+            return known
+        at = torch.tensor(there, device=known.device)
+        centre = known.new_tensor(self.normalise.centre(len(self.order))).view(1, -1, *(1,) * (known.ndim - 2))
+        return centre.repeat(len(known), 1, *known.shape[2:]).index_copy(1, at, known)
+
+    def told(self) -> dict[str, Any]:
+        """What `input_of` makes it anew of, as JSON keeps it."""
+        order = None if self.order is None else list(self.order)
+        view = self.view if isinstance(self.view, int) else list(self.view)
+        return {"normalise": self.normalise.told(), "order": order, "rendered": self.render is not None, "view": view}
+
+
+def input_of(told: Mapping[str, Any], render: Render) -> NetworkInput:
+    """What `told` gave, made anew. `render`: shows pictures of the images, where they were shown so. Raises DataError as `normalise_of`."""
+    order = None if told["order"] is None else tuple(told["order"])
+    return NetworkInput(normalise_of(told["normalise"]), order, render if told["rendered"] else None, as_size(told["view"]))
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """Pictures of images as their domain shows them."""
+
+    domain: Domain
+    channels: tuple[str, ...]
+    unit: str
+
+    def __call__(self, physical: Tensor, measured: Tensor | None = None) -> Tensor | None:
+        return self.domain.render(physical, self.channels, self.unit, measured)
+
+
+@dataclass(frozen=True)
+class OfStored:
+    """What a network is shown of stored numbers: physical = stored * scale + offset, numbers of each channel."""
+
+    scale: Sequence[float]
+    offset: Sequence[float]
+    shown: NetworkInput
+
+    def __call__(self, stored: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
+        return self.shown(to_physical(stored, self.scale, self.offset), size, measured)
+
+    @property
+    def normalise(self) -> Normalise:
+        return self.shown.normalise
+
+    def in_proportion(self, view: Size) -> OfStored:
+        """The same, in the proportions of `view`."""
+        return replace(self, shown=replace(self.shown, view=view))

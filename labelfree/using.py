@@ -1,0 +1,145 @@
+"""Functions that use what a run left: its networks, its heads, and the readers of its images. `labelfree` has them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from labelfree.backbones.weights import LoadedBackbone
+    from labelfree.deploy.loaded_head import LoadedHead
+    from labelfree.deploy.prediction import Predictions
+    from labelfree.domain import Sample
+    from labelfree.progress import Progress
+
+Source = str | Path
+Overrides = Sequence[str] | Mapping[str, Any]
+
+
+def load(path: Source) -> LoadedBackbone:
+    """The backbone in a weight file (or run folder) with its preprocessing. It knows its channels and unit, and refuses others."""
+    from labelfree.backbones.weights import load as load_weights
+
+    path = Path(path)
+    return load_weights(path / "backbone.safetensors" if path.is_dir() else path)
+
+
+def load_head(path: Source) -> LoadedHead[Any]:
+    """The head in a file of `RUN/heads/`, or the recommended one of a run folder: `head.predict(image)` says what an image shows.
+
+    It needs nothing but its file, knows which images it takes, and refuses others.
+    """
+    from labelfree.deploy.loading import load_head as load_file
+
+    return load_file(path)
+
+
+def predict(
+    head: LoadedHead[Any] | Source,
+    inputs: Source | Sequence[Source],
+    out: Source,
+    *,
+    region: Source | None = None,
+    vector: Source | None = None,
+    overrides: Overrides = (),
+    say: Progress | None = None,
+) -> Predictions:
+    """Write what a head says of images into the folder `out`: predictions.csv, and a map of each image where the head tells pixels.
+
+    `head`: a file of `RUN/heads/`, or a run folder for its recommended one. `inputs`: images, folders of them, tables with a column of
+    paths. `region`, `vector`: for maps, a vector file outside of whose shapes nothing is said, and a new one for what they show as
+    polygons. `overrides`: keys of `data` and `reader`. Images go through one after the other; the same call goes on where one was stopped.
+    Raises DataError for images that the head does not take.
+    """
+    from labelfree.deploy.prediction import predict_images
+
+    several = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    given = head if not isinstance(head, str | Path) else Path(head)
+    return predict_images(given, several, Path(out), path_of(region), path_of(vector), overrides, progress_of(say))
+
+
+def convert(file: Source, name: str, out: Source | None = None, *, domain: str | None = None) -> Path:
+    """Weights that others published, from a local file, as a weight file that `load`, arms and `backbone.init` take.
+
+    `name`: as their publisher calls them, e.g. torchgeo's "ResNet50_Weights.SENTINEL2_ALL_MOCO". `out`: default beside `file`. `domain`:
+    default the only installed one that knows the name. The card written beside the new file says channels, unit and normalisation.
+    Returns the new file.
+    """
+    from labelfree.backbones.conversion import convert as write
+
+    return write(Path(file), name, domain, path_of(out))
+
+
+def read(path: Source, domain: str | None = None, **settings: Any) -> Sample:
+    """One image as it is stored, with its channel names and units; very large ones coarser.
+
+    `path`: a file, or an address that the domain reads.
+
+    `domain`: default the only one installed, else the one that recognises the file. `settings`: what its reader takes, as in a recipe
+    under `reader`.
+    """
+    from labelfree.planning.recognition import domain_of_file
+
+    reader, row = domain_of_file(path, domain, settings)
+    return reader.read(row)
+
+
+def embed(weights: LoadedBackbone | Source, images: Source | Sample | Iterable[Source | Sample], domain: str | None = None) -> np.ndarray:
+    """Vectors of images: (n, D) float32. `images`: one image or several, as paths or as `read` returns them; of none (0, D).
+
+    Raises DataError when an image has other channels or units than the weights expect.
+    """
+    from labelfree.domain import Sample
+    from labelfree.errors import DataError
+
+    encoder = load(weights) if isinstance(weights, str | Path) else weights
+    several = [images] if isinstance(images, str | Path | Sample) else images
+    settings = encoder.card.reader
+
+    def sample(image: Source | Sample) -> Sample:
+        if not isinstance(image, str | Path | Sample):
+            raise DataError(f"images: {type(image).__name__} is no image; give paths, or what labelfree.read returns.")
+        return image if isinstance(image, Sample) else read(image, domain or encoder.card.domain, **settings)
+
+    samples = map(sample, several if isinstance(several, Iterable) else [several])
+    return encoder.embed(samples).numpy()
+
+
+def embed_folder(
+    folder: Source,
+    weights: LoadedBackbone | Source,
+    out: Source,
+    domain: str | None = None,
+    *,
+    overrides: Overrides = (),
+    say: Progress | None = None,
+) -> Path:
+    """Vectors of all images of a folder in a Parquet table: path, label, group, split, vector (D,) float32; of scenes a row a window.
+
+    `weights`: a run folder or a weight file. `out`: a new file. `overrides`: keys of `data` and `reader`, as for `plan`. Images come one
+    after the other, so that a folder of any size does. Returns the file.
+    Raises DataError for an image that cannot be read (data.on_error=skip leaves it out), or with other channels than the weights expect.
+    """
+    from labelfree.pipeline.vectors import write_vectors
+
+    encoder, tell = load(weights) if isinstance(weights, str | Path) else weights, progress_of(say)
+    written, skipped = write_vectors(Path(folder), encoder, Path(out), domain, overrides, tell)
+    for sentence in skipped:
+        tell.say(f"Left out: {sentence}")
+    tell.say(f"{out}: {written:,} vectors of {encoder.dim} numbers.")
+    return Path(out)
+
+
+def path_of(path: Source | None) -> Path | None:
+    """A path as a caller gives it."""
+    return None if path is None else Path(path)
+
+
+def progress_of(say: Progress | None) -> Progress:
+    """Who is told how work stands: default the terminal."""
+    from labelfree.progress import Console
+
+    return Console() if say is None else say

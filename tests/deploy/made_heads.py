@@ -1,0 +1,75 @@
+"""Heads of maps that nobody trained, and scenes to look at with them: what they say is checked against plain arithmetic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from labelfree.backbones import build
+from labelfree.backbones.weight_card import WeightCard
+from labelfree.deploy.head_card import HeadCard
+from labelfree.deploy.head_file import write_head
+from labelfree.transfer.encoders import Encoder, NetworkEncoder, StatisticsEncoder
+from labelfree.transfer.maps.linear import PixelLinear
+from labelfree.transfer.network_inputs import NetworkInput, OfStored
+from labelfree.views import PerChannel
+
+BANDS = ("blue", "green", "red", "nir")
+CLASSES = ("background", "water", "wood")
+ONES, ZEROS = (1.0,) * 4, (0.0,) * 4
+
+
+def statistics() -> Encoder:
+    return StatisticsEncoder(4)
+
+
+def network() -> Encoder:
+    torch.manual_seed(0)
+    shown = NetworkInput(PerChannel((1000.0,) * 4, (500.0,) * 4))
+    return NetworkEncoder("random", build("test_resnet", 4), OfStored(ONES, ZEROS, shown), (64,))
+
+
+def map_head(path: Path, encoder: Encoder, side: int = 64) -> Path:
+    """A linear head of pixels with drawn weights, large enough to be sure of something."""
+    widths = [level.shape[1] for level in encoder.maps(torch.rand(1, 4, side, side) * 1000, None, (side, side))]
+    draw = torch.Generator().manual_seed(1)
+    head = PixelLinear().head({"width": len(CLASSES), "widths": widths})
+    scale = 1 / 500 if not encoder.sizes else 1.0
+    head.load_state_dict({"weight": torch.randn(len(CLASSES), sum(widths), generator=draw) * scale, "bias": torch.zeros(len(CLASSES))})
+    images = WeightCard(
+        encoder.backbone, BANDS, "stored", ONES, ZEROS, (1000.0,) * 4, (500.0,) * 4, encoder.sizes[0] if encoder.sizes else 0,
+        domain="satellite", arm=encoder.arm, dtype="uint16", low=ZEROS, high=(3000.0,) * 4, reader={"bands": list(BANDS)},
+    )  # fmt: skip
+    parts = encoder.kept()
+    card = HeadCard(
+        "segmentation",
+        "linear",
+        CLASSES,
+        images,
+        (side, side),
+        tuple(part.told for part in parts),
+        config=dict(head.config),
+        labels={"all": 9},
+    )
+    return write_head(path, card, head.state_dict(), [part.tensors for part in parts])
+
+
+def scene(
+    path: Path, height: int, width: int, nodata: float | None = None, gap: tuple[slice, slice] | None = None, seed: int = 0
+) -> np.ndarray:
+    """A GeoTIFF of four bands that vary smoothly, 10 m a pixel; where there is a `gap` nothing is measured. Returns (4, H, W)."""
+    import rasterio
+    from rasterio.transform import from_origin
+
+    draw = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:height, :width]
+    waves = [np.sin(rows / draw.uniform(9, 30) + draw.uniform(0, 6)) + np.sin(columns / draw.uniform(9, 30)) for _ in BANDS]
+    pixels = (1000 + 350 * np.stack(waves) + draw.normal(0, 20, (4, height, width))).clip(1, 3000).astype(np.uint16)
+    if gap is not None:
+        pixels[:, *gap] = nodata
+    form = {"driver": "GTiff", "count": 4, "height": height, "width": width, "dtype": "uint16", "nodata": nodata, "tiled": True}
+    with rasterio.open(path, "w", **form, crs="EPSG:32632", transform=from_origin(500_000, 5_400_000, 10, 10)) as file:
+        file.write(pixels)
+    return pixels

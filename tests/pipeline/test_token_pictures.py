@@ -1,0 +1,92 @@
+"""What networks see: the same images for every arm, colours of the whole set, attention where there is any; and no scored image."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from labelfree.backbones import build
+from labelfree.pipeline.token_pictures import IMAGES, SET, at_even_steps, looked_at, show_tokens
+from labelfree.transfer.encoders import Concatenated, NetworkEncoder, StatisticsEncoder
+
+VIT = {"depth": 1, "embed_dim": 32, "num_heads": 4, "patch_size": 4}
+
+
+class FakePool:
+    """Images by entry, counted as they are asked for."""
+
+    scale, offset = (1.0,) * 3, (0.0,) * 3
+
+    def __init__(self, count: int, side: int = 32) -> None:
+        self.images = torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(0))
+        self.asked: set[int] = set()
+
+    def __getitem__(self, entry: int) -> Tensor:
+        self.asked.add(entry)
+        return self.images[entry]
+
+    def measured(self, entries: list[int]) -> None:
+        return None
+
+    def sample(self, entry: int) -> int:
+        return entry
+
+
+def network(arm: str, seed: int = 0, name: str = "vit_tiny_patch16_224", **options: Any) -> NetworkEncoder:
+    torch.manual_seed(seed)
+    return NetworkEncoder(arm, build(name, 3, options=options), lambda stored, size, measured: stored, (32,), seed)
+
+
+def shown(tmp_path: Path, encoders: list[Any], entries: np.ndarray, pool: FakePool) -> dict[str, Any]:
+    domain = SimpleNamespace(preview=lambda entry: (255 * pool.images[entry]).byte().permute(1, 2, 0).numpy())
+    inputs: Any = SimpleNamespace(entries=entries, pool=pool, images=None, domain=domain)
+    setup: Any = SimpleNamespace(sizes_of=lambda encoder: (32,))
+    show_tokens(encoders, setup, inputs, SimpleNamespace(path=tmp_path))  # type: ignore[arg-type]
+    index = tmp_path / "pictures" / "tokens.json"
+    return json.loads(index.read_text()) if index.is_file() else {}
+
+
+def test_a_transformer_and_a_cnn_are_shown_the_same_images(tmp_path: Path) -> None:
+    pool, entries = FakePool(200), np.arange(50, 150)
+    kept = shown(tmp_path, [network("imagenet", name="tf_efficientnet_lite0"), network("domain", **VIT)], entries, pool)
+    assert pool.asked == set(at_even_steps(entries, SET).tolist())  # nothing but what was pretrained on
+    (cnn,), (vit, heads) = kept["imagenet"], kept["domain"]
+    assert cnn["columns"] == ["image", "colours", "clusters", "cut"]
+    assert vit["columns"] == [*cnn["columns"], "attention"] and heads["columns"] == ["1", "2", "3", "4"]
+    grids = [np.asarray(Image.open(tmp_path / "pictures" / each["file"])) for each in (cnn, vit)]
+    assert (grids[0][:, :96] == grids[1][:, :96]).all()  # the column of images
+    assert (grids[0][:, 100:196] != grids[1][:, 100:196]).any()
+    assert all(each["images"] == IMAGES for each in (cnn, vit, heads))
+
+
+def test_a_run_without_a_pool_or_a_network_has_no_such_pictures(tmp_path: Path) -> None:
+    assert shown(tmp_path, [network("imagenet", **VIT)], np.array([], int), FakePool(3)) == {}
+    assert shown(tmp_path, [StatisticsEncoder(3)], np.arange(3), FakePool(3)) == {}
+
+
+def test_a_few_images_are_enough(tmp_path: Path) -> None:
+    assert shown(tmp_path, [network("imagenet", **VIT)], np.array([1]), FakePool(3))["imagenet"][0]["images"] == 1
+
+
+def test_pretrained_networks_and_imagenets_are_looked_at_once() -> None:
+    statistics = StatisticsEncoder(3)
+    arms = [statistics, network("random", **VIT), network("imagenet", **VIT), network("imagenet+domain", 0, **VIT)]
+    arms += [
+        network("imagenet+domain", 1, **VIT),
+        network("mine.safetensors", **VIT),
+        Concatenated("imagenet+statistics", [arms[2], statistics]),
+    ]
+    assert [(each.arm, each.seed) for each in looked_at(arms)] == [("imagenet", 0), ("imagenet+domain", 0), ("mine.safetensors", 0)]
+
+
+@pytest.mark.parametrize(("count", "steps", "found"), [(10, 3, [0, 4, 9]), (2, 5, [0, 1]), (4, 1, [0])])
+def test_entries_are_taken_at_even_steps(count: int, steps: int, found: list[int]) -> None:
+    assert at_even_steps(np.arange(count), steps).tolist() == found
