@@ -10,7 +10,6 @@ is printed with the minutes it took; stopped, the same command goes on.
 from __future__ import annotations
 
 import argparse
-import platform
 import resource
 import subprocess
 import sys
@@ -52,8 +51,8 @@ def main() -> None:
     subprocess.run([sys.executable, "-m", "labelfree", "predict", head, scene, "--out", given.out / "predictions"], check=True)
     minutes, peak = (time.monotonic() - before) / 60, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     size = 4 * 2 * given.side**2 / 2**30
-    scene_size = f"{given.side:,} x {given.side:,} pixels, 4 bands ({size:.2f} GiB)"
-    print(f"{scene_size}: peak {peak:.2f} GiB, {minutes:.1f} minutes, {platform.machine()}")
+    took = f"peak {peak:.2f} GiB, {minutes:.1f} minutes"
+    print(f"{given.side:,} x {given.side:,} pixels, 4 bands ({size:.2f} GiB): {took}")
 
 
 def generate(file: Path, side: int) -> None:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labelfree.deploy.coco_file import ENDING, keep_objects, write_coco
+from labelfree.deploy.coco_file import UNFINISHED as UNFINISHED_OBJECTS
 from labelfree.deploy.growing_tables import SKIPPED, TABLE, UNFINISHED, begun, keep, number
 from labelfree.deploy.input_images import InputImages
-from labelfree.deploy.map_heads import MapsHead, slices
+from labelfree.deploy.map_heads import MapsHead, Strip, slices, whole_map
 from labelfree.domain import MapWriter, Row, WritesMaps
 from labelfree.errors import DataError
 from labelfree.progress import Progress
@@ -26,15 +28,17 @@ def write_maps(
     """`maps/<image>` as the domain writes them, and `predictions.csv`: path, map, and the share of each class in percent of the pixels of
     which anything is said.
 
-    `region`: a file of shapes outside of which nothing is said. `vector`: a file that gets the maps as shapes. Scenes are read, predicted
-    and written in strips. Returns the files, and how many images there are. Raises DataError naming the image that does not fit the head.
+    `region`: a file of shapes outside of which nothing is said. `vector`: a file that gets the maps as shapes on the ground, or for
+    pictures (.json) as objects of COCO. Scenes are read, predicted and written in strips. Returns the files, and how many images there
+    are. Raises DataError naming the image that does not fit the head.
     """
     if not isinstance(images.domain, WritesMaps):
         raise DataError(f"{images.domain.name}: this domain writes no maps of classes; use head.predict(image) of labelfree.load_head.")
     part, aside = out / UNFINISHED, out / SKIPPED
     done = begun(part, ["path", "map", *(f"percent_{name}" for name in head.classes)]) | begun(aside, ["path", "reason"])
     names = _names(images.rows)
-    work = _Work(head, images, images.domain, region, say)
+    coco = out / UNFINISHED_OBJECTS if vector is not None and vector.suffix.lower() == ENDING else None
+    work = _Work(head, images, images.domain, region, say, coco)
     left = [row for row in images.rows if row.id not in done]
     if done:
         say.say(f"{out}: {len(done):,} of {len(images.rows):,} images are there already.")
@@ -49,7 +53,9 @@ def write_maps(
     if not skipped:
         aside.unlink()
     written = [out / TABLE, *([aside] if skipped else [])]
-    if vector is not None:
+    if coco is not None and vector is not None:
+        written.insert(0, write_coco(vector, coco, head.classes))
+    elif vector is not None:
         with part.open(newline="", encoding="utf-8") as stream:
             maps = [(row["path"], out / row["map"]) for row in csv.DictReader(stream)]
         written.insert(0, images.domain.outlines(maps, vector, head.classes))
@@ -66,6 +72,7 @@ class _Work:
     domain: WritesMaps
     region: Path | None
     say: Progress
+    coco: Path | None
 
     def map(self, row: Row, path: Path) -> tuple[list[Path], list[float]] | str:
         """The files, and the share of each class; or why the image is left out."""
@@ -79,9 +86,15 @@ class _Work:
         writer: MapWriter = self.domain.open_map(image.first, image.size, path, self.head.classes)
         left = sum(corner + self.head.card.shape[0] > writer.done for corner in self.head.corners(image.size))
         strips = self.head.strips(image.read, image.size, writer.done, wanted)
+        if self.coco is not None and tuple(image.first.data.shape[1:]) != image.size:
+            raise DataError(f"{row.called}: is too large for objects of a picture; name polygons on the ground, --vector F.gpkg.")
+        kept = list[Strip]()
         for strip in strips if left < 2 else self.say.track(strips, path.name, left):
             writer.write(strip.start, strip.numbers, strip.confidence)
+            kept += [strip] if self.coco is not None else []
         files = writer.close()
+        if self.coco is not None:
+            keep_objects(self.coco, row.id, whole_map(kept, self.head.classes))
         return files, (writer.counts / max(1, writer.counts.sum())).tolist()
 
 

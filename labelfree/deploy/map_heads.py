@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -14,11 +14,12 @@ from torch import Tensor
 from labelfree.backbones.weights import accepted
 from labelfree.data.measured_pixels import finite
 from labelfree.data.windows import windowed
+from labelfree.deploy.head_card import HeadCard
 from labelfree.deploy.loaded_head import WHO, LoadedHead
 from labelfree.domain import NOTHING, Domain, Row, Sample, Window, extent_of
 from labelfree.errors import DataError
 from labelfree.installed_domains import key_for
-from labelfree.transfer.encoders import PIXELS
+from labelfree.transfer.encoders import PIXELS, Encoder
 from labelfree.transfer.maps.base import MapHead
 from labelfree.transfer.maps.features import input_size
 from labelfree.transfer.maps.prediction import Blend
@@ -60,11 +61,13 @@ class MapsHead(LoadedHead[ClassMap]):
     needs = "pyramid"
     head: MapHead
 
+    def __init__(self, path: Path, card: HeadCard, domain: Domain, encoder: Encoder, head: MapHead) -> None:
+        self.device = torch.device(getattr(encoder, "device", "cpu"))  # beside its network
+        super().__init__(path, card, domain, encoder, head.to(self.device))
+
     def predict(self, image: str | Path | Sample) -> ClassMap:
         sliced = in_memory(image) if isinstance(image, Sample) else slices(self.domain, self.row(image))
-        strips = list(self.strips(sliced.read, sliced.size))
-        numbers, confidence = (np.concatenate([getattr(strip, name) for strip in strips]) for name in ("numbers", "confidence"))
-        return ClassMap(numbers, confidence, self.classes)
+        return whole_map(list(self.strips(sliced.read, sliced.size)), self.classes)
 
     def corners(self, size: tuple[int, ...]) -> list[int]:
         """First slices of the rows of tiles that an image of this size is looked at in."""
@@ -118,10 +121,16 @@ class MapsHead(LoadedHead[ClassMap]):
         there: Tensor | None = None
         if measured is not None:
             there = torch.from_numpy(np.stack([cut(measured, corner, side)[0] for corner in corners]))
-        levels = self.encoder.maps(physical, there, input_size(side, self.size))
-        shares = self.head(levels, side).float().softmax(1).numpy()
+        levels = [level.to(self.device) for level in self.encoder.maps(physical, there, input_size(side, self.size))]
+        shares = self.head(levels, side).float().softmax(1).cpu().numpy()
         for told, corner in zip(shares, corners, strict=True):
             blend.add(told, corner)
+
+
+def whole_map(strips: Sequence[Strip], classes: tuple[str, ...]) -> ClassMap:
+    """What the strips of an image say together."""
+    numbers, confidence = (np.concatenate([getattr(strip, name) for strip in strips]) for name in ("numbers", "confidence"))
+    return ClassMap(numbers, confidence, classes)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from labelfree.deploy.head_file import write_head
 from labelfree.transfer.encoders import Encoder, NetworkEncoder, StatisticsEncoder
 from labelfree.transfer.maps.linear import PixelLinear
 from labelfree.transfer.network_inputs import NetworkInput, OfStored
+from labelfree.transfer.protocols import Head
 from labelfree.views import PerChannel
 
 BANDS = ("blue", "green", "red", "nir")
@@ -73,3 +75,11 @@ def scene(
     with rasterio.open(path, "w", **form, crs="EPSG:32632", transform=from_origin(500_000, 5_400_000, 10, 10)) as file:
         file.write(pixels)
     return pixels
+
+
+def vector_head(path: Path, head: Head, classes: tuple[str, ...], **changes: Any) -> Path:
+    """A head of vectors on the statistics of four bands, whatever features it really learned from."""
+    images = WeightCard("", BANDS, "stored", ONES, ZEROS, (1000.0,) * 4, (500.0,) * 4, 0, domain="satellite", arm="statistics")
+    parts = statistics().kept()
+    card = HeadCard("classification", head.protocol.name, classes, images, (32, 32), tuple(part.told for part in parts), **changes)
+    return write_head(path, card, dict(head.named_buffers()), [part.tensors for part in parts])

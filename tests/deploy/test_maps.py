@@ -146,6 +146,25 @@ def test_pictures_are_mapped_as_pictures(tmp_path: Path) -> None:
         assert set(np.unique(np.asarray(picture))) <= {0, 1, 2}
 
 
+def test_objects_of_pictures_are_read_again_as_they_were_found(tmp_path: Path) -> None:
+    """The COCO file is read by `labelfree.annotations`: patches of one class cover what the map calls so."""
+    (tmp_path / "pictures").mkdir()
+    for at in range(2):
+        pixels = scene(tmp_path / "one.tif", 60, 80, seed=at)
+        with rasterio.open(tmp_path / "pictures" / f"{at}.tif", "w", driver="GTiff", count=4, height=60, width=80, dtype="uint16") as file:
+            file.write(pixels)
+    head: MapsHead = labelfree.load_head(map_head(tmp_path / "head.safetensors", statistics()))
+    done = labelfree.predict(head, tmp_path / "pictures", tmp_path / "out", vector=tmp_path / "pictures" / "found.json", say=Silent())
+    assert done.files[0].name == "found.json" and not list((tmp_path / "out").glob("*.jsonl"))
+    found = labelfree.annotations(done.files[0], domain="satellite", say=Silent())
+    assert not found.faults and len(found.images) == 2
+    for image in found.images:
+        said = head.predict(tmp_path / "pictures" / image.id)
+        for number, name in enumerate(CLASSES[1:], start=1):
+            drawn = [each.mask() for each in image.objects if each.name == name]
+            np.testing.assert_array_equal(np.any(drawn, axis=0) if drawn else np.zeros((60, 80), bool), said.numbers == number)
+
+
 def test_a_killed_scene_goes_on_in_its_middle(tmp_path: Path) -> None:
     """Killed while it maps a scene, a process that goes on begins with the next strip and ends with the same bytes of pixels."""
     scene(tmp_path / "scene.tif", 1300, 400)

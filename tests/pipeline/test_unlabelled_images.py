@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 import labelfree
+from labelfree.deploy.loading import load_head
 from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
-from labelfree.transfer.heads import load_head
 
 ARMS = "evaluate.arms=[statistics, random]"
 SMALL = [
@@ -76,7 +76,7 @@ def test_every_arm_is_compared_beside_the_pool_and_the_head_is_kept(tmp_path: Pa
         rows = list(csv.DictReader(stream))
     assert {(row["arm"], row["protocol"]) for row in rows} == {(a, p) for a in ("statistics", "random") for p in ("linear", "propagate")}
     assert not any("undertrained" in row["flags"] for row in rows)
-    head = load_head(run.folder / "heads" / "propagate.safetensors")
+    head = load_head(run.folder / "heads" / "propagate.safetensors").head
     scores = head(np.random.default_rng(0).normal(size=(3, len(head.mean))).astype(np.float32))
     np.testing.assert_allclose(scores.sum(1).numpy(), 1, atol=1e-5)
     assert "labels spread over" in run.report.read_text(encoding="utf-8")  # type: ignore[union-attr]

@@ -17,16 +17,18 @@ from scipy.sparse import csr_array
 from sklearn.datasets import make_moons
 from sklearn.semi_supervised import LabelSpreading
 
+from labelfree.deploy.loading import load_head
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate, Primary
 from labelfree.transfer.comparison import answer
-from labelfree.transfer.heads import head_metadata, load_head, save_head, train_head
+from labelfree.transfer.heads import train_head
 from labelfree.transfer.neighbour_graph import NEIGHBOURS, POWER, REACH, Graph, spread
 from labelfree.transfer.protocols import HeadProtocol, find_protocol, unit_rows
 from labelfree.transfer.protocols.propagate import told
 from labelfree.transfer.question import Question
 from labelfree.transfer.selection import Choice, Grid, Search
 from labelfree.transfer.unlabelled import Beside, Unlabelled
+from tests.deploy.made_heads import vector_head
 from tests.transfer.classes import TASK, classes
 
 ASKED = Evaluate(
@@ -138,8 +140,7 @@ def test_a_saved_head_answers_without_the_graph(tmp_path: Path) -> None:
     judge, _ = arcs(50, 1)
     choice = Choice(64, "centre_l2", 1.0)
     head = train_head(learn, classes(targets, 2), bound(rest), choice, (30,))
-    save_head(tmp_path / "head.safetensors", head, head_metadata("propagate", choice, ("a", "b")))
-    loaded = load_head(tmp_path / "head.safetensors")
+    loaded = load_head(vector_head(tmp_path / "head.safetensors", head, ("a", "b"))).head
     assert set(dict(loaded.named_buffers())) == {"mean", "blocks", "weight", "bias"}
     assert_allclose(loaded(torch.from_numpy(judge)).numpy(), answered(bound(rest), learn, targets, judge), atol=1e-5)
 

@@ -16,12 +16,12 @@ from PIL import Image
 
 import labelfree
 from labelfree.data.cards import read_card
+from labelfree.deploy.loading import load_head
 from labelfree.domain import Row
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
 from labelfree.recipe import Recipe
-from labelfree.transfer.heads import load_head
 from labelfree.transfer.plugins import made
 from labelfree.transfer.protocols.registry import find_protocol
 from labelfree.transfer.tasks import Weights
@@ -115,7 +115,7 @@ def test_results_hold_the_task_s_own_metrics_and_answers(run: Run) -> None:
 
 
 def test_the_head_tells_numbers(run: Run) -> None:
-    head = load_head(run.folder / "heads" / "ridge.safetensors")
+    head = load_head(run.folder / "heads" / "ridge.safetensors").head
     assert head(np.zeros((3, 6), np.float32)).shape == (3, 1)
 
 

@@ -13,6 +13,7 @@ from labelfree.reporting.words import count, number
 TITLE = "What is taken for what"
 MOST = 25  # classes in a table; of more the commonest confusions are listed
 PAIRS = 15
+ROOM = 30  # letters of class names that stand side by side above a table; longer ones are turned
 DARK = 0.75  # share of a row from which on its number is printed in white
 SCORINGS = "Each of the {counted} counts once for every draw of labels and pretraining seed: {times} times."
 
@@ -44,7 +45,7 @@ def build(context: Context) -> Section | None:
             "classes": classes,
             "counted": counted,
             "large": large,
-            "upright": max(map(len, classes)) <= 9 and len(classes) <= 8,
+            "upright": sum(map(len, classes)) <= ROOM,
             "note": SCORINGS.format(counted=counted, times=times) if times > 1 else "",
         },
         lead=f"With {words.budget.of(found['budget'])}, {words.protocol(found['protocol']).heading}. A row is what {counted} are, a column "

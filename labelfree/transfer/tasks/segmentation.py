@@ -119,6 +119,8 @@ class Segmentation(Task):
         return self.labels
 
     def labelled(self, row: Row) -> bool:
+        if self.labels is not None and row.id not in self.labels.pixels:
+            return False  # faulty, which was told, or all of it unknown
         drawn = row.listed is not None and (row.listed.negative or any(each.region is not None for each in row.listed.drawn))
         return row.mask is not None or drawn
 

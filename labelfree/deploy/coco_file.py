@@ -1,0 +1,76 @@
+"""Maps of pictures as objects in a COCO file: every connected patch of one class, with its score."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from labelfree.deploy.map_heads import ClassMap
+from labelfree.errors import DataError
+from labelfree.training.files import write_json
+
+BACKGROUND = "background"  # what lies outside of objects is none
+ENDING = ".json"
+UNFINISHED = "objects.making.jsonl"
+
+
+def keep_objects(file: Path, name: str, said: ClassMap) -> None:
+    """Append one image with its objects as a line; the same image again replaces nothing and is dropped when the file is made."""
+    line = {"image": name, "size": said.numbers.shape, "objects": objects(name, said)}
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")
+
+
+def objects(name: str, said: ClassMap) -> list[dict[str, Any]]:
+    """COCO annotations without their numbers: `segmentation` as compressed run lengths, `bbox` x, y, width, height, `area`, `score`."""
+    from faster_coco_eval.core import mask as coco
+    from scipy import ndimage
+
+    if said.numbers.ndim != 2:
+        raise DataError(f"{name}: has {said.numbers.ndim} spatial axes, and COCO knows pictures alone; leave --vector out.")
+    found = []
+    for number, called in enumerate(said.classes):
+        if called == BACKGROUND:
+            continue
+        patches, _ = ndimage.label(said.numbers == number)
+        for patch, (rows, columns) in enumerate(ndimage.find_objects(patches), start=1):
+            there = patches == patch
+            runs = coco.encode(np.asfortranarray(there.astype(np.uint8)))
+            found.append(
+                {
+                    "category_id": number,
+                    "bbox": [columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start],
+                    "area": int(there.sum()),
+                    "segmentation": {"size": list(runs["size"]), "counts": runs["counts"].decode("ascii")},
+                    "iscrowd": 0,
+                    "score": round(float(said.confidence[there].mean()), 4),
+                }
+            )
+    return found
+
+
+def write_coco(file: Path, lines: Path, classes: Sequence[str]) -> Path:
+    """The COCO file of all images that `keep_objects` noted in `lines`, which go then."""
+    noted = {each["image"]: each for line in lines.read_text(encoding="utf-8").splitlines() if (each := _whole(line)) is not None}
+    images, annotations = list[dict[str, Any]](), list[dict[str, Any]]()
+    for at, each in enumerate(noted.values(), start=1):
+        height, width = each["size"]
+        images.append({"id": at, "file_name": each["image"], "height": height, "width": width})
+        annotations += [{"id": len(annotations) + more, "image_id": at, **one} for more, one in enumerate(each["objects"], start=1)]
+    categories = [{"id": number, "name": name} for number, name in enumerate(classes) if name != BACKGROUND]
+    write_json(file, {"images": images, "annotations": annotations, "categories": categories})
+    lines.unlink()
+    return file
+
+
+def _whole(line: str) -> dict[str, Any] | None:
+    """A line as it was noted; None for one that was cut off."""
+    try:
+        told: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return None
+    return told
