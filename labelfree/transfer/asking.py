@@ -48,6 +48,17 @@ class Trial:
         """The smallest input size of an encoder."""
         return min(self.setup.sizes_of(encoder))
 
+    @property
+    def cells(self) -> int:
+        """How many cells the whole setup has."""
+        draws = sum(len(self.setup.draws_of(labels)) for labels in self.setup.budgets)
+        return draws * self.folds * len(self.setup.protocols) * len(self.encoders)
+
+    @cached_property
+    def folds(self) -> int:
+        """Of one draw."""
+        return sum(part.draw == 0 for part in parts_of(self.question, self.setup.draws))
+
     @cached_property
     def first(self) -> Part:
         """The first draw's first fold."""
@@ -98,8 +109,11 @@ class Asker(Generic[P]):
         raise NotImplementedError
 
     @classmethod
-    def planned_steps(cls, trial: Trial, protocols: Sequence[P]) -> dict[str, int]:
-        """By protocol how many steps the training of a head takes, the same for every arm; of none that is not trained by steps."""
+    def planned_steps(cls, trial: Trial, protocols: Sequence[P], seconds: float) -> dict[str, int]:
+        """By protocol how many steps the training of a head takes, the same for every arm; of none that is not trained by steps.
+
+        `seconds`: what the whole comparison may take.
+        """
         return {}
 
     @classmethod

@@ -13,7 +13,7 @@ from labelfree.transfer.asking import Trial
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.protocols import Protocol
 from labelfree.transfer.question import Question
-from labelfree.transfer.setup import Setup, parts_of
+from labelfree.transfer.setup import Setup
 
 if TYPE_CHECKING:
     from labelfree.data.pool import Pool
@@ -61,7 +61,7 @@ def cut_to(
     trial = Trial(setup, question, encoders, images, unlabelled, folder, say)
     for needs in sorted({protocol.needs for protocol in setup.protocols}):
         asked = [protocol for protocol in setup.protocols if protocol.needs == needs]
-        setup = replace(setup, steps={**setup.steps, **ASKERS[needs].planned_steps(trial, asked)})
+        setup = replace(setup, steps={**setup.steps, **ASKERS[needs].planned_steps(trial, asked, seconds)})
     speed = measure_speed(replace(trial, setup=setup))
     cut = setup
     for cut in ladder(setup, primary):
@@ -117,8 +117,7 @@ def measure_speed(trial: Trial) -> Speed:
     cell: dict[tuple[Protocol, Budget], float] = {}
     for needs in needed:
         cell |= ASKERS[needs].cell_seconds(trial, [protocol for protocol in protocols if protocol.needs == needs])
-    folds = len([part for part in parts_of(trial.question, trial.setup.draws) if part.draw == 0])
-    return Speed(reading, cell, folds)
+    return Speed(reading, cell, trial.folds)
 
 
 def _listed(values: Sequence[object]) -> str:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 
 CELL_SECONDS = 30.0  # of a fit, at most, where a comparison's time is limited
+HEADS = 0.7  # of that time, for fitting heads; the rest reads and predicts
 
 
 class MapAsker(Asker[MapProtocol]):
@@ -85,13 +86,14 @@ class MapAsker(Asker[MapProtocol]):
         return sum((size / min(setup.sizes)) ** 2 for size in setup.sizes) * (1 + INNER_FOLDS) if len(setup.sizes) > 1 else 1.0
 
     @classmethod
-    def planned_steps(cls, trial: Trial, protocols: Sequence[MapProtocol]) -> dict[str, int]:
-        """As many as the slowest arm takes in half a minute, on the labels of the largest budget."""
+    def planned_steps(cls, trial: Trial, protocols: Sequence[MapProtocol], seconds: float) -> dict[str, int]:
+        """As many as the slowest arm takes in a cell's share of the time, half a minute at most, on the labels of the largest budget."""
         steps: dict[str, int] = {}
+        share = min(CELL_SECONDS, HEADS * seconds / max(1, trial.cells))
         for protocol in protocols:
             for encoder in filter(protocol.suits, trial.encoders):
                 asker, rows = cls._of(trial, encoder), trial.first.learn(trial.setup.budgets[-1])
-                learn = replace(asker.learn(protocol, trial.smallest(encoder), rows, 0), steps=None, seconds=CELL_SECONDS)
+                learn = replace(asker.learn(protocol, trial.smallest(encoder), rows, 0), steps=None, seconds=share)
                 if (planned := protocol.planned(learn)) is not None:
                     steps[protocol.name] = min(steps.get(protocol.name, planned), planned)
         return steps
