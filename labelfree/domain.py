@@ -166,6 +166,15 @@ class ReadsScenes(Protocol):
 
 
 @runtime_checkable
+class KnowsFrames(Protocol):
+    """A domain that tells from headers how large images are read, so that labels are counted without decoding them."""
+
+    def frame(self, row: Row) -> Sample | None:
+        """What `read` would give without its channels, (0, *spatial), with its place; None where only reading tells."""
+        ...
+
+
+@runtime_checkable
 class ReadsRemote(Protocol):
     """A domain that reads images which lie elsewhere: then tables may name addresses, and `read` opens a row's `remote`."""
 

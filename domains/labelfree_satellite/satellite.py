@@ -206,6 +206,11 @@ class Satellite:
             tags=raster.tags,
         )
 
+    def frame(self, row: Row) -> Sample | None:
+        from labelfree_satellite.frames import frame_of
+
+        return None if _holds_files(row) else frame_of(row, coarser=not _dense(row))
+
     def shapes(self, file: Path, fields: LabelFields, images: Sequence[Row]) -> tuple[list[Row], list[str]] | None:
         from labelfree_satellite.polygons import chips
         from labelfree_satellite.vectors import ShapeFields, is_vector

@@ -38,11 +38,11 @@ def _mask(path: Path, row: Row, sample: Sample) -> np.ndarray:
 
     from labelfree.data.masks import in_window, read_numbers, whole_numbers
     from labelfree.data.tiles import by
-    from labelfree_satellite.headers import grid_of, header
+    from labelfree_satellite.headers import grid_in, header
 
-    numbers = read_numbers(path, _first_band)
-    numbers = whole_numbers(path, numbers, header(path, lambda file: file.nodata))
-    size, theirs, ours = tuple(sample.data.shape[1:]), grid_of(path), _grid(sample)
+    nodata, theirs = header(path, lambda file: (file.nodata, grid_in(file))) or (None, None)
+    numbers = whole_numbers(path, read_numbers(path, _first_band), nodata)
+    size, ours = tuple(sample.data.shape[1:]), _grid(sample)
     if theirs is not None and ours is not None:
         mask = _placed(path, numbers, theirs, ours)
         if row.window is None and (mask == IGNORE).all():

@@ -130,7 +130,7 @@ def _drawn(manifest: Manifest, rows: Mapping[str, Row], looks: Mapping[str, _Loo
         notes, faults = [*notes, *told.notes], [*faults, *told.faults.values()]
     except DataError as error:
         faults.append(str(error))
-    return [*placing.faults, *faults], [*placing.notes(), *notes]
+    return [*dict.fromkeys(placing.faults), *faults], [*placing.notes(), *notes]
 
 
 def _plane(shape: tuple[int, ...], path: Path) -> tuple[int, int]:

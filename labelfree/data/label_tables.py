@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -127,11 +126,14 @@ def read_sheet(file: Path) -> Sheet:
 
 
 def parquet_columns(file: Path) -> list[str]:
-    """The names of a Parquet table's columns. Raises `DataError` for what is none."""
+    """The names of a Parquet table's columns; none of what is none, which `open_table` says."""
+    import pyarrow
     import pyarrow.parquet as parquet
 
-    with _as_parquet(file):
+    try:
         return list(parquet.read_schema(file).names)
+    except (pyarrow.ArrowException, OSError):
+        return []
 
 
 def parquet_sheet(file: Path) -> Sheet:
@@ -147,20 +149,12 @@ def _csv(file: Path) -> tuple[list[str], Cells]:
 
 
 def _parquet(file: Path) -> tuple[list[str], Cells]:
+    import pyarrow
     import pyarrow.parquet as parquet
 
-    with _as_parquet(file):
-        table = parquet.read_table(file)
-    columns = [[plain_text(value) for value in column.to_pylist()] for column in table.columns]
-    return list(table.column_names), [(number, list(row)) for number, row in enumerate(zip(*columns, strict=True), start=2)]
-
-
-@contextmanager
-def _as_parquet(file: Path) -> Iterator[None]:
-    """Raises `DataError` where pyarrow says that a file is no Parquet."""
-    import pyarrow
-
     try:
-        yield
+        table = parquet.read_table(file)
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"{file}: not a Parquet table ({error}).") from error
+    columns = [[plain_text(value) for value in column.to_pylist()] for column in table.columns]
+    return list(table.column_names), [(number, list(row)) for number, row in enumerate(zip(*columns, strict=True), start=2)]

@@ -66,7 +66,7 @@ class Manifest:
         chosen = [(row.chosen,) if row.chosen is not None else () for row in self.rows]  # nothing of a table that does not say
         objects = [
             row.listed if row.boxes is not None or row.window is None else None for row in self.rows
-        ]  # a chip's label stands already
+        ]  # a window's label stands already
         chosen = [(*how, listed.digest) if listed is not None else how for how, listed in zip(chosen, objects, strict=True)]
         told = zip(self.rows, chosen, strict=True)
         lines = (repr((row.id, row.label, row.mask, row.boxes, row.text, row.group, row.split, *how)) for row, how in told)

@@ -15,6 +15,7 @@ from labelfree.domain import IGNORE, Domain, ReadsTargets, Row, Sample, Window
 from labelfree.errors import DataError
 
 MOST_LISTED = 1 << 16  # numbers between the least and the largest of a mask, up to which each has a place in a table
+FEWEST_LEVELS = 4  # numbers in a mask, up to which no edge can be smoothed
 FEWEST_OBJECTS = 21  # numbers above 0 in a mask, below which nobody can tell objects from classes
 
 
@@ -70,6 +71,8 @@ def mask_on_image(row: Row, sample: Sample, domain: Domain | None, read: Callabl
 
 def whole_numbers(path: Path, numbers: np.ndarray, nodata: float | None = None) -> np.ndarray:
     """As int32, `IGNORE` where a number is `nodata` or none. Raises `DataError` for numbers too large."""
+    if nodata is None and numbers.dtype.kind in "iub" and np.can_cast(numbers.dtype, np.int32):
+        return numbers.astype(np.int32)
     unknown = np.isnan(numbers) if numbers.dtype.kind == "f" else np.zeros(numbers.shape, bool)
     if nodata is not None:
         unknown |= numbers == nodata
@@ -127,12 +130,17 @@ class MaskCounts:
 
     @classmethod
     def of(cls, mask: np.ndarray) -> MaskCounts:
-        known = np.isfinite(mask) & (mask != IGNORE)
-        numbers = _counted(mask[known])
-        return cls(numbers, _counted(mask[known & _between(mask)]), _apart(mask, [number for number in numbers if number > 0]))
+        known = mask[np.isfinite(mask) & (mask != IGNORE)]
+        numbers = _counted(known)
+        between = _counted(mask[_between(mask) & (mask != IGNORE)]) if len(numbers) > FEWEST_LEVELS else Counter[int]()
+        return cls(numbers, between, _apart(mask, [number for number in numbers if number > 0]))
 
 
 def _counted(numbers: np.ndarray) -> Counter[int]:
+    low, high = (int(numbers.min()), int(numbers.max())) if numbers.size else (0, 0)
+    if numbers.dtype.kind in "iub" and high - low < MOST_LISTED:
+        counts = np.bincount(numbers.astype(np.int64) - low, minlength=1)
+        return Counter({int(place) + low: int(counts[place]) for place in np.flatnonzero(counts)})
     values, counts = np.unique(numbers, return_counts=True)
     return Counter(dict(zip(map(int, values), map(int, counts), strict=True)))
 

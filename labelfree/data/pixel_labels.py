@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,9 +21,10 @@ from labelfree.data.manifest import Manifest
 from labelfree.data.masks import MaskCounts, mapped, mask_on_image
 from labelfree.data.pool import read_sample
 from labelfree.data.threads import in_order
-from labelfree.domain import IGNORE, Domain, Row, Sample
+from labelfree.domain import IGNORE, Domain, KnowsFrames, Row, Sample
 from labelfree.errors import DataError
 
+T = TypeVar("T")
 FORMAT = 1  # raise it when masks come out otherwise for the same labels
 
 
@@ -95,42 +97,50 @@ def pixel_labels(
     """
     masked = [row for row in rows if row.mask is not None]
     listed = _with_areas([row for row in rows if row.mask is None and row.listed is not None])
-    faults, placing = list[str](), Placing()
-    counts = dict[str, MaskCounts]()
-    for row, counted in zip(masked, in_order(lambda row: _counted(row, domain, read), masked), strict=True):
-        if isinstance(counted, DataError):
-            faults.append(str(counted))
-        else:
-            counts[row.id] = counted
-    files = defaultdict[str, MaskCounts](lambda: MaskCounts(Counter(), Counter()))
-    for row in masked:
-        files[str(row.mask)] += counts.get(row.id, MaskCounts(Counter(), Counter()))
-    numbers = mask_numbers(files, classes, instances)
-    for row in masked:
-        if str(row.mask) in numbers.faults and counts.pop(row.id, None) is not None:
-            faults.append(numbers.faults[str(row.mask)])
-    images = dict[str, AnnotatedImage]()
-    for row, size in zip(listed, in_order(lambda row: _size(row, read), listed), strict=True):
-        if isinstance(size, DataError):
-            faults.append(str(size))
-        else:
-            images[row.id] = _placed(placing, row, size)
-    drawn = sorted({each.name for image in images.values() for each in image.objects if not each.boxed} - {BACKGROUND})
-    marked = [name for name in numbers.called if name != BACKGROUND]
-    names = list(dict.fromkeys([BACKGROUND, *marked, *drawn]))
-    unknown = [name for name in absent if name not in names]
-    faults += [*placing.faults, *(f"data.absent: no class is called {name!r} ({', '.join(names[1:])})." for name in unknown)]
-    apart = numbers.instances or not masked
-    reading = _Reading(domain, read, numbers, frozenset(absent) <= frozenset(unknown), apart)
+    counts, broken = _outcomes(masked, in_order(lambda row: _counted(row, domain, read), masked))
+    numbers = mask_numbers(_by_file(masked, counts), classes, instances)
+    unnamed = {row.id: numbers.faults[str(row.mask)] for row in masked if row.id in counts and str(row.mask) in numbers.faults}
+    sizes, unread = _outcomes(listed, in_order(lambda row: _size(row, domain, read), listed))
+    placing = Placing()
+    images = {row.id: _placed(placing, row, sizes[row.id]) for row in listed if row.id in sizes}
+
+    drawn = {each.name for image in images.values() for each in image.objects if not each.boxed}
+    names = list(dict.fromkeys([BACKGROUND, *numbers.called, *sorted(drawn)]))
+    missing = [name for name in absent if name not in names]
+    reading = _Reading(domain, read, numbers, known=set(absent) <= set(missing), apart=numbers.instances or not masked)
+    pixels = {identity: reading.count(mask.numbers, names) for identity, mask in counts.items() if identity not in unnamed}
     places = {name: place for place, name in enumerate(names)}
-    pixels = {row.id: reading.count(counts[row.id].numbers, names) for row in masked if row.id in counts}
     for identity, shown in zip(images, in_order(lambda image: reading.draw(image, places)[0], images.values()), strict=True):
         pixels[identity] = _named(Counter(dict(enumerate(np.bincount(shown[shown != IGNORE], minlength=1).tolist()))), names)
     pixels = {row.id: pixels[row.id] for row in rows if pixels.get(row.id)}
+
     there = {name for of in pixels.values() for name in of}
     digest = _digest([row for row in rows if row.id in pixels], (names, numbers.meaning, sorted(absent)))
+    faults = [*broken, *unnamed.values(), *unread, *placing.faults]
+    faults += [f"data.absent: no class is called {name!r} ({', '.join(names[1:])})." for name in missing]
     notes = (*numbers.notes, *placing.notes())
-    return PixelLabels(tuple(name for name in names if name in there), pixels, digest, notes, tuple(faults), reading)
+    return PixelLabels(tuple(name for name in names if name in there), pixels, digest, notes, tuple(dict.fromkeys(faults)), reading)
+
+
+def _outcomes(rows: Sequence[Row], outcomes: Iterable[T | DataError]) -> tuple[dict[str, T], list[str]]:
+    """What came of each row by its id, and sentences on those that cannot be read."""
+    found, faults = dict[str, T](), list[str]()
+    for row, outcome in zip(rows, outcomes, strict=True):
+        if isinstance(outcome, DataError):
+            faults.append(str(outcome))
+        else:
+            found[row.id] = outcome
+    return found, faults
+
+
+def _by_file(masked: Sequence[Row], counts: Mapping[str, MaskCounts]) -> dict[str, MaskCounts]:
+    """The numbers of each mask, of which several rows may be windows."""
+    files = dict[str, MaskCounts]()
+    for row in masked:
+        if row.id in counts:
+            file, mine = str(row.mask), counts[row.id]
+            files[file] = files[file] + mine if file in files else mine
+    return files
 
 
 @dataclass(frozen=True)
@@ -199,25 +209,29 @@ def _with_areas(listed: Sequence[Row]) -> list[Row]:
 
 def _counted(row: Row, domain: Domain, read: Callable[[Row], Sample]) -> MaskCounts | DataError:
     """The numbers of a mask on its image, or what is wrong with either."""
-    sample = read_sample(read, row)
-    if isinstance(sample, DataError):
-        return sample
     try:
-        numbers = mask_on_image(row, sample, domain, read)
+        return MaskCounts.of(mask_on_image(row, frame_of(row, domain, read), domain, read))
     except DataError as error:
         return error
-    return MaskCounts.of(numbers)
 
 
-def _size(row: Row, read: Callable[[Row], Sample]) -> tuple[int, int] | DataError:
+def _size(row: Row, domain: Domain, read: Callable[[Row], Sample]) -> tuple[int, int] | DataError:
     """(height, width) of what is read of a row."""
     if row.window is not None and len(row.window.size) == 2:
         return row.window.height, row.window.width
-    sample = read_sample(read, row)
     try:
-        return sample if isinstance(sample, DataError) else _plane(row, sample)
+        return _plane(row, frame_of(row, domain, read))
     except DataError as error:
         return error
+
+
+def frame_of(row: Row, domain: Domain, read: Callable[[Row], Sample]) -> Sample:
+    """The size and place of what is read of a row, of which a domain may spare the channels. Raises `DataError` where it cannot be read."""
+    known = domain.frame(row) if isinstance(domain, KnowsFrames) and row.item is None else None
+    sample = known or read_sample(read, row)
+    if isinstance(sample, DataError):
+        raise sample
+    return sample
 
 
 def _plane(row: Row, sample: Sample) -> tuple[int, int]:

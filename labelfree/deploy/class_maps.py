@@ -29,8 +29,8 @@ def write_maps(
     which anything is said.
 
     `region`: a file of shapes outside of which nothing is said. `vector`: a file that gets the maps as shapes on the ground, or for
-    pictures (.json) as objects of COCO. Scenes are read, predicted
-    and written in strips. Returns the files, and how many images there are. Raises DataError naming the image that does not fit the head.
+    pictures (.json) as objects of COCO. Scenes are read, predicted and written in strips. Returns the files, and how many images there
+    are. Raises DataError naming the image that does not fit the head.
     """
     if not isinstance(images.domain, WritesMaps):
         raise DataError(f"{images.domain.name}: this domain writes no maps of classes; use head.predict(image) of labelfree.load_head.")

@@ -87,14 +87,9 @@ def chosen(scores: np.ndarray, empty: np.ndarray) -> list[tuple[str, int]]:
     """
     order = [at for at in np.argsort(-scores, kind="stable").tolist() if np.isfinite(scores[at])]
     ranked = [at for at in order if not empty[at]]
-    middle = [ranked[place] for place in sorted(range(len(ranked)), key=lambda place: abs(place - (len(ranked) - 1) / 2))]
-    kinds: dict[str, list[int]] = {"best": [], "middle": [], "worst": []}
-    taken: set[int] = set()
-    for _ in range(EACH):
-        for kind, candidates in (("best", ranked), ("worst", ranked[::-1]), ("middle", middle)):
-            left = next((at for at in candidates if at not in taken), None)
-            if left is not None:
-                kinds[kind].append(left)
-                taken.add(left)
+    ends = min(EACH, max(1, len(ranked) // 3))
+    best, worst, rest = ranked[:ends], ranked[ends:][::-1][:ends], ranked[ends:-ends]
+    first = max(0, len(rest) - EACH) // 2
+    kinds = {"best": best, "middle": rest[first : first + EACH], "worst": worst}
     nothing = [at for at in order[::-1] if empty[at]] + [at for at in np.flatnonzero(empty).tolist() if not np.isfinite(scores[at])]
     return [(kind, at) for kind, found in kinds.items() for at in found] + [("empty", at) for at in nothing[:EACH]]

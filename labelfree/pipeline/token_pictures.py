@@ -29,7 +29,7 @@ MOST_HEADS = 12
 
 
 def show_tokens(encoders: Sequence[Encoder], setup: Setup, inputs: Inputs, folder: RunFolder) -> None:
-    """For each pretrained network and ImageNet's: colours, clusters and the cut of the same images' tokens; of a ViT its attention."""
+    """What the networks that are `looked_at` see in the same images: colours, clusters and the cut of their tokens, a ViT's attention."""
     if len(inputs.entries) == 0:
         return
     pool, images = inputs.pool, inputs.images
@@ -49,13 +49,14 @@ def show_tokens(encoders: Sequence[Encoder], setup: Setup, inputs: Inputs, folde
 
 
 def looked_at(encoders: Sequence[Encoder]) -> list[NetworkEncoder]:
-    """The first seed of ImageNet's arm and of every pretrained one, weight files among them."""
-    found: dict[str, NetworkEncoder] = {}
+    """The first seed of every pretrained arm, weight files among them, and of ImageNet's; where there is none, of untrained networks."""
+    networks: dict[str, NetworkEncoder] = {}
     for encoder in encoders:
-        pretrained = encoder.arm not in ARMS or ARMS[encoder.arm].pretrained
-        if isinstance(encoder, NetworkEncoder) and (pretrained or is_baseline(encoder.arm)):
-            found.setdefault(encoder.arm, encoder)
-    return list(found.values())[:MOST_ARMS]
+        if isinstance(encoder, NetworkEncoder):
+            networks.setdefault(encoder.arm, encoder)
+    pretrained = [arm for arm in networks if arm not in ARMS or ARMS[arm].pretrained]
+    beside = [arm for arm in networks if is_baseline(arm)] or [arm for arm in networks if arm not in pretrained]
+    return [encoder for arm, encoder in networks.items() if arm in pretrained or arm in beside][:MOST_ARMS]
 
 
 def at_even_steps(entries: np.ndarray, count: int) -> np.ndarray:

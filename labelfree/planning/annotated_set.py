@@ -55,7 +55,7 @@ def annotations_of(source: Path, labels: Path | None, domain: str | None, overri
     drawn = {each.name for image in images.values() for each in image.objects}
     classes = tuple(sorted({*classes, *drawn, *numbers.called} - {BACKGROUND}))
     absent = [f"data.absent: no class is called {name!r} ({', '.join(classes)})." for name in recipe.data.absent if name not in classes]
-    faults = (*(listing.faults if listing else ()), *placing.faults, *absent)
+    faults = (*(listing.faults if listing else ()), *dict.fromkeys(placing.faults), *absent)
     notes = (*manifest.notes, *placing.notes(), *numbers.notes)
     return Annotations(images, classes, ids, form, tuple(recipe.data.absent), faults, notes)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,10 @@ from typing import Literal
 import numpy as np
 
 from labelfree.data.label_faults import check_annotations, missing_annotations
+from labelfree.data.label_formats.listed import IGNORED
+from labelfree.data.label_formats.mask_numbers import mask_numbers
 from labelfree.data.manifest import Manifest
-from labelfree.data.masks import read_numbers, require_size
+from labelfree.data.masks import MaskCounts, read_numbers, require_size
 from labelfree.data.table_cells import captions_in
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
@@ -23,7 +25,6 @@ from labelfree.transfer.tasks import find_task, task_names
 Task = Literal["classification", "segmentation", "detection", "retrieval"]
 TASKS: dict[str, Task] = {"label": "classification", "mask": "segmentation", "boxes": "detection", "text": "retrieval"}  # by column
 LISTED = 20  # classes named one by one
-INSTANCES = 32  # different numbers in one mask, above which they count things and do not name classes
 
 
 @dataclass(frozen=True)
@@ -71,24 +72,37 @@ def _classes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sa
 def _masks(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
     if masked := sum(row.mask is not None for row in manifest.rows):
         yield f"masks: {masked:,} images"
-    seen, pixels, images, instances = 0, Counter[int](), Counter[int](), 0
-    faults: list[str] = []
+    counts, faults = dict[str, MaskCounts](), list[str]()
     for look in looks:
         if look.row.mask is None:
             continue
         annotated = check_annotations(look.row, partial(_mask, look, read))
         faults += annotated.faults
         if annotated.numbers is not None:
-            seen += 1
-            instances += len(annotated.numbers.numbers) > INSTANCES
-            images.update(annotated.numbers.numbers.keys())
-            pixels.update(annotated.numbers.numbers)
-    if instances:
-        yield f"  of {seen} read, {instances} hold more than {INSTANCES} numbers: instances, or shades of a picture, not classes"
-    elif seen:
-        shares = (f"{value} in {images[value]} ({pixels[value] / pixels.total():.1%} of the pixels)" for value in sorted(pixels))
-        yield f"  of {seen} read: {', '.join(shares)}"
+            counts[look.row.mask] = annotated.numbers
+    if counts:
+        yield from _shown(counts, manifest)
     yield from _faulty(faults)
+
+
+def _shown(counts: Mapping[str, MaskCounts], manifest: Manifest) -> Iterator[str]:
+    """What the numbers of these masks stand for, or what leaves it open."""
+    try:
+        numbers = mask_numbers(counts, manifest.renamed, manifest.instances)
+    except DataError as error:
+        yield f"  of {len(counts)} read: {error}"
+        return
+    pixels, images = Counter[str](), Counter[str]()
+    for mask in counts.values():
+        of = Counter[str]()
+        for number, here in mask.numbers.items():
+            of[numbers.name(number) or IGNORED] += here
+        pixels.update(of)
+        images.update(of.keys())
+    shares = [f"{name} in {images[name]} ({pixels[name] / pixels.total():.1%} of the pixels)" for name in sorted(pixels)]
+    yield f"  of {len(counts)} read: {', '.join(shares[:LISTED])}{_left(len(shares))}"
+    yield from (f"  {note}" for note in numbers.notes)
+    yield from _faulty(list(numbers.faults.values()))
 
 
 def _mask(look: Look, read: Callable[[Row], Sample]) -> np.ndarray:

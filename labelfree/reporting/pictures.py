@@ -119,7 +119,7 @@ def save_leak_pairs(folder: Path, pairs: Sequence[tuple[np.ndarray, np.ndarray]]
 class Album:
     """Embeds pictures as data URIs until `limit` bytes are spent, so that a page stays easy to mail; counts what it left out."""
 
-    def __init__(self, limit: int = 950_000) -> None:
+    def __init__(self, limit: int = 1_400_000) -> None:
         self.left, self.omitted = limit, 0
 
     def uri(self, path: Path, longest: int = 900) -> str | None:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 FILE = "segments.json"
 TINT = 0.5  # of a class's colour over the image
 HATCH = 12  # pixels from one line of a hatching to the next, a third of which it is wide
-# Told apart by people who see red and green alike, and on photographs (Okabe and Ito 2008); more classes go round in paler tones.
-COLOURS = ("#e69f00", "#56b4e9", "#cc79a7", "#f0e442", "#d55e00", "#009e73", "#0072b2")
+# Loud, since landscapes, tissue and metal are not, and told apart by people who see red and green alike; more classes go round paler.
+COLOURS = ("#ff2f9e", "#00d0ff", "#ffe100", "#8a5cff", "#ff7a00", "#a8ff3e")
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,7 @@ def overlay(image: np.ndarray, mask: np.ndarray, colours: Sequence[str | None]) 
     height, width = image.shape[:2]
     shown = np.asarray(Image.fromarray(mask.astype(np.int32)).resize((width, height), Image.Resampling.NEAREST))
     drawn = image.astype(np.float64)
-    edge = np.zeros(shown.shape, bool)
-    edge[1:], edge[:, 1:] = shown[1:] != shown[:-1], edge[:, 1:] | (shown[:, 1:] != shown[:, :-1])
+    edge = _edges(shown)
     for at, colour in enumerate(colours):
         if colour is not None:
             here, tone = shown == at, np.array(ImageColor.getrgb(colour), float)
@@ -65,6 +64,20 @@ def overlay(image: np.ndarray, mask: np.ndarray, colours: Sequence[str | None]) 
     drawn[unknown & ((rows + columns) % HATCH < HATCH // 3)] = 235
     picture: np.ndarray = np.rint(drawn).clip(0, 255).astype(np.uint8)
     return picture
+
+
+def _edges(mask: np.ndarray) -> np.ndarray:
+    """(H, W) bool: the two pixels on each side of where numbers change."""
+    import numpy as np
+
+    edge = np.zeros(mask.shape, bool)
+    for step in (1, 2):
+        down, right = mask[step:] != mask[:-step], mask[:, step:] != mask[:, :-step]
+        edge[step:] |= down
+        edge[:-step] |= down
+        edge[:, step:] |= right
+        edge[:, :-step] |= right
+    return edge
 
 
 def plane(maps: np.ndarray, channels: int = 0) -> np.ndarray:

@@ -15,9 +15,12 @@ from PIL import Image
 
 from labelfree.data.label_formats.listed import IGNORED, Drawn, ListedImage
 from labelfree.data.label_formats.regions import Outline, Runs, rectangle
+from labelfree.data.manifest import Manifest, load_manifest
 from labelfree.data.pixel_labels import BACKGROUND, PixelLabels, pixel_labels
 from labelfree.domain import IGNORE, Row, Sample, Window
 from labelfree.errors import DataError
+from labelfree.reader_settings import domain_with
+from labelfree.recipe import Data
 from tests.data.fake_domain import PillowDomain
 
 SIZE = (40, 50)
@@ -157,3 +160,42 @@ def test_a_window_of_a_scene_is_that_part_of_it(shapes: list[np.ndarray], top: i
 def test_a_row_without_labels_is_named() -> None:
     with pytest.raises(DataError, match=r"b\.npy: has no mask and nothing drawn"):
         labels_of([drawn(("pit", (0, 0, 9, 9)))]).mask(Row("b", Path("b.npy")), sample_of(SIZE))
+
+
+def of_real(root: Path, **data: object) -> tuple[Manifest, PixelLabels]:
+    domain = domain_with("satellite", {})
+    manifest = load_manifest(Data(root=root, **data), domain)  # type: ignore[arg-type]
+    return manifest, pixel_labels(manifest.rows, domain, domain.read, manifest.renamed, (), manifest.instances)
+
+
+def test_water_is_one_class_and_negatives_are_background(real_data: Callable[[str], Path]) -> None:
+    manifest, found = of_real(real_data("water_multiband"), classes={1: "water"})
+    masked = [row for row in manifest.rows if row.mask]
+    assert found.classes == (BACKGROUND, "water") and len(found.pixels) == len(masked) and not found.faults and not found.apart
+    for row in masked:
+        pixels = np.asarray(Image.open(str(row.mask)))
+        assert found.pixels[row.id].get("water", 0) == (pixels > 0).sum() and sum(found.pixels[row.id].values()) == pixels.size
+
+
+def test_nuclei_are_told_apart(real_data: Callable[[str], Path]) -> None:
+    manifest, found = of_real(real_data("nuclei_dsb2018"), classes={"object": "nucleus"})
+    assert found.classes == (BACKGROUND, "nucleus") and found.apart and "data.instances=false" in found.notes[0]
+    domain = domain_with("satellite", {})
+    for row in [row for row in manifest.rows if row.id in found.pixels][:10]:
+        sample, stored = domain.read(row), np.asarray(Image.open(str(row.mask)))
+        objects = found.instances(row, sample)
+        assert objects is not None and np.array_equal(objects, stored) and np.array_equal(found.mask(row, sample), stored > 0)
+
+
+def test_masks_that_lost_their_edges_are_read_above_a_number(real_data: Callable[[str], Path]) -> None:
+    with pytest.raises(DataError, match=r"it was smoothed; save masks without interpolation, or where they show one class"):
+        of_real(real_data("magnetic_tile"))
+    manifest, found = of_real(real_data("magnetic_tile"), classes={">127": "defect"})
+    assert found.classes == (BACKGROUND, "defect") and not found.faults
+    free = [row for row in manifest.rows if row.label == "Free" and row.id in found.pixels]
+    assert free and all("defect" not in found.pixels[row.id] for row in free)
+
+
+def test_boxes_of_airplanes_are_no_labels_of_pixels(real_data: Callable[[str], Path]) -> None:
+    _, found = of_real(real_data("rsod"))
+    assert found.pixels == {} and found.classes == () and not found.faults

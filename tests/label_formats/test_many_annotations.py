@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from labelfree.data.label_formats.annotated import AnnotatedImage, AnnotatedObject
 from labelfree.data.label_formats.listed import ListedImage
 from labelfree.data.label_formats.matching import Images, match
+from labelfree.data.label_formats.regions import Runs, rectangle
 from tests.label_formats.folders import coco, picture, read, written
 
 MANY = 20_000
@@ -61,4 +63,17 @@ def test_names_are_matched_in_seconds() -> None:
     assert len(match(frames, Images((root / f"frame_{number:06d}.png" for number in range(MANY)), root))[0]) == MANY
     named = [ListedImage(f"{number}/image.png", "") for number in range(MANY)]
     assert len(match(named, Images((root / f"{number}/image.png" for number in range(MANY)), root))[0]) == MANY
+    assert time.perf_counter() - started < SECONDS
+
+
+def test_pixels_of_many_objects_cost_what_they_cover() -> None:
+    """Drawn over the whole of a large picture each, they would take minutes."""
+    corners = np.random.default_rng(0).integers(0, 6_000 // 8 - 1, (4_000, 2)) * 8
+    boxes = {(x, y): rectangle(x, y, x + 8, y + 8) for x, y in corners.tolist()}
+    patch = np.ones((8, 8), bool)
+    runs = [Runs.at(patch, x, y, 6_000, 6_000) for x, y in list(boxes)[:1_000]]
+    objects = [AnnotatedObject("ab"[place % 2], (0, 0, 1, 1), region) for place, region in enumerate(boxes.values())]
+    brushes = [AnnotatedObject("brush", (0, 0, 1, 1), region) for region in runs]
+    image, started = AnnotatedImage("a", Path("a"), "objects", (6_000, 6_000), (*objects, *brushes)), time.perf_counter()
+    assert image.pixels() == {"a": 64 * len(objects[::2]), "b": 64 * len(objects[1::2]), "brush": 64 * 1_000}
     assert time.perf_counter() - started < SECONDS

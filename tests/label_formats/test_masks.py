@@ -43,13 +43,20 @@ def test_gray_levels_at_even_steps_are_asked_about(levels: tuple[int, ...]) -> N
     assert said.ignored == {255} and set(said.names.values()) == {f"k{level}" for level in levels[1:-1]}
 
 
+def test_numbers_below_0_name_no_class_unless_they_are_named() -> None:
+    found = mask_numbers(numbers({0: 9, 1: 9, -9999: 9}))
+    assert found.names == {1: "1"} and found.ignored == {-9999} and "Masks hold -9999: numbers below 0" in found.notes[0]
+    assert mask_numbers(numbers({0: 9, 1: 9, -2: 9}), {"-2": "ice"}).names == {1: "1", -2: "ice"}
+
+
 def test_a_binary_mask_of_0_and_1_has_a_class_1() -> None:
     assert mask_numbers(numbers({0: 1, 1: 1})).names == {1: "1"}
 
 
 def test_a_number_that_is_named_leaves_255_what_it_is() -> None:
     named = mask_numbers(numbers({0: 9, 1: 9, 255: 9}), {"1": "water"})
-    assert named.names == {1: "water"} and named.ignored == {255}
+    assert named.names == {1: "water"} and named.ignored == {255} and len(named.notes) == 1
+    assert "Masks hold 3, which data.classes does not name" in mask_numbers(numbers({0: 9, 1: 9, 3: 9}), {"1": "water"}).notes[0]
     with pytest.raises(DataError, match="even steps of gray"):
         mask_numbers(numbers({0: 9, 128: 9, 255: 9}), {"128": "rust"})
     assert mask_numbers(numbers({0: 9, 255: 9}), {"255": "pit"}).names == {255: "pit"}

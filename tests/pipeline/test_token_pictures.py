@@ -85,6 +85,7 @@ def test_pretrained_networks_and_imagenets_are_looked_at_once() -> None:
         Concatenated("imagenet+statistics", [arms[2], statistics]),
     ]
     assert [(each.arm, each.seed) for each in looked_at(arms)] == [("imagenet", 0), ("imagenet+domain", 0), ("mine.safetensors", 0)]
+    assert [each.arm for each in looked_at([network("random", **VIT), network("domain", **VIT)])] == ["random", "domain"]
 
 
 @pytest.mark.parametrize(("count", "steps", "found"), [(10, 3, [0, 4, 9]), (2, 5, [0, 1]), (4, 1, [0])])

@@ -18,6 +18,7 @@ from tests.reporting.made import claims, make_run
 
 ANCHORS = [
     "result",
+    "recommended",
     "curves",
     "scores",
     "confusion",
@@ -216,7 +217,7 @@ def test_a_run_without_labels_explains_every_section(tmp_path: Path) -> None:
     read = Page(html)
     assert list(read.sections) == ANCHORS
     assert "there are no labels. Add them with data.labels=labels.csv" in read.sections["result"]
-    assert html.count('class="absent"') == 10  # all but what is missing, the protocol in words and how to reproduce
+    assert html.count('class="absent"') == 11  # all but what is missing, the protocol in words and how to reproduce
     assert "Plotly" not in html  # no chart, no library
 
 

@@ -34,8 +34,8 @@ def test_an_overlay_tints_classes_hatches_what_nobody_knows_and_leaves_the_rest(
     drawn = overlay(image, mask, [None, "#ff0000"])
     assert (image == 100).all()
     assert (drawn[:, :20] == 100).all()
-    assert (drawn[:, 21:40] == [178, 50, 50]).all(-1).mean() > 0.99  # half of each
-    assert (drawn[:, 20] == [255, 0, 0]).all()  # its outline
+    assert (drawn[:, 22:38] == [178, 50, 50]).all()  # half of each
+    assert (drawn[:, [20, 21, 38, 39]] == [255, 0, 0]).all()  # its outline
     unknown = drawn[:, 41:]
     assert (unknown[..., 0] == unknown[..., 1]).all() and set(np.unique(unknown)) == {111, 235}
 
@@ -123,6 +123,7 @@ def test_accuracies_of_a_matrix_are_scikit_learns() -> None:
     told = matrix(confusion_matrix(truth, called).tolist(), list("abcd"))
     assert [line["producers"] for line in told["lines"]] == [f"{100 * share:.1f}" for share in recall_score(truth, called, average=None)]
     assert told["users"] == [f"{100 * share:.1f}" for share in precision_score(truth, called, average=None)]
+    assert not told["shares"]
     assert told["overall"] == f"{100 * (truth == called).mean():.1f}" and told["total"] == "500"
     for line in told["lines"]:
         assert sum(cell["heat"] for cell in line["cells"]) == pytest.approx(1, abs=2e-3)
@@ -134,6 +135,17 @@ def test_a_class_that_is_never_there_nor_called_has_no_accuracy() -> None:
     told = matrix([[5, 0], [0, 0]], ["a", "b"])
     assert told["lines"][1]["producers"] == told["users"][1] == "–"
     assert [cell["text"] for cell in told["lines"][1]["cells"]] == ["", ""]
+
+
+def test_what_is_said_of_each_class_besides_stands_below(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    found = json.loads((folder / "confusion.json").read_text())
+    arm, count = next(iter(found["arms"])), len(found["classes"])
+    found["shares"] = {arm: {"IoU": [0.123, None, *[0.5] * (count - 2)]}}
+    (folder / "confusion.json").write_text(json.dumps(found))
+    section = Page(write_report(folder).read_text(encoding="utf-8")).sections["confusion"]
+    assert "IoU" in section and "12.3" in section
+    assert matrix([[5, 0], [0, 0]], ["a", "b"], {"IoU": [1.0, None]})["shares"] == {"IoU": ["100.0", "–"]}
 
 
 def test_of_many_classes_the_commonest_confusions_are_listed(tmp_path: Path) -> None:

@@ -198,3 +198,28 @@ def test_the_check_of_a_data_set_places_masks_by_coordinates_too(tmp_path: Path)
     assert "far.tif: lies nowhere on its image" in fault
     labels = pixel_labels(manifest.rows, DOMAIN, DOMAIN.read)
     assert list(labels.pixels) == ["a.tif"] and sum(labels.pixels["a.tif"].values()) == 56 and labels.faults == (fault,)
+
+
+@pytest.mark.parametrize("name", ["a.tif", "plain.tif", "a.png", "deep.png", "a.jpg", "world.png"])
+@pytest.mark.parametrize("window", [None, Window((2, 1), (4, 5))])
+def test_a_frame_is_what_reading_gives_without_its_channels(tmp_path: Path, name: str, window: Window | None) -> None:
+    if name.endswith(".tif"):
+        write_tif(tmp_path / name, numbers(2), placed=name == "a.tif")
+    else:
+        Image.fromarray(CLASSES.astype(np.uint16 if name == "deep.png" else np.uint8)).save(tmp_path / name)
+    (tmp_path / "world.pgw").write_text("10\n0\n0\n-10\n500005\n5299995\n")
+    labelled = replace(row(tmp_path / name), window=window)
+    frame = DOMAIN.frame(labelled)
+    assert frame is not None
+    sample = DOMAIN.read(labelled)
+    size = sample.data.shape[1:]
+    assert frame.data.shape == (0, *size) and (frame.crs, frame.affine) == (sample.crs, sample.affine)
+
+
+def test_only_reading_tells_the_frame_of_a_large_image_that_may_be_read_coarser_and_of_a_broken_one(tmp_path: Path) -> None:
+    write_tif(tmp_path / "large.tif", np.zeros((1, 2100, 2100), np.uint8))
+    (tmp_path / "broken.png").write_bytes(b"no")
+    assert DOMAIN.frame(row(tmp_path / "large.tif")) is None and DOMAIN.frame(row(tmp_path / "broken.png")) is None
+    labelled = replace(row(tmp_path / "large.tif"), mask="mask.png")
+    frame = DOMAIN.frame(labelled)
+    assert frame is not None and frame.data.shape == (0, 2100, 2100) == (0, *DOMAIN.read(labelled).data.shape[1:])

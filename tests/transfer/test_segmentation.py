@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from labelfree.data.label_formats.regions import Runs
 from labelfree.domain import Row
 from labelfree.errors import DataError, RecipeError
 from labelfree.transfer.cells import Cell, CellKey
+from labelfree.transfer.claims import save_confusions
 from labelfree.transfer.claims.scores import read_scores
 from labelfree.transfer.question import Question
 from labelfree.transfer.tables import write_tables
@@ -231,6 +233,12 @@ def test_answers_come_back_from_the_files_of_a_run(tmp_path: Path, known: dict[s
         assert {row["metric"] for row in scores.results} == set(TASK.metrics_of(targets))
         assert scores.words.metric("hd95").unit == ("m" if known else "share")
     assert np.isfinite(read_scores(tmp_path, "dice").resampled(point)).any()
+    primary = {"arm": "random", "against": "random", "protocol": "linear", "budget": "3", "metric": "dice"}
+    (tmp_path / "claims.json").write_text(json.dumps({"primary": primary}))
+    told = json.loads(save_confusions(tmp_path).read_text())
+    assert told["counted"] == "pixels"
+    assert np.nanmean(np.array(told["shares"]["random"]["IoU"], float)) == pytest.approx(measure("mean_iou", table))
+    assert np.nanmean(np.array(told["shares"]["random"]["Dice"][1:], float)) == pytest.approx(measure("dice", table))
 
 
 def test_targets_of_masks_differ_where_masks_do() -> None:

@@ -22,6 +22,7 @@ from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
 from labelfree.recipe import Recipe
+from labelfree.transfer.plugins import made
 from labelfree.transfer.protocols.registry import find_protocol
 from labelfree.transfer.tasks import Weights
 from labelfree.transfer.tasks.registry import find_task
@@ -36,11 +37,9 @@ def installed() -> Iterator[None]:
     """The package, as pip would lay it down."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(PLUGIN)
-        for cached in (find_task, find_protocol):
-            cached.cache_clear()
+        made.cache_clear()
         yield
-    for cached in (find_task, find_protocol):
-        cached.cache_clear()
+    made.cache_clear()
     sys.modules.pop("toy_regression", None)
 
 
@@ -196,7 +195,7 @@ def test_the_page_s_task_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ((group, points),) = tomllib.loads(project)["project"]["entry-points"].items()
     (about / "entry_points.txt").write_text(f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items()))
     monkeypatch.syspath_prepend(tmp_path)
-    find_task.cache_clear()
+    made.cache_clear()
     task = find_task("height")
     heights = [Row(f"{i}.png", Path(f"{i}.png"), label=str(float(i))) for i in range(8)]
     targets, features = task.targets(heights), np.random.default_rng(0).normal(size=(8, 4))
@@ -207,4 +206,4 @@ def test_the_page_s_task_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert task.metrics["mae"](off, Weights(np.array([[1, 0], [3, 1]]), np.arange(8) // 4)).tolist() == [2.0, 2.0]
     with pytest.raises(DataError, match="a height in metres is wanted"):
         task.targets([Row("a.png", Path("a.png"), label="tall")])
-    find_task.cache_clear()
+    made.cache_clear()

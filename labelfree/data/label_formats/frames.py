@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import warnings
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from labelfree.data.label_formats.regions import Corners, Everything, Outline, Region, Runs
+from labelfree.foreign_logs import quieter
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,6 +24,7 @@ IN_FRONT = {"exif", "Raw profile type exif"}  # what Pillow calls the EXIF of a 
 ON_THEIR_SIDE = (5, 6, 7, 8)
 
 
+@lru_cache(maxsize=1024)  # a scene shows its polygons in many windows
 def orientation(path: Path) -> int:
     """What EXIF says of how a picture is to be turned: 1 (not at all) to 8."""
     from PIL import Image
@@ -28,7 +32,8 @@ def orientation(path: Path) -> int:
     if path.suffix.lower() not in TURNED:
         return 1
     try:
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:  # its reader tells what is wrong with it
+        # what is wrong with it its reader tells; Pillow also logs of every raster with many bands that it is none of its own
+        with quieter(["PIL"], logging.CRITICAL), warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             late = picture.format == "PNG" and IN_FRONT.isdisjoint(picture.info)
             said = (_behind_pixels(path) if late else picture.getexif()).get(ORIENTATION, 1)
     except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError):

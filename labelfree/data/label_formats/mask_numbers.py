@@ -90,14 +90,15 @@ def mask_numbers(counts: Mapping[str, MaskCounts], classes: Mapping[str, str] | 
     total = Counter[int]()
     for path, each in counts.items():
         total.update(each.numbers if path not in faults else {})
-    marked = sorted(number for number in total if number)
+    below = sorted(number for number in total if number < 0 and number not in said)
+    marked = sorted(number for number in total if number and number not in below)
     unnamed = [number for number in marked if number not in said]
     _refuse_smoothed({path: mask for path, mask in counts.items() if path not in faults and max(mask.numbers, default=0) < COLOURED})
     if unnamed:
         _refuse_even_levels(marked)
     names = {number: str(number) for number in unnamed} | {number: name for number, name in said.items() if name != IGNORED}
-    ignored = {number for number, name in said.items() if name == IGNORED}
-    notes = []
+    ignored = {number for number, name in said.items() if name == IGNORED} | set(below)
+    notes = [f"Masks hold {_listed(below)}: numbers below 0 are taken for `ignore`."] if below else []
     if marked == [WHITE] == unnamed:
         names[WHITE] = "foreground"
         notes.append("Masks hold 0 and 255 alone: 255 is the foreground (data.classes={255: NAME} gives it a name).")
@@ -107,6 +108,11 @@ def mask_numbers(counts: Mapping[str, MaskCounts], classes: Mapping[str, str] | 
         notes.append(
             f"Masks hold {_listed(marked)}: 255 is taken for `ignore`, neither learnt nor scored; where it is a class, say "
             "data.classes={255: NAME}."
+        )
+    beyond = [number for number in unnamed if number != WHITE]
+    if beyond and any(name != IGNORED for name in said.values()):
+        notes.append(
+            f"Masks hold {_listed(beyond)}, which data.classes does not name: each is a class; call it {IGNORED} where it is none."
         )
     if len(unnamed) >= FEWEST_OBJECTS:
         notes.append(f"Masks hold {len(unnamed):,} numbers, each a class; where they tell objects apart, say data.instances=true.")

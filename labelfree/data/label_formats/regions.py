@@ -196,9 +196,10 @@ class Runs:
         if self.box is None:
             return NOTHING
         x0, y0, x1, y1 = map(int, self.box)
-        edges = np.cumsum(_lengths(self.counts)) - x0 * self.height
-        turns = np.bincount(edges[edges < (x1 - x0) * self.height], minlength=(x1 - x0) * self.height)
-        columns = (np.cumsum(turns) % 2 == 1).reshape(x1 - x0, self.height)  # each edge turns outside into inside, or back
+        most = (x1 - x0) * self.height
+        edges = (np.cumsum(_lengths(self.counts)) - x0 * self.height).clip(0, most)  # each turns outside into inside, or back
+        runs = np.diff(edges, prepend=0, append=most)
+        columns = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(x1 - x0, self.height)
         return Patch(y0, x0, columns[:, y0:y1].T).within(frame)
 
     @property

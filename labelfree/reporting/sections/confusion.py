@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from labelfree.reporting.sections.base import Context, Section
@@ -12,6 +13,7 @@ from labelfree.reporting.words import count, number
 TITLE = "What is taken for what"
 MOST = 25  # classes in a table; of more the commonest confusions are listed
 PAIRS = 15
+ROOM = 30  # letters of class names that stand side by side above a table; longer ones are turned
 DARK = 0.75  # share of a row from which on its number is printed in white
 SCORINGS = "Each of the {counted} counts once for every draw of labels and pretraining seed: {times} times."
 
@@ -30,7 +32,7 @@ def build(context: Context) -> Section | None:
         {
             "arm": arm,
             "key": swatch(context.styles[arm]) if arm in context.styles else "",
-            **(commonest(table, classes) if large else matrix(table, classes)),
+            **(commonest(table, classes) if large else matrix(table, classes, found.get("shares", {}).get(arm, {}))),
         }
         for arm, table in found["arms"].items()
     ]
@@ -43,7 +45,7 @@ def build(context: Context) -> Section | None:
             "classes": classes,
             "counted": counted,
             "large": large,
-            "upright": max(map(len, classes)) <= 9 and len(classes) <= 8,
+            "upright": sum(map(len, classes)) <= ROOM,
             "note": SCORINGS.format(counted=counted, times=times) if times > 1 else "",
         },
         lead=f"With {words.budget.of(found['budget'])}, {words.protocol(found['protocol']).heading}. A row is what {counted} are, a column "
@@ -51,8 +53,12 @@ def build(context: Context) -> Section | None:
     )
 
 
-def matrix(table: Sequence[Sequence[int]], classes: Sequence[str]) -> dict[str, Any]:
-    """Cells in per cent of their row; at the end of rows producer's accuracies, under columns user's, in the corner the overall one."""
+def matrix(
+    table: Sequence[Sequence[int]], classes: Sequence[str], shares: Mapping[str, Sequence[float | None]] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Cells in per cent of their row; at the end of rows producer's accuracies, under columns user's and then `shares`, what else is said
+    of each class; in the corner the overall one.
+    """
     support, called = [sum(row) for row in table], [sum(column) for column in zip(*table, strict=True)]
     hits = [row[at] for at, row in enumerate(table)]
     lines = [
@@ -69,6 +75,7 @@ def matrix(table: Sequence[Sequence[int]], classes: Sequence[str]) -> dict[str, 
         "users": [percent(hit, n) for hit, n in zip(hits, called, strict=True)],
         "overall": percent(sum(hits), sum(support)),
         "total": f"{sum(support):,}",
+        "shares": {word: [number(None if one is None else 100 * one) for one in of] for word, of in shares.items()},
     }
 
 

@@ -8,6 +8,7 @@ from labelfree.reporting.sections.base import Context, Section
 from labelfree.reporting.words import in_unit, score
 
 TITLE = "Best, middle and worst images"
+PIXELS = 192  # of a picture, twice as many as it is drawn with on a small screen
 KINDS = {"best": "Best", "middle": "In the middle", "worst": "Worst", "empty": "Nothing to find"}
 
 
@@ -41,6 +42,6 @@ def shown(context: Context, each: dict[str, Any], metric: str) -> dict[str, Any]
     panels = []
     for panel in each["panels"]:
         path = context.run.folder / "pictures" / panel["file"]
-        if path.is_file() and (uri := context.album.uri(path, longest=256)):
+        if path.is_file() and (uri := context.album.uri(path, longest=PIXELS)):
             panels.append({"title": panel["title"], "uri": uri, "alt": f"{title}; {panel['title']}."})
     return {"title": title, "panels": panels} if panels else None

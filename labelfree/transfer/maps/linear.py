@@ -30,7 +30,7 @@ class PixelLinear(MapProtocol):
     name = "linear"
     words, title = "linear", "linear head"
     reading = "linear head: a single linear layer tells each pixel's class from the frozen network's feature maps"
-    method = f"Linear: logistic regression on up to {PIXELS:,} labelled pixels, C = {C:g} for standardised features of length 1, each level alike."
+    method = f"Linear: logistic regression on up to {PIXELS:,} labelled pixels, C = {C:g} for standardised features, levels of length 1."
     preparation = "standardise"
     settings, default = (C,), C
 

@@ -27,10 +27,10 @@ def spectral_cut(tokens: Tensor) -> Tensor:
     from scipy.linalg import eigh
     from threadpoolctl import threadpool_limits
 
-    rows = F.normalize(tokens.flatten(1).T.double(), dim=1)
+    rows = F.normalize(tokens.flatten(1).T.double().cpu(), dim=1)
     count = len(rows)
     if count < 3 or bool((rows - rows[0]).abs().max() < 1e-9):
-        return torch.zeros(tokens.shape[1:])
+        return torch.zeros(tokens.shape[1:], device=tokens.device)
     affinity = (rows @ rows.T).clamp(min=FAINT).numpy()
     root = 1 / np.sqrt(affinity.sum(1))
     with threadpool_limits(1):
@@ -38,7 +38,7 @@ def spectral_cut(tokens: Tensor) -> Tensor:
     parting = root * vectors[:, 0]
     parting -= parting.mean()
     parting *= np.sign(parting[np.abs(parting).argmax()])
-    return torch.from_numpy(parting / np.abs(parting).max()).float().reshape(tokens.shape[1:])
+    return torch.from_numpy(parting / np.abs(parting).max()).to(tokens.device, torch.float32).reshape(tokens.shape[1:])
 
 
 def cut_in_two(maps: Tensor, shape: Sequence[int]) -> Tensor:

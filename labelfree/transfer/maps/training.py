@@ -44,7 +44,8 @@ def train(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> Fitted:
     """
     steps = learn.steps or planned_steps(learn, with_trunk, decoder)
     training = MapTraining(learn, with_trunk, decoder)
-    losses = [training.step(step, steps) for step in range(steps)]
+    again = steps - tail_of(steps)  # the last tenth sees the batches of the tenth before again, so that both are compared on the same tiles
+    losses = [training.step(step, steps, step if step < again else step - tail_of(steps)) for step in range(steps)]
     trunk = None if training.trunk is None else training.trunk.eval()
     return Fitted(training.head.eval(), trunk, stopped_falling(losses))
 
@@ -60,15 +61,20 @@ def seconds_per_step(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> flo
     """How long one step takes on this machine, by a few that are thrown away."""
     training, watch, laps = MapTraining(learn, with_trunk, decoder), Stopwatch(), list[Lap]()
     for step in range(1 + TIMED):
-        training.step(step, 1 + TIMED)
+        training.step(step, 1 + TIMED, step)
         laps.append(watch.lap())
     return fastest(laps[1:]).seconds  # the first one also finds out how to compute
+
+
+def tail_of(steps: int) -> int:
+    """How many steps the loss is averaged over at the end."""
+    return max(1, round(TAIL * steps))
 
 
 def stopped_falling(losses: Sequence[float]) -> bool:
     """Whether a loss had come to its end (PROTOCOL 15): its mean over the last tenth of the steps is not below that of the tenth before
     by more than 2 % of its fall since the first step. A loss that never fell has learnt nothing and has not."""
-    tail = max(1, round(TAIL * len(losses)))
+    tail = tail_of(len(losses))
     before, last = losses[-2 * tail : -tail], losses[-tail:]
     if not before:
         return False
@@ -92,12 +98,12 @@ class MapTraining:
         self.optimiser = torch.optim.AdamW(self._groups())
         self.rates = [group["lr"] for group in self.optimiser.param_groups]
 
-    def step(self, step: int, steps: int) -> float:
-        """Learn from one batch of tiles and mirror images; its loss. Each is seen once before any is seen again."""
+    def step(self, step: int, steps: int, batch: int) -> float:
+        """Learn from one batch of tiles and mirror images, by its number; its loss. Each is in one before any is in another again."""
         for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
             group["lr"] = rate * warm_cosine(step, steps, round(WARM * steps))
         count = 2 * len(self.tiles)
-        position, mirrored = np.divmod(batch_rows(count, min(BATCH, count), step, self.learn.seed), 2)
+        position, mirrored = np.divmod(batch_rows(count, min(BATCH, count), batch, self.learn.seed), 2)
         tiles, turned = self.tiles[position], mirrored == 1
         device = self.learn.device
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):

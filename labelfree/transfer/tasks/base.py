@@ -102,7 +102,8 @@ class Task:
     `advised_protocols`: those that a recipe for these labels asks, the last of them for the claim. `budget`:
     what a budget counts, labels of each stratum or, where it `counts_in_all`, labelled images of all of them together (`empty_stratum`: of
     those that show nothing of what is looked for). `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see
-    `TaskWords`. `protocol_group`: the entry points that its protocols are found by. `counted`: what `confusion` counts.
+    `TaskWords`. `protocol_group`: the entry points that its protocols are found by. `counted`: what `confusion` counts. `class_shares`:
+    what a report says of each class besides, words -> field of `ClassScores`.
     """
 
     name: str
@@ -116,6 +117,7 @@ class Task:
     counts_in_all: bool = False
     empty_stratum: str = ""
     counted: str = "images"
+    class_shares: ClassVar[Mapping[str, str]] = {}
     protocol_group: str = PROTOCOLS
 
     def over(self, rows: Sequence[Row], labels: LabelSource) -> Task:

@@ -82,6 +82,7 @@ class Segmentation(Task):
     protocol_group = MAP_PROTOCOLS
     counts_in_all = True
     counted = "pixels"
+    class_shares: ClassVar[dict[str, str]] = {"IoU": "iou", "Dice": "dice"}
     empty_stratum = NOTHING
     budget = BudgetWords("labelled image", "labelled images", all="all labelled images")
     answer_schema = pa.schema(
@@ -118,6 +119,8 @@ class Segmentation(Task):
         return self.labels
 
     def labelled(self, row: Row) -> bool:
+        if self.labels is not None and row.id not in self.labels.pixels:
+            return False  # faulty, which was told, or all of it unknown
         drawn = row.listed is not None and (row.listed.negative or any(each.region is not None for each in row.listed.drawn))
         return row.mask is not None or drawn
 

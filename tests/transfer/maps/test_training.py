@@ -161,7 +161,7 @@ def test_each_tile_of_the_budget_and_its_mirror_image_is_seen_once_a_pass(learn,
         return plain(maps, tiles, mirrored)
 
     monkeypatch.setattr(Maps, "levels", noted)
-    going.step(0, 1)
+    going.step(0, 1, 0)
     assert sorted(seen) == [(tile, turned) for tile in (2, 5, 7, 11) for turned in (False, True)]
 
 
@@ -206,10 +206,10 @@ def test_a_loss_that_still_falls_is_told(losses, stopped):
 
 
 def test_as_many_steps_as_are_planned(learn, monkeypatch):
-    taken: list[tuple[int, int]] = []
-    monkeypatch.setattr(training.MapTraining, "step", lambda _, step, steps: taken.append((step, steps)) or 1.0)
-    Frozen().fit(replace(learn, steps=7))
-    assert taken == [(step, 7) for step in range(7)]
+    taken: list[tuple[int, int, int]] = []
+    monkeypatch.setattr(training.MapTraining, "step", lambda _, step, steps, batch: taken.append((step, steps, batch)) or 1.0)
+    Frozen().fit(replace(learn, steps=20))
+    assert taken == [(step, 20, step) for step in range(18)] + [(18, 20, 16), (19, 20, 17)]  # the loss at the end is of the same tiles
     taken.clear()
     Frozen().fit(replace(learn, steps=None))
     assert len(taken) == training.STEPS
