@@ -195,8 +195,9 @@ def annotations(  # type: ignore[no-redef]  # takes the place of the name that `
     """What people drew on the images of a data set: of each its state (objects, negative, unlabelled), its objects, and what to ignore.
 
     `source`: a file of labels whose images lie in its folder (COCO, VOC, YOLO, CVAT, LabelMe, Label Studio, a table with one object a
-    row: docs/labels.md), a recipe, or a folder of images with `labels`, a file or folder of them. Boxes are x0, y0, x1, y1 in pixels of
-    what `read` returns, from the outer edge of the first. Faulty objects are left out; `Annotations.faults` names each.
+    row: docs/labels.md), a recipe, or a folder of images with `labels`, a file or folder of them, of masks or of a vector file's shapes.
+    Boxes are x0, y0, x1, y1 in pixels of what `read` returns, from the outer edge of the first. Faulty objects are left out;
+    `Annotations.faults` names each.
     Raises DataError where a file is broken as a whole, or leaves open what is meant.
     """
     from labelfree.planning.annotated_set import annotations_of

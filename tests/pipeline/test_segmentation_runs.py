@@ -181,6 +181,6 @@ def test_polygons_become_a_map_of_the_scene(tmp_path: Path) -> None:
     assert max(best) > 1.5 / len(classes)
     scene = scenes / "tile_20220720.tif"
     labelfree.predict(run.folder, [scene], tmp_path / "map", say=Silent())
-    with rasterio.open(next((tmp_path / "map").glob("*720.tif"))) as told, rasterio.open(scene) as source:
+    with rasterio.open(next((tmp_path / "map").rglob("*720.tif"))) as told, rasterio.open(scene) as source:
         assert (told.crs, told.transform, told.shape) == (source.crs, source.transform, source.shape)
         assert set(np.unique(told.read(1))) <= set(range(9)) | {255}

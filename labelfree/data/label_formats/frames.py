@@ -24,15 +24,20 @@ IN_FRONT = {"exif", "Raw profile type exif"}  # what Pillow calls the EXIF of a 
 ON_THEIR_SIDE = (5, 6, 7, 8)
 
 
-@lru_cache(maxsize=1024)  # a scene shows its polygons in many windows
 def orientation(path: Path) -> int:
     """What EXIF says of how a picture is to be turned: 1 (not at all) to 8."""
+    if path.suffix.lower() not in TURNED or not path.is_file():
+        return 1
+    written = path.stat()
+    return _orientation(path, written.st_mtime_ns, written.st_size)
+
+
+@lru_cache(maxsize=1024)  # a scene shows its polygons in many windows
+def _orientation(path: Path, changed: int, size: int) -> int:
     from PIL import Image
 
-    if path.suffix.lower() not in TURNED:
-        return 1
     try:
-        # what is wrong with it its reader tells; Pillow also logs of every raster with many bands that it is none of its own
+        # what is wrong with it its reader tells; Pillow also logs of every raster with many channels that it is none of its own
         with quieter(["PIL"], logging.CRITICAL), warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             late = picture.format == "PNG" and IN_FRONT.isdisjoint(picture.info)
             said = (_behind_pixels(path) if late else picture.getexif()).get(ORIENTATION, 1)

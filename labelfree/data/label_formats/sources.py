@@ -21,7 +21,7 @@ from labelfree.errors import DataError
 
 READ = (
     "read are COCO, Label Studio or LabelMe (.json), Pascal VOC or CVAT (.xml), YOLO (data.yaml, or a folder of .txt beside classes.txt), "
-    "or a table with one object a row"
+    "a table with one object a row, masks (a folder, or a table with path and mask), or a vector file of shapes with data.label_field"
 )
 
 
