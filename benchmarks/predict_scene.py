@@ -4,7 +4,7 @@
 
 The scene is generated strip by strip (964 MB of uint16), the head is a linear one with drawn weights on a small CNN with drawn weights
 (`--network`), for neither changes what a prediction costs. `labelfree predict` runs in a process of its own, whose largest resident size
-is printed with the minutes it took; stopped, the same command goes on.
+is printed with the minutes it took and with what it takes before the first image; stopped, the same command goes on.
 """
 
 from __future__ import annotations
@@ -47,12 +47,19 @@ def main() -> None:
     if not scene.is_file():
         generate(scene, given.side)
     write(head, given.network, given.tile)
+    subprocess.run([sys.executable, "-c", f"import labelfree; labelfree.load_head({str(head)!r})"], check=True)
+    idle = peak_gib()
     before = time.monotonic()
     subprocess.run([sys.executable, "-m", "labelfree", "predict", head, scene, "--out", given.out / "predictions"], check=True)
-    minutes, peak = (time.monotonic() - before) / 60, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    minutes = (time.monotonic() - before) / 60
     size = 4 * 2 * given.side**2 / 2**30
-    took = f"peak {peak:.2f} GiB, {minutes:.1f} minutes"
+    took = f"peak {peak_gib():.2f} GiB, {idle:.2f} of them Python, torch and the head; {minutes:.1f} minutes"
     print(f"{given.side:,} x {given.side:,} pixels, 4 bands ({size:.2f} GiB): {took}")
+
+
+def peak_gib() -> float:
+    """The largest resident size of any process that was waited for."""
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
 
 
 def generate(file: Path, side: int) -> None:

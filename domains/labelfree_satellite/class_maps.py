@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from labelfree_satellite.grids import Grid
 
 NODATA = 255
+CACHE = 64  # MB of blocks that GDAL may hold; by itself it takes a twentieth of the machine's memory
 BLOCK = 512  # pixels a side of a file's tiles
 GOLDEN = 0.618034  # of a turn between the hues of two classes
 
@@ -60,11 +61,11 @@ class ClassRaster:
         self._note()
 
     def close(self) -> list[Path]:
-        from rasterio import shutil
+        from rasterio import Env, shutil
 
         for part, file, kind in zip(self.parts, self.files, ("nearest", "average"), strict=True):
             whole = file.with_name(f".{file.stem}.whole.tif")
-            with _reporting(file):
+            with _reporting(file), Env(GDAL_CACHEMAX=CACHE):
                 shutil.copy(part, whole, driver="COG", compress="deflate", blocksize=BLOCK, overview_resampling=kind, bigtiff="if_safer")
             whole.replace(file)
         for part in (*self.parts, self.mark):
@@ -172,5 +173,5 @@ def _opened(file: Path, mode: str, **form: Any) -> Iterator[Any]:
     from labelfree_satellite.headers import quiet_rasterio
 
     rasterio = quiet_rasterio()
-    with _reporting(file), rasterio.open(file, mode, **form) as opened:
+    with _reporting(file), rasterio.Env(GDAL_CACHEMAX=CACHE), rasterio.open(file, mode, **form) as opened:
         yield opened

@@ -40,12 +40,15 @@ class _Heads:
         if encoder is None:
             return
         for protocol in self.kept.setup.protocols:
+            if protocol.name not in self._scored(encoder.arm):  # one that nobody could ask of this arm
+                continue
             self._describe(self.kept.keep(encoder, protocol, self.question.train, protocol.name), protocol.name)
 
     def recommended(self) -> list[str]:
         """heads/recommended.safetensors and recommended.json: the best-supported arm's, learned from all labelled rows outside test."""
         primary = self.kept.run.recipe.evaluate.primary
-        found = recommended_arm(self.claims, primary.model_dump(), {encoder.arm for encoder in self.encoders})
+        scored = {encoder.arm for encoder in self.encoders if primary.protocol in self._scored(encoder.arm)}
+        found = recommended_arm(self.claims, primary.model_dump(), scored)
         if found is None:
             return ["No head is recommended: neither arm of the primary comparison was scored."]
         arm, why = found
@@ -59,6 +62,10 @@ class _Heads:
         write_json(self.kept.run.folder.path / FILE, told.told())
         self._describe(card, Path(RECOMMENDED).stem, [why, expect])
         return []
+
+    def _scored(self, arm: str) -> set[str]:
+        """The protocols by which an arm was scored."""
+        return {row["protocol"] for row in self.claims["table"] if row["arm"] == arm}
 
     def _of(self, arm: str) -> Encoder | None:
         """The arm's encoder, its first seed."""
