@@ -14,9 +14,11 @@ import pytest
 from PIL import Image
 
 import labelfree
+from labelfree.deploy.head_file import read_card
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
+from labelfree.transfer.maps.asking import MapAsker
 
 IMAGES, LABELLED, SIDE = 30, 14, 32
 SMALL = [
@@ -119,6 +121,19 @@ def test_its_head_predicts_new_pictures(of_masks: Run, pictures: Path, tmp_path:
     truth = pit(IMAGES - 1)[0]
     assert told.shape == truth.shape
     assert ((told == 1) & (truth == 1)).sum() / ((told == 1) | (truth == 1)).sum() > 0.7
+
+
+def test_its_head_takes_the_input_size_that_its_own_folds_prefer(
+    masks: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As every cell of the comparison does; the first of the list is not better for being first."""
+    monkeypatch.setattr(MapAsker, "_inner", lambda self, protocol, size, folds, rows, seed: {64: 0.25, 32: 0.75}[size])
+    asked = [f"data.root={pictures / 'images'}", f"data.labels={masks}", "data.classes={1: pit}", *SMALL]
+    more = ["evaluate.sizes=[64, 32]", "evaluate.arms=[statistics, random]", "evaluate.labels_per_class=[all]", "evaluate.draws=1"]
+    primary = "evaluate.primary={arm: random, against: statistics, protocol: linear, budget: all, metric: mean_iou}"
+    run = labelfree.evaluate("satellite_simclr", [*asked, *more, primary], tmp_path / "run", say=Silent())
+    card = read_card(run.folder / "heads" / "linear.safetensors")
+    assert (card.images.arm, card.images.size, card.inner) == ("random", 32, 0.75)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ class Frozen(MapProtocol):
     reading = "frozen: a decoder is trained on what the network gives, the network stays as it is"
     method = f"Frozen: U-Net on a CNN's stages or on pixels, DPT or FPN on a ViT's blocks, at most {WIDTH} wide; {TRAINED}."
     preparation = "standardise"
+    steps = STEPS
 
     def __init__(self, decoder: str = AUTO) -> None:
         self.decoder = decoder
