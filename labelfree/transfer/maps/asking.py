@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 CELL_SECONDS = 30.0  # of a fit, at most, where a comparison's time is limited
-HEADS = 0.7  # of that time, for fitting heads; the rest reads and predicts
+FITTING = 0.7  # of that time, for fitting heads; the rest reads and predicts
 
 
 class MapAsker(Asker[MapProtocol]):
@@ -88,7 +88,7 @@ class MapAsker(Asker[MapProtocol]):
     def planned_steps(cls, trial: Trial, protocols: Sequence[MapProtocol], seconds: float) -> dict[str, int]:
         """As many as the slowest arm takes in a cell's share of the time, half a minute at most, on the labels of the largest budget."""
         steps: dict[str, int] = {}
-        share = min(CELL_SECONDS, HEADS * seconds / max(1, trial.cells))
+        share = min(CELL_SECONDS, FITTING * seconds / max(1, trial.cells))
         for protocol in protocols:
             for encoder in filter(protocol.suits, trial.encoders):
                 asker, rows = cls._of(trial, encoder), trial.first.learn(trial.setup.budgets[-1])
