@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labelfree.transfer.maps.base import Fitted, MapProtocol
-from labelfree.transfer.maps.decoders import AUTO, WIDTH, Decoder
+from labelfree.transfer.maps.decoders import AUTO, WIDTH, Decoder, require_library
 from labelfree.transfer.maps.learning import Learn
 from labelfree.transfer.maps.training import BATCH, RATE, STEPS, planned_steps, train
 
@@ -28,6 +28,9 @@ class Frozen(MapProtocol):
 
     def __init__(self, decoder: str = AUTO) -> None:
         self.decoder = decoder
+
+    def check(self) -> None:
+        require_library()
 
     def planned(self, learn: Learn) -> int:
         return planned_steps(learn, self.trains_trunk, self.decoder)

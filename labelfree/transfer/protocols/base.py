@@ -60,6 +60,9 @@ class Protocol:
         """Whether it can be asked of this encoder; where not, its arm has no such row."""
         return True
 
+    def check(self) -> None:
+        """Raises RecipeError where a package that it needs is not installed."""
+
     @property
     def spoken(self) -> ProtocolWords:
         """How it is printed."""
