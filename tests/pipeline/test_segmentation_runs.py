@@ -136,6 +136,19 @@ def test_its_head_takes_the_input_size_that_its_own_folds_prefer(
     assert (card.images.arm, card.images.size, card.inner) == ("random", 32, 0.75)
 
 
+def test_a_network_without_feature_maps_is_told_before_it_is_pretrained(
+    masks: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "averages.py").write_text(
+        "from torch import nn\n\ndef network(channels):\n"
+        "    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 8))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RecipeError, match=r"backbone\.name: averages:network has no feature maps"):
+        run_on(masks, pictures, tmp_path / "run", "backbone={name: 'averages:network', init: random}")
+    assert not list((tmp_path / "run").glob("**/*.safetensors"))
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
