@@ -20,7 +20,7 @@ from labelfree.planning.recipe_text import Line, flow, quoted, written
 from labelfree.planning.recognition import Field
 from labelfree.planning.sampled_images import Seen
 from labelfree.recipe import BackboneSettings, Data, Evaluate
-from labelfree.transfer.tasks import task_names
+from labelfree.transfer.tasks import find_task, task_names
 from labelfree.transfer.tasks.registry import task_for
 from labelfree.transfer.unlabelled import MOST as MOST_UNLABELLED
 
@@ -71,6 +71,12 @@ class _Draft:
         yield Line("", f"Written by `labelfree plan`: {len(self.field.manifest.rows):,} images, {self._task}.")
         yield Line("", f"Expected: {self._time}; disk {self._disk}.")
         others = [WHAT[task] for task in self.labels.tasks if task in WHAT and task not in task_names()]
+        for task in (find_task(name) for name in self.labels.tasks if name in task_names() and self.comparing):
+            if task.name != self.asked.task.name:
+                question = f"{{task: {task.name}, protocols: {flow(task.advised_protocols or task.protocols)}}}"
+                yield Line(
+                    "", f"There are {WHAT.get(task.name, task.name)} too; another recipe with `evaluate: {question}` compares by them."
+                )
         if others and self.comparing:
             yield Line("", f"There are {' and '.join(others)} too; comparing starting points by them is not built yet.")
         elif others:

@@ -157,6 +157,21 @@ def test_masks_make_segmentation(tmp_path: Path) -> None:
     assert "not built yet" not in proposal.text
 
 
+def test_masks_beside_classes_are_another_question(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    pictures(folder, PNGS)
+    (tmp_path / "masks").mkdir()
+    for name in PNGS[:8]:
+        Image.fromarray(np.eye(16, dtype=np.uint8)).save(tmp_path / "masks" / name)
+    rows = [(name, f"masks/{name}", "ab"[at % 2]) for at, name in enumerate(PNGS[:8])]
+    proposal = planned(folder, "satellite", table(tmp_path / "labels.csv", "path,mask,label", rows))
+    assert "classification into 2 classes" in proposal.text and proposal.recipe.evaluate.task == "auto"
+    said = " ".join(proposal.text.replace("\n#", "").split())
+    assert (
+        "There are masks too; another recipe with `evaluate: {task: segmentation, protocols: [linear, frozen]}` compares by them." in said
+    )
+
+
 def test_where_every_image_has_a_mask_a_fifth_is_set_aside(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     pictures(folder, PNGS)
