@@ -70,6 +70,7 @@ def test_the_recipe_passes_its_check_and_runs(name: str, real_data: Callable[[st
         "data.leak_limit=1.0",
     ]
     if name == "water_multiband":
-        quick += ["evaluate.protocols=[linear]", "evaluate.primary.protocol=linear", "evaluate.labels_per_class=[5]", "evaluate.minutes=null"]
+        quick += ["evaluate.protocols=[linear]", "evaluate.primary.protocol=linear"]
+        quick += ["evaluate.minutes=null", "evaluate.labels_per_class=[5]"]
     done = labelfree.run(tmp_path / "mine.yaml", quick, tmp_path / "run", say=Silent())
     assert (done.folder / "report.html").is_file() and done.weights.is_file()
