@@ -87,12 +87,12 @@ class Asker(Generic[P]):
 
     def cell(self, key: CellKey, protocol: P, part: Part) -> Cell:
         """From disk, or computed and written."""
-        path, content = key.path(self.folder / "cells"), self.content(protocol)
-        stored = read_cell(path, content)
-        if stored is not None:
-            return stored
+        return read_cell(key.path(self.folder / "cells"), self.content(protocol)) or self.computed(key, protocol, part)
+
+    def computed(self, key: CellKey, protocol: P, part: Part) -> Cell:
+        """Computed and written, whatever lies there."""
         cell = self.compute(key, protocol, part)
-        write_cell(path, cell, content)
+        write_cell(key.path(self.folder / "cells"), cell, self.content(protocol))
         return cell
 
     def content(self, protocol: P) -> str:

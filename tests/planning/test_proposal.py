@@ -139,7 +139,7 @@ def test_named_bands_are_compared_with_every_imagenet_arm(tmp_path: Path) -> Non
     assert arms == ["statistics", "random", "imagenet", "imagenet+statistics", "imagenet-inflated", "imagenet+domain"]
 
 
-def test_masks_make_segmentation_which_is_not_compared_yet(tmp_path: Path) -> None:
+def test_masks_make_segmentation(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     pictures(folder, PNGS)
     mask = np.zeros((16, 16), dtype=np.uint8)
@@ -151,17 +151,30 @@ def test_masks_make_segmentation_which_is_not_compared_yet(tmp_path: Path) -> No
     proposal = planned(folder, "satellite", labels)
     shares = "3 in 8 (25.0% of the pixels), background in 8 (75.0% of the pixels)"
     assert "task: segmentation" in told(proposal) and shares in told(proposal)
-    assert "by masks is not built yet" in proposal.text and "evaluate" not in proposal.text
+    evaluate = proposal.recipe.evaluate
+    assert (evaluate.task, evaluate.protocols, evaluate.minutes) == ("segmentation", ["linear", "frozen"], 30)
+    assert (evaluate.primary.protocol, evaluate.primary.metric) == ("frozen", "dice")
+    assert "not built yet" not in proposal.text
 
 
-def test_where_every_image_has_a_mask_they_are_pretrained_on(tmp_path: Path) -> None:
-    """Else the recipe would stop for want of an image: masks of a task that nothing is compared by keep their images out."""
+def test_where_every_image_has_a_mask_a_fifth_is_set_aside(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     pictures(folder, PNGS)
     (tmp_path / "masks").mkdir()
     for name in PNGS:
         Image.fromarray(np.eye(16, dtype=np.uint8)).save(tmp_path / "masks" / name)
     proposal = planned(folder, "satellite", table(tmp_path / "labels.csv", "path,mask", [(name, f"masks/{name}") for name in PNGS]))
+    assert proposal.recipe.data.holdout == 0.2 and not proposal.recipe.data.pretrain_on_labelled
+
+
+def test_where_every_image_has_boxes_they_are_pretrained_on(tmp_path: Path) -> None:
+    """Else the recipe would stop for want of an image: labels of a task that nothing is compared by keep their images out."""
+    folder = tmp_path / "mine"
+    pictures(folder, PNGS)
+    for name in PNGS:
+        voc(folder / "xml" / f"{name[:2]}.xml", ("ship", 1, 1, 5, 5))
+    rows = [(name, f"xml/{name[:2]}.xml") for name in PNGS]
+    proposal = planned(folder, "satellite", table(tmp_path / "labels.csv", "path,boxes", rows))
     assert proposal.recipe.data.pretrain_on_labelled
     assert f"{len(PNGS)} labelled images are pretrained on" in told(proposal)
 
