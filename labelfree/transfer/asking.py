@@ -130,19 +130,15 @@ class Asker(Generic[P]):
 class VectorAsker(Asker[HeadProtocol]):
     """Of protocols of vectors; features are read when the first missing cell asks for them."""
 
-    def __init__(
-        self,
-        question: Question,
-        encoder: Encoder,
-        setup: Setup,
-        images: Pool,
-        folder: Path,
-        say: Progress,
-        unlabelled: Unlabelled | None,
-    ) -> None:
-        super().__init__(question, encoder, setup, images, folder, say, unlabelled)
-        self.features: dict[int, np.ndarray] = {}
-        self.beside: dict[str, Beside | None] = {}
+    @cached_property
+    def features(self) -> dict[int, np.ndarray]:
+        """By input size, those that were asked for."""
+        return {}
+
+    @cached_property
+    def beside(self) -> dict[str, Beside | None]:
+        """By name the protocols that were asked for, bound to unlabelled images."""
+        return {}
 
     def content(self, protocol: HeadProtocol) -> str:
         return f"{self.key} {self.unlabelled.digest}" if self.unlabelled and self._bound(protocol) else self.key

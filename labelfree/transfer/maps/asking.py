@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,17 +21,12 @@ from labelfree.transfer.maps.features import Maps, Tiles, read_maps, shown_tiles
 from labelfree.transfer.maps.learning import Learn
 from labelfree.transfer.maps.prediction import PredictedMaps
 from labelfree.transfer.maps.tiling import Tiling
-from labelfree.transfer.question import Question
 from labelfree.transfer.selection import INNER_FOLDS, Folds
 from labelfree.transfer.setup import Part, Setup
 from labelfree.transfer.tasks.masks import Masks
-from labelfree.transfer.unlabelled import Unlabelled
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from labelfree.data.pool import Pool
-    from labelfree.progress import Progress
 
 
 CELL_SECONDS = 30.0  # of a fit, at most, where a comparison's time is limited
@@ -41,19 +36,15 @@ FITTING = 0.7  # of that time, for fitting heads; the rest reads and predicts
 class MapAsker(Asker[MapProtocol]):
     """Of protocols of maps; an encoder's maps are read when the first missing cell asks for them."""
 
-    def __init__(
-        self,
-        question: Question,
-        encoder: Encoder,
-        setup: Setup,
-        images: Pool,
-        folder: Path,
-        say: Progress,
-        unlabelled: Unlabelled | None,
-    ) -> None:
-        super().__init__(question, encoder, setup, images, folder, say, unlabelled)
-        self.tiles = Tiles(images, Tiling.of(images.index.shape.tolist()))
-        self.maps: dict[int, Maps] = {}
+    @cached_property
+    def tiles(self) -> Tiles:
+        """Of all images."""
+        return Tiles(self.images, Tiling.of(self.images.index.shape.tolist()))
+
+    @cached_property
+    def maps(self) -> dict[int, Maps]:
+        """By input size, those that were asked for."""
+        return {}
 
     @property
     def masks(self) -> Masks:
