@@ -31,7 +31,11 @@ LEAST, MOST = 10, 60  # minutes
 BY_PIXELS = 30  # minutes, of a comparison whose heads answer for every pixel
 MANY = 5  # times as many unlabelled images as labels, from which on learning from them is tried
 WRITTEN = {"root", "labels", "label_field", "date_field"}  # keys of `data` that have lines of their own
-WHAT = {"segmentation": "masks", "detection": "boxes", "retrieval": "captions"}  # the labels of tasks that may not be installed yet
+WHAT = {
+    "segmentation": "masks or outlines",
+    "detection": "boxes",
+    "retrieval": "captions",
+}  # the labels of tasks that may not be installed yet
 
 
 def drafted(data: Data, reader: Mapping[str, Any], field: Field, seen: Seen, labels: Labels, asked: ComparisonDesign) -> str:

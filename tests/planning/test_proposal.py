@@ -168,7 +168,8 @@ def test_masks_beside_classes_are_another_question(tmp_path: Path) -> None:
     assert "classification into 2 classes" in proposal.text and proposal.recipe.evaluate.task == "auto"
     said = " ".join(proposal.text.replace("\n#", "").split())
     assert (
-        "There are masks too; another recipe with `evaluate: {task: segmentation, protocols: [linear, frozen]}` compares by them." in said
+        "There are masks or outlines too; another recipe with `evaluate: {task: segmentation, protocols: [linear, frozen]}` compares by them."
+        in said
     )
 
 
