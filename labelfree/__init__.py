@@ -220,7 +220,7 @@ def plan(
 
     `domain`: default the only installed one that recognises the files. `labels`: CSV or Parquet, or a vector file whose
     `label_field` holds the class and `date_field` a date; default `splits.csv` or class folders. `overrides`: keys of `data` and
-    `reader`, which say how the files are read, such as `["data.label_field=class"]`. `out`: a new file for the recipe.
+    `reader`, which say how the files are read, such as `["data.label_field=class"]`, and `evaluate.task`. `out`: a new file for the recipe.
     Raises RecipeError or DataError where no recipe could be told, or none that runs.
     """
     from labelfree.domain import LabelFields

@@ -57,7 +57,9 @@ def outlines(maps: Sequence[tuple[str, Path]], file: Path, classes: Sequence[str
     frames, system = [], None
     for name, map_file in maps:
         if map_file.suffix != ".tif":
-            raise DataError(f"{name}: has no coordinates, so it has no polygons on the ground; leave --vector out.")
+            raise DataError(
+                f"{name}: has no coordinates, so it has no polygons on the ground; name a .json for objects of COCO, or leave --vector out."
+            )
         records, crs = list(_polygons(map_file, classes)), _crs(map_file)
         system = system or crs
         columns = {"path": [name] * len(records), "class": [each[1] for each in records], "score": [each[2] for each in records]}

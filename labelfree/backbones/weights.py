@@ -130,7 +130,7 @@ def accepted(card: WeightCard, sample: Sample, who: str = "these weights") -> Te
     lacking = [c for c in card.channels if c not in sample.channels]
     if lacking:
         raise DataError(
-            f"{where}: has {len(sample.channels)} channels ({', '.join(sample.channels)}), {who} {want} "
+            f"{where}: has {_channels(len(sample.channels))} ({', '.join(sample.channels)}), {who} {want} "
             f"{len(card.channels)}; missing {', '.join(lacking)}. Name the file's channels with {key_for('channels')}."
         )
     if sample.unit != card.unit:
@@ -138,6 +138,10 @@ def accepted(card: WeightCard, sample: Sample, who: str = "these weights") -> Te
     physical = sample.physical()[[sample.channels.index(c) for c in card.channels]]
     require_scale(card, where, kind_of(sample).stored, physical.flatten(1).abs().amax(1).tolist())
     return physical
+
+
+def _channels(count: int) -> str:
+    return f"{count} channel{'' if count == 1 else 's'}"
 
 
 def require_scale(card: WeightCard, where: str, stored: Stored, most: Sequence[float]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
@@ -27,6 +27,10 @@ class Labels(Protocol):
     def labelled(self, row: Row) -> bool: ...
 
     def stratum(self, row: Row) -> str: ...
+
+    def taught(self, row: Row) -> frozenset[str]:
+        """The classes that can be learnt from a labelled row."""
+        ...
 
     def check_split(self, train: Sequence[Row], score: Sequence[Row] | None) -> None:
         """Raises DataError where these rows cannot be learnt from, or be scored after that."""
@@ -87,7 +91,7 @@ def assign_roles(
     fair = [row for row in labelled if row.id not in learn_only]
     share = data.holdout if data.holdout != "auto" else CLASS_FOLDER_HOLDOUT if manifest.class_folders else 0.0
     if share:
-        test = hold_out(fair, task.stratum, share, seed)
+        test = hold_out(fair, task, share, seed)
         score = [row for row in labelled if row.id in test]
         held = set(map(_group, score))
         train = [row for row in labelled if _group(row) not in held]
@@ -101,8 +105,8 @@ def assign_roles(
         why = "every image is labelled" if not rest else "every image without a label shares its group or its ground with a labelled one"
         way = ", or data.pretrain_on_labelled=true where nothing is to be scored" if every_label_out else ""
         raise DataError(f"{manifest.root}: {why}, so none is left to pretrain on; add data.holdout=0.2, or images without labels{way}.")
-    counts = Counter(map(task.stratum, labelled))
-    if min(counts.values()) < FEW:
+    counts = Counter(name for row in labelled for name in task.taught(row))
+    if min(counts.values(), default=0) < FEW:
         notes.append(f"Fewer than {FEW} labels in some classes ({_counts(counts)}): scores are indicative only.")
     standing = scored_on_others(labelled, len(fair)) if learn_only else scored_on_chosen(labelled)
     return Roles(pool, labelled, None, "cv", notes + left + standing.notes, learn_only, standing)
@@ -114,7 +118,7 @@ def _grouped(task: Labels, labelled: Sequence[Row], places: Mapping[str, Place])
     Chosen rows are not scored where the others of every class lie in two groups, which is what folds and a share set aside need.
     """
     fair = [row for row in labelled if not picked(row)]
-    kinds = set(map(task.stratum, labelled)) == set(map(task.stratum, fair))
+    kinds = _taught(task, labelled) == _taught(task, fair)
     judged = fair if kinds and _groups_of_rarest(task, fair, {}) >= 2 else labelled
     blocks, notes = spatial_groups(labelled, places, lambda groups: _groups_of_rarest(task, judged, groups) >= 2)
     enough = judged is fair and _groups_of_rarest(task, fair, blocks) >= 2
@@ -156,10 +160,10 @@ def _given(
     if straddling:
         notes.append(f"Transductive: {len(straddling)} groups have rows in train and in {on}, so scores are too good.")
     if score:
-        known = set(map(task.stratum, train))
-        met = [row for row in score if row.chosen != AUDIT or task.stratum(row) in known]
+        known = _taught(task, train)
+        met = [row for row in score if row.chosen != AUDIT or task.taught(row) <= known]
         task.check_split(train, met)
-        if lost := sorted({task.stratum(row) for row in score} - {task.stratum(row) for row in met}):
+        if lost := sorted(_taught(task, score) - known):
             notes.append(f"{len(score) - len(met)} audit images show {', '.join(lost)}, which no label teaches: they count as wrong.")
     asked = {row.id for row in train if row.chosen is None}  # a chosen one leaves the pool with and without its label
     ahead = [*score, *waiting]  # those that wait are scored tomorrow, and then their relatives must not have been pretrained on
@@ -241,8 +245,10 @@ def _taken_in(rows: Sequence[Row]) -> str:
     )
 
 
-def hold_out(labelled: Sequence[Row], stratum: Callable[[Row], str], share: float, seed: int) -> set[str]:
-    """Ids of a test share: whole groups, in each class (`stratum`) about `share` of its rows, at least one row and never all of its groups.
+def hold_out(labelled: Sequence[Row], task: Labels, share: float, seed: int) -> set[str]:
+    """Ids of a test share: whole groups, of each class about `share` of its rows, at least one row and never all of its groups.
+
+    Rows that teach no class have their share too, as far as their groups allow.
 
     Groups come in the order of a hash, classes from the rarest on, so that the choice does not depend on the order of rows.
     """
@@ -250,14 +256,16 @@ def hold_out(labelled: Sequence[Row], stratum: Callable[[Row], str], share: floa
     for row in labelled:
         groups[_group(row)].append(row)
     order = sorted(groups, key=lambda group: (hashlib.blake2b(f"holdout {seed} {group}".encode()).digest(), group))
-    total = Counter(map(stratum, labelled))
-    having: dict[str, int] = Counter(label for group in order for label in set(map(stratum, groups[group])))
+    of = {row.id: task.taught(row) | {task.stratum(row)} for row in labelled}
+    needed = _taught(task, labelled)
+    total = Counter(label for names in of.values() for label in names)
+    having: dict[str, int] = Counter(label for rows in groups.values() for label in set().union(*(of[row.id] for row in rows)))
     test: set[str] = set()
     held: Counter[str] = Counter()
     taken: Counter[str] = Counter()
     for label in sorted(total, key=lambda label: (having[label], label)):
         for group in order:
-            inside = Counter(map(stratum, groups[group]))
+            inside = Counter(label for row in groups[group] for label in of[row.id])
             if held[label] >= max(1, round(share * total[label])):
                 break
             if group in test or not inside[label] or any(taken[other] + 1 >= having[other] for other in inside):
@@ -265,7 +273,7 @@ def hold_out(labelled: Sequence[Row], stratum: Callable[[Row], str], share: floa
             test.add(group)
             held.update(inside)
             taken.update(inside.keys())
-        if not held[label]:
+        if not held[label] and label in needed:
             raise DataError(
                 f"Class {label!r} has {having[label]} group(s) of images, too few to set some aside; label more, or set data.holdout=0."
             )
@@ -282,19 +290,23 @@ def folds(
     seed: int,
     ids: Sequence[str] | None = None,
     learn_only: Sequence[int] | np.ndarray = (),
+    taught: Sequence[frozenset[str]] | None = None,
 ) -> list[list[Fold]]:
     """`draws` repeats of stratified folds that never split a group: for each draw k pairs of (train, test) positions.
 
-    k = min(5, groups of the rarest class). Rows without a group are their own. Every training part holds every class. Positions in
-    `learn_only` are in no test part, and in every training part but where their group is tested; k is that of the others.
+    `targets`: what test parts are balanced over; `taught`: the classes each row teaches, its target where None. k = min(5, groups of the
+    rarest class taught). Rows without a group are their own. Every training part teaches every class. Positions in `learn_only` are in
+    no test part, and in every training part but where their group is tested; k is that of the others.
     Raises `DataError` where a class lies in one group only.
     """
     names = [group if group is not None else f"row {ids[i] if ids is not None else i}" for i, group in enumerate(groups)]
+    y = np.asarray([str(target) for target in targets])
+    taught = [frozenset([target]) for target in y.tolist()] if taught is None else taught
     if not len(learn_only):
-        return _folds(np.asarray([str(target) for target in targets]), names, draws, seed)
+        return _folds(y, taught, names, draws, seed)
     more, which = np.asarray(learn_only, dtype=np.int64), np.array(names)
     judged = np.setdiff1d(np.arange(len(names)), more)
-    made = _folds(np.asarray([str(targets[at]) for at in judged]), which[judged].tolist(), draws, seed)
+    made = _folds(y[judged], [taught[at] for at in judged], which[judged].tolist(), draws, seed)
 
     def joined(learn: np.ndarray, test: np.ndarray) -> Fold:
         apart = more[~np.isin(which[more], which[judged[test]])]
@@ -303,26 +315,32 @@ def folds(
     return [[joined(*fold) for fold in repeat] for repeat in made]
 
 
-def _folds(y: np.ndarray, names: Sequence[str], draws: int, seed: int) -> list[list[Fold]]:
-    """The folds of rows of classes `y` in groups `names`, all of which are scored in turn."""
+def _folds(y: np.ndarray, taught: Sequence[frozenset[str]], names: Sequence[str], draws: int, seed: int) -> list[list[Fold]]:
+    """The folds of rows of strata `y` in groups `names`, all of which are scored in turn."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     number = {name: i for i, name in enumerate(dict.fromkeys(names))}
     which = np.array([number[name] for name in names])
-    per_class = {label: len(set(which[y == label])) for label in np.unique(y).tolist()}
-    rarest = min(per_class, key=lambda label: (per_class[label], label))
-    k = min(5, per_class[rarest])
+    labels = sorted(frozenset().union(*taught))
+    shown = np.array([[label in classes for label in labels] for classes in taught])
+    if not labels:
+        raise DataError(f"None of the {len(y)} labelled images shows anything to learn; label some that do.")
+    groups_with = [len(set(which[column])) for column in shown.T]
+    k = min(5, *groups_with)
     if k < 2:
+        rarest = groups_with.index(k)
+        images = shown[:, rarest].sum()
         raise DataError(
-            f"Class {rarest!r} has labels in one group of images only ({int((y == rarest).sum())} labelled); cross-validation needs two: "
+            f"Class {labels[rarest]!r} has labels in one group of images only ({images} labelled); cross-validation needs two: "
             "label more of it, leave the class out, or draw images to score on with `labelfree select --audit`."
         )
+    y = _of_at_least(k, y)
     made = []
     for draw in range(draws):
         for attempt in range(100):
             state = int.from_bytes(hashlib.blake2b(f"folds {seed} {draw} {attempt}".encode(), digest_size=4).digest(), "big")
             parts = list(StratifiedGroupKFold(k, shuffle=True, random_state=state).split(y, y, which))
-            if all(len(np.unique(y[train])) == len(per_class) and len(test) for train, test in parts):
+            if all(shown[train].any(0).all() and len(test) for train, test in parts):
                 made.append(parts)
                 break
         else:
@@ -330,11 +348,22 @@ def _folds(y: np.ndarray, names: Sequence[str], draws: int, seed: int) -> list[l
     return made
 
 
+def _of_at_least(k: int, y: np.ndarray) -> np.ndarray:
+    """Strata that k test parts can share: the rows of smaller ones are balanced with those of the largest."""
+    names, which, sizes = np.unique(y, return_inverse=True, return_counts=True)
+    return np.where(sizes[which] < k, names[sizes.argmax()], y)
+
+
 def _groups_of_rarest(task: Labels, labelled: Sequence[Row], groups: Mapping[str, str]) -> int:
     per_class: dict[str, set[str]] = defaultdict(set)
     for row in labelled:
-        per_class[task.stratum(row)].add(groups.get(row.id, _group(row)))
+        for name in task.taught(row):
+            per_class[name].add(groups.get(row.id, _group(row)))
     return min((len(names) for names in per_class.values()), default=0)
+
+
+def _taught(task: Labels, rows: Sequence[Row]) -> set[str]:
+    return {name for row in rows for name in task.taught(row)}
 
 
 def _group(row: Row) -> str:

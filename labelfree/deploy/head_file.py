@@ -39,11 +39,17 @@ def read_card(path: Path) -> HeadCard:
         raise DataError(f"{path}: no such head; name a file in RUN/{FOLDER}/, or a run folder.")
     try:
         with safe_open(path, "pt") as file:
-            told = json.loads((file.metadata() or {})[CARD])
+            written = (file.metadata() or {}).get(CARD)
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{path}: not a head that this version of labelfree reads ({error}).") from error
+    if written is None:
+        raise DataError(f"{path}: holds no head (a network alone, perhaps); name a file in RUN/{FOLDER}/, or a run folder.")
+    try:
+        told = json.loads(written)
         if told.get("format", 0) > FORMAT:
             raise ValueError(f"its format is {told['format']}, this version reads up to {FORMAT}")
         return head_card_told(told)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, DataError) as error:
+    except (KeyError, TypeError, ValueError, DataError) as error:
         raise DataError(f"{path}: not a head that this version of labelfree reads ({error}).") from error
 
 

@@ -282,6 +282,7 @@ def _question(manifest: Manifest, task: Task, roles: Roles, labelled: LabelledIm
         contents=tuple(map(str, images.index.digest)),
         learn_only=tuple(i for i, row in enumerate(final) if row.id in roles.learn_only),
         standing=roles.standing,
+        taught=tuple(map(task.taught, final)),
     )
 
 

@@ -116,7 +116,7 @@ def _budgets(roles: Roles, task: Task, seed: int) -> tuple[tuple[Budget, ...], s
     if roles.score is None:
         ids = [row.id for row in roles.train]
         aside = [at for at, row in enumerate(roles.train) if row.id in roles.learn_only]
-        parts = folds(strata, [row.group for row in roles.train], Evaluate().draws, seed, ids, aside)
+        parts = folds(strata, [row.group for row in roles.train], Evaluate().draws, seed, ids, aside, list(map(task.taught, roles.train)))
         least = min(_fewest(task, strata[learn]) for repeat in parts for learn, _ in repeat)
         kept = [size for size in kept if size == "all" or size <= least]
         why += f", at least {least} in each of the {len(parts[0])} folds"

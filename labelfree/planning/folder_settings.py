@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from labelfree.data.label_tables import read_table
@@ -29,11 +29,12 @@ def folder_data(folder: Path, labels: Path | None) -> Data:
     return _writable(Data(root=root, labels=Path(os.path.abspath(table))))  # noqa: PTH100
 
 
-def with_keys(data: Data, overrides: Overrides, domain: str | None, say: Progress) -> Recipe:
-    """`data` and `reader` with their keys changed; no other key has a meaning before there is a recipe."""
+def with_keys(data: Data, overrides: Overrides, domain: str | None, say: Progress, also: Sequence[str] = ()) -> Recipe:
+    """`data` and `reader` with their keys changed, and those of `also`; no other has a meaning before there is a recipe."""
     keys = list(overrides) if isinstance(overrides, Mapping) else [text.partition("=")[0] for text in overrides]
-    if others := [key for key in keys if not key.strip().startswith(("data.", "reader."))]:
-        raise RecipeError(f"{others[0]}: only keys of data and reader change what is looked at; give others to `labelfree run`.")
+    if others := [key for key in keys if not key.strip().startswith(("data.", "reader.", *also))]:
+        known = " and ".join(["keys of data and reader", *also])
+        raise RecipeError(f"{others[0]}: only {known} change what is looked at; give others to `labelfree run`.")
     recipe = changed(data, overrides, domain, say.say)
     _writable(recipe.data)
     return recipe

@@ -22,10 +22,10 @@ from labelfree.planning.recipe_draft import drafted
 from labelfree.planning.recognition import Field, field_of
 from labelfree.planning.sampled_images import Seen, look_at, open_rows
 from labelfree.progress import Progress, Silent
-from labelfree.recipe import Data, Evaluate, Recipe
+from labelfree.recipe import Data, Recipe
 from labelfree.recipe_file import Overrides, parse_recipe
 from labelfree.training.files import write_text
-from labelfree.transfer.tasks.registry import task_for
+from labelfree.transfer.tasks.registry import task_for, task_names
 
 LONG = 2**26  # bytes to decode, from which on a person wants to see how far it is
 
@@ -57,7 +57,7 @@ def unused(file: Path) -> None:
 
 def propose(folder: Path, domain: str | None, labels: Path | None, fields: LabelFields, overrides: Overrides, say: Progress) -> Proposal:
     """Look at a folder and write a recipe for it. `fields`: of `labels`, where it is a vector file. `overrides`: of keys
-    of `data` and `reader`.
+    of `data` and `reader`, and `evaluate.task`.
 
     Raises `RecipeError` where the files do not tell their field and `domain` does not say it, and `DataError` where a recipe could not
     run: files missing, nothing left to pretrain on, scored images in the pool.
@@ -65,7 +65,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     if labels is None and (fields.label or fields.date):
         raise RecipeError("--label-field, --date-field: name the vector file that has them with --labels.")
     data = folder_data(folder, labels).model_copy(update={"label_field": fields.label, "date_field": fields.date})
-    start = with_keys(data, overrides, domain, say)
+    start = with_keys(data, overrides, domain, say, also=["evaluate.task"])
     data = start.data
     field = field_of(data, start.reader, domain)
     files = [row for row in field.manifest.rows if row.window is None]
@@ -83,7 +83,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
             "proposed; write one that names yours as backbone.name: module:factory (docs/extending.md)."
         )
     marks = labels_of(field.manifest, seen.looks, field.domain.read)
-    task = task_for(Evaluate(), rows).over(rows, partial(labels_in, field.manifest, field.domain, data.absent))
+    task = task_for(start.evaluate, rows).over(rows, partial(labels_in, field.manifest, field.domain, data.absent))
     copies = same_files(files, say)
     places = located(field.domain, seen.places)
     try:
@@ -131,7 +131,9 @@ def _found(
     if marks.tasks and seen.places and len(seen.looks) < len(rows):
         yield "  images that show ground which is scored leave the pool when a run has read them all"
     yield from (f"  {fact}" for fact in marks.facts)
-    yield f"  task: {marks.tasks[0] if marks.tasks else 'none, for there are no labels'}"
+    first = asked.task.name if asked.roles.train else marks.tasks[0] if marks.tasks else "none, for there are no labels"
+    others = [name for name in marks.tasks if name in task_names() and name != first]
+    yield f"  task: {first}" + (f" (evaluate.task={others[0]} asks the other that these labels are good for)" if others else "")
     yield from (f"  {table.name} is not read; give it with --labels if it holds the labels" for table in other_tables(data))
     yield from (f"  {note}" for note in (*field.manifest.notes, *asked.roles.notes))
 

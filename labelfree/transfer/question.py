@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 class Question:
     """One data set of one task, asked with and without a test split.
 
-    `ids`, `groups`, `strata`, `targets`: one item for each entry of the evaluation pool; `groups[i]` is None where a row is its own
-    group; budgets and folds are balanced over `strata`. `train`, `score`: positions of the entries that labels are drawn from and that
-    are scored; `score=None` means cross-validation over `train`, in which those of `learn_only` are never scored. `contents`: a digest
-    of each entry's pixels, so that answers are found again only for the same images. `standing`: what its scores are worth. Raises
-    DataError when nothing can be asked.
+    `ids`, `groups`, `strata`, `targets`, `taught`: one item for each entry of the evaluation pool; `groups[i]` is None where a row is
+    its own group; budgets and folds are balanced over `strata`, and folds leave what is `taught` (empty: the strata) to every training
+    part. `train`, `score`: positions of the entries that labels are drawn from and that are scored; `score=None` means cross-validation
+    over `train`, in which those of `learn_only` are never scored. `contents`: a digest of each entry's pixels, so that answers are found
+    again only for the same images. `standing`: what its scores are worth. Raises DataError when nothing can be asked.
     """
 
     dataset: str
@@ -40,6 +40,7 @@ class Question:
     contents: tuple[str, ...] = ()
     learn_only: tuple[int, ...] = ()
     standing: Standing = PLAIN
+    taught: tuple[frozenset[str], ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.train) == 0:
@@ -56,6 +57,10 @@ class Question:
     def strata_of(self, rows: np.ndarray) -> list[str]:
         """The strata of some entries."""
         return [self.strata[row] for row in rows]
+
+    def taught_by(self, rows: np.ndarray) -> list[frozenset[str]]:
+        """The classes that each of some entries teaches."""
+        return [self.taught[row] if self.taught else frozenset([self.strata[row]]) for row in rows]
 
     @cached_property
     def stratum_codes(self) -> np.ndarray:

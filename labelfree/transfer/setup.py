@@ -81,7 +81,8 @@ def make_setup(question: Question, settings: Evaluate, sizes: tuple[int, ...]) -
 def _repeats(question: Question, draws: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:
     rows = question.train
     aside = np.flatnonzero(np.isin(rows, question.learn_only))
-    return folds(question.stratum_codes[rows], question.group_names[rows].tolist(), draws, question.seed, learn_only=aside)
+    groups, taught = question.group_names[rows].tolist(), question.taught_by(rows)
+    return folds(question.stratum_codes[rows], groups, draws, question.seed, learn_only=aside, taught=taught)
 
 
 @dataclass(frozen=True)

@@ -242,11 +242,33 @@ def test_folds_need_two_groups_of_every_class() -> None:
     assert sorted(np.concatenate([judge for _, judge in parts]).tolist()) == [0, 1, 2]
 
 
+def test_folds_ask_of_classes_that_they_can_be_learnt_not_of_strata() -> None:
+    strata = ["pond"] * 4 + ["field"] * 5 + ["nothing"]  # one image shows nothing, which any other teaches
+    taught = [frozenset({"pond", "field"})] * 4 + [frozenset({"field"})] * 5 + [frozenset()]
+    (parts,) = folds(strata, [None] * 10, 1, 0, taught=taught)
+    assert len(parts) == 4, "ponds are on four images"
+    assert sorted(np.concatenate([judge for _, judge in parts]).tolist()) == list(range(10)), "the empty image is scored too"
+    for learn, _ in parts:
+        assert frozenset().union(*(taught[at] for at in learn)) == {"pond", "field"}
+
+
+def test_folds_of_strata_smaller_than_the_number_of_folds() -> None:
+    names = ["a", "b", "c"]
+    taught = [frozenset({names[i % 3], names[(i + 1) % 3]}) for i in range(9)]
+    (parts,) = folds([names[i % 3] for i in range(9)], [None] * 9, 1, 0, taught=taught)
+    assert len(parts) == 5
+
+
+def test_folds_where_nothing_is_shown() -> None:
+    with pytest.raises(DataError, match="None of the 3 labelled images shows anything to learn"):
+        folds(["nothing"] * 3, [None] * 3, 1, 0, taught=[frozenset()] * 3)
+
+
 @given(cases, st.floats(0.1, 0.5), st.integers(0, 3))
 def test_holdout_takes_whole_groups_and_leaves_every_class_some(pairs: list[tuple[str, int]], share: float, seed: int) -> None:
     rows = [row(i, label, f"g{group}") for i, (label, group) in enumerate(pairs)]
     try:
-        test = hold_out(rows, TASK.stratum, share, seed)
+        test = hold_out(rows, TASK, share, seed)
     except DataError as error:
         assert "too few to set some aside" in str(error)
         return

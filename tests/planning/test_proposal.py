@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from rasterio.transform import from_origin
 
+import labelfree
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError, LeakError, RecipeError
 from labelfree.planning import recognition
@@ -181,6 +182,7 @@ def test_where_every_image_has_a_mask_a_fifth_is_set_aside(tmp_path: Path) -> No
         Image.fromarray(np.eye(16, dtype=np.uint8)).save(tmp_path / "masks" / name)
     proposal = planned(folder, "satellite", table(tmp_path / "labels.csv", "path,mask", [(name, f"masks/{name}") for name in PNGS]))
     assert proposal.recipe.data.holdout == 0.2 and not proposal.recipe.data.pretrain_on_labelled
+    assert f"of {len(PNGS)} labelled images are set aside as test" in told(proposal)
 
 
 def test_where_every_image_has_boxes_they_are_pretrained_on(tmp_path: Path) -> None:
@@ -376,3 +378,19 @@ def test_chosen_labels_are_told_with_what_they_are_worth(tmp_path: Path) -> None
     waiting = planned(folder, "satellite", blank)
     assert "evaluate" not in waiting.text and "data.label_field" not in told(waiting)
     assert "No audit image has a label yet, so nothing is compared; all 10 stay out of the pretraining pool." in told(waiting)
+
+
+def test_the_task_can_be_asked_where_labels_are_good_for_two(tmp_path: Path) -> None:
+    pictures(tmp_path / "mine", PNGS)
+    (tmp_path / "masks").mkdir()
+    for name in PNGS[:8]:
+        Image.fromarray(np.eye(16, dtype=np.uint8)).save(tmp_path / "masks" / name)
+    rows = [(name, "ab"[i % 2], f"masks/{name}") for i, name in enumerate(PNGS[:8])]
+    labels = table(tmp_path / "labels.csv", "path,label,mask", rows)
+    usual = planned(tmp_path / "mine", "satellite", labels)
+    assert "task: classification (evaluate.task=segmentation asks the other" in told(usual)
+    asked = labelfree.plan(tmp_path / "mine", "satellite", labels, overrides=["evaluate.task=segmentation"])
+    assert asked.recipe.evaluate.task == "segmentation" and asked.recipe.evaluate.primary.protocol == "frozen"
+    assert "task: segmentation (evaluate.task=classification" in told(asked)
+    with pytest.raises(RecipeError, match=r"^evaluate\.draws: only keys of data and reader and evaluate\.task change"):
+        labelfree.plan(tmp_path / "mine", "satellite", labels, overrides=["evaluate.draws=3"])

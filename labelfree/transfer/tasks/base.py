@@ -137,6 +137,10 @@ class Task:
         """What budgets and folds are balanced over: a labelled row's part, such as its class."""
         raise NotImplementedError
 
+    def taught(self, row: Row) -> frozenset[str]:
+        """The classes that can be learnt from a labelled row: folds leave every training part some of each."""
+        return frozenset([self.stratum(row)])
+
     def targets(self, rows: Sequence[Row], images: LabelledImages | None = None) -> Targets:
         """What is to be learnt of labelled rows. `images`: these rows as they are stored, for tasks whose labels lie on their pixels.
 

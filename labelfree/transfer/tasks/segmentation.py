@@ -137,6 +137,10 @@ class Segmentation(Task):
         """The rarest class of objects that it shows: that of the fewest images."""
         return min(self.objects(row), key=lambda name: (self.images_with[name], name), default=NOTHING)
 
+    def taught(self, row: Row) -> frozenset[str]:
+        """Every class of objects on it; background is learnt from any image."""
+        return frozenset(self.objects(row))
+
     def targets(self, rows: Sequence[Row], images: LabelledImages | None = None) -> Masks:
         if images is None:
             raise ValueError("Masks lie on the pixels of images; none were given.")
