@@ -168,10 +168,8 @@ def test_masks_beside_classes_are_another_question(tmp_path: Path) -> None:
     proposal = planned(folder, "satellite", table(tmp_path / "labels.csv", "path,mask,label", rows))
     assert "classification into 2 classes" in proposal.text and proposal.recipe.evaluate.task == "auto"
     said = " ".join(proposal.text.replace("\n#", "").split())
-    assert (
-        "There are masks or outlines too; another recipe with `evaluate: {task: segmentation, protocols: [linear, frozen]}` compares by them."
-        in said
-    )
+    other = "another recipe with `evaluate: {task: segmentation, protocols: [linear, frozen]}` compares by them."
+    assert f"There are masks or outlines too; {other}" in said
 
 
 def test_where_every_image_has_a_mask_a_fifth_is_set_aside(tmp_path: Path) -> None:
