@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -178,3 +178,13 @@ def require_size(path: str | Path, mask: np.ndarray, size: tuple[int, ...], imag
 def spatial(mask: np.ndarray, axes: int) -> tuple[int, ...]:
     """The size of a mask without the axis of its colours, for images of so many spatial axes."""
     return tuple(mask.shape[:axes])
+
+
+def cut_mask(mask: np.ndarray, corner: Sequence[int], shape: Sequence[int]) -> np.ndarray:
+    """The part of a mask (*spatial) of this `shape` whose first pixel lies at `corner`; what lies outside the mask is `IGNORE`."""
+    part = np.full(tuple(shape), IGNORE, mask.dtype)
+    ends = [(max(first, 0), min(first + length, side)) for first, length, side in zip(corner, shape, mask.shape, strict=True)]
+    if all(low < high for low, high in ends):
+        there = tuple(slice(low - first, high - first) for (low, high), first in zip(ends, corner, strict=True))
+        part[there] = mask[tuple(slice(low, high) for low, high in ends)]
+    return part

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from labelfree.data.dense_store import cut_mask
+from labelfree.data.masks import cut_mask
 from labelfree.transfer.encoders import NetworkEncoder
 from labelfree.transfer.maps.features import Maps, Tiles, shown_tiles
 
