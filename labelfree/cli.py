@@ -83,7 +83,7 @@ def plan(
     date_field: Annotated[str | None, typer.Option(metavar="NAME", help="Field of a vector file that holds a date.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="New file for the recipe; default: standard output.")] = None,
 ) -> None:
-    """Say what a folder holds (on standard error) and write a recipe for it, with reasons. KEY: of `data`, `reader`, or evaluate.task."""
+    """Look at a folder: say what it holds (on standard error) and write a recipe, with reasons. KEY: `data`, `reader`, evaluate.task."""
     told: dict[str, Any] = {"label_field": label_field, "date_field": date_field, "overrides": overrides or ()}
     proposal = labelfree.plan(folder, domain, labels, out, **told, say=_on_standard_error())
     for line in proposal.lines():

@@ -234,14 +234,20 @@ class Evaluate(Section):
     arms: list[str | ArmSpec] = ["statistics", "random", "imagenet", "imagenet+domain"]
     task: Auto | TaskName = Field("auto", description="what is asked of the labels; auto: what the table's columns are for")
     protocols: Annotated[list[ProtocolName], Field(min_length=1)] = ["knn", "linear"]
-    labels_per_class: Annotated[list[PositiveInt | Literal["all"]], Field(min_length=1)] = [1, 5, 10, 50, "all"]
+    labels_per_class: Annotated[list[PositiveInt | Literal["all"]], Field(min_length=1)] = Field(
+        [1, 5, 10, 50, "all"], description="budgets: labels of each class; in segmentation labelled images, of all classes together"
+    )
     draws: Annotated[int, Field(ge=1)] = 5
     sizes: Annotated[list[PositiveInt], Field(min_length=1)] | Auto = Field(
         "auto",
         description="input sizes every arm may choose from; in volumes of the longest side, others in proportion to pretrain.size; "
-        "auto: 1, 2 and 3 times the images', at most 256 (volumes: once and twice, at most 128)",
+        "auto: 1, 2 and 3 times the images', at most 256 (volumes: once and twice, at most 128); in segmentation the images' own size",
     )
-    minutes: PositiveFloat | None = Field(None, description="cuts search points, then draws, then middle budgets, equally for every arm")
+    minutes: PositiveFloat | None = Field(
+        None,
+        description="time for the comparison: trained heads take as many steps as it allows, then search points, the largest input sizes, "
+        "draws and middle budgets are cut, equally for every arm",
+    )
     primary: Primary = Primary()
 
     @model_validator(mode="after")

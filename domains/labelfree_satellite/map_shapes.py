@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from labelfree.data.label_formats.listed import BACKGROUND
 from labelfree.domain import Sample
 from labelfree.errors import DataError
 from labelfree_satellite.targets import grid_of_sample
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 ROWS = 1024  # of a map that stand in memory at once
 FORMATS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".shp": "ESRI Shapefile", ".fgb": "FlatGeobuf"}
-BACKGROUND = "background"  # what lies outside of objects is no object
 
 
 def region(file: Path, sample: Sample, size: tuple[int, ...]) -> Callable[[int, int], np.ndarray]:

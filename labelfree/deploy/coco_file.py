@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from labelfree.data.label_formats.listed import BACKGROUND
 from labelfree.deploy.map_heads import ClassMap
 from labelfree.errors import DataError
 from labelfree.training.files import write_json
 
-BACKGROUND = "background"  # what lies outside of objects is none
 ENDING = ".json"
 UNFINISHED = "objects.making.jsonl"
 

@@ -147,14 +147,16 @@ def _of_vectors(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarr
 
 def _of_maps(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
     inputs, run = kept.inputs, kept.run
-    assert inputs.question is not None and inputs.images is not None
-    asker = MapAsker(inputs.question, encoder, kept.setup, inputs.images, run.folder.path, run.say, None)
-    size = asker.sizes[0]
-    fitted = asker.fit(protocol, size, rows, inputs.question.seed)
+    question, images = inputs.question, inputs.images
+    assert question is not None and images is not None
+    asker = MapAsker(question, encoder, kept.setup, images, run.folder.path, run.say, None)
+    folds = inner_folds(question.stratum_codes[rows], question.group_names[rows], question.seed)
+    size, inner = asker.choose(protocol, rows, folds, question.seed)
+    fitted = asker.fit(protocol, size, rows, question.seed)
     trunk = None if fitted.trunk is None else fitted.trunk.net.state_dict()  # type: ignore[union-attr]
     return Trained(
-        fitted.head.state_dict(), size, protocol.preparation, protocol.default, config=fitted.head.config, shape=asker.tiles.tiling.side,
-        trunk=trunk,
+        fitted.head.state_dict(), size, protocol.preparation, protocol.default, inner,
+        config=fitted.head.config, shape=asker.tiles.tiling.side, trunk=trunk,
     )  # fmt: skip
 
 

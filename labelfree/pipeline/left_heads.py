@@ -16,6 +16,7 @@ from labelfree.pipeline.kept_heads import KeptHeads
 from labelfree.training.files import write_json, write_text
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.question import Question
+from labelfree.transfer.words import TaskWords
 
 
 def leave_heads(kept: KeptHeads, encoders: Sequence[Encoder], claims: dict[str, Any]) -> list[str]:
@@ -56,8 +57,7 @@ class _Heads:
         assert encoder is not None
         protocol = next(each for each in self.kept.setup.protocols if each.name == primary.protocol)
         card = self.kept.keep(encoder, protocol, outside_test(self.question), Path(RECOMMENDED).stem)
-        words = self.question.task.words
-        expect = expectation(self.claims, arm, protocol.name, card.taught_by, words, self._generated)
+        expect = expectation(self.claims, arm, protocol.name, card.taught_by, self._words, self._generated)
         told = Recommendation(arm, protocol.name, why, expect, card.taught_by)
         write_json(self.kept.run.folder.path / FILE, told.told())
         self._describe(card, Path(RECOMMENDED).stem, [why, expect])
@@ -72,13 +72,17 @@ class _Heads:
         return next((encoder for encoder in self.encoders if encoder.arm == arm), None)
 
     @property
+    def _words(self) -> TaskWords:
+        return self.question.task.words_of(self.question.targets)
+
+    @property
     def _generated(self) -> bool:
         return bool(self.kept.inputs.card and self.kept.inputs.card.generated)
 
     def _describe(self, card: HeadCard, name: str, lead: Sequence[str] = ()) -> None:
         data = self.kept.inputs.card
         dataset = data.name if data else ""
-        text = model_card(card, f"{name}.safetensors", self.claims, self.question.task.words, dataset, lead, self._generated)
+        text = model_card(card, f"{name}.safetensors", self.claims, self._words, dataset, lead, self._generated)
         write_text(self.kept.folder / f"{name}.md", text)
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
-from labelfree.backbones import build
+import torch
+
+from labelfree.backbones import Backbone, build
 from labelfree.backbones.build import read_state
 from labelfree.data.positives import check_positives
+from labelfree.domain import sides
 from labelfree.errors import RecipeError
 from labelfree.objectives.registry import make_objective, require_batch
 from labelfree.pipeline.inputs import domain_for
 from labelfree.pipeline.starts import imagenet_source
 from labelfree.pipeline.teachers import named_teacher
-from labelfree.recipe import Recipe
+from labelfree.recipe import Evaluate, Recipe
 from labelfree.transfer.arms import arm_kind
-from labelfree.transfer.tasks.registry import check_question
+from labelfree.transfer.tasks.registry import check_question, task_for
+
+SIDE = 64  # of an image of zeros that a network is shown
 
 
 def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True) -> None:
@@ -26,6 +32,8 @@ def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True) -
     if comparing:
         check_question(recipe.evaluate)
     backbone = build(recipe.backbone.name, 3, options=recipe.backbone.options)  # three channels: what weights are published for
+    if comparing:
+        _require_maps(recipe.evaluate, backbone)
     if pretraining:
         settings = recipe.pretrain
         check_positives(recipe.data.positives, domain)
@@ -36,6 +44,14 @@ def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True) -
             teacher.load()
     for source in _sources(recipe, pretraining, comparing):
         build(recipe.backbone.name, 3, init=source, options=recipe.backbone.options)
+
+
+def _require_maps(settings: Evaluate, backbone: Backbone) -> None:
+    """Raises RecipeError where a protocol needs feature maps and the network has none: a comparison comes after a pretraining."""
+    task = task_for(settings)
+    if any(task.protocol(name).needs == "pyramid" for name in settings.protocols):
+        with torch.inference_mode(), suppress(AssertionError, RuntimeError, ValueError):  # another size may do, which is known later
+            backbone.eval().pyramid(torch.zeros(1, backbone.channels, *sides(SIDE, backbone.dims)))
 
 
 def _sources(recipe: Recipe, pretraining: bool, comparing: bool) -> set[str | Path]:

@@ -44,7 +44,7 @@ def labels_of(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], S
     if missing:
         more = ", …" if len(missing) > 3 else "."
         raise DataError(f"{len(missing)} masks or annotations that the table names are missing: {' '.join(missing[:3])[:-1]}{more}")
-    tasks = tuple(task for column, task in TASKS.items() if any(_carries(row, column, task) for row in manifest.rows))
+    tasks = tuple(task for column, task in TASKS.items() if _carried(manifest.rows, column, task))
     tell = {"classification": _classes, "segmentation": _masks, "detection": _boxes, "retrieval": _texts}
     facts = [fact for task in tasks for fact in tell[task](manifest, looks, read)]
     unknown = len(manifest.subset("pretrain"))
@@ -53,9 +53,10 @@ def labels_of(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], S
     return Labels(tasks, tuple(facts))
 
 
-def _carries(row: Row, column: str, task: Task) -> bool:
-    """Whether a row has a label of the task: in its column, or where the task is installed as that says."""
-    return getattr(row, column) is not None or (task in task_names() and find_task(task).labelled(row))
+def _carried(rows: Sequence[Row], column: str, task: Task) -> bool:
+    """Whether any row has a label of the task: in the task's column, or, of an installed task, as that sees it."""
+    labelled = find_task(task).labelled if task in task_names() else lambda row: False
+    return any(getattr(row, column) is not None or labelled(row) for row in rows)
 
 
 def _classes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:

@@ -20,17 +20,22 @@ from labelfree.planning.recipe_text import Line, flow, quoted, written
 from labelfree.planning.recognition import Field
 from labelfree.planning.sampled_images import Seen
 from labelfree.recipe import BackboneSettings, Data, Evaluate
-from labelfree.transfer.tasks import task_names
+from labelfree.transfer.tasks import find_task, task_names
+from labelfree.transfer.tasks.registry import task_for
 from labelfree.transfer.unlabelled import MOST as MOST_UNLABELLED
 
 BACKBONE = BackboneSettings()
 OBJECTIVE = "byol"
 A_MINUTE = 500  # images that are given one minute of pretraining
 LEAST, MOST = 10, 60  # minutes
-HEADS = 30  # minutes of a comparison whose heads are trained
+BY_PIXELS = 30  # minutes, of a comparison whose heads answer for every pixel
 MANY = 5  # times as many unlabelled images as labels, from which on learning from them is tried
 WRITTEN = {"root", "labels", "label_field", "date_field"}  # keys of `data` that have lines of their own
-WHAT = {"segmentation": "masks", "detection": "boxes", "retrieval": "captions"}  # the labels of tasks that may not be installed yet
+WHAT = {
+    "segmentation": "masks or outlines",
+    "detection": "boxes",
+    "retrieval": "captions",
+}  # the labels of tasks that may not be installed yet
 
 
 def drafted(data: Data, reader: Mapping[str, Any], field: Field, seen: Seen, labels: Labels, asked: ComparisonDesign) -> str:
@@ -70,6 +75,12 @@ class _Draft:
         yield Line("", f"Written by `labelfree plan`: {len(self.field.manifest.rows):,} images, {self._task}.")
         yield Line("", f"Expected: {self._time}; disk {self._disk}.")
         others = [WHAT[task] for task in self.labels.tasks if task in WHAT and task not in task_names()]
+        for task in (find_task(name) for name in self.labels.tasks if name in task_names() and self.comparing):
+            if task.name != self.asked.task.name:
+                question = f"{{task: {task.name}, protocols: {flow(task.advised_protocols or task.protocols)}}}"
+                yield Line(
+                    "", f"There are {WHAT.get(task.name, task.name)} too; another recipe with `evaluate: {question}` compares by them."
+                )
         if others and self.comparing:
             yield Line("", f"There are {' and '.join(others)} too; comparing starting points by them is not built yet.")
         elif others:
@@ -122,34 +133,42 @@ class _Draft:
         if asked.on == "dev":
             yield Line("  on: dev", "no test row has a label")
         yield Line(f"  arms: {flow(self.arms)}", self._why_arms)
-        if list(asked.task.advised_protocols) != Evaluate().protocols:
+        if asked.task.name != task_for(Evaluate()).name:
             yield Line(f"  task: {asked.task.name}")
         if self.protocols != Evaluate().protocols:
             yield Line(f"  protocols: {flow(self.protocols)}", self._why_protocols)
         yield Line(f"  labels_per_class: {flow(asked.budgets)}", asked.why_budgets)
         yield Line(f"  draws: {Evaluate().draws}", "fewer than 5 give no interval for the labels saved")
-        if self.maps:
-            yield Line(f"  minutes: {HEADS}", "if heads take longer, draws are cut to 3, then budgets in the middle")
+        if self.by_pixels:
+            yield Line(
+                f"  minutes: {BY_PIXELS}",
+                "if it would take longer, heads take fewer steps, then draws are cut to 3, then budgets in the middle",
+            )
         yield Line("  primary:", "the one claim, named before it runs")
         yield Line(f"    arm: {self.arms[-1]}")
         yield Line(f"    against: {self.against}")
-        yield Line(f"    protocol: {asked.task.advised_protocols[-1]}")
+        yield Line(f"    protocol: {self.usual[-1]}")
         yield Line(f"    budget: {asked.budget}", f"{asked.task.budget.many}, which the labels fill")
         yield Line(f"    metric: {asked.metric}", asked.why_metric)
 
     @property
-    def maps(self) -> bool:
-        """Whether heads answer for every pixel, which takes a training for each."""
+    def by_pixels(self) -> bool:
+        """Whether heads answer for every pixel, which takes longer than one answer an image."""
         return any(self.asked.task.protocol(name).needs == "pyramid" for name in self.protocols)
+
+    @property
+    def usual(self) -> list[str]:
+        """The protocols that the task advises, the last of them for the claim; all where it advises none."""
+        return list(self.asked.task.advised_protocols or self.asked.task.protocols)
 
     @cached_property
     def protocols(self) -> list[str]:
         """The usual ones, and those that learn from unlabelled images where there are many, but not too many, of them."""
         rest, labels = len(self.asked.roles.pool), len(self.asked.roles.train)
-        usual = list(self.asked.task.advised_protocols)
+        task, usual = self.asked.task, self.usual
         if not MANY * labels <= rest <= MOST_UNLABELLED:
             return usual
-        return [*usual, *(name for name in self.asked.task.protocols if name not in usual and self.asked.task.protocol(name).reads_rest)]
+        return [*usual, *(name for name in task.protocols if name not in usual and task.protocol(name).reads_rest)]
 
     @property
     def _why_protocols(self) -> str:
@@ -218,8 +237,8 @@ class _Draft:
         return f"about {_about(reading + self.minutes + comparing)} minutes on this machine's processors ({', '.join(parts)})"
 
     def _comparing_minutes(self) -> float:
-        if self.maps:
-            return float(HEADS)
+        if self.by_pixels:
+            return float(BY_PIXELS)
         usual, crossed, budgets = Evaluate(), self.asked.roles.score is None, len(self.asked.budgets)
         networks = len(self.arms) - 1  # statistics has none
         side = sorted(min(shape) for shape in self.seen.shapes)[len(self.seen.shapes) // 2]

@@ -87,12 +87,12 @@ class Asker(Generic[P]):
 
     def cell(self, key: CellKey, protocol: P, part: Part) -> Cell:
         """From disk, or computed and written."""
-        path, content = key.path(self.folder / "cells"), self.content(protocol)
-        stored = read_cell(path, content)
-        if stored is not None:
-            return stored
+        return read_cell(key.path(self.folder / "cells"), self.content(protocol)) or self.computed(key, protocol, part)
+
+    def computed(self, key: CellKey, protocol: P, part: Part) -> Cell:
+        """Computed and written, whatever lies there."""
         cell = self.compute(key, protocol, part)
-        write_cell(path, cell, content)
+        write_cell(key.path(self.folder / "cells"), cell, self.content(protocol))
         return cell
 
     def content(self, protocol: P) -> str:
@@ -130,19 +130,15 @@ class Asker(Generic[P]):
 class VectorAsker(Asker[HeadProtocol]):
     """Of protocols of vectors; features are read when the first missing cell asks for them."""
 
-    def __init__(
-        self,
-        question: Question,
-        encoder: Encoder,
-        setup: Setup,
-        images: Pool,
-        folder: Path,
-        say: Progress,
-        unlabelled: Unlabelled | None,
-    ) -> None:
-        super().__init__(question, encoder, setup, images, folder, say, unlabelled)
-        self.features: dict[int, np.ndarray] = {}
-        self.beside: dict[str, Beside | None] = {}
+    @cached_property
+    def features(self) -> dict[int, np.ndarray]:
+        """By input size, those that were asked for."""
+        return {}
+
+    @cached_property
+    def beside(self) -> dict[str, Beside | None]:
+        """By name the protocols that were asked for, bound to unlabelled images."""
+        return {}
 
     def content(self, protocol: HeadProtocol) -> str:
         return f"{self.key} {self.unlabelled.digest}" if self.unlabelled and self._bound(protocol) else self.key

@@ -46,15 +46,15 @@ def answer(
     parts = list(parts_of(question, setup.draws))
     cells: dict[CellKey, Cell] = {}
     needed = sorted({protocol.needs for protocol in setup.protocols})
-    total = sum(len(setup.draws_of(labels)) for labels in setup.budgets) * len({part.fold for part in parts}) * len(setup.protocols)
-    with say.track(total * len(encoders), "probes") as bar:
-        for encoder in encoders:
-            asked = [protocol for protocol in setup.protocols if protocol.suits(encoder)]
+    asked = [[protocol for protocol in setup.protocols if protocol.suits(encoder)] for encoder in encoders]
+    of_one = sum(len(setup.draws_of(labels)) for labels in setup.budgets) * len({part.fold for part in parts})
+    with say.track(of_one * sum(map(len, asked)), "probes") as bar:
+        for encoder, protocols in zip(encoders, asked, strict=True):
             askers = {needs: ASKERS[needs](question, encoder, setup, images, folder, say, unlabelled) for needs in needed}
             for part in parts:
                 for labels in setup.budgets:
                     if part.draw in setup.draws_of(labels):
-                        for protocol in asked:
+                        for protocol in protocols:
                             key = CellKey(encoder.arm, encoder.backbone, encoder.seed, protocol.name, labels, part.draw, part.fold)
                             cells[key] = askers[protocol.needs].cell(key, protocol, part)
                             bar.advance(note=encoder.arm)

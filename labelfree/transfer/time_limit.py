@@ -60,12 +60,13 @@ def cut_to(
 ) -> Setup:
     """The setup, cut step by step until it's estimated to fit, with a sentence for each kind of cut among its notes."""
     trial = Trial(setup, question, encoders, images, unlabelled, folder, say)
+    planned = setup
     for needs in sorted({protocol.needs for protocol in setup.protocols}):
         asked = [protocol for protocol in setup.protocols if protocol.needs == needs]
-        setup = replace(setup, steps={**setup.steps, **ASKERS[needs].planned_steps(trial, asked, seconds)})
-    speed = measure_speed(replace(trial, setup=setup))
-    cut = setup
-    for cut in ladder(setup, primary):
+        planned = replace(planned, steps={**planned.steps, **ASKERS[needs].planned_steps(trial, asked, seconds)})
+    speed = measure_speed(replace(trial, setup=planned))
+    cut = planned
+    for cut in ladder(planned, primary):
         if speed.seconds(cut) <= seconds:
             break
     notes = differences(setup, cut, seconds)
@@ -97,6 +98,10 @@ def differences(before: Setup, after: Setup, seconds: float) -> list[str]:
     """One sentence for each kind of cut."""
     limit = f"evaluate.minutes={seconds / 60:g}"
     notes = []
+    fewer = [(one.words, after.steps[one.name], one.steps) for one in after.protocols if after.steps.get(one.name, one.steps) != one.steps]
+    if fewer:
+        told = ", ".join(f"{words} {steps} (of {usual})" for words, steps, usual in fewer)
+        notes.append(f"{limit}: every arm's heads are trained in fewer steps: {told}.")
     if after.grid != before.grid:
         kept = "; ".join(f"{one.name} {', '.join(f'{value:g}' for value in after.grid.of(one))}" for one in after.protocols)
         notes.append(f"{limit}: every arm's probe settings were cut to {kept}.")

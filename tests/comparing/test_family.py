@@ -54,7 +54,14 @@ def simulated(number: int, generator: np.random.Generator, gain: float = 0.0) ->
             results.append(row | {"size": "32", "n_labels": "6", "metric": "accuracy", "value": "", "flags": ""})
         cells[arm, "knn", "2"] = keys
     scores_of_run = Scores(
-        task=TASK, cells=cells, results=results, group_count=ROWS // 2, crossed=False, metric=TASK.metrics["accuracy"], seed=number
+        task=TASK,
+        cells=cells,
+        results=results,
+        group_count=ROWS // 2,
+        crossed=False,
+        metric=TASK.metrics["accuracy"],
+        seed=number,
+        words=TASK.words,
     )
     claims = Claims("", compare_at(scores_of_run, (PRIMARY.arm, "knn", "2"), PRIMARY.against), None, None, [], [], None, [], [], "", "")
     return ComparedRun(number, f"run {number}", None, PRIMARY, TASK.words, "simulated", "dev", False, False, "", claims, scores_of_run)

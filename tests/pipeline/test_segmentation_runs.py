@@ -14,9 +14,11 @@ import pytest
 from PIL import Image
 
 import labelfree
+from labelfree.deploy.head_file import read_card
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
+from labelfree.transfer.maps.asking import MapAsker
 
 IMAGES, LABELLED, SIDE = 30, 14, 32
 SMALL = [
@@ -119,6 +121,32 @@ def test_its_head_predicts_new_pictures(of_masks: Run, pictures: Path, tmp_path:
     truth = pit(IMAGES - 1)[0]
     assert told.shape == truth.shape
     assert ((told == 1) & (truth == 1)).sum() / ((told == 1) | (truth == 1)).sum() > 0.7
+
+
+def test_its_head_takes_the_input_size_that_its_own_folds_prefer(
+    masks: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As every cell of the comparison does; the first of the list is not better for being first."""
+    monkeypatch.setattr(MapAsker, "_inner", lambda self, protocol, size, folds, rows, seed: {64: 0.25, 32: 0.75}[size])
+    asked = [f"data.root={pictures / 'images'}", f"data.labels={masks}", "data.classes={1: pit}", *SMALL]
+    more = ["evaluate.sizes=[64, 32]", "evaluate.arms=[statistics, random]", "evaluate.labels_per_class=[all]", "evaluate.draws=1"]
+    primary = "evaluate.primary={arm: random, against: statistics, protocol: linear, budget: all, metric: mean_iou}"
+    run = labelfree.evaluate("satellite_simclr", [*asked, *more, primary], tmp_path / "run", say=Silent())
+    card = read_card(run.folder / "heads" / "linear.safetensors")
+    assert (card.images.arm, card.images.size, card.inner) == ("random", 32, 0.75)
+
+
+def test_a_network_without_feature_maps_is_told_before_it_is_pretrained(
+    masks: Path, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "averages.py").write_text(
+        "from torch import nn\n\ndef network(channels):\n"
+        "    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 8))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RecipeError, match=r"backbone\.name: averages:network has no feature maps"):
+        run_on(masks, pictures, tmp_path / "run", "backbone={name: 'averages:network', init: random}")
+    assert not list((tmp_path / "run").glob("**/*.safetensors"))
 
 
 @pytest.mark.parametrize(

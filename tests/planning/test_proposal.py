@@ -152,7 +152,24 @@ def test_masks_make_segmentation(tmp_path: Path) -> None:
     proposal = planned(folder, "satellite", labels)
     shares = "3 in 8 (25.0% of the pixels), background in 8 (75.0% of the pixels)"
     assert "task: segmentation" in told(proposal) and shares in told(proposal)
-    assert proposal.recipe.evaluate.task == "segmentation" and proposal.recipe.evaluate.primary.metric == "dice"
+    evaluate = proposal.recipe.evaluate
+    assert (evaluate.task, evaluate.protocols, evaluate.minutes) == ("segmentation", ["linear", "frozen"], 30)
+    assert (evaluate.primary.protocol, evaluate.primary.metric) == ("frozen", "dice")
+    assert "not built yet" not in proposal.text
+
+
+def test_masks_beside_classes_are_another_question(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    pictures(folder, PNGS)
+    (tmp_path / "masks").mkdir()
+    for name in PNGS[:8]:
+        Image.fromarray(np.eye(16, dtype=np.uint8)).save(tmp_path / "masks" / name)
+    rows = [(name, f"masks/{name}", "ab"[at % 2]) for at, name in enumerate(PNGS[:8])]
+    proposal = planned(folder, "satellite", table(tmp_path / "labels.csv", "path,mask,label", rows))
+    assert "classification into 2 classes" in proposal.text and proposal.recipe.evaluate.task == "auto"
+    said = " ".join(proposal.text.replace("\n#", "").split())
+    other = "another recipe with `evaluate: {task: segmentation, protocols: [linear, frozen]}` compares by them."
+    assert f"There are masks or outlines too; {other}" in said
 
 
 def test_where_every_image_has_a_mask_a_fifth_is_set_aside(tmp_path: Path) -> None:
@@ -162,8 +179,20 @@ def test_where_every_image_has_a_mask_a_fifth_is_set_aside(tmp_path: Path) -> No
     for name in PNGS:
         Image.fromarray(np.eye(16, dtype=np.uint8)).save(tmp_path / "masks" / name)
     proposal = planned(folder, "satellite", table(tmp_path / "labels.csv", "path,mask", [(name, f"masks/{name}") for name in PNGS]))
-    assert not proposal.recipe.data.pretrain_on_labelled and proposal.recipe.data.holdout == 0.2
+    assert proposal.recipe.data.holdout == 0.2 and not proposal.recipe.data.pretrain_on_labelled
     assert f"of {len(PNGS)} labelled images are set aside as test" in told(proposal)
+
+
+def test_where_every_image_has_boxes_they_are_pretrained_on(tmp_path: Path) -> None:
+    """Else the recipe would stop for want of an image: labels of a task that nothing is compared by keep their images out."""
+    folder = tmp_path / "mine"
+    pictures(folder, PNGS)
+    for name in PNGS:
+        voc(folder / "xml" / f"{name[:2]}.xml", ("ship", 1, 1, 5, 5))
+    rows = [(name, f"xml/{name[:2]}.xml") for name in PNGS]
+    proposal = planned(folder, "satellite", table(tmp_path / "labels.csv", "path,boxes", rows))
+    assert proposal.recipe.data.pretrain_on_labelled
+    assert f"{len(PNGS)} labelled images are pretrained on" in told(proposal)
 
 
 def test_objects_are_counted_and_a_label_column_goes_first(tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ def test_the_page_s_task_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     made.cache_clear()
     task = find_task("height")
     heights = [Row(f"{i}.png", Path(f"{i}.png"), label=str(float(i))) for i in range(8)]
-    targets, features = task.targets(heights), np.random.default_rng(0).normal(size=(8, 4))
+    targets, features = task.targets(heights, None), np.random.default_rng(0).normal(size=(8, 4))
     (fit,) = find_protocol("knn").path(features, targets, features, [1.0])
     answers = task.answers(fit.output, targets)
     assert task.metrics["mae"].value(answers) == 0, "each row is its own nearest neighbour"

@@ -1,11 +1,16 @@
 import json
+import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate
+from labelfree.transfer.asking import Trial
 from labelfree.transfer.comparison import answer
+from labelfree.transfer.maps.frozen import Frozen
+from labelfree.transfer.maps.training import STEPS
 from labelfree.transfer.setup import make_setup
 from labelfree.transfer.time_limit import Speed, cut_to, differences, ladder, measure_speed
 from labelfree.transfer.unlabelled import Unlabelled
@@ -18,8 +23,9 @@ def test_search_points_go_first_then_draws_then_middle_budgets(ask) -> None:
     setup = make_setup(ask(), SETTINGS, (32, 64, 96))
     steps = list(ladder(setup, primary=5))
     assert steps[0] == setup
-    assert steps[1].grid.of("linear") == (1.0, 10.0, 100.0)
-    assert steps[1].grid.of("knn") == (20.0, 5.0, 1.0)
+    knn, linear = setup.protocols
+    assert steps[1].grid.of(linear) == (1.0, 10.0, 100.0)
+    assert steps[1].grid.of(knn) == (20.0, 5.0, 1.0)
     assert [step.sizes for step in steps[2:4]] == [(32, 64), (32,)]
     assert [step.draws for step in steps[4:6]] == [4, 3]
     assert [step.budgets for step in steps[6:]] == [(1, 3, 5, "all"), (1, 5, "all")]
@@ -34,18 +40,18 @@ def test_few_draws_are_not_cut(ask) -> None:
 
 def test_each_step_costs_less(ask) -> None:
     setup = make_setup(ask(), SETTINGS, (32, 64, 96))
-    speed = Speed((0.01, 0.01), {(p, b): 0.1 for p in setup.protocols for b in setup.budgets}, entries=100, folds=1)
+    speed = Speed((1.0, 1.0), {(p, b): 0.1 for p in setup.protocols for b in setup.budgets}, folds=1)
     costs = [speed.seconds(step) for step in ladder(setup, primary=5)]
     assert costs == sorted(costs, reverse=True)
     assert len(set(costs)) == len(costs)
 
 
-def test_enough_time_cuts_nothing_and_too_little_says_so(ask, made_up, entries) -> None:
+def test_enough_time_cuts_nothing_and_too_little_says_so(ask, made_up, entries, tmp_path) -> None:
     question = ask()
     encoders = [made_up("imagenet", question.targets.values, 0.3)]
     setup = make_setup(question, SETTINGS, (32, 64))
-    assert cut_to(3600, setup, 5, question, encoders, entries(105)) == setup
-    least = cut_to(1e-9, setup, 5, question, encoders, entries(105))
+    assert cut_to(3600, setup, 5, question, encoders, entries(105), tmp_path, Silent()) == setup
+    least = cut_to(1e-9, setup, 5, question, encoders, entries(105), tmp_path, Silent())
     assert least.budgets == (1, 5, "all")
     assert len(differences(setup, least, 60)) == 4
     assert "nothing more can be cut" in least.notes[-1]
@@ -66,17 +72,38 @@ def test_what_was_cut_is_kept_for_a_restart(ask, made_up, entries, run_folder) -
     assert not [path for path in (folder / "features").iterdir() if "-64-" in path.name]
 
 
-def test_what_learning_from_unlabelled_images_takes_is_in_the_estimate(ask, made_up) -> None:
+def test_fewer_steps_are_told(ask) -> None:
+    """A protocol whose heads are trained by steps, beside one that has none."""
+    trained, settled = Frozen(), make_setup(ask(), SETTINGS, (32,)).protocols[1]
+    setup = replace(make_setup(ask(), SETTINGS, (32,)), protocols=(settled, trained))
+    assert differences(setup, replace(setup, steps={"frozen": STEPS}), 60) == []
+    assert differences(setup, replace(setup, steps={"frozen": 47}), 60) == [
+        "evaluate.minutes=1: every arm's heads are trained in fewer steps: frozen 47 (of 120)."
+    ]
+
+
+class Slow:
+    """An encoder that takes two milliseconds an image. `sizes`: one."""
+
+    arm, seed, backbone, sizes, blocks, digest = "imagenet", 0, "slow_net", (32,), (24,), "slow"
+
+    def features(self, pool: Entries, entries: Sequence[int], size: int) -> np.ndarray:
+        time.sleep(0.002 * len(entries))
+        return np.zeros((len(entries), 24), np.float32)
+
+
+def test_what_learning_from_unlabelled_images_takes_is_in_the_estimate(ask, tmp_path) -> None:
     """Their features too, and the protocol is timed beside as many."""
     question = ask()
     count = len(question.ids)
-    encoder = made_up("imagenet", question.targets.values, 0.3)
     settings = SETTINGS.model_copy(update={"labels_per_class": [5], "protocols": ["linear", "propagate"]})
-    setup = make_setup(question, settings, (32, 64))
+    setup = make_setup(question, settings, (32,))
     none = np.empty((0, 2), np.int64)
     beside = Unlabelled(question, Entries(300), np.arange(300), tuple(map(str, range(300))), (None,) * 300, none)
-    alone, more = (measure_speed(setup, question, [encoder], Entries(count), unlabelled) for unlabelled in (None, beside))
-    assert (alone.entries, more.entries) == (count, count + 300)
-    assert more.path["propagate", 5] > alone.path["propagate", 5]
-    one_arm = replace(setup, protocols=("linear",))
-    assert measure_speed(one_arm, question, [encoder], Entries(count), beside).entries == count  # nobody reads them
+    linear, propagate = setup.protocols
+    alone = Trial(setup, question, [Slow()], Entries(count), None, tmp_path, Silent())
+    more = replace(alone, unlabelled=beside)
+    unread = replace(more, setup=replace(setup, protocols=(linear,)))
+    first, second, third = map(measure_speed, (alone, more, unread))
+    assert second.reading[0] > 2 * max(first.reading[0], third.reading[0])  # 405 images for 105
+    assert second.cell[propagate, 5] > first.cell[propagate, 5]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,43 +17,34 @@ from labelfree.transfer.asking import Asker, Trial
 from labelfree.transfer.cells import Cell, CellKey
 from labelfree.transfer.encoders import Encoder, network_of
 from labelfree.transfer.maps.base import Fitted, MapProtocol
-from labelfree.transfer.maps.features import Maps, Tiles, read_maps
+from labelfree.transfer.maps.features import Maps, Tiles, read_maps, shown_tiles
 from labelfree.transfer.maps.learning import Learn
 from labelfree.transfer.maps.prediction import PredictedMaps
 from labelfree.transfer.maps.tiling import Tiling
-from labelfree.transfer.question import Question
 from labelfree.transfer.selection import INNER_FOLDS, Folds
 from labelfree.transfer.setup import Part, Setup
 from labelfree.transfer.tasks.masks import Masks
-from labelfree.transfer.unlabelled import Unlabelled
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from labelfree.data.pool import Pool
-    from labelfree.progress import Progress
-
 
 CELL_SECONDS = 30.0  # of a fit, at most, where a comparison's time is limited
-HEADS = 0.7  # of that time, for fitting heads; the rest reads and predicts
+FITTING = 0.7  # of that time, for fitting heads; the rest reads and predicts
 
 
 class MapAsker(Asker[MapProtocol]):
     """Of protocols of maps; an encoder's maps are read when the first missing cell asks for them."""
 
-    def __init__(
-        self,
-        question: Question,
-        encoder: Encoder,
-        setup: Setup,
-        images: Pool,
-        folder: Path,
-        say: Progress,
-        unlabelled: Unlabelled | None,
-    ) -> None:
-        super().__init__(question, encoder, setup, images, folder, say, unlabelled)
-        self.tiles = Tiles(images, Tiling.of(images.index.shape.tolist()))
-        self.maps: dict[int, Maps] = {}
+    @cached_property
+    def tiles(self) -> Tiles:
+        """Of all images."""
+        return Tiles(self.images, Tiling.of(self.images.index.shape.tolist()))
+
+    @cached_property
+    def maps(self) -> dict[int, Maps]:
+        """By input size, those that were asked for."""
+        return {}
 
     @property
     def masks(self) -> Masks:
@@ -64,8 +55,7 @@ class MapAsker(Asker[MapProtocol]):
 
     def compute(self, key: CellKey, protocol: MapProtocol, part: Part) -> Cell:
         rows, judge, seed = part.learn(key.budget), part.judge, part.draw
-        inner = {size: self._inner(protocol, size, part.inner(key.budget), rows, seed) for size in self.sizes if len(self.sizes) > 1}
-        size = self._best(inner)
+        size, inner = self.choose(protocol, rows, part.inner(key.budget) if len(self.sizes) > 1 else None, seed)
         seen = part.learn("all")
         fitted = self.fit(protocol, size, rows, seed, seen)
         scored = self._answers(fitted, size, judge)
@@ -78,7 +68,7 @@ class MapAsker(Asker[MapProtocol]):
             envelope = {
                 at: {name: metric.value(table) for name, metric in metrics.items()} for at, table in {size: scored, **others}.items()
             }
-        return Cell(judge, scored, size, len(rows), protocol.preparation, protocol.default, inner.get(size), fitted.converged, envelope)
+        return Cell(judge, scored, size, len(rows), protocol.preparation, protocol.default, inner, fitted.converged, envelope)
 
     @classmethod
     def points(cls, setup: Setup, protocol: MapProtocol) -> float:
@@ -89,7 +79,7 @@ class MapAsker(Asker[MapProtocol]):
     def planned_steps(cls, trial: Trial, protocols: Sequence[MapProtocol], seconds: float) -> dict[str, int]:
         """As many as the slowest arm takes in a cell's share of the time, half a minute at most, on the labels of the largest budget."""
         steps: dict[str, int] = {}
-        share = min(CELL_SECONDS, HEADS * seconds / max(1, trial.cells))
+        share = min(CELL_SECONDS, FITTING * seconds / max(1, trial.cells))
         for protocol in protocols:
             for encoder in filter(protocol.suits, trial.encoders):
                 asker, rows = cls._of(trial, encoder), trial.first.learn(trial.setup.budgets[-1])
@@ -115,13 +105,25 @@ class MapAsker(Asker[MapProtocol]):
             for labels in trial.setup.budgets:
                 encoder, watch = widest.encoder, Stopwatch()
                 key = CellKey(encoder.arm, encoder.backbone, encoder.seed, protocol.name, labels, part.draw, part.fold)
-                widest.cell(key, protocol, part)
+                widest.computed(key, protocol, part)  # not read: what an earlier start left takes no time
                 seconds[protocol, labels] = watch.lap().seconds / cls.points(trial.setup, protocol)
         return seconds
 
     @classmethod
     def _of(cls, trial: Trial, encoder: Encoder) -> MapAsker:
         return cls(trial.question, encoder, trial.setup, trial.images, trial.folder, trial.say, None)
+
+    def choose(self, protocol: MapProtocol, rows: np.ndarray, folds: Folds | None, seed: int) -> tuple[int, float | None]:
+        """The input size for a head learned from `rows`, and its score in the `folds` inside them: of equals the smaller one.
+
+        The recipe's first where there is one size alone, or no folds: the labels are too few.
+        """
+        if len(self.sizes) == 1 or folds is None:
+            return self.sizes[0], None
+        scores = {size: self._inner(protocol, size, folds, rows, seed) for size in self.sizes}
+        sign = self.question.task.metrics[self.setup.metric].sign
+        size = max(sorted(scores), key=lambda size: sign * scores[size])
+        return size, scores[size]
 
     def fit(self, protocol: MapProtocol, size: int, rows: np.ndarray, seed: int, seen: np.ndarray | None = None) -> Fitted:
         """A head learned from the images `rows` at one input size. `seen`: images that may be looked at without their labels."""
@@ -135,39 +137,26 @@ class MapAsker(Asker[MapProtocol]):
 
     def predicted(self, fitted: Fitted, size: int, rows: np.ndarray) -> PredictedMaps:
         """What a head says of the images `rows`."""
-        plain, trunk = self.learn_nothing(size), fitted.trunk
+        network, trunk = network_of(self.encoder), fitted.trunk
         device = next(iter(fitted.head.state_dict().values())).device
 
         def levels(tiles: np.ndarray) -> list[Tensor]:
             straight = np.zeros(len(tiles), bool)
             if trunk is None:
                 return [level.to(device) for level in self._at(size).levels(tiles, straight)]
-            seen: list[Tensor] = trunk.eval().pyramid(plain.inputs(tiles, straight))  # type: ignore[operator]
+            assert network is not None
+            seen: list[Tensor] = trunk.eval().pyramid(shown_tiles(network, self.tiles, tiles, straight, size))  # type: ignore[operator]
             return seen
 
         return PredictedMaps(fitted, self.tiles.tiling, rows, levels)
 
-    def learn_nothing(self, size: int) -> Learn:
-        """The tiles without any labels."""
-        return Learn(network_of(self.encoder), self._at(size), self.tiles, self.masks.load, np.array([], int), 0, size, 0, 0)
-
     def _answers(self, fitted: Fitted, size: int, rows: np.ndarray) -> pa.Table:
         return self.question.task.answers(self.predicted(fitted, size, rows), self.question.targets[rows])
 
-    def _inner(self, protocol: MapProtocol, size: int, folds: Folds | None, rows: np.ndarray, seed: int) -> float | None:
-        """The cross-validated score of one input size inside the budget; None where the labels are too few."""
-        if folds is None:
-            return None
+    def _inner(self, protocol: MapProtocol, size: int, folds: Folds, rows: np.ndarray, seed: int) -> float:
+        """The cross-validated score of one input size."""
         parts = [self._answers(self.fit(protocol, size, rows[learn], seed), size, rows[judge]) for learn, judge in folds]
         return self.question.task.metrics[self.setup.metric].value(pa.concat_tables(parts))
-
-    def _best(self, inner: dict[int, float | None]) -> int:
-        """The size with the best score, of equals the smaller; the recipe's first without scores."""
-        scores = {size: score for size, score in inner.items() if score is not None}
-        if len(scores) < len(self.sizes):
-            return self.sizes[0]
-        sign = self.question.task.metrics[self.setup.metric].sign
-        return max(sorted(scores), key=lambda size: sign * scores[size])
 
     def _at(self, size: int) -> Maps:
         if size not in self.maps:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from labelfree.errors import RecipeError
 from labelfree.transfer.maps.base import MapHead, to_shape
 
 AUTO = "auto"
+LIBRARY = "segmentation_models_pytorch"
 WIDTH = 64  # most channels of a decoder
 FINEST = 16  # channels of what it computes for every pixel
 STRIDES = (4, 8, 16, 32)  # pixels to one cell of a level, in decoders that take four levels
@@ -227,11 +229,15 @@ def _start(body: nn.Module) -> None:
     _library("base.initialization").initialize_decoder(body)
 
 
+def require_library() -> None:
+    """Raises RecipeError where segmentation-models-pytorch is not installed; it is not imported for that."""
+    if find_spec(LIBRARY) is None:
+        raise RecipeError(
+            f"evaluate.protocols: frozen and finetune need {LIBRARY}, which is not installed: pip install 'labelfree[dense]'."
+        )
+
+
 def _library(module: str) -> Any:
     """A module of segmentation-models-pytorch."""
-    try:
-        return import_module(f"segmentation_models_pytorch.{module}")
-    except ModuleNotFoundError as error:
-        raise RecipeError(
-            f"evaluate.protocols: frozen and finetune need {error.name}, which is not installed: pip install 'labelfree[dense]'."
-        ) from error
+    require_library()
+    return import_module(f"{LIBRARY}.{module}")

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from labelfree.transfer.encoders import PIXELS, Encoder
+from labelfree.transfer.encoders import PIXELS, Encoder, NetworkEncoder
 from labelfree.transfer.features import safe_name
 from labelfree.transfer.maps.tiling import Tiling, cut
 
@@ -71,6 +71,11 @@ def input_size(side: tuple[int, ...], longest: int) -> Size:
     if longest in (0, max(side)):
         return side
     return tuple(max(1, round(length * longest / max(side))) for length in side)
+
+
+def shown_tiles(network: NetworkEncoder, tiles: Tiles, numbers: Sequence[int] | np.ndarray, mirrored: np.ndarray, longest: int) -> Tensor:
+    """(b, C, *size) what a network is shown of tiles, by their numbers."""
+    return network.shown(*tiles.stored(numbers, mirrored), input_size(tiles.tiling.side, longest))
 
 
 def read_maps(encoder: Encoder, tiles: Tiles, size: int, folder: Path, say: Progress, images: str = "") -> Maps:

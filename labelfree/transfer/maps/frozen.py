@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labelfree.transfer.maps.base import Fitted, MapProtocol
-from labelfree.transfer.maps.decoders import AUTO, WIDTH, Decoder
+from labelfree.transfer.maps.decoders import AUTO, WIDTH, Decoder, require_library
 from labelfree.transfer.maps.learning import Learn
 from labelfree.transfer.maps.training import BATCH, RATE, STEPS, planned_steps, train
 
@@ -24,9 +24,13 @@ class Frozen(MapProtocol):
     reading = "frozen: a decoder is trained on what the network gives, the network stays as it is"
     method = f"Frozen: U-Net on a CNN's stages or on pixels, DPT or FPN on a ViT's blocks, at most {WIDTH} wide; {TRAINED}."
     preparation = "standardise"
+    steps = STEPS
 
     def __init__(self, decoder: str = AUTO) -> None:
         self.decoder = decoder
+
+    def check(self) -> None:
+        require_library()
 
     def planned(self, learn: Learn) -> int:
         return planned_steps(learn, self.trains_trunk, self.decoder)

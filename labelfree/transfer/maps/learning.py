@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from labelfree.data.dense_store import cut_mask
 from labelfree.transfer.encoders import NetworkEncoder
-from labelfree.transfer.maps.features import Maps, Tiles, input_size
+from labelfree.transfer.maps.features import Maps, Tiles, shown_tiles
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Learn:
     def inputs(self, tiles: Sequence[int] | np.ndarray, mirrored: np.ndarray) -> Tensor:
         """(b, C, *size) what the network is shown."""
         assert self.network is not None
-        return self.network.shown(*self.all_tiles.stored(tiles, mirrored), input_size(self.shape, self.size))
+        return shown_tiles(self.network, self.all_tiles, tiles, mirrored, self.size)
 
     def trunk(self) -> nn.Module:
         """A copy of the network that may be trained, with `pyramid(x) -> levels`."""

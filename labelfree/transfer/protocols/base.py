@@ -35,10 +35,11 @@ class Protocol:
     """A way to judge what a network gives at few labels.
 
     `needs`: what it learns from, vectors of whole images or maps of features. `trains_trunk`: whether the network itself is trained
-    along. `settings`: the grid, from the strongest regularisation to the weakest; `thinned`: what is left of it where time is short;
-    `default`: without any search. `words`: how it is printed, `title` where there is room; `method`: what a reader of a table must know of
-    it, and `shared` of it and others like it; `reading`: what it does. `reads_rest`: whether it also learns from unlabelled images.
-    `plain`: the protocol that is the same but for them.
+    along. `steps`: how many its training takes where time is not short; None where it has none. `settings`: the grid, from the strongest
+    regularisation to the weakest; `thinned`: what is left of it where time is short; `default`: without any search. `words`: how it is
+    printed, `title` where there is room; `method`: what a reader of a table must know of it, and `shared` of it and others like it;
+    `reading`: what it does. `reads_rest`: whether it also learns from unlabelled images. `plain`: the protocol that is the same but for
+    them.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Protocol:
     reading: str = ""
     needs: Literal["pooled", "pyramid"] = "pooled"
     trains_trunk: bool = False
+    steps: int | None = None
     settings: tuple[float, ...]
     default: float
     reads_rest: bool = False
@@ -57,6 +59,9 @@ class Protocol:
     def suits(self, encoder: Encoder) -> bool:
         """Whether it can be asked of this encoder; where not, its arm has no such row."""
         return True
+
+    def check(self) -> None:
+        """Raises RecipeError where a package that it needs is not installed."""
 
     @property
     def spoken(self) -> ProtocolWords:

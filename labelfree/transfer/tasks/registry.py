@@ -48,13 +48,15 @@ def find_metric(task: Task, name: str, targets: Targets | None = None) -> Metric
 
 
 def check_question(settings: Evaluate, task: Task | None = None) -> None:
-    """Raises RecipeError for a protocol or a metric that is not the task's; before the task is known, for those of no task that may be."""
+    """Raises RecipeError for a protocol or a metric that is not the task's, and for a protocol that cannot work here; before the task is
+    known, for those of no task that may be.
+    """
     task = task or task_for(settings)
     for protocol in settings.protocols:
         if protocol not in task.protocols:
             near = _nearest(protocol, task.protocols)
             raise RecipeError(f"evaluate.protocols: {protocol!r} is not a protocol of {task.name}; {near}")
-        task.protocol(protocol)
+        task.protocol(protocol).check()
     find_metric(task, settings.primary.metric)
 
 

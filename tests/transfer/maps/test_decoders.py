@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+import labelfree
 from labelfree.backbones import build
 from labelfree.errors import RecipeError
+from labelfree.progress import Silent
+from labelfree.transfer.maps import decoders
 from labelfree.transfer.maps.decoders import DECODERS, Decoder, decoder_of
 
 TINY_VIT = {"embed_dim": 24, "depth": 4, "num_heads": 2}
@@ -126,3 +130,11 @@ def test_without_the_library_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "segmentation_models_pytorch", None)
     with pytest.raises(RecipeError, match=r"pip install 'labelfree\[dense\]'"):
         decoder_of([torch.zeros(1, 4, 8, 8)], (8, 8), 2)
+
+
+def test_what_is_not_installed_is_told_before_any_image_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A comparison comes after a pretraining: nobody waits for that sentence."""
+    monkeypatch.setattr(decoders, "find_spec", lambda name: None)
+    asked = ["data.card=null", f"data.root={tmp_path / 'nowhere'}", "data.labels=masks"]
+    with pytest.raises(RecipeError, match=r"frozen and finetune need segmentation_models_pytorch.*pip install 'labelfree\[dense\]'"):
+        labelfree.run("satellite_segment", asked, tmp_path / "run", say=Silent())
