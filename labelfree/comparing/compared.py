@@ -75,7 +75,7 @@ def sentence(each: Tested) -> str:
     size = "" if each.mean is None else f", {run.metric.difference(each.mean)}"
     if each.low is not None and each.high is not None:
         size += f" ({100 * each.level:.3g} % interval {run.metric.signed(each.low)} to {run.metric.signed(each.high)})"
-    why = f"; {each.reason}" if each.reason else ""
+    why = f"; {each.reason.removesuffix('.')}" if each.reason else ""
     question = f"{primary.arm} against {primary.against} at {where}"
     return f"#{run.number} {run.name}: {question}: {each.verdict}{size}, p = {each.p:.2g} tested at {each.alpha:.3g}{why}."
 

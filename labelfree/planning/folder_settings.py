@@ -33,7 +33,7 @@ def with_keys(data: Data, overrides: Overrides, domain: str | None, say: Progres
     """`data` and `reader` with their keys changed, and those of `also`; no other has a meaning before there is a recipe."""
     keys = list(overrides) if isinstance(overrides, Mapping) else [text.partition("=")[0] for text in overrides]
     if others := [key for key in keys if not key.strip().startswith(("data.", "reader.", *also))]:
-        known = " and ".join(["keys of data and reader", *also])
+        known = "keys of data and reader" + "".join(f", and {key}," for key in also)
         raise RecipeError(f"{others[0]}: only {known} change what is looked at; give others to `labelfree run`.")
     recipe = changed(data, overrides, domain, say.say)
     _writable(recipe.data)

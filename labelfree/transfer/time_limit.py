@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labelfree.data.budgets import Budget
+from labelfree.progress import duration
 from labelfree.transfer.askers import ASKERS
 from labelfree.transfer.asking import Trial
 from labelfree.transfer.encoders import Encoder
@@ -71,7 +72,7 @@ def cut_to(
     notes = differences(setup, cut, seconds)
     left = speed.seconds(cut)
     if left > seconds:
-        notes.append(f"evaluate.minutes: nothing more can be cut; the comparison will take about {left / 60:.0f} minutes.")
+        notes.append(f"evaluate.minutes: nothing more can be cut; the comparison will take about {duration(left)}.")
     return replace(cut, notes=(*setup.notes, *notes))
 
 

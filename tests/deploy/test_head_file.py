@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.torch import save_file
 
 from labelfree.deploy.head_file import read_card
 from labelfree.deploy.loading import load_head
@@ -58,3 +59,9 @@ def test_what_any_safetensors_reader_finds_in_it(tmp_path: Path) -> None:
         assert file.metadata()["classes"].split("\n") == list(names) and file.metadata()["protocol"] == "linear"
         assert {"head.weight", "head.bias", "head.mean"} <= set(file.keys())
     assert read_card(path).classes == names
+
+
+def test_weights_without_a_head_are_told(tmp_path: Path) -> None:
+    save_file({"weight": torch.zeros(2)}, tmp_path / "backbone.safetensors")
+    with pytest.raises(DataError, match=r"backbone\.safetensors: holds no head \(a network alone, perhaps\); name a file in RUN/heads/"):
+        load_head(tmp_path / "backbone.safetensors")

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import labelfree
+from labelfree.data.colours import COLOURED
 from labelfree.data.label_formats.mask_numbers import mask_numbers
 from labelfree.data.masks import MaskCounts
 from labelfree.errors import DataError
@@ -129,6 +130,16 @@ def test_colours_that_are_named_are_classes(tmp_path: Path) -> None:
     assert found.images["a.png"].pixels() == {"water": 7} and found.images["b.png"].ignored_mask().sum() == 6
     assert found.classes == ("sky", "water") and len(found.faults) == 1
     assert "c.png: holds #010203, which data.classes does not name; name it, or call it ignore" in found.faults[0]
+
+
+def test_masks_all_of_colours_that_nobody_named_are_asked_about() -> None:
+    named = numbers({0: 9, COLOURED + 0xFF0000: 4}, {0: 5, COLOURED + 0xFF0000: 3, COLOURED + 0x00FF00: 1})
+    with pytest.raises(DataError, match=r"0\.png: is a picture in colours \(#ff0000\); say what each shows with data\.classes="):
+        mask_numbers(named)
+    with pytest.raises(DataError, match=r"is a picture in colours"):
+        mask_numbers({"0.png": named["0.png"]})
+    some = mask_numbers(named, {"#ff0000": "field"})
+    assert list(some.faults) == ["1.png"], "a mask that says more than was named is left out alone"
 
 
 def test_colours_and_fractions_are_one_sentence(tmp_path: Path) -> None:

@@ -390,5 +390,5 @@ def test_the_task_can_be_asked_where_labels_are_good_for_two(tmp_path: Path) -> 
     asked = labelfree.plan(tmp_path / "mine", "satellite", labels, overrides=["evaluate.task=segmentation"])
     assert asked.recipe.evaluate.task == "segmentation" and asked.recipe.evaluate.primary.protocol == "frozen"
     assert "task: segmentation (evaluate.task=classification" in told(asked)
-    with pytest.raises(RecipeError, match=r"^evaluate\.draws: only keys of data and reader and evaluate\.task change"):
+    with pytest.raises(RecipeError, match=r"^evaluate\.draws: only keys of data and reader, and evaluate\.task, change"):
         labelfree.plan(tmp_path / "mine", "satellite", labels, overrides=["evaluate.draws=3"])

@@ -76,7 +76,7 @@ def mask_numbers(counts: Mapping[str, MaskCounts], classes: Mapping[str, str] | 
 
     0 is background, 255 alone foreground and beside other numbers `ignore`. `instances`: whether numbers tell objects apart; "auto": where
     each counts on from 1 in one piece. Raises `DataError` where what they mean cannot be told: JPEG, smoothed edges, gray levels at even
-    steps up to 255.
+    steps up to 255, colours that nobody named in every mask.
     """
     if not counts:
         return MaskNumbers({})
@@ -87,6 +87,8 @@ def mask_numbers(counts: Mapping[str, MaskCounts], classes: Mapping[str, str] | 
     if instances is True or (instances == "auto" and _tells_objects(counts, said)):
         return _of_objects(counts, said, classes or {}, told=instances is True)
     faults = {path: fault for path, mask in counts.items() if (fault := _unnamed_colours(path, mask, said))}
+    if len(faults) == len(counts):  # nothing would be learnt: it is asked, as even steps of gray are
+        raise DataError(next(iter(faults.values())))
     total = Counter[int]()
     for path, each in counts.items():
         total.update(each.numbers if path not in faults else {})
