@@ -77,10 +77,8 @@ class _Draft:
         others = [WHAT[task] for task in self.labels.tasks if task in WHAT and task not in task_names()]
         for task in (find_task(name) for name in self.labels.tasks if name in task_names() and self.comparing):
             if task.name != self.asked.task.name:
-                question = f"{{task: {task.name}, protocols: {flow(task.advised_protocols or task.protocols)}}}"
-                yield Line(
-                    "", f"There are {WHAT.get(task.name, task.name)} too; another recipe with `evaluate: {question}` compares by them."
-                )
+                what = WHAT.get(task.name, task.name)
+                yield Line("", f"There are {what} too; `labelfree plan … evaluate.task={task.name}` writes a recipe that compares by them.")
         if others and self.comparing:
             yield Line("", f"There are {' and '.join(others)} too; comparing starting points by them is not built yet.")
         elif others:

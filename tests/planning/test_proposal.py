@@ -168,7 +168,7 @@ def test_masks_beside_classes_are_another_question(tmp_path: Path) -> None:
     proposal = planned(folder, "satellite", table(tmp_path / "labels.csv", "path,mask,label", rows))
     assert "classification into 2 classes" in proposal.text and proposal.recipe.evaluate.task == "auto"
     said = " ".join(proposal.text.replace("\n#", "").split())
-    other = "another recipe with `evaluate: {task: segmentation, protocols: [linear, frozen]}` compares by them."
+    other = "`labelfree plan … evaluate.task=segmentation` writes a recipe that compares by them."
     assert f"There are masks or outlines too; {other}" in said
 
 
