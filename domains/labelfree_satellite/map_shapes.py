@@ -7,7 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from labelfree.data.label_formats.listed import BACKGROUND
 from labelfree.domain import Sample
 from labelfree.errors import DataError
 from labelfree_satellite.targets import grid_of_sample
@@ -88,6 +87,8 @@ def _polygons(map_file: Path, classes: Sequence[str]) -> Iterator[tuple[Any, str
     import rasterio
     from rasterio.features import shapes
     from shapely.geometry import shape
+
+    from labelfree.data.label_formats.listed import BACKGROUND
 
     with rasterio.open(map_file) as numbers, rasterio.open(map_file.with_name(f"{map_file.stem}_confidence.tif")) as confidence:
         for outline, number in shapes(rasterio.band(numbers, 1), mask=None, transform=numbers.transform):

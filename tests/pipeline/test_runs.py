@@ -58,7 +58,11 @@ def test_a_run_folder_explains_itself(finished: labelfree.pipeline.Run) -> None:
         "splits.csv", "results.csv", "predictions.parquet", "classes.json", "private", "report.html", "claims.json", "leaks.json",
     }  # fmt: skip
     assert expected <= {path.name for path in finished.folder.iterdir()}
-    assert {path.name for path in (finished.folder / "heads").glob("*.safetensors")} == {"knn.safetensors", "linear.safetensors"}
+    assert {path.name for path in (finished.folder / "heads").glob("*.safetensors")} == {
+        "knn.safetensors",
+        "linear.safetensors",
+        "recommended.safetensors",
+    }
     resolved = labelfree.show_recipe(finished.folder)
     assert "batch_size: 8" in resolved and "lr: 0.00025" in resolved and "norm: train" in resolved
 
