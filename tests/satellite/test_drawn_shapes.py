@@ -18,7 +18,7 @@ from labelfree_satellite.vectors import ShapeFields, Vectors, read_vectors
 from PIL import Image
 from rasterio.features import geometry_mask
 from rasterio.transform import Affine
-from shapely.geometry import MultiPolygon, Point, Polygon
+from shapely.geometry import LinearRing, MultiPolygon, Point, Polygon
 
 import labelfree
 from labelfree.data.label_formats.regions import Outline
@@ -168,7 +168,9 @@ def test_one_answer_for_the_same_shapes_in_a_mask_a_coco_file_and_a_vector_file(
 def test_an_outline_holds_the_pixels_whose_centres_lie_in_it_but_for_its_edge(points: list[tuple[float, float]]) -> None:
     ring, shape = np.array(points), Polygon([(LEFT + 10 * x, TOP - 10 * y) for x, y in points])
     inside = ~geometry_mask([shape], SCENE, Affine(*GRID.transform))
-    assert (Outline((ring,)).mask(*SCENE) != inside).sum() <= 2 + 0.3 * Polygon(points).length
+    rows, columns = np.nonzero(Outline((ring,)).mask(*SCENE) != inside)
+    edge = LinearRing(points)
+    assert all(edge.distance(Point(column + 0.5, row + 0.5)) <= 1 for row, column in zip(rows, columns, strict=True))
 
 
 def box(ring: np.ndarray) -> list[float]:
