@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 Budget = int | Literal["all"]
+S = TypeVar("S", bound=int | str)
 
 
 def draw_order(classes: Sequence[str], groups: Sequence[str | None], ids: Sequence[str], seed: int, draw: int) -> dict[str, list[int]]:
@@ -40,6 +42,11 @@ def budget(order: Mapping[str, Sequence[int]], size: Budget, in_all: bool = Fals
         return np.array(sorted(dealt(order, empty)[:size]), dtype=np.int64)
     chosen = [i for rows in order.values() for i in (rows if size == "all" else rows[:size])]
     return np.array(sorted(chosen), dtype=np.int64)
+
+
+def largest(budgets: Iterable[S]) -> S:
+    """Of budgets, in numbers or in words as files keep them; "all" is above every number."""
+    return max(budgets, key=lambda size: math.inf if size == "all" else int(size))
 
 
 def dealt(order: Mapping[str, Sequence[int]], empty: str = "") -> list[int]:

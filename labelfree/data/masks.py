@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from labelfree.data.colours import number_of_colours
-from labelfree.data.tiles import by
+from labelfree.data.tiles import by, shared
 from labelfree.domain import IGNORE, Domain, ReadsTargets, Row, Sample, Window
 from labelfree.errors import DataError
 
@@ -183,8 +183,6 @@ def spatial(mask: np.ndarray, axes: int) -> tuple[int, ...]:
 def cut_mask(mask: np.ndarray, corner: Sequence[int], shape: Sequence[int]) -> np.ndarray:
     """The part of a mask (*spatial) of this `shape` whose first pixel lies at `corner`; what lies outside the mask is `IGNORE`."""
     part = np.full(tuple(shape), IGNORE, mask.dtype)
-    ends = [(max(first, 0), min(first + length, side)) for first, length, side in zip(corner, shape, mask.shape, strict=True)]
-    if all(low < high for low, high in ends):
-        there = tuple(slice(low - first, high - first) for (low, high), first in zip(ends, corner, strict=True))
-        part[there] = mask[tuple(slice(low, high) for low, high in ends)]
+    there, inside = shared(corner, shape, mask.shape)
+    part[inside] = mask[there]
     return part

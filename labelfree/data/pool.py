@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from labelfree.progress import Progress
 
 __all__ = ["Kind", "Pool", "all_empty", "at_even_steps", "build_pool", "differs", "kind_of", "read_sample", "some_empty"]
 
+T = TypeVar("T")
 Reader = Callable[[Row], Sample]
 PROBE = 64  # images looked at before the plan is made
 TRIES = 5  # of reading a file, where the interpreter fails and not the file
@@ -286,8 +287,8 @@ def some_empty(rows: Sequence[Row]) -> str:
     return f"{which}: more than {MOST_EMPTY:.0%} of it holds no measurement."
 
 
-def at_even_steps(rows: Sequence[Row], most: int) -> list[Row]:
-    """At most `most` rows at equal distances, the first and the last among them."""
+def at_even_steps(rows: Sequence[T] | np.ndarray, most: int) -> list[T]:
+    """At most `most` of these at equal distances, the first and the last among them."""
     return [rows[i] for i in np.unique(np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int))]
 
 

@@ -78,6 +78,16 @@ def starts(side: int, tile: int) -> list[int]:
     return [round(i * (side - tile) / (count - 1)) for i in range(count)]
 
 
+def shared(corner: Sequence[int], side: Sequence[int], extent: Sequence[int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Where a part of `side` pixels that begins at `corner` and an image of `extent` pixels meet: in the image, and in the part."""
+    ends = []
+    for first, length, whole in zip(corner, side, extent, strict=True):
+        low = max(0, first)
+        ends.append((low, max(low, min(first + length, whole))))
+    inside = tuple(slice(low - first, high - first) for (low, high), first in zip(ends, corner, strict=True))
+    return tuple(slice(low, high) for low, high in ends), inside
+
+
 def by(shape: int | Sequence[int]) -> str:
     """A size for people: 128 x 96, or 64 where it is one number."""
     return str(shape) if isinstance(shape, int) else " x ".join(map(str, shape))

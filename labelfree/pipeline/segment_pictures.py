@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from labelfree.data.budgets import Budget
+from labelfree.data.budgets import Budget, largest
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
 from labelfree.progress import Progress
@@ -37,7 +37,7 @@ def show_segments(encoders: Sequence[Encoder], setup: Setup, primary: Primary, i
     targets = question.targets
     if not isinstance(protocol, MapProtocol) or not isinstance(targets, Masks) or inputs.roles.split == "dev":
         return
-    labels = primary_budget(primary.budget, setup)
+    labels = primary.budget if primary.budget in setup.budgets else largest(setup.budgets)
     part = next(iter(parts_of(question, setup.draws)))
     called: dict[str, PredictedMaps] = {}
     scores = np.full(len(part.judge), np.nan)
@@ -60,11 +60,6 @@ def show_segments(encoders: Sequence[Encoder], setup: Setup, primary: Primary, i
         shown.append(Segmented(inputs.domain.preview(images.sample(entry)), plane(judged.load(entry)), maps, kind, score))
     if shown:
         save_segments(folder.path, shown, targets.names, primary.arm, setup.metric)
-
-
-def primary_budget(wanted: Budget, setup: Setup) -> Budget:
-    """The primary's budget; the largest that is left where it was dropped."""
-    return wanted if wanted in setup.budgets else max(setup.budgets, key=lambda each: np.inf if each == "all" else int(each))
 
 
 def called_by(asker: MapAsker, protocol: MapProtocol, labels: Budget, part: Part) -> tuple[PredictedMaps, pa.Table]:

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from labelfree.data.pool import Pool
+from labelfree.data.pool import Pool, at_even_steps
 from labelfree.data.rescaled_pool import RescaledPool
 from labelfree.errors import RecipeError
 from labelfree.pipeline.folder import RunFolder
@@ -35,9 +35,9 @@ def show_tokens(encoders: Sequence[Encoder], setup: Setup, inputs: Inputs, folde
     pool, images = inputs.pool, inputs.images
     if images is not None and (pool.scale, pool.offset) != (images.scale, images.offset):
         pool = RescaledPool(pool, images.scale, images.offset)  # as arms read every image
-    entries = at_even_steps(inputs.entries, SET)
-    shown = at_even_steps(np.arange(len(entries)), IMAGES)
-    originals = {at: inputs.domain.preview(pool.sample(int(entries[at]))) for at in shown.tolist()}
+    entries = np.array(at_even_steps(inputs.entries, SET))
+    shown = at_even_steps(range(len(entries)), IMAGES)
+    originals = {at: inputs.domain.preview(pool.sample(int(entries[at]))) for at in shown}
     grids = {}
     for encoder in looked_at(encoders):
         try:
@@ -57,13 +57,6 @@ def looked_at(encoders: Sequence[Encoder]) -> list[NetworkEncoder]:
     pretrained = [arm for arm in networks if arm not in ARMS or ARMS[arm].pretrained]
     beside = [arm for arm in networks if is_baseline(arm)] or [arm for arm in networks if arm not in pretrained]
     return [encoder for arm, encoder in networks.items() if arm in pretrained or arm in beside][:MOST_ARMS]
-
-
-def at_even_steps(entries: np.ndarray, count: int) -> np.ndarray:
-    """`count` of the entries at even steps, all where there are no more."""
-    if len(entries) <= count:
-        return np.asarray(entries)
-    return np.asarray(entries)[np.linspace(0, len(entries) - 1, count).astype(int)]
 
 
 def _grids(encoder: NetworkEncoder, size: int, pool: Pool, entries: np.ndarray, originals: dict[int, np.ndarray]) -> Iterator[TokenGrid]:

@@ -92,23 +92,23 @@ class StatisticsEncoder:
         self.digest = f"statistics-{channels}-{derived}"
 
     def features(self, pool: Pool, entries: Sequence[int], size: int = NO_SIZE) -> np.ndarray:
-        return in_batches(pool, entries, 128, lambda stored, measured: self._of(to_physical(stored, pool.scale, pool.offset), measured))
+        def statistics(stored: Tensor, measured: Tensor | None) -> Tensor:
+            return channel_statistics(self._seen(to_physical(stored, pool.scale, pool.offset)), measured)
+
+        return in_batches(pool, entries, 128, statistics)
 
     def embed(self, stored: Tensor, size: int = NO_SIZE, measured: Tensor | None = None) -> Tensor:
-        return self._of(to_physical(stored, self.scale, self.offset), measured)
-
-    def _of(self, physical: Tensor, measured: Tensor | None) -> Tensor:
-        seen = physical if self.derive is None else torch.cat([physical, self.derive(physical)], dim=1)
-        return channel_statistics(seen, measured)
+        return channel_statistics(self._seen(to_physical(stored, self.scale, self.offset)), measured)
 
     def kept(self) -> list[Kept]:
         return [Kept({"kind": "statistics", "derived": self.derived}, {})]
 
     def maps(self, stored: Tensor, measured: Tensor | None, size: Size = NO_SIZE) -> list[Tensor]:
         """One level, a cell a pixel: what each pixel holds, and mean and standard deviation of the 7 x 7 around it."""
-        physical = to_physical(stored, self.scale, self.offset)
-        seen = physical if self.derive is None else torch.cat([physical, self.derive(physical)], dim=1)
-        return [local_statistics(seen, measured)]
+        return [local_statistics(self._seen(to_physical(stored, self.scale, self.offset)), measured)]
+
+    def _seen(self, physical: Tensor) -> Tensor:
+        return physical if self.derive is None else torch.cat([physical, self.derive(physical)], dim=1)
 
 
 class OneNetwork:

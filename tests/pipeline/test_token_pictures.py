@@ -14,7 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from labelfree.backbones import build
-from labelfree.pipeline.token_pictures import IMAGES, SET, at_even_steps, looked_at, show_tokens
+from labelfree.data.pool import at_even_steps
+from labelfree.pipeline.token_pictures import IMAGES, SET, looked_at, show_tokens
 from labelfree.transfer.encoders import Concatenated, NetworkEncoder, StatisticsEncoder
 
 VIT = {"depth": 1, "embed_dim": 32, "num_heads": 4, "patch_size": 4}
@@ -57,7 +58,7 @@ def shown(tmp_path: Path, encoders: list[Any], entries: np.ndarray, pool: FakePo
 def test_a_transformer_and_a_cnn_are_shown_the_same_images(tmp_path: Path) -> None:
     pool, entries = FakePool(200), np.arange(50, 150)
     kept = shown(tmp_path, [network("imagenet", name="tf_efficientnet_lite0"), network("domain", **VIT)], entries, pool)
-    assert pool.asked == set(at_even_steps(entries, SET).tolist())  # nothing but what was pretrained on
+    assert pool.asked == set(at_even_steps(entries, SET))  # nothing but what was pretrained on
     (cnn,), (vit, heads) = kept["imagenet"], kept["domain"]
     assert cnn["columns"] == ["image", "colours", "clusters", "cut"]
     assert vit["columns"] == [*cnn["columns"], "attention"] and heads["columns"] == ["1", "2", "3", "4"]
@@ -90,4 +91,4 @@ def test_pretrained_networks_and_imagenets_are_looked_at_once() -> None:
 
 @pytest.mark.parametrize(("count", "steps", "found"), [(10, 3, [0, 4, 9]), (2, 5, [0, 1]), (4, 1, [0])])
 def test_entries_are_taken_at_even_steps(count: int, steps: int, found: list[int]) -> None:
-    assert at_even_steps(np.arange(count), steps).tolist() == found
+    assert at_even_steps(np.arange(count), steps) == found

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from labelfree.data.budgets import largest
 from labelfree.data.chosen import INDICATIVE
 from labelfree.data.splits import FEW
 from labelfree.errors import DataError
@@ -195,10 +196,10 @@ def _primary_point(scores: Scores, primary: Primary) -> tuple[Point, list[str]]:
     wanted = str(primary.budget)
     if wanted in budgets:
         return (primary.arm, primary.protocol, wanted), []
-    largest = max(budgets, key=lambda budget: math.inf if budget == "all" else int(budget))
+    left = largest(budgets)
     named = scores.task.budget
-    moved = f"The primary's budget, {named.of(wanted)}, was dropped; the primary moved to {named.of(largest)}."
-    return (primary.arm, primary.protocol, largest), [moved]
+    moved = f"The primary's budget, {named.of(wanted)}, was dropped; the primary moved to {named.of(left)}."
+    return (primary.arm, primary.protocol, left), [moved]
 
 
 def _held_to(scores: Scores, point: Point, against: str) -> tuple[Comparison, list[str]]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from labelfree.data.tiles import shared
 from labelfree.transfer.maps.base import Fitted
 from labelfree.transfer.maps.tiling import Tiling, tent
 
@@ -69,14 +70,9 @@ class Blend:
 
     def add(self, shares: np.ndarray, corner: Sequence[int]) -> None:
         """(K, *side) of the tile that begins at `corner`; what lies outside the image is left out."""
-        extents = self.weight.shape
-        ends = [
-            (max(0, first), min(first + length, extent)) for first, length, extent in zip(corner, shares.shape[1:], extents, strict=True)
-        ]
-        onto = tuple(slice(low, high) for low, high in ends)
-        from_ = tuple(slice(low - first, high - first) for (low, high), first in zip(ends, corner, strict=True))
-        self.total[:, *onto] += shares[:, *from_] * self.tent[from_]
-        self.weight[onto] += self.tent[from_]
+        there, inside = shared(corner, shares.shape[1:], self.weight.shape)
+        self.total[:, *there] += shares[:, *inside] * self.tent[inside]
+        self.weight[there] += self.tent[inside]
 
     def mean(self) -> np.ndarray:
         """(K, *spatial)."""

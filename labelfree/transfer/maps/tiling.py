@@ -10,7 +10,7 @@ from math import ceil
 
 import numpy as np
 
-from labelfree.data.tiles import auto_tile
+from labelfree.data.tiles import auto_tile, shared
 from labelfree.domain import sides
 
 OVERLAP = 1 / 4  # of a tile, at least, between neighbours: where predictions are blended
@@ -74,10 +74,7 @@ def cut(pixels: np.ndarray, corner: Sequence[int], side: Sequence[int]) -> np.nd
     """The tile of (C, *spatial) that begins at `corner`; what lies outside the image is its reflection."""
     before = [max(0, -first) for first in corner]
     after = [max(0, first + length - extent) for first, length, extent in zip(corner, side, pixels.shape[1:], strict=True)]
-    window = tuple(
-        slice(max(0, first), min(first + length, extent)) for first, length, extent in zip(corner, side, pixels.shape[1:], strict=True)
-    )
-    part = pixels[:, *window]
+    part = pixels[:, *shared(corner, side, pixels.shape[1:])[0]]
     if not any(before) and not any(after):
         return part
     return np.pad(part, [(0, 0), *zip(before, after, strict=True)], mode="symmetric")
