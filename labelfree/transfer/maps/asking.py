@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -97,16 +98,18 @@ class MapAsker(Asker[MapProtocol]):
 
     @classmethod
     def cell_seconds(cls, trial: Trial, protocols: Sequence[MapProtocol]) -> dict[tuple[MapProtocol, Budget], float]:
-        """Measured on cells of the arm with the widest levels, which the run keeps where nothing else is cut."""
+        """Measured on cells of the arm with the widest levels that suits a protocol, which the run keeps where nothing else is cut."""
         askers = [cls._of(trial, encoder) for encoder in trial.encoders]
-        widest = max(askers, key=lambda asker: sum(asker._at(trial.smallest(asker.encoder)).widths))
-        part, seconds = trial.first, {}
-        for protocol in protocols:
-            for labels in trial.setup.budgets:
-                encoder, watch = widest.encoder, Stopwatch()
-                key = CellKey(encoder.arm, encoder.backbone, encoder.seed, protocol.name, labels, part.draw, part.fold)
-                widest.computed(key, protocol, part)  # not read: what an earlier start left takes no time
-                seconds[protocol, labels] = watch.lap().seconds / cls.points(trial.setup, protocol)
+        askers.sort(key=lambda asker: sum(asker._at(trial.smallest(asker.encoder)).widths), reverse=True)
+        part, seconds = trial.first, dict.fromkeys(product(protocols, trial.setup.budgets), 0.0)
+        for protocol, labels in seconds:
+            widest = next((asker for asker in askers if protocol.suits(asker.encoder)), None)
+            if widest is None:
+                continue  # no arm is asked by it
+            encoder, watch = widest.encoder, Stopwatch()
+            key = CellKey(encoder.arm, encoder.backbone, encoder.seed, protocol.name, labels, part.draw, part.fold)
+            widest.computed(key, protocol, part)  # not read: what an earlier start left takes no time
+            seconds[protocol, labels] = watch.lap().seconds / cls.points(trial.setup, protocol)
         return seconds
 
     @classmethod
