@@ -21,7 +21,7 @@ from labelfree.deploy.head_file import read_card
 from labelfree.errors import DataError
 from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
-from tests.deploy.small_runs import folder_of, run_on, table
+from tests.small_runs import folder_of, run_on, table
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from labelfree.progress import Silent
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.maps.tiling import covering, tent
 from tests.deploy.made_heads import CLASSES, map_head, network, scene, statistics
-from tests.deploy.small_runs import table
+from tests.small_runs import table
 
 rasterio = pytest.importorskip("rasterio")
 SIDE = 64
@@ -131,12 +131,18 @@ def test_a_region_and_polygons(tmp_path: Path) -> None:
         assert found[found["class"] == name].area.sum() == pytest.approx(100 * (numbers == number).sum())
 
 
-def test_pictures_are_mapped_as_pictures(tmp_path: Path) -> None:
-    (tmp_path / "pictures").mkdir()
-    for at in range(3):
-        pixels = scene(tmp_path / "one.tif", 70, 90, seed=at)
-        with rasterio.open(tmp_path / "pictures" / f"{at}.tif", "w", driver="GTiff", count=4, height=70, width=90, dtype="uint16") as file:
+def pictures(folder: Path, count: int, height: int, width: int) -> None:
+    """`pictures/`: scenes without coordinates."""
+    (folder / "pictures").mkdir()
+    for at in range(count):
+        pixels = scene(folder / "one.tif", height, width, seed=at)
+        form = {"driver": "GTiff", "count": 4, "height": height, "width": width, "dtype": "uint16"}
+        with rasterio.open(folder / "pictures" / f"{at}.tif", "w", **form) as file:
             file.write(pixels)
+
+
+def test_pictures_are_mapped_as_pictures(tmp_path: Path) -> None:
+    pictures(tmp_path, 3, 70, 90)
     labelfree.predict(map_head(tmp_path / "head.safetensors", statistics()), tmp_path / "pictures", tmp_path / "out", say=Silent())
     assert sorted(path.name for path in (tmp_path / "out" / "maps").iterdir()) == [
         name for at in range(3) for name in (f"{at}.png", f"{at}_confidence.png")
@@ -148,11 +154,7 @@ def test_pictures_are_mapped_as_pictures(tmp_path: Path) -> None:
 
 def test_objects_of_pictures_are_read_again_as_they_were_found(tmp_path: Path) -> None:
     """The COCO file is read by `labelfree.annotations`: patches of one class cover what the map calls so."""
-    (tmp_path / "pictures").mkdir()
-    for at in range(2):
-        pixels = scene(tmp_path / "one.tif", 60, 80, seed=at)
-        with rasterio.open(tmp_path / "pictures" / f"{at}.tif", "w", driver="GTiff", count=4, height=60, width=80, dtype="uint16") as file:
-            file.write(pixels)
+    pictures(tmp_path, 2, 60, 80)
     head: MapsHead = labelfree.load_head(map_head(tmp_path / "head.safetensors", statistics()))
     done = labelfree.predict(head, tmp_path / "pictures", tmp_path / "out", vector=tmp_path / "pictures" / "found.json", say=Silent())
     assert done.files[0].name == "found.json" and not list((tmp_path / "out").glob("*.jsonl"))

@@ -13,7 +13,7 @@ from PIL import Image
 import labelfree
 from labelfree.deploy.head_file import read_card
 from labelfree.progress import Silent
-from tests.deploy.small_runs import table
+from tests.small_runs import table
 
 SMALL = [
     "backbone.name=test_resnet", "data.leak_limit=1.0", "data.holdout=0.3", "evaluate.draws=1", "evaluate.labels_per_class=[4]",

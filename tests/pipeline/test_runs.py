@@ -15,35 +15,13 @@ import labelfree
 from labelfree.data.manifest import manifest_from_dataset
 from labelfree.errors import DataError, LeakError, RecipeError
 from labelfree.progress import Silent
-
-SMALL = [
-    "backbone.name=test_resnet", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=8", "pretrain.options={hidden: 32}",
-    "evaluate.sizes=[32]", "evaluate.draws=2", "evaluate.labels_per_class=[1, 2]", "evaluate.arms=[statistics, random, domain]",
-    "data.leak_limit=1.0",  # stripes of two kinds do look alike
-    "evaluate.primary={arm: domain, against: random, protocol: linear, budget: 2, metric: accuracy}",
-]  # fmt: skip
-
-
-def picture(kind: int, seed: int) -> np.ndarray:
-    """(32, 32, 3) uint8: stripes across or along, so that classes can be told apart."""
-    draw = np.random.default_rng(seed)
-    stripes = np.sin(np.arange(32) * (0.5 + draw.random()))[None, :, None] * 80
-    image = 120 + (stripes if kind else stripes.transpose(1, 0, 2)) + draw.normal(0, 12, (32, 32, 3))
-    return image.clip(0, 255).astype(np.uint8)
+from tests.small_runs import SMALL, folder_of, picture
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """24 labelled pictures of two classes and 30 without a label."""
-    root = tmp_path_factory.mktemp("pictures")
-    names = [(f"{'wl'[i % 2]}{i:02d}.png", "along" if i % 2 else "across") for i in range(24)]
-    for i, (name, _) in enumerate(names):
-        Image.fromarray(picture(i % 2, i)).save(root / name)
-    for i in range(30):
-        Image.fromarray(picture(i % 2, 100 + i)).save(root / f"u{i:02d}.png")
-    with (root / "labels.csv").open("w", newline="") as stream:
-        csv.writer(stream).writerows([("path", "label"), *names])
-    return root
+    return folder_of(tmp_path_factory.mktemp("pictures") / "mine")
 
 
 @pytest.fixture(scope="module")

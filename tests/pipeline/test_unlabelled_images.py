@@ -15,6 +15,7 @@ import labelfree
 from labelfree.deploy.loading import load_head
 from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
+from tests.small_runs import picture
 
 ARMS = "evaluate.arms=[statistics, random]"
 SMALL = [
@@ -22,14 +23,6 @@ SMALL = [
     "evaluate.protocols=[linear, propagate]", "data.leak_limit=1.0",  # stripes of two kinds do look alike
     "evaluate.primary={arm: random, against: statistics, protocol: propagate, budget: 2, metric: accuracy}",
 ]  # fmt: skip
-
-
-def picture(kind: int, seed: int, side: int = 32) -> np.ndarray:
-    """(side, side, 3) uint8: stripes across or along, so that classes can be told apart."""
-    draw = np.random.default_rng(seed)
-    stripes = np.sin(np.arange(side) * (0.5 + draw.random()))[None, :, None] * 80
-    image = 120 + (stripes if kind else stripes.transpose(1, 0, 2)) + draw.normal(0, 12, (side, side, 3))
-    return image.clip(0, 255).astype(np.uint8)
 
 
 def folder_of(root: Path, rest: int, split: bool) -> Path:
