@@ -41,11 +41,10 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
     notes = leave_heads(KeptHeads(run, inputs, setup), encoders, claims)
     show_tokens(encoders, setup, inputs, folder)
     show_segments(encoders, setup, recipe.evaluate.primary, inputs, folder, say)
-    if not question.task.categorical:
-        return [*arms.notes, *notes]
-    shown = {e.arm: e for e in reversed(encoders) if e.arm in (recipe.evaluate.primary.arm, recipe.evaluate.primary.against)}
-    first = {arm: _features(inputs, encoder, setup.sizes_of(encoder)[0], folder, say) for arm, encoder in reversed(shown.items())}
-    show_neighbours(inputs, first, folder)
+    if question.task.categorical:
+        shown = {e.arm: e for e in reversed(encoders) if e.arm in (recipe.evaluate.primary.arm, recipe.evaluate.primary.against)}
+        first = {arm: _features(inputs, encoder, setup.sizes_of(encoder)[0], folder, say) for arm, encoder in reversed(shown.items())}
+        show_neighbours(inputs, first, folder)
     return [*arms.notes, *notes]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,7 @@ from labelfree.pipeline.pretrainings import backbone_path
 from labelfree.reader_settings import reader_settings
 from labelfree.transfer.arms import ARMS
 from labelfree.transfer.asking import bound_to, search_among
-from labelfree.transfer.encoders import Encoder
+from labelfree.transfer.encoders import Encoder, Kept
 from labelfree.transfer.features import extract
 from labelfree.transfer.heads import train_head
 from labelfree.transfer.maps.asking import MapAsker
@@ -66,15 +66,13 @@ class KeptHeads:
 
         Settings are chosen inside those rows, among the search points and input sizes that the setup left to the comparison.
         """
-        trained = TRAINERS[protocol.needs](self, encoder, protocol, rows)
-        card = self._card(encoder, protocol, rows, trained)
-        parts = encoder.kept()
+        trained, parts = TRAINERS[protocol.needs](self, encoder, protocol, rows), encoder.kept()
         networks = [part.tensors if trained.trunk is None or not part.tensors else trained.trunk for part in parts]
-        card = HeadCard(**{**vars(card), "parts": tuple(part.told for part in parts)})
+        card = self._card(encoder, protocol, rows, trained, parts)
         write_head(self.folder / f"{name}.safetensors", card, trained.tensors, networks)
         return card
 
-    def _card(self, encoder: Encoder, protocol: Protocol, rows: np.ndarray, trained: Trained) -> HeadCard:
+    def _card(self, encoder: Encoder, protocol: Protocol, rows: np.ndarray, trained: Trained, parts: Sequence[Kept]) -> HeadCard:
         question, images = self.inputs.question, self.inputs.images
         assert question is not None and images is not None
         shapes = images.index.shape[rows]
@@ -84,13 +82,13 @@ class KeptHeads:
             classes=tuple(question.task.legend(question.targets)),
             images=self._images(encoder, trained.size),
             shape=trained.shape or tuple(map(int, np.median(shapes, axis=0))),
-            parts=(),
+            parts=tuple(part.told for part in parts),
             preparation=trained.preparation,
             setting=trained.setting,
             inner=trained.inner,
             labels=dict(sorted(Counter(question.strata_of(rows)).items())),
             config=dict(trained.config),
-            licence=self._licence(encoder),
+            licence=self._licence(encoder, parts),
             version=version("labelfree"),
         )
 
@@ -121,10 +119,10 @@ class KeptHeads:
             dims=len(data.smallest),
         )
 
-    def _licence(self, encoder: Encoder) -> str:
+    def _licence(self, encoder: Encoder, parts: Sequence[Kept]) -> str:
         """What is known of the terms of the weights below the head and of its images, a sentence each."""
         card = card_beside(backbone_path(self.run.folder.path, encoder.arm, encoder.seed))
-        published = [part.told["licence"] or "not stated" for part in encoder.kept() if part.tensors]
+        published = [part.told["licence"] or "not stated" for part in parts if part.tensors]
         kind = ARMS.get(encoder.arm)
         started = [] if kind is None or kind.init != "imagenet" else [f"weights published for ImageNet: {each}" for each in published]
         pretrained = [f"weights: {card.licence}"] if card is not None and card.licence else []
