@@ -55,7 +55,7 @@ def masks(form: Form) -> dict[str, Any]:
     cases: dict[str, Any] = {}
     faults = []
     for name, decoder in CASES[: 1 if form.small else None]:
-        learn = learn_from(Discs(count, side, 0), name, side, steps)
+        learn = learn_from(Discs(count, side, 0), name, side, steps, form.device)
         for protocol in (Frozen(decoder), Finetune(decoder)):
             told = cases[f"{name}, {decoder}, {protocol.name}"] = trained(form, learn, protocol, held_out)
             if not form.small and protocol.trains_trunk and told["mean_iou"] < LEARNED:
@@ -82,10 +82,10 @@ def trained(form: Form, learn: Learn, protocol: Frozen, held_out: Discs) -> dict
     }
 
 
-def learn_from(discs: Discs, name: str, side: int, steps: int) -> Learn:
+def learn_from(discs: Discs, name: str, side: int, steps: int, device: torch.device) -> Learn:
     """What `frozen` and `finetune` are given of images that are all labelled."""
     encoder = NetworkEncoder(
-        "random", lambda: network(name, 3, side), lambda stored, _size, _known: stored.float(), [side], name=name, dim=1
+        "random", lambda: network(name, 3, side), lambda stored, _size, _known: stored.float(), [side], name=name, dim=1, device=device
     )
     levels = [encoder.maps(images, None, side) for images in (discs.images, discs.images.flip(-1))]
     maps = Maps(tuple(np.stack([straight.numpy(), mirror.numpy()]) for straight, mirror in zip(*levels, strict=True)))
