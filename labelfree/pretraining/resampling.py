@@ -5,6 +5,7 @@ Transformers resample their position embeddings for crops of another size, so th
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from functools import cache
 
@@ -18,7 +19,9 @@ KERNEL = "_upsample_bicubic2d_aa_backward"
 def deterministic_bicubic(device: str = "CUDA") -> torch.library.Library:
     """From here on, in this process, the gradient on `device` is `gradient`. What is returned must live as long as that."""
     library = torch.library.Library("aten", "IMPL")
-    library.impl(KERNEL, gradient, device)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the kernel is replaced is what is meant
+        library.impl(KERNEL, gradient, device)
     return library
 
 
