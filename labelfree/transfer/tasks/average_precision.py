@@ -49,7 +49,7 @@ class Ranked:
 
 @dataclass(frozen=True)
 class OneClass:
-    """What was called one class. `image`: (N,); `matches`: (N, overlaps) at one size; `objects`: (n,) of that class and size on each image."""
+    """What was called one class, at one size. `image`: (N,); `matches`: (N, overlaps); `objects`: (n,) to be found on each image."""
 
     image: np.ndarray
     matches: np.ndarray
