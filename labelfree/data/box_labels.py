@@ -119,8 +119,8 @@ def _notes(masked: Sequence[Row], told: bool, images: Mapping[str, AnnotatedImag
         notes.append(f"{len(masked):,} masks name classes and do not tell objects apart; their images have no boxes.")
     if unknown := sum(image.outside != "background" for image in images.values()):
         notes.append(
-            f"On {unknown:,} images nobody knows what lies outside of what is drawn: no box there is a false alarm, and nothing there teaches "
-            "what is no object."
+            f"On {unknown:,} images nobody knows what lies outside of what is drawn: no box there is a false alarm, and nothing there "
+            "teaches what is no object."
         )
     return notes
 
