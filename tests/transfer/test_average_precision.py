@@ -16,7 +16,8 @@ from labelfree.transfer.tasks.weights import Weights, resamplings
 from tests.transfer.detections import TASK, Pair, answers, coco, example, measure, resampled, stats
 
 SETS = {
-    "seed": st.integers(0, 10_000), "images": st.integers(1, 12), "classes": st.integers(1, 5), "ties": st.booleans(), "regions": st.booleans(),
+    "seed": st.integers(0, 10_000), "images": st.integers(1, 12), "classes": st.integers(1, 5),
+    "ties": st.booleans(), "regions": st.booleans(),
 }  # fmt: skip
 
 

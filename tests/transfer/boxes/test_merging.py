@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from time import perf_counter
 
 import numpy as np
@@ -76,7 +77,7 @@ def test_what_every_tile_shows_of_separate_objects_becomes_these(seed: int, heig
     """Objects fill cells of a random grid, so that they touch and none overlaps another."""
     generator = np.random.default_rng(seed)
     across, down = (np.unique([0, *generator.integers(8, size - 8, size=4), size]) for size in (width, height))
-    cells = [(x0, y0, x1, y1) for x0, x1 in zip(across, across[1:], strict=False) for y0, y1 in zip(down, down[1:], strict=False)]
+    cells = [(x0, y0, x1, y1) for x0, x1 in pairwise(across) for y0, y1 in pairwise(down)]
     cells = [cell for cell in cells if generator.random() < 0.7 and min(cell[2] - cell[0], cell[3] - cell[1]) >= 4]
     objects = Detections.of(np.reshape(cells, (-1, 4)), generator.integers(2, size=len(cells)), generator.random(len(cells)))
     tiles = tiles_of(height, width, side)
