@@ -19,7 +19,7 @@ from labelfree.domain import Row
 from labelfree.errors import DataError
 from labelfree.recipe import BOX_PROTOCOLS
 from labelfree.transfer.question import Question
-from labelfree.transfer.tasks.average_precision import mean_precision
+from labelfree.transfer.tasks.average_precision import class_precisions, mean_precision, precision_curves
 from labelfree.transfer.tasks.base import Metric, Targets, Task, flat
 from labelfree.transfer.tasks.box_matches import MOST, OVERLAPS, SIZES, matches, object_counts
 from labelfree.transfer.tasks.weights import Weights
@@ -72,6 +72,14 @@ class Detection(Task):
         "ap_small": Metric("ap_small", precision_of("small"), "AP of small objects", title="mAP of objects below 32 × 32 pixels"),
         "ap_medium": Metric("ap_medium", precision_of("medium"), "AP of medium objects", title="mAP of objects between the two sizes"),
         "ap_large": Metric("ap_large", precision_of("large"), "AP of large objects", title="mAP of objects above 96 × 96 pixels"),
+    }
+    curves: ClassVar[dict[str, Callable[[pa.Table], Sequence[np.ndarray | None]]]] = {
+        "found from half an overlap on": partial(precision_curves, overlap=0.5),
+        "found from three quarters of an overlap on": partial(precision_curves, overlap=0.75),
+    }
+    class_metrics: ClassVar[dict[str, Callable[[pa.Table, Weights], np.ndarray]]] = {
+        "mAP": class_precisions,
+        "AP50": partial(class_precisions, levels=[0]),
     }
     protocols = ("frozen", "finetune")
     advised_protocols = ("frozen",)
