@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -80,7 +81,7 @@ def test_a_budget_begins_with_an_object_and_counts_images() -> None:
         order = draw_order(strata, [None] * 46, [str(at) for at in range(46)], seed=1, draw=draw)
         budgets = [set(budget(order, size, TASK.counts_in_all, TASK.empty_stratum).tolist()) for size in (1, 2, 5, 20)]
         assert [len(rows) for rows in budgets] == [1, 2, 5, 20]
-        assert min(budgets[0]) >= 40 and all(small <= large for small, large in zip(budgets, budgets[1:], strict=False))
+        assert min(budgets[0]) >= 40 and all(small <= large for small, large in pairwise(budgets))
 
 
 def test_images_without_objects_cannot_be_learnt_from_or_scored() -> None:

@@ -54,8 +54,11 @@ def answered(generator: np.random.Generator, image: np.ndarray, label: np.ndarra
     order = np.argsort(at, kind="stable")
     matches = np.repeat(hits[order][:, None], len(SIZES), axis=1).astype(np.int8)
     ends = np.concatenate([[0], np.cumsum(np.bincount(at, minlength=len(skill)))])
-    columns = {"score": (score[order].astype(np.float32), 1), "label": (called[order], 1), "matches": (matches, matches[:1].size or 1)}
-    lists = {name: _lists(ends * width, numbers) for name, (numbers, width) in columns.items()}
+    lists = {
+        "score": _lists(ends, score[order].astype(np.float32)),
+        "label": _lists(ends, called[order]),
+        "matches": _lists(ends * len(SIZES) * len(OVERLAPS), matches),
+    }
     return pa.table(lists | {"objects": _lists(np.arange(len(skill) + 1) * CLASSES * len(SIZES), shown)})
 
 
