@@ -18,7 +18,7 @@ from labelfree.data.budgets import budget, draw_order
 from labelfree.data.label_formats.listed import Drawn, ListedImage
 from labelfree.data.label_formats.regions import rectangle
 from labelfree.domain import Row
-from labelfree.errors import DataError
+from labelfree.errors import DataError, RecipeError
 from labelfree.recipe import Evaluate, Primary
 from labelfree.transfer.cells import Cell, CellKey
 from labelfree.transfer.claims import save_precision_recall
@@ -26,7 +26,7 @@ from labelfree.transfer.claims.scores import read_scores
 from labelfree.transfer.question import Question
 from labelfree.transfer.tables import write_tables
 from labelfree.transfer.tasks.detection import NOTHING, BoxTargets, Detection
-from labelfree.transfer.tasks.registry import task_for
+from labelfree.transfer.tasks.registry import find_metric, task_for
 from tests.transfer.detections import TASK, answers, example, measure, targets
 
 
@@ -145,6 +145,16 @@ def test_the_rarest_class_is_counted_in_scored_images() -> None:
     assert TASK.axis(12.0, answers([(Detections.none(), ship)], 3)) == 12.0  # labelled images
 
 
+def test_sizes_without_objects_are_not_asked() -> None:
+    sides = {"ap_small": 31, "ap_medium": 60, "ap_large": 97}
+    for name, side in sides.items():
+        of = targets([Boxes.none(), Boxes.of([[0, 0, side, side], [0, 0, 900, 900]], [0, 0], [False, True])], 1)
+        assert set(TASK.metrics_of(of)) == {"map", "ap50", "ap75", name}
+        for other in sides.keys() - {name}:
+            with pytest.raises(RecipeError, match=rf"{other} needs objects \w+ .*, which these labels do not tell; there are map, ap50"):
+                find_metric(TASK, other, of)
+
+
 def test_answers_come_back_from_the_files_of_a_run(tmp_path: Path) -> None:
     made = example(5, images=8, classes=3)
     table, of = answers(made, 3), targets([drawn for _, drawn in made], 3)
@@ -166,10 +176,10 @@ def test_answers_come_back_from_the_files_of_a_run(tmp_path: Path) -> None:
     }
     write_tables(question, cells, tmp_path)
     point = ("random", "frozen", "3")
-    for name in TASK.metrics:
+    for name in TASK.metrics_of(of):
         scores = read_scores(tmp_path, name)
         assert scores.values(point)[0, 0, 0] == pytest.approx(measure(name, table), nan_ok=True)
-        assert {row["metric"] for row in scores.results} == set(TASK.metrics)
+        assert {row["metric"] for row in scores.results} == set(TASK.metrics_of(of))
     assert read_scores(tmp_path, "map").words.metric("map").heading == "mean average precision over overlaps of 50 to 95 %"
     assert np.isfinite(read_scores(tmp_path, "map").resampled(point)).any()
 
