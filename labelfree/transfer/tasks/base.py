@@ -17,8 +17,8 @@ from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import SHARE, BudgetWords, MetricWords, TaskWords
 
 if TYPE_CHECKING:
-    from labelfree.data.pixel_labels import PixelLabels
     from labelfree.data.pool import Pool
+    from labelfree.data.set_labels import SetLabels
     from labelfree.domain import Sample
     from labelfree.transfer.question import Question
 
@@ -84,9 +84,6 @@ class Targets:
         return mean
 
 
-LabelSource = Callable[[Sequence[Row]], "PixelLabels"]  # what the pixels of labelled rows show, read when a task asks for it
-
-
 @dataclass(frozen=True)
 class LabelledImages:
     """Images whose labels lie on their pixels: the evaluation pool, and what reads a row's file."""
@@ -103,7 +100,8 @@ class Task:
     labels of each stratum or, where it `counts_in_all`, labelled images of all of them together (`empty_stratum`: of those that show
     nothing of what is looked for). `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see `TaskWords`.
     `protocol_group`: the entry points that its protocols are found by. `counted`: what `confusion` counts. `class_shares`: what a report
-    says of each class besides, words -> field of `ClassScores`.
+    says of each class besides, words -> field of `ClassScores`. `curves`: precision over recall, words -> (answers) -> for each class
+    (101,) at recalls from 0 to 1, None where it is not defined. `class_metrics`: words -> (answers, weights) -> (B, K) of each class.
     """
 
     name: str
@@ -118,9 +116,11 @@ class Task:
     empty_stratum: str = ""
     counted: str = "images"
     class_shares: ClassVar[Mapping[str, str]] = {}
+    curves: ClassVar[Mapping[str, Callable[[pa.Table], Sequence[np.ndarray | None]]]] = {}
+    class_metrics: ClassVar[Mapping[str, Callable[[pa.Table, Weights], np.ndarray]]] = {}
     protocol_group: str = PROTOCOLS
 
-    def over(self, rows: Sequence[Row], labels: LabelSource) -> Task:
+    def over(self, rows: Sequence[Row], labels: SetLabels) -> Task:
         """The task for these rows; one whose strata lie in files returns a copy that knows what `labels` says of them."""
         return self
 
@@ -132,6 +132,10 @@ class Task:
     def labelled(self, row: Row) -> bool:
         """Whether the row carries a label of this task: then it is never pretrained on where there is no test split."""
         return all(getattr(row, column) is not None for column in self.columns)
+
+    def suits(self, rows: Sequence[Row]) -> bool:
+        """Whether the labels of a whole set are of this task, where nobody names one."""
+        return any(map(self.labelled, rows))
 
     def stratum(self, row: Row) -> str:
         """What budgets and folds are balanced over: a labelled row's part, such as its class."""

@@ -1,0 +1,1 @@
+"""Boxes of whole images: what networks find on tiles becomes what is found on an image."""
