@@ -8,7 +8,8 @@ from typing import Any
 from labelfree.transfer.maps.base import Fitted, MapProtocol
 from labelfree.transfer.maps.decoders import AUTO, WIDTH, Decoder, require_library
 from labelfree.transfer.maps.learning import Learn
-from labelfree.transfer.maps.training import BATCH, RATE, STEPS, planned_steps, train
+from labelfree.transfer.maps.tile_training import BATCH, RATE
+from labelfree.transfer.maps.training import STEPS, steps_in_time, train
 
 TRAINED = (
     f"AdamW at {RATE:g} with warm-up and cosine, {BATCH} tiles or mirror images a step, {STEPS} steps unless time is short, as many for "
@@ -33,9 +34,9 @@ class Frozen(MapProtocol):
         require_library()
 
     def planned(self, learn: Learn) -> int:
-        return planned_steps(learn, self.trains_trunk, self.decoder)
+        return steps_in_time(learn, self.trains_trunk, self.decoder)
 
-    def fit(self, learn: Learn) -> Fitted:
+    def fit(self, learn: Learn) -> Fitted[Decoder]:
         return train(learn, self.trains_trunk, self.decoder)
 
     def head(self, config: Mapping[str, Any]) -> Decoder:
