@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labelfree.transfer.encoders import Encoder, NetworkEncoder
+from labelfree.transfer.maps.learning import Learn, LearnTiles
 from labelfree.transfer.protocols.base import Protocol
-
-if TYPE_CHECKING:
-    from labelfree.transfer.maps.learning import Learn, LearnTiles
 
 LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}  # axes -> how torch calls interpolation between neighbours
 
@@ -25,7 +23,7 @@ class TileHead(nn.Module):
 
 
 H = TypeVar("H", bound=TileHead)
-L = TypeVar("L", bound="LearnTiles", contravariant=True)
+L = TypeVar("L", bound=LearnTiles, contravariant=True)
 
 
 class MapHead(TileHead):
@@ -70,7 +68,7 @@ class TileProtocol(Protocol, Generic[L, H]):
         raise NotImplementedError
 
 
-class MapProtocol(TileProtocol["Learn", MapHead]):
+class MapProtocol(TileProtocol[Learn, MapHead]):
     """A protocol of maps."""
 
     needs = "pyramid"
