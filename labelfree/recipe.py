@@ -26,7 +26,9 @@ PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 Sides = Annotated[list[PositiveInt], Field(min_length=2, max_length=3)]  # one an axis
 
 
-TASKS, PROTOCOLS, MAP_PROTOCOLS = "labelfree.tasks", "labelfree.protocols", "labelfree.map_protocols"  # groups of entry points
+TASKS = "labelfree.tasks"  # groups of entry points
+PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS = "labelfree.protocols", "labelfree.map_protocols", "labelfree.box_protocols"
+ANY_PROTOCOLS = (PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS)
 
 
 def installed_names(*groups: str) -> list[str]:
@@ -61,8 +63,8 @@ TaskName = Annotated[
 ]
 ProtocolName = Annotated[
     str,
-    AfterValidator(lambda name: _among(name, installed_names(PROTOCOLS, MAP_PROTOCOLS), "an installed protocol")),
-    Field(json_schema_extra=_of_groups(PROTOCOLS, MAP_PROTOCOLS)),
+    AfterValidator(lambda name: _among(name, installed_names(*ANY_PROTOCOLS), "an installed protocol")),
+    Field(json_schema_extra=_of_groups(*ANY_PROTOCOLS)),
 ]
 MetricName = Annotated[str, AfterValidator(_known_metric)]
 

@@ -42,6 +42,9 @@ class Maps:
         """Channels of each level."""
         return tuple(array.shape[1] for array in self.arrays)
 
+    def read(self, straight: np.ndarray, mirrored: np.ndarray) -> None:
+        """All that was asked for is there."""
+
     def levels(self, tiles: Sequence[int] | np.ndarray, mirrored: np.ndarray) -> list[Tensor]:
         """(b, C_l, *grid_l) float32 of each level, finest first. `mirrored`: (b,) bool."""
         rows = self.rows[np.asarray(mirrored).astype(np.int64), np.asarray(tiles)]
@@ -63,10 +66,6 @@ class Asked:
 
     def __len__(self) -> int:
         return len(self.straight) + len(self.mirrored)
-
-    @property
-    def key(self) -> tuple[bytes, ...]:
-        return (self.straight.astype(np.int64).tobytes(), self.mirrored.astype(np.int64).tobytes())
 
     def rows(self, tiles: int) -> np.ndarray:
         """(2, tiles): where each stands, those that are read as they are first; -1 for what is not asked for."""
@@ -126,28 +125,38 @@ def read_maps(
 
     `asked`: which tiles; None: every one and its mirror image. `change`: what is kept of their levels, all of them as they are otherwise.
     """
-    tiling, wanted = tiles.tiling, asked or Asked.all_of(len(tiles.tiling))
-    told = (encoder.digest, images, tiling.side, len(tiling), size, *wanted.key, *([change.__qualname__] if change else []))
-    key = hashlib.sha256(repr(told).encode()).hexdigest()[:12]
-    place = folder / f"{safe_name(encoder.arm)}-{encoder.seed}-{size}-{key}-tiles"
+    asked = asked or Asked.all_of(len(tiles.tiling))
+    which = hashlib.sha256(asked.straight.tobytes() + b" " + asked.mirrored.tobytes()).hexdigest()[:12]
+    place = folder / f"{kept_name(encoder, tiles, size, images, change)}-{which}"
     if not place.is_dir():
         label = f"maps of {encoder.arm}" + (f", seed {encoder.seed}" if encoder.seed else "") + (f", {size} px" if size else "")
-        making = place.with_name(f"{place.name}.making-{uuid4().hex[:8]}")
+        making = folder / f"making-{uuid4().hex[:8]}-{place.name}"
         making.mkdir(parents=True)
         try:
-            _write(encoder, tiles, size, making, label, say, wanted, change)
+            _write(encoder, tiles, size, making, label, say, asked, change)
             making.replace(place)
         finally:
             shutil.rmtree(making, ignore_errors=True)
+    return kept_maps(place)
+
+
+def kept_name(encoder: Encoder, tiles: Tiles, size: int, images: str = "", change: Change | None = None) -> str:
+    """How the folders begin that `read_maps` keeps features in."""
+    told = (encoder.digest, images, tiles.tiling.side, len(tiles.tiling), size, change.__name__ if change else "")
+    return f"{safe_name(encoder.arm)}-{encoder.seed}-{size}-{hashlib.sha256(repr(told).encode()).hexdigest()[:12]}-tiles"
+
+
+def kept_maps(place: Path) -> Maps:
+    """What a folder keeps."""
     levels = json.loads((place / "levels.json").read_text(encoding="utf-8"))
     arrays = tuple(np.load(place / f"{level}.npy", mmap_mode="r", allow_pickle=False) for level in range(levels))
-    return Maps(arrays, wanted.rows(len(tiling)))
+    return Maps(arrays, np.load(place / "rows.npy", allow_pickle=False))
 
 
 def _write(
     encoder: Encoder, tiles: Tiles, longest: int, place: Path, label: str, say: Progress, asked: Asked, change: Change | None
 ) -> None:
-    """A file a level. Cells coarser than a pixel are kept in half precision: networks do not tell more of them."""
+    """A file a level. Cells coarser than a pixel are kept in half precision: networks do not tell more of them; statistics may be large."""
     side = tiles.tiling.side
     batch = max(1, PIXELS // (4 * int(np.prod(side))))
     files: list[np.memmap] = []
@@ -158,11 +167,13 @@ def _write(
                 numbers = all_numbers[start : start + batch]
                 stored, measured = tiles.stored(numbers, np.full(len(numbers), turned))
                 levels = encoder.maps(stored, measured, input_size(side, longest))
-                levels = levels if change is None else change(levels, side)
+                exact = [tuple(level.shape[2:]) == side for level in levels]
+                if change is not None:
+                    levels = change(levels, side)
+                    exact = [any(exact)] * len(levels)
                 if not files:
-                    for number, level in enumerate(levels):
-                        kind = np.float32 if tuple(level.shape[2:]) == side else np.float16
-                        shape = (len(asked), *level.shape[1:])
+                    for number, (level, whole) in enumerate(zip(levels, exact, strict=True)):
+                        kind, shape = np.float32 if whole else np.float16, (len(asked), *level.shape[1:])
                         files.append(np.lib.format.open_memmap(place / f"{number}.npy", mode="w+", dtype=kind, shape=shape))
                 for file, level in zip(files, levels, strict=True):
                     file[done : done + len(numbers)] = level.numpy()
@@ -170,4 +181,5 @@ def _write(
                 bar.advance(len(numbers))
     for file in files:
         file.flush()
+    np.save(place / "rows.npy", asked.rows(len(tiles.tiling)))
     (place / "levels.json").write_text(json.dumps(len(files)), encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,7 +13,22 @@ from torch import Tensor, nn
 
 from labelfree.data.masks import cut_mask
 from labelfree.transfer.encoders import NetworkEncoder
-from labelfree.transfer.maps.features import Maps, Tiles, shown_tiles
+from labelfree.transfer.maps.features import Tiles, shown_tiles
+
+
+class CachedLevels(Protocol):
+    """Features of tiles and of their mirror images. `widths`: channels of each level."""
+
+    @property
+    def widths(self) -> tuple[int, ...]: ...
+
+    def read(self, straight: np.ndarray, mirrored: np.ndarray) -> None:
+        """Have those of these tiles, and of the mirror images of those, by their numbers."""
+        ...
+
+    def levels(self, tiles: Sequence[int] | np.ndarray, mirrored: np.ndarray) -> list[Tensor]:
+        """(b, C_l, *grid_l) float32 of each level, finest first. `mirrored`: (b,) bool."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +42,7 @@ class LearnTiles:
     """
 
     network: NetworkEncoder | None
-    maps: Maps
+    maps: CachedLevels
     all_tiles: Tiles
     images: np.ndarray
     width: int

@@ -19,8 +19,8 @@ from labelfree.transfer.asking import Asker, Trial
 from labelfree.transfer.cells import Cell, CellKey
 from labelfree.transfer.encoders import Encoder, network_of
 from labelfree.transfer.maps.base import Fitted, TileProtocol
-from labelfree.transfer.maps.features import Maps, Tiles, read_maps, shown_tiles
-from labelfree.transfer.maps.learning import LearnTiles
+from labelfree.transfer.maps.features import Tiles, read_maps, shown_tiles
+from labelfree.transfer.maps.learning import CachedLevels, LearnTiles
 from labelfree.transfer.maps.tiling import Tiling
 from labelfree.transfer.selection import INNER_FOLDS, Folds
 from labelfree.transfer.setup import Part, Setup
@@ -40,7 +40,7 @@ class TileAsker(Asker[P]):
         return Tiles(self.images, Tiling.of(self.images.index.shape.tolist()))
 
     @cached_property
-    def maps(self) -> dict[int, Maps]:
+    def maps(self) -> dict[int, CachedLevels]:
         """By input size, those that were asked for."""
         return {}
 
@@ -52,7 +52,7 @@ class TileAsker(Asker[P]):
         """What a head says of the images `rows`, one after the other, as the task takes it."""
         raise NotImplementedError
 
-    def read(self, size: int) -> Maps:
+    def read(self, size: int) -> CachedLevels:
         """The features at one input size."""
         return read_maps(self.encoder, self.tiles, size, self.folder / "features", self.say, self.question.images)
 
@@ -153,7 +153,7 @@ class TileAsker(Asker[P]):
 
         return levels
 
-    def at(self, size: int) -> Maps:
+    def at(self, size: int) -> CachedLevels:
         """The features at one input size, read once."""
         if size not in self.maps:
             self.maps[size] = self.read(size)

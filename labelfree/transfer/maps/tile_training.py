@@ -75,6 +75,7 @@ class TileTraining(Generic[L, H]):
 
     def run(self, steps: int) -> Fitted[H]:
         """Train for so many steps and keep the last one's weights. Raises TrainingError where the loss is no number."""
+        self.prepare(steps)
         again = steps - tail_of(steps)  # the last tenth sees the batches of the tenth before again, so that both are on the same tiles
         losses = [self.step(step, steps, step if step < again else step - tail_of(steps)) for step in range(steps)]
         trunk = None if self.trunk is None else self.trunk.eval()
@@ -84,9 +85,7 @@ class TileTraining(Generic[L, H]):
         """Learn from one batch of tiles and mirror images, by its number; its loss. Each is in one before any is in another again."""
         for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
             group["lr"] = rate * warm_cosine(step, steps, round(WARM * steps))
-        count = 2 * len(self.tiles)
-        position, mirrored = np.divmod(batch_rows(count, min(BATCH, count), batch, self.learn.seed), 2)
-        tiles, turned = self.tiles[position], mirrored == 1
+        tiles, turned = self.batch(batch)
         loss = self.loss(self._levels(tiles, turned), tiles, turned)
         value = float(loss.detach())
         if not math.isfinite(value):
@@ -99,6 +98,18 @@ class TileTraining(Generic[L, H]):
         loss.backward()
         self.optimiser.step()
         return value
+
+    def batch(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Tiles by their numbers, and which of them are mirrored."""
+        count = 2 * len(self.tiles)
+        position, mirrored = np.divmod(batch_rows(count, min(BATCH, count), number, self.learn.seed), 2)
+        return self.tiles[position], mirrored == 1
+
+    def prepare(self, steps: int) -> None:
+        """Have the features that so many steps ask for."""
+        if self.trunk is None:
+            tiles, turned = map(np.concatenate, zip(*map(self.batch, range(steps)), strict=True))
+            self.learn.maps.read(tiles[~turned], tiles[turned])
 
     def _levels(self, tiles: np.ndarray, mirrored: np.ndarray) -> list[Tensor]:
         """What the head is given: kept features, or those of the network as it is now."""
@@ -117,6 +128,8 @@ class TileTraining(Generic[L, H]):
         """A head that knows the scale of every channel in the budget's tiles."""
         tiles = np.unique(self.tiles)
         spread = tiles[np.unique(np.linspace(0, len(tiles) - 1, MEASURED).round().astype(int))]
+        if self.trunk is None:
+            self.learn.maps.read(spread, spread[:0])
         batches = [self._levels(*rows) for rows in as_they_are(spread)]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(mixed("decoder", self.learn.seed))
@@ -143,7 +156,9 @@ def planned_steps(make: Callable[[], TileTraining[Any, Any]], seconds: float | N
 
 def seconds_per_step(make: Callable[[], TileTraining[Any, Any]]) -> float:
     """How long one step takes on this machine, by a few that are thrown away."""
-    training, watch, laps = make(), Stopwatch(), list[Lap]()
+    training = make()
+    training.prepare(1 + TIMED)
+    watch, laps = Stopwatch(), list[Lap]()
     for step in range(1 + TIMED):
         training.step(step, 1 + TIMED, step)
         laps.append(watch.lap())
