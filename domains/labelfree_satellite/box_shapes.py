@@ -12,7 +12,7 @@ from labelfree_satellite.map_shapes import require_format, write_shapes
 
 
 def rectangles(images: Sequence[BoxesOnGround], file: Path) -> Path:
-    """`labelfree.domain.WritesBoxes`: a polygon a box; its sides lie along the image's rows and columns, whatever these do on the ground."""
+    """`labelfree.domain.WritesBoxes`: a polygon a box, its sides along the image's rows and columns."""
     from shapely import polygons
 
     require_format(file)

@@ -1,6 +1,6 @@
 """Boxes on images: those that people drew, those that a network found, and how far two of them overlap.
 
-Corners are pixels of the image from the outer edge of its first pixel, x first: x0, y0, x1, y1 in a picture. Areas and overlaps are float64.
+Corners are pixels of the image from the outer edge of its first, x before y: x0, y0, x1, y1 in a picture. Areas and overlaps are float64.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def keep_objects(file: Path, name: str, said: ClassMap) -> None:
 def keep_line(file: Path, image: Mapping[str, Any]) -> None:
     """Append one image: what it is called, its `size` (height, width), and its `objects`, annotations without their numbers."""
     with file.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(image) + "\n")
+        stream.write(f"\n{json.dumps(image)}\n")  # on a line of its own, though the last one was cut off
 
 
 def lines_of(file: Path) -> list[dict[str, Any]]:

@@ -13,7 +13,8 @@ import numpy as np
 
 from labelfree.data.label_formats.listed import BACKGROUND
 from labelfree.deploy.box_heads import BoxesHead, FoundBoxes
-from labelfree.deploy.coco_file import ENDING, UNFINISHED as UNFINISHED_OBJECTS, keep_line, lines_of, write_coco
+from labelfree.deploy.coco_file import ENDING, keep_line, lines_of, write_coco
+from labelfree.deploy.coco_file import UNFINISHED as UNFINISHED_OBJECTS
 from labelfree.deploy.growing_tables import SKIPPED, TABLE, UNFINISHED, begun, keep, number
 from labelfree.deploy.input_images import InputImages
 from labelfree.deploy.tile_heads import slices

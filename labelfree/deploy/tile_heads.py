@@ -1,4 +1,4 @@
-"""What heads of features on tiles share: an image is looked at in rows of tiles, read where it lies, so that none has to stand in memory."""
+"""What heads of features on tiles share: an image is looked at in rows of tiles, read where it lies; none has to stand in memory."""
 
 from __future__ import annotations
 

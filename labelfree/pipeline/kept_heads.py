@@ -37,8 +37,8 @@ OWN = "not stated: the images are the owner's"
 
 @dataclass(frozen=True)
 class Trained:
-    """A head's tensors, and what its card says of how it came about. `config`: of a head of maps or boxes; `shape`: of the tiles it looks at, None:
-    that of the images. `trunk`: tensors of the network where it was trained along.
+    """A head's tensors, and what its card says of how it came about. `config`: of a head of maps or boxes; `shape`: of the tiles it looks
+    at, None: that of the images. `trunk`: tensors of the network where it was trained along.
     """
 
     tensors: Mapping[str, Tensor]

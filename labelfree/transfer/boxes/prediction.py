@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from labelfree.data.boxes import Detections
+from labelfree.transfer.boxes.detectors import MOST
 from labelfree.transfer.boxes.heads import BoxHead, Found
 from labelfree.transfer.boxes.merging import merged
 from labelfree.transfer.maps.base import Fitted
@@ -56,7 +57,8 @@ def of_image(found: Sequence[Detections], corners: np.ndarray, side: Sequence[in
     What is found in the padding of a small image is left out.
     """
     inner = [_within(each, corner, extent) for each, corner in zip(found, corners.tolist(), strict=True)]
-    return merged(inner, corners, side, extent)
+    first = corners[:, ::-1]
+    return merged(inner, np.concatenate([first, first + np.array(side[::-1])], 1), most=MOST)
 
 
 def _within(found: Detections, corner: Sequence[int], extent: Sequence[int]) -> Detections:
