@@ -55,8 +55,7 @@ def labels_of(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], S
 
 def _carried(rows: Sequence[Row], column: str, task: Task) -> bool:
     """Whether any row has a label of the task: in the task's column, or, of an installed task, as that sees it."""
-    labelled = find_task(task).labelled if task in task_names() else lambda row: False
-    return any(getattr(row, column) is not None or labelled(row) for row in rows)
+    return any(getattr(row, column) is not None for row in rows) or (task in task_names() and find_task(task).suits(rows))
 
 
 def _classes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from labelfree.transfer.boxes.strides import reduced
 from labelfree.transfer.encoders import Encoder, network_of
 from labelfree.transfer.maps.base import Fitted
 from labelfree.transfer.maps.tile_asking import TileAsker
+from labelfree.transfer.tasks.detection import BoxTargets
 
 
 class BoxAsker(TileAsker[BoxProtocol]):
@@ -29,7 +30,8 @@ class BoxAsker(TileAsker[BoxProtocol]):
         return reduced(levels, self.tiles.tiling.side)
 
     def learn(self, protocol: BoxProtocol, size: int, rows: np.ndarray, seed: int, seen: np.ndarray | None = None) -> LearnBoxes:
-        targets: Any = self.question.targets
+        targets = self.question.targets
+        assert isinstance(targets, BoxTargets), "boxes are learned from boxes"
         return LearnBoxes(
             network=network_of(self.encoder),
             maps=self.at(size),

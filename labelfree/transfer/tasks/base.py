@@ -17,8 +17,8 @@ from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import SHARE, BudgetWords, MetricWords, TaskWords
 
 if TYPE_CHECKING:
-    from labelfree.data.pixel_labels import PixelLabels
     from labelfree.data.pool import Pool
+    from labelfree.data.set_labels import SetLabels
     from labelfree.domain import Sample
     from labelfree.transfer.question import Question
 
@@ -84,9 +84,6 @@ class Targets:
         return mean
 
 
-LabelSource = Callable[[Sequence[Row]], "PixelLabels"]  # what the pixels of labelled rows show, read when a task asks for it
-
-
 @dataclass(frozen=True)
 class LabelledImages:
     """Images whose labels lie on their pixels: the evaluation pool, and what reads a row's file."""
@@ -120,7 +117,7 @@ class Task:
     class_shares: ClassVar[Mapping[str, str]] = {}
     protocol_group: str = PROTOCOLS
 
-    def over(self, rows: Sequence[Row], labels: LabelSource) -> Task:
+    def over(self, rows: Sequence[Row], labels: SetLabels) -> Task:
         """The task for these rows; one whose strata lie in files returns a copy that knows what `labels` says of them."""
         return self
 
@@ -132,6 +129,10 @@ class Task:
     def labelled(self, row: Row) -> bool:
         """Whether the row carries a label of this task: then it is never pretrained on where there is no test split."""
         return all(getattr(row, column) is not None for column in self.columns)
+
+    def suits(self, rows: Sequence[Row]) -> bool:
+        """Whether the labels of a whole set are of this task, where nobody names one."""
+        return any(map(self.labelled, rows))
 
     def stratum(self, row: Row) -> str:
         """What budgets and folds are balanced over: a labelled row's part, such as its class."""
