@@ -20,6 +20,6 @@ def build(context: Context) -> Section | None:
         "boxes",
         TITLE,
         {"blocks": blocks, "legend": found["classes"], "ignored": any(each["ignored"] for each in found["images"])},
-        lead=f"Scored images, by the score of {found['arm']} on each; of the boxes found as many of the surest as there are objects, at least "
-        "one, dashed where it matches none by half. An illustration; the scores above are the measurement.",
+        lead=f"Scored images, by the score of {found['arm']} on each. Of the boxes found as many of the surest are drawn as there are "
+        "objects, and one at least, dashed where it matches none by half. An illustration; the scores above are the measurement.",
     )
