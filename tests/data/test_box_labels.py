@@ -134,7 +134,7 @@ def test_numbered_objects_have_the_boxes_around_their_pixels(tmp_path_factory: p
     generator = np.random.default_rng(seed)
     mask, boxes = np.zeros(SIZE, np.uint16), []
     for place, number in enumerate(generator.permutation(500)[:6] + 1):
-        x0, y0 = generator.integers(0, 6, size=2) + (16 * (place % 3), 18 * (place // 3))
+        x0, y0 = generator.integers(0, 6, size=2) + np.array([16 * (place % 3), 18 * (place // 3)])
         x1, y1 = x0 + generator.integers(1, 9), y0 + generator.integers(1, 9)
         mask[y0:y1, x0:x1] = number
         boxes.append([float(x0), float(y0), float(x1), float(y1)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -183,16 +184,33 @@ def test_where_every_image_has_a_mask_a_fifth_is_set_aside(tmp_path: Path) -> No
     assert f"of {len(PNGS)} labelled images are set aside as test" in told(proposal)
 
 
-def test_where_every_image_has_boxes_they_are_pretrained_on(tmp_path: Path) -> None:
-    """Else the recipe would stop for want of an image: labels of a task that nothing is compared by keep their images out."""
+def test_where_every_image_has_boxes_a_fifth_is_set_aside_and_detection_compared(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     pictures(folder, PNGS)
     for name in PNGS:
         voc(folder / "xml" / f"{name[:2]}.xml", ("ship", 1, 1, 5, 5))
     rows = [(name, f"xml/{name[:2]}.xml") for name in PNGS]
     proposal = planned(folder, "satellite", table(tmp_path / "labels.csv", "path,boxes", rows))
-    assert proposal.recipe.data.pretrain_on_labelled
-    assert f"{len(PNGS)} labelled images are pretrained on" in told(proposal)
+    asked = proposal.recipe.evaluate
+    assert not proposal.recipe.data.pretrain_on_labelled and proposal.recipe.data.holdout == 0.2
+    assert (asked.task, asked.protocols, asked.primary.metric) == ("detection", ["frozen"], "map")
+    assert "detection of 'ship'" in proposal.text and asked.minutes is not None
+
+
+def test_a_coco_file_of_boxes_that_lists_negatives_is_planned_as_detection(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    pictures(folder, PNGS)
+    about = {
+        "images": [{"id": at, "file_name": name, "width": 16, "height": 16} for at, name in enumerate(PNGS[:16])],
+        "categories": [{"id": 1, "name": "ship"}],
+        "annotations": [
+            {"id": at + 1, "image_id": at, "category_id": 1, "bbox": [1, 1, 6, 6], "area": 36, "iscrowd": 0} for at in range(0, 16, 2)
+        ],
+    }
+    (folder / "coco.json").write_text(json.dumps(about))
+    proposal = planned(folder, "satellite", folder / "coco.json")
+    assert "task: detection\n" in f"{told(proposal)}\n" and "8 negative" in told(proposal)
+    assert proposal.recipe.evaluate.task == "detection" and proposal.recipe.evaluate.primary.budget == 5
 
 
 def test_objects_are_counted_and_a_label_column_goes_first(tmp_path: Path) -> None:
@@ -204,7 +222,7 @@ def test_objects_are_counted_and_a_label_column_goes_first(tmp_path: Path) -> No
     alone = planned(folder, "satellite", table(tmp_path / "boxes.csv", "path,boxes", rows))
     assert "objects in 8 images to learn from: ship 8 in 8; 0 negative" in told(alone)
     assert "1 fault found, the first:" in told(alone) and "03.xml: object 2 (plane) has no area" in told(alone)
-    assert "task: detection" in told(alone) and "by boxes is not built yet" in alone.text
+    assert "task: detection" in told(alone) and alone.recipe.evaluate.task == "detection"
     both = planned(
         folder, "satellite", table(tmp_path / "both.csv", "path,boxes,label", [(*row, "ab"[i % 2]) for i, row in enumerate(rows)])
     )

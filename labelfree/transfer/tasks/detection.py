@@ -19,7 +19,7 @@ from labelfree.domain import Row
 from labelfree.errors import DataError
 from labelfree.recipe import BOX_PROTOCOLS
 from labelfree.transfer.question import Question
-from labelfree.transfer.tasks.average_precision import mean_precision
+from labelfree.transfer.tasks.average_precision import class_precisions, mean_precision, precision_curves
 from labelfree.transfer.tasks.base import Metric, Targets, Task, flat
 from labelfree.transfer.tasks.box_matches import MOST, OVERLAPS, SIZES, matches, object_counts
 from labelfree.transfer.tasks.weights import Weights
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 NOTHING = "nothing"  # the stratum of images without objects
 NAMED = 3  # classes that a picture's caption names
+SIZED = {
+    "small": "objects below 32 × 32 pixels",
+    "medium": "objects between 32 × 32 and 96 × 96 pixels",
+    "large": "objects above 96 × 96 pixels",
+}  # what a metric of one size needs
 
 
 @dataclass(frozen=True)
@@ -69,9 +74,17 @@ class Detection(Task):
         "ap75": Metric(
             "ap75", precision_of(levels=[5]), "AP75", title="average precision, boxes found from three quarters of an overlap on"
         ),
-        "ap_small": Metric("ap_small", precision_of("small"), "AP of small objects", title="mAP of objects below 32 × 32 pixels"),
-        "ap_medium": Metric("ap_medium", precision_of("medium"), "AP of medium objects", title="mAP of objects between the two sizes"),
-        "ap_large": Metric("ap_large", precision_of("large"), "AP of large objects", title="mAP of objects above 96 × 96 pixels"),
+        "ap_small": Metric("ap_small", precision_of("small"), "mAP of small objects", needs=SIZED["small"]),
+        "ap_medium": Metric("ap_medium", precision_of("medium"), "mAP of medium objects", needs=SIZED["medium"]),
+        "ap_large": Metric("ap_large", precision_of("large"), "mAP of large objects", needs=SIZED["large"]),
+    }
+    curves: ClassVar[dict[str, Callable[[pa.Table], Sequence[np.ndarray | None]]]] = {
+        "found from half an overlap on": partial(precision_curves, overlap=0.5),
+        "found from three quarters of an overlap on": partial(precision_curves, overlap=0.75),
+    }
+    class_metrics: ClassVar[dict[str, Callable[[pa.Table, Weights], np.ndarray]]] = {
+        "mAP": class_precisions,
+        "AP50": partial(class_precisions, levels=[0]),
     }
     protocols = ("frozen", "retinanet", "faster_rcnn", "finetune")
     advised_protocols = ("frozen",)
@@ -140,6 +153,12 @@ class Detection(Task):
         return BoxTargets(
             np.arange(len(rows)), len(known.classes), known.classes, load=lambda entry: known.boxes(rows[entry]), digest=known.digest
         )
+
+    def metrics_of(self, targets: Targets) -> Mapping[str, Metric]:
+        assert isinstance(targets, BoxTargets)
+        there = sum((object_counts(targets.load(int(entry)), targets.width) for entry in targets.values), np.zeros(len(SIZES))).sum(0)
+        known = {"": True, **{SIZED[size]: count > 0 for size, count in zip(SIZES, there, strict=True) if size in SIZED}}
+        return {name: metric for name, metric in self.metrics.items() if known[metric.needs]}
 
     def check_split(self, train: Sequence[Row], score: Sequence[Row] | None) -> None:
         """Some train image must show an object, and one of every scored class."""
