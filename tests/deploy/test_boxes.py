@@ -109,7 +109,7 @@ def test_pictures_become_a_coco_file_and_a_table(tmp_path: Path) -> None:
         np.testing.assert_allclose([each["bbox"][:2] for each in kept], found.corners[:, :2], atol=0.011)
         row = next(row for row in counted if row["path"] == f"{at}.tif")
         assert int(row["objects"]) == len(found) and int(row["objects_mill"]) == found.names.count("mill")
-    again = labelfree.annotations(tmp_path / "out" / "boxes.json", domain="satellite", root=tmp_path / "pictures", say=Silent())
+    again = labelfree.annotations(tmp_path / "pictures", tmp_path / "out" / "boxes.json", domain="satellite", say=Silent())
     assert not again.faults and sum(len(image.objects) for image in again.images.values()) == len(rows)
 
 

@@ -68,5 +68,10 @@ def test_the_page_shows_both_arms_beside_the_truth(tmp_path: Path) -> None:
 def test_pictures_stay_where_images_may_not_leave(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", pictures=True)
     boxed(folder)
-    copy = share_copy(folder, tmp_path / "copy")
-    assert copy is None or not list((tmp_path / "copy").rglob("*.png"))
+    assert "Source pictures are left out" in Page(write_report(folder, share=True).read_text(encoding="utf-8")).sections["boxes"]
+    share_copy(folder, tmp_path / "copy")
+    assert not list((tmp_path / "copy").rglob("*.png"))
+
+
+def test_no_section_of_boxes_stands_in_a_run_that_has_none(run_folder: Path, page: str) -> None:
+    assert "boxes" not in Page(page).sections

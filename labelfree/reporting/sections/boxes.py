@@ -11,10 +11,10 @@ PIXELS = 640  # of a picture, twice as many as it is drawn with on a small scree
 def build(context: Context) -> Section | None:
     """None where a run finds no boxes; where their pictures may not be shown, it says so."""
     found = context.run.boxes
+    if context.hidden:
+        return Section("boxes", TITLE, absent=context.hidden) if found or context.run.precision_recall else None
     if not found:
         return None
-    if context.hidden:
-        return Section("boxes", TITLE, absent=context.hidden)
     blocks = [block for each in found["images"] if (block := shown(context, each, str(found["metric"]), PIXELS))]
     return Section(
         "boxes",
