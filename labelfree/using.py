@@ -47,7 +47,7 @@ def predict(
     overrides: Overrides = (),
     say: Progress | None = None,
 ) -> Predictions:
-    """Write what a head says of images into the folder `out`: predictions.csv, and a map of each image where the head tells pixels.
+    """Write what a head says of images into the folder `out`: predictions.csv, a map of each image where the head tells pixels, boxes where it finds objects.
 
     `head`: a file of `RUN/heads/`, or a run folder for its recommended one. `inputs`: images, folders of them, tables with a column of
     paths. `region`, `vector`: for maps, a vector file outside of whose shapes nothing is said, and a new one for what they show as
