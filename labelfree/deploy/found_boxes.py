@@ -61,8 +61,8 @@ def write_boxes(
     if shapes is not None:
         assert isinstance(images.domain, WritesBoxes)
         written.insert(0, images.domain.rectangles(list(_on_ground(lines, head.classes)), shapes))
-    write_coco(coco, noted, (BACKGROUND, *head.classes))
     part.replace(out / TABLE)
+    write_coco(coco, noted, (BACKGROUND, *head.classes))  # last, for it takes the notes away that all else is made of
     return written, {"images": len(images.rows) - skipped, "skipped": skipped}
 
 

@@ -46,8 +46,8 @@ def box_head(path: Path, encoder: Encoder, detector: str = "fcos", threshold: fl
             "chosen": [0, 1, min(2, len(levels) - 1)], "side": 20.0, "ratios": [0.5, 1.0, 2.0],
         }  # fmt: skip
         head = Frozen(detector).head(config)
-        for parameter in head.detector.parameters():
-            parameter.data.mul_(4)
+        for name, parameter in head.detector.named_parameters():
+            parameter.data.mul_(0 if name.endswith("cls_logits.bias") else 4)
     for at, level in enumerate(levels):
         head.get_buffer(f"std{at}").fill_(float(level.std()))
         head.get_buffer(f"mean{at}").fill_(float(level.mean()))

@@ -22,7 +22,7 @@ class TileHead(nn.Module):
     config: Mapping[str, Any]
 
 
-H = TypeVar("H", bound=TileHead)
+H = TypeVar("H", bound=TileHead, covariant=True)
 L = TypeVar("L", bound=LearnTiles, contravariant=True)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean
 from typing import Any, Generic, TypeVar, cast
@@ -61,13 +60,13 @@ class TileTraining(Generic[L, H]):
         """(t,) numbers of the tiles of one pass over them."""
         return learn.tiles
 
-    @abstractmethod
     def fresh_head(self, levels: list[Tensor]) -> H:
         """A head for levels like these. Its weights come from torch's random numbers."""
+        raise NotImplementedError
 
-    @abstractmethod
     def loss(self, levels: list[Tensor], tiles: np.ndarray, mirrored: np.ndarray) -> Tensor:
         """Of one batch of tiles and mirror images."""
+        raise NotImplementedError
 
     def changed(self, levels: list[Tensor]) -> list[Tensor]:
         """What the head is given of a network's pyramid."""
