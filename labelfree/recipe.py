@@ -28,7 +28,7 @@ Sides = Annotated[list[PositiveInt], Field(min_length=2, max_length=3)]  # one a
 
 TASKS = "labelfree.tasks"  # groups of entry points
 PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS = "labelfree.protocols", "labelfree.map_protocols", "labelfree.box_protocols"
-ANY_PROTOCOLS = (PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS)
+PROTOCOL_GROUPS = (PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS)
 
 
 def installed_names(*groups: str) -> list[str]:
@@ -63,8 +63,8 @@ TaskName = Annotated[
 ]
 ProtocolName = Annotated[
     str,
-    AfterValidator(lambda name: _among(name, installed_names(*ANY_PROTOCOLS), "an installed protocol")),
-    Field(json_schema_extra=_of_groups(*ANY_PROTOCOLS)),
+    AfterValidator(lambda name: _among(name, installed_names(*PROTOCOL_GROUPS), "an installed protocol")),
+    Field(json_schema_extra=_of_groups(*PROTOCOL_GROUPS)),
 ]
 MetricName = Annotated[str, AfterValidator(_known_metric)]
 

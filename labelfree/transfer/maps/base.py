@@ -48,6 +48,7 @@ class TileProtocol(Protocol, Generic[L, H]):
 
     shared: str = "Features: the network's pyramid on tiles and their mirror images, at the tile's own size."
     preparation: ClassVar[str] = "none"
+    on_tiles = True
     settings: tuple[float, ...] = (1.0,)
     default: float = 1.0
 
