@@ -26,8 +26,9 @@ PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 Sides = Annotated[list[PositiveInt], Field(min_length=2, max_length=3)]  # one an axis
 
 
-TASKS, PROTOCOLS = "labelfree.tasks", "labelfree.protocols"  # groups of entry points
-MAP_PROTOCOLS, BOX_PROTOCOLS = "labelfree.map_protocols", "labelfree.box_protocols"
+TASKS = "labelfree.tasks"  # groups of entry points
+PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS = "labelfree.protocols", "labelfree.map_protocols", "labelfree.box_protocols"
+PROTOCOL_GROUPS = (PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS)
 
 
 def installed_names(*groups: str) -> list[str]:
@@ -62,8 +63,8 @@ TaskName = Annotated[
 ]
 ProtocolName = Annotated[
     str,
-    AfterValidator(lambda name: _among(name, installed_names(PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS), "an installed protocol")),
-    Field(json_schema_extra=_of_groups(PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS)),
+    AfterValidator(lambda name: _among(name, installed_names(*PROTOCOL_GROUPS), "an installed protocol")),
+    Field(json_schema_extra=_of_groups(*PROTOCOL_GROUPS)),
 ]
 MetricName = Annotated[str, AfterValidator(_known_metric)]
 

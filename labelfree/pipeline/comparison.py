@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from labelfree.pipeline.arm_encoders import Arms
+from labelfree.pipeline.box_pictures import show_boxes
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
@@ -42,6 +43,7 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
     notes = leave_heads(KeptHeads(run, inputs, setup), encoders, claims)
     show_tokens(encoders, setup, inputs, folder)
     show_segments(encoders, setup, recipe.evaluate.primary, inputs, folder, say)
+    show_boxes(encoders, setup, recipe.evaluate.primary, inputs, folder, say)
     if question.task.categorical:
         shown = {e.arm: e for e in reversed(encoders) if e.arm in (recipe.evaluate.primary.arm, recipe.evaluate.primary.against)}
         first = {arm: _features(inputs, encoder, setup.sizes_of(encoder)[0], folder, say) for arm, encoder in reversed(shown.items())}

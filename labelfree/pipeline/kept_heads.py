@@ -22,10 +22,12 @@ from labelfree.pipeline.pretrainings import backbone_path
 from labelfree.reader_settings import reader_settings
 from labelfree.transfer.arms import ARMS
 from labelfree.transfer.asking import bound_to, search_among
+from labelfree.transfer.boxes.asking import BoxAsker
 from labelfree.transfer.encoders import Encoder, Kept
 from labelfree.transfer.features import extract
 from labelfree.transfer.heads import train_head
 from labelfree.transfer.maps.asking import MapAsker
+from labelfree.transfer.maps.tile_asking import TileAsker
 from labelfree.transfer.protocols import Protocol
 from labelfree.transfer.selection import inner_folds
 from labelfree.transfer.setup import Setup
@@ -35,8 +37,8 @@ OWN = "not stated: the images are the owner's"
 
 @dataclass(frozen=True)
 class Trained:
-    """A head's tensors, and what its card says of how it came about. `config`: of a head of maps; `shape`: of the tiles it looks at, None:
-    that of the images. `trunk`: tensors of the network where it was trained along.
+    """A head's tensors, and what its card says of how it came about. `config`: of a head of maps or boxes; `shape`: of the tiles it looks
+    at, None: that of the images. `trunk`: tensors of the network where it was trained along.
     """
 
     tensors: Mapping[str, Tensor]
@@ -143,11 +145,11 @@ def _of_vectors(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarr
     return Trained(dict(head.named_buffers()), choice.size, choice.preparation, choice.setting, choice.inner)
 
 
-def _of_maps(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
+def _of_tiles(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
     inputs, run = kept.inputs, kept.run
     question, images = inputs.question, inputs.images
     assert question is not None and images is not None
-    asker = MapAsker(question, encoder, kept.setup, images, run.folder.path, run.say, None)
+    asker: TileAsker[Any] = TILE_ASKERS[protocol.needs](question, encoder, kept.setup, images, run.folder.path, run.say, None)
     folds = inner_folds(question.stratum_codes[rows], question.group_names[rows], question.seed)
     size, inner = asker.choose(protocol, rows, folds, question.seed)
     fitted = asker.fit(protocol, size, rows, question.seed)
@@ -158,4 +160,8 @@ def _of_maps(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray)
     )  # fmt: skip
 
 
-TRAINERS: dict[str, Callable[[KeptHeads, Encoder, Any, np.ndarray], Trained]] = {"pooled": _of_vectors, "pyramid": _of_maps}
+TILE_ASKERS: dict[str, type[TileAsker[Any]]] = {"pyramid": MapAsker, "boxes": BoxAsker}
+TRAINERS: dict[str, Callable[[KeptHeads, Encoder, Any, np.ndarray], Trained]] = {
+    "pooled": _of_vectors,
+    **dict.fromkeys(TILE_ASKERS, _of_tiles),
+}

@@ -152,7 +152,7 @@ class _Draft:
     @property
     def by_tiles(self) -> bool:
         """Whether heads answer for every pixel or object, which takes longer than one answer an image."""
-        return any(self.asked.task.protocol(name).needs != "pooled" for name in self.protocols)
+        return any(self.asked.task.protocol(name).on_tiles for name in self.protocols)
 
     @property
     def usual(self) -> list[str]:

@@ -90,6 +90,10 @@ class RunFiles:
         return self._json("pictures/segments.json", {})
 
     @cached_property
+    def boxes(self) -> dict[str, Any]:
+        return self._json("pictures/boxes.json", {})
+
+    @cached_property
     def tokens(self) -> dict[str, Any]:
         return self._json("pictures/tokens.json", {})
 

@@ -1,4 +1,4 @@
-"""One encoder at work on a comparison's cells: each is read from disk, or computed and kept. Askers of vectors; of maps: `maps.asking`."""
+"""One encoder at work on a comparison's cells: each is read from disk, or computed and kept. Askers of vectors."""
 
 from __future__ import annotations
 

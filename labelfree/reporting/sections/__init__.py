@@ -1,6 +1,7 @@
 """The page's sections in reading order, one file each: a run folder in, what its template shows out; None where a run has none of it."""
 
 from labelfree.reporting.sections import (
+    boxes,
     confusion,
     data,
     efficiency,
@@ -27,6 +28,7 @@ BUILDERS = (
     confusion.build,
     precision.build,
     segments.build,
+    boxes.build,
     gaps.build,
     health.build,
     seen.build,

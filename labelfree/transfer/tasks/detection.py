@@ -86,7 +86,7 @@ class Detection(Task):
         "mAP": class_precisions,
         "AP50": partial(class_precisions, levels=[0]),
     }
-    protocols = ("frozen", "finetune")
+    protocols = ("frozen", "retinanet", "faster_rcnn", "finetune")
     advised_protocols = ("frozen",)
     protocol_group = BOX_PROTOCOLS
     counts_in_all = True

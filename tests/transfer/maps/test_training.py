@@ -15,13 +15,14 @@ from torch import Tensor, nn
 from labelfree.backbones import Backbone, build
 from labelfree.errors import TrainingError
 from labelfree.recipe import MAP_PROTOCOLS
-from labelfree.transfer.maps import training
-from labelfree.transfer.maps.asking import LEAST_STEPS, MapAsker
+from labelfree.transfer.maps import tile_training, training
+from labelfree.transfer.maps.asking import MapAsker
 from labelfree.transfer.maps.base import Fitted
 from labelfree.transfer.maps.features import Maps
 from labelfree.transfer.maps.finetune import Finetune
 from labelfree.transfer.maps.frozen import Frozen
 from labelfree.transfer.maps.learning import Learn
+from labelfree.transfer.maps.tile_asking import LEAST_STEPS
 from labelfree.transfer.protocols import find_protocol
 from tests.transfer.maps.learning import learn_from
 
@@ -204,7 +205,7 @@ def falling(rate: float, steps: int = 100) -> list[float]:
     ],
 )
 def test_a_loss_that_still_falls_is_told(losses, stopped):
-    assert training.stopped_falling(losses) is stopped
+    assert tile_training.stopped_falling(losses) is stopped
 
 
 def test_as_many_steps_as_are_planned(learn, monkeypatch):
@@ -237,7 +238,7 @@ def test_time_bounds_the_steps(seconds, arms, planned, monkeypatch):
 
 def test_a_step_is_timed_without_leaving_a_trace(learn):
     expected = Frozen().fit(learn).head.classify.weight
-    assert 0 < training.step_seconds(learn, False) < 5
+    assert 0 < tile_training.step_seconds(lambda: training.MapTraining(learn, False)) < 5
     assert torch.equal(Frozen().fit(learn).head.classify.weight, expected)
 
 
