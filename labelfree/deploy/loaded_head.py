@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -44,12 +44,7 @@ class Prediction:
 
 
 class LoadedHead(Generic[T]):
-    """What every head shares; T is what it says of one image. `card`: what the head says of itself. `domain`: reads its images.
-
-    `needs`: what its protocol learns from, by which it is found.
-    """
-
-    needs: ClassVar[str]
+    """What every head shares; T is what it says of one image. `card`: what the head says of itself. `domain`: reads its images."""
 
     def __init__(self, path: Path, card: HeadCard, domain: Domain, encoder: Encoder, head: Any) -> None:
         self.path, self.card, self.domain, self.encoder, self.head = path, card, domain, encoder, head
@@ -80,7 +75,6 @@ class LoadedHead(Generic[T]):
 class VectorHead(LoadedHead[Prediction]):
     """A head that says one thing of an image. `head`: outputs (n, K) from features (n, D)."""
 
-    needs = "pooled"
     head: Head
 
     @cached_property

@@ -58,7 +58,6 @@ class ClassMap:
 class MapsHead(LoadedHead[ClassMap]):
     """A head of maps. `head`: levels of features and a shape -> (B, K, *shape) logits."""
 
-    needs = "pyramid"
     head: MapHead
 
     def __init__(self, path: Path, card: HeadCard, domain: Domain, encoder: Encoder, head: MapHead) -> None:

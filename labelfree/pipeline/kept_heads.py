@@ -29,6 +29,7 @@ from labelfree.transfer.maps.asking import MapAsker
 from labelfree.transfer.protocols import Protocol
 from labelfree.transfer.selection import inner_folds
 from labelfree.transfer.setup import Setup
+from labelfree.transfer.tuning.asking import ImageAsker
 
 OWN = "not stated: the images are the owner's"
 
@@ -143,6 +144,20 @@ def _of_vectors(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarr
     return Trained(dict(head.named_buffers()), choice.size, choice.preparation, choice.setting, choice.inner)
 
 
+def _of_images(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
+    inputs, run = kept.inputs, kept.run
+    question, images = inputs.question, inputs.images
+    assert question is not None and images is not None
+    asker = ImageAsker(question, encoder, kept.setup, images, run.folder.path, run.say, None)
+    folds = inner_folds(question.stratum_codes[rows], question.group_names[rows], question.seed)
+    chosen = asker.learn(protocol, rows, folds, question.seed)
+    head, trunk, probe = chosen.tuned.head, chosen.tuned.trunk, chosen.probe
+    return Trained(
+        dict(head.named_buffers()), probe.size, probe.preparation, chosen.steps, chosen.inner,
+        trunk=None if trunk is None else trunk.net.state_dict(),  # type: ignore[union-attr]
+    )  # fmt: skip
+
+
 def _of_maps(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
     inputs, run = kept.inputs, kept.run
     question, images = inputs.question, inputs.images
@@ -158,4 +173,8 @@ def _of_maps(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray)
     )  # fmt: skip
 
 
-TRAINERS: dict[str, Callable[[KeptHeads, Encoder, Any, np.ndarray], Trained]] = {"pooled": _of_vectors, "pyramid": _of_maps}
+TRAINERS: dict[str, Callable[[KeptHeads, Encoder, Any, np.ndarray], Trained]] = {
+    "pooled": _of_vectors,
+    "images": _of_images,
+    "pyramid": _of_maps,
+}

@@ -6,5 +6,6 @@ from typing import Any
 
 from labelfree.transfer.asking import Asker, VectorAsker
 from labelfree.transfer.maps.asking import MapAsker
+from labelfree.transfer.tuning.asking import ImageAsker
 
-ASKERS: dict[str, type[Asker[Any]]] = {"pooled": VectorAsker, "pyramid": MapAsker}
+ASKERS: dict[str, type[Asker[Any]]] = {"pooled": VectorAsker, "images": ImageAsker, "pyramid": MapAsker}

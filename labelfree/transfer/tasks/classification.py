@@ -111,7 +111,7 @@ class Classification(Task):
         "macro_f1": Metric("macro_f1", macro_f1, title="macro F1"),
         "auroc": Metric("auroc", auroc, title="area under the ROC curve"),
     }
-    protocols = ("knn", "nearest_mean", "linear", "propagate")
+    protocols = ("knn", "nearest_mean", "linear", "propagate", "finetune")
     advised_protocols = ("knn", "linear")
     categorical = True
     budget = BudgetWords("label a class", "labels a class", per="a class")
