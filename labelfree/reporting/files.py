@@ -82,6 +82,10 @@ class RunFiles:
         return self._json("confusion.json", {})
 
     @cached_property
+    def reliability(self) -> dict[str, Any]:
+        return self._json("reliability.json", {})
+
+    @cached_property
     def segments(self) -> dict[str, Any]:
         return self._json("pictures/segments.json", {})
 

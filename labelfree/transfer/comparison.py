@@ -59,7 +59,7 @@ def answer(
                             cells[key] = askers[protocol.needs].cell(key, protocol, part)
                             bar.advance(note=encoder.arm)
     write_budgets(parts, folder / "budgets.csv")
-    write_tables(question, cells, folder)
+    write_tables(question, cells, folder, setup.metric)
     return setup
 
 

@@ -23,10 +23,13 @@ COLUMNS = (*KEYS, "metric", "value", "flags")
 ENVELOPE = "envelope"  # flags a score that exists to be drawn, never to be claimed
 
 
-def write_tables(question: Question, cells: Mapping[CellKey, Cell], folder: Path) -> None:
-    """results.csv (one row a metric of a cell), predictions.parquet (one row a scored image of a cell), classes.json, task.json."""
+def write_tables(question: Question, cells: Mapping[CellKey, Cell], folder: Path, claimed: str = "") -> None:
+    """results.csv (one row a metric of a cell), predictions.parquet (one row a scored image of a cell), classes.json, task.json.
+
+    `claimed`: the metric that the primary names, which need not be a usual one.
+    """
     task = question.task
-    metrics = task.metrics_of(question.targets).items()
+    metrics = {name: metric for name, metric in task.metrics_of(question.targets).items() if metric.usual or name == claimed}
     write_json(folder / "classes.json", task.legend(question.targets))
     task.words_of(question.targets).save(folder)
     with whole_file(folder / "results.csv") as part, part.open("w", newline="", encoding="utf-8") as stream:
@@ -34,10 +37,10 @@ def write_tables(question: Question, cells: Mapping[CellKey, Cell], folder: Path
         writer.writerow(COLUMNS)
         for key, cell in cells.items():
             keys = _keys(question, key, cell, cell.size, folder)
-            writer.writerows((*keys, name, number(metric.value(cell.answers)), cell.flags) for name, metric in metrics)
+            writer.writerows((*keys, name, number(metric.value(cell.answers)), cell.flags) for name, metric in metrics.items())
             for size, values in cell.envelope.items():
                 keys = _keys(question, key, cell, size, folder)
-                writer.writerows((*keys, metric, number(value), ENVELOPE) for metric, value in values.items())
+                writer.writerows((*keys, name, number(value), ENVELOPE) for name, value in values.items() if name in metrics)
     with whole_file(folder / "predictions.parquet") as part, pq.ParquetWriter(part, _schema(task), compression="zstd") as tables:
         for key, cell in cells.items():
             tables.write_table(_predictions(question, key, cell, folder))

@@ -211,6 +211,7 @@ def make_run(
     )
     _predictions(folder)
     write("confusion.json", confusion())
+    write("reliability.json", reliability())
     if pictures:
         _pictures(folder)
     return folder
@@ -225,6 +226,18 @@ def confusion() -> dict[str, Any]:
         tables[arm] = table.tolist()
     facts = {"protocol": "linear", "budget": "5", "counted": "images", "classes": CLASSES}
     return facts | {"times": dict.fromkeys(tables, 2), "arms": tables}
+
+
+def reliability() -> dict[str, Any]:
+    """reliability.json: one arm's scores are what they say, the other's are 0.2 too high; nothing is called with less than 7 in 15."""
+    arms = {}
+    for arm, over in (("imagenet+domain", 0.0), ("imagenet", 0.2)):
+        middles = [None if at < 7 else (at + 0.5) / 15 for at in range(15)]
+        right = [None if middle is None else middle - over for middle in middles]
+        ece = {"mean": 0.01 + over, "low": over / 2, "high": 0.03 + over}
+        metrics = {"ece": ece, "brier": {"mean": 0.3 + over, "low": None, "high": None}}
+        arms[arm] = {"rows": [0] * 7 + [10] * 8, "confidence": middles, "accuracy": right, "metrics": metrics}
+    return {"protocol": "linear", "budget": "5", "times": dict.fromkeys(arms, 2), "arms": arms}
 
 
 def _metrics() -> list[tuple[Any, ...]]:

@@ -174,7 +174,7 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
     point, moved = _primary_point(scores, primary)
     main, others = _held_to(scores, point, primary.against)
     main = _in_doubt(main, indicative)
-    interval = _interval(scores, point, primary.against)
+    interval = interval_of(scores, point, primary.against)
     if "seeds" not in interval.parts:
         moved.append("The spread between pretrainings is not in the intervals.")
     strongest, remark = _strongest(scores, point, primary.against, indicative)
@@ -224,7 +224,7 @@ def _in_doubt(comparison: Comparison, indicative: str) -> Comparison:
     return replace(comparison, withheld="the scored images were chosen", p=1.0, verdict=INDICATIVE.lower())
 
 
-def _interval(scores: Scores, point: Point, against: str | None = None) -> Interval:
+def interval_of(scores: Scores, point: Point, against: str | None = None) -> Interval:
     """The interval of a point's mean, or of its difference to another arm's."""
     values, draws = scores.values(point), None if scores.crossed else scores.resampled(point)
     if against is not None:
@@ -241,7 +241,7 @@ def _interval(scores: Scores, point: Point, against: str | None = None) -> Inter
 
 def compare_at(scores: Scores, point: Point, against: str) -> Comparison:
     """The arm of `point` against another arm at the same protocol and budget."""
-    interval = _interval(scores, point, against)
+    interval = interval_of(scores, point, against)
     undertrained = any(_undertrained(scores, (arm, *point[1:])) for arm in (point[0], against))
     low, high, se = (value if math.isfinite(value) else None for value in (interval.low, interval.high, interval.se))
     p = 1.0 if undertrained else interval.p
@@ -280,7 +280,7 @@ def _undertrained(scores: Scores, point: Point) -> int:
 
 
 def _row(scores: Scores, point: Point) -> TableRow:
-    interval, rows = _interval(scores, point), _rows_at(scores, point)
+    interval, rows = interval_of(scores, point), _rows_at(scores, point)
     sizes = [int(row["size"]) for row in rows]
     low, high = (value if math.isfinite(value) else None for value in (interval.low, interval.high))
     return TableRow(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Metric:
     """One number of answers. `unit`: "share", printed in percent, or what stands behind the number ("mm"). `needs`: what must be known of
-    the labels besides, in words.
+    the labels besides, in words. `usual`: told of every comparison; another only where it is the primary's.
 
     `of`: (answers of n rows, weights (B, n)) -> (B,), NaN where it is not defined.
     """
@@ -38,6 +38,7 @@ class Metric:
     higher_is_better: bool = True
     title: str = ""
     needs: str = ""
+    usual: bool = True
 
     def __call__(self, answers: pa.Table, weights: Weights) -> np.ndarray:
         return self.of(answers, weights)
@@ -103,7 +104,7 @@ class Task:
     labels of each stratum or, where it `counts_in_all`, labelled images of all of them together (`empty_stratum`: of those that show
     nothing of what is looked for). `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see `TaskWords`.
     `protocol_group`: the entry points that its protocols are found by. `counted`: what `confusion` counts. `class_shares`: what a report
-    says of each class besides, words -> field of `ClassScores`.
+    says of each class besides, words -> field of `ClassScores`. `calibration`: metrics of how true scores are, where they are shares.
     """
 
     name: str
@@ -119,6 +120,7 @@ class Task:
     counted: str = "images"
     class_shares: ClassVar[Mapping[str, str]] = {}
     protocol_group: str = PROTOCOLS
+    calibration: tuple[str, ...] = ()
 
     def over(self, rows: Sequence[Row], labels: LabelSource) -> Task:
         """The task for these rows; one whose strata lie in files returns a copy that knows what `labels` says of them."""
@@ -161,6 +163,12 @@ class Task:
     def confusion(self, answers: pa.Table) -> np.ndarray | None:
         """(K, K) int64, by [truth, called]: how much of each class was called what; None where answers are not classes."""
         return None
+
+    def reliability(self, answers: pa.Table) -> np.ndarray:
+        """(3, bins): rows whose largest score falls into each bin, the sum of these scores, rows called right; asked of tasks that have
+        metrics of `calibration`.
+        """
+        raise NotImplementedError
 
     def axis(self, labels: float, answers: pa.Table) -> float:
         """Labels of a budget as they are counted on a curve, such as labels a class."""

@@ -14,6 +14,7 @@ from labelfree.domain import Row
 from labelfree.errors import DataError
 from labelfree.transfer.question import Question
 from labelfree.transfer.tasks.base import LabelledImages, Metric, Targets, Task, flat, nested
+from labelfree.transfer.tasks.calibration import Reliability, brier, ece
 from labelfree.transfer.tasks.shares import mean_share
 from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import BudgetWords
@@ -110,9 +111,12 @@ class Classification(Task):
         "balanced_accuracy": Metric("balanced_accuracy", balanced_accuracy),
         "macro_f1": Metric("macro_f1", macro_f1, title="macro F1"),
         "auroc": Metric("auroc", auroc, title="area under the ROC curve"),
+        "ece": Metric("ece", ece, "ECE", higher_is_better=False, title="expected calibration error", usual=False),
+        "brier": Metric("brier", brier, "Brier score", "", higher_is_better=False, usual=False),
     }
     protocols = ("knn", "nearest_mean", "linear", "propagate", "finetune")
     advised_protocols = ("knn", "linear")
+    calibration = ("ece", "brier")
     categorical = True
     budget = BudgetWords("label a class", "labels a class", per="a class")
     answer_schema = pa.schema([("target", pa.int32()), ("scores", pa.list_(pa.float32()))])
@@ -165,6 +169,10 @@ class Classification(Task):
         scores, targets = flat(answers["scores"]), answers["target"].to_numpy()
         classes = scores.shape[1]
         return np.bincount(targets * classes + scores.argmax(1), minlength=classes**2).reshape(classes, classes)
+
+    def reliability(self, answers: pa.Table) -> np.ndarray:
+        bins = Reliability.of(answers, Weights.once(len(answers)))
+        return np.concatenate([bins.rows, bins.confidence, bins.right])
 
     def axis(self, labels: float, answers: pa.Table) -> float:
         """Labels a class."""
