@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -30,7 +32,7 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15)
     """Guo et al. 2017, eq. 3, bin by bin; scores beyond 1 stand in the last one."""
     edges = [*np.arange(bins) / bins, np.inf]
     gaps = 0.0
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         held = (confidence > low) & (confidence <= high)
         gaps += abs(right[held].sum() - confidence[held].sum())
     return gaps / len(right)
