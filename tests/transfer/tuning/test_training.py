@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -116,7 +117,7 @@ def test_rates_fall_towards_the_input(name: str, decay: float | None) -> None:
     assert all(len(each) == 1 for each in rates)
     by_layer = [each.pop() for each in rates]
     assert by_layer[-1] == pytest.approx(TRUNK_RATE)
-    falls = [low / high for low, high in zip(by_layer, by_layer[1:], strict=False)]
+    falls = [low / high for low, high in pairwise(by_layer)]
     assert falls == pytest.approx([decay or FIRST_LAYER ** (1 / (len(by_layer) - 1))] * len(falls))
     assert len(rate) == len(list(training.network.parameters()))
 
