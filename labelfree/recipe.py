@@ -248,6 +248,12 @@ class Evaluate(Section):
         description="time for the comparison: trained heads take as many steps as it allows, then search points, the largest input sizes, "
         "draws and middle budgets are cut, equally for every arm",
     )
+    max_false_alarms: Annotated[float, Field(ge=0)] | None = Field(
+        None,
+        description="with two classes: the share of images without the one that is looked for (of groups, where images share them) that "
+        "may be called so; a threshold is set by it inside the labels (docs/protocol.md, 17)",
+    )
+    alarm: str = Field("auto", description="with max_false_alarms: the class that is looked for; auto: the one with fewer labels")
     primary: Primary = Primary()
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ Heads of vectors are here, those of maps in `deploy.map_heads`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,8 +30,8 @@ WHO = "this head"
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a head says of one image. `name`: the class of the largest score, None where the task has no classes. `scores`: of every class
-    (they sum to 1), or the numbers that the task tells.
+    """What a head says of one image. `name`: the class that is called, by its threshold where the head has one, else that of the largest
+    score; None where the task has no classes. `scores`: of every class (they sum to 1), or the numbers that the task tells.
     """
 
     name: str | None
@@ -106,4 +106,11 @@ class VectorHead(LoadedHead[Prediction]):
         measured = None if all(there is None for _, there in images) else torch.stack(known)
         for output in self.head(self.encoder.embed(physical, self.size, measured)).tolist():
             scores = dict(zip(self.columns, output, strict=True))
-            yield Prediction(max(scores, key=scores.__getitem__) if self.classes else None, scores)
+            yield Prediction(self._called(scores) if self.classes else None, scores)
+
+    def _called(self, scores: Mapping[str, float]) -> str:
+        """The class that is looked for from its threshold on; else that of the largest score."""
+        alarm, threshold = self.card.alarm, self.card.threshold
+        if threshold is None:
+            return max(scores, key=scores.__getitem__)
+        return alarm if scores[alarm] >= threshold else max(scores.keys() - {alarm}, key=scores.__getitem__)

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from labelfree.domain import Row
+from labelfree.errors import RecipeError
 from labelfree.recipe import PROTOCOLS
 from labelfree.transfer.protocols.base import Protocol
 from labelfree.transfer.protocols.registry import find_protocol
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from labelfree.data.pixel_labels import PixelLabels
     from labelfree.data.pool import Pool
     from labelfree.domain import Sample
+    from labelfree.transfer.operating import Alarms
     from labelfree.transfer.question import Question
 
 
@@ -163,6 +165,17 @@ class Task:
     def confusion(self, answers: pa.Table) -> np.ndarray | None:
         """(K, K) int64, by [truth, called]: how much of each class was called what; None where answers are not classes."""
         return None
+
+    def alarm(self, targets: Targets, name: str) -> int:
+        """The position of the class that alarms of these targets are about, called `name`, or by itself where that is "auto".
+
+        Raises RecipeError where the task has no operating points, or its labels none.
+        """
+        raise RecipeError(f"evaluate.max_false_alarms: {self.name} has no threshold to set; leave it out.")
+
+    def alarms(self, answers: pa.Table, positive: int, groups: np.ndarray) -> Alarms:
+        """The scores of the class `positive` in answers, whose rows are of these `groups` (n,)."""
+        raise NotImplementedError
 
     def reliability(self, answers: pa.Table) -> np.ndarray:
         """(3, bins): rows whose largest score falls into each bin, the sum of these scores, rows called right; asked of tasks that have

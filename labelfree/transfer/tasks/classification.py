@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from labelfree.domain import Row
-from labelfree.errors import DataError
+from labelfree.errors import DataError, RecipeError
+from labelfree.transfer.operating import BinaryAlarms
 from labelfree.transfer.question import Question
 from labelfree.transfer.tasks.base import LabelledImages, Metric, Targets, Task, flat, nested
 from labelfree.transfer.tasks.calibration import Reliability, brier, ece
@@ -169,6 +170,25 @@ class Classification(Task):
         scores, targets = flat(answers["scores"]), answers["target"].to_numpy()
         classes = scores.shape[1]
         return np.bincount(targets * classes + scores.argmax(1), minlength=classes**2).reshape(classes, classes)
+
+    def alarm(self, targets: Targets, name: str) -> int:
+        """By itself the class of fewer labels, of equals the second by name."""
+        assert isinstance(targets, Classes)
+        listed = ", ".join(targets.names)
+        if targets.width != 2:
+            raise RecipeError(
+                f"evaluate.max_false_alarms: a threshold tells two classes apart, these labels have {targets.width}; leave it out."
+            )
+        if name == "auto":
+            first, second = np.bincount(targets.values, minlength=2).tolist()
+            return int(second <= first)
+        if name not in targets.names:
+            raise RecipeError(f"evaluate.alarm: {name!r} is not among the classes ({listed}); name one of those.")
+        return targets.names.index(name)
+
+    def alarms(self, answers: pa.Table, positive: int, groups: np.ndarray) -> BinaryAlarms:
+        scores, targets = flat(answers["scores"]), answers["target"].to_numpy()
+        return BinaryAlarms.of(scores[:, positive], targets == positive, groups)
 
     def reliability(self, answers: pa.Table) -> np.ndarray:
         bins = Reliability.of(answers, Weights.once(len(answers)))
