@@ -23,6 +23,7 @@ ANCHORS = [
     "scores",
     "confusion",
     "reliability",
+    "operating",
     "gaps",
     "health",
     "views",
@@ -273,6 +274,12 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         write_report(folder)
     with pytest.raises(DataError, match="not a run folder"):
         write_report(tmp_path)
+
+
+def test_thresholds_are_told_with_what_they_were_set_for(page: str) -> None:
+    shown = Page(page).sections["operating"]
+    assert "at most 5.0 % of the images without River" in shown
+    assert "imagenet, River from a score of 0.61 on: 3 of 7 images of River missed." in shown
 
 
 def test_how_true_scores_are_is_told_with_its_intervals(run_folder: Path, page: str, tmp_path: Path) -> None:
