@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 import labelfree
 from labelfree.backbones import build
 from labelfree.deploy.head_file import read_card
+from labelfree.errors import RecipeError
 from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
 from labelfree.transfer.tuning import asking
@@ -90,7 +91,7 @@ def test_more_classes_than_two_are_told_before_anything_is_trained(folder: Path,
     labels = folder / "three.csv"
     names = sorted(path.name for path in folder.glob("[wl]*.png"))
     labels.write_text("path,label\n" + "".join(f"{name},{'abc'[at % 3]}\n" for at, name in enumerate(names)))
-    with pytest.raises(labelfree.RecipeError, match="a threshold tells two classes apart, these labels have 3; leave it out"):
+    with pytest.raises(RecipeError, match="a threshold tells two classes apart, these labels have 3; leave it out"):
         run_on(folder, tmp_path / "run", f"data.labels={labels}", "evaluate.max_false_alarms=0.1")
     assert not (tmp_path / "run" / "backbones").exists()
     labels.unlink()
