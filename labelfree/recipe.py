@@ -26,7 +26,9 @@ PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 Sides = Annotated[list[PositiveInt], Field(min_length=2, max_length=3)]  # one an axis
 
 
-TASKS, PROTOCOLS, MAP_PROTOCOLS = "labelfree.tasks", "labelfree.protocols", "labelfree.map_protocols"  # groups of entry points
+TASKS, PROTOCOLS = "labelfree.tasks", "labelfree.protocols"  # groups of entry points
+MAP_PROTOCOLS, SET_PROTOCOLS = "labelfree.map_protocols", "labelfree.set_protocols"  # of a class a pixel, and of several classes an image
+PROTOCOL_GROUPS = (PROTOCOLS, MAP_PROTOCOLS, SET_PROTOCOLS)
 
 
 def installed_names(*groups: str) -> list[str]:
@@ -61,8 +63,8 @@ TaskName = Annotated[
 ]
 ProtocolName = Annotated[
     str,
-    AfterValidator(lambda name: _among(name, installed_names(PROTOCOLS, MAP_PROTOCOLS), "an installed protocol")),
-    Field(json_schema_extra=_of_groups(PROTOCOLS, MAP_PROTOCOLS)),
+    AfterValidator(lambda name: _among(name, installed_names(*PROTOCOL_GROUPS), "an installed protocol")),
+    Field(json_schema_extra=_of_groups(*PROTOCOL_GROUPS)),
 ]
 MetricName = Annotated[str, AfterValidator(_known_metric)]
 
@@ -232,10 +234,14 @@ class Evaluate(Section):
 
     on: Literal["test", "dev"] = "test"
     arms: list[str | ArmSpec] = ["statistics", "random", "imagenet", "imagenet+domain"]
-    task: Auto | TaskName = Field("auto", description="what is asked of the labels; auto: what the table's columns are for")
+    task: Auto | TaskName = Field(
+        "auto",
+        description="what is asked of the labels; auto: what the table's columns are for, multilabel where labels name several, as a|b",
+    )
     protocols: Annotated[list[ProtocolName], Field(min_length=1)] = ["knn", "linear"]
     labels_per_class: Annotated[list[PositiveInt | Literal["all"]], Field(min_length=1)] = Field(
-        [1, 5, 10, 50, "all"], description="budgets: labels of each class; in segmentation labelled images, of all classes together"
+        [1, 5, 10, 50, "all"],
+        description="budgets: labels of each class; in multilabel and segmentation labelled images of all classes",
     )
     draws: Annotated[int, Field(ge=1)] = 5
     sizes: Annotated[list[PositiveInt], Field(min_length=1)] | Auto = Field(

@@ -22,6 +22,8 @@ from labelfree.domain import Domain, Row, Sample
 from labelfree.planning.recognition import domain_of_file
 from labelfree.transfer.encoders import NO_SIZE, PIXELS, Encoder
 from labelfree.transfer.protocols import Head
+from labelfree.transfer.tasks import Task, find_task
+from labelfree.transfer.tasks.multilabel import SEPARATOR
 
 T = TypeVar("T")
 VALUE = "value"  # what the numbers of a task without classes are called
@@ -31,7 +33,8 @@ WHO = "this head"
 @dataclass(frozen=True)
 class Prediction:
     """What a head says of one image. `name`: the class that is called, by its threshold where the head has one, else that of the largest
-    score; None where the task has no classes. `scores`: of every class (they sum to 1), or the numbers that the task tells.
+    score; where images may be of several classes those called, as `a|b`, "" for none; None where the task has no classes. `scores`: of
+    every class (they sum to 1 where an image is of one), or the numbers that the task tells.
     """
 
     name: str | None
@@ -39,8 +42,12 @@ class Prediction:
 
     @property
     def score(self) -> float:
-        """Of the class that is called; without classes the first number."""
-        return self.scores[self.name] if self.name is not None else next(iter(self.scores.values()))
+        """Of the class that is called, of several the lowest, of none the highest of all; without classes the first number."""
+        if self.name is None:
+            return next(iter(self.scores.values()))
+        if self.name in self.scores:
+            return self.scores[self.name]
+        return min((self.scores[name] for name in self.name.split(SEPARATOR) if name), default=max(self.scores.values()))
 
 
 class LoadedHead(Generic[T]):
@@ -78,6 +85,11 @@ class VectorHead(LoadedHead[Prediction]):
     head: Head
 
     @cached_property
+    def task(self) -> Task:
+        """That its answers are of."""
+        return find_task(self.card.task)
+
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """What the numbers of an output are called: classes, else `value`, `value_2` …"""
         width = self.head(np.zeros((1, sum(self.encoder.blocks)), np.float32)).shape[1]
@@ -109,8 +121,8 @@ class VectorHead(LoadedHead[Prediction]):
             yield Prediction(self._called(scores) if self.classes else None, scores)
 
     def _called(self, scores: Mapping[str, float]) -> str:
-        """The class that is looked for from its threshold on; else that of the largest score."""
+        """The class that is looked for from its threshold on; without one as the task calls it."""
         alarm, threshold = self.card.alarm, self.card.threshold
         if threshold is None:
-            return max(scores, key=scores.__getitem__)
+            return self.task.called(scores)
         return alarm if scores[alarm] >= threshold else max(scores.keys() - {alarm}, key=scores.__getitem__)

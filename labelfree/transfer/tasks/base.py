@@ -137,6 +137,10 @@ class Task:
         """Whether the row carries a label of this task: then it is never pretrained on where there is no test split."""
         return all(getattr(row, column) is not None for column in self.columns)
 
+    def asked_by(self, rows: Sequence[Row]) -> bool:
+        """Whether these rows carry labels that ask for this task, where nobody names one."""
+        return any(map(self.labelled, rows))
+
     def stratum(self, row: Row) -> str:
         """What budgets and folds are balanced over: a labelled row's part, such as its class."""
         raise NotImplementedError
@@ -165,6 +169,10 @@ class Task:
     def confusion(self, answers: pa.Table) -> np.ndarray | None:
         """(K, K) int64, by [truth, called]: how much of each class was called what; None where answers are not classes."""
         return None
+
+    def called(self, scores: Mapping[str, float]) -> str:
+        """What an image with these scores of classes is called."""
+        return max(scores, key=scores.__getitem__)
 
     def alarm(self, targets: Targets, name: str) -> int:
         """The position of the class that alarms of these targets are about, called `name`, or by itself where that is "auto".

@@ -16,6 +16,7 @@ from labelfree.transfer.operating import BinaryAlarms
 from labelfree.transfer.question import Question
 from labelfree.transfer.tasks.base import LabelledImages, Metric, Targets, Task, flat, nested
 from labelfree.transfer.tasks.calibration import Reliability, brier, ece
+from labelfree.transfer.tasks.multilabel import several
 from labelfree.transfer.tasks.shares import mean_share
 from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import BudgetWords
@@ -121,6 +122,10 @@ class Classification(Task):
     categorical = True
     budget = BudgetWords("label a class", "labels a class", per="a class")
     answer_schema = pa.schema([("target", pa.int32()), ("scores", pa.list_(pa.float32()))])
+
+    def asked_by(self, rows: Sequence[Row]) -> bool:
+        """Not where labels name several classes: those are of the task `multilabel`."""
+        return super().asked_by(rows) and not any(map(several, rows))
 
     def stratum(self, row: Row) -> str:
         return str(row.label)

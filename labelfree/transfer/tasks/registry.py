@@ -26,13 +26,13 @@ def find_task(name: str) -> Task:
 
 
 def task_for(settings: Evaluate, rows: Sequence[Row] = ()) -> Task:
-    """The task asked of these rows: of "auto" the first whose columns some row fills, of several the first that has the metric and the
+    """The task asked of these rows: of "auto" the first that their labels ask for, of several the first that has the metric and the
     protocols; before a table is read (no rows) the first that has them.
     """
     if settings.task != "auto":
         return find_task(settings.task)
     tasks = [find_task(name) for name in task_names()]
-    filled = [task for task in tasks if any(map(task.labelled, rows))] or tasks
+    filled = [task for task in tasks if task.asked_by(rows)] or tasks
     return next((task for task in filled if _fits(settings, task)), filled[0])
 
 
