@@ -25,6 +25,7 @@ from labelfree.transfer.tasks.weights import resamplings
 from tests.small_runs import SMALL, folder_of, table
 
 TASK = find_task("multilabel")
+CLASSES = ("across", "along", "third")  # of the run
 
 
 def rows(*labels: str | None) -> list[Row]:
@@ -75,7 +76,7 @@ def test_labels_name_sets() -> None:
     assert [task.stratum(row) for row in some[:4]] == ["water", "forest", "town", "forest"]  # the rarest of each
     assert task.taught(some[2]) == {"town", "water"}
     assert task.summary(some[:4]) == "multilabel into 3 classes, 1.5 an image"
-    with pytest.raises(DataError, match=r"0.png: a part of the label 'water\|' is empty; name classes as a\|b"):
+    with pytest.raises(DataError, match=r"0.png: a part of the label 'water\|' is empty; write classes as a\|b"):
         task.targets(rows("water|"))
 
 
@@ -123,9 +124,8 @@ def test_from_a_table_to_predictions(tmp_path: Path) -> None:
     """Stripes along are `along`, every third picture is also `third`: chosen by auto, compared, and predicted as sets."""
     folder = folder_of(tmp_path / "pictures")
     names = sorted(path.name for path in folder.glob("[wl]*.png"))
-    labels = [
-        "|".join(filter(None, ["along" if name[0] == "l" else "across", "third" if at % 3 == 0 else ""])) for at, name in enumerate(names)
-    ]
+    kinds = ["along" if name[0] == "l" else "across" for name in names]
+    labels = [kind if at % 3 else f"{kind}|third" for at, kind in enumerate(kinds)]
     (folder / "labels.csv").write_text("path,label\n" + "".join(f"{name},{label}\n" for name, label in zip(names, labels, strict=True)))
     asked = ["evaluate.labels_per_class=[8]", "evaluate.draws=1"]
     asked += ["evaluate.primary={arm: domain, against: random, protocol: linear, budget: 8, metric: macro_ap}"]
@@ -133,14 +133,13 @@ def test_from_a_table_to_predictions(tmp_path: Path) -> None:
     run = labelfree.run("satellite_simclr", given, tmp_path / "run", say=Silent())
     scored = table(run.folder / "results.csv")
     assert {row["task"] for row in scored} == {"multilabel"} and {row["metric"] for row in scored} == {"macro_ap", "macro_f1"}
-    assert json.loads((run.folder / "classes.json").read_text()) == ["across", "along", "third"]
+    assert json.loads((run.folder / "classes.json").read_text()) == list(CLASSES)
     told = table(labelfree.predict(run.folder, folder, tmp_path / "out", say=Silent()).files[0])
     for row in told:
-        called = [name for name in ("across", "along", "third") if float(row[f"score_{name}"]) >= 0.5]
+        called = [name for name in CLASSES if float(row[f"score_{name}"]) >= 0.5]
         assert row["class"] == "|".join(called)
-        assert float(row["score"]) == (min if called else max)(
-            float(row[f"score_{name}"]) for name in called or ("across", "along", "third")
-        )
+        scores = [float(row[f"score_{name}"]) for name in called or CLASSES]
+        assert float(row["score"]) == (min if called else max)(scores)
 
 
 def test_before_a_table_is_read_the_metric_tells_the_task() -> None:

@@ -117,9 +117,8 @@ class MultiLabel(Task):
         try:
             return names_in(str(row.label))
         except ValueError:
-            raise DataError(
-                f"{row.called}: a part of the label {row.label!r} is empty; name classes as a{SEPARATOR}b, or set evaluate.task=classification."
-            ) from None
+            way = f"write classes as a{SEPARATOR}b, or set evaluate.task=classification"
+            raise DataError(f"{row.called}: a part of the label {row.label!r} is empty; {way}.") from None
 
     def stratum(self, row: Row) -> str:
         """The rarest of its classes: that of the fewest images."""
