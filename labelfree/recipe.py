@@ -259,7 +259,7 @@ class Evaluate(Section):
         description="with two classes: the share of images without the one that is looked for (of groups, where images share them) that "
         "may be called so; a threshold is set by it inside the labels (docs/protocol.md, 17)",
     )
-    alarm: str = Field("auto", description="with max_false_alarms: the class that is looked for; auto: the one with fewer labels")
+    alarm: str | int = Field("auto", description="with max_false_alarms: the class that is looked for; auto: the one with fewer labels")
     primary: Primary = Primary()
 
     @model_validator(mode="after")

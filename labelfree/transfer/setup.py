@@ -84,7 +84,7 @@ def alarm_rule(settings: Evaluate, question: Question) -> Rule | None:
     """By what thresholds are set; None where the recipe asks for none. Raises RecipeError where these labels have no operating point."""
     if settings.max_false_alarms is None:
         return None
-    return Rule(settings.max_false_alarms, question.task.alarm(question.targets[question.train], settings.alarm))
+    return Rule(settings.max_false_alarms, question.task.alarm(question.targets[question.train], str(settings.alarm)))
 
 
 def _repeats(question: Question, draws: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:

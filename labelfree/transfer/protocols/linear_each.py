@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,9 +46,7 @@ class LinearEach(Linear):
         self, rows: np.ndarray, targets: Targets, settings: Sequence[float]
     ) -> Iterator[tuple[float, np.ndarray, np.ndarray, bool]]:
         """For each setting: it, log-odds `weight` (K, r) and `bias` (K,), and whether every solver ended by itself."""
-        from labelfree.transfer.tasks.base import Targets
-
-        alone = [self.regressions(rows, Targets(values, 2), settings) for values in targets.values.T]
+        alone = [self.regressions(rows, replace(targets, values=values, width=2), settings) for values in targets.values.T]
         for c, regressions in zip(settings, zip(*alone, strict=True), strict=True):
             weight = np.stack([one.weight[1] - one.weight[0] for one in regressions])
             bias = np.array([one.bias[1] - one.bias[0] for one in regressions])

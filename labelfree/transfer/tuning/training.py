@@ -97,7 +97,7 @@ class FineTuning:
         trunk.freeze_statistics()
         without_dropout(trunk)
         self.network = Network(trunk, probe).to(self.device)
-        self.batch = max(FEWEST, min(BATCH, PIXELS // views.size**trunk.dims))
+        self.batch = max(FEWEST, min(BATCH, PIXELS // max(1, views.size) ** trunk.dims))
         self.optimiser = torch.optim.AdamW(self._groups())
         self.rates = [group["lr"] for group in self.optimiser.param_groups]
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(max(0.0, 1 - 1 / (MEMORY * steps))))
