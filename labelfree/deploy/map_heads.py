@@ -45,7 +45,6 @@ class ClassMap:
 class MapsHead(TilesHead[ClassMap]):
     """A head of maps. `head`: levels of features and a shape -> (B, K, *shape) logits."""
 
-    needs = "pyramid"
     head: MapHead
 
     def predict(self, image: str | Path | Sample) -> ClassMap:

@@ -20,11 +20,9 @@ from labelfree.errors import Interrupted
 from labelfree.progress import Progress
 from labelfree.recipe_file import Overrides
 
-WRITERS: dict[str, Callable[..., tuple[list[Path], dict[str, Any]]]] = {
-    VectorHead.needs: write_table,
-    MapsHead.needs: write_maps,
-    BoxesHead.needs: write_boxes,
-}
+WRITERS: dict[type[LoadedHead[Any]], Callable[..., tuple[list[Path], dict[str, Any]]]] = {
+    VectorHead: write_table, MapsHead: write_maps, BoxesHead: write_boxes,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -63,8 +61,7 @@ def predict_images(
         files, facts = folder.files, {"images": len(images.rows)}
     else:
         try:
-            needs = type(loaded).needs
-            files, facts = WRITERS[needs](loaded, images, out, say, region=region, vector=vector)
+            files, facts = WRITERS[type(loaded)](loaded, images, out, say, region=region, vector=vector)
         except KeyboardInterrupt:
             raise Interrupted(f"Stopped; what was predicted is in {out}. The same command goes on.") from None
         folder.finish(files, facts)

@@ -16,7 +16,7 @@ from labelfree.pipeline.segment_pictures import show_segments
 from labelfree.pipeline.token_pictures import show_tokens
 from labelfree.progress import Progress
 from labelfree.training.memory import out_of_memory
-from labelfree.transfer.claims import save_claims, save_confusions, save_precision_recall
+from labelfree.transfer.claims import save_claims, save_confusions, save_precision_recall, save_reliability
 from labelfree.transfer.comparison import answer
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
@@ -40,6 +40,7 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
     claims = save_claims(folder.path).to_dict()
     save_confusions(folder.path)
     save_precision_recall(folder.path)
+    save_reliability(folder.path)
     notes = leave_heads(KeptHeads(run, inputs, setup), encoders, claims)
     show_tokens(encoders, setup, inputs, folder)
     show_segments(encoders, setup, recipe.evaluate.primary, inputs, folder, say)

@@ -34,6 +34,7 @@ from labelfree.reader_settings import domain_with
 from labelfree.recipe import Recipe
 from labelfree.training.files import write_json, write_text
 from labelfree.transfer.question import Question
+from labelfree.transfer.setup import alarm_rule
 from labelfree.transfer.tasks import LabelledImages, Task
 from labelfree.transfer.tasks.registry import check_question, task_for
 from labelfree.transfer.unlabelled import Unlabelled
@@ -105,6 +106,8 @@ def gather(run: Context) -> Inputs:
     for note in paired:
         run.say.say(note)
     question = _question(manifest, task, roles, LabelledImages(images, store.read), recipe.seed) if images is not None else None
+    if run.comparing and question is not None:
+        alarm_rule(recipe.evaluate, question)  # told before hours of pretraining
     inputs = Inputs(recipe, domain, card, manifest, roles, pool, entries, pool.fingerprint(entries), images, question, leaks, positives)
     if run.weights is None:
         require_same_pool(run.folder.path, inputs.fingerprint.digest, roles)

@@ -31,6 +31,7 @@ from labelfree.transfer.maps.tile_asking import TileAsker
 from labelfree.transfer.protocols import Protocol
 from labelfree.transfer.selection import inner_folds
 from labelfree.transfer.setup import Setup
+from labelfree.transfer.tuning.asking import ImageAsker
 
 OWN = "not stated: the images are the owner's"
 
@@ -38,7 +39,8 @@ OWN = "not stated: the images are the owner's"
 @dataclass(frozen=True)
 class Trained:
     """A head's tensors, and what its card says of how it came about. `config`: of a head of maps or boxes; `shape`: of the tiles it looks
-    at, None: that of the images. `trunk`: tensors of the network where it was trained along.
+    at, None: that of the images. `trunk`: tensors of the network where it was trained along. `held`: its outputs for labelled rows that
+    they were not learned from, None where none were held out.
     """
 
     tensors: Mapping[str, Tensor]
@@ -49,6 +51,7 @@ class Trained:
     config: Mapping[str, Any] = field(default_factory=dict)
     shape: tuple[int, ...] | None = None
     trunk: Mapping[str, Tensor] | None = None
+    held: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,12 @@ class KeptHeads:
     def _card(self, encoder: Encoder, protocol: Protocol, rows: np.ndarray, trained: Trained, parts: Sequence[Kept]) -> HeadCard:
         question, images = self.inputs.question, self.inputs.images
         assert question is not None and images is not None
-        shapes = images.index.shape[rows]
+        shapes, classes = images.index.shape[rows], tuple(question.task.legend(question.targets))
+        threshold = self._threshold(rows, trained.held)
         return HeadCard(
             task=question.task.name,
             protocol=protocol.name,
-            classes=tuple(question.task.legend(question.targets)),
+            classes=classes,
             images=self._images(encoder, trained.size),
             shape=trained.shape or tuple(map(int, np.median(shapes, axis=0))),
             parts=tuple(part.told for part in parts),
@@ -89,10 +93,20 @@ class KeptHeads:
             setting=trained.setting,
             inner=trained.inner,
             labels=dict(sorted(Counter(question.strata_of(rows)).items())),
+            threshold=threshold,
+            alarm="" if threshold is None or self.setup.alarm is None else classes[self.setup.alarm.positive],
             config=dict(trained.config),
             licence=self._licence(encoder, parts),
             version=version("labelfree"),
         )
+
+    def _threshold(self, rows: np.ndarray, held: np.ndarray | None) -> float | None:
+        """As the recipe asks for it, on what was held out of the labels that teach the head."""
+        question, rule = self.inputs.question, self.setup.alarm
+        assert question is not None
+        if rule is None or held is None:
+            return None
+        return rule.threshold(question, rows, question.task.answers(held.astype(np.float32), question.targets[rows]))
 
     def _images(self, encoder: Encoder, size: int) -> WeightCard:
         """What the head's images are, in the words of a weight card."""
@@ -142,7 +156,21 @@ def _of_vectors(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarr
     search = search_among(rows, question, setup, protocol, bound_to(inputs.unlabelled, protocol, encoder, folder, say))
     choice = search.best(search.choose(features, encoder.blocks, targets, folds), tuple(features))
     head = train_head(features[choice.size], targets, search.at(choice.size), choice, encoder.blocks, setup.grid)
-    return Trained(dict(head.named_buffers()), choice.size, choice.preparation, choice.setting, choice.inner)
+    return Trained(dict(head.named_buffers()), choice.size, choice.preparation, choice.setting, choice.inner, held=choice.held)
+
+
+def _of_images(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
+    inputs, run = kept.inputs, kept.run
+    question, images = inputs.question, inputs.images
+    assert question is not None and images is not None
+    asker = ImageAsker(question, encoder, kept.setup, images, run.folder.path, run.say, None)
+    folds = inner_folds(question.stratum_codes[rows], question.group_names[rows], question.seed)
+    chosen = asker.learn(protocol, rows, folds, question.seed)
+    head, trunk, probe = chosen.tuned.head, chosen.tuned.trunk, chosen.probe
+    return Trained(
+        dict(head.named_buffers()), probe.size, probe.preparation, chosen.steps, chosen.inner,
+        trunk=None if trunk is None else trunk.net.state_dict(), held=chosen.held,  # type: ignore[union-attr]
+    )  # fmt: skip
 
 
 def _of_tiles(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
@@ -163,5 +191,6 @@ def _of_tiles(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray
 TILE_ASKERS: dict[str, type[TileAsker[Any]]] = {"pyramid": MapAsker, "boxes": BoxAsker}
 TRAINERS: dict[str, Callable[[KeptHeads, Encoder, Any, np.ndarray], Trained]] = {
     "pooled": _of_vectors,
+    "images": _of_images,
     **dict.fromkeys(TILE_ASKERS, _of_tiles),
 }

@@ -86,6 +86,10 @@ class RunFiles:
         return self._json("precision_recall.json", {})
 
     @cached_property
+    def reliability(self) -> dict[str, Any]:
+        return self._json("reliability.json", {})
+
+    @cached_property
     def segments(self) -> dict[str, Any]:
         return self._json("pictures/segments.json", {})
 

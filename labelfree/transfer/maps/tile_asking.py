@@ -27,8 +27,6 @@ from labelfree.transfer.setup import Part, Setup
 P = TypeVar("P", bound=TileProtocol[Any, Any])
 Levels = Callable[[np.ndarray], list[Tensor]]  # of tiles by their numbers, on the head's device
 CELL_SECONDS = 30.0  # of a fit, at most, where a comparison's time is limited
-FITTING = 0.7  # of that time, for heads that are trained by steps; others, reading and predicting have the rest
-LEAST_STEPS = 20
 
 
 class TileAsker(Asker[P]):
@@ -84,20 +82,15 @@ class TileAsker(Asker[P]):
 
     @classmethod
     def planned_steps(cls, trial: Trial, protocols: Sequence[P], seconds: float) -> dict[str, int]:
-        """As many as let the heads of all arms take FITTING of the time together, and one of the slowest arm half a minute at most.
-
-        Steps are timed on the labels of the largest budget.
-        """
-        slowest, total = dict[P, float](), 0.0
+        """Timed on the labels of the largest budget; a head of the slowest arm takes half a minute at most."""
+        timed: dict[P, list[float]] = {}
         for protocol in protocols:
             for encoder in filter(protocol.suits, trial.encoders):
                 asker, rows = cls._of(trial, encoder), trial.first.learn(trial.setup.budgets[-1])
                 one = protocol.step_seconds(asker.learn(protocol, trial.smallest(encoder), rows, 0))
                 if one is not None:
-                    slowest[protocol] = max(slowest.get(protocol, 0.0), one)
-                    total += one * trial.fits * cls.points(trial.setup, protocol)
-        affordable = {protocol: min(CELL_SECONDS / one, FITTING * seconds / total) for protocol, one in slowest.items()}
-        return {one.name: min(max(int(steps), LEAST_STEPS), one.steps or int(steps)) for one, steps in affordable.items()}
+                    timed.setdefault(protocol, []).append(one)
+        return trial.steps_within(seconds, timed, {protocol: cls.points(trial.setup, protocol) for protocol in timed}, CELL_SECONDS)
 
     @classmethod
     def reading_seconds(cls, trial: Trial, encoder: Encoder) -> float:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from statistics import fmean
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
@@ -13,13 +12,14 @@ from torch import Tensor
 
 from labelfree.backbones.base import Backbone, without_dropout
 from labelfree.errors import TrainingError
-from labelfree.training.optimisers import by_decay
+from labelfree.training.optimisers import by_decay, by_layer
 from labelfree.training.randomness import batch_rows, mixed
 from labelfree.training.schedules import warm_cosine
-from labelfree.training.timing import Lap, Stopwatch, fastest
+from labelfree.training.timing import seconds_per_call
 from labelfree.transfer.maps.base import Fitted
 from labelfree.transfer.maps.learning import LearnTiles
 from labelfree.transfer.maps.scaled_levels import ScaledLevels
+from labelfree.transfer.undertrained import batch_of, stopped_falling
 
 L = TypeVar("L", bound=LearnTiles)
 H = TypeVar("H", bound=ScaledLevels)
@@ -31,8 +31,6 @@ FIRST_LAYER = 0.1  # of TRUNK_RATE, for its first one; between them rates fall b
 WEIGHT_DECAY = 0.01
 MEASURED = 64  # tiles, most that channels are scaled by
 TIMED = 3  # steps, the fastest of which tells how long one takes
-TAIL = 0.1  # of all steps, over which the loss is averaged at the end
-STILL_FALLS = 0.02  # of its total fall: a loss that falls by more from tail to tail is undertrained
 
 
 class TileTraining(Generic[L, H]):
@@ -74,8 +72,7 @@ class TileTraining(Generic[L, H]):
     def run(self, steps: int) -> Fitted[H]:
         """Train for so many steps and keep the last one's weights. Raises TrainingError where the loss is no number."""
         self.prepare(steps)
-        again = steps - tail_of(steps)  # the last tenth sees the batches of the tenth before again, so that both are on the same tiles
-        losses = [self.step(step, steps, step if step < again else step - tail_of(steps)) for step in range(steps)]
+        losses = [self.step(step, steps, batch_of(step, steps)) for step in range(steps)]
         trunk = None if self.trunk is None else self.trunk.eval()
         return Fitted(self.head.eval(), trunk, stopped_falling(losses))
 
@@ -137,39 +134,16 @@ class TileTraining(Generic[L, H]):
 
     def _groups(self) -> list[dict[str, Any]]:
         """Parameters with their rates; the network's fall from its last layer to its first."""
-        groups = by_decay(list(self.head.parameters()), WEIGHT_DECAY, lr=RATE)
         layers = [] if self.trunk is None else self.trunk.param_groups()
-        for layer, parameters in enumerate(layers):
-            rate = TRUNK_RATE * FIRST_LAYER ** (1 - layer / max(1, len(layers) - 1))
-            groups += by_decay(parameters, WEIGHT_DECAY, lr=rate)
-        return groups
+        head = by_decay(list(self.head.parameters()), WEIGHT_DECAY, lr=RATE)
+        return [*head, *by_layer(layers, WEIGHT_DECAY, TRUNK_RATE, FIRST_LAYER)]
 
 
 def step_seconds(make: Callable[[], TileTraining[Any, Any]]) -> float:
     """How long one step takes on this machine, by a few that are thrown away."""
     training = make()
     training.prepare(1 + TIMED)
-    watch, laps = Stopwatch(), list[Lap]()
-    for step in range(1 + TIMED):
-        training.step(step, 1 + TIMED, step)
-        laps.append(watch.lap())
-    return fastest(laps[1:]).seconds  # the first one also finds out how to compute
-
-
-def tail_of(steps: int) -> int:
-    """How many steps the loss is averaged over at the end."""
-    return max(1, round(TAIL * steps))
-
-
-def stopped_falling(losses: Sequence[float]) -> bool:
-    """Whether a loss had come to its end (PROTOCOL 15): its mean over the last tenth of the steps is not below that of the tenth before
-    by more than 2 % of its fall since the first step. A loss that never fell has learnt nothing and has not."""
-    tail = tail_of(len(losses))
-    before, last = losses[-2 * tail : -tail], losses[-tail:]
-    if not before:
-        return False
-    fall = losses[0] - fmean(last)
-    return fall > 0 and fmean(before) - fmean(last) <= STILL_FALLS * fall
+    return seconds_per_call(lambda step: training.step(step, 1 + TIMED, step), TIMED)
 
 
 def as_they_are(tiles: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

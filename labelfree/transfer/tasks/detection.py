@@ -131,7 +131,7 @@ class Detection(Task):
             return row.id in self.labels.objects  # what is faulty was told
         return drawn_on(row) or row.mask is not None
 
-    def suits(self, rows: Sequence[Row]) -> bool:
+    def asked_by(self, rows: Sequence[Row]) -> bool:
         """Where a set has boxes alone: who draws outlines or masks wants them back, unless detection is asked by name."""
         boxed = any(row.listed is not None and any(each.box is not None for each in row.listed.drawn) for row in rows)
         return boxed and not any(map(has_area, rows))

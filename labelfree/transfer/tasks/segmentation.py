@@ -125,7 +125,7 @@ class Segmentation(Task):
             return False  # faulty, which was told, or all of it unknown
         return has_area(row) or (row.listed is not None and row.listed.negative)
 
-    def suits(self, rows: Sequence[Row]) -> bool:
+    def asked_by(self, rows: Sequence[Row]) -> bool:
         """An image without objects is background where others show what an object's pixels are."""
         return any(map(has_area, rows))
 
