@@ -154,7 +154,7 @@ def check_recipe(recipe: Source, overrides: Overrides = (), *, say: Progress | N
     from labelfree.pipeline.recipe_checks import check
 
     checked = _recipe(recipe, overrides, say)
-    check(checked)
+    check(checked, tell=progress_of(say).say)
     return checked
 
 
