@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
@@ -110,7 +110,7 @@ class HeadProtocol(Protocol):
         """The tensors of a head learned from `rows` (n, D) with the last of `settings`, reached through the others as the search did."""
         raise NotImplementedError
 
-    def outputs(self, tensors: Mapping[str, Tensor], features: Tensor) -> Tensor:
+    def outputs(self, tensors: Mapping[str, Any], features: Tensor) -> Tensor:
         """Outputs (n, width) of a head with these tensors for prepared `features` (n, D)."""
         raise NotImplementedError
 
@@ -118,7 +118,8 @@ class HeadProtocol(Protocol):
 class Head(nn.Module):
     """A trained protocol as plain tensors, saved beside the backbone and applied without scikit-learn.
 
-    `mean` (D,), `blocks`, and `std` (D,) where features are standardised; the other tensors are the protocol's.
+    `mean` (D,), `blocks`, and `std` (D,) where features are standardised; the other tensors are the protocol's, which gets a whole number
+    as Python's: it decides the shape of what is computed, and exporters must know that beforehand.
     """
 
     def __init__(self, protocol: HeadProtocol, tensors: Mapping[str, Tensor]) -> None:
@@ -126,6 +127,8 @@ class Head(nn.Module):
         self.protocol = protocol
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor)
+        self.widths: list[int] = tensors["blocks"].tolist()
+        self.counts = {name: int(tensor) for name, tensor in tensors.items() if tensor.ndim == 0 and not tensor.is_floating_point()}
 
     @classmethod
     def of(cls, protocol: HeadProtocol, preparation: Preparation, tensors: Mapping[str, Tensor]) -> Head:
@@ -142,9 +145,8 @@ class Head(nn.Module):
         if "std" in tensors:
             x = x / (tensors["std"] * x.shape[1] ** 0.5)
         else:
-            widths = tensors["blocks"].tolist()
-            x = torch.cat([F.normalize(part, dim=1) for part in x.split(widths, dim=1)], 1) / len(widths) ** 0.5
-        return self.protocol.outputs(tensors, x)
+            x = torch.cat([F.normalize(part, dim=1) for part in x.split(self.widths, dim=1)], 1) / len(self.widths) ** 0.5
+        return self.protocol.outputs({**tensors, **self.counts}, x)
 
 
 def one_thread() -> AbstractContextManager[object]:
