@@ -2,68 +2,26 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-import timm
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.testing import assert_close
 
 from labelfree.backbones import build, download
 from labelfree.backbones.imagenet import PACKAGED, at_hand, fit_stem
 from labelfree.errors import DataError, RecipeError
+from tests.offline_weights import by_hand, into_hub, no_network, published
 
 VIT, CNN, DINO = "test_vit.r160_in1k", "test_resnet.r160_in1k", "vit_small_patch14_dinov2.lvd142m"
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @pytest.fixture(autouse=True)
 def offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Empty caches, and no connection to anything."""
-
-    def refused(*asked: object) -> None:
-        raise AssertionError(f"a network was asked: {asked}")
-
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(socket.socket, "connect", refused)
-    monkeypatch.setattr(socket, "getaddrinfo", refused)
-
-
-def published(name: str) -> dict[str, Tensor]:
-    """Random weights as timm publishes them: its own names, a classifier among them where it has one."""
-    torch.manual_seed(7)
-    return timm.create_model(name, pretrained=False).state_dict()
-
-
-def into_hub(name: str, state: dict[str, Tensor], tmp_path: Path, file: str) -> Path:
-    """The layout that huggingface_hub leaves."""
-    folder = tmp_path / "hub" / f"models--timm--{name}"
-    path = folder / "snapshots" / COMMIT / file
-    for each in (path.parent, folder / "refs"):
-        each.mkdir(parents=True)
-    (folder / "refs" / "main").write_text(COMMIT)
-    if path.suffix == ".safetensors":
-        save_file(state, path)
-    else:
-        torch.save(state, path)
-    return path
-
-
-def by_hand(name: str, state: dict[str, Tensor], tmp_path: Path, file: str = "") -> Path:
-    path = tmp_path / "torch" / "hub" / "checkpoints" / (file or f"{name}.safetensors")
-    path.parent.mkdir(parents=True)
-    if path.suffix == ".safetensors":
-        save_file(state, path)
-    else:
-        torch.save(state, path)
-    return path
+    no_network(tmp_path, monkeypatch)
 
 
 Layout = Callable[[str, dict[str, Tensor], Path], Path]
