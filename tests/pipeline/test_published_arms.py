@@ -1,4 +1,4 @@
-"""Weights that timm publishes are arms and starts of a run: shown photographs, or all channels, without a network where they are on disk."""
+"""Weights that timm publishes are arms and starts of a run: shown photographs or all channels, without a network where they are on disk."""
 
 from __future__ import annotations
 

@@ -126,6 +126,10 @@ def picture(path: Path) -> tuple[np.ndarray, list[str]]:
     """Of a picture that Pillow opens: (C, H, W), and names of the channels."""
     from PIL import Image
 
+    with path.open("rb") as file:
+        head = file.read(26)
+    if head[:8] == b"\x89PNG\r\n\x1a\n" and head[24] == 16 and head[25] not in (0, 4):
+        raise SystemExit(f"{path}: Pillow would narrow its 16-bit colours to 8; save the numbers as .npy.")
     with Image.open(path) as image:
         if image.mode in ("I;16", "I;16B", "I", "F"):
             return np.array(image)[None], ["gray"]
