@@ -20,6 +20,7 @@ from labelfree.pipeline.context import Context
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pretrainings import backbone_path
 from labelfree.reader_settings import reader_settings
+from labelfree.recipe import ArmSpec
 from labelfree.transfer.arms import ARMS
 from labelfree.transfer.asking import bound_to, search_among
 from labelfree.transfer.boxes.asking import BoxAsker
@@ -124,6 +125,7 @@ class KeptHeads:
             domain=recipe.domain,
             reader=reader_settings(recipe.domain, recipe.reader, self.inputs.card.reader if self.inputs.card else {}),
             arm=encoder.arm,
+            init=self._published(encoder.arm),
             seed=encoder.seed,
             recipe=self.run.folder.digest,
             data=data.digest,
@@ -135,12 +137,18 @@ class KeptHeads:
             dims=len(data.smallest),
         )
 
+    def _published(self, arm: str) -> str:
+        """The name under which an arm's weights are published; "" where the arm does not say one."""
+        named = [each for each in self.run.recipe.evaluate.arms if isinstance(each, ArmSpec) and each.name == arm]
+        return named[0].backbone or "" if named and named[0].file is None else ""
+
     def _licence(self, encoder: Encoder, parts: Sequence[Kept]) -> str:
         """What is known of the terms of the weights below the head and of its images, a sentence each."""
         card = card_beside(backbone_path(self.run.folder.path, encoder.arm, encoder.seed))
         published = [part.told["licence"] or "not stated" for part in parts if part.tensors]
-        kind = ARMS.get(encoder.arm)
-        started = [] if kind is None or kind.init != "imagenet" else [f"weights published for ImageNet: {each}" for each in published]
+        kind, named = ARMS.get(encoder.arm), self._published(encoder.arm)
+        source = "for ImageNet" if kind is not None and kind.init == "imagenet" else f"as {named}"
+        started = [] if source == "as " else [f"weights published {source}: {each}" for each in published]
         pretrained = [f"weights: {card.licence}"] if card is not None and card.licence else []
         data = self.inputs.card.licence if self.inputs.card else OWN
         return "; ".join([*started, *pretrained, f"labelled images: {data}"])
