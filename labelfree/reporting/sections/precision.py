@@ -72,7 +72,8 @@ def _chart(key: str, title: str, lines: Sequence[Series]) -> Chart:
         x_title="recall, % of the objects found",
         y_title="precision, % of the boxes right",
         y_range=(0, 102),
-        height=260,
+        height=240,
+        width=380,
     )
 
 
