@@ -47,8 +47,8 @@ def build(context: Context) -> Section | None:
             "columns": [f"{metric}, {arm}" for metric, arm in columns],
             "rows": rows,
         },
-        lead=f"With {words.budget.of(found['budget'])}, {words.protocol(found['protocol']).heading}. The overlap of "
-        "a box and an object is their intersection over union; the surest boxes stand on the left. Exploratory: only the comparison above is claimed.",
+        lead=f"With {words.budget.of(found['budget'])}, {words.protocol(found['protocol']).heading}. The overlap of a box and an object is "
+        "their intersection over union; the surest boxes stand on the left. Exploratory: only the comparison above is claimed.",
     )
 
 
