@@ -49,10 +49,9 @@ class Trial:
         return min(self.setup.sizes_of(encoder))
 
     @property
-    def cells(self) -> int:
-        """How many cells the whole setup has."""
-        draws = sum(len(self.setup.draws_of(labels)) for labels in self.setup.budgets)
-        return draws * self.folds * len(self.setup.protocols) * len(self.encoders)
+    def fits(self) -> int:
+        """How many heads the whole setup has of one arm and protocol."""
+        return self.folds * sum(len(self.setup.draws_of(labels)) for labels in self.setup.budgets)
 
     @cached_property
     def folds(self) -> int:

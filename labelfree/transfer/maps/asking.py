@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING
@@ -31,7 +30,8 @@ if TYPE_CHECKING:
 
 
 CELL_SECONDS = 30.0  # of a fit, at most, where a comparison's time is limited
-FITTING = 0.7  # of that time, for fitting heads; the rest reads and predicts
+FITTING = 0.7  # of that time, for heads that are trained by steps; others, reading and predicting have the rest
+LEAST_STEPS = 20
 
 
 class MapAsker(Asker[MapProtocol]):
@@ -78,16 +78,20 @@ class MapAsker(Asker[MapProtocol]):
 
     @classmethod
     def planned_steps(cls, trial: Trial, protocols: Sequence[MapProtocol], seconds: float) -> dict[str, int]:
-        """As many as the slowest arm takes in a cell's share of the time, half a minute at most, on the labels of the largest budget."""
-        steps: dict[str, int] = {}
-        share = min(CELL_SECONDS, FITTING * seconds / max(1, trial.cells))
+        """As many as let the heads of all arms take FITTING of the time together, and one of the slowest arm half a minute at most.
+
+        Steps are timed on the labels of the largest budget.
+        """
+        slowest, total = dict[MapProtocol, float](), 0.0
         for protocol in protocols:
             for encoder in filter(protocol.suits, trial.encoders):
                 asker, rows = cls._of(trial, encoder), trial.first.learn(trial.setup.budgets[-1])
-                learn = replace(asker.learn(protocol, trial.smallest(encoder), rows, 0), steps=None, seconds=share)
-                if (planned := protocol.planned(learn)) is not None:
-                    steps[protocol.name] = min(steps.get(protocol.name, planned), planned)
-        return steps
+                one = protocol.step_seconds(asker.learn(protocol, trial.smallest(encoder), rows, 0))
+                if one is not None:
+                    slowest[protocol] = max(slowest.get(protocol, 0.0), one)
+                    total += one * trial.fits * cls.points(trial.setup, protocol)
+        affordable = {protocol: min(CELL_SECONDS / one, FITTING * seconds / total) for protocol, one in slowest.items()}
+        return {one.name: min(max(int(steps), LEAST_STEPS), one.steps or int(steps)) for one, steps in affordable.items()}
 
     @classmethod
     def reading_seconds(cls, trial: Trial, encoder: Encoder) -> float:

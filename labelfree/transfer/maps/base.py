@@ -50,8 +50,8 @@ class MapProtocol(Protocol):
         """One that trains the network along needs an arm that is a network alone."""
         return not self.trains_trunk or isinstance(encoder, NetworkEncoder)
 
-    def planned(self, learn: Learn) -> int | None:
-        """How many steps a fit takes within `learn.seconds`, measured on a few; None where it is not trained by steps."""
+    def step_seconds(self, learn: Learn) -> float | None:
+        """How long a step of a fit takes on this machine, measured on a few; None where it is not trained by steps."""
         return None
 
     def fit(self, learn: Learn) -> Fitted:

@@ -8,7 +8,7 @@ from typing import Any
 from labelfree.transfer.maps.base import Fitted, MapProtocol
 from labelfree.transfer.maps.decoders import AUTO, WIDTH, Decoder, require_library
 from labelfree.transfer.maps.learning import Learn
-from labelfree.transfer.maps.training import BATCH, RATE, STEPS, planned_steps, train
+from labelfree.transfer.maps.training import BATCH, RATE, STEPS, step_seconds, train
 
 TRAINED = (
     f"AdamW at {RATE:g} with warm-up and cosine, {BATCH} tiles or mirror images a step, {STEPS} steps unless time is short, as many for "
@@ -32,8 +32,8 @@ class Frozen(MapProtocol):
     def check(self) -> None:
         require_library()
 
-    def planned(self, learn: Learn) -> int:
-        return planned_steps(learn, self.trains_trunk, self.decoder)
+    def step_seconds(self, learn: Learn) -> float:
+        return step_seconds(learn, self.trains_trunk, self.decoder)
 
     def fit(self, learn: Learn) -> Fitted:
         return train(learn, self.trains_trunk, self.decoder)

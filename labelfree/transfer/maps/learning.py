@@ -34,7 +34,6 @@ class Learn:
     size: int
     steps: int | None
     seed: int
-    seconds: float | None = None
     seen: np.ndarray | None = None
 
     @property

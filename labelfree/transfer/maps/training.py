@@ -23,8 +23,7 @@ from labelfree.transfer.maps.losses import class_weights, segmentation_loss
 from labelfree.transfer.undertrained import batch_of, stopped_falling
 
 BATCH = 8  # tiles a step
-STEPS = 120  # where time is not short
-LEAST_STEPS = 20
+STEPS = 120  # where none are given
 WARM = 0.05  # of all steps, over which rates rise
 RATE = 2e-3  # of AdamW, for the head
 TRUNK_RATE = 2e-4  # for the network's last layer
@@ -40,21 +39,14 @@ def train(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> Fitted:
     Equal `learn` give equal weights, whatever was drawn from torch's random numbers before. `decoder`: a key of DECODERS, or AUTO.
     Raises DataError where no pixel is known, TrainingError where the loss is no number.
     """
-    steps = learn.steps or planned_steps(learn, with_trunk, decoder)
+    steps = learn.steps or STEPS
     training = MapTraining(learn, with_trunk, decoder)
     losses = [training.step(step, steps, batch_of(step, steps)) for step in range(steps)]
     trunk = None if training.trunk is None else training.trunk.eval()
     return Fitted(training.head.eval(), trunk, stopped_falling(losses))
 
 
-def planned_steps(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> int:
-    """As many of STEPS as `learn.seconds` have time for, LEAST_STEPS at least."""
-    if learn.seconds is None:
-        return STEPS
-    return min(max(int(learn.seconds / seconds_per_step(learn, with_trunk, decoder)), LEAST_STEPS), STEPS)
-
-
-def seconds_per_step(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> float:
+def step_seconds(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> float:
     """How long one step takes on this machine, by a few that are thrown away."""
     training = MapTraining(learn, with_trunk, decoder)
     return seconds_per_call(lambda step: training.step(step, 1 + TIMED, step), TIMED)

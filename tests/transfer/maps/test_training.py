@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from labelfree.backbones import Backbone, build
 from labelfree.errors import TrainingError
 from labelfree.recipe import MAP_PROTOCOLS
 from labelfree.transfer.maps import training
+from labelfree.transfer.maps.asking import LEAST_STEPS, MapAsker
 from labelfree.transfer.maps.base import Fitted
 from labelfree.transfer.maps.features import Maps
 from labelfree.transfer.maps.finetune import Finetune
@@ -215,15 +217,27 @@ def test_as_many_steps_as_are_planned(learn, monkeypatch):
     assert len(taken) == training.STEPS
 
 
-def test_time_bounds_the_steps(learn, monkeypatch):
-    monkeypatch.setattr(training, "seconds_per_step", lambda *_: 0.5)
-    planned = {seconds: Frozen().planned(replace(learn, steps=None, seconds=seconds)) for seconds in (None, 20.0, 0.1, 1e6)}
-    assert planned == {None: training.STEPS, 20.0: 40, 0.1: training.LEAST_STEPS, 1e6: training.STEPS}
+@pytest.mark.parametrize(
+    "seconds, arms, planned",
+    [
+        (480, (0.5, 0.1), 35),  # 70 % of it, for sixteen heads of each arm
+        (960, (0.5, 0.1), 60),  # 70 have time, but half a minute of the slower arm has not
+        (960, (0.001, 0.1), training.STEPS),
+        (1, (0.5, 0.1), LEAST_STEPS),
+    ],
+)
+def test_time_bounds_the_steps(seconds, arms, planned, monkeypatch):
+    """A step of each arm takes as long as `arms` say; there are sixteen heads of an arm."""
+    monkeypatch.setattr(Frozen, "step_seconds", lambda _self, learn: learn)
+    monkeypatch.setattr(MapAsker, "_of", lambda _trial, encoder: SimpleNamespace(learn=lambda *_: encoder))
+    setup = SimpleNamespace(sizes=(128,), budgets=(1, "all"))
+    trial = SimpleNamespace(encoders=arms, fits=16, setup=setup, first=SimpleNamespace(learn=lambda _labels: None), smallest=lambda _: 128)
+    assert MapAsker.planned_steps(trial, [Frozen()], seconds) == {"frozen": planned}
 
 
 def test_a_step_is_timed_without_leaving_a_trace(learn):
     expected = Frozen().fit(learn).head.classify.weight
-    assert 0 < training.seconds_per_step(learn, False) < 5
+    assert 0 < training.step_seconds(learn, False) < 5
     assert torch.equal(Frozen().fit(learn).head.classify.weight, expected)
 
 
