@@ -16,11 +16,12 @@ from labelfree.transfer.protocols import HeadProtocol
 from labelfree.transfer.selection import Choice, Folds
 from labelfree.transfer.setup import Part, Setup
 from labelfree.transfer.tuning.images import LabelledViews
-from labelfree.transfer.tuning.training import LEAST_STEPS, STEPS, Tuned, seconds_per_step, tuned_at
+from labelfree.transfer.tuning.training import STEPS, Tuned, step_seconds, tuned_at
 
 HALVES = 2  # in which the number of steps is chosen
 STOPS = (0.0, 0.25, 0.5, 1.0)  # of all steps, at which the held-out half is looked at; 0: the probe alone
 UNSTOPPED = 0.25  # of all steps, where labels are too few to hold any out
+LEAST_STEPS = 20  # however short time is
 FITTING = 0.7  # of a comparison's time, for training; the rest reads and predicts
 
 
@@ -107,15 +108,13 @@ class ImageAsker(VectorAsker):
 
     @classmethod
     def planned_steps(cls, trial: Trial, protocols: Sequence[HeadProtocol], seconds: float) -> dict[str, int]:
-        """As many as the slowest arm takes in a cell's share of the time; probes and other protocols of vectors take next to none of it."""
-        share = FITTING * seconds * len(trial.setup.protocols) / max(1, trial.cells * len(protocols))
-        steps = {}
+        """As many as let the training of all arms take FITTING of the time; probes and protocols of vectors take next to none of it."""
+        total = 0.0
         for protocol in protocols:
-            slowest = max((cls._step_seconds(trial, encoder, protocol) for encoder in filter(protocol.suits, trial.encoders)), default=0)
-            if slowest:
-                trained = slowest * cls.points(trial.setup, protocol) * (1 + HALVES)
-                steps[protocol.name] = min(max(int(share / trained), LEAST_STEPS), STEPS)
-        return steps
+            once = sum(cls._step_seconds(trial, encoder, protocol) for encoder in filter(protocol.suits, trial.encoders))
+            total += once * trial.fits * cls.points(trial.setup, protocol) * (1 + HALVES)
+        affordable = int(FITTING * seconds / total) if total else STEPS
+        return {protocol.name: min(max(affordable, LEAST_STEPS), STEPS) for protocol in protocols}
 
     @classmethod
     def reading_seconds(cls, trial: Trial, encoder: Encoder) -> float:
@@ -144,7 +143,7 @@ class ImageAsker(VectorAsker):
         targets = trial.question.targets[rows]
         made_up = np.random.default_rng(0).normal(size=(len(rows), sum(encoder.blocks))).astype(np.float32)
         probe = train_head(made_up, targets, protocol, Choice(size, protocol.preparations[0], protocol.default), encoder.blocks)
-        return seconds_per_step(LabelledViews(asker.network, trial.images, rows, targets.values, size), probe)
+        return step_seconds(LabelledViews(asker.network, trial.images, rows, targets.values, size), probe)
 
 
 def halves(folds: Folds) -> Folds:

@@ -23,7 +23,6 @@ from labelfree.transfer.tuning.images import LabelledViews
 from labelfree.transfer.undertrained import batch_of, stopped_falling
 
 STEPS = 160  # where time is not short
-LEAST_STEPS = 20
 BATCH = 32  # views a step, fewer of large ones
 PIXELS = BATCH * 224 * 224  # of the inputs of a step, most
 FEWEST = 4  # views a step, however large
@@ -68,7 +67,7 @@ def tuned_at(views: LabelledViews, probe: Head, stops: Sequence[int], steps: int
         yield training.averaged(losses)
 
 
-def seconds_per_step(views: LabelledViews, probe: Head) -> float:
+def step_seconds(views: LabelledViews, probe: Head) -> float:
     """How long one step takes on this machine, by a few that are thrown away."""
     training = FineTuning(views, probe, STEPS, 0)
     return seconds_per_call(lambda step: training.step(step, step), TIMED)
@@ -107,8 +106,9 @@ class FineTuning:
         for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
             group["lr"] = rate * min(1.0, (step + 1) / max(1.0, WARM * self.steps))
         rows = batch_rows(len(self.views), min(self.batch, len(self.views)), batch, self.seed)
+        seen = self.views.inputs(rows, generator("views", self.seed, batch))  # outside autocast: pixels keep their precision
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            logits = self.network(self.views.inputs(rows, generator("views", self.seed, batch)))
+            logits = self.network(seen)
         loss = F.cross_entropy(logits.float(), self.views.classes(rows).to(self.device))
         value = float(loss.detach())
         if not math.isfinite(value):

@@ -20,8 +20,8 @@ from labelfree.transfer.setup import make_setup
 from labelfree.transfer.tasks import find_task
 from labelfree.transfer.time_limit import cut_to
 from labelfree.transfer.tuning import asking
-from labelfree.transfer.tuning.asking import ImageAsker, halves
-from labelfree.transfer.tuning.training import LEAST_STEPS, STEPS
+from labelfree.transfer.tuning.asking import LEAST_STEPS, ImageAsker, halves
+from labelfree.transfer.tuning.training import STEPS
 from tests.transfer.classes import classes
 from tests.transfer.tuning.made import SIDE, Pictures, encoder
 
@@ -109,13 +109,13 @@ def test_only_networks_are_tuned() -> None:
 
 
 def test_steps_are_as_many_as_the_time_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "seconds_per_step", lambda *_: 0.1)
+    monkeypatch.setattr(asking, "step_seconds", lambda *_: 0.1)
     asked, arms = question(), [encoder(), encoder(arm="domain"), StatisticsEncoder(3)]
     setup = make_setup(asked, SETTINGS, (SIDE,))
     trial = Trial(setup, asked, arms, Pictures(COUNT), None, tmp_path, Silent())
     finetune = next(protocol for protocol in setup.protocols if protocol.name == "finetune")
-    # of 100 seconds 70 are for 2 budgets of 3 arms: each cell trains thrice
-    assert ImageAsker.planned_steps(trial, [finetune], 100.0) == {"finetune": int(70 / 6 / 0.3)}
+    # of 100 seconds 70 are for 2 budgets of the 2 arms that are networks: each cell trains thrice
+    assert ImageAsker.planned_steps(trial, [finetune], 100.0) == {"finetune": int(70 / (2 * 2 * 3 * 0.1))}
     assert ImageAsker.planned_steps(trial, [finetune], 1e6) == {"finetune": STEPS}
     short = cut_to(0.5, setup, 4, asked, arms, Pictures(COUNT), tmp_path, Silent())
     assert short.steps == {"finetune": LEAST_STEPS}

@@ -18,7 +18,7 @@ from labelfree.transfer.tuning.training import (
     TRUNK_RATE,
     FineTuning,
     Tuned,
-    seconds_per_step,
+    step_seconds,
     tuned_at,
 )
 from labelfree.transfer.undertrained import batch_of, stopped_falling
@@ -136,7 +136,7 @@ def test_infinite_pixels_are_told() -> None:
 
 def test_a_step_takes_some_time() -> None:
     shown = views()
-    assert 0 < seconds_per_step(shown, probe(shown)) < 10
+    assert 0 < step_seconds(shown, probe(shown)) < 10
 
 
 @pytest.mark.parametrize(
