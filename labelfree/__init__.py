@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labelfree.using import Overrides, Source, convert, embed, embed_folder, load, load_head, path_of, predict, progress_of, read
+from labelfree.using import Overrides, Source, convert, embed, embed_folder, export, load, load_head, path_of, predict, progress_of, read
 
 if TYPE_CHECKING:
     from labelfree.backbones.weights import LoadedBackbone
@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from labelfree.selecting.selection import Selection
 
 __all__ = [
-    "annotations", "check_data", "check_recipe", "compare", "convert", "demo", "doctor", "embed", "embed_folder", "evaluate", "label",
-    "load", "load_head", "plan", "predict", "pretrain", "read", "recipe_schema", "report", "resume", "run", "sample_data", "select",
-    "show_data",
-    "show_recipe",
+    "annotations", "check_data", "check_recipe", "compare", "convert", "demo", "doctor", "embed", "embed_folder", "evaluate", "export",
+    "label", "load", "load_head", "plan", "predict", "pretrain", "read", "recipe_schema", "report", "resume", "run", "sample_data",
+    "select", "show_data", "show_recipe",
 ]  # fmt: skip
 
 
@@ -154,7 +153,7 @@ def check_recipe(recipe: Source, overrides: Overrides = (), *, say: Progress | N
     from labelfree.pipeline.recipe_checks import check
 
     checked = _recipe(recipe, overrides, say)
-    check(checked)
+    check(checked, tell=progress_of(say).say)
     return checked
 
 

@@ -168,6 +168,27 @@ def predict(
     labelfree.predict(head, images, out, region=region, vector=vector, overrides=overrides, say=_console())
 
 
+@app.command(epilog="Example: labelfree export runs/mine --out exported")
+def export(
+    head: Annotated[
+        Path, typer.Argument(metavar="HEAD", help="A file in RUN/heads/, or RUN for its recommended head.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="New folder.", show_default=False)],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[INPUT… KEY=VALUE]",
+            help="Images, folders or tables that the export is tried on, default RUN's labelled ones; keys of `data` or `reader`.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Write a head for other programs: ONNX that takes stored pixels, a script that runs it, the plain network. It is tried on images."""
+    words = inputs or []
+    images = [word for word in words if not _is_override(word)]
+    labelfree.export(head, out, images, overrides=[word for word in words if _is_override(word)], say=_console())
+
+
 def _is_override(word: str) -> bool:
     """Whether a word sets a key: a file may have a `=` in its name, too."""
     return word.partition("=")[0].partition(".")[0] in ("data", "reader") and "=" in word and not Path(word).exists()

@@ -26,9 +26,21 @@ PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 Sides = Annotated[list[PositiveInt], Field(min_length=2, max_length=3)]  # one an axis
 
 
-TASKS, PROTOCOLS = "labelfree.tasks", "labelfree.protocols"  # groups of entry points
-MAP_PROTOCOLS, SET_PROTOCOLS = "labelfree.map_protocols", "labelfree.set_protocols"  # of a class a pixel, and of several classes an image
-PROTOCOL_GROUPS = (PROTOCOLS, MAP_PROTOCOLS, SET_PROTOCOLS)
+WEIGHT_FILES = {".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar"}
+PUBLISHED, INFLATED = "published", "published-inflated"  # weights of an arm that no file holds: read as photographs, or all channels
+
+
+def weight_file(text: str) -> Path | None:
+    """The file that a start names; None for "imagenet", "random", and a network's name whose published weights are meant."""
+    path = Path(text)
+    named = text in ("imagenet", "random") or (path.name == text and path.suffix not in WEIGHT_FILES and not path.is_file())
+    return None if named else path
+
+
+TASKS = "labelfree.tasks"  # groups of entry points
+PROTOCOLS, SET_PROTOCOLS = "labelfree.protocols", "labelfree.set_protocols"  # of a class an image, and of several
+MAP_PROTOCOLS, BOX_PROTOCOLS = "labelfree.map_protocols", "labelfree.box_protocols"
+PROTOCOL_GROUPS = (PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS, SET_PROTOCOLS)
 
 
 def installed_names(*groups: str) -> list[str]:
@@ -155,7 +167,9 @@ class BackboneSettings(Section):
     """The network."""
 
     name: str = Field("tf_efficientnet_lite0", description="any timm model, or module:factory for a network of your own")
-    init: str = Field("imagenet", description="what `imagenet+domain` continues from: imagenet, or a weight file")
+    init: str = Field(
+        "imagenet", description="what `imagenet+domain` continues from: imagenet, a weight file, or a name whose weights timm publishes"
+    )
     options: dict[str, Any] = Field(
         default_factory=dict, description="passed to timm.create_model or the factory, e.g. {embed_dim: 128, depth: 6}"
     )
@@ -212,11 +226,22 @@ class Pretrain(Section):
 
 
 class ArmSpec(Section):
-    """An arm from a weight file."""
+    """An arm from a weight file, or from weights that timm publishes under the name `backbone` (docs/published-weights.md)."""
 
     name: str
-    weights: AnyPath
+    weights: Literal["published", "published-inflated"] | AnyPath
     backbone: str | None = None
+
+    @property
+    def file(self) -> Path | None:
+        """The weight file; None where the weights are published ones."""
+        return self.weights if isinstance(self.weights, Path) else None
+
+    @model_validator(mode="after")
+    def _published_under_a_name(self) -> ArmSpec:
+        if self.file is None and self.backbone is None:
+            raise ValueError(f"{self.name}: weights: {self.weights} needs backbone, the name that timm publishes them under")
+        return self
 
 
 class Primary(Section):

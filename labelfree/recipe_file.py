@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from labelfree.errors import RecipeError
 from labelfree.installed_domains import reader_model
 from labelfree.reader_settings import Problems, checked_settings
-from labelfree.recipe import Recipe
+from labelfree.recipe import INFLATED, PUBLISHED, Recipe, weight_file
 from labelfree.recipe_mistakes import domain_of, keys_of, sentence, value_at
 from labelfree.recipe_renames import RENAMED, differing, notice, respelled, today
 from labelfree.recipe_yaml import Dumper, Keys, expand_variables, parse_yaml, read_yaml, scalar, with_text
@@ -119,7 +119,7 @@ class Draft:
     def _anchor_arms(self, base: Path) -> None:
         arms = value_at(self.values, ("evaluate", "arms"))
         for arm in arms if isinstance(arms, list) else ():
-            if isinstance(arm, dict) and isinstance(arm.get("weights"), str):
+            if isinstance(arm, dict) and isinstance(arm.get("weights"), str) and arm["weights"] not in (PUBLISHED, INFLATED):
                 arm["weights"] = str(base / Path(arm["weights"]).expanduser())
 
     def overridden(self, overrides: Overrides) -> Draft:
@@ -251,7 +251,7 @@ def _path(keys: Keys, text: str, base: Path) -> str:
     """A path made absolute. A card or a starting point may be a name instead: those stay."""
     if keys == ("data", "card") and Path(text).suffix != ".md":
         return text
-    if keys == ("backbone", "init") and text in {"imagenet", "random"}:
+    if keys == ("backbone", "init") and weight_file(text) is None and not (base / text).is_file():
         return text
     return str(base / Path(text).expanduser())
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from labelfree.backbones.weights import LoadedBackbone
+    from labelfree.deploy.exports.export_folder import Exported
     from labelfree.deploy.loaded_head import LoadedHead
     from labelfree.deploy.prediction import Predictions
     from labelfree.domain import Sample
@@ -47,11 +48,13 @@ def predict(
     overrides: Overrides = (),
     say: Progress | None = None,
 ) -> Predictions:
-    """Write what a head says of images into the folder `out`: predictions.csv, and a map of each image where the head tells pixels.
+    """Write what a head says of images into the folder `out`: predictions.csv, and a map of each image where the head tells pixels, or the
+    boxes of objects where it finds them.
 
     `head`: a file of `RUN/heads/`, or a run folder for its recommended one. `inputs`: images, folders of them, tables with a column of
-    paths. `region`, `vector`: for maps, a vector file outside of whose shapes nothing is said, and a new one for what they show as
-    polygons. `overrides`: keys of `data` and `reader`. Images go through one after the other; the same call goes on where one was stopped.
+    paths. `region`, `vector`: for maps and boxes, a vector file outside of whose shapes nothing is said, and a new one for what they show
+    as polygons. `overrides`: keys of `data` and `reader`. Images go through one after the other; the same call goes on where one was
+    stopped.
     Raises DataError for images that the head does not take.
     """
     from labelfree.deploy.prediction import predict_images
@@ -59,6 +62,28 @@ def predict(
     several = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     given = head if not isinstance(head, str | Path) else Path(head)
     return predict_images(given, several, Path(out), path_of(region), path_of(vector), overrides, progress_of(say))
+
+
+def export(
+    head: LoadedHead[Any] | Source,
+    out: Source,
+    images: Source | Sequence[Source] = (),
+    *,
+    overrides: Overrides = (),
+    say: Progress | None = None,
+) -> Exported:
+    """Write a head for other programs into the new folder `out`: ONNX that takes stored pixels, a script that runs it without labelfree,
+    the network's own tensors, and what was found when it was tried.
+
+    `head`: a file of `RUN/heads/`, or a run folder for its recommended one. `images`: on which it must decide as the head does; default the
+    labelled ones of the run. `overrides`: keys of `data` and `reader`. Raises RecipeError where the extra `export` is not installed,
+    DataError for a head that cannot be exported.
+    """
+    from labelfree.deploy.exports.export_folder import export_head
+
+    several = [images] if isinstance(images, str | Path) else list(images)
+    given = head if not isinstance(head, str | Path) else Path(head)
+    return export_head(given, Path(out), several, overrides, progress_of(say))
 
 
 def convert(file: Source, name: str, out: Source | None = None, *, domain: str | None = None) -> Path:

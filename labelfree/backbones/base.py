@@ -19,6 +19,8 @@ from torch.nn.modules.dropout import _DropoutNd
 from labelfree.domain import Size, sides
 from labelfree.errors import RecipeError
 
+BILINEAR = "bilinear"  # how images are resized where nothing else is told
+
 
 @dataclass(frozen=True)
 class Features:
@@ -36,7 +38,7 @@ class Backbone(nn.Module):
     knows more of a network overrides more. `net`: the network; its tensors are what a weight file holds. `name`: what recipes and weight
     cards call it. `channels`: how many input channels. `dims`: spatial axes. `dim`: D, the width of `embed`. `token_dim`: that of tokens.
     `options`: that it was made with. Of its published weights `mean`, `std`: the normalisation, for inputs in [0, 1]; `side`: pixels of the
-    images that they were taught by, 0: not told; `licence`.
+    images that they were taught by, 0: not told; `interpolation` by which these were resized; `licence`.
     """
 
     net: Any  # networks have methods that nn.Module does not know of
@@ -44,6 +46,7 @@ class Backbone(nn.Module):
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     side = 0
+    interpolation = BILINEAR
     licence = ""
 
     def __init__(

@@ -15,6 +15,7 @@ from labelfree.backbones.imagenet import RGB, load_fitted
 from labelfree.backbones.registry import family_of
 from labelfree.domain import Channel
 from labelfree.errors import DataError
+from labelfree.recipe import weight_file
 
 WRAPPERS = ("state_dict", "model", "teacher", "model_state_dict")  # keys under which training scripts keep a network
 
@@ -32,21 +33,25 @@ def build(
 ) -> Backbone:
     """A backbone for `channels` input channels and `dims` spatial axes (None: what the network takes).
 
-    `name`: one that a family of `registry` knows, such as timm's, or `module:factory`. `init`: "random", "imagenet", or a
-    `.safetensors`/`.pth` file of this network. `match`: tells of each channel where it stands among those that weights were trained on,
-    given their names, None for one that they do not know; the stem is fitted by `imagenet.fit_stem`. Without it equal numbers are taken
-    as they stand.
+    `name`: one that a family of `registry` knows, such as timm's, or `module:factory`. `init`: "random"; "imagenet", what is published for
+    this name; a `.safetensors`/`.pth` file of this network; or a name whose published weights fit it. `match`: tells of each channel
+    where it stands among those that weights were trained on, given their names, None for one that they do not know; the stem is fitted
+    by `imagenet.fit_stem`. Without it equal numbers are taken as they stand.
     Raises RecipeError for an unknown name or option, DataError when a file's tensors do not all fit.
     """
     family = family_of(name)
     backbone = family.make(name, channels, dims, options or {})
     if init == "random":
         return backbone
-    state = family.imagenet(name) if init == "imagenet" else read_state(Path(init))
-    where = f"ImageNet weights of {name}" if init == "imagenet" else str(init)
+    file = init if isinstance(init, Path) else weight_file(init)
+    if file is None:
+        source = name if init == "imagenet" else str(init)
+        state, where = family_of(source).published(source, options or {}), f"published weights of {source}"
+    else:
+        state, where = read_state(file), str(file)
     stem = state.get(backbone.stem) if backbone.stem else None
     wide = channels if stem is None else stem.shape[1]
-    known = RGB if init == "imagenet" else _known_channels(Path(init), wide)
+    known = RGB if file is None else _known_channels(file, wide)
     if known is None and wide != channels:
         raise DataError(f"{where}: knows {wide} channels, these images have {channels}, and no .json beside it says which are which.")
     as_they_stand = range(channels) if wide == channels else [None] * channels

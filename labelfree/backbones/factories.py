@@ -53,9 +53,9 @@ class Factories:
         net.name, net.options = name, dict(options)
         return net
 
-    def imagenet(self, name: str) -> dict[str, Tensor]:
+    def published(self, name: str, options: Mapping[str, Any]) -> dict[str, Tensor]:
         raise RecipeError(
-            f"backbone.init: there are no ImageNet weights for {name}; use init: random or a local weight file, and leave arms that start "
+            f"backbone.init: there are no published weights for {name}; use init: random or a local weight file, and leave arms that start "
             "from ImageNet out of evaluate.arms."
         )
 

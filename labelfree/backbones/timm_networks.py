@@ -13,7 +13,7 @@ from timm.models import group_parameters
 from torch import Tensor, nn
 
 from labelfree.backbones.base import Backbone, Features, without_pixels
-from labelfree.backbones.imagenet import imagenet_state
+from labelfree.backbones.imagenet import imagenet_state, require_tag
 from labelfree.errors import RecipeError
 
 TRANSFORMERS = ("vit_", "deit", "eva")
@@ -39,16 +39,21 @@ class Timm:
             )
         if refused := REFUSED & options.keys():
             raise RecipeError(f"backbone.options.{min(refused)}: labelfree sets this itself or needs all tokens; leave it out.")
-        options = {**FLEXIBLE, **options} if name.startswith(TRANSFORMERS) else dict(options)
+        options = _flexible(name, options)
         try:
             net = timm.create_model(name, pretrained=False, in_chans=channels, num_classes=0, **options)
             return TimmBackbone(net, name, channels, options)
         except (TypeError, ValueError, AssertionError, KeyError, AttributeError, RuntimeError) as error:
+            require_tag(name)
             why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise RecipeError(f"backbone.options: {name} does not take {options} ({why}).") from error
 
-    def imagenet(self, name: str) -> dict[str, Tensor]:
-        return imagenet_state(name)
+    def published(self, name: str, options: Mapping[str, Any]) -> dict[str, Tensor]:
+        return imagenet_state(name, _flexible(name, options))
+
+
+def _flexible(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    return {**FLEXIBLE, **options} if name.startswith(TRANSFORMERS) else dict(options)
 
 
 class TimmBackbone(Backbone):
@@ -63,6 +68,7 @@ class TimmBackbone(Backbone):
         self.std = tuple(config["std"])
         self.side = int(options.get("img_size", config["input_size"][-1]))
         self.licence = str(config.get("license") or "")
+        self.interpolation = str(config.get("interpolation") or self.interpolation)
 
     @property
     def transformer(self) -> bool:  # type: ignore[override]

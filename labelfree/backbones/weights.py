@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from labelfree.backbones.base import Backbone
+from labelfree.backbones.base import BILINEAR, Backbone
 from labelfree.backbones.build import build
 from labelfree.backbones.weight_card import WeightCard, card_beside, scale_fault
 from labelfree.data.measured_pixels import finite
@@ -150,20 +150,25 @@ def require_scale(card: WeightCard, where: str, stored: Stored, most: Sequence[f
         raise DataError(f"{where}: {fault}; say what the file holds with {key_for('scale')}.")
 
 
-def network_input(physical: Tensor, normalise: Normalise, size: Size, measured: Tensor | None = None) -> Tensor:
+def network_input(
+    physical: Tensor, normalise: Normalise, size: Size, measured: Tensor | None = None, interpolation: str = BILINEAR
+) -> Tensor:
     """Physical (B, C, *spatial), `measured` (B, *spatial) bool, None: everywhere, resized to `size` and normalised."""
-    normal: Tensor = normalise.of(physical, measured)(resize(physical, sides(size, physical.ndim - 2)))
+    normal: Tensor = normalise.of(physical, measured)(resize(physical, sides(size, physical.ndim - 2), interpolation))
     return normal.contiguous(memory_format=torch.channels_last) if normal.ndim == 4 else normal
 
 
-def resize(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """(B, C, *spatial) to (B, C, *shape), linear along each axis, antialiased when it shrinks. Volumes: their planes, then across them."""
+def resize(x: Tensor, shape: tuple[int, ...], interpolation: str = BILINEAR) -> Tensor:
+    """(B, C, *spatial) to (B, C, *shape), linear along each axis, antialiased when it shrinks. Volumes: their planes, then across them.
+
+    `interpolation`: of pictures, "bilinear" or "bicubic".
+    """
     before = tuple(x.shape[2:])
     if before == shape:
         return x
     if len(shape) == 2:
         shrinks = all(new < old for new, old in zip(shape, before, strict=True))
-        return F.interpolate(x, size=shape, mode="bilinear", align_corners=False, antialias=shrinks)
+        return F.interpolate(x, size=shape, mode=interpolation, align_corners=False, antialias=shrinks)
     depth, height, width = shape
     planes = _bilinear(x.flatten(1, 2), (height, width)).unflatten(1, x.shape[1:3])
     return _bilinear(planes.flatten(3), (depth, height * width)).unflatten(3, (height, width))

@@ -1,6 +1,6 @@
 """A head from its file alone: it knows which images it takes, refuses others with a sentence, and answers for one or for many.
 
-Heads of vectors are here, those of maps in `deploy.map_heads`.
+Heads of vectors are here, those of maps in `deploy.map_heads`, of boxes in `deploy.box_heads`.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
-"""A head's file becomes a head that answers: of whole images or of maps, by what its protocol learns from."""
+"""A head's file becomes a head that answers: of whole images, of maps or of boxes, by what its protocol learns from."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from labelfree.deploy.box_heads import BoxesHead
 from labelfree.deploy.encoders import encoder_of
 from labelfree.deploy.head_file import find_head, read_card, read_tensors
 from labelfree.deploy.loaded_head import LoadedHead, VectorHead
@@ -14,7 +15,7 @@ from labelfree.reader_settings import domain_with
 from labelfree.transfer.protocols import Head
 from labelfree.transfer.tasks.registry import find_task
 
-KINDS: dict[str, type[LoadedHead[Any]]] = {"pooled": VectorHead, "images": VectorHead, "pyramid": MapsHead}
+KINDS: dict[str, type[LoadedHead[Any]]] = {"pooled": VectorHead, "images": VectorHead, "pyramid": MapsHead, "boxes": BoxesHead}
 
 
 def load_head(given: str | Path) -> LoadedHead[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labelfree.deploy.head_card import HeadCard
-from labelfree.reporting.words import ARMS, in_unit, score
+from labelfree.reporting.words import in_unit, published_words, score, words_of
 from labelfree.transfer.words import TaskWords
 
 COMMERCIAL = (
@@ -33,7 +33,7 @@ def _facts(card: HeadCard, words: TaskWords) -> list[str]:
     facts = [
         f"- task: {card.task}" + (f"; classes: {', '.join(card.classes)}" if card.classes else ""),
         f"- head: {words.protocol(card.protocol).heading}",
-        f"- features: {card.arm} ({ARMS.get(card.arm, 'weights from a file')}{network})",
+        f"- features: {card.arm} ({published_words(images.init) if images.init else words_of(card.arm)}{network})",
         f"- takes: {len(images.channels)} channels ({', '.join(images.channels)}) in {images.unit}"
         + (f", stored as {images.dtype}" if images.dtype else ""),
         f"- made by labelfree {card.version}; recipe {images.recipe}, images {images.data}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -12,11 +12,11 @@ import torch
 from labelfree.backbones import build
 from labelfree.domain import Derives, Size
 from labelfree.pipeline.inputs import Inputs
-from labelfree.pipeline.network_encoders import Networks, channels_lacking
+from labelfree.pipeline.network_encoders import Networks, channels_lacking, said_of
 from labelfree.pipeline.pretrainings import backbone_path
 from labelfree.planning.auto_values import view_size
 from labelfree.planning.costs import input_sizes
-from labelfree.recipe import ArmSpec, Recipe
+from labelfree.recipe import PUBLISHED, ArmSpec, BackboneSettings, Recipe
 from labelfree.transfer.arms import ArmKind, arm_kind
 from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder
 from labelfree.transfer.maps.tiling import Tiling
@@ -36,7 +36,7 @@ class Arms:
         found: list[Encoder] = []
         for arm in self.recipe.evaluate.arms:
             if isinstance(arm, ArmSpec):
-                found.append(self._from_file(arm))
+                found += self._published(arm) if arm.file is None else [self._from_file(arm, arm.file)]
                 continue
             kind = arm_kind(arm)
             seeds = self.recipe.pretrain.seeds if kind.pretrained or kind.init == "random" else [0]
@@ -52,7 +52,7 @@ class Arms:
             return tuple(dict.fromkeys(given))
         images, question = self.inputs.images, self.inputs.question
         assert images is not None and question is not None
-        if any(question.task.protocol(name).needs == "pyramid" for name in self.recipe.evaluate.protocols):  # tiles at their own size
+        if any(question.task.protocol(name).on_tiles for name in self.recipe.evaluate.protocols):  # tiles at their own size
             return (max(Tiling.of(images.index.shape.tolist()).side),)
         return input_sizes(int(np.median(images.index.shape[question.train, -2:].min(axis=1))), self.inputs.starts.dims)
 
@@ -97,19 +97,41 @@ class Arms:
             return None
         return self._networks.of_file(kind.name, path, seed)
 
-    def _from_file(self, arm: ArmSpec) -> NetworkEncoder:
+    def _published(self, arm: ArmSpec) -> list[NetworkEncoder]:
+        """Published weights see photographs as they know them; where they are asked to, or there are none to show, all channels."""
+        settings = arm_network(self.recipe.backbone, arm)
+        starts = replace(self.inputs.starts, settings=settings, as_published=True)
+        networks = Networks(starts, self.sizes, self._networks.held)
+        with said_of(f"evaluate.arms: {arm.name}"):
+            if arm.weights == PUBLISHED:
+                found = networks.photographic(arm.name, self._view)
+                if not isinstance(found, str):
+                    return [found]
+                if starts.dims != 2:
+                    self.notes.append(f"The arm {arm.name} is left out: {found}.")
+                    return []
+                self.notes.append(f"{arm.name} reads all channels, its first layer fitted to them: {found}.")
+            reading = starts.reading()
+            return [
+                networks.encoder(arm.name, partial(starts.network, "imagenet", 0), settings.name, reading, self._view, reads=repr(reading))
+            ]
+
+    def _from_file(self, arm: ArmSpec, file: Path) -> NetworkEncoder:
         """A weight file with its sidecar reads what it says; without, it is read as this recipe's own backbone."""
         channels = self.inputs.fingerprint.channels
-        if arm.weights.with_suffix(".json").is_file():
-            lacking = channels_lacking(arm.weights, self.inputs.starts, f"evaluate.arms: {arm.weights}")
+        if file.with_suffix(".json").is_file():
+            lacking = channels_lacking(file, self.inputs.starts, f"evaluate.arms: {file}")
             if lacking:
                 self.notes.append(f"{arm.name} knows {', '.join(lacking)}, which these images lack: it is shown the mean that it knows.")
-            return self._networks.of_file(arm.name, arm.weights)
-        settings = self.recipe.backbone
-        name = arm.backbone or settings.name
-        options = settings.options if name == settings.name else {}
-        make = partial(
-            build, name, len(channels), dims=self.inputs.starts.dims, init=arm.weights, match=self.inputs.starts.match, options=options
-        )
+            return self._networks.of_file(arm.name, file)
+        network = arm_network(self.recipe.backbone, arm)
+        name, options = network.name, network.options
+        make = partial(build, name, len(channels), dims=self.inputs.starts.dims, init=file, match=self.inputs.starts.match, options=options)
         reading = self.inputs.starts.reading()
         return self._networks.encoder(arm.name, make, name, reading, self._view, reads=repr(reading))
+
+
+def arm_network(own: BackboneSettings, arm: ArmSpec) -> BackboneSettings:
+    """The network of an arm that names its weights; one of another name than the recipe's takes none of its options."""
+    name = arm.backbone or own.name
+    return BackboneSettings(name=name, options=own.options if name == own.name else {})

@@ -20,12 +20,15 @@ from labelfree.pipeline.context import Context
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pretrainings import backbone_path
 from labelfree.reader_settings import reader_settings
+from labelfree.recipe import ArmSpec
 from labelfree.transfer.arms import ARMS
 from labelfree.transfer.asking import bound_to, search_among
+from labelfree.transfer.boxes.asking import BoxAsker
 from labelfree.transfer.encoders import Encoder, Kept
 from labelfree.transfer.features import extract
 from labelfree.transfer.heads import train_head
 from labelfree.transfer.maps.asking import MapAsker
+from labelfree.transfer.maps.tile_asking import TileAsker
 from labelfree.transfer.protocols import Protocol
 from labelfree.transfer.selection import inner_folds
 from labelfree.transfer.setup import Setup
@@ -36,9 +39,9 @@ OWN = "not stated: the images are the owner's"
 
 @dataclass(frozen=True)
 class Trained:
-    """A head's tensors, and what its card says of how it came about. `config`: of a head of maps; `shape`: of the tiles it looks at, None:
-    that of the images. `trunk`: tensors of the network where it was trained along. `held`: its outputs for labelled rows that they were
-    not learned from, None where none were held out.
+    """A head's tensors, and what its card says of how it came about. `config`: of a head of maps or boxes; `shape`: of the tiles it looks
+    at, None: that of the images. `trunk`: tensors of the network where it was trained along. `held`: its outputs for labelled rows that
+    they were not learned from, None where none were held out.
     """
 
     tensors: Mapping[str, Tensor]
@@ -122,6 +125,7 @@ class KeptHeads:
             domain=recipe.domain,
             reader=reader_settings(recipe.domain, recipe.reader, self.inputs.card.reader if self.inputs.card else {}),
             arm=encoder.arm,
+            init=self._published(encoder.arm),
             seed=encoder.seed,
             recipe=self.run.folder.digest,
             data=data.digest,
@@ -133,12 +137,18 @@ class KeptHeads:
             dims=len(data.smallest),
         )
 
+    def _published(self, arm: str) -> str:
+        """The name under which an arm's weights are published; "" where the arm does not say one."""
+        named = [each for each in self.run.recipe.evaluate.arms if isinstance(each, ArmSpec) and each.name == arm]
+        return named[0].backbone or "" if named and named[0].file is None else ""
+
     def _licence(self, encoder: Encoder, parts: Sequence[Kept]) -> str:
         """What is known of the terms of the weights below the head and of its images, a sentence each."""
         card = card_beside(backbone_path(self.run.folder.path, encoder.arm, encoder.seed))
         published = [part.told["licence"] or "not stated" for part in parts if part.tensors]
-        kind = ARMS.get(encoder.arm)
-        started = [] if kind is None or kind.init != "imagenet" else [f"weights published for ImageNet: {each}" for each in published]
+        kind, named = ARMS.get(encoder.arm), self._published(encoder.arm)
+        source = "for ImageNet" if kind is not None and kind.init == "imagenet" else f"as {named}"
+        started = [] if source == "as " else [f"weights published {source}: {each}" for each in published]
         pretrained = [f"weights: {card.licence}"] if card is not None and card.licence else []
         data = self.inputs.card.licence if self.inputs.card else OWN
         return "; ".join([*started, *pretrained, f"labelled images: {data}"])
@@ -171,11 +181,11 @@ def _of_images(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarra
     )  # fmt: skip
 
 
-def _of_maps(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
+def _of_tiles(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
     inputs, run = kept.inputs, kept.run
     question, images = inputs.question, inputs.images
     assert question is not None and images is not None
-    asker = MapAsker(question, encoder, kept.setup, images, run.folder.path, run.say, None)
+    asker: TileAsker[Any] = TILE_ASKERS[protocol.needs](question, encoder, kept.setup, images, run.folder.path, run.say, None)
     folds = inner_folds(question.stratum_codes[rows], question.group_names[rows], question.seed)
     size, inner = asker.choose(protocol, rows, folds, question.seed)
     fitted = asker.fit(protocol, size, rows, question.seed)
@@ -186,8 +196,9 @@ def _of_maps(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray)
     )  # fmt: skip
 
 
+TILE_ASKERS: dict[str, type[TileAsker[Any]]] = {"pyramid": MapAsker, "boxes": BoxAsker}
 TRAINERS: dict[str, Callable[[KeptHeads, Encoder, Any, np.ndarray], Trained]] = {
     "pooled": _of_vectors,
     "images": _of_images,
-    "pyramid": _of_maps,
+    **dict.fromkeys(TILE_ASKERS, _of_tiles),
 }

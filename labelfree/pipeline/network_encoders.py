@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from labelfree.backbones import Backbone
+from labelfree.backbones.base import BILINEAR
 from labelfree.backbones.weights import card_of, load
 from labelfree.domain import Size, in_proportion
-from labelfree.errors import DataError
+from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
 from labelfree.pipeline.starts import Starts
 from labelfree.transfer.encoders import NetworkEncoder, OneNetwork
 from labelfree.transfer.network_inputs import OfStored
 
+OF_THE_RECIPE = ("backbone.name: ", "backbone.init: ", "backbone.options: ")
 NO_PHOTOGRAPHS = "its network reads photographs, with the normalisation that timm tells of its weights"
+
+
+@contextmanager
+def said_of(key: str) -> Iterator[None]:
+    """Within: what is wrong with a network is said of the recipe's `key` that names it."""
+    try:
+        yield
+    except (DataError, RecipeError) as error:
+        told = str(error)
+        for prefix in OF_THE_RECIPE:
+            told = told.removeprefix(prefix)
+        raise RecipeError(f"{key}: {told}") from error
 
 
 @dataclass
@@ -41,7 +56,8 @@ class Networks:
             pictures = self.starts.dims == 2 and backbone.mean
             unnamed = f"no channels are called red, green and blue; name them with {key_for('channels')}"
             return unnamed if pictures else NO_PHOTOGRAPHS
-        return self.encoder(arm, self.starts.photographic, backbone.name, to_input, view)
+        resized = to_input.shown.interpolation
+        return self.encoder(arm, self.starts.photographic, backbone.name, to_input, view, reads="" if resized == BILINEAR else resized)
 
     def encoder(
         self, arm: str, make: Callable[[], Backbone], name: str, to_input: OfStored, view: Size, seed: int = 0, reads: str = ""

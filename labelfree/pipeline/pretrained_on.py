@@ -17,12 +17,11 @@ from labelfree.data.our_folders import STATE
 from labelfree.data.splits import Labels, Roles
 from labelfree.domain import Row
 from labelfree.errors import DataError, LeakError
-from labelfree.recipe import Data, Recipe
+from labelfree.recipe import Data, Recipe, weight_file
 from labelfree.transfer.arms import arm_kind
 
 BACKBONE = "backbone.safetensors"  # of a run
 FEWEST_GROUPS = 2  # of a class, so that each can be scored by heads that learned from another
-NO_FILES = ("imagenet", "random")  # values of backbone.init that name no file
 FIRST = f"draw the audit first: {DRAW}, then `labelfree pretrain RECIPE data.labels=audit/select.csv`"
 
 
@@ -132,9 +131,9 @@ def _files(recipe: Recipe) -> Iterator[tuple[str, Path]]:
     """The weight files that arms are made of or continue from, each with the key that names it."""
     for arm in recipe.evaluate.arms:
         if not isinstance(arm, str):
-            yield "evaluate.arms", arm.weights
-        elif recipe.backbone.init not in NO_FILES and (kind := arm_kind(arm)).pretrained and kind.init == "imagenet":
-            yield "backbone.init", Path(recipe.backbone.init)
+            yield from [("evaluate.arms", arm.file)] if arm.file else []
+        elif (file := weight_file(recipe.backbone.init)) and (kind := arm_kind(arm)).pretrained and kind.init == "imagenet":
+            yield "backbone.init", file
 
 
 def _histories(file: Path) -> Iterator[History]:
@@ -146,9 +145,10 @@ def _histories(file: Path) -> Iterator[History]:
             yield history
         card, recipe = card_beside(file), _recipe(folder) or {}
         init = str((recipe.get("backbone") or {}).get("init", ""))
-        if card is None or card.init != init or init in NO_FILES:
+        before = weight_file(init)
+        if card is None or card.init != init or before is None:
             return
-        file = Path(init)
+        file = before
 
 
 def _run_of(file: Path) -> Path | None:

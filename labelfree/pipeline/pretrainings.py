@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from labelfree.backbones import Backbone
+from labelfree.backbones.download import licence_of
 from labelfree.backbones.weight_card import WeightCard
 from labelfree.backbones.weights import save
 from labelfree.domain import Channel
@@ -17,6 +18,7 @@ from labelfree.pretraining.checkpoints import seconds_spent
 from labelfree.pretraining.fit import checkpoint_path, fit
 from labelfree.pretraining.job import Job
 from labelfree.reader_settings import reader_settings
+from labelfree.recipe import weight_file
 from labelfree.reporting.words import time_taken
 from labelfree.training.processes import broadcast, this_process
 from labelfree.transfer.arms import ARMS
@@ -60,6 +62,9 @@ def _card(run: Context, job: Job, backbone: Backbone, inputs: Inputs) -> WeightC
     licence = inputs.card.licence if inputs.card else "not stated: the images are the owner's"
     teacher = named_teacher(recipe)
     taught = f"; taught by {teacher.licence()}" if teacher else ""
+    continues, init = ARMS[job.arm].init == "imagenet", recipe.backbone.init
+    if continues and init not in ("imagenet", "random") and weight_file(init) is None:
+        taught += f"; continued from {init}: {licence_of(init)}"
     return WeightCard(
         architecture=recipe.backbone.name,
         options=backbone.options,
@@ -75,7 +80,7 @@ def _card(run: Context, job: Job, backbone: Backbone, inputs: Inputs) -> WeightC
         reader=reader_settings(recipe.domain, recipe.reader, inputs.card.reader if inputs.card else {}),
         domain=recipe.domain,
         arm=job.arm,
-        init=recipe.backbone.init if ARMS[job.arm].init == "imagenet" else "random",
+        init=init if continues else "random",
         objective=job.plan.objective,
         steps=job.plan.steps,
         seed=job.plan.seed,

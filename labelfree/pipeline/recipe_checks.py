@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,24 +10,28 @@ import torch
 
 from labelfree.backbones import Backbone, build
 from labelfree.backbones.build import read_state
+from labelfree.backbones.imagenet import at_hand, require_tag, to_fetch
 from labelfree.data.positives import check_positives
 from labelfree.domain import sides
 from labelfree.errors import RecipeError
 from labelfree.objectives.registry import make_objective, require_batch
+from labelfree.pipeline.arm_encoders import arm_network
 from labelfree.pipeline.inputs import domain_for
+from labelfree.pipeline.network_encoders import said_of
 from labelfree.pipeline.starts import imagenet_source
 from labelfree.pipeline.teachers import named_teacher
-from labelfree.recipe import Evaluate, Recipe
+from labelfree.recipe import ArmSpec, Evaluate, Recipe, weight_file
 from labelfree.transfer.arms import arm_kind
 from labelfree.transfer.tasks.registry import check_question, task_for
 
+Tell = Callable[[str], object]
 SIDE = 64  # of an image of zeros that a network is shown
 
 
-def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True) -> None:
-    """Objective and its options, arms and their files, backbone, ImageNet weights, domain, card: those that what is to be done needs.
+def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True, tell: Tell | None = None) -> None:
+    """Objective and its options, arms and their files, backbone, published weights, domain, card: those that what is to be done needs.
 
-    Raises RecipeError or DataError.
+    `tell`: is told of weights of published arms that are not on this machine; None: they are fetched. Raises RecipeError or DataError.
     """
     domain, _ = domain_for(recipe)
     if comparing:
@@ -44,12 +49,28 @@ def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True) -
             teacher.load()
     for source in _sources(recipe, pretraining, comparing):
         build(recipe.backbone.name, 3, init=source, options=recipe.backbone.options)
+    for arm in recipe.evaluate.arms if comparing else ():
+        if not isinstance(arm, str) and arm.file is None:
+            _require_published(arm, recipe, tell)
+
+
+def _require_published(arm: ArmSpec, recipe: Recipe, tell: Tell | None) -> None:
+    """Raises RecipeError where nobody publishes the weights of an arm, or they cannot be had."""
+    key, network = f"evaluate.arms: {arm.name}", arm_network(recipe.backbone, arm)
+    with said_of(key):
+        build(network.name, 3, options=network.options)
+        require_tag(network.name)
+        if tell is None or at_hand(network.name):
+            build(network.name, 3, init="imagenet", options=network.options)
+        else:
+            offline = f"without a network {to_fetch(network.name)}"
+            tell(f"{key}: the weights of {network.name} are not on this machine and a run will fetch them; {offline}.")
 
 
 def _require_maps(settings: Evaluate, backbone: Backbone) -> None:
     """Raises RecipeError where a protocol needs feature maps and the network has none: a comparison comes after a pretraining."""
     task = task_for(settings)
-    if any(task.protocol(name).needs == "pyramid" for name in settings.protocols):
+    if any(task.protocol(name).on_tiles for name in settings.protocols):
         with torch.inference_mode(), suppress(AssertionError, RuntimeError, ValueError):  # another size may do, which is known later
             backbone.eval().pyramid(torch.zeros(1, backbone.channels, *sides(SIDE, backbone.dims)))
 
@@ -59,8 +80,8 @@ def _sources(recipe: Recipe, pretraining: bool, comparing: bool) -> set[str | Pa
     init, sources = recipe.backbone.init, set[str | Path]()
     for arm in recipe.evaluate.arms:
         if not isinstance(arm, str):
-            if comparing and not arm.weights.is_file():
-                raise RecipeError(f"evaluate.arms: {arm.weights} of the arm {arm.name} does not exist.")
+            if comparing and arm.file is not None and not arm.file.is_file():
+                raise RecipeError(f"evaluate.arms: {arm.file} of the arm {arm.name} does not exist.")
             continue
         kind = arm_kind(arm)
         if comparing and kind.baseline:
@@ -68,6 +89,8 @@ def _sources(recipe: Recipe, pretraining: bool, comparing: bool) -> set[str | Pa
         if pretraining and kind.pretrained and kind.init == "imagenet":
             if init == "imagenet":
                 sources.add(imagenet_source(recipe.backbone))
+            elif (file := weight_file(init)) is not None:
+                read_state(file)  # whether it fits the images' channels is known when they are
             elif init != "random":
-                read_state(Path(init))  # whether it fits the images' channels is known when they are
+                sources.add(init)
     return sources

@@ -175,8 +175,8 @@ def _pretrain(run: Context, inputs: Inputs, planned: Pretrainings) -> list[str]:
         write_text(run.folder.path / "recipe.yaml", to_yaml(replace(planned, jobs=tuple(jobs)).resolved(recipe)))
     if not pretrained_arms(recipe):
         return ["No arm of this recipe is pretrained."]
-    file = recipe.backbone.init not in ("imagenet", "random")
-    return [f"imagenet+domain starts from {Path(recipe.backbone.init).name} (backbone.init)."] if file else []
+    named = recipe.backbone.init not in ("imagenet", "random")
+    return [f"imagenet+domain starts from {Path(recipe.backbone.init).name} (backbone.init)."] if named else []
 
 
 def _compare(run: Context, inputs: Inputs) -> list[str]:

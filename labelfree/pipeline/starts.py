@@ -11,12 +11,13 @@ from statistics import median
 import torch
 
 from labelfree.backbones import Backbone, build
+from labelfree.backbones.base import BILINEAR
 from labelfree.backbones.weight_card import WeightCard, card_beside, scale_fault
 from labelfree.data.scales import Stored
 from labelfree.domain import Domain, Fingerprint, Normalises
 from labelfree.errors import DataError
 from labelfree.installed_domains import key_for
-from labelfree.recipe import BackboneSettings
+from labelfree.recipe import BackboneSettings, weight_file
 from labelfree.training.randomness import mixed
 from labelfree.transfer.network_inputs import NetworkInput, OfStored, Rendered
 from labelfree.views import Normalise, PerChannel
@@ -29,6 +30,7 @@ class Starts:
     """Builds the networks of the arms for one data set.
 
     `fingerprint` is the pretraining pool's; `scale` and `offset` are those of the images that are read, which may be stored otherwise.
+    `as_published`: photographs are resized as those were that the weights were taught by; ImageNet's own arms resize linearly.
     """
 
     settings: BackboneSettings
@@ -36,13 +38,17 @@ class Starts:
     fingerprint: Fingerprint
     scale: tuple[float, ...]
     offset: tuple[float, ...]
+    as_published: bool = False
 
     def match(self, known: Sequence[str]) -> tuple[int | None, ...]:
         """Of each of the images' channels the position among those that weights know."""
         return self.domain.matches(self.fingerprint.channels, known)
 
     def network(self, init: str | Path, seed: int) -> Backbone:
-        """All channels; `init` is "random", "imagenet" or a weight file, their stem fitted. Random parts depend on the seed alone."""
+        """All channels; `init` is "random", "imagenet", a weight file or a name of published weights, their stem fitted.
+
+        Random parts depend on the seed alone.
+        """
         torch.manual_seed(mixed("backbone", seed))
         init = imagenet_source(self.settings) if init == "imagenet" else init
         channels, options = len(self.fingerprint.channels), self.settings.options
@@ -67,7 +73,8 @@ class Starts:
 
     def _normalise(self, init: str | Path) -> Normalise:
         means, stds = self.fingerprint.mean, self.fingerprint.std
-        card = None if init in ("random", "imagenet") else card_beside(Path(init))
+        file = weight_file(str(init))
+        card = card_beside(file) if file else None
         sources = self.match(card.known) if card and card.unit == self.fingerprint.unit else ()
         if card is not None and sources:
             self.require_scale(card, f"backbone.init: {init}")
@@ -97,7 +104,11 @@ class Starts:
         rendered = Rendered(self.domain, self.fingerprint.channels, self.fingerprint.unit)
         if rendered(torch.zeros(1, len(self.fingerprint.channels), 2, 2)) is None:
             return None
-        return NetworkInput(PerChannel(backbone.mean, backbone.std), render=rendered)
+        return NetworkInput(
+            PerChannel(backbone.mean, backbone.std),
+            render=rendered,
+            interpolation=backbone.interpolation if self.as_published else BILINEAR,
+        )
 
     def _of_stored(self, shown: NetworkInput) -> OfStored:
         """The same of stored numbers."""
@@ -132,8 +143,7 @@ class Starts:
 def imagenet_source(settings: BackboneSettings) -> str | Path:
     """Where ImageNet weights come from: a local file that `backbone.init` names, else "imagenet", the package or timm.
 
-    A file with a weight card beside it is somebody's own pretraining and never stands for ImageNet.
+    A file with a weight card beside it is somebody's own pretraining and never stands for ImageNet; nor does a name of published weights.
     """
-    if settings.init in ("imagenet", "random") or Path(settings.init).with_suffix(".json").is_file():
-        return "imagenet"
-    return Path(settings.init)
+    file = weight_file(settings.init)
+    return file if file is not None and not file.with_suffix(".json").is_file() else "imagenet"

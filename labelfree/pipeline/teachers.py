@@ -7,8 +7,8 @@ that crops are shown at, null: twice the crop's, at most those that it was taugh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,18 +17,16 @@ from labelfree.backbones import Backbone, build
 from labelfree.backbones.weight_card import WeightCard, card_beside
 from labelfree.backbones.weights import load
 from labelfree.domain import Size, in_proportion, sides
-from labelfree.errors import DataError, RecipeError
+from labelfree.errors import RecipeError
 from labelfree.installed_domains import key_for
 from labelfree.objectives.registry import objective_class, objective_options
-from labelfree.pipeline.network_encoders import channels_lacking
+from labelfree.pipeline.network_encoders import channels_lacking, said_of
 from labelfree.pipeline.starts import Starts, imagenet_source
 from labelfree.pretraining.teacher import Teacher
-from labelfree.recipe import BackboneSettings, Recipe
+from labelfree.recipe import BackboneSettings, Recipe, weight_file
 from labelfree.transfer.encoders import ToInput
 
 LARGER = 2  # times the crop's side: enlarged, small images are told apart better; larger yet costs more than it tells (docs/methods.md)
-FILES = {".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar"}
-OF_THE_RECIPE = ("backbone.name: ", "backbone.init: ", "backbone.options: ")
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,7 @@ class NamedTeacher:
     @property
     def file(self) -> Path | None:
         """The weight file, where it is one and no network's name."""
-        path = Path(self.name)
-        return path if path.is_file() or path.suffix in FILES or path.name != self.name else None
+        return weight_file(self.name)
 
     @property
     def card(self) -> WeightCard | None:
@@ -53,7 +50,7 @@ class NamedTeacher:
 
     def load(self) -> Backbone:
         """The network with its weights. Raises RecipeError naming the option."""
-        with self._telling():
+        with said_of(self.key):
             if self.file is None:
                 return self._photographic(imagenet_source(self.own) if self.name == "imagenet" else "imagenet")
             return load(self.file).backbone if self.card else self._photographic(self.file)
@@ -98,17 +95,6 @@ class NamedTeacher:
         if self.name == "imagenet" or (self.file and not self.network):
             return build(self.own.name, 3, init=init, options=self.own.options)
         return build(self.network if self.file and self.network else self.name, 3, init=init)
-
-    @contextmanager
-    def _telling(self) -> Iterator[None]:
-        """Within: what is wrong with the network is said of this option."""
-        try:
-            yield
-        except (DataError, RecipeError) as error:
-            told = str(error)
-            for prefix in OF_THE_RECIPE:
-                told = told.removeprefix(prefix)
-            raise RecipeError(f"{self.key}: {told}") from error
 
 
 def named_teacher(recipe: Recipe) -> NamedTeacher | None:

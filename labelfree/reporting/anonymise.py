@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from labelfree.data.folders import cache_folder
+from labelfree.recipe import INFLATED, PUBLISHED, weight_file
 from labelfree.recipe_yaml import Dumper
 from labelfree.reporting.brief_names import Brief, mistakable
 
@@ -200,9 +201,9 @@ def _salt(run: RunFiles) -> bytes:
 def _weights(run: RunFiles) -> list[str]:
     """Weight files that the recipe names."""
     arms = run.setting("evaluate.arms") or []
-    named = [arm.get("weights") for arm in arms if isinstance(arm, dict)]
+    named = [arm.get("weights") for arm in arms if isinstance(arm, dict) and arm.get("weights") not in (PUBLISHED, INFLATED)]
     init = run.setting("backbone.init")
-    return [str(path) for path in (*named, *([init] if init not in ("imagenet", "random") else [])) if path]
+    return [str(path) for path in (*named, *([init] if init and weight_file(init) else [])) if path]
 
 
 def _labels(run: RunFiles) -> set[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import floor, isfinite, log10
 from typing import Any
 
+from labelfree.recipe import INFLATED, PUBLISHED
 from labelfree.transfer.words import SHARE, MetricWords
 
 MINUS = "\u2212"
@@ -19,6 +20,22 @@ ARMS = {
     "domain": "pretrained on the unlabelled images, from random weights",
     "imagenet+domain": "pretrained on the unlabelled images, from ImageNet weights",
 }
+
+
+def arm_words(arm: str, arms: Sequence[Any]) -> str:
+    """What an arm starts from. `arms`: as the recipe lists them, names and blocks of keys."""
+    named = [each for each in arms if isinstance(each, Mapping) and each.get("name") == arm]
+    return published_words(str(named[0].get("backbone"))) if named and named[0].get("weights") in (PUBLISHED, INFLATED) else words_of(arm)
+
+
+def words_of(arm: str) -> str:
+    """What an arm starts from, as its name tells."""
+    return ARMS.get(arm, "weights from a file")
+
+
+def published_words(network: str) -> str:
+    """What an arm starts from whose weights are published as `network`."""
+    return f"weights published as {network}"
 
 
 def number(value: float | None, digits: int = 1) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from labelfree.backbones.base import BILINEAR
 from labelfree.backbones.weights import network_input
 from labelfree.domain import Domain, Size, as_size, in_proportion, to_physical
 from labelfree.views import Normalise, normalise_of
@@ -25,17 +26,18 @@ class NetworkInput:
 
     `order`: of each channel that it is shown the position among the images', None for one that they lack, which is 0 then; None: all as
     they stand. `render`: shows pictures (B, 3, *spatial) of them instead. `view`: a size whose proportions inputs have; a number: all sides
-    are as long.
+    are as long. `interpolation`: by which pictures are resized.
     """
 
     normalise: Normalise
     order: tuple[int | None, ...] | None = None
     render: Render | None = None
     view: Size = 1
+    interpolation: str = BILINEAR
 
     def __call__(self, physical: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
         """The input at `size`; a number: its longest side. `measured`: (B, *spatial) bool."""
-        return network_input(self.seen(physical, measured), self.normalise, self.sized(size), measured)
+        return network_input(self.seen(physical, measured), self.normalise, self.sized(size), measured, self.interpolation)
 
     def sized(self, size: Size) -> Size:
         """One number for the longest side, as a size in the proportions of `view`."""
@@ -61,13 +63,15 @@ class NetworkInput:
         """What `input_of` makes it anew of, as JSON keeps it."""
         order = None if self.order is None else list(self.order)
         view = self.view if isinstance(self.view, int) else list(self.view)
-        return {"normalise": self.normalise.told(), "order": order, "rendered": self.render is not None, "view": view}
+        resized = {} if self.interpolation == BILINEAR else {"interpolation": self.interpolation}
+        return {"normalise": self.normalise.told(), "order": order, "rendered": self.render is not None, "view": view, **resized}
 
 
 def input_of(told: Mapping[str, Any], render: Render) -> NetworkInput:
     """What `told` gave, made anew. `render`: shows pictures of the images, where they were shown so. Raises DataError as `normalise_of`."""
     order = None if told["order"] is None else tuple(told["order"])
-    return NetworkInput(normalise_of(told["normalise"]), order, render if told["rendered"] else None, as_size(told["view"]))
+    shown, interpolation = render if told["rendered"] else None, str(told.get("interpolation", BILINEAR))
+    return NetworkInput(normalise_of(told["normalise"]), order, shown, as_size(told["view"]), interpolation)
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def test_options_reach_the_factory_or_are_refused() -> None:
     assert volumes(width=3).dim == 6
     with pytest.raises(RecipeError, match=r"failed when called with \(2, widht=3\): TypeError"):
         volumes(widht=3)
-    with pytest.raises(RecipeError, match="there are no ImageNet weights for networks:SmallVolumes; use init: random"):
+    with pytest.raises(RecipeError, match="there are no published weights for networks:SmallVolumes; use init: random"):
         build("networks:SmallVolumes", 3, dims=3, init="imagenet")
 
 

@@ -118,8 +118,8 @@ def test_a_plain_file_holds_the_network_that_is_named_and_sees_photographs(tmp_p
         ("gone.safetensors", r"^pretrain\.options\.teacher: gone\.safetensors: no such weight file\.$"),
         ("models/gone", r"^pretrain\.options\.teacher: models/gone: no such weight file\.$"),
         ("resnet10", r"^pretrain\.options\.teacher: no network is called 'resnet10'; did you mean resnet10t"),
-        ("resnet18", r"^pretrain\.options\.teacher: the ImageNet weights of resnet18 could not be downloaded \("),
-        ("imagenet", r"^pretrain\.options\.teacher: the ImageNet weights of resnet10t could not be downloaded \("),
+        ("resnet18", r"^pretrain\.options\.teacher: the weights of resnet18 are not on this machine \("),
+        ("imagenet", r"^pretrain\.options\.teacher: the weights of resnet10t are not on this machine \("),
     ],
 )
 def test_what_cannot_be_had_is_said_of_the_option_before_an_image_is_read(teacher: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labelfree.reporting.sections.base import Context, Section
-from labelfree.reporting.words import ARMS, count, listed
+from labelfree.reporting.words import arm_words, count, listed
 
 
 def build(context: Context) -> Section:
@@ -50,9 +50,10 @@ def labels(context: Context) -> str:
 
 
 def arms(context: Context) -> str:
-    named = [each if isinstance(each, str) else str(each.get("name")) for each in context.run.setting("evaluate.arms", [])]
+    listed_arms = context.run.setting("evaluate.arms", [])
+    named = [each if isinstance(each, str) else str(each.get("name")) for each in listed_arms]
     objective, name = context.run.setting("pretrain.objective", ""), context.run.setting("backbone.name", "")
-    text = "; ".join(f"{arm}: {ARMS.get(arm, 'weights from a file')}" for arm in named)
+    text = "; ".join(f"{arm}: {arm_words(arm, listed_arms)}" for arm in named)
     views = "SimCLR's for photographs" if context.run.setting("pretrain.views", "") == "generic" else "the domain's"
     if not text:
         return "None."

@@ -9,7 +9,7 @@ from labelfree.reporting.gains import gains
 from labelfree.reporting.sections.base import Context, Section
 from labelfree.reporting.svg_figures import swatch
 from labelfree.reporting.tables import caption, footnotes, score_tables
-from labelfree.reporting.words import ARMS
+from labelfree.reporting.words import arm_words
 
 
 def build(context: Context) -> Section:
@@ -18,6 +18,7 @@ def build(context: Context) -> Section:
     if not rows:
         return Section("scores", "All scores", absent="No arm was scored, so there is no table.")
     arms = [arm for arm in context.styles if any(row["arm"] == arm for row in rows)]
+    named, main = context.run.setting("evaluate.arms", []), str((claims.get("primary") or {}).get("arm"))
     tables = score_tables(rows, arms, claims.get("primary") or {}, context.run.words)
     return Section(
         "scores",
@@ -26,7 +27,7 @@ def build(context: Context) -> Section:
             "tables": tables,
             "gains": gains(rows, arms, claims.get("primary") or {}, context.run.words),
             "keys": {arm: swatch(context.styles[arm]) for arm in arms},
-            "arms": [(arm, meaning(arm, rows, str((claims.get("primary") or {}).get("arm")))) for arm in arms],
+            "arms": [(arm, f"{arm_words(arm, named)}{other_network(arm, rows, main)}") for arm in arms],
             "caption": caption(context.run),
             "footnotes": footnotes(rows),
         },
@@ -34,9 +35,8 @@ def build(context: Context) -> Section:
     )
 
 
-def meaning(arm: str, rows: Sequence[Mapping[str, Any]], main: str) -> str:
-    """What an arm starts from, and its network where that is not the primary arm's (PROTOCOL 9)."""
+def other_network(arm: str, rows: Sequence[Mapping[str, Any]], main: str) -> str:
+    """An arm's network where that is not the primary arm's, to stand behind what it starts from (PROTOCOL 9)."""
     networks = {row["arm"]: str(row.get("backbone") or "") for row in rows}
-    text = ARMS.get(arm, "weights from a file")
     other = networks.get(arm) and networks.get(main) and networks[arm] != networks[main]
-    return f"{text}; different architecture: {networks[arm]}, not {networks[main]}" if other else text
+    return f"; different architecture: {networks[arm]}, not {networks[main]}" if other else ""

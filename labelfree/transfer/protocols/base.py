@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
@@ -34,12 +34,12 @@ class Fit:
 class Protocol:
     """A way to judge what a network gives at few labels.
 
-    `needs`: what it learns from, vectors of whole images, the images themselves, or maps of features. `trains_trunk`: whether the network
-    itself is trained along. `steps`: how many its training takes where time is not short; None where it has none. `settings`: the grid,
-    from the strongest regularisation to the weakest; `thinned`: what is left of it where time is short; `default`: without any search.
-    `words`: how it is printed, `title` where there is room; `method`: what a reader of a table must know of it, and `shared` of it and
-    others like it; `reading`: what it does. `reads_rest`: whether it also learns from unlabelled images. `plain`: the protocol that is the
-    same but for them.
+    `needs`: what it learns from, vectors of whole images, the images themselves, or maps of features beside masks or beside boxes;
+    `on_tiles`: whether these are of tiles at their own size. `trains_trunk`: whether the network itself is trained along. `steps`: how many
+    its training takes where time is not short; None where it has none. `settings`: the grid, from the strongest regularisation to the
+    weakest; `thinned`: what is left of it where time is short; `default`: without any search. `words`: how it is printed, `title` where
+    there is room; `method`: what a reader of a table must know of it, and `shared` of it and others like it; `reading`: what it does.
+    `reads_rest`: whether it also learns from unlabelled images. `plain`: the protocol that is the same but for them.
     """
 
     name: str
@@ -48,7 +48,8 @@ class Protocol:
     method: str
     shared: str = ""
     reading: str = ""
-    needs: Literal["pooled", "images", "pyramid"] = "pooled"
+    needs: Literal["pooled", "images", "pyramid", "boxes"] = "pooled"
+    on_tiles: bool = False
     trains_trunk: bool = False
     steps: int | None = None
     settings: tuple[float, ...]
@@ -110,7 +111,7 @@ class HeadProtocol(Protocol):
         """The tensors of a head learned from `rows` (n, D) with the last of `settings`, reached through the others as the search did."""
         raise NotImplementedError
 
-    def outputs(self, tensors: Mapping[str, Tensor], features: Tensor) -> Tensor:
+    def outputs(self, tensors: Mapping[str, Any], features: Tensor) -> Tensor:
         """Outputs (n, width) of a head with these tensors for prepared `features` (n, D)."""
         raise NotImplementedError
 
@@ -118,7 +119,8 @@ class HeadProtocol(Protocol):
 class Head(nn.Module):
     """A trained protocol as plain tensors, saved beside the backbone and applied without scikit-learn.
 
-    `mean` (D,), `blocks`, and `std` (D,) where features are standardised; the other tensors are the protocol's.
+    `mean` (D,), `blocks`, and `std` (D,) where features are standardised; the other tensors are the protocol's, which gets a whole number
+    as Python's: it decides the shape of what is computed, and exporters must know that beforehand.
     """
 
     def __init__(self, protocol: HeadProtocol, tensors: Mapping[str, Tensor]) -> None:
@@ -126,6 +128,8 @@ class Head(nn.Module):
         self.protocol = protocol
         for name, tensor in tensors.items():
             self.register_buffer(name, tensor)
+        self.widths: list[int] = tensors["blocks"].tolist()
+        self.counts = {name: int(tensor) for name, tensor in tensors.items() if tensor.ndim == 0 and not tensor.is_floating_point()}
 
     @classmethod
     def of(cls, protocol: HeadProtocol, preparation: Preparation, tensors: Mapping[str, Tensor]) -> Head:
@@ -137,7 +141,7 @@ class Head(nn.Module):
 
     def forward(self, features: Tensor | np.ndarray) -> Tensor:
         """Features (n, D) as the encoder gives them -> outputs (n, width): class scores that sum to 1, or numbers."""
-        return self.protocol.outputs(dict(self.named_buffers()), self.prepared(torch.as_tensor(features).float()))
+        return self.protocol.outputs({**dict(self.named_buffers()), **self.counts}, self.prepared(torch.as_tensor(features).float()))
 
     def prepared(self, features: Tensor) -> Tensor:
         """Features (n, D) as the protocol wants them."""
@@ -145,8 +149,7 @@ class Head(nn.Module):
         x = features - tensors["mean"]
         if "std" in tensors:
             return x / (tensors["std"] * x.shape[1] ** 0.5)
-        widths = tensors["blocks"].tolist()
-        return torch.cat([F.normalize(part, dim=1) for part in x.split(widths, dim=1)], 1) / len(widths) ** 0.5
+        return torch.cat([F.normalize(part, dim=1) for part in x.split(self.widths, dim=1)], 1) / len(self.widths) ** 0.5
 
 
 def one_thread() -> AbstractContextManager[object]:

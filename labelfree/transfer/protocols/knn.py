@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -57,8 +57,9 @@ class Knn(HeadProtocol):
             "temperature": torch.tensor(TEMPERATURE),
         }
 
-    def outputs(self, tensors: Mapping[str, Tensor], features: Tensor) -> Tensor:
-        near, order = (F.normalize(features, dim=1) @ tensors["bank"].T).topk(int(tensors["neighbours"]), dim=1)
+    def outputs(self, tensors: Mapping[str, Any], features: Tensor) -> Tensor:
+        near, order = (F.normalize(features, dim=1) @ tensors["bank"].T).topk(tensors["neighbours"], dim=1)
         votes = ((near - near[:, :1]) / tensors["temperature"]).exp()
         total = (votes[..., None] * tensors["vectors"][order]).sum(1)
-        return total / votes.sum(1, keepdim=True)
+        mean: Tensor = total / votes.sum(1, keepdim=True)
+        return mean

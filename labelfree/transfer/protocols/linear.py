@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -51,8 +51,9 @@ class Linear(HeadProtocol):
             last = replace(last, weight=last.weight @ basis.T)
         return {"weight": torch.from_numpy(last.weight).float(), "bias": torch.from_numpy(last.bias).float()}
 
-    def outputs(self, tensors: Mapping[str, Tensor], features: Tensor) -> Tensor:
-        return F.linear(features, tensors["weight"], tensors["bias"]).softmax(1)
+    def outputs(self, tensors: Mapping[str, Any], features: Tensor) -> Tensor:
+        scores: Tensor = F.linear(features, tensors["weight"], tensors["bias"]).softmax(1)
+        return scores
 
     def regressions(
         self, train: np.ndarray, targets: Targets, settings: Sequence[float], weights: np.ndarray | None = None

@@ -18,8 +18,8 @@ from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import SHARE, BudgetWords, MetricWords, TaskWords
 
 if TYPE_CHECKING:
-    from labelfree.data.pixel_labels import PixelLabels
     from labelfree.data.pool import Pool
+    from labelfree.data.set_labels import SetLabels
     from labelfree.domain import Sample
     from labelfree.transfer.operating import Alarms
     from labelfree.transfer.question import Question
@@ -87,9 +87,6 @@ class Targets:
         return mean
 
 
-LabelSource = Callable[[Sequence[Row]], "PixelLabels"]  # what the pixels of labelled rows show, read when a task asks for it
-
-
 @dataclass(frozen=True)
 class LabelledImages:
     """Images whose labels lie on their pixels: the evaluation pool, and what reads a row's file."""
@@ -106,7 +103,9 @@ class Task:
     labels of each stratum or, where it `counts_in_all`, labelled images of all of them together (`empty_stratum`: of those that show
     nothing of what is looked for). `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see `TaskWords`.
     `protocol_group`: the entry points that its protocols are found by. `counted`: what `confusion` counts. `class_shares`: what a report
-    says of each class besides, words -> field of `ClassScores`. `calibration`: metrics of how true scores are, where they are shares.
+    says of each class besides, words -> field of `ClassScores`. `curves`: precision over recall, words -> (answers) -> for each class
+    (101,) at recalls from 0 to 1, None where it is not defined. `class_metrics`: words -> (answers, weights) -> (B, K) of each class.
+    `calibration`: metrics of how true scores are, where they are shares.
     """
 
     name: str
@@ -121,10 +120,12 @@ class Task:
     empty_stratum: str = ""
     counted: str = "images"
     class_shares: ClassVar[Mapping[str, str]] = {}
+    curves: ClassVar[Mapping[str, Callable[[pa.Table], Sequence[np.ndarray | None]]]] = {}
+    class_metrics: ClassVar[Mapping[str, Callable[[pa.Table, Weights], np.ndarray]]] = {}
     protocol_group: str = PROTOCOLS
     calibration: tuple[str, ...] = ()
 
-    def over(self, rows: Sequence[Row], labels: LabelSource) -> Task:
+    def over(self, rows: Sequence[Row], labels: SetLabels) -> Task:
         """The task for these rows; one whose strata lie in files returns a copy that knows what `labels` says of them."""
         return self
 
@@ -138,7 +139,7 @@ class Task:
         return all(getattr(row, column) is not None for column in self.columns)
 
     def asked_by(self, rows: Sequence[Row]) -> bool:
-        """Whether these rows carry labels that ask for this task, where nobody names one."""
+        """Whether the labels of a whole set ask for this task, where nobody names one."""
         return any(map(self.labelled, rows))
 
     def stratum(self, row: Row) -> str:

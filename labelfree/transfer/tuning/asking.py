@@ -21,8 +21,6 @@ from labelfree.transfer.tuning.training import STEPS, Tuned, step_seconds, tuned
 HALVES = 2  # in which the number of steps is chosen
 STOPS = (0.0, 0.25, 0.5, 1.0)  # of all steps, at which the held-out half is looked at; 0: the probe alone
 UNSTOPPED = 0.25  # of all steps, where labels are too few to hold any out
-LEAST_STEPS = 20  # however short time is
-FITTING = 0.7  # of a comparison's time, for training; the rest reads and predicts
 
 
 @dataclass(frozen=True)
@@ -108,13 +106,10 @@ class ImageAsker(VectorAsker):
 
     @classmethod
     def planned_steps(cls, trial: Trial, protocols: Sequence[HeadProtocol], seconds: float) -> dict[str, int]:
-        """As many as let the training of all arms take FITTING of the time; probes and protocols of vectors take next to none of it."""
-        total = 0.0
-        for protocol in protocols:
-            once = sum(cls._step_seconds(trial, encoder, protocol) for encoder in filter(protocol.suits, trial.encoders))
-            total += once * trial.fits * cls.points(trial.setup, protocol) * (1 + HALVES)
-        affordable = int(FITTING * seconds / total) if total else STEPS
-        return {protocol.name: min(max(affordable, LEAST_STEPS), STEPS) for protocol in protocols}
+        """Trainings on the halves count too; probes and other protocols of vectors take next to none of the time."""
+        suited = {protocol: list(filter(protocol.suits, trial.encoders)) for protocol in protocols}
+        timed = {one: [cls._step_seconds(trial, encoder, one) for encoder in arms] for one, arms in suited.items() if arms}
+        return trial.steps_within(seconds, timed, {protocol: cls.points(trial.setup, protocol) * (1 + HALVES) for protocol in timed})
 
     @classmethod
     def reading_seconds(cls, trial: Trial, encoder: Encoder) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +14,8 @@ from torch import Tensor, nn
 from labelfree.backbones import Backbone, build
 from labelfree.errors import TrainingError
 from labelfree.recipe import MAP_PROTOCOLS
-from labelfree.transfer.maps import training
-from labelfree.transfer.maps.asking import LEAST_STEPS, MapAsker
+from labelfree.transfer import undertrained
+from labelfree.transfer.maps import tile_training, training
 from labelfree.transfer.maps.base import Fitted
 from labelfree.transfer.maps.features import Maps
 from labelfree.transfer.maps.finetune import Finetune
@@ -204,7 +203,7 @@ def falling(rate: float, steps: int = 100) -> list[float]:
     ],
 )
 def test_a_loss_that_still_falls_is_told(losses, stopped):
-    assert training.stopped_falling(losses) is stopped
+    assert undertrained.stopped_falling(losses) is stopped
 
 
 def test_as_many_steps_as_are_planned(learn, monkeypatch):
@@ -217,27 +216,9 @@ def test_as_many_steps_as_are_planned(learn, monkeypatch):
     assert len(taken) == training.STEPS
 
 
-@pytest.mark.parametrize(
-    "seconds, arms, planned",
-    [
-        (480, (0.5, 0.1), 35),  # 70 % of it, for sixteen heads of each arm
-        (960, (0.5, 0.1), 60),  # 70 have time, but half a minute of the slower arm has not
-        (960, (0.001, 0.1), training.STEPS),
-        (1, (0.5, 0.1), LEAST_STEPS),
-    ],
-)
-def test_time_bounds_the_steps(seconds, arms, planned, monkeypatch):
-    """A step of each arm takes as long as `arms` say; there are sixteen heads of an arm."""
-    monkeypatch.setattr(Frozen, "step_seconds", lambda _self, learn: learn)
-    monkeypatch.setattr(MapAsker, "_of", lambda _trial, encoder: SimpleNamespace(learn=lambda *_: encoder))
-    setup = SimpleNamespace(sizes=(128,), budgets=(1, "all"))
-    trial = SimpleNamespace(encoders=arms, fits=16, setup=setup, first=SimpleNamespace(learn=lambda _labels: None), smallest=lambda _: 128)
-    assert MapAsker.planned_steps(trial, [Frozen()], seconds) == {"frozen": planned}
-
-
 def test_a_step_is_timed_without_leaving_a_trace(learn):
     expected = Frozen().fit(learn).head.classify.weight
-    assert 0 < training.step_seconds(learn, False) < 5
+    assert 0 < tile_training.step_seconds(lambda: training.MapTraining(learn, False)) < 5
     assert torch.equal(Frozen().fit(learn).head.classify.weight, expected)
 
 

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate, Primary
-from labelfree.transfer.asking import Trial
+from labelfree.transfer.asking import LEAST_STEPS, Trial
 from labelfree.transfer.comparison import answer
 from labelfree.transfer.encoders import Concatenated, StatisticsEncoder
 from labelfree.transfer.protocols import find_protocol
@@ -20,7 +20,7 @@ from labelfree.transfer.setup import make_setup
 from labelfree.transfer.tasks import find_task
 from labelfree.transfer.time_limit import cut_to
 from labelfree.transfer.tuning import asking
-from labelfree.transfer.tuning.asking import LEAST_STEPS, ImageAsker, halves
+from labelfree.transfer.tuning.asking import ImageAsker, halves
 from labelfree.transfer.tuning.training import STEPS
 from tests.transfer.classes import classes
 from tests.transfer.tuning.made import SIDE, Pictures, encoder
@@ -114,8 +114,8 @@ def test_steps_are_as_many_as_the_time_allows(tmp_path: Path, monkeypatch: pytes
     setup = make_setup(asked, SETTINGS, (SIDE,))
     trial = Trial(setup, asked, arms, Pictures(COUNT), None, tmp_path, Silent())
     finetune = next(protocol for protocol in setup.protocols if protocol.name == "finetune")
-    # of 100 seconds 70 are for 2 budgets of the 2 arms that are networks: each cell trains thrice
-    assert ImageAsker.planned_steps(trial, [finetune], 100.0) == {"finetune": int(70 / (2 * 2 * 3 * 0.1))}
+    # of 100 seconds 70 are for 2 budgets of 3 arms: each cell trains thrice
+    assert ImageAsker.planned_steps(trial, [finetune], 100.0) == {"finetune": int(70 / 6 / 0.3)}
     assert ImageAsker.planned_steps(trial, [finetune], 1e6) == {"finetune": STEPS}
     short = cut_to(0.5, setup, 4, asked, arms, Pictures(COUNT), tmp_path, Silent())
     assert short.steps == {"finetune": LEAST_STEPS}

@@ -1,0 +1,1 @@
+"""Heads for other programs: ONNX that takes stored pixels, a script that runs it, and the plain network."""

@@ -1,0 +1,182 @@
+"""Ask an exported head what images show, with numpy, onnxruntime and Pillow alone.
+
+    python infer_onnx.py image.png more/*.png          a table of classes and scores; of maps, the share of each class
+    python infer_onnx.py --out maps image.png          of maps, also a picture of class numbers for each image
+
+Pictures are PNG, JPEG, WebP, BMP, or gray TIFF of 8 or 16 bits; anything else comes as .npy, (channels, height, width) or (height, width)
+of the numbers that the files hold, in the order of the model's `channels`. Every pixel is taken for measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Callable, Sequence
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+LISTS = ("classes", "channels", "scale", "offset", "size")
+COLOURS = ["red", "green", "blue"]
+OVERLAP = 1 / 4  # of a tile, at least, between neighbours
+BATCH = 4  # tiles at once
+Slices = tuple[slice, ...]
+Write = Callable[[list[Any]], Any]
+
+
+class Model:
+    """A file of ONNX and what its metadata say: `classes`, `channels`, `size` of an image or a tile, `kind` ("images" or "maps")."""
+
+    def __init__(self, path: str | Path, threads: int = 0) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        told = self.session.get_modelmeta().custom_metadata_map
+        self.told = {name: json.loads(value) if name in LISTS else value for name, value in told.items()}
+        self.kind, self.classes, self.channels = told["kind"], self.told["classes"], self.told["channels"]
+        self.size = tuple(self.told["size"])
+        self.threshold = float(told["threshold"]) if "threshold" in told else None
+
+    def run(self, pixels: np.ndarray, **more: Any) -> list[np.ndarray]:
+        """All outputs for stored numbers (B, C, H, W)."""
+        found: list[np.ndarray] = self.session.run(None, {"pixels": np.ascontiguousarray(pixels, dtype=np.float32), **more})
+        return found
+
+    def scores(self, pixels: np.ndarray, threshold: float | None = None) -> tuple[np.ndarray, np.ndarray | None]:
+        """Stored numbers (B, C, H, W) of images of one size: scores (B, K), and the number of the class that is called (B,), or None.
+
+        `threshold`: another one than the model's own, where it has one.
+        """
+        more: dict[str, Any] = {}
+        if threshold is not None:
+            if self.threshold is None:
+                raise SystemExit("this model has no threshold: it calls the class of the largest score.")
+            more = {"threshold": np.float32(threshold)}
+        scores, *called = self.run(pixels, **more)
+        return scores, called[0] if called else None
+
+    def shares(self, pixels: np.ndarray) -> np.ndarray:
+        """Stored numbers (C, H, W) of an image of any size: the share of each class at every pixel, (K, H, W). Tiles are blended."""
+        shape, weights = pixels.shape[1:], tent(self.size)
+        total = np.zeros((len(self.classes), *shape), np.float32)
+        weight = np.zeros(shape, np.float32)
+        corners = [(top, left) for top in covering(shape[0], self.size[0]) for left in covering(shape[1], self.size[1])]
+        for start in range(0, len(corners), BATCH):
+            some = corners[start : start + BATCH]
+            (told,) = self.run(np.stack([cut(pixels, corner, self.size) for corner in some]))
+            for tile, corner in zip(told, some, strict=True):
+                there, inside = shared(corner, self.size, shape)
+                total[(slice(None), *there)] += tile[(slice(None), *inside)] * weights[inside]
+                weight[there] += weights[inside]
+        whole: np.ndarray = total / weight
+        return whole
+
+
+def covering(length: int, tile: int) -> list[int]:
+    """First pixels of tiles that show all of an axis, evenly spread; padded on both sides where the axis is shorter."""
+    if length <= tile:
+        return [(length - tile) // 2]
+    step = max(1, int(tile * (1 - OVERLAP)))
+    count = ceil((length - tile) / step) + 1
+    return [round(i * (length - tile) / (count - 1)) for i in range(count)]
+
+
+def shared(corner: Sequence[int], side: Sequence[int], extent: Sequence[int]) -> tuple[Slices, Slices]:
+    """Where a tile that begins at `corner` and an image meet: in the image, and in the tile."""
+    ends = [(max(0, first), max(0, min(first + length, whole))) for first, length, whole in zip(corner, side, extent, strict=True)]
+    inside = tuple(slice(low - first, high - first) for (low, high), first in zip(ends, corner, strict=True))
+    return tuple(slice(low, high) for low, high in ends), inside
+
+
+def cut(pixels: np.ndarray, corner: Sequence[int], side: Sequence[int]) -> np.ndarray:
+    """The tile of (C, H, W) that begins at `corner`; what lies outside the image is its reflection."""
+    before = [max(0, -first) for first in corner]
+    after = [max(0, first + length - whole) for first, length, whole in zip(corner, side, pixels.shape[1:], strict=True)]
+    part = pixels[(slice(None), *shared(corner, side, pixels.shape[1:])[0])]
+    return np.pad(part, [(0, 0), *zip(before, after, strict=True)], mode="symmetric") if any(before) or any(after) else part
+
+
+def tent(side: Sequence[int]) -> np.ndarray:
+    """Weights of a tile's pixels where tiles overlap: 1 in the middle, near 0 at the edges."""
+    down, along = (np.maximum(1 - np.abs(np.arange(n) + 0.5 - n / 2) / (n / 2), 1e-3) for n in side)
+    weights: np.ndarray = np.multiply.outer(down, along).astype(np.float32)
+    return weights
+
+
+def read(path: str | Path, channels: Sequence[str]) -> np.ndarray:
+    """The stored numbers of an image, (C, H, W), in the order of `channels`."""
+    path = Path(path)
+    if path.suffix.lower() == ".npy":
+        pixels: np.ndarray = np.load(path, allow_pickle=False)
+        pixels = pixels[None] if pixels.ndim == 2 else pixels
+        names = list(channels) if len(pixels) == len(channels) else []
+    else:
+        pixels, names = picture(path)
+    if pixels.ndim != 3 or len(pixels) != len(channels):
+        raise SystemExit(f"{path}: has {len(pixels)} channels, the model wants {', '.join(channels)}.")
+    return pixels[[names.index(name) for name in channels]] if set(channels) == set(names) else pixels
+
+
+def picture(path: Path) -> tuple[np.ndarray, list[str]]:
+    """Of a picture that Pillow opens: (C, H, W), and names of the channels."""
+    from PIL import Image
+
+    with path.open("rb") as file:
+        head = file.read(26)
+    if head[:8] == b"\x89PNG\r\n\x1a\n" and head[24] == 16 and head[25] not in (0, 4):
+        raise SystemExit(f"{path}: Pillow would narrow its 16-bit colours to 8; save the numbers as .npy.")
+    with Image.open(path) as image:
+        if image.mode in ("I;16", "I;16B", "I", "F"):
+            return np.array(image)[None], ["gray"]
+        gray = image.mode in ("1", "L", "LA")
+        if image.mode == "P":
+            colours = np.array(image.getpalette("RGB")).reshape(-1, 3)
+            gray = bool((colours == colours[:, :1]).all())
+        pixels = np.array(image.convert("L" if gray else "RGB"))
+    return (pixels[None], ["gray"]) if gray else (pixels.transpose(2, 0, 1), COLOURS)
+
+
+def classify(model: Model, paths: Sequence[str], threshold: float | None, write: Write) -> None:
+    names = model.classes or None
+    for path in paths:
+        scores, called = model.scores(read(path, model.channels)[None], threshold)
+        if names is None:
+            names = ["value", *(f"value_{at}" for at in range(2, scores.shape[1] + 1))]
+        if path == paths[0]:
+            write(["path", *(["class"] if called is not None else []), *names])
+        write([path, *([names[int(called[0])]] if called is not None else []), *(f"{score:.6f}" for score in scores[0])])
+
+
+def segment(model: Model, paths: Sequence[str], out: Path | None, write: Write) -> None:
+    from PIL import Image
+
+    write(["path", *(f"percent_{name}" for name in model.classes)])
+    for path in paths:
+        numbers = model.shares(read(path, model.channels)).argmax(0).astype(np.uint8)
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(numbers).save(out / f"{Path(path).stem}.png")
+        write([path, *(f"{100 * (numbers == at).mean():.4f}" for at in range(len(model.classes)))])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="What an exported head says of images.")
+    parser.add_argument("images", nargs="+", help="pictures, or .npy files of stored numbers (channels, height, width)")
+    parser.add_argument("--model", type=Path, default=Path(__file__).with_name("head.onnx"), help="default: head.onnx beside this file")
+    parser.add_argument("--threshold", type=float, help="another threshold than the model's own")
+    parser.add_argument("--out", type=Path, help="folder for pictures of class numbers, of a model of maps")
+    asked = parser.parse_args(arguments)
+    model, write = Model(asked.model), csv.writer(sys.stdout, lineterminator="\n").writerow
+    if model.kind == "maps":
+        segment(model, asked.images, asked.out, write)
+    else:
+        classify(model, asked.images, asked.threshold, write)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""A head as one module from stored pixels to its answer: what other runtimes are given. Built of the head's own parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from labelfree.deploy.exports.resizing import Resize
+from labelfree.deploy.head_card import HeadCard
+from labelfree.deploy.loaded_head import LoadedHead, VectorHead
+from labelfree.deploy.map_heads import MapsHead
+from labelfree.domain import sides
+from labelfree.errors import DataError
+from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder
+from labelfree.transfer.maps.features import input_size
+from labelfree.transfer.network_inputs import NetworkInput, OfStored
+
+
+class Program(nn.Module):
+    """What a head says of stored numbers (B, C, H, W) float32, channels in the order of its card, every pixel measured.
+
+    `kind`: how a script asks it. `outputs`: names of what it gives. `moves`: whether H and W may be any; else they are `shape`.
+    """
+
+    kind: str
+    outputs: tuple[str, ...]
+    moves: bool
+    scale: Tensor
+    offset: Tensor
+
+    def __init__(self, head: LoadedHead[Any]) -> None:
+        super().__init__()
+        images = head.card.images
+        if images.dims != 2:
+            raise DataError(f"{head.path}: reads volumes, and only heads of pictures are exported; use `labelfree predict`.")
+        self.shape: tuple[int, ...] = tuple(head.card.shape)
+        self.threshold: float | None = None
+        for name, numbers in (("scale", images.scale), ("offset", images.offset)):
+            self.register_buffer(name, torch.tensor(numbers, dtype=torch.float32).view(1, -1, 1, 1))
+
+    def example(self) -> tuple[Tensor, ...]:
+        """Inputs of two images to trace it with: no length is 1, and none equals another where they may differ."""
+        height, width = self.shape
+        pixels = torch.rand(2, self.scale.shape[1], height + self.moves, width)
+        return (pixels,) if self.threshold is None else (pixels, torch.tensor(self.threshold))
+
+    def physical(self, pixels: Tensor) -> Tensor:
+        return pixels * self.scale + self.offset
+
+
+class VectorProgram(Program):
+    """`scores` (B, K) of images of any size, and where there are classes the position (B,) of the one `called`.
+
+    With a threshold that is a second input: the class it is of is called from that score on, else the best of the others.
+    """
+
+    kind, moves = "images", True
+    of_alarm: Tensor
+
+    def __init__(self, head: VectorHead) -> None:
+        super().__init__(head)
+        longest = head.size
+        self.parts = nn.ModuleList(part_of(each, lambda shown: sides(shown.sized(longest), 2)) for each in parts(head))
+        self.head = deepcopy(head.head).cpu()
+        self.threshold, self.alarm = head.card.threshold, alarm_of(head.card)
+        self.register_buffer("of_alarm", torch.arange(max(1, len(head.classes))) == self.alarm, persistent=False)
+        self.outputs = ("scores", "called") if head.classes else ("scores",)
+
+    def forward(self, pixels: Tensor, threshold: Tensor | None = None) -> tuple[Tensor, ...]:
+        physical = self.physical(pixels)
+        scores: Tensor = self.head(torch.cat([part.embed(physical) for part in self.parts], 1))  # type: ignore[operator]
+        if len(self.outputs) == 1:
+            return (scores,)
+        if threshold is None:
+            return scores, scores.argmax(1)
+        others = torch.where(self.of_alarm, -1.0, scores).argmax(1)
+        return scores, torch.where(scores[:, self.alarm] >= threshold, self.alarm, others)
+
+
+class MapProgram(Program):
+    """`shares` (B, K, H, W) of the classes of tiles, which are of one size: how tiles join is left to who calls it."""
+
+    kind, outputs, moves = "maps", ("shares",), False
+
+    def __init__(self, head: MapsHead) -> None:
+        super().__init__(head)
+        side, longest = self.shape, head.size
+        size = sides(input_size(side, longest), 2)
+        self.parts = nn.ModuleList(part_of(each, lambda _: size) for each in parts(head))
+        self.head = deepcopy(head.head).cpu()
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        physical = self.physical(pixels)
+        levels = [level for part in self.parts for level in part.levels(physical)]  # type: ignore[operator]
+        return (self.head(sorted(levels, key=lambda level: -level.shape[2] * level.shape[3]), self.shape).softmax(1),)
+
+
+class NetworkPart(nn.Module):
+    """A network, and what it is shown of physical numbers, at one `size`."""
+
+    centre: Tensor
+
+    def __init__(self, encoder: NetworkEncoder, size: tuple[int, ...]) -> None:
+        super().__init__()
+        assert isinstance(encoder.prepare, OfStored)
+        self.shown = encoder.prepare.shown
+        self.normalise = self.shown.normalise
+        self.resize = Resize((size[0], size[1]), self.shown.interpolation)
+        self.backbone: Any = at_one_size(deepcopy(encoder.network).cpu(), size)
+        order = self.shown.order or ()
+        lacking = [at for at, source in enumerate(order) if source is None]
+        known = iter(range(-len(lacking), 0))  # behind the channels that there are
+        self.order = [next(known) if source is None else source for source in order]
+        centre = self.normalise.centre(len(order)) if lacking else ()
+        self.register_buffer("centre", torch.tensor([centre[at] for at in lacking]).view(1, -1, 1, 1), persistent=False)
+
+    def input(self, physical: Tensor) -> Tensor:
+        """As `network_inputs.NetworkInput`, in operations that a graph can hold."""
+        if self.shown.render is not None:
+            seen = self.shown.render(physical, None)
+            assert seen is not None
+        elif self.centre.shape[1]:
+            absent = self.centre.expand(physical.shape[0], -1, physical.shape[2], physical.shape[3])
+            seen = torch.cat([physical, absent], 1)[:, self.order]
+        else:
+            seen = physical[:, self.order] if self.order else physical
+        normal: Tensor = self.normalise.of(seen)(self.resize(seen))
+        return normal
+
+    def embed(self, physical: Tensor) -> Tensor:
+        vectors: Tensor = self.backbone.embed(self.input(physical))
+        return vectors
+
+    def levels(self, physical: Tensor) -> list[Tensor]:
+        found: list[Tensor] = self.backbone.pyramid(self.input(physical))
+        return found
+
+
+class StatisticsPart(nn.Module):
+    """Plain numbers of physical pixels."""
+
+    def __init__(self, encoder: StatisticsEncoder, size: tuple[int, ...]) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def embed(self, physical: Tensor) -> Tensor:
+        return self.encoder.embed(physical)
+
+    def levels(self, physical: Tensor) -> list[Tensor]:
+        return self.encoder.maps(physical, None)
+
+
+PARTS: dict[type, Callable[[Any, tuple[int, ...]], nn.Module]] = {NetworkEncoder: NetworkPart, StatisticsEncoder: StatisticsPart}
+PROGRAMS: dict[type, Callable[[Any], Program]] = {VectorHead: VectorProgram, MapsHead: MapProgram}
+
+
+def program_of(head: LoadedHead[Any]) -> Program:
+    """The head as one module. Raises DataError for one that cannot be exported."""
+    if type(head) not in PROGRAMS:
+        raise DataError(f"{head.path}: heads of {head.card.task} are not exported; use `labelfree predict`.")
+    return PROGRAMS[type(head)](head).eval().requires_grad_(False)
+
+
+def alarm_of(card: HeadCard) -> int:
+    """Position of the class that a threshold is of; the last where the card does not name it."""
+    named = getattr(card, "alarm", "")
+    return card.classes.index(named) if named else len(card.classes) - 1
+
+
+def parts(head: LoadedHead[Any]) -> tuple[Encoder, ...]:
+    """What stands side by side in a head's encoder."""
+    return head.encoder.parts if isinstance(head.encoder, Concatenated) else (head.encoder,)
+
+
+def part_of(encoder: Any, size: Callable[[NetworkInput], tuple[int, ...]]) -> nn.Module:
+    """A part as a module. `size`: of what a network is given."""
+    return PARTS[type(encoder)](encoder, size(encoder.prepare.shown) if isinstance(encoder, NetworkEncoder) else ())
+
+
+def at_one_size(backbone: Any, size: tuple[int, ...]) -> Any:
+    """A ViT whose positions are resampled once for images of `size`, where it would do so at every image."""
+    if backbone.transformer and hasattr(backbone.net, "set_input_size"):
+        patch = backbone.net.patch_embed.patch_size
+        padded = tuple(-(-length // side) * side for length, side in zip(size, patch, strict=True))
+        backbone.net.set_input_size(img_size=padded)
+    return backbone

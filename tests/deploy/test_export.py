@@ -1,0 +1,268 @@
+"""An exported head says what the head says: other sizes, batches, tiles and thresholds, in a process that has no labelfree."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from safetensors import safe_open
+from torch.testing import assert_close
+
+import labelfree
+from labelfree.backbones import build
+from labelfree.backbones.weight_card import WeightCard
+from labelfree.backbones.weights import resize
+from labelfree.deploy.exports import export_folder, onnx_file
+from labelfree.deploy.exports.onnx_file import write_onnx
+from labelfree.deploy.exports.programs import program_of
+from labelfree.deploy.exports.resizing import Resize
+from labelfree.deploy.head_card import HeadCard
+from labelfree.deploy.head_file import write_head
+from labelfree.deploy.loading import load_head
+from labelfree.errors import DataError, RecipeError
+from labelfree.progress import Silent
+from labelfree.transfer.encoders import Encoder, NetworkEncoder, StatisticsEncoder
+from labelfree.transfer.network_inputs import NetworkInput, OfStored
+from labelfree.transfer.protocols import Head, find_protocol
+from labelfree.views import PerChannel
+from tests.deploy.made_heads import map_head, network, scene, statistics
+from tests.small_runs import folder_of, run_on
+
+packages = pytest.mark.skipif(any(find_spec(name) is None for name in onnx_file.NEEDED), reason="the extra `export` is not installed")
+CLASSES = ("dry", "wet", "wooded")
+RGB = ("red", "green", "blue")
+SCALE = (1 / 255,) * 3
+
+
+def pictured(name: str = "test_resnet", size: int = 40, interpolation: str = "bilinear", order: Any = None) -> NetworkEncoder:
+    """A network on pictures of 8 bits, whatever their size. `order`: of what it is shown, as of a weight file."""
+    torch.manual_seed(3)
+    channels = 3 if order is None else len(order)
+    shown = NetworkInput(PerChannel((0.4,) * channels, (0.2,) * channels), order, interpolation=interpolation)
+    return NetworkEncoder("random", build(name, channels), OfStored((1.0,) * 3, (0.0,) * 3, shown), (size,))
+
+
+def vector_head(path: Path, encoder: Encoder, protocol: str = "linear", **changes: Any) -> Path:
+    """A head with drawn numbers that tells CLASSES apart in pictures of 8 bits."""
+    draw, width = torch.Generator().manual_seed(5), sum(encoder.blocks)
+    tensors = {"mean": torch.zeros(width), "blocks": torch.tensor(encoder.blocks)}
+    if protocol == "knn":
+        bank = torch.nn.functional.normalize(torch.randn(9, width, generator=draw), dim=1)
+        tensors |= {"bank": bank, "vectors": torch.eye(3).repeat(3, 1), "neighbours": torch.tensor(4), "temperature": torch.tensor(0.07)}
+    else:
+        tensors |= {"std": torch.ones(width), "weight": 9 * torch.randn(3, width, generator=draw), "bias": torch.zeros(3)}
+    size = encoder.sizes[0] if encoder.sizes else 0
+    images = WeightCard(
+        encoder.backbone, RGB, "display", SCALE, (0.0,) * 3, (0.4,) * 3, (0.2,) * 3, size, domain="satellite", arm=encoder.arm,
+        dtype="uint8", low=(0.0,) * 3, high=(1.0,) * 3,
+    )  # fmt: skip
+    parts = encoder.kept()
+    card = HeadCard("classification", protocol, CLASSES, images, (32, 48), tuple(part.told for part in parts), **changes)
+    head = Head(find_protocol(protocol), tensors)
+    return write_head(path, card, dict(head.named_buffers()), [part.tensors for part in parts])
+
+
+def pictures(folder: Path, *sizes: tuple[int, int]) -> list[Path]:
+    folder.mkdir()
+    files = []
+    for at, (height, width) in enumerate(sizes):
+        rows, columns = np.mgrid[:height, :width]
+        waves = 120 + 60 * np.sin(rows / (3 + at)) + 50 * np.cos(columns / (5 + at))
+        pixels = np.stack([waves, waves.T if height == width else 0.7 * waves, 200 - 0.5 * waves], -1).clip(0, 255).astype(np.uint8)
+        files.append(folder / f"{at}.png")
+        Image.fromarray(pixels).save(files[-1])
+    return files
+
+
+def exported(head: Path, out: Path, images: Any = ()) -> export_folder.Exported:
+    return labelfree.export(head, out, images, say=Silent())
+
+
+def asked(folder: Path, *words: str | Path) -> list[dict[str, str]]:
+    """The script's table, from a process that sees no labelfree."""
+    run = [sys.executable, str(folder / "infer_onnx.py"), *map(str, words)]
+    free = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(run, capture_output=True, text=True, cwd=folder, env=free, check=True, timeout=120)
+    return list(csv.DictReader(io.StringIO(done.stdout)))
+
+
+lengths = st.integers(2, 90)
+
+
+@settings(max_examples=60)
+@given(st.tuples(lengths, lengths), st.tuples(lengths, lengths), st.sampled_from(["bilinear", "bicubic"]))
+def test_resizing_in_a_graph_is_resizing_as_heads_do(before: tuple[int, int], after: tuple[int, int], interpolation: str) -> None:
+    x = torch.randn(2, 3, *before, generator=torch.Generator().manual_seed(1))
+    assert_close(Resize(after, interpolation)(x), resize(x, after, interpolation), atol=2e-4, rtol=1e-4)
+
+
+def test_a_network_as_it_is_made_for_export_says_what_it_said(tmp_path: Path) -> None:
+    """A ViT whose positions are resampled once for all; a CNN that lacks a channel, which is the mean there."""
+    encoders = [pictured("test_vit", 48, "bicubic"), pictured("test_resnet", 40, order=(2, None, 0))]
+    for at, encoder in enumerate(encoders):
+        head = load_head(vector_head(tmp_path / f"{at}.safetensors", encoder))
+        for size in ((48, 48), (70, 31), (20, 90)):
+            pixels = torch.randint(0, 255, (2, 3, *size), generator=torch.Generator().manual_seed(at)).float()
+            expected = head.head(head.encoder.embed(pixels / 255, head.size))
+            assert_close(program_of(head)(pixels)[0], expected, atol=1e-5, rtol=1e-4)
+
+
+@packages
+@pytest.mark.parametrize(("name", "size", "interpolation", "protocol"), [
+    ("test_resnet", 40, "bilinear", "linear"), ("test_vit", 48, "bicubic", "linear"), ("test_efficientnet", 64, "bilinear", "knn"),
+])  # fmt: skip
+def test_pictures_of_any_size_are_scored_as_by_the_head(name: str, size: int, interpolation: str, protocol: str, tmp_path: Path) -> None:
+    files = pictures(tmp_path / "pictures", (32, 48), (90, 61), (20, 200), (40, 40))
+    head = vector_head(tmp_path / "head.safetensors", pictured(name, size, interpolation), protocol)
+    made = exported(head, tmp_path / "out", files)
+    assert made.images == made.decisions == made.same == 4 and made.apart < 1e-4 and made.milliseconds > 0
+    loaded = labelfree.load_head(head)
+    rows = asked(tmp_path / "out", *files)
+    for file, row in zip(files, rows, strict=True):
+        said = loaded.predict(file)
+        assert row["class"] == said.name
+        assert [float(row[each]) for each in CLASSES] == pytest.approx(list(said.scores.values()), abs=1e-4)
+
+
+@packages
+def test_numbers_of_pixels_alone_are_exported_too(tmp_path: Path) -> None:
+    files = pictures(tmp_path / "pictures", (32, 48), (17, 33))
+    made = exported(vector_head(tmp_path / "head.safetensors", StatisticsEncoder(3)), tmp_path / "out", files)
+    assert made.same == 2 and not list((tmp_path / "out").glob("network*"))
+
+
+@packages
+def test_a_batch_is_answered_as_its_images_one_by_one(tmp_path: Path) -> None:
+    from labelfree.deploy.exports.infer_onnx import Model
+
+    made = exported(vector_head(tmp_path / "head.safetensors", pictured()), tmp_path / "out", pictures(tmp_path / "pictures", (32, 48)))
+    model = Model(made.onnx)
+    pixels = np.random.default_rng(0).integers(0, 255, (5, 3, 50, 37)).astype(np.float32)
+    together, called = model.scores(pixels)
+    alone = np.concatenate([model.scores(each[None])[0] for each in pixels])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    assert called is not None and called.tolist() == together.argmax(1).tolist()
+
+
+@packages
+def test_the_file_says_what_a_caller_must_know(tmp_path: Path) -> None:
+    from labelfree.deploy.exports.infer_onnx import Model
+
+    made = exported(vector_head(tmp_path / "head.safetensors", pictured()), tmp_path / "out", pictures(tmp_path / "pictures", (32, 48)))
+    model = Model(made.onnx)
+    assert model.classes == list(CLASSES) and model.channels == list(RGB) and model.size == (32, 48)
+    assert {name: model.told[name] for name in ("kind", "task", "unit", "dtype", "network")} == {
+        "kind": "images", "task": "classification", "unit": "display", "dtype": "uint8", "network": "test_resnet",
+    }  # fmt: skip
+    assert model.told["scale"] == pytest.approx(SCALE)
+    assert [file.name for file in made.files] == ["head.onnx", "infer_onnx.py", "network.safetensors", "head.pt2", "export.json"]
+    assert all(file.is_file() for file in made.files)
+
+
+@packages
+def test_a_threshold_is_an_input_with_the_chosen_value_for_default(tmp_path: Path) -> None:
+    from labelfree.deploy.exports.infer_onnx import Model
+
+    head = load_head(vector_head(tmp_path / "head.safetensors", pictured(), threshold=0.6))
+    write_onnx(program_of(head), head.card, tmp_path / "head.onnx", tmp_path / "head.pt2")
+    model = Model(tmp_path / "head.onnx")
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 3, 32, 48)).astype(np.float32)
+    pixels *= np.linspace(0.05, 1, 64)[:, None, None, None].astype(np.float32)
+    scores, usual = model.scores(pixels)
+    alarm = scores[:, -1]
+    cut = float(np.median(alarm))
+    assert model.threshold == pytest.approx(0.6) and model.told["alarm"] == "wooded"
+    for threshold, called in ((0.6, usual), (cut, model.scores(pixels, cut)[1]), (0.0, model.scores(pixels, 0.0)[1])):
+        expected = np.where(alarm >= np.float32(threshold), 2, scores[:, :2].argmax(1))
+        np.testing.assert_array_equal(called, expected)
+
+
+@packages
+def test_the_network_alone_is_timms(tmp_path: Path) -> None:
+    encoder = pictured("test_vit", 48)
+    exported(vector_head(tmp_path / "head.safetensors", encoder), tmp_path / "out", pictures(tmp_path / "pictures", (32, 48)))
+    file = tmp_path / "out" / "network.safetensors"
+    with safe_open(file, "pt") as opened:
+        told = opened.metadata()
+    options = ast.literal_eval(told["options"])
+    net = timm.create_model(told["architecture"], in_chans=int(told["in_chans"]), num_classes=0, checkpoint_path=str(file), **options)
+    assert_close(net.state_dict(), encoder.network.net.state_dict(), rtol=0, atol=0)  # type: ignore[union-attr]
+
+
+@packages
+def test_the_program_of_torch_export_says_the_same(tmp_path: Path) -> None:
+    head = vector_head(tmp_path / "head.safetensors", pictured())
+    made = exported(head, tmp_path / "out", pictures(tmp_path / "pictures", (32, 48)))
+    program = torch.export.load(made.folder / "head.pt2").module()
+    pixels = torch.randint(0, 255, (3, 3, 61, 44)).float()
+    assert_close(program(pixels)[0], program_of(load_head(head))(pixels)[0], atol=1e-6, rtol=1e-5)
+
+
+@packages
+@pytest.mark.parametrize("encoder", [network, statistics], ids=["network", "statistics"])
+def test_scenes_are_mapped_in_tiles_as_by_the_head(encoder: Callable[[], Encoder], tmp_path: Path) -> None:
+    head = map_head(tmp_path / "head.safetensors", encoder())
+    files = []
+    for at, size in enumerate([(64, 64), (150, 117), (40, 90)]):
+        files.append(tmp_path / f"{at}.tif")
+        np.save(tmp_path / f"{at}.npy", scene(files[-1], *size, seed=at))
+    made = exported(head, tmp_path / "out", files)
+    assert made.images == 3 and made.decisions == 64 * 64 + 150 * 117 + 40 * 90 and made.same > 0.999 * made.decisions
+    asked(tmp_path / "out", "--out", tmp_path / "maps", *(file.with_suffix(".npy") for file in files))
+    loaded = labelfree.load_head(head)
+    for file in files:
+        said, theirs = loaded.predict(file), np.array(Image.open(tmp_path / "maps" / f"{file.stem}.png"))
+        assert (said.numbers == theirs).mean() > 0.999
+
+
+@packages
+def test_a_run_is_exported_and_tried_on_its_labelled_images(tmp_path: Path, call: Callable[..., SimpleNamespace]) -> None:
+    run = run_on(folder_of(tmp_path / "pictures"), tmp_path / "run")
+    said = call("export", str(run.folder), "--out", str(tmp_path / "out"))
+    assert said.code == 0, said.err
+    assert "On 24 labelled images scores are within" in said.err + said.out and "24 of 24 decisions the same" in said.err + said.out
+    again = call("export", str(run.folder), "--out", str(tmp_path / "out"))
+    assert again.code == 3 and "holds something else already" in again.err
+
+
+def test_the_script_needs_numpy_onnxruntime_and_pillow_alone() -> None:
+    source = Path(export_folder.__file__).with_name("infer_onnx.py").read_text(encoding="utf-8")
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        names |= {each.name.partition(".")[0] for each in node.names} if isinstance(node, ast.Import) else set()
+        names |= {str(node.module).partition(".")[0]} if isinstance(node, ast.ImportFrom) else set()
+    assert names - set(sys.stdlib_module_names) == {"numpy", "onnxruntime", "PIL"}
+
+
+def test_a_missing_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_file, "find_spec", lambda name: None)
+    with pytest.raises(RecipeError, match=r"^export: needs onnx, onnxscript, onnxruntime, which .* pip install 'labelfree\[export\]'\.$"):
+        exported(tmp_path / "head.safetensors", tmp_path / "out")
+
+
+@packages
+def test_what_says_otherwise_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from labelfree.deploy.exports.infer_onnx import Model
+
+    true = Model.scores
+    monkeypatch.setattr(Model, "scores", lambda model, pixels, threshold=None: (true(model, pixels)[0] + 0.01, true(model, pixels)[1]))
+    files = pictures(tmp_path / "pictures", (32, 48))
+    with pytest.raises(DataError, match=r"0\.png: the exported head says otherwise \(scores 0\.01 apart\), so it is not kept"):
+        exported(vector_head(tmp_path / "head.safetensors", pictured()), tmp_path / "out", files)
+    assert not (tmp_path / "out").exists()
