@@ -54,7 +54,7 @@ class Alarms(ABC):
 
 @dataclass(frozen=True)
 class BinaryAlarms(Alarms):
-    """`scores` (n,) and `positive` (n,) bool of n images or, where images share groups, of n groups."""
+    """`scores` (n,) float64 and `positive` (n,) bool of n images or, where images share groups, of n groups."""
 
     scores: np.ndarray
     positive: np.ndarray
@@ -70,7 +70,7 @@ class BinaryAlarms(Alarms):
 
     def threshold(self, most: float) -> float | None:
         """In the middle between the highest negative that may raise no alarm and the next score above it."""
-        negatives = np.sort(self.scores[~self.positive].astype(np.float64))[::-1]
+        negatives = np.sort(self.scores[~self.positive])[::-1]
         allowed = floor(most * len(negatives) + 1e-9)
         if not len(negatives) or not self.positive.any():
             return None

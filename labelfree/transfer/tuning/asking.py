@@ -120,7 +120,7 @@ class ImageAsker(VectorAsker):
     @classmethod
     def cell_seconds(cls, trial: Trial, protocols: Sequence[HeadProtocol]) -> dict[tuple[HeadProtocol, Budget], float]:
         """Of the slowest arm: its steps, on all labels and on their halves, and a look at the scored images."""
-        seconds = {}
+        seconds = dict[tuple[HeadProtocol, Budget], float]()
         for protocol in protocols:
             suited = list(filter(protocol.suits, trial.encoders))
             step = max((cls._step_seconds(trial, encoder, protocol) for encoder in suited), default=0.0)
