@@ -20,7 +20,7 @@ from labelfree.transfer.tuning.training import STEPS, Tuned, step_seconds, tuned
 
 HALVES = 2  # in which the number of steps is chosen
 STOPS = (0.0, 0.25, 0.5, 1.0)  # of all steps, at which the held-out half is looked at; 0: the probe alone
-UNSTOPPED = 0.25  # of all steps, where labels are too few to hold any out
+UNSTOPPED = 0.5  # of all steps, where labels are too few to hold any out
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def test_steps_are_chosen_inside_the_budget(few_steps: None, tmp_path: Path) -> 
         if row["protocol"] == "finetune" and row["arm"] == "random"
         for part in row["flags"].split(";")
     }
-    assert flags["1", "setting"] == "4" and ("1", "inner") not in flags  # nothing to hold out: a quarter
+    assert flags["1", "setting"] == "8" and ("1", "inner") not in flags  # nothing to hold out: a half
     assert float(flags["4", "setting"]) in (0, 4, 8, 16) and 0 <= float(flags["4", "inner"]) <= 1
     linear = {row["budget"]: float(row["value"]) for row in rows if (row["protocol"], row["arm"]) == ("linear", "random")}
     tuned = {row["budget"]: float(row["value"]) for row in rows if (row["protocol"], row["arm"]) == ("finetune", "random")}
