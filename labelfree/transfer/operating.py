@@ -8,7 +8,6 @@ from math import floor, nextafter
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import betaincinv
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -120,6 +119,8 @@ class Share:
 
     @classmethod
     def of(cls, count: float, whole: float) -> Share:
+        from scipy.special import betaincinv
+
         def upper(level: float) -> float:
             return float(betaincinv(count + 1, whole - count, level)) if count < whole else 1.0
 
