@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import os
+import shutil
 import sys
 import tempfile
 import tomllib
@@ -18,6 +20,7 @@ LOGGERS = ("tensorboard", "tensorboardX")  # one of them, which Lightning writes
 def make_importable(wheels: Path | None) -> None:
     """Put the checkout, its entry points and what lies in `wheels` on this process's path, and on that of processes it starts."""
     made = Path(tempfile.mkdtemp(prefix="labelfree-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
     paths = [TOP, TOP / "domains", _entry_points(made)]
     if wheels is not None:
         paths.append(_unpacked(wheels, made / "wheels"))

@@ -27,7 +27,7 @@ def resume(form: Any) -> dict[str, Any]:
 
 def _case(form: Any, objective: str, network: str, side: int) -> dict[str, Any]:
     told = {"objective": objective, "network_name": network, "side": side}
-    told |= {"steps": 16, "batch_size": 8} if form.small else {"steps": 60, "batch_size": 32}
+    told |= {"steps": 16, "batch_size": 8} if form.small else {"steps": 24, "batch_size": 32}
     with TemporaryDirectory() as place:
         folder = Path(place)
         unbroken = _finished(_start(form, folder / "unbroken", told))

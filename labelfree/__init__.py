@@ -25,10 +25,9 @@ if TYPE_CHECKING:
     from labelfree.selecting.selection import Selection
 
 __all__ = [
-    "annotations", "check_data", "check_recipe", "compare", "convert", "demo", "doctor", "embed", "embed_folder", "evaluate", "export", "label",
-    "load", "load_head", "plan", "predict", "pretrain", "read", "recipe_schema", "report", "resume", "run", "sample_data", "select",
-    "show_data",
-    "show_recipe",
+    "annotations", "check_data", "check_recipe", "compare", "convert", "demo", "doctor", "embed", "embed_folder", "evaluate", "export",
+    "label", "load", "load_head", "plan", "predict", "pretrain", "read", "recipe_schema", "report", "resume", "run", "sample_data",
+    "select", "show_data", "show_recipe",
 ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, r
 
 from labelfree.errors import RecipeError
 from labelfree.installed_domains import domain_names, find_domain
+from labelfree.prediction_writers import NOTHING, BoxesOnGround, MapWriter, Writes, WritesBoxes, WritesMaps
 from labelfree.samples import (
     IGNORE,
     Affine,
@@ -39,11 +40,11 @@ if TYPE_CHECKING:
     from labelfree.views import Augmentation, Normalise
 
 __all__ = [
-    "IGNORE", "NOTHING", "Affine", "Channel", "Default", "Defaults", "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding",
-    "Fingerprint", "ForeignWeights", "KnowsKinds", "KnowsWeights", "LabelFields", "Locates", "MapWriter", "Normalises", "Pairs", "Place",
-    "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window",
-    "Writes", "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located", "require", "sides",
-    "spacing_of", "to_physical",
+    "IGNORE", "NOTHING", "Affine", "BoxesOnGround", "Channel", "Default", "Defaults", "Demonstrates", "Derives", "Diagnoses", "Domain",
+    "Finding", "Fingerprint", "ForeignWeights", "KnowsKinds", "KnowsWeights", "LabelFields", "Locates", "MapWriter", "Normalises", "Pairs",
+    "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets",
+    "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located",
+    "require", "sides", "spacing_of", "to_physical",
 ]  # fmt: skip
 M = TypeVar("M", bound="BaseModel")
 
@@ -205,58 +206,6 @@ class ReadsTargets(Protocol):
 
         Raises `DataError` naming the file that is missing, broken, or does not fit.
         """
-        ...
-
-
-@runtime_checkable
-class Writes(Protocol):
-    """A domain that writes what was predicted for an image as people of its field open it."""
-
-    def write(self, prediction: Tensor, sample: Sample, path: Path) -> list[Path]:
-        """Write (*spatial) whole numbers of classes, or (K, *spatial) scores, on the grid of `sample`; `path` is without its ending.
-
-        Returns the files written. Raises `DataError` where the prediction has another size than the sample.
-        """
-        ...
-
-
-NOTHING = -1  # in a map: nothing is said of the pixel, for it is not measured or not asked about
-
-
-class MapWriter(Protocol):
-    """Takes a map of classes strip by strip along the first spatial axis. `done`: how many slices it holds, from an earlier start too;
-    `counts`: (K,) how many of their pixels show each class.
-    """
-
-    done: int
-    counts: np.ndarray
-
-    def write(self, start: int, numbers: np.ndarray, confidence: np.ndarray) -> None:
-        """Slices from `start` on: (n, *rest) positions among the classes, or `NOTHING`, and (n, *rest) how sure of them, 0 to 1."""
-        ...
-
-    def close(self) -> list[Path]:
-        """All is written: the files, the map of classes first."""
-        ...
-
-
-@runtime_checkable
-class WritesMaps(Protocol):
-    """A domain that writes maps of classes piece by piece, as people of its field open them; none stands in memory as a whole.
-
-    `sample`: a part of the image that begins at its first pixel; `size`: the spatial size of all of it.
-    """
-
-    def open_map(self, sample: Sample, size: tuple[int, ...], path: Path, classes: Sequence[str]) -> MapWriter:
-        """A map on the image's grid; `path` is without its ending. One that was begun is gone on with. Raises `DataError`."""
-        ...
-
-    def region(self, file: Path, sample: Sample, size: tuple[int, ...]) -> Callable[[int, int], np.ndarray]:
-        """Of slices from a first to before a last: (n, *rest) bool, where a file of shapes lies on the image. Raises `DataError`."""
-        ...
-
-    def outlines(self, maps: Sequence[tuple[str, Path]], file: Path, classes: Sequence[str]) -> Path:
-        """Write what maps show (what their image is called, the file of classes) as shapes with class and score. Raises `DataError`."""
         ...
 
 

@@ -37,7 +37,10 @@ def weight_file(text: str) -> Path | None:
     return None if named else path
 
 
-TASKS, PROTOCOLS, MAP_PROTOCOLS = "labelfree.tasks", "labelfree.protocols", "labelfree.map_protocols"  # groups of entry points
+TASKS = "labelfree.tasks"  # groups of entry points
+PROTOCOLS, SET_PROTOCOLS = "labelfree.protocols", "labelfree.set_protocols"  # of a class an image, and of several
+MAP_PROTOCOLS, BOX_PROTOCOLS = "labelfree.map_protocols", "labelfree.box_protocols"
+PROTOCOL_GROUPS = (PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS, SET_PROTOCOLS)
 
 
 def installed_names(*groups: str) -> list[str]:
@@ -72,8 +75,8 @@ TaskName = Annotated[
 ]
 ProtocolName = Annotated[
     str,
-    AfterValidator(lambda name: _among(name, installed_names(PROTOCOLS, MAP_PROTOCOLS), "an installed protocol")),
-    Field(json_schema_extra=_of_groups(PROTOCOLS, MAP_PROTOCOLS)),
+    AfterValidator(lambda name: _among(name, installed_names(*PROTOCOL_GROUPS), "an installed protocol")),
+    Field(json_schema_extra=_of_groups(*PROTOCOL_GROUPS)),
 ]
 MetricName = Annotated[str, AfterValidator(_known_metric)]
 
@@ -256,10 +259,14 @@ class Evaluate(Section):
 
     on: Literal["test", "dev"] = "test"
     arms: list[str | ArmSpec] = ["statistics", "random", "imagenet", "imagenet+domain"]
-    task: Auto | TaskName = Field("auto", description="what is asked of the labels; auto: what the table's columns are for")
+    task: Auto | TaskName = Field(
+        "auto",
+        description="what is asked of the labels; auto: what the table's columns are for, multilabel where labels name several, as a|b",
+    )
     protocols: Annotated[list[ProtocolName], Field(min_length=1)] = ["knn", "linear"]
     labels_per_class: Annotated[list[PositiveInt | Literal["all"]], Field(min_length=1)] = Field(
-        [1, 5, 10, 50, "all"], description="budgets: labels of each class; in segmentation labelled images, of all classes together"
+        [1, 5, 10, 50, "all"],
+        description="budgets: labels of each class; in multilabel and segmentation labelled images of all classes",
     )
     draws: Annotated[int, Field(ge=1)] = 5
     sizes: Annotated[list[PositiveInt], Field(min_length=1)] | Auto = Field(
@@ -272,6 +279,12 @@ class Evaluate(Section):
         description="time for the comparison: trained heads take as many steps as it allows, then search points, the largest input sizes, "
         "draws and middle budgets are cut, equally for every arm",
     )
+    max_false_alarms: Annotated[float, Field(ge=0)] | None = Field(
+        None,
+        description="with two classes: the share of images without the one that is looked for (of groups, where images share them) that "
+        "may be called so; a threshold is set by it inside the labels (docs/protocol.md, 17)",
+    )
+    alarm: str | int = Field("auto", description="with max_false_alarms: the class that is looked for; auto: the one with fewer labels")
     primary: Primary = Primary()
 
     @model_validator(mode="after")

@@ -16,6 +16,8 @@ ADDED: Mapping[Keys, Any] = {  # later keys -> what they are unsaid
     ("data", "instances"): "auto",
     ("pretrain", "trained"): "auto",
     ("evaluate", "task"): "auto",
+    ("evaluate", "max_false_alarms"): None,
+    ("evaluate", "alarm"): "auto",
 }
 RENAMED: Mapping[Keys, Keys] = {("data", key): ("reader", key) for key in READER}  # as it was spelled once -> as it is now
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from labelfree.installed_domains import reader_model, sound_domains
-from labelfree.recipe import MAP_PROTOCOLS, PROTOCOLS, TASKS, Recipe, installed_names
+from labelfree.recipe import PROTOCOL_GROUPS, TASKS, Recipe, installed_names
 from labelfree.schema_words import Schema, alternatives, words
 
 Keys = tuple[str, ...]
@@ -23,7 +23,7 @@ AUTO = "auto: "  # in a key's meaning, before what decides it
 def json_schema(domain: str | None = None) -> Schema:
     """The recipe as JSON Schema, for editors that check YAML while it is typed; `reader` by the installed domains, or by one of them."""
     known = sound_domains()
-    named = tuple(name for group in (TASKS, PROTOCOLS, MAP_PROTOCOLS) for name in installed_names(group))
+    named = tuple(name for group in (TASKS, *PROTOCOL_GROUPS) for name in installed_names(group))
     return _schema((domain,) if domain is not None and domain in known else tuple(known), named)
 
 

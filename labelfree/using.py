@@ -48,11 +48,13 @@ def predict(
     overrides: Overrides = (),
     say: Progress | None = None,
 ) -> Predictions:
-    """Write what a head says of images into the folder `out`: predictions.csv, and a map of each image where the head tells pixels.
+    """Write what a head says of images into the folder `out`: predictions.csv, and a map of each image where the head tells pixels, or the
+    boxes of objects where it finds them.
 
     `head`: a file of `RUN/heads/`, or a run folder for its recommended one. `inputs`: images, folders of them, tables with a column of
-    paths. `region`, `vector`: for maps, a vector file outside of whose shapes nothing is said, and a new one for what they show as
-    polygons. `overrides`: keys of `data` and `reader`. Images go through one after the other; the same call goes on where one was stopped.
+    paths. `region`, `vector`: for maps and boxes, a vector file outside of whose shapes nothing is said, and a new one for what they show
+    as polygons. `overrides`: keys of `data` and `reader`. Images go through one after the other; the same call goes on where one was
+    stopped.
     Raises DataError for images that the head does not take.
     """
     from labelfree.deploy.prediction import predict_images

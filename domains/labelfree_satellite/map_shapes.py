@@ -49,23 +49,34 @@ def region(file: Path, sample: Sample, size: tuple[int, ...]) -> Callable[[int, 
 
 def outlines(maps: Sequence[tuple[str, Path]], file: Path, classes: Sequence[str]) -> Path:
     """`labelfree.domain.WritesMaps`: a polygon a patch of one class, with the class and its mean confidence (0 to 1) as score."""
-    import geopandas
-
-    if file.suffix.lower() not in FORMATS:
-        raise DataError(f"{file}: polygons are written as {', '.join(FORMATS)}; name such a file.")
-    frames, system = [], None
+    require_format(file)
+    found = []
     for name, map_file in maps:
         if map_file.suffix != ".tif":
             raise DataError(
                 f"{name}: has no coordinates, so it has no polygons on the ground; name a .json for objects of COCO, or leave --vector out."
             )
-        records, crs = list(_polygons(map_file, classes)), _crs(map_file)
+        found.append((name, _crs(map_file), list(_polygons(map_file, classes))))
+    return write_shapes(found, file)
+
+
+def require_format(file: Path) -> None:
+    """Raises `DataError` for a file that is written in no known format."""
+    if file.suffix.lower() not in FORMATS:
+        raise DataError(f"{file}: polygons are written as {', '.join(FORMATS)}; name such a file.")
+
+
+def write_shapes(images: Sequence[tuple[str, Any, Sequence[tuple[Any, str, float]]]], file: Path) -> Path:
+    """Of each image its name, the system of its coordinates, and shapes with class and score; all in the first image's system."""
+    import geopandas
+    import pandas
+
+    frames, system = [], None
+    for name, crs, records in images:
         system = system or crs
         columns = {"path": [name] * len(records), "class": [each[1] for each in records], "score": [each[2] for each in records]}
         frame = geopandas.GeoDataFrame(columns, geometry=[each[0] for each in records], crs=crs)
         frames.append(frame if crs == system else frame.to_crs(system))
-    import pandas
-
     together = geopandas.GeoDataFrame(pandas.concat(frames, ignore_index=True), geometry="geometry", crs=system)
     file.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{file.stem}.making-", dir=file.parent) as making:  # a Shapefile is several files

@@ -25,7 +25,7 @@ from labelfree.domain import (
     require,
 )
 from labelfree.errors import DataError, RecipeError
-from labelfree_satellite import class_maps, map_shapes, targets
+from labelfree_satellite import box_shapes, class_maps, map_shapes, targets
 from labelfree_satellite.diagnosis import QUIET, raster_reader
 from labelfree_satellite.sensors import (
     SENSORS,
@@ -77,6 +77,7 @@ class Satellite:
     open_map = staticmethod(class_maps.open_map)
     region = staticmethod(map_shapes.region)
     outlines = staticmethod(map_shapes.outlines)
+    rectangles = staticmethod(box_shapes.rectangles)
     demo = "satellite_dino"
     packages = ("rasterio",)
     quiet = QUIET

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
-from labelfree.data.content import file_mark
+from labelfree.data.drawn_images import frame_of, labels_digest, outcomes, placed, plane, size_of
 from labelfree.data.label_formats.annotated import AnnotatedImage, Placing
-from labelfree.data.label_formats.listed import BACKGROUND, ListedImage
+from labelfree.data.label_formats.listed import BACKGROUND
 from labelfree.data.label_formats.mask_numbers import Instances, MaskNumbers, mask_numbers
 from labelfree.data.label_formats.rendering import render
-from labelfree.data.manifest import Manifest
 from labelfree.data.masks import MaskCounts, mapped, mask_on_image
-from labelfree.data.pool import read_sample
 from labelfree.data.threads import in_order
-from labelfree.domain import IGNORE, Domain, KnowsFrames, Row, Sample
+from labelfree.domain import IGNORE, Domain, Row, Sample
 from labelfree.errors import DataError
 
-T = TypeVar("T")
 FORMAT = 1  # raise it when masks come out otherwise for the same labels
 
 
@@ -74,9 +68,9 @@ class PixelLabels:
         return {name: number for number, name in enumerate(self.classes)}
 
 
-def labels_in(manifest: Manifest, domain: Domain, absent: Sequence[str], rows: Sequence[Row]) -> PixelLabels:
-    """What the pixels of some rows of a manifest show, by what its owner says of classes and numbers."""
-    return pixel_labels(rows, domain, manifest.read or domain.read, manifest.renamed, absent, manifest.instances)
+def has_area(row: Row) -> bool:
+    """Whether pixels are labelled, as by a mask or an outline: of a box nobody knows which are its object's."""
+    return row.mask is not None or (row.listed is not None and any(each.region is not None for each in row.listed.drawn))
 
 
 def pixel_labels(
@@ -97,12 +91,12 @@ def pixel_labels(
     """
     masked = [row for row in rows if row.mask is not None]
     listed = _with_areas([row for row in rows if row.mask is None and row.listed is not None])
-    counts, broken = _outcomes(masked, in_order(lambda row: _counted(row, domain, read), masked))
+    counts, broken = outcomes(masked, in_order(lambda row: _counted(row, domain, read), masked))
     numbers = mask_numbers(_by_file(masked, counts), classes, instances)
     unnamed = {row.id: numbers.faults[str(row.mask)] for row in masked if row.id in counts and str(row.mask) in numbers.faults}
-    sizes, unread = _outcomes(listed, in_order(lambda row: _size(row, domain, read), listed))
+    sizes, unread = outcomes(listed, in_order(lambda row: size_of(row, domain, read), listed))
     placing = Placing()
-    images = {row.id: _placed(placing, row, sizes[row.id]) for row in listed if row.id in sizes}
+    images = {row.id: placed(placing, row, sizes[row.id]) for row in listed if row.id in sizes}
 
     drawn = {each.name for image in images.values() for each in image.objects if not each.boxed}
     names = list(dict.fromkeys([BACKGROUND, *numbers.called, *sorted(drawn)]))
@@ -115,22 +109,11 @@ def pixel_labels(
     pixels = {row.id: pixels[row.id] for row in rows if pixels.get(row.id)}
 
     there = {name for of in pixels.values() for name in of}
-    digest = _digest([row for row in rows if row.id in pixels], (names, numbers.meaning, sorted(absent)))
+    digest = labels_digest([row for row in rows if row.id in pixels], (FORMAT, (names, numbers.meaning, sorted(absent))))
     faults = [*broken, *unnamed.values(), *unread, *placing.faults]
     faults += [f"data.absent: no class is called {name!r} ({', '.join(names[1:])})." for name in missing]
     notes = (*numbers.notes, *placing.notes())
     return PixelLabels(tuple(name for name in names if name in there), pixels, digest, notes, tuple(dict.fromkeys(faults)), reading)
-
-
-def _outcomes(rows: Sequence[Row], outcomes: Iterable[T | DataError]) -> tuple[dict[str, T], list[str]]:
-    """What came of each row by its id, and sentences on those that cannot be read."""
-    found, faults = dict[str, T](), list[str]()
-    for row, outcome in zip(rows, outcomes, strict=True):
-        if isinstance(outcome, DataError):
-            faults.append(str(outcome))
-        else:
-            found[row.id] = outcome
-    return found, faults
 
 
 def _by_file(masked: Sequence[Row], counts: Mapping[str, MaskCounts]) -> dict[str, MaskCounts]:
@@ -188,7 +171,7 @@ class _Reading:
     def _drawn(self, row: Row, sample: Sample, places: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
         if row.listed is None:
             raise DataError(f"{row.called}: has no mask and nothing drawn on it; it has no labels of pixels.")
-        return self.draw(_placed(Placing(), row, _plane(row, sample)), places)
+        return self.draw(placed(Placing(), row, plane(row, sample)), places)
 
     def _name(self, number: int) -> str | None:
         """The class of a mask's number; None where nobody knows."""
@@ -203,7 +186,7 @@ class _Reading:
 
 def _with_areas(listed: Sequence[Row]) -> list[Row]:
     """Those on which something is drawn with an area, and where there are any those with nothing on them."""
-    areas = {row.id for row in listed if row.listed is not None and any(drawn.region is not None for drawn in row.listed.drawn)}
+    areas = {row.id for row in listed if has_area(row)}
     return [row for row in listed if row.id in areas or (areas and row.listed is not None and row.listed.negative)]
 
 
@@ -215,45 +198,5 @@ def _counted(row: Row, domain: Domain, read: Callable[[Row], Sample]) -> MaskCou
         return error
 
 
-def _size(row: Row, domain: Domain, read: Callable[[Row], Sample]) -> tuple[int, int] | DataError:
-    """(height, width) of what is read of a row."""
-    if row.window is not None and len(row.window.size) == 2:
-        return row.window.height, row.window.width
-    try:
-        return _plane(row, frame_of(row, domain, read))
-    except DataError as error:
-        return error
-
-
-def frame_of(row: Row, domain: Domain, read: Callable[[Row], Sample]) -> Sample:
-    """The size and place of what is read of a row, of which a domain may spare the channels. Raises `DataError` where it cannot be read."""
-    known = domain.frame(row) if isinstance(domain, KnowsFrames) and row.item is None else None
-    sample = known or read_sample(read, row)
-    if isinstance(sample, DataError):
-        raise sample
-    return sample
-
-
-def _plane(row: Row, sample: Sample) -> tuple[int, int]:
-    size = tuple(sample.data.shape[1:])
-    if len(size) != 2:
-        raise DataError(f"{row.called}: has {len(size)} axes, and objects are drawn on pictures; give it a mask.")
-    return size[0], size[1]
-
-
-def _placed(placing: Placing, row: Row, size: tuple[int, int]) -> AnnotatedImage:
-    assert isinstance(row.listed, ListedImage)
-    placed = placing.image(row.id, row.path, row.listed, lambda path: size, row.window)
-    return placed if placed.size is not None else AnnotatedImage(row.id, row.path, placed.state, size)
-
-
 def _named(counted: Mapping[int, int], names: Sequence[str]) -> dict[str, int]:
     return {names[place]: pixels for place, pixels in sorted(counted.items()) if pixels}
-
-
-def _digest(rows: Iterable[Row], meaning: object) -> str:
-    seen = hashlib.blake2b(repr((FORMAT, meaning)).encode(), digest_size=8)
-    for row in rows:
-        content = row.listed.digest if row.mask is None and row.listed is not None else f"{row.mask} {file_mark(Path(str(row.mask)))}"
-        seen.update(f"{row.id}\n{row.window}\n{content}\n".encode())
-    return seen.hexdigest()

@@ -14,7 +14,8 @@ from labelfree.deploy.coco_file import ENDING, keep_objects, write_coco
 from labelfree.deploy.coco_file import UNFINISHED as UNFINISHED_OBJECTS
 from labelfree.deploy.growing_tables import SKIPPED, TABLE, UNFINISHED, begun, keep, number
 from labelfree.deploy.input_images import InputImages
-from labelfree.deploy.map_heads import MapsHead, Strip, slices, whole_map
+from labelfree.deploy.map_heads import MapsHead, Strip, whole_map
+from labelfree.deploy.tile_heads import slices
 from labelfree.domain import MapWriter, Row, WritesMaps
 from labelfree.errors import DataError
 from labelfree.progress import Progress

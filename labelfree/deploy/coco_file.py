@@ -1,9 +1,9 @@
-"""Maps of pictures as objects in a COCO file: every connected patch of one class, with its score."""
+"""Objects of images in a COCO file: boxes that were found, or every connected patch of one class in a map, with its score."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,20 @@ UNFINISHED = "objects.making.jsonl"
 
 def keep_objects(file: Path, name: str, said: ClassMap) -> None:
     """Append one image with its objects as a line; the same image again replaces nothing and is dropped when the file is made."""
-    line = {"image": name, "size": said.numbers.shape, "objects": objects(name, said)}
+    keep_line(file, {"image": name, "size": said.numbers.shape, "objects": objects(name, said)})
+
+
+def keep_line(file: Path, image: Mapping[str, Any]) -> None:
+    """Append one image: what it is called, its `size` (height, width), and its `objects`, annotations without their numbers."""
     with file.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(line) + "\n")
+        stream.write(f"\n{json.dumps(image)}\n")  # on a line of its own, though the last one was cut off
+
+
+def lines_of(file: Path) -> list[dict[str, Any]]:
+    """What `keep_line` noted, each image once; none where there was no image."""
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    noted = {each["image"]: each for line in text.splitlines() if (each := _whole(line)) is not None}
+    return list(noted.values())
 
 
 def objects(name: str, said: ClassMap) -> list[dict[str, Any]]:
@@ -54,16 +65,15 @@ def objects(name: str, said: ClassMap) -> list[dict[str, Any]]:
 
 
 def write_coco(file: Path, lines: Path, classes: Sequence[str]) -> Path:
-    """The COCO file of all images that `keep_objects` noted in `lines`, which go then."""
-    noted = {each["image"]: each for line in lines.read_text(encoding="utf-8").splitlines() if (each := _whole(line)) is not None}
+    """The COCO file of all images that are noted in `lines`, which go then."""
     images, annotations = list[dict[str, Any]](), list[dict[str, Any]]()
-    for at, each in enumerate(noted.values(), start=1):
+    for at, each in enumerate(lines_of(lines), start=1):
         height, width = each["size"]
         images.append({"id": at, "file_name": each["image"], "height": height, "width": width})
         annotations += [{"id": len(annotations) + more, "image_id": at, **one} for more, one in enumerate(each["objects"], start=1)]
     categories = [{"id": number, "name": name} for number, name in enumerate(classes) if name != BACKGROUND]
     write_json(file, {"images": images, "annotations": annotations, "categories": categories})
-    lines.unlink()
+    lines.unlink(missing_ok=True)
     return file
 
 

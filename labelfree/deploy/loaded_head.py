@@ -1,15 +1,15 @@
 """A head from its file alone: it knows which images it takes, refuses others with a sentence, and answers for one or for many.
 
-Heads of vectors are here, those of maps in `deploy.map_heads`.
+Heads of vectors are here, those of maps in `deploy.map_heads`, of boxes in `deploy.box_heads`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ from labelfree.domain import Domain, Row, Sample
 from labelfree.planning.recognition import domain_of_file
 from labelfree.transfer.encoders import NO_SIZE, PIXELS, Encoder
 from labelfree.transfer.protocols import Head
+from labelfree.transfer.tasks import Task, find_task
+from labelfree.transfer.tasks.multilabel import SEPARATOR
 
 T = TypeVar("T")
 VALUE = "value"  # what the numbers of a task without classes are called
@@ -30,8 +32,9 @@ WHO = "this head"
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a head says of one image. `name`: the class of the largest score, None where the task has no classes. `scores`: of every class
-    (they sum to 1), or the numbers that the task tells.
+    """What a head says of one image. `name`: the class that is called, by its threshold where the head has one, else that of the largest
+    score; where images may be of several classes those called, as `a|b`, "" for none; None where the task has no classes. `scores`: of
+    every class (they sum to 1 where an image is of one), or the numbers that the task tells.
     """
 
     name: str | None
@@ -39,17 +42,16 @@ class Prediction:
 
     @property
     def score(self) -> float:
-        """Of the class that is called; without classes the first number."""
-        return self.scores[self.name] if self.name is not None else next(iter(self.scores.values()))
+        """Of the class that is called, of several the lowest, of none the highest of all; without classes the first number."""
+        if self.name is None:
+            return next(iter(self.scores.values()))
+        if self.name in self.scores:
+            return self.scores[self.name]
+        return min((self.scores[name] for name in self.name.split(SEPARATOR) if name), default=max(self.scores.values()))
 
 
 class LoadedHead(Generic[T]):
-    """What every head shares; T is what it says of one image. `card`: what the head says of itself. `domain`: reads its images.
-
-    `needs`: what its protocol learns from, by which it is found.
-    """
-
-    needs: ClassVar[str]
+    """What every head shares; T is what it says of one image. `card`: what the head says of itself. `domain`: reads its images."""
 
     def __init__(self, path: Path, card: HeadCard, domain: Domain, encoder: Encoder, head: Any) -> None:
         self.path, self.card, self.domain, self.encoder, self.head = path, card, domain, encoder, head
@@ -80,8 +82,12 @@ class LoadedHead(Generic[T]):
 class VectorHead(LoadedHead[Prediction]):
     """A head that says one thing of an image. `head`: outputs (n, K) from features (n, D)."""
 
-    needs = "pooled"
     head: Head
+
+    @cached_property
+    def task(self) -> Task:
+        """That its answers are of."""
+        return find_task(self.card.task)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -112,4 +118,11 @@ class VectorHead(LoadedHead[Prediction]):
         measured = None if all(there is None for _, there in images) else torch.stack(known)
         for output in self.head(self.encoder.embed(physical, self.size, measured)).tolist():
             scores = dict(zip(self.columns, output, strict=True))
-            yield Prediction(max(scores, key=scores.__getitem__) if self.classes else None, scores)
+            yield Prediction(self._called(scores) if self.classes else None, scores)
+
+    def _called(self, scores: Mapping[str, float]) -> str:
+        """The class that is looked for from its threshold on; without one as the task calls it."""
+        alarm, threshold = self.card.alarm, self.card.threshold
+        if threshold is None:
+            return self.task.called(scores)
+        return alarm if scores[alarm] >= threshold else max(scores.keys() - {alarm}, key=scores.__getitem__)

@@ -1,10 +1,11 @@
-"""A head's file becomes a head that answers: of vectors or of maps, by what its protocol learns from."""
+"""A head's file becomes a head that answers: of whole images, of maps or of boxes, by what its protocol learns from."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from labelfree.deploy.box_heads import BoxesHead
 from labelfree.deploy.encoders import encoder_of
 from labelfree.deploy.head_file import find_head, read_card, read_tensors
 from labelfree.deploy.loaded_head import LoadedHead, VectorHead
@@ -14,7 +15,7 @@ from labelfree.reader_settings import domain_with
 from labelfree.transfer.protocols import Head
 from labelfree.transfer.tasks.registry import find_task
 
-KINDS: dict[str, type[LoadedHead[Any]]] = {kind.needs: kind for kind in (VectorHead, MapsHead)}
+KINDS: dict[str, type[LoadedHead[Any]]] = {"pooled": VectorHead, "images": VectorHead, "pyramid": MapsHead, "boxes": BoxesHead}
 
 
 def load_head(given: str | Path) -> LoadedHead[Any]:
@@ -26,7 +27,7 @@ def load_head(given: str | Path) -> LoadedHead[Any]:
         domain = domain_with(card.images.domain, card.images.reader)
         protocol: Any = find_task(card.task).protocol(card.protocol)
         encoder = encoder_of(card, domain, parts)
-        head = Head(protocol, tensors) if protocol.needs == VectorHead.needs else _filled(protocol.head(card.config), tensors)
+        head = Head(protocol, tensors) if KINDS[protocol.needs] is VectorHead else _filled(protocol.head(card.config), tensors)
     except (DataError, RecipeError) as error:
         raise DataError(f"{path}: cannot be used here. {error}") from error
     return KINDS[protocol.needs](path, card, domain, encoder, head)

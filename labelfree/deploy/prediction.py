@@ -1,4 +1,4 @@
-"""What a head says of images, written as people of the field open it: a table, or a map of each image."""
+"""What a head says of images, written as people of the field open it: a table, a map of each image, or boxes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labelfree.deploy.box_heads import BoxesHead
 from labelfree.deploy.class_maps import write_maps
+from labelfree.deploy.found_boxes import write_boxes
 from labelfree.deploy.input_images import input_images
 from labelfree.deploy.loaded_head import LoadedHead, VectorHead
 from labelfree.deploy.loading import load_head
@@ -18,7 +20,9 @@ from labelfree.errors import Interrupted
 from labelfree.progress import Progress
 from labelfree.recipe_file import Overrides
 
-WRITERS: dict[str, Callable[..., tuple[list[Path], dict[str, Any]]]] = {VectorHead.needs: write_table, MapsHead.needs: write_maps}
+WRITERS: dict[type[LoadedHead[Any]], Callable[..., tuple[list[Path], dict[str, Any]]]] = {
+    VectorHead: write_table, MapsHead: write_maps, BoxesHead: write_boxes,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,7 @@ def predict_images(
         files, facts = folder.files, {"images": len(images.rows)}
     else:
         try:
-            needs = type(loaded).needs
-            files, facts = WRITERS[needs](loaded, images, out, say, region=region, vector=vector)
+            files, facts = WRITERS[type(loaded)](loaded, images, out, say, region=region, vector=vector)
         except KeyboardInterrupt:
             raise Interrupted(f"Stopped; what was predicted is in {out}. The same command goes on.") from None
         folder.finish(files, facts)

@@ -98,7 +98,7 @@ class Alarm:
 
 
 def in_fp32(x: Tensor) -> torch.autocast:
-    """Within: matrix products keep the dtype of their inputs, whatever autocast is on around. Losses are computed so."""
+    """Within: matrix products keep the dtype of their inputs, whatever autocast is on around. Losses and views are computed so."""
     return torch.autocast(x.device.type, enabled=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from labelfree.pipeline.arm_encoders import Arms
+from labelfree.pipeline.box_pictures import show_boxes
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
@@ -15,7 +16,7 @@ from labelfree.pipeline.segment_pictures import show_segments
 from labelfree.pipeline.token_pictures import show_tokens
 from labelfree.progress import Progress
 from labelfree.training.memory import out_of_memory
-from labelfree.transfer.claims import save_claims, save_confusions
+from labelfree.transfer.claims import save_claims, save_confusions, save_precision_recall, save_reliability
 from labelfree.transfer.comparison import answer
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
@@ -38,9 +39,12 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
         setup = answer(question, encoders, recipe.evaluate, inputs.images, folder.path, say, inputs.unlabelled)
     claims = save_claims(folder.path).to_dict()
     save_confusions(folder.path)
+    save_precision_recall(folder.path)
+    save_reliability(folder.path)
     notes = leave_heads(KeptHeads(run, inputs, setup), encoders, claims)
     show_tokens(encoders, setup, inputs, folder)
     show_segments(encoders, setup, recipe.evaluate.primary, inputs, folder, say)
+    show_boxes(encoders, setup, recipe.evaluate.primary, inputs, folder, say)
     if question.task.categorical:
         shown = {e.arm: e for e in reversed(encoders) if e.arm in (recipe.evaluate.primary.arm, recipe.evaluate.primary.against)}
         first = {arm: _features(inputs, encoder, setup.sizes_of(encoder)[0], folder, say) for arm, encoder in reversed(shown.items())}

@@ -6,7 +6,6 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,10 +15,10 @@ from labelfree.data.cards import Card, effective_card
 from labelfree.data.folders import cache_folder
 from labelfree.data.leaks import LeakReport, guard, near_groups, witnesses
 from labelfree.data.manifest import Manifest, load_manifest
-from labelfree.data.pixel_labels import PixelLabels, labels_in
 from labelfree.data.pool import Pool, build_pool, some_empty
 from labelfree.data.positives import Positives, find_positives
 from labelfree.data.scales import Scales
+from labelfree.data.set_labels import SetLabels
 from labelfree.data.splits import Roles, assign_roles
 from labelfree.data.windows import in_windows, lenient
 from labelfree.domain import Domain, Fingerprint, Row, Sample, Size, extent_of, located
@@ -35,6 +34,7 @@ from labelfree.reader_settings import domain_with
 from labelfree.recipe import Recipe
 from labelfree.training.files import write_json, write_text
 from labelfree.transfer.question import Question
+from labelfree.transfer.setup import alarm_rule
 from labelfree.transfer.tasks import LabelledImages, Task
 from labelfree.transfer.tasks.registry import check_question, task_for
 from labelfree.transfer.unlabelled import Unlabelled
@@ -92,7 +92,7 @@ def gather(run: Context) -> Inputs:
     task = task_for(recipe.evaluate, manifest.rows)
     if run.comparing:
         check_question(recipe.evaluate, task)
-    task = task.over(manifest.rows, partial(_labels, run, domain, manifest))
+    task = task.over(manifest.rows, SetLabels(manifest, domain, recipe.data.absent, run.say.say))
     store = Store(recipe, manifest.read or domain.read, {"domain": domain.name, **domain.settings()}, run.say)
     roles, pool, images = _pools(run, domain, manifest, task, store)
     if run.weights is not None:
@@ -106,6 +106,8 @@ def gather(run: Context) -> Inputs:
     for note in paired:
         run.say.say(note)
     question = _question(manifest, task, roles, LabelledImages(images, store.read), recipe.seed) if images is not None else None
+    if run.comparing and question is not None:
+        alarm_rule(recipe.evaluate, question)  # told before hours of pretraining
     inputs = Inputs(recipe, domain, card, manifest, roles, pool, entries, pool.fingerprint(entries), images, question, leaks, positives)
     if run.weights is None:
         require_same_pool(run.folder.path, inputs.fingerprint.digest, roles)
@@ -253,14 +255,6 @@ def tile_of(recipe: Recipe) -> Size | Literal["auto"] | None:
 def pool_folder(recipe: Recipe) -> Path:
     """Where this recipe's pools are kept."""
     return recipe.pool.dir or cache_folder() / "pools"
-
-
-def _labels(run: Context, domain: Domain, manifest: Manifest, rows: Sequence[Row]) -> PixelLabels:
-    """What the pixels of labelled rows show; what is wrong with them, and how they were read, is told."""
-    labels = labels_in(manifest, domain, run.recipe.data.absent, rows)
-    for sentence in (*labels.notes, *labels.faults):
-        run.say.say(sentence)
-    return labels
 
 
 def _question(manifest: Manifest, task: Task, roles: Roles, labelled: LabelledImages, seed: int) -> Question:

@@ -23,21 +23,25 @@ from labelfree.reader_settings import reader_settings
 from labelfree.recipe import ArmSpec
 from labelfree.transfer.arms import ARMS
 from labelfree.transfer.asking import bound_to, search_among
+from labelfree.transfer.boxes.asking import BoxAsker
 from labelfree.transfer.encoders import Encoder, Kept
 from labelfree.transfer.features import extract
 from labelfree.transfer.heads import train_head
 from labelfree.transfer.maps.asking import MapAsker
+from labelfree.transfer.maps.tile_asking import TileAsker
 from labelfree.transfer.protocols import Protocol
 from labelfree.transfer.selection import inner_folds
 from labelfree.transfer.setup import Setup
+from labelfree.transfer.tuning.asking import ImageAsker
 
 OWN = "not stated: the images are the owner's"
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A head's tensors, and what its card says of how it came about. `config`: of a head of maps; `shape`: of the tiles it looks at, None:
-    that of the images. `trunk`: tensors of the network where it was trained along.
+    """A head's tensors, and what its card says of how it came about. `config`: of a head of maps or boxes; `shape`: of the tiles it looks
+    at, None: that of the images. `trunk`: tensors of the network where it was trained along. `held`: its outputs for labelled rows that
+    they were not learned from, None where none were held out.
     """
 
     tensors: Mapping[str, Tensor]
@@ -48,6 +52,7 @@ class Trained:
     config: Mapping[str, Any] = field(default_factory=dict)
     shape: tuple[int, ...] | None = None
     trunk: Mapping[str, Tensor] | None = None
+    held: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -76,11 +81,12 @@ class KeptHeads:
     def _card(self, encoder: Encoder, protocol: Protocol, rows: np.ndarray, trained: Trained, parts: Sequence[Kept]) -> HeadCard:
         question, images = self.inputs.question, self.inputs.images
         assert question is not None and images is not None
-        shapes = images.index.shape[rows]
+        shapes, classes = images.index.shape[rows], tuple(question.task.legend(question.targets))
+        threshold = self._threshold(rows, trained.held)
         return HeadCard(
             task=question.task.name,
             protocol=protocol.name,
-            classes=tuple(question.task.legend(question.targets)),
+            classes=classes,
             images=self._images(encoder, trained.size),
             shape=trained.shape or tuple(map(int, np.median(shapes, axis=0))),
             parts=tuple(part.told for part in parts),
@@ -88,10 +94,20 @@ class KeptHeads:
             setting=trained.setting,
             inner=trained.inner,
             labels=dict(sorted(Counter(question.strata_of(rows)).items())),
+            threshold=threshold,
+            alarm="" if threshold is None or self.setup.alarm is None else classes[self.setup.alarm.positive],
             config=dict(trained.config),
             licence=self._licence(encoder, parts),
             version=version("labelfree"),
         )
+
+    def _threshold(self, rows: np.ndarray, held: np.ndarray | None) -> float | None:
+        """As the recipe asks for it, on what was held out of the labels that teach the head."""
+        question, rule = self.inputs.question, self.setup.alarm
+        assert question is not None
+        if rule is None or held is None:
+            return None
+        return rule.threshold(question, rows, question.task.answers(held.astype(np.float32), question.targets[rows]))
 
     def _images(self, encoder: Encoder, size: int) -> WeightCard:
         """What the head's images are, in the words of a weight card."""
@@ -148,14 +164,28 @@ def _of_vectors(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarr
     search = search_among(rows, question, setup, protocol, bound_to(inputs.unlabelled, protocol, encoder, folder, say))
     choice = search.best(search.choose(features, encoder.blocks, targets, folds), tuple(features))
     head = train_head(features[choice.size], targets, search.at(choice.size), choice, encoder.blocks, setup.grid)
-    return Trained(dict(head.named_buffers()), choice.size, choice.preparation, choice.setting, choice.inner)
+    return Trained(dict(head.named_buffers()), choice.size, choice.preparation, choice.setting, choice.inner, held=choice.held)
 
 
-def _of_maps(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
+def _of_images(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
     inputs, run = kept.inputs, kept.run
     question, images = inputs.question, inputs.images
     assert question is not None and images is not None
-    asker = MapAsker(question, encoder, kept.setup, images, run.folder.path, run.say, None)
+    asker = ImageAsker(question, encoder, kept.setup, images, run.folder.path, run.say, None)
+    folds = inner_folds(question.stratum_codes[rows], question.group_names[rows], question.seed)
+    chosen = asker.learn(protocol, rows, folds, question.seed)
+    head, trunk, probe = chosen.tuned.head, chosen.tuned.trunk, chosen.probe
+    return Trained(
+        dict(head.named_buffers()), probe.size, probe.preparation, chosen.steps, chosen.inner,
+        trunk=None if trunk is None else trunk.net.state_dict(), held=chosen.held,  # type: ignore[union-attr]
+    )  # fmt: skip
+
+
+def _of_tiles(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
+    inputs, run = kept.inputs, kept.run
+    question, images = inputs.question, inputs.images
+    assert question is not None and images is not None
+    asker: TileAsker[Any] = TILE_ASKERS[protocol.needs](question, encoder, kept.setup, images, run.folder.path, run.say, None)
     folds = inner_folds(question.stratum_codes[rows], question.group_names[rows], question.seed)
     size, inner = asker.choose(protocol, rows, folds, question.seed)
     fitted = asker.fit(protocol, size, rows, question.seed)
@@ -166,4 +196,9 @@ def _of_maps(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray)
     )  # fmt: skip
 
 
-TRAINERS: dict[str, Callable[[KeptHeads, Encoder, Any, np.ndarray], Trained]] = {"pooled": _of_vectors, "pyramid": _of_maps}
+TILE_ASKERS: dict[str, type[TileAsker[Any]]] = {"pyramid": MapAsker, "boxes": BoxAsker}
+TRAINERS: dict[str, Callable[[KeptHeads, Encoder, Any, np.ndarray], Trained]] = {
+    "pooled": _of_vectors,
+    "images": _of_images,
+    **dict.fromkeys(TILE_ASKERS, _of_tiles),
+}

@@ -70,7 +70,7 @@ def _require_published(arm: ArmSpec, recipe: Recipe, tell: Tell | None) -> None:
 def _require_maps(settings: Evaluate, backbone: Backbone) -> None:
     """Raises RecipeError where a protocol needs feature maps and the network has none: a comparison comes after a pretraining."""
     task = task_for(settings)
-    if any(task.protocol(name).needs == "pyramid" for name in settings.protocols):
+    if any(task.protocol(name).on_tiles for name in settings.protocols):
         with torch.inference_mode(), suppress(AssertionError, RuntimeError, ValueError):  # another size may do, which is known later
             backbone.eval().pyramid(torch.zeros(1, backbone.channels, *sides(SIDE, backbone.dims)))
 

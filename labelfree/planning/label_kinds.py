@@ -21,9 +21,12 @@ from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
 from labelfree.planning.sampled_images import Look, open_rows
 from labelfree.transfer.tasks import find_task, task_names
+from labelfree.transfer.tasks.multilabel import SEPARATOR, names_in, several
 
-Task = Literal["classification", "segmentation", "detection", "retrieval"]
-TASKS: dict[str, Task] = {"label": "classification", "mask": "segmentation", "boxes": "detection", "text": "retrieval"}  # by column
+Task = Literal["classification", "multilabel", "segmentation", "detection", "retrieval"]
+TASKS: dict[Task, str] = {  # the column that holds the labels of each
+    "classification": "label", "multilabel": "label", "segmentation": "mask", "detection": "boxes", "retrieval": "text",
+}  # fmt: skip
 LISTED = 20  # classes named one by one
 
 
@@ -44,8 +47,8 @@ def labels_of(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], S
     if missing:
         more = ", …" if len(missing) > 3 else "."
         raise DataError(f"{len(missing)} masks or annotations that the table names are missing: {' '.join(missing[:3])[:-1]}{more}")
-    tasks = tuple(task for column, task in TASKS.items() if _carried(manifest.rows, column, task))
-    tell = {"classification": _classes, "segmentation": _masks, "detection": _boxes, "retrieval": _texts}
+    tasks = tuple(task for task in TASKS if _carried(manifest.rows, task))
+    tell = {"classification": _classes, "multilabel": _sets, "segmentation": _masks, "detection": _boxes, "retrieval": _texts}
     facts = [fact for task in tasks for fact in tell[task](manifest, looks, read)]
     unknown = len(manifest.subset("pretrain"))
     if unknown and tasks:
@@ -53,10 +56,12 @@ def labels_of(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], S
     return Labels(tasks, tuple(facts))
 
 
-def _carried(rows: Sequence[Row], column: str, task: Task) -> bool:
-    """Whether any row has a label of the task: in the task's column, or, of an installed task, as that sees it."""
-    labelled = find_task(task).labelled if task in task_names() else lambda row: False
-    return any(getattr(row, column) is not None or labelled(row) for row in rows)
+def _carried(rows: Sequence[Row], task: Task) -> bool:
+    """Whether any row has a label of the task: as an installed task sees it, else in the task's column."""
+    if task in task_names() and find_task(task).asked_by(rows):
+        return True
+    shared = sum(column == TASKS[task] for column in TASKS.values()) > 1  # whose labels they are only the tasks tell
+    return not shared and any(getattr(row, TASKS[task]) is not None for row in rows)
 
 
 def _classes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
@@ -68,6 +73,13 @@ def _classes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sa
     scored = Counter(row.split for row in manifest.labelled if row.split in ("dev", "test"))
     if scored:
         yield f"  set apart: {_counts(scored)}"
+
+
+def _sets(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
+    sets = [names_in(str(row.label)) for row in manifest.labelled if several(row) or SEPARATOR not in str(row.label)]
+    images = Counter(name for names in sets for name in names)
+    yield f"labels of several classes, by table: {len(sets):,} images in {len(images)} classes"
+    yield f"  images of each: {_counts(images)}"
 
 
 def _masks(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from labelfree.data.blocks import Blocks
 from labelfree.data.copies import same_files
-from labelfree.data.pixel_labels import labels_in
+from labelfree.data.set_labels import SetLabels
 from labelfree.data.space import gigabytes
 from labelfree.data.windows import in_windows
 from labelfree.domain import LabelFields, Place, Row, extent_of, located
@@ -83,7 +82,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
             "proposed; write one that names yours as backbone.name: module:factory (docs/extending.md)."
         )
     marks = labels_of(field.manifest, seen.looks, field.domain.read)
-    task = task_for(start.evaluate, rows).over(rows, partial(labels_in, field.manifest, field.domain, data.absent))
+    task = task_for(start.evaluate, rows).over(rows, SetLabels(field.manifest, field.domain, data.absent))
     copies = same_files(files, say)
     places = located(field.domain, seen.places)
     try:

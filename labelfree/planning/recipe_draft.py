@@ -28,7 +28,7 @@ BACKBONE = BackboneSettings()
 OBJECTIVE = "byol"
 A_MINUTE = 500  # images that are given one minute of pretraining
 LEAST, MOST = 10, 60  # minutes
-BY_PIXELS = 30  # minutes, of a comparison whose heads answer for every pixel
+BY_TILES = 30  # minutes, of a comparison whose heads answer for every pixel or object
 MANY = 5  # times as many unlabelled images as labels, from which on learning from them is tried
 WRITTEN = {"root", "labels", "label_field", "date_field"}  # keys of `data` that have lines of their own
 WHAT = {
@@ -137,9 +137,9 @@ class _Draft:
             yield Line(f"  protocols: {flow(self.protocols)}", self._why_protocols)
         yield Line(f"  labels_per_class: {flow(asked.budgets)}", asked.why_budgets)
         yield Line(f"  draws: {Evaluate().draws}", "fewer than 5 give no interval for the labels saved")
-        if self.by_pixels:
+        if self.by_tiles:
             yield Line(
-                f"  minutes: {BY_PIXELS}",
+                f"  minutes: {BY_TILES}",
                 "if it would take longer, heads take fewer steps, then draws are cut to 3, then budgets in the middle",
             )
         yield Line("  primary:", "the one claim, named before it runs")
@@ -150,9 +150,9 @@ class _Draft:
         yield Line(f"    metric: {asked.metric}", asked.why_metric)
 
     @property
-    def by_pixels(self) -> bool:
-        """Whether heads answer for every pixel, which takes longer than one answer an image."""
-        return any(self.asked.task.protocol(name).needs == "pyramid" for name in self.protocols)
+    def by_tiles(self) -> bool:
+        """Whether heads answer for every pixel or object, which takes longer than one answer an image."""
+        return any(self.asked.task.protocol(name).on_tiles for name in self.protocols)
 
     @property
     def usual(self) -> list[str]:
@@ -235,8 +235,8 @@ class _Draft:
         return f"about {_about(reading + self.minutes + comparing)} minutes on this machine's processors ({', '.join(parts)})"
 
     def _comparing_minutes(self) -> float:
-        if self.by_pixels:
-            return float(BY_PIXELS)
+        if self.by_tiles:
+            return float(BY_TILES)
         usual, crossed, budgets = Evaluate(), self.asked.roles.score is None, len(self.asked.budgets)
         networks = len(self.arms) - 1  # statistics has none
         side = sorted(min(shape) for shape in self.seen.shapes)[len(self.seen.shapes) // 2]

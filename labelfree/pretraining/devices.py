@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from labelfree.objectives.distributed import everyone
+from labelfree.pretraining.resampling import deterministic_bicubic
 
 # Buffers are equal on all ranks, since statistics are joint: none is sent. The keyword was renamed in torch 2.14.
 _SEND_BUFFERS = next(key for key in ("forward_sync_buffers", "broadcast_buffers") if key in signature(DistributedDataParallel).parameters)
@@ -61,6 +62,7 @@ def deterministic_kernels() -> Iterator[None]:
     if not torch.cuda.is_available():
         yield
         return
+    deterministic_bicubic()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read once, when cuBLAS starts
     cudnn: Any = torch.backends.cudnn
     memory: Any = torch.utils.deterministic

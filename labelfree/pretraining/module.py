@@ -14,6 +14,7 @@ from torch.utils.data import IterableDataset
 
 from labelfree.errors import TrainingError
 from labelfree.objectives import Step, Views
+from labelfree.objectives.base import in_fp32
 from labelfree.objectives.batchnorm import joint_statistics
 from labelfree.objectives.distributed import everyone
 from labelfree.pretraining.batches import Batches
@@ -64,16 +65,15 @@ class PretrainingModule(L.LightningModule):
         views = self.views
         scales = views.augmentation
         asked = (stored, crops.globals, self.plan.size, scales.global_scale, draws, scales.overlap, partners, measured)
-        if self.teacher is None:
-            big, taught = views.many(*asked), None
-        else:
-            drawn = Drawn.joined(views.each(*asked))
-            big, taught = drawn.normal, self.teacher(drawn.physical, drawn.measured)
-        small = (
-            views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws, partners=partners, measured=measured)
-            if crops.locals
-            else None
-        )
+        with in_fp32(stored):  # pixels keep their precision
+            drawn = None if self.teacher is None else Drawn.joined(views.each(*asked))
+            big = views.many(*asked) if drawn is None else drawn.normal
+            small = (
+                views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws, partners=partners, measured=measured)
+                if crops.locals
+                else None
+            )
+        taught = None if self.teacher is None or drawn is None else self.teacher(drawn.physical, drawn.measured)
         little = None if small is None else _fast(small)
         return Views(_fast(big), little, rows=torch.as_tensor(batch.rows), taught=taught), batch.rows
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labelfree.reporting.box_pictures import Boxed, Drawn, save_boxes
     from labelfree.reporting.html import write_report
     from labelfree.reporting.pictures import Shot, TokenGrid, save_leak_pairs, save_neighbours, save_tokens, save_views
     from labelfree.reporting.segment_pictures import Segmented, save_segments
@@ -12,11 +13,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Anonymiser",
+    "Boxed",
+    "Drawn",
     "Segmented",
     "Shot",
     "TokenGrid",
     "conceal",
     "dataset_salt",
+    "save_boxes",
     "save_leak_pairs",
     "save_neighbours",
     "save_segments",
@@ -29,6 +33,7 @@ __all__ = [
 _HOME = {
     "write_report": "html",
     **dict.fromkeys(("Shot", "TokenGrid", "save_leak_pairs", "save_neighbours", "save_tokens", "save_views"), "pictures"),
+    **dict.fromkeys(("Boxed", "Drawn", "save_boxes"), "box_pictures"),
     **dict.fromkeys(("Segmented", "save_segments"), "segment_pictures"),
     **dict.fromkeys(("Anonymiser", "conceal", "dataset_salt", "share_copy"), "share"),
 }

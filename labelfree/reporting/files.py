@@ -82,8 +82,20 @@ class RunFiles:
         return self._json("confusion.json", {})
 
     @cached_property
+    def precision_recall(self) -> dict[str, Any]:
+        return self._json("precision_recall.json", {})
+
+    @cached_property
+    def reliability(self) -> dict[str, Any]:
+        return self._json("reliability.json", {})
+
+    @cached_property
     def segments(self) -> dict[str, Any]:
         return self._json("pictures/segments.json", {})
+
+    @cached_property
+    def boxes(self) -> dict[str, Any]:
+        return self._json("pictures/boxes.json", {})
 
     @cached_property
     def tokens(self) -> dict[str, Any]:

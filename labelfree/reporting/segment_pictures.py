@@ -96,7 +96,7 @@ def save_segments(folder: Path, shown: Sequence[Segmented], classes: Sequence[st
     there = folder / "pictures" / "segments"
     images = []
     for number, each in enumerate(shown):
-        large = _enlarged(each.image, side)
+        large = enlarged(each.image, side)
         panels = [("image", large), ("truth", overlay(large, each.truth, colours))]
         panels += [(arm, overlay(large, called, colours)) for arm, called in each.called.items()]
         for place, (_, picture) in enumerate(panels):
@@ -109,7 +109,8 @@ def save_segments(folder: Path, shown: Sequence[Segmented], classes: Sequence[st
     return path
 
 
-def _enlarged(image: np.ndarray, side: int) -> np.ndarray:
+def enlarged(image: np.ndarray, side: int) -> np.ndarray:
+    """An image (H, W, 3) uint8 whose longest side is to be `side` pixels."""
     import numpy as np
     from PIL import Image
 

@@ -45,6 +45,16 @@ def by_decay(parameters: Sequence[nn.Parameter], weight_decay: float, **same: An
     return [group for group in groups if group["params"]]
 
 
+def by_layer(layers: Sequence[Sequence[nn.Parameter]], weight_decay: float, lr: float, first: float) -> list[dict[str, Any]]:
+    """Groups of `layers`, from the input on: the last learns at `lr`, the first at `first` times that, and from layer to layer the rate
+    changes by the same factor.
+    """
+    groups: list[dict[str, Any]] = []
+    for layer, parameters in enumerate(layers):
+        groups += by_decay(parameters, weight_decay, lr=lr * first ** (1 - layer / max(1, len(layers) - 1)))
+    return groups
+
+
 def make_optimiser(name: str, groups: Iterable[dict[str, Any]], lr: float) -> Optimizer:
     """The optimiser called `name` (a key of OPTIMISERS)."""
     return OPTIMISERS[name](list(groups), lr=lr)

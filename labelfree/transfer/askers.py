@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from labelfree.transfer.asking import Asker, VectorAsker
+from labelfree.transfer.boxes.asking import BoxAsker
 from labelfree.transfer.maps.asking import MapAsker
+from labelfree.transfer.tuning.asking import ImageAsker
 
-ASKERS: dict[str, type[Asker[Any]]] = {"pooled": VectorAsker, "pyramid": MapAsker}
+ASKERS: dict[str, type[Asker[Any]]] = {"pooled": VectorAsker, "images": ImageAsker, "pyramid": MapAsker, "boxes": BoxAsker}

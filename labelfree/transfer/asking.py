@@ -1,9 +1,11 @@
-"""One encoder at work on a comparison's cells: each is read from disk, or computed and kept. Askers of vectors; of maps: `maps.asking`."""
+"""One encoder at work on a comparison's cells: each is read from disk, or computed and kept. Askers of vectors."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import math
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound=Protocol)
 TRIAL = 32  # images that the speed of an encoder is measured on
+FITTING = 0.7  # of a comparison's time, for heads that are trained by steps; others, reading and predicting have the rest
+LEAST_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -49,10 +53,21 @@ class Trial:
         return min(self.setup.sizes_of(encoder))
 
     @property
-    def cells(self) -> int:
-        """How many cells the whole setup has."""
-        draws = sum(len(self.setup.draws_of(labels)) for labels in self.setup.budgets)
-        return draws * self.folds * len(self.setup.protocols) * len(self.encoders)
+    def fits(self) -> int:
+        """How many heads the whole setup has of one arm and protocol."""
+        return self.folds * sum(len(self.setup.draws_of(labels)) for labels in self.setup.budgets)
+
+    def steps_within(
+        self, seconds: float, timed: Mapping[P, Sequence[float]], times: Mapping[P, float], longest: float = math.inf
+    ) -> dict[str, int]:
+        """By protocol, how many steps let all heads that are trained by steps take FITTING of the `seconds` together.
+
+        `timed`: how long a step takes each arm; `times`: how many trainings there are for one head; `longest`: seconds for one training of
+        the slowest arm, at most. LEAST_STEPS at least, and not more than a protocol takes where time is not short.
+        """
+        total = self.fits * sum(times[protocol] * sum(arms) for protocol, arms in timed.items())
+        affordable = {protocol: min(longest / max(arms), FITTING * seconds / total) for protocol, arms in timed.items()}
+        return {one.name: min(max(int(steps), LEAST_STEPS), one.steps or sys.maxsize) for one, steps in affordable.items()}
 
     @cached_property
     def folds(self) -> int:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from labelfree.recipe import Evaluate
 
 DECISIONS = "evaluation.json"
+SCORING = {"max_false_alarms", "alarm"}  # settings that decide nothing of what is computed
 
 
 def answer(
@@ -59,7 +60,7 @@ def answer(
                             cells[key] = askers[protocol.needs].cell(key, protocol, part)
                             bar.advance(note=encoder.arm)
     write_budgets(parts, folder / "budgets.csv")
-    write_tables(question, cells, folder)
+    write_tables(question, cells, folder, setup.metric, setup.alarm)
     return setup
 
 
@@ -76,7 +77,7 @@ def _decided(
     """The setup, with its cuts for time; an earlier start's decisions hold."""
     setup = make_setup(question, settings, sizes)
     told = _told(question.standing)
-    asked = f"{question.digest} {sizes} {settings.model_dump_json()}{told or ''}"
+    asked = f"{question.digest} {sizes} {settings.model_dump_json(exclude=SCORING)}{told or ''}"
     key = hashlib.sha256(asked.encode()).hexdigest()[:16]
     path = folder / DECISIONS
     if path.is_file() and (stored := read_json(path)).get("key") == key:

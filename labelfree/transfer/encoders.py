@@ -15,6 +15,7 @@ from labelfree.backbones.base import Backbone, weights_digest
 from labelfree.domain import Size, to_physical
 from labelfree.errors import DataError
 from labelfree.transfer.network_inputs import OfStored
+from labelfree.views import Augmentation
 
 if TYPE_CHECKING:
     from labelfree.data.pool import Pool
@@ -132,7 +133,7 @@ class NetworkEncoder:
     `backbone`: what makes it, when it is first asked for and whenever `held` has let it go since; or the network itself: a module with
     `.embed(x: (B, C, *spatial)) -> (B, D)`; it's put into evaluation mode. `prepare`: (stored (B, C', *spatial'), size, measured
     (B, *spatial') bool or None) -> the network's input at that size; `reads`: what it does besides the images, such as how it normalises.
-    `dim`: D. `name`: the architecture, for the tables.
+    `dim`: D. `name`: the architecture, for the tables. `augmentation`: the views of these images, on which the network may be trained.
     """
 
     def __init__(
@@ -148,10 +149,11 @@ class NetworkEncoder:
         device: str | torch.device = "cpu",
         reads: str = "",
         held: OneNetwork | None = None,
+        augmentation: Augmentation | None = None,
     ) -> None:
         self.arm, self.seed, self.sizes = arm, seed, tuple(sizes)
         self.backbone = name or str(getattr(backbone, "name", type(backbone).__name__))
-        self.prepare, self.device, self.reads = prepare, device, reads
+        self.prepare, self.device, self.reads, self.augmentation = prepare, device, reads, augmentation
         self._make = (lambda: backbone) if isinstance(backbone, nn.Module) else backbone
         self._held, self._dim = held or OneNetwork(), dim
 

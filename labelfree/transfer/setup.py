@@ -12,6 +12,7 @@ import numpy as np
 from labelfree.data.budgets import Budget, budget, draw_order, usable_budgets
 from labelfree.data.splits import folds
 from labelfree.transfer.encoders import NO_SIZE, Encoder
+from labelfree.transfer.operating import Rule
 from labelfree.transfer.protocols import Protocol
 from labelfree.transfer.question import Question
 from labelfree.transfer.selection import Folds, Grid, inner_folds
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Setup:
     """The plan of a comparison. `sizes`: input sizes in the recipe's order, for every arm that has any. `steps`: by protocol, how many
-    a head that is trained by steps takes, where time is short.
+    a head that is trained by steps takes, where time is short. `alarm`: by which thresholds are set, None: by none.
     """
 
     budgets: tuple[Budget, ...]
@@ -35,6 +36,7 @@ class Setup:
     metric: str
     notes: tuple[str, ...] = ()
     steps: Mapping[str, int] = field(default_factory=dict)
+    alarm: Rule | None = None
 
     def draws_of(self, labels: Budget) -> range:
         """`all` labels can be drawn in one way only."""
@@ -75,7 +77,14 @@ def make_setup(question: Question, settings: Evaluate, sizes: tuple[int, ...]) -
     kept = kept or ["all"]
     protocols = tuple(map(question.task.protocol, settings.protocols))
     grid = Grid(settings={protocol.name: protocol.settings for protocol in protocols})
-    return Setup(tuple(kept), settings.draws, sizes, grid, protocols, metric.name, tuple(notes))
+    return Setup(tuple(kept), settings.draws, sizes, grid, protocols, metric.name, tuple(notes), alarm=alarm_rule(settings, question))
+
+
+def alarm_rule(settings: Evaluate, question: Question) -> Rule | None:
+    """By what thresholds are set; None where the recipe asks for none. Raises RecipeError where these labels have no operating point."""
+    if settings.max_false_alarms is None:
+        return None
+    return Rule(settings.max_false_alarms, question.task.alarm(question.targets[question.train], str(settings.alarm)))
 
 
 def _repeats(question: Question, draws: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from labelfree.training.files import whole_file, write_json
 from labelfree.transfer.cells import Cell, CellKey
+from labelfree.transfer.operating import Rule
 from labelfree.transfer.question import Question
 from labelfree.transfer.setup import Part
 from labelfree.transfer.tasks import Task
@@ -23,10 +24,13 @@ COLUMNS = (*KEYS, "metric", "value", "flags")
 ENVELOPE = "envelope"  # flags a score that exists to be drawn, never to be claimed
 
 
-def write_tables(question: Question, cells: Mapping[CellKey, Cell], folder: Path) -> None:
-    """results.csv (one row a metric of a cell), predictions.parquet (one row a scored image of a cell), classes.json, task.json."""
+def write_tables(question: Question, cells: Mapping[CellKey, Cell], folder: Path, claimed: str = "", alarm: Rule | None = None) -> None:
+    """results.csv (one row a metric of a cell), predictions.parquet (one row a scored image of a cell), classes.json, task.json.
+
+    `claimed`: the metric that the primary names, which need not be a usual one. `alarm`: by which thresholds are set, on held-out answers.
+    """
     task = question.task
-    metrics = task.metrics_of(question.targets).items()
+    metrics = {name: metric for name, metric in task.metrics_of(question.targets).items() if metric.usual or name == claimed}
     write_json(folder / "classes.json", task.legend(question.targets))
     task.words_of(question.targets).save(folder)
     with whole_file(folder / "results.csv") as part, part.open("w", newline="", encoding="utf-8") as stream:
@@ -34,13 +38,19 @@ def write_tables(question: Question, cells: Mapping[CellKey, Cell], folder: Path
         writer.writerow(COLUMNS)
         for key, cell in cells.items():
             keys = _keys(question, key, cell, cell.size, folder)
-            writer.writerows((*keys, name, number(metric.value(cell.answers)), cell.flags) for name, metric in metrics)
+            flags = cell.flags if alarm is None else ";".join([cell.flags, *_alarm_flags(question, cell, alarm)])
+            writer.writerows((*keys, name, number(metric.value(cell.answers)), flags) for name, metric in metrics.items())
             for size, values in cell.envelope.items():
                 keys = _keys(question, key, cell, size, folder)
-                writer.writerows((*keys, metric, number(value), ENVELOPE) for metric, value in values.items())
+                writer.writerows((*keys, name, number(value), ENVELOPE) for name, value in values.items() if name in metrics)
     with whole_file(folder / "predictions.parquet") as part, pq.ParquetWriter(part, _schema(task), compression="zstd") as tables:
         for key, cell in cells.items():
             tables.write_table(_predictions(question, key, cell, folder))
+
+
+def _alarm_flags(question: Question, cell: Cell, alarm: Rule) -> list[str]:
+    held_rows = np.zeros(0, np.int64) if cell.held_rows is None else cell.held_rows
+    return alarm.flags(alarm.threshold(question, held_rows, cell.held))
 
 
 def write_budgets(parts: Sequence[Part], path: Path) -> None:

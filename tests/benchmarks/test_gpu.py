@@ -51,7 +51,9 @@ def test_a_part_that_nobody_knows_is_refused_before_any_begins(tmp_path: Path) -
     command = [sys.executable, str(TOP / "benchmarks" / "gpu.py"), "--small", "--part", "views", "--part", "speeds"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=600)
     assert ended.returncode == 2 and not list(tmp_path.iterdir())
-    assert ended.stdout == "--part: there is no part speeds; parts are agreement, views, resume, speed, synchronisations, embedding.\n"
+    assert (
+        ended.stdout == "--part: there is no part speeds; parts are agreement, views, resume, speed, synchronisations, embedding, masks.\n"
+    )
 
 
 @pytest.mark.slow
@@ -62,7 +64,7 @@ def test_the_small_form_passes_on_a_processor(tmp_path: Path) -> None:
     assert "expected about a minute on a processor" in output and "all parts passed" in output
     assert result["machine"]["card"].startswith("no GPU") and result["machine"]["torch"]
     parts = result["parts"]
-    assert list(parts) == ["agreement", "views", "resume", "speed", "synchronisations", "embedding"]
+    assert list(parts) == ["agreement", "views", "resume", "speed", "synchronisations", "embedding", "masks"]
     assert all(part["ok"] and part["seconds"] >= 0 for part in parts.values())
     assert set(parts["agreement"]["objectives"]) == OBJECTIVES
     for precisions in parts["agreement"]["objectives"].values():

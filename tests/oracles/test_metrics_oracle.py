@@ -44,3 +44,11 @@ def test_the_area_under_the_curve(seed: int, rows: int, classes: int, ties: bool
     else:
         expected = theirs.multiclass_auroc(torch.tensor(scores), truth, classes, average="macro")
     assert measure("auroc", scores, targets) == pytest.approx(float(expected), abs=1e-5)
+
+
+@given(st.integers(0, 10_000), st.integers(4, 60), st.integers(2, 5))
+def test_calibration(seed: int, rows: int, classes: int) -> None:
+    scores, targets = example(seed, rows, classes, ties=False)
+    shares = scores / scores.sum(1, keepdims=True)
+    expected = theirs.multiclass_calibration_error(torch.tensor(shares), torch.tensor(targets), classes, n_bins=15, norm="l1")
+    assert measure("ece", shares, targets) == pytest.approx(float(expected), abs=1e-5)

@@ -103,7 +103,8 @@ def test_auto_may_stand_for_every_option_in_a_recipe(objective: str) -> None:
 def test_a_verb_asks_only_for_the_weights_that_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """There are none to be had here."""
     monkeypatch.setattr(download, "reachable", lambda address: False)
-    lacking = r"^backbone\.init: the weights of resnet18 are not on this machine \(.* does not answer\); bring model\.safetensors of timm/resnet18"
+    absent = r"^backbone\.init: the weights of resnet18 are not on this machine \(.* does not answer\); "
+    lacking = absent + r"bring model\.safetensors of timm/resnet18"
     random = BackboneSettings(name="resnet18", init="random")
     arms = Evaluate(arms=["imagenet", "domain"], primary=Primary(arm="domain"))
     recipe = Recipe(domain="satellite", backbone=random, evaluate=arms)

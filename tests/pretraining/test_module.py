@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from labelfree.pretraining.fit import fit
 from labelfree.pretraining.module import PretrainingModule
 from labelfree.progress import Silent
 from labelfree.training.schedules import warm_cosine
+from labelfree.views import Augmentation, ViewPipeline
+from labelfree.views.filters import Blur
+from labelfree.views.photometric import Noise
 from tests.pretraining.small import small_cnn, small_job, tiny_vit
 
 PEAK = 1e-3
@@ -59,3 +63,17 @@ def test_only_the_last_layers_learn_where_a_share_is_given(share: float, learnin
     layers = list(zip(tiny_vit().param_groups(), learnt.param_groups(), strict=True))
     moved = [any(not torch.equal(a, b) for a, b in zip(before, after, strict=True)) for before, after in layers]
     assert moved == [False] * (len(moved) - learning) + [True] * learning
+
+
+def test_views_keep_single_precision_where_networks_do_not(tmp_path: Path) -> None:
+    """A blur is a convolution, which autocast would round: within a run in bf16 as on any GPU."""
+    job = small_job(tmp_path, "dino", {"hidden": 32, "bottleneck": 8, "prototypes": 16})
+    job = replace(
+        job, views=ViewPipeline(Augmentation(physics=[Blur(p=0.5), Noise((0.0, 8.0))]), job.views.normalise, [1.0] * 3, [0.0] * 3)
+    )
+    module = PretrainingModule(job)
+    plain, _ = module.views_of(3)
+    with torch.autocast("cpu", torch.bfloat16):
+        cast, _ = module.views_of(3)
+    assert cast.globals.dtype == cast.locals.dtype == torch.float32
+    assert torch.equal(plain.globals, cast.globals) and torch.equal(plain.locals, cast.locals)

@@ -89,6 +89,10 @@ def claims(difference: float = 0.112, half: float = 0.031, **changes: Any) -> di
         "method": "Draws, pretraining seeds and 2000 resamplings of 212 scored groups, joined by Satterthwaite's rule.",
         "notes": ["Budget 200 was dropped: the rarest class has 180 labels.",
                   "One pretraining seed: the spread between pretrainings is not in the intervals."],
+        "operating": [
+            {"arm": arm, "alarm": "River", "most": 0.05, "unit": "image", "sentence": f"{arm}, River from a score of 0.61 on: {said}."}
+            for arm, said in (("imagenet+domain", "0 of 7 images of River missed"), ("imagenet", "3 of 7 images of River missed"))
+        ],
     }  # fmt: skip
     return found | changes
 
@@ -211,6 +215,7 @@ def make_run(
     )
     _predictions(folder)
     write("confusion.json", confusion())
+    write("reliability.json", reliability())
     if pictures:
         _pictures(folder)
     return folder
@@ -225,6 +230,18 @@ def confusion() -> dict[str, Any]:
         tables[arm] = table.tolist()
     facts = {"protocol": "linear", "budget": "5", "counted": "images", "classes": CLASSES}
     return facts | {"times": dict.fromkeys(tables, 2), "arms": tables}
+
+
+def reliability() -> dict[str, Any]:
+    """reliability.json: one arm's scores are what they say, the other's are 0.2 too high; nothing is called with less than 7 in 15."""
+    arms = {}
+    for arm, over in (("imagenet+domain", 0.0), ("imagenet", 0.2)):
+        middles = [None if at < 7 else (at + 0.5) / 15 for at in range(15)]
+        right = [None if middle is None else middle - over for middle in middles]
+        ece = {"mean": 0.01 + over, "low": over / 2, "high": 0.03 + over}
+        metrics = {"ece": ece, "brier": {"mean": 0.3 + over, "low": None, "high": None}}
+        arms[arm] = {"rows": [0] * 7 + [10] * 8, "confidence": middles, "accuracy": right, "metrics": metrics}
+    return {"protocol": "linear", "budget": "5", "times": dict.fromkeys(arms, 2), "arms": arms}
 
 
 def _metrics() -> list[tuple[Any, ...]]:

@@ -22,6 +22,8 @@ ANCHORS = [
     "curves",
     "scores",
     "confusion",
+    "reliability",
+    "operating",
     "gaps",
     "health",
     "views",
@@ -272,3 +274,19 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
         write_report(folder)
     with pytest.raises(DataError, match="not a run folder"):
         write_report(tmp_path)
+
+
+def test_thresholds_are_told_with_what_they_were_set_for(page: str) -> None:
+    shown = Page(page).sections["operating"]
+    assert "at most 5.0 % of the images without River" in shown
+    assert "imagenet, River from a score of 0.61 on: 3 of 7 images of River missed." in shown
+
+
+def test_how_true_scores_are_is_told_with_its_intervals(run_folder: Path, page: str, tmp_path: Path) -> None:
+    shown = Page(page).sections["reliability"]
+    assert "expected calibration error" in shown and "21.0 % (10.0 to 23.0)" in shown
+    assert "0.300" in shown  # no interval: too few draws
+    assert 'data-chart="reliability"' in page
+    folder = make_run(tmp_path / "run")
+    (folder / "reliability.json").unlink()  # a run that was scored before
+    assert "reliability" not in Page(write_report(folder).read_text(encoding="utf-8")).sections

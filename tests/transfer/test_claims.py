@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from sklearn.metrics import confusion_matrix
@@ -14,7 +15,7 @@ from labelfree.data.chosen import PLAIN, Standing
 from labelfree.errors import DataError
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate, Primary
-from labelfree.transfer.claims import claims_of, save_claims, save_confusions
+from labelfree.transfer.claims import claims_of, save_claims, save_confusions, save_reliability
 from labelfree.transfer.claims.intervals import from_test
 from labelfree.transfer.claims.scores import paired, read_scores
 from labelfree.transfer.comparison import answer
@@ -283,9 +284,36 @@ def test_confusions_are_those_of_the_primarys_point(finished) -> None:
     assert kept["classes"] == json.loads((finished / "classes.json").read_text())
 
 
+def test_reliability_is_that_of_the_primarys_point(finished) -> None:
+    """Bins counted by pandas; errors are the metrics' means over draws and seeds."""
+    save_claims(finished)
+    kept = json.loads(save_reliability(finished).read_text())
+    table = pq.read_table(finished / "predictions.parquet").to_pandas()
+    for arm in ("imagenet+domain", "imagenet"):
+        rows = table[(table.arm == arm) & (table.protocol == "linear") & (table.budget.astype(str) == "3")]
+        scores = np.stack(rows.scores.to_list()).astype(np.float64)
+        told = pd.DataFrame({"score": scores.max(1), "right": scores.argmax(1) == rows.target, "seed": rows.seed, "draw": rows.draw})
+        bins = told.groupby(pd.cut(told.score, np.arange(16) / 15), observed=False).agg(
+            rows=("score", "size"), confidence=("score", "mean"), accuracy=("right", "mean")
+        )  # fmt: skip
+        found = kept["arms"][arm]
+        assert found["rows"] == bins.rows.tolist()
+        for name in ("confidence", "accuracy"):
+            np.testing.assert_allclose(np.array(found[name], float), bins[name].to_numpy(float), atol=1e-9)
+        each = [
+            np.square(scores[at] - np.eye(3)[rows.target.to_numpy()[at]]).sum(1).mean()
+            for at in told.groupby(["draw", "seed"]).indices.values()
+        ]
+        brier = found["metrics"]["brier"]
+        assert brier["mean"] == pytest.approx(np.mean(each)) and brier["low"] < brier["mean"] < brier["high"]
+        assert 0 <= found["metrics"]["ece"]["mean"] <= 1
+    assert (kept["protocol"], kept["budget"]) == ("linear", "3")
+
+
 def test_there_are_no_confusions_without_a_claim(finished) -> None:
     save_claims(finished)
-    assert save_confusions(finished) is not None
+    assert save_confusions(finished) is not None and save_reliability(finished) is not None
     claims = json.loads((finished / "claims.json").read_text())
     (finished / "claims.json").write_text(json.dumps(claims | {"primary": None}))
     assert save_confusions(finished) is None and not (finished / "confusion.json").exists()
+    assert save_reliability(finished) is None and not (finished / "reliability.json").exists()

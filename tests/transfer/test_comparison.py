@@ -46,6 +46,18 @@ def test_files_hold_every_arm_protocol_budget_and_draw(ask, encoders, entries, r
     assert json.loads((folder / "classes.json").read_text()) == list(question.targets.names)
 
 
+def test_calibration_is_in_the_table_where_it_is_claimed_by(ask, encoders, entries, run_folder) -> None:
+    question = ask()
+    by_ece = NEIGHBOURS.model_copy(update={"primary": Primary(protocol="knn", metric="ece")})
+    names = []
+    for settings in (NEIGHBOURS, by_ece):
+        folder = run_folder(settings)
+        answer(question, encoders(question), settings, entries(105), folder, Silent())
+        names.append(list(dict.fromkeys(row["metric"] for row in table(folder))))
+    usual = ["accuracy", "balanced_accuracy", "macro_f1", "auroc"]
+    assert names == [usual, [*usual, "ece"]]
+
+
 def test_no_scored_row_is_ever_learned_from_and_budgets_are_nested(ask, encoders, entries, run_folder) -> None:
     question = ask()
     folder = run_folder(NEIGHBOURS)

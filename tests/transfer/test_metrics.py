@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,10 +18,24 @@ def oracle(metric: str, scores: np.ndarray, targets: np.ndarray) -> float:
         return sklearn_metrics.recall_score(targets, called, labels=np.unique(targets), average="macro")
     if metric == "macro_f1":
         return sklearn_metrics.f1_score(targets, called, average="macro")
+    if metric == "brier":
+        return sklearn_metrics.mean_squared_error(np.eye(scores.shape[1])[targets], scores) * scores.shape[1]
+    if metric == "ece":
+        return calibration_error(scores.max(1), called == targets)
     if scores.shape[1] == 2:
         return sklearn_metrics.roc_auc_score(targets, scores[:, 1])
     known = [k for k in range(scores.shape[1]) if 0 < (targets == k).sum() < len(targets)]
     return float(np.mean([sklearn_metrics.roc_auc_score(targets == k, scores[:, k]) for k in known]))
+
+
+def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 15) -> float:
+    """Guo et al. 2017, eq. 3, bin by bin; scores beyond 1 stand in the last one."""
+    edges = [*np.arange(bins) / bins, np.inf]
+    gaps = 0.0
+    for low, high in pairwise(edges):
+        held = (confidence > low) & (confidence <= high)
+        gaps += abs(right[held].sum() - confidence[held].sum())
+    return gaps / len(right)
 
 
 def example(seed: int, rows: int, classes: int, ties: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -55,6 +71,16 @@ def test_resamplings_draw_as_many_groups_as_there_are_and_repeat_under_a_seed() 
     assert (counts.sum(1) == 13).all()
     assert (counts == resamplings(13, seed=5)).all()
     assert (counts != resamplings(13, seed=6)).any()
+
+
+def test_scores_that_are_what_they_say_have_no_calibration_error() -> None:
+    """Two classes: of ten images called with 0.8 eight are right, of ten called with 0.6 six."""
+    scores = np.array([[0.8, 0.2]] * 10 + [[0.6, 0.4]] * 10)
+    targets = np.array([0] * 8 + [1] * 2 + [0] * 6 + [1] * 4)
+    assert measure("ece", scores, targets) == pytest.approx(0, abs=1e-12)
+    sure = np.round(scores)
+    assert measure("ece", sure, targets) == pytest.approx(0.3)
+    assert measure("brier", sure, targets) == pytest.approx(2 * 0.3)
 
 
 def test_auroc_without_negatives_is_undefined() -> None:

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.preprocessing import StandardScaler
+from sklearn.metrics.pairwise import cosine_similarity
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.preprocessing import StandardScaler, normalize
 
 from labelfree.transfer.protocols import find_protocol, prepare
 from labelfree.transfer.protocols.knn import TEMPERATURE
@@ -49,13 +51,30 @@ def test_neighbours_equal_scikit_learn(k: int) -> None:
     np.testing.assert_allclose(fit.output, oracle.predict_proba(judge), atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["centre_l2", "standardise"])
+def test_nearest_means_equal_scikit_learns_centroids(kind: str) -> None:
+    learn, targets = blobs(60, 12)
+    judge, _ = blobs(30, 12, seed=1)
+    preparation = prepare(kind, learn, (12,))
+    rows, asked = preparation(learn), preparation(judge)
+    centroids = NearestCentroid().fit(normalize(rows), targets).centroids_
+    cosine = cosine_similarity(asked, centroids)
+    protocol = find_protocol("nearest_mean")
+    (fit,) = protocol.path(rows, of_classes(targets, 4), asked, protocol.settings)
+    np.testing.assert_array_equal(fit.output.argmax(1), cosine.argmax(1))
+    odds = np.log(fit.output[:, 1:] / fit.output[:, :1])
+    np.testing.assert_allclose(odds, (cosine[:, 1:] - cosine[:, :1]) / TEMPERATURE, atol=1e-9)
+    tensors = protocol.fit(rows, of_classes(targets, 4), protocol.settings)
+    np.testing.assert_allclose(protocol.outputs(tensors, torch.from_numpy(asked).float()), fit.output, atol=1e-5)
+
+
 def test_more_neighbours_than_rows_are_all_rows() -> None:
     learn, targets = blobs(8, 12)
     twenty, eight = find_protocol("knn").path(learn, of_classes(targets, 4), learn, [20.0, 8.0])
     np.testing.assert_array_equal(twenty.output, eight.output)
 
 
-@pytest.mark.parametrize("protocol", ["knn", "linear"])
+@pytest.mark.parametrize("protocol", ["knn", "nearest_mean", "linear"])
 def test_a_class_without_rows_is_never_called(protocol: str) -> None:
     learn, targets = blobs(20, 12, classes=2)
     learner = find_protocol(protocol)

@@ -49,7 +49,9 @@ def rows_of(pixels: Mapping[str, object]) -> list[Row]:
 
 def task_over(pixels: Mapping[str, Mapping[str, int]], classes: Sequence[str]) -> tuple[Segmentation, list[Row]]:
     rows = rows_of(pixels)
-    return Segmentation().over(rows, lambda given: Counted(tuple(classes), {row.id: pixels[row.id] for row in given})), rows
+    return Segmentation().over(
+        rows, SimpleNamespace(pixels=lambda given: Counted(tuple(classes), {row.id: pixels[row.id] for row in given}))
+    ), rows
 
 
 LAND = {
@@ -273,7 +275,7 @@ class Apart(Counted):
 def test_objects_count_in_the_images_that_tell_them_apart() -> None:
     pixels = {"a": {"background": 9, "pit": 4}, "b": {"background": 9, "pit": 4}, "c": {"background": 13}}
     rows = rows_of(pixels)
-    task = Segmentation().over(rows, lambda given: Apart(("background", "pit"), pixels))
+    task = Segmentation().over(rows, SimpleNamespace(pixels=lambda given: Apart(("background", "pit"), pixels)))
     targets = task.targets(rows, images_of(rows))
     table = task.answers([targets.load(0), np.zeros((1, 13), int), targets.load(2)], targets)
     assert (measure("pq", table), measure("aji", table)) == (1.0, 1.0)  # "b" missed its pit, if it is one

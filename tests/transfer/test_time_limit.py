@@ -2,12 +2,14 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate
-from labelfree.transfer.asking import Trial
+from labelfree.transfer.asking import LEAST_STEPS, Trial
 from labelfree.transfer.comparison import answer
 from labelfree.transfer.maps.frozen import Frozen
 from labelfree.transfer.maps.training import STEPS
@@ -107,3 +109,19 @@ def test_what_learning_from_unlabelled_images_takes_is_in_the_estimate(ask, tmp_
     first, second, third = map(measure_speed, (alone, more, unread))
     assert second.reading[0] > 2 * max(first.reading[0], third.reading[0])  # 405 images for 105
     assert second.cell[propagate, 5] > first.cell[propagate, 5]
+
+
+@pytest.mark.parametrize(
+    "seconds, arms, planned",
+    [
+        (480, (0.5, 0.1), 35),  # 70 % of it, for sixteen heads of each arm
+        (960, (0.5, 0.1), 60),  # 70 have time, but half a minute of the slower arm has not
+        (960, (0.001, 0.1), STEPS),
+        (1, (0.5, 0.1), LEAST_STEPS),
+    ],
+)
+def test_time_bounds_the_steps(seconds: float, arms: tuple[float, ...], planned: int) -> None:
+    protocol, sixteen = Frozen(), SimpleNamespace(fits=16)
+    assert Trial.steps_within(sixteen, seconds, {protocol: arms}, {protocol: 1.0}, 30.0) == {"frozen": planned}
+    if seconds == 480:
+        assert Trial.steps_within(sixteen, seconds, {protocol: arms}, {protocol: 1.5}) == {"frozen": 23}

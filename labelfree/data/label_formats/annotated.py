@@ -43,6 +43,7 @@ class AnnotatedImage:
     cannot be used was drawn. `labels`: classes of the whole image. `lines`: drawings that enclose nothing. `unused`: sentences on faulty
     objects. `areas`: of a mask, all that it marks of each class, in which nobody counted objects. `outside`: what is neither drawn nor
     ignored: background, or nobody knows. `unknown`: regions of which nobody says what they are, but for the objects above them.
+    `crowded`: crowds by their class, the regions of which are among those `ignored`.
     """
 
     id: str
@@ -59,6 +60,7 @@ class AnnotatedImage:
     areas: tuple[AnnotatedObject, ...] = ()
     outside: Outside = "background"
     unknown: tuple[Region, ...] = ()
+    crowded: tuple[AnnotatedObject, ...] = ()
 
     def pixels(self) -> dict[str, int]:
         """How many pixels each class has."""
@@ -75,12 +77,15 @@ class AnnotatedImage:
     def seen(self, window: Window) -> AnnotatedImage:
         """What a window of it shows, in the window's pixels."""
         height, width = window.height, window.width
-        objects = tuple(seen for each in self.objects if (seen := _seen(each, window)) is not None)
-        areas = tuple(seen for each in self.areas if (seen := _seen(each, window)) is not None)
+        objects, areas, crowded = (
+            tuple(seen for each in of if (seen := _seen(each, window)) is not None) for of in (self.objects, self.areas, self.crowded)
+        )
         ignored, unknown = _shown(self.ignored, window), _shown(self.unknown, window)
         nothing: State = "negative" if self.outside == "background" else "unlabelled"
         state: State = "objects" if objects or areas or ignored or unknown else nothing
-        return replace(self, state=state, size=(height, width), objects=objects, areas=areas, ignored=ignored, unknown=unknown)
+        return replace(
+            self, state=state, size=(height, width), objects=objects, areas=areas, ignored=ignored, unknown=unknown, crowded=crowded
+        )
 
     @property
     def _grid(self) -> tuple[int, int]:
@@ -183,7 +188,8 @@ class Placing:
             return AnnotatedImage(
                 identity, path, "objects", (height, width), ignored=(Everything(),), unused=said, labels=listed.labels, split=listed.split
             )
-        objects, ignored, unknown, crowds, lines, unused = [], list[Region](), list[Region](), 0, 0, list(listed.faulty)
+        objects, ignored, unknown, crowded = [], list[Region](), list[Region](), list[AnnotatedObject]()
+        lines, unused = 0, list(listed.faulty)
         for drawn in listed.drawn:
             if drawn.kind == "line":
                 lines += 1
@@ -194,7 +200,8 @@ class Placing:
             except ValueError as error:
                 unused.append(f"{drawn.where} {error}")
                 continue
-            crowds += drawn.kind == "crowd"
+            if drawn.kind == "crowd":
+                crowded.append(placed)
             if drawn.kind == "unknown":
                 unknown.append(placed.region)
             elif drawn.kind == "crowd" or placed.name == IGNORED:
@@ -205,8 +212,8 @@ class Placing:
         if not objects and (unused or lines or listed.labels):
             ignored.append(Everything())  # something was drawn or said that no object shows: nobody knows what the image holds
         return AnnotatedImage(
-            identity, path, "objects", (height, width), tuple(objects), tuple(ignored), crowds, lines, listed.labels, tuple(unused),
-            listed.split, outside=listed.outside, unknown=tuple(unknown),
+            identity, path, "objects", (height, width), tuple(objects), tuple(ignored), len(crowded), lines, listed.labels, tuple(unused),
+            listed.split, outside=listed.outside, unknown=tuple(unknown), crowded=tuple(crowded),
         )  # fmt: skip
 
     def _frame(self, identity: str, path: Path, listed: ListedImage, width: int, height: int) -> ToStored | None:

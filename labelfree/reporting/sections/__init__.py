@@ -1,6 +1,7 @@
 """The page's sections in reading order, one file each: a run folder in, what its template shows out; None where a run has none of it."""
 
 from labelfree.reporting.sections import (
+    boxes,
     confusion,
     data,
     efficiency,
@@ -10,7 +11,10 @@ from labelfree.reporting.sections import (
     leakage,
     method,
     nearest,
+    operating,
+    precision,
     recommended,
+    reliability,
     reproduce,
     scores,
     seen,
@@ -24,7 +28,11 @@ BUILDERS = (
     efficiency.build,
     scores.build,
     confusion.build,
+    precision.build,
+    reliability.build,
+    operating.build,
     segments.build,
+    boxes.build,
     gaps.build,
     health.build,
     seen.build,

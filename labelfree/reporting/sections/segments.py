@@ -33,8 +33,8 @@ def build(context: Context) -> Section | None:
     )
 
 
-def shown(context: Context, each: dict[str, Any], metric: str) -> dict[str, Any] | None:
-    """One image: what it is called, and its pictures; None where the page has no room for any."""
+def shown(context: Context, each: dict[str, Any], metric: str, longest: int = PIXELS) -> dict[str, Any] | None:
+    """One image: what it is called, and its pictures of up to `longest` pixels a side; None where the page has no room for any."""
     words = context.run.words.metric(metric)
     title = KINDS.get(each["kind"], each["kind"])
     if each["score"] is not None:
@@ -42,6 +42,6 @@ def shown(context: Context, each: dict[str, Any], metric: str) -> dict[str, Any]
     panels = []
     for panel in each["panels"]:
         path = context.run.folder / "pictures" / panel["file"]
-        if path.is_file() and (uri := context.album.uri(path, longest=PIXELS)):
+        if path.is_file() and (uri := context.album.uri(path, longest=longest)):
             panels.append({"title": panel["title"], "uri": uri, "alt": f"{title}; {panel['title']}."})
     return {"title": title, "panels": panels} if panels else None

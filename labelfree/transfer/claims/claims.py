@@ -18,11 +18,12 @@ from labelfree.errors import DataError
 from labelfree.recipe import Evaluate, Primary
 from labelfree.training.files import read_json, write_json
 from labelfree.transfer.arms import is_baseline
+from labelfree.transfer.claims.curves import saved_at
 from labelfree.transfer.claims.intervals import Interval, from_folds, from_test
-from labelfree.transfer.claims.labels_saved import FEWEST_DRAWS, LabelsSaved, bounds, labels_saved
+from labelfree.transfer.claims.labels_saved import LabelsSaved
+from labelfree.transfer.claims.operating_points import OperatingPoint, operating_points
 from labelfree.transfer.claims.scores import Point, Scores, paired, read_scores
 from labelfree.transfer.claims.sentences import caption, headline, method, strongest_words, undertrained_words
-from labelfree.transfer.tasks import RESAMPLINGS
 
 FILE = "claims.json"
 UNCLAIMED = ("no claim", INDICATIVE.lower())  # verdicts that save no labels
@@ -86,6 +87,7 @@ class Claims:
     """`primary` is the only claim; `comparisons` and `table` are exploratory.
 
     `resolvable`: the "smallest difference these labels can resolve". `undertrained`, `notes`: sentences. `caption`: of the table.
+    `operating`: what thresholds do at the primary's point, None where the recipe asks for none.
     """
 
     headline: str
@@ -100,10 +102,13 @@ class Claims:
     caption: str
     method: str
     notes: list[str] = field(default_factory=list)
+    operating: list[OperatingPoint] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON: no infinities, and what is printed of `labels_saved` beside its numbers."""
         plain = asdict(self)
+        if self.operating is None:
+            del plain["operating"]
         saved = self.labels_saved
         if saved is not None:
             plain["labels_saved"]["text"] = str(saved)
@@ -139,7 +144,11 @@ def claims_and_scores(folder: Path) -> tuple[Claims, Scores]:
     scores = read_scores(folder, settings.primary.metric, int(read.get("seed", 0)))
     notes = [*decided.get("notes", ()), *filter(None, [decided.get("scored")])]
     generated, indicative = bool(card.get("generated")), decided.get("indicative", "")
-    return assemble(scores, settings.primary, generated=generated, notes=notes, indicative=indicative), scores
+    claims = assemble(scores, settings.primary, generated=generated, notes=notes, indicative=indicative)
+    if settings.max_false_alarms is not None and claims.primary is not None:
+        names = read_json(folder / "classes.json")
+        claims = replace(claims, operating=operating_points(scores, claims.primary, settings.max_false_alarms, names))
+    return claims, scores
 
 
 def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes: Iterable[str] = (), indicative: str = "") -> Claims:
@@ -174,11 +183,11 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
     point, moved = _primary_point(scores, primary)
     main, others = _held_to(scores, point, primary.against)
     main = _in_doubt(main, indicative)
-    interval = _interval(scores, point, primary.against)
+    interval = interval_of(scores, point, primary.against)
     if "seeds" not in interval.parts:
         moved.append("The spread between pretrainings is not in the intervals.")
     strongest, remark = _strongest(scores, point, primary.against, indicative)
-    saved = None if generated or main.verdict in UNCLAIMED else _labels_saved(scores, point, primary.against)
+    saved = None if generated or main.verdict in UNCLAIMED else saved_at(scores, point, primary.against)
     return replace(
         claims,
         headline=headline(main, saved, words, bool(doubts), generated),
@@ -224,7 +233,7 @@ def _in_doubt(comparison: Comparison, indicative: str) -> Comparison:
     return replace(comparison, withheld="the scored images were chosen", p=1.0, verdict=INDICATIVE.lower())
 
 
-def _interval(scores: Scores, point: Point, against: str | None = None) -> Interval:
+def interval_of(scores: Scores, point: Point, against: str | None = None) -> Interval:
     """The interval of a point's mean, or of its difference to another arm's."""
     values, draws = scores.values(point), None if scores.crossed else scores.resampled(point)
     if against is not None:
@@ -241,7 +250,7 @@ def _interval(scores: Scores, point: Point, against: str | None = None) -> Inter
 
 def compare_at(scores: Scores, point: Point, against: str) -> Comparison:
     """The arm of `point` against another arm at the same protocol and budget."""
-    interval = _interval(scores, point, against)
+    interval = interval_of(scores, point, against)
     undertrained = any(_undertrained(scores, (arm, *point[1:])) for arm in (point[0], against))
     low, high, se = (value if math.isfinite(value) else None for value in (interval.low, interval.high, interval.se))
     p = 1.0 if undertrained else interval.p
@@ -280,7 +289,7 @@ def _undertrained(scores: Scores, point: Point) -> int:
 
 
 def _row(scores: Scores, point: Point) -> TableRow:
-    interval, rows = _interval(scores, point), _rows_at(scores, point)
+    interval, rows = interval_of(scores, point), _rows_at(scores, point)
     sizes = [int(row["size"]) for row in rows]
     low, high = (value if math.isfinite(value) else None for value in (interval.low, interval.high))
     return TableRow(
@@ -288,7 +297,7 @@ def _row(scores: Scores, point: Point) -> TableRow:
         backbone=rows[0]["backbone"],
         protocol=point[1],
         budget=point[2],
-        x=_x(scores, point),
+        x=scores.x(point),
         n_labels=scores.labels(point),
         metric=scores.metric.name,
         mean=interval.mean,
@@ -299,12 +308,6 @@ def _row(scores: Scores, point: Point) -> TableRow:
         size=max(sorted(set(sizes)), key=sizes.count),
         undertrained=_undertrained(scores, point),
     )
-
-
-def _x(scores: Scores, point: Point) -> float:
-    """Labels in the budget, as the task counts them."""
-    cell = next(iter(scores.cells[point].values()))
-    return scores.task.axis(scores.labels(point), cell.answers)
 
 
 def _strongest(scores: Scores, point: Point, against: str, indicative: str) -> tuple[dict[str, Any] | None, list[str]]:
@@ -340,41 +343,9 @@ def _envelope(scores: Scores) -> list[dict[str, Any]]:
     drawn = []
     for (protocol, budget), sizes in values_of.items():
         (arm, size), values = max(sizes.items(), key=lambda item: scores.metric.sign * np.nanmean(item[1]))
-        point = {"arm": arm, "protocol": protocol, "budget": budget, "x": _x(scores, (arm, protocol, budget))}
+        point = {"arm": arm, "protocol": protocol, "budget": budget, "x": scores.x((arm, protocol, budget))}
         drawn.append(point | {"size": size, "mean": float(np.nanmean(values))})
     return drawn
-
-
-def _labels_saved(scores: Scores, point: Point, against: str) -> LabelsSaved | None:
-    """Labels saved at the primary's point, with its interval from joint resamplings of draws and groups."""
-    arm, protocol, _ = point
-    labelled = {budget: _x(scores, (name, proto, budget)) for name, proto, budget in scores.cells if (name, proto) == (arm, protocol)}
-    budgets = sorted(labelled, key=lambda budget: labelled[budget])
-    x = np.array([labelled[budget] for budget in budgets])
-    at = budgets.index(point[2])
-    curves, resampled = [], []
-    draws = max(len(scores.draws((arm, protocol, budget))) for budget in budgets)
-    generator = np.random.default_rng([scores.seed, draws])
-    drawn = generator.integers(draws, size=(RESAMPLINGS, draws))  # the same draws for both arms and all budgets
-    for name in (arm, against):
-        points: list[Point] = [(name, protocol, budget) for budget in budgets]
-        curves.append(scores.metric.sign * np.array([[scores.pooled(point).mean() for point in points]]))
-        means = [_resampled_mean(scores.resampled(point).mean(1), drawn) for point in points]
-        resampled.append(scores.metric.sign * np.stack(means, 1))
-    ratio = float(labels_saved(x, curves[0], curves[1], at)[0])
-    low, high = None, None
-    if draws >= FEWEST_DRAWS:
-        known = np.isfinite(resampled[0]).all(1) & np.isfinite(resampled[1]).all(1)
-        low, high = bounds(labels_saved(x, resampled[0][known], resampled[1][known], at))
-    return LabelsSaved(float(x[at]), ratio, low, high, float(x[0] / x[at]), float(x[-1] / x[at]))
-
-
-def _resampled_mean(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """(R, B) values of draws and (B, R') drawn draws -> (B,) means; a budget of one draw has only that one."""
-    if len(values) == 1:
-        return values[0]
-    mean: np.ndarray = values[drawn, np.arange(len(drawn))[:, None]].mean(1)
-    return mean
 
 
 def _fewest(scores: Scores) -> int:

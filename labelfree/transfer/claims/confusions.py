@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from labelfree.training.files import read_json, write_json
-from labelfree.transfer.claims.scores import read_scores
+from labelfree.transfer.claims.primary_point import primary_point
 from labelfree.transfer.tasks import Task
 from labelfree.transfer.tasks.confusion import class_scores
 
@@ -25,24 +25,20 @@ def save_confusions(folder: Path) -> Path | None:
     """
     path = folder / FILE
     path.unlink(missing_ok=True)
-    primary = read_json(folder / "claims.json").get("primary")
-    if not primary:
+    at = primary_point(folder)
+    if at is None:
         return None
-    scores = read_scores(folder, primary["metric"])
-    tables, times = {}, {}
-    for arm in (primary["arm"], primary["against"]):
-        point = (arm, primary["protocol"], str(primary["budget"]))
-        found = [scores.task.confusion(cell.answers) for cell in scores.cells.get(point, {}).values()]
-        told = [table for table in found if table is not None]
+    tables, task = {}, at.scores.task
+    for arm, answers in at.answers.items():
+        told = [table for table in map(task.confusion, answers) if table is not None]
         if not told:
             return None
         tables[arm] = sum(told[1:], told[0]).tolist()
-        times[arm] = len(scores.draws(point)) * len(scores.seeds(point))
     names = read_json(folder / "classes.json")
-    facts = {"protocol": primary["protocol"], "budget": str(primary["budget"]), "counted": scores.task.counted, "classes": names}
-    if scores.task.class_shares:
-        facts["shares"] = {arm: _shares(scores.task, table, names) for arm, table in tables.items()}
-    write_json(path, {**facts, "times": times, "arms": tables})
+    facts = {**at.told(), "counted": task.counted, "classes": names}
+    if task.class_shares:
+        facts["shares"] = {arm: _shares(task, table, names) for arm, table in tables.items()}
+    write_json(path, {**facts, "times": at.times, "arms": tables})
     return path
 
 

@@ -99,6 +99,10 @@ class Scores:
         """Mean number of labels of a point."""
         return float(np.mean([int(row["n_labels"]) for row in self.rows() if (row["arm"], row["protocol"], row["budget"]) == point]))
 
+    def x(self, point: Point) -> float:
+        """Labels of a point, as the task counts them."""
+        return self.task.axis(self.labels(point), next(iter(self.cells[point].values())).answers)
+
 
 def paired(first: np.ndarray, second: np.ndarray, seeds: tuple[Sequence[int], Sequence[int]]) -> np.ndarray:
     """Differences (R, S, …) of two arms on the same draws; an arm of one seed is repeated, others are paired by seed number."""

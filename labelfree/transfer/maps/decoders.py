@@ -6,7 +6,7 @@ names to another's, and none can be lost on the way.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from labelfree.errors import RecipeError
 from labelfree.transfer.maps.base import MapHead, to_shape
+from labelfree.transfer.maps.scaled_levels import ScaledLevels
 
 AUTO = "auto"
 LIBRARY = "segmentation_models_pytorch"
@@ -26,7 +27,7 @@ RATES = (2, 4, 6)  # of DeepLabV3+'s dilated convolutions; 12, 24 and 36 as publ
 PATCHES = (8, 16, 32)  # of a ViT: sides that DPT brings to its strides by whole factors
 
 
-class Decoder(MapHead):
+class Decoder(ScaledLevels, MapHead):
     """Levels, each channel standardised -> one map of features -> the classes of every pixel.
 
     `decoder`: a key of DECODERS. `classes`: K. `pixels`: channels of the levels that have a cell for every pixel; `levels`: those of the
@@ -41,32 +42,14 @@ class Decoder(MapHead):
             "decoder": decoder, "classes": classes, "pixels": list(pixels), "levels": list(levels), "patch": patch, "width": width,
         }  # fmt: skip
         self.fine = len(pixels)
-        for position, channels in enumerate((*pixels, *levels)):
-            self.register_buffer(f"mean{position}", torch.zeros(channels))
-            self.register_buffer(f"std{position}", torch.ones(channels))
+        self.hold_scales((*pixels, *levels))
         self.body = DECODERS[decoder](pixels, levels, width, patch)
         self.classify = nn.Conv2d(self.body.out, classes, 1)
 
     def forward(self, levels: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
-        known = [(level - _of(mean)) / _of(std) for level, (mean, std) in zip(levels, self._scales(), strict=True)]
+        known = self.standardised(levels)
         pixels = [to_shape(level, shape) for level in known[: self.fine]]
         return to_shape(self.classify(self.body(pixels, known[self.fine :], shape)), shape)
-
-    @torch.no_grad()
-    def measure(self, batches: Iterable[list[Tensor]]) -> None:
-        """Take the scale of every channel from what the head will learn from: levels differ in it by powers of ten."""
-        sums: list[Tensor] = []
-        for levels in batches:
-            batch = [torch.stack([torch.ones_like(x), x, x.square()]).sum((1, 3)) for x in (one.double().flatten(2) for one in levels)]
-            sums = [before + now for before, now in zip(sums, batch, strict=True)] if sums else batch
-        for (count, total, squares), (mean, std) in zip(sums, self._scales(), strict=True):
-            mean.copy_(total / count)
-            spread = (squares / count - (total / count).square()).clamp(min=0).sqrt()
-            std.copy_(torch.where(spread > 1e-6 * (squares / count).sqrt(), spread, 1.0))  # what never changes says nothing
-
-    def _scales(self) -> list[tuple[Tensor, Tensor]]:
-        count = len(self.config["pixels"]) + len(self.config["levels"])
-        return [(self.get_buffer(f"mean{position}"), self.get_buffer(f"std{position}")) for position in range(count)]
 
 
 class Body(nn.Module):
@@ -218,10 +201,6 @@ def at_stride(level: Tensor, stride: int, shape: tuple[int, ...]) -> Tensor:
 def _four(levels: list[Any]) -> list[Any]:
     """The four coarsest, the last one again where there are fewer."""
     return [*levels, *levels[-1:] * (len(STRIDES) - len(levels))][-len(STRIDES) :]
-
-
-def _of(channels: Tensor) -> Tensor:
-    return channels.view(1, -1, 1, 1)
 
 
 def _start(body: nn.Module) -> None:

@@ -1,11 +1,11 @@
-"""Feature maps on disk: computed once for an arm, a seed and an input size, for every tile and its mirror image."""
+"""Feature maps on disk: computed once for an arm, a seed and an input size, for tiles and their mirror images."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,21 +25,54 @@ if TYPE_CHECKING:
     from labelfree.progress import Progress
 
 
+Change = Callable[[list[Tensor], tuple[int, ...]], list[Tensor]]  # of the levels of tiles of a shape
+
+
 @dataclass(frozen=True)
 class Maps:
-    """The levels of all tiles. `arrays`: one a level, (2, t, C_l, *grid_l): tiles, then their mirror images."""
+    """The levels of tiles and mirror images. `arrays`: one a level, (n, C_l, *grid_l). `rows`: (2, t), which of the n each tile is, and its
+    mirror image; -1 where it was not asked for.
+    """
 
     arrays: tuple[np.ndarray, ...]
+    rows: np.ndarray
 
     @property
     def widths(self) -> tuple[int, ...]:
         """Channels of each level."""
-        return tuple(array.shape[2] for array in self.arrays)
+        return tuple(array.shape[1] for array in self.arrays)
+
+    def read(self, straight: np.ndarray, mirrored: np.ndarray) -> None:
+        """All that was asked for is there."""
 
     def levels(self, tiles: Sequence[int] | np.ndarray, mirrored: np.ndarray) -> list[Tensor]:
         """(b, C_l, *grid_l) float32 of each level, finest first. `mirrored`: (b,) bool."""
-        side, numbers = np.asarray(mirrored).astype(np.int64), np.asarray(tiles)
-        return [torch.from_numpy(array[side, numbers].astype(np.float32)) for array in self.arrays]
+        rows = self.rows[np.asarray(mirrored).astype(np.int64), np.asarray(tiles)]
+        if (rows < 0).any():
+            raise ValueError("Features of a tile that was not asked for.")
+        return [torch.from_numpy(array[rows].astype(np.float32)) for array in self.arrays]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Tiles by their numbers, each once: those that are read as they are, and those of which mirror images are."""
+
+    straight: np.ndarray
+    mirrored: np.ndarray
+
+    @classmethod
+    def all_of(cls, tiles: int) -> Asked:
+        return cls(np.arange(tiles), np.arange(tiles))
+
+    def __len__(self) -> int:
+        return len(self.straight) + len(self.mirrored)
+
+    def rows(self, tiles: int) -> np.ndarray:
+        """(2, tiles): where each stands, those that are read as they are first; -1 for what is not asked for."""
+        places = np.full((2, tiles), -1, np.int64)
+        places[0, self.straight] = np.arange(len(self.straight))
+        places[1, self.mirrored] = len(self.straight) + np.arange(len(self.mirrored))
+        return places
 
 
 @dataclass(frozen=True)
@@ -78,43 +111,75 @@ def shown_tiles(network: NetworkEncoder, tiles: Tiles, numbers: Sequence[int] | 
     return network.shown(*tiles.stored(numbers, mirrored), input_size(tiles.tiling.side, longest))
 
 
-def read_maps(encoder: Encoder, tiles: Tiles, size: int, folder: Path, say: Progress, images: str = "") -> Maps:
-    """The maps of every tile at one input size, made where `folder` does not hold them. `images`: what identifies the images' content."""
-    tiling = tiles.tiling
-    key = hashlib.sha256(repr((encoder.digest, images, tiling.side, len(tiling), size)).encode()).hexdigest()[:12]
-    place = folder / f"{safe_name(encoder.arm)}-{encoder.seed}-{size}-{key}-maps"
+def read_maps(
+    encoder: Encoder,
+    tiles: Tiles,
+    size: int,
+    folder: Path,
+    say: Progress,
+    images: str = "",
+    asked: Asked | None = None,
+    change: Change | None = None,
+) -> Maps:
+    """The maps of tiles at one input size, made where `folder` does not hold them. `images`: what identifies the images' content.
+
+    `asked`: which tiles; None: every one and its mirror image. `change`: what is kept of their levels, all of them as they are otherwise.
+    """
+    asked = asked or Asked.all_of(len(tiles.tiling))
+    which = hashlib.sha256(asked.straight.tobytes() + b" " + asked.mirrored.tobytes()).hexdigest()[:12]
+    place = folder / f"{kept_name(encoder, tiles, size, images, change)}-{which}"
     if not place.is_dir():
         label = f"maps of {encoder.arm}" + (f", seed {encoder.seed}" if encoder.seed else "") + (f", {size} px" if size else "")
-        making = place.with_name(f"{place.name}.making-{uuid4().hex[:8]}")
+        making = folder / f"making-{uuid4().hex[:8]}-{place.name}"
         making.mkdir(parents=True)
         try:
-            _write(encoder, tiles, input_size(tiling.side, size), making, label, say)
+            _write(encoder, tiles, size, making, label, say, asked, change)
             making.replace(place)
         finally:
             shutil.rmtree(making, ignore_errors=True)
+    return kept_maps(place)
+
+
+def kept_name(encoder: Encoder, tiles: Tiles, size: int, images: str = "", change: Change | None = None) -> str:
+    """How the folders begin that `read_maps` keeps features in."""
+    told = (encoder.digest, images, tiles.tiling.side, len(tiles.tiling), size, change.__name__ if change else "")
+    return f"{safe_name(encoder.arm)}-{encoder.seed}-{size}-{hashlib.sha256(repr(told).encode()).hexdigest()[:12]}-tiles"
+
+
+def kept_maps(place: Path) -> Maps:
+    """What a folder keeps."""
     levels = json.loads((place / "levels.json").read_text(encoding="utf-8"))
-    return Maps(tuple(np.load(place / f"{level}.npy", mmap_mode="r", allow_pickle=False) for level in range(levels)))
+    arrays = tuple(np.load(place / f"{level}.npy", mmap_mode="r", allow_pickle=False) for level in range(levels))
+    return Maps(arrays, np.load(place / "rows.npy", allow_pickle=False))
 
 
-def _write(encoder: Encoder, tiles: Tiles, size: Size, place: Path, label: str, say: Progress) -> None:
-    """A file a level. Cells coarser than a pixel are kept in half precision: networks do not tell more of them."""
-    side, count = tiles.tiling.side, len(tiles.tiling)
+def _write(
+    encoder: Encoder, tiles: Tiles, longest: int, place: Path, label: str, say: Progress, asked: Asked, change: Change | None
+) -> None:
+    """A file a level. Cells coarser than a pixel are kept in half precision: networks do not tell more of them; statistics may be large."""
+    side = tiles.tiling.side
     batch = max(1, PIXELS // (4 * int(np.prod(side))))
     files: list[np.memmap] = []
-    with say.track(2 * count, label) as bar:
-        for turned in (0, 1):
-            for start in range(0, count, batch):
-                numbers = np.arange(start, min(start + batch, count))
-                stored, measured = tiles.stored(numbers, np.full(len(numbers), bool(turned)))
-                levels = encoder.maps(stored, measured, size)
+    done = 0
+    with say.track(len(asked), label) as bar:
+        for turned, all_numbers in ((False, asked.straight), (True, asked.mirrored)):
+            for start in range(0, len(all_numbers), batch):
+                numbers = all_numbers[start : start + batch]
+                stored, measured = tiles.stored(numbers, np.full(len(numbers), turned))
+                levels = encoder.maps(stored, measured, input_size(side, longest))
+                exact = [tuple(level.shape[2:]) == side for level in levels]
+                if change is not None:
+                    levels = change(levels, side)
+                    exact = [any(exact)] * len(levels)
                 if not files:
-                    for number, level in enumerate(levels):
-                        kind = np.float32 if tuple(level.shape[2:]) == side else np.float16
-                        shape = (2, count, *level.shape[1:])
+                    for number, (level, whole) in enumerate(zip(levels, exact, strict=True)):
+                        kind, shape = np.float32 if whole else np.float16, (len(asked), *level.shape[1:])
                         files.append(np.lib.format.open_memmap(place / f"{number}.npy", mode="w+", dtype=kind, shape=shape))
                 for file, level in zip(files, levels, strict=True):
-                    file[turned, numbers] = level.numpy()
+                    file[done : done + len(numbers)] = level.numpy()
+                done += len(numbers)
                 bar.advance(len(numbers))
     for file in files:
         file.flush()
+    np.save(place / "rows.npy", asked.rows(len(tiles.tiling)))
     (place / "levels.json").write_text(json.dumps(len(files)), encoding="utf-8")

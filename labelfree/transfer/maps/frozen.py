@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from labelfree.transfer.maps.base import Fitted, MapProtocol
 from labelfree.transfer.maps.decoders import AUTO, WIDTH, Decoder, require_library
 from labelfree.transfer.maps.learning import Learn
-from labelfree.transfer.maps.training import BATCH, RATE, STEPS, planned_steps, train
+from labelfree.transfer.maps.tile_training import BATCH, RATE, step_seconds
+from labelfree.transfer.maps.training import STEPS, MapTraining, train
 
 TRAINED = (
     f"AdamW at {RATE:g} with warm-up and cosine, {BATCH} tiles or mirror images a step, {STEPS} steps unless time is short, as many for "
@@ -32,10 +34,10 @@ class Frozen(MapProtocol):
     def check(self) -> None:
         require_library()
 
-    def planned(self, learn: Learn) -> int:
-        return planned_steps(learn, self.trains_trunk, self.decoder)
+    def step_seconds(self, learn: Learn) -> float:
+        return step_seconds(partial(MapTraining, learn, self.trains_trunk, self.decoder))
 
-    def fit(self, learn: Learn) -> Fitted:
+    def fit(self, learn: Learn) -> Fitted[Decoder]:
         return train(learn, self.trains_trunk, self.decoder)
 
     def head(self, config: Mapping[str, Any]) -> Decoder:

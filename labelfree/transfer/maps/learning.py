@@ -1,10 +1,11 @@
-"""The labels of one budget beside cached maps: what a protocol of maps is given."""
+"""The labels of one budget beside cached features of tiles: what a protocol of maps is given."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,29 +13,41 @@ from torch import Tensor, nn
 
 from labelfree.data.masks import cut_mask
 from labelfree.transfer.encoders import NetworkEncoder
-from labelfree.transfer.maps.features import Maps, Tiles, shown_tiles
+from labelfree.transfer.maps.features import Tiles, shown_tiles
 
 
-@dataclass(frozen=True)
-class Learn:
-    """What a head learns from: the tiles of a budget's `images`, each also mirrored along the last axis.
+class CachedLevels(Protocol):
+    """Features of tiles and of their mirror images. `widths`: channels of each level."""
 
-    `network`: None where the arm is none that could be trained. `mask_of`: the (*spatial) mask of an image, by its position in the pool.
-    `seen`: images that may be looked at without their labels, the budget's among them and none that is scored; None: the budget's alone.
-    `width`: K, how many classes. `size`: the network's input size along a tile's longest side. `steps`: how many a head that is trained by
-    steps takes; None: as many as its protocol advises, or `seconds` have time for.
+    @property
+    def widths(self) -> tuple[int, ...]: ...
+
+    def read(self, straight: np.ndarray, mirrored: np.ndarray) -> None:
+        """Have those of these tiles, and of the mirror images of those, by their numbers."""
+        ...
+
+    def levels(self, tiles: Sequence[int] | np.ndarray, mirrored: np.ndarray) -> list[Tensor]:
+        """(b, C_l, *grid_l) float32 of each level, finest first. `mirrored`: (b,) bool."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnTiles:
+    """What a head learns from, but for the labels: the tiles of a budget's `images`, each also mirrored along the last axis.
+
+    `network`: None where the arm is none that could be trained. `seen`: images that may be looked at without their labels, the budget's
+    among them and none that is scored; None: the budget's alone. `width`: K, how many classes. `size`: the network's input size along a
+    tile's longest side. `steps`: how many a head that is trained by steps takes; None: as many as its protocol advises.
     """
 
     network: NetworkEncoder | None
-    maps: Maps
+    maps: CachedLevels
     all_tiles: Tiles
-    mask_of: Callable[[int], np.ndarray]
     images: np.ndarray
     width: int
     size: int
     steps: int | None
     seed: int
-    seconds: float | None = None
     seen: np.ndarray | None = None
 
     @property
@@ -65,15 +78,6 @@ class Learn:
         """Cached features: (b, C_l, *grid_l) float32 of each level, finest first. `mirrored`: (b,) bool."""
         return self.maps.levels(tiles, mirrored)
 
-    def masks(self, tiles: Sequence[int] | np.ndarray, mirrored: np.ndarray) -> Tensor:
-        """(b, *shape) int64 positions among the classes, IGNORE where nobody knows."""
-        tiling = self.all_tiles.tiling
-        parts = []
-        for tile, turned in zip(np.asarray(tiles).tolist(), np.asarray(mirrored).tolist(), strict=True):
-            part = cut_mask(self.mask_of(int(tiling.image[tile])), tiling.corner[tile].tolist(), tiling.side)
-            parts.append(np.ascontiguousarray(part[..., ::-1]) if turned else part)
-        return torch.from_numpy(np.stack(parts).astype(np.int64))
-
     def inputs(self, tiles: Sequence[int] | np.ndarray, mirrored: np.ndarray) -> Tensor:
         """(b, C, *size) what the network is shown."""
         assert self.network is not None
@@ -83,3 +87,19 @@ class Learn:
         """A copy of the network that may be trained, with `pyramid(x) -> levels`."""
         assert self.network is not None
         return deepcopy(self.network.network)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learn(LearnTiles):
+    """With masks. `mask_of`: the (*spatial) mask of an image, by its position in the pool."""
+
+    mask_of: Callable[[int], np.ndarray]
+
+    def masks(self, tiles: Sequence[int] | np.ndarray, mirrored: np.ndarray) -> Tensor:
+        """(b, *shape) int64 positions among the classes, IGNORE where nobody knows."""
+        tiling = self.all_tiles.tiling
+        parts = []
+        for tile, turned in zip(np.asarray(tiles).tolist(), np.asarray(mirrored).tolist(), strict=True):
+            part = cut_mask(self.mask_of(int(tiling.image[tile])), tiling.corner[tile].tolist(), tiling.side)
+            parts.append(np.ascontiguousarray(part[..., ::-1]) if turned else part)
+        return torch.from_numpy(np.stack(parts).astype(np.int64))

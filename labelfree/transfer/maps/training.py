@@ -1,155 +1,41 @@
-"""One training for both costs of a task: of a head on features that are kept, or of the network along with it."""
+"""Decoders of maps in training: the classes of pixels, weighed against how often each is met."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
-from statistics import fmean
-from typing import Any, cast
-
 import numpy as np
-import torch
 from torch import Tensor
 
-from labelfree.backbones.base import Backbone, without_dropout
-from labelfree.errors import TrainingError
-from labelfree.training.optimisers import by_decay
-from labelfree.training.randomness import batch_rows, mixed
-from labelfree.training.schedules import warm_cosine
-from labelfree.training.timing import Lap, Stopwatch, fastest
 from labelfree.transfer.maps.base import Fitted
 from labelfree.transfer.maps.decoders import AUTO, Decoder, decoder_of
 from labelfree.transfer.maps.learning import Learn
 from labelfree.transfer.maps.losses import class_weights, segmentation_loss
+from labelfree.transfer.maps.tile_training import TileTraining, as_they_are
 
-BATCH = 8  # tiles a step
-STEPS = 120  # where time is not short
-LEAST_STEPS = 20
-WARM = 0.05  # of all steps, over which rates rise
-RATE = 2e-3  # of AdamW, for the head
-TRUNK_RATE = 2e-4  # for the network's last layer
-FIRST_LAYER = 0.1  # of TRUNK_RATE, for its first one; between them rates fall by the same factor from layer to layer
-WEIGHT_DECAY = 0.01
-MEASURED = 64  # tiles, most that channels are scaled by
-TIMED = 3  # steps, the fastest of which tells how long one takes
-TAIL = 0.1  # of all steps, over which the loss is averaged at the end
-STILL_FALLS = 0.02  # of its total fall: a loss that falls by more from tail to tail is undertrained
+STEPS = 120  # where none are given
 
 
-def train(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> Fitted:
-    """Train a head, and with `with_trunk` the network, and keep the last step's weights.
+def train(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> Fitted[Decoder]:
+    """Train a head, and with `with_trunk` the network. `decoder`: a key of DECODERS, or AUTO.
 
-    Equal `learn` give equal weights, whatever was drawn from torch's random numbers before. `decoder`: a key of DECODERS, or AUTO.
     Raises DataError where no pixel is known, TrainingError where the loss is no number.
     """
-    steps = learn.steps or planned_steps(learn, with_trunk, decoder)
-    training = MapTraining(learn, with_trunk, decoder)
-    again = steps - tail_of(steps)  # the last tenth sees the batches of the tenth before again, so that both are compared on the same tiles
-    losses = [training.step(step, steps, step if step < again else step - tail_of(steps)) for step in range(steps)]
-    trunk = None if training.trunk is None else training.trunk.eval()
-    return Fitted(training.head.eval(), trunk, stopped_falling(losses))
+    return MapTraining(learn, with_trunk, decoder).run(learn.steps or STEPS)
 
 
-def planned_steps(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> int:
-    """As many of STEPS as `learn.seconds` have time for, LEAST_STEPS at least."""
-    if learn.seconds is None:
-        return STEPS
-    return min(max(int(learn.seconds / seconds_per_step(learn, with_trunk, decoder)), LEAST_STEPS), STEPS)
+class MapTraining(TileTraining[Learn, Decoder]):
+    """A decoder on its way; see `train`."""
 
-
-def seconds_per_step(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> float:
-    """How long one step takes on this machine, by a few that are thrown away."""
-    training, watch, laps = MapTraining(learn, with_trunk, decoder), Stopwatch(), list[Lap]()
-    for step in range(1 + TIMED):
-        training.step(step, 1 + TIMED, step)
-        laps.append(watch.lap())
-    return fastest(laps[1:]).seconds  # the first one also finds out how to compute
-
-
-def tail_of(steps: int) -> int:
-    """How many steps the loss is averaged over at the end."""
-    return max(1, round(TAIL * steps))
-
-
-def stopped_falling(losses: Sequence[float]) -> bool:
-    """Whether a loss had come to its end (PROTOCOL 15): its mean over the last tenth of the steps is not below that of the tenth before
-    by more than 2 % of its fall since the first step. A loss that never fell has learnt nothing and has not."""
-    tail = tail_of(len(losses))
-    before, last = losses[-2 * tail : -tail], losses[-tail:]
-    if not before:
-        return False
-    fall = losses[0] - fmean(last)
-    return fall > 0 and fmean(before) - fmean(last) <= STILL_FALLS * fall
-
-
-class MapTraining:
-    """A head on its way, and the network where it is trained along; see `train`."""
+    named = "segmentation"
 
     def __init__(self, learn: Learn, with_trunk: bool, decoder: str = AUTO) -> None:
-        self.learn, self.tiles = learn, learn.tiles
-        self.trunk: Backbone | None = None
-        if with_trunk:
-            self.trunk = cast(Backbone, learn.trunk()).requires_grad_(True)
-            self.trunk.train()
-            self.trunk.freeze_statistics()
-            without_dropout(self.trunk)
-        self.weights = class_weights((learn.masks(*rows) for rows in as_they_are(self.tiles)), learn.width).to(learn.device)
-        self.head = self._fresh_head(decoder)
-        self.optimiser = torch.optim.AdamW(self._groups())
-        self.rates = [group["lr"] for group in self.optimiser.param_groups]
+        self.decoder = decoder
+        self.weights = class_weights((learn.masks(*rows) for rows in as_they_are(learn.tiles)), learn.width).to(learn.device)
+        super().__init__(learn, with_trunk)
 
-    def step(self, step: int, steps: int, batch: int) -> float:
-        """Learn from one batch of tiles and mirror images, by its number; its loss. Each is in one before any is in another again."""
-        for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
-            group["lr"] = rate * warm_cosine(step, steps, round(WARM * steps))
-        count = 2 * len(self.tiles)
-        position, mirrored = np.divmod(batch_rows(count, min(BATCH, count), batch, self.learn.seed), 2)
-        tiles, turned = self.tiles[position], mirrored == 1
-        device = self.learn.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            logits = self.head(self._levels(tiles, turned), self.learn.shape)
-        loss = segmentation_loss(logits, self.learn.masks(tiles, turned).to(device), self.weights)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            images = ", ".join(map(str, sorted({int(self.learn.all_tiles.tiling.image[tile]) for tile in tiles})))
-            raise TrainingError(
-                f"segmentation: the loss is {value} at step {step + 1} of {steps}; look for infinite values in the labelled images (those "
-                f"in places {images} of the pool)."
-            )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimiser.step()
-        return value
+    def fresh_head(self, levels: list[Tensor]) -> Decoder:
+        return decoder_of(levels, self.learn.shape, self.learn.width, self.decoder)
 
-    def _levels(self, tiles: np.ndarray, mirrored: np.ndarray) -> list[Tensor]:
-        """What the head is given: kept features, or those of the network as it is now."""
-        if self.trunk is None:
-            return [level.to(self.learn.device) for level in self.learn.levels(tiles, mirrored)]
-        return self.trunk.pyramid(self.learn.inputs(tiles, mirrored))
-
-    @torch.no_grad()
-    def _fresh_head(self, decoder: str) -> Decoder:
-        """A head that knows the scale of every channel in the budget's tiles."""
-        spread = self.tiles[np.unique(np.linspace(0, len(self.tiles) - 1, MEASURED).round().astype(int))]
-        batches = [self._levels(*rows) for rows in as_they_are(spread)]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(mixed("decoder", self.learn.seed))
-            head = decoder_of(batches[0], self.learn.shape, self.learn.width, decoder)
-        head.to(self.learn.device).measure(batches)
-        return head
-
-    def _groups(self) -> list[dict[str, Any]]:
-        """Parameters with their rates; the network's fall from its last layer to its first."""
-        groups = by_decay(list(self.head.parameters()), WEIGHT_DECAY, lr=RATE)
-        layers = [] if self.trunk is None else self.trunk.param_groups()
-        for layer, parameters in enumerate(layers):
-            rate = TRUNK_RATE * FIRST_LAYER ** (1 - layer / max(1, len(layers) - 1))
-            groups += by_decay(parameters, WEIGHT_DECAY, lr=rate)
-        return groups
-
-
-def as_they_are(tiles: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Batches of tiles, none mirrored."""
-    for start in range(0, len(tiles), BATCH):
-        part = tiles[start : start + BATCH]
-        yield part, np.zeros(len(part), bool)
+    def loss(self, levels: list[Tensor], tiles: np.ndarray, mirrored: np.ndarray) -> Tensor:
+        with self.half_precision():
+            logits = self.head(levels, self.learn.shape)
+        return segmentation_loss(logits, self.learn.masks(tiles, mirrored).to(self.learn.device), self.weights)

@@ -34,12 +34,12 @@ class Fit:
 class Protocol:
     """A way to judge what a network gives at few labels.
 
-    `needs`: what it learns from, vectors of whole images or maps of features. `trains_trunk`: whether the network itself is trained
-    along. `steps`: how many its training takes where time is not short; None where it has none. `settings`: the grid, from the strongest
-    regularisation to the weakest; `thinned`: what is left of it where time is short; `default`: without any search. `words`: how it is
-    printed, `title` where there is room; `method`: what a reader of a table must know of it, and `shared` of it and others like it;
-    `reading`: what it does. `reads_rest`: whether it also learns from unlabelled images. `plain`: the protocol that is the same but for
-    them.
+    `needs`: what it learns from, vectors of whole images, the images themselves, or maps of features beside masks or beside boxes;
+    `on_tiles`: whether these are of tiles at their own size. `trains_trunk`: whether the network itself is trained along. `steps`: how many
+    its training takes where time is not short; None where it has none. `settings`: the grid, from the strongest regularisation to the
+    weakest; `thinned`: what is left of it where time is short; `default`: without any search. `words`: how it is printed, `title` where
+    there is room; `method`: what a reader of a table must know of it, and `shared` of it and others like it; `reading`: what it does.
+    `reads_rest`: whether it also learns from unlabelled images. `plain`: the protocol that is the same but for them.
     """
 
     name: str
@@ -48,7 +48,8 @@ class Protocol:
     method: str
     shared: str = ""
     reading: str = ""
-    needs: Literal["pooled", "pyramid"] = "pooled"
+    needs: Literal["pooled", "images", "pyramid", "boxes"] = "pooled"
+    on_tiles: bool = False
     trains_trunk: bool = False
     steps: int | None = None
     settings: tuple[float, ...]
@@ -140,13 +141,15 @@ class Head(nn.Module):
 
     def forward(self, features: Tensor | np.ndarray) -> Tensor:
         """Features (n, D) as the encoder gives them -> outputs (n, width): class scores that sum to 1, or numbers."""
+        return self.protocol.outputs({**dict(self.named_buffers()), **self.counts}, self.prepared(torch.as_tensor(features).float()))
+
+    def prepared(self, features: Tensor) -> Tensor:
+        """Features (n, D) as the protocol wants them."""
         tensors = dict(self.named_buffers())
-        x = torch.as_tensor(features).float() - tensors["mean"]
+        x = features - tensors["mean"]
         if "std" in tensors:
-            x = x / (tensors["std"] * x.shape[1] ** 0.5)
-        else:
-            x = torch.cat([F.normalize(part, dim=1) for part in x.split(self.widths, dim=1)], 1) / len(self.widths) ** 0.5
-        return self.protocol.outputs({**tensors, **self.counts}, x)
+            return x / (tensors["std"] * x.shape[1] ** 0.5)
+        return torch.cat([F.normalize(part, dim=1) for part in x.split(self.widths, dim=1)], 1) / len(self.widths) ** 0.5
 
 
 def one_thread() -> AbstractContextManager[object]:

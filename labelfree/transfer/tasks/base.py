@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from labelfree.domain import Row
+from labelfree.errors import RecipeError
 from labelfree.recipe import PROTOCOLS
 from labelfree.transfer.protocols.base import Protocol
 from labelfree.transfer.protocols.registry import find_protocol
@@ -17,16 +18,17 @@ from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import SHARE, BudgetWords, MetricWords, TaskWords
 
 if TYPE_CHECKING:
-    from labelfree.data.pixel_labels import PixelLabels
     from labelfree.data.pool import Pool
+    from labelfree.data.set_labels import SetLabels
     from labelfree.domain import Sample
+    from labelfree.transfer.operating import Alarms
     from labelfree.transfer.question import Question
 
 
 @dataclass(frozen=True)
 class Metric:
     """One number of answers. `unit`: "share", printed in percent, or what stands behind the number ("mm"). `needs`: what must be known of
-    the labels besides, in words.
+    the labels besides, in words. `usual`: told of every comparison; another only where it is the primary's.
 
     `of`: (answers of n rows, weights (B, n)) -> (B,), NaN where it is not defined.
     """
@@ -38,6 +40,7 @@ class Metric:
     higher_is_better: bool = True
     title: str = ""
     needs: str = ""
+    usual: bool = True
 
     def __call__(self, answers: pa.Table, weights: Weights) -> np.ndarray:
         return self.of(answers, weights)
@@ -84,9 +87,6 @@ class Targets:
         return mean
 
 
-LabelSource = Callable[[Sequence[Row]], "PixelLabels"]  # what the pixels of labelled rows show, read when a task asks for it
-
-
 @dataclass(frozen=True)
 class LabelledImages:
     """Images whose labels lie on their pixels: the evaluation pool, and what reads a row's file."""
@@ -103,7 +103,9 @@ class Task:
     labels of each stratum or, where it `counts_in_all`, labelled images of all of them together (`empty_stratum`: of those that show
     nothing of what is looked for). `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see `TaskWords`.
     `protocol_group`: the entry points that its protocols are found by. `counted`: what `confusion` counts. `class_shares`: what a report
-    says of each class besides, words -> field of `ClassScores`.
+    says of each class besides, words -> field of `ClassScores`. `curves`: precision over recall, words -> (answers) -> for each class
+    (101,) at recalls from 0 to 1, None where it is not defined. `class_metrics`: words -> (answers, weights) -> (B, K) of each class.
+    `calibration`: metrics of how true scores are, where they are shares.
     """
 
     name: str
@@ -118,9 +120,12 @@ class Task:
     empty_stratum: str = ""
     counted: str = "images"
     class_shares: ClassVar[Mapping[str, str]] = {}
+    curves: ClassVar[Mapping[str, Callable[[pa.Table], Sequence[np.ndarray | None]]]] = {}
+    class_metrics: ClassVar[Mapping[str, Callable[[pa.Table, Weights], np.ndarray]]] = {}
     protocol_group: str = PROTOCOLS
+    calibration: tuple[str, ...] = ()
 
-    def over(self, rows: Sequence[Row], labels: LabelSource) -> Task:
+    def over(self, rows: Sequence[Row], labels: SetLabels) -> Task:
         """The task for these rows; one whose strata lie in files returns a copy that knows what `labels` says of them."""
         return self
 
@@ -132,6 +137,10 @@ class Task:
     def labelled(self, row: Row) -> bool:
         """Whether the row carries a label of this task: then it is never pretrained on where there is no test split."""
         return all(getattr(row, column) is not None for column in self.columns)
+
+    def asked_by(self, rows: Sequence[Row]) -> bool:
+        """Whether the labels of a whole set ask for this task, where nobody names one."""
+        return any(map(self.labelled, rows))
 
     def stratum(self, row: Row) -> str:
         """What budgets and folds are balanced over: a labelled row's part, such as its class."""
@@ -161,6 +170,27 @@ class Task:
     def confusion(self, answers: pa.Table) -> np.ndarray | None:
         """(K, K) int64, by [truth, called]: how much of each class was called what; None where answers are not classes."""
         return None
+
+    def called(self, scores: Mapping[str, float]) -> str:
+        """What an image with these scores of classes is called."""
+        return max(scores, key=scores.__getitem__)
+
+    def alarm(self, targets: Targets, name: str) -> int:
+        """The position of the class that alarms of these targets are about, called `name`, or by itself where that is "auto".
+
+        Raises RecipeError where the task has no operating points, or its labels none.
+        """
+        raise RecipeError(f"evaluate.max_false_alarms: {self.name} has no threshold to set; leave it out.")
+
+    def alarms(self, answers: pa.Table, positive: int, groups: np.ndarray) -> Alarms:
+        """The scores of the class `positive` in answers, whose rows are of these `groups` (n,)."""
+        raise NotImplementedError
+
+    def reliability(self, answers: pa.Table) -> np.ndarray:
+        """(3, bins): rows whose largest score falls into each bin, the sum of these scores, rows called right; asked of tasks that have
+        metrics of `calibration`.
+        """
+        raise NotImplementedError
 
     def axis(self, labels: float, answers: pa.Table) -> float:
         """Labels of a budget as they are counted on a curve, such as labels a class."""

@@ -11,9 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from labelfree.domain import Row
-from labelfree.errors import DataError
+from labelfree.errors import DataError, RecipeError
+from labelfree.transfer.operating import BinaryAlarms
 from labelfree.transfer.question import Question
 from labelfree.transfer.tasks.base import LabelledImages, Metric, Targets, Task, flat, nested
+from labelfree.transfer.tasks.calibration import Reliability, brier, ece
+from labelfree.transfer.tasks.multilabel import several
 from labelfree.transfer.tasks.shares import mean_share
 from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import BudgetWords
@@ -110,12 +113,19 @@ class Classification(Task):
         "balanced_accuracy": Metric("balanced_accuracy", balanced_accuracy),
         "macro_f1": Metric("macro_f1", macro_f1, title="macro F1"),
         "auroc": Metric("auroc", auroc, title="area under the ROC curve"),
+        "ece": Metric("ece", ece, "ECE", higher_is_better=False, title="expected calibration error", usual=False),
+        "brier": Metric("brier", brier, "Brier score", "", higher_is_better=False, usual=False),
     }
-    protocols = ("knn", "linear", "propagate")
+    protocols = ("knn", "nearest_mean", "linear", "propagate", "finetune")
     advised_protocols = ("knn", "linear")
+    calibration = ("ece", "brier")
     categorical = True
     budget = BudgetWords("label a class", "labels a class", per="a class")
     answer_schema = pa.schema([("target", pa.int32()), ("scores", pa.list_(pa.float32()))])
+
+    def asked_by(self, rows: Sequence[Row]) -> bool:
+        """Not where labels name several classes: those are of the task `multilabel`."""
+        return super().asked_by(rows) and not any(map(several, rows))
 
     def stratum(self, row: Row) -> str:
         return str(row.label)
@@ -165,6 +175,29 @@ class Classification(Task):
         scores, targets = flat(answers["scores"]), answers["target"].to_numpy()
         classes = scores.shape[1]
         return np.bincount(targets * classes + scores.argmax(1), minlength=classes**2).reshape(classes, classes)
+
+    def alarm(self, targets: Targets, name: str) -> int:
+        """By itself the class of fewer labels, of equals the second by name."""
+        assert isinstance(targets, Classes)
+        listed = ", ".join(targets.names)
+        if targets.width != 2:
+            raise RecipeError(
+                f"evaluate.max_false_alarms: a threshold tells two classes apart, these labels have {targets.width}; leave it out."
+            )
+        if name == "auto":
+            first, second = np.bincount(targets.values, minlength=2).tolist()
+            return int(second <= first)
+        if name not in targets.names:
+            raise RecipeError(f"evaluate.alarm: {name!r} is not among the classes ({listed}); name one of those.")
+        return targets.names.index(name)
+
+    def alarms(self, answers: pa.Table, positive: int, groups: np.ndarray) -> BinaryAlarms:
+        scores, targets = flat(answers["scores"]), answers["target"].to_numpy()
+        return BinaryAlarms.of(scores[:, positive], targets == positive, groups)
+
+    def reliability(self, answers: pa.Table) -> np.ndarray:
+        bins = Reliability.of(answers, Weights.once(len(answers)))
+        return np.concatenate([bins.rows, bins.confidence, bins.right])
 
     def axis(self, labels: float, answers: pa.Table) -> float:
         """Labels a class."""

@@ -26,14 +26,16 @@ def find_task(name: str) -> Task:
 
 
 def task_for(settings: Evaluate, rows: Sequence[Row] = ()) -> Task:
-    """The task asked of these rows: of "auto" the first whose columns some row fills, of several the first that has the metric and the
-    protocols; before a table is read (no rows) the first that has them.
+    """The task asked of these rows: of "auto" the first that their labels ask for, of several the first that has the metric and the
+    protocols, which may also be one that some row is labelled for; before a table is read (no rows) the first that has them.
     """
     if settings.task != "auto":
         return find_task(settings.task)
     tasks = [find_task(name) for name in task_names()]
-    filled = [task for task in tasks if any(map(task.labelled, rows))] or tasks
-    return next((task for task in filled if _fits(settings, task)), filled[0])
+    asked = [task for task in tasks if task.asked_by(rows)]
+    labelled = [task for task in tasks if task not in asked and any(map(task.labelled, rows))]
+    among = [*asked, *labelled] or tasks
+    return next((task for task in among if _fits(settings, task)), among[0])
 
 
 def find_metric(task: Task, name: str, targets: Targets | None = None) -> Metric:

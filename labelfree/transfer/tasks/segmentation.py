@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from labelfree.data.label_formats.listed import BACKGROUND
+from labelfree.data.pixel_labels import has_area
 from labelfree.domain import IGNORE, Row
 from labelfree.errors import DataError
 from labelfree.recipe import MAP_PROTOCOLS
@@ -28,7 +29,8 @@ from labelfree.transfer.words import BudgetWords
 
 if TYPE_CHECKING:
     from labelfree.data.pixel_labels import PixelLabels
-    from labelfree.transfer.tasks.base import LabelledImages, LabelSource
+    from labelfree.data.set_labels import SetLabels
+    from labelfree.transfer.tasks.base import LabelledImages
 
 NOTHING = "nothing"  # the stratum of images that show background alone
 NAMED = 3  # classes that a picture's caption names
@@ -101,9 +103,9 @@ class Segmentation(Task):
         self.labels: PixelLabels | None = None
         self.images_with: Mapping[str, int] = {}  # class -> images that show it
 
-    def over(self, rows: Sequence[Row], labels: LabelSource) -> Segmentation:
+    def over(self, rows: Sequence[Row], labels: SetLabels) -> Segmentation:
         bound = copy.copy(self)
-        bound.labels = labels([row for row in rows if self.labelled(row)])
+        bound.labels = labels.pixels([row for row in rows if self.labelled(row)])
         bound.images_with = Counter(name for seen in bound.labels.pixels.values() for name, pixels in seen.items() if pixels)
         return bound
 
@@ -121,8 +123,11 @@ class Segmentation(Task):
     def labelled(self, row: Row) -> bool:
         if self.labels is not None and row.id not in self.labels.pixels:
             return False  # faulty, which was told, or all of it unknown
-        drawn = row.listed is not None and (row.listed.negative or any(each.region is not None for each in row.listed.drawn))
-        return row.mask is not None or drawn
+        return has_area(row) or (row.listed is not None and row.listed.negative)
+
+    def asked_by(self, rows: Sequence[Row]) -> bool:
+        """An image without objects is background where others show what an object's pixels are."""
+        return any(map(has_area, rows))
 
     def present(self, row: Row) -> list[str]:
         """Classes that a labelled row shows, those of most pixels first, then by name."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from labelfree.backbones import Backbone
 from labelfree.transfer.encoders import NetworkEncoder
-from labelfree.transfer.maps.features import Maps, Tiles
+from labelfree.transfer.maps.features import Asked, Maps, Tiles
 from labelfree.transfer.maps.learning import Learn
 from labelfree.transfer.maps.tiling import Tiling
 
@@ -48,7 +48,10 @@ def learn_from(
         levels[turned] += [] if encoder is None else encoder.maps(images.flip(-1) if turned else images, None, size)
     return Learn(
         network=encoder,
-        maps=Maps(tuple(np.stack([straight.numpy(), mirror.numpy()]) for straight, mirror in zip(*levels, strict=True))),
+        maps=Maps(
+            tuple(np.concatenate([straight.numpy(), mirror.numpy()]) for straight, mirror in zip(*levels, strict=True)),
+            Asked.all_of(len(images)).rows(len(images)),
+        ),
         all_tiles=Tiles(Pictures(images), Tiling.of([images.shape[2:]] * len(images))),
         mask_of=lambda image: masks[image].numpy().astype(np.int16),
         images=np.arange(len(images)),

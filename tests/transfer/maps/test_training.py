@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from labelfree.backbones import Backbone, build
 from labelfree.errors import TrainingError
 from labelfree.recipe import MAP_PROTOCOLS
-from labelfree.transfer.maps import training
+from labelfree.transfer import undertrained
+from labelfree.transfer.maps import tile_training, training
 from labelfree.transfer.maps.base import Fitted
 from labelfree.transfer.maps.features import Maps
 from labelfree.transfer.maps.finetune import Finetune
@@ -202,7 +203,7 @@ def falling(rate: float, steps: int = 100) -> list[float]:
     ],
 )
 def test_a_loss_that_still_falls_is_told(losses, stopped):
-    assert training.stopped_falling(losses) is stopped
+    assert undertrained.stopped_falling(losses) is stopped
 
 
 def test_as_many_steps_as_are_planned(learn, monkeypatch):
@@ -215,15 +216,9 @@ def test_as_many_steps_as_are_planned(learn, monkeypatch):
     assert len(taken) == training.STEPS
 
 
-def test_time_bounds_the_steps(learn, monkeypatch):
-    monkeypatch.setattr(training, "seconds_per_step", lambda *_: 0.5)
-    planned = {seconds: Frozen().planned(replace(learn, steps=None, seconds=seconds)) for seconds in (None, 20.0, 0.1, 1e6)}
-    assert planned == {None: training.STEPS, 20.0: 40, 0.1: training.LEAST_STEPS, 1e6: training.STEPS}
-
-
 def test_a_step_is_timed_without_leaving_a_trace(learn):
     expected = Frozen().fit(learn).head.classify.weight
-    assert 0 < training.seconds_per_step(learn, False) < 5
+    assert 0 < tile_training.step_seconds(lambda: training.MapTraining(learn, False)) < 5
     assert torch.equal(Frozen().fit(learn).head.classify.weight, expected)
 
 

@@ -1,0 +1,110 @@
+"""What heads of features on tiles share: an image is looked at in rows of tiles, read where it lies; none has to stand in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from labelfree.backbones.weights import accepted
+from labelfree.data.windows import windowed
+from labelfree.deploy.head_card import HeadCard
+from labelfree.deploy.loaded_head import WHO, LoadedHead
+from labelfree.domain import Domain, Row, Sample, Window, extent_of
+from labelfree.errors import DataError
+from labelfree.installed_domains import key_for
+from labelfree.transfer.encoders import PIXELS, Encoder
+from labelfree.transfer.maps.base import TileHead
+from labelfree.transfer.maps.features import input_size
+from labelfree.transfer.maps.tiling import covering, cut
+
+T = TypeVar("T")
+Reads = Callable[[int, int], Sample]  # slices of an image from a first to before a last along its first spatial axis
+Wanted = Callable[[int, int], np.ndarray]  # (n, *rest) bool, where anything is asked at all
+Corner = tuple[int, ...]
+
+
+class TilesHead(LoadedHead[T]):
+    """A head that looks at tiles of one size, beside its network."""
+
+    head: TileHead
+
+    def __init__(self, path: Path, card: HeadCard, domain: Domain, encoder: Encoder, head: TileHead) -> None:
+        self.device = torch.device(getattr(encoder, "device", "cpu"))
+        super().__init__(path, card, domain, encoder, head.to(self.device))
+
+    def corners(self, size: tuple[int, ...]) -> list[int]:
+        """First slices of the rows of tiles that an image of this size is looked at in."""
+        return covering(size[0], self.card.shape[0])
+
+    def looked_at(self, sample: Sample, known: np.ndarray, first: int) -> Iterator[tuple[list[Corner], list[Tensor]]]:
+        """All tiles of one row of them, some at a time: where each begins in the sample, and the levels of their features.
+
+        `first`: slice of the sample, of all that the row shows, that it begins with. `known`: (n, *rest) bool; a tile without any is left
+        out. Raises DataError for an image that this head does not take.
+        """
+        side = self.card.shape
+        pixels = accepted(self.card.images, sample, WHO).numpy()
+        measured = None if sample.measured is None else sample.measured.numpy()[None]
+        room = max(1, PIXELS // (4 * int(np.prod(side))))
+        asked = ((first, *rest) for rest in product(*map(covering, known.shape[1:], side[1:])))
+        shown = [corner for corner in asked if cut(known[None], corner, side).any()]
+        for start in range(0, len(shown), room):
+            corners = shown[start : start + room]
+            yield corners, self._levels(pixels, measured, corners)
+
+    def _levels(self, pixels: np.ndarray, measured: np.ndarray | None, corners: list[Corner]) -> list[Tensor]:
+        side = self.card.shape
+        physical = torch.from_numpy(np.stack([cut(pixels, corner, side) for corner in corners]))
+        there: Tensor | None = None
+        if measured is not None:
+            there = torch.from_numpy(np.stack([cut(measured, corner, side)[0] for corner in corners]))
+        return [level.to(self.device) for level in self.encoder.maps(physical, there, input_size(side, self.size))]
+
+
+@dataclass(frozen=True)
+class Slices:
+    """An image read in slices along its first spatial axis. `first`: a part that begins at its first pixel; `size`: of all of it."""
+
+    first: Sample
+    size: tuple[int, ...]
+    read: Reads
+
+
+def slices(domain: Domain, row: Row) -> Slices:
+    """A scene is read where it lies, anything else stands in memory. Raises DataError where it cannot be read, or nothing is measured."""
+    size = None if row.window else extent_of(domain)(row)
+    if size is None:
+        return in_memory(domain.read(row))
+    scene = size
+
+    def read(start: int, stop: int) -> Sample:
+        return domain.read(windowed(row, Window((start, *(0,) * (len(scene) - 1)), (stop - start, *scene[1:]))))
+
+    return Slices(read(0, 1), scene, read)
+
+
+def in_memory(sample: Sample) -> Slices:
+    """Of an image that was read. Raises DataError where nothing of it is measured."""
+    if sample.empty == 1:
+        told = f"{sample.source or 'this image'}: none of its pixels holds a measurement"
+        raise DataError(f"{told}; leave it out, or correct what {key_for('gaps')} says.")
+    whole = sample.with_one_scale()
+
+    def read(start: int, stop: int) -> Sample:
+        measured = None if whole.measured is None else whole.measured[start:stop]
+        return replace(whole, data=whole.data[:, start:stop], measured=measured)
+
+    return Slices(whole, tuple(whole.data.shape[1:]), read)
+
+
+def known_pixels(sample: Sample, wanted: np.ndarray | None) -> np.ndarray:
+    """(n, *rest) bool: what is measured of the sample's slices, and `wanted`."""
+    asked = np.ones(tuple(sample.data.shape[1:]), bool) if wanted is None else wanted
+    return asked if sample.measured is None else asked & sample.measured.numpy()

@@ -1,0 +1,25 @@
+"""Decisions at a threshold: misses and false alarms of the claimed comparison's arms, with exact intervals."""
+
+from __future__ import annotations
+
+from labelfree.reporting.sections.base import Context, Section
+from labelfree.reporting.svg_figures import swatch
+from labelfree.reporting.words import number
+
+TITLE = "Decisions at a threshold"
+
+
+def build(context: Context) -> Section | None:
+    """None where the recipe asks for no threshold."""
+    points = context.run.claims.get("operating")
+    if not points:
+        return None
+    first, words, primary = points[0], context.run.words, context.run.claims["primary"]
+    lead = (
+        f"With {words.budget.of(primary['budget'])}, {words.protocol(primary['protocol']).heading}. Each threshold was set inside its own "
+        f"labels, on scores that were not learned from, so that at most {number(100 * first['most'])} % of the {first['unit']}s without "
+        f"{first['alarm']} would be called so; what it does on the scored {first['unit']}s stands here."
+    )
+    keys = {arm: swatch(style) for arm, style in context.styles.items()}
+    told = [{"key": keys.get(point["arm"], ""), "sentence": point["sentence"]} for point in points]
+    return Section("operating", TITLE, {"points": told, "unit": first["unit"]}, lead=lead)

@@ -1,0 +1,81 @@
+"""What thresholds do on scored images: misses and false alarms of both arms at the primary's point (docs/protocol.md, 17)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from labelfree.transfer.claims.scores import Point, Scores
+from labelfree.transfer.operating import Counts, Share
+
+if TYPE_CHECKING:
+    from labelfree.transfer.claims.claims import Comparison
+
+CELL = ("seed", "draw", "fold")
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """One arm's. `alarm`: the class that is looked for; `most`: the share of false alarms that was allowed. `thresholds`: of each cell, set
+    inside its own labels. `unit`: what is counted, `image`, or `group` where images share any. `missed`, `false_alarms`: counts are means
+    over `draws` (and seeds), None where labels were too few to set a threshold. `sentence`: all of it.
+    """
+
+    arm: str
+    alarm: str
+    most: float
+    thresholds: list[float]
+    unit: str
+    draws: int
+    missed: Share | None
+    false_alarms: Share | None
+    sentence: str
+
+
+def operating_points(scores: Scores, primary: Comparison, most: float, classes: Sequence[str]) -> list[OperatingPoint]:
+    """Of the primary's arm and of that it is compared with, from the thresholds in results.csv and the scored rows."""
+    return [_of_arm(scores, (arm, primary.protocol, primary.budget), most, classes) for arm in (primary.arm, primary.against)]
+
+
+def _of_arm(scores: Scores, point: Point, most: float, classes: Sequence[str]) -> OperatingPoint:
+    cells, flags = scores.cells[point], _flags(scores, point)
+    positive = int(next(iter(flags.values()))["alarm"])
+    alarm, times = classes[positive], len(scores.draws(point)) * len(scores.seeds(point))
+    unit = "image" if all(len(set(cell.groups.tolist())) == len(cell.groups) for cell in cells.values()) else "group"
+    told = {key: float(flags[key]["threshold"]) for key in cells if "threshold" in flags[key]}
+    thresholds = [told[key] for key in sorted(told)]
+    if len(told) < len(cells):
+        sentence = f"{point[0]}: no threshold, its labels are too few to hold any out; a larger primary.budget has one."
+        return OperatingPoint(point[0], alarm, most, thresholds, unit, times, None, None, sentence)
+    counted = [scores.task.alarms(cell.answers, positive, cell.groups).at(told[key]) for key, cell in cells.items()]
+    mean = sum(counted, Counts(0, 0, 0, 0)).over(times)
+    missed, false = Share.of(mean.missed, mean.positives), Share.of(mean.false_alarms, mean.negatives)
+    low, high = min(thresholds), max(thresholds)
+    at = f"{low:.3g}" if f"{low:.3g}" == f"{high:.3g}" else f"{low:.3g} to {high:.3g}"
+    drawn = f" (mean of {times} draws)" if times > 1 else ""
+    sentence = (
+        f"{point[0]}, {alarm} from a score of {at} on{drawn}: {_words(missed, f'{unit}s of {alarm} missed')}; "
+        f"{_words(false, f'other {unit}s called so')}."
+    )
+    return OperatingPoint(point[0], alarm, most, thresholds, unit, times, missed, false, sentence)
+
+
+def _flags(scores: Scores, point: Point) -> dict[tuple[int, ...], Mapping[str, str]]:
+    """What results.csv says of each cell of a point, by seed, draw and fold."""
+    found = {}
+    for row in scores.rows():
+        if (row["arm"], row["protocol"], row["budget"]) == point:
+            parts = (flag.partition("=") for flag in row["flags"].split(";"))
+            found[tuple(int(row[name]) for name in CELL)] = {name: value for name, _, value in parts}
+    return found
+
+
+def _words(share: Share, what: str) -> str:
+    """`0 of 40 images of burnt missed: at most 7.2 %, one-sided 95 %`."""
+    said = f"{share.count:g} of {share.whole:g} {what}"
+    if not share.whole:
+        return said
+    if not share.count:
+        return f"{said}: at most {100 * share.at_most:.1f} %, one-sided 95 %"
+    return f"{said}: {100 * share.count / share.whole:.1f} %, 95 % interval {100 * share.low:.1f} to {100 * share.high:.1f} %"

@@ -1,0 +1,28 @@
+"""A linear probe, then it and the network under it trained on together (Kumar et al. 2022, arXiv:2202.10054)."""
+
+from __future__ import annotations
+
+from labelfree.transfer.encoders import Encoder, NetworkEncoder
+from labelfree.transfer.protocols.linear import Linear
+from labelfree.transfer.tuning.training import BATCH, LAYER_DECAY, RATE, STEPS, TRUNK_RATE
+
+
+class Finetune(Linear):
+    """The head is a linear probe's, and what the probe chooses inside a budget holds; `tuning.asking` trains the network along."""
+
+    name = "finetune"
+    words, title = "finetune", "fine-tuned network"
+    reading = "finetune: the network is trained together with a linear layer, which was fitted on it first"
+    method = (
+        f"Finetune: the linear probe first, then all layers: AdamW, {BATCH} views a step, at {RATE:g} for the probe and {TRUNK_RATE:g} for "
+        f"the network's last layer, times {LAYER_DECAY:g} for each layer below it in a transformer, a tenth of it in the first layer of "
+        "a CNN; BatchNorm keeps its statistics; the running average of the weights after 0, a quarter, half or all of at most "
+        f"{STEPS} steps, whichever does best on the halves of the budget that were held out; a quarter where labels are too few for that."
+    )
+    needs = "images"
+    trains_trunk = True
+    steps = STEPS
+
+    def suits(self, encoder: Encoder) -> bool:
+        """An arm that is a network alone."""
+        return isinstance(encoder, NetworkEncoder)

@@ -1,0 +1,101 @@
+"""What `labelfree plan` makes of masks and boxes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tests.planning.folders import pictures, planned, table, told, voc
+
+PNGS = [f"{i:02d}.png" for i in range(24)]
+
+
+def test_masks_make_segmentation(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    pictures(folder, PNGS)
+    mask = np.zeros((16, 16), dtype=np.uint8)
+    mask[:4] = 3
+    for name in PNGS[:8]:
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        Image.fromarray(mask).save(tmp_path / "masks" / name)
+    labels = table(tmp_path / "labels.csv", "path,mask", [(name, f"masks/{name}") for name in PNGS[:8]])
+    proposal = planned(folder, "satellite", labels)
+    shares = "3 in 8 (25.0% of the pixels), background in 8 (75.0% of the pixels)"
+    assert "task: segmentation" in told(proposal) and shares in told(proposal)
+    evaluate = proposal.recipe.evaluate
+    assert (evaluate.task, evaluate.protocols, evaluate.minutes) == ("segmentation", ["linear", "frozen"], 30)
+    assert (evaluate.primary.protocol, evaluate.primary.metric) == ("frozen", "dice")
+    assert "not built yet" not in proposal.text
+
+
+def test_masks_beside_classes_are_another_question(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    pictures(folder, PNGS)
+    (tmp_path / "masks").mkdir()
+    for name in PNGS[:8]:
+        Image.fromarray(np.eye(16, dtype=np.uint8)).save(tmp_path / "masks" / name)
+    rows = [(name, f"masks/{name}", "ab"[at % 2]) for at, name in enumerate(PNGS[:8])]
+    proposal = planned(folder, "satellite", table(tmp_path / "labels.csv", "path,mask,label", rows))
+    assert "classification into 2 classes" in proposal.text and proposal.recipe.evaluate.task == "auto"
+    said = " ".join(proposal.text.replace("\n#", "").split())
+    other = "`labelfree plan … evaluate.task=segmentation` writes a recipe that compares by them."
+    assert f"There are masks or outlines too; {other}" in said
+
+
+def test_where_every_image_has_a_mask_a_fifth_is_set_aside(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    pictures(folder, PNGS)
+    (tmp_path / "masks").mkdir()
+    for name in PNGS:
+        Image.fromarray(np.eye(16, dtype=np.uint8)).save(tmp_path / "masks" / name)
+    proposal = planned(folder, "satellite", table(tmp_path / "labels.csv", "path,mask", [(name, f"masks/{name}") for name in PNGS]))
+    assert proposal.recipe.data.holdout == 0.2 and not proposal.recipe.data.pretrain_on_labelled
+    assert f"of {len(PNGS)} labelled images are set aside as test" in told(proposal)
+
+
+def test_where_every_image_has_boxes_a_fifth_is_set_aside_and_detection_compared(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    pictures(folder, PNGS)
+    for name in PNGS:
+        voc(folder / "xml" / f"{name[:2]}.xml", ("ship", 1, 1, 5, 5))
+    rows = [(name, f"xml/{name[:2]}.xml") for name in PNGS]
+    proposal = planned(folder, "satellite", table(tmp_path / "labels.csv", "path,boxes", rows))
+    asked = proposal.recipe.evaluate
+    assert not proposal.recipe.data.pretrain_on_labelled and proposal.recipe.data.holdout == 0.2
+    assert (asked.task, asked.protocols, asked.primary.metric) == ("detection", ["frozen"], "map")
+    assert "detection of 'ship'" in proposal.text and asked.minutes is not None
+
+
+def test_a_coco_file_of_boxes_that_lists_negatives_is_planned_as_detection(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    pictures(folder, PNGS)
+    about = {
+        "images": [{"id": at, "file_name": name, "width": 16, "height": 16} for at, name in enumerate(PNGS[:16])],
+        "categories": [{"id": 1, "name": "ship"}],
+        "annotations": [
+            {"id": at + 1, "image_id": at, "category_id": 1, "bbox": [1, 1, 6, 6], "area": 36, "iscrowd": 0} for at in range(0, 16, 2)
+        ],
+    }
+    (folder / "coco.json").write_text(json.dumps(about))
+    proposal = planned(folder, "satellite", folder / "coco.json")
+    assert "task: detection\n" in f"{told(proposal)}\n" and "8 negative" in told(proposal)
+    assert proposal.recipe.evaluate.task == "detection" and proposal.recipe.evaluate.primary.budget == 5
+
+
+def test_objects_are_counted_and_a_label_column_goes_first(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    pictures(folder, PNGS)
+    for i in range(8):
+        voc(folder / "xml" / f"{i:02d}.xml", ("ship", 1, 1, 5, 5), *([("plane", 2, 2, 2, 6)] if i == 3 else []))
+    rows = [(name, f"xml/{name[:2]}.xml") for name in PNGS[:8]]
+    alone = planned(folder, "satellite", table(tmp_path / "boxes.csv", "path,boxes", rows))
+    assert "objects in 8 images to learn from: ship 8 in 8; 0 negative" in told(alone)
+    assert "1 fault found, the first:" in told(alone) and "03.xml: object 2 (plane) has no area" in told(alone)
+    assert "task: detection" in told(alone) and alone.recipe.evaluate.task == "detection"
+    both = planned(
+        folder, "satellite", table(tmp_path / "both.csv", "path,boxes,label", [(*row, "ab"[i % 2]) for i, row in enumerate(rows)])
+    )
+    assert "task: classification" in told(both) and "There are boxes too" in both.text and both.recipe.evaluate.primary.budget == 1
