@@ -237,12 +237,6 @@ class ArmSpec(Section):
         """The weight file; None where the weights are published ones."""
         return self.weights if isinstance(self.weights, Path) else None
 
-    @model_validator(mode="after")
-    def _published_under_a_name(self) -> ArmSpec:
-        if self.file is None and self.backbone is None:
-            raise ValueError(f"{self.name}: weights: {self.weights} needs backbone, the name that timm publishes them under")
-        return self
-
 
 class Primary(Section):
     """The one claim, named before the run."""
@@ -296,6 +290,9 @@ class Evaluate(Section):
                 raise ValueError(f"primary.{key}: {arm!r} is not among evaluate.arms ({', '.join(named)}); name one of those")
         if len(set(named)) < len(named):
             raise ValueError("arms: a name stands twice")
+        for arm in self.arms:
+            if not isinstance(arm, str) and arm.file is None and arm.backbone is None:
+                raise ValueError(f"arms: {arm.name}: weights: {arm.weights} needs backbone, the name that timm publishes them under")
         if self.primary.protocol not in self.protocols:  # a budget that is not listed moves, as one that the labels do not carry
             raise ValueError(f"primary.protocol: {self.primary.protocol!r} is not among evaluate.protocols ({', '.join(self.protocols)})")
         return self

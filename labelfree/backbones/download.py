@@ -66,7 +66,8 @@ def local_file(name: str) -> Path | None:
     published = timm.get_pretrained_cfg(name)
     if published is None:
         return None
-    by_hand = [place_for(name), place_for(name).with_suffix(".pth")]
+    place = place_for(name)
+    by_hand = [place, place.with_suffix(".pth")]
     if published.url:
         by_hand.append(_hub_folder() / Path(urlparse(str(published.url)).path).name)
     cached: list[Path] = []
@@ -96,8 +97,10 @@ def licence_of(name: str) -> str:
 
 
 def place_for(name: str) -> Path:
-    """Where a weight file of timm's `name`, brought by hand, is looked for."""
-    return _hub_folder() / f"{name}.safetensors"
+    """Where a weight file of timm's `name`, brought by hand, is looked for: under the name with its tag, also where that is the usual one."""
+    published = timm.get_pretrained_cfg(name)
+    tag = published.tag if published is not None and "." not in name else ""
+    return _hub_folder() / f"{name}{f'.{tag}' if tag else ''}.safetensors"
 
 
 def _hub_folder() -> Path:

@@ -35,6 +35,7 @@ class Model:
     def __init__(self, path: str | Path, threads: int = 0) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        options.log_severity_level = 3  # a default that can be overridden is no mistake
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         told = self.session.get_modelmeta().custom_metadata_map
         self.told = {name: json.loads(value) if name in LISTS else value for name, value in told.items()}
@@ -56,7 +57,7 @@ class Model:
         if threshold is not None:
             if self.threshold is None:
                 raise SystemExit("this model has no threshold: it calls the class of the largest score.")
-            more = {"threshold": np.float32(threshold)}
+            more = {"threshold": np.array(threshold, np.float32)}
         scores, *called = self.run(pixels, **more)
         return scores, called[0] if called else None
 
