@@ -49,7 +49,8 @@ class Model:
         return found
 
     def scores(self, pixels: np.ndarray, threshold: float | None = None) -> tuple[np.ndarray, np.ndarray | None]:
-        """Stored numbers (B, C, H, W) of images of one size: scores (B, K), and the number of the class that is called (B,), or None.
+        """Stored numbers (B, C, H, W) of images of one size: scores (B, K), and the number of the class that is called (B,), or (B, K) bool
+        where an image may be of several; None where there are no classes.
 
         `threshold`: another one than the model's own, where it has one.
         """
@@ -60,6 +61,11 @@ class Model:
             more = {"threshold": np.array(threshold, np.float32)}
         scores, *called = self.run(pixels, **more)
         return scores, called[0] if called else None
+
+    def name(self, called: np.ndarray) -> str:
+        """Of what is called of one image: `a`, or `a|b` of several classes."""
+        several = np.flatnonzero(called) if called.ndim else [int(called)]
+        return "|".join(self.classes[at] for at in several)
 
     def shares(self, pixels: np.ndarray) -> np.ndarray:
         """Stored numbers (C, H, W) of an image of any size: the share of each class at every pixel, (K, H, W). Tiles are blended."""
@@ -150,7 +156,7 @@ def classify(model: Model, paths: Sequence[str], threshold: float | None, write:
             names = ["value", *(f"value_{at}" for at in range(2, scores.shape[1] + 1))]
         if path == paths[0]:
             write(["path", *(["class"] if called is not None else []), *names])
-        write([path, *([names[int(called[0])]] if called is not None else []), *(f"{score:.6f}" for score in scores[0])])
+        write([path, *([model.name(called[0])] if called is not None else []), *(f"{score:.6f}" for score in scores[0])])
 
 
 def segment(model: Model, paths: Sequence[str], out: Path | None, write: Write) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from labelfree.deploy.exports.programs import Program, alarm_of
+from labelfree.deploy.exports.programs import Program
 from labelfree.deploy.head_card import HeadCard
 from labelfree.errors import DataError, RecipeError
 from labelfree.foreign_logs import quieter
@@ -112,7 +112,7 @@ def metadata(program: Program, card: HeadCard) -> dict[str, str]:
         "data": images.data,
     }
     if program.threshold is not None:
-        told |= {THRESHOLD: program.threshold, "alarm": card.classes[alarm_of(card)]}
+        told |= {THRESHOLD: program.threshold, "alarm": card.alarm}
     return {name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for name, value in told.items()}
 
 

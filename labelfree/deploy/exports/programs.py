@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from labelfree.deploy.exports.resizing import Resize
-from labelfree.deploy.head_card import HeadCard
 from labelfree.deploy.loaded_head import LoadedHead, VectorHead
 from labelfree.deploy.map_heads import MapsHead
 from labelfree.domain import sides
@@ -53,7 +52,7 @@ class Program(nn.Module):
 
 
 class VectorProgram(Program):
-    """`scores` (B, K) of images of any size, and where there are classes the position (B,) of the one `called`.
+    """`scores` (B, K) of images of any size, and where there are classes those `called`, as `Task.call` says it.
 
     With a threshold that is a second input: the class it is of is called from that score on, else the best of the others.
     """
@@ -66,7 +65,8 @@ class VectorProgram(Program):
         longest = head.size
         self.parts = nn.ModuleList(part_of(each, lambda shown: sides(shown.sized(longest), 2)) for each in parts(head))
         self.head = deepcopy(head.head).cpu()
-        self.threshold, self.alarm = head.card.threshold, alarm_of(head.card)
+        self.threshold, self.call = head.card.threshold, head.task.call
+        self.alarm = head.classes.index(head.card.alarm) if self.threshold is not None else 0
         self.register_buffer("of_alarm", torch.arange(max(1, len(head.classes))) == self.alarm, persistent=False)
         self.outputs = ("scores", "called") if head.classes else ("scores",)
 
@@ -76,7 +76,7 @@ class VectorProgram(Program):
         if len(self.outputs) == 1:
             return (scores,)
         if threshold is None:
-            return scores, scores.argmax(1)
+            return scores, self.call(scores)
         others = torch.where(self.of_alarm, -1.0, scores).argmax(1)
         return scores, torch.where(scores[:, self.alarm] >= threshold, self.alarm, others)
 
@@ -165,12 +165,6 @@ def program_of(head: LoadedHead[Any]) -> Program:
     return PROGRAMS[type(head)](head).eval().requires_grad_(False)
 
 
-def alarm_of(card: HeadCard) -> int:
-    """Position of the class that a threshold is of; the last where the card does not name it."""
-    named = getattr(card, "alarm", "")
-    return card.classes.index(named) if named else len(card.classes) - 1
-
-
 def parts(head: LoadedHead[Any]) -> tuple[Encoder, ...]:
     """What stands side by side in a head's encoder."""
     return head.encoder.parts if isinstance(head.encoder, Concatenated) else (head.encoder,)
@@ -178,7 +172,8 @@ def parts(head: LoadedHead[Any]) -> tuple[Encoder, ...]:
 
 def part_of(encoder: Any, size: Callable[[NetworkInput], tuple[int, ...]]) -> nn.Module:
     """A part as a module. `size`: of what a network is given."""
-    return PARTS[type(encoder)](encoder, size(encoder.prepare.shown) if isinstance(encoder, NetworkEncoder) else ())
+    shown = getattr(getattr(encoder, "prepare", None), "shown", None)
+    return PARTS[type(encoder)](encoder, size(shown) if isinstance(shown, NetworkInput) else ())
 
 
 def at_one_size(backbone: Any, size: tuple[int, ...]) -> Any:
