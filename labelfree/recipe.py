@@ -26,17 +26,6 @@ PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 Sides = Annotated[list[PositiveInt], Field(min_length=2, max_length=3)]  # one an axis
 
 
-WEIGHT_FILES = {".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar"}
-PUBLISHED, INFLATED = "published", "published-inflated"  # weights of an arm that no file holds: read as photographs, or all channels
-
-
-def weight_file(text: str) -> Path | None:
-    """The file that a start names; None for "imagenet", "random", and a network's name whose published weights are meant."""
-    path = Path(text)
-    named = text in ("imagenet", "random") or (path.name == text and path.suffix not in WEIGHT_FILES and not path.is_file())
-    return None if named else path
-
-
 TASKS = "labelfree.tasks"  # groups of entry points
 PROTOCOLS, SET_PROTOCOLS = "labelfree.protocols", "labelfree.set_protocols"  # of a class an image, and of several
 MAP_PROTOCOLS, BOX_PROTOCOLS = "labelfree.map_protocols", "labelfree.box_protocols"

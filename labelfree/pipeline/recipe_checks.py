@@ -20,9 +20,10 @@ from labelfree.pipeline.inputs import domain_for
 from labelfree.pipeline.network_encoders import said_of
 from labelfree.pipeline.starts import imagenet_source
 from labelfree.pipeline.teachers import named_teacher
-from labelfree.recipe import ArmSpec, Evaluate, Recipe, weight_file
+from labelfree.recipe import ArmSpec, Evaluate, Recipe
 from labelfree.transfer.arms import arm_kind
 from labelfree.transfer.tasks.registry import check_question, task_for
+from labelfree.weight_names import weight_file
 
 Tell = Callable[[str], object]
 SIDE = 64  # of an image of zeros that a network is shown
