@@ -32,7 +32,7 @@ from labelfree.backbones import build
 from labelfree.backbones.weight_card import WeightCard
 from labelfree.backbones.weights import resize
 from labelfree.deploy.exports import export_folder, onnx_file
-from labelfree.deploy.exports.programs import program_of
+from labelfree.deploy.exports.registry import program_of
 from labelfree.deploy.exports.resizing import Resize
 from labelfree.deploy.head_card import HeadCard
 from labelfree.deploy.head_file import write_head

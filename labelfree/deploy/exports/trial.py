@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from labelfree.deploy.box_heads import BoxesHead
 from labelfree.deploy.exports.infer_onnx import Model
 from labelfree.deploy.exports.labelled_images import stored_pixels
 from labelfree.deploy.loaded_head import LoadedHead, VectorHead
@@ -18,6 +19,7 @@ from labelfree.domain import Sample
 from labelfree.errors import DataError
 
 NEAR = 1e-4  # that scores may differ
+MOVED = 0.05  # pixels that corners may
 REPEATS, SECONDS = 20, 3.0  # of the timing, whichever ends first
 
 
@@ -67,7 +69,21 @@ def _one_map(model: Model, head: MapsHead, sample: Sample) -> Trial:
     return _checked(sample, apart, bool(ties.all()), own.size, int((shares.argmax(0) == said.numbers).sum()))
 
 
-TRIALS: dict[type, Callable[[Model, Any, Sample], Trial]] = {VectorHead: _one_vector, MapsHead: _one_map}
+def _boxes(model: Model, head: BoxesHead, sample: Sample) -> Trial:
+    """Of one tile: how tiles join is not the graph's."""
+    rows, columns = head.card.shape
+    part = replace(sample, data=sample.data[:, :rows, :columns], measured=None)
+    said = head.predict(part)
+    corners, labels, scores = model.boxes(stored_pixels(head, part))
+    found, apart = 0, 0.0
+    for box, label, score in zip(said.corners, said.labels, said.scores, strict=True):
+        near = (labels == label) & (np.abs(corners - box).max(1) <= MOVED)
+        found += bool(near.any())
+        apart = max(apart, float(np.abs(scores[near] - score).min(initial=0.0 if not near.any() else 1.0)))
+    return _checked(sample, apart, found == len(said) == len(corners), len(said), found)
+
+
+TRIALS: dict[type, Callable[[Model, Any, Sample], Trial]] = {VectorHead: _one_vector, MapsHead: _one_map, BoxesHead: _boxes}
 
 
 def _checked(sample: Sample, apart: float, agreed: bool, decisions: int, same: int) -> Trial:
