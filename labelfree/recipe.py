@@ -26,17 +26,6 @@ PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 Sides = Annotated[list[PositiveInt], Field(min_length=2, max_length=3)]  # one an axis
 
 
-WEIGHT_FILES = {".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar"}
-PUBLISHED, INFLATED = "published", "published-inflated"  # weights of an arm that no file holds: read as photographs, or all channels
-
-
-def weight_file(text: str) -> Path | None:
-    """The file that a start names; None for "imagenet", "random", and a network's name whose published weights are meant."""
-    path = Path(text)
-    named = text in ("imagenet", "random") or (path.name == text and path.suffix not in WEIGHT_FILES and not path.is_file())
-    return None if named else path
-
-
 TASKS = "labelfree.tasks"  # groups of entry points
 PROTOCOLS, SET_PROTOCOLS = "labelfree.protocols", "labelfree.set_protocols"  # of a class an image, and of several
 MAP_PROTOCOLS, BOX_PROTOCOLS = "labelfree.map_protocols", "labelfree.box_protocols"
@@ -237,12 +226,6 @@ class ArmSpec(Section):
         """The weight file; None where the weights are published ones."""
         return self.weights if isinstance(self.weights, Path) else None
 
-    @model_validator(mode="after")
-    def _published_under_a_name(self) -> ArmSpec:
-        if self.file is None and self.backbone is None:
-            raise ValueError(f"{self.name}: weights: {self.weights} needs backbone, the name that timm publishes them under")
-        return self
-
 
 class Primary(Section):
     """The one claim, named before the run."""
@@ -296,6 +279,9 @@ class Evaluate(Section):
                 raise ValueError(f"primary.{key}: {arm!r} is not among evaluate.arms ({', '.join(named)}); name one of those")
         if len(set(named)) < len(named):
             raise ValueError("arms: a name stands twice")
+        for arm in self.arms:
+            if not isinstance(arm, str) and arm.file is None and arm.backbone is None:
+                raise ValueError(f"arms: {arm.name}: weights: {arm.weights} needs backbone, the name that timm publishes them under")
         if self.primary.protocol not in self.protocols:  # a budget that is not listed moves, as one that the labels do not carry
             raise ValueError(f"primary.protocol: {self.primary.protocol!r} is not among evaluate.protocols ({', '.join(self.protocols)})")
         return self

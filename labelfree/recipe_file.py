@@ -16,11 +16,12 @@ from pydantic import ValidationError
 from labelfree.errors import RecipeError
 from labelfree.installed_domains import reader_model
 from labelfree.reader_settings import Problems, checked_settings
-from labelfree.recipe import INFLATED, PUBLISHED, Recipe, weight_file
+from labelfree.recipe import Recipe
 from labelfree.recipe_mistakes import domain_of, keys_of, sentence, value_at
 from labelfree.recipe_renames import RENAMED, differing, notice, respelled, today
 from labelfree.recipe_yaml import Dumper, Keys, expand_variables, parse_yaml, read_yaml, scalar, with_text
 from labelfree.resources import folder, resource
+from labelfree.weight_names import INFLATED, PUBLISHED, weight_file
 
 Overrides = Sequence[str] | Mapping[str, Any]
 Tell = Callable[[str], None]

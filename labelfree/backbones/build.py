@@ -15,7 +15,7 @@ from labelfree.backbones.imagenet import RGB, load_fitted
 from labelfree.backbones.registry import family_of
 from labelfree.domain import Channel
 from labelfree.errors import DataError
-from labelfree.recipe import weight_file
+from labelfree.weight_names import weight_file
 
 WRAPPERS = ("state_dict", "model", "teacher", "model_state_dict")  # keys under which training scripts keep a network
 

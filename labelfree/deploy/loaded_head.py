@@ -118,9 +118,9 @@ class VectorHead(LoadedHead[Prediction]):
         measured = None if all(there is None for _, there in images) else torch.stack(known)
         for output in self.head(self.encoder.embed(physical, self.size, measured)).tolist():
             scores = dict(zip(self.columns, output, strict=True))
-            yield Prediction(self._called(scores) if self.classes else None, scores)
+            yield Prediction(self.called(scores) if self.classes else None, scores)
 
-    def _called(self, scores: Mapping[str, float]) -> str:
+    def called(self, scores: Mapping[str, float]) -> str:
         """The class that is looked for from its threshold on; without one as the task calls it."""
         alarm, threshold = self.card.alarm, self.card.threshold
         if threshold is None:

@@ -16,10 +16,11 @@ from labelfree.pipeline.network_encoders import Networks, channels_lacking, said
 from labelfree.pipeline.pretrainings import backbone_path
 from labelfree.planning.auto_values import view_size
 from labelfree.planning.costs import input_sizes
-from labelfree.recipe import PUBLISHED, ArmSpec, BackboneSettings, Recipe
+from labelfree.recipe import ArmSpec, BackboneSettings, Recipe
 from labelfree.transfer.arms import ArmKind, arm_kind
 from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder
 from labelfree.transfer.maps.tiling import Tiling
+from labelfree.weight_names import PUBLISHED
 
 
 @dataclass

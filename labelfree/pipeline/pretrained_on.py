@@ -17,8 +17,9 @@ from labelfree.data.our_folders import STATE
 from labelfree.data.splits import Labels, Roles
 from labelfree.domain import Row
 from labelfree.errors import DataError, LeakError
-from labelfree.recipe import Data, Recipe, weight_file
+from labelfree.recipe import Data, Recipe
 from labelfree.transfer.arms import arm_kind
+from labelfree.weight_names import weight_file
 
 BACKBONE = "backbone.safetensors"  # of a run
 FEWEST_GROUPS = 2  # of a class, so that each can be scored by heads that learned from another

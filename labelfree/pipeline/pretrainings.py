@@ -18,10 +18,10 @@ from labelfree.pretraining.checkpoints import seconds_spent
 from labelfree.pretraining.fit import checkpoint_path, fit
 from labelfree.pretraining.job import Job
 from labelfree.reader_settings import reader_settings
-from labelfree.recipe import weight_file
 from labelfree.reporting.words import time_taken
 from labelfree.training.processes import broadcast, this_process
 from labelfree.transfer.arms import ARMS
+from labelfree.weight_names import weight_file
 
 
 def carry_out(run: Context, job: Job, inputs: Inputs) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from labelfree.backbones import Backbone, build
 from labelfree.backbones.build import read_state
-from labelfree.backbones.imagenet import at_hand, require_tag, to_fetch
+from labelfree.backbones.imagenet import elsewhere, require_tag, way_to
 from labelfree.data.positives import check_positives
 from labelfree.domain import sides
 from labelfree.errors import RecipeError
@@ -20,9 +20,10 @@ from labelfree.pipeline.inputs import domain_for
 from labelfree.pipeline.network_encoders import said_of
 from labelfree.pipeline.starts import imagenet_source
 from labelfree.pipeline.teachers import named_teacher
-from labelfree.recipe import ArmSpec, Evaluate, Recipe, weight_file
+from labelfree.recipe import ArmSpec, Evaluate, Recipe
 from labelfree.transfer.arms import arm_kind
 from labelfree.transfer.tasks.registry import check_question, task_for
+from labelfree.weight_names import weight_file
 
 Tell = Callable[[str], object]
 SIDE = 64  # of an image of zeros that a network is shown
@@ -58,13 +59,13 @@ def _require_published(arm: ArmSpec, recipe: Recipe, tell: Tell | None) -> None:
     """Raises RecipeError where nobody publishes the weights of an arm, or they cannot be had."""
     key, network = f"evaluate.arms: {arm.name}", arm_network(recipe.backbone, arm)
     with said_of(key):
-        build(network.name, 3, options=network.options)
         require_tag(network.name)
-        if tell is None or at_hand(network.name):
-            build(network.name, 3, init="imagenet", options=network.options)
-        else:
-            offline = f"without a network {to_fetch(network.name)}"
-            tell(f"{key}: the weights of {network.name} are not on this machine and a run will fetch them; {offline}.")
+        fetched = tell is not None and elsewhere(network.name)
+        backbone = build(network.name, 3, init="random" if fetched else "imagenet", options=network.options)
+        _require_maps(recipe.evaluate, backbone)
+    if tell is not None and fetched:
+        offline = f"without a network {way_to(network.name)}"
+        tell(f"{key}: the weights of {network.name} are not on this machine and a run will fetch them; {offline}.")
 
 
 def _require_maps(settings: Evaluate, backbone: Backbone) -> None:

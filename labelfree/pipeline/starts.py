@@ -17,10 +17,11 @@ from labelfree.data.scales import Stored
 from labelfree.domain import Domain, Fingerprint, Normalises
 from labelfree.errors import DataError
 from labelfree.installed_domains import key_for
-from labelfree.recipe import BackboneSettings, weight_file
+from labelfree.recipe import BackboneSettings
 from labelfree.training.randomness import mixed
 from labelfree.transfer.network_inputs import NetworkInput, OfStored, Rendered
 from labelfree.views import Normalise, PerChannel
+from labelfree.weight_names import weight_file
 
 IMAGENET_SPREAD = 0.5  # standard deviation of photographs under the usual normalisation to [-1, 1]
 

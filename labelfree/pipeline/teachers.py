@@ -23,8 +23,9 @@ from labelfree.objectives.registry import objective_class, objective_options
 from labelfree.pipeline.network_encoders import channels_lacking, said_of
 from labelfree.pipeline.starts import Starts, imagenet_source
 from labelfree.pretraining.teacher import Teacher
-from labelfree.recipe import BackboneSettings, Recipe, weight_file
+from labelfree.recipe import BackboneSettings, Recipe
 from labelfree.transfer.encoders import ToInput
+from labelfree.weight_names import weight_file
 
 LARGER = 2  # times the crop's side: enlarged, small images are told apart better; larger yet costs more than it tells (docs/methods.md)
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from labelfree.data.folders import cache_folder
-from labelfree.recipe import INFLATED, PUBLISHED, weight_file
 from labelfree.recipe_yaml import Dumper
 from labelfree.reporting.brief_names import Brief, mistakable
+from labelfree.weight_names import INFLATED, PUBLISHED, weight_file
 
 if TYPE_CHECKING:
     from labelfree.reporting.files import RunFiles

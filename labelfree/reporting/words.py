@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from math import floor, isfinite, log10
 from typing import Any
 
-from labelfree.recipe import INFLATED, PUBLISHED
 from labelfree.transfer.words import SHARE, MetricWords
+from labelfree.weight_names import INFLATED, PUBLISHED
 
 MINUS = "\u2212"
 

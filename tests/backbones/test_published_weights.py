@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from labelfree.backbones import build, download
-from labelfree.backbones.imagenet import PACKAGED, at_hand, fit_stem
+from labelfree.backbones.imagenet import PACKAGED, elsewhere, fit_stem
 from labelfree.errors import DataError, RecipeError
 from tests.offline_weights import by_hand, into_hub, no_network, published
 
@@ -37,9 +37,9 @@ LAYOUTS: dict[str, Layout] = {
 @pytest.mark.parametrize("name", [VIT, CNN])
 def test_weights_in_a_cache_are_loaded_tensor_by_tensor_without_a_network(name: str, layout: str, tmp_path: Path) -> None:
     state = published(name)
-    assert not at_hand(name)
+    assert elsewhere(name)
     assert LAYOUTS[layout](name, state, tmp_path) == download.local_file(name)
-    assert at_hand(name)
+    assert not elsewhere(name)
     for init in ("imagenet", name):
         built = build(name, 3, init=init).net.state_dict()
         assert_close(built, {key: state[key] for key in built}, rtol=0, atol=0)

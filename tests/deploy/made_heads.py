@@ -13,6 +13,7 @@ from labelfree.backbones.weight_card import WeightCard
 from labelfree.deploy.head_card import HeadCard
 from labelfree.deploy.head_file import write_head
 from labelfree.transfer.encoders import Encoder, NetworkEncoder, StatisticsEncoder
+from labelfree.transfer.maps.base import MapHead
 from labelfree.transfer.maps.linear import PixelLinear
 from labelfree.transfer.network_inputs import NetworkInput, OfStored
 from labelfree.transfer.protocols import Head
@@ -33,13 +34,9 @@ def network() -> Encoder:
     return NetworkEncoder("random", build("test_resnet", 4), OfStored(ONES, ZEROS, shown), (64,))
 
 
-def map_head(path: Path, encoder: Encoder, side: int = 64) -> Path:
-    """A linear head of pixels with drawn weights, large enough to be sure of something."""
-    widths = [level.shape[1] for level in encoder.maps(torch.rand(1, 4, side, side) * 1000, None, (side, side))]
-    draw = torch.Generator().manual_seed(1)
-    head = PixelLinear().head({"width": len(CLASSES), "widths": widths})
-    scale = 1 / 500 if not encoder.sizes else 1.0
-    head.load_state_dict({"weight": torch.randn(len(CLASSES), sum(widths), generator=draw) * scale, "bias": torch.zeros(len(CLASSES))})
+def map_head(path: Path, encoder: Encoder, side: int = 64, decoder: MapHead | None = None) -> Path:
+    """A linear head of pixels with drawn weights, large enough to be sure of something; or one that is given."""
+    head = decoder or _linear(encoder, side)
     images = WeightCard(
         encoder.backbone, BANDS, "stored", ONES, ZEROS, (1000.0,) * 4, (500.0,) * 4, encoder.sizes[0] if encoder.sizes else 0,
         domain="satellite", arm=encoder.arm, dtype="uint16", low=ZEROS, high=(3000.0,) * 4, reader={"bands": list(BANDS)},
@@ -47,7 +44,7 @@ def map_head(path: Path, encoder: Encoder, side: int = 64) -> Path:
     parts = encoder.kept()
     card = HeadCard(
         "segmentation",
-        "linear",
+        "frozen" if decoder else "linear",
         CLASSES,
         images,
         (side, side),
@@ -56,6 +53,15 @@ def map_head(path: Path, encoder: Encoder, side: int = 64) -> Path:
         labels={"all": 9},
     )
     return write_head(path, card, head.state_dict(), [part.tensors for part in parts])
+
+
+def _linear(encoder: Encoder, side: int) -> MapHead:
+    widths = [level.shape[1] for level in encoder.maps(torch.rand(1, 4, side, side) * 1000, None, (side, side))]
+    draw = torch.Generator().manual_seed(1)
+    head = PixelLinear().head({"width": len(CLASSES), "widths": widths})
+    scale = 1 / 500 if not encoder.sizes else 1.0
+    head.load_state_dict({"weight": torch.randn(len(CLASSES), sum(widths), generator=draw) * scale, "bias": torch.zeros(len(CLASSES))})
+    return head
 
 
 def scene(

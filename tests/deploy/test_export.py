@@ -1,4 +1,7 @@
-"""An exported head says what the head says: other sizes, batches, tiles and thresholds, in a process that has no labelfree."""
+"""An exported head says what the head says: other sizes, batches, tiles and thresholds, in a process that has no labelfree.
+
+torch takes five seconds of a free core for each export.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,7 @@ from labelfree.backbones import build
 from labelfree.backbones.weight_card import WeightCard
 from labelfree.backbones.weights import resize
 from labelfree.deploy.exports import export_folder, onnx_file
-from labelfree.deploy.exports.onnx_file import write_onnx
-from labelfree.deploy.exports.programs import program_of
+from labelfree.deploy.exports.registry import program_of
 from labelfree.deploy.exports.resizing import Resize
 from labelfree.deploy.head_card import HeadCard
 from labelfree.deploy.head_file import write_head
@@ -38,8 +40,10 @@ from labelfree.deploy.loading import load_head
 from labelfree.errors import DataError, RecipeError
 from labelfree.progress import Silent
 from labelfree.transfer.encoders import Encoder, NetworkEncoder, StatisticsEncoder
+from labelfree.transfer.maps.decoders import decoder_of
 from labelfree.transfer.network_inputs import NetworkInput, OfStored
-from labelfree.transfer.protocols import Head, find_protocol
+from labelfree.transfer.protocols import Head
+from labelfree.transfer.tasks.registry import find_task
 from labelfree.views import PerChannel
 from tests.deploy.made_heads import map_head, network, scene, statistics
 from tests.small_runs import folder_of, run_on
@@ -58,8 +62,10 @@ def pictured(name: str = "test_resnet", size: int = 40, interpolation: str = "bi
     return NetworkEncoder("random", build(name, channels), OfStored((1.0,) * 3, (0.0,) * 3, shown), (size,))
 
 
-def vector_head(path: Path, encoder: Encoder, protocol: str = "linear", **changes: Any) -> Path:
-    """A head with drawn numbers that tells CLASSES apart in pictures of 8 bits."""
+def vector_head(
+    path: Path, encoder: Encoder, protocol: str = "linear", task: str = "classification", constant: bool = False, **changes: Any
+) -> Path:
+    """A head with drawn numbers that tells CLASSES apart in pictures of 8 bits; a `constant` one says dry and wooded of all."""
     draw, width = torch.Generator().manual_seed(5), sum(encoder.blocks)
     tensors = {"mean": torch.zeros(width), "blocks": torch.tensor(encoder.blocks)}
     if protocol == "knn":
@@ -67,14 +73,16 @@ def vector_head(path: Path, encoder: Encoder, protocol: str = "linear", **change
         tensors |= {"bank": bank, "vectors": torch.eye(3).repeat(3, 1), "neighbours": torch.tensor(4), "temperature": torch.tensor(0.07)}
     else:
         tensors |= {"std": torch.ones(width), "weight": 9 * torch.randn(3, width, generator=draw), "bias": torch.zeros(3)}
+        if constant:
+            tensors |= {"weight": torch.zeros(3, width), "bias": torch.tensor([2.0, -1.0, 3.0])}
     size = encoder.sizes[0] if encoder.sizes else 0
     images = WeightCard(
         encoder.backbone, RGB, "display", SCALE, (0.0,) * 3, (0.4,) * 3, (0.2,) * 3, size, domain="satellite", arm=encoder.arm,
         dtype="uint8", low=(0.0,) * 3, high=(1.0,) * 3,
     )  # fmt: skip
     parts = encoder.kept()
-    card = HeadCard("classification", protocol, CLASSES, images, (32, 48), tuple(part.told for part in parts), **changes)
-    head = Head(find_protocol(protocol), tensors)
+    card = HeadCard(task, protocol, CLASSES, images, (32, 48), tuple(part.told for part in parts), **changes)
+    head = Head(find_task(task).protocol(protocol), tensors)  # type: ignore[arg-type]
     return write_head(path, card, dict(head.named_buffers()), [part.tensors for part in parts])
 
 
@@ -100,6 +108,14 @@ def asked(folder: Path, *words: str | Path) -> list[dict[str, str]]:
     free = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(run, capture_output=True, text=True, cwd=folder, env=free, check=True, timeout=120)
     return list(csv.DictReader(io.StringIO(done.stdout)))
+
+
+@pytest.fixture(scope="module")
+def cnn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, export_folder.Exported]:
+    """A head on a CNN, and its export, made once: that takes five seconds."""
+    root = tmp_path_factory.mktemp("cnn")
+    head = vector_head(root / "head.safetensors", pictured())
+    return head, exported(head, root / "out", pictures(root / "pictures", (32, 48)))
 
 
 lengths = st.integers(2, 90)
@@ -148,11 +164,10 @@ def test_numbers_of_pixels_alone_are_exported_too(tmp_path: Path) -> None:
 
 
 @packages
-def test_a_batch_is_answered_as_its_images_one_by_one(tmp_path: Path) -> None:
+def test_a_batch_is_answered_as_its_images_one_by_one(cnn: tuple[Path, export_folder.Exported]) -> None:
     from labelfree.deploy.exports.infer_onnx import Model
 
-    made = exported(vector_head(tmp_path / "head.safetensors", pictured()), tmp_path / "out", pictures(tmp_path / "pictures", (32, 48)))
-    model = Model(made.onnx)
+    model = Model(cnn[1].onnx)
     pixels = np.random.default_rng(0).integers(0, 255, (5, 3, 50, 37)).astype(np.float32)
     together, called = model.scores(pixels)
     alone = np.concatenate([model.scores(each[None])[0] for each in pixels])
@@ -161,10 +176,10 @@ def test_a_batch_is_answered_as_its_images_one_by_one(tmp_path: Path) -> None:
 
 
 @packages
-def test_the_file_says_what_a_caller_must_know(tmp_path: Path) -> None:
+def test_the_file_says_what_a_caller_must_know(cnn: tuple[Path, export_folder.Exported]) -> None:
     from labelfree.deploy.exports.infer_onnx import Model
 
-    made = exported(vector_head(tmp_path / "head.safetensors", pictured()), tmp_path / "out", pictures(tmp_path / "pictures", (32, 48)))
+    _, made = cnn
     model = Model(made.onnx)
     assert model.classes == list(CLASSES) and model.channels == list(RGB) and model.size == (32, 48)
     assert {name: model.told[name] for name in ("kind", "task", "unit", "dtype", "network")} == {
@@ -179,36 +194,41 @@ def test_the_file_says_what_a_caller_must_know(tmp_path: Path) -> None:
 def test_a_threshold_is_an_input_with_the_chosen_value_for_default(tmp_path: Path) -> None:
     from labelfree.deploy.exports.infer_onnx import Model
 
-    head = load_head(vector_head(tmp_path / "head.safetensors", pictured(), threshold=0.6))
-    write_onnx(program_of(head), head.card, tmp_path / "head.onnx", tmp_path / "head.pt2")
-    model = Model(tmp_path / "head.onnx")
-    pixels = np.random.default_rng(0).integers(0, 255, (64, 3, 32, 48)).astype(np.float32)
-    pixels *= np.linspace(0.05, 1, 64)[:, None, None, None].astype(np.float32)
-    scores, usual = model.scores(pixels)
-    alarm = scores[:, -1]
-    cut = float(np.median(alarm))
-    assert model.threshold == pytest.approx(0.6) and model.told["alarm"] == "wooded"
-    for threshold, called in ((0.6, usual), (cut, model.scores(pixels, cut)[1]), (0.0, model.scores(pixels, 0.0)[1])):
-        expected = np.where(alarm >= np.float32(threshold), 2, scores[:, :2].argmax(1))
-        np.testing.assert_array_equal(called, expected)
+    files = pictures(tmp_path / "pictures", (32, 48), (40, 40), (90, 61), (33, 47))
+    plain = labelfree.load_head(vector_head(tmp_path / "plain.safetensors", pictured()))
+    chosen = sum(sorted(plain.predict(file).scores["wet"] for file in files)[1:3]) / 2  # called wet are two of the four
+    head = vector_head(tmp_path / "head.safetensors", pictured(), threshold=chosen, alarm="wet")
+    made = exported(head, tmp_path / "out", files)
+    model = Model(made.onnx)
+    assert made.same == 4 and model.threshold == pytest.approx(chosen) and model.told["alarm"] == "wet"
+    assert sum(row["class"] == "wet" for row in asked(made.folder, *files)) == 2
+    assert all(row["class"] == "wet" for row in asked(made.folder, "--threshold", "0", *files))
+    assert not any(row["class"] == "wet" for row in asked(made.folder, "--threshold", "1.1", *files))
 
 
 @packages
-def test_the_network_alone_is_timms(tmp_path: Path) -> None:
-    encoder = pictured("test_vit", 48)
-    exported(vector_head(tmp_path / "head.safetensors", encoder), tmp_path / "out", pictures(tmp_path / "pictures", (32, 48)))
-    file = tmp_path / "out" / "network.safetensors"
+def test_an_image_may_be_called_by_several_classes(tmp_path: Path) -> None:
+    files = pictures(tmp_path / "pictures", (32, 48), (40, 40), (90, 61))
+    head = vector_head(tmp_path / "head.safetensors", pictured(), task="multilabel", constant=True)
+    made = exported(head, tmp_path / "out", files)
+    loaded = labelfree.load_head(head)
+    called = [row["class"] for row in asked(made.folder, *files)]
+    assert made.same == 3 and called == [loaded.predict(file).name for file in files] == ["dry|wooded"] * 3
+
+
+@packages
+def test_the_network_alone_is_timms(cnn: tuple[Path, export_folder.Exported]) -> None:
+    file = cnn[1].folder / "network.safetensors"
     with safe_open(file, "pt") as opened:
         told = opened.metadata()
     options = ast.literal_eval(told["options"])
     net = timm.create_model(told["architecture"], in_chans=int(told["in_chans"]), num_classes=0, checkpoint_path=str(file), **options)
-    assert_close(net.state_dict(), encoder.network.net.state_dict(), rtol=0, atol=0)  # type: ignore[union-attr]
+    assert_close(net.state_dict(), pictured().network.net.state_dict(), rtol=0, atol=0)  # type: ignore[union-attr]
 
 
 @packages
-def test_the_program_of_torch_export_says_the_same(tmp_path: Path) -> None:
-    head = vector_head(tmp_path / "head.safetensors", pictured())
-    made = exported(head, tmp_path / "out", pictures(tmp_path / "pictures", (32, 48)))
+def test_the_program_of_torch_export_says_the_same(cnn: tuple[Path, export_folder.Exported]) -> None:
+    head, made = cnn
     program = torch.export.load(made.folder / "head.pt2").module()
     pixels = torch.randint(0, 255, (3, 3, 61, 44)).float()
     assert_close(program(pixels)[0], program_of(load_head(head))(pixels)[0], atol=1e-6, rtol=1e-5)
@@ -229,6 +249,22 @@ def test_scenes_are_mapped_in_tiles_as_by_the_head(encoder: Callable[[], Encoder
     for file in files:
         said, theirs = loaded.predict(file), np.array(Image.open(tmp_path / "maps" / f"{file.stem}.png"))
         assert (said.numbers == theirs).mean() > 0.999
+
+
+@packages
+@pytest.mark.parametrize(("name", "decoder"), [("test_resnet", "unet"), ("test_resnet", "fpn"), ("test_vit", "dpt")])
+def test_decoders_are_exported_too(name: str, decoder: str, tmp_path: Path) -> None:
+    """Those that `frozen` and `finetune` train; ten seconds on a busy core are torch.export's."""
+    pytest.importorskip("segmentation_models_pytorch")
+    torch.manual_seed(2)
+    shown = NetworkInput(PerChannel((1000.0,) * 4, (500.0,) * 4))
+    encoder = NetworkEncoder("random", build(name, 4), OfStored((1.0,) * 4, (0.0,) * 4, shown), (64,))
+    levels = encoder.maps(torch.rand(1, 4, 64, 64) * 1000, None, (64, 64))
+    head = map_head(tmp_path / "head.safetensors", encoder, decoder=decoder_of(levels, (64, 64), 3, decoder).eval())
+    file = tmp_path / "scene.tif"
+    scene(file, 100, 90)
+    made = exported(head, tmp_path / "out", [file])
+    assert made.images == 1 and made.same > 0.99 * made.decisions and made.apart < 1e-4
 
 
 @packages

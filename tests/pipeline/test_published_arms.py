@@ -16,6 +16,7 @@ from labelfree.backbones.weight_card import card_beside
 from labelfree.domain import Channel, Fingerprint
 from labelfree.errors import RecipeError
 from labelfree.pipeline.arm_encoders import Arms
+from labelfree.pipeline.network_encoders import Networks
 from labelfree.pipeline.recipe_checks import check
 from labelfree.pipeline.starts import Starts
 from labelfree.progress import Silent
@@ -44,7 +45,7 @@ def spec(weights: str = "published", backbone: str = VIT) -> ArmSpec:
     return ArmSpec(name="foundation", weights=weights, backbone=backbone)  # type: ignore[arg-type]
 
 
-def arms(*specs: ArmSpec, bands: tuple[str, ...] = BANDS, sizes: tuple[int, ...] = (32,)) -> Arms:
+def arms(*specs: ArmSpec, bands: tuple[str, ...] = BANDS, sizes: tuple[int, ...] = (32,), own: str = "test_resnet") -> Arms:
     """The arms of a recipe over images that nobody reads."""
     n = len(bands)
     pool = Fingerprint(
@@ -52,7 +53,7 @@ def arms(*specs: ArmSpec, bands: tuple[str, ...] = BANDS, sizes: tuple[int, ...]
         low=(0.0,) * n, high=(1.0,) * n,
     )  # fmt: skip
     domain = Satellite()
-    settings = BackboneSettings(name="test_resnet", init="random")
+    settings = BackboneSettings(name=own, init="random")
     evaluate = Evaluate(arms=["random", *specs], sizes=list(sizes), primary=Primary(arm="random", against="random"))
     recipe = Recipe(domain="satellite", backbone=settings, evaluate=evaluate)
     starts = Starts(settings, domain, pool, (1.0,) * n, (0.0,) * n)
@@ -96,13 +97,14 @@ def test_any_input_size_that_a_comparison_wants(tmp_path: Path) -> None:
 
 
 def test_the_weights_of_one_network_read_in_two_ways_are_not_taken_for_each_other(tmp_path: Path) -> None:
-    by_hand(CNN, published(CNN), tmp_path)
-    settings = arms(spec(backbone=CNN))
-    _, published_arm = settings.encoders()
-    own = settings.inputs.starts
-    linear = settings._networks.photographic("imagenet", 32)
-    assert own.settings.name == "test_resnet" and not isinstance(linear, str)
-    assert linear.digest != published_arm.digest
+    """ImageNet's own arm resizes linearly, for every network."""
+    by_hand(VIT, published(VIT), tmp_path)
+    made = arms(spec(), own="test_vit")
+    _, as_published = made.encoders()
+    linear = Networks(made.inputs.starts, (32,)).photographic("imagenet", 32)
+    assert not isinstance(linear, str) and linear.digest != as_published.digest
+    x = torch.rand(2, 4, 50, 50)
+    assert (linear.embed(x, 32) - as_published.embed(x, 32)).abs().max() > 1e-3
 
 
 def test_a_recipe_keeps_the_words_and_makes_paths_of_files(tmp_path: Path) -> None:
@@ -121,7 +123,7 @@ def test_a_recipe_keeps_the_words_and_makes_paths_of_files(tmp_path: Path) -> No
     assert load_recipe(file) == recipe
     assert load_recipe(file, ["backbone.init=weights.pth"]).backbone.init == str(Path.cwd() / "weights.pth")
     file.write_text(text.replace(f"backbone: {VIT}, weights: published-inflated", "weights: published-inflated"))
-    with pytest.raises(RecipeError, match=r"mine\.yaml:4: .*wide: weights: published-inflated needs backbone, the name that timm"):
+    with pytest.raises(RecipeError, match=r"mine\.yaml:3: evaluate\.arms: wide: weights: published-inflated needs backbone, the name"):
         load_recipe(file)
 
 

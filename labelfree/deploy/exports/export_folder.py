@@ -11,7 +11,8 @@ from typing import Any
 
 from labelfree.deploy.exports.labelled_images import trial_images
 from labelfree.deploy.exports.onnx_file import NEEDED, Captured, require_packages, write_onnx
-from labelfree.deploy.exports.programs import Program, parts, program_of
+from labelfree.deploy.exports.programs import Program, parts
+from labelfree.deploy.exports.registry import program_of
 from labelfree.deploy.loaded_head import LoadedHead
 from labelfree.deploy.loading import load_head
 from labelfree.errors import DataError

@@ -25,16 +25,18 @@ LISTS = ("classes", "channels", "scale", "offset", "size")
 COLOURS = ["red", "green", "blue"]
 OVERLAP = 1 / 4  # of a tile, at least, between neighbours
 BATCH = 4  # tiles at once
+MOST, SAME = 100, 0.5  # boxes of an image; intersection over union above which two of a class are one object's
 Slices = tuple[slice, ...]
 Write = Callable[[list[Any]], Any]
 
 
 class Model:
-    """A file of ONNX and what its metadata say: `classes`, `channels`, `size` of an image or a tile, `kind` ("images" or "maps")."""
+    """A file of ONNX and what its metadata say: `classes`, `channels`, `size` of an image or tile, `kind` (images, maps or boxes)."""
 
     def __init__(self, path: str | Path, threads: int = 0) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        options.log_severity_level = 3  # a default that can be overridden is no mistake
         self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         told = self.session.get_modelmeta().custom_metadata_map
         self.told = {name: json.loads(value) if name in LISTS else value for name, value in told.items()}
@@ -48,7 +50,8 @@ class Model:
         return found
 
     def scores(self, pixels: np.ndarray, threshold: float | None = None) -> tuple[np.ndarray, np.ndarray | None]:
-        """Stored numbers (B, C, H, W) of images of one size: scores (B, K), and the number of the class that is called (B,), or None.
+        """Stored numbers (B, C, H, W) of images of one size: scores (B, K), and the number of the class that is called (B,), or (B, K) bool
+        where an image may be of several; None where there are no classes.
 
         `threshold`: another one than the model's own, where it has one.
         """
@@ -56,9 +59,33 @@ class Model:
         if threshold is not None:
             if self.threshold is None:
                 raise SystemExit("this model has no threshold: it calls the class of the largest score.")
-            more = {"threshold": np.float32(threshold)}
+            more = {"threshold": np.array(threshold, np.float32)}
         scores, *called = self.run(pixels, **more)
         return scores, called[0] if called else None
+
+    def name(self, called: np.ndarray) -> str:
+        """Of what is called of one image: `a`, or `a|b` of several classes."""
+        several = np.flatnonzero(called) if called.ndim else [int(called)]
+        return "|".join(self.classes[at] for at in several)
+
+    def boxes(self, pixels: np.ndarray, threshold: float | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Stored numbers (C, H, W) of an image of any size: corners (n, 4) x0 y0 x1 y1 in its pixels, numbers of classes (n,), scores (n,).
+
+        The surest first. An object that several tiles show is told by the surest box; parts that a tile's border cut are not joined.
+        """
+        more = {} if threshold is None else {"threshold": np.array(threshold, np.float32)}
+        shape, found = pixels.shape[1:], []
+        corners = [(top, left) for top in covering(shape[0], self.size[0]) for left in covering(shape[1], self.size[1])]
+        limit = np.array([shape[1], shape[0]] * 2, np.float32)
+        for corner in corners:
+            box, label, score = self.run(cut(pixels, corner, self.size)[None], **more)
+            box = box + np.array([corner[1], corner[0]] * 2, np.float32)
+            middle = (box[:, :2] + box[:, 2:]) / 2
+            there = ((middle >= 0) & (middle <= limit[:2])).all(1)
+            found.append((box[there].clip(0, limit), label[there], score[there]))
+        boxes, labels, scores = (np.concatenate(each) for each in zip(*found, strict=True))
+        kept = strongest(boxes, labels, scores)
+        return boxes[kept], labels[kept], scores[kept]
 
     def shares(self, pixels: np.ndarray) -> np.ndarray:
         """Stored numbers (C, H, W) of an image of any size: the share of each class at every pixel, (K, H, W). Tiles are blended."""
@@ -75,6 +102,20 @@ class Model:
                 weight[there] += weights[inside]
         whole: np.ndarray = total / weight
         return whole
+
+
+def strongest(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Positions of those that no surer box of their class covers for more than half of both together, the surest first."""
+    left = np.argsort(-scores, kind="stable")
+    kept = []
+    while len(left) and len(kept) < MOST:
+        best, left = left[0], left[1:]
+        kept.append(best)
+        low, high = np.maximum(boxes[best, :2], boxes[left, :2]), np.minimum(boxes[best, 2:], boxes[left, 2:])
+        both = np.prod(np.maximum(high - low, 0), axis=1)
+        sizes = [np.prod(boxes[at][..., 2:] - boxes[at][..., :2], axis=-1) for at in (best, left)]
+        left = left[(both <= SAME * (sizes[0] + sizes[1] - both)) | (labels[left] != labels[best])]
+    return np.array(kept, np.int64)
 
 
 def covering(length: int, tile: int) -> list[int]:
@@ -149,7 +190,7 @@ def classify(model: Model, paths: Sequence[str], threshold: float | None, write:
             names = ["value", *(f"value_{at}" for at in range(2, scores.shape[1] + 1))]
         if path == paths[0]:
             write(["path", *(["class"] if called is not None else []), *names])
-        write([path, *([names[int(called[0])]] if called is not None else []), *(f"{score:.6f}" for score in scores[0])])
+        write([path, *([model.name(called[0])] if called is not None else []), *(f"{score:.6f}" for score in scores[0])])
 
 
 def segment(model: Model, paths: Sequence[str], out: Path | None, write: Write) -> None:
@@ -164,6 +205,13 @@ def segment(model: Model, paths: Sequence[str], out: Path | None, write: Write) 
         write([path, *(f"{100 * (numbers == at).mean():.4f}" for at in range(len(model.classes)))])
 
 
+def detect(model: Model, paths: Sequence[str], threshold: float | None, write: Write) -> None:
+    write(["path", "class", "score", "x0", "y0", "x1", "y1"])
+    for path in paths:
+        for box, label, score in zip(*model.boxes(read(path, model.channels), threshold), strict=True):
+            write([path, model.classes[label], f"{score:.6f}", *(f"{corner:.2f}" for corner in box)])
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="What an exported head says of images.")
     parser.add_argument("images", nargs="+", help="pictures, or .npy files of stored numbers (channels, height, width)")
@@ -174,6 +222,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model, write = Model(asked.model), csv.writer(sys.stdout, lineterminator="\n").writerow
     if model.kind == "maps":
         segment(model, asked.images, asked.out, write)
+    elif model.kind == "boxes":
+        detect(model, asked.images, asked.threshold, write)
     else:
         classify(model, asked.images, asked.threshold, write)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from labelfree.deploy.exports.programs import Program, alarm_of
+from labelfree.deploy.exports.programs import Program
 from labelfree.deploy.head_card import HeadCard
 from labelfree.errors import DataError, RecipeError
 from labelfree.foreign_logs import quieter
@@ -64,7 +64,7 @@ def write_onnx(program: Program, card: HeadCard, onnx: Path, plain: Path) -> Cap
 def _traced(program: Program, onnx: Path, why: str) -> Captured:
     """By the older exporter, which follows one call of the network."""
     names = _inputs(program)
-    axes = {name: {0: "batch"} for name in (PIXELS, *program.outputs)}
+    axes = {name: {0: "batch"} for name in (PIXELS, *program.outputs)} if program.batched else {}
     if program.moves:
         axes[PIXELS] |= {2: "height", 3: "width"}
     try:
@@ -87,7 +87,8 @@ def _inputs(program: Program) -> list[str]:
 def _dynamic(program: Program) -> tuple[Any, ...]:
     Dim = torch.export.Dim
     sides = {2: Dim("height", min=2, max=LONGEST), 3: Dim("width", min=2, max=LONGEST)} if program.moves else {}
-    pixels = {0: Dim("batch", min=1, max=LONGEST), **sides}
+    batch = {0: Dim("batch", min=1, max=LONGEST)} if program.batched else {}
+    pixels = {**batch, **sides}
     return (pixels,) if program.threshold is None else (pixels, None)
 
 
@@ -111,8 +112,8 @@ def metadata(program: Program, card: HeadCard) -> dict[str, str]:
         "recipe": images.recipe,
         "data": images.data,
     }
-    if program.threshold is not None:
-        told |= {THRESHOLD: program.threshold, "alarm": card.classes[alarm_of(card)]}
+    told |= {} if program.default is None else {THRESHOLD: program.default}
+    told |= {"alarm": card.alarm} if card.alarm else {}
     return {name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for name, value in told.items()}
 
 
@@ -126,6 +127,7 @@ def _tell(path: Path, program: Program, card: HeadCard) -> None:
     if program.threshold is not None:
         default = torch.tensor(program.threshold, dtype=torch.float32).numpy()
         model.graph.initializer.append(numpy_helper.from_array(default, THRESHOLD))
+    program.finish(model.graph)
     onnx.checker.check_model(model)
     call_with(path, lambda part: onnx.save(model, str(part)))
 

@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from labelfree.deploy.exports.resizing import Resize
-from labelfree.deploy.head_card import HeadCard
 from labelfree.deploy.loaded_head import LoadedHead, VectorHead
-from labelfree.deploy.map_heads import MapsHead
+from labelfree.deploy.tile_heads import TilesHead
 from labelfree.domain import sides
 from labelfree.errors import DataError
 from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder
@@ -24,11 +23,13 @@ class Program(nn.Module):
     """What a head says of stored numbers (B, C, H, W) float32, channels in the order of its card, every pixel measured.
 
     `kind`: how a script asks it. `outputs`: names of what it gives. `moves`: whether H and W may be any; else they are `shape`.
+    `batched`: whether B may be any; else it is 1.
     """
 
     kind: str
     outputs: tuple[str, ...]
     moves: bool
+    batched: bool = True
     scale: Tensor
     offset: Tensor
 
@@ -45,15 +46,23 @@ class Program(nn.Module):
     def example(self) -> tuple[Tensor, ...]:
         """Inputs of two images to trace it with: no length is 1, and none equals another where they may differ."""
         height, width = self.shape
-        pixels = torch.rand(2, self.scale.shape[1], height + self.moves, width)
+        pixels = torch.rand(1 + self.batched, self.scale.shape[1], height + self.moves, width)
         return (pixels,) if self.threshold is None else (pixels, torch.tensor(self.threshold))
+
+    @property
+    def default(self) -> float | None:
+        """Of the input `threshold`, where the graph has one."""
+        return self.threshold
+
+    def finish(self, graph: Any) -> None:
+        """Add nodes of ONNX to what was captured."""
 
     def physical(self, pixels: Tensor) -> Tensor:
         return pixels * self.scale + self.offset
 
 
 class VectorProgram(Program):
-    """`scores` (B, K) of images of any size, and where there are classes the position (B,) of the one `called`.
+    """`scores` (B, K) of images of any size, and where there are classes those `called`, as `Task.call` says it.
 
     With a threshold that is a second input: the class it is of is called from that score on, else the best of the others.
     """
@@ -66,7 +75,8 @@ class VectorProgram(Program):
         longest = head.size
         self.parts = nn.ModuleList(part_of(each, lambda shown: sides(shown.sized(longest), 2)) for each in parts(head))
         self.head = deepcopy(head.head).cpu()
-        self.threshold, self.alarm = head.card.threshold, alarm_of(head.card)
+        self.threshold, self.call = head.card.threshold, head.task.call
+        self.alarm = head.classes.index(head.card.alarm) if self.threshold is not None else 0
         self.register_buffer("of_alarm", torch.arange(max(1, len(head.classes))) == self.alarm, persistent=False)
         self.outputs = ("scores", "called") if head.classes else ("scores",)
 
@@ -76,27 +86,36 @@ class VectorProgram(Program):
         if len(self.outputs) == 1:
             return (scores,)
         if threshold is None:
-            return scores, scores.argmax(1)
+            return scores, self.call(scores)
         others = torch.where(self.of_alarm, -1.0, scores).argmax(1)
         return scores, torch.where(scores[:, self.alarm] >= threshold, self.alarm, others)
 
 
-class MapProgram(Program):
-    """`shares` (B, K, H, W) of the classes of tiles, which are of one size: how tiles join is left to who calls it."""
+class TileProgram(Program):
+    """Of tiles of one size: how they join is left to who calls it."""
 
-    kind, outputs, moves = "maps", ("shares",), False
+    moves = False
 
-    def __init__(self, head: MapsHead) -> None:
+    def __init__(self, head: TilesHead[Any]) -> None:
         super().__init__(head)
-        side, longest = self.shape, head.size
-        size = sides(input_size(side, longest), 2)
+        size = sides(input_size(self.shape, head.size), 2)
         self.parts = nn.ModuleList(part_of(each, lambda _: size) for each in parts(head))
-        self.head = deepcopy(head.head).cpu()
+        self.head: Any = deepcopy(head.head).cpu()
+
+    def levels(self, pixels: Tensor) -> list[Tensor]:
+        """Finest first."""
+        physical = self.physical(pixels)
+        found = [level for part in self.parts for level in part.levels(physical)]  # type: ignore[operator]
+        return sorted(found, key=lambda level: -level.shape[2] * level.shape[3])
+
+
+class MapProgram(TileProgram):
+    """`shares` (B, K, H, W) of the classes."""
+
+    kind, outputs = "maps", ("shares",)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        physical = self.physical(pixels)
-        levels = [level for part in self.parts for level in part.levels(physical)]  # type: ignore[operator]
-        return (self.head(sorted(levels, key=lambda level: -level.shape[2] * level.shape[3]), self.shape).softmax(1),)
+        return (self.head(self.levels(pixels), self.shape).softmax(1),)
 
 
 class NetworkPart(nn.Module):
@@ -155,20 +174,6 @@ class StatisticsPart(nn.Module):
 
 
 PARTS: dict[type, Callable[[Any, tuple[int, ...]], nn.Module]] = {NetworkEncoder: NetworkPart, StatisticsEncoder: StatisticsPart}
-PROGRAMS: dict[type, Callable[[Any], Program]] = {VectorHead: VectorProgram, MapsHead: MapProgram}
-
-
-def program_of(head: LoadedHead[Any]) -> Program:
-    """The head as one module. Raises DataError for one that cannot be exported."""
-    if type(head) not in PROGRAMS:
-        raise DataError(f"{head.path}: heads of {head.card.task} are not exported; use `labelfree predict`.")
-    return PROGRAMS[type(head)](head).eval().requires_grad_(False)
-
-
-def alarm_of(card: HeadCard) -> int:
-    """Position of the class that a threshold is of; the last where the card does not name it."""
-    named = getattr(card, "alarm", "")
-    return card.classes.index(named) if named else len(card.classes) - 1
 
 
 def parts(head: LoadedHead[Any]) -> tuple[Encoder, ...]:
@@ -178,7 +183,8 @@ def parts(head: LoadedHead[Any]) -> tuple[Encoder, ...]:
 
 def part_of(encoder: Any, size: Callable[[NetworkInput], tuple[int, ...]]) -> nn.Module:
     """A part as a module. `size`: of what a network is given."""
-    return PARTS[type(encoder)](encoder, size(encoder.prepare.shown) if isinstance(encoder, NetworkEncoder) else ())
+    shown = getattr(getattr(encoder, "prepare", None), "shown", None)
+    return PARTS[type(encoder)](encoder, size(shown) if isinstance(shown, NetworkInput) else ())
 
 
 def at_one_size(backbone: Any, size: tuple[int, ...]) -> Any:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 
+from labelfree.deploy.box_heads import BoxesHead
 from labelfree.deploy.exports.infer_onnx import Model
 from labelfree.deploy.exports.labelled_images import stored_pixels
-from labelfree.deploy.exports.programs import alarm_of
 from labelfree.deploy.loaded_head import LoadedHead, VectorHead
 from labelfree.deploy.map_heads import MapsHead
-from labelfree.domain import NOTHING, Sample
+from labelfree.domain import Sample
 from labelfree.errors import DataError
 
 NEAR = 1e-4  # that scores may differ
+MOVED = 0.05  # pixels that corners may
 REPEATS, SECONDS = 20, 3.0  # of the timing, whichever ends first
 
 
@@ -44,60 +45,55 @@ def tried(model: Model, head: LoadedHead[Any], samples: Iterable[Sample]) -> Tri
     """Raises DataError where scores are further apart than NEAR, or a decision differs that is no tie."""
     total = NONE
     for sample in samples:
-        total = total.joined(TRIALS[type(head)](model, head, sample))
+        if sample.measured is None or sample.measured.all():  # a graph knows nothing of gaps
+            total = total.joined(TRIALS[type(head)](model, head, sample))
     return total
 
 
 def _one_vector(model: Model, head: VectorHead, sample: Sample) -> Trial:
-    if sample.measured is not None and not sample.measured.all():
-        return NONE  # gaps are nothing that the exported head knows of
     said = head.predict(sample)
-    ours = np.array(list(said.scores.values()), np.float32)
-    theirs, called = model.scores(stored_pixels(head, sample)[None])
+    (theirs,), called = model.scores(stored_pixels(head, sample)[None])
+    apart = float(np.abs(theirs - np.array(list(said.scores.values()))).max())
     if called is None:
-        return _compared(sample, ours[None], theirs, np.zeros(1, bool), np.zeros(1))
-    expected = head.classes.index(str(said.name))
-    return _compared(sample, ours[None], theirs, called == expected, _margin(ours, model.threshold, alarm_of(head.card)))
+        return _checked(sample, apart, True, 1, 1)
+    name = model.name(called[0])
+    by_our_rule = head.called(dict(zip(head.columns, theirs.tolist(), strict=True)))
+    return _checked(sample, apart, name == by_our_rule, 1, int(name == said.name))
 
 
 def _one_map(model: Model, head: MapsHead, sample: Sample) -> Trial:
-    if sample.measured is not None and not sample.measured.all():
-        return NONE
     said = head.predict(sample)
     shares = model.shares(stored_pixels(head, sample))
-    known = said.numbers != NOTHING
-    theirs = shares.transpose(1, 2, 0)[known]
-    at = said.numbers[known].astype(int)
-    called = np.take_along_axis(theirs, at[:, None], 1)[:, 0]
-    rest = np.partition(theirs, -2, axis=1)[:, -2] if theirs.shape[1] > 1 else np.zeros(len(theirs))
-    return _compared(sample, said.confidence[known], called, theirs.argmax(1) == at, called - rest)
+    own = np.take_along_axis(shares, said.numbers[None].astype(int), 0)[0]
+    apart, ties = float(np.abs(own - said.confidence).max()), shares.max(0) - own <= 2 * NEAR
+    return _checked(sample, apart, bool(ties.all()), own.size, int((shares.argmax(0) == said.numbers).sum()))
 
 
-TRIALS: dict[type, Callable[[Model, Any, Sample], Trial]] = {VectorHead: _one_vector, MapsHead: _one_map}
+def _boxes(model: Model, head: BoxesHead, sample: Sample) -> Trial:
+    """Of one tile: how tiles join is not the graph's."""
+    rows, columns = head.card.shape
+    part = replace(sample, data=sample.data[:, :rows, :columns], measured=None)
+    said = head.predict(part)
+    corners, labels, scores = model.boxes(stored_pixels(head, part))
+    found, apart = 0, 0.0
+    for box, label, score in zip(said.corners, said.labels, said.scores, strict=True):
+        near = (labels == label) & (np.abs(corners - box).max(1) <= MOVED)
+        found += bool(near.any())
+        apart = max(apart, float(np.abs(scores[near] - score).min(initial=0.0 if not near.any() else 1.0)))
+    return _checked(sample, apart, found == len(said) == len(corners), len(said), found)
 
 
-def _margin(scores: np.ndarray, threshold: float | None, alarm: int) -> np.ndarray:
-    """(1,) by how much the decision of scores (K,) was taken."""
-    if threshold is None:
-        return _lead(scores)
-    return np.minimum(_lead(np.delete(scores, alarm)), np.abs(scores[alarm] - threshold))
+TRIALS: dict[type, Callable[[Model, Any, Sample], Trial]] = {VectorHead: _one_vector, MapsHead: _one_map, BoxesHead: _boxes}
 
 
-def _lead(scores: np.ndarray) -> np.ndarray:
-    """(1,) of the best over the second."""
-    best = np.sort(scores)
-    lead: np.ndarray = best[-1:] - best[-2:-1] if len(best) > 1 else np.ones(1)
-    return lead
-
-
-def _compared(sample: Sample, ours: np.ndarray, theirs: np.ndarray, same: np.ndarray, margin: np.ndarray) -> Trial:
-    apart = float(np.abs(ours - theirs).max(initial=0.0))
-    if not apart <= NEAR or (~same & (margin > 2 * NEAR)).any():
+def _checked(sample: Sample, apart: float, agreed: bool, decisions: int, same: int) -> Trial:
+    """Raises DataError where scores are too far `apart`, or not `agreed`: decisions differ that are no ties."""
+    if not apart <= NEAR or not agreed:
         raise DataError(
             f"{sample.source or 'an image'}: the exported head says otherwise (scores {apart:.2g} apart), so it is not kept; "
             "try other versions of torch and onnxruntime."
         )
-    return Trial(1, apart, same.size, int(same.sum()))
+    return Trial(1, apart, decisions, same)
 
 
 def milliseconds(ask: Callable[[np.ndarray], Any], pixels: np.ndarray) -> float:

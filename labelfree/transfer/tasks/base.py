@@ -175,6 +175,10 @@ class Task:
         """What an image with these scores of classes is called."""
         return max(scores, key=scores.__getitem__)
 
+    def call(self, scores: Any) -> Any:
+        """The same of an array or tensor (n, K): (n,) positions, or (n, K) bool where an image may be of several classes."""
+        return scores.argmax(1)
+
     def alarm(self, targets: Targets, name: str) -> int:
         """The position of the class that alarms of these targets are about, called `name`, or by itself where that is "auto".
 

@@ -6,7 +6,7 @@ import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -172,6 +172,9 @@ class MultiLabel(Task):
     def called(self, scores: Mapping[str, float]) -> str:
         """Classes from a score of one half on; "" where there is none."""
         return SEPARATOR.join(name for name, score in scores.items() if score >= CALLED)
+
+    def call(self, scores: Any) -> Any:
+        return scores >= CALLED
 
     def legend(self, targets: Targets) -> list[str]:
         assert isinstance(targets, ClassSets)

@@ -1,0 +1,22 @@
+"""The program of each kind of head, found by what the head is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from labelfree.deploy.box_heads import BoxesHead
+from labelfree.deploy.exports.box_program import BoxProgram
+from labelfree.deploy.exports.programs import MapProgram, Program, VectorProgram
+from labelfree.deploy.loaded_head import LoadedHead, VectorHead
+from labelfree.deploy.map_heads import MapsHead
+from labelfree.errors import DataError
+
+PROGRAMS: dict[type, Callable[[Any], Program]] = {VectorHead: VectorProgram, MapsHead: MapProgram, BoxesHead: BoxProgram}
+
+
+def program_of(head: LoadedHead[Any]) -> Program:
+    """The head as one module. Raises DataError for one that cannot be exported."""
+    if type(head) not in PROGRAMS:
+        raise DataError(f"{head.path}: heads of {head.card.task} are not exported; use `labelfree predict`.")
+    return PROGRAMS[type(head)](head).eval().requires_grad_(False)
