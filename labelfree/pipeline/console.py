@@ -15,6 +15,7 @@ from labelfree.recipe import Recipe
 from labelfree.reporting.words import score
 from labelfree.transfer.words import TaskWords
 
+TRAINED = "its heads are trained: evaluate.minutes bounds its time"
 EMBEDS_FASTER = 3.0  # a forward pass against a training step's forward and backward of one view
 
 
@@ -26,15 +27,19 @@ def announce(run: Context, inputs: Inputs, planned: Pretrainings) -> None:
     steps = sum(job.plan.steps for job in planned.jobs)
     parts = [f"{n} pretraining{'s' if n != 1 else ''} ({steps:,} steps, about {_minutes(planned.seconds)})"]
     if run.comparing and inputs.question is not None:
-        parts.append(f"then the comparison (about {_minutes(_comparison_seconds(run.recipe, inputs, planned))})")
+        seconds = _comparison_seconds(run.recipe, inputs, planned)
+        parts.append(f"then the comparison ({TRAINED if seconds is None else f'about {_minutes(seconds)}'})")
     gigabytes = run_gigabytes(n, run.comparing)
     free = shutil.disk_usage(run.folder.path).free / 1e9
     run.say.say(f"Ahead: {', '.join(parts)}; about {gigabytes:.1f} GB of disk in {run.folder.path} ({free:,.0f} GB free).")
 
 
-def _comparison_seconds(recipe: Recipe, inputs: Inputs, planned: Pretrainings) -> float:
+def _comparison_seconds(recipe: Recipe, inputs: Inputs, planned: Pretrainings) -> float | None:
+    """None where heads are trained by steps and nothing bounds their time; else these fill what is given."""
     assert inputs.question is not None
     settings = recipe.evaluate
+    if any(inputs.question.task.protocol(name).steps for name in settings.protocols):
+        return 60 * settings.minutes if settings.minutes else None
     arms = len(settings.arms) + len(recipe.pretrain.seeds) - 1
     probes = probe_seconds(arms, len(settings.protocols), len(settings.labels_per_class), settings.draws, inputs.question.crossed)
     beside = len(inputs.unlabelled or ())

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from labelfree.pipeline.console import score_lines
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from labelfree.pipeline.console import announce, score_lines
+from labelfree.recipe import Evaluate, Primary, Recipe
 from labelfree.transfer.tasks import find_task
 from labelfree.transfer.words import BudgetWords, MetricWords, TaskWords
 
@@ -34,3 +40,23 @@ def test_another_task_has_its_own_words_and_unit() -> None:
     title, line = score_lines({"table": [{**row("imagenet", "6", 2.125), "metric": "mae"}]}, words)
     assert title.split() == ["linear,", "error", "in", "m", "at", "6", "labelled", "images"]
     assert line.split() == ["imagenet", "2.12"]
+
+
+@pytest.mark.parametrize(
+    ("protocols", "minutes", "told"),
+    [
+        (["linear"], None, "(about 6 s)"),  # 4 arms, 5 budgets, a draw: 0.3 s each
+        (["linear", "finetune"], 3.0, "(about 3 min)"),
+        (["linear", "finetune"], None, "(its heads are trained: evaluate.minutes bounds its time)"),
+    ],
+)
+def test_what_a_comparison_will_take(protocols: list[str], minutes: float | None, told: str, tmp_path: Path) -> None:
+    """Heads that are trained by steps fill the time that is given."""
+    recipe = Recipe(
+        domain="satellite", evaluate=Evaluate(protocols=protocols, minutes=minutes, draws=1, primary=Primary(protocol="linear"))
+    )
+    question = SimpleNamespace(task=find_task("classification"), crossed=False, ids=())
+    said = list[str]()
+    run = SimpleNamespace(say=SimpleNamespace(say=said.append), comparing=True, recipe=recipe, folder=SimpleNamespace(path=tmp_path))
+    announce(run, SimpleNamespace(question=question, unlabelled=None), SimpleNamespace(sentences=[], jobs=[], seconds=0.0))
+    assert f"then the comparison {told}" in said[-1]
