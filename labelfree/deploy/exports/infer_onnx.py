@@ -107,9 +107,9 @@ class Model:
 def strongest(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Positions of those that no surer box of their class covers for more than half of both together, the surest first."""
     left = np.argsort(-scores, kind="stable")
-    kept = []
+    kept = list[int]()
     while len(left) and len(kept) < MOST:
-        best, left = left[0], left[1:]
+        best, left = int(left[0]), left[1:]
         kept.append(best)
         low, high = np.maximum(boxes[best, :2], boxes[left, :2]), np.minimum(boxes[best, 2:], boxes[left, 2:])
         both = np.prod(np.maximum(high - low, 0), axis=1)
