@@ -10,7 +10,7 @@ import numpy as np
 
 from labelfree.data.boxes import ANY, Boxes
 from labelfree.data.drawn_images import frame_of, labels_digest, outcomes, placed, size_of
-from labelfree.data.label_formats.annotated import AnnotatedImage, Placing
+from labelfree.data.label_formats.annotated import AnnotatedImage, AnnotatedObject, Placing
 from labelfree.data.label_formats.listed import BACKGROUND
 from labelfree.data.label_formats.mask_numbers import Instances
 from labelfree.data.label_formats.regions import Corners
@@ -128,11 +128,16 @@ def _notes(masked: Sequence[Row], told: bool, images: Mapping[str, AnnotatedImag
 def _unusable(image: AnnotatedImage) -> bool:
     """Whether nobody knows what the image holds: no object on it is known, and what lies around it, or what was drawn, is not either."""
     unknown = image.outside != "background" or any(region.box is None for region in image.ignored)
-    return not image.objects and (bool(image.unused) or unknown)
+    return not _objects(image) and (bool(image.unused) or unknown)
+
+
+def _objects(image: AnnotatedImage) -> list[AnnotatedObject]:
+    """Those to be found: what is called background says no more than that nothing is drawn there."""
+    return [each for each in image.objects if each.name != BACKGROUND]
 
 
 def _drawn(image: AnnotatedImage) -> _Named:
-    """Objects of a listed image. An object that is called background says what all that is not drawn says."""
+    """Objects of a listed image, and regions that are ignored."""
     assert image.size is not None
     height, width = image.size
     whole: Corners = (0.0, 0.0, float(width), float(height))
@@ -140,7 +145,7 @@ def _drawn(image: AnnotatedImage) -> _Named:
     aside = [region.box or whole for region in (*image.ignored, *image.unknown) if region.content not in crowds]
     aside += [] if image.outside == "background" else [whole]
     return _Named(
-        tuple((each.name, each.box) for each in image.objects if each.name != BACKGROUND),
+        tuple((each.name, each.box) for each in _objects(image)),
         (*((each.name, each.box) for each in image.crowded), *(("", box) for box in aside)),
     )
 

@@ -8,7 +8,6 @@ from math import floor, nextafter
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import betaincinv
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,7 +53,7 @@ class Alarms(ABC):
 
 @dataclass(frozen=True)
 class BinaryAlarms(Alarms):
-    """`scores` (n,) and `positive` (n,) bool of n images or, where images share groups, of n groups."""
+    """`scores` (n,) float64 and `positive` (n,) bool of n images or, where images share groups, of n groups."""
 
     scores: np.ndarray
     positive: np.ndarray
@@ -70,7 +69,7 @@ class BinaryAlarms(Alarms):
 
     def threshold(self, most: float) -> float | None:
         """In the middle between the highest negative that may raise no alarm and the next score above it."""
-        negatives = np.sort(self.scores[~self.positive].astype(np.float64))[::-1]
+        negatives = np.sort(self.scores[~self.positive])[::-1]
         allowed = floor(most * len(negatives) + 1e-9)
         if not len(negatives) or not self.positive.any():
             return None
@@ -120,6 +119,8 @@ class Share:
 
     @classmethod
     def of(cls, count: float, whole: float) -> Share:
+        from scipy.special import betaincinv
+
         def upper(level: float) -> float:
             return float(betaincinv(count + 1, whole - count, level)) if count < whole else 1.0
 

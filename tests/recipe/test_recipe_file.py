@@ -247,7 +247,10 @@ def test_what_is_typed_goes_before_what_a_file_says(
     [
         ("  primary: {metric: acuracy}", "evaluate.primary.metric: 'acuracy' is not a metric of an installed task; did you mean accuracy?"),
         ("  protocols: [knn, linar]", "evaluate.protocols.1: 'linar' is not an installed protocol; did you mean linear?"),
-        ("  task: clasification", "evaluate.task must be auto or one of classification, segmentation, not 'clasification'."),
+        (
+            "  task: clasification",
+            "evaluate.task must be auto or one of classification, detection, multilabel, segmentation, not 'clasification'.",
+        ),
     ],
 )
 def test_names_of_tasks_metrics_and_protocols_are_checked_to_the_line(tmp_path: Path, line: str, words: str) -> None:

@@ -19,7 +19,7 @@ def of_an_arm(height: float) -> dict[str, object]:
     curve = np.round(height * (1 - np.linspace(0, 1, 101) ** 3), 4).tolist()
     level = {"mean": curve, "classes": [curve, curve, None]}
     scores = {"mAP": [height / 2, height / 3, None], "AP50": [height, height, None]}
-    return {"curves": {"found from half an overlap on": level, "found from three quarters of an overlap on": level}, "scores": scores}
+    return {"curves": {"overlaps of 50 % and more": level, "overlaps of 75 % and more": level}, "scores": scores}
 
 
 def page_of(folder: Path) -> str:
@@ -32,7 +32,7 @@ def page_of(folder: Path) -> str:
 def test_the_report_draws_curves_and_lists_classes(tmp_path: Path) -> None:
     page = Page(page_of(tmp_path / "run"))
     section = page.sections["precision"]
-    for words in ("All classes, found from half an overlap on", "<crane>, found from half", "mAP, imagenet+domain", "45.0", "20.0", "90.0"):
+    for words in ("All classes, overlaps of 50 % and more", "<crane>, overlaps of 50 %", "mAP, imagenet+domain", "45.0", "20.0", "90.0"):
         assert words in section
     drawn = [about["data-chart"] for _, about in page.tags if "data-chart" in about]
     assert [key for key in drawn if key and key.startswith("precision")] == [

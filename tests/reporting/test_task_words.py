@@ -37,7 +37,7 @@ def in_metres() -> dict[str, Any]:
     ]
     primary = made["primary"] | {"protocol": "ridge", "metric": "mae", "mean": -0.112, "low": -0.143, "high": -0.081}
     envelope = [row | {"protocol": "ridge", "mean": 1 - row["mean"]} for row in made["envelope"] if row["protocol"] == "linear"]
-    spoken = {"caption": "Ridge: three penalties.", "undertrained": [], "notes": [], "headline": ""}
+    spoken = {"caption": "Ridge: three penalties.", "undertrained": [], "notes": [], "headline": "", "operating": None}
     return made | {"table": table, "primary": primary, "comparisons": [primary], "envelope": envelope} | spoken
 
 
@@ -52,7 +52,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     HEIGHT.save(folder)
     (folder / "classes.json").write_text("[]")
     (folder / "evaluation.json").unlink()
-    for name in ("predictions.parquet", "confusion.json"):  # its answers are classes
+    for name in ("predictions.parquet", "confusion.json", "reliability.json"):  # its answers are classes
         (folder / name).unlink()
     with (folder / "splits.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))

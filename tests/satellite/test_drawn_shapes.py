@@ -21,6 +21,7 @@ from rasterio.transform import Affine
 from shapely.geometry import LinearRing, MultiPolygon, Point, Polygon
 
 import labelfree
+from labelfree.data.box_labels import box_labels
 from labelfree.data.label_formats.regions import Outline
 from labelfree.data.label_formats.rows import rows_of_listing
 from labelfree.data.label_formats.sources import listing_of
@@ -85,6 +86,23 @@ def test_classes_ignored_ground_and_background(tmp_path: Path) -> None:
     assert (scene == 2).sum() == 900 and (scene == IGNORE).sum() == 100 and (scene == 0).sum() > 1000
     negatives = [row.id for row in manifest.rows if row.label == "other"]
     assert all(labels.pixels[name] == {BACKGROUND: 64 * 64} for name in negatives)
+
+
+def test_shapes_have_the_boxes_around_them_and_nobody_knows_what_lies_beyond(tmp_path: Path) -> None:
+    shapes, crops = [square(10, 20, 30), square(60, 50, 20), square(45, 20, 10)], ["wheat", "maize", None]
+    for background in (None, "other"):
+        manifest, _ = on_scenes(tmp_path, ["tile_20220401"], shapes, crops, background=background)
+        domain = Satellite(chip=64, background=background)
+        labels = box_labels(manifest.rows, domain, domain.read)
+        row = next(row for row in manifest.rows if row.id == "fields.gpkg#0")
+        assert row.window is not None and labels.classes == ("maize", "wheat") and not labels.faults
+        boxes, corner = labels.boxes(row), np.array([row.window.left, row.window.top] * 2)
+        wheat = boxes.corners[(boxes.label == 1) & ~boxes.ignored] + corner
+        np.testing.assert_allclose(wheat, [[10, 20, 40, 50]], atol=0.01)
+        whole, field = np.array([0, 0, 64, 64]) + corner, [45, 20, 55, 30]  # a field whose crop nobody knows
+        np.testing.assert_allclose(boxes.corners[boxes.ignored] + corner, [field if background else whole], atol=0.01)
+        assert len(labels.notes) == (background is None)
+        assert set(labels.objects) >= {"fields.gpkg#0", "fields.gpkg#1"}
 
 
 def test_shapes_called_as_the_background_are_background_and_a_class_lies_above_what_nobody_knows(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelfree.data.boxes import ANY, Boxes, Detections
-from labelfree.transfer.tasks.average_precision import RECALLS, class_precisions, precision_curves
+from labelfree.transfer.tasks.average_precision import RECALLS, class_precisions, precision_curves, recalls_up_to
 from labelfree.transfer.tasks.box_matches import FALSE, IGNORED, MATCHED, OVERLAPS, SIZES, matches
 from labelfree.transfer.tasks.weights import Weights, resamplings
 from tests.transfer.detections import TASK, Pair, answers, coco, example, measure, resampled, stats
@@ -70,6 +70,12 @@ def test_equal_scores_come_in_the_order_of_their_images_under_weights_too() -> N
     repeated = [[made[at] for at in np.repeat(np.arange(9), drawn)] for drawn in counts]
     np.testing.assert_allclose(found, [stats(images, 1)["map"] for images in repeated], atol=1e-9)
     assert len(set(found.round(9))) > 5
+
+
+def test_recalls_are_counted_as_a_search_finds_them() -> None:
+    objects = np.arange(1, 1500)
+    recall = np.arange(1500)[:, None].clip(max=objects) / objects
+    np.testing.assert_array_equal(recalls_up_to(recall), np.searchsorted(RECALLS, recall, side="right"))
 
 
 def one(found: list[list[float]], drawn: list[list[float]], ignored: list[bool] | None = None, label: list[int] | None = None) -> Pair:

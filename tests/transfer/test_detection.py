@@ -180,13 +180,13 @@ def test_answers_come_back_from_the_files_of_a_run(tmp_path: Path) -> None:
         scores = read_scores(tmp_path, name)
         assert scores.values(point)[0, 0, 0] == pytest.approx(measure(name, table), nan_ok=True)
         assert {row["metric"] for row in scores.results} == set(TASK.metrics_of(of))
-    assert read_scores(tmp_path, "map").words.metric("map").heading == "mean average precision over overlaps of 50 to 95 %"
+    assert read_scores(tmp_path, "map").words.metric("map").heading == "average precision, mean over overlaps of 50 to 95 %"
     assert np.isfinite(read_scores(tmp_path, "map").resampled(point)).any()
 
     primary = {"arm": "random", "against": "imagenet", "protocol": "frozen", "budget": "3", "metric": "map"}
     (tmp_path / "claims.json").write_text(json.dumps({"primary": primary}))
     told = json.loads(save_precision_recall(tmp_path).read_text())  # type: ignore[union-attr]
-    half = told["arms"]["random"]["curves"]["found from half an overlap on"]
+    half = told["arms"]["random"]["curves"]["overlaps of 50 % and more"]
     assert np.mean(half["mean"]) == pytest.approx(measure("ap50", table), abs=1e-4)
     assert len(half["mean"]) == 101 and len(half["classes"]) == 3
     known = [value for value in told["arms"]["imagenet"]["scores"]["mAP"] if value is not None]

@@ -46,7 +46,7 @@ def test_a_threshold_allows_no_more_false_alarms_than_asked_and_no_fewer(
     seed: int, positives: int, negatives: int, most: float, ties: bool
 ) -> None:
     generator = np.random.default_rng(seed)
-    scores = generator.random(positives + negatives).astype(np.float32)
+    scores = generator.random(positives + negatives)
     scores = np.round(scores, 1) if ties else scores
     alarms = BinaryAlarms(scores, np.arange(len(scores)) < positives)
     threshold = alarms.threshold(most)
@@ -71,6 +71,13 @@ def test_groups_score_as_high_as_their_highest_image() -> None:
     assert alarms.threshold(0.0) == pytest.approx(0.85)
     assert alarms.threshold(0.5) == pytest.approx(0.35)
     assert alarms.threshold(1.0) == 0.0
+
+
+def test_scores_of_single_precision_are_compared_as_they_are() -> None:
+    scores = np.ones(3, np.float32)  # the next number above 1 is 1 in single precision
+    alarms = BinaryAlarms.of(scores, np.array([True, False, False]), np.arange(3))
+    threshold = alarms.threshold(0.0)
+    assert threshold is not None and alarms.at(threshold).false_alarms == 0
 
 
 def test_without_negatives_there_is_nothing_to_set_a_threshold_by() -> None:
@@ -101,7 +108,7 @@ def test_both_arms_are_told_at_thresholds_of_their_own(ask, made_up, entries, ru
             flags = dict(part.split("=") for part in row["flags"].split(";"))
             assert flags["alarm"] == "1"  # as many of each class: the second by name
             scored = table[(table.arm == arm) & (table.budget.astype(str) == "6") & (table.draw == int(row["draw"]))]
-            called = np.stack(scored.scores.to_list())[:, 1] >= float(flags["threshold"])
+            called = np.stack(scored.scores.to_list()).astype(np.float64)[:, 1] >= float(flags["threshold"])
             misses.append((~called[scored.target == 1]).sum())
             false.append(called[scored.target == 0].sum())
         assert len(misses) == 3

@@ -11,10 +11,10 @@ TITLE = "Decisions at a threshold"
 
 def build(context: Context) -> Section | None:
     """None where the recipe asks for no threshold."""
-    points = context.run.claims.get("operating")
-    if not points:
+    points, primary = (context.run.claims.get(name) for name in ("operating", "primary"))
+    if not points or not primary:
         return None
-    first, words, primary = points[0], context.run.words, context.run.claims["primary"]
+    first, words = points[0], context.run.words
     lead = (
         f"With {words.budget.of(primary['budget'])}, {words.protocol(primary['protocol']).heading}. Each threshold was set inside its own "
         f"labels, on scores that were not learned from, so that at most {number(100 * first['most'])} % of the {first['unit']}s without "

@@ -23,10 +23,15 @@ def build(context: Context) -> Section | None:
     arms, words = found["arms"], context.run.words
     styles = {arm: context.styles.get(arm, Style("#1f2933")) for arm in arms}
     levels = list(next(iter(arms.values()))["curves"])
-    means = [_chart(f"precision-{at}", f"All classes, {level}", _lines(arms, level, None, styles)) for at, level in enumerate(levels)]
+    several = len(found["classes"]) > 1
+    means = [
+        _chart(f"precision-{at}", f"{'All classes' if several else found['classes'][0]}, {level}", _lines(arms, level, None, styles))
+        for at, level in enumerate(levels)
+    ]
     each = [
         _chart(f"precision-class-{at}", f"{name}, {levels[0]}", _lines(arms, levels[0], at, styles))
         for at, name in enumerate(found["classes"][:DRAWN])
+        if several
     ]
     columns = list(product(next(iter(arms.values()))["scores"], arms))
     rows = [
@@ -42,8 +47,8 @@ def build(context: Context) -> Section | None:
             "columns": [f"{metric}, {arm}" for metric, arm in columns],
             "rows": rows,
         },
-        lead=f"With {words.budget.of(found['budget'])}, {words.protocol(found['protocol']).heading}. The surer a box, the further left it "
-        "counts; a class without a line has no scored object. Exploratory: only the comparison above is claimed.",
+        lead=f"With {words.budget.of(found['budget'])}, {words.protocol(found['protocol']).heading}. The overlap of a box and an object is "
+        "their intersection over union; the surest boxes stand on the left. Exploratory: only the comparison above is claimed.",
     )
 
 
@@ -67,7 +72,8 @@ def _chart(key: str, title: str, lines: Sequence[Series]) -> Chart:
         x_title="recall, % of the objects found",
         y_title="precision, % of the boxes right",
         y_range=(0, 102),
-        height=260,
+        height=240,
+        width=380,
     )
 
 

@@ -26,7 +26,7 @@ from labelfree.transfer.boxes.strides import Frame
 
 FCOS_NAME, RETINANET, FASTER_RCNN = "fcos", "retinanet", "faster_rcnn"
 MOST = 100  # boxes of one tile, the most that COCO counts of an image
-LEAST_SCORE = 0.02  # of a box that is told at all
+LEAST_SCORE = 0.05  # of a box that is told at all
 CANDIDATES = 300  # of one level, before boxes of one object are made one
 SAME = 0.5  # from which intersection over union on two boxes of a class are one object's
 CONVOLUTIONS = 2  # of FCOS's two branches; four as published learn no more from few labels, and cost twice as much

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from labelfree.progress import Progress, Silent
 from labelfree.transfer.boxes.strides import reduced
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.maps.features import Asked, Maps, Tiles, kept_maps, kept_name, read_maps
 
-if TYPE_CHECKING:
-    from labelfree.progress import Progress
+LONG = 256  # tiles, from which on a person is told that they are read
 
 
 class KeptTiles:
@@ -37,7 +36,8 @@ class KeptTiles:
         """Have these tiles, and mirror images of those, by their numbers."""
         asked = Asked(*(self._missing(side, numbers) for side, numbers in enumerate((straight, mirrored))))
         if len(asked):
-            found = read_maps(self.encoder, self.tiles, self.size, self.folder, self.say, self.images, asked, reduced)
+            say = self.say if len(asked) >= LONG else Silent()
+            found = read_maps(self.encoder, self.tiles, self.size, self.folder, say, self.images, asked, reduced)
             self.readings.append(found)
 
     def levels(self, tiles: Sequence[int] | np.ndarray, mirrored: np.ndarray) -> list[Tensor]:

@@ -89,11 +89,11 @@ def _same_object(found: Detections, tiles: np.ndarray, of_tile: np.ndarray, cut:
     strength = found.score
     alike.sort(key=lambda pair: (pair[0], -float(strength[pair[1]] + strength[pair[2]]), *pair[1:]))
     partners, pairs = set[tuple[int, int]](), list[tuple[int, int]]()
-    for _, one, other in alike:
-        sides = {(one, int(of_tile[other])), (other, int(of_tile[one]))}
+    for _, first, second in alike:
+        sides = {(first, int(of_tile[second])), (second, int(of_tile[first]))}
         if not sides & partners:
             partners |= sides
-            pairs.append((one, other))
+            pairs.append((first, second))
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 

@@ -62,10 +62,10 @@ def of_image(found: Sequence[Detections], corners: np.ndarray, side: Sequence[in
 
 
 def _within(found: Detections, corner: Sequence[int], extent: Sequence[int]) -> Detections:
-    """The boxes whose middles lie in the image, cut at its borders; in the tile's pixels."""
+    """The boxes whose middles lie in the image, cut at its borders, none thinner than a pixel; in the tile's pixels."""
     first = -np.array(corner[::-1], np.float32)
     last = first + np.array(extent[::-1], np.float32)
     middle = (found.corners[:, :2] + found.corners[:, 2:]) / 2
     there = found[((middle >= first) & (middle <= last)).all(1)]
-    cut = there.corners.clip(np.tile(first, 2), np.tile(last, 2))
-    return Detections(cut, there.label, there.score)
+    cut = Detections(there.corners.clip(np.tile(first, 2), np.tile(last, 2)), there.label, there.score)
+    return cut[(cut.corners[:, 2:] - cut.corners[:, :2] >= 1).all(1)]

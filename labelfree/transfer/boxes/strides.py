@@ -69,5 +69,6 @@ def _grid(shape: tuple[int, ...], stride: int) -> tuple[int, ...]:
 
 def _to_grid(level: Tensor, grid: tuple[int, ...]) -> Tensor:
     """Averaged over larger cells, or linear between the centres of larger ones."""
-    finer = all(map(int.__ge__, level.shape[2:], grid))
-    return F.adaptive_avg_pool2d(level, grid) if finer else to_shape(level, grid)
+    rows, columns = grid
+    finer = level.shape[2] >= rows and level.shape[3] >= columns
+    return F.adaptive_avg_pool2d(level, (rows, columns)) if finer else to_shape(level, grid)

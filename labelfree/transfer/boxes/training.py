@@ -43,9 +43,10 @@ class BoxTraining(TileTraining[LearnBoxes, BoxHead]):
         empty = tiles[[len(boxes.objects) == 0 for boxes in labelled]]
         if not len(shown):
             count = len(learn.images)
+            seen = "the labelled image shows no" if count == 1 else f"none of the {count} labelled images of a draw shows an"
             raise DataError(
-                f"detection: {'the labelled image shows' if count == 1 else f'none of the {count} labelled images of a draw shows'} no "
-                "object, so no detector can be learned from them; label images with objects, or raise evaluate.labels_per_class."
+                f"detection: {seen} object, so no detector can be learned from them; label images with objects, or raise "
+                "evaluate.labels_per_class."
             )
         return np.concatenate([np.tile(shown, max(1, len(empty) // len(shown))), empty])
 

@@ -63,7 +63,7 @@ def _of_arm(scores: Scores, point: Point, most: float, classes: Sequence[str]) -
 
 def _flags(scores: Scores, point: Point) -> dict[tuple[int, ...], Mapping[str, str]]:
     """What results.csv says of each cell of a point, by seed, draw and fold."""
-    found = {}
+    found = dict[tuple[int, ...], Mapping[str, str]]()
     for row in scores.rows():
         if (row["arm"], row["protocol"], row["budget"]) == point:
             parts = (flag.partition("=") for flag in row["flags"].split(";"))

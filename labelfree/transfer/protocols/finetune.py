@@ -14,10 +14,11 @@ class Finetune(Linear):
     words, title = "finetune", "fine-tuned network"
     reading = "finetune: the network is trained together with a linear layer, which was fitted on it first"
     method = (
-        f"Finetune: the linear probe first, then all layers: AdamW, {BATCH} views a step, at {RATE:g} for the probe and {TRUNK_RATE:g} for "
-        f"the network's last layer, times {LAYER_DECAY:g} for each layer below it in a transformer, a tenth of it in the first layer of "
-        "a CNN; BatchNorm keeps its statistics; the running average of the weights after 0, a quarter, half or all of at most "
-        f"{STEPS} steps, whichever does best on the halves of the budget that were held out; a quarter where labels are too few for that."
+        f"Finetune: the linear probe first, then all layers: AdamW with warm-up and cosine, {BATCH} views a step, at {RATE:g} for the "
+        f"probe and {TRUNK_RATE:g} for the network's last layer, times {LAYER_DECAY:g} for each layer below it in a transformer, a tenth "
+        "of it in the first layer of a CNN; BatchNorm keeps its statistics; the running average of the weights after 0, a quarter, half or "
+        f"all of at most {STEPS} steps, whichever does best on the halves of the budget that were held out; a half where labels are too "
+        "few for that."
     )
     needs = "images"
     trains_trunk = True

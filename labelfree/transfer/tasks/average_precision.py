@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,11 @@ from labelfree.transfer.tasks.base import flat
 from labelfree.transfer.tasks.box_matches import IGNORED, MATCHED, OVERLAPS, SIZES
 from labelfree.transfer.tasks.weights import Weights
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 RECALLS = np.linspace(0, 1, 101)
+NEXT = np.append(RECALLS, np.inf)
 
 
 @dataclass(frozen=True)
@@ -55,50 +59,74 @@ class OneClass:
     matches: np.ndarray
     objects: np.ndarray
 
-    @cached_property
-    def ignoring(self) -> list[tuple[np.ndarray, list[int]]]:
-        """The overlaps at which the same boxes count: (N,) bool of these, and which overlaps."""
-        counted = self.matches != IGNORED
-        alike: dict[bytes, list[int]] = {}
-        for level, column in enumerate(counted.T):
-            alike.setdefault(np.packbits(column).tobytes(), []).append(level)
-        return [(counted[:, levels[0]], levels) for levels in alike.values()]
-
     def precision(self, weights: Weights, levels: Sequence[int]) -> np.ndarray:
         """(B,) average precision, mean over some overlaps; NaN where the images drawn hold no object."""
-        objects, total = weights.sums(self.objects.astype(np.float64)), np.zeros(len(weights))
-        start = 0
-        for lines in Weights(weights.counts, weights.groups[self.image]).lines():
-            block = slice(start, start + len(lines))
-            for steps, height in self._curves(lines, objects[block], levels):
-                total[block] += (steps * height).sum(1)
-            start += len(lines)
+        objects = weights.sums(self.objects.astype(np.float64))
+        total = np.zeros(len(weights))
+        for counted, alike in self._counting(levels):
+            hits = np.flatnonzero((self.matches[:, alike] == MATCHED).any(1))
+            between, start = self._between(hits, counted, weights), 0
+            for block in weights.blocks(len(hits)):
+                drawn = slice(start, start + len(block))
+                for steps, height in self._curves(block, hits, between, objects[drawn], weights.groups, alike):
+                    total[drawn] += (steps * height).sum(0)
+                start += len(block)
         return np.where(objects > 0, total / (len(RECALLS) * len(levels)), np.nan)
-
-    def _curves(self, lines: np.ndarray, objects: np.ndarray, levels: Sequence[int]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Of each overlap, at each match (B, m): how many of the recalls are first reached there, and the precision that holds for them.
-
-        `lines`: (B, N) weights of boxes. Only matches raise recall or precision, so that nothing is read off in between.
-        """
-        for counted, alike in self.ignoring:
-            called = np.cumsum(lines * counted, axis=1)
-            for level in sorted(set(alike) & set(levels)):
-                hit = np.flatnonzero(self.matches[:, level] == MATCHED)
-                found = np.cumsum(lines[:, hit], axis=1)
-                precision = np.divide(found, called[:, hit], out=np.zeros_like(found), where=found > 0)
-                height = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-                reached = np.searchsorted(RECALLS, found / np.maximum(objects, 1)[:, None], side="right")
-                yield np.diff(reached, axis=1, prepend=0), height
 
     def curve(self, level: int) -> np.ndarray | None:
         """(101,) precision at each of `RECALLS`, every image counted once; None without objects."""
         if not self.objects.sum():
             return None
-        height_at = np.zeros(len(RECALLS))
-        for steps, height in self._curves(np.ones((1, len(self.image))), np.array([self.objects.sum()]), [level]):
-            heights = np.repeat(height[0], steps[0])
-            height_at[: len(heights)] = heights
+        once, height_at = Weights.once(len(self.objects)), np.zeros(len(RECALLS))
+        for counted, alike in self._counting([level]):
+            hits = np.flatnonzero(self.matches[:, level] == MATCHED)
+            between = self._between(hits, counted, once)
+            for steps, height in self._curves(once.counts, hits, between, self.objects.sum(keepdims=True), once.groups, alike):
+                heights = np.repeat(height[:, 0], steps[:, 0])
+                height_at[: len(heights)] = heights
         return height_at
+
+    def _counting(self, levels: Sequence[int]) -> list[tuple[np.ndarray, list[int]]]:
+        """Of some overlaps those at which the same boxes count: (N,) bool of these, and which overlaps."""
+        counted = self.matches != IGNORED
+        alike: dict[bytes, list[int]] = {}
+        for level in levels:
+            alike.setdefault(np.packbits(counted[:, level]).tobytes(), []).append(level)
+        return [(counted[:, of[0]], of) for of in alike.values()]
+
+    def _between(self, hits: np.ndarray, counted: np.ndarray, weights: Weights) -> csr_array:
+        """(M, G) boxes of each group that count, by the first of `hits` that is no surer: only hits raise recall, so that precision is
+        read off there and nowhere else.
+        """
+        from scipy.sparse import csr_array
+
+        after = np.searchsorted(hits, np.arange(len(self.image)))
+        inside = counted & (after < len(hits))
+        where = after[inside], weights.groups[self.image[inside]]
+        return csr_array((np.ones(inside.sum()), where), shape=(len(hits), weights.counts.shape[1]))
+
+    def _curves(
+        self, counts: np.ndarray, hits: np.ndarray, between: csr_array, objects: np.ndarray, groups: np.ndarray, levels: Sequence[int]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Of each overlap, at each match (m, b): how many of the recalls are first reached there, and the precision that holds for them.
+
+        `counts`: (b, G) of groups. `objects`: (b,) to be found.
+        """
+        called = np.cumsum(between @ counts.T, axis=0)
+        weight = counts.T[groups[self.image[hits]]]
+        for level in levels:
+            right = self.matches[hits, level] == MATCHED
+            found = np.cumsum(weight[right], axis=0)
+            precision = np.divide(found, called[right], out=np.zeros_like(found), where=found > 0)
+            height = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
+            yield np.diff(recalls_up_to(found / np.maximum(objects, 1)), axis=0, prepend=0), height
+
+
+def recalls_up_to(recall: np.ndarray) -> np.ndarray:
+    """How many of `RECALLS` are no higher: what a search among them finds, in a quarter of its time. `recall`: 0 to 1."""
+    guess = (100 * recall).astype(np.intp)  # rounding leaves it off by one at most
+    count: np.ndarray = guess + (NEXT[guess] <= recall) + (NEXT[guess + 1] <= recall)
+    return count
 
 
 def class_precisions(answers: pa.Table, weights: Weights, size: str = "all", levels: Sequence[int] = range(len(OVERLAPS))) -> np.ndarray:

@@ -69,18 +69,16 @@ class Detection(Task):
     name = "detection"
     columns = ("boxes",)
     metrics: ClassVar[dict[str, Metric]] = {
-        "map": Metric("map", precision_of(), "mAP", title="mean average precision over overlaps of 50 to 95 %"),
-        "ap50": Metric("ap50", precision_of(levels=[0]), "AP50", title="average precision, boxes found from half an overlap on"),
-        "ap75": Metric(
-            "ap75", precision_of(levels=[5]), "AP75", title="average precision, boxes found from three quarters of an overlap on"
-        ),
+        "map": Metric("map", precision_of(), "mAP", title="average precision, mean over overlaps of 50 to 95 %"),
+        "ap50": Metric("ap50", precision_of(levels=[0]), "AP50", title="average precision at overlaps of 50 % and more"),
+        "ap75": Metric("ap75", precision_of(levels=[5]), "AP75", title="average precision at overlaps of 75 % and more"),
         "ap_small": Metric("ap_small", precision_of("small"), "mAP of small objects", needs=SIZED["small"]),
         "ap_medium": Metric("ap_medium", precision_of("medium"), "mAP of medium objects", needs=SIZED["medium"]),
         "ap_large": Metric("ap_large", precision_of("large"), "mAP of large objects", needs=SIZED["large"]),
     }
     curves: ClassVar[dict[str, Callable[[pa.Table], Sequence[np.ndarray | None]]]] = {
-        "found from half an overlap on": partial(precision_curves, overlap=0.5),
-        "found from three quarters of an overlap on": partial(precision_curves, overlap=0.75),
+        "overlaps of 50 % and more": partial(precision_curves, overlap=0.5),
+        "overlaps of 75 % and more": partial(precision_curves, overlap=0.75),
     }
     class_metrics: ClassVar[dict[str, Callable[[pa.Table, Weights], np.ndarray]]] = {
         "mAP": class_precisions,

@@ -21,7 +21,7 @@ from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import BudgetWords
 
 if TYPE_CHECKING:
-    from labelfree.transfer.tasks.base import LabelSource
+    from labelfree.data.set_labels import SetLabels
 
 SEPARATOR = "|"
 CALLED = 0.5  # the score from which on a class is called
@@ -104,7 +104,7 @@ class MultiLabel(Task):
     def __init__(self) -> None:
         self.images_with: Mapping[str, int] = {}
 
-    def over(self, rows: Sequence[Row], labels: LabelSource) -> MultiLabel:
+    def over(self, rows: Sequence[Row], labels: SetLabels) -> MultiLabel:
         bound = copy.copy(self)
         bound.images_with = Counter(name for row in rows if self.labelled(row) for name in self.classes(row))
         return bound

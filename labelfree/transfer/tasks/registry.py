@@ -27,13 +27,15 @@ def find_task(name: str) -> Task:
 
 def task_for(settings: Evaluate, rows: Sequence[Row] = ()) -> Task:
     """The task asked of these rows: of "auto" the first that their labels ask for, of several the first that has the metric and the
-    protocols, which may also be one that some row is labelled for; before a table is read (no rows) the first that has them.
+    protocols, which may also be one that some row is labelled for by another column; before a table is read (no rows) the first that has
+    them.
     """
     if settings.task != "auto":
         return find_task(settings.task)
     tasks = [find_task(name) for name in task_names()]
     asked = [task for task in tasks if task.asked_by(rows)]
-    labelled = [task for task in tasks if task not in asked and any(map(task.labelled, rows))]
+    taken = {column for task in asked for column in task.columns}
+    labelled = [task for task in tasks if taken.isdisjoint(task.columns) and any(map(task.labelled, rows))]
     among = [*asked, *labelled] or tasks
     return next((task for task in among if _fits(settings, task)), among[0])
 

@@ -60,15 +60,18 @@ class Weights:
 
     def lines(self) -> Iterator[np.ndarray]:
         """The (B, n) table in blocks of lines."""
-        step = max(1, CHUNK // max(1, len(self.groups)))
+        for block in self.blocks(len(self.groups)):
+            yield block[:, self.groups]
+
+    def blocks(self, width: int) -> Iterator[np.ndarray]:
+        """The counts in blocks of lines, (b, G) float64, as many as there is room for tables of `width` numbers a line."""
+        step = max(1, CHUNK // max(1, width))
         for start in range(0, len(self.counts), step):
-            yield self.counts[start : start + step].astype(np.float64)[:, self.groups]
+            yield self.counts[start : start + step].astype(np.float64)
 
     def _weighed(self, table: np.ndarray) -> np.ndarray:
         """(G, K) sums of each group -> (B, K) of each resampling."""
-        step = max(1, CHUNK // max(1, self.counts.shape[1]))
-        blocks = range(0, len(self.counts), step)
-        return np.concatenate([self.counts[start : start + step].astype(np.float64) @ table for start in blocks])
+        return np.concatenate([block @ table for block in self.blocks(self.counts.shape[1])])
 
 
 def resamplings(groups: int, seed: int, times: int = RESAMPLINGS) -> np.ndarray:

@@ -16,11 +16,11 @@ from labelfree.transfer.protocols import HeadProtocol
 from labelfree.transfer.selection import Choice, Folds
 from labelfree.transfer.setup import Part, Setup
 from labelfree.transfer.tuning.images import LabelledViews
-from labelfree.transfer.tuning.training import STEPS, Tuned, seconds_per_step, tuned_at
+from labelfree.transfer.tuning.training import STEPS, Tuned, step_seconds, tuned_at
 
 HALVES = 2  # in which the number of steps is chosen
 STOPS = (0.0, 0.25, 0.5, 1.0)  # of all steps, at which the held-out half is looked at; 0: the probe alone
-UNSTOPPED = 0.25  # of all steps, where labels are too few to hold any out
+UNSTOPPED = 0.5  # of all steps, where labels are too few to hold any out
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class ImageAsker(VectorAsker):
     @classmethod
     def cell_seconds(cls, trial: Trial, protocols: Sequence[HeadProtocol]) -> dict[tuple[HeadProtocol, Budget], float]:
         """Of the slowest arm: its steps, on all labels and on their halves, and a look at the scored images."""
-        seconds = {}
+        seconds = dict[tuple[HeadProtocol, Budget], float]()
         for protocol in protocols:
             suited = list(filter(protocol.suits, trial.encoders))
             step = max((cls._step_seconds(trial, encoder, protocol) for encoder in suited), default=0.0)
@@ -138,7 +138,7 @@ class ImageAsker(VectorAsker):
         targets = trial.question.targets[rows]
         made_up = np.random.default_rng(0).normal(size=(len(rows), sum(encoder.blocks))).astype(np.float32)
         probe = train_head(made_up, targets, protocol, Choice(size, protocol.preparations[0], protocol.default), encoder.blocks)
-        return seconds_per_step(LabelledViews(asker.network, trial.images, rows, targets.values, size), probe)
+        return step_seconds(LabelledViews(asker.network, trial.images, rows, targets.values, size), probe)
 
 
 def halves(folds: Folds) -> Folds:

@@ -17,18 +17,19 @@ from labelfree.backbones.base import Backbone, without_dropout
 from labelfree.errors import TrainingError
 from labelfree.training.optimisers import by_decay, by_layer
 from labelfree.training.randomness import batch_rows, generator
+from labelfree.training.schedules import warm_cosine
 from labelfree.training.timing import seconds_per_call
 from labelfree.transfer.protocols.base import Head
 from labelfree.transfer.tuning.images import LabelledViews
 from labelfree.transfer.undertrained import batch_of, stopped_falling
 
-STEPS = 160  # where time is not short
+STEPS = 80  # where time is not short
 BATCH = 32  # views a step, fewer of large ones
 PIXELS = BATCH * 224 * 224  # of the inputs of a step, most
 FEWEST = 4  # views a step, however large
-WARM = 0.1  # of all steps, over which rates rise; then they stay, and weights are averaged
-RATE = 1e-3  # of AdamW, for the head
-TRUNK_RATE = 1e-4  # for the network's last layer
+WARM = 0.1  # of all steps, over which rates rise
+RATE = 3e-3  # of AdamW, for the head
+TRUNK_RATE = 3e-4  # for the network's last layer
 LAYER_DECAY = 0.75  # of a transformer's rates, from layer to layer towards the input (Clark et al. 2020, arXiv:2003.10555)
 FIRST_LAYER = 0.1  # of TRUNK_RATE, for the first layer of any other network
 WEIGHT_DECAY = 0.01
@@ -67,7 +68,7 @@ def tuned_at(views: LabelledViews, probe: Head, stops: Sequence[int], steps: int
         yield training.averaged(losses)
 
 
-def seconds_per_step(views: LabelledViews, probe: Head) -> float:
+def step_seconds(views: LabelledViews, probe: Head) -> float:
     """How long one step takes on this machine, by a few that are thrown away."""
     training = FineTuning(views, probe, STEPS, 0)
     return seconds_per_call(lambda step: training.step(step, step), TIMED)
@@ -104,10 +105,11 @@ class FineTuning:
     def step(self, step: int, batch: int) -> float:
         """Learn from one batch of views, by its number; its loss. Each image is in one before any is in another again."""
         for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
-            group["lr"] = rate * min(1.0, (step + 1) / max(1.0, WARM * self.steps))
+            group["lr"] = rate * warm_cosine(step, self.steps, round(WARM * self.steps))
         rows = batch_rows(len(self.views), min(self.batch, len(self.views)), batch, self.seed)
+        seen = self.views.inputs(rows, generator("views", self.seed, batch))  # outside autocast: pixels keep their precision
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
-            logits = self.network(self.views.inputs(rows, generator("views", self.seed, batch)))
+            logits = self.network(seen)
         loss = F.cross_entropy(logits.float(), self.views.classes(rows).to(self.device))
         value = float(loss.detach())
         if not math.isfinite(value):

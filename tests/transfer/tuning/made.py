@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from tests.small_runs import picture
 from tests.transfer.classes import classes
 
 SIDE = 32
+NONE: Mapping[str, int] = MappingProxyType({})
 FLIPS = Augmentation(geometry=[Dihedral(axes=(-1,), transpose=False)])  # a transposed stripe would be of the other class
 
 
@@ -50,10 +52,12 @@ class Pictures:
         return known
 
 
-def encoder(name: str = "test_resnet", arm: str = "random", augmentation: Augmentation | None = FLIPS) -> NetworkEncoder:
+def encoder(
+    name: str = "test_resnet", arm: str = "random", augmentation: Augmentation | None = FLIPS, options: Mapping[str, int] = NONE
+) -> NetworkEncoder:
     torch.manual_seed(0)
     reads = OfStored((1.0,) * 3, (0.0,) * 3, NetworkInput(PerChannel((120.0,) * 3, (60.0,) * 3)))
-    return NetworkEncoder(arm, build(name, 3), reads, (SIDE,), augmentation=augmentation)
+    return NetworkEncoder(arm, build(name, 3, options=dict(options)), reads, (SIDE,), augmentation=augmentation)
 
 
 def views(rows: int = 16, network: NetworkEncoder | None = None, pool: Pictures | None = None) -> LabelledViews:

@@ -18,11 +18,13 @@ from labelfree.transfer.tuning.training import (
     TRUNK_RATE,
     FineTuning,
     Tuned,
-    seconds_per_step,
+    step_seconds,
     tuned_at,
 )
 from labelfree.transfer.undertrained import batch_of, stopped_falling
 from tests.transfer.tuning.made import SIDE, Pictures, encoder, probe, views
+
+VIT = {"depth": 3, "embed_dim": 32, "num_heads": 2, "patch_size": 8}
 
 
 def scores(tuned: Tuned, pool: Pictures, entries: list[int]) -> np.ndarray:
@@ -106,10 +108,10 @@ def test_a_class_without_rows_is_never_called() -> None:
     np.testing.assert_allclose(said.sum(1), 1, atol=1e-6)
 
 
-@pytest.mark.parametrize(("name", "decay"), [("test_vit", LAYER_DECAY), ("test_resnet", None)])
-def test_rates_fall_towards_the_input(name: str, decay: float | None) -> None:
+@pytest.mark.parametrize(("name", "options", "decay"), [("vit_tiny_patch16_224", VIT, LAYER_DECAY), ("test_resnet", {}, None)])
+def test_rates_fall_towards_the_input(name: str, options: dict[str, int], decay: float | None) -> None:
     """Of a transformer by 0.75 a layer (Clark et al. 2020); of a CNN to a tenth in the first layer."""
-    shown = views(network=encoder(name))
+    shown = views(network=encoder(name, options=options))
     training = FineTuning(shown, probe(shown), 20, 0)
     rate = {id(p): group["lr"] for group in training.optimiser.param_groups for p in group["params"]}
     assert rate[id(training.network.weight)] == rate[id(training.network.bias)] == RATE
@@ -127,14 +129,14 @@ def test_infinite_pixels_are_told() -> None:
     pool.images = [image.float() for image in pool.images]
     shown = views(8, pool=pool)
     head = probe(shown)
-    pool.images[3][0, 0, 0] = math.inf
+    pool.images[3][:] = math.inf
     with pytest.raises(TrainingError, match=r"finetune: the loss is nan at step 1 of 20; look for infinite values .*3"):
         list(tuned_at(shown, head, [1], 20, 0))
 
 
 def test_a_step_takes_some_time() -> None:
     shown = views()
-    assert 0 < seconds_per_step(shown, probe(shown)) < 10
+    assert 0 < step_seconds(shown, probe(shown)) < 10
 
 
 @pytest.mark.parametrize(
