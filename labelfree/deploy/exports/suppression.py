@@ -51,5 +51,7 @@ def suppress(graph: Any, threshold: float, overlap: float, most: int) -> None:
     corners = constant("nms_corners", [-1, 4], np.int64)
     node("Gather", [node("Reshape", ["candidates", corners], ["nms_all"]), box], ["corners"])
     del graph.output[:]
-    for name, kind, shape in (("corners", "FLOAT", ["found", 4]), ("label", "INT64", ["found"]), ("score", "FLOAT", ["found"])):
-        graph.output.append(helper.make_tensor_value_info(str(name), getattr(TensorProto, str(kind)), list(shape)))
+    found = "found"  # how many there are is known when the graph is asked
+    graph.output.append(helper.make_tensor_value_info("corners", TensorProto.FLOAT, [found, 4]))
+    graph.output.append(helper.make_tensor_value_info("label", TensorProto.INT64, [found]))
+    graph.output.append(helper.make_tensor_value_info("score", TensorProto.FLOAT, [found]))
