@@ -71,7 +71,8 @@ class Model:
     def boxes(self, pixels: np.ndarray, threshold: float | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Stored numbers (C, H, W) of an image of any size: corners (n, 4) x0 y0 x1 y1 in its pixels, numbers of classes (n,), scores (n,).
 
-        The surest first. An object that several tiles show is told by the surest box; parts that a tile's border cut are not joined.
+        The surest first; none is thinner than a pixel. An object that several tiles show is told by the surest box; parts that a tile's
+        border cut are not joined.
         """
         more = {} if threshold is None else {"threshold": np.array(threshold, np.float32)}
         shape, found = pixels.shape[1:], []
@@ -80,9 +81,9 @@ class Model:
         for corner in corners:
             box, label, score = self.run(cut(pixels, corner, self.size)[None], **more)
             box = box + np.array([corner[1], corner[0]] * 2, np.float32)
-            middle = (box[:, :2] + box[:, 2:]) / 2
-            there = ((middle >= 0) & (middle <= limit[:2])).all(1)
-            found.append((box[there].clip(0, limit), label[there], score[there]))
+            middle, inside = (box[:, :2] + box[:, 2:]) / 2, box.clip(0, limit)
+            there = ((middle >= 0) & (middle <= limit[:2]) & (inside[:, 2:] - inside[:, :2] >= 1)).all(1)
+            found.append((inside[there], label[there], score[there]))
         boxes, labels, scores = (np.concatenate(each) for each in zip(*found, strict=True))
         kept = strongest(boxes, labels, scores)
         return boxes[kept], labels[kept], scores[kept]
@@ -107,9 +108,9 @@ class Model:
 def strongest(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Positions of those that no surer box of their class covers for more than half of both together, the surest first."""
     left = np.argsort(-scores, kind="stable")
-    kept = []
+    kept = list[int]()
     while len(left) and len(kept) < MOST:
-        best, left = left[0], left[1:]
+        best, left = int(left[0]), left[1:]
         kept.append(best)
         low, high = np.maximum(boxes[best, :2], boxes[left, :2]), np.minimum(boxes[best, 2:], boxes[left, 2:])
         both = np.prod(np.maximum(high - low, 0), axis=1)
