@@ -18,7 +18,7 @@ TRAINED = (
     f"AdamW at {RATE:g} with warm-up and cosine, {BATCH} tiles or mirror images a step, half of them with objects, {STEPS} steps unless "
     "time is short, as many for every arm, the last step's weights"
 )
-STRIDED = "finest cells of 8 pixels, of 4 where a tenth of the budget's boxes is shorter than 32"
+STRIDED = "finest cells of 8 pixels, of 4 where a tenth of the budget's boxes is shorter than 16"
 ANCHORED = "the sides and ratios of anchors are those of the budget's boxes"
 
 

@@ -60,4 +60,4 @@ def test_statistics_alone_are_averaged_over_cells() -> None:
 
 @pytest.mark.parametrize(("small", "strides"), [(0, (8, 16, 32)), (1, (8, 16, 32)), (2, STRIDES), (10, STRIDES)])
 def test_small_boxes_ask_for_finer_cells(small: int, strides: tuple[int, ...]) -> None:
-    assert strides_for(torch.tensor([20.0] * small + [32.0] * (10 - small))) == strides
+    assert strides_for(torch.tensor([12.0] * small + [16.0] * (10 - small))) == strides
