@@ -108,7 +108,7 @@ class Model:
 def strongest(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Positions of those that no surer box of their class covers for more than half of both together, the surest first."""
     left = np.argsort(-scores, kind="stable")
-    kept = list[int]()
+    kept: list[int] = []
     while len(left) and len(kept) < MOST:
         best, left = int(left[0]), left[1:]
         kept.append(best)

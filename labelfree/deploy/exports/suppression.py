@@ -51,7 +51,7 @@ def suppress(graph: Any, threshold: float, overlap: float, most: int) -> None:
     corners = constant("nms_corners", [-1, 4], np.int64)
     node("Gather", [node("Reshape", ["candidates", corners], ["nms_all"]), box], ["corners"])
     del graph.output[:]
-    found = "found"  # how many there are is known when the graph is asked
-    graph.output.append(helper.make_tensor_value_info("corners", TensorProto.FLOAT, [found, 4]))
-    graph.output.append(helper.make_tensor_value_info("label", TensorProto.INT64, [found]))
-    graph.output.append(helper.make_tensor_value_info("score", TensorProto.FLOAT, [found]))
+    many = "found"  # how many there are is known when the graph is asked
+    graph.output.append(helper.make_tensor_value_info("corners", TensorProto.FLOAT, [many, 4]))
+    graph.output.append(helper.make_tensor_value_info("label", TensorProto.INT64, [many]))
+    graph.output.append(helper.make_tensor_value_info("score", TensorProto.FLOAT, [many]))
