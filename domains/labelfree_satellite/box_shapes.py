@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from labelfree.domain import BoxesOnGround
 from labelfree_satellite.map_shapes import require_format, write_shapes
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def rectangles(images: Sequence[BoxesOnGround], file: Path) -> Path:
@@ -26,6 +28,8 @@ def rectangles(images: Sequence[BoxesOnGround], file: Path) -> Path:
 
 def _on_ground(image: BoxesOnGround) -> np.ndarray:
     """(n, 4, 2): the corners of each box, one after the other, x first. Whole numbers of the affine are middles of pixels."""
+    import numpy as np
+
     left, top, right, bottom = np.asarray(image.corners, np.float64).T - 0.5
     places = np.stack(
         [np.stack([row, column, np.ones_like(row)]) for row, column in ((top, left), (top, right), (bottom, right), (bottom, left))]

@@ -24,6 +24,7 @@ def benchmark(folder: Path, *parts: str) -> tuple[int, dict[str, Any], str]:
     return ended.returncode, json.loads((folder / "gpu.json").read_text()), ended.stdout + ended.stderr
 
 
+@pytest.mark.slow
 def test_a_part_that_fails_is_recorded_and_the_next_goes_on(tmp_path: Path) -> None:
     """Takes up to 20 s: a process imports torch and Lightning."""
     (tmp_path / "lightly").mkdir()

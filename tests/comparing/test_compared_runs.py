@@ -289,6 +289,7 @@ def test_where_it_may_be_written(once: dict[str, Path], tmp_path: Path) -> None:
         labelfree.compare([], tmp_path / "more", say=Silent())
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_line_a_primary(once: dict[str, Path], tmp_path: Path) -> None:
     """The real process: imports are its own."""
     command = [sys.executable, "-m", "labelfree", "compare", *map(str, once.values())]

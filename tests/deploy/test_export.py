@@ -141,7 +141,8 @@ def test_a_network_as_it_is_made_for_export_says_what_it_said(tmp_path: Path) ->
 
 @packages
 @pytest.mark.parametrize(("name", "size", "interpolation", "protocol"), [
-    ("test_resnet", 40, "bilinear", "linear"), ("test_vit", 50, "bicubic", "linear"), ("test_efficientnet", 64, "bilinear", "knn"),
+    ("test_resnet", 40, "bilinear", "linear"), pytest.param("test_vit", 50, "bicubic", "linear", marks=pytest.mark.slow),
+    ("test_efficientnet", 64, "bilinear", "knn"),
 ])  # fmt: skip
 def test_pictures_of_any_size_are_scored_as_by_the_head(name: str, size: int, interpolation: str, protocol: str, tmp_path: Path) -> None:
     files = pictures(tmp_path / "pictures", (32, 48), (90, 61), (20, 200), (40, 40))

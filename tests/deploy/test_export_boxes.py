@@ -22,7 +22,7 @@ for package in NEEDED:
     pytest.importorskip(package)
 
 
-@pytest.mark.parametrize(("detector", "threshold"), [("fcos", None), ("retinanet", 0.5)])
+@pytest.mark.parametrize(("detector", "threshold"), [("fcos", None), pytest.param("retinanet", 0.5, marks=pytest.mark.slow)])
 def test_a_detector_finds_what_its_head_finds(detector: str, threshold: float | None, tmp_path: Path) -> None:
     head = box_head(tmp_path / "head.safetensors", network(), detector, threshold)
     files = [tmp_path / f"{at}.tif" for at in range(3)]

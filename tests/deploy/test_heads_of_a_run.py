@@ -127,6 +127,7 @@ def test_a_finished_folder_is_not_done_again_and_another_is_refused(heads: Path,
         labelfree.predict(heads / "knn.safetensors", folder, tmp_path / "full", say=Silent())
 
 
+@pytest.mark.slow
 def test_interrupted_work_goes_on(heads: Path, tmp_path: Path) -> None:
     """A process is killed while it predicts; what it wrote stays, and the whole is that of an undisturbed one."""
     root = folder_of(tmp_path / "many", labelled=0, unlabelled=400, side=64)  # five batches

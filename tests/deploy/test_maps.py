@@ -167,6 +167,7 @@ def test_objects_of_pictures_are_read_again_as_they_were_found(tmp_path: Path) -
             np.testing.assert_array_equal(np.any(drawn, axis=0) if drawn else np.zeros((60, 80), bool), said.numbers == number)
 
 
+@pytest.mark.slow
 def test_a_killed_scene_goes_on_in_its_middle(tmp_path: Path) -> None:
     """Killed while it maps a scene, a process that goes on begins with the next strip and ends with the same bytes of pixels."""
     scene(tmp_path / "scene.tif", 1300, 400)

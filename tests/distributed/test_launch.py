@@ -61,6 +61,7 @@ def output(process: subprocess.Popen[str]) -> str:
         raise
 
 
+@pytest.mark.slow
 def test_two_processes_carry_out_one_run(pictures: Path, tmp_path: Path) -> None:
     """Takes 15 seconds or more: three processes import torch, two of them train."""
     process = torchrun(*pretraining(pictures, tmp_path / "run", 6), cwd=tmp_path)

@@ -35,7 +35,7 @@ RUNS = {
 NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?|-?\d+e-?\d+")
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", [pytest.param("given-split", marks=pytest.mark.slow), "folds"])
 def test_a_fixed_run_gives_what_it_gave(name: str, tmp_path: Path) -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

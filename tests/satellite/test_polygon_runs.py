@@ -43,6 +43,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_polygons_on_two_dates_give_a_full_report(place: Path, tmp_path: Path) -> None:
     """Takes ten seconds or more: a whole run."""
     run = labelfree.run("satellite_dino", [f"data.root={place}", *SMALL], tmp_path / "run", say=Silent())

@@ -72,6 +72,7 @@ def test_bands_of_sentinel_2_are_in_torchgeos_order(tmp_path: Path) -> None:
     assert card is not None and card.channels[8:11] == ("B8A", "B09", "B10")
 
 
+@pytest.mark.slow
 def test_an_arm_and_a_start_from_published_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A whole run on a few of the generated scenes, whose bands are Sentinel-2's in another order."""
     monkeypatch.setattr(generated_patches, "SPLITS", {"pretrain": 4, "train": 8, "test": 3})

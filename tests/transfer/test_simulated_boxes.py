@@ -106,7 +106,7 @@ def fold_differences(better: float, count: int = 150) -> dict[str, list[np.ndarr
     return found
 
 
-@pytest.mark.parametrize("better", [0.0, BETTER])
+@pytest.mark.parametrize("better", [0.0, pytest.param(BETTER, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("metric", METRICS)
 def test_intervals_with_a_test_split_cover_the_truth_as_often_as_stated(metric: str, better: float) -> None:
     """With arms that are equal, what is not covered is a false claim."""
@@ -127,6 +127,7 @@ def test_cross_validation_of_boxes_makes_no_more_false_claims_than_stated(metric
     assert naive > 0.15  # folds that share images and are taken as independent claim far more: these worlds can tell
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", METRICS)
 def test_cross_validation_of_boxes_covers_a_true_difference(metric: str) -> None:
     known, folds = truth(metric, BETTER), fold_differences(BETTER)[metric]

@@ -126,7 +126,7 @@ def test_a_draw_without_an_object_is_one_sentence(learn: LearnBoxes) -> None:
 
 def test_ignored_regions_alone_are_no_object(learn: LearnBoxes) -> None:
     aside = Boxes.of([[0, 0, 40, 40]], [0], [True])
-    with pytest.raises(DataError, match="no object"):
+    with pytest.raises(DataError, match="none of the 12 labelled images of a draw shows an object"):
         Frozen().fit(replace(learn, boxes_of=lambda image: aside))
 
 
