@@ -53,7 +53,7 @@ def recall(found: list[Detections], drawn: list[Boxes]) -> float:
     return float(np.mean(hits))
 
 
-@pytest.mark.parametrize(("protocol", "steps"), zip(EVERY, (80, 60, 40, 60), strict=True), ids=NAMES)
+@pytest.mark.parametrize(("protocol", "steps"), list(zip(EVERY, (80, 60, 40, 60), strict=True)), ids=NAMES)
 def test_discs_are_found(learn: LearnBoxes, protocol: Frozen, steps: int) -> None:
     """10 to 20 s each, for two convolutions on cells of 4 pixels are trained."""
     images, drawn = discs(16, 1)
