@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from labelfree.data.boxes import ANY, Boxes
-from labelfree.data.drawn_images import frame_of, labels_digest, outcomes, placed, size_of
-from labelfree.data.label_formats.annotated import AnnotatedImage, AnnotatedObject, Placing
+from labelfree.data.drawn_images import frame_of, labels_digest, outcomes, placed_images
+from labelfree.data.label_formats.annotated import AnnotatedImage, AnnotatedObject
 from labelfree.data.label_formats.listed import BACKGROUND
 from labelfree.data.label_formats.mask_numbers import Instances
 from labelfree.data.label_formats.regions import Corners
@@ -82,9 +82,7 @@ def box_labels(
     """
     listed = [replace(row, mask=None) for row in rows if drawn_on(row)]
     masked = [row for row in rows if row.mask is not None and not drawn_on(row)]
-    placing = Placing()
-    sizes, unread = outcomes(listed, in_order(lambda row: size_of(row, domain, read), listed))
-    images = {row.id: placed(placing, row, sizes[row.id]) for row in listed if row.id in sizes}
+    images, placing, unread = placed_images(listed, domain, read)
     named = {identity: _drawn(image) for identity, image in images.items() if not _unusable(image)}
     pixels = pixel_labels(masked, domain, read, classes, instances=instances)
     told = pixels.apart and bool(masked)

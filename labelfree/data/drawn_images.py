@@ -11,6 +11,7 @@ from labelfree.data.content import file_mark
 from labelfree.data.label_formats.annotated import AnnotatedImage, Placing
 from labelfree.data.label_formats.listed import ListedImage
 from labelfree.data.pool import read_sample
+from labelfree.data.threads import in_order
 from labelfree.domain import Domain, KnowsFrames, Row, Sample
 from labelfree.errors import DataError
 
@@ -60,6 +61,15 @@ def placed(placing: Placing, row: Row, size: tuple[int, int]) -> AnnotatedImage:
     assert isinstance(row.listed, ListedImage)
     image = placing.image(row.id, row.path, row.listed, lambda path: size, row.window)
     return image if image.size is not None else AnnotatedImage(row.id, row.path, image.state, size)
+
+
+def placed_images(
+    rows: Sequence[Row], domain: Domain, read: Callable[[Row], Sample]
+) -> tuple[dict[str, AnnotatedImage], Placing, list[str]]:
+    """What is drawn on listed rows, by their ids; what was noticed meanwhile; and sentences on those that cannot be read."""
+    sizes, unread = outcomes(rows, in_order(lambda row: size_of(row, domain, read), rows))
+    placing = Placing()
+    return {row.id: placed(placing, row, sizes[row.id]) for row in rows if row.id in sizes}, placing, unread
 
 
 def labels_digest(rows: Iterable[Row], meaning: object) -> str:

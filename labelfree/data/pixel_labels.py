@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from labelfree.data.drawn_images import frame_of, labels_digest, outcomes, placed, plane, size_of
+from labelfree.data.drawn_images import frame_of, labels_digest, outcomes, placed, placed_images, plane
 from labelfree.data.label_formats.annotated import AnnotatedImage, Placing
 from labelfree.data.label_formats.listed import BACKGROUND
 from labelfree.data.label_formats.mask_numbers import Instances, MaskNumbers, mask_numbers
@@ -94,9 +94,7 @@ def pixel_labels(
     counts, broken = outcomes(masked, in_order(lambda row: _counted(row, domain, read), masked))
     numbers = mask_numbers(_by_file(masked, counts), classes, instances)
     unnamed = {row.id: numbers.faults[str(row.mask)] for row in masked if row.id in counts and str(row.mask) in numbers.faults}
-    sizes, unread = outcomes(listed, in_order(lambda row: size_of(row, domain, read), listed))
-    placing = Placing()
-    images = {row.id: placed(placing, row, sizes[row.id]) for row in listed if row.id in sizes}
+    images, placing, unread = placed_images(listed, domain, read)
 
     drawn = {each.name for image in images.values() for each in image.objects if not each.boxed}
     names = list(dict.fromkeys([BACKGROUND, *numbers.called, *sorted(drawn)]))

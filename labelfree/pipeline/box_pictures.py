@@ -8,18 +8,16 @@ from typing import Any
 import numpy as np
 
 from labelfree.data.boxes import Boxes
-from labelfree.data.budgets import largest
+from labelfree.pipeline.claimed_cells import ClaimedCells, chosen, of_each
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
-from labelfree.pipeline.segment_pictures import chosen, of_each
 from labelfree.progress import Progress
 from labelfree.recipe import Primary
 from labelfree.reporting import Boxed, Drawn, save_boxes
 from labelfree.transfer.boxes.asking import BoxAsker
 from labelfree.transfer.boxes.base import BoxProtocol
-from labelfree.transfer.cells import CellKey
 from labelfree.transfer.encoders import Encoder
-from labelfree.transfer.setup import Setup, parts_of
+from labelfree.transfer.setup import Setup
 from labelfree.transfer.tasks.box_matches import MATCHED, OVERLAPS, SIZES
 from labelfree.transfer.tasks.detection import BoxTargets
 
@@ -31,20 +29,18 @@ def show_boxes(encoders: Sequence[Encoder], setup: Setup, primary: Primary, inpu
     """
     question, images = inputs.question, inputs.images
     assert question is not None and images is not None
-    protocol = next((one for one in setup.protocols if one.name == primary.protocol), None)
-    targets = question.targets
-    if not isinstance(protocol, BoxProtocol) or not isinstance(targets, BoxTargets) or inputs.roles.split == "dev":
+    claimed, targets = ClaimedCells.of(encoders, setup, primary, question), question.targets
+    if (
+        claimed is None
+        or not isinstance(claimed.protocol, BoxProtocol)
+        or not isinstance(targets, BoxTargets)
+        or inputs.roles.split == "dev"
+    ):
         return
-    labels = primary.budget if primary.budget in setup.budgets else largest(setup.budgets)
-    part = next(iter(parts_of(question, setup.draws)))
-    answers = dict[str, Any]()
-    for arm in (primary.arm, primary.against):
-        encoder = next((one for one in encoders if one.arm == arm and protocol.suits(one)), None)  # its first seed
-        if encoder is None:
-            return
+    part, answers = claimed.part, dict[str, Any]()
+    for arm, encoder in claimed.encoders.items():
         asker = BoxAsker(question, encoder, setup, images, folder.path, say, None)
-        key = CellKey(encoder.arm, encoder.backbone, encoder.seed, protocol.name, labels, part.draw, part.fold)
-        answers[arm] = asker.cell(key, protocol, part).answers
+        answers[arm] = asker.cell(claimed.key(arm), claimed.protocol, part).answers
     metric = question.task.metrics[setup.metric]
     scores = of_each(answers[primary.arm], metric)
     entries = [int(entry) for entry in targets[part.judge].values]

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from labelfree.reporting.pictures import save_picture
+from labelfree.reporting.panels import Panels, save_panels
 from labelfree.reporting.segment_pictures import colours_of, enlarged
-from labelfree.training.files import write_json
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL.ImageDraw import ImageDraw
 
-FILE = "boxes.json"
+NAME = "boxes"
 UNKNOWN = "#999999"  # of regions of which nobody says what they show
 LINE = 3  # pixels of an outline
 DASH = 8  # pixels from one dash to the next, half of which it is long
@@ -73,21 +72,16 @@ def save_boxes(folder: Path, shown: Sequence[Boxed], classes: Sequence[str], arm
     `arm`, `metric`: whose scores and of what. `side`: pixels of a picture's longest side, so that outlines are of one width.
     """
     colours = colours_of(classes)
-    there = folder / "pictures" / "boxes"
-    images = []
-    for number, each in enumerate(shown):
-        large = enlarged(each.image, side)
-        panels = [("truth", each.truth), *each.found.items()]
-        files = []
-        for place, (title, boxes) in enumerate(panels):
-            save_picture(outlined(large, each.size, boxes, colours), there / f"{number}-{place}.png")
-            files.append({"title": title, "file": f"boxes/{number}-{place}.png"})
-        ignored = any(label is None for label in each.truth.labels)
-        images.append({"kind": each.kind, "score": each.score, "ignored": ignored, "panels": files})
-    path = folder / "pictures" / FILE
     legend = [{"name": name, "colour": colour or UNKNOWN} for name, colour in zip(classes, colours, strict=True)]
-    write_json(path, {"arm": arm, "metric": metric, "classes": legend, "images": images})
-    return path
+
+    def panels(each: Boxed) -> Panels:
+        large = enlarged(each.image, side)
+        return [(title, outlined(large, each.size, boxes, colours)) for title, boxes in (("truth", each.truth), *each.found.items())]
+
+    def facts(each: Boxed) -> dict[str, Any]:
+        return {"kind": each.kind, "score": each.score, "ignored": any(label is None for label in each.truth.labels)}
+
+    return save_panels(folder, NAME, ((facts(each), panels(each)) for each in shown), legend, arm, metric)
 
 
 def _dashes(draw: ImageDraw, frame: tuple[float, float, float, float], colour: str) -> None:

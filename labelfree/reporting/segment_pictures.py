@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labelfree.domain import IGNORE
-from labelfree.reporting.pictures import save_picture
-from labelfree.training.files import write_json
+from labelfree.reporting.panels import Panels, save_panels
 from labelfree.transfer.tasks.masks import BACKGROUND
 
 if TYPE_CHECKING:
     import numpy as np
 
-FILE = "segments.json"
+NAME = "segments"
 TINT = 0.5  # of a class's colour over the image
 HATCH = 12  # pixels from one line of a hatching to the next, a third of which it is wide
 # Loud, since landscapes, tissue and metal are not, and told apart by people who see red and green alike; more classes go round paler.
@@ -93,20 +92,17 @@ def save_segments(folder: Path, shown: Sequence[Segmented], classes: Sequence[st
     `arm`, `metric`: whose scores and of what. `side`: pixels of a picture's longest side, so that outlines are of one width.
     """
     colours = colours_of(classes)
-    there = folder / "pictures" / "segments"
-    images = []
-    for number, each in enumerate(shown):
-        large = enlarged(each.image, side)
-        panels = [("image", large), ("truth", overlay(large, each.truth, colours))]
-        panels += [(arm, overlay(large, called, colours)) for arm, called in each.called.items()]
-        for place, (_, picture) in enumerate(panels):
-            save_picture(picture, there / f"{number}-{place}.png")
-        files = [{"title": title, "file": f"segments/{number}-{place}.png"} for place, (title, _) in enumerate(panels)]
-        images.append({"kind": each.kind, "score": each.score, "hatched": bool((each.truth == IGNORE).any()), "panels": files})
-    path = folder / "pictures" / FILE
     legend = [{"name": name, "colour": colour} for name, colour in zip(classes, colours, strict=True)]
-    write_json(path, {"arm": arm, "metric": metric, "classes": legend, "images": images})
-    return path
+
+    def panels(each: Segmented) -> Panels:
+        large = enlarged(each.image, side)
+        maps = [("truth", each.truth), *each.called.items()]
+        return [("image", large), *((title, overlay(large, shown, colours)) for title, shown in maps)]
+
+    def facts(each: Segmented) -> dict[str, Any]:
+        return {"kind": each.kind, "score": each.score, "hatched": bool((each.truth == IGNORE).any())}
+
+    return save_panels(folder, NAME, ((facts(each), panels(each)) for each in shown), legend, arm, metric)
 
 
 def enlarged(image: np.ndarray, side: int) -> np.ndarray:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor
 
-from labelfree.pipeline.segment_pictures import EACH, chosen, show_segments
+from labelfree.pipeline.claimed_cells import EACH, chosen
+from labelfree.pipeline.segment_pictures import show_segments
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate, Primary
 from labelfree.transfer.question import Question
