@@ -1,12 +1,14 @@
-"""How many labelled masks a backbone of one's own saves: the recipe that `labelfree plan` writes, scored on `dev`, and once on `test`.
+"""How many labels a backbone of one's own saves: the recipe that `labelfree plan` writes, scored on `dev`, and once on `test`.
 
     python benchmarks/label_efficiency.py --root $LABELFREE_DATA/water_multiband --card water-multiband --on dev
     python benchmarks/label_efficiency.py --root $LABELFREE_DATA/water_multiband --card water-multiband --on test
+    python benchmarks/label_efficiency.py --root $LABELFREE_DATA/rsod --card rsod --on test evaluate.task=detection
     python benchmarks/label_efficiency.py --show
 
-One run; it goes on where it stopped. Its cells (arm, protocol, budget, metric) end up in benchmarks/results/label_efficiency.csv, and
-those that are there for the same machine, commit and versions are not measured again. A look at `test` is appended to
-benchmarks/results/test_log.csv by this script. `--show` prints the newest tables for benchmarks/label_efficiency.md.
+What follows the options is changed in the recipe, key by key. One run; it goes on where it stopped. Its cells (arm, protocol, budget,
+metric) end up in benchmarks/results/label_efficiency.csv, and those that are there for the same machine, commit and versions are not
+measured again. A look at `test` is appended to benchmarks/results/test_log.csv by this script. `--show` prints the newest tables for
+benchmarks/label_efficiency.md.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import labelfree
 from labelfree.data.cards import find_card
 from labelfree.progress import Console
 from labelfree.recipe import Primary
+from labelfree.recipe_file import change
 from labelfree.transfer.claims.claims import TableRow, assemble
 from labelfree.transfer.claims.scores import read_scores
 
@@ -36,23 +39,26 @@ def main() -> None:
     asked.add_argument("--on", choices=["dev", "test"], default="dev")
     asked.add_argument("--out", type=Path, default=Path("runs/label_efficiency"))
     asked.add_argument("--show", action="store_true", help="print the tables, and no more")
+    asked.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="changed in the recipe that is planned")
     given = asked.parse_args()
     if not given.show:
         if given.root is None:
             asked.error("--root: name the folder of the data set")
-        measure(given.root, given.card, given.on, given.out)
+        measure(given.root, given.card, given.on, given.settings, given.out)
     show()
 
 
-def measure(root: Path, card: str, on: str, runs: Path) -> None:
+def measure(root: Path, card: str, on: str, settings: list[str], runs: Path) -> None:
     """Carry the planned recipe out, and keep its cells."""
-    cell = {"card": card, "on": on, **place("torch", "timm")}
+    cell = {"card": card, "on": on, "settings": " ".join(settings), **place("torch", "timm")}
     if found(TABLE, cell):
         print(f"{card}, {on}: already measured for this machine, commit and versions.")
         return
     reader = {f"reader.{key}": value for key, value in find_card(card).reader.items()}
-    proposal = labelfree.plan(root, find_card(card).domain, overrides=reader, say=Console())
-    recipe = proposal.recipe
+    tasks = [setting for setting in settings if setting.startswith("evaluate.task=")]  # the one key that a plan has to know beforehand
+    planned_with = reader | dict(setting.split("=", 1) for setting in tasks)
+    proposal = labelfree.plan(root, find_card(card).domain, overrides=planned_with, say=Console())
+    recipe = change(proposal.recipe, [setting for setting in settings if setting not in tasks])
     minutes = (recipe.pretrain.minutes or 0) + (recipe.evaluate.minutes or 0) + READING_MINUTES
     print(f"Expected: {minutes:.0f} minutes in all; {len(recipe.evaluate.arms)} arms.", flush=True)
     out = runs / f"{card}-{on}-{cell['commit'][:8]}"
@@ -60,7 +66,8 @@ def measure(root: Path, card: str, on: str, runs: Path) -> None:
     run = labelfree.resume(out) if (out / "state.json").is_file() else labelfree.run(recipe, {"evaluate.on": on}, out)
     took = f"{(time.monotonic() - watch) / 60:.1f}"
     if on == "test":
-        command = f"python benchmarks/label_efficiency.py --root $LABELFREE_DATA/{root.name} --card {card} --on test"
+        asked = " ".join(["--root", f"$LABELFREE_DATA/{root.name}", "--card", card, "--on", on, *settings])
+        command = f"python benchmarks/label_efficiency.py {asked}"
         look = {"date": f"{datetime.now():%Y-%m-%d %H:%M}", "commit": cell["commit"], "data": card, "recipe": "labelfree plan"}
         append(LOG, look | {"command": command})
     saved = (run.claims.get("labels_saved") or {}).get("text", "")
@@ -93,10 +100,10 @@ def show() -> None:
     """For every set and split a table a metric: an arm and protocol a row, a budget a column, means with 95 % intervals."""
     newest: dict[tuple[str, str], str] = {}
     for row in rows(TABLE):
-        newest[row["card"], row["on"]] = row["commit"]
-    for (card, on), commit in newest.items():
-        cells = [row for row in rows(TABLE) if (row["card"], row["on"], row["commit"]) == (card, on, commit)]
-        print(f"\n### {card}, {on}: {cells[0]['minutes']} minutes, commit {commit[:7]}\n\n{cells[0]['headline']}")
+        newest[row["card"], row["on"], row["settings"]] = row["commit"]
+    for (card, on, settings), commit in newest.items():
+        cells = [row for row in rows(TABLE) if (row["card"], row["on"], row["settings"], row["commit"]) == (card, on, settings, commit)]
+        print(f"\n### {card} {settings}, {on}: {cells[0]['minutes']} minutes, commit {commit[:7]}\n\n{cells[0]['headline']}")
         for metric in dict.fromkeys(row["metric"] for row in cells):
             of_metric = [row for row in cells if row["metric"] == metric]
             budgets = list(dict.fromkeys(row["budget"] for row in of_metric))
