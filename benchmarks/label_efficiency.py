@@ -98,7 +98,7 @@ def spoken(row: TableRow, scale: float) -> str:
 
 def show() -> None:
     """For every set and split a table a metric: an arm and protocol a row, a budget a column, means with 95 % intervals."""
-    newest: dict[tuple[str, str], str] = {}
+    newest: dict[tuple[str, str, str], str] = {}
     for row in rows(TABLE):
         newest[row["card"], row["on"], row["settings"]] = row["commit"]
     for (card, on, settings), commit in newest.items():
