@@ -17,6 +17,7 @@ import argparse
 import time
 from datetime import datetime
 from pathlib import Path
+from zlib import crc32
 
 from cells import RESULTS, append, found, place, rows
 
@@ -39,18 +40,20 @@ def main() -> None:
     asked.add_argument("--on", choices=["dev", "test"], default="dev")
     asked.add_argument("--out", type=Path, default=Path("runs/label_efficiency"))
     asked.add_argument("--show", action="store_true", help="print the tables, and no more")
+    asked.add_argument("--weights", type=Path, help="a run of this script: what it pretrained is compared again, nothing is pretrained")
     asked.add_argument("settings", nargs="*", metavar="KEY=VALUE", help="changed in the recipe that is planned")
     given = asked.parse_args()
     if not given.show:
         if given.root is None:
             asked.error("--root: name the folder of the data set")
-        measure(given.root, given.card, given.on, given.settings, given.out)
+        measure(given.root, given.card, given.on, given.settings, given.weights, given.out)
     show()
 
 
-def measure(root: Path, card: str, on: str, settings: list[str], runs: Path) -> None:
-    """Carry the planned recipe out, and keep its cells."""
-    cell = {"card": card, "on": on, "settings": " ".join(settings), **place("torch", "timm")}
+def measure(root: Path, card: str, on: str, settings: list[str], weights: Path | None, runs: Path) -> None:
+    """Carry the planned recipe out, or its comparison alone, and keep its cells."""
+    taken_over = [f"--weights {weights}"] if weights else []
+    cell = {"card": card, "on": on, "settings": " ".join([*taken_over, *settings]), **place("torch", "timm")}
     if found(TABLE, cell):
         print(f"{card}, {on}: already measured for this machine, commit and versions.")
         return
@@ -59,14 +62,19 @@ def measure(root: Path, card: str, on: str, settings: list[str], runs: Path) -> 
     planned_with = reader | dict(setting.split("=", 1) for setting in tasks)
     proposal = labelfree.plan(root, find_card(card).domain, overrides=planned_with, say=Console())
     recipe = change(proposal.recipe, [setting for setting in settings if setting not in tasks])
-    minutes = (recipe.pretrain.minutes or 0) + (recipe.evaluate.minutes or 0) + READING_MINUTES
+    minutes = (0 if weights else recipe.pretrain.minutes or 0) + (recipe.evaluate.minutes or 0) + READING_MINUTES
     print(f"Expected: {minutes:.0f} minutes in all; {len(recipe.evaluate.arms)} arms.", flush=True)
-    out = runs / f"{card}-{on}-{cell['commit'][:8]}"
+    out = runs / f"{card}-{on}-{crc32(cell['settings'].encode()):08x}-{cell['commit'][:8]}"
     watch = time.monotonic()
-    run = labelfree.resume(out) if (out / "state.json").is_file() else labelfree.run(recipe, {"evaluate.on": on}, out)
+    if (out / "state.json").is_file():
+        run = labelfree.resume(out)
+    elif weights:
+        run = labelfree.evaluate(recipe, {"evaluate.on": on}, out, weights=weights)
+    else:
+        run = labelfree.run(recipe, {"evaluate.on": on}, out)
     took = f"{(time.monotonic() - watch) / 60:.1f}"
     if on == "test":
-        asked = " ".join(["--root", f"$LABELFREE_DATA/{root.name}", "--card", card, "--on", on, *settings])
+        asked = " ".join(["--root", f"$LABELFREE_DATA/{root.name}", "--card", card, "--on", on, *taken_over, *settings])
         command = f"python benchmarks/label_efficiency.py {asked}"
         look = {"date": f"{datetime.now():%Y-%m-%d %H:%M}", "commit": cell["commit"], "data": card, "recipe": "labelfree plan"}
         append(LOG, look | {"command": command})
