@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 GAP = 4  # pixels between the tiles of a grid
+SMALLEST = 96  # pixels of the longest side, below which nothing is to be seen
 
 
 @dataclass(frozen=True)
@@ -124,27 +125,41 @@ class Album:
 
     def uri(self, path: Path, longest: int = 900) -> str | None:
         """The picture as a data URI, JPEG where that is smaller; None when the page is full or the file is not a picture."""
-        from PIL import Image, UnidentifiedImageError
-
-        try:
-            with Image.open(path) as opened:
-                picture = opened.convert("RGB")
-        except (OSError, UnidentifiedImageError) as error:
-            raise DataError(f"{path}: not a picture that can be opened ({error}). Delete it, or run again.") from error
-        picture.thumbnail((longest, longest))
-        best: tuple[bytes, str] | None = None
-        for kind, options in (("jpeg", {"quality": 88, "subsampling": 0}), ("png", {"optimize": True})):
-            stream = io.BytesIO()
-            picture.save(stream, kind, **options)
-            if best is None or stream.tell() < len(best[0]):
-                best = stream.getvalue(), kind
-        assert best is not None
-        coded = base64.b64encode(best[0]).decode()
+        coded = _data_uri(path, longest)
         if len(coded) > self.left:
             self.omitted += 1
             return None
         self.left -= len(coded)
-        return f"data:image/{best[1]};base64,{coded}"
+        return coded
+
+    def uris(self, paths: Sequence[Path], longest: int) -> list[str]:
+        """Pictures that belong together, up to `longest` pixels a side; all smaller where they would fill over half of what is left."""
+        coded = [_data_uri(path, longest) for path in paths]
+        while sum(map(len, coded)) > self.left // 2 and longest > SMALLEST:
+            longest = longest * 3 // 4
+            coded = [_data_uri(path, longest) for path in paths]
+        self.left -= sum(map(len, coded))
+        return coded
+
+
+def _data_uri(path: Path, longest: int) -> str:
+    """A picture of up to `longest` pixels a side. Raises DataError where the file is none."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as opened:
+            picture = opened.convert("RGB")
+    except (OSError, UnidentifiedImageError) as error:
+        raise DataError(f"{path}: not a picture that can be opened ({error}). Delete it, or run again.") from error
+    picture.thumbnail((longest, longest))
+    best: tuple[bytes, str] | None = None
+    for kind, options in (("jpeg", {"quality": 88, "subsampling": 0}), ("png", {"optimize": True})):
+        stream = io.BytesIO()
+        picture.save(stream, kind, **options)
+        if best is None or stream.tell() < len(best[0]):
+            best = stream.getvalue(), kind
+    assert best is not None
+    return f"data:image/{best[1]};base64,{base64.b64encode(best[0]).decode()}"
 
 
 def _grid(name: str, rows: Sequence[Sequence[np.ndarray]], columns: Sequence[str], side: int) -> Image:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from labelfree.errors import DataError
 from labelfree.reporting import Shot, save_leak_pairs, save_neighbours, save_views
-from labelfree.reporting.pictures import GAP, Album
+from labelfree.reporting.pictures import GAP, Album, save_picture
 
 
 def plain(value: int, side: int = 8) -> np.ndarray:
@@ -57,6 +57,17 @@ def test_a_full_page_counts_what_it_left_out(tmp_path: Path) -> None:
     album = Album(limit=len(Album().uri(path) or "") + 10)
     assert album.uri(path) is not None and album.uri(path) is None
     assert album.omitted == 1
+
+
+def test_pictures_that_belong_together_become_smaller_rather_than_fewer(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    paths = [tmp_path / f"{number}.png" for number in range(6)]
+    for path in paths:
+        save_picture(random.integers(0, 255, (600, 800, 3), np.uint8), path)
+    roomy, short = Album(limit=100_000_000), Album(limit=600_000)
+    sizes = {len(album.uris(paths, 640)[0]) for album in (roomy, short)}
+    assert len(sizes) == 2 and short.left >= 300_000 and short.omitted == 0
+    assert len(short.uris(paths, 640)) == 6
 
 
 def test_a_broken_picture_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ def build(context: Context) -> Section | None:
         return Section("boxes", TITLE, absent=context.hidden) if found or context.run.precision_recall else None
     if not found:
         return None
-    blocks = [block for each in found["images"] if (block := shown(context, each, str(found["metric"]), PIXELS))]
+    blocks = shown(context, found["images"], str(found["metric"]), PIXELS)
     return Section(
         "boxes",
         TITLE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from labelfree.reporting.sections.base import Context, Section
@@ -20,7 +21,7 @@ def build(context: Context) -> Section | None:
         return Section("segments", TITLE, absent=context.hidden) if maps else None
     if not found:
         return None
-    blocks = [block for each in found["images"] if (block := shown(context, each, str(found["metric"])))]
+    blocks = shown(context, found["images"], str(found["metric"]))
     return Section(
         "segments",
         TITLE,
@@ -33,15 +34,17 @@ def build(context: Context) -> Section | None:
     )
 
 
-def shown(context: Context, each: dict[str, Any], metric: str, longest: int = PIXELS) -> dict[str, Any] | None:
-    """One image: what it is called, and its pictures of up to `longest` pixels a side; None where the page has no room for any."""
-    words = context.run.words.metric(metric)
-    title = KINDS.get(each["kind"], each["kind"])
-    if each["score"] is not None:
-        title += ": " + in_unit(f"{words.words} {score(each['score'], words)}", words.of_scores)
-    panels = []
-    for panel in each["panels"]:
-        path = context.run.folder / "pictures" / panel["file"]
-        if path.is_file() and (uri := context.album.uri(path, longest=longest)):
-            panels.append({"title": panel["title"], "uri": uri, "alt": f"{title}; {panel['title']}."})
-    return {"title": title, "panels": panels} if panels else None
+def shown(context: Context, images: Sequence[dict[str, Any]], metric: str, longest: int = PIXELS) -> list[dict[str, Any]]:
+    """What each image is called, and its pictures of up to `longest` pixels a side: all are there, smaller where the page is short."""
+    words, there = context.run.words.metric(metric), context.run.folder / "pictures"
+    files = [file for each in images for panel in each["panels"] if (file := there / panel["file"]).is_file()]
+    uris = dict(zip(files, context.album.uris(files, longest), strict=True))
+    blocks = []
+    for each in images:
+        title = KINDS.get(each["kind"], each["kind"])
+        if each["score"] is not None:
+            title += ": " + in_unit(f"{words.words} {score(each['score'], words)}", words.of_scores)
+        kept = [(panel["title"], uris[file]) for panel in each["panels"] if (file := there / panel["file"]) in uris]
+        if kept:
+            blocks.append({"title": title, "panels": [{"title": of, "uri": uri, "alt": f"{title}; {of}."} for of, uri in kept]})
+    return blocks
