@@ -81,7 +81,7 @@ def to_yaml(recipe: Recipe) -> str:
 class Draft:
     """A recipe being put together: plain values, and where each of them was written.
 
-    `shown`: how errors name the file. `stem`: the recipe's name where it gives none.
+    `shown`: how errors name the file. `stem`: the recipe's name where it says nothing of one; `name: null` is a recipe made in Python.
     """
 
     def __init__(self, values: dict[str, Any], lines: dict[Keys, int], shown: str, stem: str | None) -> None:
@@ -199,7 +199,7 @@ class Draft:
 
     def _validated(self) -> tuple[Recipe | None, Problems]:
         """The recipe, its reader checked by the domain's own model, or all that is wrong."""
-        values, problems = {**self.values, "name": self.values.get("name") or self.stem}, []
+        values, problems = {"name": self.stem, **self.values}, []
         model = reader_model(domain_of(values) or "")
         if model is not None and isinstance(values.get("reader", {}), dict):
             values["reader"], faults = checked_settings(model, values.get("reader", {}))

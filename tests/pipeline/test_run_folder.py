@@ -9,6 +9,7 @@ import pytest
 from labelfree.data.our_folders import is_run
 from labelfree.pipeline.folder import RunFolder, inside_images, open_folder
 from labelfree.recipe import Data, Recipe
+from labelfree.recipe_file import load_recipe, to_yaml
 
 
 def recipe(**data: object) -> Recipe:
@@ -50,3 +51,11 @@ def test_what_stays_out_of_the_pool_is_as_the_run_began(tmp_path: Path) -> None:
     assert not folder.keeps_every_label_out(True), "begun before there was a rule"
     folder.mark(every_label_out=True)
     assert folder.keeps_every_label_out(False)
+
+
+def test_a_run_of_a_recipe_without_a_name_goes_on_from_what_is_kept_of_it(tmp_path: Path) -> None:
+    nameless = recipe(root=tmp_path).model_copy(update={"name": None})
+    begun = open_folder(nameless, tmp_path / "x", to_yaml(nameless))
+    kept = load_recipe(begun.private / "asked.yaml")
+    assert to_yaml(kept) == to_yaml(nameless)
+    assert open_folder(kept, tmp_path / "x", "asked").path == begun.path

@@ -166,7 +166,7 @@ words = st.text(
 
 
 @given(
-    name=words,
+    name=st.none() | words,  # a recipe made in Python may have none
     layer=words,
     root=words.filter(lambda text: "/" not in text).map(lambda text: Path("/data") / text),
     minutes=st.floats(1e-3, 1e6),
