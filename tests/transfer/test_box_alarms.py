@@ -72,7 +72,7 @@ def test_what_a_threshold_misses_and_finds_wrongly_is_what_coco_says_of_the_boxe
 
 
 def test_what_is_counted_by_hand() -> None:
-    """Two pictures of one place, one of another without objects: a hit, a second box on it, a false one, one in a region that is ignored."""
+    """Two pictures of one place, one of another without objects: a hit, a second box on it, a false one, one in an ignored region."""
     drawn = Boxes.of([[0, 0, 10, 10], [40, 40, 60, 60], [80, 80, 99, 99]], [0, 1, ANY], [False, False, True])
     found = Detections.of([[0, 0, 10, 10], [1, 0, 10, 10], [20, 20, 30, 30], [82, 82, 90, 90]], [0, 0, 1, 1], [0.9, 0.8, 0.7, 0.6])
     empty = (Detections.of([[5, 5, 9, 9]], [1], [0.5]), Boxes.none())
