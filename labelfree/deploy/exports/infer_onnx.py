@@ -130,12 +130,12 @@ def joined(
             taken |= sides
             pair = of_object[[one, other]]
             of_object[of_object == pair.max()] = pair.min()
-    first, count = np.unique(of_object, return_counts=True)
-    whole, told = ~ends.any(1), boxes[first]
-    for at, number in enumerate(first):
-        mine = of_object == number
-        shown = boxes[mine & whole]
-        told[at] = shown[0] if len(shown) else np.concatenate([boxes[mine, :2].min(0), boxes[mine, 2:].max(0)])
+    first, which, count = np.unique(of_object, return_inverse=True, return_counts=True)
+    whole, told = ~ends.any(1), np.tile([np.inf, np.inf, -np.inf, -np.inf], (len(first), 1))
+    np.minimum.at(told[:, :2], which, boxes[:, :2])
+    np.maximum.at(told[:, 2:], which, boxes[:, 2:])
+    shown, surest = np.unique(which[whole], return_index=True)
+    told[shown] = boxes[whole][surest]
     kept = strongest(told, labels[first], (count == 1) & ~whole[first])
     return told[kept].astype(np.float32), labels[first][kept], scores[first][kept]
 
