@@ -91,7 +91,10 @@ def claims(difference: float = 0.112, half: float = 0.031, **changes: Any) -> di
         "notes": ["Budget 200 was dropped: the rarest class has 180 labels.",
                   "One pretraining seed: the spread between pretrainings is not in the intervals."],
         "operating": [
-            {"arm": arm, "alarm": "River", "most": 0.05, "bound": BOUND, "unit": "image", "sentence": f"{arm}, River from a score of 0.61 on: {said}."}
+            {
+                "arm": arm, "alarm": "River", "most": 0.05, "bound": BOUND, "unit": "image",
+                "sentence": f"{arm}, River from a score of 0.61 on: {said}.",
+            }
             for arm, said in (("imagenet+domain", "0 of 7 images of River missed"), ("imagenet", "3 of 7 images of River missed"))
         ],
     }  # fmt: skip

@@ -88,7 +88,8 @@ class Model:
             found.append((inside[there], label[there], score[there]))
         tiles = np.array([[left, top, left + self.size[1], top + self.size[0]] for top, left in corners], np.float64)
         of_tile = np.repeat(np.arange(len(tiles)), [len(part[0]) for part in found])
-        boxes, labels, scores = joined(*(np.concatenate(each) for each in zip(*found, strict=True)), tiles, of_tile)
+        boxes, labels, scores = (np.concatenate(each) for each in zip(*found, strict=True))
+        boxes, labels, scores = joined(boxes, labels, scores, tiles, of_tile)
         least = self.threshold if threshold is None else threshold
         sure = scores.astype(np.float64) >= (LEAST if least is None else least)
         return boxes[sure], labels[sure], scores[sure]
