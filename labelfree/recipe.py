@@ -265,7 +265,8 @@ class Evaluate(Section):
     max_false_alarms: Annotated[float, Field(ge=0)] | None = Field(
         None,
         description="with two classes: the share of images without the one that is looked for (of groups, where images share them) that "
-        "may be called so; a threshold is set by it inside the labels (docs/protocol.md, 17)",
+        "may be called so; in detection: false boxes an image (a group) on the mean; a threshold is set by it inside the labels "
+        "(docs/protocol.md, 17)",
     )
     alarm: str | int = Field("auto", description="with max_false_alarms: the class that is looked for; auto: the one with fewer labels")
     primary: Primary = Primary()

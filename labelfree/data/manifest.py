@@ -34,9 +34,9 @@ class Manifest:
     """A data set's rows. Labels of `pretrain` rows are unknown: they are blank from here on, whoever wrote them.
 
     `given_split`: the owner said which rows are train, dev or test. `class_folders`: labels come from folder names.
-    `notes`: sentences for the log. `listing`: what a file of drawn objects says, where labels are in one; a run
-    goes on without its faulty ones. `renamed`: what the owner calls classes of objects and numbers of masks.
-    `instances`: whether the latter tell objects apart.
+    `notes`: sentences for the log; `box_notes`: how corners in a table's files are counted, for those who look at boxes.
+    `listing`: what a file of drawn objects says, where labels are in one; a run goes on without its faulty ones. `renamed`: what the
+    owner calls classes of objects and numbers of masks. `instances`: whether the latter tell objects apart.
     """
 
     rows: list[Row]
@@ -47,6 +47,7 @@ class Manifest:
     given_split: bool = False
     class_folders: bool = False
     notes: tuple[str, ...] = ()
+    box_notes: tuple[str, ...] = ()
     listing: Listing | None = None
     renamed: Mapping[str, str] = field(default_factory=dict)
     instances: Instances = "auto"
@@ -199,7 +200,7 @@ def _from_table(file: Path, root: Path, name: str, domain: Domain, inside: bool)
     table = open_table(file, finder.holds)
     rows, notes = rows_of_records(table.records, finder, domain, inside)
     rows, counted = drawn_by_table(rows)
-    return _manifest(rows, root, name, notes=[*table.notes, *notes, *counted])
+    return replace(_manifest(rows, root, name, notes=[*table.notes, *notes]), box_notes=tuple(counted))
 
 
 def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain) -> Manifest:
@@ -233,7 +234,7 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
     listed = {same_file(Path(name)) for names in named for name in names if name}
     rows += [row for row in images if same_file(row.path) not in listed]
     file_notes = inventory.all_notes(named={mask for mask in inventory.masks if same_file(mask) in listed})
-    return _manifest(rows, root, name, notes=[*file_notes, *table.notes, *notes, *counted])
+    return replace(_manifest(rows, root, name, notes=[*file_notes, *table.notes, *notes]), box_notes=tuple(counted))
 
 
 def _manifest(

@@ -29,6 +29,8 @@ class SetLabels:
 
     def boxes(self, rows: Sequence[Row]) -> BoxLabels:
         """Which boxes they hold."""
+        for sentence in self.manifest.box_notes:
+            self.tell(sentence)
         return self._told(box_labels(rows, self.domain, self._read, self.manifest.renamed, self.absent, self.manifest.instances))
 
     @property

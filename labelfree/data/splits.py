@@ -291,22 +291,23 @@ def folds(
     ids: Sequence[str] | None = None,
     learn_only: Sequence[int] | np.ndarray = (),
     taught: Sequence[frozenset[str]] | None = None,
+    most: int = 5,
 ) -> list[list[Fold]]:
     """`draws` repeats of stratified folds that never split a group: for each draw k pairs of (train, test) positions.
 
-    `targets`: what test parts are balanced over; `taught`: the classes each row teaches, its target where None. k = min(5, groups of the
-    rarest class taught). Rows without a group are their own. Every training part teaches every class. Positions in `learn_only` are in
-    no test part, and in every training part but where their group is tested; k is that of the others.
+    `targets`: what test parts are balanced over; `taught`: the classes each row teaches, its target where None. k = min(`most`, groups of
+    the rarest class taught). Rows without a group are their own. Every training part teaches every class. Positions in `learn_only` are
+    in no test part, and in every training part but where their group is tested; k is that of the others.
     Raises `DataError` where a class lies in one group only.
     """
     names = [group if group is not None else f"row {ids[i] if ids is not None else i}" for i, group in enumerate(groups)]
     y = np.asarray([str(target) for target in targets])
     taught = [frozenset([target]) for target in y.tolist()] if taught is None else taught
     if not len(learn_only):
-        return _folds(y, taught, names, draws, seed)
+        return _folds(y, taught, names, draws, seed, most)
     more, which = np.asarray(learn_only, dtype=np.int64), np.array(names)
     judged = np.setdiff1d(np.arange(len(names)), more)
-    made = _folds(y[judged], [taught[at] for at in judged], which[judged].tolist(), draws, seed)
+    made = _folds(y[judged], [taught[at] for at in judged], which[judged].tolist(), draws, seed, most)
 
     def joined(learn: np.ndarray, test: np.ndarray) -> Fold:
         apart = more[~np.isin(which[more], which[judged[test]])]
@@ -315,7 +316,7 @@ def folds(
     return [[joined(*fold) for fold in repeat] for repeat in made]
 
 
-def _folds(y: np.ndarray, taught: Sequence[frozenset[str]], names: Sequence[str], draws: int, seed: int) -> list[list[Fold]]:
+def _folds(y: np.ndarray, taught: Sequence[frozenset[str]], names: Sequence[str], draws: int, seed: int, most: int) -> list[list[Fold]]:
     """The folds of rows of strata `y` in groups `names`, all of which are scored in turn."""
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -326,7 +327,7 @@ def _folds(y: np.ndarray, taught: Sequence[frozenset[str]], names: Sequence[str]
     if not labels:
         raise DataError(f"None of the {len(y)} labelled images shows anything to learn; label some that do.")
     groups_with = [len(set(which[column])) for column in shown.T]
-    k = min(5, *groups_with)
+    k = min(most, *groups_with)
     if k < 2:
         rarest = groups_with.index(k)
         images = shown[:, rarest].sum()

@@ -60,7 +60,7 @@ class BoxesHead(TilesHead[FoundBoxes]):
         return self._told(all_found if wanted is None else all_found[_middles_in(all_found, wanted, size)])
 
     def _told(self, found: Detections) -> FoundBoxes:
-        sure = found[found.score >= (self.card.threshold or 0.0)].strongest()
+        sure = found[found.score.astype(np.float64) >= (self.card.threshold or 0.0)].strongest()  # a threshold may lie between two scores
         return FoundBoxes(sure.corners, tuple(self.classes[label] for label in sure.label), sure.score, sure.label)
 
 

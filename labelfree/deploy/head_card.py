@@ -19,9 +19,9 @@ class HeadCard:
     and takes; its `architecture` and `size` are those of the network below it. `shape`: spatial size of the image in the middle of them,
     or of the tiles that a head of maps or boxes looks at; scenes are looked at in parts of that size. `parts`: of the encoder
     (`labelfree.transfer.encoders.Kept.told`). `preparation`, `setting`, `inner`: chosen inside the labels. `labels`: how many images of
-    each stratum taught it, a class or what a task balances over. `threshold`: from which score on the class `alarm` is called; None: the
-    class of the largest score is. `config`: what an untrained head of maps or boxes is made of. `licence`: of the weights it started from
-    and of the images.
+    each stratum taught it, a class or what a task balances over. `threshold`: from which score on the class `alarm` is called, of a
+    detector boxes of every class are told; None: the class of the largest score is. `config`: what an untrained head of maps or boxes is
+    made of. `licence`: of the weights it started from and of the images.
     """
 
     task: str

@@ -38,7 +38,8 @@ def _facts(card: HeadCard, words: TaskWords) -> list[str]:
         + (f", stored as {images.dtype}" if images.dtype else ""),
         f"- made by labelfree {card.version}; recipe {images.recipe}, images {images.data}",
     ]
-    return [*facts, *([f"- {card.alarm} is called from a score of {card.threshold:g} on"] if card.threshold is not None else [])]
+    called = f"{card.alarm} is called" if card.alarm else "boxes are told"
+    return [*facts, *([f"- {called} from a score of {card.threshold:g} on"] if card.threshold is not None else [])]
 
 
 def _data(card: HeadCard, dataset: str, words: TaskWords) -> list[str]:

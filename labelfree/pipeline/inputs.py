@@ -107,7 +107,7 @@ def gather(run: Context) -> Inputs:
         run.say.say(note)
     question = _question(manifest, task, roles, LabelledImages(images, store.read), recipe.seed) if images is not None else None
     if run.comparing and question is not None:
-        alarm_rule(recipe.evaluate, question)  # told before hours of pretraining
+        alarm_rule(recipe.evaluate, question, recipe.evaluate.labels_per_class)  # told before hours of pretraining
     inputs = Inputs(recipe, domain, card, manifest, roles, pool, entries, pool.fingerprint(entries), images, question, leaks, positives)
     if run.weights is None:
         require_same_pool(run.folder.path, inputs.fingerprint.digest, roles)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from torch import Tensor
 
 from labelfree.backbones.weight_card import WeightCard, card_beside
@@ -30,7 +31,7 @@ from labelfree.transfer.heads import train_head
 from labelfree.transfer.maps.asking import MapAsker
 from labelfree.transfer.maps.tile_asking import TileAsker
 from labelfree.transfer.protocols import Protocol
-from labelfree.transfer.selection import inner_folds
+from labelfree.transfer.selection import inner_folds, inner_halves
 from labelfree.transfer.setup import Setup
 from labelfree.transfer.tuning.asking import ImageAsker
 
@@ -40,7 +41,7 @@ OWN = "not stated: the images are the owner's"
 @dataclass(frozen=True)
 class Trained:
     """A head's tensors, and what its card says of how it came about. `config`: of a head of maps or boxes; `shape`: of the tiles it looks
-    at, None: that of the images. `trunk`: tensors of the network where it was trained along. `held`: its outputs for labelled rows that
+    at, None: that of the images. `trunk`: tensors of the network where it was trained along. `held`: answers for the labelled rows that
     they were not learned from, None where none were held out.
     """
 
@@ -52,7 +53,7 @@ class Trained:
     config: Mapping[str, Any] = field(default_factory=dict)
     shape: tuple[int, ...] | None = None
     trunk: Mapping[str, Tensor] | None = None
-    held: np.ndarray | None = None
+    held: pa.Table | None = None
 
 
 @dataclass(frozen=True)
@@ -95,19 +96,17 @@ class KeptHeads:
             inner=trained.inner,
             labels=dict(sorted(Counter(question.strata_of(rows)).items())),
             threshold=threshold,
-            alarm="" if threshold is None or self.setup.alarm is None else classes[self.setup.alarm.positive],
+            alarm="" if threshold is None or self.setup.alarm is None else self.setup.alarm.name(classes),
             config=dict(trained.config),
             licence=self._licence(encoder, parts),
             version=version("labelfree"),
         )
 
-    def _threshold(self, rows: np.ndarray, held: np.ndarray | None) -> float | None:
+    def _threshold(self, rows: np.ndarray, held: pa.Table | None) -> float | None:
         """As the recipe asks for it, on what was held out of the labels that teach the head."""
         question, rule = self.inputs.question, self.setup.alarm
         assert question is not None
-        if rule is None or held is None:
-            return None
-        return rule.threshold(question, rows, question.task.answers(held.astype(np.float32), question.targets[rows]))
+        return None if rule is None else rule.threshold(question, rows, held)
 
     def _images(self, encoder: Encoder, size: int) -> WeightCard:
         """What the head's images are, in the words of a weight card."""
@@ -164,7 +163,8 @@ def _of_vectors(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarr
     search = search_among(rows, question, setup, protocol, bound_to(inputs.unlabelled, protocol, encoder, folder, say))
     choice = search.best(search.choose(features, encoder.blocks, targets, folds), tuple(features))
     head = train_head(features[choice.size], targets, search.at(choice.size), choice, encoder.blocks, setup.grid)
-    return Trained(dict(head.named_buffers()), choice.size, choice.preparation, choice.setting, choice.inner, held=choice.held)
+    held = None if choice.held is None else question.task.answers(choice.held.astype(np.float32), targets)
+    return Trained(dict(head.named_buffers()), choice.size, choice.preparation, choice.setting, choice.inner, held=held)
 
 
 def _of_images(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
@@ -175,9 +175,10 @@ def _of_images(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarra
     folds = inner_folds(question.stratum_codes[rows], question.group_names[rows], question.seed)
     chosen = asker.learn(protocol, rows, folds, question.seed)
     head, trunk, probe = chosen.tuned.head, chosen.tuned.trunk, chosen.probe
+    held = None if chosen.held is None else question.task.answers(chosen.held.astype(np.float32), question.targets[rows])
     return Trained(
         dict(head.named_buffers()), probe.size, probe.preparation, chosen.steps, chosen.inner,
-        trunk=None if trunk is None else trunk.net.state_dict(), held=chosen.held,  # type: ignore[union-attr]
+        trunk=None if trunk is None else trunk.net.state_dict(), held=held,  # type: ignore[union-attr]
     )  # fmt: skip
 
 
@@ -190,9 +191,11 @@ def _of_tiles(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray
     size, inner = asker.choose(protocol, rows, folds, question.seed)
     fitted = asker.fit(protocol, size, rows, question.seed)
     trunk = None if fitted.trunk is None else fitted.trunk.net.state_dict()  # type: ignore[union-attr]
+    halves = None if kept.setup.alarm is None else inner_halves(question, rows, question.seed)
+    held = None if halves is None else asker.held_out(protocol, size, rows, halves, question.seed)
     return Trained(
         fitted.head.state_dict(), size, protocol.preparation, protocol.default, inner,
-        config=fitted.head.config, shape=asker.tiles.tiling.side, trunk=trunk,
+        config=fitted.head.config, shape=asker.tiles.tiling.side, trunk=trunk, held=held,
     )  # fmt: skip
 
 

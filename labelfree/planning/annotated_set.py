@@ -56,7 +56,7 @@ def annotations_of(source: Path, labels: Path | None, domain: str | None, overri
     classes = tuple(sorted({*classes, *drawn, *numbers.called} - {BACKGROUND}))
     absent = [f"data.absent: no class is called {name!r} ({', '.join(classes)})." for name in recipe.data.absent if name not in classes]
     faults = (*(listing.faults if listing else ()), *dict.fromkeys(placing.faults), *absent)
-    notes = (*manifest.notes, *placing.notes(), *numbers.notes)
+    notes = (*manifest.notes, *manifest.box_notes, *placing.notes(), *numbers.notes)
     return Annotations(images, classes, ids, form, tuple(recipe.data.absent), faults, notes)
 
 

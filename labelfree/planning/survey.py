@@ -62,7 +62,7 @@ class Survey:
             yield f"    {size} pixels, {dtype}, {self.first.unit}"
             yield f"    {len(self.first.channels)} channels: {', '.join(self.first.channels)}"
             yield from (f"  {sentence}" for sentence in self.domain.missing(self.first.channels))
-        yield from (f"  {note}" for note in (*self.manifest.notes, *self.notes))
+        yield from (f"  {note}" for note in (*self.manifest.notes, *self.manifest.box_notes, *self.notes))
         if self.read:
             yield f"  {self.read} images read, {len(self.faults) or 'no'} fault{'s' * (len(self.faults) != 1)} found"
             yield from (f"  {fault}" for fault in self.faults)

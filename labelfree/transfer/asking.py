@@ -106,7 +106,10 @@ class Asker(Generic[P]):
 
     def computed(self, key: CellKey, protocol: P, part: Part) -> Cell:
         """Computed and written, whatever lies there."""
-        cell = self.compute(key, protocol, part)
+        return self.written(key, protocol, self.compute(key, protocol, part))
+
+    def written(self, key: CellKey, protocol: P, cell: Cell) -> Cell:
+        """The same, kept for the next start."""
         write_cell(key.path(self.folder / "cells"), cell, self.content(protocol))
         return cell
 

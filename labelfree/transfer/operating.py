@@ -2,96 +2,43 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, nextafter
 from typing import TYPE_CHECKING
 
-import numpy as np
+from labelfree.transfer.alarms import ANY_CLASS
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
+    from labelfree.data.budgets import Budget
+    from labelfree.transfer.cells import CellKey
     from labelfree.transfer.question import Question
 
 LEVEL = 0.95
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What a threshold does: of `positives` so many `missed`, and of `negatives` so many `false_alarms`."""
-
-    missed: float
-    positives: float
-    false_alarms: float
-    negatives: float
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.missed + other.missed,
-            self.positives + other.positives,
-            self.false_alarms + other.false_alarms,
-            self.negatives + other.negatives,
-        )
-
-    def over(self, times: int) -> Counts:
-        """The mean of so many."""
-        return Counts(self.missed / times, self.positives / times, self.false_alarms / times, self.negatives / times)
-
-
-class Alarms(ABC):
-    """Scores of what may raise an alarm, and whether it should."""
-
-    @abstractmethod
-    def threshold(self, most: float) -> float | None:
-        """The lowest one that keeps false alarms at `most` here; None where there is nothing to set it by."""
-
-    @abstractmethod
-    def at(self, threshold: float) -> Counts:
-        """What it does here: a score of at least as much is an alarm."""
-
-
-@dataclass(frozen=True)
-class BinaryAlarms(Alarms):
-    """`scores` (n,) float64 and `positive` (n,) bool of n images or, where images share groups, of n groups."""
-
-    scores: np.ndarray
-    positive: np.ndarray
-
-    @classmethod
-    def of(cls, scores: np.ndarray, positive: np.ndarray, groups: np.ndarray) -> BinaryAlarms:
-        """`groups`: (rows,) of each row. A group scores as high as its highest row, and is positive where any of its rows is."""
-        places, which = np.unique(groups, return_inverse=True)
-        highest, found = np.full(len(places), -np.inf), np.zeros(len(places), bool)
-        np.maximum.at(highest, which, scores)
-        np.logical_or.at(found, which, positive)
-        return cls(highest, found)
-
-    def threshold(self, most: float) -> float | None:
-        """In the middle between the highest negative that may raise no alarm and the next score above it."""
-        negatives = np.sort(self.scores[~self.positive])[::-1]
-        allowed = floor(most * len(negatives) + 1e-9)
-        if not len(negatives) or not self.positive.any():
-            return None
-        if allowed >= len(negatives):
-            return 0.0
-        last = float(negatives[allowed])
-        above = self.scores[self.scores > last]
-        middle = (last + (float(above.min()) if len(above) else 1.0)) / 2
-        return middle if middle > last else nextafter(last, np.inf)
-
-    def at(self, threshold: float) -> Counts:
-        called = self.scores >= threshold
-        missed, false = int((self.positive & ~called).sum()), int((~self.positive & called).sum())
-        return Counts(missed, int(self.positive.sum()), false, int((~self.positive).sum()))
-
-
-@dataclass(frozen=True)
 class Rule:
-    """`most`: false alarms, at most. `positive`: the class that an alarm is about, by its position."""
+    """`most`: false alarms, at most. `positive`: the class that an alarm is about, by its position, or ANY_CLASS.
+
+    `arms`, `protocol`, `budget`: the primary's point, which thresholds are told of; where nothing is held out anyway, it is held out there.
+    """
 
     most: float
     positive: int
+    arms: tuple[str, ...]
+    protocol: str
+    budget: Budget
+
+    def name(self, classes: Sequence[str]) -> str:
+        """Of that class; "" of any."""
+        return "" if self.positive == ANY_CLASS else classes[self.positive]
+
+    def told_of(self, key: CellKey) -> bool:
+        """Whether it is told what the threshold of this cell does."""
+        return key.arm in self.arms and (key.protocol, key.budget) == (self.protocol, self.budget)
 
     def threshold(self, question: Question, rows: np.ndarray, held: pa.Table | None) -> float | None:
         """Set by `held` answers for labelled rows of the question, which they were not learned from; None where there are none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,7 +14,11 @@ from labelfree.transfer.protocols import PREPARATIONS, Fit, HeadProtocol, Protoc
 from labelfree.transfer.tasks import Metric, Targets, Task
 from labelfree.transfer.unlabelled import Learner
 
+if TYPE_CHECKING:
+    from labelfree.transfer.question import Question
+
 INNER_FOLDS = 5
+HALVES = 2  # in which answers are held out where a fold costs a training
 Folds = Sequence[tuple[np.ndarray, np.ndarray]]
 
 
@@ -117,5 +122,17 @@ def inner_folds(strata: np.ndarray, groups: np.ndarray, seed: int) -> Folds | No
     """Group-stratified folds of a budget's rows, min(5, groups a stratum); None below two, or where groups mix strata past folding."""
     try:
         return folds(strata, groups.tolist(), 1, seed)[0]
+    except DataError:
+        return None
+
+
+def inner_halves(question: Question, rows: np.ndarray, seed: int) -> Folds | None:
+    """Two group-stratified folds of a budget's `rows`, both of which teach something; None where one group alone does.
+
+    They are balanced over whether rows teach anything at all: of few labels a class may have a single row.
+    """
+    teaches = [frozenset(["something"] if classes else []) for classes in question.taught_by(rows)]
+    try:
+        return folds([str(len(each)) for each in teaches], question.group_names[rows].tolist(), 1, seed, taught=teaches, most=HALVES)[0]
     except DataError:
         return None

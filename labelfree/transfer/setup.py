@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labelfree.data.budgets import Budget, budget, draw_order, usable_budgets
+from labelfree.data.budgets import Budget, budget, draw_order, largest, usable_budgets
 from labelfree.data.splits import folds
 from labelfree.transfer.encoders import NO_SIZE, Encoder
 from labelfree.transfer.operating import Rule
 from labelfree.transfer.protocols import Protocol
 from labelfree.transfer.question import Question
-from labelfree.transfer.selection import Folds, Grid, inner_folds
+from labelfree.transfer.selection import Folds, Grid, inner_folds, inner_halves
 from labelfree.transfer.tasks.registry import find_metric
 
 if TYPE_CHECKING:
@@ -45,6 +45,12 @@ class Setup:
     def sizes_of(self, encoder: Encoder) -> tuple[int, ...]:
         """The input sizes that are left of those an encoder may be asked for."""
         return tuple(size for size in encoder.sizes if size in self.sizes) or (NO_SIZE,)
+
+    def share_told_of(self, protocol: Protocol) -> float:
+        """Of an arm's cells of a protocol the share whose thresholds are told."""
+        if self.alarm is None or protocol.name != self.alarm.protocol:
+            return 0.0
+        return len(self.draws_of(self.alarm.budget)) / sum(len(self.draws_of(labels)) for labels in self.budgets)
 
     def to_dict(self) -> dict[str, object]:
         return {
@@ -77,14 +83,20 @@ def make_setup(question: Question, settings: Evaluate, sizes: tuple[int, ...]) -
     kept = kept or ["all"]
     protocols = tuple(map(question.task.protocol, settings.protocols))
     grid = Grid(settings={protocol.name: protocol.settings for protocol in protocols})
-    return Setup(tuple(kept), settings.draws, sizes, grid, protocols, metric.name, tuple(notes), alarm=alarm_rule(settings, question))
+    alarm = alarm_rule(settings, question, kept)
+    return Setup(tuple(kept), settings.draws, sizes, grid, protocols, metric.name, tuple(notes), alarm=alarm)
 
 
-def alarm_rule(settings: Evaluate, question: Question) -> Rule | None:
-    """By what thresholds are set; None where the recipe asks for none. Raises RecipeError where these labels have no operating point."""
+def alarm_rule(settings: Evaluate, question: Question, budgets: Sequence[Budget]) -> Rule | None:
+    """By what thresholds are set; None where the recipe asks for none. `budgets`: those that labels can fill.
+
+    Raises RecipeError where these labels have no operating point.
+    """
     if settings.max_false_alarms is None:
         return None
-    return Rule(settings.max_false_alarms, question.task.alarm(question.targets[question.train], str(settings.alarm)))
+    primary, positive = settings.primary, question.task.alarm(question.targets[question.train], str(settings.alarm))
+    claimed = primary.budget if primary.budget in budgets else largest(budgets)
+    return Rule(settings.max_false_alarms, positive, (primary.arm, primary.against), primary.protocol, claimed)
 
 
 def _repeats(question: Question, draws: int) -> list[list[tuple[np.ndarray, np.ndarray]]]:
@@ -117,9 +129,16 @@ class Part:
         """The folds in which this budget's settings are chosen, the same for every arm."""
         if labels not in self._folds:
             rows = self.learn(labels)
-            seed = self.question.seed + 1000 * self.draw + self.fold
-            self._folds[labels] = inner_folds(self.question.stratum_codes[rows], self.question.group_names[rows], seed)
+            self._folds[labels] = inner_folds(self.question.stratum_codes[rows], self.question.group_names[rows], self._seed)
         return self._folds[labels]
+
+    def halves(self, labels: Budget) -> Folds | None:
+        """The two folds in which this budget's answers are held out, the same for every arm."""
+        return inner_halves(self.question, self.learn(labels), self._seed)
+
+    @property
+    def _seed(self) -> int:
+        return self.question.seed + 1000 * self.draw + self.fold
 
 
 def parts_of(question: Question, draws: int) -> Iterator[Part]:

@@ -179,3 +179,16 @@ def test_a_coco_file_from_disk_gives_boxes_negatives_and_crowds(tmp_path: Path) 
     assert found.classes == ("ship",) and found.objects == {"a.png": {"ship": 1}, "b.png": {}}
     assert told(found, first) == [("ship", False, [4, 5, 14, 25]), ("ship", True, [30, 5, 50, 25])]
     assert len(found.boxes(second)) == 0 and not heard
+
+
+def test_how_a_tables_corners_are_counted_is_told_to_those_who_look_at_boxes(tmp_path: Path) -> None:
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    corners = "<xmin>0</xmin><ymin>5</ymin><xmax>14</xmax><ymax>25</ymax>"
+    (tmp_path / "a.xml").write_text(f"<annotation><object><name>ship</name><bndbox>{corners}</bndbox></object></annotation>")
+    (tmp_path / "labels.csv").write_text("path,label,boxes\na.png,harbour,a.xml\n")
+    domain, heard = domain_with("satellite", {}, {}), list[str]()
+    manifest = load_manifest(Data(root=tmp_path, labels=tmp_path / "labels.csv"), domain)
+    assert not any("corners" in note for note in manifest.notes)
+    found = SetLabels(manifest, domain, tell=heard.append).boxes(manifest.rows)
+    assert heard == ["VOC's corners say 0, so that pixels are counted from 0 and corners are taken as they are."]
+    assert told(found, manifest.rows[0]) == [("ship", False, [0, 5, 14, 25])]

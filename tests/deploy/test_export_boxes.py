@@ -1,6 +1,6 @@
 """An exported detector finds what the head finds: candidates decoded and told once inside its graph.
 
-torch takes five seconds of a free core for each export.
+torch takes five seconds of a free core for each export, of Faster R-CNN ten.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import pytest
 
 import labelfree
 from labelfree.deploy.exports.onnx_file import NEEDED
-from labelfree.errors import DataError
 from labelfree.progress import Silent
 from tests.deploy.made_heads import network, scene, statistics
 from tests.deploy.test_boxes import box_head
@@ -22,7 +21,10 @@ for package in NEEDED:
     pytest.importorskip(package)
 
 
-@pytest.mark.parametrize(("detector", "threshold"), [("fcos", None), pytest.param("retinanet", 0.5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("detector", "threshold"),
+    [("fcos", None), pytest.param("retinanet", 0.5, marks=pytest.mark.slow), pytest.param("faster_rcnn", None, marks=pytest.mark.slow)],
+)
 def test_a_detector_finds_what_its_head_finds(detector: str, threshold: float | None, tmp_path: Path) -> None:
     head = box_head(tmp_path / "head.safetensors", network(), detector, threshold)
     files = [tmp_path / f"{at}.tif" for at in range(3)]
@@ -31,7 +33,7 @@ def test_a_detector_finds_what_its_head_finds(detector: str, threshold: float | 
     made = labelfree.export(head, tmp_path / "out", files, say=Silent())
     loaded = labelfree.load_head(head)
     expected = {str(file.with_suffix(".npy")): loaded.predict(file) for file in files}
-    assert made.images == 3 and made.same == made.decisions == sum(map(len, expected.values())) > 10
+    assert made.images == 3 and made.same == made.decisions == sum(map(len, expected.values())) >= 10
     rows = asked(made.folder, *(file.with_suffix(".npy") for file in files))
     for name, said in expected.items():
         theirs = [row for row in rows if row["path"] == name]
@@ -41,26 +43,22 @@ def test_a_detector_finds_what_its_head_finds(detector: str, threshold: float | 
         boxes = np.array([[float(row[each]) for each in ("x0", "y0", "x1", "y1")] for row in theirs])
         assert np.abs(boxes[:, None] - said.corners).max(2).min(0).max() < 0.05
     scores = np.sort(expected[str(files[0].with_suffix(".npy"))].scores)
-    middle = float((scores[len(scores) // 2] + scores[len(scores) // 2 + 1]) / 2)
+    middle = float(scores[-2:].mean())
     assert len(asked(made.folder, "--threshold", str(middle), files[0].with_suffix(".npy"))) == (scores > middle).sum()
 
 
 def test_pixels_alone_and_large_images_are_searched_too(tmp_path: Path) -> None:
-    """Of many tiles the surest box of an object is told; parts of it are not joined, as `predict` does."""
+    """Parts that borders of tiles cut are joined, and the threshold is that of whole objects: as `predict` does."""
     from labelfree.deploy.exports.infer_onnx import Model
 
     head = box_head(tmp_path / "head.safetensors", statistics())
     file = tmp_path / "scene.tif"
     pixels = scene(file, 90, 85)
-    made = labelfree.export(head, tmp_path / "out", [file], say=Silent())
+    made, said = labelfree.export(head, tmp_path / "out", [file], say=Silent()), labelfree.load_head(head).predict(file)
     boxes, labels, scores = Model(made.onnx).boxes(pixels)
-    assert len(boxes) == len(labels) == len(scores) > 0 and (np.diff(scores) <= 0).all()
-    assert (boxes >= 0).all() and (boxes <= [85, 90, 85, 90]).all()
-    assert boxes[:, 2:].max() > 64  # beyond the first tile
-
-
-def test_a_detector_that_looks_twice_is_refused(tmp_path: Path) -> None:
-    head = box_head(tmp_path / "head.safetensors", network(), "faster_rcnn")
-    with pytest.raises(DataError, match=r"detectors that look twice are not exported; take one of fcos and retinanet, which look once"):
-        labelfree.export(head, tmp_path / "out", [], say=Silent())
-    assert not (tmp_path / "out").exists()
+    assert len(boxes) == len(said) > 0 and (np.diff(scores) <= 0).all()
+    np.testing.assert_allclose(scores, said.scores, atol=1e-4)
+    assert (np.abs(boxes[:, None] - said.corners).max(2).min(1) < 0.05).all() and set(labels) == set(said.labels)
+    assert (boxes[:, 2:].max(0) > 64).all()  # beyond the first tile
+    middle = float(scores[len(scores) // 2])
+    assert len(Model(made.onnx).boxes(pixels, middle)[0]) == (said.scores >= middle).sum()

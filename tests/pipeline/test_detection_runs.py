@@ -6,9 +6,11 @@ Each run takes several seconds: networks are built, detectors trained.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -19,6 +21,7 @@ from labelfree.errors import DataError
 from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
 from labelfree.transfer.boxes import training
+from tests.small_runs import table
 
 pytestmark = pytest.mark.slow  # a dozen detectors are trained
 IMAGES, LABELLED, SIDE = 24, 12, 64
@@ -73,12 +76,12 @@ def run_on(labels: Path, pictures: Path, out: Path, *more: str) -> Run:
 def of_coco(coco: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "STEPS", 80)
-        return run_on(coco, pictures, tmp_path_factory.mktemp("runs") / "coco", "report.images=true")
+        return run_on(coco, pictures, tmp_path_factory.mktemp("runs") / "coco", "report.images=true", "evaluate.max_false_alarms=0.25")
 
 
 def test_what_is_easy_is_found_from_six_pictures(of_coco: Run) -> None:
-    table = {(row["arm"], row["budget"]): row["mean"] for row in of_coco.claims["table"] if row["metric"] == "map"}
-    assert table["statistics", "6"] > 0.3
+    means = {(row["arm"], row["budget"]): row["mean"] for row in of_coco.claims["table"] if row["metric"] == "map"}
+    assert means["statistics", "6"] > 0.3
     assert {row["x"] for row in of_coco.claims["table"]} == {6.0}
 
 
@@ -103,6 +106,40 @@ def test_its_head_finds_ships_in_new_pictures(of_coco: Run, pictures: Path, tmp_
     assert np.mean(hits) > 0.6
     done = labelfree.predict(of_coco.folder, pictures / "images", tmp_path / "told", say=Silent())
     assert done.images == IMAGES and (tmp_path / "told" / "boxes.json").is_file()
+
+
+def test_what_a_threshold_does_is_told_of_both_arms_and_decides(of_coco: Run, pictures: Path, tmp_path: Path) -> None:
+    """Counted again from what was found and drawn on the scored pictures, each fold at its own threshold."""
+    scored = pq.read_table(of_coco.folder / "predictions.parquet").to_pandas()
+    thresholds = {
+        (row["arm"], int(row["fold"])): float(dict(flag.split("=") for flag in row["flags"].split(";"))["threshold"])
+        for row in table(of_coco.folder / "results.csv")
+        if row["metric"] == "map"
+    }
+    page = (of_coco.folder / "report.html").read_text(encoding="utf-8")
+    assert "so that there would be at most 0.25 false boxes" in page
+    for told in of_coco.claims["operating"]:
+        mine, objects, missed, false = scored[scored.arm == told["arm"]], 0, 0, 0
+        for row in mine.itertuples():
+            sure = np.array(row.score) >= thresholds[told["arm"], row.fold]
+            right = np.array(row.matches).reshape(len(sure), 4, 10)[sure, 0, 0]
+            objects += len(row.drawn_label)
+            missed += len(row.drawn_label) - (right == 1).sum()
+            false += (right == 0).sum()
+        assert (told["missed"]["count"], told["missed"]["whole"], told["raised"]) == (missed, objects, false)
+        assert told["false_alarms"]["whole"] == len(set(mine.group.fillna(mine.row_id))) and told["alarm"] == ""
+        assert told["sentence"] in page.replace("&#39;", "'")
+    file = of_coco.folder / "heads" / "frozen.safetensors"
+    card, head = read_card(file), labelfree.load_head(file)
+    assert card.threshold is not None and card.alarm == ""
+    assert f"- boxes are told from a score of {card.threshold:g} on" in file.with_suffix(".md").read_text()
+    labelfree.predict(head, pictures / "images", tmp_path / "told", say=Silent())
+    scores = [float(row["score"]) for row in table(tmp_path / "told" / "boxes.csv")]
+    head.card = replace(card, threshold=None)
+    labelfree.predict(head, pictures / "images", tmp_path / "all", say=Silent())
+    every = [float(row["score"]) for row in table(tmp_path / "all" / "boxes.csv")]
+    assert scores and min(scores) >= card.threshold - 1e-4
+    assert len(scores) == pytest.approx(sum(score >= card.threshold for score in every), abs=1)  # of scores written with four digits
 
 
 def test_labels_without_any_object_are_one_sentence(pictures: Path, tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from scipy.stats import binomtest
 from labelfree.errors import RecipeError
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate, Primary
+from labelfree.transfer.alarms import BinaryAlarms, Counts
 from labelfree.transfer.claims import save_claims
 from labelfree.transfer.comparison import answer
-from labelfree.transfer.operating import BinaryAlarms, Counts, Share
+from labelfree.transfer.operating import Share
 from labelfree.transfer.setup import alarm_rule
 from labelfree.transfer.tasks import find_task
 
@@ -67,7 +68,7 @@ def test_groups_score_as_high_as_their_highest_image() -> None:
     alarms = BinaryAlarms.of(scores, positive, groups)
     np.testing.assert_array_equal(alarms.scores, [0.9, 0.3, 0.8, 0.4])
     np.testing.assert_array_equal(alarms.positive, [True, False, False, True])
-    assert alarms.at(0.5) == Counts(missed=1, positives=2, false_alarms=1, negatives=2)
+    assert alarms.at(0.5) == Counts(missed=1, positives=2, false_alarms=1, negatives=2, raised=1)
     assert alarms.threshold(0.0) == pytest.approx(0.85)
     assert alarms.threshold(0.5) == pytest.approx(0.35)
     assert alarms.threshold(1.0) == 0.0
@@ -87,7 +88,7 @@ def test_without_negatives_there_is_nothing_to_set_a_threshold_by() -> None:
 def test_nothing_is_called_where_every_negative_is_certain() -> None:
     alarms = BinaryAlarms(np.array([1.0, 1.0]), np.array([False, True]))
     threshold = alarms.threshold(0.0)
-    assert threshold is not None and alarms.at(threshold) == Counts(1, 1, 0, 1)
+    assert threshold is not None and alarms.at(threshold) == Counts(1, 1, 0, 1, 0)
 
 
 def test_both_arms_are_told_at_thresholds_of_their_own(ask, made_up, entries, run_folder) -> None:
@@ -116,6 +117,8 @@ def test_both_arms_are_told_at_thresholds_of_their_own(ask, made_up, entries, ru
         assert told["missed"]["whole"] + told["false_alarms"]["whole"] == 45
         assert told["alarm"] == "class 1" and told["unit"] == "image" and len(told["thresholds"]) == 3
         assert told["sentence"].startswith(f"{arm}, class 1 from a score of ")
+        assert told["raised"] == told["false_alarms"]["count"]
+        assert told["bound"] == "at most 20.0 % of the images without class 1 would be called so"
 
 
 def test_one_label_a_class_sets_no_threshold(ask, made_up, entries, run_folder) -> None:
@@ -139,14 +142,23 @@ def test_without_folds_inside_the_claims_are_as_before(ask, made_up, entries, ru
 
 def test_which_class_is_looked_for(ask) -> None:
     question = ask(classes=2)
-    assert alarm_rule(SETTINGS, question).positive == 1
+    budgets = [1, 6]
+    assert alarm_rule(SETTINGS, question, budgets).positive == 1
     named = SETTINGS.model_copy(update={"alarm": "class 0"})
-    assert alarm_rule(named, question).positive == 0
+    assert alarm_rule(named, question, budgets).positive == 0
     rarer = replace(question, train=question.train[(question.targets.values[question.train] == 1) | (question.train < 10)])
-    assert alarm_rule(SETTINGS, rarer).positive == 0
+    assert alarm_rule(SETTINGS, rarer, budgets).positive == 0
     with pytest.raises(RecipeError, match="evaluate.alarm: 'burnt' is not among the classes"):
-        alarm_rule(SETTINGS.model_copy(update={"alarm": "burnt"}), question)
+        alarm_rule(SETTINGS.model_copy(update={"alarm": "burnt"}), question, budgets)
     with pytest.raises(RecipeError, match="evaluate.max_false_alarms: a threshold tells two classes apart, these labels have 3"):
-        alarm_rule(SETTINGS, ask(classes=3))
+        alarm_rule(SETTINGS, ask(classes=3), budgets)
     with pytest.raises(RecipeError, match="evaluate.max_false_alarms: segmentation has no threshold to set"):
         find_task("segmentation").alarm(question.targets, "auto")
+
+
+def test_a_dropped_budget_moves_the_point_that_is_told_of_as_it_moves_the_claim(ask) -> None:
+    question = ask(classes=2)
+    rule = alarm_rule(SETTINGS, question, [1, 6])
+    assert (rule.arms, rule.protocol, rule.budget) == (("imagenet+domain", "imagenet"), "linear", 6)
+    assert alarm_rule(SETTINGS, question, [1, 3]).budget == 3
+    assert alarm_rule(SETTINGS, question, [1, "all"]).budget == "all"

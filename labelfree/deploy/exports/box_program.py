@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,9 +12,16 @@ from torchvision.ops import clip_boxes_to_image
 from labelfree.deploy.box_heads import BoxesHead
 from labelfree.deploy.exports.programs import TileProgram
 from labelfree.deploy.exports.suppression import suppress
-from labelfree.errors import DataError
 from labelfree.transfer.boxes.detectors import CANDIDATES, LEAST_SCORE, MOST, SAME, Fcos, Retinanet, images_of
 from labelfree.transfer.boxes.strides import frame_of, reduced
+
+
+class Candidates(NamedTuple):
+    """Of one tile: `corners` (N, 4) in pixels of its frame, `score` (N,) and `label` (N,)."""
+
+    corners: Tensor
+    score: Tensor
+    label: Tensor
 
 
 class BoxProgram(TileProgram):
@@ -29,15 +36,10 @@ class BoxProgram(TileProgram):
 
     def __init__(self, head: BoxesHead) -> None:
         super().__init__(head)
-        detector = self.head.detector
-        if type(detector) not in SCORES:
-            known = " and ".join(sorted(each.__name__.lower() for each in SCORES))
-            raise DataError(f"{head.path}: detectors that look twice are not exported; take one of {known}, which look once.")
-        self.scores_of, self.model, self.frame = SCORES[type(detector)], detector.model, frame_of(self.shape)
-        self.least = head.card.threshold or LEAST_SCORE
+        self.frame, self.least = frame_of(self.shape), head.card.threshold or LEAST_SCORE
         with torch.no_grad():
-            seen = self.head.seen(self._levels(self.example()[0]), self.shape)
-            anchors = self.model.anchor_generator(images_of(seen, self.frame), seen)[0]
+            seen = self._seen(self.example()[0])
+            anchors = self.anchors_of(seen)
         cells = [level.shape[-2] * level.shape[-1] for level in seen]
         self.counts = [count * (len(anchors) // sum(cells)) for count in cells]
         self.register_buffer("anchors", anchors, persistent=False)
@@ -46,19 +48,17 @@ class BoxProgram(TileProgram):
         self.register_buffer("classes", torch.arange(len(head.classes))[:, None], persistent=False)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        told = self.model.head(self.head.seen(self._levels(pixels), self.shape))
-        split = {name: each[0].split(self.counts) for name, each in told.items()}
-        boxes, scores, labels = list[Tensor](), list[Tensor](), list[Tensor]()
-        for level, anchors in enumerate(self.anchors.split(self.counts)):
-            of_level = {name: each[level] for name, each in split.items()}
-            by_class = self.scores_of(of_level)
-            best, at = by_class.flatten().topk(min(CANDIDATES, by_class.numel()))
-            places = at // by_class.shape[1]
-            boxes.append(self._decoded(of_level["bbox_regression"][places], anchors[places]))
-            scores.append(best)
-            labels.append(at % by_class.shape[1])
-        corners = clip_boxes_to_image(torch.cat(boxes), self.frame) / self.larger
-        return corners[None], torch.where(torch.cat(labels)[None] == self.classes, torch.cat(scores)[None], 0.0)[None]
+        found = self.candidates(self._seen(pixels))
+        corners = clip_boxes_to_image(found.corners, self.frame) / self.larger
+        return corners[None], torch.where(found.label[None] == self.classes, found.score[None], 0.0)[None]
+
+    def anchors_of(self, seen: list[Tensor]) -> Tensor:
+        """(A, 4) of all levels, finest first; called once, while the program is made."""
+        raise NotImplementedError
+
+    def candidates(self, seen: list[Tensor]) -> Candidates:
+        """In what the detector looks at, (1, width, *grid) each."""
+        raise NotImplementedError
 
     @property
     def default(self) -> float:
@@ -67,13 +67,41 @@ class BoxProgram(TileProgram):
     def finish(self, graph: Any) -> None:
         suppress(graph, self.least, SAME, MOST)
 
-    def _levels(self, pixels: Tensor) -> list[Tensor]:
-        return reduced(self.levels(pixels), self.shape)
+    def _seen(self, pixels: Tensor) -> list[Tensor]:
+        found: list[Tensor] = self.head.seen(reduced(self.levels(pixels), self.shape), self.shape)
+        return found
+
+
+class OneStageProgram(BoxProgram):
+    """Every cell of every level is a candidate, the surest of each level."""
+
+    def anchors_of(self, seen: list[Tensor]) -> Tensor:
+        self.model = self.head.detector.model
+        self.scores_of = SCORES[type(self.head.detector)]
+        anchors: Tensor = self.model.anchor_generator(images_of(seen, self.frame), seen)[0]
+        return anchors
+
+    def candidates(self, seen: list[Tensor]) -> Candidates:
+        told = self.model.head(seen)
+        split = {name: each[0].split(self.counts) for name, each in told.items()}
+        parts = list[Candidates]()
+        for level, anchors in enumerate(self.anchors.split(self.counts)):
+            of_level = {name: each[level] for name, each in split.items()}
+            by_class = self.scores_of(of_level)
+            best, at = by_class.flatten().topk(min(CANDIDATES, by_class.numel()))
+            places = at // by_class.shape[1]
+            parts.append(Candidates(self._decoded(of_level["bbox_regression"][places], anchors[places]), best, at % by_class.shape[1]))
+        return together(parts)
 
     def _decoded(self, told: Tensor, anchors: Tensor) -> Tensor:
         coder = self.model.box_coder
         corners: Tensor = getattr(coder, "decode_single", coder.decode)(told, anchors)
         return corners
+
+
+def together(parts: Sequence[Candidates]) -> Candidates:
+    """All of several, one after the other."""
+    return Candidates(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
 
 def _with_centreness(told: dict[str, Tensor]) -> Tensor:

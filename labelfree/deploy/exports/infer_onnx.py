@@ -13,7 +13,7 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,10 @@ LISTS = ("classes", "channels", "scale", "offset", "size")
 COLOURS = ["red", "green", "blue"]
 OVERLAP = 1 / 4  # of a tile, at least, between neighbours
 BATCH = 4  # tiles at once
-MOST, SAME = 100, 0.5  # boxes of an image; intersection over union above which two of a class are one object's
+LEAST = 0.05  # score of a box that is looked at
+MOST = 100  # boxes of an image
+SAME = 0.5  # intersection over union above which two boxes of a class, or what two tiles share of them, are one object's
+REACH = 0.02  # of a tile's side: nearer to its border a box may have been cut by it
 Slices = tuple[slice, ...]
 Write = Callable[[list[Any]], Any]
 
@@ -71,22 +74,25 @@ class Model:
     def boxes(self, pixels: np.ndarray, threshold: float | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Stored numbers (C, H, W) of an image of any size: corners (n, 4) x0 y0 x1 y1 in its pixels, numbers of classes (n,), scores (n,).
 
-        The surest first; none is thinner than a pixel. An object that several tiles show is told by the surest box; parts that a tile's
-        border cut are not joined.
+        The surest first; none is thinner than a pixel. An object that several tiles show is told once, from its parts where none shows it
+        whole. `threshold`: the least score of an object, the model's own where none is given.
         """
-        more = {} if threshold is None else {"threshold": np.array(threshold, np.float32)}
         shape, found = pixels.shape[1:], []
         corners = [(top, left) for top in covering(shape[0], self.size[0]) for left in covering(shape[1], self.size[1])]
         limit = np.array([shape[1], shape[0]] * 2, np.float32)
-        for corner in corners:
-            box, label, score = self.run(cut(pixels, corner, self.size)[None], **more)
+        for corner in corners:  # what lies below the threshold may be a part of what does not
+            box, label, score = self.run(cut(pixels, corner, self.size)[None], threshold=np.array(LEAST, np.float32))
             box = box + np.array([corner[1], corner[0]] * 2, np.float32)
             middle, inside = (box[:, :2] + box[:, 2:]) / 2, box.clip(0, limit)
             there = ((middle >= 0) & (middle <= limit[:2]) & (inside[:, 2:] - inside[:, :2] >= 1)).all(1)
             found.append((inside[there], label[there], score[there]))
+        tiles = np.array([[left, top, left + self.size[1], top + self.size[0]] for top, left in corners], np.float64)
+        of_tile = np.repeat(np.arange(len(tiles)), [len(part[0]) for part in found])
         boxes, labels, scores = (np.concatenate(each) for each in zip(*found, strict=True))
-        kept = strongest(boxes, labels, scores)
-        return boxes[kept], labels[kept], scores[kept]
+        boxes, labels, scores = joined(boxes, labels, scores, tiles, of_tile)
+        least = self.threshold if threshold is None else threshold
+        sure = scores.astype(np.float64) >= (LEAST if least is None else least)
+        return boxes[sure], labels[sure], scores[sure]
 
     def shares(self, pixels: np.ndarray) -> np.ndarray:
         """Stored numbers (C, H, W) of an image of any size: the share of each class at every pixel, (K, H, W). Tiles are blended."""
@@ -105,18 +111,80 @@ class Model:
         return whole
 
 
-def strongest(boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Positions of those that no surer box of their class covers for more than half of both together, the surest first."""
-    left = np.argsort(-scores, kind="stable")
-    kept: list[int] = []
+def joined(
+    boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray, tiles: np.ndarray, of_tile: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The objects of an image, the surest first, from boxes (n, 4) of overlapping `tiles` (t, 4), all as x0 y0 x1 y1 in its pixels.
+
+    `of_tile`: (n,). Boxes that borders cut are one object's where two tiles show the same of it in what they share, across any number of
+    tiles. Its box is the surest that a tile shows whole, or encloses all parts; its score is the highest of them.
+    """
+    order = np.argsort(-scores, kind="stable")
+    boxes, labels, scores, of_tile = boxes[order].astype(np.float64), labels[order], scores[order], of_tile[order]
+    frame = tiles[of_tile]
+    inner = np.concatenate([frame[:, :2] > tiles[:, :2].min(0), frame[:, 2:] < tiles[:, 2:].max(0)], axis=1)
+    ends = inner & (np.abs(boxes - frame) <= REACH * np.tile(frame[:, 2:] - frame[:, :2], 2))
+    of_object, taken = np.arange(len(boxes)), set[tuple[int, int]]()
+    for _, _, one, other in sorted(alike(boxes, labels, scores, tiles, of_tile, ends)):
+        sides = {(one, int(of_tile[other])), (other, int(of_tile[one]))}  # a box has one partner in a tile
+        if not sides & taken:
+            taken |= sides
+            pair = of_object[[one, other]]
+            of_object[of_object == pair.max()] = pair.min()
+    first, which, count = np.unique(of_object, return_inverse=True, return_counts=True)
+    whole, told = ~ends.any(1), np.tile([np.inf, np.inf, -np.inf, -np.inf], (len(first), 1))
+    np.minimum.at(told[:, :2], which, boxes[:, :2])
+    np.maximum.at(told[:, 2:], which, boxes[:, 2:])
+    shown, surest = np.unique(which[whole], return_index=True)
+    told[shown] = boxes[whole][surest]
+    kept = strongest(told, labels[first], (count == 1) & ~whole[first])
+    return told[kept].astype(np.float32), labels[first][kept], scores[first][kept]
+
+
+def alike(
+    boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray, tiles: np.ndarray, of_tile: np.ndarray, ends: np.ndarray
+) -> Iterator[tuple[float, float, int, int]]:
+    """Pairs of boxes that show one object, as (-likeness, -both scores, one, other). `ends`: (n, 4) bool, sides that borders may cut."""
+    meet = (np.maximum(tiles[:, None, :2], tiles[:, :2]) < np.minimum(tiles[:, None, 2:], tiles[:, 2:])).all(2)
+    for first, second in np.argwhere(np.triu(meet, 1)):
+        one, other = np.flatnonzero(of_tile == first), np.flatnonzero(of_tile == second)
+        low, high = np.maximum(tiles[first, :2], tiles[second, :2]), np.minimum(tiles[first, 2:], tiles[second, 2:])
+        here, there = (boxes[part].clip(np.tile(low, 2), np.tile(high, 2)) for part in (one, other))
+        shared = np.minimum(here[:, None, 2:], there[None, :, 2:]) - np.maximum(here[:, None, :2], there[None, :, :2])
+        both = np.maximum(shared, 0).prod(2)
+        union = area(here)[:, None] + area(there) - both
+        cut_off = goes_on(ends[one], tiles[first], tiles[second])[:, None] | goes_on(ends[other], tiles[second], tiles[first])
+        likeness = np.where(cut_off & (labels[one][:, None] == labels[other]), both / np.maximum(union, 1e-9), 0)
+        for at, beside in np.argwhere(likeness >= SAME):
+            least, most = sorted((int(one[at]), int(other[beside])))
+            yield -float(likeness[at, beside]), -float(scores[least] + scores[most]), least, most
+
+
+def goes_on(ends: np.ndarray, own: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(n,) bool: whether a border of its `own` tile may cut a box that the `other` tile shows more of."""
+    return (ends & np.concatenate([other[:2] < own[:2], other[2:] > own[2:]])).any(1)
+
+
+def strongest(boxes: np.ndarray, labels: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Positions of boxes, given with the surest first, that none before them of their class covers for more than half of both together.
+
+    `part`: (n,) bool, of which half of their own is enough.
+    """
+    left, kept, sizes = np.arange(len(boxes)), list[int](), area(boxes)
     while len(left) and len(kept) < MOST:
         best, left = int(left[0]), left[1:]
         kept.append(best)
         low, high = np.maximum(boxes[best, :2], boxes[left, :2]), np.minimum(boxes[best, 2:], boxes[left, 2:])
         both = np.prod(np.maximum(high - low, 0), axis=1)
-        sizes = [np.prod(boxes[at][..., 2:] - boxes[at][..., :2], axis=-1) for at in (best, left)]
-        left = left[(both <= SAME * (sizes[0] + sizes[1] - both)) | (labels[left] != labels[best])]
+        whole = np.where(part[left], sizes[left], sizes[best] + sizes[left] - both)
+        left = left[(both <= SAME * whole) | (labels[left] != labels[best])]
     return np.array(kept, np.int64)
+
+
+def area(boxes: np.ndarray) -> np.ndarray:
+    """(n,) of boxes (n, 4)."""
+    sizes: np.ndarray = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    return sizes
 
 
 def covering(length: int, tile: int) -> list[int]:

@@ -6,13 +6,22 @@ from collections.abc import Callable
 from typing import Any
 
 from labelfree.deploy.box_heads import BoxesHead
-from labelfree.deploy.exports.box_program import BoxProgram
+from labelfree.deploy.exports.box_program import BoxProgram, OneStageProgram
 from labelfree.deploy.exports.programs import MapProgram, Program, VectorProgram
+from labelfree.deploy.exports.region_program import TwoStageProgram
 from labelfree.deploy.loaded_head import LoadedHead, VectorHead
 from labelfree.deploy.map_heads import MapsHead
 from labelfree.errors import DataError
+from labelfree.transfer.boxes.detectors import FasterRcnn, Fcos, Retinanet
 
-PROGRAMS: dict[type, Callable[[Any], Program]] = {VectorHead: VectorProgram, MapsHead: MapProgram, BoxesHead: BoxProgram}
+DETECTORS: dict[type, Callable[[BoxesHead], BoxProgram]] = {Fcos: OneStageProgram, Retinanet: OneStageProgram, FasterRcnn: TwoStageProgram}
+
+
+def _of_boxes(head: BoxesHead) -> BoxProgram:
+    return DETECTORS[type(head.head.detector)](head)
+
+
+PROGRAMS: dict[type, Callable[[Any], Program]] = {VectorHead: VectorProgram, MapsHead: MapProgram, BoxesHead: _of_boxes}
 
 
 def program_of(head: LoadedHead[Any]) -> Program:

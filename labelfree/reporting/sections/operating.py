@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from labelfree.reporting.sections.base import Context, Section
 from labelfree.reporting.svg_figures import swatch
-from labelfree.reporting.words import number
 
 TITLE = "Decisions at a threshold"
 
@@ -17,8 +16,7 @@ def build(context: Context) -> Section | None:
     first, words = points[0], context.run.words
     lead = (
         f"With {words.budget.of(primary['budget'])}, {words.protocol(primary['protocol']).heading}. Each threshold was set inside its own "
-        f"labels, on scores that were not learned from, so that at most {number(100 * first['most'])} % of the {first['unit']}s without "
-        f"{first['alarm']} would be called so; what it does on the scored {first['unit']}s stands here."
+        f"labels, on scores that were not learned from, so that {first['bound']}; what it does on the scored {first['unit']}s stands here."
     )
     keys = {arm: swatch(style) for arm, style in context.styles.items()}
     told = [{"key": keys.get(point["arm"], ""), "sentence": point["sentence"]} for point in points]

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from labelfree.transfer.alarms import ANY_CLASS, Counts
 from labelfree.transfer.claims.scores import Point, Scores
-from labelfree.transfer.operating import Counts, Share
+from labelfree.transfer.operating import Share
 
 if TYPE_CHECKING:
     from labelfree.transfer.claims.claims import Comparison
@@ -17,19 +18,22 @@ CELL = ("seed", "draw", "fold")
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """One arm's. `alarm`: the class that is looked for; `most`: the share of false alarms that was allowed. `thresholds`: of each cell, set
-    inside its own labels. `unit`: what is counted, `image`, or `group` where images share any. `missed`, `false_alarms`: counts are means
-    over `draws` (and seeds), None where labels were too few to set a threshold. `sentence`: all of it.
+    """One arm's. `alarm`: the class that is looked for, "" of any; `most`: false alarms that were allowed, and `bound` in words.
+    `thresholds`: of each cell, set inside its own labels. `unit`: what is counted, `image`, or `group` where images share any. `missed`,
+    `false_alarms`: counts are means over `draws` (and seeds), as is `raised`, false alarms in all; None where labels were too few to set a
+    threshold. `sentence`: all of it.
     """
 
     arm: str
     alarm: str
     most: float
+    bound: str
     thresholds: list[float]
     unit: str
     draws: int
     missed: Share | None
     false_alarms: Share | None
+    raised: float | None
     sentence: str
 
 
@@ -41,24 +45,25 @@ def operating_points(scores: Scores, primary: Comparison, most: float, classes: 
 def _of_arm(scores: Scores, point: Point, most: float, classes: Sequence[str]) -> OperatingPoint:
     cells, flags = scores.cells[point], _flags(scores, point)
     positive = int(next(iter(flags.values()))["alarm"])
-    alarm, times = classes[positive], len(scores.draws(point)) * len(scores.seeds(point))
+    alarm = "" if positive == ANY_CLASS else classes[positive]
+    times = len(scores.draws(point)) * len(scores.seeds(point))
     unit = "image" if all(len(set(cell.groups.tolist())) == len(cell.groups) for cell in cells.values()) else "group"
+    alarms = {key: scores.task.alarms(cell.answers, positive, cell.groups) for key, cell in cells.items()}
+    words = next(iter(alarms.values())).words(alarm, most, unit)
     told = {key: float(flags[key]["threshold"]) for key in cells if "threshold" in flags[key]}
     thresholds = [told[key] for key in sorted(told)]
     if len(told) < len(cells):
         sentence = f"{point[0]}: no threshold, its labels are too few to hold any out; a larger primary.budget has one."
-        return OperatingPoint(point[0], alarm, most, thresholds, unit, times, None, None, sentence)
-    counted = [scores.task.alarms(cell.answers, positive, cell.groups).at(told[key]) for key, cell in cells.items()]
-    mean = sum(counted, Counts(0, 0, 0, 0)).over(times)
+        return OperatingPoint(point[0], alarm, most, words.bound, thresholds, unit, times, None, None, None, sentence)
+    mean = sum((alarms[key].at(told[key]) for key in cells), Counts(0, 0, 0, 0, 0)).over(times)
     missed, false = Share.of(mean.missed, mean.positives), Share.of(mean.false_alarms, mean.negatives)
     low, high = min(thresholds), max(thresholds)
     at = f"{low:.3g}" if f"{low:.3g}" == f"{high:.3g}" else f"{low:.3g} to {high:.3g}"
     drawn = f" (mean of {times} draws)" if times > 1 else ""
-    sentence = (
-        f"{point[0]}, {alarm} from a score of {at} on{drawn}: {_words(missed, f'{unit}s of {alarm} missed')}; "
-        f"{_words(false, f'other {unit}s called so')}."
-    )
-    return OperatingPoint(point[0], alarm, most, thresholds, unit, times, missed, false, sentence)
+    said = [_words(missed, words.missed), _words(false, words.false)]
+    said += [f"{mean.raised / mean.negatives:.3g} {words.raised}"] if words.raised else []
+    sentence = f"{point[0]}, {words.called} from a score of {at} on{drawn}: {'; '.join(said)}."
+    return OperatingPoint(point[0], alarm, most, words.bound, thresholds, unit, times, missed, false, mean.raised, sentence)
 
 
 def _flags(scores: Scores, point: Point) -> dict[tuple[int, ...], Mapping[str, str]]:

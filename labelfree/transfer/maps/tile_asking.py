@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import product
 from typing import Any, TypeVar
@@ -21,7 +22,7 @@ from labelfree.transfer.maps.base import Fitted, TileProtocol
 from labelfree.transfer.maps.features import Tiles, read_maps, shown_tiles
 from labelfree.transfer.maps.learning import CachedLevels, LearnTiles
 from labelfree.transfer.maps.tiling import Tiling
-from labelfree.transfer.selection import INNER_FOLDS, Folds
+from labelfree.transfer.selection import HALVES, INNER_FOLDS, Folds
 from labelfree.transfer.setup import Part, Setup
 
 P = TypeVar("P", bound=TileProtocol[Any, Any])
@@ -58,6 +59,16 @@ class TileAsker(Asker[P]):
         """What heads are given of a network's pyramid."""
         return levels
 
+    def cell(self, key: CellKey, protocol: P, part: Part) -> Cell:
+        """With answers that are held out, where it is told what a threshold does; they cost two trainings more."""
+        cell, rule = super().cell(key, protocol, part), self.setup.alarm
+        folds = part.halves(key.budget) if rule is not None and rule.told_of(key) and cell.held is None else None
+        if folds is None:
+            return cell
+        rows = part.learn(key.budget)
+        held = self.held_out(protocol, cell.size, rows, folds, part.draw)
+        return self.written(key, protocol, replace(cell, held_rows=rows, held=held))
+
     def compute(self, key: CellKey, protocol: P, part: Part) -> Cell:
         rows, judge, seed = part.learn(key.budget), part.judge, part.draw
         size, inner = self.choose(protocol, rows, part.inner(key.budget) if len(self.sizes) > 1 else None, seed)
@@ -77,7 +88,13 @@ class TileAsker(Asker[P]):
 
     @classmethod
     def points(cls, setup: Setup, protocol: P) -> float:
-        """Several sizes are searched in inner folds."""
+        """Several sizes are searched in inner folds; two halves are held out where a threshold is told of, at the largest at most."""
+        largest = (max(setup.sizes) / min(setup.sizes)) ** 2 if setup.sizes else 1.0
+        return cls._searched(setup) + HALVES * setup.share_told_of(protocol) * largest
+
+    @staticmethod
+    def _searched(setup: Setup) -> float:
+        """The same of what a cell is scored by."""
         return sum((size / min(setup.sizes)) ** 2 for size in setup.sizes) * (1 + INNER_FOLDS) if len(setup.sizes) > 1 else 1.0
 
     @classmethod
@@ -112,7 +129,7 @@ class TileAsker(Asker[P]):
             encoder, watch = widest.encoder, Stopwatch()
             key = CellKey(encoder.arm, encoder.backbone, encoder.seed, protocol.name, labels, part.draw, part.fold)
             widest.computed(key, protocol, part)  # not read: what an earlier start left takes no time
-            seconds[protocol, labels] = watch.lap().seconds / cls.points(trial.setup, protocol)
+            seconds[protocol, labels] = watch.lap().seconds / cls._searched(trial.setup)
         return seconds
 
     @classmethod
@@ -135,6 +152,11 @@ class TileAsker(Asker[P]):
         """A head learned from the images `rows` at one input size. `seen`: images that may be looked at without their labels."""
         fitted: Fitted[Any] = protocol.fit(self.learn(protocol, size, rows, seed, seen))
         return fitted
+
+    def held_out(self, protocol: P, size: int, rows: np.ndarray, folds: Folds, seed: int) -> pa.Table:
+        """Answers for the images `rows`, in their order, each of a head learned from the other fold's."""
+        answers = self._of_folds(protocol, size, rows, folds, seed)
+        return answers.take(np.argsort(np.concatenate([judge for _, judge in folds])))
 
     def levels_of(self, fitted: Fitted[Any], size: int) -> Levels:
         """What a fitted head sees of tiles: kept features, or those of the network that was trained along with it."""
@@ -161,5 +183,9 @@ class TileAsker(Asker[P]):
 
     def _inner(self, protocol: P, size: int, folds: Folds, rows: np.ndarray, seed: int) -> float:
         """The cross-validated score of one input size."""
+        return self.question.task.metrics[self.setup.metric].value(self._of_folds(protocol, size, rows, folds, seed))
+
+    def _of_folds(self, protocol: P, size: int, rows: np.ndarray, folds: Folds, seed: int) -> pa.Table:
+        """What heads learned from the rest of the images `rows` say of each fold, one after the other."""
         parts = [self._answers(self.fit(protocol, size, rows[learn], seed), size, rows[judge]) for learn, judge in folds]
-        return self.question.task.metrics[self.setup.metric].value(pa.concat_tables(parts))
+        return pa.concat_tables(parts)

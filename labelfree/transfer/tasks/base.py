@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from labelfree.data.pool import Pool
     from labelfree.data.set_labels import SetLabels
     from labelfree.domain import Sample
-    from labelfree.transfer.operating import Alarms
+    from labelfree.transfer.alarms import Alarms
     from labelfree.transfer.question import Question
 
 
@@ -180,14 +180,15 @@ class Task:
         return scores.argmax(1)
 
     def alarm(self, targets: Targets, name: str) -> int:
-        """The position of the class that alarms of these targets are about, called `name`, or by itself where that is "auto".
+        """The position of the class that alarms of these targets are about, called `name`, or by itself where that is "auto"; ANY_CLASS
+        where whatever is found is one.
 
         Raises RecipeError where the task has no operating points, or its labels none.
         """
         raise RecipeError(f"evaluate.max_false_alarms: {self.name} has no threshold to set; leave it out.")
 
     def alarms(self, answers: pa.Table, positive: int, groups: np.ndarray) -> Alarms:
-        """The scores of the class `positive` in answers, whose rows are of these `groups` (n,)."""
+        """The scores of the class `positive`, or of any, in answers, whose rows are of these `groups` (n,)."""
         raise NotImplementedError
 
     def reliability(self, answers: pa.Table) -> np.ndarray:

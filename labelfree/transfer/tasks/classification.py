@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from labelfree.domain import Row
 from labelfree.errors import DataError, RecipeError
-from labelfree.transfer.operating import BinaryAlarms
+from labelfree.transfer.alarms import BinaryAlarms
 from labelfree.transfer.question import Question
 from labelfree.transfer.tasks.base import LabelledImages, Metric, Targets, Task, flat, nested
 from labelfree.transfer.tasks.calibration import Reliability, brier, ece

@@ -16,12 +16,13 @@ from labelfree.data.box_labels import drawn_on
 from labelfree.data.boxes import Boxes, Detections
 from labelfree.data.pixel_labels import has_area
 from labelfree.domain import Row
-from labelfree.errors import DataError
+from labelfree.errors import DataError, RecipeError
 from labelfree.recipe import BOX_PROTOCOLS
+from labelfree.transfer.alarms import ANY_CLASS, BoxAlarms
 from labelfree.transfer.question import Question
 from labelfree.transfer.tasks.average_precision import class_precisions, mean_precision, precision_curves
 from labelfree.transfer.tasks.base import Metric, Targets, Task, flat
-from labelfree.transfer.tasks.box_matches import MOST, OVERLAPS, SIZES, matches, object_counts
+from labelfree.transfer.tasks.box_matches import FALSE, MATCHED, MOST, OVERLAPS, SIZES, matches, object_counts
 from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import BudgetWords
 
@@ -182,6 +183,23 @@ class Detection(Task):
             for found, entry in zip(output, targets.values, strict=True)
         ]
         return pa.Table.from_pylist(rows, schema=self.answer_schema)
+
+    def alarm(self, targets: Targets, name: str) -> int:
+        """Of any class: one threshold is for the boxes of all of them."""
+        assert isinstance(targets, BoxTargets)
+        if name != "auto" and targets.names != (name,):
+            raise RecipeError("evaluate.alarm: in detection a box of any class is an alarm; leave it out.")
+        return ANY_CLASS
+
+    def alarms(self, answers: pa.Table, positive: int, groups: np.ndarray) -> BoxAlarms:
+        """A box is right that overlaps an object of its class by half, each object's surest one; what is ignored is neither."""
+        scores, said = (answers[name].combine_chunks() for name in ("score", "matches"))
+        image, score = np.repeat(np.arange(len(answers)), scores.value_lengths()), scores.flatten().to_numpy().astype(np.float64)
+        matched = said.flatten().to_numpy().reshape(-1, len(SIZES), len(OVERLAPS))[:, 0, 0]
+        objects = int(flat(answers["objects"]).reshape(len(answers), -1, len(SIZES))[:, :, 0].sum())
+        units, places = np.unique(groups, return_inverse=True)
+        false = matched == FALSE
+        return BoxAlarms(score[matched == MATCHED], objects, score[false], places[image[false]], len(units))
 
     def advised_metric(self, train: Sequence[Row]) -> tuple[str, str]:
         return "map", "usual for detection: each class counts alike, and a box the more the better it fits"
