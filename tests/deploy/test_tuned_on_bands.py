@@ -94,8 +94,7 @@ def test_the_head_keeps_a_network_of_13_bands_that_has_learned(tuned: Run) -> No
 def test_the_graph_decides_as_the_head_does_on_every_labelled_row(tuned: Run, patches: Path, tmp_path: Path) -> None:
     from labelfree.deploy.exports.infer_onnx import Model
 
-    head = tuned.folder / "heads" / "recommended.safetensors"
-    assert read_card(head).protocol == "finetune"
+    head = tuned.folder / "heads" / "finetune.safetensors"
     made = labelfree.export(head, tmp_path / "out", say=Silent())
     labelled = [row for row in table(patches / "splits.csv") if row["split"] in ("train", "dev")]
     assert made.images == made.decisions == made.same == len(labelled) and made.apart < 1e-4

@@ -18,6 +18,7 @@ from labelfree.errors import DataError
 from labelfree.recipe import Evaluate, Primary
 from labelfree.training.files import read_json, write_json
 from labelfree.transfer.arms import is_baseline
+from labelfree.transfer.cells import INNER
 from labelfree.transfer.claims.curves import saved_at
 from labelfree.transfer.claims.intervals import Interval, from_folds, from_test
 from labelfree.transfer.claims.labels_saved import LabelsSaved
@@ -321,7 +322,7 @@ def _strongest(scores: Scores, point: Point, against: str, indicative: str) -> t
         means = {}
         for arm in baselines:
             flags = [flag for row in _rows_at(scores, (arm, point[1], budget)) for flag in row["flags"].split(";")]
-            inner = [float(flag.removeprefix("inner=")) for flag in flags if flag.startswith("inner=")]
+            inner = [float(flag.removeprefix(INNER)) for flag in flags if flag.startswith(INNER)]
             if inner:
                 means[arm] = float(np.mean(inner))
         if means:
