@@ -38,9 +38,8 @@ def test_the_best_inside_the_labels_at_the_most_of_them() -> None:
     }  # fmt: skip
     found, why = named(inner)
     assert found == "knn"
-    assert why == (
-        "It is a head of knn, though the claim is of linear: inside the labels, with all labels, knn reached 75.0 % accuracy and linear 71.0 %."
-    )
+    inside = f"inside the labels, with {WORDS.budget.of('all')}, knn reached 75.0 % accuracy and linear 71.0 %"
+    assert why == f"It is a head of knn, though the claim is of linear: {inside}."
     assert named(inner, sign=-1)[0] == "finetune"
 
 
