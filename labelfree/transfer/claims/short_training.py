@@ -42,7 +42,8 @@ def _clearly_better(one: TableRow, other: TableRow, higher: bool) -> bool:
 def _sentence(row: TableRow, better: TableRow, words: TaskWords) -> str:
     metric, names = words.metric(row.metric), [words.protocol(each.protocol).words for each in (row, better)]
     apart = metric.difference(row.mean - better.mean)
+    where = f"{row.arm}, {words.budget.of(row.budget)}"
     return (
-        f"{row.arm}, {words.budget.of(row.budget)}: {names[0]} is clearly worse than {names[1]} on the same features ({apart}), so its steps "
-        "or these labels were too few for it, though its loss had stopped falling; give evaluate.minutes more, or compare by the other."
+        f"{where}: {names[0]} is clearly worse than {names[1]} on the same features ({apart}), so its steps or these labels were too few "
+        "for it, though its loss had stopped falling; give evaluate.minutes more, or compare by the other."
     )
