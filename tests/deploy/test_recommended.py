@@ -62,11 +62,11 @@ def test_other_arms_metrics_and_envelopes_are_not_counted(changed: dict[str, str
 
 def test_a_run_leaves_the_head_that_did_best_inside_the_labels_and_tells_it(tmp_path: Path) -> None:
     """Whatever came out of the random network: the file, its card and the report say the same, by the numbers in results.csv."""
-    run = run_on(folder_of(tmp_path / "pictures"), tmp_path / "run", "evaluate.labels_per_class=[2, 8]", "evaluate.primary.budget=8")
+    run = run_on(folder_of(tmp_path / "pictures"), tmp_path / "run", "evaluate.labels_per_class=[2, 4]", "evaluate.primary.budget=4")
     told = json.loads((run.folder / "recommended.json").read_text())
     scores: dict[str, list[float]] = {}
     for row in table(run.results):
-        if (row["arm"], row["metric"], row["budget"]) == (told["arm"], "accuracy", "8") and row["flags"] != "envelope":
+        if (row["arm"], row["metric"], row["budget"]) == (told["arm"], "accuracy", "4") and row["flags"] != "envelope":
             scores.setdefault(row["protocol"], []).append(float(row["flags"].partition("inner=")[2]))
     means = {name: sum(each) / len(each) for name, each in scores.items()}
     assert set(means) == {"knn", "linear"}

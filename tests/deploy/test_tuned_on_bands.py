@@ -40,7 +40,7 @@ def patches(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small sample of the generated kind: fewer scenes, as many bands."""
     folder = tmp_path_factory.mktemp("generated")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(generated_patches, "SPLITS", {"pretrain": 2, "train": 6, "dev": 3})
+        patched.setattr(generated_patches, "SPLITS", {"pretrain": 2, "train": 4, "dev": 2})
         Satellite().generate(folder, seed=1)
     return folder
 
@@ -52,7 +52,7 @@ def run_on(folder: Path, out: Path, *more: str) -> Run:
 @pytest.fixture(scope="module")
 def tuned(patches: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(asking, "STEPS", 16)
+        patched.setattr(asking, "STEPS", 8)
         patched.setattr(asking, "STOPS", (0.5, 1.0))  # the probe alone would be another test
         return run_on(
             patches,
