@@ -56,7 +56,7 @@ def recommended_arm(claims: Mapping[str, Any], primary: Mapping[str, Any], arms:
 
 
 def recommended_protocol(
-    results: Iterable[Mapping[str, str]], arm: str, primary: Mapping[str, Any], words: TaskWords, sign: int
+    results: Iterable[Mapping[str, str]], arm: str, primary: Mapping[str, Any], words: TaskWords, sign: float
 ) -> tuple[str, str]:
     """The protocol whose head of `arm` is recommended, and why in a sentence: "" where it is the primary's.
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from labelfree.data.boxes import Boxes
 from labelfree.transfer.encoders import NetworkEncoder
@@ -44,13 +45,13 @@ class TileDraw:
             corners = op.apply_boxes(corners, side, params)
         posed = [Boxes(moved.numpy(), each.label, each.ignored) for moved, each in zip(corners, boxes, strict=True)]
         axes = len(side)
-        return [each[(each.corners[:, axes:] > each.corners[:, :axes]).all(1)] for each in posed]
+        return [each[np.flatnonzero((each.corners[:, axes:] > each.corners[:, :axes]).all(1))] for each in posed]
 
 
 AS_THEY_ARE = TileDraw()
 
 
-class TileViews(nn.Module):
+class TileViews:
     """Draws views of tiles of the spatial shape `side`: none of a network whose field knows no views, or that reads pixels in its own way.
 
     The tile stays whole and at its scale. Ops that cover parts of an image are left out, for a label of what lies there would be wrong,
@@ -58,14 +59,12 @@ class TileViews(nn.Module):
     """
 
     def __init__(self, network: NetworkEncoder, side: Sequence[int]) -> None:
-        super().__init__()
         known = network.augmentation if isinstance(network.prepare, OfStored) else None
-        poses = [op.on(side) for op in known.geometry if isinstance(op, Geometry)] if known else []
-        self.poses = nn.ModuleList(poses)
-        self.light = nn.ModuleList([op for op in known.physics if not op.covers] if known else [])
-        self.to(network.device)
+        geometry, physics = (known.geometry, known.physics) if known else ((), ())
+        self.poses = [op.on(side).to(network.device) for op in geometry if isinstance(op, Geometry)]
+        self.light = [op.to(network.device) for op in physics if not op.covers]
 
     def draw(self, count: int, generator: Generator) -> TileDraw:
         """One for `count` tiles."""
-        poses, light = (tuple((op, op.draw(count, generator)) for op in ops) for ops in (self.poses, self.light))
-        return TileDraw(poses, light)
+        poses = tuple((op, op.draw(count, generator)) for op in self.poses)
+        return TileDraw(poses, tuple((op, op.draw(count, generator)) for op in self.light))
