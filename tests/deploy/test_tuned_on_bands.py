@@ -1,6 +1,6 @@
 """Fine-tuning on 13 bands of generated images: from a recipe to its report, its head, what that predicts, and a graph that says the same.
 
-Runs of some ten seconds each: networks are trained, and torch takes five seconds of a free core for an export.
+Runs of ten to twenty seconds of a free core: networks are trained, and torch takes five of them for an export.
 """
 
 from __future__ import annotations
