@@ -60,7 +60,7 @@ class TileViews:
 
     def __init__(self, network: NetworkEncoder, side: Sequence[int]) -> None:
         known = network.augmentation if isinstance(network.prepare, OfStored) else None
-        geometry, physics = (known.geometry, known.physics) if known else ((), ())
+        geometry, physics = ((*known.geometry, *known.labelled), known.physics) if known else ((), ())
         self.poses = [op.on(side).to(network.device) for op in geometry if isinstance(op, Geometry)]
         self.light = [op.to(network.device) for op in physics if not op.covers]
 
