@@ -269,6 +269,11 @@ class Evaluate(Section):
         "(docs/protocol.md, 17)",
     )
     alarm: str | int = Field("auto", description="with max_false_alarms: the class that is looked for; auto: the one with fewer labels")
+    tile_views: str | None = Field(
+        None,
+        description="module:function that gives a transform of albumentations (or a labelfree.views.Geometry): what tiles of pictures of 8 "
+        "bits go through besides the domain's views, with their masks and boxes, where a protocol trains the network along",
+    )
     primary: Primary = Primary()
 
     @model_validator(mode="after")

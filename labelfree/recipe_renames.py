@@ -18,6 +18,7 @@ ADDED: Mapping[Keys, Any] = {  # later keys -> what they are unsaid
     ("evaluate", "task"): "auto",
     ("evaluate", "max_false_alarms"): None,
     ("evaluate", "alarm"): "auto",
+    ("evaluate", "tile_views"): None,
 }
 RENAMED: Mapping[Keys, Keys] = {("data", key): ("reader", key) for key in READER}  # as it was spelled once -> as it is now
 

@@ -75,6 +75,7 @@ class Clouds(ViewOp):
     """
 
     reflective: Tensor
+    covers = True
 
     def __init__(
         self, reflective: Sequence[bool], white: float = 0.5, cover: Range = (0.05, 0.3), depth: Range = (0.3, 0.8), p: float = 0.15

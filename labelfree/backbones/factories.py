@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import re
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,9 +10,9 @@ from torch import Tensor, nn
 
 from labelfree.backbones.base import Backbone
 from labelfree.errors import RecipeError
+from labelfree.own_code import NAME, current_folder, imported
 
 SIDES = (64, 32, 96, 128)  # pixels of the images that a network is tried on until it takes one
-NAME = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
 
 
 class Factories:
@@ -33,8 +28,8 @@ class Factories:
         return []
 
     def make(self, name: str, channels: int, dims: int | None, options: Mapping[str, Any]) -> Backbone:
-        with _current_folder():
-            factory = _imported(name)
+        with current_folder():
+            factory = imported(name, "backbone.name", "network")
             try:
                 net = factory(channels, **options)
             except Exception as error:  # whatever a person's code may raise
@@ -58,39 +53,6 @@ class Factories:
             f"backbone.init: there are no published weights for {name}; use init: random or a local weight file, and leave arms that start "
             "from ImageNet out of evaluate.arms."
         )
-
-
-def _imported(name: str) -> Callable[..., Any]:
-    module, _, path = name.partition(":")
-    if module.partition(".")[0] in sys.stdlib_module_names:  # a weight card may come from anyone
-        raise RecipeError(f"backbone.name: {name} is part of Python and makes no network.")
-    try:
-        found: Any = importlib.import_module(module)
-    except Exception as error:
-        where = f"neither installed nor in {Path.cwd()}" if isinstance(error, ModuleNotFoundError) and error.name == module else error
-        raise RecipeError(f"backbone.name: the module {module} of {name} cannot be imported ({where}).") from error
-    for part in path.split("."):
-        if not hasattr(found, part):
-            raise RecipeError(f"backbone.name: {module} has no {path}; name the function or class that makes the network.")
-        found = getattr(found, part)
-    if not callable(found):
-        raise RecipeError(f"backbone.name: {name} cannot be called; name the function or class that makes the network.")
-    made: Callable[..., Any] = found
-    return made
-
-
-@contextmanager
-def _current_folder() -> Iterator[None]:
-    """Within: modules of the current folder can be imported, after all that are installed."""
-    here = str(Path.cwd())
-    if {"", here} & set(sys.path):
-        yield
-        return
-    sys.path.append(here)
-    try:
-        yield
-    finally:
-        sys.path.remove(here)
 
 
 def _tried(net: nn.Module, name: str, channels: int, dims: int | None) -> tuple[int, int]:

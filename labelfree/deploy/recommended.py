@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import Any
 
 from labelfree.data.chosen import INDICATIVE
 from labelfree.deploy.head_file import FOLDER, RECOMMENDED
 from labelfree.reporting.words import count, in_unit, score
+from labelfree.transfer.cells import INNER
+from labelfree.transfer.tables import ENVELOPE
 from labelfree.transfer.words import TaskWords
 
 FILE = "recommended.json"  # of a run
@@ -50,6 +53,36 @@ def recommended_arm(claims: Mapping[str, Any], primary: Mapping[str, Any], arms:
     why = f"nothing is claimed of {arm} against {against} ({main.get('withheld') or 'a solver did not converge'})"
     chosen, reason = said.get(str(main["verdict"]), (against, why))
     return chosen, f"It reads the features of {chosen}: {reason}."
+
+
+def recommended_protocol(
+    results: Iterable[Mapping[str, str]], arm: str, primary: Mapping[str, Any], words: TaskWords, sign: float
+) -> tuple[str, str]:
+    """The protocol whose head of `arm` is recommended, and why in a sentence: "" where it is the primary's.
+
+    The one that did best inside the labels, by the scores that settings were chosen with: what is scored in the end chooses nothing.
+    Counted at the most labels at which the primary's protocol has such a score in every cell; of equals the primary's. `results`: rows of
+    results.csv. `sign`: of the primary's metric, -1 where lower is better.
+    """
+    own, metric = str(primary["protocol"]), words.metric(str(primary["metric"]))
+    cells: dict[str, dict[str, list[float | None]]] = {}
+    labels = dict[str, int]()
+    for row in results:
+        if (row["arm"], row["metric"]) == (arm, primary["metric"]) and row["flags"] != ENVELOPE:
+            inner = [float(flag.removeprefix(INNER)) for flag in row["flags"].split(";") if flag.startswith(INNER)]
+            cells.setdefault(row["budget"], {}).setdefault(row["protocol"], []).append(inner[0] if inner else None)
+            labels[row["budget"]] = max(int(row["n_labels"]), labels.get(row["budget"], 0))
+    for budget in sorted(cells, key=labels.__getitem__, reverse=True):
+        means = {name: fmean(scores) for name, scores in cells[budget].items() if None not in scores}  # type: ignore[arg-type]
+        if own not in means:
+            continue
+        best = max(means, key=lambda name: (sign * means[name], name == own))
+        if best == own:
+            return own, ""
+        theirs, ours = (in_unit(score(means[name], metric), metric.of_scores) for name in (best, own))
+        inside = f"inside the labels, with {words.budget.of(budget)}, {best} reached {theirs} {metric.heading} and {own} {ours}"
+        return best, f"It is a head of {best}, though the claim is of {own}: {inside}."
+    return own, ""
 
 
 def expectation(claims: Mapping[str, Any], arm: str, protocol: str, labels: int, words: TaskWords, generated: bool) -> str:

@@ -59,7 +59,7 @@ class Arms:
 
     @cached_property
     def _networks(self) -> Networks:
-        return Networks(self.inputs.starts, self.sizes)
+        return Networks(self.inputs.starts, self.sizes, tile_views=self.recipe.evaluate.tile_views)
 
     @cached_property
     def _view(self) -> Size:
@@ -102,7 +102,7 @@ class Arms:
         """Published weights see photographs as they know them; where they are asked to, or there are none to show, all channels."""
         settings = arm_network(self.recipe.backbone, arm)
         starts = replace(self.inputs.starts, settings=settings, as_published=True)
-        networks = Networks(starts, self.sizes, self._networks.held)
+        networks = Networks(starts, self.sizes, self._networks.held, self.recipe.evaluate.tile_views)
         with said_of(f"evaluate.arms: {arm.name}"):
             if arm.weights == PUBLISHED:
                 found = networks.photographic(arm.name, self._view)

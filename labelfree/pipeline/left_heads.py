@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import numpy as np
 from labelfree.deploy.head_card import HeadCard
 from labelfree.deploy.head_file import RECOMMENDED
 from labelfree.deploy.model_card import model_card
-from labelfree.deploy.recommended import FILE, Recommendation, expectation, recommended_arm
+from labelfree.deploy.recommended import FILE, Recommendation, expectation, recommended_arm, recommended_protocol
 from labelfree.pipeline.kept_heads import KeptHeads
 from labelfree.training.files import write_json, write_text
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.question import Question
+from labelfree.transfer.tasks.registry import find_metric
 from labelfree.transfer.words import TaskWords
 
 
@@ -55,13 +57,24 @@ class _Heads:
         arm, why = found
         encoder = self._of(arm)
         assert encoder is not None
-        protocol = next(each for each in self.kept.setup.protocols if each.name == primary.protocol)
+        name, better = self._protocol(arm)
+        protocol = next(each for each in self.kept.setup.protocols if each.name == name)
+        why = f"{why} {better}".strip()
         card = self.kept.keep(encoder, protocol, outside_test(self.question), Path(RECOMMENDED).stem)
         expect = expectation(self.claims, arm, protocol.name, card.taught_by, self._words, self._generated)
         told = Recommendation(arm, protocol.name, why, expect, card.taught_by)
         write_json(self.kept.run.folder.path / FILE, told.told())
         self._describe(card, Path(RECOMMENDED).stem, [why, expect])
         return []
+
+    def _protocol(self, arm: str) -> tuple[str, str]:
+        """By name, and why it is another than the primary's. A threshold is measured for the primary's alone, which then is taken."""
+        primary, setup = self.kept.run.recipe.evaluate.primary, self.kept.setup
+        if setup.alarm is not None:
+            return primary.protocol, ""
+        with (self.kept.run.folder.path / "results.csv").open(newline="", encoding="utf-8") as stream:
+            sign = find_metric(self.question.task, setup.metric, self.question.targets).sign
+            return recommended_protocol(csv.DictReader(stream), arm, primary.model_dump(), self._words, sign)
 
     def _scored(self, arm: str) -> set[str]:
         """The protocols by which an arm was scored."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from labelfree.backbones.weights import card_of, load
 from labelfree.domain import Size, in_proportion
 from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
+from labelfree.pipeline.own_views import own_tile_views
 from labelfree.pipeline.starts import Starts
 from labelfree.transfer.encoders import NetworkEncoder, OneNetwork
 from labelfree.transfer.network_inputs import OfStored
@@ -37,11 +38,15 @@ def said_of(key: str) -> Iterator[None]:
 
 @dataclass
 class Networks:
-    """Makes encoders for the images that `starts` knows, one network held at a time. `sizes`: input sizes, the same for all."""
+    """Makes encoders for the images that `starts` knows, one network held at a time. `sizes`: input sizes, the same for all.
+
+    `tile_views`: of the recipe, further views of labelled tiles.
+    """
 
     starts: Starts
     sizes: tuple[int, ...]
     held: OneNetwork = field(default_factory=OneNetwork)
+    tile_views: str | None = None
 
     def of_file(self, arm: str, path: Path, seed: int = 0) -> NetworkEncoder:
         """A weight file with its card reads what that says."""
@@ -74,6 +79,8 @@ class Networks:
             to_input, reads = to_input.in_proportion(view), f"{reads} {view}"
         device = "cuda" if torch.cuda.is_available() else "cpu"
         views = self.starts.domain.augment(self.starts.fingerprint)
+        if self.tile_views is not None:
+            views = replace(views, labelled=[own_tile_views(self.tile_views, self.starts)])
         return NetworkEncoder(
             arm, built, to_input, self.sizes, seed, name=name, device=device, reads=reads, held=self.held, augmentation=views
         )  # fmt: skip

@@ -18,6 +18,7 @@ from labelfree.objectives.registry import make_objective, require_batch
 from labelfree.pipeline.arm_encoders import arm_network
 from labelfree.pipeline.inputs import domain_for
 from labelfree.pipeline.network_encoders import said_of
+from labelfree.pipeline.own_views import require_factory
 from labelfree.pipeline.starts import imagenet_source
 from labelfree.pipeline.teachers import named_teacher
 from labelfree.recipe import ArmSpec, Evaluate, Recipe
@@ -50,6 +51,8 @@ def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True, t
             teacher.load()
     for source in _sources(recipe, pretraining, comparing):
         build(recipe.backbone.name, 3, init=source, options=recipe.backbone.options)
+    if comparing and recipe.evaluate.tile_views is not None:
+        require_factory(recipe.evaluate.tile_views)
     for arm in recipe.evaluate.arms if comparing else ():
         if not isinstance(arm, str) and arm.file is None:
             _require_published(arm, recipe, tell)

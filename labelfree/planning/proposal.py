@@ -81,7 +81,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
             f"{seen.looks[0].row.path}: {seen.kind.dims} spatial axes, and no network for those comes with labelfree, so no recipe can be "
             "proposed; write one that names yours as backbone.name: module:factory (docs/extending.md)."
         )
-    marks = labels_of(field.manifest, seen.looks, field.domain.read)
+    marks = labels_of(field.manifest, seen.looks, field.domain)
     task = task_for(start.evaluate, rows).over(rows, SetLabels(field.manifest, field.domain, data.absent))
     copies = same_files(files, say)
     places = located(field.domain, seen.places)

@@ -17,6 +17,7 @@ from labelfree.transfer.features import safe_name
 
 FACTS = ("size", "n_labels", "preparation", "setting", "inner", "converged", "envelope")
 SCORED, HELD_OUT = "scored", "held out"
+INNER = "inner="  # among the flags of results.csv, before the score that settings were chosen with
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Cell:
         """The last column of results.csv."""
         words = [] if self.converged else ["undertrained"]
         words += [f"preparation={self.preparation}", f"setting={self.setting:g}"]
-        return ";".join(words + ([] if self.inner is None else [f"inner={self.inner:.6f}"]))
+        return ";".join(words + ([] if self.inner is None else [f"{INNER}{self.inner:.6f}"]))
 
 
 def write_cell(path: Path, cell: Cell, key: str) -> None:

@@ -6,7 +6,7 @@ samples, which poses) is known without waiting for the device, and only numbers 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -20,8 +20,11 @@ Range = tuple[float, float]
 class ViewOp(nn.Module):
     """A random change of a batch (B, C, *spatial), another one for each sample.
 
-    `draw` makes the random parameters, `apply` uses them: apart, so that a test, a preview page or a mask can replay a draw.
+    `draw` makes the random parameters, `apply` uses them: apart, so that a test, a preview page or a mask can replay a draw. `covers`:
+    whether it hides parts of an image, so that a label of what lies there is no longer true.
     """
+
+    covers: ClassVar[bool] = False
 
     def draw(self, n: int, generator: Generator) -> Any:
         """Random parameters for `n` samples, on the host; the same state of the `generator`, a CPU one, gives the same draw."""

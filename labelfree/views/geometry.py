@@ -24,6 +24,10 @@ from labelfree.views.base import Range, ViewOp, uniform
 class Geometry(ViewOp):
     """An op that moves pixels: the same draw can be replayed on masks, of any integer dtype, and on boxes."""
 
+    def on(self, shape: Sequence[int]) -> Geometry:
+        """What of it keeps the spatial shape of images: itself, unless it exchanges axes of different lengths."""
+        return self
+
     def apply_boxes(self, boxes: Sequence[Tensor], shape: Sequence[int], params: Any) -> list[Tensor]:
         """Boxes of each sample of a batch of images of the spatial `shape`, where they are in the view."""
         raise NotImplementedError
@@ -171,6 +175,9 @@ class Dihedral(Geometry):
         super().__init__()
         self.axes = tuple(axes)
         self.transpose = transpose
+
+    def on(self, shape: Sequence[int]) -> Dihedral:
+        return self if shape[-1] == shape[-2] else Dihedral(self.axes, transpose=False)
 
     def draw(self, n: int, generator: Generator) -> Tensor:
         """(n, axes + 1) bool: which axes to flip, and whether to transpose."""

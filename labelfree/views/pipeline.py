@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from labelfree.views.base import Range, ViewOp, per_channel
-from labelfree.views.geometry import ResizedCrop
+from labelfree.views.geometry import Geometry, ResizedCrop
 from labelfree.views.normalise import Normalise
 
 
@@ -24,6 +24,7 @@ class Augmentation:
     `geometry` runs after the crop, which the pipeline makes itself: size and scale are the recipe's.
     `physics` runs in physical units, `late` on normalised values. `global_scale`, `local_scale`: area of the crops as a share of the image.
     `overlap`: what global crops share with the first at least, of the smaller of the two: two views of an organ should show it both.
+    `labelled`: ops that labelled tiles alone go through besides, masks and boxes with them, where a network is trained along.
     """
 
     geometry: Sequence[ViewOp] = ()
@@ -33,6 +34,7 @@ class Augmentation:
     local_scale: Range = (0.05, 0.2)
     ratio: Range = field(default=(3 / 4, 4 / 3))
     overlap: float = 0.0
+    labelled: Sequence[Geometry] = ()
 
 
 class Drawn(NamedTuple):

@@ -63,6 +63,8 @@ class EraseDraw:
 class Erase(ViewOp):
     """Sets one box a sample to 0 (random erasing, Zhong et al. 2020, arXiv:1708.04896); its sides are a share of the image's."""
 
+    covers = True
+
     def __init__(self, share: Range = (0.1, 0.4), p: float = 0.3) -> None:
         super().__init__()
         self.share = share

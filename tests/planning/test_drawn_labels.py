@@ -7,9 +7,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from rasterio.transform import from_origin
 
-from tests.planning.folders import pictures, planned, table, told, voc
+from tests.planning.folders import pictures, planned, rasters, table, told, voc
+from tests.satellite.files import write_tif
 
+NAMES = [f"{i:02d}.tif" for i in range(24)]
 PNGS = [f"{i:02d}.png" for i in range(24)]
 
 
@@ -29,6 +32,23 @@ def test_masks_make_segmentation(tmp_path: Path) -> None:
     assert (evaluate.task, evaluate.protocols, evaluate.minutes) == ("segmentation", ["linear", "frozen"], 30)
     assert (evaluate.primary.protocol, evaluate.primary.metric) == ("frozen", "dice")
     assert "not built yet" not in proposal.text
+
+
+def test_masks_are_looked_at_on_the_grid_of_their_images(tmp_path: Path) -> None:
+    """Images have coordinates: a mask with its own is placed by them, whatever its size; one without must be as large as its image."""
+    folder = tmp_path / "mine"
+    rasters(folder, NAMES)
+    (tmp_path / "masks").mkdir()
+    for at, name in enumerate(NAMES[:8]):
+        fine = np.zeros((1, 40, 40), np.uint8)
+        fine[0, :, :16] = 3  # 5 m a pixel: the image's first 8 columns, of its 16
+        where = {"crs": "EPSG:32632", "transform": from_origin(500_000 + 2000 * at, 5_300_000, 5, 5)}
+        write_tif(tmp_path / "masks" / name, fine, placed=False, **(where if at else {}))
+    labels = table(tmp_path / "labels.csv", "path,mask", [(name, f"masks/{name}") for name in NAMES[:8]])
+    said = told(planned(folder, "satellite", labels))
+    assert "of 7 read: 3 in 7 (50.0% of the pixels), background in 7 (50.0% of the pixels)" in said
+    [fault] = [line for line in said.splitlines() if "1 fault found" in line]
+    assert f"{tmp_path / 'masks' / NAMES[0]}: 40 x 40 pixels" in fault and "has 16 x 16" in fault
 
 
 def test_masks_beside_classes_are_another_question(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from labelfree.transfer.boxes.learning import LearnBoxes
 from labelfree.transfer.boxes.strides import reduced
 from labelfree.transfer.maps.base import Fitted
 from labelfree.transfer.maps.tile_training import TileTraining
+from labelfree.transfer.maps.tile_views import TileDraw
 
 STEPS = 200  # where none are given
 
@@ -56,8 +57,8 @@ class BoxTraining(TileTraining[LearnBoxes, BoxHead]):
     def changed(self, levels: list[Tensor]) -> list[Tensor]:
         return reduced(levels, self.learn.shape)
 
-    def loss(self, levels: list[Tensor], tiles: np.ndarray, mirrored: np.ndarray) -> Tensor:
-        device = self.learn.device
+    def loss(self, levels: list[Tensor], tiles: np.ndarray, mirrored: np.ndarray, drawn: TileDraw) -> Tensor:
+        device, boxes = self.learn.device, drawn.boxes(self.learn.boxes(tiles, mirrored), self.learn.shape)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), self.half_precision():
             torch.manual_seed(mixed("sampled", self.learn.seed, tiles.tolist(), mirrored.tolist()))  # Faster R-CNN draws anchors
-            return self.head.loss(levels, self.learn.shape, self.learn.boxes(tiles, mirrored))
+            return self.head.loss(levels, self.learn.shape, boxes)

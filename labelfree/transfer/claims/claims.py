@@ -18,12 +18,14 @@ from labelfree.errors import DataError
 from labelfree.recipe import Evaluate, Primary
 from labelfree.training.files import read_json, write_json
 from labelfree.transfer.arms import is_baseline
+from labelfree.transfer.cells import INNER
 from labelfree.transfer.claims.curves import saved_at
 from labelfree.transfer.claims.intervals import Interval, from_folds, from_test
 from labelfree.transfer.claims.labels_saved import LabelsSaved
 from labelfree.transfer.claims.operating_points import OperatingPoint, operating_points
 from labelfree.transfer.claims.scores import Point, Scores, paired, read_scores
 from labelfree.transfer.claims.sentences import caption, headline, method, strongest_words, undertrained_words
+from labelfree.transfer.claims.short_training import short_words
 
 FILE = "claims.json"
 UNCLAIMED = ("no claim", INDICATIVE.lower())  # verdicts that save no labels
@@ -163,7 +165,8 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
     few = _fewest(scores)
     doubts = [f"{INDICATIVE}: the rarest {words.budget.stratum} has {few} labels."] if scores.crossed and few < FEW else []
     doubts += [indicative] if indicative else []
-    remarks = [*notes, *doubts]
+    asked = [scores.task.protocol(name) for name in scores.task.protocols if any(row.protocol == name for row in table)]
+    remarks = [*notes, *doubts, *short_words(table, asked, words)]
     claims = Claims(
         headline="",
         primary=None,
@@ -174,7 +177,7 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
         strongest_imagenet=None,
         envelope=_envelope(scores),
         undertrained=[undertrained_words(row, words) for row in table if row.undertrained],
-        caption=caption([scores.task.protocol(name) for name in scores.task.protocols if any(row.protocol == name for row in table)]),
+        caption=caption(asked),
         method=method(scores.folds if scores.crossed else None, scores.group_count),
     )
     absent = [arm for arm in (primary.arm, primary.against) if not any(point[:2] == (arm, primary.protocol) for point in scores.cells)]
@@ -321,7 +324,7 @@ def _strongest(scores: Scores, point: Point, against: str, indicative: str) -> t
         means = {}
         for arm in baselines:
             flags = [flag for row in _rows_at(scores, (arm, point[1], budget)) for flag in row["flags"].split(";")]
-            inner = [float(flag.removeprefix("inner=")) for flag in flags if flag.startswith("inner=")]
+            inner = [float(flag.removeprefix(INNER)) for flag in flags if flag.startswith(INNER)]
             if inner:
                 means[arm] = float(np.mean(inner))
         if means:

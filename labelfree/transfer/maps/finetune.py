@@ -12,5 +12,8 @@ class Finetune(Frozen):
     name = "finetune"
     words, title = "finetune", "fine-tuned network"
     reading = "finetune: the network is trained together with a decoder"
-    method = f"Finetune: as frozen, and the network trained along, at {TRUNK_RATE:g} in its last layer, a tenth of it in the first."
+    method = (
+        f"Finetune: as frozen, and the network trained along, at {TRUNK_RATE:g} in its last layer, a tenth of it in the first, on tiles in "
+        "the poses and the light of the domain's views."
+    )
     trains_trunk = True

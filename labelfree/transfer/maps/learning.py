@@ -12,8 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from labelfree.data.masks import cut_mask
+from labelfree.domain import to_physical
 from labelfree.transfer.encoders import NetworkEncoder
-from labelfree.transfer.maps.features import Tiles, shown_tiles
+from labelfree.transfer.maps.features import Tiles, input_size, shown_tiles
+from labelfree.transfer.maps.tile_views import AS_THEY_ARE, TileDraw
+from labelfree.transfer.network_inputs import OfStored
 
 
 class CachedLevels(Protocol):
@@ -78,10 +81,16 @@ class LearnTiles:
         """Cached features: (b, C_l, *grid_l) float32 of each level, finest first. `mirrored`: (b,) bool."""
         return self.maps.levels(tiles, mirrored)
 
-    def inputs(self, tiles: Sequence[int] | np.ndarray, mirrored: np.ndarray) -> Tensor:
-        """(b, C, *size) what the network is shown."""
+    def inputs(self, tiles: Sequence[int] | np.ndarray, mirrored: np.ndarray, drawn: TileDraw = AS_THEY_ARE) -> Tensor:
+        """(b, C, *size) what the network is shown. `drawn`: their views, of `TileViews`; poses and light are made in physical units."""
         assert self.network is not None
-        return shown_tiles(self.network, self.all_tiles, tiles, mirrored, self.size)
+        if drawn == AS_THEY_ARE:
+            return shown_tiles(self.network, self.all_tiles, tiles, mirrored, self.size)
+        reads, (stored, measured) = self.network.prepare, self.all_tiles.stored(tiles, mirrored)
+        assert isinstance(reads, OfStored)
+        known = None if measured is None else measured.to(self.device)
+        physical, known = drawn.images(to_physical(stored.to(self.device), reads.scale, reads.offset), known)
+        return reads.shown(physical, input_size(self.shape, self.size), known)
 
     def trunk(self) -> nn.Module:
         """A copy of the network that may be trained, with `pyramid(x) -> levels`."""

@@ -13,12 +13,13 @@ from torch import Tensor
 from labelfree.backbones.base import Backbone, without_dropout
 from labelfree.errors import TrainingError
 from labelfree.training.optimisers import by_decay, by_layer
-from labelfree.training.randomness import batch_rows, mixed
+from labelfree.training.randomness import batch_rows, generator, mixed
 from labelfree.training.schedules import warm_cosine
 from labelfree.training.timing import seconds_per_call
 from labelfree.transfer.maps.base import Fitted
 from labelfree.transfer.maps.learning import LearnTiles
 from labelfree.transfer.maps.scaled_levels import ScaledLevels
+from labelfree.transfer.maps.tile_views import AS_THEY_ARE, TileDraw, TileViews
 from labelfree.transfer.undertrained import batch_of, stopped_falling
 
 L = TypeVar("L", bound=LearnTiles)
@@ -44,7 +45,10 @@ class TileTraining(Generic[L, H]):
     def __init__(self, learn: L, with_trunk: bool) -> None:
         self.learn, self.tiles = learn, self.learned_tiles(learn)
         self.trunk: Backbone | None = None
+        self.views: TileViews | None = None
         if with_trunk:
+            assert learn.network is not None
+            self.views = TileViews(learn.network, learn.shape)
             self.trunk = cast(Backbone, learn.trunk()).requires_grad_(True)
             self.trunk.train()
             self.trunk.freeze_statistics()
@@ -61,8 +65,8 @@ class TileTraining(Generic[L, H]):
         """A head for levels like these. Its weights come from torch's random numbers."""
         raise NotImplementedError
 
-    def loss(self, levels: list[Tensor], tiles: np.ndarray, mirrored: np.ndarray) -> Tensor:
-        """Of one batch of tiles and mirror images."""
+    def loss(self, levels: list[Tensor], tiles: np.ndarray, mirrored: np.ndarray, drawn: TileDraw) -> Tensor:
+        """Of one batch of tiles and mirror images, in the views of them that were drawn."""
         raise NotImplementedError
 
     def changed(self, levels: list[Tensor]) -> list[Tensor]:
@@ -81,7 +85,8 @@ class TileTraining(Generic[L, H]):
         for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
             group["lr"] = rate * warm_cosine(step, steps, round(WARM * steps))
         tiles, turned = self.batch(batch)
-        loss = self.loss(self._levels(tiles, turned), tiles, turned)
+        drawn = AS_THEY_ARE if self.views is None else self.views.draw(len(tiles), generator("tile views", self.learn.seed, batch))
+        loss = self.loss(self._levels(tiles, turned, drawn), tiles, turned, drawn)
         value = float(loss.detach())
         if not math.isfinite(value):
             images = ", ".join(map(str, sorted({int(self.learn.all_tiles.tiling.image[tile]) for tile in tiles})))
@@ -106,12 +111,13 @@ class TileTraining(Generic[L, H]):
             tiles, turned = map(np.concatenate, zip(*map(self.batch, range(steps)), strict=True))
             self.learn.maps.read(tiles[~turned], tiles[turned])
 
-    def _levels(self, tiles: np.ndarray, mirrored: np.ndarray) -> list[Tensor]:
+    def _levels(self, tiles: np.ndarray, mirrored: np.ndarray, drawn: TileDraw = AS_THEY_ARE) -> list[Tensor]:
         """What the head is given: kept features, or those of the network as it is now."""
         if self.trunk is None:
             return [level.to(self.learn.device) for level in self.learn.levels(tiles, mirrored)]
+        seen = self.learn.inputs(tiles, mirrored, drawn)  # outside autocast: pixels keep their precision
         with self.half_precision():
-            return self.changed(self.trunk.pyramid(self.learn.inputs(tiles, mirrored)))
+            return self.changed(self.trunk.pyramid(seen))
 
     def half_precision(self) -> torch.autocast:
         """Within, where there is a GPU."""

@@ -10,6 +10,7 @@ from labelfree.transfer.maps.decoders import AUTO, Decoder, decoder_of
 from labelfree.transfer.maps.learning import Learn
 from labelfree.transfer.maps.losses import class_weights, segmentation_loss
 from labelfree.transfer.maps.tile_training import TileTraining, as_they_are
+from labelfree.transfer.maps.tile_views import TileDraw
 
 STEPS = 120  # where none are given
 
@@ -35,7 +36,7 @@ class MapTraining(TileTraining[Learn, Decoder]):
     def fresh_head(self, levels: list[Tensor]) -> Decoder:
         return decoder_of(levels, self.learn.shape, self.learn.width, self.decoder)
 
-    def loss(self, levels: list[Tensor], tiles: np.ndarray, mirrored: np.ndarray) -> Tensor:
+    def loss(self, levels: list[Tensor], tiles: np.ndarray, mirrored: np.ndarray, drawn: TileDraw) -> Tensor:
         with self.half_precision():
             logits = self.head(levels, self.learn.shape)
-        return segmentation_loss(logits, self.learn.masks(tiles, mirrored).to(self.learn.device), self.weights)
+        return segmentation_loss(logits, drawn.masks(self.learn.masks(tiles, mirrored)).to(self.learn.device), self.weights)
