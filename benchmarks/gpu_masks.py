@@ -12,13 +12,13 @@ from gpu_parts import Form
 from torch import Tensor
 
 from labelfree.transfer.encoders import NetworkEncoder
-from labelfree.transfer.maps.base import Fitted
-from labelfree.transfer.maps.features import Maps, Tiles
 from labelfree.transfer.maps.finetune import Finetune
 from labelfree.transfer.maps.frozen import Frozen
 from labelfree.transfer.maps.learning import Learn
-from labelfree.transfer.maps.tiling import Tiling
 from labelfree.transfer.maps.training import train
+from labelfree.transfer.tiles.base import Fitted
+from labelfree.transfer.tiles.features import Maps, Tiles
+from labelfree.transfer.tiles.tiling import Tiling
 
 CLASSES = 3
 CASES = (("resnet18", "unet"), ("vit_small_patch16_224", "dpt"), ("vit_small_patch16_224", "fpn"))  # network, decoder

@@ -20,9 +20,9 @@ from labelfree.domain import Domain, Row, Sample, Window, extent_of
 from labelfree.errors import DataError
 from labelfree.installed_domains import key_for
 from labelfree.transfer.encoders import PIXELS, Encoder
-from labelfree.transfer.maps.base import TileHead
-from labelfree.transfer.maps.features import input_size
-from labelfree.transfer.maps.tiling import covering, cut
+from labelfree.transfer.tiles.base import TileHead
+from labelfree.transfer.tiles.features import input_size
+from labelfree.transfer.tiles.tiling import covering, cut
 
 T = TypeVar("T")
 Reads = Callable[[int, int], Sample]  # slices of an image from a first to before a last along its first spatial axis

@@ -19,7 +19,7 @@ from labelfree.planning.costs import input_sizes
 from labelfree.recipe import ArmSpec, BackboneSettings, Recipe
 from labelfree.transfer.arms import ArmKind, arm_kind
 from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder
-from labelfree.transfer.maps.tiling import Tiling
+from labelfree.transfer.tiles.tiling import Tiling
 from labelfree.weight_names import PUBLISHED
 
 

@@ -29,10 +29,10 @@ from labelfree.transfer.encoders import Encoder, Kept
 from labelfree.transfer.features import extract
 from labelfree.transfer.heads import train_head
 from labelfree.transfer.maps.asking import MapAsker
-from labelfree.transfer.maps.tile_asking import TileAsker
 from labelfree.transfer.protocols import Protocol
 from labelfree.transfer.selection import inner_folds, inner_halves
 from labelfree.transfer.setup import Setup
+from labelfree.transfer.tiles.asking import TileAsker
 from labelfree.transfer.tuning.asking import ImageAsker
 
 OWN = "not stated: the images are the owner's"

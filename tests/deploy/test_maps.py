@@ -22,7 +22,7 @@ from labelfree.domain import NOTHING
 from labelfree.errors import DataError
 from labelfree.progress import Silent
 from labelfree.transfer.encoders import Encoder
-from labelfree.transfer.maps.tiling import covering, tent
+from labelfree.transfer.tiles.tiling import covering, tent
 from tests.deploy.made_heads import CLASSES, map_head, network, scene, statistics
 from tests.small_runs import table
 

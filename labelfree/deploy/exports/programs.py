@@ -15,8 +15,8 @@ from labelfree.deploy.tile_heads import TilesHead
 from labelfree.domain import sides
 from labelfree.errors import DataError
 from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder
-from labelfree.transfer.maps.features import input_size
 from labelfree.transfer.network_inputs import NetworkInput, OfStored
+from labelfree.transfer.tiles.features import input_size
 
 
 class Program(nn.Module):

@@ -15,9 +15,9 @@ from labelfree.transfer.boxes.learning import LearnBoxes
 from labelfree.transfer.boxes.prediction import PredictedBoxes
 from labelfree.transfer.boxes.strides import reduced
 from labelfree.transfer.encoders import Encoder, network_of
-from labelfree.transfer.maps.base import Fitted
-from labelfree.transfer.maps.tile_asking import TileAsker
 from labelfree.transfer.tasks.detection import BoxTargets
+from labelfree.transfer.tiles.asking import TileAsker
+from labelfree.transfer.tiles.base import Fitted
 
 
 class BoxAsker(TileAsker[BoxProtocol]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labelfree.transfer.boxes.heads import BoxHead
 from labelfree.transfer.boxes.learning import LearnBoxes
-from labelfree.transfer.maps.base import TileProtocol
+from labelfree.transfer.tiles.base import TileProtocol
 
 
 class BoxProtocol(TileProtocol[LearnBoxes, BoxHead]):

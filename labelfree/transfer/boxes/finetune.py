@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labelfree.transfer.boxes.frozen import Frozen
-from labelfree.transfer.maps.tile_training import TRUNK_RATE
+from labelfree.transfer.tiles.training import TRUNK_RATE
 
 
 class Finetune(Frozen):

@@ -11,8 +11,8 @@ from labelfree.transfer.boxes.detectors import FASTER_RCNN, FCOS_NAME, RETINANET
 from labelfree.transfer.boxes.heads import WIDTH, BoxHead
 from labelfree.transfer.boxes.learning import LearnBoxes
 from labelfree.transfer.boxes.training import STEPS, BoxTraining, train
-from labelfree.transfer.maps.base import Fitted
-from labelfree.transfer.maps.tile_training import BATCH, RATE, step_seconds
+from labelfree.transfer.tiles.base import Fitted
+from labelfree.transfer.tiles.training import BATCH, RATE, step_seconds
 
 TRAINED = (
     f"AdamW at {RATE:g} with warm-up and cosine, {BATCH} tiles or mirror images a step, half of them with objects, {STEPS} steps unless "

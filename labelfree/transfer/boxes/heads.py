@@ -14,7 +14,7 @@ from labelfree.data.boxes import Boxes
 from labelfree.errors import RecipeError
 from labelfree.transfer.boxes.detectors import DETECTORS, FCOS_NAME, Anchors, Target
 from labelfree.transfer.boxes.strides import at_stride, frame_of, sources, strides_for
-from labelfree.transfer.maps.scaled_levels import ScaledLevels
+from labelfree.transfer.tiles.scaled_levels import ScaledLevels
 
 WIDTH = 64  # channels of the pyramid and of the detector
 NARROW, WIDE = 2.0, 6.0  # times the finest stride: how short and how long the smallest anchor's side may be

@@ -12,7 +12,7 @@ from torch import Tensor
 from labelfree.progress import Progress, Silent
 from labelfree.transfer.boxes.strides import reduced
 from labelfree.transfer.encoders import Encoder
-from labelfree.transfer.maps.features import Asked, Maps, Tiles, kept_maps, kept_name, read_maps
+from labelfree.transfer.tiles.features import Asked, Maps, Tiles, kept_maps, kept_name, read_maps
 
 LONG = 256  # tiles, from which on a person is told that they are read
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from labelfree.data.boxes import Boxes
 from labelfree.transfer.boxes.tile_boxes import mirrored, on_tile
-from labelfree.transfer.maps.learning import LearnTiles
+from labelfree.transfer.tiles.learning import LearnTiles
 
 
 @dataclass(frozen=True, kw_only=True)

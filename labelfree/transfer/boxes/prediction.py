@@ -12,9 +12,9 @@ from labelfree.data.boxes import Detections
 from labelfree.transfer.boxes.detectors import MOST
 from labelfree.transfer.boxes.heads import BoxHead, Found
 from labelfree.transfer.boxes.merging import merged
-from labelfree.transfer.maps.base import Fitted
-from labelfree.transfer.maps.tile_asking import Levels
-from labelfree.transfer.maps.tiling import Tiling
+from labelfree.transfer.tiles.asking import Levels
+from labelfree.transfer.tiles.base import Fitted
+from labelfree.transfer.tiles.tiling import Tiling
 
 BATCH = 8  # tiles at once
 

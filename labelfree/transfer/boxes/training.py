@@ -12,9 +12,9 @@ from labelfree.transfer.boxes.detectors import FCOS_NAME
 from labelfree.transfer.boxes.heads import BoxHead, head_of
 from labelfree.transfer.boxes.learning import LearnBoxes
 from labelfree.transfer.boxes.strides import reduced
-from labelfree.transfer.maps.base import Fitted
-from labelfree.transfer.maps.tile_training import TileTraining
-from labelfree.transfer.maps.tile_views import TileDraw
+from labelfree.transfer.tiles.base import Fitted
+from labelfree.transfer.tiles.training import TileTraining
+from labelfree.transfer.tiles.views import TileDraw
 
 STEPS = 200  # where none are given
 

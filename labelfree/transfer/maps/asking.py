@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from labelfree.transfer.encoders import network_of
-from labelfree.transfer.maps.base import Fitted, MapProtocol
+from labelfree.transfer.maps.base import MapProtocol
 from labelfree.transfer.maps.learning import Learn
 from labelfree.transfer.maps.prediction import PredictedMaps
-from labelfree.transfer.maps.tile_asking import TileAsker
 from labelfree.transfer.tasks.masks import Masks
+from labelfree.transfer.tiles.asking import TileAsker
+from labelfree.transfer.tiles.base import Fitted
 
 
 class MapAsker(TileAsker[MapProtocol]):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from labelfree.errors import RecipeError
 from labelfree.transfer.maps.base import MapHead, to_shape
-from labelfree.transfer.maps.scaled_levels import ScaledLevels
+from labelfree.transfer.tiles.scaled_levels import ScaledLevels
 
 AUTO = "auto"
 LIBRARY = "segmentation_models_pytorch"

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from labelfree.domain import IGNORE
-from labelfree.transfer.maps.base import Fitted, MapHead, MapProtocol, to_shape
+from labelfree.transfer.maps.base import MapHead, MapProtocol, to_shape
 from labelfree.transfer.maps.learning import Learn
 from labelfree.transfer.maps.spectral_cut import cut_in_two
 from labelfree.transfer.maps.tokens import MOST, Standard, affinities, averaged, centroids, cluster_count, seen_levels
+from labelfree.transfer.tiles.base import Fitted
 
 TILES = 8  # looked at together
 MOST_TILES = 500  # that clusters are made of

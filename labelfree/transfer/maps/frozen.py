@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from labelfree.transfer.maps.base import Fitted, MapProtocol
+from labelfree.transfer.maps.base import MapProtocol
 from labelfree.transfer.maps.decoders import AUTO, WIDTH, Decoder, require_library
 from labelfree.transfer.maps.learning import Learn
-from labelfree.transfer.maps.tile_training import BATCH, RATE, step_seconds
 from labelfree.transfer.maps.training import STEPS, MapTraining, train
+from labelfree.transfer.tiles.base import Fitted
+from labelfree.transfer.tiles.training import BATCH, RATE, step_seconds
 
 TRAINED = (
     f"AdamW at {RATE:g} with warm-up and cosine, {BATCH} tiles or mirror images a step, {STEPS} steps unless time is short, as many for "

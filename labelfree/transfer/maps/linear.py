@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from labelfree.domain import IGNORE
-from labelfree.transfer.maps.base import LINEAR, Fitted, MapHead, MapProtocol, to_shape
+from labelfree.transfer.maps.base import LINEAR, MapHead, MapProtocol, to_shape
 from labelfree.transfer.maps.learning import Learn
 from labelfree.transfer.protocols.linear import Linear
 from labelfree.transfer.tasks.base import Targets
+from labelfree.transfer.tiles.base import Fitted
 
 PIXELS = 8_000  # labelled pixels that a head is fitted on, at most
 C = 1.0  # scikit-learn's, for rows of length 1; of 0.01 to 100,000 the best on dev rows of water_multiband, as is the weight of levels

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from labelfree.data.tiles import shared
-from labelfree.transfer.maps.base import Fitted
-from labelfree.transfer.maps.tiling import Tiling, tent
+from labelfree.transfer.tiles.base import Fitted
+from labelfree.transfer.tiles.tiling import Tiling, tent
 
 BATCH = 8  # tiles at once
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from labelfree.transfer.maps.base import Fitted
 from labelfree.transfer.maps.decoders import AUTO, Decoder, decoder_of
 from labelfree.transfer.maps.learning import Learn
 from labelfree.transfer.maps.losses import class_weights, segmentation_loss
-from labelfree.transfer.maps.tile_training import TileTraining, as_they_are
-from labelfree.transfer.maps.tile_views import TileDraw
+from labelfree.transfer.tiles.base import Fitted
+from labelfree.transfer.tiles.training import TileTraining, as_they_are
+from labelfree.transfer.tiles.views import TileDraw
 
 STEPS = 120  # where none are given
 

@@ -13,8 +13,8 @@ from labelfree.data.boxes import Boxes
 from labelfree.transfer.boxes.learning import LearnBoxes
 from labelfree.transfer.boxes.strides import reduced
 from labelfree.transfer.encoders import NetworkEncoder
-from labelfree.transfer.maps.features import Asked, Maps, Tiles
-from labelfree.transfer.maps.tiling import Tiling
+from labelfree.transfer.tiles.features import Asked, Maps, Tiles
+from labelfree.transfer.tiles.tiling import Tiling
 from tests.transfer.maps.learning import Pictures
 
 KINDS = 2

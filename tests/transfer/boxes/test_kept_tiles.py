@@ -12,8 +12,8 @@ from labelfree.progress import Silent
 from labelfree.transfer.boxes.kept_tiles import KeptTiles
 from labelfree.transfer.boxes.strides import reduced
 from labelfree.transfer.encoders import NetworkEncoder
-from labelfree.transfer.maps.features import Tiles
-from labelfree.transfer.maps.tiling import Tiling
+from labelfree.transfer.tiles.features import Tiles
+from labelfree.transfer.tiles.tiling import Tiling
 from tests.transfer.boxes.learning import discs
 from tests.transfer.maps.learning import Pictures
 from tests.transfer.maps.test_training import network

@@ -14,7 +14,7 @@ from torchvision.ops import batched_nms
 
 from labelfree.data.boxes import Detections, overlaps
 from labelfree.transfer.boxes.merging import merged
-from labelfree.transfer.maps.tiling import Tiling
+from labelfree.transfer.tiles.tiling import Tiling
 
 
 def tiles_of(height: int, width: int, side: int) -> np.ndarray:

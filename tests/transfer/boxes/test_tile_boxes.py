@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from labelfree.data.boxes import Boxes
 from labelfree.transfer.boxes.tile_boxes import mirrored, on_tile
-from labelfree.transfer.maps.tiling import Tiling
+from labelfree.transfer.tiles.tiling import Tiling
 
 WHOLE = ((0, 0), (64, 64), (64, 64))
 BOX = st.tuples(st.integers(0, 150), st.integers(0, 120), st.integers(1, 150), st.integers(1, 120))

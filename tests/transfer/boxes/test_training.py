@@ -22,8 +22,8 @@ from labelfree.transfer.boxes.learning import LearnBoxes
 from labelfree.transfer.boxes.prediction import detections, of_image
 from labelfree.transfer.boxes.strides import reduced
 from labelfree.transfer.boxes.training import BoxTraining
-from labelfree.transfer.maps.base import Fitted
 from labelfree.transfer.protocols import find_protocol
+from labelfree.transfer.tiles.base import Fitted
 from tests.transfer.boxes.learning import discs, learn_boxes
 from tests.transfer.maps.test_training import network
 

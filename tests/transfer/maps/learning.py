@@ -10,9 +10,9 @@ from torch import Tensor
 
 from labelfree.backbones import Backbone
 from labelfree.transfer.encoders import NetworkEncoder
-from labelfree.transfer.maps.features import Asked, Maps, Tiles
 from labelfree.transfer.maps.learning import Learn
-from labelfree.transfer.maps.tiling import Tiling
+from labelfree.transfer.tiles.features import Asked, Maps, Tiles
+from labelfree.transfer.tiles.tiling import Tiling
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,14 @@ from labelfree.backbones import Backbone, build
 from labelfree.errors import TrainingError
 from labelfree.recipe import MAP_PROTOCOLS
 from labelfree.transfer import undertrained
-from labelfree.transfer.maps import tile_training, training
-from labelfree.transfer.maps.base import Fitted
-from labelfree.transfer.maps.features import Maps
+from labelfree.transfer.maps import training
 from labelfree.transfer.maps.finetune import Finetune
 from labelfree.transfer.maps.frozen import Frozen
 from labelfree.transfer.maps.learning import Learn
 from labelfree.transfer.protocols import find_protocol
+from labelfree.transfer.tiles import training as tile_training
+from labelfree.transfer.tiles.base import Fitted
+from labelfree.transfer.tiles.features import Maps
 from tests.transfer.maps.learning import learn_from
 
 CLASSES = 3

@@ -18,7 +18,7 @@ from labelfree.recipe import BackboneSettings
 from labelfree.training.randomness import generator
 from labelfree.views import Augmentation, Dihedral
 from labelfree.views.from_albumentations import FromAlbumentations
-from tests.transfer.maps.test_tile_views import views
+from tests.transfer.tiles.test_views import views
 
 albumentations = pytest.importorskip("albumentations")
 SCALE, OFFSET = (1 / 255, 1 / 255, 2 / 255), (0.0, -0.5, 0.0)

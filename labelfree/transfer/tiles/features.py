@@ -17,7 +17,7 @@ from torch import Tensor
 
 from labelfree.transfer.encoders import PIXELS, Encoder, NetworkEncoder
 from labelfree.transfer.features import safe_name
-from labelfree.transfer.maps.tiling import Tiling, cut
+from labelfree.transfer.tiles.tiling import Tiling, cut
 
 if TYPE_CHECKING:
     from labelfree.data.pool import Pool

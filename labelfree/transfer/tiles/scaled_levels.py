@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from labelfree.transfer.maps.base import TileHead
+from labelfree.transfer.tiles.base import TileHead
 
 
 class ScaledLevels(TileHead):

@@ -18,8 +18,8 @@ from labelfree.transfer.boxes.training import BoxTraining
 from labelfree.transfer.encoders import NetworkEncoder
 from labelfree.transfer.maps import training
 from labelfree.transfer.maps.learning import Learn
-from labelfree.transfer.maps.tile_views import TileViews
 from labelfree.transfer.network_inputs import NetworkInput, OfStored
+from labelfree.transfer.tiles.views import TileViews
 from labelfree.views import Affine, Augmentation, Dihedral, Erase, Noise, PerChannel, SharedOffset, ViewOp
 from tests.transfer.boxes.learning import KINDS, discs, learn_boxes
 from tests.transfer.maps.learning import learn_from

@@ -16,10 +16,10 @@ from labelfree.training.optimisers import by_decay, by_layer
 from labelfree.training.randomness import batch_rows, generator, mixed
 from labelfree.training.schedules import warm_cosine
 from labelfree.training.timing import seconds_per_call
-from labelfree.transfer.maps.base import Fitted
-from labelfree.transfer.maps.learning import LearnTiles
-from labelfree.transfer.maps.scaled_levels import ScaledLevels
-from labelfree.transfer.maps.tile_views import AS_THEY_ARE, TileDraw, TileViews
+from labelfree.transfer.tiles.base import Fitted
+from labelfree.transfer.tiles.learning import LearnTiles
+from labelfree.transfer.tiles.scaled_levels import ScaledLevels
+from labelfree.transfer.tiles.views import AS_THEY_ARE, TileDraw, TileViews
 from labelfree.transfer.undertrained import batch_of, stopped_falling
 
 L = TypeVar("L", bound=LearnTiles)

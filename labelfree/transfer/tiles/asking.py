@@ -18,12 +18,12 @@ from labelfree.transfer.arms import is_baseline
 from labelfree.transfer.asking import Asker, Trial
 from labelfree.transfer.cells import Cell, CellKey
 from labelfree.transfer.encoders import Encoder, network_of
-from labelfree.transfer.maps.base import Fitted, TileProtocol
-from labelfree.transfer.maps.features import Tiles, read_maps, shown_tiles
-from labelfree.transfer.maps.learning import CachedLevels, LearnTiles
-from labelfree.transfer.maps.tiling import Tiling
 from labelfree.transfer.selection import HALVES, INNER_FOLDS, Folds
 from labelfree.transfer.setup import Part, Setup
+from labelfree.transfer.tiles.base import Fitted, TileProtocol
+from labelfree.transfer.tiles.features import Tiles, read_maps, shown_tiles
+from labelfree.transfer.tiles.learning import CachedLevels, LearnTiles
+from labelfree.transfer.tiles.tiling import Tiling
 
 P = TypeVar("P", bound=TileProtocol[Any, Any])
 Levels = Callable[[np.ndarray], list[Tensor]]  # of tiles by their numbers, on the head's device

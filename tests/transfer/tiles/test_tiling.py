@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelfree.transfer.maps.prediction import Blend
-from labelfree.transfer.maps.tiling import OVERLAP, Tiling, covering, cut, tent
+from labelfree.transfer.tiles.tiling import OVERLAP, Tiling, covering, cut, tent
 
 LENGTHS = st.integers(1, 90)
 
