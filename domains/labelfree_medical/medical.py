@@ -1,0 +1,1 @@
+"""The medical domain: `labelfree.domain.Domain` for films, slices and volumes."""
