@@ -38,7 +38,7 @@ def steps_of(affine: np.ndarray) -> tuple[float, ...]:
 
 
 def affine_of(steps: np.ndarray, origin: np.ndarray, signs: tuple[float, float, float] = (-1.0, -1.0, 1.0)) -> np.ndarray:
-    """(4, 4) in RAS+ of `steps` (3, 3), a column an axis, and the centre of the first voxel; `signs` takes their axes there: LPS by default."""
+    """(4, 4) in RAS+ of `steps` (3, 3), a column an axis, and the first voxel's centre; `signs` of their axes there: LPS by default."""
     import numpy as np
 
     affine = np.eye(4)
