@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelfree.errors import DataError
 from labelfree_medical.files.content import beginning, broken, cut_short, empty, unpacked_size, whole
-from labelfree_medical.files.places import UNPLACED, corners, placed
+from labelfree_medical.files.places import APART, UNPLACED, corners, placed, steps_of
 from labelfree_medical.files.voxels import COLOURS, UNIT, chosen, names_of, plain, times, without_gaps
 from labelfree_medical.stored import ImageFiles, Listing, NoImage, Stored
 
@@ -21,7 +21,6 @@ LARGEST_HEADER = 540
 MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
 TIME = {"sec", "msec", "usec"}
 INTENT_LABEL, INTENT_TIME_SERIES = 1002, 2001
-APART = 0.1  # voxels by which corners may differ between sform and qform: rounding stays below
 DISAGREE = "sform and qform place it differently; the sform is taken, and a mask drawn where the qform counts would lie elsewhere."
 CHANNELS = "its fourth axis is taken as channels, for it says nothing of time."
 TIMES = "its fourth axis is time: each time is an image."
@@ -39,7 +38,7 @@ def list_nifti(path: Path) -> Listing:
     if file.disagrees:
         notes.append(DISAGREE)
     if file.times > 1:
-        return Listing(tuple(_with_files(image, file) for image in times(path, file.times)), notes=(*notes, TIMES))
+        return Listing(tuple(replace(image, files=file.files) for image in times(path, file.times)), notes=(*notes, TIMES))
     if file.fourth > 1:
         notes.append(CHANNELS)
     return Listing((ImageFiles(path, file.files, "picture" if file.flat else "volume"),), notes=tuple(notes))
@@ -194,10 +193,13 @@ class _File:
         units = np.diag([mm, mm, mm, 1.0])
         by_sform = self.header.get_sform(coded=True)[0]
         by_qform = self._qform(needed=by_sform is None)
+        if by_sform is None and by_qform is not None:
+            self.spacing = steps_of(units @ by_qform)
+            return units @ by_qform
         if by_sform is None:
-            return None if by_qform is None else units @ by_qform
+            return None
         affine: np.ndarray = units @ placed(by_sform, self.path, "sform")
-        self.spacing = tuple(float(step) for step in np.linalg.norm(affine[:3, :3], axis=0))
+        self.spacing = steps_of(affine)
         if by_qform is not None:
             apart = np.abs(corners(affine, self.shape[:3]) - corners(units @ by_qform, self.shape[:3])).max()
             self.disagrees = bool(apart > APART * min(self.spacing))
@@ -257,9 +259,3 @@ def _pixels_beside(path: Path) -> Path:
         if (path.parent / name).is_file():
             return path.parent / name
     raise DataError(f"{path}: the file with its voxels, {stem}.img, is not beside it; copy both, or set data.on_error=skip.")
-
-
-def _with_files(image: ImageFiles, file: _File) -> ImageFiles:
-    from dataclasses import replace
-
-    return replace(image, files=file.files)

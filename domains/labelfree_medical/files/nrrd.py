@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ def list_nrrd(path: Path) -> Listing:
         return Listing((ImageFiles(path, files, "picture"),))
     notes = [UNPLACED] if axes.affine is None else []
     if axes.times > 1:
-        images = tuple(ImageFiles(path, files, "volume", key=image.key, study=image.study) for image in times(path, axes.times))
+        images = tuple(replace(image, files=files) for image in times(path, axes.times))
         return Listing(images, notes=(*notes, TIMES))
     return Listing((ImageFiles(path, files, "volume"),), notes=tuple(notes))
 

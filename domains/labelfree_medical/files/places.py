@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 FLAT = 1e-4  # of a box's volume that the three steps span at least; the cosines of a sheared volume stay far above
+APART = 0.1  # steps by which corners of the same grid may differ: rounding stays below
 UNPLACED = "No file says which axis is left and right: volumes stay as stored, and masks are placed voxel by voxel."
 
 
