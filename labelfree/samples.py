@@ -155,6 +155,7 @@ class Sample:
     bottom, right, top) in `crs`.
     `affine`: (n + 1, n + 1) for n spatial axes, from indices in the order of `data`'s axes (whole numbers are centres of pixels) to the
     world, x first: world = affine @ (i, j, …, 1). Of a north-up image with rows down: ((0, across, x), (-down, 0, y), (0, 0, 1)).
+    `notes`: sentences on how its file was understood, which name nobody; each is told once for a set.
     """
 
     data: Tensor
@@ -169,6 +170,7 @@ class Sample:
     source: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     affine: Affine | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.spacing is None and self.affine is not None:

@@ -98,6 +98,3 @@ def _both(images: Sequence[ImageFiles]) -> list[ImageFiles]:
 
 def _listed(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1]))) if parts else "none"
-
-
-Say = Callable[[str], object]

@@ -35,18 +35,20 @@ def contents_of(
         rows += mine
         for name in {image.series, image.study, image.accession, image.patient, whole_id(root, image)} - {""}:
             names[name] += [row.id for row in mine]
+    for image in others:  # tables may name them, and are told no mistake then
+        names |= {name: names[name] for name in {image.series, image.study, image.accession, image.patient} - {""}}
     files = {file for image in listing.images for file in (image.path, *image.files, *([image.mask] if image.mask else []))}
     files |= {file for no_image in (*listing.no_images, *listing.untrusted) for file in no_image.files}
     left_out = [f"{len(others):,} images are left out by reader.modality or reader.series."] if others else []
     return Contents(
         rows=tuple(rows),
         files=frozenset(files),
-        aside=(*_aside(root, listing), *([described] if described else ()), *left_out),
+        aside=(*listing.notes, *_aside(root, listing), *([described] if described else ()), *left_out),
         faults={_relative(root, each.files[0]): each.sentence for each in listing.untrusted},
         mixed=mixture(root, images),
         names={name: tuple(ids) for name, ids in names.items()},
         classes=_classes(listing),
-        notes=(*listing.notes, *grouping, *([told] if told else ())),
+        notes=(*grouping, *([told] if told else ())),
     )
 
 
@@ -66,9 +68,7 @@ def whole_id(root: Path, image: ImageFiles) -> str:
 
 
 def groups_of(images: Sequence[ImageFiles]) -> tuple[Mapping[int, str], list[str]]:
-    """A group by the identity of each image that has one: its patient, or its study where PatientID tells nobody apart; and a sentence where
-    it does not.
-    """
+    """A group by the identity of each image that has one: its patient, or its study where PatientID tells nobody apart, with a sentence."""
     known = [image for image in images if image.patient or image.study or image.series]
     patients, studies = {image.patient for image in known}, {image.study for image in known}
     if not known:

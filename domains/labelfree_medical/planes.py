@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from labelfree_medical.stored import Stored
+from labelfree_medical.stored import ImageFiles, Stored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +42,7 @@ def slice_of(volume: Stored, chosen: Slice) -> Stored:
 
     A volume that no file places is cut along its stored axes, the first for axial ones.
     """
-    axes = _axes(volume)
+    axes = _axes(volume.affine)
     across = axes[ACROSS[chosen.plane]]
     if across != 0 and _along_first(volume):
         volume = _in_physical_units(volume)
@@ -64,7 +64,7 @@ def cut(volume: Stored, array: np.ndarray, chosen: Slice, first: int) -> np.ndar
     """That slice of any array on the grid of a volume. `first`: how many axes stand before the spatial ones."""
     import numpy as np
 
-    axes = _axes(volume)
+    axes = _axes(volume.affine)
     across = axes[ACROSS[chosen.plane]]
     rows, columns = (axes[direction] for direction in SHOWN[chosen.plane])
     plane = np.take(array, _position(volume, chosen), axis=first + across)
@@ -77,20 +77,33 @@ def cut(volume: Stored, array: np.ndarray, chosen: Slice, first: int) -> np.ndar
     return np.ascontiguousarray(plane)
 
 
+def depth(image: ImageFiles, plane: str, read: Callable[[ImageFiles], Stored]) -> int:
+    """How many slices a volume has in a plane: of a series as many as files, whichever plane they lie in; a header or else `read` tells."""
+    if len(image.files) > 1 and not image.channels:
+        return len(image.files)
+    if image.path.name.lower().endswith((".nii", ".nii.gz")):
+        import nibabel
+
+        header = nibabel.load(image.path)  # type: ignore[attr-defined]
+        return int(header.shape[_axes(header.affine)[ACROSS[plane]]])
+    volume = read(image)
+    return int(volume.data.shape[1 + _axes(volume.affine)[ACROSS[plane]]])
+
+
 def _position(volume: Stored, chosen: Slice) -> int:
     """Index of a slice along the axis that its plane lies across."""
-    return int((chosen.number + 0.5) * volume.data.shape[1 + _axes(volume)[ACROSS[chosen.plane]]] / chosen.count)
+    return int((chosen.number + 0.5) * volume.data.shape[1 + _axes(volume.affine)[ACROSS[chosen.plane]]] / chosen.count)
 
 
-def _axes(volume: Stored) -> tuple[int, int, int]:
+def _axes(affine: np.ndarray | None) -> tuple[int, int, int]:
     """Which spatial axis runs nearest to right, to anterior and to superior."""
-    if volume.affine is None:
+    if affine is None:
         return 2, 1, 0
     from itertools import permutations
 
     import numpy as np
 
-    steps = np.abs(np.asarray(volume.affine)[:3, :3])
+    steps = np.abs(np.asarray(affine)[:3, :3])
     steps = steps / np.maximum(np.linalg.norm(steps, axis=0), 1e-12)
     return max(permutations(range(3)), key=lambda axes: sum(steps[direction, axis] for direction, axis in enumerate(axes)))
 
@@ -99,7 +112,7 @@ def _ascends(volume: Stored, axis: int) -> bool:
     """Whether indices along an axis grow toward right, anterior or superior."""
     if volume.affine is None:
         return False
-    direction = _axes(volume).index(axis)
+    direction = _axes(volume.affine).index(axis)
     return bool(volume.affine[direction][axis] > 0)
 
 

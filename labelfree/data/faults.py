@@ -48,6 +48,7 @@ class _Look:
     blank: float
     annotated: Annotated
     shape: tuple[int, ...]
+    notes: tuple[str, ...]
 
 
 def find_faults(
@@ -109,13 +110,15 @@ def _look(read: Callable[[Row], Sample], domain: Domain | None, row: Row) -> _Lo
     pixels = sample.data.numpy()
     constant = all(channel.min() == channel.max() for channel in pixels)
     marks = check_annotations(row, lambda: mask_on_image(row, sample, domain, read))
-    return _Look(kind_of(sample), largest(sample), trace(sample), constant, sample.empty, blank_share(sample), marks, pixels.shape[1:])
+    return _Look(
+        kind_of(sample), largest(sample), trace(sample), constant, sample.empty, blank_share(sample), marks, pixels.shape[1:], sample.notes
+    )
 
 
 def _notes(looks: Mapping[str, _Look], empty: Sequence[Row]) -> list[str]:
     """On images that a run leaves out, and on what may be missing data that nobody declared."""
     blank = [identity for identity, look in looks.items() if look.blank >= BLANK]
-    notes = []
+    notes = list(dict.fromkeys(note for look in looks.values() for note in look.notes))
     if empty:
         which = f"{len(empty):,} of {len(looks):,} hold a measurement in less than half of their pixels, such as {empty[0].id}"
         notes.append(f"{which}; a run leaves them out.")

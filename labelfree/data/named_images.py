@@ -39,6 +39,13 @@ class NamedImages:
             return rows
         return [self._by_id[name] for name in self.contents.names.get(text.strip(), ())]
 
+    def left_out(self, text: str, path: Path | None) -> bool:
+        """Whether what a cell names is there and no image of the set: a report among images, or one that a key of `reader` leaves out."""
+        if path is None:
+            return self.contents.names.get(text.strip()) == ()
+        name = self._relative(path)
+        return name in self._places_of_all and name not in self._by_place and name not in self._faulty
+
     def knows(self, text: str) -> bool:
         """Whether the domain has images of this name."""
         return text.strip() in self.contents.names or text in self._by_id
@@ -53,11 +60,13 @@ class NamedImages:
 
     def _inside(self, path: Path) -> Sequence[int]:
         """Positions of rows that a file is part of, or that lie below a folder."""
+        return self._by_place.get(self._relative(path), ())
+
+    def _relative(self, path: Path) -> str:
         try:
-            name = Path(os.path.relpath(os.path.abspath(path), os.path.abspath(self.root))).as_posix()  # noqa: PTH100
+            return Path(os.path.relpath(os.path.abspath(path), os.path.abspath(self.root))).as_posix()  # noqa: PTH100
         except ValueError:  # another drive
-            return ()
-        return self._by_place.get(name, ())
+            return str(path)
 
     @cached_property
     def _by_place(self) -> Mapping[str, Sequence[int]]:
@@ -65,7 +74,21 @@ class NamedImages:
         places: dict[str, dict[int, None]] = defaultdict(dict)
         for at, row in enumerate(self.contents.rows):
             for file in row.files or (row.path,):
-                inside = PurePosixPath(file.relative_to(self.root).as_posix())
-                for name in (inside, *inside.parents):
-                    places[str(name)][at] = None
+                for name in _with_folders(self._relative(file)):
+                    places[name][at] = None
         return {name: tuple(rows) for name, rows in places.items()}
+
+    @cached_property
+    def _places_of_all(self) -> frozenset[str]:
+        """Relative paths of all files that the domain speaks of, and of their folders."""
+        return frozenset(name for file in self.contents.files for name in _with_folders(self._relative(file)))
+
+    @cached_property
+    def _faulty(self) -> frozenset[str]:
+        """Relative paths of files that cannot be trusted, and of their folders: reading them says so."""
+        return frozenset(name for file in self.contents.faults for name in _with_folders(file))
+
+
+def _with_folders(name: str) -> list[str]:
+    inside = PurePosixPath(name)
+    return [str(inside), *map(str, inside.parents)]

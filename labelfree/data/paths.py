@@ -48,6 +48,10 @@ class Finder:
             return True
         return len(text) < 1000 and (self.file(text) is not None)
 
+    def left_out(self, record: Record, path: Path | None) -> bool:
+        """Whether a record names what the domain found and took for no image of the set."""
+        return self.named is not None and self.named.left_out(record.path, path)
+
     def listed(self, record: Record, path: Path | None) -> list[Row]:
         """The rows that the domain lists under the name in a record. Raises `DataError` naming its row where that is not clear."""
         try:
@@ -108,7 +112,12 @@ def rows_of_records(records: Sequence[Record], finder: Finder, domain: Domain, i
     elsewhere = domain.remote if isinstance(domain, ReadsRemote) else lambda text: False
     files = [Path(record.path) if elsewhere(record.path) else finder.file(record.path) for record in records]
     listed = [finder.listed(record, file) for record, file in zip(records, files, strict=True)]
-    missing = [record for record, file, known in zip(records, files, listed, strict=True) if file is None and not known]
+    aside = {record.number for record, file in zip(records, files, strict=True) if finder.left_out(record, file)}
+    missing = [
+        record
+        for record, file, known in zip(records, files, listed, strict=True)
+        if file is None and not known and record.number not in aside
+    ]
     notes = []
     if missing:
         shortened = finder.without_beginning([record.path for record in records]) if len(missing) == len(records) else None
@@ -118,6 +127,8 @@ def rows_of_records(records: Sequence[Record], finder: Finder, domain: Domain, i
         listed = [finder.listed(record, file) for record, file in zip(records, files, strict=True)]
         notes.append(f"{table.name}: no path is there as it is written; without {shortened[0]} and the like all are, under {root}.")
     for record, path, image in _each(records, files, listed):
+        if image is None and record.number in aside:
+            continue
         remote = record.path if elsewhere(record.path) else None
         identity, is_outside = (record.path, True) if remote else finder.identity(path, Path(record.path.replace("\\", "/")).as_posix())
         if is_outside and inside:
@@ -138,6 +149,8 @@ def rows_of_records(records: Sequence[Record], finder: Finder, domain: Domain, i
     twice = [identity for identity, n in Counter(row.id for row in rows).items() if n > 1]
     if twice:
         raise DataError(f"{table.name}: {twice[0]!r} stands both under {root} and beside the table; write one of them as an absolute path.")
+    if aside:
+        notes.append(f"{table.name}: {len(aside):,} of its rows name files that are no image of this set, and are not read.")
     if finder.named is not None and (spoken := finder.named.spoken(record.path for record in records)):
         notes.append(f"{table.name}: {spoken:,} of its rows name several images each, and what they say holds for all of these.")
     return rows, [*notes, *([f"{table.name}: {outside} of {len(rows)} paths lie outside the data root {root}."] if outside else [])]
