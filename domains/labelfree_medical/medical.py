@@ -16,7 +16,7 @@ from labelfree_medical.found_images import image_of, list_folder
 from labelfree_medical.kept_volumes import KeptVolumes
 from labelfree_medical.planes import Slice, cut, depth, slice_of
 from labelfree_medical.recognition import FORMAT, format_of, recognised
-from labelfree_medical.settings import KEYS_FOR, Reader, several, window_of
+from labelfree_medical.settings import BYTES, KEYS_FOR, Reader, several, window_of
 from labelfree_medical.stored import ImageFiles, Stored
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from labelfree.views import Augmentation, Normalise
     from labelfree_medical.preparation import Preparation
 
+DISPLAY = "display"  # readers' word for 8-bit pictures over 255; here their numbers stay as they are stored, as people name them
 READER = 1  # raise it when `read` returns something else for the same file: pools are made anew
 Known = dict[tuple[Path, str], ImageFiles]
 
@@ -33,8 +34,8 @@ Known = dict[tuple[Path, str], ImageFiles]
 class Medical:
     """Images of the inside of people and animals: DICOM, NIfTI, NRRD, MetaImage, arrays and pictures.
 
-    The arguments are the keys of `Reader`. Raises RecipeError naming the key. Units of what is read: "HU", "SUV", "Bq/ml", "display"
-    (8-bit pictures over 255), "stored" where nobody knows, as of MR and of most films.
+    The arguments are the keys of `Reader`. Raises RecipeError naming the key. Units of what is read: "HU", "SUV", "Bq/ml", "of 255" of
+    pictures with 8 bits, "stored" where nobody knows, as of MR and of most films.
     """
 
     name = "medical"
@@ -179,6 +180,9 @@ class Medical:
     def _told(self, image: ImageFiles, stored: Stored) -> Stored:
         """With what the settings say of channels and gaps."""
         reader = self.reader
+        if stored.unit == DISPLAY:
+            ones = (1.0,) * len(stored.channels)
+            stored = replace(stored, scale=ones, offset=tuple(0.0 for _ in ones), unit=BYTES)
         if reader.channels is not None and len(reader.channels) != len(stored.channels):
             held = f"{len(stored.channels)} channels ({', '.join(stored.channels)}), reader.channels names {len(reader.channels)}"
             raise DataError(f"{image.path}: {held}; name as many as the files hold.")

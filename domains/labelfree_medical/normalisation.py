@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from labelfree_medical.settings import BYTES
+
 if TYPE_CHECKING:
     from labelfree.domain import Fingerprint
     from labelfree.views import Normalise
 
-MEASURES = ("HU", "SUV", "Bq/ml", "display")  # units in which one number means one thing in every image
+MEASURES = ("HU", "SUV", "Bq/ml", BYTES)  # units in which one number means one thing in every image
 
 
 def normalisation(fingerprint: Fingerprint, window: tuple[float, float] | None, by: Literal["auto", "set", "image"]) -> Normalise:

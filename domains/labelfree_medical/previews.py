@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from labelfree_medical.settings import BYTES
+
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
@@ -33,8 +35,8 @@ def render(
     if positions is None:
         return None
     picture = x[:, list(positions)]
-    if unit == "display":
-        return picture
+    if unit == BYTES:
+        return picture / 255
     if window is not None:
         return (picture - window[0]) / (window[1] - window[0])
     ends = torch.stack([_ends(image, None if measured is None else measured[at]) for at, image in enumerate(picture)])

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Positive = Annotated[float, Field(gt=0)]
 Plane = Literal["axial", "coronal", "sagittal"]
+BYTES = "of 255"  # unit of pictures with 8 bits
 SLICES = 16  # of a volume that is read as pictures: neighbours are nearly alike
 WINDOWS: dict[str, tuple[float, float]] = {  # HU, as radiologists set their viewers
     "lung": (-1350.0, 150.0),
