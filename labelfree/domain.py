@@ -6,7 +6,7 @@ the core. This module imports no domain, and no heavy package at import time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from labelfree.views import Augmentation, Normalise
 
 __all__ = [
-    "IGNORE", "NOTHING", "Affine", "BoxesOnGround", "Channel", "Default", "Defaults", "Demonstrates", "Derives", "Diagnoses", "Domain",
-    "Finding", "Fingerprint", "ForeignWeights", "KnowsKinds", "KnowsWeights", "LabelFields", "Locates", "MapWriter", "Normalises", "Pairs",
+    "IGNORE", "NOTHING", "Affine", "BoxesOnGround", "Channel", "Confidential", "Default", "Defaults", "Demonstrates", "Derives", "Diagnoses",
+    "Domain", "Finding", "Fingerprint", "ForeignWeights", "KnowsKinds", "KnowsWeights", "LabelFields", "Locates", "MapWriter", "Normalises", "Pairs",
     "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets",
     "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located",
     "require", "sides", "spacing_of", "to_physical",
@@ -312,6 +312,24 @@ class Demonstrates(Protocol):
     """A domain that `labelfree demo` can show, asked as a class. `demo`: a recipe's name or file that runs with nothing to download."""
 
     demo: str | Path
+
+
+@runtime_checkable
+class Confidential(Protocol):
+    """A domain of images of people. `confidential`, asked of the class: whether `report.share` is true unless a recipe says otherwise."""
+
+    confidential: bool
+
+    def identifying(self, rows: Sequence[Row]) -> Iterable[str]:
+        """What the files of these rows say of people, visits and places, such as numbers of patients: no file that may leave shows it.
+
+        Ids and groups of rows are hidden without it.
+        """
+        ...
+
+    def withheld(self, row: Row) -> bool:
+        """Whether the pixels of an image tell whose it is, as a name burnt into a film does: it is in no picture of a run."""
+        ...
 
 
 @runtime_checkable

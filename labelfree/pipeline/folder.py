@@ -43,7 +43,7 @@ class RunFolder:
     @property
     def log(self) -> Path:
         """The log: in private/ when the run is meant to be shared, since it holds real names."""
-        return (self.private if self.recipe.report.share else self.path) / "log.txt"
+        return (self.private if self.recipe.report.share is True else self.path) / "log.txt"
 
     def state(self) -> dict[str, Any]:
         file = self.path / STATE
