@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from labelfree.views import Augmentation, Normalise
 
 __all__ = [
-    "IGNORE", "NOTHING", "Affine", "BoxesOnGround", "Channel", "Confidential", "Default", "Defaults", "Demonstrates", "Derives", "Diagnoses",
-    "Domain", "Finding", "Fingerprint", "ForeignWeights", "KnowsKinds", "KnowsWeights", "LabelFields", "Locates", "MapWriter", "Normalises", "Pairs",
-    "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets",
-    "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located",
-    "require", "sides", "spacing_of", "to_physical",
+    "IGNORE", "NOTHING", "Affine", "BoxesOnGround", "Channel", "Confidential", "Default", "Defaults", "Demonstrates", "Derives",
+    "Diagnoses", "Domain", "Finding", "Fingerprint", "ForeignWeights", "KnowsKinds", "KnowsWeights", "LabelFields", "Locates",
+    "MapWriter", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row",
+    "Sample", "Shown", "Size", "Targets", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names", "extent_of",
+    "find_domain", "in_proportion", "located", "require", "sides", "spacing_of", "to_physical",
 ]  # fmt: skip
 M = TypeVar("M", bound="BaseModel")
 

@@ -135,6 +135,8 @@ def _lead(run: Context, command: str) -> Run:
     )
     run.say.log_to(folder.log)
     run.say.say(f"Run folder: {folder.path}")
+    if run.recipe.report.share is True:
+        run.say.say(f"Names are hidden: once the run is finished they are in {folder.private} alone (report.share).")
     if warning := inside_images(folder):
         run.say.say(warning)
     try:

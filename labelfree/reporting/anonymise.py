@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import socket
@@ -18,6 +17,7 @@ import yaml
 from labelfree.data.folders import cache_folder
 from labelfree.recipe_yaml import Dumper
 from labelfree.reporting.brief_names import Brief, mistakable
+from labelfree.training.files import kept_secret
 from labelfree.weight_names import INFLATED, PUBLISHED, weight_file
 
 if TYPE_CHECKING:
@@ -42,15 +42,7 @@ PLAIN = {  # folder names that tell nothing and words a run uses itself: hiding 
 def dataset_salt(pools: Path, dataset: str) -> bytes:
     """The secret of a data set, made at first use and kept beside its pools, so that all its runs name a row alike."""
     name = hashlib.sha256(dataset.encode()).hexdigest()[:16]
-    path = pools / "salts" / f"{name}.key"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(secrets.token_bytes(32))
-    return path.read_bytes()
+    return kept_secret(pools / "salts" / f"{name}.key")
 
 
 class Anonymiser:
