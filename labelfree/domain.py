@@ -6,7 +6,7 @@ the core. This module imports no domain, and no heavy package at import time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
@@ -16,8 +16,10 @@ from labelfree.installed_domains import domain_names, find_domain
 from labelfree.prediction_writers import NOTHING, BoxesOnGround, MapWriter, Writes, WritesBoxes, WritesMaps
 from labelfree.samples import (
     IGNORE,
+    PART,
     Affine,
     Channel,
+    Contents,
     Fingerprint,
     Place,
     Row,
@@ -40,11 +42,12 @@ if TYPE_CHECKING:
     from labelfree.views import Augmentation, Normalise
 
 __all__ = [
-    "IGNORE", "NOTHING", "Affine", "BoxesOnGround", "Channel", "Confidential", "Default", "Defaults", "Demonstrates", "Derives",
-    "Diagnoses", "Domain", "Finding", "Fingerprint", "ForeignWeights", "KnowsKinds", "KnowsWeights", "LabelFields", "Locates",
-    "MapWriter", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row",
-    "Sample", "Shown", "Size", "Targets", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names", "extent_of",
-    "find_domain", "in_proportion", "located", "require", "sides", "spacing_of", "to_physical",
+    "IGNORE", "NOTHING", "PART", "Affine", "BoxesOnGround", "Channel", "Confidential", "Contents", "Default", "Defaults",
+    "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "KnowsKinds",
+    "KnowsWeights", "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes",
+    "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "WritesBoxes",
+    "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located", "require", "sides", "spacing_of",
+    "to_physical",
 ]  # fmt: skip
 M = TypeVar("M", bound="BaseModel")
 
@@ -141,6 +144,25 @@ class Recognises(Protocol):
     def recognises(self, sample: Sample) -> str | None:
         """In a few words what tells, such as "it has coordinates"; None where nothing in the file does. Names of files never tell."""
         ...
+
+
+@runtime_checkable
+class ListsImages(Protocol):
+    """A domain in which a file is not yet an image: several make one, one holds several, and not all that look like one are.
+
+    It is asked in place of `files`; `read` is given the rows that it lists, and rows of other paths, which it then looks up itself.
+    """
+
+    def contents(self, root: Path) -> Contents:
+        """What lies under `root`, by headers alone, in an order that depends on the files alone."""
+        ...
+
+
+@runtime_checkable
+class Flattens(Protocol):
+    """A domain of volumes that can read them as pictures. `flattening`: keys of its reader that make it do so, with the reason."""
+
+    flattening: Mapping[str, Default]
 
 
 @runtime_checkable
@@ -314,22 +336,10 @@ class Demonstrates(Protocol):
     demo: str | Path
 
 
-@runtime_checkable
 class Confidential(Protocol):
-    """A domain of images of people. `confidential`, asked of the class: whether `report.share` is true unless a recipe says otherwise."""
+    """A domain of images of people, asked as a class. `confidential`: whether `report.share` is true unless a recipe says otherwise."""
 
     confidential: bool
-
-    def identifying(self, rows: Sequence[Row]) -> Iterable[str]:
-        """What the files of these rows say of people, visits and places, such as numbers of patients: no file that may leave shows it.
-
-        Ids and groups of rows are hidden without it.
-        """
-        ...
-
-    def withheld(self, row: Row) -> bool:
-        """Whether the pixels of an image tell whose it is, as a name burnt into a film does: it is in no picture of a run."""
-        ...
 
 
 @runtime_checkable

@@ -59,7 +59,8 @@ def find_faults(
     Every row is read once, and judged by what a run judges by. `classes`: whether labels name some, of which each needs a few images.
     `domain`: places masks where it can.
     """
-    faults, looks = list(manifest.listing.faults if manifest.listing else ()), dict[str, _Look]()
+    faults = [*manifest.faults.values(), *(manifest.listing.faults if manifest.listing else ())]
+    looks = dict[str, _Look]()
     for row, outcome in zip(
         manifest.rows,
         say.track(in_order(lambda row: _look(read, domain, row), manifest.rows), "checking images", len(manifest.rows)),
@@ -77,11 +78,12 @@ def find_faults(
     for row in empty:  # a run leaves them out before it compares
         del looks[row.id]
     scales = Scales()
-    usual = Counter(look.kind for look in looks.values()).most_common(1)[0][0] if looks else None
+    alike = bool(looks) and not manifest.mixed  # else a choice among them is to come
+    usual = Counter(look.kind for look in looks.values()).most_common(1)[0][0] if alike else None
     for identity, look in looks.items():
         if usual is not None and (fault := differs(rows[identity], look.kind, usual)):
             faults.append(fault)
-        else:
+        elif usual is not None:
             scales.note(rows[identity], look.kind.stored, look.most)
         if look.constant:
             faults.append(f"{rows[identity].called}: every channel holds one value only.")
@@ -95,7 +97,9 @@ def find_faults(
     faults, notes = [*faults, *marked], [*notes, *told]
     gone = {row.id for row in empty}
     left = [row for row in manifest.rows if row.id not in gone]
-    return Checked(faults + _masks(rows, looks) + _copies(rows, looks) + (_classes(manifest, left) if classes else []), notes)
+    return Checked(
+        list(dict.fromkeys(faults)) + _masks(rows, looks) + _copies(rows, looks) + (_classes(manifest, left) if classes else []), notes
+    )
 
 
 def _look(read: Callable[[Row], Sample], domain: Domain | None, row: Row) -> _Look | DataError:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from labelfree.data.pool import Pool
-from labelfree.domain import Confidential, Domain, Row
+from labelfree.domain import Row
 from labelfree.installed_domains import confidential
 from labelfree.pipeline.folder import RunFolder
 from labelfree.recipe import Recipe
@@ -22,23 +22,20 @@ def with_sharing(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"report": recipe.report.model_copy(update={"share": confidential(recipe.domain)})})
 
 
-def keep_identifying(folder: RunFolder, domain: Domain, rows: Sequence[Row]) -> None:
-    """Write what the images' files say of people into the run's private/, where `report` and `--share` look for what they must hide."""
-    if isinstance(domain, Confidential):
-        lines = sorted({" ".join(word.split()) for word in domain.identifying(rows)} - {""})
+def keep_identifying(folder: RunFolder, names: Iterable[str]) -> None:
+    """Write what the files call their images into the run's private/, where `report` and `--share` look for what they must hide."""
+    if lines := sorted({" ".join(name.split()) for name in names} - {""}):
         write_text(folder.private / IDENTIFYING, "".join(f"{line}\n" for line in lines))
 
 
-def withheld(domain: Domain, pool: Pool, entries: Sequence[int] | np.ndarray) -> np.ndarray:
+def withheld(pool: Pool, entries: Sequence[int] | np.ndarray) -> np.ndarray:
     """(n,) bool: which entries of a pool are in no picture of a run, since their pixels tell whose they are."""
-    if not isinstance(domain, Confidential):
-        return np.zeros(len(entries), bool)
-    return np.array([domain.withheld(pool.rows[entry]) for entry in entries], bool)
+    return np.array([pool.rows[entry].withheld for entry in entries], bool)
 
 
-def told_withheld(domain: Domain, rows: Sequence[Row]) -> list[str]:
+def told_withheld(rows: Sequence[Row]) -> list[str]:
     """A sentence for the report on images that are in no picture; none where all may be."""
-    count = sum(map(domain.withheld, rows)) if isinstance(domain, Confidential) else 0
+    count = sum(row.withheld for row in rows)
     if not count:
         return []
     said = "1 image says" if count == 1 else f"{count:,} images say"

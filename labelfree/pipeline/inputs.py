@@ -68,7 +68,7 @@ class Inputs:
     @property
     def skipped(self) -> list[tuple[str, str]]:
         """(row id, reason) of images that could not be read."""
-        return [*self.pool.skipped, *(self.images.skipped if self.images else [])]
+        return [*self.manifest.faults.items(), *self.pool.skipped, *(self.images.skipped if self.images else [])]
 
     @property
     def starts(self) -> Starts:
@@ -124,12 +124,13 @@ def _manifest(run: Context, domain: Domain) -> Manifest:
     """The rows of the run, large images in windows; its notes are told."""
     recipe = run.recipe
     manifest = run.manifest or load_manifest(recipe.data, domain)
+    manifest.require_usable(recipe.data.on_error)
     if manifest.read is None:
         tile = tile_of(recipe)
         side = None if tile == "auto" else tile
         extent = lenient(extent_of(domain)) if recipe.data.on_error == "skip" else extent_of(domain)
         manifest = replace(manifest, rows=in_windows(manifest.rows, extent, side, tell=run.say.say))
-    for note in manifest.notes:
+    for note in (*manifest.notes, *manifest.aside, *manifest.faults.values()):
         run.say.say(note)
     return manifest
 
@@ -172,7 +173,7 @@ def _keep(folder: RunFolder, inputs: Inputs) -> None:
         write_json(folder.private / "skipped.json", inputs.skipped)
     write_json(folder.path / "fingerprint.json", {**asdict(inputs.fingerprint), "format": _formats(inputs.roles)})
     write_text(folder.path / "splits.csv", _splits(inputs.manifest, inputs.roles))
-    keep_identifying(folder, inputs.domain, inputs.manifest.rows)
+    keep_identifying(folder, inputs.manifest.names)
     if inputs.card is not None:
         write_json(folder.path / "card.json", inputs.card.model_dump(mode="json", exclude={"prose"}))
 
@@ -181,7 +182,7 @@ def _notes(inputs: Inputs, paired: Sequence[str]) -> list[str]:
     """Sentences for the report."""
     notes = [*inputs.manifest.notes, *inputs.roles.notes, *paired, *inputs.domain.missing(inputs.pool.channels)]
     notes += [some_empty(part.empty) for part in (inputs.pool, inputs.images) if part is not None and part.empty]
-    notes += told_withheld(inputs.domain, inputs.manifest.rows)
+    notes += told_withheld(inputs.manifest.rows)
     if skipped := inputs.skipped:
         notes.append(f"{len(skipped)} images could not be read and were skipped (private/skipped.json lists them).")
     if (inputs.roles.train or inputs.roles.score) and inputs.question is None:

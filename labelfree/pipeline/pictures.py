@@ -28,14 +28,14 @@ def show_views(job: Job, inputs: Inputs, folder: RunFolder) -> None:
     """A grid for one pretraining: each pool image beside its global and local views, as its objective would get them."""
     objective = job.objective()
     draws = generator("shown", job.plan.source)
-    open_to_all = job.entries[~withheld(inputs.domain, job.pool, job.entries)]
+    open_to_all = job.entries[~withheld(job.pool, job.entries)]
     if len(open_to_all) == 0:
         return
     entries = open_to_all[np.linspace(0, len(open_to_all) - 1, IMAGES).astype(int)]
     stored = partners = job.pool.batch(entries)
     if job.positives is not None:
         others = job.positives.draw(entries, job.plan.source)
-        partners = job.pool.batch(np.where(withheld(inputs.domain, job.pool, others), entries, others))
+        partners = job.pool.batch(np.where(withheld(job.pool, others), entries, others))
     scales = job.views.augmentation
     columns, pictures = ["image"], [[_stored(inputs.domain, job.pool, int(entry)) for entry in entries]]
     for kind, size, scale, n in (
@@ -55,7 +55,7 @@ def show_neighbours(inputs: Inputs, features: dict[str, np.ndarray], folder: Run
     """The same few labelled images and, by each arm's features, the labelled images nearest to them. Scored rows are never shown."""
     question, images = inputs.question, inputs.images
     assert question is not None and images is not None
-    rows = question.train[~withheld(inputs.domain, images, question.train)]
+    rows = question.train[~withheld(images, question.train)]
     if len(rows) == 0:
         return
     first = {question.strata[row]: int(row) for row in reversed(rows)}
@@ -89,7 +89,7 @@ def show_leaks(inputs: Inputs, folder: RunFolder) -> None:
 
 def _withheld(inputs: Inputs, trained: int, scored: int) -> bool:
     assert inputs.images is not None
-    return bool(withheld(inputs.domain, inputs.pool, [trained])[0] or withheld(inputs.domain, inputs.images, [scored])[0])
+    return bool(withheld(inputs.pool, [trained])[0] or withheld(inputs.images, [scored])[0])
 
 
 def _shot(inputs: Inputs, entry: int, similarity: float | None = None) -> Shot:

@@ -42,7 +42,7 @@ def show_segments(encoders: Sequence[Encoder], setup: Setup, primary: Primary, i
     shown = []
     judged = targets[part.judge]
     empty = np.array([not np.isin(judged.load(int(entry)), judged.foreground).any() for entry in judged.values])
-    for kind, at in chosen(metric.sign * scores, empty, withheld(inputs.domain, images, judged.values)):
+    for kind, at in chosen(metric.sign * scores, empty, withheld(images, judged.values)):
         entry = int(judged.values[at])
         score = None if empty[at] or not np.isfinite(scores[at]) else float(scores[at])
         maps = {arm: plane(np.asarray(predicted[at])) for arm, predicted in called.items()}

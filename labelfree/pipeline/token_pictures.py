@@ -35,7 +35,7 @@ def show_tokens(encoders: Sequence[Encoder], setup: Setup, inputs: Inputs, folde
     if images is not None and (pool.scale, pool.offset) != (images.scale, images.offset):
         pool = RescaledPool(pool, images.scale, images.offset)  # as arms read every image
     entries = np.array(at_even_steps(inputs.entries, SET))
-    shown = at_even_steps(np.flatnonzero(~withheld(inputs.domain, pool, entries)).tolist(), IMAGES)
+    shown = at_even_steps(np.flatnonzero(~withheld(pool, entries)).tolist(), IMAGES)
     if not shown:
         return
     originals = {at: inputs.domain.preview(pool.sample(int(entries[at]))) for at in shown}

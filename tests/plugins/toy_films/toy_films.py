@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from labelfree_satellite.satellite import Satellite
 from PIL import Image
 
-from labelfree.domain import Row, Sample
+from labelfree.domain import Contents, Row, Sample
 
 
 class ToyFilms(Satellite):
@@ -18,19 +19,19 @@ class ToyFilms(Satellite):
     name = "toy_films"
     confidential = True
 
+    def contents(self, root: Path) -> Contents:
+        rows, names = list[Row](), defaultdict[str, list[str]](list)
+        for path in sorted(root.rglob("*.png")):
+            told, identity = text_of(path), path.relative_to(root).as_posix()
+            rows.append(Row(identity, path, withheld="BurntIn" in told))
+            for key in ("PatientName", "Accession"):
+                names[told[key]].append(identity)
+        return Contents(tuple(rows), frozenset(row.path for row in rows), names={name: tuple(ids) for name, ids in names.items()})
+
     def read(self, row: Row) -> Sample:
-        told = text_of(row.path)
-        if told.get("BurntIn"):
+        if "BurntIn" in (told := text_of(row.path)):
             warnings.warn(f"{row.path}: {told['PatientName']} is burnt in", stacklevel=2)  # as libraries do
         return super().read(row)
-
-    def identifying(self, rows: Sequence[Row]) -> Iterator[str]:
-        for row in rows:
-            told = text_of(row.path)
-            yield from (told[key] for key in ("PatientName", "Accession") if key in told)
-
-    def withheld(self, row: Row) -> bool:
-        return "BurntIn" in text_of(row.path)
 
     def missing(self, channels: Sequence[str]) -> list[str]:
         """Sentences that quote what they should not."""
@@ -38,9 +39,6 @@ class ToyFilms(Satellite):
 
 
 def text_of(path: Path) -> dict[str, str]:
-    """What a picture's text says; nothing of a file that is none."""
-    try:
-        with Image.open(path) as picture:
-            return dict(getattr(picture, "text", {}))
-    except OSError:
-        return {}
+    """What a picture's text says."""
+    with Image.open(path) as picture:
+        return dict(getattr(picture, "text", {}))
