@@ -220,11 +220,11 @@ def _root(run: RunFiles) -> str | None:
 
 
 def _weights(run: RunFiles) -> list[str]:
-    """Weight files that the recipe names."""
+    """Weight files that the recipe names, and the run whose networks were taken over."""
     arms = run.asked("evaluate.arms") or []
     named = [arm.get("weights") for arm in arms if isinstance(arm, dict) and arm.get("weights") not in (PUBLISHED, INFLATED)]
     init = run.asked("backbone.init")
-    return [str(path) for path in (*named, *([init] if init and weight_file(init) else [])) if path]
+    return [str(path) for path in (*named, *([init] if init and weight_file(init) else []), run.taken_from) if path]
 
 
 def _labels(run: RunFiles) -> set[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from labelfree.data.our_folders import STATE
 from labelfree.errors import DataError
 from labelfree.transfer.words import TaskWords
 
@@ -195,6 +196,12 @@ class RunFiles:
     def asked(self, key: str) -> Any:
         """A dotted key of the recipe as its owner wrote it, with names that a hidden run tells no more; else of what the run tells."""
         return _at(self._asked, key, self.setting(key))
+
+    @property
+    def taken_from(self) -> str | None:
+        """The folder of the run whose networks this one took over."""
+        source = (self._json(STATE, {}).get("stages") or {}).get("weights")
+        return str(source) if source else None
 
     @cached_property
     def _asked(self) -> dict[str, Any]:

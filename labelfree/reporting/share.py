@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labelfree.data.our_folders import TAKEN_FROM
 from labelfree.errors import DataError
 from labelfree.reporting.anonymise import Anonymiser, dataset_salt
 from labelfree.reporting.files import RunFiles
@@ -63,6 +64,8 @@ def conceal(folder: Path) -> None:
     if names := anonymiser.table():
         with whole_file(private / "ids.csv") as part, part.open("w", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerows([("id", "shown"), *names])
+    if (source := run.taken_from) is not None and Path(source).is_dir():  # who scores these networks asks what they were pretrained on
+        write_text(private / TAKEN_FROM, source)
     leaving = _leaving(folder, pictures=run.setting("report.images") is True)
     _put_away(folder, {*leaving, folder / "report.html"})
     # Last what says which names there are: a run that was stopped here can then be concealed again.
