@@ -24,6 +24,7 @@ from labelfree.data.windows import in_windows, lenient
 from labelfree.domain import Domain, Fingerprint, Row, Sample, Size, extent_of, located
 from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
+from labelfree.pipeline.confidential import keep_identifying, told_withheld
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.pretrained_on import learn_only_where_seen, require_same_pool, scored_before
@@ -172,6 +173,7 @@ def _keep(folder: RunFolder, inputs: Inputs) -> None:
         write_json(folder.private / "skipped.json", inputs.skipped)
     write_json(folder.path / "fingerprint.json", {**asdict(inputs.fingerprint), "format": _formats(inputs.roles)})
     write_text(folder.path / "splits.csv", _splits(inputs.manifest, inputs.roles))
+    keep_identifying(folder, inputs.manifest.names)
     if inputs.card is not None:
         write_json(folder.path / "card.json", inputs.card.model_dump(mode="json", exclude={"prose"}))
 
@@ -180,6 +182,7 @@ def _notes(inputs: Inputs, paired: Sequence[str]) -> list[str]:
     """Sentences for the report."""
     notes = [*inputs.manifest.notes, *inputs.roles.notes, *paired, *inputs.domain.missing(inputs.pool.channels)]
     notes += [some_empty(part.empty) for part in (inputs.pool, inputs.images) if part is not None and part.empty]
+    notes += told_withheld(inputs.manifest.rows)
     if skipped := inputs.skipped:
         notes.append(f"{len(skipped)} images could not be read and were skipped (private/skipped.json lists them).")
     if (inputs.roles.train or inputs.roles.score) and inputs.question is None:

@@ -14,6 +14,7 @@ from labelfree.data.folders import cache_folder
 from labelfree.data.space import gigabytes, limit_bytes
 from labelfree.data.tiles import auto_tile, by
 from labelfree.domain import Size
+from labelfree.installed_domains import confidential
 from labelfree.planning.comparison_design import ComparisonDesign
 from labelfree.planning.costs import feature_seconds, pool_bytes, pool_entries, probe_seconds, run_gigabytes, spread_seconds
 from labelfree.planning.label_kinds import Labels
@@ -76,6 +77,9 @@ class _Draft:
         yield Line(f"  minutes: {self.minutes}", f"one for every {A_MINUTE} of {self._pretrained_on}, {LEAST} to {MOST}")
         if self.comparing:
             yield from self._evaluate()
+        if confidential(self.field.domain.name):
+            yield Line("report:")
+            yield Line("  share: true", "images of people: names stay in private/ of a run's folder, and no picture of them is kept")
 
     @property
     def comparing(self) -> bool:
