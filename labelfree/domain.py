@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IGNORE", "NOTHING", "Affine", "BoxesOnGround", "Channel", "Default", "Defaults", "Demonstrates", "Derives", "Diagnoses", "Domain",
-    "Finding", "Fingerprint", "ForeignWeights", "KnowsKinds", "KnowsWeights", "LabelFields", "Locates", "MapWriter", "Normalises", "Pairs",
-    "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets",
-    "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located",
-    "require", "sides", "spacing_of", "to_physical",
+    "Finding", "Fingerprint", "ForeignWeights", "KnowsKinds", "KnowsSides", "KnowsWeights", "LabelFields", "Locates", "MapWriter",
+    "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown",
+    "Size", "Targets", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain",
+    "in_proportion", "located", "require", "sides", "spacing_of", "to_physical",
 ]  # fmt: skip
 M = TypeVar("M", bound="BaseModel")
 
@@ -246,6 +246,15 @@ class Normalises(Protocol):
 
     def normalise(self, fingerprint: Fingerprint) -> Normalise:
         """What weight cards keep: per channel, per image, a window of values or a bit depth (`labelfree.views`)."""
+        ...
+
+
+@runtime_checkable
+class KnowsSides(Protocol):
+    """A domain in whose images left and right may mean something: whether views are mirrored follows from what labels are called."""
+
+    def mirror(self, classes: Sequence[str]) -> Default:
+        """Whether views may be mirrored left to right (True or False), and why. `classes`: names that labels tell apart; none: no labels."""
         ...
 
 

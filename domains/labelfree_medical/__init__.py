@@ -1,5 +1,1 @@
 """The medical domain: films, slices and volumes as hospitals store them."""
-
-
-
-
