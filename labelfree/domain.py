@@ -254,7 +254,7 @@ class KnowsSides(Protocol):
     """A domain in whose images left and right may mean something: whether views are mirrored follows from what labels are called."""
 
     def mirror(self, classes: Sequence[str]) -> Default:
-        """Whether views may be mirrored left to right (True or False), and why. `classes`: names that labels tell apart; none: no labels."""
+        """Whether views may be mirrored left to right (True or False), and why. `classes`: what labels are called; none: no labels."""
         ...
 
 

@@ -1,1 +1,5 @@
 """The medical domain: films, slices and volumes as hospitals store them."""
+
+
+
+

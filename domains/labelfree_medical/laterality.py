@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from labelfree.domain import Default
 
 SIDES = (  # words that mean a side wherever they stand
-    "left right lefthand righthand leftsided rightsided leftward rightward sinister dexter sinistra destra sinistro destro sinistral dextral "
-    "sinistre dextre sinistrum dextrum links rechts linke rechte linker rechter linkes rechtes linken rechten linksseitig rechtsseitig "
-    "gauche gauches droite droites izquierda izquierdo derecha derecho esquerda esquerdo direita direito vänster höger venstre højre høyre "
-    "vasen oikea lewy lewa lewe prawy prawa prawe levý levá pravý pravá levo desno stânga dreapta левый левая левое правый правая правое "
-    "слева справа αριστερά δεξιά 왼쪽 오른쪽 좌측 우측"
-).split()
+    "left", "right", "lefthand", "righthand", "leftsided", "rightsided", "leftward", "rightward", "sinister", "dexter", "sinistra",
+    "destra", "sinistro", "destro", "sinistral", "dextral", "sinistre", "dextre", "sinistrum", "dextrum", "links", "rechts", "linke",
+    "rechte", "linker", "rechter", "linkes", "rechtes", "linken", "rechten", "linksseitig", "rechtsseitig", "gauche", "gauches",
+    "droite", "droites", "izquierda", "izquierdo", "derecha", "derecho", "esquerda", "esquerdo", "direita", "direito", "vänster",
+    "höger", "venstre", "højre", "høyre", "vasen", "oikea", "lewy", "lewa", "lewe", "prawy", "prawa", "prawe", "levý", "levá", "pravý",
+    "pravá", "levo", "desno", "stânga", "dreapta", "левый", "левая", "левое", "правый", "правая", "правое", "слева", "справа",
+    "αριστερά", "δεξιά", "왼쪽", "오른쪽", "좌측", "우측",
+)  # fmt: skip
 WITH_PARTNER = (  # short words that mean a side where their partner is there too
     ("sin", "dex"), ("sn", "dx"), ("sx", "dx"), ("os", "od"), ("izq", "der"), ("esq", "dir"), ("li", "re"), ("g", "d"), ("sol", "sağ"),
     ("bal", "jobb"),

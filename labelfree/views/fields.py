@@ -15,7 +15,7 @@ DEGREE = 3  # of the polynomial, as scanners' bias is corrected with (Van Leempu
 
 @dataclass(frozen=True)
 class FieldDraw:
-    """`strength`: (n,) largest log of the gain, 0 where not applied. `coefficients`: (n, 4, 4, 4) of powers of the three axes' positions."""
+    """`strength`: (n,) largest log of the gain, 0 where not applied. `coefficients`: (n, 4, 4, 4) of powers of positions along the axes."""
 
     strength: Tensor
     coefficients: Tensor
