@@ -12,32 +12,35 @@ from labelfree.views import Affine, Augmentation, BiasField, Blur, Contrast, Dih
 from labelfree_medical.mr_artefacts import Ghosting, Spike
 from labelfree_medical.window_jitter import WindowJitter
 
-RAS_SIDES = -3  # axis of volumes in the order right, anterior, superior along which left and right lie
 COARSE = 1.5  # times as long as another: an axis that is not turned into it
 SMALL_PICTURE = 64  # pixels; below, a blur takes away what there is to see
 FEWEST_VOXELS = 16  # along each axis of what is coarsened or ghosted
 
 
 def augmentation(
-    fingerprint: Fingerprint, modality: str = "", window: tuple[float, float] | None = None, sideways: int | None = None
+    fingerprint: Fingerprint, modality: str = "", window: tuple[float, float] | None = None, sideways: int | None = -1
 ) -> Augmentation:
     """The views of these images.
 
     `modality`: CT, MR, CR, …, "" where nobody says. `window`: numbers from which to which images are normalised, None: no window.
-    `sideways`: axis along which left and right lie, counted from the end; None: rows of pictures, the first axis of volumes.
+    `sideways`: axis along which left and right lie, counted from the end; None: nobody knows, or none does, as in sagittal slices.
     """
     dims = len(fingerprint.smallest)
-    side = sideways if sideways is not None else -1 if dims == 2 else RAS_SIDES
     physics, late = _exposure(fingerprint, modality, window)
     return Augmentation(
-        geometry=[Dihedral(axes=(side,), transpose=False), *_turns(fingerprint.spacing, dims)],
+        geometry=[*_flips(sideways), *_turns(fingerprint.spacing, dims)],
         physics=[*physics, *_sharpness(min(fingerprint.smallest), dims)],
         late=late,
         global_scale=(0.6, 1.0) if dims == 2 else (0.5, 1.0),
         local_scale=(0.25, 0.5) if dims == 2 else (0.2, 0.5),
         overlap=0.5,
-        sideways=side,
+        sideways=sideways,
     )
+
+
+def _flips(sideways: int | None) -> list[ViewOp]:
+    """Left to right alone: nobody is imaged with the head down or the front at the back."""
+    return [] if sideways is None else [Dihedral(axes=(sideways,), transpose=False)]
 
 
 def _turns(spacing: Sequence[float] | None, dims: int) -> list[ViewOp]:

@@ -17,7 +17,7 @@ from labelfree.errors import DataError
 from labelfree.views import Affine, Augmentation, Dihedral, PerChannel, ValueWindow, ViewOp, ViewPipeline
 from tests.views.ops import name, seeded, smooth_field
 
-FILM, SMALL, VOLUME, THICK = (256, 256), (28, 28), (64, 64, 48), (128, 128, 24)
+FILM, SMALL, VOLUME, THICK = (256, 256), (28, 28), (48, 64, 64), (24, 128, 128)
 
 
 def fingerprint(shape: tuple[int, ...], unit: str, spacing: tuple[float, ...] | None = None, channels: int = 1) -> Fingerprint:
@@ -33,11 +33,11 @@ FOUND = {
     "colour pictures": augmentation(fingerprint(FILM, "display", channels=3)),
     "CT slices": augmentation(fingerprint(FILM, "HU", (0.8, 0.8)), "CT", (-160, 240)),
     "CT": augmentation(fingerprint(VOLUME, "HU", (1.0, 1.0, 1.0)), "CT"),
-    "thick CT": augmentation(fingerprint(THICK, "HU", (0.8, 0.8, 5.0)), "CT", (-1000, 400)),
-    "MR": augmentation(fingerprint(VOLUME, "stored", (1.0, 1.0, 1.2)), "MR"),
+    "thick CT": augmentation(fingerprint(THICK, "HU", (5.0, 0.8, 0.8)), "CT", (-1000, 400)),
+    "MR": augmentation(fingerprint(VOLUME, "stored", (1.2, 1.0, 1.0)), "MR"),
     "MR slices": augmentation(fingerprint(FILM, "stored", (1.0, 1.0)), "MR"),
     "volumes that say nothing": augmentation(fingerprint(VOLUME, "stored")),
-    "PET": augmentation(fingerprint(VOLUME, "SUV", (4.0, 4.0, 3.0)), "PT"),
+    "PET": augmentation(fingerprint(VOLUME, "SUV", (3.0, 4.0, 4.0)), "PT"),
 }
 
 
@@ -83,15 +83,16 @@ def planes(views: Augmentation) -> set[tuple[int, int]]:
 
 def test_no_turn_crosses_axes_that_differ() -> None:
     assert planes(FOUND["CT"]) == {(-3, -2), (-3, -1), (-2, -1)} == planes(FOUND["PET"])
-    assert planes(FOUND["thick CT"]) == {(-3, -2)}, "thick slices are turned into each other"
+    assert planes(FOUND["thick CT"]) == {(-2, -1)}, "thick slices are turned into each other"
     assert planes(FOUND["volumes that say nothing"]) == {(-2, -1)}
     assert planes(FOUND["films"]) == {(-2, -1)}
     assert planes(augmentation(fingerprint(FILM, "HU", (5.0, 0.7)), "CT")) == set(), "a slice across thick ones is turned"
 
 
-def test_sides_lie_along_rows_of_pictures_and_the_first_axis_of_volumes() -> None:
-    assert FOUND["films"].sideways == -1 and FOUND["CT"].sideways == -3
-    assert augmentation(fingerprint(FILM, "HU", (1.0, 1.0)), "CT", sideways=-2).sideways == -2
+def test_flips_are_left_to_right_and_can_be_taken_out() -> None:
+    assert "Dihedral" not in kinds(augmentation(fingerprint(FILM, "HU", (1.0, 1.0)), "CT", sideways=None)), "a sagittal slice is flipped"
+    [flip, *_] = augmentation(fingerprint(VOLUME, "HU", (1.0, 1.0, 1.0)), "CT", sideways=-3).geometry
+    assert isinstance(flip, Dihedral) and flip.axes == (-3,)
     for views in FOUND.values():
         assert "Dihedral" in kinds(views) and "Dihedral" not in kinds(views.unmirrored())
 
@@ -187,7 +188,7 @@ def test_views_keep_their_image_recognisable(kind: str) -> None:
     """A view without crop or turn stays close to its image, whatever its numbers are."""
     views = replace(FOUND[kind], geometry=[])
     channels = 3 if kind == "colour pictures" else 1
-    shape = (64, 64) if "C" not in kind and views.sideways == -1 else (32, 32) if views.sideways == -1 else (24, 24, 24)
+    shape = (24, 24, 24) if kind in ("CT", "thick CT", "MR", "PET", "volumes that say nothing") else (64, 64)
     middle, spread = (-300.0, 400.0) if "CT" in kind else (0.5, 0.2)
     x = smooth_field(16, channels, *shape) * spread + middle
     pipeline = ViewPipeline(replace(views), PerChannel([middle] * channels, [spread] * channels), [1.0] * channels, [0.0] * channels)
