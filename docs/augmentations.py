@@ -1,7 +1,7 @@
 """Pictures of every view op on one image, for docs/augmentations.md.
 
     python docs/augmentations.py                                              # the generated sample, as the page shows it
-    python docs/augmentations.py --phantom                                    # ops of the medical domain, on slices of its generated phantom
+    python docs/augmentations.py --phantom                                    # ops of the medical domain, on slices of its phantom
     python docs/augmentations.py --card eurosat-ms --root $LABELFREE_DATA/eurosat_ms --out somewhere   # real images of the pool
 
 Each picture is a strip: the image, then five draws of the op at full strength, all under the image's own stretch.
