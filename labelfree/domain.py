@@ -44,8 +44,8 @@ if TYPE_CHECKING:
 __all__ = [
     "IGNORE", "NOTHING", "PART", "Affine", "BoxesOnGround", "Channel", "Confidential", "Contents", "Default", "Defaults",
     "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "KnowsKinds",
-    "KnowsWeights", "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes",
-    "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "WritesBoxes",
+    "KnowsSides", "KnowsWeights", "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises", "Pairs", "Place", "ReadsRemote",
+    "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "WritesBoxes",
     "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located", "require", "sides", "spacing_of",
     "to_physical",
 ]  # fmt: skip
@@ -268,6 +268,15 @@ class Normalises(Protocol):
 
     def normalise(self, fingerprint: Fingerprint) -> Normalise:
         """What weight cards keep: per channel, per image, a window of values or a bit depth (`labelfree.views`)."""
+        ...
+
+
+@runtime_checkable
+class KnowsSides(Protocol):
+    """A domain in whose images left and right may mean something: whether views are mirrored follows from what labels are called."""
+
+    def mirror(self, classes: Sequence[str]) -> Default:
+        """Whether views may be mirrored left to right (True or False), and why. `classes`: what labels are called; none: no labels."""
         ...
 
 

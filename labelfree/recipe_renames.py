@@ -15,6 +15,7 @@ ADDED: Mapping[Keys, Any] = {  # later keys -> what they are unsaid
     ("data", "absent"): [],
     ("data", "instances"): "auto",
     ("pretrain", "trained"): "auto",
+    ("pretrain", "mirror"): "auto",
     ("evaluate", "task"): "auto",
     ("evaluate", "max_false_alarms"): None,
     ("evaluate", "alarm"): "auto",

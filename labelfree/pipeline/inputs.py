@@ -21,7 +21,7 @@ from labelfree.data.scales import Scales
 from labelfree.data.set_labels import SetLabels
 from labelfree.data.splits import Roles, assign_roles
 from labelfree.data.windows import in_windows, lenient
-from labelfree.domain import Domain, Fingerprint, Row, Sample, Size, extent_of, located
+from labelfree.domain import Default, Domain, Fingerprint, Row, Sample, Size, extent_of, located
 from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
 from labelfree.pipeline.confidential import keep_identifying, told_withheld
@@ -30,6 +30,7 @@ from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.pretrained_on import learn_only_where_seen, require_same_pool, scored_before
 from labelfree.pipeline.starts import Starts
 from labelfree.pipeline.unlabelled_images import unlabelled_images
+from labelfree.planning.mirroring import mirror
 from labelfree.progress import Progress
 from labelfree.reader_settings import domain_with
 from labelfree.recipe import Recipe
@@ -73,8 +74,14 @@ class Inputs:
     @property
     def starts(self) -> Starts:
         """How the arms' networks start and read images; scale and offset are those of the images that are scored, where there are any."""
-        stored = self.images or self.pool
-        return Starts(self.recipe.backbone, self.domain, self.fingerprint, stored.scale, stored.offset)
+        stored, may = self.images or self.pool, self.mirror is None or self.mirror.value
+        return Starts(self.recipe.backbone, self.domain, self.fingerprint, stored.scale, stored.offset, mirror=may)
+
+    @property
+    def mirror(self) -> Default | None:
+        """Whether views may be mirrored left to right, and why; None where neither recipe nor domain says."""
+        classes = frozenset[str]().union(*self.question.taught) if self.question else ()
+        return mirror(self.recipe.pretrain.mirror, self.domain, classes)
 
 
 def domain_for(recipe: Recipe) -> tuple[Domain, Card | None]:
