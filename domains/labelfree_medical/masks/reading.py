@@ -1,0 +1,146 @@
+"""Masks of any format on the grid of their image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labelfree.domain import IGNORE, Targets, Window
+from labelfree.errors import DataError
+from labelfree_medical.masks.grids import Grid
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from labelfree.domain import Sample
+    from labelfree_medical.masks.placing import NumberedVoxels
+    from labelfree_medical.masks.segments import Segments
+    from labelfree_medical.stored import Stored
+
+ROUNDING = 1e-3  # of a whole number saved as a fraction
+
+
+def read_mask(
+    path: Path,
+    image: Stored | Sample,
+    names: Mapping[int, str] | None = None,
+    called: str = "",
+    whole: Grid | None = None,
+    window: Window | None = None,
+) -> Targets:
+    """A mask as whole numbers on the grid of `image`, placed by its coordinates where both have any, else voxel by voxel.
+
+    `names`: the classes of the set (`class_names`), whose numbers go before those of files that name their segments. `called`: the image,
+    in sentences. `whole`: the grid of the image as it is stored, where `image` was resampled or is a part of it in space; `window`: the
+    part of a picture that it is. Raises `DataError` naming the mask: broken, with fractions, or beside its image.
+    """
+    import torch
+
+    from labelfree.data.masks import in_window
+    from labelfree_medical.masks.placing import NumberedVoxels, placed
+
+    grid = Grid.of(image)
+    mask = _open(path, grid, names)
+    if window is not None and mask.grid.affine is None:
+        part = in_window(mask.numbers, grid.size, window)
+        mask = NumberedVoxels(part, Grid(tuple(part.shape)))
+    return Targets(torch.from_numpy(placed(path, mask, grid, called or "", whole)))
+
+
+def class_names(masks: Iterable[Path]) -> dict[int, str]:
+    """The classes that files name in their headers (DICOM SEG, .seg.nrrd), by number; empty where none does.
+
+    Raises `DataError` for one that is broken.
+    """
+    from labelfree_medical.masks.segments import class_numbers
+
+    return class_numbers(segments for path in masks if path.is_file() and (segments := named_segments(path)) is not None)
+
+
+def named_segments(path: Path) -> Segments | None:
+    """The segments of a file that names them; None of any other. Raises `DataError` for contours, and for a file that is broken."""
+    from labelfree_medical.masks import dicom_seg, slicer_nrrd
+
+    kind = dicom_seg.object_class(path)
+    if kind == dicom_seg.CONTOURS:
+        ways = "in 3D Slicer (SlicerRT) or with plastimatch, save them as a mask"
+        raise DataError(f"{path}: is an RTSTRUCT, contours and no mask; {ways}, and name that one in the table.")
+    if kind in dicom_seg.SEGMENTATIONS:
+        return dicom_seg.segments_of(path)
+    return slicer_nrrd.segments_of(path, _stored(path)) if slicer_nrrd.names_segments(path) else None
+
+
+def _open(path: Path, image: Grid, names: Mapping[int, str] | None) -> NumberedVoxels:
+    """What a file holds. A picture is read by the core, which keeps the numbers of a palette."""
+    from labelfree.data.masks import read_as_picture, read_numbers, whole_numbers
+    from labelfree_medical.masks.placing import NumberedVoxels
+    from labelfree_medical.masks.segments import class_numbers
+
+    if not path.is_file():
+        raise DataError(f"{path}: there is no such mask; correct the path in the table.")
+    if (segments := named_segments(path)) is not None:
+        numbers = {name: number for number, name in (names or class_numbers([segments])).items()}
+        return NumberedVoxels(segments.numbered(path, numbers), segments.grid, cropped=True)
+    if len(image.size) == 2 and read_as_picture(path):
+        _refuse_hidden_jpeg(path)
+        flat = whole_numbers(path, read_numbers(path, _no_picture))
+        return NumberedVoxels(flat, Grid(tuple(flat.shape)))
+    stored = _stored(path)
+    return NumberedVoxels(_whole(path, stored), Grid.of(stored))
+
+
+def _stored(path: Path) -> Stored:
+    """A file as the domain reads images."""
+    from labelfree_medical.files import read_file
+    from labelfree_medical.stored import ImageFiles
+
+    return read_file(ImageFiles(path, (path,), "volume"))
+
+
+def _no_picture(row: object) -> Sample:
+    raise AssertionError(f"{row}: is read as a picture")
+
+
+def _refuse_hidden_jpeg(path: Path) -> None:
+    """Raises `DataError` for a JPEG under another name, which nobody would take for one; the core refuses those that are named so."""
+    from PIL import Image
+
+    from labelfree.data.label_formats.mask_numbers import LOSSY
+
+    with Image.open(path) as opened:
+        if opened.format == "JPEG" and path.suffix.lower() not in LOSSY:
+            raise DataError(f"{path}: is a JPEG, which changes numbers around every edge; save the mask as PNG from its source.")
+
+
+def _whole(path: Path, stored: Stored) -> np.ndarray:
+    """(*spatial) int32: numbers within rounding of whole ones, `IGNORE` where nothing was measured."""
+    import numpy as np
+
+    from labelfree.data.masks import whole_numbers
+
+    numbers = _one_channel(path, stored)
+    if numbers.dtype.kind == "f":
+        rounded = np.rint(numbers)
+        apart = np.abs(numbers - rounded) > ROUNDING
+        if apart.any():
+            some = f"{numbers[apart][0]:.3g}"
+            raise DataError(f"{path}: holds fractions ({some}); save a mask whose whole numbers name the class of each voxel.")
+        numbers = rounded
+    mask = whole_numbers(path, numbers)
+    if stored.measured is not None:
+        mask[~stored.measured] = IGNORE
+    return mask
+
+
+def _one_channel(path: Path, stored: Stored) -> np.ndarray:
+    """(*spatial) as the file means it: stored numbers by its scale. Raises `DataError` for channels that differ."""
+    import numpy as np
+
+    if (stored.data != stored.data[:1]).any():
+        raise DataError(f"{path}: holds {len(stored.data)} channels that differ; save one number a voxel, or segments as .seg.nrrd.")
+    scale, offset = (np.asarray(numbers[0], float) for numbers in (stored.scale, stored.offset))
+    if (scale == 1).all() and (offset == 0).all():
+        return stored.data[0]
+    aside = (-1, *(1,) * (stored.data.ndim - 2)) if scale.ndim else ()
+    return stored.data[0] * scale.reshape(aside) + offset.reshape(aside)

@@ -1,0 +1,55 @@
+"""Segmentations of 3D Slicer: an NRRD whose header names its segments, in layers where they overlap.
+
+The keys of the header: https://slicer.readthedocs.io/en/latest/user_guide/modules/segmentations.html (Segmentation file format).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from labelfree.errors import DataError
+from labelfree_medical.masks.grids import Grid
+from labelfree_medical.masks.segments import Segment, Segments
+from labelfree_medical.stored import Stored
+
+KEY = re.compile(r"Segment(\d+)_(\w+)")
+ENDINGS = (".nrrd", ".nhdr")
+
+
+def names_segments(path: Path) -> bool:
+    """Whether a file is an NRRD whose header names segments."""
+    return path.name.lower().endswith(ENDINGS) and bool(_described(path))
+
+
+def segments_of(path: Path, stored: Stored) -> Segments:
+    """What its header says of the segments in a file, which was read as `stored`, its layers as channels.
+
+    Raises `DataError` for a segment in a layer that is not there.
+    """
+    layers = stored.data
+    each = []
+    for place, keys in enumerate(_described(path), start=1):
+        value = keys.get("LabelValue", "1" if len(layers) > 1 else str(place))  # before Slicer 4.11 each segment was a layer of 0 and 1
+        layer = keys.get("Layer", str(place - 1) if len(layers) > 1 else "0")
+        name = (keys.get("Name") or keys.get("ID") or f"segment {place}").strip()
+        if not (value.isdecimal() and layer.isdecimal() and int(layer) < len(layers)):
+            raise DataError(f"{path}: its segment {name!r} lies in layer {layer} with label {value}, which is not there; save it again.")
+        each.append(Segment(int(value) if len(layers) == 1 else place, name, int(layer), int(value)))
+    return Segments(layers, tuple(each), Grid.of(stored))
+
+
+def _described(path: Path) -> list[dict[str, str]]:
+    """What the header says of each segment, in its order."""
+    import nrrd
+
+    try:
+        header: dict[str, Any] = nrrd.read_header(str(path))
+    except Exception:  # pynrrd raises whatever a broken header leads to; the reader of images says what is wrong
+        return []
+    segments: dict[int, dict[str, str]] = {}
+    for key, text in header.items():
+        if (found := KEY.fullmatch(str(key))) is not None:
+            segments.setdefault(int(found[1]), {})[found[2]] = str(text)
+    return [segments[number] for number in sorted(segments)]
