@@ -101,8 +101,8 @@ def _classes(file: Path, labels: object) -> tuple[dict[int, str], int | None, tu
             of.setdefault(number, []).append(name)
     classes = {number: BACKGROUND if number == 0 else " + ".join(names) for number, names in sorted(of.items())}
     classes |= dict.fromkeys(ignored, IGNORED)
-    overlapping = [name for names in of.values() if len(names) > 1 for name in names]
-    note = f"{file.name}: its regions overlap ({', '.join(dict.fromkeys(overlapping))}): what several share is a class named after all of them."
+    overlapping = ", ".join(dict.fromkeys(name for names in of.values() if len(names) > 1 for name in names))
+    note = f"{file.name}: its regions overlap ({overlapping}): what several share is a class named after all of them."
     return classes, ignored[0] if ignored else None, (note,) if overlapping else ()
 
 
