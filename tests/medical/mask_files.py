@@ -12,10 +12,9 @@ import nrrd
 import numpy as np
 import pydicom
 import SimpleITK
+from labelfree_medical.stored import Stored
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
-
-from labelfree_medical.stored import Stored
 
 SLANTED = np.array([[0.8, -0.1, 0, -12], [0.1, 0.8, 0.05, 3], [0, -0.02, 2.5, 40], [0, 0, 0, 1.0]])
 STRAIGHT = np.array([[0.8, 0, 0, -12], [0, 0.8, 0, 3], [0, 0, 2, 40], [0, 0, 0, 1.0]])

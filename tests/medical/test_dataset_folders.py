@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from labelfree.errors import DataError
 from labelfree_medical.masks.dataset_folders import dataset_of, list_dataset
 from labelfree_medical.masks.dataset_json import NAME, read_description
 from labelfree_medical.stored import Listing
+
+from labelfree.errors import DataError
 
 VERSION_2 = {
     "channel_names": {"0": "T1", "1": "T2"},
@@ -160,3 +160,22 @@ def test_anything_else_is_none_of_these_or_one_sentence(tmp_path_factory: pytest
         assert str(error).startswith(str(file)) and "\n" not in str(error)
     else:
         assert described is None or (described.channels and all(isinstance(name, str) for name in described.classes.values()))
+
+
+def test_the_folder_above_one_data_set_is_that_one_and_above_several_asks_which(tmp_path: Path) -> None:
+    for name in ("Dataset001_A", "Dataset002_B"):
+        (tmp_path / name).mkdir()
+    folder(tmp_path / "Dataset001_A", VERSION_2, *channels("a"))
+    assert list_dataset(tmp_path) is None
+    folder(tmp_path / "Dataset002_B", VERSION_2, *channels("a"))
+    with pytest.raises(DataError, match="holds 2 data sets"):
+        list_dataset(tmp_path)
+    (tmp_path / "only").mkdir()
+    (tmp_path / "Dataset001_A").rename(tmp_path / "only" / "Dataset001_A")
+    assert len(listed(tmp_path / "only").images) == 1
+
+
+def test_a_case_that_version_1_lists_and_lacks_is_a_fault(tmp_path: Path) -> None:
+    pairs = {"training": [{"image": f"./imagesTr/{name}.nii.gz", "label": f"./labelsTr/{name}.nii.gz"} for name in "ab"]}
+    listing = listed(folder(tmp_path, VERSION_1 | pairs, *channels("a", 1), "labelsTr/a.nii.gz"))
+    assert len(listing.images) == 1 and "names a file that is not there (b.nii.gz)" in listing.untrusted[0].sentence

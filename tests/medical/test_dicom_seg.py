@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-
-from labelfree.errors import DataError
 from labelfree_medical.masks.dicom_seg import CONTOURS, object_class, referenced_series
 from labelfree_medical.masks.reading import class_names, read_mask
+
+from labelfree.errors import DataError
 from tests.medical.mask_files import STRAIGHT, slices, volume, write_seg
 
 SIZE = (9, 8, 6)  # columns, rows, slices: as a NIfTI of the same series has them

@@ -11,11 +11,11 @@ import pytest
 import SimpleITK
 from hypothesis import given
 from hypothesis import strategies as st
+from labelfree_medical.masks.grids import Grid
+from labelfree_medical.masks.placing import NumberedVoxels, placed
 
 from labelfree.domain import IGNORE
 from labelfree.errors import DataError
-from labelfree_medical.masks.grids import Grid
-from labelfree_medical.masks.placing import NumberedVoxels, placed
 from tests.medical.mask_files import LPS, SLANTED, STRAIGHT
 
 SIZE = (8, 9, 6)

@@ -7,12 +7,12 @@ from pathlib import Path
 import nrrd
 import numpy as np
 import pytest
+from labelfree_medical.masks.reading import class_names, read_mask
+from labelfree_medical.stored import Stored
 from PIL import Image
 
 from labelfree.domain import IGNORE, Window
 from labelfree.errors import DataError
-from labelfree_medical.masks.reading import class_names, read_mask
-from labelfree_medical.stored import Stored
 from tests.medical.mask_files import LPS, SLANTED, STRAIGHT, volume, write_mha, write_nifti, write_segments
 
 SIZE = (8, 9, 6)

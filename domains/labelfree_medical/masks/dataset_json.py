@@ -12,6 +12,7 @@ from typing import Any
 
 from labelfree.data.label_formats.json_text import read_json_text
 from labelfree.errors import DataError
+from labelfree_medical.stored import Untrusted
 
 NAME = "dataset.json"
 BACKGROUND = "background"
@@ -74,6 +75,15 @@ def read_description(file: Path) -> Description | None:
         _cases(file, content.get("dataset")),
         notes,
     )
+
+
+def missing_files(listed_in: Path, files: list[Path]) -> list[Untrusted]:
+    """What to say of files that are listed and not there; nothing where there are none."""
+    if not files:
+        return []
+    some = ", ".join(file.name for file in files[:3]) + (", …" if len(files) > 3 else "")
+    many = f"{len(files):,} files that are" if len(files) > 1 else "a file that is"
+    return [Untrusted(tuple(files), f"{listed_in}: names {many} not there ({some}); add what is missing, or take it out of the list.")]
 
 
 def _channels(file: Path, named: object) -> tuple[str, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labelfree_medical.masks.dataset_json import Description
-from labelfree_medical.stored import ImageFiles, Listing, Untrusted
+from labelfree_medical.masks.dataset_json import Description, missing_files
+from labelfree_medical.stored import ImageFiles, Listing
 
 
 def is_decathlon(described: Description) -> bool:
@@ -25,16 +25,8 @@ def list_decathlon(described: Description) -> Listing:
         if image.is_file()
     ]
     missing = [file for pair in found for file in pair if file is not None and not file.is_file()]
-    return Listing(tuple(images), (), _missing(described.file, missing), described.classes, described.ignore, described.notes)
+    return Listing(tuple(images), (), tuple(missing_files(described.file, missing)), described.classes, described.ignore, described.notes)
 
 
 def _there(file: Path | None) -> Path | None:
     return file if file is not None and file.is_file() else None
-
-
-def _missing(listed_in: Path, files: list[Path]) -> tuple[Untrusted, ...]:
-    if not files:
-        return ()
-    some = ", ".join(file.name for file in files[:3]) + (", …" if len(files) > 3 else "")
-    many = f"{len(files):,} files that are" if len(files) > 1 else "a file that is"
-    return (Untrusted(tuple(files), f"{listed_in}: names {many} not there ({some}); add what is missing, or take it out of the list."),)

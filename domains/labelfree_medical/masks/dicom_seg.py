@@ -73,7 +73,7 @@ def _in_space(path: Path, segmentation: highdicom.seg.Segmentation, described: l
     """A volume: one layer where segments lie apart, else a layer each."""
     try:
         volume = segmentation.get_volume(combine_segments=True)
-        layers = volume.array[None]
+        layers = volume.array[None].astype(np.int32)
         each = tuple(Segment(number, name, 0, number) for number, name in described)
     except (RuntimeError, ValueError):  # they overlap, or hold fractions
         volume = segmentation.get_volume(segment_numbers=[number for number, _ in described])
@@ -118,7 +118,7 @@ def _a_layer_each(described: list[tuple[int, str]]) -> tuple[Segment, ...]:
 
 
 def _ones(path: Path, layers: np.ndarray) -> np.ndarray:
-    """Layers of 0 and 1 as bytes. Raises `DataError` for shares of a voxel between."""
+    """Layers of 0 and 1. Raises `DataError` for shares of a voxel between."""
     if not np.isin(layers, (0, 1)).all():
         raise DataError(f"{path}: holds fractions (a FRACTIONAL segmentation); export it as BINARY, where a voxel is in a segment or not.")
-    return layers.astype(np.uint8)
+    return layers.astype(np.int32)

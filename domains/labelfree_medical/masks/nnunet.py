@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labelfree_medical.masks.dataset_json import Description
+from labelfree_medical.masks.dataset_json import Description, missing_files
 from labelfree_medical.stored import ImageFiles, Kind, Listing, Untrusted
 
 CHANNEL = re.compile(r"(.+)_(\d{4})")
@@ -88,6 +88,14 @@ def _lacking(described: Description, case: Case) -> Untrusted:
     files = tuple(case.files[number] for number in sorted(case.files))
     where = files[0] if files else described.root / case.name
     return Untrusted(files, f"{where}: case {case.name} {lack}, or take the case out.")
+
+
+def _unlisted(described: Description, cases: list[Case]) -> list[Untrusted]:
+    """Training cases that nnU-Net 1 lists and whose images are not there."""
+    named = [described.root / image for image, _ in described.training if image]
+    known = {case.name for case in cases}
+    missing = [file for file in named if file.name.removesuffix(described.ending or ENDING) not in known]
+    return missing_files(described.file, missing)
 
 
 def _lone_masks(described: Description, cases: list[Case]) -> list[Untrusted]:

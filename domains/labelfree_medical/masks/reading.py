@@ -6,19 +6,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labelfree.domain import IGNORE, Targets, Window
+from labelfree.domain import Targets, Window
 from labelfree.errors import DataError
 from labelfree_medical.masks.grids import Grid
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from labelfree.domain import Sample
     from labelfree_medical.masks.placing import NumberedVoxels
     from labelfree_medical.masks.segments import Segments
     from labelfree_medical.stored import Stored
-
-ROUNDING = 1e-3  # of a whole number saved as a fraction
 
 
 def read_mask(
@@ -76,6 +72,7 @@ def _open(path: Path, image: Grid, names: Mapping[int, str] | None) -> NumberedV
     from labelfree.data.masks import read_as_picture, read_numbers, whole_numbers
     from labelfree_medical.masks.placing import NumberedVoxels
     from labelfree_medical.masks.segments import class_numbers
+    from labelfree_medical.masks.whole_numbers import one_number_a_voxel
 
     if not path.is_file():
         raise DataError(f"{path}: there is no such mask; correct the path in the table.")
@@ -87,7 +84,7 @@ def _open(path: Path, image: Grid, names: Mapping[int, str] | None) -> NumberedV
         flat = whole_numbers(path, read_numbers(path, _no_picture))
         return NumberedVoxels(flat, Grid(tuple(flat.shape)))
     stored = _stored(path)
-    return NumberedVoxels(_whole(path, stored), Grid.of(stored))
+    return NumberedVoxels(one_number_a_voxel(path, stored), Grid.of(stored))
 
 
 def _stored(path: Path) -> Stored:
@@ -111,36 +108,3 @@ def _refuse_hidden_jpeg(path: Path) -> None:
     with Image.open(path) as opened:
         if opened.format == "JPEG" and path.suffix.lower() not in LOSSY:
             raise DataError(f"{path}: is a JPEG, which changes numbers around every edge; save the mask as PNG from its source.")
-
-
-def _whole(path: Path, stored: Stored) -> np.ndarray:
-    """(*spatial) int32: numbers within rounding of whole ones, `IGNORE` where nothing was measured."""
-    import numpy as np
-
-    from labelfree.data.masks import whole_numbers
-
-    numbers = _one_channel(path, stored)
-    if numbers.dtype.kind == "f":
-        rounded = np.rint(numbers)
-        apart = np.abs(numbers - rounded) > ROUNDING
-        if apart.any():
-            some = f"{numbers[apart][0]:.3g}"
-            raise DataError(f"{path}: holds fractions ({some}); save a mask whose whole numbers name the class of each voxel.")
-        numbers = rounded
-    mask = whole_numbers(path, numbers)
-    if stored.measured is not None:
-        mask[~stored.measured] = IGNORE
-    return mask
-
-
-def _one_channel(path: Path, stored: Stored) -> np.ndarray:
-    """(*spatial) as the file means it: stored numbers by its scale. Raises `DataError` for channels that differ."""
-    import numpy as np
-
-    if (stored.data != stored.data[:1]).any():
-        raise DataError(f"{path}: holds {len(stored.data)} channels that differ; save one number a voxel, or segments as .seg.nrrd.")
-    scale, offset = (np.asarray(numbers[0], float) for numbers in (stored.scale, stored.offset))
-    if (scale == 1).all() and (offset == 0).all():
-        return stored.data[0]
-    aside = (-1, *(1,) * (stored.data.ndim - 2)) if scale.ndim else ()
-    return stored.data[0] * scale.reshape(aside) + offset.reshape(aside)

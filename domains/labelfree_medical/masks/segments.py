@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from labelfree.data.masks import mapped
 from labelfree.errors import DataError
 from labelfree_medical.masks.grids import Grid
 
@@ -31,7 +32,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Segments:
-    """`layers`: (L, *spatial) whole numbers, as the file holds them."""
+    """`layers`: (L, *spatial) int32, as the file holds them."""
 
     layers: np.ndarray
     each: tuple[Segment, ...]
@@ -50,10 +51,10 @@ class Segments:
     def numbered(self, path: Path, numbers: Mapping[str, int]) -> np.ndarray:
         """(*spatial) int32 by the numbers of names, 0 where no segment is. Raises `DataError` for a name without one."""
         shown = np.zeros(self.layers.shape[1:], np.int32)
-        for segment in self.each:
-            inside = self.layers[segment.layer] == segment.value
-            if inside.any():
-                shown[inside] = _number(path, segment.name, numbers)
+        for layer, values in enumerate(self.layers):
+            names = {segment.value: segment.name for segment in self.each if segment.layer == layer}
+            here = mapped(values, lambda value: _number(path, names[value], numbers) if value in names else 0)  # noqa: B023  # asked at once
+            shown = np.where(here > 0, here, shown)
         where = self._overlap()
         if where.any():
             sets, which = self._sets(where)
@@ -63,6 +64,8 @@ class Segments:
     def _overlap(self) -> np.ndarray:
         """(*spatial) bool: voxels of more than one segment."""
         seen, twice = np.zeros((2, *self.layers.shape[1:]), bool)
+        if len(self.layers) == 1:
+            return twice
         for layer in range(len(self.layers)):
             values = [segment.value for segment in self.each if segment.layer == layer]
             here = np.isin(self.layers[layer], values)

@@ -12,6 +12,7 @@ from typing import Any
 from labelfree.errors import DataError
 from labelfree_medical.masks.grids import Grid
 from labelfree_medical.masks.segments import Segment, Segments
+from labelfree_medical.masks.whole_numbers import whole_numbers
 from labelfree_medical.stored import Stored
 
 KEY = re.compile(r"Segment(\d+)_(\w+)")
@@ -28,7 +29,7 @@ def segments_of(path: Path, stored: Stored) -> Segments:
 
     Raises `DataError` for a segment in a layer that is not there.
     """
-    layers = stored.data
+    layers = whole_numbers(path, stored)
     each = []
     for place, keys in enumerate(_described(path), start=1):
         value = keys.get("LabelValue", "1" if len(layers) > 1 else str(place))  # before Slicer 4.11 each segment was a layer of 0 and 1
