@@ -8,7 +8,9 @@ import numpy as np
 import pydicom
 import pytest
 from labelfree_medical.masks.dicom_seg import CONTOURS, object_class, referenced_series
+from labelfree_medical.masks.pairing import with_segmentations
 from labelfree_medical.masks.reading import class_names, read_mask
+from labelfree_medical.stored import ImageFiles, Listing, NoImage
 
 from labelfree.errors import DataError
 from tests.medical.mask_files import STRAIGHT, slices, volume, write_seg
@@ -101,3 +103,20 @@ def test_a_broken_segmentation_is_one_sentence(tmp_path: Path) -> None:
     broken.save_as(tmp_path / "a.dcm")
     with pytest.raises(DataError, match=r"a\.dcm: is a DICOM segmentation that cannot be read"):
         mask_of(tmp_path / "a.dcm")
+
+
+def test_a_segmentation_is_the_mask_of_the_series_it_was_drawn_on(tmp_path: Path) -> None:
+    sources = slices()
+    seg, other = tmp_path / "seg.dcm", tmp_path / "other.dcm"
+    write_seg(seg, sources, drawn(), ["liver", "lesion"])
+    sources[0].save_as(other, enforce_file_format=True)
+    image = ImageFiles(tmp_path / "IM1", (tmp_path / "IM1",), "volume", series=str(sources[0].SeriesInstanceUID))
+    listing = Listing((image,), (NoImage((seg,), "a segmentation"), NoImage((other,), "a scout")))
+    paired = with_segmentations(listing)
+    assert [each.mask for each in paired.images] == [seg] and [each.files for each in paired.no_images] == [(other,)]
+    assert paired.notes == ("1 DICOM segmentations are the masks of the series they were drawn on.",)
+
+    again = tmp_path / "again.dcm"
+    write_seg(again, sources, drawn(), ["liver", "lesion"])
+    both = with_segmentations(Listing((image,), (NoImage((seg,), "a segmentation"), NoImage((again,), "a segmentation"))))
+    assert both.images[0].mask is None and len(both.no_images) == 2 and "several segmentations" in both.notes[0]

@@ -42,6 +42,19 @@ def referenced_series(path: Path) -> str:
     return series.pop() if len(series) == 1 else ""
 
 
+def names_apart(path: Path) -> dict[int, str] | None:
+    """The names of segments by number, where the header says that they do not overlap; None where it does not."""
+    import pydicom
+
+    wanted = ["SegmentationType", "SegmentsOverlap", "SegmentSequence"]
+    header = pydicom.dcmread(path, specific_tags=wanted, stop_before_pixels=True)
+    apart = header.get("SegmentationType") == "LABELMAP" or header.get("SegmentsOverlap") == "NO"
+    each = header.get("SegmentSequence", ())
+    if not apart or not all("SegmentNumber" in segment and "SegmentLabel" in segment for segment in each):
+        return None
+    return {int(segment.SegmentNumber): str(segment.SegmentLabel).strip() for segment in each if int(segment.SegmentNumber) > 0}
+
+
 def segments_of(path: Path) -> Segments:
     """The segments of a file, axes (slices, rows, columns), or (rows, columns) where it has no place in the patient.
 

@@ -13,7 +13,7 @@ from labelfree_medical.masks.grids import Grid
 if TYPE_CHECKING:
     from labelfree.domain import Sample
     from labelfree_medical.masks.placing import NumberedVoxels
-    from labelfree_medical.masks.segments import Segments
+    from labelfree_medical.masks.segments import Names, Segments
     from labelfree_medical.stored import Stored
 
 
@@ -51,10 +51,25 @@ def class_names(masks: Iterable[Path]) -> dict[int, str]:
     """
     from labelfree_medical.masks.segments import class_numbers
 
-    return class_numbers(segments for path in masks if path.is_file() and (segments := named_segments(path)) is not None)
+    return class_numbers(names for path in masks if path.is_file() and (names := _names(path)) is not None)
 
 
-def named_segments(path: Path) -> Segments | None:
+def _names(path: Path) -> Names | None:
+    """What a file calls its segments; None of one that names none. Voxels are read only where segments may overlap."""
+    from labelfree_medical.masks import dicom_seg, slicer_nrrd
+    from labelfree_medical.masks.segments import Names
+
+    if dicom_seg.object_class(path) in dicom_seg.SEGMENTATIONS:
+        apart = dicom_seg.names_apart(path)
+    else:
+        apart = slicer_nrrd.names_apart(path)
+    if apart is not None:
+        return Names(apart)
+    segments = _segments(path)
+    return None if segments is None else segments.names
+
+
+def _segments(path: Path) -> Segments | None:
     """The segments of a file that names them; None of any other. Raises `DataError` for contours, and for a file that is broken."""
     from labelfree_medical.masks import dicom_seg, slicer_nrrd
 
@@ -76,8 +91,8 @@ def _open(path: Path, image: Grid, names: Mapping[int, str] | None) -> NumberedV
 
     if not path.is_file():
         raise DataError(f"{path}: there is no such mask; correct the path in the table.")
-    if (segments := named_segments(path)) is not None:
-        numbers = {name: number for number, name in (names or class_numbers([segments])).items()}
+    if (segments := _segments(path)) is not None:
+        numbers = {name: number for number, name in (names or class_numbers([segments.names])).items()}
         return NumberedVoxels(segments.numbered(path, numbers), segments.grid, cropped=True)
     if len(image.size) == 2 and read_as_picture(path):
         _refuse_hidden_jpeg(path)

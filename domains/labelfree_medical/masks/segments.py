@@ -39,14 +39,11 @@ class Segments:
     grid: Grid
 
     @property
-    def names(self) -> dict[int, str]:
-        """Of the segments by number."""
-        return {segment.number: segment.name for segment in self.each}
-
-    def shared(self) -> set[str]:
-        """The names of what several segments share."""
+    def names(self) -> Names:
+        """Of the segments, and of what they share."""
         where = self._overlap()
-        return {_together(names) for names in self._sets(where)[0] if len(names) > 1} if where.any() else set()
+        shared = {_together(names) for names in self._sets(where)[0] if len(names) > 1} if where.any() else ()
+        return Names({segment.number: segment.name for segment in self.each}, frozenset(shared))
 
     def numbered(self, path: Path, numbers: Mapping[str, int]) -> np.ndarray:
         """(*spatial) int32 by the numbers of names, 0 where no segment is. Raises `DataError` for a name without one."""
@@ -81,15 +78,23 @@ class Segments:
         return sets, which.reshape(-1)
 
 
-def class_numbers(files: Iterable[Segments]) -> dict[int, str]:
+@dataclass(frozen=True)
+class Names:
+    """What one file calls its segments, by number, and what several of them share."""
+
+    segments: Mapping[int, str]
+    shared: frozenset[str] = frozenset()
+
+
+def class_numbers(files: Iterable[Names]) -> dict[int, str]:
     """The classes of a set whose files each name their segments: the files' own numbers where all agree, else counted from 1 by name.
 
     What segments share follows, by name.
     """
     pairs, shared = set[tuple[int, str]](), set[str]()
-    for segments in files:
-        pairs |= set(segments.names.items())
-        shared |= segments.shared()
+    for each in files:
+        pairs |= set(each.segments.items())
+        shared |= each.shared
     names = sorted({name for _, name in pairs})
     agreed = len(pairs) == len(names) == len({number for number, _ in pairs}) and all(number > 0 for number, _ in pairs)
     numbers = dict(sorted(pairs)) if agreed else dict(enumerate(names, start=1))

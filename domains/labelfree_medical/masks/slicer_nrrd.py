@@ -6,6 +6,7 @@ The keys of the header: https://slicer.readthedocs.io/en/latest/user_guide/modul
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +25,31 @@ def names_segments(path: Path) -> bool:
     return path.name.lower().endswith(ENDINGS) and bool(_described(path))
 
 
+def names_apart(path: Path) -> dict[int, str] | None:
+    """The names of segments by number, where they lie in one layer and cannot overlap; None of any other file."""
+    described = _described(path) if path.name.lower().endswith(ENDINGS) else []
+    layers = {keys.get("Layer", str(place)) for place, keys in enumerate(described)}
+    return {each.number: each.name for each in _each(path, described, 1)} if described and len(layers) == 1 else None
+
+
 def segments_of(path: Path, stored: Stored) -> Segments:
     """What its header says of the segments in a file, which was read as `stored`, its layers as channels.
 
     Raises `DataError` for a segment in a layer that is not there.
     """
     layers = whole_numbers(path, stored)
-    each = []
-    for place, keys in enumerate(_described(path), start=1):
-        value = keys.get("LabelValue", "1" if len(layers) > 1 else str(place))  # before Slicer 4.11 each segment was a layer of 0 and 1
-        layer = keys.get("Layer", str(place - 1) if len(layers) > 1 else "0")
+    return Segments(layers, tuple(_each(path, _described(path), len(layers))), Grid.of(stored))
+
+
+def _each(path: Path, described: list[dict[str, str]], layers: int) -> Iterator[Segment]:
+    """Before Slicer 4.11 each segment was a layer of 0 and 1, and the header said neither layer nor label."""
+    for place, keys in enumerate(described, start=1):
+        value = keys.get("LabelValue", "1" if layers > 1 else str(place))
+        layer = keys.get("Layer", str(place - 1) if layers > 1 else "0")
         name = (keys.get("Name") or keys.get("ID") or f"segment {place}").strip()
-        if not (value.isdecimal() and layer.isdecimal() and int(layer) < len(layers)):
+        if not (value.isdecimal() and layer.isdecimal() and int(layer) < layers):
             raise DataError(f"{path}: its segment {name!r} lies in layer {layer} with label {value}, which is not there; save it again.")
-        each.append(Segment(int(value) if len(layers) == 1 else place, name, int(layer), int(value)))
-    return Segments(layers, tuple(each), Grid.of(stored))
+        yield Segment(int(value) if layers == 1 else place, name, int(layer), int(value))
 
 
 def _described(path: Path) -> list[dict[str, str]]:
