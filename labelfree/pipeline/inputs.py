@@ -67,7 +67,7 @@ class Inputs:
     @property
     def skipped(self) -> list[tuple[str, str]]:
         """(row id, reason) of images that could not be read."""
-        return [*self.pool.skipped, *(self.images.skipped if self.images else [])]
+        return [*self.manifest.faults.items(), *self.pool.skipped, *(self.images.skipped if self.images else [])]
 
     @property
     def starts(self) -> Starts:
@@ -123,12 +123,13 @@ def _manifest(run: Context, domain: Domain) -> Manifest:
     """The rows of the run, large images in windows; its notes are told."""
     recipe = run.recipe
     manifest = run.manifest or load_manifest(recipe.data, domain)
+    manifest.require_usable(recipe.data.on_error)
     if manifest.read is None:
         tile = tile_of(recipe)
         side = None if tile == "auto" else tile
         extent = lenient(extent_of(domain)) if recipe.data.on_error == "skip" else extent_of(domain)
         manifest = replace(manifest, rows=in_windows(manifest.rows, extent, side, tell=run.say.say))
-    for note in manifest.notes:
+    for note in (*manifest.notes, *manifest.aside, *manifest.faults.values()):
         run.say.say(note)
     return manifest
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
+from types import MappingProxyType
 from typing import Any
 
 from labelfree.data.folders import cache_folder
@@ -38,9 +39,17 @@ WHAT = {
 }  # the labels of tasks that may not be installed yet
 
 
-def drafted(data: Data, reader: Mapping[str, Any], field: Field, seen: Seen, labels: Labels, asked: ComparisonDesign) -> str:
-    """The text of the recipe."""
-    return written(list(_Draft(data, reader, field, seen, labels, asked).lines()))
+def drafted(
+    data: Data,
+    reader: Mapping[str, Any],
+    field: Field,
+    seen: Seen,
+    labels: Labels,
+    asked: ComparisonDesign,
+    because: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The text of the recipe. `because`: why keys of `reader` are set that nobody said."""
+    return written(list(_Draft(data, reader, field, seen, labels, asked, because).lines()))
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,7 @@ class _Draft:
     seen: Seen
     labels: Labels
     asked: ComparisonDesign
+    because: Mapping[str, str]
 
     def lines(self) -> Iterator[Line]:
         yield from self._head()
@@ -109,10 +119,16 @@ class _Draft:
             yield Line("  pretrain_on_labelled: true", "every image has a label, and comparing by these is not built yet: none is scored")
         if self.asked.holdout is not None:
             yield Line(f"  holdout: {self.asked.holdout}", self.asked.why_holdout)
+        if untrusted := list(self.field.manifest.faults.values()):
+            count = f"{len(untrusted)} image{'s' * (len(untrusted) > 1)} cannot be trusted"
+            yield Line(
+                "  on_error: skip", f"{count} and {'are' if len(untrusted) > 1 else 'is'} left out; `labelfree data check` names all"
+            )
         if self.seen.faults:
             share = len(self.seen.faults) / self.seen.count
             fault = f"{len(self.seen.faults)} of {self.seen.count} images looked at cannot be read or differ: {self.seen.faults[0]}"
-            yield Line("  on_error: skip", f"{fault} `labelfree data check` names all")
+            if not untrusted:
+                yield Line("  on_error: skip", f"{fault} `labelfree data check` names all")
             yield Line(f"  max_skipped: {ceil(200 * share) / 100:g}", "twice the share seen; above it a run stops")
 
     def _reader(self) -> Iterator[Line]:
@@ -121,7 +137,7 @@ class _Draft:
         if settings:
             yield Line("reader:")
         for key, value in settings.items():
-            yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", "you said so")
+            yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", self.because.get(key, "you said so"))
         for sentence in lacking:
             yield Line("  ", sentence)
 
