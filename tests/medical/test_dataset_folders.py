@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from labelfree_medical.masks.dataset_folders import dataset_of, list_dataset
 from labelfree_medical.masks.dataset_json import NAME, read_description
+from labelfree_medical.masks.folders import dataset_of, list_dataset
 from labelfree_medical.stored import Listing
 
 from labelfree.errors import DataError

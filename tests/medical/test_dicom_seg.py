@@ -8,8 +8,9 @@ import numpy as np
 import pydicom
 import pytest
 from labelfree_medical.masks.dicom_seg import CONTOURS, object_class, referenced_series
+from labelfree_medical.masks.mask_files import class_names
 from labelfree_medical.masks.pairing import with_segmentations
-from labelfree_medical.masks.reading import class_names, read_mask
+from labelfree_medical.masks.targets import read_mask
 from labelfree_medical.stored import ImageFiles, Listing, NoImage
 
 from labelfree.errors import DataError

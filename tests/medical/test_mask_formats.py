@@ -7,7 +7,8 @@ from pathlib import Path
 import nrrd
 import numpy as np
 import pytest
-from labelfree_medical.masks.reading import class_names, read_mask
+from labelfree_medical.masks.mask_files import class_names
+from labelfree_medical.masks.targets import read_mask
 from labelfree_medical.stored import Stored
 from PIL import Image
 

@@ -1,4 +1,4 @@
-"""Masks of any format on the grid of their image."""
+"""Files of masks: what each holds as whole numbers on its own grid, and what classes it names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labelfree.domain import Targets, Window
 from labelfree.errors import DataError
 from labelfree_medical.masks.grids import Grid
 
@@ -15,33 +14,6 @@ if TYPE_CHECKING:
     from labelfree_medical.masks.placing import NumberedVoxels
     from labelfree_medical.masks.segments import Names, Segments
     from labelfree_medical.stored import Stored
-
-
-def read_mask(
-    path: Path,
-    image: Stored | Sample,
-    names: Mapping[int, str] | None = None,
-    called: str = "",
-    whole: Grid | None = None,
-    window: Window | None = None,
-) -> Targets:
-    """A mask as whole numbers on the grid of `image`, placed by its coordinates where both have any, else voxel by voxel.
-
-    `names`: the classes of the set (`class_names`), whose numbers go before those of files that name their segments. `called`: the image,
-    in sentences. `whole`: the grid of the image as it is stored, where `image` was resampled or is a part of it in space; `window`: the
-    part of a picture that it is. Raises `DataError` naming the mask: broken, with fractions, or beside its image.
-    """
-    import torch
-
-    from labelfree.data.masks import in_window
-    from labelfree_medical.masks.placing import NumberedVoxels, placed
-
-    grid = Grid.of(image)
-    mask = _open(path, grid, names)
-    if window is not None and mask.grid.affine is None:
-        part = in_window(mask.numbers, grid.size, window)
-        mask = NumberedVoxels(part, Grid(tuple(part.shape)))
-    return Targets(torch.from_numpy(placed(path, mask, grid, called or "", whole)))
 
 
 def class_names(masks: Iterable[Path]) -> dict[int, str]:
@@ -82,8 +54,12 @@ def _segments(path: Path) -> Segments | None:
     return slicer_nrrd.segments_of(path, _stored(path)) if slicer_nrrd.names_segments(path) else None
 
 
-def _open(path: Path, image: Grid, names: Mapping[int, str] | None) -> NumberedVoxels:
-    """What a file holds. A picture is read by the core, which keeps the numbers of a palette."""
+def open_mask(path: Path, axes: int, names: Mapping[int, str] | None = None) -> NumberedVoxels:
+    """What a file holds, of an image with so many axes: a picture's is read by the core, which keeps the numbers of a palette.
+
+    `names`: the classes of the set (`class_names`), whose numbers go before those of files that name their segments. Raises `DataError`
+    naming a file that is missing, broken, or holds fractions.
+    """
     from labelfree.data.masks import read_as_picture, read_numbers, whole_numbers
     from labelfree_medical.masks.placing import NumberedVoxels
     from labelfree_medical.masks.segments import class_numbers
@@ -94,7 +70,7 @@ def _open(path: Path, image: Grid, names: Mapping[int, str] | None) -> NumberedV
     if (segments := _segments(path)) is not None:
         numbers = {name: number for number, name in (names or class_numbers([segments.names])).items()}
         return NumberedVoxels(segments.numbered(path, numbers), segments.grid, cropped=True)
-    if len(image.size) == 2 and read_as_picture(path):
+    if axes == 2 and read_as_picture(path):
         _refuse_hidden_jpeg(path)
         flat = whole_numbers(path, read_numbers(path, _no_picture))
         return NumberedVoxels(flat, Grid(tuple(flat.shape)))
