@@ -8,7 +8,7 @@ from pathlib import Path
 
 from labelfree.domain import PART, Contents, Row
 from labelfree_medical.choice import chosen, mixture, several_series
-from labelfree_medical.planes import Slice
+from labelfree_medical.slices import Slice
 from labelfree_medical.stored import ImageFiles, Listing
 
 SHOWN = 3  # files that a sentence names
