@@ -37,8 +37,7 @@ def _keys(header: Header) -> Iterable[Hashable]:
     if header.instance:
         yield header.instance, _place(header)
     if len(header.slices) == 1 and header.slices[0].placed:
-        marks = {name: value for name, value in header.slices[0].marks.items() if name != "folder"}
-        yield header.patient, header.study, header.series, _place(header), tuple(sorted(marks.items()))
+        yield header.patient, header.study, header.series, _place(header), tuple(sorted(header.slices[0].marks.items()))
 
 
 def _place(header: Header) -> Hashable:

@@ -10,7 +10,8 @@ from typing import Any
 
 from labelfree_medical.dicom.copies import copies_among
 from labelfree_medical.dicom.finding import holds_dicom
-from labelfree_medical.dicom.headers import LOST, Found, Header, headers_under
+from labelfree_medical.dicom.header_index import LOST, Found, headers_under
+from labelfree_medical.dicom.headers import Header
 from labelfree_medical.dicom.pictures import frame_key
 from labelfree_medical.dicom.reasons import PICTURES, reason_against
 from labelfree_medical.dicom.series import parts_of
@@ -33,10 +34,15 @@ def list_dicom(root: Path, say: Any = None) -> Listing:
 def files_of(path: Path, root: Path | None = None) -> Listing:
     """What `list_dicom` says of one file: the image that it is a part of, looked up in its folder, or in all of `root` if given."""
     listing = list_dicom(root) if root is not None else _listed(headers_under(path.parent, deep=False))
+    wanted = path.resolve()
+
+    def holds(files: Sequence[Path]) -> bool:
+        return any(file.name == path.name and file.resolve() == wanted for file in files)
+
     return Listing(
-        tuple(image for image in listing.images if path in image.files),
-        tuple(each for each in listing.no_images if path in each.files),
-        tuple(each for each in listing.untrusted if path in each.files),
+        tuple(image for image in listing.images if holds(image.files)),
+        tuple(each for each in listing.no_images if holds(each.files)),
+        tuple(each for each in listing.untrusted if holds(each.files)),
     )
 
 

@@ -141,7 +141,7 @@ def _by(slices: Sequence[Slice], mark: str) -> list[tuple[str, list[Slice]]]:
     """Slices by a mark, in order of its values: numbers as numbers."""
     groups: dict[str, list[Slice]] = {}
     for each in slices:
-        groups.setdefault(each.marks.get(mark, ""), []).append(each)
+        groups.setdefault(each.mark(mark), []).append(each)
     return sorted(groups.items(), key=lambda group: _rank(group[0]))
 
 

@@ -35,8 +35,8 @@ PRIVATE_B = {0x0019100C: "Siemens", 0x20011003: "Philips", 0x00431039: "GE"}  # 
 class Slice:
     """One plane of pixels. `position`, `orientation`: as DICOM has them, in mm, of left, posterior, superior; None: not told.
 
-    `spacing`: mm between rows, and between columns. `frame`: its number in its file, from 0. `marks`: by the names in `KINDS` and
-    `OCCASIONS`.
+    `spacing`: mm between rows, and between columns. `frame`: its number in its file, from 0. `marks`: what its header says, by the names
+    in `KINDS` and `OCCASIONS`.
     """
 
     path: Path
@@ -47,6 +47,10 @@ class Slice:
     orientation: Numbers | None = None
     spacing: Numbers | None = None
     marks: Mapping[str, str] = field(default_factory=dict)
+
+    def mark(self, name: str) -> str:
+        """What one of `KINDS` or `OCCASIONS` says of it, "" where nothing does."""
+        return str(self.path.parent) if name == "folder" else self.marks.get(name, "")
 
     @property
     def placed(self) -> bool:
@@ -69,15 +73,15 @@ def slices_of(dataset: Any, path: Path) -> tuple[Slice, ...]:
         return _reconstructed(dataset, path, size)
     position = None if many else numbers(dataset, "ImagePositionPatient", 3)
     orientation = None if many else numbers(dataset, "ImageOrientationPatient", 6)
-    return (Slice(path, 0, *size, position, orientation, spacing_of(dataset), _marks(dataset, path)),)
+    return (Slice(path, 0, *size, position, orientation, spacing_of(dataset), _marks(dataset)),)
 
 
-def _marks(dataset: Any, path: Path) -> dict[str, str]:
+def _marks(dataset: Any) -> dict[str, str]:
     """Of a file of one frame."""
     given = {mark: value_of(dataset, name) for mark, name in MARKS.items()}
     if given["b"] is None:
         given["b"] = _private_b(dataset)
-    return _written({**given, "folder": str(path.parent)})
+    return _written(given)
 
 
 def _of_groups(groups: Sequence[Any], path: Path, frame: int, size: tuple[int, int]) -> Slice:
