@@ -22,7 +22,8 @@ class Stored:
 
     `data`: (C, *spatial) in the stored dtype. `scale`, `offset`: physical = stored * scale + offset, one number a channel, or (C, depth)
     where each step along the first spatial axis has its own. `affine`: (4, 4), indices along a volume's three spatial axes and 1 to mm in
-    RAS+ (right, anterior, superior); of a slice cut from one (row, column, 0, 1); None where no file places it, as of pictures. `spacing`: mm along each spatial axis; None: unknown.
+    RAS+ (right, anterior, superior), of a slice cut from one (row, column, 0, 1); None where no file places it, as of pictures.
+    `spacing`: mm along each spatial axis; None: unknown.
     `measured`: (*spatial) bool, False where nothing was measured; None where all is. `unit`: "HU", "SUV", "display" (0 to 1 of 8 bits),
     "stored" where nobody knows. `notes`: sentences on how the files were understood, without names of people or files, told once a set.
     """
