@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -194,8 +195,6 @@ def test_a_folder_that_names_channels_overrules_the_time_of_a_file(tmp_path: Pat
     timed = nibabel.Nifti1Image(data, AFFINE)
     timed.header.set_xyzt_units("mm", "sec")  # as ITK writes every file
     nibabel.save(timed, tmp_path / "a.nii.gz")
-    from dataclasses import replace
-
     image = replace(list_files(tmp_path).images[0], key="", channels=("T1", "T2"))
     assert read_file(image).channels == ("T1", "T2")
     with pytest.raises(DataError, match="2 channels, and T1 are named"):
@@ -209,13 +208,11 @@ def test_weightings_beside_a_file_make_it_a_series(tmp_path: Path) -> None:
 
 
 def test_files_of_a_channel_each_are_one_image(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     paths = tuple(written(tmp_path / f"case_000{number}.nii.gz", numbers() + number) for number in range(2))
     image = replace(list_files(paths[0]).images[0], files=paths, channels=("T1", "T2"))
     stored = read_file(image)
     assert stored.channels == ("T1", "T2") and np.array_equal(stored.data, np.stack([numbers(), numbers() + 1]))
-    written(paths[1], numbers(), AFFINE + np.eye(4)[:, 3:] * 0 + np.pad(np.ones((3, 1)), ((0, 1), (3, 0))))
+    written(paths[1], numbers(), AFFINE + np.pad(np.ones((3, 1)), ((0, 1), (3, 0))))
     with pytest.raises(DataError, match=r"case_0001\.nii\.gz: does not lie on the grid of case_0000"):
         read_file(image)
 
