@@ -23,7 +23,7 @@ def class_names(masks: Iterable[Path]) -> dict[int, str]:
     """
     from labelfree_medical.masks.segments import class_numbers
 
-    return class_numbers(names for path in masks if path.is_file() and (names := _names(path)) is not None)
+    return class_numbers(names for path in masks if path.is_file() and (names := names_in(path)) is not None)
 
 
 def _names(path: Path) -> Names | None:
