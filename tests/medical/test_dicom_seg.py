@@ -115,7 +115,8 @@ def test_a_segmentation_is_the_mask_of_the_series_it_was_drawn_on(tmp_path: Path
     listing = Listing((image,), (NoImage((seg,), "a segmentation"), NoImage((other,), "a scout")))
     paired = with_segmentations(listing)
     assert [each.mask for each in paired.images] == [seg] and [each.files for each in paired.no_images] == [(other,)]
-    assert paired.notes == ("1 DICOM segmentations are the masks of the series they were drawn on.",)
+    assert paired.notes == ("1 segmentation is the mask of the image drawn on.",)
+    assert paired.classes == {1: "liver", 2: "lesion"}
 
     again = tmp_path / "again.dcm"
     write_seg(again, sources, drawn(), ["liver", "lesion"])

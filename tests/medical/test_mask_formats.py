@@ -7,7 +7,9 @@ from pathlib import Path
 import nrrd
 import numpy as np
 import pytest
+from labelfree_medical.files import list_files
 from labelfree_medical.masks.mask_files import class_names
+from labelfree_medical.masks.pairing import with_segmentations
 from labelfree_medical.masks.targets import read_mask
 from labelfree_medical.stored import Stored
 from PIL import Image
@@ -143,3 +145,18 @@ def test_a_segment_in_a_layer_that_is_not_there_is_named(tmp_path: Path) -> None
     file = write_segments(tmp_path / "a.seg.nrrd", CLASSES[None], [{"Name": "x", "LabelValue": 1, "Layer": 4}])
     with pytest.raises(DataError, match="its segment 'x' lies in layer 4"):
         mask_of(file)
+
+
+def test_a_slicer_file_beside_its_image_is_its_mask(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "1.2.nii.gz", CLASSES)
+    file = write_segments(tmp_path / "1.2.seg.nrrd", CLASSES[None], [{"Name": "liver", "LabelValue": 1}])
+    paired = with_segmentations(list_files(tmp_path))
+    assert [(image.path.name, image.mask) for image in paired.images] == [("1.2.nii.gz", file)]
+    assert paired.classes == {1: "liver"} and not paired.no_images
+
+
+def test_segments_that_no_image_claims_still_name_the_classes(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "a.nii.gz", CLASSES)
+    write_segments(tmp_path / "drawn.seg.nrrd", CLASSES[None], [{"Name": "liver", "LabelValue": 1}])
+    paired = with_segmentations(list_files(tmp_path))
+    assert paired.images[0].mask is None and paired.classes == {1: "liver"} and len(paired.no_images) == 1

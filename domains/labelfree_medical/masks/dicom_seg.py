@@ -5,6 +5,8 @@ DICOM PS3.3 A.51 (Segmentation IOD), C.8.20 (its image and segments).
 
 from __future__ import annotations
 
+import logging
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 SEGMENTATIONS = {"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"}  # Segmentation, Label Map Segmentation
 CONTOURS = "1.2.840.10008.5.1.4.1.1.481.3"  # RT Structure Set
+UID = re.compile(r"\d+(\.\d+){4,}")  # identifiers that libraries quote
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -60,16 +63,25 @@ def segments_of(path: Path) -> Segments:
 
     Raises `DataError` for fractions, slices at uneven distances, and files that highdicom cannot read.
     """
-    import highdicom
-
     try:
-        segmentation = highdicom.seg.segread(path)
+        segmentation = _quiet_highdicom().seg.segread(path)
         described = [(int(each.segment_number), str(each.segment_label).strip()) for each in _descriptions(segmentation)]
         return _in_space(path, segmentation, described) if _is_placed(segmentation) else _of_picture(path, segmentation, described)
     except DataError:
         raise
     except Exception as error:  # highdicom and decoders raise whatever a broken file leads to
-        raise DataError(f"{path}: is a DICOM segmentation that cannot be read ({error}); export it again.") from error
+        what = UID.sub("…", str(error).partition("\n")[0])
+        raise DataError(f"{path}: is a DICOM segmentation that cannot be read ({what}); export it again.") from error
+
+
+def _quiet_highdicom() -> Any:
+    """The package, whose warnings quote identifiers."""
+    try:
+        import highdicom
+    except ImportError as error:
+        raise DataError('highdicom is needed to read DICOM segmentations: pip install "labelfree[medical]".') from error
+    logging.getLogger("highdicom").setLevel(logging.CRITICAL + 1)
+    return highdicom
 
 
 def _descriptions(segmentation: highdicom.seg.Segmentation) -> list[Any]:

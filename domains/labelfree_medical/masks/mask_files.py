@@ -23,11 +23,14 @@ def class_names(masks: Iterable[Path]) -> dict[int, str]:
     """
     from labelfree_medical.masks.segments import class_numbers
 
-    return class_numbers(names for path in masks if path.is_file() and (names := _names(path)) is not None)
+    return class_numbers(names for path in masks if path.is_file() and (names := names_in(path)) is not None)
 
 
-def _names(path: Path) -> Names | None:
-    """What a file calls its segments; None of one that names none. Voxels are read only where segments may overlap."""
+def names_in(path: Path) -> Names | None:
+    """What a file calls its segments; None of one that names none. Voxels are read only where segments may overlap.
+
+    Raises `DataError` for one that is broken.
+    """
     from labelfree_medical.masks import dicom_seg, slicer_nrrd
     from labelfree_medical.masks.segments import Names
 

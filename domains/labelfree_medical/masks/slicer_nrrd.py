@@ -29,7 +29,7 @@ def names_apart(path: Path) -> dict[int, str] | None:
     """The names of segments by number, where they lie in one layer and cannot overlap; None of any other file."""
     described = _described(path) if path.name.lower().endswith(ENDINGS) else []
     layers = {keys.get("Layer", str(place)) for place, keys in enumerate(described)}
-    return {each.number: each.name for each in _each(path, described, 1)} if described and len(layers) == 1 else None
+    return {each.number: each.name for each in _each(path, described, 1)} if layers == {"0"} else None
 
 
 def segments_of(path: Path, stored: Stored) -> Segments:
