@@ -13,7 +13,7 @@ from labelfree.errors import DataError
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-CT, DX = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.1.1"
+CT = "1.2.840.10008.5.1.4.1.1.2"
 DAY = "20200101"
 
 
@@ -25,7 +25,7 @@ def write_slices(directory: Path, patient: int, stack: Sequence[np.ndarray], spa
     height, width = stack[0].shape
     corner = (-spacing[0] * (width - 1) / 2, -spacing[1] * (height - 1) / 2)  # towards the left and the back
     for place, values in enumerate(stack):
-        made = _header(CT, "CT", patient, image=place + 1)
+        made = _header(patient, image=place + 1)
         made.ImagePositionPatient = [f"{corner[0]:.6g}", f"{corner[1]:.6g}", f"{(place - (len(stack) - 1) / 2) * spacing[2]:.6g}"]
         made.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
         made.PixelSpacing = [f"{spacing[1]:.6g}", f"{spacing[0]:.6g}"]
@@ -36,22 +36,7 @@ def write_slices(directory: Path, patient: int, stack: Sequence[np.ndarray], spa
     return folder
 
 
-def write_film(directory: Path, patient: int, number: int, pixels: np.ndarray, spacing: Sequence[float]) -> Path:
-    """Write a chest film (H, W) from 0 to 1, dense tissue bright; every third patient's is stored dark for dense (MONOCHROME1)."""
-    folder = directory / f"PHANTOM{patient:03d}" / f"ST{number + 1:04d}" / "SE0001"
-    folder.mkdir(parents=True, exist_ok=True)
-    made = _header(DX, "DX", patient, study=number + 1, image=1)
-    inverted = patient % 3 == 2
-    made.PhotometricInterpretation = "MONOCHROME1" if inverted else "MONOCHROME2"
-    made.PresentationIntentType, made.ViewPosition, made.BodyPartExamined = "FOR PRESENTATION", "PA", "CHEST"
-    made.PatientOrientation = ["L", "F"]
-    made.ImagerPixelSpacing = [f"{step:.6g}" for step in spacing]
-    made.ImageType = ["ORIGINAL", "PRIMARY"]
-    _save(made, (1 - pixels if inverted else pixels) * 4095, folder / "IM0001")
-    return folder / "IM0001"
-
-
-def _header(kind: str, modality: str, patient: int, study: int = 1, image: int = 1) -> Dataset:
+def _header(patient: int, image: int) -> Dataset:
     """What every file says of itself. Identifiers follow from the numbers, so that an export is the same each time."""
     try:
         from pydicom import Dataset
@@ -61,21 +46,21 @@ def _header(kind: str, modality: str, patient: int, study: int = 1, image: int =
         raise DataError("variant 'dicom': pydicom is needed to write it; pip install 'labelfree[medical]'.") from error
 
     def uid(*numbers: int) -> str:
-        return generate_uid(entropy_srcs=["labelfree_medical", modality, *map(str, numbers)])
+        return generate_uid(entropy_srcs=["labelfree_medical", *map(str, numbers)])
 
     made = Dataset()
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID = kind
-    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID = uid(patient, study, 1, image)
+    made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID = CT
+    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID = uid(patient, 1, 1, image)
     made.PatientName, made.PatientID, made.PatientSex, made.PatientBirthDate = "GENERATED^PHANTOM", f"PHANTOM{patient:03d}", "O", DAY
-    made.StudyInstanceUID, made.SeriesInstanceUID = uid(patient, study), uid(patient, study, 1)
-    made.FrameOfReferenceUID = uid(patient, study, 0)
+    made.StudyInstanceUID, made.SeriesInstanceUID = uid(patient, 1), uid(patient, 1, 1)
+    made.FrameOfReferenceUID = uid(patient, 1, 0)
     made.StudyDate = made.SeriesDate = made.ContentDate = made.AcquisitionDate = DAY
     made.StudyTime = made.SeriesTime = made.ContentTime = made.AcquisitionTime = "120000"
-    made.AccessionNumber, made.StudyID = f"G{patient:03d}{study}", str(study)
+    made.AccessionNumber, made.StudyID = f"G{patient:03d}", "1"
     made.SeriesNumber, made.AcquisitionNumber, made.InstanceNumber = 1, 1, image
-    made.Modality, made.Manufacturer, made.SeriesDescription = modality, "labelfree", "GENERATED, not a patient"
+    made.Modality, made.Manufacturer, made.SeriesDescription = "CT", "labelfree", "GENERATED, not a patient"
     return made
 
 
@@ -83,7 +68,7 @@ def _save(made: Dataset, values: np.ndarray, path: Path) -> None:
     """Write 12 bits of gray."""
     made.Rows, made.Columns = values.shape
     made.SamplesPerPixel, made.PixelRepresentation = 1, 0
-    made.PhotometricInterpretation = made.get("PhotometricInterpretation", "MONOCHROME2")
+    made.PhotometricInterpretation = "MONOCHROME2"
     made.BitsAllocated, made.BitsStored, made.HighBit = 16, 12, 11
     made.PixelData = values.round().clip(0, 4095).astype("<u2").tobytes()
     made.save_as(path, enforce_file_format=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,11 +38,10 @@ class Phantom(NamedTuple):
 
 
 class Image(NamedTuple):
-    """A picture, rows down: `pixels` (H, W), `mask` of `ORGANS`, `finding`, `patient`, `number` of the patient's images."""
+    """A picture, rows down: `pixels` (H, W) from 0 to 1, `mask` of `ORGANS`, `number` of the patient's images."""
 
     pixels: np.ndarray
     mask: np.ndarray
-    finding: str
     patient: int
     number: int
 
@@ -109,47 +109,42 @@ def axial(volume: np.ndarray, place: int) -> np.ndarray:
     return np.asarray(volume[::-1, ::-1, place].T)
 
 
-def patients(seed: int, count: int) -> Iterator[tuple[int, str, Callable[[], Generator], Callable[[int], Generator]]]:
-    """(number, finding, what starts alike for all images of the patient, what starts anew for each image)."""
-    for patient in range(count):
-        alike, anew = partial(np.random.default_rng, [seed, patient]), partial(_of_image, seed, patient)
-        yield patient, FINDINGS[patient % len(FINDINGS)], alike, anew
+def seen(seed: int, patient: int, number: int, shape: tuple[int, int, int]) -> tuple[Phantom, Generator]:
+    """A patient as image `number` shows them, and what draws the rest of that image."""
+    draw = np.random.default_rng([seed, patient, number + 1])
+    return phantom(shape, np.random.default_rng([seed, patient]), draw, finding_of(patient)), draw
 
 
-def _of_image(seed: int, patient: int, image: int) -> Generator:
-    return np.random.default_rng([seed, patient, image + 1])
+def finding_of(patient: int) -> str:
+    return FINDINGS[patient % len(FINDINGS)]
 
 
 def films(seed: int, count: int) -> Iterator[Image]:
-    for patient, finding, alike, anew in patients(seed, count):
-        for number in range(FILMS):
-            draw = anew(number)
-            made = phantom(FILM, alike(), draw, finding)
-            yield Image(film(made, draw), made.organs.max(1)[::-1, ::-1].T, finding, patient, number)
+    for patient, number in product(range(count), range(FILMS)):
+        made, draw = seen(seed, patient, number, FILM)
+        yield Image(film(made, draw), made.organs.max(1)[::-1, ::-1].T, patient, number)
 
 
 def slices(seed: int, count: int) -> Iterator[Image]:
-    """Axial slices between -1000 and 400 HU; the finding is what the slice shows, not what its patient has."""
-    for patient, finding, alike, anew in patients(seed, count):
-        draw = anew(0)
-        made = phantom(VOLUME, alike(), draw, finding)
-        shown = np.flatnonzero((made.organs == len(ORGANS)).any((0, 1))) if finding in ("nodule", "effusion") else np.arange(12, 24)
-        for number, place in enumerate(sorted(draw.choice(shown, min(SLICES, len(shown)), replace=False).tolist())):
-            grain = draw.normal(0, 15, made.hounsfield.shape[:2])
-            pixels = ((axial(made.hounsfield, place) + grain.T + 1000) / 1400).clip(0, 1)
-            yield Image(pixels, axial(made.organs, place), finding, patient, number)
+    """Axial slices from -1000 to 400 HU, through the lesion where there is one."""
+    for patient in range(count):
+        made, draw = seen(seed, patient, 0, VOLUME)
+        shown = np.flatnonzero((made.organs == len(ORGANS)).any((0, 1)))
+        places = draw.choice(shown if len(shown) >= SLICES else np.arange(12, 24), SLICES, replace=False)
+        for number, place in enumerate(sorted(places.tolist())):
+            values = axial(made.hounsfield, place) + draw.normal(0, 15, made.hounsfield.shape[1::-1])
+            yield Image(((values + 1000) / 1400).clip(0, 1), axial(made.organs, place), patient, number)
 
 
 def generate(directory: Path, seed: int = 0, variant: str = "") -> None:
-    """Write the sample. `variant`: "" films and "slices" as 8-bit PNG, "volumes" as NIfTI, each with a `splits.csv`; "dicom" a CT export
-    and "dicom-films" one of films, with a `labels.csv` for some patients and no test set. Raises DataError for any other.
+    """Write the sample. `variant`: "" films and "slices" as 8-bit PNG, "volumes" as NIfTI, each with a `splits.csv`; "dicom" a CT
+    export with a `labels.csv` for some patients and no test set. Raises DataError for any other.
     """
     writers: dict[str, Callable[[Path, int], None]] = {
         "": partial(_write_pictures, films),
         "slices": partial(_write_pictures, slices),
         "volumes": _write_volumes,
         "dicom": _write_series,
-        "dicom-films": _write_dicom_films,
     }
     if variant not in writers:
         raise DataError(f"variant {variant!r}: the generated sample comes as '' (films), {', '.join(map(repr, list(writers)[1:]))}.")
@@ -169,7 +164,7 @@ def _write_pictures(made: Callable[[int, int], Iterator[Image]], directory: Path
         Picture.fromarray((image.pixels * 255).round().astype(np.uint8)).save(directory / "images" / f"{name}.png")
         Picture.fromarray(image.mask).save(directory / "masks" / f"{name}.png")
         (directory / "boxes" / f"{name}.xml").write_text(_voc(f"{name}.png", image), encoding="utf-8")
-        files = (f"images/{name}.png", image.finding, f"masks/{name}.png", f"boxes/{name}.xml")
+        files = (f"images/{name}.png", finding_of(image.patient), f"masks/{name}.png", f"boxes/{name}.xml")
         rows.append((*files, f"phantom{image.patient:03d}", splits[image.patient]))
     _write_table(directory / "splits.csv", ("path", "label", "mask", "boxes", "group", "split"), rows)
 
@@ -181,7 +176,7 @@ def _voc(name: str, image: Image) -> str:
     if len(rows):
         ends = {"xmin": columns.min(), "ymin": rows.min(), "xmax": columns.max() + 1, "ymax": rows.max() + 1}
         corners = "".join(f"<{key}>{value}</{key}>" for key, value in ends.items())
-        objects = f"<object><name>{image.finding}</name><bndbox>{corners}</bndbox></object>"
+        objects = f"<object><name>{finding_of(image.patient)}</name><bndbox>{corners}</bndbox></object>"
     height, width = image.mask.shape
     return f"<annotation><filename>{name}</filename><size><width>{width}</width><height>{height}</height></size>{objects}</annotation>\n"
 
@@ -192,14 +187,14 @@ def _write_volumes(directory: Path, seed: int) -> None:
     for folder in ("images", "masks"):
         (directory / folder).mkdir(exist_ok=True)
     splits, rows = _splits(CASES), []
-    for patient, finding, alike, anew in patients(seed, CASES):
-        made = phantom(VOLUME, alike(), anew(0), finding)
+    for patient in range(CASES):
+        made, _ = seen(seed, patient, 0, VOLUME)
         affine = np.diag([*made.spacing, 1.0])
         affine[:3, 3] = [-step * (count - 1) / 2 for step, count in zip(made.spacing, VOLUME, strict=True)]
         name = f"phantom{patient:03d}.nii.gz"
         for folder, voxels in (("images", made.hounsfield.round().astype(np.int16)), ("masks", made.organs)):
             nibabel.save(nibabel.Nifti1Image(voxels, affine), directory / folder / name)
-        rows.append((f"images/{name}", finding, f"masks/{name}", f"phantom{patient:03d}", splits[patient]))
+        rows.append((f"images/{name}", finding_of(patient), f"masks/{name}", f"phantom{patient:03d}", splits[patient]))
     _write_table(directory / "splits.csv", ("path", "label", "mask", "group", "split"), rows)
 
 
@@ -207,35 +202,18 @@ def _write_series(directory: Path, seed: int) -> None:
     from labelfree_medical.generated_dicom import write_slices
 
     rows = []
-    for patient, finding, alike, anew in patients(seed, CASES):
-        made = phantom(VOLUME, alike(), anew(0), finding)
-        stack = [axial(made.hounsfield, place) for place in range(VOLUME[2])]
-        folder = write_slices(directory, patient, stack, made.spacing, anew(1))
-        rows.append((folder.relative_to(directory).as_posix(), finding))
-    _write_table(directory / "labels.csv", ("path", "label"), [rows[patient] for patient in _labelled(len(rows))])
-
-
-def _write_dicom_films(directory: Path, seed: int) -> None:
-    from labelfree_medical.generated_dicom import write_film
-
-    step = (EXTENT[2] / FILM[2], EXTENT[0] / FILM[0])
-    rows: dict[int, list[tuple[str, str]]] = {}
-    for image in films(seed, sum(SPLITS.values())):
-        file = write_film(directory, image.patient, image.number, image.pixels, step)
-        rows.setdefault(image.patient, []).append((file.relative_to(directory).as_posix(), image.finding))
-    _write_table(directory / "labels.csv", ("path", "label"), [row for patient in _labelled(len(rows)) for row in rows[patient]])
+    for patient in range(CASES):
+        made, draw = seen(seed, patient, 0, VOLUME)
+        folder = write_slices(directory, patient, [axial(made.hounsfield, place) for place in range(VOLUME[2])], made.spacing, draw)
+        if patient // len(FINDINGS) % LABELLED == 0:  # whole turns of the findings
+            rows.append((folder.relative_to(directory).as_posix(), finding_of(patient)))
+    _write_table(directory / "labels.csv", ("path", "label"), rows)
 
 
 def _splits(count: int) -> list[str]:
     """The split of each patient, in the proportions of `SPLITS`; findings come in turn, so each split has all."""
     names = [name for name, patients in SPLITS.items() for _ in range(patients)]
     return [names[number * len(names) // count] for number in range(count)]
-
-
-def _labelled(count: int) -> list[int]:
-    """Patients with a label: whole turns of the findings, each as often as the others."""
-    turns = range(0, count, len(FINDINGS) * LABELLED)
-    return [patient for turn in turns for patient in range(turn, min(turn + len(FINDINGS), count))]
 
 
 def _write_table(path: Path, columns: tuple[str, ...], rows: list[Any]) -> None:
