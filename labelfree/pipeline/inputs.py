@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -40,6 +42,8 @@ from labelfree.transfer.setup import alarm_rule
 from labelfree.transfer.tasks import LabelledImages, Task
 from labelfree.transfer.tasks.registry import check_question, task_for
 from labelfree.transfer.unlabelled import Unlabelled
+
+ENDING = re.compile(r"item|\.[a-z][a-z0-9]{1,4}")
 
 
 @dataclass(frozen=True)
@@ -309,8 +313,6 @@ def _splits(manifest: Manifest, roles: Roles) -> str:
 
 
 def _formats(roles: Roles) -> dict[str, int]:
-    endings: dict[str, int] = {}
-    for row in roles.pool:
-        ending = Path(row.id).suffix.lower() or "item"
-        endings[ending] = endings.get(ending, 0) + 1
-    return endings
+    """Images by their files' ending. What follows the last dot of a UID, a date or a name is none."""
+    endings = (Path(row.id.partition("#")[0]).suffix.lower() or "item" for row in roles.pool)
+    return dict(Counter(ending if ENDING.fullmatch(ending) else "other" for ending in endings))

@@ -17,6 +17,7 @@ import yaml
 from labelfree.data.folders import cache_folder
 from labelfree.recipe_yaml import Dumper
 from labelfree.reporting.brief_names import Brief, mistakable
+from labelfree.reporting.names_within import NamesWithin
 from labelfree.training.files import kept_secret
 from labelfree.weight_names import INFLATED, PUBLISHED, weight_file
 
@@ -70,6 +71,7 @@ class Anonymiser:
         }
         hidden = {name: shown for name, shown in {**parts, **(words or {})}.items() if name and name.lower() not in kept}
         self.words = {name: shown for name, shown in hidden.items() if not mistakable(name)}
+        self._ids_within, self._groups_within, self._words_within = map(NamesWithin, (self.ids, self.groups, self.words))
         self.brief = Brief({name: shown for name, shown in {**self.groups, **hidden}.items() if mistakable(name) and name not in kept})
 
     @classmethod
@@ -114,8 +116,8 @@ class Anonymiser:
         return self._known[text]
 
     def _hidden(self, text: str) -> str:
-        for table, whole in ((self.ids, False), (self.groups, True)):
-            for name in sorted((name for name in table if name in text or name.replace("/", "\\") in text), key=len, reverse=True):
+        for table, names, whole in ((self.ids, self._ids_within, False), (self.groups, self._groups_within, True)):
+            for name in sorted(names.of(text), key=len, reverse=True):
                 if whole and mistakable(name):
                     continue
                 for form in {name, name.replace("/", "\\")}:
@@ -128,9 +130,8 @@ class Anonymiser:
         text = text.replace(home, "~") if len(home) > 1 else text
         text = ABSOLUTE.sub("<path>/", text)
         text = self._by_form(text)
-        for word, shown in self.words.items():
-            if word in text:
-                text = _swap(text, word, shown)
+        for word in self._words_within.of(text):
+            text = _swap(text, word, self.words[word])
         return self.brief.hidden(text)
 
     def _by_form(self, text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from labelfree.pipeline.pretrained_on import _taken_from
 from labelfree.reporting import Anonymiser, conceal, share_copy
 from labelfree.reporting.anonymise import IDENTIFYING, SALTED
+from labelfree.reporting.names_within import NamesWithin
 from tests.reporting.made import make_run
 
 UIDS = (
@@ -53,6 +55,21 @@ def test_versions_times_scores_and_the_standards_own_uids_stay(sentence: str) ->
 def test_a_date_that_stands_alone_in_json_is_hidden_and_a_count_is_not() -> None:
     told = anonymiser.value({"born": "19700123", "n": "12345678", "steps": 19700123, "labels": "50"})
     assert SALTED.fullmatch(told.pop("born")) and told == {"n": "12345678", "steps": 19700123, "labels": "50"}
+
+
+@given(st.lists(st.text("ab/.1 ", min_size=1, max_size=7), max_size=8), st.text("ab/.1 \\", max_size=40))
+def test_names_are_found_as_by_looking_for_each(names: list[str], text: str) -> None:
+    assert NamesWithin(names).of(text) == [n for n in dict.fromkeys(names) if n in text or n.replace("/", "\\") in text]
+
+
+def test_names_of_many_slices_do_not_make_it_slow() -> None:
+    many = NamesWithin(
+        f"patient-{number // 400:04d}/series-{number // 200:04d}/IM{number:06d}.dcm#~{number % 200}" for number in range(200_000)
+    )
+    started = time.perf_counter()
+    for number in range(2000):
+        assert many.of(f"arm imagenet+domain at {number} labels a class") == []
+    assert time.perf_counter() - started < 2  # looking for each takes two minutes
 
 
 @pytest.fixture
