@@ -1,4 +1,4 @@
-"""Pictures and TIFF: depths, colours, transparency, EXIF and pages. NumPy arrays written by other libraries are the witness."""
+"""Pictures of 8 and 16 bits: depth, transparency, orientation, and stacks of pages, as other libraries write them."""
 
 from __future__ import annotations
 
