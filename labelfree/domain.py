@@ -42,11 +42,11 @@ if TYPE_CHECKING:
     from labelfree.views import Augmentation, Normalise
 
 __all__ = [
-    "IGNORE", "NOTHING", "PART", "Affine", "BoxesOnGround", "Channel", "Contents", "Default", "Defaults", "Demonstrates", "Derives",
-    "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "KnowsKinds", "KnowsWeights", "LabelFields",
-    "ListsImages", "Locates", "MapWriter", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets",
-    "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names",
-    "extent_of", "find_domain", "in_proportion", "located", "require", "sides", "spacing_of", "to_physical",
+    "IGNORE", "NOTHING", "PART", "Affine", "BoxesOnGround", "Channel", "Confidential", "Contents", "Default", "Defaults", "Demonstrates",
+    "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "KnowsKinds", "KnowsSides", "KnowsWeights",
+    "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes",
+    "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size",
+    "domain_names", "extent_of", "find_domain", "in_proportion", "located", "require", "sides", "spacing_of", "to_physical",
 ]  # fmt: skip
 M = TypeVar("M", bound="BaseModel")
 
@@ -270,6 +270,15 @@ class Normalises(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsSides(Protocol):
+    """A domain in whose images left and right may mean something: whether views are mirrored follows from what labels are called."""
+
+    def mirror(self, classes: Sequence[str]) -> Default:
+        """Whether views may be mirrored left to right (True or False), and why. `classes`: what labels are called; none: no labels."""
+        ...
+
+
 @dataclass(frozen=True)
 class ForeignWeights:
     """What weights of another project expect; the words are those of a weight card. `source`: where they come from.
@@ -333,6 +342,12 @@ class Demonstrates(Protocol):
     """A domain that `labelfree demo` can show, asked as a class. `demo`: a recipe's name or file that runs with nothing to download."""
 
     demo: str | Path
+
+
+class Confidential(Protocol):
+    """A domain of images of people, asked as a class. `confidential`: whether `report.share` is true unless a recipe says otherwise."""
+
+    confidential: bool
 
 
 @runtime_checkable

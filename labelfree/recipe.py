@@ -179,6 +179,10 @@ class Pretrain(Section):
     views: Literal["domain", "generic"] = Field(
         "domain", description="whose augmentations: the domain's, or generic: SimCLR's for photographs, to compare with"
     )
+    mirror: bool | Auto = Field(
+        "auto",
+        description="whether views may be mirrored left to right; auto: not where names of labels tell sides, if the domain knows them",
+    )
     size: PositiveInt | Sides | Auto = Field(
         "auto",
         description="side of a global view in pixels, or one an axis; auto: from the images' short side, 32 to 224 (volumes: to 96)",
@@ -290,7 +294,10 @@ class Evaluate(Section):
 class ReportSettings(Section):
     """What leaves the run folder."""
 
-    share: bool = Field(False, description="hide paths, names and pictures in all of the run folder but private/")
+    share: bool | Auto = Field(
+        "auto",
+        description="hide paths, names and pictures in all of the run folder but private/; auto: where the domain's images are of people",
+    )
     images: bool | Auto = Field("auto", description="show source pictures; auto: not when share is true")
 
 

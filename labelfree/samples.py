@@ -128,6 +128,7 @@ class Row:
     date: str | None = None
     remote: str | None = None
     item: int | None = None  # position in a user's own torch Dataset
+    withheld: bool = field(default=False, compare=False, repr=False)  # its pixels tell whose it is: it is in no picture of a run
     key: str = ""  # which image of `path` it is, where that holds several; behind PART which part of that image
     files: tuple[Path, ...] = field(default=(), compare=False, repr=False)  # all that it is made of, where that is more than `path`
     window: Window | None = None  # the part of a large scene that this row is
@@ -200,8 +201,8 @@ class Contents:
     `rows`: its images; ids are paths relative to the folder, with `#` and the row's key where a path holds several. `files`: all that they,
     `aside` and `faults` speak of. `aside`: sentences on what is no image, which is no fault. `faults`: relative path -> a sentence on what
     should be an image and cannot be trusted. `mixed`: why these images are no one set, and which key chooses; "" where they are one.
-    `names`: what else tables may call them by, such as a patient's number -> ids. `classes`: what numbers of masks mean. `notes`: sentences
-    for the report, which name nobody.
+    `names`: what else tables may call them by, such as a patient's number -> ids; what leaves the house shows none of them. `classes`: what
+    numbers of masks mean. `notes`: sentences for the report, which name nobody.
     """
 
     rows: tuple[Row, ...]

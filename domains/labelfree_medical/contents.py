@@ -8,7 +8,7 @@ from pathlib import Path
 
 from labelfree.domain import PART, Contents, Row
 from labelfree_medical.choice import chosen, mixture, several_series
-from labelfree_medical.planes import Slice
+from labelfree_medical.slices import Slice
 from labelfree_medical.stored import ImageFiles, Listing
 
 SHOWN = 3  # files that a sentence names
@@ -54,7 +54,8 @@ def contents_of(
 
 def rows_of(root: Path, image: ImageFiles, group: str | None, slices: Sequence[Slice]) -> list[Row]:
     """A row for an image, or one for each of its slices."""
-    known = {"group": group, "mask": str(image.mask) if image.mask else None, "split": image.split, "label": image.label or None}
+    mask = str(image.mask) if image.mask else None
+    known = {"group": group, "mask": mask, "split": image.split, "label": image.label or None, "withheld": image.burnt_in}
     parts = image.files if len(image.files) > 1 else ()
     keys = [f"{image.key}{PART}{each}" for each in slices] or [image.key]
     base = _relative(root, image.path)

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from labelfree.domain import PART, Contents, Default, Defaults, Finding, Fingerprint, Row, Sample, Targets, require
 from labelfree.errors import DataError
+from labelfree_medical import laterality
 from labelfree_medical.contents import contents_of
 from labelfree_medical.diagnosis import PACKAGES, readers
 from labelfree_medical.found_images import image_of, list_folder
-from labelfree_medical.kept_volumes import KeptVolumes
-from labelfree_medical.planes import Slice, cut, depth, slice_of
+from labelfree_medical.kept_volumes import KeptVolumes, Prepared
+from labelfree_medical.planes import ACROSS, slice_of
 from labelfree_medical.recognition import FORMAT, format_of, recognised
 from labelfree_medical.settings import BYTES, KEYS_FOR, Reader, several, window_of
+from labelfree_medical.slices import Slice, slices_across
 from labelfree_medical.stored import ImageFiles, Stored
 
 if TYPE_CHECKING:
@@ -26,9 +28,8 @@ if TYPE_CHECKING:
     from labelfree.views import Augmentation, Normalise
     from labelfree_medical.preparation import Preparation
 
-DISPLAY = "display"  # readers' word for 8-bit pictures over 255; here their numbers stay as they are stored, as people name them
 READER = 1  # raise it when `read` returns something else for the same file: pools are made anew
-Known = dict[tuple[Path, str], ImageFiles]
+DISPLAY = "display"  # readers' word for 8-bit pictures over 255; here their numbers stay as they are stored, as people name them
 
 
 class Medical:
@@ -42,7 +43,9 @@ class Medical:
     demo = "medical_xray_simsiam"
     packages = PACKAGES
     quiet: Mapping[str, str] = {}
+    confidential = True
     keys_for = KEYS_FOR
+    mirror = staticmethod(laterality.mirror)
     Reader = Reader
     kinds = "DICOM, NIfTI, NRRD, MetaImage, .npy, .npz, PNG, JPEG and TIFF files"
     advice: Mapping[str, str] = {
@@ -57,8 +60,9 @@ class Medical:
     def __init__(self, **settings: Any) -> None:
         self.reader = require(Reader, **settings)
         self.window = window_of(self.reader.window)
-        self._known: Known = {}
+        self._known: dict[tuple[Path, str], ImageFiles] = {}
         self._classes: dict[int, str] = {}
+        self._faulty: dict[Path, str] = {}
         self._volumes = KeptVolumes()
 
     def settings(self) -> Mapping[str, Any]:
@@ -69,6 +73,7 @@ class Medical:
         listing = list_folder(root)
         self._classes |= listing.classes
         self._known |= {(image.path, image.key): image for image in listing.images}
+        self._faulty |= {file: each.sentence for each in listing.untrusted for file in each.files}
         reader = self.reader
         return contents_of(root, listing, several(reader.modality), several(reader.series), self._slices if reader.slices else None)
 
@@ -77,25 +82,27 @@ class Medical:
 
     def read(self, row: Row) -> Sample:
         image, chosen = self._image(row), _slice_in(row)
-        stored = self._prepared(image)
+        stored = self._prepared(image).image
         if chosen is not None:
-            stored = slice_of(stored, chosen)
-        return self._sample(stored, row, image)
+            stored = replace(_cut(stored, chosen, None, row.called)[0], affine=None)
+        return self._sample(stored, row)
 
     def read_targets(self, row: Row, sample: Sample) -> Targets:
         """Placed on the image as it was prepared; of a slice that slice of its volume's."""
         from labelfree_medical.masks.targets import boxes_on, read_mask
 
+        drawn = boxes_on(row, sample)
         if row.mask is None:
-            return boxes_on(row, sample)
-        image, chosen = self._image(row), _slice_in(row)
-        volume = self._prepared(image)
-        targets = read_mask(Path(row.mask), volume, self._classes)
-        if chosen is None or targets.mask is None:
-            return targets
-        import torch
+            return drawn
+        prepared, chosen = self._prepared(self._image(row)), _slice_in(row)
+        mask = read_mask(Path(row.mask), prepared.image, self._classes, row.called, prepared.whole, row.window).mask
+        if chosen is not None and mask is not None:
+            import numpy as np
+            import torch
 
-        return replace(targets, mask=torch.from_numpy(cut(volume, targets.mask.numpy(), chosen, first=0)), boxes=None, names=())
+            plane = _cut(prepared.image, chosen, mask.numpy(), row.called)[1]
+            mask = torch.from_numpy(np.ascontiguousarray(plane))
+        return replace(drawn, mask=mask)
 
     def recognises(self, sample: Sample) -> str | None:
         return recognised(sample)
@@ -127,7 +134,9 @@ class Medical:
     def augment(self, fingerprint: Fingerprint) -> Augmentation:
         from labelfree_medical.augmentation import augmentation
 
-        return augmentation(fingerprint)
+        modalities = {image.modality for image in self._known.values()}
+        modality = modalities.pop() if len(modalities) == 1 else ""
+        return augmentation(fingerprint, modality, self.window, self._sideways(len(fingerprint.smallest)))
 
     def missing(self, channels: Sequence[str]) -> list[str]:
         return []
@@ -151,22 +160,39 @@ class Medical:
     def _preparation(self) -> Preparation:
         from labelfree_medical.preparation import Preparation
 
-        return Preparation(orientation=self.reader.orientation, spacing=self.reader.spacing, crop=self.reader.crop)
+        reader = self.reader
+        spacing = tuple(reader.spacing) if isinstance(reader.spacing, list) else reader.spacing
+        return Preparation(reader.orientation, "foreground" if reader.crop else "none", spacing)
+
+    def _sideways(self, dims: int) -> int | None:
+        """The axis, counted from the end, along which left and right lie; None where none does, or nobody knows."""
+        if dims == 3:
+            return -3 if self.reader.orientation == "ras" else None
+        return None if self.reader.slices == "sagittal" else -1
 
     def _image(self, row: Row) -> ImageFiles:
         """The files of a row's image; looked up around its file where no folder was listed. Raises `DataError` for what is none."""
         key = row.key.partition(PART)[0]
+        if row.path in self._faulty:
+            raise DataError(self._faulty[row.path])
         if (row.path, key) not in self._known:
             image, listing = image_of(row.path, key)
             self._known[row.path, key] = image
             self._classes |= listing.classes
         return self._known[row.path, key]
 
-    def _prepared(self, image: ImageFiles) -> Stored:
-        """An image after orientation, spacing and crop. Volumes are kept for their slices and masks."""
+    def _prepared(self, image: ImageFiles) -> Prepared:
+        """An image after orientation, crop and spacing. Volumes are kept for their slices and masks."""
+        from labelfree_medical.masks.grids import Grid
+
+        def prepared() -> Prepared:
+            stored = self._read(image)
+            return Prepared(self._preparation.apply(stored, called=str(image.path))[0], Grid.of(stored))
+
         if image.kind == "picture":
-            return self._read(image)
-        return self._volumes.get((image.path, image.key), lambda: self._preparation(self._read(image)))
+            stored = self._read(image)
+            return Prepared(stored, Grid.of(stored))
+        return self._volumes.get((image.path, image.key), prepared)
 
     def _read(self, image: ImageFiles) -> Stored:
         from labelfree_medical.dicom import read_dicom
@@ -193,13 +219,10 @@ class Medical:
 
     def _slices(self, image: ImageFiles) -> Sequence[Slice]:
         """Those of a volume that are read."""
-        plane, most = self.reader.slices, self.reader.slices_per_volume
-        assert plane is not None
-        deep = depth(image, plane, self._prepared)
-        count = deep if most == "all" else min(most, deep)
-        return [Slice(plane, number, count) for number in range(count)]
+        assert self.reader.slices is not None
+        return slices_across(image, self.reader.slices, self.reader.slices_per_volume, lambda each: self._prepared(each).image)
 
-    def _sample(self, stored: Stored, row: Row, image: ImageFiles) -> Sample:
+    def _sample(self, stored: Stored, row: Row) -> Sample:
         import numpy as np
         import torch
 
@@ -223,6 +246,11 @@ class Medical:
             tags=tags,
             notes=stored.notes,
         )
+
+
+def _cut(volume: Stored, chosen: Slice, mask: np.ndarray | None, called: str) -> tuple[Stored, np.ndarray | None]:
+    """One slice of a volume, and its part of a mask."""
+    return slice_of(volume, chosen.plane, chosen.at(volume.data.shape[1 + ACROSS[chosen.plane]]), mask, called)
 
 
 def _slice_in(row: Row) -> Slice | None:

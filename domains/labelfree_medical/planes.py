@@ -1,138 +1,71 @@
-"""Slices of volumes as pictures: which voxels lie in an axial, coronal or sagittal plane, and which way up a viewer shows them."""
+"""2D slices of volumes as they are looked at: front or head up, the patient's right on the left side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
-from labelfree_medical.stored import ImageFiles, Stored
+from labelfree.errors import DataError
+from labelfree_medical.orientation import upright_volume
+from labelfree_medical.stored import Stored
 
 if TYPE_CHECKING:
     import numpy as np
 
-RIGHT, ANTERIOR, SUPERIOR = 0, 1, 2  # of RAS+
-ACROSS = {"axial": SUPERIOR, "coronal": ANTERIOR, "sagittal": RIGHT}  # the direction in which slices of a plane follow each other
-SHOWN = {  # directions in which a viewer's rows go down and its columns go right: the patient's right is on the left
-    "axial": (ANTERIOR, RIGHT),
-    "coronal": (SUPERIOR, RIGHT),
-    "sagittal": (SUPERIOR, ANTERIOR),
-}
+Plane = Literal["axial", "coronal", "sagittal"]
+ACROSS: dict[str, int] = {"sagittal": 0, "coronal": 1, "axial": 2}  # of right, anterior, superior: the axis that a plane is cut across
 
 
-class Slice(NamedTuple):
-    """One slice of a volume: the `number`-th of `count` at equal distances in a plane."""
-
-    plane: str
-    number: int
-    count: int
-
-    def __str__(self) -> str:
-        return f"{self.plane}-{self.number + 1:0{len(str(self.count))}d}-of-{self.count}"
-
-    @classmethod
-    def of(cls, text: str) -> Slice:
-        """What `str` gave. Raises ValueError."""
-        plane, number, _, count = text.split("-")
-        return cls(plane, int(number) - 1, int(count))
+def numbers(stored: Stored, plane: Plane, every: int = 1, called: str = "") -> range:
+    """Which slices to take, from the lowest, the hindmost or the left one on; the first of `every` is the middle one of them."""
+    count = upright_volume(_placed(stored, called))[0].data.shape[1 + ACROSS[plane]]
+    return range(min((every - 1) // 2, (count - 1) // 2), count, every)
 
 
-def slice_of(volume: Stored, chosen: Slice) -> Stored:
-    """(C, rows, columns) of a volume (C, *spatial), turned as a viewer shows it; `spacing` along rows and columns.
+def slice_of(
+    stored: Stored, plane: Plane, number: int, mask: np.ndarray | None = None, called: str = ""
+) -> tuple[Stored, np.ndarray | None]:
+    """One slice (C, rows, columns) and its part of the mask.
 
-    A volume that no file places is cut along its stored axes, the first for axial ones.
+    Its affine takes (row, column, 0, 1) to mm in RAS+; its third column is the step to the next slice. Raises `DataError` naming the
+    file where nothing places the volume, or there is no such slice.
     """
-    axes = _axes(volume.affine)
-    across = axes[ACROSS[chosen.plane]]
-    if across != 0 and _along_first(volume):
-        volume = _in_physical_units(volume)
-    at = _position(volume, chosen)
-    spacing = volume.spacing
-    directions = SHOWN[chosen.plane]
-    return replace(
-        volume,
-        data=cut(volume, volume.data, chosen, first=1),
-        scale=_of_slice(volume.scale, at),
-        offset=_of_slice(volume.offset, at),
-        affine=None,
-        spacing=None if spacing is None else tuple(spacing[axes[direction]] for direction in directions),
-        measured=None if volume.measured is None else cut(volume, volume.measured, chosen, first=0),
-    )
-
-
-def cut(volume: Stored, array: np.ndarray, chosen: Slice, first: int) -> np.ndarray:
-    """That slice of any array on the grid of a volume. `first`: how many axes stand before the spatial ones."""
     import numpy as np
 
-    axes = _axes(volume.affine)
-    across = axes[ACROSS[chosen.plane]]
-    rows, columns = (axes[direction] for direction in SHOWN[chosen.plane])
-    plane = np.take(array, _position(volume, chosen), axis=first + across)
-    left = [axis for axis in range(3) if axis != across]
-    if left.index(rows) > left.index(columns):
-        plane = np.swapaxes(plane, first, first + 1)
-    for place, axis in ((first, rows), (first + 1, columns)):
-        if _ascends(volume, axis):  # viewers go from superior to inferior, anterior to posterior, right to left
-            plane = np.flip(plane, place)
-    return np.ascontiguousarray(plane)
+    volume, turned = upright_volume(_placed(stored, called), mask)
+    assert volume.affine is not None
+    across = ACROSS[plane]
+    count = volume.data.shape[1 + across]
+    if not 0 <= number < count:
+        raise DataError(f"{called}: has {count} {plane} slices, none of number {number}; correct the path.")
+    down, along = {"sagittal": (2, 1), "coronal": (2, 0), "axial": (1, 0)}[plane]
+
+    def cut(values: np.ndarray) -> np.ndarray:
+        lying = np.take(values, number, axis=values.ndim - 3 + across)
+        lying = lying.swapaxes(-1, -2)  # rows, the higher axis of the two, before columns
+        return lying[..., ::-1, ::-1]
+
+    steps, ends = volume.affine[:3, :3], np.zeros(3)
+    ends[[down, along, across]] = volume.data.shape[1 + down] - 1, volume.data.shape[1 + along] - 1, number
+    affine = np.eye(4)
+    affine[:3, :3] = np.stack([-steps[:, down], -steps[:, along], steps[:, across]], axis=1)
+    affine[:3, 3] = steps @ ends + volume.affine[:3, 3]
+    spacing = volume.spacing and (volume.spacing[down], volume.spacing[along])
+    measured = None if volume.measured is None else cut(volume.measured)
+    picture = replace(volume, data=cut(volume.data), affine=affine, spacing=spacing, measured=measured)
+    return picture, None if turned is None else cut(turned)
 
 
-def depth(image: ImageFiles, plane: str, read: Callable[[ImageFiles], Stored]) -> int:
-    """How many slices a volume has in a plane: of a series as many as files, whichever plane they lie in; a header or else `read` tells."""
-    if len(image.files) > 1 and not image.channels:
-        return len(image.files)
-    if image.path.name.lower().endswith((".nii", ".nii.gz")):
-        import nibabel
-
-        header = nibabel.load(image.path)  # type: ignore[attr-defined]
-        return int(header.shape[_axes(header.affine)[ACROSS[plane]]])
-    volume = read(image)
-    return int(volume.data.shape[1 + _axes(volume.affine)[ACROSS[plane]]])
+def slices_of(stored: Stored, plane: Plane, every: int = 1, called: str = "") -> Iterator[tuple[int, Stored]]:
+    """Every slice, or every `every`th, each with its number. Raises `DataError` naming the file where nothing places the volume."""
+    upright = upright_volume(_placed(stored, called))[0]
+    for number in numbers(upright, plane, every, called):
+        yield number, slice_of(upright, plane, number, called=called)[0]
 
 
-def _position(volume: Stored, chosen: Slice) -> int:
-    """Index of a slice along the axis that its plane lies across."""
-    return int((chosen.number + 0.5) * volume.data.shape[1 + _axes(volume.affine)[ACROSS[chosen.plane]]] / chosen.count)
-
-
-def _axes(affine: np.ndarray | None) -> tuple[int, int, int]:
-    """Which spatial axis runs nearest to right, to anterior and to superior."""
-    if affine is None:
-        return 2, 1, 0
-    from itertools import permutations
-
-    import numpy as np
-
-    steps = np.abs(np.asarray(affine)[:3, :3])
-    steps = steps / np.maximum(np.linalg.norm(steps, axis=0), 1e-12)
-    return max(permutations(range(3)), key=lambda axes: sum(steps[direction, axis] for direction, axis in enumerate(axes)))
-
-
-def _ascends(volume: Stored, axis: int) -> bool:
-    """Whether indices along an axis grow toward right, anterior or superior."""
-    if volume.affine is None:
-        return False
-    direction = _axes(volume.affine).index(axis)
-    return bool(volume.affine[direction][axis] > 0)
-
-
-def _of_slice(numbers: Sequence[Any], at: int) -> tuple[float, ...]:
-    """One number a channel, of those that a volume may have for each step along its first axis."""
-    return tuple(number if isinstance(number, int | float) else number[at] for number in numbers)
-
-
-def _along_first(volume: Stored) -> bool:
-    """Whether steps along the first axis have scales of their own."""
-    return not all(isinstance(number, int | float) for number in (*volume.scale, *volume.offset))
-
-
-def _in_physical_units(volume: Stored) -> Stored:
-    """The same with one scale for all of it: a plane across slices of different scales has none."""
-    import numpy as np
-
-    scale, offset = (
-        np.stack([np.broadcast_to(np.asarray(number, np.float32), volume.data.shape[1:2]) for number in numbers])[..., None, None]
-        for numbers in (volume.scale, volume.offset)
-    )
-    ones = (1.0,) * len(volume.channels)
-    return replace(volume, data=volume.data.astype(np.float32) * scale + offset, scale=ones, offset=tuple(0.0 for _ in ones))
+def _placed(stored: Stored, called: str) -> Stored:
+    """The volume itself, turned upright by whoever needs it."""
+    if stored.affine is None or stored.data.ndim != 4:
+        raise DataError(f"{called}: nothing says how it lies, so it has no known planes; leave reader.slices out for such files.")
+    return stored

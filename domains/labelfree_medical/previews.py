@@ -70,15 +70,12 @@ def _ends(picture: Tensor, measured: Tensor | None) -> Tensor:
 
 
 def _planes(volume: Tensor, spacing: Sequence[float]) -> Tensor:
-    """(3, depth, rows, columns) to (3, H, W): the middle of each axis, pixels as large as the smallest spacing, the first axis upward."""
+    """(3, right, anterior, superior) to (3, H, W): its middle planes as viewers show them, pixels as large as the smallest spacing."""
     least = min(spacing)
     planes = []
-    for axis in range(3):
-        plane = volume.select(axis + 1, volume.shape[axis + 1] // 2)
-        rows, columns = (spacing[other] for other in range(3) if other != axis)
-        if axis > 0:  # the head is shown on top
-            plane = plane.flip(1)
-        size = (max(1, round(plane.shape[1] * rows / least)), max(1, round(plane.shape[2] * columns / least)))
+    for across, down, along in ((2, 1, 0), (1, 2, 0), (0, 2, 1)):  # axial, coronal, sagittal; front or head up, the right on the left
+        plane = volume.select(across + 1, volume.shape[across + 1] // 2).transpose(1, 2).flip(1, 2)
+        size = [max(1, round(volume.shape[axis + 1] * spacing[axis] / least)) for axis in (down, along)]
         planes.append(torch.nn.functional.interpolate(plane[None], size=size, mode="nearest")[0])
     height = max(plane.shape[1] for plane in planes)
     return torch.cat([torch.nn.functional.pad(plane, (0, 0, 0, height - plane.shape[1])) for plane in planes], dim=2)

@@ -6,20 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from labelfree_medical.amounts import WINDOWS
+from labelfree_medical.planes import Plane
+
 Positive = Annotated[float, Field(gt=0)]
-Plane = Literal["axial", "coronal", "sagittal"]
 BYTES = "of 255"  # unit of pictures with 8 bits
 SLICES = 16  # of a volume that is read as pictures: neighbours are nearly alike
-WINDOWS: dict[str, tuple[float, float]] = {  # HU, as radiologists set their viewers
-    "lung": (-1350.0, 150.0),
-    "soft_tissue": (-160.0, 240.0),
-    "abdomen": (-150.0, 250.0),
-    "liver": (-45.0, 105.0),
-    "mediastinum": (-125.0, 275.0),
-    "brain": (0.0, 80.0),
-    "bone": (-450.0, 1050.0),
-    "whole": (-1000.0, 1000.0),
-}
 KEYS_FOR = {  # what sentences of the core name, where files must be told
     "channels": "reader.channels",
     "unit": "reader.modality",
@@ -41,9 +33,8 @@ class Reader(BaseModel):
         None, description="which series of DICOM: its UID, or its description, where * stands for anything (`*thin*`)"
     )
     channels: list[str] | None = Field(None, description="names of the channels in stored order, where the files do not say")
-    orientation: Literal["anatomical", "stored"] = Field(
-        "anatomical",
-        description="axes of volumes: superior, posterior, left first to last wherever files place them, or as they are stored",
+    orientation: Literal["ras", "stored"] = Field(
+        "ras", description="axes of volumes: to the right, to the front and up wherever files place them, or as they are stored"
     )
     spacing: Positive | list[Positive] | None = Field(
         None,

@@ -39,6 +39,7 @@ class Manifest:
     goes on without its faulty ones. `renamed`: what the owner calls classes of objects and numbers of masks.
     `instances`: whether the latter tell objects apart. `aside`: sentences, for the log alone, on files that are no image. `faults`:
     relative path -> a sentence on what should be an image and cannot be trusted. `mixed`: why the images are no one set, else "".
+    `names`: what the files themselves call their images, such as a patient's number.
     """
 
     rows: list[Row]
@@ -55,6 +56,7 @@ class Manifest:
     aside: tuple[str, ...] = ()
     faults: Mapping[str, str] = field(default_factory=dict)
     mixed: str = ""
+    names: tuple[str, ...] = ()
 
     def subset(self, *splits: str) -> list[Row]:
         """Rows of these splits, in order."""
@@ -216,6 +218,7 @@ def _with(contents: Contents | None, made: Manifest) -> Manifest:
     there = {row.path for row in made.rows}
     faults = {path: sentence for path, sentence in contents.faults.items() if made.root / path not in there}
     shown = replace(made, notes=(*contents.notes, *made.notes), renamed=contents.classes, aside=contents.aside, faults=faults)
+    shown = replace(shown, names=tuple(contents.names))
     return shown if {row.id for row in contents.rows} - {row.id for row in made.rows} else replace(shown, mixed=contents.mixed)
 
 

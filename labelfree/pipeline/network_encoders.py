@@ -73,7 +73,7 @@ class Networks:
         if isinstance(view, tuple):
             to_input, reads = to_input.in_proportion(view), f"{reads} {view}"
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        views = self.starts.domain.augment(self.starts.fingerprint)
+        views = self.starts.augmentation
         return NetworkEncoder(
             arm, built, to_input, self.sizes, seed, name=name, device=device, reads=reads, held=self.held, augmentation=views
         )  # fmt: skip

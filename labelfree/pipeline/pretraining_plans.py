@@ -150,7 +150,9 @@ def _resolver(recipe: Recipe, inputs: Inputs, continues: bool) -> Resolver:
     """Resolves the pretraining's keys for the pace of its steps; None before that is known."""
     backbone = inputs.starts.network("random", 0)
     network = Network(backbone.dim, backbone.transformer, continues)
-    suggested = inputs.domain.plan(inputs.fingerprint)
+    suggested = dict(inputs.domain.plan(inputs.fingerprint))
+    if inputs.mirror is not None:
+        suggested["pretrain.mirror"] = inputs.mirror
     known = partial(resolve_pretrain, recipe.pretrain, len(inputs.entries), inputs.fingerprint, suggested, network)
 
     def resolve(pace: Pace | None, most_images: int | None = None) -> Resolved:
@@ -176,6 +178,8 @@ def view_pipeline(recipe: Recipe, inputs: Inputs, reading: OfStored) -> ViewPipe
     """The domain's views of the pool, or generic ones, normalised as the network reads them."""
     data = inputs.fingerprint
     augmentation = inputs.domain.augment(data) if recipe.pretrain.views == "domain" else generic()
+    if inputs.mirror is not None and not inputs.mirror.value:
+        augmentation = augmentation.unmirrored()
     # a copy, since the views move to the device
     return ViewPipeline(augmentation, deepcopy(reading.normalise), data.scale, data.offset)
 

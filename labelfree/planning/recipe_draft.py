@@ -13,10 +13,12 @@ from typing import Any
 from labelfree.data.folders import cache_folder
 from labelfree.data.space import gigabytes, limit_bytes
 from labelfree.data.tiles import auto_tile, by
-from labelfree.domain import Size
+from labelfree.domain import Default, Size
+from labelfree.installed_domains import confidential
 from labelfree.planning.comparison_design import ComparisonDesign
 from labelfree.planning.costs import feature_seconds, pool_bytes, pool_entries, probe_seconds, run_gigabytes, spread_seconds
 from labelfree.planning.label_kinds import Labels
+from labelfree.planning.mirroring import called, mirror
 from labelfree.planning.recipe_text import Line, flow, quoted, written
 from labelfree.planning.recognition import Field
 from labelfree.planning.sampled_images import Seen
@@ -74,8 +76,13 @@ class _Draft:
         yield Line("pretrain:")
         yield Line(f"  objective: {OBJECTIVE}", "ahead of the others in minutes from ImageNet (docs/pretraining.md)")
         yield Line(f"  minutes: {self.minutes}", f"one for every {A_MINUTE} of {self._pretrained_on}, {LEAST} to {MOST}")
+        if self.mirror is not None:
+            yield Line(f"  mirror: {'auto' if self.mirror.value else 'false'}", self.mirror.reason)  # auto looks again when labels come
         if self.comparing:
             yield from self._evaluate()
+        if confidential(self.field.domain.name):
+            yield Line("report:")
+            yield Line("  share: true", "images of people: names stay in private/ of a run's folder, and no picture of them is kept")
 
     @property
     def comparing(self) -> bool:
@@ -236,6 +243,12 @@ class _Draft:
     @property
     def minutes(self) -> int:
         return min(MOST, max(LEAST, round(self.entries / A_MINUTE)))
+
+    @cached_property
+    def mirror(self) -> Default | None:
+        """Whether views may be mirrored left to right; None where the domain knows no sides."""
+        asked = self.asked
+        return mirror("auto", self.field.domain, called(asked.task, [*asked.roles.train, *(asked.roles.score or ())]))
 
     @property
     def _labelled(self) -> int:

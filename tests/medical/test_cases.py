@@ -6,12 +6,12 @@ import re
 
 import numpy as np
 import pytest
+from labelfree_medical import Medical
 
 import labelfree
 from labelfree.data.manifest import load_manifest
 from labelfree.errors import LabelfreeError
 from labelfree.recipe import Data
-from labelfree_medical import Medical
 from tests.cases.case import cases_on_disk
 from tests.medical.expected import Case, mask_apart, wrong_with
 

@@ -79,8 +79,7 @@ def _shallow(picture: Image) -> tuple[np.ndarray, np.ndarray | None]:
     import numpy as np
 
     if picture.mode.startswith(("I", "F")):
-        data = np.array(picture)
-        return (data.astype(np.uint16) if data.dtype == np.int32 and data.min() >= 0 and data.max() < 2**16 else data), None
+        return np.array(picture), None
     clear = np.array(picture.convert("RGBA").getchannel("A")) < OPAQUE if picture.has_transparency_data else None
     gray = picture.mode in ("1", "L", "LA") or (picture.mode == "P" and _gray_palette(picture))
     return np.array(picture.convert("L" if gray else "RGB")), clear

@@ -108,7 +108,7 @@ class _Tiff:
             data, axes = (colours >> 8).astype(np.uint8), self.axes + "S"
         else:
             axes = self.axes
-            data = _white(data.dtype, self.page.bitspersample) - data if self.page.photometric == WHITE_IS_ZERO else data
+            data = _white(data.dtype, max(8, self.page.bitspersample)) - data if self.page.photometric == WHITE_IS_ZERO else data
         if "T" in axes:
             data, axes = np.take(data, time or 0, axes.index("T")), axes.replace("T", "")
         inner = [next(axes.index(letter) for letter in axes if letter in DEPTH)] if self.kind == "volume" else []
@@ -130,6 +130,7 @@ class _Tiff:
             if "imagecodecs" in str(error):
                 raise DataError(f"{self.path}: imagecodecs is needed to decode it; pip install imagecodecs.") from error
             raise broken(self.path, error) from error
+        data = np.uint8(255) * data if data.dtype == bool else data
         return data.reshape([size for letter, size in zip(self.series.axes, self.series.shape, strict=True) if size > 1 or letter in "YX"])
 
 
