@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from labelfree_medical.masks.segments import Names, Segments
     from labelfree_medical.stored import Stored
 
+STACKS = (".tif", ".tiff")  # pictures that may hold the slices of a volume
+
 
 def class_names(masks: Iterable[Path]) -> dict[int, str]:
     """The classes that files name in their headers (DICOM SEG, .seg.nrrd), by number; empty where none does.
@@ -73,7 +75,7 @@ def open_mask(path: Path, axes: int, names: Mapping[int, str] | None = None) -> 
     if (segments := _segments(path)) is not None:
         numbers = {name: number for number, name in (names or class_numbers([segments.names])).items()}
         return NumberedVoxels(segments.numbered(path, numbers), segments.grid, cropped=True)
-    if axes == 2 and read_as_picture(path):
+    if (axes == 2 or path.suffix.lower() not in STACKS) and read_as_picture(path):
         _refuse_hidden_jpeg(path)
         flat = whole_numbers(path, read_numbers(path, _no_picture))
         return NumberedVoxels(flat, Grid(tuple(flat.shape)))
