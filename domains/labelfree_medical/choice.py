@@ -61,7 +61,7 @@ def several_series(images: Sequence[ImageFiles]) -> tuple[str, str]:
     for image in images:
         if image.study and image.kind == "volume":
             studies[image.study, image.modality].append(image)
-    several = [mine for mine in studies.values() if len({image.series for image in mine}) > 1]
+    several = [mine for mine in studies.values() if len({(image.series, image.kernel) for image in mine}) > 1]
     if not several:
         return "", ""
     count = sum(map(len, several))
@@ -83,7 +83,8 @@ def _of_modality(image: ImageFiles, name: str) -> bool:
 
 
 def _of_series(image: ImageFiles, name: str) -> bool:
-    return name == image.series or fnmatchcase(image.description.lower(), name.strip().lower())
+    asked = name.strip().lower()
+    return name == image.series or any(fnmatchcase(each.lower(), asked) for each in (image.description, image.kernel) if each)
 
 
 def _alike(modality: str) -> str:

@@ -198,7 +198,7 @@ class Medical:
         from labelfree_medical.dicom import read_dicom
         from labelfree_medical.files import endings, read_file
 
-        plain = image.path.name.lower().endswith(endings) and not image.series
+        plain = image.path.name.lower().endswith(endings) and not (image.series or image.modality)
         stored = read_file(image) if plain else read_dicom(image)
         tags = {**stored.tags, FORMAT: format_of(image.path.name, dicom=not plain)}
         return self._told(image, replace(stored, tags=tags))

@@ -30,7 +30,7 @@ class Reader(BaseModel):
         description="which images of a folder that mixes them: CT, MR, CR, … as DICOM calls them, or volumes, pictures",
     )
     series: str | list[str] | None = Field(
-        None, description="which series of DICOM: its UID, or its description, where * stands for anything (`*thin*`)"
+        None, description="which series of DICOM: its UID, kernel or description, where * stands for anything (`*thin*`)"
     )
     channels: list[str] | None = Field(None, description="names of the channels in stored order, where the files do not say")
     orientation: Literal["ras", "stored"] = Field(

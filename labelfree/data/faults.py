@@ -15,7 +15,7 @@ from labelfree.data.label_faults import Annotated, check_annotations
 from labelfree.data.label_formats.annotated import Placing
 from labelfree.data.label_formats.mask_numbers import mask_numbers
 from labelfree.data.manifest import Manifest
-from labelfree.data.masks import mask_on_image
+from labelfree.data.masks import MaskCounts, mask_on_image
 from labelfree.data.measured_pixels import BLANK, blank_note, blank_share
 from labelfree.data.pool import MOST_EMPTY, Kind, all_empty, differs, kind_of, read_sample
 from labelfree.data.pool_index import largest
@@ -131,7 +131,11 @@ def _drawn(manifest: Manifest, rows: Mapping[str, Row], looks: Mapping[str, _Loo
     for identity, look in looks.items():
         if (listed := rows[identity].listed) is not None:
             placing.image(identity, rows[identity].path, listed, partial(_plane, look.shape), rows[identity].window)
-    masks = {str(rows[name].mask): numbers for name, look in looks.items() if (numbers := look.annotated.numbers) is not None}
+    masks = dict[str, MaskCounts]()
+    for name, look in looks.items():
+        if (numbers := look.annotated.numbers) is not None:  # slices of a volume share a mask
+            path = str(rows[name].mask)
+            masks[path] = masks[path] + numbers if path in masks else numbers
     try:
         told = mask_numbers(masks, manifest.renamed, manifest.instances)
         notes, faults = [*notes, *told.notes], [*faults, *told.faults.values()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,9 +15,10 @@ from labelfree.data.label_faults import check_annotations, missing_annotations
 from labelfree.data.label_formats.listed import IGNORED
 from labelfree.data.label_formats.mask_numbers import mask_numbers
 from labelfree.data.manifest import Manifest
-from labelfree.data.masks import MaskCounts, read_numbers, require_size
+from labelfree.data.masks import MaskCounts, mask_on_image, read_as_picture, read_numbers, require_size
+from labelfree.data.pool import read_sample
 from labelfree.data.table_cells import captions_in
-from labelfree.domain import Row, Sample
+from labelfree.domain import Domain, ListsImages, Row
 from labelfree.errors import DataError
 from labelfree.planning.sampled_images import Look, open_rows
 from labelfree.transfer.tasks import find_task, task_names
@@ -38,7 +39,7 @@ class Labels:
     facts: tuple[str, ...]
 
 
-def labels_of(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Labels:
+def labels_of(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Labels:
     """Count labels of all rows; masks are read for the images that were looked at, boxes for all rows but dev and test.
 
     Raises `DataError` where masks or boxes that the table names are missing.
@@ -49,7 +50,7 @@ def labels_of(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], S
         raise DataError(f"{len(missing)} masks or annotations that the table names are missing: {' '.join(missing[:3])[:-1]}{more}")
     tasks = tuple(task for task in TASKS if _carried(manifest.rows, task))
     tell = {"classification": _classes, "multilabel": _sets, "segmentation": _masks, "detection": _boxes, "retrieval": _texts}
-    facts = [fact for task in tasks for fact in tell[task](manifest, looks, read)]
+    facts = [fact for task in tasks for fact in tell[task](manifest, looks, domain)]
     unknown = len(manifest.subset("pretrain"))
     if unknown and tasks:
         facts.append(f"labels of {unknown:,} pretrain rows are taken as unknown")
@@ -64,7 +65,7 @@ def _carried(rows: Sequence[Row], task: Task) -> bool:
     return not shared and any(getattr(row, TASKS[task]) is not None for row in rows)
 
 
-def _classes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
+def _classes(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Iterator[str]:
     shapes = any(row.window for row in manifest.labelled)
     source = "by folder" if manifest.class_folders else "by shape" if shapes else "by table"
     yield f"labels, {source}: {len(manifest.labelled):,} images in {len(manifest.classes)} classes"
@@ -75,24 +76,25 @@ def _classes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sa
         yield f"  set apart: {_counts(scored)}"
 
 
-def _sets(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
+def _sets(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Iterator[str]:
     sets = [names_in(str(row.label)) for row in manifest.labelled if several(row) or SEPARATOR not in str(row.label)]
     images = Counter(name for names in sets for name in names)
     yield f"labels of several classes, by table: {len(sets):,} images in {len(images)} classes"
     yield f"  images of each: {_counts(images)}"
 
 
-def _masks(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
+def _masks(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Iterator[str]:
     if masked := sum(row.mask is not None for row in manifest.rows):
         yield f"masks: {masked:,} images"
     counts, faults = dict[str, MaskCounts](), list[str]()
     for look in looks:
         if look.row.mask is None:
             continue
-        annotated = check_annotations(look.row, partial(_mask, look, read))
+        annotated = check_annotations(look.row, partial(_mask, look, domain))
         faults += annotated.faults
-        if annotated.numbers is not None:
-            counts[look.row.mask] = annotated.numbers
+        if annotated.numbers is not None:  # slices of a volume share a mask
+            before = counts.get(look.row.mask)
+            counts[look.row.mask] = annotated.numbers if before is None else before + annotated.numbers
     if counts:
         yield from _shown(counts, manifest)
     yield from _faulty(faults)
@@ -118,15 +120,24 @@ def _shown(counts: Mapping[str, MaskCounts], manifest: Manifest) -> Iterator[str
     yield from _faulty(list(numbers.faults.values()))
 
 
-def _mask(look: Look, read: Callable[[Row], Sample]) -> np.ndarray:
-    """The numbers of a mask, pixel by pixel: where coordinates may place it, its size says nothing."""
-    numbers = read_numbers(Path(str(look.row.mask)), read)
+def _mask(look: Look, domain: Domain) -> np.ndarray:
+    """The numbers of a mask, pixel by pixel: where coordinates may place it, its size says nothing.
+
+    What is no picture is placed by the domain, where that lists its images itself: each is a volume or a part of one.
+    """
+    path = Path(str(look.row.mask))
+    if isinstance(domain, ListsImages) and not read_as_picture(path):
+        sample = read_sample(domain.read, look.row)
+        if isinstance(sample, DataError):
+            raise sample
+        return mask_on_image(look.row, sample, domain, domain.read)
+    numbers = read_numbers(path, domain.read)
     if look.crs is None:
         require_size(str(look.row.mask), numbers, look.shape, look.row.id)
     return numbers
 
 
-def _boxes(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
+def _boxes(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Iterator[str]:
     boxed = [row for row in manifest.rows if row.boxes is not None]
     yield f"boxes: {len(boxed):,} images"
     yield from _listed(open_rows([row for row in boxed if row.listed is not None]))
@@ -146,7 +157,7 @@ def _listed(rows: Sequence[Row]) -> Iterator[str]:
         yield "  all images with labels are without objects: there is nothing to detect, but they can serve as examples of what is normal"
 
 
-def _texts(manifest: Manifest, looks: Sequence[Look], read: Callable[[Row], Sample]) -> Iterator[str]:
+def _texts(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Iterator[str]:
     texts = [row.text for row in manifest.rows if row.text]
     captions = [caption for text in texts for caption in captions_in(text)]
     yield f"captions: {len(texts):,} images with {len(captions):,}, {len(set(captions)):,} of them different"

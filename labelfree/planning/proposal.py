@@ -74,7 +74,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
         reader = {**reader, **{key: default.value for key, default in flattening.items()}}
         field, seen = _looked(replace(field_of(data, reader, field.domain.name), reason=field.reason), data, say)
     rows = field.manifest.rows
-    marks = labels_of(field.manifest, seen.looks, field.domain.read)
+    marks = labels_of(field.manifest, seen.looks, field.domain)
     task = task_for(start.evaluate, rows).over(rows, SetLabels(field.manifest, field.domain, data.absent))
     copies = same_files([row for row in rows if row.window is None], say)
     places = located(field.domain, seen.places)

@@ -65,7 +65,8 @@ def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "kind", "stored"),
     [((5, 28, 28, 3), "picture", (3, 28, 28)), ((5, 3, 28, 28), "picture", (3, 28, 28)), ((5, 28, 28, 1), "picture", (1, 28, 28)),
-     ((5, 28, 28, 28), "volume", (1, 28, 28, 28)), ((5, 12, 28, 28, 2), "volume", (2, 12, 28, 28)), ((5, 28, 28, 4), "picture", (3, 28, 28))],
+     ((5, 28, 28, 28), "volume", (1, 28, 28, 28)), ((5, 12, 28, 28, 2), "volume", (2, 12, 28, 28)),
+     ((5, 28, 28, 4), "picture", (3, 28, 28))],
 )  # fmt: skip
 def test_rows_are_pictures_or_volumes(tmp_path: Path, shape: tuple[int, ...], kind: str, stored: tuple[int, ...]) -> None:
     np.savez(tmp_path / "a.npz", images=numbers(*shape), labels=np.arange(5))

@@ -1,4 +1,4 @@
-"""Pictures of 8 and 16 bits: depth, transparency, orientation, and stacks of pages. NumPy arrays written by other libraries are the witness."""
+"""Pictures and TIFF: depths, colours, transparency, EXIF and pages. NumPy arrays written by other libraries are the witness."""
 
 from __future__ import annotations
 
