@@ -18,6 +18,7 @@ def list_folder(root: Path) -> Listing:
     from labelfree_medical.dicom import list_dicom
     from labelfree_medical.files import list_files
     from labelfree_medical.masks.folders import list_dataset
+    from labelfree_medical.masks.pairing import with_segmentations
 
     described = list_dataset(root)
     if described is not None:
@@ -25,13 +26,14 @@ def list_folder(root: Path) -> Listing:
     dicom, files = list_dicom(root), list_files(root)
     taken = {file for image in dicom.images for file in image.files} | {file for each in dicom.untrusted for file in each.files}
     taken |= {file for each in dicom.no_images for file in each.files}
-    return Listing(
+    listing = Listing(
         images=(*dicom.images, *(image for image in files.images if image.path not in taken)),
         no_images=(*dicom.no_images, *files.no_images),
         untrusted=(*dicom.untrusted, *(each for each in files.untrusted if not taken.issuperset(each.files))),
         classes={**files.classes, **dicom.classes},
         notes=(*dicom.notes, *files.notes),
     )
+    return with_segmentations(listing)
 
 
 def image_of(path: Path, key: str) -> tuple[ImageFiles, Listing]:

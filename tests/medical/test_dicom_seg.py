@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from labelfree_medical.masks.dicom_seg import CONTOURS, object_class, referenced_series
+from labelfree_medical.masks.dicom_seg import CONTOURS, names_apart, object_class
 from labelfree_medical.masks.mask_files import class_names
 from labelfree_medical.masks.pairing import with_segmentations
 from labelfree_medical.masks.targets import read_mask
-from labelfree_medical.stored import ImageFiles, Listing, NoImage
+from labelfree_medical.stored import ImageFiles, Listing, NoImage, Stored
 
 from labelfree.errors import DataError
 from tests.medical.mask_files import STRAIGHT, slices, volume, write_seg
@@ -82,12 +82,6 @@ def test_shares_of_a_voxel_are_refused(tmp_path: Path) -> None:
         mask_of(tmp_path / "a.dcm")
 
 
-def test_it_says_which_series_it_was_drawn_on(tmp_path: Path) -> None:
-    sources = slices()
-    write_seg(tmp_path / "a.dcm", sources, drawn(), ["liver", "lesion"])
-    assert referenced_series(tmp_path / "a.dcm") == sources[0].SeriesInstanceUID
-
-
 def test_contours_are_named_with_a_way_out(tmp_path: Path) -> None:
     header = slices(1)[0]
     header.SOPClassUID = CONTOURS
@@ -106,19 +100,39 @@ def test_a_broken_segmentation_is_one_sentence(tmp_path: Path) -> None:
         mask_of(tmp_path / "a.dcm")
 
 
-def test_a_segmentation_is_the_mask_of_the_series_it_was_drawn_on(tmp_path: Path) -> None:
+def test_a_paired_segmentation_names_the_classes_and_is_left_aside_no_longer(tmp_path: Path) -> None:
     sources = slices()
     seg, other = tmp_path / "seg.dcm", tmp_path / "other.dcm"
     write_seg(seg, sources, drawn(), ["liver", "lesion"])
     sources[0].save_as(other, enforce_file_format=True)
-    image = ImageFiles(tmp_path / "IM1", (tmp_path / "IM1",), "volume", series=str(sources[0].SeriesInstanceUID))
-    listing = Listing((image,), (NoImage((seg,), "a segmentation"), NoImage((other,), "a scout")))
-    paired = with_segmentations(listing)
+    image = ImageFiles(tmp_path / "IM1", (tmp_path / "IM1",), "volume", mask=seg)
+    paired = with_segmentations(Listing((image,), (NoImage((seg,), "a segmentation"), NoImage((other,), "a scout"))))
     assert [each.mask for each in paired.images] == [seg] and [each.files for each in paired.no_images] == [(other,)]
-    assert paired.notes == ("1 segmentation is the mask of the image drawn on.",)
     assert paired.classes == {1: "liver", 2: "lesion"}
 
-    again = tmp_path / "again.dcm"
-    write_seg(again, sources, drawn(), ["liver", "lesion"])
-    both = with_segmentations(Listing((image,), (NoImage((seg,), "a segmentation"), NoImage((again,), "a segmentation"))))
-    assert both.images[0].mask is None and len(both.no_images) == 2 and "several segmentations" in both.notes[0]
+
+def test_a_paired_segmentation_that_is_broken_is_a_fault(tmp_path: Path) -> None:
+    seg = write_seg(tmp_path / "seg.dcm", slices(), drawn(), ["liver", "lesion"])
+    broken = pydicom.dcmread(seg)
+    del broken.SegmentSequence
+    broken.save_as(seg)
+    image = ImageFiles(tmp_path / "IM1", (tmp_path / "IM1",), "volume", mask=seg)
+    paired = with_segmentations(Listing((image,), (NoImage((seg,), "a segmentation"),)))
+    assert paired.images[0].mask is None and "cannot be read" in paired.untrusted[0].sentence
+
+
+def test_a_mask_that_is_a_dicom_picture_is_read_as_one(tmp_path: Path) -> None:
+    header = slices(1)[0]
+    header.SOPClassUID, header.Modality = "1.2.840.10008.5.1.4.1.1.1.2", "MG"
+    numbers = np.zeros((8, 9), np.uint16)
+    numbers[2:4, 3] = 1
+    header.PixelRepresentation, header.PixelData = 0, numbers.tobytes()
+    header.save_as(tmp_path / "roi.dcm", enforce_file_format=True)
+    film = Stored(np.zeros((1, 8, 9), np.uint16), ("gray",), (1.0,), (0.0,), "stored")
+    mask = read_mask(tmp_path / "roi.dcm", film).mask
+    assert mask is not None and np.array_equal(mask.numpy(), numbers)
+
+
+def test_a_header_names_segments_that_cannot_overlap_without_their_voxels(tmp_path: Path) -> None:
+    apart = write_seg(tmp_path / "a.dcm", slices(), drawn(), ["liver", "lesion"], "LABELMAP")
+    assert names_apart(apart) == {1: "liver", 2: "lesion"}

@@ -7,6 +7,7 @@ from pathlib import Path
 import nrrd
 import numpy as np
 import pytest
+import tifffile
 from labelfree_medical.files import list_files
 from labelfree_medical.masks.mask_files import class_names
 from labelfree_medical.masks.pairing import with_segmentations
@@ -160,3 +161,11 @@ def test_segments_that_no_image_claims_still_name_the_classes(tmp_path: Path) ->
     write_segments(tmp_path / "drawn.seg.nrrd", CLASSES[None], [{"Name": "liver", "LabelValue": 1}])
     paired = with_segmentations(list_files(tmp_path))
     assert paired.images[0].mask is None and paired.classes == {1: "liver"} and len(paired.no_images) == 1
+
+
+def test_a_stack_of_pictures_is_the_mask_of_a_volume_and_one_picture_is_none(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", CLASSES)
+    assert np.array_equal(mask_of(tmp_path / "a.tif", volume(SIZE, None)), CLASSES)
+    Image.fromarray(CLASSES[:, :, 0]).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match="8 x 9 voxels, its image images/a.nii.gz has 8 x 9 x 6"):
+        mask_of(tmp_path / "a.png")

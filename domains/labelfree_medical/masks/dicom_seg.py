@@ -26,34 +26,31 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def object_class(path: Path) -> str | None:
-    """The SOP class of a DICOM file; None for any other."""
-    import pydicom
-    from pydicom.errors import InvalidDicomError
+    """The SOP class of a DICOM file, "" where its header does not say; None for any other file."""
+    from labelfree_medical.dicom.finding import HEAD, looks_like_dicom
+
+    with path.open("rb") as file:
+        if not looks_like_dicom(file.read(HEAD)):
+            return None
+    return str(_header(path, ["SOPClassUID"]).get("SOPClassUID", ""))
+
+
+def _header(path: Path, wanted: list[str]) -> Any:
+    """These elements of a header; none where it cannot be read."""
+    from labelfree_medical.dicom.quiet import quiet_pydicom
 
     try:
-        return str(pydicom.dcmread(path, specific_tags=["SOPClassUID"], stop_before_pixels=True).SOPClassUID)
-    except (InvalidDicomError, AttributeError, OSError, ValueError):
-        return None
-
-
-def referenced_series(path: Path) -> str:
-    """The SeriesInstanceUID of the images that a segmentation was drawn on; "" where it names none or several."""
-    import pydicom
-
-    header = pydicom.dcmread(path, specific_tags=["ReferencedSeriesSequence"], stop_before_pixels=True)
-    series = {str(each.get("SeriesInstanceUID", "")) for each in header.get("ReferencedSeriesSequence", ())}
-    return series.pop() if len(series) == 1 else ""
+        return quiet_pydicom().dcmread(path, force=True, specific_tags=wanted, stop_before_pixels=True)
+    except Exception:  # pydicom raises whatever broken bytes lead to; who reads the file says what is wrong
+        return {}
 
 
 def names_apart(path: Path) -> dict[int, str] | None:
     """The names of segments by number, where the header says that they do not overlap; None where it does not."""
-    import pydicom
-
-    wanted = ["SegmentationType", "SegmentsOverlap", "SegmentSequence"]
-    header = pydicom.dcmread(path, specific_tags=wanted, stop_before_pixels=True)
+    header = _header(path, ["SegmentationType", "SegmentsOverlap", "SegmentSequence"])
     apart = header.get("SegmentationType") == "LABELMAP" or header.get("SegmentsOverlap") == "NO"
     each = header.get("SegmentSequence", ())
-    if not apart or not all("SegmentNumber" in segment and "SegmentLabel" in segment for segment in each):
+    if not apart or not each or not all("SegmentNumber" in segment and "SegmentLabel" in segment for segment in each):
         return None
     return {int(segment.SegmentNumber): str(segment.SegmentLabel).strip() for segment in each if int(segment.SegmentNumber) > 0}
 

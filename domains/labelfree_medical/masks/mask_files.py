@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from labelfree_medical.masks.segments import Names, Segments
     from labelfree_medical.stored import Stored
 
+STACKS = (".tif", ".tiff")  # pictures that may hold the slices of a volume
+
 
 def class_names(masks: Iterable[Path]) -> dict[int, str]:
     """The classes that files name in their headers (DICOM SEG, .seg.nrrd), by number; empty where none does.
@@ -73,7 +75,7 @@ def open_mask(path: Path, axes: int, names: Mapping[int, str] | None = None) -> 
     if (segments := _segments(path)) is not None:
         numbers = {name: number for number, name in (names or class_numbers([segments.names])).items()}
         return NumberedVoxels(segments.numbered(path, numbers), segments.grid, cropped=True)
-    if axes == 2 and read_as_picture(path):
+    if (axes == 2 or path.suffix.lower() not in STACKS) and read_as_picture(path):
         _refuse_hidden_jpeg(path)
         flat = whole_numbers(path, read_numbers(path, _no_picture))
         return NumberedVoxels(flat, Grid(tuple(flat.shape)))
@@ -82,11 +84,21 @@ def open_mask(path: Path, axes: int, names: Mapping[int, str] | None = None) -> 
 
 
 def _stored(path: Path) -> Stored:
-    """A file as the domain reads images."""
-    from labelfree_medical.files import read_file
+    """A file as the domain reads images; of DICOM the whole series that it is a slice of."""
+    from labelfree_medical.dicom import files_of, read_dicom
+    from labelfree_medical.files import endings, read_file
+    from labelfree_medical.masks.dicom_seg import object_class
     from labelfree_medical.stored import ImageFiles
 
-    return read_file(ImageFiles(path, (path,), "volume"))
+    if path.name.lower().endswith(endings):
+        return read_file(ImageFiles(path, (path,), "volume"))
+    if object_class(path) is None:
+        raise DataError(f"{path}: is no mask that can be read; save it as NIfTI, NRRD, MHA, DICOM-SEG or PNG.")
+    listing = files_of(path)
+    if len(listing.images) != 1:
+        held = listing.untrusted[0].sentence if listing.untrusted else f"{path}: is no mask but {listing.no_images[0].reason}."
+        raise DataError(held if not listing.images else f"{path}: holds {len(listing.images)} images; save one as the mask.")
+    return read_dicom(listing.images[0])
 
 
 def _no_picture(row: object) -> Sample:

@@ -44,6 +44,8 @@ def placed(path: Path, mask: NumberedVoxels, onto: Grid, called: str, whole: Gri
         if stored.affine is None or onto.affine is None:
             raise DataError(f"{path}: has no coordinates, and its image {called} was resampled; give a mask with the image's own.")
         return _nearest(numbers, _steps(path, stored, onto), onto, IGNORE)
+    if theirs.size == onto.size and _same(theirs.affine, onto.affine):
+        return mask.numbers
     _require_cover(path, mask, stored, called)
     return _nearest(mask.numbers, _steps(path, theirs, onto), onto, 0 if mask.cropped else IGNORE)
 

@@ -43,7 +43,9 @@ def one_number_a_voxel(path: Path, stored: Stored) -> np.ndarray:
 
 
 def _scaled(stored: Stored) -> np.ndarray:
-    """The numbers that the file means: those stored, by its scale."""
+    """The numbers that the file means: those stored, by its scale; gray levels of a picture as they are."""
+    if stored.unit == "display":
+        return stored.data
     scale, offset = np.asarray(stored.scale, float), np.asarray(stored.offset, float)
     if (scale == 1).all() and (offset == 0).all():
         return stored.data
