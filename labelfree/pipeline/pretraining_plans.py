@@ -57,6 +57,7 @@ class Pretrainings:
     jobs: tuple[Job, ...]
     sentences: tuple[str, ...]
     resolvers: Mapping[str, Resolver] = field(default_factory=dict)
+    mirror: bool | None = None  # None: nobody says
 
     @property
     def seconds(self) -> float:
@@ -70,6 +71,8 @@ class Pretrainings:
         values = {key: value for key, value in found[0].items() if all(other[key] == value for other in found)}
         if "steps" in values:
             values["minutes"] = None  # done with: the steps are what counts
+        if self.mirror is not None:
+            values["mirror"] = self.mirror
         return recipe.model_copy(update={"pretrain": recipe.pretrain.model_copy(update=values)})
 
 
@@ -124,7 +127,7 @@ def plan_pretrainings(run: Context, inputs: Inputs) -> Pretrainings:
                 store_plans(folder, **data, plans=plans, sentences=sentences)
             resolvers[arm] = partial(resolve, most_images=plans[key]["batch_size"])
             jobs.append(replace(draft, plan=replace(Plan(**plans[key]), on_collapse=recipe.pretrain.on_collapse)))
-    return Pretrainings(tuple(jobs), tuple(sentences), resolvers)
+    return Pretrainings(tuple(jobs), tuple(sentences), resolvers, inputs.mirror.value if inputs.mirror else None)
 
 
 def stored_plans(folder: RunFolder) -> dict[str, Any]:
