@@ -16,8 +16,10 @@ from labelfree.installed_domains import domain_names, find_domain
 from labelfree.prediction_writers import NOTHING, BoxesOnGround, MapWriter, Writes, WritesBoxes, WritesMaps
 from labelfree.samples import (
     IGNORE,
+    PART,
     Affine,
     Channel,
+    Contents,
     Fingerprint,
     Place,
     Row,
@@ -40,11 +42,11 @@ if TYPE_CHECKING:
     from labelfree.views import Augmentation, Normalise
 
 __all__ = [
-    "IGNORE", "NOTHING", "Affine", "BoxesOnGround", "Channel", "Default", "Defaults", "Demonstrates", "Derives", "Diagnoses", "Domain",
-    "Finding", "Fingerprint", "ForeignWeights", "KnowsKinds", "KnowsSides", "KnowsWeights", "LabelFields", "Locates", "MapWriter",
-    "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown",
-    "Size", "Targets", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain",
-    "in_proportion", "located", "require", "sides", "spacing_of", "to_physical",
+    "IGNORE", "NOTHING", "PART", "Affine", "BoxesOnGround", "Channel", "Confidential", "Contents", "Default", "Defaults", "Demonstrates",
+    "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "KnowsKinds", "KnowsSides", "KnowsWeights",
+    "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes",
+    "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size",
+    "domain_names", "extent_of", "find_domain", "in_proportion", "located", "require", "sides", "spacing_of", "to_physical",
 ]  # fmt: skip
 M = TypeVar("M", bound="BaseModel")
 
@@ -141,6 +143,25 @@ class Recognises(Protocol):
     def recognises(self, sample: Sample) -> str | None:
         """In a few words what tells, such as "it has coordinates"; None where nothing in the file does. Names of files never tell."""
         ...
+
+
+@runtime_checkable
+class ListsImages(Protocol):
+    """A domain in which a file is not yet an image: several make one, one holds several, and not all that look like one are.
+
+    It is asked in place of `files`; `read` is given the rows that it lists, and rows of other paths, which it then looks up itself.
+    """
+
+    def contents(self, root: Path) -> Contents:
+        """What lies under `root`, by headers alone, in an order that depends on the files alone."""
+        ...
+
+
+@runtime_checkable
+class Flattens(Protocol):
+    """A domain of volumes that can read them as pictures. `flattening`: keys of its reader that make it do so, with the reason."""
+
+    flattening: Mapping[str, Default]
 
 
 @runtime_checkable
@@ -321,6 +342,12 @@ class Demonstrates(Protocol):
     """A domain that `labelfree demo` can show, asked as a class. `demo`: a recipe's name or file that runs with nothing to download."""
 
     demo: str | Path
+
+
+class Confidential(Protocol):
+    """A domain of images of people, asked as a class. `confidential`: whether `report.share` is true unless a recipe says otherwise."""
+
+    confidential: bool
 
 
 @runtime_checkable

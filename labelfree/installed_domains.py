@@ -127,6 +127,11 @@ def _of_constructor(make: Any) -> type[BaseModel]:
     return made
 
 
+def confidential(name: str) -> bool:
+    """Whether the images of a domain are of people: then runs hide names unless a recipe says otherwise."""
+    return bool(getattr(domain_class(name), "confidential", False))
+
+
 def key_for(what: str) -> str:
     """How sentences of the core call the reader's key that tells `what` (`Domain.keys_for`), by all installed domains that have one."""
     keys = [keys[what] for name in sound_domains() if what in (keys := getattr(domain_class(name), "keys_for", {}))]

@@ -294,7 +294,10 @@ class Evaluate(Section):
 class ReportSettings(Section):
     """What leaves the run folder."""
 
-    share: bool = Field(False, description="hide paths, names and pictures in all of the run folder but private/")
+    share: bool | Auto = Field(
+        "auto",
+        description="hide paths, names and pictures in all of the run folder but private/; auto: where the domain's images are of people",
+    )
     images: bool | Auto = Field("auto", description="show source pictures; auto: not when share is true")
 
 

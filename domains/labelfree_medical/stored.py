@@ -22,7 +22,8 @@ class Stored:
 
     `data`: (C, *spatial) in the stored dtype. `scale`, `offset`: physical = stored * scale + offset, one number a channel, or (C, depth)
     where each step along the first spatial axis has its own. `affine`: (4, 4), indices along a volume's three spatial axes and 1 to mm in
-    RAS+ (right, anterior, superior); None where no file places it, as of pictures. `spacing`: mm along each spatial axis; None: unknown.
+    RAS+ (right, anterior, superior), of a slice of one (row, column, 0, 1); None where no file places it, as of pictures. `spacing`: mm
+    along each spatial axis; None: unknown.
     `measured`: (*spatial) bool, False where nothing was measured; None where all is. `unit`: "HU", "SUV", "display" (0 to 1 of 8 bits),
     "stored" where nobody knows. `notes`: sentences on how the files were understood, without names of people or files, told once a set.
     """
@@ -46,7 +47,8 @@ class ImageFiles:
     `path`: the file that stands for it in tables and ids: the first of `files` by name. `key`: tells images of the same `path` apart (a row
     of an array file, a part of a split series), "" where there is one. `modality`: CT, MR, CR, …; "" where nobody says. `series`, `study`,
     `patient`, `accession`: identifiers as the headers have them, for grouping and for tables that name them; never written to a run.
-    `channels`: names where each file is a channel. `mask`, `split`: what folders of a known layout say of it. `burnt_in`: text in pixels.
+    `channels`: names where each file is a channel. `kernel`: of a reconstruction, "" where nobody says. `mask`, `split`, `label`: what
+    folders of a known layout, or arrays beside it in its own file, say of it. `burnt_in`: text in pixels.
     """
 
     path: Path
@@ -59,9 +61,11 @@ class ImageFiles:
     patient: str = ""
     accession: str = ""
     description: str = ""
+    kernel: str = ""
     channels: tuple[str, ...] = ()
     mask: Path | None = None
     split: str = ""
+    label: str = ""
     burnt_in: bool = False
 
 

@@ -57,7 +57,9 @@ def _rows(given: str | Path, domain: Domain, recipe: Recipe, reader: Mapping[str
         raise DataError(f"{path}: no such image, folder or table.")
     if path.is_dir():
         data = recipe.data.model_copy(update={"root": path.absolute()})
-        rows: Iterable[Row] = field_of(data, reader, recipe.domain).manifest.rows
+        manifest = field_of(data, reader, recipe.domain).manifest
+        manifest.require_usable(data.on_error)
+        rows: Iterable[Row] = manifest.rows
     elif path.suffix.lower() in TABLES:
         finder = Finder(path, path.parent, lambda: domain.files(path.parent))
         rows = rows_of_records(open_table(path, finder.holds).records, finder, domain, inside=False)[0]

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
+from types import MappingProxyType
 from typing import Any
 
 from labelfree.data.folders import cache_folder
 from labelfree.data.space import gigabytes, limit_bytes
 from labelfree.data.tiles import auto_tile, by
 from labelfree.domain import Default, Size
+from labelfree.installed_domains import confidential
 from labelfree.planning.comparison_design import ComparisonDesign
 from labelfree.planning.costs import feature_seconds, pool_bytes, pool_entries, probe_seconds, run_gigabytes, spread_seconds
 from labelfree.planning.label_kinds import Labels
@@ -39,9 +41,17 @@ WHAT = {
 }  # the labels of tasks that may not be installed yet
 
 
-def drafted(data: Data, reader: Mapping[str, Any], field: Field, seen: Seen, labels: Labels, asked: ComparisonDesign) -> str:
-    """The text of the recipe."""
-    return written(list(_Draft(data, reader, field, seen, labels, asked).lines()))
+def drafted(
+    data: Data,
+    reader: Mapping[str, Any],
+    field: Field,
+    seen: Seen,
+    labels: Labels,
+    asked: ComparisonDesign,
+    because: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The text of the recipe. `because`: why keys of `reader` are set that nobody said."""
+    return written(list(_Draft(data, reader, field, seen, labels, asked, because).lines()))
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,7 @@ class _Draft:
     seen: Seen
     labels: Labels
     asked: ComparisonDesign
+    because: Mapping[str, str]
 
     def lines(self) -> Iterator[Line]:
         yield from self._head()
@@ -69,6 +80,9 @@ class _Draft:
             yield Line(f"  mirror: {'auto' if self.mirror.value else 'false'}", self.mirror.reason)  # auto looks again when labels come
         if self.comparing:
             yield from self._evaluate()
+        if confidential(self.field.domain.name):
+            yield Line("report:")
+            yield Line("  share: true", "images of people: names stay in private/ of a run's folder, and no picture of them is kept")
 
     @property
     def comparing(self) -> bool:
@@ -112,10 +126,16 @@ class _Draft:
             yield Line("  pretrain_on_labelled: true", "every image has a label, and comparing by these is not built yet: none is scored")
         if self.asked.holdout is not None:
             yield Line(f"  holdout: {self.asked.holdout}", self.asked.why_holdout)
+        if untrusted := list(self.field.manifest.faults.values()):
+            count = f"{len(untrusted)} image{'s' * (len(untrusted) > 1)} cannot be trusted"
+            yield Line(
+                "  on_error: skip", f"{count} and {'are' if len(untrusted) > 1 else 'is'} left out; `labelfree data check` names all"
+            )
         if self.seen.faults:
             share = len(self.seen.faults) / self.seen.count
             fault = f"{len(self.seen.faults)} of {self.seen.count} images looked at cannot be read or differ: {self.seen.faults[0]}"
-            yield Line("  on_error: skip", f"{fault} `labelfree data check` names all")
+            if not untrusted:
+                yield Line("  on_error: skip", f"{fault} `labelfree data check` names all")
             yield Line(f"  max_skipped: {ceil(200 * share) / 100:g}", "twice the share seen; above it a run stops")
 
     def _reader(self) -> Iterator[Line]:
@@ -124,7 +144,7 @@ class _Draft:
         if settings:
             yield Line("reader:")
         for key, value in settings.items():
-            yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", "you said so")
+            yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", self.because.get(key, "you said so"))
         for sentence in lacking:
             yield Line("  ", sentence)
 

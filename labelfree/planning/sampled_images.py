@@ -46,6 +46,7 @@ class Look:
     empty: float
     blank: float
     most: float
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class Seen:
         if any(look.spacing or look.crs for look in self.looks):
             yield f"  {self._spacing(places)}"
         yield from (f"  {number} {fact}" for fact, number in self._oddities().items() if number)
+        yield from (f"  {note}" for note in dict.fromkeys(note for look in self.looks for note in look.notes))
         if blank := [look.row.id for look in self.looks if look.blank >= BLANK]:
             yield f"  {blank_note(blank)}"
         yield from (f"  {sentence}" for sentence in self.faults[:3])
@@ -211,6 +213,7 @@ def _look(row: Row, read: Callable[[Row], Sample]) -> Look | DataError:
         empty=sample.empty,
         blank=blank_share(sample),
         most=largest(sample),
+        notes=sample.notes,
     )
 
 

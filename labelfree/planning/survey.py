@@ -47,6 +47,9 @@ class Survey:
         """The survey for a person to read."""
         rows = self.manifest.rows
         yield f"{self.manifest.name}: {len(rows)} images, {sum(row.label is not None for row in rows)} with a label"
+        yield from (f"  {sentence}" for sentence in self.manifest.aside)
+        if self.manifest.mixed:
+            yield f"  {self.manifest.mixed}"
         yield f"  splits: {_counts(row.split or 'none given' for row in rows)}"
         labels = Counter(row.label for row in rows if row.label is not None)
         if labels and not self.task.categorical:

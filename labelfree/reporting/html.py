@@ -31,7 +31,7 @@ def write_report(folder: Path, share: bool | None = None) -> Path:
     Raises `DataError` when `folder` is no run or one of its files is broken.
     """
     run = RunFiles(Path(folder))
-    shared = bool(run.setting("report.share", False)) if share is None else share
+    shared = run.setting("report.share") is True if share is None else share
     if shared:
         Anonymiser.of(run.folder).cover(run)
     path = run.folder / "report.html"

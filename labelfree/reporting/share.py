@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labelfree.data.our_folders import TAKEN_FROM
 from labelfree.errors import DataError
 from labelfree.reporting.anonymise import Anonymiser, dataset_salt
 from labelfree.reporting.files import RunFiles
@@ -63,6 +64,8 @@ def conceal(folder: Path) -> None:
     if names := anonymiser.table():
         with whole_file(private / "ids.csv") as part, part.open("w", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerows([("id", "shown"), *names])
+    if (source := run.taken_from) is not None and Path(source).is_dir():  # who scores these networks asks what they were pretrained on
+        write_text(private / TAKEN_FROM, source)
     leaving = _leaving(folder, pictures=run.setting("report.images") is True)
     _put_away(folder, {*leaving, folder / "report.html"})
     # Last what says which names there are: a run that was stopped here can then be concealed again.
@@ -155,6 +158,27 @@ def _mapped(column: pa.ChunkedArray, hide: Callable[[str], str]) -> pa.Array:
     return shown.take(coded.indices)
 
 
+def _safetensors(path: Path, target: Path, anonymiser: Anonymiser) -> None:
+    """The tensors as they are; what the header says in words is hidden. A file is the header's length, the header (JSON), the tensors."""
+    with path.open("rb") as source, target.open("wb") as hidden:
+        header = json.loads(source.read(int.from_bytes(source.read(8), "little")))
+        if told := header.get("__metadata__"):
+            header["__metadata__"] = {key: _words(value, anonymiser) for key, value in told.items()}
+        written = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        written += b" " * (-len(written) % 8)  # tensors begin at whole eights
+        hidden.write(len(written).to_bytes(8, "little") + written)
+        shutil.copyfileobj(source, hidden)
+
+
+def _words(text: str, anonymiser: Anonymiser) -> str:
+    """A text, or JSON as a text, with every name in it hidden."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return anonymiser.text(text)
+    return json.dumps(anonymiser.value(value), ensure_ascii=False)
+
+
 def _png(path: Path, target: Path, anonymiser: Anonymiser) -> None:
     """Pixels alone: a fresh picture carries no text of the old one."""
     import numpy as np
@@ -171,4 +195,5 @@ _WRITERS: dict[str, Callable[[Path, Path, Anonymiser], None]] = {
     ".md": _text,
     ".parquet": _parquet,
     ".png": _png,
+    ".safetensors": _safetensors,
 }

@@ -1,0 +1,10 @@
+"""DICOM as hospitals store it: found by content, put together by position, its numbers as the headers say.
+
+pydicom reads headers and pixels. Its own judgement of a series, and that of highdicom, is a yes or no; a person is told what is wrong,
+between which slices, and what to do, so that is told here, and highdicom is the witness in the tests.
+"""
+
+from labelfree_medical.dicom.listing import files_of, list_dicom
+from labelfree_medical.dicom.reading import read_dicom
+
+__all__ = ["files_of", "list_dicom", "read_dicom"]

@@ -1,0 +1,182 @@
+"""What a folder of DICOM holds: volumes, pictures, what is no image, and what cannot be trusted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from labelfree_medical.dicom.copies import copies_among
+from labelfree_medical.dicom.finding import holds_dicom
+from labelfree_medical.dicom.header_index import LOST, Found, headers_under
+from labelfree_medical.dicom.headers import Header
+from labelfree_medical.dicom.pictures import frame_key
+from labelfree_medical.dicom.reasons import PICTURES, reason_against
+from labelfree_medical.dicom.series import parts_of
+from labelfree_medical.dicom.slices import Slice
+from labelfree_medical.dicom.syntaxes import syntax_fault
+from labelfree_medical.stored import ImageFiles, Kind, Listing, NoImage, Untrusted
+
+STACKED = ("CT", "MR", "PT")  # a file of these that is not placed is no picture of its own
+WAYS = "fetch it again, remove it, or set data.on_error=skip."
+
+
+def list_dicom(root: Path, say: Any = None) -> Listing:
+    """All DICOM below `root`, images in order of their paths. `say`: `labelfree.progress.Progress`, to tell how far it is.
+
+    Headers are read once and kept in the cache folder. Raises `DataError` where pydicom is not installed.
+    """
+    return _listed(headers_under(root, say))
+
+
+def files_of(path: Path, root: Path | None = None) -> Listing:
+    """What `list_dicom` says of one file: the image that it is a part of, looked up in its folder, or in all of `root` if given."""
+    listing = list_dicom(root) if root is not None else _listed(headers_under(path.parent, deep=False))
+    wanted = path.resolve()
+
+    def holds(files: Sequence[Path]) -> bool:
+        return any(file.name == path.name and file.resolve() == wanted for file in files)
+
+    return Listing(
+        tuple(image for image in listing.images if holds(image.files)),
+        tuple(each for each in listing.no_images if holds(each.files)),
+        tuple(each for each in listing.untrusted if holds(each.files)),
+    )
+
+
+def _listed(found: Found) -> Listing:
+    into = _Sorted()
+    zipped = "a zip archive with DICOM in it; unpack it to have its images"
+    into.no_images += [NoImage((path,), zipped) for path in found.archives if holds_dicom(path)]
+    bare = {header.path.parent for header in found.headers if not header.path.suffix}
+    for path, why in [*found.lost, *((path, LOST[0]) for path in found.empty if path.parent in bare)]:
+        into.refuse([path], why)
+    candidates: list[Header] = []
+    for header in found.headers:
+        reason = reason_against(header)
+        if reason is None:
+            candidates.append(header)
+        else:
+            into.no_images.append(NoImage((header.path,), reason))
+    copies = copies_among(candidates)
+    into.no_images += [NoImage((path,), f"the same again as {original.name}") for path, original in copies.items()]
+    for headers in _by_series([header for header in candidates if header.path not in copies]):
+        into.series(headers)
+    masks = _masks(found.headers)
+    into.images = [replace(image, mask=masks.get(image.series)) for image in into.images]
+    return into.listing()
+
+
+def _masks(headers: Iterable[Header]) -> dict[str, Path]:
+    """The segmentation of each series that one segmentation was drawn on."""
+    drawn = [header for header in headers if header.of_series and "Segmentation" in header.storage]
+    counts = Counter(header.of_series for header in drawn)
+    return {header.of_series: header.path for header in drawn if counts[header.of_series] == 1}
+
+
+def _by_series(headers: Sequence[Header]) -> list[list[Header]]:
+    """Headers by patient, study and series; where an anonymiser emptied the series, by folder and description."""
+    groups: dict[Hashable, list[Header]] = {}
+    for header in headers:
+        series = header.series or (header.path.parent, header.description, header.modality)
+        groups.setdefault((header.patient, header.study, series), []).append(header)
+    return list(groups.values())
+
+
+class _Sorted:
+    """Headers as they are sorted into images, what is none, and what cannot be trusted."""
+
+    def __init__(self) -> None:
+        self.images: list[ImageFiles] = []
+        self.no_images: list[NoImage] = []
+        self.untrusted: list[Untrusted] = []
+
+    def listing(self) -> Listing:
+        """All of it, in order of paths."""
+        return Listing(
+            tuple(sorted(self.images, key=lambda image: (image.path, image.key))),
+            tuple(sorted(self.no_images, key=lambda each: each.files)),
+            tuple(sorted(self.untrusted, key=lambda each: each.files)),
+        )
+
+    def refuse(self, paths: Sequence[Path], why: str) -> None:
+        """Files are no image that can be trusted; the first is named."""
+        self.untrusted.append(Untrusted(tuple(sorted(set(paths))), f"{paths[0]}: {why}; {WAYS}"))
+
+    def series(self, headers: Sequence[Header]) -> None:
+        """All files of one series."""
+        stack = [header for header in headers if _is_slice(header)]
+        for header in headers:
+            if not _is_slice(header):
+                self._alone(header, len(headers))
+        faults = [(header.path, fault) for header in stack if (fault := _fault(header))]
+        if faults:
+            path, fault = faults[0]
+            more = f" (and {len(faults) - 1} more of its series are broken)" if len(faults) > 1 else ""
+            rest = f"{more}, so its series of {len(stack)} slices is not read" if len(stack) > 1 else ""
+            self.refuse([path, *(header.path for header in stack)], fault + rest)
+        elif stack:
+            self._parts([header.slices[0] for header in stack], {header.path: header for header in stack})
+
+    def _alone(self, header: Header, of: int) -> None:
+        """A file that is no slice of a stack: one of many frames, a picture, or a slice that nothing places among `of` files."""
+        if fault := _fault(header):
+            self.refuse([header.path], fault)
+        elif len(header.slices) > 1 and all(each.placed for each in header.slices):
+            self._parts(header.slices, {header.path: header})
+        elif header.modality in STACKED and (of > 1 or header.frames > 1):
+            lies = f"its {header.frames} frames lie" if header.frames > 1 else "it lies"
+            self.refuse([header.path], f"does not say where {lies} (ImagePositionPatient or ImageOrientationPatient is missing or broken)")
+        else:
+            keys = [frame_key(frame) for frame in range(header.frames)] if header.frames > 1 else [""]
+            self.images += [_image(header, header.slices[0], "picture", (header.path,), key) for key in keys]
+
+    def _parts(self, slices: Sequence[Slice], headers: Mapping[Path, Header]) -> None:
+        """What slices of a series, or frames of a file, belong together."""
+        of_one_file = len(headers) == 1 and len(slices) > 1
+        parts = parts_of(slices)
+        for part in parts:
+            first = part.slices[0]
+            files = tuple(sorted({each.path for each in part.slices}))
+            if part.fault:
+                name = f" ({part.name})" if part.name else ""
+                self.refuse(files, f"{len(part.slices)} slices of its series{name} make no volume: {part.fault}")
+            elif part.lone:
+                self.no_images.append(NoImage(files, part.lone))
+            elif part.grid is None:
+                self.images.append(_image(headers[first.path], first, "picture", files, frame_key(first.frame) if of_one_file else ""))
+            else:
+                key = part.name if of_one_file and len(parts) > 1 else ""
+                self.images.append(_image(headers[first.path], first, "volume", files, key, part.name))
+
+
+def _is_slice(header: Header) -> bool:
+    """Whether a file holds one plane of a stack, by its own word."""
+    return header.modality not in PICTURES and len(header.slices) == 1 and header.slices[0].placed
+
+
+def _fault(header: Header) -> str | None:
+    if header.fault:
+        return header.fault
+    if "MOSAIC" in header.image_type:
+        return "is a mosaic of slices (Siemens), which no header places; convert it with dcm2niix"
+    return syntax_fault(header.syntax)
+
+
+def _image(header: Header, first: Slice, kind: Kind, files: tuple[Path, ...], key: str = "", part: str = "") -> ImageFiles:
+    return ImageFiles(
+        path=files[0],
+        files=files,
+        kind=kind,
+        key=key,
+        modality=header.modality,
+        series=header.series,
+        study=header.study,
+        patient=header.patient,
+        accession=header.accession,
+        description=", ".join(filter(None, (header.description, part))),
+        kernel=first.marks.get("kernel", ""),
+        burnt_in=header.burnt_in,
+    )

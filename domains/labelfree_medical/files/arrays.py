@@ -1,0 +1,234 @@
+"""NumPy files: one image, or many along the first axis with labels and splits told by the names of arrays. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from labelfree.errors import DataError
+from labelfree_medical.files.content import broken, empty
+from labelfree_medical.files.voxels import COLOURS, UNIT, names_of, plain, position, without_gaps
+from labelfree_medical.stored import ImageFiles, Kind, Listing, Stored
+
+if TYPE_CHECKING:
+    import numpy as np
+
+endings = (".npz", ".npy")
+SPLITS = {"train": "train", "training": "train", "val": "dev", "valid": "dev", "validation": "dev", "dev": "dev", "test": "test"}
+MANY = {"images", "imgs", "volumes", "scans", "slices", "patches"}  # what a row of is an image
+ONE = {"image", "img", "volume", "scan", "slice", "vol", "data", "ct", "mr", "mri", "arr", "x"}
+LABELS = {"labels", "label", "y", "targets", "target", "classes"}
+MASKS = {"masks", "mask", "segs", "seg", "segmentation", "segmentations", "gt"}
+COLOUR_AXES = (1, 3, 4)
+SEPARATOR = "|"  # between the names of several classes of an image
+KEPT = 6  # arrays that stay in memory: of both kinds in three splits
+
+
+@dataclass(frozen=True)
+class _Array:
+    """One array of a file, as its own header tells. `objects`: it would have to be unpickled."""
+
+    name: str
+    shape: tuple[int, ...]
+    objects: bool
+
+    @property
+    def words(self) -> set[str]:
+        return {word for word in re.split(r"[^a-z]+", self.name.lower()) if word}
+
+    @property
+    def split(self) -> str:
+        return next((SPLITS[word] for word in re.split(r"[^a-z]+", self.name.lower()) if word in SPLITS), "")
+
+    @property
+    def part(self) -> frozenset[str]:
+        """What is left of its name without what it holds: arrays of the same part belong together."""
+        return frozenset(self.words - MANY - ONE - LABELS - MASKS)
+
+
+def list_arrays(path: Path) -> Listing:
+    """The images of a file, an array of many as one a row, with the labels and splits that stand in it.
+
+    Raises `DataError` naming a file that is broken, holds Python objects, or leaves open which arrays are images.
+    """
+    arrays = _arrays(path)
+    entries = _entries(path, arrays)
+    used = {array.name for entry in entries for array in (entry.array, entry.labels) if array}
+    unread = [array.name for array in arrays if array.name not in used]
+    notes = [f"{', '.join(unread)} in it is not read."] if unread else []
+    if any(entry.many for entry in entries):
+        notes.append("each row of its arrays is an image.")
+    elif any(len(entry.shape) == 3 and entry.kind == "volume" for entry in entries):
+        notes.append("its three axes are taken as those of one volume; call the array images where each row is an image.")
+    return Listing(tuple(image for entry in entries for image in entry.images(path, len(entries) == 1)), notes=tuple(notes))
+
+
+def read_array(image: ImageFiles) -> Stored:
+    """One image: a whole array, or a row of it. Raises `DataError` naming the file."""
+    import numpy as np
+
+    path, name, row = image.path, image.key, None
+    if name.endswith("]"):
+        name, row = position(name)
+    elif not name:
+        entries = _entries(path, _arrays(path))
+        if len(entries) > 1 or entries[0].many:
+            raise DataError(f"{path}: holds many images; name one, as in {path.name}#{entries[0].array.name}[0].")
+        name = entries[0].array.name
+    values = _values(path, name)
+    if row is not None and row >= len(values):
+        raise DataError(f"{path}: {name} has {len(values):,} rows, none {image.key}; correct the path.")
+    data = _channels_first(np.asarray(values if row is None else values[row]), path)
+    data, measured = without_gaps(plain(data, path), path)
+    channels = COLOURS if len(data) == 3 and data.ndim == 3 and not image.channels else names_of(len(data), image.channels, path)
+    return Stored(data, channels, (1.0,) * len(data), (0.0,) * len(data), UNIT, measured=measured)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """An array of images, or that is one, and the array of its labels."""
+
+    array: _Array
+    labels: _Array | None
+    many: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one image."""
+        return self.array.shape[1:] if self.many else self.array.shape
+
+    @property
+    def kind(self) -> Kind:
+        return "picture" if len(self.shape) == 2 or (len(self.shape) == 3 and _colour_axis(self.shape) is not None) else "volume"
+
+    def images(self, path: Path, alone: bool) -> list[ImageFiles]:
+        """`alone`: no other array of the file holds images."""
+        name, rows = self.array.name, self.array.shape[0] if self.many else 1
+        labels = _label_names(path, self.labels) if self.labels else [""] * rows
+        keys = [f"{name}[{row}]" for row in range(rows)] if self.many else ["" if alone else name]
+        return [
+            ImageFiles(path, (path,), self.kind, key=key, split=self.array.split, label=label)
+            for key, label in zip(keys, labels, strict=True)
+        ]
+
+
+def _entries(path: Path, arrays: Sequence[_Array]) -> list[_Entry]:
+    """Which arrays are images. Raises `DataError` naming the file where their names do not tell, or one is no image."""
+    known = [array for array in arrays if array.words & (MANY | ONE) and not array.words & (LABELS | MASKS)]
+    left = [array for array in arrays if not array.words & (LABELS | MASKS) and len(array.shape) >= 2]
+    found = arrays if path.suffix.lower() == ".npy" else known or (left if len(left) == 1 else [])
+    if not found:
+        names = ", ".join(array.name for array in arrays) or "nothing"
+        raise DataError(f"{path}: holds {names}, and which are images is not told; call them images and labels, or train_images, ….")
+    entries = []
+    for array in found:
+        mates = [other for other in arrays if other.words & LABELS and other.part == array.part and len(other.shape) < 3]
+        rows = next((mate for mate in mates if mate.shape[:1] == array.shape[:1] and len(array.shape) > 2), None)
+        many = len(array.shape) > 2 and (rows is not None or bool(array.words & MANY) or ("x" in array.words and array.split != ""))
+        label = rows if many else next((mate for mate in mates if prod(mate.shape) == 1), None)
+        entry = _Entry(array, label, many)
+        if len(entry.shape) not in (2, 3, 4):
+            raise DataError(f"{path}: {array.name} has axes {array.shape}; an image has two or three, with channels three or four.")
+        entries.append(entry)
+    return entries
+
+
+def _colour_axis(shape: tuple[int, ...]) -> int | None:
+    """Which axis of (H, W, C) or (C, H, W), or of those of a volume, holds channels; None: none does."""
+    if shape[-1] in COLOUR_AXES and min(shape[:-1]) > max(COLOUR_AXES):
+        return len(shape) - 1
+    return 0 if shape[0] in COLOUR_AXES and min(shape[1:]) > max(COLOUR_AXES) else None
+
+
+def _channels_first(data: np.ndarray, path: Path) -> np.ndarray:
+    """(C, *spatial). Raises `DataError` where four axes have none for channels."""
+    import numpy as np
+
+    if data.ndim == 2:
+        return data[None]
+    axis = _colour_axis(data.shape)
+    if axis is None and data.ndim == 3:
+        return data[None]
+    if axis is None and data.ndim == 4:
+        axis = int(np.argmin(data.shape))
+    if axis is None:
+        raise DataError(f"{path}: an image has axes {data.shape}; it has two or three, with channels three or four.")
+    data = np.moveaxis(data, axis, 0)
+    flat = data.ndim == 3
+    return data[:3] if flat and len(data) == 4 else data  # transparency is no channel
+
+
+def _label_names(path: Path, labels: _Array) -> list[str]:
+    """A label's number as text for each row; several columns of 0 and 1 name all that are 1, by their position."""
+    import numpy as np
+
+    values = np.asarray(_values(path, labels.name))
+    values = values.reshape(len(values), -1)
+    if values.dtype.kind in "SU":
+        return [str(value) for value in values[:, 0]]
+    if values.shape[1] == 1:
+        return [str(int(value)) if value == int(value) else str(value) for value in values[:, 0].tolist()]
+    if not np.isin(values, (0, 1)).all():
+        raise DataError(f"{path}: {labels.name} has {values.shape[1]} columns that are not 0 or 1; name the labels in a table.")
+    return [SEPARATOR.join(map(str, np.flatnonzero(row))) for row in values]
+
+
+def _arrays(path: Path) -> list[_Array]:
+    """What arrays a file holds, by their headers alone. Raises `DataError` naming one that is broken or would have to be unpickled."""
+    if not path.stat().st_size:
+        raise empty(path)
+    try:
+        if path.suffix.lower() == ".npy":
+            with path.open("rb") as file:
+                arrays = [_header(file, path.stem)]
+        else:
+            with zipfile.ZipFile(path) as archive:
+                names = [name for name in archive.namelist() if name.endswith(".npy")]
+                arrays = []
+                for name in names:
+                    with archive.open(name) as file:
+                        arrays.append(_header(file, name.removesuffix(".npy")))
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, zlib.error) as error:
+        raise broken(path, error) from error
+    pickled = [array.name for array in arrays if array.objects]
+    if pickled:
+        raise DataError(f"{path}: {pickled[0]} holds Python objects, which are never unpickled; save numbers, or set data.on_error=skip.")
+    return arrays
+
+
+def _header(file: IO[bytes], name: str) -> _Array:
+    from numpy.lib import format as npy
+
+    version = npy.read_magic(file)
+    read: Any = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return _Array(name, tuple(shape), dtype.hasobject)
+
+
+def _values(path: Path, name: str) -> np.ndarray:
+    """An array's numbers, mapped where the file allows it. Raises `DataError` naming the file."""
+    status = path.stat()
+    return _kept(path, name, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=KEPT)
+def _kept(path: Path, name: str, changed: int, size: int) -> np.ndarray:
+    """An array that stays in memory: a row of a packed one cannot be had without unpacking all of it."""
+    import numpy as np
+
+    try:
+        if path.suffix.lower() == ".npy":
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        with np.load(path, allow_pickle=False) as arrays:
+            return np.asarray(arrays[name])
+    except KeyError as error:
+        raise DataError(f"{path}: has no array {name}; correct the path.") from error
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError, zlib.error) as error:
+        raise broken(path, error) from error

@@ -1,0 +1,149 @@
+"""DICOM segmentations, read by highdicom, and what other DICOM objects hold contours.
+
+DICOM PS3.3 A.51 (Segmentation IOD), C.8.20 (its image and segments).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labelfree.errors import DataError
+from labelfree_medical.masks.grids import Grid
+from labelfree_medical.masks.segments import Segment, Segments
+
+if TYPE_CHECKING:
+    import highdicom
+
+SEGMENTATIONS = {"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"}  # Segmentation, Label Map Segmentation
+CONTOURS = "1.2.840.10008.5.1.4.1.1.481.3"  # RT Structure Set
+UID = re.compile(r"\d+(\.\d+){4,}")  # identifiers that libraries quote
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def object_class(path: Path) -> str | None:
+    """The SOP class of a DICOM file; None for any other."""
+    import pydicom
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        return str(pydicom.dcmread(path, specific_tags=["SOPClassUID"], stop_before_pixels=True).SOPClassUID)
+    except (InvalidDicomError, AttributeError, OSError, ValueError):
+        return None
+
+
+def referenced_series(path: Path) -> str:
+    """The SeriesInstanceUID of the images that a segmentation was drawn on; "" where it names none or several."""
+    import pydicom
+
+    header = pydicom.dcmread(path, specific_tags=["ReferencedSeriesSequence"], stop_before_pixels=True)
+    series = {str(each.get("SeriesInstanceUID", "")) for each in header.get("ReferencedSeriesSequence", ())}
+    return series.pop() if len(series) == 1 else ""
+
+
+def names_apart(path: Path) -> dict[int, str] | None:
+    """The names of segments by number, where the header says that they do not overlap; None where it does not."""
+    import pydicom
+
+    wanted = ["SegmentationType", "SegmentsOverlap", "SegmentSequence"]
+    header = pydicom.dcmread(path, specific_tags=wanted, stop_before_pixels=True)
+    apart = header.get("SegmentationType") == "LABELMAP" or header.get("SegmentsOverlap") == "NO"
+    each = header.get("SegmentSequence", ())
+    if not apart or not all("SegmentNumber" in segment and "SegmentLabel" in segment for segment in each):
+        return None
+    return {int(segment.SegmentNumber): str(segment.SegmentLabel).strip() for segment in each if int(segment.SegmentNumber) > 0}
+
+
+def segments_of(path: Path) -> Segments:
+    """The segments of a file, axes (slices, rows, columns), or (rows, columns) where it has no place in the patient.
+
+    Raises `DataError` for fractions, slices at uneven distances, and files that highdicom cannot read.
+    """
+    try:
+        segmentation = _quiet_highdicom().seg.segread(path)
+        described = [(int(each.segment_number), str(each.segment_label).strip()) for each in _descriptions(segmentation)]
+        return _in_space(path, segmentation, described) if _is_placed(segmentation) else _of_picture(path, segmentation, described)
+    except DataError:
+        raise
+    except Exception as error:  # highdicom and decoders raise whatever a broken file leads to
+        what = UID.sub("…", str(error).partition("\n")[0])
+        raise DataError(f"{path}: is a DICOM segmentation that cannot be read ({what}); export it again.") from error
+
+
+def _quiet_highdicom() -> Any:
+    """The package, whose warnings quote identifiers."""
+    try:
+        import highdicom
+    except ImportError as error:
+        raise DataError('highdicom is needed to read DICOM segmentations: pip install "labelfree[medical]".') from error
+    logging.getLogger("highdicom").setLevel(logging.CRITICAL + 1)
+    return highdicom
+
+
+def _descriptions(segmentation: highdicom.seg.Segmentation) -> list[Any]:
+    return [segmentation.get_segment_description(number) for number in segmentation.segment_numbers if number > 0]
+
+
+def _is_placed(segmentation: highdicom.seg.Segmentation) -> bool:
+    """Whether frames lie in the patient."""
+    groups = [*segmentation.get("SharedFunctionalGroupsSequence", ()), *segmentation.get("PerFrameFunctionalGroupsSequence", ())[:1]]
+    return any("PlanePositionSequence" in group for group in groups)
+
+
+def _in_space(path: Path, segmentation: highdicom.seg.Segmentation, described: list[tuple[int, str]]) -> Segments:
+    """A volume: one layer where segments lie apart, else a layer each."""
+    try:
+        volume = segmentation.get_volume(combine_segments=True)
+        layers = volume.array[None].astype(np.int32)
+        each = tuple(Segment(number, name, 0, number) for number, name in described)
+    except (RuntimeError, ValueError):  # they overlap, or hold fractions
+        volume = segmentation.get_volume(segment_numbers=[number for number, _ in described])
+        layers = _ones(path, np.moveaxis(volume.array, -1, 0))
+        each = _a_layer_each(described)
+    layers, affine = _with_undrawn(layers, volume.affine, _slice_step(segmentation))
+    return Segments(layers, each, Grid(tuple(layers.shape[1:]), LPS_TO_RAS @ affine))
+
+
+def _slice_step(segmentation: highdicom.seg.Segmentation) -> float:
+    """mm from slice to slice of the images drawn on, as the file says of all its frames; 0 where it does not."""
+    groups = segmentation.get("SharedFunctionalGroupsSequence") or [{}]
+    measures = (groups[0].get("PixelMeasuresSequence") or [{}])[0]
+    return float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 0)
+
+
+def _with_undrawn(layers: np.ndarray, affine: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
+    """Layers and affine with empty slices between those drawn: where only some were, a slice must not count for its neighbours."""
+    apart = float(np.linalg.norm(affine[:3, 0]))
+    every = round(apart / step) if step else 1
+    if every <= 1 or layers.shape[1] == 1:
+        return layers, affine
+    shape = (layers.shape[0], (layers.shape[1] - 1) * every + 1, *layers.shape[2:])
+    filled = np.zeros(shape, layers.dtype)
+    filled[:, ::every] = layers
+    return filled, affine @ np.diag([1 / every, 1, 1, 1])
+
+
+def _of_picture(path: Path, segmentation: highdicom.seg.Segmentation, described: list[tuple[int, str]]) -> Segments:
+    """Frames of one picture, one a segment."""
+    sources = {uid for _, _, uid in segmentation.get_source_image_uids()}
+    if len(sources) != 1:
+        raise DataError(f"{path}: lies on {len(sources)} pictures without a place in the patient; export a segmentation a picture.")
+    numbers = [number for number, _ in described]
+    frames = segmentation.get_pixels_by_source_instance(sorted(sources), segment_numbers=numbers, assert_missing_frames_are_empty=True)
+    layers = _ones(path, np.moveaxis(frames[0], -1, 0))
+    return Segments(layers, _a_layer_each(described), Grid(tuple(layers.shape[1:])))
+
+
+def _a_layer_each(described: list[tuple[int, str]]) -> tuple[Segment, ...]:
+    return tuple(Segment(number, name, layer, 1) for layer, (number, name) in enumerate(described))
+
+
+def _ones(path: Path, layers: np.ndarray) -> np.ndarray:
+    """Layers of 0 and 1. Raises `DataError` for shares of a voxel between."""
+    if not np.isin(layers, (0, 1)).all():
+        raise DataError(f"{path}: holds fractions (a FRACTIONAL segmentation); export it as BINARY, where a voxel is in a segment or not.")
+    return layers.astype(np.int32)

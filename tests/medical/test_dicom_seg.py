@@ -1,0 +1,124 @@
+"""DICOM segmentations, as highdicom writes them, lie where they were drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from labelfree_medical.masks.dicom_seg import CONTOURS, object_class, referenced_series
+from labelfree_medical.masks.mask_files import class_names
+from labelfree_medical.masks.pairing import with_segmentations
+from labelfree_medical.masks.targets import read_mask
+from labelfree_medical.stored import ImageFiles, Listing, NoImage
+
+from labelfree.errors import DataError
+from tests.medical.mask_files import STRAIGHT, slices, volume, write_seg
+
+SIZE = (9, 8, 6)  # columns, rows, slices: as a NIfTI of the same series has them
+
+
+def drawn() -> np.ndarray:
+    """(slices, rows, columns, segments): a liver and a lesion apart from it."""
+    layers = np.zeros((6, 8, 9, 2), np.uint8)
+    layers[2:4, 1:5, 2:6, 0] = 1
+    layers[3, 6, 7, 1] = 1
+    return layers
+
+
+def mask_of(path: Path, affine: np.ndarray = STRAIGHT) -> np.ndarray:
+    mask = read_mask(path, volume(SIZE, affine)).mask
+    assert mask is not None
+    return mask.numpy()
+
+
+def by_columns(layers: np.ndarray) -> np.ndarray:
+    """(columns, rows, slices) with the number of the last segment at each voxel."""
+    return (layers * np.arange(1, layers.shape[-1] + 1)).max(-1).transpose(2, 1, 0)
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP", "FRACTIONAL"])
+def test_segments_lie_on_the_image_s_grid(kind: str, tmp_path: Path) -> None:
+    write_seg(tmp_path / "a.dcm", slices(), drawn(), ["liver", "lesion"], kind)
+    assert np.array_equal(mask_of(tmp_path / "a.dcm"), by_columns(drawn()))
+    assert class_names([tmp_path / "a.dcm"]) == {1: "liver", 2: "lesion"}
+
+
+def test_overlapping_segments_are_told_apart(tmp_path: Path) -> None:
+    layers = drawn()
+    layers[3, 2, 3, 1] = 1
+    write_seg(tmp_path / "a.dcm", slices(), layers, ["liver", "lesion"])
+    assert class_names([tmp_path / "a.dcm"]) == {1: "liver", 2: "lesion", 3: "lesion + liver"}
+    found = mask_of(tmp_path / "a.dcm")
+    assert found[3, 2, 3] == 3 and (found == 1).sum() == 31 and (found == 2).sum() == 1
+
+
+def test_slices_between_those_drawn_are_empty(tmp_path: Path) -> None:
+    layers = np.zeros((6, 8, 9), np.uint8)
+    layers[[0, 4], 2, 3] = 1
+    write_seg(tmp_path / "a.dcm", slices(), layers, ["node"])
+    assert mask_of(tmp_path / "a.dcm")[3, 2].tolist() == [1, 0, 0, 0, 1, 0]
+
+
+def test_one_slice_is_one_slice(tmp_path: Path) -> None:
+    layers = np.zeros((6, 8, 9), np.uint8)
+    layers[4, 2, 3] = 1
+    write_seg(tmp_path / "a.dcm", slices(), layers, ["node"])
+    assert np.argwhere(mask_of(tmp_path / "a.dcm")).tolist() == [[3, 2, 4]]
+
+
+def test_a_segmentation_of_another_patient_misses(tmp_path: Path) -> None:
+    write_seg(tmp_path / "a.dcm", slices(), drawn(), ["liver", "lesion"])
+    elsewhere = STRAIGHT.copy()
+    elsewhere[2, 3] += 300
+    with pytest.raises(DataError, match=r"a\.dcm: lies \d+ mm beside its image"):
+        mask_of(tmp_path / "a.dcm", elsewhere)
+
+
+def test_shares_of_a_voxel_are_refused(tmp_path: Path) -> None:
+    write_seg(tmp_path / "a.dcm", slices(), drawn() * 0.5, ["liver", "lesion"], "FRACTIONAL")
+    with pytest.raises(DataError, match=r"a\.dcm: holds fractions \(a FRACTIONAL segmentation\)"):
+        mask_of(tmp_path / "a.dcm")
+
+
+def test_it_says_which_series_it_was_drawn_on(tmp_path: Path) -> None:
+    sources = slices()
+    write_seg(tmp_path / "a.dcm", sources, drawn(), ["liver", "lesion"])
+    assert referenced_series(tmp_path / "a.dcm") == sources[0].SeriesInstanceUID
+
+
+def test_contours_are_named_with_a_way_out(tmp_path: Path) -> None:
+    header = slices(1)[0]
+    header.SOPClassUID = CONTOURS
+    header.save_as(tmp_path / "RS.dcm", enforce_file_format=True)
+    assert object_class(tmp_path / "RS.dcm") == CONTOURS
+    with pytest.raises(DataError, match=r"RS\.dcm: is an RTSTRUCT, contours and no mask; in 3D Slicer"):
+        mask_of(tmp_path / "RS.dcm")
+
+
+def test_a_broken_segmentation_is_one_sentence(tmp_path: Path) -> None:
+    write_seg(tmp_path / "a.dcm", slices(), drawn(), ["liver", "lesion"])
+    broken = pydicom.dcmread(tmp_path / "a.dcm")
+    del broken.SegmentSequence
+    broken.save_as(tmp_path / "a.dcm")
+    with pytest.raises(DataError, match=r"a\.dcm: is a DICOM segmentation that cannot be read"):
+        mask_of(tmp_path / "a.dcm")
+
+
+def test_a_segmentation_is_the_mask_of_the_series_it_was_drawn_on(tmp_path: Path) -> None:
+    sources = slices()
+    seg, other = tmp_path / "seg.dcm", tmp_path / "other.dcm"
+    write_seg(seg, sources, drawn(), ["liver", "lesion"])
+    sources[0].save_as(other, enforce_file_format=True)
+    image = ImageFiles(tmp_path / "IM1", (tmp_path / "IM1",), "volume", series=str(sources[0].SeriesInstanceUID))
+    listing = Listing((image,), (NoImage((seg,), "a segmentation"), NoImage((other,), "a scout")))
+    paired = with_segmentations(listing)
+    assert [each.mask for each in paired.images] == [seg] and [each.files for each in paired.no_images] == [(other,)]
+    assert paired.notes == ("1 segmentation is the mask of the image drawn on.",)
+    assert paired.classes == {1: "liver", 2: "lesion"}
+
+    again = tmp_path / "again.dcm"
+    write_seg(again, sources, drawn(), ["liver", "lesion"])
+    both = with_segmentations(Listing((image,), (NoImage((seg,), "a segmentation"), NoImage((again,), "a segmentation"))))
+    assert both.images[0].mask is None and len(both.no_images) == 2 and "several segmentations" in both.notes[0]
