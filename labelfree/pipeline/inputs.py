@@ -78,14 +78,18 @@ class Inputs:
     @property
     def starts(self) -> Starts:
         """How the arms' networks start and read images; scale and offset are those of the images that are scored, where there are any."""
-        stored, may = self.images or self.pool, self.mirror is None or self.mirror.value
-        return Starts(self.recipe.backbone, self.domain, self.fingerprint, stored.scale, stored.offset, mirror=may)
+        stored = self.images or self.pool
+        return Starts(self.recipe.backbone, self.domain, self.fingerprint, stored.scale, stored.offset, mirror=self.mirrored)
 
     @property
     def mirror(self) -> Default | None:
         """Whether views may be mirrored left to right, and why; None where neither recipe nor domain says."""
         classes = frozenset[str]().union(*self.question.taught) if self.question else ()
         return mirror(self.recipe.pretrain.mirror, self.domain, classes)
+
+    @property
+    def mirrored(self) -> bool:
+        return self.mirror is None or bool(self.mirror.value)
 
 
 def domain_for(recipe: Recipe) -> tuple[Domain, Card | None]:

@@ -45,4 +45,4 @@ def test_the_log_of_the_gain_reaches_the_strength_and_its_mean_is_nothing(streng
 
 def test_neighbours_change_alike() -> None:
     log = BiasField((0.4, 0.4), p=1.0)(torch.ones(20, 1, 64, 64), seeded(2)).log()
-    assert log.diff(dim=-1).abs().max() < 0.1 and log.diff(dim=-2).abs().max() < 0.1
+    assert log.diff(dim=-1).abs().max() < 0.15 and log.diff(dim=-2).abs().max() < 0.15
