@@ -298,7 +298,7 @@ class ReportSettings(Section):
         "auto",
         description="hide paths, names and pictures in all of the run folder but private/; auto: where the domain's images are of people",
     )
-    images: bool | Auto = Field("auto", description="show source pictures; auto: not when share is true")
+    images: bool | Auto = Field("auto", description="show source pictures; auto: not when share is true, unless they are generated")
 
 
 class Recipe(Section):

@@ -45,6 +45,7 @@ class Medical:
     quiet: Mapping[str, str] = {}
     confidential = True
     keys_for = KEYS_FOR
+    choosing = ("series",)
     mirror = staticmethod(laterality.mirror)
     Reader = Reader
     kinds = "DICOM, NIfTI, NRRD, MetaImage, .npy, .npz, PNG, JPEG and TIFF files"

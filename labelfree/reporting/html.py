@@ -87,9 +87,9 @@ def arms(run: RunFiles) -> list[str]:
 
 
 def pictures_allowed(run: RunFiles, shared: bool) -> bool:
-    """Source pictures are shown unless the report is to be shared; `report.images` decides where it is not auto."""
+    """Source pictures are shown unless the report is to be shared and they are somebody's; `report.images` decides where it is not auto."""
     asked = run.setting("report.images", "auto")
-    return bool(asked) if isinstance(asked, bool) else not shared
+    return bool(asked) if isinstance(asked, bool) else run.generated or not shared
 
 
 def name_of(run: RunFiles) -> str:

@@ -35,15 +35,15 @@ PICTURES = ("neighbours.json", "pictures/*", "pictures/*/*")
 def share_copy(folder: Path, destination: Path) -> Path:
     """Copy of the run `folder` that holds only what may leave; returns the path of its report.html.
 
-    Rows and groups get salted names, paths and names of users and machines go, `private/`, logs, checkpoints and (unless
-    `report.images` is true) source pictures stay. Raises `DataError` when `destination` holds anything already.
+    Rows and groups get salted names, paths and names of users and machines go, `private/`, logs, checkpoints and (unless `report.images`
+    is true, or the images are generated) source pictures stay. Raises `DataError` when `destination` holds anything already.
     """
-    from labelfree.reporting.html import write_report
+    from labelfree.reporting.html import pictures_allowed, write_report
 
     run, anonymiser = RunFiles(folder), Anonymiser.of(folder)
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         raise DataError(f"{destination}: holds something already; name a new or empty folder to share into.")
-    for path in _leaving(folder, pictures=run.setting("report.images") is True):
+    for path in _leaving(folder, pictures=pictures_allowed(run, shared=True)):
         target = destination / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         _rewrite(path, target, anonymiser)
@@ -53,10 +53,10 @@ def share_copy(folder: Path, destination: Path) -> Path:
 def conceal(folder: Path) -> None:
     """Hide the names in a finished run, in place (`report.share: true`): outside private/ it is what `share_copy` would have made of it.
 
-    All that may not leave moves into private/, under the path it had: logs, checkpoints, cells and (unless `report.images` is true)
-    pictures. There ids.csv tells the owner what stands for what. Doing it twice changes nothing.
+    All that may not leave moves into private/, under the path it had: logs, checkpoints, cells and source pictures
+    as in `share_copy`. There ids.csv tells the owner what stands for what. Doing it twice changes nothing.
     """
-    from labelfree.reporting.html import write_report
+    from labelfree.reporting.html import pictures_allowed, write_report
 
     run, anonymiser = RunFiles(folder), Anonymiser.of(folder)
     private = folder / "private"
@@ -66,7 +66,7 @@ def conceal(folder: Path) -> None:
             csv.writer(stream).writerows([("id", "shown"), *names])
     if (source := run.taken_from) is not None and Path(source).is_dir():  # who scores these networks asks what they were pretrained on
         write_text(private / TAKEN_FROM, source)
-    leaving = _leaving(folder, pictures=run.setting("report.images") is True)
+    leaving = _leaving(folder, pictures=pictures_allowed(run, shared=True))
     _put_away(folder, {*leaving, folder / "report.html"})
     # Last what says which names there are: a run that was stopped here can then be concealed again.
     for path in sorted(leaving, key=lambda path: (path.name == "recipe.yaml", path.name == "splits.csv")):
