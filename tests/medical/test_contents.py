@@ -1,4 +1,4 @@
-"""What a folder holds as tables speak of it: modalities and series that are chosen, patients as groups, words for images, slices as rows."""
+"""What a folder holds as tables speak of it: modalities and series chosen, patients as groups, words for images, slices as rows."""
 
 from __future__ import annotations
 
