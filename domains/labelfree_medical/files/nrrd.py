@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from labelfree.errors import DataError
 from labelfree_medical.files.content import broken, empty
 from labelfree_medical.files.places import UNPLACED, affine_of, placed
-from labelfree_medical.files.voxels import COLOURS, UNIT, chosen, names_of, plain, times, without_gaps
+from labelfree_medical.files.voxels import COLOURS, UNIT, chosen, frame, names_of, plain, times, without_gaps
 from labelfree_medical.stored import ImageFiles, Listing, NoImage, Stored
 
 if TYPE_CHECKING:
@@ -63,6 +63,16 @@ def read_nrrd(image: ImageFiles) -> Stored:
         return Stored(data.swapaxes(1, 2), channels, ones, zeros, UNIT, None, axes.spacing and axes.spacing[::-1], seen)
     notes = (UNPLACED,) if axes.affine is None else ()
     return Stored(data, channels, ones, zeros, UNIT, axes.affine, axes.spacing, measured, notes)
+
+
+def frame_nrrd(image: ImageFiles) -> Stored:
+    """What `read_nrrd` gives without its channels: its size and place, by the header alone."""
+    header = _header(image.path)
+    axes = _Axes(image.path, header)
+    shape = tuple(int(header["sizes"][axis]) for axis in axes.inside)
+    if axes.flat:
+        return frame(shape[::-1], UNIT, None, axes.spacing and axes.spacing[::-1])
+    return frame(shape, UNIT, axes.affine, axes.spacing)
 
 
 class _Axes:

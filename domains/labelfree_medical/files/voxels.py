@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labelfree.errors import DataError
-from labelfree_medical.stored import ImageFiles
+from labelfree_medical.stored import ImageFiles, Stored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,6 +56,13 @@ def without_gaps(data: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray |
         raise DataError(f"{path}: holds no number, all is NaN; export it again, or set data.on_error=skip.")
     data[~known] = 0
     return data, measured
+
+
+def frame(shape: tuple[int, ...], unit: str, affine: np.ndarray | None, spacing: tuple[float, ...] | None) -> Stored:
+    """An image without its channels, (0, *spatial): its size and place."""
+    import numpy as np
+
+    return Stored(np.empty((0, *shape), dtype=np.uint8), (), (), (), unit, affine, spacing)
 
 
 def names_of(count: int, given: Sequence[str], path: Path) -> tuple[str, ...]:
