@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from labelfree_medical.amounts import WINDOWS, physical, standardised, windowed, with_one_scale
+from labelfree_medical.colours import in_colour, in_gray
 from labelfree_medical.foreground import MARGIN, foreground_box
 from labelfree_medical.orientation import upright_volume
 from labelfree_medical.planes import slice_of, slices_of
@@ -20,6 +21,7 @@ from labelfree_medical.preparation import Preparation, Slices
 from labelfree_medical.resampling import Axis, with_spacing
 from labelfree_medical.stored import Stored
 from nibabel.processing import resample_from_to
+from PIL import Image
 from scipy import ndimage
 
 from labelfree.errors import DataError
@@ -242,3 +244,16 @@ def test_what_nothing_places_has_no_planes() -> None:
 def test_prepared_arrays_can_become_tensors() -> None:
     prepared = Preparation().apply(volume(affine=affine_of((2, 0, 1), (-1, -1, 1))))[0]
     assert torch.from_numpy(prepared.data).shape == prepared.data.shape
+
+
+def test_gray_and_coloured_pictures_come_to_the_same_channels() -> None:
+    data = np.random.default_rng(0).integers(0, 256, (3, 9, 8)).astype("uint8")
+    colours = Stored(data, ("red", "green", "blue"), (1 / 255,) * 3, (0.0,) * 3, "display")
+    gray = in_gray(colours)
+    witness = np.array(Image.fromarray(data.transpose(1, 2, 0)).convert("L"))
+    assert gray.channels == ("gray",) and np.abs(gray.data[0].astype(int) - witness).max() <= 1
+    back = in_colour(gray)
+    assert back.channels == colours.channels and back.scale == colours.scale and in_colour(colours) is colours and in_gray(gray) is gray
+    assert np.array_equal(in_gray(back).data, gray.data)  # equal channels are that gray exactly
+    for colour, count in (("gray", 1), ("rgb", 3), ("stored", 3)):
+        assert len(Preparation(colour=colour).apply(colours)[0].data) == count  # type: ignore[arg-type]

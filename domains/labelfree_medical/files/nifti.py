@@ -47,7 +47,7 @@ def list_nifti(path: Path) -> Listing:
 def read_nifti(image: ImageFiles) -> Stored:
     """One image; `image.channels` names those along the fourth axis. Raises `DataError` naming the file."""
     file = _required(image.path)
-    data = file.voxels(chosen(file.fourth, image))
+    data = file.voxels(chosen(file.fourth, image, timed=file.times > 1))
     data, measured = without_gaps(plain(data, image.path), image.path)
     channels = COLOURS if file.colour and not image.channels else names_of(len(data), image.channels, image.path)
     scale, offset = ((number,) * len(data) for number in file.scaling)

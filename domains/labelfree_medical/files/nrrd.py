@@ -52,7 +52,7 @@ def read_nrrd(image: ImageFiles) -> Stored:
     except (nrrd.NRRDError, EOFError, OSError, ValueError) as error:
         raise broken(image.path, error) from error
     data = axes.channels_first(data)
-    number = chosen(len(data), image)
+    number = chosen(len(data), image, timed=axes.times > 1)
     data = data if number is None else data[number : number + 1]
     data, measured = without_gaps(plain(data, image.path), image.path)
     colour = axes.colour and len(data) == 3 and not image.channels

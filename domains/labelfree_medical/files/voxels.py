@@ -90,11 +90,16 @@ def position(key: str) -> tuple[str, int]:
     return found[1], int(found[2])
 
 
-def chosen(count: int, image: ImageFiles) -> int | None:
-    """Which of `count` volumes an image is; None: all. Raises `DataError` where there is no such one."""
-    if not image.key:
-        return None
-    number = position(image.key)[1]
-    if number >= count:
-        raise DataError(f"{image.path}: has {count} volumes, none {image.key}; correct the path.")
-    return number
+def chosen(count: int, image: ImageFiles, timed: bool = True) -> int | None:
+    """Which of `count` volumes an image is; None: all of them, as channels.
+
+    `timed`: whether they are an image each. Raises `DataError` naming the file where the key names none of them.
+    """
+    if image.key:
+        number = position(image.key)[1]
+        if number >= count:
+            raise DataError(f"{image.path}: has {count} volumes, none {image.key}; correct the path.")
+        return number
+    if timed and count > 1 and not image.channels:
+        raise DataError(f"{image.path}: holds {count} images in time; name one, as in {image.path.name}#time[0].")
+    return None
