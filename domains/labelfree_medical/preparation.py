@@ -29,10 +29,11 @@ class Slices:
 class Preparation:
     """Steps in their order. Pure: what comes out depends on the image and these fields alone.
 
-    `colour`: "gray" and "rgb" bring gray and coloured images to the same channels. `orientation`: "ras" turns the axes of volumes to the right, to the front and up. `crop`: "foreground" leaves out the air around the
-    patient. `spacing`: mm along each axis after turning, None for one that stays; one number stands for all. `window`: physical values,
-    low and high, beyond which all is alike. `normalise`: "volume" gives each channel mean 0 and spread 1. What was not measured has no
-    part in any of it. `slices`: cut after all that, by number.
+    `colour`: "gray" and "rgb" bring gray and coloured images to the same channels. `orientation`: "ras" turns the axes of volumes to the
+    right, to the front and up. `crop`: "foreground" leaves out the air around the patient. `spacing`: mm along each axis after turning,
+    None for one that stays; one number stands for all. `window`: physical values, low and high, beyond which all is alike. `normalise`:
+    "volume" gives each channel mean 0 and spread 1. What was not measured has no part in any of it. `slices`: cut after all that, by
+    number.
     """
 
     colour: Literal["stored", "gray", "rgb"] = "stored"

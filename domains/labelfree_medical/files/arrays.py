@@ -18,8 +18,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 from labelfree.data.our_folders import cache_folder
 from labelfree.errors import DataError
+from labelfree_medical.colours import COLOURS
 from labelfree_medical.files.content import broken, empty
-from labelfree_medical.files.voxels import COLOURS, UNIT, names_of, plain, position, without_gaps
+from labelfree_medical.files.voxels import UNIT, names_of, plain, position, without_gaps
 from labelfree_medical.stored import ImageFiles, Kind, Listing, Stored
 
 if TYPE_CHECKING:

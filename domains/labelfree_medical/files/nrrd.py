@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelfree.errors import DataError
+from labelfree_medical.colours import COLOURS
 from labelfree_medical.files.content import broken, empty
 from labelfree_medical.files.places import UNPLACED, affine_of, placed
-from labelfree_medical.files.voxels import COLOURS, UNIT, chosen, frame, names_of, plain, times, without_gaps
+from labelfree_medical.files.voxels import UNIT, chosen, frame, names_of, plain, times, without_gaps
 from labelfree_medical.stored import ImageFiles, Listing, NoImage, Stored
 
 if TYPE_CHECKING:

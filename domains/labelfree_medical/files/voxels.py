@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 GRAY = ("gray",)
-COLOURS = ("red", "green", "blue")
 UNIT = "stored"  # none of these formats says what its numbers measure
 
 
