@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from labelfree_medical.amounts import standardised, windowed
+from labelfree_medical.colours import in_colour, in_gray
 from labelfree_medical.foreground import cropped, foreground_box
 from labelfree_medical.orientation import upright_volume
 from labelfree_medical.planes import Plane, numbers, slice_of
@@ -28,12 +29,14 @@ class Slices:
 class Preparation:
     """Steps in their order. Pure: what comes out depends on the image and these fields alone.
 
-    `orientation`: "ras" turns the axes of volumes to the right, to the front and up. `crop`: "foreground" leaves out the air around the
-    patient. `spacing`: mm along each axis after turning, None for one that stays; one number stands for all. `window`: physical values,
-    low and high, beyond which all is alike. `normalise`: "volume" gives each channel mean 0 and spread 1. What was not measured has no
-    part in any of it. `slices`: cut after all that, by number.
+    `colour`: "gray" and "rgb" bring gray and coloured images to the same channels. `orientation`: "ras" turns the axes of volumes to the
+    right, to the front and up. `crop`: "foreground" leaves out the air around the patient. `spacing`: mm along each axis after turning,
+    None for one that stays; one number stands for all. `window`: physical values, low and high, beyond which all is alike. `normalise`:
+    "volume" gives each channel mean 0 and spread 1. What was not measured has no part in any of it. `slices`: cut after all that, by
+    number.
     """
 
+    colour: Literal["stored", "gray", "rgb"] = "stored"
     orientation: Literal["ras", "stored"] = "ras"
     crop: Literal["none", "foreground"] = "none"
     spacing: float | tuple[float | None, ...] | None = None
@@ -66,7 +69,8 @@ class Preparation:
         return numbers(prepared, self.slices.plane, self.slices.every, called)
 
     def _before_windows(self, stored: Stored, mask: np.ndarray | None, called: str) -> tuple[Stored, np.ndarray | None]:
-        """The steps that change where voxels lie."""
+        """The steps up to those that change where voxels lie."""
+        stored = {"stored": lambda given: given, "gray": in_gray, "rgb": in_colour}[self.colour](stored)
         if self.orientation == "ras":
             stored, mask = upright_volume(stored, mask)
         if self.crop == "foreground":

@@ -83,7 +83,8 @@ def with_spacing(
     stored = with_one_scale(stored)
     weight = None if stored.measured is None else stored.measured.astype(np.float32)
     known = stored.data if weight is None else np.where(stored.measured, stored.data, 0)
-    data = np.stack([_resampled(channel, axes) for channel in known])
+    data = np.zeros((len(known), *(axis.after for axis in axes)))  # of a frame without channels
+    data = np.stack([_resampled(channel, axes) for channel in known]) if len(known) else data
     if weight is not None:
         share = _resampled(weight, axes)
         data /= np.maximum(share, np.finfo(np.float32).tiny)

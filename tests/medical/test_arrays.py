@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from labelfree_medical.files import list_files, read_file
+from labelfree_medical.files import arrays, list_files, read_file
 from labelfree_medical.stored import ImageFiles
 
 from labelfree.errors import DataError
@@ -18,18 +18,18 @@ def numbers(*shape: int, dtype: str = "uint8") -> np.ndarray:
     return np.random.default_rng(sum(shape)).integers(0, 200, shape).astype(dtype)
 
 
-def splits(**more: np.ndarray) -> dict[str, np.ndarray]:
+def splits() -> dict[str, np.ndarray]:
     """Arrays as MedMNIST publishes them."""
     counts = {"train": 10, "val": 4, "test": 6}
-    arrays = {f"{split}_images": numbers(count, 28, 28) for split, count in counts.items()}
+    images = {f"{split}_images": numbers(count, 28, 28) for split, count in counts.items()}
     labels = {f"{split}_labels": (np.arange(count) % 2)[:, None] for split, count in counts.items()}
-    return {**arrays, **labels, **more}
+    return {**images, **labels}
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_keys_tell_images_labels_and_splits(tmp_path: Path, save: object) -> None:
-    arrays = splits()
-    save(tmp_path / "tiny.npz", **arrays)  # type: ignore[operator]
+    held = splits()
+    save(tmp_path / "tiny.npz", **held)  # type: ignore[operator]
     found = list_files(tmp_path)
     seen = [(image.key, image.split, image.label, image.kind) for image in found.images]
     names = {"train": ("train", 10), "val": ("dev", 4), "test": ("test", 6)}
@@ -39,7 +39,7 @@ def test_keys_tell_images_labels_and_splits(tmp_path: Path, save: object) -> Non
     for image in found.images:
         stored = read_file(image)
         array, _, row = image.key.partition("[")
-        assert np.array_equal(stored.data[0], arrays[array][int(row[:-1])]) and stored.channels == ("gray",)
+        assert np.array_equal(stored.data[0], held[array][int(row[:-1])]) and stored.channels == ("gray",)
     assert found.notes == ("tiny.npz: each row of its arrays is an image.",)
 
 
@@ -60,6 +60,14 @@ def test_a_file_that_changed_is_read_anew(tmp_path: Path) -> None:
     for value in (1, 2):
         np.savez(path, images=np.full((3, 8, 8 * value), value, dtype="uint8"))
         assert read_file(list_files(path).images[0]).data.max() == value
+
+
+def test_a_large_array_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABELFREE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(arrays, "LARGE", 100)
+    np.savez_compressed(tmp_path / "a.npz", images=numbers(5, 28, 28))
+    rows = [read_file(image).data[0] for image in list_files(tmp_path / "a.npz").images]
+    assert np.array_equal(rows, numbers(5, 28, 28)) and len(list((tmp_path / "cache" / "arrays").iterdir())) == 1
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
-from labelfree_medical.files import endings, list_files, read_file
+from labelfree_medical.files import endings, frame_file, list_files, read_file
+from labelfree_medical.files.pictures import ORIENTATION
 from labelfree_medical.stored import ImageFiles
 from PIL import Image
 
@@ -49,6 +50,23 @@ def test_a_note_is_told_once_for_all_its_files(tmp_path: Path) -> None:
         volume(tmp_path / f"{number}.nii", code=0)
     (note,) = list_files(tmp_path).notes
     assert note.startswith("0.nii, 1.nii, 2.nii and 2 more: No file says")
+
+
+def test_a_frame_is_what_reading_gives_without_channels(tmp_path: Path) -> None:
+    volume(tmp_path / "a.nii.gz")
+    image = SimpleITK.GetImageFromArray(np.zeros((3, 4, 5), dtype="uint8"))
+    image.SetSpacing((1.0, 2.0, 3.0))
+    for name in ("b.mha", "c.nrrd"):
+        SimpleITK.WriteImage(image, str(tmp_path / name))
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    Image.new("L", (9, 8)).save(tmp_path / "d.jpg", exif=exif)
+    for found in list_files(tmp_path).images:
+        frame, stored = frame_file(found), read_file(found)
+        assert frame is not None and frame.data.shape == (0, *stored.data.shape[1:]) and frame.spacing == stored.spacing
+        assert (frame.affine is None) == (stored.affine is None) and (stored.affine is None or np.array_equal(frame.affine, stored.affine))
+    np.save(tmp_path / "e.npy", np.zeros((5, 5)))
+    assert frame_file(list_files(tmp_path / "e.npy").images[0]) is None
 
 
 def test_what_does_not_end_like_an_image_is_refused(tmp_path: Path) -> None:

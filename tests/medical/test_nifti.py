@@ -188,12 +188,17 @@ def test_a_fourth_axis_is_channels_unless_the_file_says_time(tmp_path: Path) -> 
     assert [image.key for image in found.images] == [f"time[{number}]" for number in range(4)]
     assert len({image.study for image in found.images}) == 1 and "time" in found.notes[0]
     assert all(np.array_equal(read_file(image).data, data[None, ..., number]) for number, image in enumerate(found.images))
+    with pytest.raises(DataError, match=r"holds 4 images in time; name one, as in bold\.nii\.gz#time\[0\]"):
+        read_file(replace(found.images[0], key=""))
+    with pytest.raises(DataError, match="has 4 volumes, none time"):
+        read_file(replace(found.images[0], key="time[4]"))
 
 
 def test_a_folder_that_names_channels_overrules_the_time_of_a_file(tmp_path: Path) -> None:
     data = numbers((*SHAPE, 2))
     timed = nibabel.Nifti1Image(data, AFFINE)
     timed.header.set_xyzt_units("mm", "sec")  # as ITK writes every file
+    timed.header["pixdim"][4] = 1
     nibabel.save(timed, tmp_path / "a.nii.gz")
     image = replace(list_files(tmp_path).images[0], key="", channels=("T1", "T2"))
     assert read_file(image).channels == ("T1", "T2")

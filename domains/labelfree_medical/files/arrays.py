@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -10,11 +13,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 from pathlib import Path
+from threading import Lock
 from typing import IO, TYPE_CHECKING, Any
 
+from labelfree.data.our_folders import cache_folder
 from labelfree.errors import DataError
+from labelfree_medical.colours import COLOURS
 from labelfree_medical.files.content import broken, empty
-from labelfree_medical.files.voxels import COLOURS, UNIT, names_of, plain, position, without_gaps
+from labelfree_medical.files.voxels import UNIT, names_of, plain, position, without_gaps
 from labelfree_medical.stored import ImageFiles, Kind, Listing, Stored
 
 if TYPE_CHECKING:
@@ -29,6 +35,8 @@ MASKS = {"masks", "mask", "segs", "seg", "segmentation", "segmentations", "gt"}
 COLOUR_AXES = (1, 3, 4)
 SEPARATOR = "|"  # between the names of several classes of an image
 KEPT = 6  # arrays that stay in memory: of both kinds in three splits
+LARGE = 2**30  # bytes of an array that is unpacked into the cache folder instead
+_ONE_AT_A_TIME = Lock()  # else every thread would unpack the same array
 
 
 @dataclass(frozen=True)
@@ -213,22 +221,36 @@ def _header(file: IO[bytes], name: str) -> _Array:
 
 
 def _values(path: Path, name: str) -> np.ndarray:
-    """An array's numbers, mapped where the file allows it. Raises `DataError` naming the file."""
+    """An array's numbers, those of a .npy mapped. Raises `DataError` naming the file."""
     status = path.stat()
-    return _kept(path, name, status.st_mtime_ns, status.st_size)
+    with _ONE_AT_A_TIME:
+        return _kept(path, name, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=KEPT)
 def _kept(path: Path, name: str, changed: int, size: int) -> np.ndarray:
-    """An array that stays in memory: a row of a packed one cannot be had without unpacking all of it."""
+    """An array that stays at hand: a row of a packed one cannot be had without unpacking all of it."""
     import numpy as np
 
     try:
         if path.suffix.lower() == ".npy":
             return np.load(path, mmap_mode="r", allow_pickle=False)
-        with np.load(path, allow_pickle=False) as arrays:
-            return np.asarray(arrays[name])
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as file:
+            if archive.getinfo(f"{name}.npy").file_size <= LARGE:
+                return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+            return np.load(_unpacked(file, f"{path.resolve()} {name} {changed} {size}"), mmap_mode="r", allow_pickle=False)
     except KeyError as error:
         raise DataError(f"{path}: has no array {name}; correct the path.") from error
     except (zipfile.BadZipFile, EOFError, OSError, ValueError, zlib.error) as error:
         raise broken(path, error) from error
+
+
+def _unpacked(file: IO[bytes], version: str) -> Path:
+    """An array too large for memory, unpacked once into the cache folder."""
+    there = cache_folder() / "arrays" / f"{hashlib.blake2b(version.encode(), digest_size=12).hexdigest()}.npy"
+    if not there.is_file():
+        there.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=there.parent, delete=False) as copy:
+            shutil.copyfileobj(file, copy, 2**20)
+        Path(copy.name).replace(there)
+    return there

@@ -22,24 +22,25 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of file: `found` lists the images of one, notes without its name; `read` reads one of them. Both raise `DataError`.
+    """One kind of file: `found` lists the images of one, notes without its name; `read` reads one of them, `frame` its size and place.
 
-    `package`: what reads it, to be installed where it is missing.
+    All raise `DataError`. `package`: what reads it, to be installed where it is missing.
     """
 
     endings: tuple[str, ...]
     found: Callable[[Path], Listing]
     read: Callable[[ImageFiles], Stored]
     package: str
+    frame: Callable[[ImageFiles], Stored] | None = None
 
 
 FORMATS = (
-    Format(nifti.endings, nifti.list_nifti, nifti.read_nifti, "nibabel"),
-    Format(nrrd.endings, nrrd.list_nrrd, nrrd.read_nrrd, "pynrrd"),
-    Format(metaimage.endings, metaimage.list_metaimage, metaimage.read_metaimage, "SimpleITK"),
+    Format(nifti.endings, nifti.list_nifti, nifti.read_nifti, "nibabel", nifti.frame_nifti),
+    Format(nrrd.endings, nrrd.list_nrrd, nrrd.read_nrrd, "pynrrd", nrrd.frame_nrrd),
+    Format(metaimage.endings, metaimage.list_metaimage, metaimage.read_metaimage, "SimpleITK", metaimage.frame_metaimage),
     Format(arrays.endings, arrays.list_arrays, arrays.read_array, "numpy"),
     Format(tiff.endings, tiff.list_tiff, tiff.read_tiff, "tifffile"),
-    Format(pictures.endings, pictures.list_picture, pictures.read_picture, "Pillow"),
+    Format(pictures.endings, pictures.list_picture, pictures.read_picture, "Pillow", pictures.frame_picture),
 )
 endings = tuple(ending for each in FORMATS for ending in each.endings)
 
@@ -64,6 +65,12 @@ def read_file(image: ImageFiles) -> Stored:
     if len(image.files) > 1 and len(image.channels) == len(image.files):
         return _together([_read(replace(image, path=file, files=(file,), channels=())) for file in image.files], image)
     return _read(image)
+
+
+def frame_file(image: ImageFiles) -> Stored | None:
+    """What `read_file` gives without its channels, (0, *spatial), by headers alone; None where only reading tells."""
+    each = _format(image.path)
+    return None if each is None or each.frame is None else _needing(each, image.path, lambda: each.frame and each.frame(image))
 
 
 def _format(path: Path) -> Format | None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labelfree.errors import DataError
+from labelfree_medical.colours import COLOURS
 from labelfree_medical.files.content import broken, cut_short, empty
 from labelfree_medical.files.places import UNPLACED, affine_of, placed
-from labelfree_medical.files.voxels import COLOURS, UNIT, chosen, names_of, plain, times, without_gaps
+from labelfree_medical.files.voxels import UNIT, chosen, frame, names_of, plain, times, without_gaps
 from labelfree_medical.stored import ImageFiles, Listing, Stored
 
 if TYPE_CHECKING:
@@ -68,6 +69,14 @@ def read_metaimage(image: ImageFiles) -> Stored:
     seen = None if measured is None else measured.transpose(2, 1, 0)
     notes = (UNPLACED,) if header.affine is None else ()
     return Stored(data, channels, ones, zeros, UNIT, header.affine, header.spacing[:3], seen, notes)
+
+
+def frame_metaimage(image: ImageFiles) -> Stored:
+    """What `read_metaimage` gives without its channels: its size and place, by the header alone."""
+    header = _Header(image.path)
+    if header.flat:
+        return frame(tuple(header.sizes[::-1]), UNIT, None, header.spacing[::-1])
+    return frame(tuple(header.sizes[:3]), UNIT, header.affine, header.spacing[:3])
 
 
 class _Header:

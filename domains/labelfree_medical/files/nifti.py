@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelfree.errors import DataError
+from labelfree_medical.colours import COLOURS
 from labelfree_medical.files.content import beginning, broken, cut_short, empty, unpacked_size, whole
 from labelfree_medical.files.places import APART, UNPLACED, corners, placed, steps_of
-from labelfree_medical.files.voxels import COLOURS, UNIT, chosen, names_of, plain, times, without_gaps
+from labelfree_medical.files.voxels import UNIT, chosen, frame, names_of, plain, times, without_gaps
 from labelfree_medical.stored import ImageFiles, Listing, NoImage, Stored
 
 if TYPE_CHECKING:
@@ -46,10 +47,8 @@ def list_nifti(path: Path) -> Listing:
 
 def read_nifti(image: ImageFiles) -> Stored:
     """One image; `image.channels` names those along the fourth axis. Raises `DataError` naming the file."""
-    file = _open(image.path)
-    if file is None:
-        raise DataError(f"{image.path}: is neither NIfTI nor Analyze; export it again, or set data.on_error=skip.")
-    data = file.voxels(chosen(file.fourth, image))
+    file = _required(image.path)
+    data = file.voxels(chosen(file.fourth, image, timed=file.times > 1))
     data, measured = without_gaps(plain(data, image.path), image.path)
     channels = COLOURS if file.colour and not image.channels else names_of(len(data), image.channels, image.path)
     scale, offset = ((number,) * len(data) for number in file.scaling)
@@ -59,6 +58,14 @@ def read_nifti(image: ImageFiles) -> Stored:
         return Stored(turned, channels, scale, offset, UNIT, None, file.spacing[1::-1], seen)
     notes = tuple(note for note, true in ((UNPLACED, file.affine is None), (DISAGREE, file.disagrees)) if true)
     return Stored(data, channels, scale, offset, UNIT, file.affine, file.spacing, measured, notes)
+
+
+def frame_nifti(image: ImageFiles) -> Stored:
+    """What `read_nifti` gives without its channels: its size and place, by the header alone."""
+    file = _required(image.path)
+    if file.flat:
+        return frame(file.shape[1::-1], UNIT, None, file.spacing[1::-1])
+    return frame(file.shape[:3], UNIT, file.affine, file.spacing)
 
 
 @dataclass
@@ -222,6 +229,14 @@ class _File:
                 raise
             what = "its affine (qform) is no rotation and does not place it in space"
             raise DataError(f"{self.path}: {what}; export it again, or set data.on_error=skip.") from error
+
+
+def _required(path: Path) -> _File:
+    """A file's header. Raises `DataError` where it has none."""
+    file = _open(path)
+    if file is None:
+        raise DataError(f"{path}: is neither NIfTI nor Analyze; export it again, or set data.on_error=skip.")
+    return file
 
 
 def _open(path: Path) -> _File | None:

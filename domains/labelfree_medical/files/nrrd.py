@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelfree.errors import DataError
+from labelfree_medical.colours import COLOURS
 from labelfree_medical.files.content import broken, empty
 from labelfree_medical.files.places import UNPLACED, affine_of, placed
-from labelfree_medical.files.voxels import COLOURS, UNIT, chosen, names_of, plain, times, without_gaps
+from labelfree_medical.files.voxels import UNIT, chosen, frame, names_of, plain, times, without_gaps
 from labelfree_medical.stored import ImageFiles, Listing, NoImage, Stored
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def read_nrrd(image: ImageFiles) -> Stored:
     except (nrrd.NRRDError, EOFError, OSError, ValueError) as error:
         raise broken(image.path, error) from error
     data = axes.channels_first(data)
-    number = chosen(len(data), image)
+    number = chosen(len(data), image, timed=axes.times > 1)
     data = data if number is None else data[number : number + 1]
     data, measured = without_gaps(plain(data, image.path), image.path)
     colour = axes.colour and len(data) == 3 and not image.channels
@@ -63,6 +64,16 @@ def read_nrrd(image: ImageFiles) -> Stored:
         return Stored(data.swapaxes(1, 2), channels, ones, zeros, UNIT, None, axes.spacing and axes.spacing[::-1], seen)
     notes = (UNPLACED,) if axes.affine is None else ()
     return Stored(data, channels, ones, zeros, UNIT, axes.affine, axes.spacing, measured, notes)
+
+
+def frame_nrrd(image: ImageFiles) -> Stored:
+    """What `read_nrrd` gives without its channels: its size and place, by the header alone."""
+    header = _header(image.path)
+    axes = _Axes(image.path, header)
+    shape = tuple(int(header["sizes"][axis]) for axis in axes.inside)
+    if axes.flat:
+        return frame(shape[::-1], UNIT, None, axes.spacing and axes.spacing[::-1])
+    return frame(shape, UNIT, axes.affine, axes.spacing)
 
 
 class _Axes:

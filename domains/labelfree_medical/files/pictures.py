@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labelfree.errors import DataError
+from labelfree_medical.colours import COLOURS
 from labelfree_medical.files.content import broken, empty
-from labelfree_medical.files.voxels import COLOURS, GRAY, UNIT, names_of
+from labelfree_medical.files.voxels import GRAY, UNIT, frame, names_of
 from labelfree_medical.stored import ImageFiles, Listing, Stored
 
 if TYPE_CHECKING:
@@ -43,6 +44,19 @@ def read_picture(image: ImageFiles) -> Stored:
     except (OSError, SyntaxError, ValueError, RuntimeError, EOFError) as error:  # decoders raise whatever they like at broken bytes
         raise broken(path, error) from error
     return picture_of(upright(data, turn), None if clear is None else upright(clear, turn), image)
+
+
+def frame_picture(image: ImageFiles) -> Stored:
+    """What `read_picture` gives without its channels: its size, by the header alone. Raises `DataError` naming a file that has none."""
+    from PIL import Image
+
+    try:
+        with Image.open(image.path) as picture:
+            columns, rows = picture.size
+            lying = picture.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise broken(image.path, error) from error
+    return frame((columns, rows) if lying else (rows, columns), UNIT, None, None)
 
 
 def picture_of(data: np.ndarray, clear: np.ndarray | None, image: ImageFiles) -> Stored:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labelfree.errors import DataError
-from labelfree_medical.stored import ImageFiles
+from labelfree_medical.stored import ImageFiles, Stored
 
 if TYPE_CHECKING:
     import numpy as np
 
 GRAY = ("gray",)
-COLOURS = ("red", "green", "blue")
 UNIT = "stored"  # none of these formats says what its numbers measure
 
 
@@ -58,6 +57,13 @@ def without_gaps(data: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray |
     return data, measured
 
 
+def frame(shape: tuple[int, ...], unit: str, affine: np.ndarray | None, spacing: tuple[float, ...] | None) -> Stored:
+    """An image without its channels, (0, *spatial): its size and place."""
+    import numpy as np
+
+    return Stored(np.empty((0, *shape), dtype=np.uint8), (), (), (), unit, affine, spacing)
+
+
 def names_of(count: int, given: Sequence[str], path: Path) -> tuple[str, ...]:
     """What channels are called: as a folder's own description names them, else by colour or number.
 
@@ -83,11 +89,16 @@ def position(key: str) -> tuple[str, int]:
     return found[1], int(found[2])
 
 
-def chosen(count: int, image: ImageFiles) -> int | None:
-    """Which of `count` volumes an image is; None: all. Raises `DataError` where there is no such one."""
-    if not image.key:
-        return None
-    number = position(image.key)[1]
-    if number >= count:
-        raise DataError(f"{image.path}: has {count} volumes, none {image.key}; correct the path.")
-    return number
+def chosen(count: int, image: ImageFiles, timed: bool = True) -> int | None:
+    """Which of `count` volumes an image is; None: all of them, as channels.
+
+    `timed`: whether they are an image each. Raises `DataError` naming the file where the key names none of them.
+    """
+    if image.key:
+        number = position(image.key)[1]
+        if number >= count:
+            raise DataError(f"{image.path}: has {count} volumes, none {image.key}; correct the path.")
+        return number
+    if timed and count > 1 and not image.channels:
+        raise DataError(f"{image.path}: holds {count} images in time; name one, as in {image.path.name}#time[0].")
+    return None
