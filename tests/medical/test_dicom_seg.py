@@ -87,7 +87,7 @@ def test_contours_are_named_with_a_way_out(tmp_path: Path) -> None:
     header.SOPClassUID = CONTOURS
     header.save_as(tmp_path / "RS.dcm", enforce_file_format=True)
     assert object_class(tmp_path / "RS.dcm") == CONTOURS
-    with pytest.raises(DataError, match=r"RS\.dcm: is an RTSTRUCT, contours and no mask; in 3D Slicer"):
+    with pytest.raises(DataError, match=r"RS\.dcm: is contours \(RTSTRUCT\), not read as a mask; export them as DICOM-SEG or NIfTI"):
         mask_of(tmp_path / "RS.dcm")
 
 

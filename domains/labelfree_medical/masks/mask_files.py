@@ -48,12 +48,12 @@ def names_in(path: Path) -> Names | None:
 
 def _segments(path: Path) -> Segments | None:
     """The segments of a file that names them; None of any other. Raises `DataError` for contours, and for a file that is broken."""
+    from labelfree_medical.dicom.reasons import MODALITIES
     from labelfree_medical.masks import dicom_seg, slicer_nrrd
 
     kind = dicom_seg.object_class(path)
     if kind == dicom_seg.CONTOURS:
-        ways = "in 3D Slicer (SlicerRT) or with plastimatch, save them as a mask"
-        raise DataError(f"{path}: is an RTSTRUCT, contours and no mask; {ways}, and name that one in the table.")
+        raise DataError(f"{path}: is {MODALITIES['RTSTRUCT']}.")
     if kind in dicom_seg.SEGMENTATIONS:
         return dicom_seg.segments_of(path)
     return slicer_nrrd.segments_of(path, _stored(path)) if slicer_nrrd.names_segments(path) else None
