@@ -52,8 +52,8 @@ def _segments(path: Path) -> Segments | None:
 def open_mask(path: Path, axes: int, names: Mapping[int, str] | None = None) -> NumberedVoxels:
     """What a file holds, of an image with so many axes: a picture's is read by the core, which keeps the numbers of a palette.
 
-    `names`: the classes of the set (`segments.class_numbers`), whose numbers go before those of files that name their segments. Raises `DataError`
-    naming a file that is missing, broken, or holds fractions.
+    `names`: the classes of the set (`segments.class_numbers`), whose numbers go before those of files that name their segments.
+    Raises `DataError` naming a file that is missing, broken, or holds fractions.
     """
     from labelfree.data.masks import read_as_picture, read_numbers, whole_numbers
     from labelfree_medical.masks.placing import NumberedVoxels
