@@ -14,7 +14,7 @@ from labelfree_medical import laterality
 from labelfree_medical.contents import contents_of
 from labelfree_medical.diagnosis import PACKAGES, readers
 from labelfree_medical.found_images import image_of, list_folder
-from labelfree_medical.kept_volumes import KeptVolumes, Prepared
+from labelfree_medical.kept_volumes import Kept, Prepared, image_bytes, mask_bytes
 from labelfree_medical.planes import ACROSS, slice_of
 from labelfree_medical.recognition import FORMAT, format_of, recognised
 from labelfree_medical.settings import BYTES, KEYS_FOR, Reader, several, window_of
@@ -64,7 +64,7 @@ class Medical:
         self._known: dict[tuple[Path, str], ImageFiles] = {}
         self._classes: dict[int, str] = {}
         self._faulty: dict[Path, str] = {}
-        self._volumes = KeptVolumes()
+        self._volumes, self._masks = Kept(image_bytes), Kept(mask_bytes)
 
     def settings(self) -> Mapping[str, Any]:
         return {"domain": self.name, "reader": READER, **self.reader.model_dump(mode="json")}
@@ -90,20 +90,29 @@ class Medical:
 
     def read_targets(self, row: Row, sample: Sample) -> Targets:
         """Placed on the image as it was prepared; of a slice that slice of its volume's."""
-        from labelfree_medical.masks.targets import boxes_on, read_mask
+        from labelfree_medical.masks.targets import boxes_on
 
         drawn = boxes_on(row, sample)
         if row.mask is None:
             return drawn
-        prepared, chosen = self._prepared(self._image(row)), _slice_in(row)
-        mask = read_mask(Path(row.mask), prepared.image, self._classes, row.called, prepared.whole, row.window).mask
-        if chosen is not None and mask is not None:
-            import numpy as np
-            import torch
+        image, chosen = self._image(row), _slice_in(row)
+        if chosen is None:
+            return replace(drawn, mask=self._mask(row, image))
+        import numpy as np
+        import torch
 
-            plane = _cut(prepared.image, chosen, mask.numpy(), row.called)[1]
-            mask = torch.from_numpy(np.ascontiguousarray(plane))
-        return replace(drawn, mask=mask)
+        mask = self._masks.get((row.mask, image.path, image.key), lambda: self._mask(row, image))
+        plane = _cut(self._prepared(image).image, chosen, mask.numpy(), row.called)[1]
+        return replace(drawn, mask=torch.from_numpy(np.ascontiguousarray(plane)))
+
+    def _mask(self, row: Row, image: ImageFiles) -> Tensor:
+        """On the whole of the image that the row is, or is a slice of."""
+        from labelfree_medical.masks.targets import read_mask
+
+        prepared = self._prepared(image)
+        mask = read_mask(Path(str(row.mask)), prepared.image, self._classes, row.called, prepared.whole, row.window).mask
+        assert mask is not None
+        return mask
 
     def recognises(self, sample: Sample) -> str | None:
         return recognised(sample)

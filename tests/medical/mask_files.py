@@ -12,6 +12,8 @@ import nrrd
 import numpy as np
 import pydicom
 import SimpleITK
+from labelfree_medical.masks.mask_files import names_in
+from labelfree_medical.masks.segments import class_numbers
 from labelfree_medical.stored import Stored
 from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
@@ -24,6 +26,11 @@ LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 def volume(size: Sequence[int], affine: np.ndarray | None = STRAIGHT) -> Stored:
     """An image of this size; its voxels do not matter to masks."""
     return Stored(np.zeros((1, *size), np.int16), ("gray",), (1.0,), (0.0,), "stored", affine)
+
+
+def class_names(files: Sequence[Path]) -> dict[int, str]:
+    """The classes of masks that name their segments, by the numbers of a set of them."""
+    return class_numbers(names for file in files if (names := names_in(file)) is not None)
 
 
 def write_nifti(file: Path, numbers: np.ndarray, affine: np.ndarray | None = STRAIGHT) -> Path:

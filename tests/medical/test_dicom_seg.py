@@ -8,13 +8,12 @@ import numpy as np
 import pydicom
 import pytest
 from labelfree_medical.masks.dicom_seg import CONTOURS, names_apart, object_class
-from labelfree_medical.masks.mask_files import class_names
 from labelfree_medical.masks.pairing import with_segmentations
 from labelfree_medical.masks.targets import read_mask
 from labelfree_medical.stored import ImageFiles, Listing, NoImage, Stored
 
 from labelfree.errors import DataError
-from tests.medical.mask_files import STRAIGHT, slices, volume, write_seg
+from tests.medical.mask_files import STRAIGHT, class_names, slices, volume, write_seg
 
 SIZE = (9, 8, 6)  # columns, rows, slices: as a NIfTI of the same series has them
 
@@ -87,7 +86,7 @@ def test_contours_are_named_with_a_way_out(tmp_path: Path) -> None:
     header.SOPClassUID = CONTOURS
     header.save_as(tmp_path / "RS.dcm", enforce_file_format=True)
     assert object_class(tmp_path / "RS.dcm") == CONTOURS
-    with pytest.raises(DataError, match=r"RS\.dcm: is an RTSTRUCT, contours and no mask; in 3D Slicer"):
+    with pytest.raises(DataError, match=r"RS\.dcm: is contours \(RTSTRUCT\), not read as a mask; export them as DICOM-SEG or NIfTI"):
         mask_of(tmp_path / "RS.dcm")
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tifffile
 from labelfree_medical.files import list_files
-from labelfree_medical.masks.mask_files import class_names
 from labelfree_medical.masks.pairing import with_segmentations
 from labelfree_medical.masks.targets import read_mask
 from labelfree_medical.stored import Stored
@@ -17,7 +16,7 @@ from PIL import Image
 
 from labelfree.domain import IGNORE, Window
 from labelfree.errors import DataError
-from tests.medical.mask_files import LPS, SLANTED, STRAIGHT, volume, write_mha, write_nifti, write_segments
+from tests.medical.mask_files import LPS, SLANTED, STRAIGHT, class_names, volume, write_mha, write_nifti, write_segments
 
 SIZE = (8, 9, 6)
 CLASSES = np.random.default_rng(1).integers(0, 4, SIZE).astype(np.uint8)

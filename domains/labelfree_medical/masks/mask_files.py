@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,16 +16,6 @@ if TYPE_CHECKING:
     from labelfree_medical.stored import Stored
 
 STACKS = (".tif", ".tiff")  # pictures that may hold the slices of a volume
-
-
-def class_names(masks: Iterable[Path]) -> dict[int, str]:
-    """The classes that files name in their headers (DICOM SEG, .seg.nrrd), by number; empty where none does.
-
-    Raises `DataError` for one that is broken.
-    """
-    from labelfree_medical.masks.segments import class_numbers
-
-    return class_numbers(names for path in masks if path.is_file() and (names := names_in(path)) is not None)
 
 
 def names_in(path: Path) -> Names | None:
@@ -48,12 +38,12 @@ def names_in(path: Path) -> Names | None:
 
 def _segments(path: Path) -> Segments | None:
     """The segments of a file that names them; None of any other. Raises `DataError` for contours, and for a file that is broken."""
+    from labelfree_medical.dicom.reasons import MODALITIES
     from labelfree_medical.masks import dicom_seg, slicer_nrrd
 
     kind = dicom_seg.object_class(path)
     if kind == dicom_seg.CONTOURS:
-        ways = "in 3D Slicer (SlicerRT) or with plastimatch, save them as a mask"
-        raise DataError(f"{path}: is an RTSTRUCT, contours and no mask; {ways}, and name that one in the table.")
+        raise DataError(f"{path}: is {MODALITIES['RTSTRUCT']}.")
     if kind in dicom_seg.SEGMENTATIONS:
         return dicom_seg.segments_of(path)
     return slicer_nrrd.segments_of(path, _stored(path)) if slicer_nrrd.names_segments(path) else None
@@ -62,8 +52,8 @@ def _segments(path: Path) -> Segments | None:
 def open_mask(path: Path, axes: int, names: Mapping[int, str] | None = None) -> NumberedVoxels:
     """What a file holds, of an image with so many axes: a picture's is read by the core, which keeps the numbers of a palette.
 
-    `names`: the classes of the set (`class_names`), whose numbers go before those of files that name their segments. Raises `DataError`
-    naming a file that is missing, broken, or holds fractions.
+    `names`: the classes of the set (`segments.class_numbers`), whose numbers go before those of files that name their segments.
+    Raises `DataError` naming a file that is missing, broken, or holds fractions.
     """
     from labelfree.data.masks import read_as_picture, read_numbers, whole_numbers
     from labelfree_medical.masks.placing import NumberedVoxels
