@@ -179,8 +179,8 @@ def test_a_run_that_stops_puts_all_it_has_aside_and_goes_on_as_if_it_had_not(
     labelfree.resume(out, say=Silent())
     assert not waiting.exists() and told(out) == []
     assert times.items() <= {path.name: path.stat().st_mtime_ns for path in (out / "private" / "cells").iterdir()}.items()  # none anew
-    for name in ("results.csv", "claims.json"):
-        assert (out / name).read_bytes() == (finished.folder / name).read_bytes()
+    scores = [[{**row, "run": ""} for row in table(folder / "results.csv")] for folder in (out, finished.folder)]
+    assert scores[0] == scores[1]
 
 
 def test_a_comparison_that_stops_leaves_the_weights_that_were_finished_before(
