@@ -16,6 +16,7 @@ from typing import Any
 
 from labelfree.data.our_folders import STATE
 from labelfree.errors import Interrupted, RecipeError
+from labelfree.pipeline.stopped import take_back
 from labelfree.recipe import Recipe
 from labelfree.recipe_renames import first_spelling
 from labelfree.training.files import kept_secret, read_json, write_json, write_text
@@ -99,6 +100,7 @@ def open_folder(recipe: Recipe, out: Path | None, asked: str, again: bool = Fals
     Raises RecipeError when `out` holds anything else.
     """
     folder = RunFolder(out or new_folder(recipe.name or "run"), recipe)
+    take_back(folder.path)
     state = folder.state()
     if not state:
         if folder.path.is_file() or (folder.path.is_dir() and any(folder.path.iterdir())):

@@ -22,6 +22,7 @@ from labelfree.pipeline.pretraining_plans import Pretrainings, plan_pretrainings
 from labelfree.pipeline.pretrainings import carry_out
 from labelfree.pipeline.recipe_checks import check
 from labelfree.pipeline.step_revision import settled
+from labelfree.pipeline.stopped import put_aside, take_back
 from labelfree.pipeline.taken_over import take_over
 from labelfree.planning.environment import environment
 from labelfree.progress import Progress
@@ -84,6 +85,7 @@ def resume_run(folder: Path, overrides: Overrides = (), *, progress: Progress) -
     asked = folder / "private" / "asked.yaml"
     if not asked.is_file():
         raise RecipeError(f"{folder}: not a run that labelfree started; `labelfree run RECIPE --out {folder}` starts one.")
+    take_back(folder)
     recipe = load_recipe(asked, overrides)
     if overrides:
         if recipe_digest(recipe) != recipe_digest(load_recipe(asked)):
@@ -142,8 +144,11 @@ def _lead(run: Context, command: str) -> Run:
     try:
         with stoppable(folder.path):
             headline, report = _stages(run)
-    except (RecipeError, DataError):
-        folder.discard_if_empty()
+    except BaseException as error:
+        if isinstance(error, RecipeError | DataError):
+            folder.discard_if_empty()
+        if run.recipe.report.share is True and folder.path.is_dir():
+            put_aside(folder.path)
         raise
     weights = folder.path / "backbone.safetensors"
     return Run(folder.path, headline, weights if weights.is_file() else None, report)

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from labelfree.data.our_folders import STATE
+from labelfree.data.our_folders import STATE, WAITING
 from labelfree.errors import DataError
 from labelfree.transfer.words import TaskWords
 
@@ -33,6 +33,8 @@ class RunFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
+        if (self.folder / WAITING).is_dir():
+            raise DataError(f"{self.folder}: was stopped, and its files wait in {WAITING}; go on with: labelfree resume {self.folder}")
         if not (self.folder / "recipe.yaml").is_file():
             raise DataError(f"{self.folder}: not a run folder (recipe.yaml is missing). Name a folder that `labelfree run` wrote.")
 

@@ -24,7 +24,8 @@ import yaml
 from PIL import Image, PngImagePlugin
 
 import labelfree
-from labelfree.errors import RecipeError
+from labelfree.data.our_folders import is_run
+from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.confidential import with_sharing
 from labelfree.pipeline.folder import recipe_digest
 from labelfree.pipeline.stages import Run
@@ -159,6 +160,44 @@ def test_a_comparison_in_the_folder_of_a_hidden_pretraining_hides_names_as_befor
     assert both[0] == both[1]  # runs of one data set pair
     digests = [json.loads((folder / "state.json").read_text())["recipe"] for folder in (out, finished.folder)]
     assert digests[0] != digests[1]  # of one recipe: keyed by each run's secret
+
+
+def test_a_run_that_stops_puts_all_it_has_aside_and_goes_on_as_if_it_had_not(
+    films: Path, finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("labelfree.pipeline.comparison.leave_heads", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_on(films, out)
+    assert told(out) == [] and {path.name for path in out.iterdir()} == {"private", "state.json"}
+    waiting = out / "private" / "unfinished"
+    times = {path.name: path.stat().st_mtime_ns for path in (waiting / "cells").iterdir()}
+    assert times and is_run(out)
+    with pytest.raises(DataError, match="was stopped, and its files wait in private/unfinished; go on with: labelfree resume"):
+        labelfree.report(out)
+    labelfree.resume(out, say=Silent())
+    assert not waiting.exists() and told(out) == []
+    assert times.items() <= {path.name: path.stat().st_mtime_ns for path in (out / "private" / "cells").iterdir()}.items()  # none anew
+    scores = [[{**row, "run": ""} for row in table(folder / "results.csv")] for folder in (out, finished.folder)]
+    assert scores[0] == scores[1]
+
+
+def test_a_comparison_that_stops_leaves_the_weights_that_were_finished_before(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_on(films, tmp_path, do=labelfree.pretrain)
+    with monkeypatch.context() as patch:
+        patch.setattr("labelfree.pipeline.comparison.leave_heads", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run_on(films, tmp_path, do=labelfree.evaluate)
+    assert told(tmp_path) == [] and labelfree.load(tmp_path).dim
+    run_on(films, tmp_path, do=labelfree.evaluate)
+    assert told(tmp_path) == [] and (tmp_path / "results.csv").is_file()
+
+
+def stop(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_heads_and_what_is_exported_of_them_name_nobody(finished: Run, films: Path, tmp_path: Path) -> None:
