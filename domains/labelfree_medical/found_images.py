@@ -37,13 +37,10 @@ def list_folder(root: Path) -> Listing:
 
 
 def image_of(path: Path, key: str) -> tuple[ImageFiles, Listing]:
-    """The image that a file belongs to, or a folder holds, and all that was listed for it. `archive.npz#key` names one of several.
+    """The image that a file belongs to, or a folder holds, and all that was listed for it. `key`: of one of several.
 
     Raises `DataError` saying what the file is instead, or which images it holds.
     """
-    if not path.exists() and "#" in str(path):
-        name, _, key = str(path).partition("#")
-        path = Path(name)
     if not path.exists():
         raise DataError(f"{path}: there is no such file; correct the path.")
     listing = list_folder(path) if path.is_dir() else _around(path)

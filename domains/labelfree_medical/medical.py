@@ -64,6 +64,7 @@ class Medical:
         self._known: dict[tuple[Path, str], ImageFiles] = {}
         self._classes: dict[int, str] = {}
         self._faulty: dict[Path, str] = {}
+        self._modalities: set[str] = set()
         self._volumes, self._masks = Kept(image_bytes), Kept(mask_bytes)
 
     def settings(self) -> Mapping[str, Any]:
@@ -76,12 +77,16 @@ class Medical:
         self._known |= {(image.path, image.key): image for image in listing.images}
         self._faulty |= {file: each.sentence for each in listing.untrusted for file in each.files}
         reader = self.reader
-        return contents_of(root, listing, several(reader.modality), several(reader.series), self._slices if reader.slices else None)
+        found = contents_of(root, listing, several(reader.modality), several(reader.series), self._slices if reader.slices else None)
+        meant = {(row.path, row.key.partition(PART)[0]) for row in found.rows}
+        self._modalities |= {image.modality for image in listing.images if (image.path, image.key) in meant}
+        return found
 
     def files(self, root: Path) -> list[Path]:
         return sorted({row.path for row in self.contents(root).rows})
 
     def read(self, row: Row) -> Sample:
+        row = _with_key(row)
         image, chosen = self._image(row), _slice_in(row)
         stored = self._prepared(image).image
         if chosen is not None:
@@ -92,6 +97,7 @@ class Medical:
         """Placed on the image as it was prepared; of a slice that slice of its volume's."""
         from labelfree_medical.masks.targets import boxes_on
 
+        row = _with_key(row)
         drawn = boxes_on(row, sample)
         if row.mask is None:
             return drawn
@@ -144,8 +150,7 @@ class Medical:
     def augment(self, fingerprint: Fingerprint) -> Augmentation:
         from labelfree_medical.augmentation import augmentation
 
-        modalities = {image.modality for image in self._known.values()}
-        modality = modalities.pop() if len(modalities) == 1 else ""
+        modality = next(iter(self._modalities)) if len(self._modalities) == 1 else ""
         return augmentation(fingerprint, modality, self.window, self._sideways(len(fingerprint.smallest)))
 
     def missing(self, channels: Sequence[str]) -> list[str]:
@@ -261,6 +266,12 @@ class Medical:
 def _cut(volume: Stored, chosen: Slice, mask: np.ndarray | None, called: str) -> tuple[Stored, np.ndarray | None]:
     """One slice of a volume, and its part of a mask."""
     return slice_of(volume, chosen.plane, chosen.at(volume.data.shape[1 + ACROSS[chosen.plane]]), mask, called)
+
+
+def _with_key(row: Row) -> Row:
+    """A row whose path ends as its id does, `archive.npz#key`, with the file and the key apart."""
+    name, _, key = str(row.path).partition("#")
+    return replace(row, path=Path(name), key=key) if key and not row.key and not row.path.exists() else row
 
 
 def _slice_in(row: Row) -> Slice | None:
