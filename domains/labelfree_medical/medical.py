@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from labelfree.domain import PART, Contents, Default, Defaults, Finding, Fingerprint, Row, Sample, Targets, require
 from labelfree.errors import DataError
 from labelfree_medical import laterality
+from labelfree_medical.choice import FILMS
 from labelfree_medical.contents import contents_of
 from labelfree_medical.diagnosis import PACKAGES, readers
 from labelfree_medical.found_images import image_of, list_folder
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from labelfree.views import Augmentation, Normalise
     from labelfree_medical.preparation import Preparation
 
+FILM = "xray"  # the channel of a projection, whichever plate made it
 READER = 1  # raise it when `read` returns something else for the same file: pools are made anew
 DISPLAY = "display"  # readers' word for 8-bit pictures over 255; here their numbers stay as they are stored, as people name them
 
@@ -177,7 +179,8 @@ class Medical:
 
         reader = self.reader
         spacing = tuple(reader.spacing) if isinstance(reader.spacing, list) else reader.spacing
-        return Preparation(reader.orientation, "foreground" if reader.crop else "none", spacing)
+        crop: Literal["none", "foreground"] = "foreground" if reader.crop else "none"
+        return Preparation(colour=reader.colour, orientation=reader.orientation, crop=crop, spacing=spacing)
 
     def _sideways(self, dims: int) -> int | None:
         """The axis, counted from the end, along which left and right lie; None where none does, or nobody knows."""
@@ -199,6 +202,7 @@ class Medical:
     def _prepared(self, image: ImageFiles) -> Prepared:
         """An image after orientation, crop and spacing. Volumes are kept for their slices and masks."""
         from labelfree_medical.masks.grids import Grid
+        from labelfree_medical.preparation import Preparation
 
         def prepared() -> Prepared:
             stored = self._read(image)
@@ -206,7 +210,8 @@ class Medical:
 
         if image.kind == "picture":
             stored = self._read(image)
-            return Prepared(stored, Grid.of(stored))
+            flat = Preparation(colour=self.reader.colour, orientation="stored")
+            return Prepared(flat.apply(stored, called=str(image.path))[0], Grid.of(stored))
         return self._volumes.get((image.path, image.key), prepared)
 
     def _read(self, image: ImageFiles) -> Stored:
@@ -224,6 +229,8 @@ class Medical:
         if stored.unit == DISPLAY:
             ones = (1.0,) * len(stored.channels)
             stored = replace(stored, scale=ones, offset=tuple(0.0 for _ in ones), unit=BYTES)
+        if image.modality in FILMS and len(stored.channels) == 1:
+            stored = replace(stored, channels=(FILM,))
         if reader.channels is not None and len(reader.channels) != len(stored.channels):
             held = f"{len(stored.channels)} channels ({', '.join(stored.channels)}), reader.channels names {len(reader.channels)}"
             raise DataError(f"{image.path}: {held}; name as many as the files hold.")

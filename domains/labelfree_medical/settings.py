@@ -33,6 +33,9 @@ class Reader(BaseModel):
         None, description="which series of DICOM: its UID, kernel or description, where * stands for anything (`*thin*`)"
     )
     channels: list[str] | None = Field(None, description="names of the channels in stored order, where the files do not say")
+    colour: Literal["stored", "gray", "rgb"] = Field(
+        "stored", description="what a set that holds gray and coloured images is read as; stored: each as it is"
+    )
     orientation: Literal["ras", "stored"] = Field(
         "ras", description="axes of volumes: to the right, to the front and up wherever files place them, or as they are stored"
     )

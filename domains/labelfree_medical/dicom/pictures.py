@@ -34,7 +34,7 @@ def read_picture(image: ImageFiles) -> Stored:
         notes = (*notes, AT_DETECTOR)
     return Stored(
         data=np.ascontiguousarray(values.numbers[0].transpose(2, 0, 1)) if colour else values.numbers,
-        channels=COLOURS if colour else (image.modality or "grey",),
+        channels=COLOURS if colour else (image.modality or "gray",),
         scale=values.slopes * (3 if colour else 1),
         offset=values.intercepts * (3 if colour else 1),
         unit=values.unit,

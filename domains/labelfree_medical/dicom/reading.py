@@ -47,7 +47,7 @@ def _volume(image: ImageFiles) -> Stored:
         raise DataError(f"{image.path}: its slices are in {' and '.join(sorted(units))}; remove the series, or set data.on_error=skip.")
     return Stored(
         data=np.stack([values.numbers[at] for values, at in found])[None],
-        channels=(image.modality or "grey",),
+        channels=(image.modality or "gray",),
         scale=scale,
         offset=offset,
         unit=units.pop(),
