@@ -17,6 +17,7 @@ from labelfree_medical.diagnosis import PACKAGES, readers
 from labelfree_medical.found_images import image_of, list_folder
 from labelfree_medical.kept_volumes import Kept, Prepared, image_bytes, mask_bytes
 from labelfree_medical.planes import ACROSS, slice_of
+from labelfree_medical.predicted_maps import ClassMap, no_shapes
 from labelfree_medical.recognition import FORMAT, format_of, recognised
 from labelfree_medical.settings import BYTES, KEYS_FOR, Reader, several, window_of
 from labelfree_medical.slices import Slice, slices_across
@@ -49,6 +50,8 @@ class Medical:
     keys_for = KEYS_FOR
     choosing = ("series",)
     mirror = staticmethod(laterality.mirror)
+    open_map = staticmethod(ClassMap)
+    region = outlines = staticmethod(no_shapes)
     Reader = Reader
     kinds = "DICOM, NIfTI, NRRD, MetaImage, .npy, .npz, PNG, JPEG and TIFF files"
     advice: Mapping[str, str] = {
