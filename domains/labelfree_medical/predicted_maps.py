@@ -18,7 +18,7 @@ GOLDEN = 0.618034  # of a turn between the hues of two classes
 
 
 class ClassMap:
-    """`<path>.png`, a palette picture of classes by number, or `<path>.nii.gz`; `<path>_confidence` beside it, in percent. 255: nothing said.
+    """`<path>.png`, a palette picture of classes by number, or `<path>.nii.gz`; `<path>_confidence` in percent. 255: nothing is said.
 
     A map is small beside the image it is of, and stands in memory until it is whole.
     """

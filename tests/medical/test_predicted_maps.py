@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from labelfree_medical import Medical
+from labelfree_medical.predicted_maps import ClassMap
 from PIL import Image
 
 from labelfree.domain import NOTHING, Sample, WritesMaps
 from labelfree.errors import DataError
-from labelfree_medical import Medical
-from labelfree_medical.predicted_maps import ClassMap
 
 
 def sample(*size: int) -> Sample:
