@@ -27,7 +27,7 @@ WANTED = (
 
 @dataclass(frozen=True)
 class Header:
-    """What a file's header says of its place among others. `fault`: why its pixels cannot be trusted, as in "ends within its header".
+    """What a file's header says of its place among others. `fault`: why its pixels cannot be trusted, as in "ends before its pixels do".
 
     `storage`: the name of its storage class, as in "CT Image Storage". `of_series`: the series that a segmentation was
     drawn on. `slices`: its planes; () where it has no pixels.
@@ -71,7 +71,7 @@ def read_header(path: Path) -> Header | None:
             if not has_preamble(head):
                 return None
             cut = isinstance(error, (EOFError, zlib.error))
-            return Header(path, "ends within its header" if cut else f"has a header that cannot be read ({type(error).__name__})")
+            return Header(path, "ends before its pixels begin" if cut else f"has a header that cannot be read ({type(error).__name__})")
 
 
 def _header(path: Path, dataset: Any, file: BinaryIO) -> Header:

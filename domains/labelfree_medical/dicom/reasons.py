@@ -75,7 +75,7 @@ def reason_against(header: Header) -> str | None:
 def _localiser(header: Header) -> str | None:
     if header.modality in PICTURES:
         return None
-    words = re.sub(r"[\W_]+", " ", f"{header.description} {header.protocol}".lower())
+    words = re.sub(r"[\W_]+", " ", (header.description or header.protocol).lower())
     told = LOCALISERS & set(header.image_type) or LOCALISER.search(words)
     return "a localiser (scout)" if told else None
 
