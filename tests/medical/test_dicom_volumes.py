@@ -39,7 +39,7 @@ def stacks(draw) -> tuple[list[Slice], np.ndarray, list[int]]:
 @given(stacks())
 @settings(max_examples=60, deadline=None)
 def test_the_grid_is_highdicoms(made) -> None:
-    slices, step, order = made
+    slices, _, order = made
     grid = grid_of(slices)
     assert [order[number] for number in grid.order] == sorted(order)
     spacing, positions = get_volume_positions([each.position for each in slices], slices[0].orientation)
