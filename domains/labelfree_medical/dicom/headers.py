@@ -11,7 +11,7 @@ from labelfree_medical.dicom.elements import first_item, text, texts, value_of, 
 from labelfree_medical.dicom.finding import HEAD, has_preamble, looks_like_dicom
 from labelfree_medical.dicom.pixel_ends import length_fault, pixel_fault
 from labelfree_medical.dicom.quiet import quiet_pydicom
-from labelfree_medical.dicom.slices import MARKS, PRIVATE_B, Slice, slices_of
+from labelfree_medical.dicom.slices import MARKS, PRIVATE_B, Slice, creator_of, slices_of
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 WANTED = (
@@ -22,6 +22,7 @@ WANTED = (
     *("DetectorInformationSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
     *MARKS.values(),
     *PRIVATE_B,
+    *map(creator_of, PRIVATE_B),
 )
 
 

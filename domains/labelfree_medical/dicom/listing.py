@@ -21,6 +21,7 @@ from labelfree_medical.stored import ImageFiles, Kind, Listing, NoImage, Untrust
 
 STACKED = ("CT", "MR", "PT")  # a file of these that is not placed is no picture of its own
 UNPLACED = "ImagePositionPatient or ImageOrientationPatient is missing or broken"
+RAW = "for processing"  # the raw twin of a film "for presentation": it is told apart so that one may choose
 WAYS = "fetch it again, remove it, or set data.on_error=skip."
 
 
@@ -186,7 +187,7 @@ def _image(header: Header, first: Slice, kind: Kind, files: tuple[Path, ...], ke
         study=header.study,
         patient=header.patient,
         accession=header.accession,
-        description=", ".join(filter(None, (header.description, part))),
+        description=", ".join(filter(None, (header.description, part, RAW if "For Processing" in header.storage else ""))),
         kernel=first.marks.get("kernel", ""),
         burnt_in=header.burnt_in,
     )

@@ -56,7 +56,7 @@ MODALITIES = {
     "SM": dict(STORED)["Whole Slide Microscopy"],
 }
 LOCALISERS = frozenset(("LOCALIZER", "LOCALISER", "SCOUT", "TOPOGRAM", "SURVIEW", "SCANOGRAM"))
-LOCALISER = re.compile(r"\b(locali[sz]ers?|scouts?|topograms?|surview|survey|scanograms?|3 ?pl(ane)?( loc)?|plan scan)\b")
+LOCALISER = re.compile(r"\b(locali[sz]ers?|scouts?|topograms?|surview|survey|scanograms?|3 ?pl(ane)? ?loc\w*|plan scan)\b")
 SCREENSHOTS = ("SCREEN SAVE", "SCREEN CAPTURE", "SCREEN SNAPSHOT", "SCREENSAVE")
 
 
