@@ -11,7 +11,7 @@ from labelfree_medical.dicom.elements import first_item, text, texts, value_of, 
 from labelfree_medical.dicom.finding import HEAD, has_preamble, looks_like_dicom
 from labelfree_medical.dicom.pixel_ends import length_fault, pixel_fault
 from labelfree_medical.dicom.quiet import quiet_pydicom
-from labelfree_medical.dicom.slices import MARKS, PRIVATE_B, Slice, slices_of
+from labelfree_medical.dicom.slices import MARKS, PRIVATE_B, Slice, creator_of, slices_of
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 WANTED = (
@@ -22,12 +22,13 @@ WANTED = (
     *("DetectorInformationSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
     *MARKS.values(),
     *PRIVATE_B,
+    *map(creator_of, PRIVATE_B),
 )
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a file's header says of its place among others. `fault`: why its pixels cannot be trusted, as in "ends within its header".
+    """What a file's header says of its place among others. `fault`: why its pixels cannot be trusted, as in "ends before its pixels do".
 
     `storage`: the name of its storage class, as in "CT Image Storage". `of_series`: the series that a segmentation was
     drawn on. `slices`: its planes; () where it has no pixels.
@@ -71,7 +72,7 @@ def read_header(path: Path) -> Header | None:
             if not has_preamble(head):
                 return None
             cut = isinstance(error, (EOFError, zlib.error))
-            return Header(path, "ends within its header" if cut else f"has a header that cannot be read ({type(error).__name__})")
+            return Header(path, "ends before its pixels begin" if cut else f"has a header that cannot be read ({type(error).__name__})")
 
 
 def _header(path: Path, dataset: Any, file: BinaryIO) -> Header:

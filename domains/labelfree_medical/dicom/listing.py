@@ -20,6 +20,8 @@ from labelfree_medical.dicom.syntaxes import syntax_fault
 from labelfree_medical.stored import ImageFiles, Kind, Listing, NoImage, Untrusted
 
 STACKED = ("CT", "MR", "PT")  # a file of these that is not placed is no picture of its own
+UNPLACED = "ImagePositionPatient or ImageOrientationPatient is missing or broken"
+RAW = "for processing"  # the raw twin of a film "for presentation": it is told apart so that one may choose
 WAYS = "fetch it again, remove it, or set data.on_error=skip."
 
 
@@ -108,9 +110,13 @@ class _Sorted:
     def series(self, headers: Sequence[Header]) -> None:
         """All files of one series."""
         stack = [header for header in headers if _is_slice(header)]
+        adrift = [header for header in headers if len(headers) > 1 and _is_adrift(header)]
+        if adrift:
+            what = f"{len(adrift)} slices of its series do not say where they lie" if len(adrift) > 1 else "does not say where it lies"
+            self.refuse([header.path for header in adrift], f"{what} ({UNPLACED})")
         for header in headers:
-            if not _is_slice(header):
-                self._alone(header, len(headers))
+            if not _is_slice(header) and not (adrift and _is_adrift(header)):
+                self._alone(header)
         faults = [(header.path, fault) for header in stack if (fault := _fault(header))]
         if faults:
             path, fault = faults[0]
@@ -120,15 +126,14 @@ class _Sorted:
         elif stack:
             self._parts([header.slices[0] for header in stack], {header.path: header for header in stack})
 
-    def _alone(self, header: Header, of: int) -> None:
-        """A file that is no slice of a stack: one of many frames, a picture, or a slice that nothing places among `of` files."""
+    def _alone(self, header: Header) -> None:
+        """A file that is no slice of a stack: one of many frames, or a picture."""
         if fault := _fault(header):
             self.refuse([header.path], fault)
         elif len(header.slices) > 1 and all(each.placed for each in header.slices):
             self._parts(header.slices, {header.path: header})
-        elif header.modality in STACKED and (of > 1 or header.frames > 1):
-            lies = f"its {header.frames} frames lie" if header.frames > 1 else "it lies"
-            self.refuse([header.path], f"does not say where {lies} (ImagePositionPatient or ImageOrientationPatient is missing or broken)")
+        elif header.modality in STACKED and header.frames > 1:
+            self.refuse([header.path], f"does not say where its {header.frames} frames lie ({UNPLACED})")
         else:
             keys = [frame_key(frame) for frame in range(header.frames)] if header.frames > 1 else [""]
             self.images += [_image(header, header.slices[0], "picture", (header.path,), key) for key in keys]
@@ -157,6 +162,12 @@ def _is_slice(header: Header) -> bool:
     return header.modality not in PICTURES and len(header.slices) == 1 and header.slices[0].placed
 
 
+def _is_adrift(header: Header) -> bool:
+    """Whether a file holds one plane that should be of a stack, and does not say where."""
+    single = len(header.slices) == 1 and header.frames == 1 and not header.slices[0].placed
+    return single and header.modality in STACKED and not header.fault
+
+
 def _fault(header: Header) -> str | None:
     if header.fault:
         return header.fault
@@ -176,7 +187,7 @@ def _image(header: Header, first: Slice, kind: Kind, files: tuple[Path, ...], ke
         study=header.study,
         patient=header.patient,
         accession=header.accession,
-        description=", ".join(filter(None, (header.description, part))),
+        description=", ".join(filter(None, (header.description, part, RAW if "For Processing" in header.storage else ""))),
         kernel=first.marks.get("kernel", ""),
         burnt_in=header.burnt_in,
     )

@@ -20,7 +20,7 @@ def pixel_fault(file: BinaryIO, dataset: Any) -> str | None:
     order, size = "<" if little else ">", os.fstat(file.fileno()).st_size
     head = file.read(8)
     if len(head) < 8:
-        return "ends within its header"
+        return "ends before its pixels begin"
     group, number, kind, short = struct.unpack(f"{order}HH2sH", head)
     tag = group << 16 | number
     if tag not in PIXELS:

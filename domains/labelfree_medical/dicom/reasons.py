@@ -56,7 +56,7 @@ MODALITIES = {
     "SM": dict(STORED)["Whole Slide Microscopy"],
 }
 LOCALISERS = frozenset(("LOCALIZER", "LOCALISER", "SCOUT", "TOPOGRAM", "SURVIEW", "SCANOGRAM"))
-LOCALISER = re.compile(r"\b(locali[sz]ers?|scouts?|topograms?|surview|survey|scanograms?|3 ?pl(ane)?( loc)?|plan scan)\b")
+LOCALISER = re.compile(r"\b(locali[sz]ers?|scouts?|topograms?|surview|survey|scanograms?|3 ?pl(ane)? ?loc\w*|plan scan)\b")
 SCREENSHOTS = ("SCREEN SAVE", "SCREEN CAPTURE", "SCREEN SNAPSHOT", "SCREENSAVE")
 
 
@@ -75,7 +75,7 @@ def reason_against(header: Header) -> str | None:
 def _localiser(header: Header) -> str | None:
     if header.modality in PICTURES:
         return None
-    words = re.sub(r"[\W_]+", " ", f"{header.description} {header.protocol}".lower())
+    words = re.sub(r"[\W_]+", " ", (header.description or header.protocol).lower())
     told = LOCALISERS & set(header.image_type) or LOCALISER.search(words)
     return "a localiser (scout)" if told else None
 

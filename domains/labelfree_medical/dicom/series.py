@@ -93,7 +93,7 @@ def _split(slices: Sequence[Slice]) -> list[Part]:
         return [Part(tuple(slices))]
     for mark in KINDS:
         groups = _by(slices, mark)
-        if len(groups) > 1 and all(len(group) > 1 for _, group in groups):
+        if len(groups) > 1 and 2 * len(groups) <= len(slices) + 1:  # what differs in every slice is no kind of image
             return [_named(part, mark, value) for value, group in groups for part in _split(group)]
     if _at_one_place(slices):  # a cine, or a phantom watched: frames, and no stack
         return [Part((each,)) for each in slices]
@@ -117,9 +117,10 @@ def _split(slices: Sequence[Slice]) -> list[Part]:
 
 def _all_stacks(parts: Sequence[Part], repeated: bool) -> bool:
     """Whether parts are regular stacks; where positions repeat a few of them may be single slices, else a gap alone sets them apart."""
-    stacks = [part for part in parts if part.grid is not None and len(part.slices) >= (2 if repeated else LEAST)]
-    others = [part for part in parts if part not in stacks]
-    return len(others) <= (len(stacks) if repeated else 0) and all(len(part.slices) == 1 for part in others)
+    least = 2 if repeated else LEAST
+    singles = sum(len(part.slices) == 1 for part in parts)
+    sound = all(len(part.slices) == 1 or (part.grid is not None and len(part.slices) >= least) for part in parts)
+    return sound and singles <= (len(parts) - singles if repeated else 0)
 
 
 def _named(part: Part, mark: str, value: str) -> Part:

@@ -28,7 +28,8 @@ MARKS = {  # of a file of one frame, as its header calls them
     "frame time": "FrameReferenceTime",
     "acquisition time": "AcquisitionTime",
 }
-PRIVATE_B = {0x0019100C: "Siemens", 0x20011003: "Philips", 0x00431039: "GE"}  # b values where the standard's own element is left out
+# b values where the standard's own element is left out, of whom its group says that it is (its private creator)
+PRIVATE_B = {0x0019100C: "SIEMENS", 0x20011003: "Philips", 0x00431039: "GEMS"}
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,8 @@ def _reconstructed(dataset: Any, path: Path, size: tuple[int, int]) -> tuple[Sli
 
 def _private_b(dataset: Any) -> float | None:
     for tag, maker in PRIVATE_B.items():
-        element = value_of(dataset, tag)
-        if element is None:
+        element, creator = value_of(dataset, tag), value_of(dataset, creator_of(tag))
+        if element is None or creator is None or maker not in str(creator.value):
             continue
         value = element.value
         if isinstance(value, bytes):  # of a type that the file does not tell
@@ -146,6 +147,11 @@ def _private_b(dataset: Any) -> float | None:
         except (TypeError, ValueError):
             return None
     return None
+
+
+def creator_of(tag: int) -> int:
+    """The tag that says whose a private element is."""
+    return tag & 0xFFFF0000 | (tag & 0xFF00) >> 8
 
 
 def _written(given: Mapping[str, Any]) -> dict[str, str]:
