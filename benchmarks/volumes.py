@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python benchmarks/volumes.py
 
 The volumes are generated: CT-like, 256 × 256 × 80 voxels of int16, gzipped, stored left–posterior–superior. Both turn them to RAS, crop the
-air away, resample to 1.5 mm and clip to a window. Ours averages where voxels become larger, MONAI's takes the two nearest. Each reader
+air away and resample to 1.5 mm. Ours averages where voxels become larger, MONAI's takes the two nearest. Each reader
 goes over all files once before it is timed, so that both find them in memory. Cells that benchmarks/results/volumes.csv holds for the same
 machine, commit and versions are not measured again.
 """
@@ -18,7 +18,6 @@ from pathlib import Path
 import nibabel
 import numpy as np
 from cells import RESULTS, append, found, place
-from labelfree_medical.amounts import WINDOWS
 from labelfree_medical.files import list_files, read_file
 from labelfree_medical.preparation import Preparation
 
@@ -57,23 +56,21 @@ def write(folder: Path) -> None:
 
 def by_labelfree(folder: Path) -> None:
     """As the domain does it for a pool."""
-    steps = Preparation(crop="foreground", spacing=WANTED, window=WINDOWS["abdomen"])
+    steps = Preparation(crop="foreground", spacing=WANTED)
     for image in list_files(folder).images:
         steps.apply(read_file(image))
 
 
 def by_monai(folder: Path) -> None:
     """As MONAI's tutorials do it."""
-    from monai.transforms import Compose, CropForeground, LoadImage, Orientation, ScaleIntensityRange, Spacing
+    from monai.transforms import Compose, CropForeground, LoadImage, Orientation, Spacing
 
-    low, high = WINDOWS["abdomen"]
     steps = Compose(
         [
             LoadImage(image_only=True, ensure_channel_first=True),
             Orientation("RAS"),
             CropForeground(select_fn=lambda x: x > AIR, margin=2),
             Spacing((WANTED,) * 3, mode="bilinear"),
-            ScaleIntensityRange(low, high, low, high, clip=True),
         ]
     )
     for path in sorted(folder.iterdir()):

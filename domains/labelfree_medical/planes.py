@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -17,12 +16,6 @@ Plane = Literal["axial", "coronal", "sagittal"]
 ACROSS: dict[str, int] = {"sagittal": 0, "coronal": 1, "axial": 2}  # of right, anterior, superior: the axis that a plane is cut across
 
 
-def numbers(stored: Stored, plane: Plane, every: int = 1, called: str = "") -> range:
-    """Which slices to take, from the lowest, the hindmost or the left one on; the first of `every` is the middle one of them."""
-    count = upright_volume(_placed(stored, called))[0].data.shape[1 + ACROSS[plane]]
-    return range(min((every - 1) // 2, (count - 1) // 2), count, every)
-
-
 def slice_of(
     stored: Stored, plane: Plane, number: int, mask: np.ndarray | None = None, called: str = ""
 ) -> tuple[Stored, np.ndarray | None]:
@@ -33,7 +26,9 @@ def slice_of(
     """
     import numpy as np
 
-    volume, turned = upright_volume(_placed(stored, called), mask)
+    if stored.affine is None or stored.data.ndim != 4:
+        raise DataError(f"{called}: nothing says how it lies, so it has no known planes; leave reader.slices out for such files.")
+    volume, turned = upright_volume(stored, mask)
     assert volume.affine is not None
     across = ACROSS[plane]
     count = volume.data.shape[1 + across]
@@ -55,17 +50,3 @@ def slice_of(
     measured = None if volume.measured is None else cut(volume.measured)
     picture = replace(volume, data=cut(volume.data), affine=affine, spacing=spacing, measured=measured)
     return picture, None if turned is None else cut(turned)
-
-
-def slices_of(stored: Stored, plane: Plane, every: int = 1, called: str = "") -> Iterator[tuple[int, Stored]]:
-    """Every slice, or every `every`th, each with its number. Raises `DataError` naming the file where nothing places the volume."""
-    upright = upright_volume(_placed(stored, called))[0]
-    for number in numbers(upright, plane, every, called):
-        yield number, slice_of(upright, plane, number, called=called)[0]
-
-
-def _placed(stored: Stored, called: str) -> Stored:
-    """The volume itself, turned upright by whoever needs it."""
-    if stored.affine is None or stored.data.ndim != 4:
-        raise DataError(f"{called}: nothing says how it lies, so it has no known planes; leave reader.slices out for such files.")
-    return stored
