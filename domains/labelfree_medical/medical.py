@@ -43,7 +43,6 @@ class Medical:
     """
 
     name = "medical"
-    demo = "medical_xray_simsiam"
     packages = PACKAGES
     quiet: Mapping[str, str] = {}
     confidential = True
