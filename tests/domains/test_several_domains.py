@@ -58,7 +58,7 @@ def test_the_pages_domain_is_short() -> None:
 def test_a_domain_that_cannot_be_imported_takes_no_other_with_it(installed: Path) -> None:
     assert sound_domains() == ["plain", "satellite", "thermal"] and list(broken_domains()) == ["broken"]
     [finding] = [each for each in labelfree.doctor() if each.what == "domains"]
-    assert finding.state == "warning" and "plain, satellite, thermal" in finding.fact and "its library is not here" in finding.fact
+    assert finding.state == "warning" and "medical, plain, satellite, thermal" in finding.fact and "its library is not here" in finding.fact
     assert "GeoTIFF" in {each.what for each in labelfree.doctor()}
     with pytest.raises(RecipeError, match="domain: 'broken' is installed and cannot be imported"):
         labelfree.read("x.npy", "broken")
@@ -92,7 +92,7 @@ def test_a_folder_tells_who_reads_it(installed: Path, frames: Path, pictures: Pa
 
 
 def test_a_sample_is_asked_for_by_name(installed: Path, tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"with --domain \(installed: broken, plain, satellite, thermal\)"):
+    with pytest.raises(RecipeError, match=r"with --domain \(installed: broken, medical, plain, satellite, thermal\)"):
         labelfree.sample_data(tmp_path / "some")
     assert len(list(labelfree.sample_data(tmp_path / "some", "thermal").iterdir())) == 8
 
@@ -165,7 +165,7 @@ def test_the_commands_need_no_domain_where_the_files_tell(
     planned = call("plan", str(frames))
     assert planned.code == 0 and yaml.safe_load(planned.out)["domain"] == "thermal", planned.err
     asked = call("data", "sample", "generated")
-    assert asked.code == 2 and "--domain (installed: broken, plain, satellite, thermal)" in asked.err
+    assert asked.code == 2 and "--domain (installed: broken, medical, plain, satellite, thermal)" in asked.err
 
 
 def test_a_third_partys_images_are_pretrained_on_and_embedded(installed: Path, frames: Path, tmp_path: Path) -> None:
