@@ -68,7 +68,7 @@ def test_a_file_tells_who_reads_it(installed: Path, frames: Path, pictures: Path
     frame = labelfree.read(frames / "0.npy")
     assert (frame.unit, frame.channels) == ("kelvin", ("heat",)) and 289 < float(frame.physical().mean()) < 311
     assert labelfree.read(frames / "0.npy", kelvin=0.02).scale == (0.02,)  # a key that one domain alone knows
-    assert labelfree.read(pictures / "0.png").unit == "display"  # no other reads it
+    assert labelfree.read(pictures / "0.png", "satellite").unit == "display"
     with pytest.raises(DataError, match="nowhere.npy"):
         labelfree.read(frames / "nowhere.npy")
 
@@ -76,7 +76,7 @@ def test_a_file_tells_who_reads_it(installed: Path, frames: Path, pictures: Path
 def test_a_file_that_two_read_and_none_knows_asks(installed: Path, tmp_path: Path, pictures: Path) -> None:
     twice = tmp_path / "a.png"
     twice.write_bytes((pictures / "0.png").read_bytes().ljust(4000, b"\0"))  # bytes for the one, a picture for the other
-    with pytest.raises(RecipeError, match=r"a\.png: the files do not tell which field.*--domain \(installed: broken, plain, "):
+    with pytest.raises(RecipeError, match=r"a\.png: the files do not tell which field.*--domain \(installed: broken, medical, plain, "):
         labelfree.read(twice)
     assert labelfree.read(twice, "plain", width=8).data.shape == (1, 500, 8)
 

@@ -75,7 +75,7 @@ def test_recipes_and_cards_are_found_without_a_checkout(installed):
 
 
 def test_the_domain_is_found_and_can_make_its_sample(installed):
-    made = installed("-m", "labelfree.cli", "data", "sample", "generated")
+    made = installed("-m", "labelfree.cli", "data", "sample", "generated", "--domain", "satellite")
     assert made.returncode == 0, made.stderr
     shown = installed("-m", "labelfree.cli", "data", "show", "generated")
     assert shown.returncode == 0 and "classes" in shown.stdout, shown.stderr
