@@ -33,10 +33,10 @@ def contents_of(
     for image in images:
         mine = rows_of(root, image, groups.get(id(image)), slices(image) if slices and image.kind == "volume" else ())
         rows += mine
-        for name in {image.series, image.study, image.accession, image.patient, whole_id(root, image)} - {""}:
+        for name in {*identifiers(image), whole_id(root, image)}:
             names[name] += [row.id for row in mine]
     for image in others:  # tables may name them, and are told no mistake then
-        names |= {name: names[name] for name in {image.series, image.study, image.accession, image.patient} - {""}}
+        names |= {name: names[name] for name in identifiers(image)}
     files = {file for image in listing.images for file in (image.path, *image.files, *([image.mask] if image.mask else []))}
     files |= {file for no_image in (*listing.no_images, *listing.untrusted) for file in no_image.files}
     left_out = [f"{len(others):,} images are left out by reader.modality or reader.series."] if others else []
@@ -60,6 +60,11 @@ def rows_of(root: Path, image: ImageFiles, group: str | None, slices: Sequence[S
     keys = [f"{image.key}{PART}{each}" for each in slices] or [image.key]
     base = _relative(root, image.path)
     return [Row(f"{base}#{key}" if key else base, image.path, key=key, files=parts, **known) for key in keys]
+
+
+def identifiers(image: ImageFiles) -> set[str]:
+    """What headers call an image, and what it is of."""
+    return {image.series, image.study, image.accession, image.patient, image.instance} - {""}
 
 
 def whole_id(root: Path, image: ImageFiles) -> str:

@@ -187,6 +187,7 @@ def _image(header: Header, first: Slice, kind: Kind, files: tuple[Path, ...], ke
         study=header.study,
         patient=header.patient,
         accession=header.accession,
+        instance=header.instance if len(files) == 1 else "",
         description=", ".join(filter(None, (header.description, part, RAW if "For Processing" in header.storage else ""))),
         kernel=first.marks.get("kernel", ""),
         burnt_in=header.burnt_in,
