@@ -271,7 +271,7 @@ def test_any_header_is_read_or_ends_in_a_sentence(tmp_path_factory: pytest.TempP
     path = tmp_path_factory.mktemp("header") / "a.nii"
     content = bytearray(written(path, numbers((3, 4, 5))).read_bytes())
     content[offset : offset + len(change)] = change
-    path.write_bytes(bytes(content[: max(len(content), 352)]))
+    path.write_bytes(bytes(content))
     found = list_files(path)
     for image in found.images:
         try:
