@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from itertools import permutations, product
 from pathlib import Path
@@ -33,15 +34,15 @@ class Case:
     @property
     def root(self) -> Path:
         """DATA as it is typed: the data, or the data set in it."""
-        typed = next((line.split()[3] for line in self.stored["types"] if line.startswith("labelfree data check")), "DATA")
-        typed = next((line.split()[2] for line in self.stored["types"] if line.startswith("labelfree plan")), typed)
-        return self.data / typed.removeprefix("DATA").strip("/")
+        typed = re.search(r"(?:plan|check|data\.root=) *DATA(\S*)", " ".join(self.stored["types"]))
+        assert typed is not None
+        return self.data / typed[1].strip("/")
 
     @property
     def labels(self) -> Path | None:
         """The table that is typed with it."""
-        file = self.data / "labels.csv"
-        return file if any("labels.csv" in line for line in self.stored["types"]) else None
+        typed = re.search(r"(?:--labels |data\.labels=)DATA/(\S*)", " ".join(self.stored["types"]))
+        return self.data / typed[1] if typed else None
 
     def truth(self, entry: dict[str, Any]) -> np.ndarray:
         return np.load(self.folder / entry["truth"])
@@ -51,7 +52,7 @@ class Case:
         files = {(self.data / name).resolve() for name in entry["files"]}
         for row in rows:
             mine = {file.resolve() for file in (row.files or (row.path,))}
-            if mine == files and entry.get("key", row.key) == row.key:
+            if files in (mine, {row.path.resolve()}) and entry.get("key", row.key) == row.key:
                 return row
         return None
 

@@ -118,7 +118,7 @@ def test_rows_of_mixed_sets_are_chosen_by_a_key():
     if folder is None:
         pytest.skip("LABELFREE_CASES is not set")
     root = folder / "data"
-    with pytest.raises(LabelfreeError, match=r"3 CT, 3 MR and 3 CR.*reader\.modality=CT"):
+    with pytest.raises(LabelfreeError, match=r"3 CR, 3 CT and 3 MR, .*reader\.modality=CT"):
         labelfree.plan(root, "medical")
     assert len(Medical(modality="MR").contents(root).rows) == 3
     with pytest.raises(LabelfreeError, match=r"reader\.modality=US fits none"):
