@@ -78,9 +78,7 @@ def test_masks_lie_in_their_place(case):
         assert placed is not None
         truth = np.load(case.folder / mask["truth"])
         found = placed.numpy()
-        marked = {number for number in np.unique(truth) if number > 0}
-        if marked == {255}:
-            found, truth = found > 0, truth > 0
+        found = np.where(found == 255, 1, found)  # as drawing programs save the one class that there is
         assert mask_apart(found, sample, entry, truth) == 0, mask["file"]
 
 
