@@ -218,9 +218,10 @@ class Medical:
 
     def _read(self, image: ImageFiles) -> Stored:
         from labelfree_medical.dicom import read_dicom
+        from labelfree_medical.dicom.finding import is_dicom
         from labelfree_medical.files import endings, read_file
 
-        plain = image.path.name.lower().endswith(endings) and not (image.series or image.modality)
+        plain = image.path.name.lower().endswith(endings) and not (image.path.is_file() and is_dicom(image.path))
         stored = read_file(image) if plain else read_dicom(image)
         tags = {**stored.tags, FORMAT: format_of(image.path.name, dicom=not plain)}
         return self._told(image, replace(stored, tags=tags))

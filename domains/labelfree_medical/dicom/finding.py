@@ -19,6 +19,12 @@ def has_preamble(head: bytes) -> bool:
     return head[PREAMBLE : PREAMBLE + 4] == b"DICM"
 
 
+def is_dicom(path: Path) -> bool:
+    """Whether a file starts as DICOM does."""
+    with path.open("rb") as file:
+        return looks_like_dicom(file.read(HEAD))
+
+
 def looks_like_dicom(head: bytes) -> bool:
     """Whether the first `HEAD` bytes start a DICOM file, with its preamble or without (planning systems write such)."""
     return has_preamble(head) or _starts_elements(head)
