@@ -82,10 +82,8 @@ def notes_on(described: Description, images: Sequence[ImageFiles]) -> tuple[str,
     drawn = sum(image.mask is not None for image in images)
     names = ", ".join(name for number, name in described.classes.items() if number and number != described.ignore)
     ignored = "" if described.ignore is None else f"; {described.ignore} is `{IGNORED}`, neither learnt nor scored"
-    return (
-        f"{described.file.name}: {drawn:,} of {len(images):,} images have a mask for segmentation ({names}{ignored}).",
-        *described.notes,
-    )
+    told = f"{described.file.name}: {drawn:,} of {len(images):,} images have a mask for segmentation ({names}{ignored})."
+    return (told, *described.notes)
 
 
 def missing_files(listed_in: Path, files: list[Path]) -> list[Untrusted]:

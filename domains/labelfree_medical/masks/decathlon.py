@@ -25,9 +25,8 @@ def list_decathlon(described: Description) -> Listing:
         if image.is_file()
     )
     missing = [file for pair in found for file in pair if file is not None and not file.is_file()]
-    return Listing(
-        images, (), tuple(missing_files(described.file, missing)), described.classes, described.ignore, notes_on(described, images)
-    )
+    untrusted = tuple(missing_files(described.file, missing))
+    return Listing(images, (), untrusted, described.classes, described.ignore, notes_on(described, images))
 
 
 def _there(file: Path | None) -> Path | None:
