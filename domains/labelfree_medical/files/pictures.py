@@ -41,7 +41,9 @@ def read_picture(image: ImageFiles) -> Stored:
             data, clear = _deep(path) if _is_deep(path) else _shallow(picture)
     except Image.DecompressionBombError as error:
         raise DataError(f"{path}: is larger than a picture of a patient ({error}); cut it into parts.") from error
-    except (OSError, SyntaxError, ValueError, RuntimeError, EOFError) as error:  # decoders raise whatever they like at broken bytes
+    except ImportError:
+        raise
+    except Exception as error:  # decoders raise whatever they like at broken bytes
         raise broken(path, error) from error
     return picture_of(upright(data, turn), None if clear is None else upright(clear, turn), image)
 
@@ -54,7 +56,7 @@ def frame_picture(image: ImageFiles) -> Stored:
         with Image.open(image.path) as picture:
             columns, rows = picture.size
             lying = picture.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # decoders raise whatever they like at broken bytes
         raise broken(image.path, error) from error
     return frame((columns, rows) if lying else (rows, columns), UNIT, None, None)
 

@@ -39,9 +39,8 @@ def list_nnunet(described: Description) -> Listing:
     images = tuple(_image(described, case) for case in whole)
     unlabelled = sum(case.mask is None for case in whole)
     notes = [f"{unlabelled:,} of {len(whole):,} cases have no mask: they are unlabelled."] if unlabelled else []
-    return Listing(
-        images, (), (*untrusted, *_lone_masks(described, cases)), described.classes, described.ignore, (*described.notes, *notes)
-    )
+    untrusted += [*_unlisted(described, cases), *_lone_masks(described, cases)]
+    return Listing(images, (), tuple(untrusted), described.classes, described.ignore, (*described.notes, *notes))
 
 
 def _listed(described: Description) -> Iterator[Case]:

@@ -164,7 +164,8 @@ def _along(numbers: np.ndarray, steps: np.ndarray, axes: list[int], size: tuple[
         known.append((nearest >= 0) & (nearest < numbers.shape[axis]))
         picked.append(nearest.clip(0, numbers.shape[axis] - 1))
     shown = numbers[np.ix_(*picked)].astype(np.int32)
-    shown[~np.logical_and.reduce(np.ix_(*known))] = outside
+    for axis, inside in enumerate(known):
+        np.moveaxis(shown, axis, 0)[~inside] = outside
     return shown.transpose(np.argsort(axes))
 
 
