@@ -24,12 +24,15 @@ import yaml
 from PIL import Image, PngImagePlugin
 
 import labelfree
+from labelfree.data.manifest import load_manifest
 from labelfree.data.our_folders import is_run
+from labelfree.domain import find_domain
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.confidential import with_sharing
 from labelfree.pipeline.folder import recipe_digest
 from labelfree.pipeline.stages import Run
 from labelfree.progress import Console, Silent
+from labelfree.recipe import Data
 from labelfree.recipe_file import load_recipe
 from labelfree.reporting.anonymise import SALTED
 from tests.small_runs import SMALL, picture, table
@@ -214,6 +217,21 @@ def test_a_recipe_may_say_otherwise(films: Path, tmp_path: Path) -> None:
     run = run_on(films, tmp_path / "run", "report.share=false", do=labelfree.pretrain)
     assert (run.folder / "log.txt").is_file()
     assert any(row["path"].endswith("ZQXFILE00.png") for row in table(run.folder / "splits.csv"))
+
+
+def test_names_of_folders_are_classes_only_where_they_are_said_to_be(tmp_path: Path) -> None:
+    for name in ("ZQXDOE", "ZQXROE"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            facts = PngImagePlugin.PngInfo()
+            facts.add_text("PatientName", name)
+            facts.add_text("Accession", str(number))
+            Image.fromarray(picture(0, number)).save(tmp_path / name / f"{number}.png", pnginfo=facts)
+    domain = find_domain("toy_films")
+    plain, said = (load_manifest(Data(root=tmp_path, **more), domain) for more in ({}, {"class_folders": True}))
+    assert not plain.classes and "data.class_folders=true takes them" in plain.notes[-1]
+    assert said.classes == ("ZQXDOE", "ZQXROE")
+    assert load_manifest(Data(root=tmp_path), find_domain("satellite")).classes == said.classes
 
 
 def test_a_domain_says_what_its_runs_do_unless_told() -> None:
