@@ -123,7 +123,7 @@ class Data(Section):
     )
     class_folders: bool | Auto = Field(
         "auto",
-        description="without a table: names of sub-folders are classes; never where these hold large images; auto: unless they are of people",
+        description="without a table: sub-folders' names are classes; never where these hold large images; auto: unless they are of people",
     )
     positives: str = Field(
         "self", description="where the second view of an image comes from: self, or a kind of pairs that the domain knows (docs/domains/)"
