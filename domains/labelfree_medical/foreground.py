@@ -28,10 +28,11 @@ def foreground_box(stored: Stored) -> tuple[slice, ...]:
         shown |= values > low + AIR * (high - low)
     if stored.measured is not None:
         shown &= stored.measured
+    sizes = stored.data.shape[1:]
     if not shown.any():
-        return tuple(slice(0, size) for size in shown.shape)
+        return tuple(slice(0, size) for size in sizes)
     box = []
-    for axis, size in enumerate(shown.shape):
+    for axis, size in enumerate(sizes):
         there = np.flatnonzero(shown.any(axis=tuple(other for other in range(shown.ndim) if other != axis)))
         box.append(slice(max(0, int(there[0]) - MARGIN), min(size, int(there[-1]) + 1 + MARGIN)))
     return tuple(box)
