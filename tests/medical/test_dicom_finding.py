@@ -97,8 +97,7 @@ def test_cut_fragments_and_lost_frames_are_named(tmp_path) -> None:
         write(tmp_path / name, dataset)
         dataset.compress(RLELossless)
         dataset.save_as(tmp_path / name)
-    whole = (tmp_path / "whole").read_bytes()
-    (tmp_path / "cut").write_bytes(whole[:-20])
+    (tmp_path / "cut").write_bytes((tmp_path / "cut").read_bytes()[:-20])
     listing = list_dicom(tmp_path)
     assert [image.path.name for image in listing.images] == ["whole"]
     assert "cut: ends before its pixels do" in listing.untrusted[0].sentence

@@ -261,7 +261,7 @@ def test_films_kept_as_secondary_captures_are_films(tmp_path) -> None:
 
 def test_an_anonymiser_that_emptied_the_series_leaves_folders(tmp_path) -> None:
     for folder in ("a", "b"):
-        write_stack(tmp_path / folder, HEIGHTS, series="")
+        write_stack(tmp_path / folder, HEIGHTS, series="", pixels=np.full((6, 5), ord(folder), np.int16))
     assert [len(image.files) for image in list_dicom(tmp_path).images] == [4, 4]
 
 

@@ -43,14 +43,16 @@ def test_the_grid_is_highdicoms(made) -> None:
     grid = grid_of(slices)
     assert [order[number] for number in grid.order] == sorted(order)
     spacing, positions = get_volume_positions([each.position for each in slices], slices[0].orientation)
-    assert positions == [grid.order.index(number) for number in range(len(slices))]
+    last = len(slices) - 1  # highdicom stacks against the normal
+    assert positions == [last - grid.order.index(number) for number in range(len(slices))]
     assert grid.spacing == pytest.approx((spacing, 0.8, 0.7), rel=1e-4)
-    first = slices[grid.order[0]]
+    top = slices[grid.order[-1]]
     witness = Volume.from_attributes(
-        array=np.zeros((len(slices), 6, 5)), image_position=first.position, image_orientation=first.orientation, pixel_spacing=(0.8, 0.7),
+        array=np.zeros((len(slices), 6, 5)), image_position=top.position, image_orientation=top.orientation, pixel_spacing=(0.8, 0.7),
         spacing_between_slices=spacing, coordinate_system="PATIENT",
     )  # fmt: skip
-    np.testing.assert_allclose(grid.affine, LPS_TO_RAS @ witness.affine, atol=1e-3)
+    turned = np.array([[-1, 0, 0, last], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    np.testing.assert_allclose(grid.affine, LPS_TO_RAS @ witness.affine @ turned, atol=1e-3)
 
 
 @given(st.lists(st.floats(-300, 300).map(lambda z: round(z, 1)), min_size=3, max_size=12))

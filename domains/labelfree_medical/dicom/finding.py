@@ -19,15 +19,18 @@ def has_preamble(head: bytes) -> bool:
     return head[PREAMBLE : PREAMBLE + 4] == b"DICM"
 
 
-def is_dicom(path: Path) -> bool:
-    """Whether a file starts as DICOM does."""
-    with path.open("rb") as file:
-        return looks_like_dicom(file.read(HEAD))
-
-
 def looks_like_dicom(head: bytes) -> bool:
     """Whether the first `HEAD` bytes start a DICOM file, with its preamble or without (planning systems write such)."""
     return has_preamble(head) or _starts_elements(head)
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file says that it is DICOM, whatever its name; no for one that cannot be opened."""
+    try:
+        with path.open("rb") as file:
+            return has_preamble(file.read(HEAD))
+    except OSError:
+        return False
 
 
 def _starts_elements(head: bytes) -> bool:

@@ -79,11 +79,12 @@ def _header(path: Path, dataset: Any, file: BinaryIO) -> Header:
     pydicom = quiet_pydicom()
     meta = getattr(dataset, "file_meta", None)
     syntax = text(meta, "TransferSyntaxUID")
-    uid = text(dataset, "SOPClassUID") or text(meta, "MediaStorageSOPClassUID")
+    uid = text(meta, "MediaStorageSOPClassUID") or text(dataset, "SOPClassUID")
     storage = str(pydicom.uid.UID(uid).name)
     has_pixels = whole(dataset, "Rows") > 0 and whole(dataset, "Columns") > 0
     fault = ""
-    if has_pixels or "Image Storage" in storage or not uid:
+    placeless = not text(dataset, "StudyInstanceUID") and not text(dataset, "SeriesInstanceUID") and "Media Storage" not in storage
+    if has_pixels or placeless or "Image Storage" in storage:
         fault = _deflated_fault(path) if syntax == DEFLATED else pixel_fault(file, dataset)
     return Header(
         path,

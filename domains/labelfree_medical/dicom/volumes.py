@@ -78,7 +78,7 @@ def directions_of(slices: Sequence[Slice]) -> tuple[np.ndarray, np.ndarray, np.n
 def _require_regular(along: np.ndarray) -> None:
     """Raises `Unsound` where sorted places on the normal, in mm, repeat or are not equally far apart."""
     steps = np.diff(along)
-    repeats = steps < min(ROUNDED, float(steps.mean()) / 4)
+    repeats = steps <= min(ROUNDED, float(steps.mean()) / 4)
     if repeats.any():
         where, count = along[int(np.argmax(repeats))], int(repeats.sum())
         more = f" (and {count - 1} more)" if count > 1 else ""

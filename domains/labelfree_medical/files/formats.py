@@ -70,7 +70,8 @@ def read_file(image: ImageFiles) -> Stored:
 def frame_file(image: ImageFiles) -> Stored | None:
     """What `read_file` gives without its channels, (0, *spatial), by headers alone; None where only reading tells."""
     each = _format(image.path)
-    return None if each is None or each.frame is None else _needing(each, image.path, lambda: each.frame and each.frame(image))
+    frame = each.frame if each else None
+    return _needing(each, image.path, lambda: frame(image)) if each and frame else None
 
 
 def _format(path: Path) -> Format | None:
