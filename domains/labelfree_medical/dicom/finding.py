@@ -25,10 +25,10 @@ def looks_like_dicom(head: bytes) -> bool:
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a file says that it is DICOM, whatever its name; no for one that cannot be opened."""
+    """Whether a file starts as DICOM does, whatever its name; no for one that cannot be opened."""
     try:
         with path.open("rb") as file:
-            return has_preamble(file.read(HEAD))
+            return looks_like_dicom(file.read(HEAD))
     except OSError:
         return False
 
