@@ -27,9 +27,12 @@ LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 def object_class(path: Path) -> str | None:
     """The SOP class of a DICOM file, "" where its header does not say; None for any other file."""
-    from labelfree_medical.dicom.finding import is_dicom
+    from labelfree_medical.dicom.finding import HEAD, looks_like_dicom
 
-    return str(_header(path, ["SOPClassUID"]).get("SOPClassUID", "")) if is_dicom(path) else None
+    with path.open("rb") as file:
+        if not looks_like_dicom(file.read(HEAD)):
+            return None
+    return str(_header(path, ["SOPClassUID"]).get("SOPClassUID", ""))
 
 
 def _header(path: Path, wanted: list[str]) -> Any:
