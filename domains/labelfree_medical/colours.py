@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
 
 COLOURS = ("red", "green", "blue")
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue: ITU-R BT.601, as Pillow and DICOM's YBR have it
+
+
+def rgb_positions(channels: Sequence[str]) -> tuple[int, int, int] | None:
+    """Where red, green and blue stand; None where they are not named."""
+    names = [str(name).lower() for name in channels]
+    return tuple(map(names.index, COLOURS)) if set(COLOURS) <= set(names) else None  # type: ignore[return-value]
 
 
 def in_gray(stored: Stored) -> Stored:

@@ -8,10 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from labelfree.domain import PART, Contents, Default, Defaults, Finding, Fingerprint, Row, Sample, Targets, require
+from labelfree.domain import ARBITRARY, PART, Contents, Default, Defaults, Finding, Fingerprint, Row, Sample, Targets, require
 from labelfree.errors import DataError
 from labelfree_medical import laterality
 from labelfree_medical.choice import FILMS
+from labelfree_medical.colours import rgb_positions
 from labelfree_medical.contents import contents_of
 from labelfree_medical.diagnosis import PACKAGES, readers
 from labelfree_medical.found_images import image_of, list_folder
@@ -39,7 +40,8 @@ class Medical:
     """Images of the inside of people and animals: DICOM, NIfTI, NRRD, MetaImage, arrays and pictures.
 
     The arguments are the keys of `Reader`. Raises RecipeError naming the key. Units of what is read: "HU", "SUV", "Bq/ml", "of 255" of
-    pictures with 8 bits, "stored" where nobody knows, as of MR and of most films.
+    pictures with 8 bits; where nobody knows, as of MR and of most films, "arbitrary", and "stored" where a window or `normalise="set"`
+    says that all images are on one scale.
     """
 
     name = "medical"
@@ -128,8 +130,6 @@ class Medical:
         return recognised(sample)
 
     def rgb(self, channels: Sequence[str]) -> tuple[int, int, int] | None:
-        from labelfree_medical.previews import rgb_positions
-
         return rgb_positions(channels)
 
     def matches(self, channels: Sequence[str], known: Sequence[str], once: bool = False) -> tuple[int | None, ...]:
@@ -217,10 +217,10 @@ class Medical:
         return self._volumes.get((image.path, image.key), prepared)
 
     def _read(self, image: ImageFiles) -> Stored:
-        from labelfree_medical.dicom import read_dicom
+        from labelfree_medical.dicom import is_dicom, read_dicom
         from labelfree_medical.files import endings, read_file
 
-        plain = image.path.name.lower().endswith(endings) and not (image.series or image.modality)
+        plain = image.path.name.lower().endswith(endings) and not is_dicom(image.path)
         stored = read_file(image) if plain else read_dicom(image)
         tags = {**stored.tags, FORMAT: format_of(image.path.name, dicom=not plain)}
         return self._told(image, replace(stored, tags=tags))
@@ -228,7 +228,7 @@ class Medical:
     def _told(self, image: ImageFiles, stored: Stored) -> Stored:
         """With what the settings say of channels and gaps."""
         reader = self.reader
-        if stored.unit == DISPLAY:
+        if stored.unit == DISPLAY or (stored.data.dtype == "uint8" and rgb_positions(stored.channels)):
             ones = (1.0,) * len(stored.channels)
             stored = replace(stored, scale=ones, offset=tuple(0.0 for _ in ones), unit=BYTES)
         if image.modality in FILMS and len(stored.channels) == 1:
@@ -240,6 +240,10 @@ class Medical:
             there = (stored.data != reader.padding).any(0)
             stored = replace(stored, measured=there if stored.measured is None else stored.measured & there)
         return stored if reader.channels is None else replace(stored, channels=tuple(reader.channels))
+
+    def _each_by_itself(self, stored: Stored) -> bool:
+        """Whether numbers without a unit are normalised by each image's own: then no two images need be on one scale."""
+        return stored.unit == "stored" and self.window is None and self.reader.normalise != "set"
 
     def _slices(self, image: ImageFiles) -> Sequence[Slice]:
         """Those of a volume that are read."""
@@ -262,7 +266,7 @@ class Medical:
             channels=stored.channels,
             scale=stored.scale,
             offset=stored.offset,
-            unit=stored.unit,
+            unit=ARBITRARY if self._each_by_itself(stored) else stored.unit,
             spacing=stored.spacing,
             affine=None if stored.affine is None else tuple(map(tuple, np.asarray(stored.affine, float).tolist())),
             measured=None if stored.measured is None else torch.from_numpy(np.ascontiguousarray(stored.measured)),

@@ -154,7 +154,7 @@ def test_a_spike_is_one_point_of_the_fourier_transform_and_as_high_as_asked() ->
         for channel, spread in zip(sample, (1.0, 5.0), strict=True):
             heights = torch.fft.fft2(channel).abs().flatten().sort(descending=True).values / channel.numel()
             assert heights[2] < 1e-5 * spread and heights[0] > 1e-3
-    assert_close(added.abs().amax((2, 3)), torch.tensor([0.3, 1.5]).expand(4, 2), rtol=0.03, atol=0)
+    assert_close(added.abs().amax((2, 3)), torch.tensor([0.3, 1.5]).expand(4, 2), rtol=0.1, atol=0)  # crests lie between pixels
     flat = SpikeDraw(torch.tensor([0.3]), torch.zeros(1, 3), torch.zeros(1))
     assert (op.apply(x[:1], flat) - x[:1]).isfinite().all()
 

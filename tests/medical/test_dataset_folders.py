@@ -50,7 +50,8 @@ def test_nnunet_pairs_channels_and_masks(tmp_path: Path) -> None:
     assert [image.mask and image.mask.name for image in listing.images] == ["a.nii.gz", "b.nii.gz", None]
     assert {image.split for image in listing.images} == {""} and not listing.untrusted
     assert listing.classes == {0: "background", 1: "organ", 2: "lesion", 3: "ignore"} and listing.ignore == 3
-    assert listing.notes == ("1 of 3 cases have no mask: they are unlabelled.",)
+    told = "dataset.json: 2 of 3 images have a mask for segmentation (organ, lesion; 3 is `ignore`, neither learnt nor scored)."
+    assert listing.notes == (told,)
 
 
 def test_masks_of_its_test_images_make_them_the_test_set(tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_regions_name_each_number_after_all_of_them(tmp_path: Path) -> None:
     assert listing.classes == {
         0: "background", 1: "whole tumour", 2: "whole tumour + core", 3: "whole tumour + core + enhancing", 4: "ignore",
     }  # fmt: skip
-    assert listing.ignore == 4 and "regions overlap (whole tumour, core, enhancing)" in listing.notes[0]
+    assert listing.ignore == 4 and "regions overlap (whole tumour, core, enhancing)" in listing.notes[1]
 
 
 def test_version_1_names_cases_without_their_channels(tmp_path: Path) -> None:

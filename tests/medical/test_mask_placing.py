@@ -57,7 +57,7 @@ def test_a_finer_grid_gives_the_class_at_each_centre(axes: tuple[int, ...], flip
     assert np.array_equal(on(Grid(SIZE, STRAIGHT), stored, theirs), finer[times // 2 :: times, times // 2 :: times])
 
 
-@pytest.mark.parametrize("degrees", [3, 10, 30])
+@pytest.mark.parametrize("degrees", [3, 10, 27])  # none puts a centre on an edge between voxels
 def test_a_turned_grid_is_sampled_as_nibabel_and_simpleitk_do(degrees: float) -> None:
     turn = np.eye(4)
     angle = np.radians(degrees)
@@ -70,12 +70,11 @@ def test_a_turned_grid_is_sampled_as_nibabel_and_simpleitk_do(degrees: float) ->
 
     image = nibabel.Nifti1Image(mask, affine)  # type: ignore[no-untyped-call]
     theirs = nibabel.processing.resample_from_to(image, (SIZE, STRAIGHT), order=0, cval=IGNORE)  # type: ignore[no-untyped-call]
-    assert np.array_equal(ours, np.asarray(theirs.dataobj))
+    within = np.asarray(theirs.dataobj) != IGNORE  # scipy knows nothing beyond the centre of the last voxel
+    assert np.array_equal(ours[within], np.asarray(theirs.dataobj)[within]) and within.mean() > 0.4
 
     resampled = SimpleITK.Resample(_itk(mask, affine), _itk(mask, STRAIGHT), SimpleITK.Transform(), SimpleITK.sitkNearestNeighbor, IGNORE)
-    inside = ours != IGNORE
-    theirs = SimpleITK.GetArrayFromImage(resampled).transpose(2, 1, 0)
-    assert np.array_equal(ours[inside], theirs[inside]) and inside.mean() > 0.5
+    assert np.array_equal(ours, SimpleITK.GetArrayFromImage(resampled).transpose(2, 1, 0))
 
 
 def _itk(data: np.ndarray, affine: np.ndarray) -> SimpleITK.Image:

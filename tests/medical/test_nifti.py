@@ -10,7 +10,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from labelfree_medical.files import list_files, read_file
 from labelfree_medical.files.voxels import position
@@ -263,6 +263,22 @@ def test_any_bytes_end_in_a_sentence(tmp_path_factory: pytest.TempPathFactory, c
     path.write_bytes(content)
     found = list_files(path)
     assert not found.images and "a.nii" in found.untrusted[0].sentence
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.integers(4, 347), st.binary(min_size=1, max_size=4))
+def test_any_header_is_read_or_ends_in_a_sentence(tmp_path_factory: pytest.TempPathFactory, offset: int, change: bytes) -> None:
+    path = tmp_path_factory.mktemp("header") / "a.nii"
+    content = bytearray(written(path, numbers((3, 4, 5))).read_bytes())
+    content[offset : offset + len(change)] = change
+    path.write_bytes(bytes(content))
+    found = list_files(path)
+    for image in found.images:
+        try:
+            assert read_file(image).data.size
+        except DataError as error:
+            assert "a.nii" in str(error)
+    assert len(found.images) + len(found.untrusted) + len(found.no_images) >= 1
 
 
 @given(st.text(st.characters(blacklist_characters="[]\n"), min_size=1), st.integers(0, 10**6))

@@ -8,7 +8,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from labelfree_medical.kept_volumes import KeptVolumes, Prepared
+from labelfree_medical.kept_volumes import Kept, Prepared, image_bytes
 from labelfree_medical.masks.grids import Grid
 from labelfree_medical.slices import Slice, slices_across
 from labelfree_medical.stored import ImageFiles, Stored
@@ -55,7 +55,7 @@ def test_a_nifti_header_tells_the_depth_along_a_plane(tmp_path):
 
 
 def test_a_volume_is_made_once_for_all_who_wait():
-    kept, made = KeptVolumes(), list[int]()
+    kept, made = Kept(image_bytes), list[int]()
 
     def make() -> Prepared:
         made.append(1)
@@ -70,16 +70,16 @@ def test_a_volume_is_made_once_for_all_who_wait():
 
 
 def test_the_oldest_volumes_go_first_and_one_always_stays():
-    kept = KeptVolumes(most=2 * 8 * 2)  # two volumes of 8 voxels
+    kept = Kept(image_bytes, most=2 * 8 * 2)  # two volumes of 8 voxels
     made = list[str]()
     for name in ("a", "b", "a", "c", "a", "b"):
         kept.get(name, lambda name=name: made.append(name) or Prepared(volume(2, 2, 2), Grid((2, 2, 2))))  # type: ignore[misc,func-returns-value]
     assert made == ["a", "b", "c", "b"]
-    large = KeptVolumes(most=1)
+    large = Kept(image_bytes, most=1)
     assert large.get("a", lambda: Prepared(volume(9, 9, 9), Grid((9, 9, 9)))) is large.get("a", lambda: pytest.fail("it was made again"))
 
 
 def test_another_process_keeps_its_own():
-    kept = KeptVolumes(7)
+    kept = Kept(image_bytes, 7)
     kept.get("a", lambda: Prepared(volume(1, 1, 1), Grid((1, 1, 1))))
     assert pickle.loads(pickle.dumps(kept)).most == 7

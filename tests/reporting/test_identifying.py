@@ -28,11 +28,9 @@ anonymiser = Anonymiser(b"salt")
 
 
 @pytest.mark.parametrize("name", [*UIDS, "DOE^JOHN", "Müller^Anna^^Dr", "O'NEIL^MARY-ANN", "19700123", "20231131"])
-@pytest.mark.parametrize("sentence", ["series {}: a slice is missing.", "{}", "({}), and others", "a/{}.dcm", "'{}' of 3", "read_{}_x {}"])
+@pytest.mark.parametrize("sentence", ["series {}: a slice is missing.", "{}", "({}), and others", "a/{}.dcm", "'{}' of 3"])
 def test_what_identifies_by_its_form_is_hidden(sentence: str, name: str) -> None:
-    if "read_" in sentence and not name.isdigit() and "^" in name:
-        pytest.skip("behind an underscore it is part of another word")
-    shown = SALTED.sub("", anonymiser.text(sentence.replace("_{}_x ", " ").format(name)))
+    shown = SALTED.sub("", anonymiser.text(sentence.format(name)))
     assert name not in shown and name[:6] not in shown, shown
 
 

@@ -36,6 +36,7 @@ COLOUR_AXES = (1, 3, 4)
 SEPARATOR = "|"  # between the names of several classes of an image
 KEPT = 6  # arrays that stay in memory: of both kinds in three splits
 LARGE = 2**30  # bytes of an array that is unpacked into the cache folder instead
+BROKEN = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, zlib.error)  # what broken and encrypted archives raise
 _ONE_AT_A_TIME = Lock()  # else every thread would unpack the same array
 
 
@@ -203,7 +204,7 @@ def _arrays(path: Path) -> list[_Array]:
                 for name in names:
                     with archive.open(name) as file:
                         arrays.append(_header(file, name.removesuffix(".npy")))
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, zlib.error) as error:
+    except BROKEN as error:
         raise broken(path, error) from error
     pickled = [array.name for array in arrays if array.objects]
     if pickled:
@@ -241,7 +242,7 @@ def _kept(path: Path, name: str, changed: int, size: int) -> np.ndarray:
             return np.load(_unpacked(file, f"{path.resolve()} {name} {changed} {size}"), mmap_mode="r", allow_pickle=False)
     except KeyError as error:
         raise DataError(f"{path}: has no array {name}; correct the path.") from error
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, zlib.error) as error:
+    except BROKEN as error:
         raise broken(path, error) from error
 
 

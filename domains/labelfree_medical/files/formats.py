@@ -70,7 +70,8 @@ def read_file(image: ImageFiles) -> Stored:
 def frame_file(image: ImageFiles) -> Stored | None:
     """What `read_file` gives without its channels, (0, *spatial), by headers alone; None where only reading tells."""
     each = _format(image.path)
-    return None if each is None or each.frame is None else _needing(each, image.path, lambda: each.frame and each.frame(image))
+    frame = each.frame if each else None
+    return _needing(each, image.path, lambda: frame(image)) if each and frame else None
 
 
 def _format(path: Path) -> Format | None:
@@ -134,8 +135,8 @@ def _together(parts: Sequence[Stored], image: ImageFiles) -> Stored:
         first,
         data=np.concatenate([part.data for part in parts]),
         channels=image.channels,
-        scale=tuple(number for part in parts for number in part.scale),
-        offset=tuple(number for part in parts for number in part.offset),
+        scale=tuple(float(number) for part in parts for number in part.scale if not isinstance(number, tuple)),
+        offset=tuple(float(number) for part in parts for number in part.offset if not isinstance(number, tuple)),
         measured=np.logical_and.reduce(seen) if seen else None,
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )

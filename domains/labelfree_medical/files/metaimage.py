@@ -212,9 +212,12 @@ class _Header:
             text = self.path.read_text(encoding="utf-8", errors="replace")
             names = [line.strip() for line in text.splitlines()[len(self.lines) :] if line.strip()]
         elif "%" in name:
-            pattern, *span = name.split()
-            first, last, step = (*map(int, span), *(1, self.sizes[-1], 1)[len(span) :])
-            names = [pattern % number for number in range(first, last + 1, step)]
+            try:
+                pattern, *span = name.split()
+                first, last, step = (*map(int, span), *(1, self.sizes[-1], 1)[len(span) :])
+                names = [pattern % number for number in range(first, last + 1, step)]
+            except (TypeError, ValueError) as error:
+                raise broken(self.path, f"{LAST} = {name} names no files") from error
         else:
             names = [name]
         files = tuple(self.path.parent / name for name in names)

@@ -55,7 +55,7 @@ def read_nifti(image: ImageFiles) -> Stored:
     if file.flat:
         turned = data[..., 0].swapaxes(1, 2)
         seen = None if measured is None else measured[..., 0].T
-        return Stored(turned, channels, scale, offset, UNIT, None, file.spacing[1::-1], seen)
+        return Stored(turned, channels, scale, offset, UNIT, None, file.spacing and file.spacing[1::-1], seen)
     notes = tuple(note for note, true in ((UNPLACED, file.affine is None), (DISAGREE, file.disagrees)) if true)
     return Stored(data, channels, scale, offset, UNIT, file.affine, file.spacing, measured, notes)
 
@@ -64,7 +64,7 @@ def frame_nifti(image: ImageFiles) -> Stored:
     """What `read_nifti` gives without its channels: its size and place, by the header alone."""
     file = _required(image.path)
     if file.flat:
-        return frame(file.shape[1::-1], UNIT, None, file.spacing[1::-1])
+        return frame(file.shape[1::-1], UNIT, None, file.spacing and file.spacing[1::-1])
     return frame(file.shape[:3], UNIT, file.affine, file.spacing)
 
 
@@ -78,7 +78,7 @@ class _File:
     files: tuple[Path, ...] = field(init=False)
     shape: tuple[int, ...] = field(init=False)
     affine: np.ndarray | None = field(init=False)
-    spacing: tuple[float, ...] = field(init=False)
+    spacing: tuple[float, ...] | None = field(init=False)
     disagrees: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
@@ -87,7 +87,7 @@ class _File:
         self.dtype = self._dtype()
         unit, self.time_unit = self._units()
         steps = [abs(float(step)) * MM[unit] for step in self.header["pixdim"][1:4]]
-        self.spacing = tuple(step if math.isfinite(step) and step > 0 else 1.0 for step in steps)
+        self.spacing = tuple(steps) if all(math.isfinite(step) and step > 0 for step in steps) else None
         self.affine = self._affine(MM[unit])
 
     @property
@@ -134,8 +134,10 @@ class _File:
     @property
     def start(self) -> int:
         """Where the voxels begin."""
-        offset = int(self.header["vox_offset"])
-        return offset if self.pair else max(offset, int(self.header.single_vox_offset))
+        offset = float(self.header["vox_offset"])
+        if not math.isfinite(offset):
+            raise broken(self.path, "its header does not say where the voxels begin")
+        return max(int(offset), 0 if self.pair else int(self.header.single_vox_offset))
 
     @property
     def needed(self) -> int:
@@ -174,12 +176,15 @@ class _File:
         return tuple(sizes[:5])
 
     def _dtype(self) -> np.dtype[Any]:
+        import numpy as np
         from nibabel.spatialimages import HeaderDataError
 
         try:
             dtype: np.dtype[Any] = self.header.get_data_dtype()
-        except HeaderDataError as error:
-            raise DataError(f"{self.path}: its header names a type of numbers that nothing reads; save it as int16 or float32.") from error
+        except (HeaderDataError, KeyError):
+            dtype = np.dtype("V")
+        if not dtype.itemsize or (dtype.kind == "V" and dtype.names is None):
+            raise DataError(f"{self.path}: its header names a type of numbers that nothing reads; save it as int16 or float32.")
         return dtype
 
     def _units(self) -> tuple[str, str]:
@@ -209,7 +214,7 @@ class _File:
         self.spacing = steps_of(affine)
         if by_qform is not None:
             apart = np.abs(corners(affine, self.shape[:3]) - corners(units @ by_qform, self.shape[:3])).max()
-            self.disagrees = bool(apart > APART * min(self.spacing))
+            self.disagrees = bool(apart > APART * min(steps_of(affine)))
         return affine
 
     def _qform(self, needed: bool) -> np.ndarray | None:

@@ -44,13 +44,14 @@ def list_nrrd(path: Path) -> Listing:
 def read_nrrd(image: ImageFiles) -> Stored:
     """One image. Raises `DataError` naming the file."""
     import nrrd
+    from nrrd.errors import NRRDError
 
     header = _header(image.path)
     _pixels_beside(image.path, header)
     axes = _Axes(image.path, header)
     try:
         data, _ = nrrd.read(str(image.path), index_order="F")
-    except (nrrd.NRRDError, EOFError, OSError, ValueError) as error:
+    except (NRRDError, EOFError, OSError, ValueError) as error:
         raise broken(image.path, error) from error
     data = axes.channels_first(data)
     number = chosen(len(data), image, timed=axes.times > 1)
@@ -178,12 +179,13 @@ _PAIRS = (("right", "left"), ("anterior", "posterior"), ("superior", "inferior")
 def _header(path: Path) -> dict[str, Any]:
     """What a header holds. Raises `DataError` naming a file that is empty or is no NRRD."""
     import nrrd
+    from nrrd.errors import NRRDError
 
     if not path.stat().st_size:
         raise empty(path)
     try:
         header: dict[str, Any] = dict(nrrd.read_header(str(path)))
-    except (nrrd.NRRDError, UnicodeDecodeError, ValueError, OSError) as error:
+    except (NRRDError, UnicodeDecodeError, ValueError, OSError) as error:
         raise broken(path, error) from error
     if missing := [key for key in ("dimension", "sizes", "type", "encoding") if key not in header]:
         raise broken(path, f"its header has no {missing[0]}")

@@ -61,7 +61,7 @@ def segments_of(path: Path) -> Segments:
     Raises `DataError` for fractions, slices at uneven distances, and files that highdicom cannot read.
     """
     try:
-        segmentation = _quiet_highdicom().seg.segread(path)
+        segmentation = _opened(path)
         described = [(int(each.segment_number), str(each.segment_label).strip()) for each in _descriptions(segmentation)]
         return _in_space(path, segmentation, described) if _is_placed(segmentation) else _of_picture(path, segmentation, described)
     except DataError:
@@ -71,14 +71,14 @@ def segments_of(path: Path) -> Segments:
         raise DataError(f"{path}: is a DICOM segmentation that cannot be read ({what}); export it again.") from error
 
 
-def _quiet_highdicom() -> Any:
-    """The package, whose warnings quote identifiers."""
+def _opened(path: Path) -> highdicom.seg.Segmentation:
+    """A file, by the package whose warnings quote identifiers."""
     try:
         import highdicom
     except ImportError as error:
         raise DataError('highdicom is needed to read DICOM segmentations: pip install "labelfree[medical]".') from error
     logging.getLogger("highdicom").setLevel(logging.CRITICAL + 1)
-    return highdicom
+    return highdicom.seg.segread(path)
 
 
 def _descriptions(segmentation: highdicom.seg.Segmentation) -> list[Any]:
@@ -97,8 +97,8 @@ def _in_space(path: Path, segmentation: highdicom.seg.Segmentation, described: l
         volume = segmentation.get_volume(combine_segments=True)
         layers = volume.array[None].astype(np.int32)
         each = tuple(Segment(number, name, 0, number) for number, name in described)
-    except (RuntimeError, ValueError):  # they overlap, or hold fractions
-        volume = segmentation.get_volume(segment_numbers=[number for number, _ in described])
+    except (RuntimeError, ValueError):  # they overlap, or hold fractions; what failed once keeps its table locked
+        volume = _opened(path).get_volume(segment_numbers=[number for number, _ in described])
         layers = _ones(path, np.moveaxis(volume.array, -1, 0))
         each = _a_layer_each(described)
     layers, affine = _with_undrawn(layers, volume.affine, _slice_step(segmentation))

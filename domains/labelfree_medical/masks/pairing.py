@@ -34,13 +34,14 @@ def with_segmentations(listing: Listing) -> Listing:
         except DataError as error:
             broken[file] = str(error)
     masks = {image.mask for image in images if image.mask in files}
-    note = f"{len(masks):,} segmentations were paired with the images they were drawn on."
+    classes = {**class_numbers(names.values()), **listing.classes}
+    note = f"{len(masks):,} segmentations were paired with the images they were drawn on ({', '.join(classes.values())})."
     return replace(
         listing,
         images=tuple(replace(image, mask=None) if image.mask in broken else image for image in images),
         no_images=tuple(other for other in listing.no_images if not masks.issuperset(other.files)),
         untrusted=(*listing.untrusted, *(Untrusted((file,), sentence) for file, sentence in broken.items() if file in masks)),
-        classes={**class_numbers(names.values()), **listing.classes},
+        classes=classes,
         notes=(*listing.notes, note) if masks else listing.notes,
     )
 
