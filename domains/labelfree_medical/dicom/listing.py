@@ -13,8 +13,8 @@ from labelfree_medical.dicom.finding import holds_dicom
 from labelfree_medical.dicom.header_index import LOST, Found, headers_under
 from labelfree_medical.dicom.headers import Header
 from labelfree_medical.dicom.pictures import frame_key
-from labelfree_medical.dicom.reasons import PICTURES, reason_against
-from labelfree_medical.dicom.series import parts_of
+from labelfree_medical.dicom.reasons import PICTURES, is_picture_by_itself, reason_against
+from labelfree_medical.dicom.series import PLANES, parts_of, plane_name
 from labelfree_medical.dicom.slices import Slice
 from labelfree_medical.dicom.syntaxes import syntax_fault
 from labelfree_medical.stored import ImageFiles, Kind, Listing, NoImage, Untrusted
@@ -56,8 +56,9 @@ def _listed(found: Found) -> Listing:
     for path, why in [*found.lost, *((path, LOST[0]) for path in found.empty if path.parent in bare)]:
         into.refuse([path], why)
     candidates: list[Header] = []
+    studies = {header.study for header in found.headers if reason_against(header) is None}
     for header in found.headers:
-        reason = reason_against(header)
+        reason = None if is_picture_by_itself(header, studies) else reason_against(header)
         if reason is None:
             candidates.append(header)
         else:
@@ -104,8 +105,9 @@ class _Sorted:
         )
 
     def refuse(self, paths: Sequence[Path], why: str) -> None:
-        """Files are no image that can be trusted; the first is named."""
-        self.untrusted.append(Untrusted(tuple(sorted(set(paths))), f"{paths[0]}: {why}; {WAYS}"))
+        """Files are no image that can be trusted; the first is named. `why` may end with a way out, after a semicolon."""
+        ways = ", or set data.on_error=skip." if "; " in why else f"; {WAYS}"
+        self.untrusted.append(Untrusted(tuple(sorted(set(paths))), f"{paths[0]}: {why}{ways}"))
 
     def series(self, headers: Sequence[Header]) -> None:
         """All files of one series."""
@@ -114,23 +116,31 @@ class _Sorted:
         if adrift:
             what = f"{len(adrift)} slices of its series do not say where they lie" if len(adrift) > 1 else "does not say where it lies"
             self.refuse([header.path for header in adrift], f"{what} ({UNPLACED})")
+        alone: dict[str, list[Header]] = {}
         for header in headers:
             if not _is_slice(header) and not (adrift and _is_adrift(header)):
-                self._alone(header)
+                alone.setdefault(_fault(header) or "", []).append(header)
+        for header in alone.pop("", []):
+            self._alone(header)
+        for fault, broken in alone.items():
+            self._refuse_with(fault, f" (and {len(broken) - 1} more of its series)" if len(broken) > 1 else "", broken)
         faults = [(header.path, fault) for header in stack if (fault := _fault(header))]
         if faults:
             path, fault = faults[0]
             more = f" (and {len(faults) - 1} more of its series are broken)" if len(faults) > 1 else ""
             rest = f"{more}, so its series of {len(stack)} slices is not read" if len(stack) > 1 else ""
-            self.refuse([path, *(header.path for header in stack)], fault + rest)
+            self._refuse_with(fault, rest, sorted(stack, key=lambda header: header.path != path))
         elif stack:
             self._parts([header.slices[0] for header in stack], {header.path: header for header in stack})
 
+    def _refuse_with(self, fault: str, rest: str, headers: Sequence[Header]) -> None:
+        """Refuse files for a fault of the first; `rest` comes before the way out."""
+        what, semicolon, way = fault.partition("; ")
+        self.refuse([header.path for header in headers], what + rest + semicolon + way)
+
     def _alone(self, header: Header) -> None:
-        """A file that is no slice of a stack: one of many frames, or a picture."""
-        if fault := _fault(header):
-            self.refuse([header.path], fault)
-        elif len(header.slices) > 1 and all(each.placed for each in header.slices):
+        """A sound file that is no slice of a stack: one of many frames, or a picture."""
+        if len(header.slices) > 1 and all(each.placed for each in header.slices):
             self._parts(header.slices, {header.path: header})
         elif header.modality in STACKED and header.frames > 1:
             self.refuse([header.path], f"does not say where its {header.frames} frames lie ({UNPLACED})")
@@ -142,6 +152,9 @@ class _Sorted:
         """What slices of a series, or frames of a file, belong together."""
         of_one_file = len(headers) == 1 and len(slices) > 1
         parts = parts_of(slices)
+        if len(parts) == len(slices) and {plane_name(each) for each in slices} == PLANES:
+            self.no_images.append(NoImage(tuple(sorted(each.path for each in slices)), "a localiser (one slice in each of three planes)"))
+            return
         for part in parts:
             first = part.slices[0]
             files = tuple(sorted({each.path for each in part.slices}))

@@ -25,4 +25,4 @@ def syntax_fault(uid: str) -> str | None:
     package = (
         "pylibjpeg-openjpeg" if syntax in pydicom.uid.JPEG2000TransferSyntaxes or "High-Throughput" in syntax.name else "pylibjpeg-libjpeg"
     )
-    return f"is compressed as {syntax.name}, and its decoder is not installed: pip install pylibjpeg {package}"
+    return f"is compressed as {syntax.name}, and its decoder is not installed; pip install pylibjpeg {package}"
