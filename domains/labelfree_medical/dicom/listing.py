@@ -111,42 +111,52 @@ class _Sorted:
 
     def series(self, headers: Sequence[Header]) -> None:
         """All files of one series."""
-        stack = [header for header in headers if _is_slice(header)]
-        adrift = [header for header in headers if len(headers) > 1 and _is_adrift(header)]
+        slices: list[Header] = []
+        adrift: list[Header] = []
+        others: list[Header] = []
+        for header in headers:
+            (slices if _is_slice(header) else adrift if len(headers) > 1 and _is_adrift(header) else others).append(header)
         if adrift:
             what = f"{len(adrift)} slices of its series do not say where they lie" if len(adrift) > 1 else "does not say where it lies"
-            self.refuse([header.path for header in adrift], f"{what} ({UNPLACED})")
-        alone: dict[str, list[Header]] = {}
-        for header in headers:
-            if not _is_slice(header) and not (adrift and _is_adrift(header)):
-                alone.setdefault(_fault(header) or "", []).append(header)
-        for header in alone.pop("", []):
-            self._alone(header)
-        for fault, broken in alone.items():
-            self._refuse_with(fault, f" (and {len(broken) - 1} more of its series)" if len(broken) > 1 else "", broken)
-        faults = [(header.path, fault) for header in stack if (fault := _fault(header))]
+            self._refuse(adrift, f"{what} ({UNPLACED})")
+        self._apart(others)
+        self._stack(slices)
+
+    def _stack(self, headers: Sequence[Header]) -> None:
+        """Files of one slice each; a broken one breaks its series."""
+        faults = {header.path: fault for header in headers if (fault := _fault(header))}
         if faults:
-            path, fault = faults[0]
+            first = next(iter(faults))
             more = f" (and {len(faults) - 1} more of its series are broken)" if len(faults) > 1 else ""
-            rest = f"{more}, so its series of {len(stack)} slices is not read" if len(stack) > 1 else ""
-            self._refuse_with(fault, rest, sorted(stack, key=lambda header: header.path != path))
-        elif stack:
-            self._parts([header.slices[0] for header in stack], {header.path: header for header in stack})
+            rest = f"{more}, so its series of {len(headers)} slices is not read" if len(headers) > 1 else ""
+            self._refuse(sorted(headers, key=lambda header: header.path != first), faults[first], rest)
+        elif headers:
+            self._parts([header.slices[0] for header in headers], {header.path: header for header in headers})
 
-    def _refuse_with(self, fault: str, rest: str, headers: Sequence[Header]) -> None:
-        """Refuse files for a fault of the first; `rest` comes before the way out."""
-        what, semicolon, way = fault.partition("; ")
-        self.refuse([header.path for header in headers], what + rest + semicolon + way)
+    def _apart(self, headers: Sequence[Header]) -> None:
+        """Files that are no slices of a stack: of many frames, or pictures."""
+        by_fault: dict[str, list[Header]] = {}
+        for header in headers:
+            by_fault.setdefault(_fault(header), []).append(header)
+        for header in by_fault.pop("", []):
+            self._sound(header)
+        for fault, broken in by_fault.items():
+            self._refuse(broken, fault, f" (and {len(broken) - 1} more of its series)" if len(broken) > 1 else "")
 
-    def _alone(self, header: Header) -> None:
-        """A sound file that is no slice of a stack: one of many frames, or a picture."""
+    def _sound(self, header: Header) -> None:
+        """A file of many frames, or a picture."""
         if len(header.slices) > 1 and all(each.placed for each in header.slices):
             self._parts(header.slices, {header.path: header})
         elif header.modality in STACKED and header.frames > 1:
-            self.refuse([header.path], f"does not say where its {header.frames} frames lie ({UNPLACED})")
+            self._refuse([header], f"does not say where its {header.frames} frames lie ({UNPLACED})")
         else:
             keys = [frame_key(frame) for frame in range(header.frames)] if header.frames > 1 else [""]
             self.images += [_image(header, header.slices[0], "picture", (header.path,), key) for key in keys]
+
+    def _refuse(self, headers: Sequence[Header], fault: str, rest: str = "") -> None:
+        """Files with a fault of the first; `rest` says what it means for the others, before the way out."""
+        what, semicolon, way = fault.partition("; ")
+        self.refuse([header.path for header in headers], what + rest + semicolon + way)
 
     def _parts(self, slices: Sequence[Slice], headers: Mapping[Path, Header]) -> None:
         """What slices of a series, or frames of a file, belong together."""
@@ -181,7 +191,8 @@ def _is_adrift(header: Header) -> bool:
     return single and header.modality in STACKED and not header.fault
 
 
-def _fault(header: Header) -> str | None:
+def _fault(header: Header) -> str:
+    """Why the pixels of a file cannot be trusted, "" where they can be."""
     if header.fault:
         return header.fault
     if "MOSAIC" in header.image_type:
