@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from labelfree_medical.files import frame_file
+from labelfree_medical.orientation import upright_volume
 from labelfree_medical.planes import ACROSS, Plane
 from labelfree_medical.stored import ImageFiles, Stored
 
@@ -39,13 +41,8 @@ def slices_across(image: ImageFiles, plane: Plane, most: int | Literal["all"], r
 
 def _depth(image: ImageFiles, plane: Plane, read: Callable[[ImageFiles], Stored]) -> int:
     """How many slices a volume has across a plane; of a series as many as files, whichever way they lie."""
-    if len(image.files) > 1 and not image.channels:
+    frame = frame_file(image)
+    if frame is None and len(image.files) > 1 and not image.channels:
         return len(image.files)
-    if image.path.name.lower().endswith((".nii", ".nii.gz")):
-        import nibabel
-        from nibabel.orientations import io_orientation
-
-        header = nibabel.load(image.path)  # type: ignore[attr-defined]
-        directions = io_orientation(header.affine)[:, 0].tolist()
-        return int(header.shape[directions.index(ACROSS[plane])])
-    return int(read(image).data.shape[1 + ACROSS[plane]])
+    volume = read(image) if frame is None else upright_volume(frame)[0]
+    return int(volume.data.shape[1 + ACROSS[plane]])
