@@ -12,7 +12,7 @@ from typing import Any
 
 from labelfree.data.label_formats.json_text import read_json_text
 from labelfree.errors import DataError
-from labelfree_medical.files.voxels import COLOURS
+from labelfree_medical.colours import COLOURS
 from labelfree_medical.stored import ImageFiles, Untrusted
 
 NAME = "dataset.json"
