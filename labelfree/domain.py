@@ -15,6 +15,7 @@ from labelfree.errors import RecipeError
 from labelfree.installed_domains import domain_names, find_domain
 from labelfree.prediction_writers import NOTHING, BoxesOnGround, MapWriter, Writes, WritesBoxes, WritesMaps
 from labelfree.samples import (
+    ARBITRARY,
     IGNORE,
     PART,
     Affine,
@@ -42,11 +43,12 @@ if TYPE_CHECKING:
     from labelfree.views import Augmentation, Normalise
 
 __all__ = [
-    "IGNORE", "NOTHING", "PART", "Affine", "BoxesOnGround", "Channel", "Confidential", "Contents", "Default", "Defaults", "Demonstrates",
-    "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "KnowsKinds", "KnowsSides", "KnowsWeights",
-    "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes",
-    "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size",
-    "domain_names", "extent_of", "find_domain", "in_proportion", "located", "require", "sides", "spacing_of", "to_physical",
+    "ARBITRARY", "IGNORE", "NOTHING", "PART", "Affine", "BoxesOnGround", "Channel", "Confidential", "Contents", "Default", "Defaults",
+    "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "KnowsKinds", "KnowsSides",
+    "KnowsWeights", "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes",
+    "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "WritesBoxes",
+    "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located", "require", "sides", "spacing_of",
+    "to_physical",
 ]  # fmt: skip
 M = TypeVar("M", bound="BaseModel")
 

@@ -215,6 +215,7 @@ class Contents:
     notes: tuple[str, ...] = ()
 
 
+ARBITRARY = "arbitrary"  # unit of numbers that mean nothing beside those of another image, as of MR: no two need be on one scale
 IGNORE = -1  # in a mask: nobody knows what the pixel shows
 
 

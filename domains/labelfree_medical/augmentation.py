@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from labelfree.domain import Fingerprint
+from labelfree.domain import ARBITRARY, Fingerprint
 from labelfree.views import Affine, Augmentation, BiasField, Blur, Contrast, Dihedral, Gamma, LowResolution, Noise, ViewOp
 from labelfree_medical.mr_artefacts import Ghosting, Spike
 from labelfree_medical.window_jitter import WindowJitter
@@ -60,7 +60,7 @@ def _exposure(fingerprint: Fingerprint, modality: str, window: tuple[float, floa
         return [WindowJitter(low, high, shift=0.05 * (high - low)), Noise((0.0, 20.0), p=0.3)], []
     curves: list[ViewOp] = [Contrast(0.2, p=0.5), Gamma((0.8, 1.25), p=0.3)]
     grainy: list[ViewOp] = [Noise((0.0, 0.1), p=0.3)]
-    if modality == "MR" or (not modality and len(fingerprint.smallest) == 3 and fingerprint.unit == "stored"):
+    if modality == "MR" or (not modality and len(fingerprint.smallest) == 3 and fingerprint.unit in (ARBITRARY, "stored")):
         return [*_magnetic(min(fingerprint.smallest)), *curves], grainy
     return curves, grainy
 

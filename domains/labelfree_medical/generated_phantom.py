@@ -48,25 +48,25 @@ class Image(NamedTuple):
 
 def phantom(shape: tuple[int, int, int], patient: Generator, image: Generator, finding: str) -> Phantom:
     """One patient as `image` shows them: `patient` starts alike for all images of one."""
-    size, lean = patient.uniform(0.88, 1.08), patient.uniform(0.9, 1.1, 6)
+    size, lean = patient.uniform(0.85, 1.05), patient.uniform(0.85, 1.15, 8)
     size = size * image.uniform(0.98, 1.02)
     spacing = tuple(extent / count for extent, count in zip(EXTENT, shape, strict=True))
     at = [(np.arange(count) - (count - 1) / 2) * step for count, step in zip(shape, spacing, strict=True)]
-    x, y, z = np.ix_(*(place / size - shift for place, shift in zip(at, image.normal(0, (4, 2, 5)), strict=True)))
+    x, y, z = np.ix_(*(place / size - shift for place, shift in zip(at, image.normal(0, (7, 2, 9)), strict=True)))
 
     def inside(centre: tuple[float, float, float], radii: Any) -> np.ndarray:
         (cx, cy, cz), (rx, ry, rz) = centre, radii
         return np.asarray(((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 + ((z - cz) / rz) ** 2 < 1)
 
-    skin = (x / 150) ** 2 + (y / (100 * lean[0])) ** 2 + 0 * z
-    right, left = ((side * 70, 0, 25) for side in (1, -1))
-    lobes = np.array([55, 72 * lean[0], 105]) * lean[1]
-    lung = (inside(right, lobes), inside(left, lobes))
+    skin = (x / (145 * lean[6])) ** 2 + (y / (100 * lean[0])) ** 2 + 0 * z
+    right, left = ((side * 68 * lean[6], 0, 25) for side in (1, -1))
+    lobes = np.array([52 * lean[6], 72 * lean[0], 105 * lean[1]])
+    lung = (inside(right, lobes), inside(left, lobes * (1, 1, lean[7])))
     grow = image.uniform(1.3, 1.5) if finding == "large heart" else 1.0
     heart = inside((-28 * grow, 25, -35), np.array([48, 42, 52]) * lean[2] * grow) & (skin < 0.74)  # on the patient's left
     liver = inside((60, 10, -125 + 20 * lean[3]), np.array([95, 80, 62]) * lean[4]) & (skin < 0.74)
     spine = (x / 17) ** 2 + ((y + 68) / 17) ** 2 + 0 * z < 1
-    ribs = (skin > 0.74) & (skin < 0.84) & ((z + 12 * lean[5]) % 30 < 8) & (z > -95)
+    ribs = (skin > 0.74) & (skin < 0.84) & ((z + 60 * lean[5] + 0.002 * x**2) % (29 * lean[7]) < 8) & (z > -95)  # they hang down at the sides
     tissue = [(skin < 1, -90, 0), (skin < 0.86, 35, 0), (lung[0] | lung[1], -830, 1), (heart, 45, 2), (liver, 60, 3), (spine, 320, 4)]
     hounsfield, organs = np.full(shape, -1000.0, dtype=np.float32), np.zeros(shape, dtype=np.uint8)
     for where, number, organ in [*tissue, (ribs, 380, 0)]:
@@ -89,18 +89,19 @@ def phantom(shape: tuple[int, int, int], patient: Generator, image: Generator, f
 
 def _rough(draw: Generator, shape: tuple[int, ...]) -> np.ndarray:
     """A random field of standard deviation 1 with structures of some 20 mm."""
-    from scipy import ndimage
-
-    coarse = draw.standard_normal([max(2, count // 4) for count in shape])
-    fine = ndimage.zoom(coarse, np.array(shape) / coarse.shape, order=1, grid_mode=True, mode="nearest")
-    return np.asarray(fine / fine.std(), dtype=np.float32)
+    field = draw.standard_normal([count // 4 for count in shape]).astype(np.float32)
+    for axis, count in enumerate(shape):
+        places, known = (np.arange(count) + 0.5) * field.shape[axis] / count - 0.5, np.arange(field.shape[axis])
+        linear = np.stack([np.interp(places, known, one) for one in np.eye(len(known))]).astype(np.float32)
+        field = np.moveaxis(np.tensordot(field, linear, (axis, 0)), -1, axis)
+    return np.asarray(field / field.std())
 
 
 def film(made: Phantom, draw: Generator) -> np.ndarray:
     """(H, W) from 0 to 1: what X-rays lose on their way from back to front, dense tissue bright, the patient's right on the left."""
     lost = (0.02 * (1 + made.hounsfield / 1000)).sum(1) * made.spacing[1]
-    grain = draw.normal(0, 0.04, lost.shape)
-    seen = (lost + grain) * draw.uniform(0.85, 1.1) / 5.5
+    lost += 0.15 * _rough(draw, lost.shape) * (lost > 0.5)  # muscles, vessels and folds
+    seen = (lost + draw.normal(0, 0.04, lost.shape)) * draw.uniform(0.85, 1.1) / 5.5
     return np.asarray(seen[::-1, ::-1].T.clip(0, 1))
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from labelfree.domain import PART, Contents, Default, Defaults, Finding, Fingerprint, Row, Sample, Targets, require
+from labelfree.domain import ARBITRARY, PART, Contents, Default, Defaults, Finding, Fingerprint, Row, Sample, Targets, require
 from labelfree.errors import DataError
 from labelfree_medical import laterality
 from labelfree_medical.choice import FILMS
@@ -40,7 +40,8 @@ class Medical:
     """Images of the inside of people and animals: DICOM, NIfTI, NRRD, MetaImage, arrays and pictures.
 
     The arguments are the keys of `Reader`. Raises RecipeError naming the key. Units of what is read: "HU", "SUV", "Bq/ml", "of 255" of
-    pictures with 8 bits, "stored" where nobody knows, as of MR and of most films.
+    pictures with 8 bits; where nobody knows, as of MR and of most films, "arbitrary", and "stored" where a window or `normalise="set"`
+    says that all images are on one scale.
     """
 
     name = "medical"
@@ -240,6 +241,10 @@ class Medical:
             stored = replace(stored, measured=there if stored.measured is None else stored.measured & there)
         return stored if reader.channels is None else replace(stored, channels=tuple(reader.channels))
 
+    def _each_by_itself(self, stored: Stored) -> bool:
+        """Whether numbers without a unit are normalised by each image's own: then no two images need be on one scale."""
+        return stored.unit == "stored" and self.window is None and self.reader.normalise != "set"
+
     def _slices(self, image: ImageFiles) -> Sequence[Slice]:
         """Those of a volume that are read."""
         assert self.reader.slices is not None
@@ -261,7 +266,7 @@ class Medical:
             channels=stored.channels,
             scale=stored.scale,
             offset=stored.offset,
-            unit=stored.unit,
+            unit=ARBITRARY if self._each_by_itself(stored) else stored.unit,
             spacing=stored.spacing,
             affine=None if stored.affine is None else tuple(map(tuple, np.asarray(stored.affine, float).tolist())),
             measured=None if stored.measured is None else torch.from_numpy(np.ascontiguousarray(stored.measured)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from labelfree_medical.dicom.elements import first_item, text, texts, value_of, whole
+from labelfree_medical.dicom.elements import first_item, tag_of, text, texts, value_of, whole
 from labelfree_medical.dicom.finding import HEAD, has_preamble, looks_like_dicom
 from labelfree_medical.dicom.pixel_ends import length_fault, pixel_fault
 from labelfree_medical.dicom.quiet import quiet_pydicom
@@ -64,7 +64,7 @@ def read_header(path: Path) -> Header | None:
             return None
         file.seek(0)
         try:
-            dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(WANTED))
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=[tag_of(name) for name in WANTED])
             if not has_preamble(head) and not text(dataset, "SOPClassUID") and not whole(dataset, "Rows"):
                 return None
             return _header(path, dataset, file)

@@ -82,9 +82,9 @@ def _planes(slices: Sequence[Slice]) -> list[list[Slice]]:
 def _same_plane(one: Slice, other: Slice) -> bool:
     if (one.rows, one.columns) != (other.rows, other.columns) or (one.spacing is None) != (other.spacing is None):
         return False
-    if one.spacing is not None and not np.allclose(one.spacing, other.spacing or (), rtol=SAME_SIZE, atol=0):
-        return False
-    return bool(np.allclose(one.orientation or (), other.orientation or (), rtol=0, atol=SAME_DIRECTION))
+    sizes = zip(one.spacing or (), other.spacing or (), strict=True)
+    directions = zip(one.orientation or (), other.orientation or (), strict=True)
+    return all(abs(a - b) <= SAME_SIZE * b for a, b in sizes) and all(abs(a - b) <= SAME_DIRECTION for a, b in directions)
 
 
 def _split(slices: Sequence[Slice]) -> list[Part]:

@@ -59,10 +59,10 @@ class Slice:
         return self.position is not None and self.orientation is not None
 
 
-def slices_of(dataset: Any, path: Path) -> tuple[Slice, ...]:
+def slices_of(dataset: Any, path: Path, marked: bool = True) -> tuple[Slice, ...]:
     """The planes of a file: one, or a frame each where functional groups or a reconstruction of nuclear medicine place them.
 
-    A file of many frames that no header places (a cine) has one plane, not placed.
+    A file of many frames that no header places (a cine) has one plane, not placed. `marked` false: without marks, of a file of one frame.
     """
     size = (whole(dataset, "Rows"), whole(dataset, "Columns"))
     frames = value_of(dataset, "PerFrameFunctionalGroupsSequence")
@@ -74,7 +74,7 @@ def slices_of(dataset: Any, path: Path) -> tuple[Slice, ...]:
         return _reconstructed(dataset, path, size)
     position = None if many else numbers(dataset, "ImagePositionPatient", 3)
     orientation = None if many else numbers(dataset, "ImageOrientationPatient", 6)
-    return (Slice(path, 0, *size, position, orientation, spacing_of(dataset), _marks(dataset)),)
+    return (Slice(path, 0, *size, position, orientation, spacing_of(dataset), _marks(dataset) if marked else {}),)
 
 
 def _marks(dataset: Any) -> dict[str, str]:
@@ -133,10 +133,9 @@ def _reconstructed(dataset: Any, path: Path, size: tuple[int, int]) -> tuple[Sli
 
 def _private_b(dataset: Any) -> float | None:
     for tag, maker in PRIVATE_B.items():
-        element, creator = value_of(dataset, tag), value_of(dataset, creator_of(tag))
-        if element is None or creator is None or maker not in str(creator.value):
+        value = value_of(dataset, tag)
+        if value is None or maker not in str(value_of(dataset, creator_of(tag))):
             continue
-        value = element.value
         if isinstance(value, bytes):  # of a type that the file does not tell
             packed = maker == "Philips" and len(value) == 4
             value = struct.unpack("<f", value)[0] if packed else value.decode("ascii", "ignore").split("\\")[0]
