@@ -50,8 +50,8 @@ def files_of(path: Path, root: Path | None = None) -> Listing:
 
 def _listed(found: Found) -> Listing:
     into = _Sorted()
-    zipped = "a zip archive with DICOM in it; unpack it to have its images"
-    into.no_images += [NoImage((path,), zipped) for path in found.archives if holds_dicom(path)]
+    packed = "an archive with DICOM in it; unpack it to have its images"
+    into.no_images += [NoImage((path,), packed) for path in found.archives if holds_dicom(path)]
     bare = {header.path.parent for header in found.headers if not header.path.suffix}
     for path, why in [*found.lost, *((path, LOST[0]) for path in found.empty if path.parent in bare)]:
         into.refuse([path], why)
