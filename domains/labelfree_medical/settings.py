@@ -17,6 +17,7 @@ KEYS_FOR = {  # what sentences of the core name, where files must be told
     "unit": "reader.modality",
     "scale": "reader.modality or reader.series",
     "gaps": "reader.padding",
+    "zeros": "reader.padding=0",
 }
 
 
