@@ -12,14 +12,14 @@ from labelfree_medical.stored import ImageFiles, Stored
 
 
 class Slice(NamedTuple):
-    """One slice of a volume: the `number`-th of `count` at equal distances across a plane, from the lowest, hindmost or left on."""
+    """One slice of a volume: the `number`-th of `total` at equal distances across a plane, from the lowest, hindmost or left on."""
 
     plane: Plane
     number: int
-    count: int
+    total: int
 
     def __str__(self) -> str:
-        return f"{self.plane}-{self.number + 1:0{len(str(self.count))}d}-of-{self.count}"
+        return f"{self.plane}-{self.number + 1:0{len(str(self.total))}d}-of-{self.total}"
 
     @classmethod
     def of(cls, text: str) -> Slice:
@@ -29,7 +29,7 @@ class Slice(NamedTuple):
 
     def at(self, depth: int) -> int:
         """Its place among the slices of a volume that has so many, the middle of its share of them."""
-        return int((self.number + 0.5) * depth / self.count)
+        return int((self.number + 0.5) * depth / self.total)
 
 
 def slices_across(image: ImageFiles, plane: Plane, most: int | Literal["all"], read: Callable[[ImageFiles], Stored]) -> list[Slice]:
