@@ -161,3 +161,21 @@ def test_segments_without_a_step_between_slices_lie_where_frames_do(tmp_path: Pa
         bare.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].pop(name, None)
     bare.save_as(tmp_path / "a.dcm")
     assert np.array_equal(mask_of(tmp_path / "a.dcm"), by_columns(drawn()))
+
+
+def test_rounded_positions_are_no_uneven_ones(tmp_path: Path) -> None:
+    fine = STRAIGHT @ np.diag([1, 1, 0.3125, 1])  # slices every 0.625 mm
+    sources = slices(affine=fine)
+    for source in sources:
+        source.ImagePositionPatient = [round(float(value), 1) for value in source.ImagePositionPatient]
+    write_seg(tmp_path / "a.dcm", sources, drawn(), ["liver", "lesion"])
+    assert np.array_equal(mask_of(tmp_path / "a.dcm", fine), by_columns(drawn()))
+
+
+def test_slices_at_uneven_distances_are_refused(tmp_path: Path) -> None:
+    sources = slices()
+    sources[3].ImagePositionPatient[2] += 0.9
+    layers = np.ones((6, 8, 9), np.uint8)
+    write_seg(tmp_path / "a.dcm", sources, layers, ["liver"])
+    with pytest.raises(DataError, match=r"a\.dcm: is a DICOM segmentation that cannot be read \(.*spac"):
+        mask_of(tmp_path / "a.dcm")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 SEGMENTATIONS = {"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"}  # Segmentation, Label Map Segmentation
 CONTOURS = "1.2.840.10008.5.1.4.1.1.481.3"  # RT Structure Set
+UNEVEN = 0.25  # of the step between slices: positions are often rounded to tenths of mm
 UNKNOWN_STEP = 1.0  # mm that a single slice counts for where nobody says
 UID = re.compile(r"\d+(\.\d+){4,}")  # identifiers that libraries quote
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -109,11 +110,11 @@ def _is_placed(segmentation: highdicom.seg.Segmentation) -> bool:
 def _in_space(path: Path, segmentation: highdicom.seg.Segmentation, described: list[tuple[int, str]]) -> Segments:
     """A volume: one layer where segments lie apart, else a layer each."""
     try:
-        volume = segmentation.get_volume(combine_segments=True)
+        volume = segmentation.get_volume(combine_segments=True, rtol=UNEVEN)
         layers = volume.array[None].astype(np.int32)
         each = tuple(Segment(number, name, 0, number) for number, name in described)
     except (RuntimeError, ValueError):  # they overlap, or hold fractions; what failed once keeps its table locked
-        volume = _opened(path).get_volume(segment_numbers=[number for number, _ in described])
+        volume = _opened(path).get_volume(segment_numbers=[number for number, _ in described], rtol=UNEVEN)
         layers = _ones(path, np.moveaxis(volume.array, -1, 0))
         each = _a_layer_each(described)
     layers, affine = _with_undrawn(layers, volume.affine, _slice_step(path))
