@@ -123,7 +123,7 @@ def _in_space(path: Path, segmentation: highdicom.seg.Segmentation, described: l
 
 def _slice_step(path: Path) -> float:
     """mm from slice to slice of the images drawn on, as the file says; 0 where it does not."""
-    said = next(_pixel_measures(_header(path, ["SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"])), {})
+    said: Any = next(_pixel_measures(_header(path, ["SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"])), {})
     return float(said.get("SpacingBetweenSlices") or said.get("SliceThickness") or 0)
 
 
