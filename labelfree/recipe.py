@@ -121,7 +121,10 @@ class Data(Section):
         description="share of labelled groups set aside as test where no split is given; "
         "auto: 0.2 for class folders, else none (cross-validation)",
     )
-    class_folders: bool = Field(True, description="without a table: names of sub-folders are classes; never where these hold large images")
+    class_folders: bool | Auto = Field(
+        "auto",
+        description="without a table: sub-folders' names are classes; never where these hold large images; auto: unless they are of people",
+    )
     positives: str = Field(
         "self", description="where the second view of an image comes from: self, or a kind of pairs that the domain knows (docs/domains/)"
     )

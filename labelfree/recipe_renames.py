@@ -20,7 +20,10 @@ ADDED: Mapping[Keys, Any] = {  # later keys -> what they are unsaid
     ("evaluate", "max_false_alarms"): None,
     ("evaluate", "alarm"): "auto",
 }
-UNSAID: Mapping[Keys, Any] = {("report", "share"): False}  # keys that are `auto` unless said -> what they were unless said, at first
+UNSAID: Mapping[Keys, Any] = {  # keys that are `auto` unless said -> what they were unless said, at first
+    ("data", "class_folders"): True,
+    ("report", "share"): False,
+}
 RENAMED: Mapping[Keys, Keys] = {("data", key): ("reader", key) for key in READER}  # as it was spelled once -> as it is now
 
 

@@ -40,7 +40,7 @@ def chosen(
 def mixture(root: Path, images: Sequence[ImageFiles]) -> str:
     """Why these images are no one set, and which key chooses; "" where they are one."""
     sets: dict[tuple[str, str], str] = {(_alike(image.modality), image.kind): kind_of(image, images) for image in images}
-    if len({kind for _, kind in sets}) == 1 and len({modality for modality, _ in sets} - {""}) < 2:
+    if len({kind for _, kind in sets}) < 2 and len({modality for modality, _ in sets} - {""}) < 2:
         return ""
     names = list(dict.fromkeys(sets.values()))
     ways = ", ".join(f'reader.modality="{name}"' if " " in name else f"reader.modality={name}" for name in names)

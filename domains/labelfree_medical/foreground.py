@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 AIR = 0.1  # of the way from the smallest value to the 99th percentile: below lie air and its noise
+ENOUGH = 2**20  # voxels to tell a percentile by
 MARGIN = 2  # voxels around the box, where there are as many
 
 
@@ -23,15 +24,16 @@ def foreground_box(stored: Stored) -> tuple[slice, ...]:
     sign = np.sign(np.asarray(with_one_scale(stored).scale, dtype=float))
     for channel, direction in zip(stored.data, sign, strict=True):
         values = channel if direction >= 0 else -channel.astype(np.float32)
-        seen = values if stored.measured is None else values[stored.measured]
-        low, high = float(seen.min()), float(np.percentile(seen, 99))
+        seen = values.ravel(order="K") if stored.measured is None else values[stored.measured]
+        low, high = float(seen.min()), float(np.percentile(seen[:: 1 + seen.size // ENOUGH], 99))
         shown |= values > low + AIR * (high - low)
     if stored.measured is not None:
         shown &= stored.measured
+    sizes = stored.data.shape[1:]
     if not shown.any():
-        return tuple(slice(0, size) for size in shown.shape)
+        return tuple(slice(0, size) for size in sizes)
     box = []
-    for axis, size in enumerate(shown.shape):
+    for axis, size in enumerate(sizes):
         there = np.flatnonzero(shown.any(axis=tuple(other for other in range(shown.ndim) if other != axis)))
         box.append(slice(max(0, int(there[0]) - MARGIN), min(size, int(there[-1]) + 1 + MARGIN)))
     return tuple(box)

@@ -12,6 +12,7 @@ from labelfree.domain import ARBITRARY, PART, Contents, Default, Defaults, Findi
 from labelfree.errors import DataError
 from labelfree_medical import laterality
 from labelfree_medical.choice import FILMS
+from labelfree_medical.colours import rgb_positions
 from labelfree_medical.contents import contents_of
 from labelfree_medical.diagnosis import PACKAGES, readers
 from labelfree_medical.found_images import image_of, list_folder
@@ -129,8 +130,6 @@ class Medical:
         return recognised(sample)
 
     def rgb(self, channels: Sequence[str]) -> tuple[int, int, int] | None:
-        from labelfree_medical.previews import rgb_positions
-
         return rgb_positions(channels)
 
     def matches(self, channels: Sequence[str], known: Sequence[str], once: bool = False) -> tuple[int | None, ...]:
@@ -218,10 +217,10 @@ class Medical:
         return self._volumes.get((image.path, image.key), prepared)
 
     def _read(self, image: ImageFiles) -> Stored:
-        from labelfree_medical.dicom import read_dicom
+        from labelfree_medical.dicom import is_dicom, read_dicom
         from labelfree_medical.files import endings, read_file
 
-        plain = image.path.name.lower().endswith(endings) and not (image.series or image.modality)
+        plain = image.path.name.lower().endswith(endings) and not is_dicom(image.path)
         stored = read_file(image) if plain else read_dicom(image)
         tags = {**stored.tags, FORMAT: format_of(image.path.name, dicom=not plain)}
         return self._told(image, replace(stored, tags=tags))
@@ -229,7 +228,7 @@ class Medical:
     def _told(self, image: ImageFiles, stored: Stored) -> Stored:
         """With what the settings say of channels and gaps."""
         reader = self.reader
-        if stored.unit == DISPLAY:
+        if stored.unit == DISPLAY or (stored.data.dtype == "uint8" and rgb_positions(stored.channels)):
             ones = (1.0,) * len(stored.channels)
             stored = replace(stored, scale=ones, offset=tuple(0.0 for _ in ones), unit=BYTES)
         if image.modality in FILMS and len(stored.channels) == 1:

@@ -7,21 +7,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from labelfree_medical.colours import rgb_positions
 from labelfree_medical.settings import BYTES
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
-RGB = ("red", "green", "blue")
 ENDS = (0.01, 0.99)  # of an image's values that are shown as black and as white
 MOST = 1_000_000  # values from which percentiles are taken
-
-
-def rgb_positions(channels: Sequence[str]) -> tuple[int, int, int] | None:
-    """Where red, green and blue stand; None where they are not named."""
-    names = [str(name).lower() for name in channels]
-    return tuple(map(names.index, RGB)) if set(RGB) <= set(names) else None  # type: ignore[return-value]
 
 
 def render(

@@ -20,6 +20,7 @@ from labelfree.domain import Contents, Domain, Row, extent_of
 from labelfree.errors import DataError
 
 STRAY = 0.25  # of the images at most may lie beside class folders and have no label
+PEOPLE = "folders of images of people may bear their names; data.class_folders=true takes them"
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,13 @@ class Layout:
     contents: Contents | None = None
 
 
-def rows_of_folder(root: Path, domain: Domain, classes: bool = True) -> Layout:
+def rows_of_folder(root: Path, domain: Domain, classes: bool = True, people: bool = False) -> Layout:
     """Rows for a folder without a table.
 
     `root/CLASS/image` gives labels, `root/train/CLASS/image` labels and splits; folders that only say how a data set is laid out
     (`images`) are looked through. Anything else is one unlabelled set, and so are images that are read in windows: folders of scenes are
-    years or places. `classes`: False where folders are known to be none. Raises `DataError` where there is no image: it names what was
-    seen instead.
+    years or places. `classes`: False where folders are known to be none. `people`: whether folders may bear the names of people,
+    and are none unless they are said to be. Raises `DataError` where there is no image: it names what was seen instead.
     """
     inventory = take_inventory(root, domain)
     if not inventory.rows:
@@ -59,7 +60,7 @@ def rows_of_folder(root: Path, domain: Domain, classes: bool = True) -> Layout:
     others = [row for row, part in zip(plain, parts, strict=True) if len(part) == 1 and stray]
     notes = [*inventory.all_notes(), *_layout_notes(passed, splits)]
     per_folder = Counter(level[0] for level in levels if level)
-    if why := _no_classes(levels, per_folder, any(splits), inventory, foldered):
+    if why := _no_classes(levels, per_folder, any(splits), inventory, foldered) or (PEOPLE if people else ""):
         refusal = [f"Folder names are not taken as classes, for {why}."] if len(per_folder) > 1 else []
         return Layout(sorted([*rows, *others], key=_place), notes=(*notes, *refusal), contents=inventory.contents)
     if not passed:

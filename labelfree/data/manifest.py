@@ -116,7 +116,9 @@ def _load(data: Data, domain: Domain) -> Manifest:
         return _from_labels(data, data.labels, root, name, domain)
     if (root / SPLITS_FILE).is_file():
         return _from_table(root / SPLITS_FILE, root, name, domain, inside=card is not None)
-    return _from_folder(root, name, domain, classes=data.class_folders and (card is None or card.task != "none"))
+    classes = data.class_folders is not False and (card is None or card.task != "none")
+    people = data.class_folders == "auto" and card is None and getattr(domain, "confidential", False)
+    return _from_folder(root, name, domain, classes, people)
 
 
 def manifest_from_dataset(
@@ -203,8 +205,8 @@ def _root(data: Data, card: Card | None, domain: Domain) -> Path:
     return root
 
 
-def _from_folder(root: Path, name: str, domain: Domain, classes: bool) -> Manifest:
-    layout = rows_of_folder(root, domain, classes)
+def _from_folder(root: Path, name: str, domain: Domain, classes: bool, people: bool) -> Manifest:
+    layout = rows_of_folder(root, domain, classes, people)
     scenes = not layout.class_folders and classes and all("/" in row.id for row in layout.rows) and hold_scenes(layout.rows, domain)
     of_scenes = "Sub-folders hold scenes, so their names are not taken as classes; give a table of labels."
     made = _manifest(layout.rows, root, name, notes=[*layout.notes, *([of_scenes] if scenes else [])])
@@ -230,7 +232,7 @@ def _from_table(file: Path, root: Path, name: str, domain: Domain, inside: bool)
     rows, notes = rows_of_records(table.records, finder, domain, inside)
     rows, counted = drawn_by_table(rows)
     made = _manifest(rows, root, name, notes=[*table.notes, *notes, *counted])
-    return _with(named and named.contents, made)
+    return _with(named.contents if named is not None else None, made)
 
 
 def _named(inventory: Inventory | None) -> NamedImages | None:

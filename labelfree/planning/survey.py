@@ -71,6 +71,9 @@ class Survey:
             yield from (f"  {fault}" for fault in self.faults)
 
     def _objects(self) -> Iterator[str]:
+        if masked := sum(row.mask is not None for row in self.manifest.rows):
+            named = ", ".join(dict.fromkeys(self.manifest.renamed.values()))
+            yield f"  masks: {masked} images" + (f"; classes: {named}" if named else "")
         listed = [row.listed for row in self.manifest.rows if row.listed is not None and row.boxes is not None]
         if listed:
             objects = Counter(each.name for image in listed for each in image.objects)

@@ -56,7 +56,7 @@ def test_the_pages_domain_is_short() -> None:
 
 
 def test_a_domain_that_cannot_be_imported_takes_no_other_with_it(installed: Path) -> None:
-    assert sound_domains() == ["plain", "satellite", "thermal"] and list(broken_domains()) == ["broken"]
+    assert sound_domains() == ["medical", "plain", "satellite", "thermal"] and list(broken_domains()) == ["broken"]
     [finding] = [each for each in labelfree.doctor() if each.what == "domains"]
     assert finding.state == "warning" and "medical, plain, satellite, thermal" in finding.fact and "its library is not here" in finding.fact
     assert "GeoTIFF" in {each.what for each in labelfree.doctor()}
@@ -85,7 +85,8 @@ def test_a_folder_tells_who_reads_it(installed: Path, frames: Path, pictures: Pa
     assert labelfree.show_data(frames).domain.name == "thermal"
     checked = labelfree.check_data(frames, ["reader.kelvin=0.02"])
     assert checked.faults == [] and checked.first is not None and checked.first.scale == (0.02,)
-    assert labelfree.show_data(pictures).domain.name == "satellite"
+    with pytest.raises(RecipeError, match="do not tell which field"):
+        labelfree.show_data(pictures)
     assert labelfree.plan(frames).recipe.domain == "thermal"
     proposed = labelfree.plan(frames, overrides=["reader.kelvin=0.02"])
     assert proposed.recipe.reader == {"kelvin": 0.02} and yaml.safe_load(proposed.text)["reader"] == {"kelvin": 0.02}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from itertools import permutations, product
 from pathlib import Path
@@ -33,15 +34,15 @@ class Case:
     @property
     def root(self) -> Path:
         """DATA as it is typed: the data, or the data set in it."""
-        typed = next((line.split()[3] for line in self.stored["types"] if line.startswith("labelfree data check")), "DATA")
-        typed = next((line.split()[2] for line in self.stored["types"] if line.startswith("labelfree plan")), typed)
-        return self.data / typed.removeprefix("DATA").strip("/")
+        typed = re.search(r"(?:plan|check|data\.root=) *DATA(\S*)", " ".join(self.stored["types"]))
+        assert typed is not None
+        return self.data / typed[1].strip("/")
 
     @property
     def labels(self) -> Path | None:
         """The table that is typed with it."""
-        file = self.data / "labels.csv"
-        return file if any("labels.csv" in line for line in self.stored["types"]) else None
+        typed = re.search(r"(?:--labels |data\.labels=)DATA/(\S*)", " ".join(self.stored["types"]))
+        return self.data / typed[1] if typed else None
 
     def truth(self, entry: dict[str, Any]) -> np.ndarray:
         return np.load(self.folder / entry["truth"])
@@ -51,7 +52,7 @@ class Case:
         files = {(self.data / name).resolve() for name in entry["files"]}
         for row in rows:
             mine = {file.resolve() for file in (row.files or (row.path,))}
-            if mine == files and entry.get("key", row.key) == row.key:
+            if files in (mine, {row.path.resolve()}) and entry.get("key", row.key) == row.key:
                 return row
         return None
 
@@ -70,6 +71,8 @@ def wrong_with(sample: Sample, entry: dict[str, Any], truth: np.ndarray, scale_o
     if not fits:
         return f"shape {found.shape}, expected {expected.shape}"
     scales = (1.0, scale_or) if scale_or else (1.0,)
+    if len(expected) == 3:  # colours of a JPEG run into each other at edges
+        expected = np.where(_inside(expected), expected, np.nan)
     apart = min(_apart(option * scale, expected) for option in fits for scale in scales)
     if apart > entry["tolerance"]:
         return f"values are off by {apart:g}"
@@ -92,6 +95,15 @@ def _placed(found: np.ndarray, there: np.ndarray | None, sample: Sample, entry: 
         return "it counts voxels as measured that hold no measurement"
     apart = _apart(values, expected)
     return f"values are off by {apart:g}" if apart > entry["tolerance"] else ""
+
+
+def _inside(expected: np.ndarray) -> np.ndarray:
+    """Which pixels have their own colour all around them."""
+    same = np.ones(expected.shape[1:], bool)
+    for axis in (1, 2):
+        for step in (1, -1):
+            same &= (np.roll(expected, step, axis) == expected).all(0)
+    return same
 
 
 def _apart(found: np.ndarray, expected: np.ndarray) -> float:

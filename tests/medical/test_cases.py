@@ -78,9 +78,7 @@ def test_masks_lie_in_their_place(case):
         assert placed is not None
         truth = np.load(case.folder / mask["truth"])
         found = placed.numpy()
-        marked = {number for number in np.unique(truth) if number > 0}
-        if marked == {255}:
-            found, truth = found > 0, truth > 0
+        found = np.where(found == 255, 1, found)  # as drawing programs save the one class that there is
         assert mask_apart(found, sample, entry, truth) == 0, mask["file"]
 
 
@@ -118,7 +116,7 @@ def test_rows_of_mixed_sets_are_chosen_by_a_key():
     if folder is None:
         pytest.skip("LABELFREE_CASES is not set")
     root = folder / "data"
-    with pytest.raises(LabelfreeError, match=r"3 CT, 3 MR and 3 CR.*reader\.modality=CT"):
+    with pytest.raises(LabelfreeError, match=r"3 CR, 3 CT and 3 MR, .*reader\.modality=CT"):
         labelfree.plan(root, "medical")
     assert len(Medical(modality="MR").contents(root).rows) == 3
     with pytest.raises(LabelfreeError, match=r"reader\.modality=US fits none"):

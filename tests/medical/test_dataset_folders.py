@@ -50,7 +50,8 @@ def test_nnunet_pairs_channels_and_masks(tmp_path: Path) -> None:
     assert [image.mask and image.mask.name for image in listing.images] == ["a.nii.gz", "b.nii.gz", None]
     assert {image.split for image in listing.images} == {""} and not listing.untrusted
     assert listing.classes == {0: "background", 1: "organ", 2: "lesion", 3: "ignore"} and listing.ignore == 3
-    assert listing.notes == ("1 of 3 cases have no mask: they are unlabelled.",)
+    told = "dataset.json: 2 of 3 images have a mask for segmentation (organ, lesion; 3 is `ignore`, neither learnt nor scored)."
+    assert listing.notes == (told,)
 
 
 def test_masks_of_its_test_images_make_them_the_test_set(tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_a_case_without_a_channel_and_a_mask_without_images_are_faults(tmp_path:
 def test_pictures_may_hold_all_channels_in_one_file(tmp_path: Path) -> None:
     colours = {"channel_names": {"0": "R", "1": "G", "2": "B"}, "labels": {"background": 0, "cell": 1}, "file_ending": ".png"}
     (image,) = listed(folder(tmp_path, colours, "imagesTr/a_0000.png", "labelsTr/a.png")).images
-    assert (image.kind, image.channels, image.mask) == ("picture", ("R", "G", "B"), tmp_path / "labelsTr/a.png")
+    assert (image.kind, image.channels, image.mask) == ("picture", ("red", "green", "blue"), tmp_path / "labelsTr/a.png")
 
 
 def test_regions_name_each_number_after_all_of_them(tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_regions_name_each_number_after_all_of_them(tmp_path: Path) -> None:
     assert listing.classes == {
         0: "background", 1: "whole tumour", 2: "whole tumour + core", 3: "whole tumour + core + enhancing", 4: "ignore",
     }  # fmt: skip
-    assert listing.ignore == 4 and "regions overlap (whole tumour, core, enhancing)" in listing.notes[0]
+    assert listing.ignore == 4 and "regions overlap (whole tumour, core, enhancing)" in listing.notes[1]
 
 
 def test_version_1_names_cases_without_their_channels(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_nrrd_spaces_of_other_orders(tmp_path: Path, space: str) -> None:
         assert affine[row, axis] == sign * step and affine[row, 3] == sign * (axis + 1)
 
 
-@pytest.mark.parametrize(("axis", "kind"), product([0, 3], ["list", "vector"]))
+@pytest.mark.parametrize(("axis", "kind"), list(product([0, 3], ["list", "vector"])))
 def test_the_axis_outside_space_is_channels(tmp_path: Path, axis: int, kind: str) -> None:
     data = np.moveaxis(numbers((*SHAPE, 3)), -1, axis)
     steps = np.insert(np.diag([1.5, 0.5, 2.0]), axis, np.nan, axis=0)
@@ -140,7 +140,7 @@ def itk_image(data: np.ndarray, vector: bool = False) -> SimpleITK.Image:
     return image
 
 
-@pytest.mark.parametrize(("ending", "packed"), product(["mha", "mhd"], [False, True]))
+@pytest.mark.parametrize(("ending", "packed"), list(product(["mha", "mhd"], [False, True])))
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "float32"])
 def test_metaimage_lies_where_itk_places_it(tmp_path: Path, ending: str, packed: bool, dtype: str) -> None:
     path = tmp_path / f"a.{ending}"

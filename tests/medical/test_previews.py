@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from labelfree_medical import Medical
-from labelfree_medical.previews import preview, render, rgb_positions
+from labelfree_medical.colours import rgb_positions
+from labelfree_medical.previews import preview, render
 from labelfree_medical.settings import BYTES, window_of
 
 from labelfree.domain import Fingerprint

@@ -8,7 +8,8 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from labelfree_medical.kept_volumes import KeptVolumes, Prepared
+from labelfree_medical.files import list_files
+from labelfree_medical.kept_volumes import Kept, Prepared, image_bytes
 from labelfree_medical.masks.grids import Grid
 from labelfree_medical.slices import Slice, slices_across
 from labelfree_medical.stored import ImageFiles, Stored
@@ -32,7 +33,7 @@ def test_slices_lie_at_equal_distances_and_within(count, depth):
 
 
 def test_as_many_slices_as_a_volume_has_at_most():
-    alone = ImageFiles(Path("a.nrrd"), (Path("a.nrrd"),), "volume")
+    alone = ImageFiles(Path("a.npy"), (Path("a.npy"),), "volume")
     assert len(slices_across(alone, "axial", 16, lambda image: volume(4, 5, 6))) == 6
     assert len(slices_across(alone, "sagittal", 3, lambda image: volume(4, 5, 6))) == 3
     assert len(slices_across(alone, "coronal", "all", lambda image: volume(4, 5, 6))) == 5
@@ -54,8 +55,15 @@ def test_a_nifti_header_tells_the_depth_along_a_plane(tmp_path):
     assert counts == [6, 4, 5]
 
 
+def test_a_header_and_its_voxels_are_not_two_slices(tmp_path):
+    sitk = pytest.importorskip("SimpleITK")
+    sitk.WriteImage(sitk.GetImageFromArray(np.zeros((6, 5, 4), np.int16)), str(tmp_path / "a.mhd"))
+    (alone,) = list_files(tmp_path).images
+    assert len(alone.files) == 2 and len(slices_across(alone, "axial", "all", lambda image: pytest.fail("it was read"))) == 6
+
+
 def test_a_volume_is_made_once_for_all_who_wait():
-    kept, made = KeptVolumes(), list[int]()
+    kept, made = Kept(image_bytes), list[int]()
 
     def make() -> Prepared:
         made.append(1)
@@ -70,16 +78,16 @@ def test_a_volume_is_made_once_for_all_who_wait():
 
 
 def test_the_oldest_volumes_go_first_and_one_always_stays():
-    kept = KeptVolumes(most=2 * 8 * 2)  # two volumes of 8 voxels
+    kept = Kept(image_bytes, most=2 * 8 * 2)  # two volumes of 8 voxels
     made = list[str]()
     for name in ("a", "b", "a", "c", "a", "b"):
         kept.get(name, lambda name=name: made.append(name) or Prepared(volume(2, 2, 2), Grid((2, 2, 2))))  # type: ignore[misc,func-returns-value]
     assert made == ["a", "b", "c", "b"]
-    large = KeptVolumes(most=1)
+    large = Kept(image_bytes, most=1)
     assert large.get("a", lambda: Prepared(volume(9, 9, 9), Grid((9, 9, 9)))) is large.get("a", lambda: pytest.fail("it was made again"))
 
 
 def test_another_process_keeps_its_own():
-    kept = KeptVolumes(7)
+    kept = Kept(image_bytes, 7)
     kept.get("a", lambda: Prepared(volume(1, 1, 1), Grid((1, 1, 1))))
     assert pickle.loads(pickle.dumps(kept)).most == 7

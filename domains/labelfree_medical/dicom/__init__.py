@@ -4,7 +4,8 @@ pydicom reads headers and pixels. Its own judgement of a series, and that of hig
 between which slices, and what to do, so that is told here, and highdicom is the witness in the tests.
 """
 
+from labelfree_medical.dicom.finding import is_dicom
 from labelfree_medical.dicom.listing import files_of, list_dicom
 from labelfree_medical.dicom.reading import read_dicom
 
-__all__ = ["files_of", "list_dicom", "read_dicom"]
+__all__ = ["files_of", "is_dicom", "list_dicom", "read_dicom"]

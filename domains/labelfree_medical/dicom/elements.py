@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 Numbers = tuple[float, ...]
 
 
+@cache
+def tag_of(name: str | int) -> Any:
+    """The tag of an element, by its name in the standard."""
+    from pydicom.tag import Tag
+
+    return Tag(name)
+
+
 def value_of(dataset: Any, name: str | int) -> Any:
-    """An element's value (of a private tag, the element itself); None where it is missing or cannot be what its type says."""
+    """An element's value; None where it is missing or cannot be what its type says."""
     if dataset is None:
         return None
+    tag = tag_of(name)
+    if tag not in dataset:
+        return None
     try:
-        return dataset.get(name)
+        return dataset[tag].value
     except Exception:  # values are converted when they are asked for, and pydicom raises whatever their text makes it raise
         return None
 

@@ -24,6 +24,15 @@ def looks_like_dicom(head: bytes) -> bool:
     return has_preamble(head) or _starts_elements(head)
 
 
+def is_dicom(path: Path) -> bool:
+    """Whether a file starts as DICOM does, whatever its name; no for one that cannot be opened."""
+    try:
+        with path.open("rb") as file:
+            return looks_like_dicom(file.read(HEAD))
+    except OSError:
+        return False
+
+
 def _starts_elements(head: bytes) -> bool:
     """Whether two elements of groups 2 or 8 stand at the start, in rising order: text and other binary files do not begin so."""
     for little in (True, False):

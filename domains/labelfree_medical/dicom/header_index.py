@@ -23,6 +23,7 @@ from labelfree_medical.dicom.slices import Slice
 
 VERSION = 1  # of what is kept: another one is read anew
 WORKERS = 8  # threads: most of their time goes into opening files
+BATCH = 32  # files that a thread takes at a time
 LOST = {0: "is empty, no byte is in it", -1: "cannot be opened"}  # by size
 
 
@@ -75,20 +76,20 @@ def _entries(folders: Sequence[tuple[Path, Sequence[str]]]) -> Iterator[tuple[Pa
     """Every file with what is kept of it, folder by folder; what is new goes into the cache as soon as a folder is done."""
     kept: dict[Path, dict[str, _Entry]] = {}
 
-    def files() -> Iterator[tuple[Path, str]]:
+    def batches() -> Iterator[tuple[Path, Sequence[str]]]:
         for folder, names in folders:
             kept[folder] = _load(folder)
-            yield from ((folder, name) for name in names)
+            yield from ((folder, names[start : start + BATCH]) for start in range(0, len(names), BATCH))
 
-    def look(file: tuple[Path, str]) -> tuple[Path, str, _Entry]:
-        folder, name = file
-        return folder, name, _entry(folder / name, kept[folder].get(name))
+    def look(batch: tuple[Path, Sequence[str]]) -> tuple[Path, list[tuple[str, _Entry]]]:
+        folder, names = batch
+        return folder, [(name, _entry(folder / name, kept[folder].get(name))) for name in names]
 
-    for folder, looked in groupby(in_order(look, files(), WORKERS), key=lambda each: each[0]):
-        entries = {}
-        for _, name, entry in looked:
-            entries[name] = entry
-            yield folder / name, entry
+    for folder, looked in groupby(in_order(look, batches(), WORKERS), key=lambda each: each[0]):
+        entries: dict[str, _Entry] = {}
+        for _, batch in looked:
+            entries.update(batch)
+            yield from ((folder / name, entry) for name, entry in batch)
         if entries != kept.pop(folder):
             _keep(folder, entries)
 

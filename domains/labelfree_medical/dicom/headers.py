@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from labelfree_medical.dicom.elements import first_item, text, texts, value_of, whole
+from labelfree_medical.dicom.elements import first_item, tag_of, text, texts, value_of, whole
 from labelfree_medical.dicom.finding import HEAD, has_preamble, looks_like_dicom
 from labelfree_medical.dicom.pixel_ends import length_fault, pixel_fault
 from labelfree_medical.dicom.quiet import quiet_pydicom
@@ -16,7 +16,7 @@ from labelfree_medical.dicom.slices import MARKS, PRIVATE_B, Slice, creator_of, 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 WANTED = (
     *("SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "AccessionNumber"),
-    *("SeriesDescription", "ProtocolName", "BurnedInAnnotation", "ReferencedSeriesSequence"),
+    *("ProtocolName", "BurnedInAnnotation", "ReferencedSeriesSequence"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices", "SliceVector"),
     *("DetectorInformationSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
@@ -64,7 +64,7 @@ def read_header(path: Path) -> Header | None:
             return None
         file.seek(0)
         try:
-            dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=list(WANTED))
+            dataset = pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=[tag_of(name) for name in WANTED])
             if not has_preamble(head) and not text(dataset, "SOPClassUID") and not whole(dataset, "Rows"):
                 return None
             return _header(path, dataset, file)
@@ -82,7 +82,7 @@ def _header(path: Path, dataset: Any, file: BinaryIO) -> Header:
     uid = text(meta, "MediaStorageSOPClassUID") or text(dataset, "SOPClassUID")
     storage = str(pydicom.uid.UID(uid).name)
     has_pixels = whole(dataset, "Rows") > 0 and whole(dataset, "Columns") > 0
-    fault = ""
+    fault: str | None = ""
     placeless = not text(dataset, "StudyInstanceUID") and not text(dataset, "SeriesInstanceUID") and "Media Storage" not in storage
     if has_pixels or placeless or "Image Storage" in storage:
         fault = _deflated_fault(path) if syntax == DEFLATED else pixel_fault(file, dataset)

@@ -32,7 +32,7 @@ def _volume(image: ImageFiles) -> Stored:
     for path in image.files:
         dataset = read_dataset(path)
         values = values_of(dataset, path)
-        planes = slices_of(dataset, path)
+        planes = slices_of(dataset, path, marked=len(image.files) == 1)
         if len(planes) != len(values.numbers) or values.numbers.ndim != 3:
             raise DataError(
                 f"{path}: holds {len(values.numbers)} frames where its header places {len(planes)}; remove it, or fetch it again."

@@ -13,12 +13,18 @@ from labelfree_medical.dicom.elements import Numbers, first_item, numbers, spaci
 # Marks tell slices at one place apart. The first always part a series, since their numbers mean something else …
 KINDS = ("kernel", "echo", "b", "time")
 # … the others only where positions repeat or make no regular grid: some scanners change them from slice to slice.
-OCCASIONS = ("image type", "direction", "inversion", "flip", "acquisition", "trigger", "frame time", "acquisition time", "stack", "folder")
+OCCASIONS = (
+    *("description", "series number", "image type", "direction", "inversion", "flip", "acquisition", "trigger", "frame time"),
+    *("acquisition time", "stack", "folder"),
+)
+LOCATION = "location"  # what SliceLocation says: it orders nothing, and may gainsay positions
 MARKS = {  # of a file of one frame, as its header calls them
     "kernel": "ConvolutionKernel",
     "echo": "EchoTime",
     "b": "DiffusionBValue",
     "time": "TemporalPositionIdentifier",
+    "description": "SeriesDescription",
+    "series number": "SeriesNumber",
     "image type": "ImageType",
     "direction": "DiffusionGradientOrientation",
     "inversion": "InversionTime",
@@ -27,6 +33,7 @@ MARKS = {  # of a file of one frame, as its header calls them
     "trigger": "TriggerTime",
     "frame time": "FrameReferenceTime",
     "acquisition time": "AcquisitionTime",
+    LOCATION: "SliceLocation",
 }
 # b values where the standard's own element is left out, of whom its group says that it is (its private creator)
 PRIVATE_B = {0x0019100C: "SIEMENS", 0x20011003: "Philips", 0x00431039: "GEMS"}
@@ -59,10 +66,10 @@ class Slice:
         return self.position is not None and self.orientation is not None
 
 
-def slices_of(dataset: Any, path: Path) -> tuple[Slice, ...]:
+def slices_of(dataset: Any, path: Path, marked: bool = True) -> tuple[Slice, ...]:
     """The planes of a file: one, or a frame each where functional groups or a reconstruction of nuclear medicine place them.
 
-    A file of many frames that no header places (a cine) has one plane, not placed.
+    A file of many frames that no header places (a cine) has one plane, not placed. `marked` false: without marks, of a file of one frame.
     """
     size = (whole(dataset, "Rows"), whole(dataset, "Columns"))
     frames = value_of(dataset, "PerFrameFunctionalGroupsSequence")
@@ -74,7 +81,7 @@ def slices_of(dataset: Any, path: Path) -> tuple[Slice, ...]:
         return _reconstructed(dataset, path, size)
     position = None if many else numbers(dataset, "ImagePositionPatient", 3)
     orientation = None if many else numbers(dataset, "ImageOrientationPatient", 6)
-    return (Slice(path, 0, *size, position, orientation, spacing_of(dataset), _marks(dataset)),)
+    return (Slice(path, 0, *size, position, orientation, spacing_of(dataset), _marks(dataset) if marked else {}),)
 
 
 def _marks(dataset: Any) -> dict[str, str]:
@@ -133,10 +140,9 @@ def _reconstructed(dataset: Any, path: Path, size: tuple[int, int]) -> tuple[Sli
 
 def _private_b(dataset: Any) -> float | None:
     for tag, maker in PRIVATE_B.items():
-        element, creator = value_of(dataset, tag), value_of(dataset, creator_of(tag))
-        if element is None or creator is None or maker not in str(creator.value):
+        value = value_of(dataset, tag)
+        if value is None or maker not in str(value_of(dataset, creator_of(tag))):
             continue
-        value = element.value
         if isinstance(value, bytes):  # of a type that the file does not tell
             packed = maker == "Philips" and len(value) == 4
             value = struct.unpack("<f", value)[0] if packed else value.decode("ascii", "ignore").split("\\")[0]

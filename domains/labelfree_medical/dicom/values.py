@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,15 +97,33 @@ def _decoded(dataset: Any, path: Path, frame: int | None) -> np.ndarray:
     options: dict[str, Any] = {} if syntax.is_encapsulated else {"correct_unused_bits": False}  # pydicom does not look at HighBit
     several = max(1, whole(dataset, "NumberOfFrames")) > 1 and frame is None
     try:
+        if (plain := _plain(dataset)) is not None:
+            return plain if frame is None else plain[frame : frame + 1]
         pixels = np.asarray(pydicom.pixels.pixel_array(dataset, index=frame, **options))
-    except Exception as error:  # decoders raise whatever broken bytes make them raise
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # decoders raise whatever broken bytes make them raise; one in Rust panics, which is no Exception
         why = f"its pixels cannot be decoded as {syntax.name} ({_first_line(error)})"
         raise DataError(f"{path}: {why}; fetch it again, remove it, or set data.on_error=skip.") from error
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     return pixels if several else pixels[None]
 
 
-def _first_line(error: Exception) -> str:
+def _plain(dataset: Any) -> np.ndarray | None:
+    """(frames, rows, columns) of uncompressed numbers, None where the file holds anything else.
+
+    Most files of an archive are such, and pydicom's way takes them as long as opening the file.
+    """
+    bits, little = whole(dataset, "BitsAllocated"), dataset.original_encoding[1] is not False
+    compressed = dataset.file_meta.TransferSyntaxUID.is_compressed
+    if compressed or not little or bits not in (8, 16, 32) or whole(dataset, "SamplesPerPixel") != 1 or "PixelData" not in dataset:
+        return None
+    shape = (max(1, whole(dataset, "NumberOfFrames")), whole(dataset, "Rows"), whole(dataset, "Columns"))
+    dtype = np.dtype(f"<{'i' if whole(dataset, 'PixelRepresentation') else 'u'}{bits // 8}")
+    return np.frombuffer(dataset.PixelData, dtype, count=math.prod(shape)).reshape(shape).copy()
+
+
+def _first_line(error: BaseException) -> str:
     return (" ".join(str(error).split()) or type(error).__name__)[:160]
 
 

@@ -135,8 +135,8 @@ def _together(parts: Sequence[Stored], image: ImageFiles) -> Stored:
         first,
         data=np.concatenate([part.data for part in parts]),
         channels=image.channels,
-        scale=tuple(number for part in parts for number in part.scale),
-        offset=tuple(number for part in parts for number in part.offset),
+        scale=tuple(float(number) for part in parts for number in part.scale if not isinstance(number, tuple)),
+        offset=tuple(float(number) for part in parts for number in part.offset if not isinstance(number, tuple)),
         measured=np.logical_and.reduce(seen) if seen else None,
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
     )

@@ -1,14 +1,16 @@
-"""PNG, JPEG and the like: 8 bits through Pillow, 16 bits through SimpleITK, upright as their EXIF says, transparency never a channel."""
+"""PNG, JPEG and the like: upright as their EXIF says, 16 bits kept, transparency never a channel."""
 
 from __future__ import annotations
 
+import io
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labelfree.errors import DataError
-from labelfree_medical.colours import COLOURS
+from labelfree_medical.colours import COLOURS, GRAY
 from labelfree_medical.files.content import broken, empty
-from labelfree_medical.files.voxels import GRAY, UNIT, frame, names_of
+from labelfree_medical.files.voxels import UNIT, frame, names_of
 from labelfree_medical.stored import ImageFiles, Listing, Stored
 
 if TYPE_CHECKING:
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 endings = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".jp2")
 ORIENTATION = 274  # EXIF's tag
 OPAQUE = 128  # of 255: the edge of a soft mask is where half shows through
-PNG16 = 16
+PNG16 = 16  # bits of a sample, in a PNG's header
+PNG_GRAY, PNG_GRAY_ALPHA, PNG_RGBA = 0, 4, 6  # what its samples are
 
 
 def list_picture(path: Path) -> Listing:
@@ -41,7 +44,7 @@ def read_picture(image: ImageFiles) -> Stored:
             data, clear = _deep(path) if _is_deep(path) else _shallow(picture)
     except Image.DecompressionBombError as error:
         raise DataError(f"{path}: is larger than a picture of a patient ({error}); cut it into parts.") from error
-    except ImportError:
+    except (DataError, ImportError):
         raise
     except Exception as error:  # decoders raise whatever they like at broken bytes
         raise broken(path, error) from error
@@ -109,18 +112,24 @@ def _gray_palette(picture: Image) -> bool:
 
 
 def _is_deep(path: Path) -> bool:
-    """Whether it is a PNG of 16 bits: Pillow narrows those with colours or transparency to 8 without a word; the header tells them."""
+    """Whether it is a PNG of 16 bits with colours or transparency, which Pillow narrows to 8 without a word; the header tells them."""
     with path.open("rb") as file:
-        head = file.read(25)
-    return head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) == 25 and head[24] == PNG16
+        head = file.read(26)
+    return head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) == 26 and head[24] == PNG16 and head[25] != PNG_GRAY
 
 
 def _deep(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
-    """Pixels of 16 bits, and where they are transparent."""
+    """Pixels of 16 bits, (rows, columns[, 3]), and where they are transparent."""
+    import numpy as np
     import SimpleITK
+    from PIL import Image
 
+    content = bytearray(path.read_bytes())
+    if content[25] == PNG_GRAY_ALPHA:  # no library reads both samples; as four of 8 bits the same bytes lie in the same places
+        content[24:26] = 8, PNG_RGBA
+        content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+        with Image.open(io.BytesIO(content)) as picture:
+            data = np.array(picture).view(">u2").astype(np.uint16)
+        return data[..., 0], data[..., 1] < 2**15
     data = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path), imageIO="PNGImageIO"))
-    if data.ndim == 2 or data.shape[-1] == 3:
-        return data, None
-    pixels, alpha = data[..., :-1], data[..., -1]
-    return (pixels[..., 0] if pixels.shape[-1] == 1 else pixels), alpha < 2**15
+    return data[..., :3], data[..., 3] < 2**15 if data.shape[-1] == 4 else None

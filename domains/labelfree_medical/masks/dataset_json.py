@@ -5,14 +5,15 @@ nnU-Net: https://github.com/MIC-DKFZ/nnUNet, documentation/dataset_format.md, re
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labelfree.data.label_formats.json_text import read_json_text
 from labelfree.errors import DataError
-from labelfree_medical.stored import Untrusted
+from labelfree_medical.colours import COLOURS
+from labelfree_medical.stored import ImageFiles, Untrusted
 
 NAME = "dataset.json"
 BACKGROUND = "background"
@@ -77,6 +78,15 @@ def read_description(file: Path) -> Description | None:
     )
 
 
+def notes_on(described: Description, images: Sequence[ImageFiles]) -> tuple[str, ...]:
+    """Sentences for the log: how many images have masks, and of which classes."""
+    drawn = sum(image.mask is not None for image in images)
+    names = ", ".join(name for number, name in described.classes.items() if number and number != described.ignore)
+    ignored = "" if described.ignore is None else f"; {described.ignore} is `{IGNORED}`, neither learnt nor scored"
+    told = f"{described.file.name}: {drawn:,} of {len(images):,} images have a mask for segmentation ({names}{ignored})."
+    return (told, *described.notes)
+
+
 def missing_files(listed_in: Path, files: list[Path]) -> list[Untrusted]:
     """What to say of files that are listed and not there; nothing where there are none."""
     if not files:
@@ -92,7 +102,8 @@ def _channels(file: Path, named: object) -> tuple[str, ...]:
         named = [named[number] for number in sorted(named, key=int)]
     if not isinstance(named, list) or not named:
         raise DataError(f'{file}: channel_names names no channels; write {{"0": "CT"}}, one for each.')
-    return tuple(map(str, named))
+    names = tuple(map(str, named))
+    return COLOURS if tuple(name.lower() for name in names) == ("r", "g", "b") else names
 
 
 def _classes(file: Path, labels: object) -> tuple[dict[int, str], int | None, tuple[str, ...]]:

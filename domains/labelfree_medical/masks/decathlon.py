@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labelfree_medical.masks.dataset_json import Description, missing_files
+from labelfree_medical.masks.dataset_json import Description, missing_files, notes_on
 from labelfree_medical.stored import ImageFiles, Listing
 
 
@@ -19,13 +19,14 @@ def list_decathlon(described: Description) -> Listing:
     root = described.root
     entries = [*described.training, *((image, "") for image in described.test)]
     found = [(root / image, root / label if label else None) for image, label in entries]
-    images = [
+    images = tuple(
         ImageFiles(image, (image,), "volume", modality=described.modality, channels=described.channels, mask=_there(label))
         for image, label in found
         if image.is_file()
-    ]
+    )
     missing = [file for pair in found for file in pair if file is not None and not file.is_file()]
-    return Listing(tuple(images), (), tuple(missing_files(described.file, missing)), described.classes, described.ignore, described.notes)
+    untrusted = tuple(missing_files(described.file, missing))
+    return Listing(images, (), untrusted, described.classes, described.ignore, notes_on(described, images))
 
 
 def _there(file: Path | None) -> Path | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labelfree_medical.masks.dataset_json import Description, missing_files
+from labelfree_medical.masks.dataset_json import Description, missing_files, notes_on
 from labelfree_medical.stored import ImageFiles, Kind, Listing, Untrusted
 
 CHANNEL = re.compile(r"(.+)_(\d{4})")
@@ -37,10 +37,8 @@ def list_nnunet(described: Description) -> Listing:
     whole = [replace(case, split=case.split if tested else "") for case in cases if _is_whole(described, case)]
     untrusted = [_lacking(described, case) for case in cases if not _is_whole(described, case)]
     images = tuple(_image(described, case) for case in whole)
-    unlabelled = sum(case.mask is None for case in whole)
-    notes = [f"{unlabelled:,} of {len(whole):,} cases have no mask: they are unlabelled."] if unlabelled else []
     untrusted += [*_unlisted(described, cases), *_lone_masks(described, cases)]
-    return Listing(images, (), tuple(untrusted), described.classes, described.ignore, (*described.notes, *notes))
+    return Listing(images, (), tuple(untrusted), described.classes, described.ignore, notes_on(described, images))
 
 
 def _listed(described: Description) -> Iterator[Case]:

@@ -157,16 +157,16 @@ def _nearest(numbers: np.ndarray, steps: np.ndarray, ours: Grid, outside: int) -
 def _along(numbers: np.ndarray, steps: np.ndarray, axes: list[int], size: tuple[int, ...], outside: int) -> np.ndarray:
     """Grids that are parallel: each axis by itself."""
     middle = (np.array(size) - 1) / 2
-    picked, known = [], []
+    shown, beyond = numbers, []
     for axis, along in enumerate(axes):
         drift = sum(steps[axis, other] * middle[other] for other in range(3) if other != along)
         nearest = _rounded(steps[axis, along] * np.arange(size[along]) + drift + steps[axis, 3])
-        known.append((nearest >= 0) & (nearest < numbers.shape[axis]))
-        picked.append(nearest.clip(0, numbers.shape[axis] - 1))
-    shown = numbers[np.ix_(*picked)].astype(np.int32)
-    for axis, inside in enumerate(known):
-        np.moveaxis(shown, axis, 0)[~inside] = outside
-    return shown.transpose(np.argsort(axes))
+        beyond.append((nearest < 0) | (nearest >= numbers.shape[axis]))
+        shown = shown.take(nearest.clip(0, numbers.shape[axis] - 1), axis)
+    for axis, outer in enumerate(beyond):
+        if outer.any():
+            np.moveaxis(shown, axis, 0)[outer] = outside
+    return np.ascontiguousarray(shown.transpose(np.argsort(axes)))
 
 
 def _turned(numbers: np.ndarray, steps: np.ndarray, size: tuple[int, ...], outside: int) -> np.ndarray:
