@@ -41,7 +41,7 @@ def _header(patient: int, image: int) -> Dataset:
     try:
         from pydicom import Dataset
         from pydicom.dataset import FileMetaDataset
-        from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+        from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
     except ImportError as error:
         raise DataError("variant 'dicom': pydicom is needed to write it; pip install 'labelfree[medical]'.") from error
 
@@ -51,8 +51,8 @@ def _header(patient: int, image: int) -> Dataset:
     made = Dataset()
     made.file_meta = FileMetaDataset()
     made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID = CT
-    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID = uid(patient, 1, 1, image)
+    made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID = UID(CT)
+    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID = UID(uid(patient, 1, 1, image))
     made.PatientName, made.PatientID, made.PatientSex, made.PatientBirthDate = "GENERATED^PHANTOM", f"PHANTOM{patient:03d}", "O", DAY
     made.StudyInstanceUID, made.SeriesInstanceUID = uid(patient, 1), uid(patient, 1, 1)
     made.FrameOfReferenceUID = uid(patient, 1, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from labelfree_medical.files import frame_file
 from labelfree_medical.orientation import upright_volume
