@@ -55,11 +55,11 @@ def contents_of(
 def rows_of(root: Path, image: ImageFiles, group: str | None, slices: Sequence[Slice]) -> list[Row]:
     """A row for an image, or one for each of its slices."""
     mask = str(image.mask) if image.mask else None
-    known = {"group": group, "mask": mask, "split": image.split, "label": image.label or None, "withheld": image.burnt_in}
+    known = {"group": group, "mask": mask, "split": image.split, "label": image.label or None}
     parts = image.files if len(image.files) > 1 else ()
     keys = [f"{image.key}{PART}{each}" for each in slices] or [image.key]
     base = _relative(root, image.path)
-    return [Row(f"{base}#{key}" if key else base, image.path, key=key, files=parts, **known) for key in keys]
+    return [Row(f"{base}#{key}" if key else base, image.path, key=key, files=parts, withheld=image.burnt_in, **known) for key in keys]
 
 
 def identifiers(image: ImageFiles) -> set[str]:
