@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from labelfree.domain import PART, Contents, Row
@@ -38,7 +39,7 @@ def contents_of(
     for image in others:  # tables may name them, and are told no mistake then
         names |= {name: names[name] for name in identifiers(image)}
     files = {file for image in listing.images for file in (image.path, *image.files, *([image.mask] if image.mask else []))}
-    files |= {file for no_image in (*listing.no_images, *listing.untrusted) for file in no_image.files}
+    files |= {file for each in listing.no_images for file in each.files} | {file for each in listing.untrusted for file in each.files}
     left_out = [f"{len(others):,} images are left out by reader.modality or reader.series."] if others else []
     return Contents(
         rows=tuple(rows),
@@ -54,12 +55,19 @@ def contents_of(
 
 def rows_of(root: Path, image: ImageFiles, group: str | None, slices: Sequence[Slice]) -> list[Row]:
     """A row for an image, or one for each of its slices."""
-    mask = str(image.mask) if image.mask else None
-    known = {"group": group, "mask": mask, "split": image.split, "label": image.label or None}
-    parts = image.files if len(image.files) > 1 else ()
-    keys = [f"{image.key}{PART}{each}" for each in slices] or [image.key]
-    base = _relative(root, image.path)
-    return [Row(f"{base}#{key}" if key else base, image.path, key=key, files=parts, withheld=image.burnt_in, **known) for key in keys]
+    whole = Row(
+        whole_id(root, image),
+        image.path,
+        label=image.label or None,
+        mask=str(image.mask) if image.mask else None,
+        group=group,
+        split=image.split,
+        key=image.key,
+        files=image.files if len(image.files) > 1 else (),
+        withheld=image.burnt_in,
+    )
+    keys = [f"{image.key}{PART}{each}" for each in slices]
+    return [replace(whole, id=f"{_relative(root, image.path)}#{key}", key=key) for key in keys] or [whole]
 
 
 def identifiers(image: ImageFiles) -> set[str]:

@@ -66,7 +66,9 @@ def phantom(shape: tuple[int, int, int], patient: Generator, image: Generator, f
     heart = inside((-28 * grow, 25, -35), np.array([48, 42, 52]) * lean[2] * grow) & (skin < 0.74)  # on the patient's left
     liver = inside((60, 10, -125 + 20 * lean[3]), np.array([95, 80, 62]) * lean[4]) & (skin < 0.74)
     spine = (x / 17) ** 2 + ((y + 68) / 17) ** 2 + 0 * z < 1
-    ribs = (skin > 0.74) & (skin < 0.84) & ((z + 60 * lean[5] + 0.002 * x**2) % (29 * lean[7]) < 8) & (z > -95)  # they hang down at the sides
+    ribs = (
+        (skin > 0.74) & (skin < 0.84) & ((z + 60 * lean[5] + 0.002 * x**2) % (29 * lean[7]) < 8) & (z > -95)
+    )  # they hang down at the sides
     tissue = [(skin < 1, -90, 0), (skin < 0.86, 35, 0), (lung[0] | lung[1], -830, 1), (heart, 45, 2), (liver, 60, 3), (spine, 320, 4)]
     hounsfield, organs = np.full(shape, -1000.0, dtype=np.float32), np.zeros(shape, dtype=np.uint8)
     for where, number, organ in [*tissue, (ribs, 380, 0)]:

@@ -27,9 +27,9 @@ def upright_volume(stored: Stored, mask: np.ndarray | None = None) -> tuple[Stor
 
     affine = stored.affine @ inv_ornt_aff(turn, stored.data.shape[1:])
     data = np.moveaxis(turned(np.moveaxis(stored.data, 0, -1)), -1, 0)
-    steps = stored.spacing and [step for _, step in sorted(zip(turn[:, 0], stored.spacing, strict=True))]
+    steps = stored.spacing and tuple(step for _, step in sorted(zip(turn[:, 0], stored.spacing, strict=True)))
     measured = None if stored.measured is None else turned(stored.measured)
     return (
-        replace(stored, data=data, affine=affine, spacing=steps and tuple(steps), measured=measured),
+        replace(stored, data=data, affine=affine, spacing=steps, measured=measured),
         None if mask is None else turned(mask),
     )

@@ -82,7 +82,7 @@ def with_spacing(
         return stored, mask
     stored = with_one_scale(stored)
     weight = None if stored.measured is None else stored.measured.astype(np.float32)
-    known = stored.data if weight is None else np.where(stored.measured, stored.data, 0)
+    known = stored.data if weight is None else np.where(weight > 0, stored.data, 0)
     data = np.zeros((len(known), *(axis.after for axis in axes)))  # of a frame without channels
     data = np.stack([_resampled(channel, axes) for channel in known]) if len(known) else data
     if weight is not None:
@@ -94,7 +94,7 @@ def with_spacing(
         stored,
         data=as_before(data, stored.data.dtype),
         affine=moved,
-        spacing=tuple(step * axis.step for step, axis in zip(stored.spacing, axes, strict=True)),
+        spacing=tuple(step * axis.step for step, axis in zip(stored.spacing or (), axes, strict=True)),
         measured=None if weight is None else weight >= 0.5,
     )
     return result, None if mask is None else mask[np.ix_(*[axis.nearest() for axis in axes])]
@@ -106,7 +106,7 @@ def as_before(data: np.ndarray, dtype: np.dtype[np.generic]) -> np.ndarray:
 
     if dtype.kind == "f":
         return data.astype(dtype)
-    limits = np.iinfo(dtype)
+    limits = np.iinfo(dtype)  # type: ignore[type-var]
     return np.clip(np.rint(data), limits.min, limits.max).astype(dtype)
 
 

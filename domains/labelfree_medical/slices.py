@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from labelfree_medical.files import frame_file
+from labelfree_medical.orientation import upright_volume
 from labelfree_medical.planes import ACROSS, Plane
 from labelfree_medical.stored import ImageFiles, Stored
 
 
 class Slice(NamedTuple):
-    """One slice of a volume: the `number`-th of `count` at equal distances across a plane, from the lowest, hindmost or left on."""
+    """One slice of a volume: the `number`-th of `total` at equal distances across a plane, from the lowest, hindmost or left on."""
 
     plane: Plane
     number: int
-    count: int
+    total: int
 
     def __str__(self) -> str:
-        return f"{self.plane}-{self.number + 1:0{len(str(self.count))}d}-of-{self.count}"
+        return f"{self.plane}-{self.number + 1:0{len(str(self.total))}d}-of-{self.total}"
 
     @classmethod
     def of(cls, text: str) -> Slice:
@@ -27,7 +29,7 @@ class Slice(NamedTuple):
 
     def at(self, depth: int) -> int:
         """Its place among the slices of a volume that has so many, the middle of its share of them."""
-        return int((self.number + 0.5) * depth / self.count)
+        return int((self.number + 0.5) * depth / self.total)
 
 
 def slices_across(image: ImageFiles, plane: Plane, most: int | Literal["all"], read: Callable[[ImageFiles], Stored]) -> list[Slice]:
@@ -39,13 +41,8 @@ def slices_across(image: ImageFiles, plane: Plane, most: int | Literal["all"], r
 
 def _depth(image: ImageFiles, plane: Plane, read: Callable[[ImageFiles], Stored]) -> int:
     """How many slices a volume has across a plane; of a series as many as files, whichever way they lie."""
-    if len(image.files) > 1 and not image.channels:
+    frame = frame_file(image)
+    if frame is None and len(image.files) > 1 and not image.channels:
         return len(image.files)
-    if image.path.name.lower().endswith((".nii", ".nii.gz")):
-        import nibabel
-        from nibabel.orientations import io_orientation
-
-        header = nibabel.load(image.path)  # type: ignore[attr-defined]
-        directions = io_orientation(header.affine)[:, 0].tolist()
-        return int(header.shape[directions.index(ACROSS[plane])])
-    return int(read(image).data.shape[1 + ACROSS[plane]])
+    volume = read(image) if frame is None else upright_volume(frame)[0]
+    return int(volume.data.shape[1 + ACROSS[plane]])

@@ -232,7 +232,7 @@ def _from_table(file: Path, root: Path, name: str, domain: Domain, inside: bool)
     rows, notes = rows_of_records(table.records, finder, domain, inside)
     rows, counted = drawn_by_table(rows)
     made = _manifest(rows, root, name, notes=[*table.notes, *notes, *counted])
-    return _with(named and named.contents, made)
+    return _with(named.contents if named is not None else None, made)
 
 
 def _named(inventory: Inventory | None) -> NamedImages | None:

@@ -68,7 +68,8 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     data = start.data
     field = field_of(data, start.reader, domain)
     field, seen = _looked(field, data, say)
-    reader, flattening, volumes = start.reader, dict[str, Default](), None
+    reader, volumes = start.reader, None
+    flattening: Mapping[str, Default] = {}
     if seen.kind.dims != 2:
         flattening, volumes = _flattening(field.domain, seen), seen
         reader = {**reader, **{key: default.value for key, default in flattening.items()}}

@@ -71,7 +71,7 @@ def test_a_case_without_a_channel_and_a_mask_without_images_are_faults(tmp_path:
 def test_pictures_may_hold_all_channels_in_one_file(tmp_path: Path) -> None:
     colours = {"channel_names": {"0": "R", "1": "G", "2": "B"}, "labels": {"background": 0, "cell": 1}, "file_ending": ".png"}
     (image,) = listed(folder(tmp_path, colours, "imagesTr/a_0000.png", "labelsTr/a.png")).images
-    assert (image.kind, image.channels, image.mask) == ("picture", ("R", "G", "B"), tmp_path / "labelsTr/a.png")
+    assert (image.kind, image.channels, image.mask) == ("picture", ("red", "green", "blue"), tmp_path / "labelsTr/a.png")
 
 
 def test_regions_name_each_number_after_all_of_them(tmp_path: Path) -> None:

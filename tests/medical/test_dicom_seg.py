@@ -8,7 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 from labelfree_medical.masks.dicom_seg import CONTOURS, names_apart, object_class
-from labelfree_medical.masks.pairing import with_segmentations
+from labelfree_medical.masks.segment_names import with_segment_names
 from labelfree_medical.masks.targets import read_mask
 from labelfree_medical.stored import ImageFiles, Listing, NoImage, Stored
 
@@ -105,7 +105,7 @@ def test_a_paired_segmentation_names_the_classes_and_is_left_aside_no_longer(tmp
     write_seg(seg, sources, drawn(), ["liver", "lesion"])
     sources[0].save_as(other, enforce_file_format=True)
     image = ImageFiles(tmp_path / "IM1", (tmp_path / "IM1",), "volume", mask=seg)
-    paired = with_segmentations(Listing((image,), (NoImage((seg,), "a segmentation"), NoImage((other,), "a scout"))))
+    paired = with_segment_names(Listing((image,), (NoImage((seg,), "a segmentation"), NoImage((other,), "a scout"))))
     assert [each.mask for each in paired.images] == [seg] and [each.files for each in paired.no_images] == [(other,)]
     assert paired.classes == {1: "liver", 2: "lesion"}
 
@@ -116,7 +116,7 @@ def test_a_paired_segmentation_that_is_broken_is_a_fault(tmp_path: Path) -> None
     del broken.SegmentSequence
     broken.save_as(seg)
     image = ImageFiles(tmp_path / "IM1", (tmp_path / "IM1",), "volume", mask=seg)
-    paired = with_segmentations(Listing((image,), (NoImage((seg,), "a segmentation"),)))
+    paired = with_segment_names(Listing((image,), (NoImage((seg,), "a segmentation"),)))
     assert paired.images[0].mask is None and "cannot be read" in paired.untrusted[0].sentence
 
 

@@ -274,3 +274,34 @@ def test_a_segmentation_is_the_mask_of_its_series(tmp_path) -> None:
     )
     path = write(tmp_path / "seg.dcm", mask)
     assert list_dicom(tmp_path).images[0].mask == path
+
+
+def test_a_gap_where_rotations_change_is_a_gap(tmp_path) -> None:
+    for number, z in enumerate((0.0, 2.5, 5.0, 10.0, 12.5, 15.0)):
+        write(tmp_path / f"{number}", slice_at((0, 0, z), AcquisitionNumber=1 + (number > 2), AcquisitionTime=f"10000{int(number > 2)}"))
+    listing = list_dicom(tmp_path)
+    assert not listing.images and "missing between 5 and 10 mm" in listing.untrusted[0].sentence
+
+
+@pytest.mark.parametrize("heights", [(0.0, 2.5, 5.0, 105.0, 107.5, 110.0), (0.0, 2.5, 5.0, 10.0, 15.0, 20.0)])
+def test_two_slabs_of_two_acquisitions_are_two_volumes(tmp_path, heights) -> None:
+    for number, z in enumerate(heights):
+        write(tmp_path / f"{number}", slice_at((0, 0, z), AcquisitionNumber=1 + (number > 2)))
+    assert [len(image.files) for image in list_dicom(tmp_path).images] == [3, 3]
+
+
+def test_positions_that_an_anonymiser_set_to_nought_are_a_fault(tmp_path) -> None:
+    for number in range(4):
+        write(
+            tmp_path / f"{number}",
+            slice_at((0, 0, 0), np.full((6, 5), number, np.int16), SliceLocation=2 * number, AcquisitionTime=f"10000{number}"),
+        )
+    listing = list_dicom(tmp_path)
+    assert not listing.images and "SliceLocation says otherwise" in listing.untrusted[0].sentence
+
+
+def test_one_uid_for_two_series_is_parted_by_what_describes_them(tmp_path) -> None:
+    for name in ("T1", "T2"):
+        given = {"storage": MR, "modality": "MR", "SeriesDescription": name, "pixels": np.full((6, 5), ord(name[1]), np.int16)}
+        write_stack(tmp_path, HEIGHTS, names=f"{name}-{{}}", **given)
+    assert [len(image.files) for image in list_dicom(tmp_path).images] == [4, 4]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 from labelfree_medical.files import list_files
-from labelfree_medical.masks.pairing import with_segmentations
+from labelfree_medical.masks.named_masks import with_named_masks
+from labelfree_medical.masks.segment_names import with_segment_names
 from labelfree_medical.masks.targets import read_mask
 from labelfree_medical.stored import Stored
 from PIL import Image
@@ -150,7 +151,7 @@ def test_a_segment_in_a_layer_that_is_not_there_is_named(tmp_path: Path) -> None
 def test_a_slicer_file_beside_its_image_is_its_mask(tmp_path: Path) -> None:
     write_nifti(tmp_path / "1.2.nii.gz", CLASSES)
     file = write_segments(tmp_path / "1.2.seg.nrrd", CLASSES[None], [{"Name": "liver", "LabelValue": 1}])
-    paired = with_segmentations(list_files(tmp_path))
+    paired = with_segment_names(with_named_masks(list_files(tmp_path)))
     assert [(image.path.name, image.mask) for image in paired.images] == [("1.2.nii.gz", file)]
     assert paired.classes == {1: "liver"} and not paired.no_images
 
@@ -158,7 +159,7 @@ def test_a_slicer_file_beside_its_image_is_its_mask(tmp_path: Path) -> None:
 def test_segments_that_no_image_claims_still_name_the_classes(tmp_path: Path) -> None:
     write_nifti(tmp_path / "a.nii.gz", CLASSES)
     write_segments(tmp_path / "drawn.seg.nrrd", CLASSES[None], [{"Name": "liver", "LabelValue": 1}])
-    paired = with_segmentations(list_files(tmp_path))
+    paired = with_segment_names(with_named_masks(list_files(tmp_path)))
     assert paired.images[0].mask is None and paired.classes == {1: "liver"} and len(paired.no_images) == 1
 
 

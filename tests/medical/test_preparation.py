@@ -234,7 +234,13 @@ def test_gray_and_coloured_pictures_come_to_the_same_channels() -> None:
     witness = np.array(Image.fromarray(data.transpose(1, 2, 0)).convert("L"))
     assert gray.channels == ("gray",) and np.abs(gray.data[0].astype(int) - witness).max() <= 1
     back = in_colour(gray)
-    assert back.channels == colours.channels and back.scale == colours.scale and in_colour(colours) is colours and in_gray(gray) is gray
+    assert (
+        back.channels == colours.channels
+        and back.scale == colours.scale
+        and in_colour(colours) is colours
+        and in_gray(gray).channels == ("gray",)
+    )
     assert np.array_equal(in_gray(back).data, gray.data)  # equal channels are that gray exactly
+    assert in_gray(replace(gray, channels=("CR",))).channels == ("gray",)  # as DICOM calls a film's
     for colour, count in (("gray", 1), ("rgb", 3), ("stored", 3)):
         assert len(Preparation(colour=colour).apply(colours)[0].data) == count  # type: ignore[arg-type]

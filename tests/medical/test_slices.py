@@ -8,6 +8,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
+from labelfree_medical.files import list_files
 from labelfree_medical.kept_volumes import Kept, Prepared, image_bytes
 from labelfree_medical.masks.grids import Grid
 from labelfree_medical.slices import Slice, slices_across
@@ -32,7 +33,7 @@ def test_slices_lie_at_equal_distances_and_within(count, depth):
 
 
 def test_as_many_slices_as_a_volume_has_at_most():
-    alone = ImageFiles(Path("a.nrrd"), (Path("a.nrrd"),), "volume")
+    alone = ImageFiles(Path("a.npy"), (Path("a.npy"),), "volume")
     assert len(slices_across(alone, "axial", 16, lambda image: volume(4, 5, 6))) == 6
     assert len(slices_across(alone, "sagittal", 3, lambda image: volume(4, 5, 6))) == 3
     assert len(slices_across(alone, "coronal", "all", lambda image: volume(4, 5, 6))) == 5
@@ -52,6 +53,13 @@ def test_a_nifti_header_tells_the_depth_along_a_plane(tmp_path):
         len(slices_across(alone, plane, "all", lambda image: pytest.fail("it was read"))) for plane in ("sagittal", "coronal", "axial")
     ]
     assert counts == [6, 4, 5]
+
+
+def test_a_header_and_its_voxels_are_not_two_slices(tmp_path):
+    sitk = pytest.importorskip("SimpleITK")
+    sitk.WriteImage(sitk.GetImageFromArray(np.zeros((6, 5, 4), np.int16)), str(tmp_path / "a.mhd"))
+    (alone,) = list_files(tmp_path).images
+    assert len(alone.files) == 2 and len(slices_across(alone, "axial", "all", lambda image: pytest.fail("it was read"))) == 6
 
 
 def test_a_volume_is_made_once_for_all_who_wait():

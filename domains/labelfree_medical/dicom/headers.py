@@ -16,7 +16,7 @@ from labelfree_medical.dicom.slices import MARKS, PRIVATE_B, Slice, creator_of, 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 WANTED = (
     *("SOPClassUID", "SOPInstanceUID", "Modality", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "AccessionNumber"),
-    *("SeriesDescription", "ProtocolName", "BurnedInAnnotation", "ReferencedSeriesSequence"),
+    *("ProtocolName", "BurnedInAnnotation", "ReferencedSeriesSequence"),
     *("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices", "SliceVector"),
     *("DetectorInformationSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
@@ -82,7 +82,7 @@ def _header(path: Path, dataset: Any, file: BinaryIO) -> Header:
     uid = text(meta, "MediaStorageSOPClassUID") or text(dataset, "SOPClassUID")
     storage = str(pydicom.uid.UID(uid).name)
     has_pixels = whole(dataset, "Rows") > 0 and whole(dataset, "Columns") > 0
-    fault = ""
+    fault: str | None = ""
     placeless = not text(dataset, "StudyInstanceUID") and not text(dataset, "SeriesInstanceUID") and "Media Storage" not in storage
     if has_pixels or placeless or "Image Storage" in storage:
         fault = _deflated_fault(path) if syntax == DEFLATED else pixel_fault(file, dataset)

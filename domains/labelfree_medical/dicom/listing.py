@@ -82,8 +82,8 @@ def _by_series(headers: Sequence[Header]) -> list[list[Header]]:
     """Headers by patient, study and series; where an anonymiser emptied the series, by folder and description."""
     groups: dict[Hashable, list[Header]] = {}
     for header in headers:
-        series = header.series or (header.path.parent, header.description, header.modality)
-        groups.setdefault((header.patient, header.study, series), []).append(header)
+        series = header.series or (header.path.parent, header.description)
+        groups.setdefault((header.patient, header.study, series, header.modality), []).append(header)
     return list(groups.values())
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from labelfree_medical.dicom.slices import KINDS, OCCASIONS, Slice
-from labelfree_medical.dicom.volumes import SAME_DIRECTION, Grid, Unsound, grid_of
+from labelfree_medical.dicom.slices import KINDS, LOCATION, OCCASIONS, Slice
+from labelfree_medical.dicom.volumes import SAME_DIRECTION, SHARE, Grid, Unsound, grid_of
 
 SAME_SIZE = 1e-3  # share that spacings may differ by: they are rounded, too
 ONE_PLACE = 0.02  # mm
+FAR = 10  # slices between two stacks of one series that are no gap any more
 LEAST = 3  # slices of a part that a gap, and nothing else, sets apart
 UNITS = {"echo": "echo {} ms", "b": "b {}", "kernel": "kernel {}", "time": "time {}", "trigger": "trigger {} ms"}
 
@@ -95,8 +97,9 @@ def _split(slices: Sequence[Slice]) -> list[Part]:
         groups = _by(slices, mark)
         if len(groups) > 1 and 2 * len(groups) <= len(slices) + 1:  # what differs in every slice is no kind of image
             return [_named(part, mark, value) for value, group in groups for part in _split(group)]
-    if _at_one_place(slices):  # a cine, or a phantom watched: frames, and no stack
-        return [Part((each,)) for each in slices]
+    if _at_one_place(slices):
+        fault = _no_cine(slices)
+        return [Part(tuple(slices), fault=fault)] if fault else [Part((each,)) for each in slices]
     whole = _stack(slices)
     if whole.grid is not None:
         return [whole]
@@ -120,7 +123,19 @@ def _all_stacks(parts: Sequence[Part], repeated: bool) -> bool:
     least = 2 if repeated else LEAST
     singles = sum(len(part.slices) == 1 for part in parts)
     sound = all(len(part.slices) == 1 or (part.grid is not None and len(part.slices) >= least) for part in parts)
-    return sound and singles <= (len(parts) - singles if repeated else 0)
+    return sound and (singles <= len(parts) - singles if repeated else _far_apart([part.grid for part in parts if part.grid is not None]))
+
+
+def _far_apart(grids: Sequence[Grid]) -> bool:
+    """Whether stacks are more than one that has lost slices: they overlap, have spacings of their own, or lie many slices apart."""
+    ends = []
+    for grid in grids:
+        step, first = grid.affine[:3, 0], grid.affine[:3, 3] @ grid.affine[:3, 0] / grid.spacing[0]
+        ends.append((float(first), float(first + np.linalg.norm(step) * (len(grid.order) - 1)), grid.spacing[0]))
+    for (_, end, spacing), (start, _, other) in pairwise(sorted(ends)):
+        if 0 < start - end < FAR * spacing and abs(spacing - other) <= SHARE * spacing:
+            return False
+    return True
 
 
 def _named(part: Part, mark: str, value: str) -> Part:
@@ -151,6 +166,14 @@ def _rank(value: str) -> tuple[bool, float, str]:
         return False, float(value), value
     except ValueError:
         return True, 0.0, value
+
+
+def _no_cine(slices: Sequence[Slice]) -> str:
+    """What is wrong with slices that all lie at one place; "" where they are pictures of one place at other times."""
+    if len({each.mark(LOCATION) for each in slices}) > 1:
+        return "all say that they lie at one place (ImagePositionPatient), and SliceLocation says otherwise"
+    told = any(len({each.mark(mark) for each in slices}) > 1 for mark in (*KINDS, *OCCASIONS))
+    return "" if told else "all lie at one place, and nothing in the headers tells them apart"
 
 
 def _at_one_place(slices: Sequence[Slice]) -> bool:

@@ -13,12 +13,18 @@ from labelfree_medical.dicom.elements import Numbers, first_item, numbers, spaci
 # Marks tell slices at one place apart. The first always part a series, since their numbers mean something else …
 KINDS = ("kernel", "echo", "b", "time")
 # … the others only where positions repeat or make no regular grid: some scanners change them from slice to slice.
-OCCASIONS = ("image type", "direction", "inversion", "flip", "acquisition", "trigger", "frame time", "acquisition time", "stack", "folder")
+OCCASIONS = (
+    *("description", "series number", "image type", "direction", "inversion", "flip", "acquisition", "trigger", "frame time"),
+    *("acquisition time", "stack", "folder"),
+)
+LOCATION = "location"  # what SliceLocation says: it orders nothing, and may gainsay positions
 MARKS = {  # of a file of one frame, as its header calls them
     "kernel": "ConvolutionKernel",
     "echo": "EchoTime",
     "b": "DiffusionBValue",
     "time": "TemporalPositionIdentifier",
+    "description": "SeriesDescription",
+    "series number": "SeriesNumber",
     "image type": "ImageType",
     "direction": "DiffusionGradientOrientation",
     "inversion": "InversionTime",
@@ -27,6 +33,7 @@ MARKS = {  # of a file of one frame, as its header calls them
     "trigger": "TriggerTime",
     "frame time": "FrameReferenceTime",
     "acquisition time": "AcquisitionTime",
+    LOCATION: "SliceLocation",
 }
 # b values where the standard's own element is left out, of whom its group says that it is (its private creator)
 PRIVATE_B = {0x0019100C: "SIEMENS", 0x20011003: "Philips", 0x00431039: "GEMS"}

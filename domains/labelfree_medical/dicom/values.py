@@ -100,7 +100,9 @@ def _decoded(dataset: Any, path: Path, frame: int | None) -> np.ndarray:
         if (plain := _plain(dataset)) is not None:
             return plain if frame is None else plain[frame : frame + 1]
         pixels = np.asarray(pydicom.pixels.pixel_array(dataset, index=frame, **options))
-    except Exception as error:  # decoders raise whatever broken bytes make them raise
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # decoders raise whatever broken bytes make them raise; one in Rust panics, which is no Exception
         why = f"its pixels cannot be decoded as {syntax.name} ({_first_line(error)})"
         raise DataError(f"{path}: {why}; fetch it again, remove it, or set data.on_error=skip.") from error
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
@@ -121,7 +123,7 @@ def _plain(dataset: Any) -> np.ndarray | None:
     return np.frombuffer(dataset.PixelData, dtype, count=math.prod(shape)).reshape(shape).copy()
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     return (" ".join(str(error).split()) or type(error).__name__)[:160]
 
 

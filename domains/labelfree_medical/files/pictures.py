@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labelfree.errors import DataError
-from labelfree_medical.colours import COLOURS
+from labelfree_medical.colours import COLOURS, GRAY
 from labelfree_medical.files.content import broken, empty
-from labelfree_medical.files.voxels import GRAY, UNIT, frame, names_of
+from labelfree_medical.files.voxels import UNIT, frame, names_of
 from labelfree_medical.stored import ImageFiles, Listing, Stored
 
 if TYPE_CHECKING:

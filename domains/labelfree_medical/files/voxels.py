@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labelfree.errors import DataError
+from labelfree_medical.colours import GRAY
 from labelfree_medical.stored import ImageFiles, Stored
 
 if TYPE_CHECKING:
     import numpy as np
 
-GRAY = ("gray",)
 UNIT = "stored"  # none of these formats says what its numbers measure
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from labelfree.data.label_formats.json_text import read_json_text
 from labelfree.errors import DataError
+from labelfree_medical.colours import COLOURS
 from labelfree_medical.stored import ImageFiles, Untrusted
 
 NAME = "dataset.json"
@@ -101,7 +102,8 @@ def _channels(file: Path, named: object) -> tuple[str, ...]:
         named = [named[number] for number in sorted(named, key=int)]
     if not isinstance(named, list) or not named:
         raise DataError(f'{file}: channel_names names no channels; write {{"0": "CT"}}, one for each.')
-    return tuple(map(str, named))
+    names = tuple(map(str, named))
+    return COLOURS if tuple(name.lower() for name in names) == ("r", "g", "b") else names
 
 
 def _classes(file: Path, labels: object) -> tuple[dict[int, str], int | None, tuple[str, ...]]:

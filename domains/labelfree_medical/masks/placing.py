@@ -164,7 +164,8 @@ def _along(numbers: np.ndarray, steps: np.ndarray, axes: list[int], size: tuple[
         beyond.append((nearest < 0) | (nearest >= numbers.shape[axis]))
         shown = shown.take(nearest.clip(0, numbers.shape[axis] - 1), axis)
     for axis, outer in enumerate(beyond):
-        np.moveaxis(shown, axis, 0)[outer] = outside
+        if outer.any():
+            np.moveaxis(shown, axis, 0)[outer] = outside
     return np.ascontiguousarray(shown.transpose(np.argsort(axes)))
 
 
