@@ -76,7 +76,7 @@ def slices(count: int = 6, size: tuple[int, int] = (8, 9), affine: np.ndarray = 
         each.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         each.SOPClassUID, each.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", generate_uid()
         each.StudyInstanceUID, each.SeriesInstanceUID, each.FrameOfReferenceUID = study, series, frame
-        each.Modality, each.PatientID, each.PatientName, each.PatientBirthDate, each.PatientSex = "CT", "1", "A", "", ""
+        each.Modality, each.PatientID, each.PatientName, each.PatientBirthDate, each.PatientSex = "CT", "1", "A^B", "", ""
         each.StudyID, each.StudyDate, each.StudyTime, each.AccessionNumber, each.ReferringPhysicianName = "1", "", "", "", ""
         each.SeriesNumber, each.InstanceNumber, each.Laterality, each.Manufacturer = 1, number + 1, "", "m"
         each.ImagePositionPatient = [float(value) for value in lps[:3, 3] + number * lps[:3, 2]]

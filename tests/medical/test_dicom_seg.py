@@ -16,6 +16,7 @@ from labelfree.errors import DataError
 from tests.medical.mask_files import STRAIGHT, class_names, slices, volume, write_seg
 
 SIZE = (9, 8, 6)  # columns, rows, slices: as a NIfTI of the same series has them
+SAGITTAL = np.array([[0, 0, 3.0, -20], [0.7, 0, 0, 5], [0, -0.7, 0, 60], [0, 0, 0, 1]])
 
 
 def drawn() -> np.ndarray:
@@ -135,3 +136,46 @@ def test_a_mask_that_is_a_dicom_picture_is_read_as_one(tmp_path: Path) -> None:
 def test_a_header_names_segments_that_cannot_overlap_without_their_voxels(tmp_path: Path) -> None:
     apart = write_seg(tmp_path / "a.dcm", slices(), drawn(), ["liver", "lesion"], "LABELMAP")
     assert names_apart(apart) == {1: "liver", 2: "lesion"}
+
+
+def test_segments_of_a_film_lie_pixel_by_pixel(tmp_path: Path) -> None:
+    source = slices(1)[0]
+    source.SOPClassUID, source.Modality = "1.2.840.10008.5.1.4.1.1.1.1", "DX"
+    for name in ("ImagePositionPatient", "ImageOrientationPatient", "FrameOfReferenceUID", "SliceThickness"):
+        delattr(source, name)
+    write_seg(tmp_path / "a.dcm", [source], drawn()[3:4], ["liver", "lesion"])
+    film = Stored(np.zeros((1, 8, 9), np.uint16), ("gray",), (1.0,), (0.0,), "stored")
+    mask = read_mask(tmp_path / "a.dcm", film).mask
+    assert mask is not None and np.array_equal(mask.numpy(), by_columns(drawn())[:, :, 3].T)
+
+
+def test_segments_of_a_turned_series_lie_on_it(tmp_path: Path) -> None:
+    write_seg(tmp_path / "a.dcm", slices(affine=SAGITTAL), drawn(), ["liver", "lesion"])
+    assert np.array_equal(mask_of(tmp_path / "a.dcm", SAGITTAL), by_columns(drawn()))
+
+
+def test_segments_without_a_step_between_slices_lie_where_frames_do(tmp_path: Path) -> None:
+    write_seg(tmp_path / "a.dcm", slices(), drawn(), ["liver", "lesion"])
+    bare = pydicom.dcmread(tmp_path / "a.dcm")
+    for name in ("SpacingBetweenSlices", "SliceThickness"):
+        bare.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].pop(name, None)
+    bare.save_as(tmp_path / "a.dcm")
+    assert np.array_equal(mask_of(tmp_path / "a.dcm"), by_columns(drawn()))
+
+
+def test_rounded_positions_are_no_uneven_ones(tmp_path: Path) -> None:
+    fine = STRAIGHT @ np.diag([1, 1, 0.3125, 1])  # slices every 0.625 mm
+    sources = slices(affine=fine)
+    for source in sources:
+        source.ImagePositionPatient = [round(float(value), 1) for value in source.ImagePositionPatient]
+    write_seg(tmp_path / "a.dcm", sources, drawn(), ["liver", "lesion"])
+    assert np.array_equal(mask_of(tmp_path / "a.dcm", fine), by_columns(drawn()))
+
+
+def test_slices_at_uneven_distances_are_refused(tmp_path: Path) -> None:
+    sources = slices()
+    sources[3].ImagePositionPatient[2] += 0.9
+    layers = np.ones((6, 8, 9), np.uint8)
+    write_seg(tmp_path / "a.dcm", sources, layers, ["liver"])
+    with pytest.raises(DataError, match=r"a\.dcm: is a DICOM segmentation that cannot be read \(.*spac"):
+        mask_of(tmp_path / "a.dcm")

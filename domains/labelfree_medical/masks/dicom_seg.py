@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 SEGMENTATIONS = {"1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"}  # Segmentation, Label Map Segmentation
 CONTOURS = "1.2.840.10008.5.1.4.1.1.481.3"  # RT Structure Set
+UNEVEN = 0.25  # of the step between slices: positions are often rounded to tenths of mm
+UNKNOWN_STEP = 1.0  # mm that a single slice counts for where nobody says
 UID = re.compile(r"\d+(\.\d+){4,}")  # identifiers that libraries quote
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -77,8 +80,21 @@ def _opened(path: Path) -> highdicom.seg.Segmentation:
         import highdicom
     except ImportError as error:
         raise DataError('highdicom is needed to read DICOM segmentations: pip install "labelfree[medical]".') from error
+    from labelfree_medical.dicom.quiet import quiet_pydicom
+
     logging.getLogger("highdicom").setLevel(logging.CRITICAL + 1)
-    return highdicom.seg.segread(path)
+    dataset = quiet_pydicom().dcmread(path, force=True)
+    for measures in _pixel_measures(dataset):
+        if "SliceThickness" not in measures:  # of films there is none, and highdicom reads nothing without it
+            measures.SliceThickness = UNKNOWN_STEP
+    return highdicom.seg.Segmentation.from_dataset(dataset, copy=False)
+
+
+def _pixel_measures(dataset: Any) -> Iterator[Any]:
+    """The size of pixels as it is said, for all frames or for each."""
+    for name in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
+        for group in dataset.get(name) or ():
+            yield from group.get("PixelMeasuresSequence") or ()
 
 
 def _descriptions(segmentation: highdicom.seg.Segmentation) -> list[Any]:
@@ -94,22 +110,21 @@ def _is_placed(segmentation: highdicom.seg.Segmentation) -> bool:
 def _in_space(path: Path, segmentation: highdicom.seg.Segmentation, described: list[tuple[int, str]]) -> Segments:
     """A volume: one layer where segments lie apart, else a layer each."""
     try:
-        volume = segmentation.get_volume(combine_segments=True)
+        volume = segmentation.get_volume(combine_segments=True, rtol=UNEVEN)
         layers = volume.array[None].astype(np.int32)
         each = tuple(Segment(number, name, 0, number) for number, name in described)
     except (RuntimeError, ValueError):  # they overlap, or hold fractions; what failed once keeps its table locked
-        volume = _opened(path).get_volume(segment_numbers=[number for number, _ in described])
+        volume = _opened(path).get_volume(segment_numbers=[number for number, _ in described], rtol=UNEVEN)
         layers = _ones(path, np.moveaxis(volume.array, -1, 0))
         each = _a_layer_each(described)
-    layers, affine = _with_undrawn(layers, volume.affine, _slice_step(segmentation))
+    layers, affine = _with_undrawn(layers, volume.affine, _slice_step(path))
     return Segments(layers, each, Grid(tuple(layers.shape[1:]), LPS_TO_RAS @ affine))
 
 
-def _slice_step(segmentation: highdicom.seg.Segmentation) -> float:
-    """mm from slice to slice of the images drawn on, as the file says of all its frames; 0 where it does not."""
-    groups = segmentation.get("SharedFunctionalGroupsSequence") or [{}]
-    measures = (groups[0].get("PixelMeasuresSequence") or [{}])[0]
-    return float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 0)
+def _slice_step(path: Path) -> float:
+    """mm from slice to slice of the images drawn on, as the file says; 0 where it does not."""
+    said: Any = next(_pixel_measures(_header(path, ["SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"])), {})
+    return float(said.get("SpacingBetweenSlices") or said.get("SliceThickness") or 0)
 
 
 def _with_undrawn(layers: np.ndarray, affine: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
