@@ -178,6 +178,7 @@ def test_the_box_around_the_patient_leaves_the_air_out() -> None:
     prepared, mask = Preparation(crop="foreground", orientation="stored").apply(stored, (data[0] == 40).astype("int16"))
     assert mask is not None and np.array_equal(mask == 1, prepared.data[0] == 40)
     assert told(prepared).items() <= told(stored).items()
+    assert foreground_box(replace(stored, measured=np.zeros(data.shape[1:], dtype=bool))) == (slice(0, 30), slice(0, 30), slice(0, 20))
     assert foreground_box(replace(stored, data=0 * data)) == (slice(0, 30), slice(0, 30), slice(0, 20))
 
 
