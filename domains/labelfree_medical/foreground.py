@@ -20,11 +20,12 @@ def foreground_box(stored: Stored) -> tuple[slice, ...]:
     """A slice an axis around all voxels that any channel shows as more than air, by what was measured; all where none is."""
     import numpy as np
 
+    stored = with_one_scale(stored)
     sizes = stored.data.shape[1:]
-    shown = np.zeros(sizes, dtype=bool)
-    nothing = stored.measured is not None and not stored.measured.any()
-    sign = np.sign(np.asarray(with_one_scale(stored).scale, dtype=float))
-    for channel, direction in () if nothing else zip(stored.data, sign, strict=True):
+    whole, shown = tuple(slice(0, size) for size in sizes), np.zeros(sizes, dtype=bool)
+    if stored.measured is not None and not stored.measured.any():
+        return whole
+    for channel, direction in zip(stored.data, np.sign(np.asarray(stored.scale, dtype=float)), strict=True):
         values = channel if direction >= 0 else -channel.astype(np.float32)
         seen = values.ravel(order="K") if stored.measured is None else values[stored.measured]
         low, high = float(seen.min()), float(np.percentile(seen[:: 1 + seen.size // ENOUGH], 99))
@@ -32,7 +33,7 @@ def foreground_box(stored: Stored) -> tuple[slice, ...]:
     if stored.measured is not None:
         shown &= stored.measured
     if not shown.any():
-        return tuple(slice(0, size) for size in sizes)
+        return whole
     box = []
     for axis, size in enumerate(sizes):
         there = np.flatnonzero(shown.any(axis=tuple(other for other in range(shown.ndim) if other != axis)))
