@@ -102,6 +102,7 @@ def test_finer_grids_agree_with_scipy_and_nibabel(wanted: tuple[float | None, ..
 
 
 def test_monai_finds_the_same_on_the_same_grid() -> None:
+    """It may take 15 seconds: MONAI's import is most of it."""
     from monai.data import MetaTensor
     from monai.transforms import SpatialResample
 
