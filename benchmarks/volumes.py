@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/volumes.py
 
-The volumes are generated: CT-like, 256 × 256 × 80 voxels of int16, gzipped, stored left–posterior–superior. Both turn them to RAS, crop the
+The volumes are generated: CT-like, 192 × 192 × 64 voxels of int16, gzipped, stored left–posterior–superior. Both turn them to RAS, crop the
 air away and resample to 1.5 mm. Ours averages where voxels become larger, MONAI's takes the two nearest. Each reader
 goes over all files once before it is timed, so that both find them in memory. Cells that benchmarks/results/volumes.csv holds for the same
 machine, commit and versions are not measured again.
@@ -22,7 +22,7 @@ from labelfree_medical.files import list_files, read_file
 from labelfree_medical.preparation import Preparation
 
 TABLE = RESULTS / "volumes.csv"
-COUNT, SHAPE, STEPS, WANTED = 40, (256, 256, 80), (0.9, 0.9, 2.5), 1.5
+COUNT, SHAPE, STEPS, WANTED = 40, (192, 192, 64), (0.9, 0.9, 2.5), 1.5
 DEPENDS = ("domains/labelfree_medical", "benchmarks/volumes.py")
 AIR = -870.0  # where MONAI's crop begins; ours finds it by itself
 
@@ -30,7 +30,7 @@ AIR = -870.0  # where MONAI's crop begins; ours finds it by itself
 def main() -> None:
     cells = [{"reader": name, "volumes": str(COUNT), **place("monai", "nibabel", "numpy", "torch", depends=DEPENDS)} for name in READERS]
     missing = [cell for cell in cells if not found(TABLE, cell)]
-    print(f"Expected: {len(missing)} of {len(cells)} cells to measure, about 2 minutes each.", flush=True)
+    print(f"Expected: {len(missing)} of {len(cells)} cells to measure, about 3 minutes with the volumes.", flush=True)
     if missing:
         with tempfile.TemporaryDirectory() as folder:
             write(Path(folder))

@@ -90,7 +90,8 @@ def groups_of(images: Sequence[ImageFiles]) -> tuple[Mapping[int, str], list[str
     if len(patients) == 1 and ("" in patients or len(studies) > 1):
         how = "empty" if "" in patients else "the same"
         sentence = f"PatientID is {how} in all {len(known):,} images, so groups are studies (StudyInstanceUID)."
-        return {id(image): image.study or image.series for image in known}, [sentence]
+        by_headers = any(image.series for image in known)  # else they are files with several images, which stay together
+        return {id(image): image.study or image.series for image in known}, [sentence] if by_headers else []
     lacking = sum(not image.patient for image in known)
     note = f"{lacking:,} of {len(known):,} images have no PatientID: each of their studies is a group of its own."
     return {id(image): image.patient or image.study or image.series for image in known}, [note] if lacking else []

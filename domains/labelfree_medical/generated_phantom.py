@@ -62,7 +62,7 @@ def phantom(shape: tuple[int, int, int], patient: Generator, image: Generator, f
     right, left = ((side * 68 * lean[6], 0, 25) for side in (1, -1))
     lobes = np.array([52 * lean[6], 72 * lean[0], 105 * lean[1]])
     lung = (inside(right, lobes), inside(left, lobes * (1, 1, lean[7])))
-    grow = image.uniform(1.3, 1.5) if finding == "large heart" else 1.0
+    grow = image.uniform(1.4, 1.6) if finding == "large heart" else 1.0
     heart = inside((-28 * grow, 25, -35), np.array([48, 42, 52]) * lean[2] * grow) & (skin < 0.74)  # on the patient's left
     liver = inside((60, 10, -125 + 20 * lean[3]), np.array([95, 80, 62]) * lean[4]) & (skin < 0.74)
     spine = (x / 17) ** 2 + ((y + 68) / 17) ** 2 + 0 * z < 1
@@ -79,13 +79,13 @@ def phantom(shape: tuple[int, int, int], patient: Generator, image: Generator, f
     if finding == "nodule":
         spots = np.argwhere(lung[side] & (organs == 1))
         middle = [place.flat[index] for place, index in zip((x, y, z), spots[image.integers(len(spots))], strict=True)]
-        lesion = inside((middle[0], middle[1], middle[2]), (image.uniform(12, 20),) * 3) & (organs == 1)
+        lesion = inside((middle[0], middle[1], middle[2]), (image.uniform(14, 24),) * 3) & (organs == 1)
     elif finding == "effusion":
         bent = 35 * ((x - (70, -70)[side]) / 55) ** 2  # a meniscus: fluid climbs at the walls
-        lesion = lung[side] & (z < -80 * lean[1] + image.uniform(45, 95) + bent) & (organs == 1)
+        lesion = lung[side] & (z < -80 * lean[1] + image.uniform(55, 115) + bent) & (organs == 1)
     else:
         lesion = np.zeros(shape, dtype=bool)
-    hounsfield[lesion], organs[lesion] = 25, len(ORGANS)
+    hounsfield[lesion], organs[lesion] = 60, len(ORGANS)
     return Phantom(hounsfield, organs, spacing)
 
 
@@ -102,7 +102,7 @@ def _rough(draw: Generator, shape: tuple[int, ...]) -> np.ndarray:
 def film(made: Phantom, draw: Generator) -> np.ndarray:
     """(H, W) from 0 to 1: what X-rays lose on their way from back to front, dense tissue bright, the patient's right on the left."""
     lost = (0.02 * (1 + made.hounsfield / 1000)).sum(1) * made.spacing[1]
-    lost += 0.15 * _rough(draw, lost.shape) * (lost > 0.5)  # muscles, vessels and folds
+    lost += 0.1 * _rough(draw, lost.shape) * (lost > 0.5)  # muscles, vessels and folds
     seen = (lost + draw.normal(0, 0.04, lost.shape)) * draw.uniform(0.85, 1.1) / 5.5
     return np.asarray(seen[::-1, ::-1].T.clip(0, 1))
 

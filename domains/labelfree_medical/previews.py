@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ENDS = (0.01, 0.99)  # of an image's values that are shown as black and as white
-MOST = 1_000_000  # values from which percentiles are taken
 
 
 def render(
@@ -33,7 +32,11 @@ def render(
         return picture / 255
     if window is not None:
         return (picture - window[0]) / (window[1] - window[0])
-    ends = torch.stack([_ends(image, None if measured is None else measured[at]) for at, image in enumerate(picture)])
+    told = x[:, sorted(set(positions))]
+    if measured is None:
+        ends = _ends(told.flatten(1))
+    else:
+        ends = torch.cat([_ends(image[:, known].reshape(1, -1)) for image, known in zip(told, measured | ~_any(measured), strict=True)])
     low, high = ends.T.view(2, -1, *(1,) * (picture.ndim - 1))
     return (picture - low) / (high - low).clamp(min=1e-6)
 
@@ -48,7 +51,8 @@ def preview(
     """(C, *spatial) physical to (H, W, 3) uint8: a picture as it is; of a volume its three middle planes, in true proportions."""
     positions = rgb_positions(channels) or (0, 0, 0)
     picture = physical[list(positions)].float()
-    low, high = window or _ends(picture, measured).tolist()
+    known = picture.flatten() if measured is None or not measured.any() else picture[:, measured].flatten()
+    low, high = window or _ends(known[None])[0].tolist()
     shown = ((picture - low) / max(high - low, 1e-6)).clamp(0, 1)
     if measured is not None:
         shown = shown * measured
@@ -57,10 +61,25 @@ def preview(
     return (shown * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
 
 
-def _ends(picture: Tensor, measured: Tensor | None) -> Tensor:
-    """(2,) the values shown as black and white."""
-    known = picture[:, measured].flatten() if measured is not None and measured.any() else picture.flatten()
-    return torch.quantile(known[:: max(1, known.numel() // MOST)].float(), torch.tensor(ENDS))
+def _ends(values: Tensor) -> Tensor:
+    """(B, n) to (B, 2): the values shown as black and white. As `torch.quantile`, for any number of values, and in graphs too."""
+    values, most = values.float(), values.shape[1] - 1
+    place = torch.tensor(ENDS, dtype=torch.float64, device=values.device) * most
+    below = place.long()
+    above = (below + 1).clamp(max=most)
+    return torch.lerp(_at(values, below), _at(values, above), (place - below).float())
+
+
+def _at(values: Tensor, places: Tensor) -> Tensor:
+    """(B, n) to (B, k): what stands at these places in the order of size. A graph sorts all; outside one that would take long."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return values.sort(dim=1).values[:, places]
+    return torch.stack([values.kthvalue(place + 1, dim=1).values for place in places.tolist()], dim=1)
+
+
+def _any(measured: Tensor) -> Tensor:
+    """(B, *spatial) to (B, 1, ...): whether anything of an image was measured."""
+    return measured.flatten(1).any(1).view(-1, *(1,) * (measured.ndim - 1))
 
 
 def _planes(volume: Tensor, spacing: Sequence[float]) -> Tensor:

@@ -13,10 +13,11 @@ Positive = Annotated[float, Field(gt=0)]
 BYTES = "of 255"  # unit of pictures with 8 bits
 SLICES = 16  # of a volume that is read as pictures: neighbours are nearly alike
 KEYS_FOR = {  # what sentences of the core name, where files must be told
-    "channels": "reader.channels",
+    "channels": "reader.colour, reader.channels",
     "unit": "reader.modality",
     "scale": "reader.modality or reader.series",
     "gaps": "reader.padding",
+    "zeros": "reader.padding=0",
 }
 
 

@@ -113,6 +113,21 @@ def test_an_array_alone_is_the_image_whatever_its_name(tmp_path: Path) -> None:
     assert any(note.startswith("b.npy: its three axes") for note in found.notes)
 
 
+@pytest.mark.parametrize(("images", "labels"), [("X_train", "y_train"), ("images", "labels"), ("test_images", "test_labels")])
+def test_labels_may_lie_in_a_file_beside(tmp_path: Path, images: str, labels: str) -> None:
+    np.save(tmp_path / f"{images}.npy", numbers(4, 20, 21))
+    np.save(tmp_path / f"{labels}.npy", np.array([1.0, np.nan, 0.0, 2.5]))
+    found = list_files(tmp_path)
+    assert [image.label for image in found.images] == ["1", "", "0", "2.5"] and len({image.split for image in found.images}) == 1
+    assert [(none.files[0].stem, none.reason) for none in found.no_images] == [(labels, "labels of images, as its name says")]
+
+
+@pytest.mark.parametrize("dtype", ["S10", "U10"])
+def test_labels_may_be_names(tmp_path: Path, dtype: str) -> None:
+    np.savez(tmp_path / "a.npz", images=numbers(2, 20, 21), labels=np.array(["healthy", "ill"], dtype=dtype))
+    assert [image.label for image in list_files(tmp_path).images] == ["healthy", "ill"]
+
+
 def test_arrays_that_do_not_tell_are_asked_for(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", first=numbers(9, 9), second=numbers(9, 9))
     (fault,) = list_files(tmp_path).untrusted

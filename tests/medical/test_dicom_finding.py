@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -116,15 +118,21 @@ def test_empty_and_misnamed_files(tmp_path) -> None:
     assert not listing.no_images
 
 
-def test_zips_and_directories_are_named(tmp_path) -> None:
+def test_archives_and_directories_are_named(tmp_path) -> None:
     files = write_stack(tmp_path / "cd", HEIGHTS, names="I{}")
     with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
         archive.write(files[0], "IM1")
+    for name, how in (("export.tar", "w"), ("export.tgz", "w:gz")):
+        with tarfile.open(tmp_path / name, how) as tar:
+            tar.add(files[0], "IM1")
+    (tmp_path / "IM1.dcm.gz").write_bytes(gzip.compress(files[0].read_bytes()))
     with zipfile.ZipFile(tmp_path / "papers.zip", "w") as archive:
         archive.writestr("a.txt", "text" * 100)
+    (tmp_path / "broken.zip").write_bytes(b"PK")
+    (tmp_path / "broken.gz").write_bytes(gzip.compress(b"text")[:9])
     write(tmp_path / "cd" / "DICOMDIR", header("1.2.840.10008.1.3.10", ""))
     reasons = {each.files[0].name: each.reason for each in list_dicom(tmp_path).no_images}
-    assert set(reasons) == {"export.zip", "DICOMDIR"}
+    assert set(reasons) == {"export.zip", "export.tar", "export.tgz", "IM1.dcm.gz", "DICOMDIR"}
     assert "unpack" in reasons["export.zip"] and "DICOMDIR" in reasons["DICOMDIR"]
 
 

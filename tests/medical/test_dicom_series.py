@@ -305,3 +305,37 @@ def test_one_uid_for_two_series_is_parted_by_what_describes_them(tmp_path) -> No
         given = {"storage": MR, "modality": "MR", "SeriesDescription": name, "pixels": np.full((6, 5), ord(name[1]), np.int16)}
         write_stack(tmp_path, HEIGHTS, names=f"{name}-{{}}", **given)
     assert [len(image.files) for image in list_dicom(tmp_path).images] == [4, 4]
+
+
+def test_one_slice_in_each_plane_is_a_localiser(tmp_path) -> None:
+    for number, orientation in enumerate(((1, 0, 0, 0, 1, 0), (1, 0, 0, 0, 0, -1), (0, 1, 0, 0, 0, -1))):
+        write(tmp_path / f"{number}", slice_at((0, 0, number), storage=MR, modality="MR", orientation=orientation))
+    listing = list_dicom(tmp_path)
+    assert not listing.images and "localiser" in said(listing)[0]
+
+
+def test_turned_projections_are_pictures(tmp_path) -> None:
+    for number in range(6):
+        turn = np.radians(30 * number)
+        write(
+            tmp_path / f"{number}",
+            slice_at((number, 0, 0), storage=MR, modality="MR", orientation=(np.cos(turn), np.sin(turn), 0, 0, 0, -1)),
+        )
+    assert [image.kind for image in list_dicom(tmp_path).images] == ["picture"] * 6
+
+
+def test_photographs_kept_as_captures_are_pictures_and_screenshots_of_a_study_are_not(tmp_path) -> None:
+    photograph = with_pixels(header(CAPTURE, "OT", "1.5", StudyInstanceUID="1.77"), np.arange(90, dtype=np.uint8).reshape(6, 5, 3))
+    write(tmp_path / "skin.dcm", photograph)
+    write_stack(tmp_path / "ct", HEIGHTS)
+    write(tmp_path / "ct" / "shown.dcm", with_pixels(header(CAPTURE, "OT", "1.6"), np.arange(90, dtype=np.uint8).reshape(6, 5, 3)))
+    listing = list_dicom(tmp_path)
+    assert sorted(image.path.name for image in listing.images) == ["IM0001.dcm", "skin.dcm"]
+    assert said(listing) == ["a screenshot (secondary capture)"]
+
+
+def test_a_series_without_pixels_is_one_fault(tmp_path) -> None:
+    for number in range(5):
+        write(tmp_path / f"{number}.dcm", header())
+    (fault,) = list_dicom(tmp_path).untrusted
+    assert "0.dcm: ends before its pixels begin (and 4 more of its series)" in fault.sentence and len(fault.files) == 5

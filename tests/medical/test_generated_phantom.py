@@ -93,7 +93,7 @@ def test_findings_are_what_they_are_called(finding: str) -> None:
         made, normal = (phantom(VOLUME, np.random.default_rng(seed), np.random.default_rng(9 + seed), name) for name in (finding, "normal"))
         lesion = made.organs == LESION
         assert lesion.any() == (finding in ("nodule", "effusion"))
-        assert not lesion.any() or (made.hounsfield[lesion] == 25).all()
+        assert not lesion.any() or (made.hounsfield[lesion] == 60).all()
         hearts = [int((one.organs == HEART).sum()) for one in (made, normal)]
         assert (hearts[0] > 1.3 * hearts[1]) == (finding == "large heart")
         if finding == "effusion":

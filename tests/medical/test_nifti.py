@@ -93,7 +93,7 @@ def test_the_sform_counts_and_a_disagreement_is_told(tmp_path: Path) -> None:
     (note,) = found.notes
     assert note.startswith("two.nii.gz: sform and qform")
     stored = read_file(next(image for image in found.images if image.path.name == "two.nii.gz"))
-    assert np.allclose(stored.affine, AFFINE, atol=1e-5) and not any("two" in note for note in stored.notes)
+    assert np.allclose(stored.affine, AFFINE, atol=1e-5)
 
 
 def test_the_qform_counts_where_there_is_no_sform(tmp_path: Path) -> None:

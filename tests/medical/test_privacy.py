@@ -75,6 +75,10 @@ def test_no_name_of_the_films_leaves(case: Path, planted: list[str], tmp_path: P
     notes = json.loads((run.folder / "notes.json").read_text(encoding="utf-8"))
     assert any("burnt into the pixels" in note for note in notes)
     assert list((run.folder / "pictures").rglob("*.png")) and list((run.folder / "heads").glob("*.safetensors"))
+    pytest.importorskip("onnxscript")
+    made = labelfree.export(run.folder, tmp_path / "exported", sorted(films.rglob("*.dcm"))[:3], say=Silent())
+    assert made.images == 3 and made.onnx.is_file()
+    assert told(made.folder, planted) == []
 
 
 def test_no_name_of_the_pictures_leaves(case: Path, planted: list[str], tmp_path: Path) -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import struct
+import tarfile
 import zipfile
+import zlib
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 HEAD = 144  # bytes that tell
@@ -11,7 +16,10 @@ PREAMBLE = 128
 ENDINGS = {".dcm", ".dicom", ".dic", ".ima"}
 VALUE_TYPES = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OW PN SH SL SQ SS ST TM UC UI UL UN UR US UT".split())
 LONGEST = 1 << 12  # bytes of a first element: an identifier, a character set or a time
-LOOKED_AT = 50  # members of an archive
+LOOKED_AT = 10  # members of an archive
+ARCHIVES = {".zip", ".tar", ".tgz", ".gz"}
+# Broken archives, and those that ask for a password or hold what Python does not unpack.
+UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile, tarfile.TarError)
 
 
 def has_preamble(head: bytes) -> bool:
@@ -66,17 +74,34 @@ def _element(head: bytes, at: int, little: bool) -> tuple[int, int] | None:
     return (group << 16 | number, start + length) if length <= LONGEST and length % 2 == 0 else None
 
 
+def is_archive(path: Path) -> bool:
+    """Whether a file may hold others, by its ending."""
+    return path.suffix.lower() in ARCHIVES and not path.name.lower().endswith(".nii.gz")
+
+
 def holds_dicom(archive: Path) -> bool:
-    """Whether a file is a zip archive with DICOM among its first members."""
+    """Whether an archive has DICOM among its first members."""
     try:
-        with zipfile.ZipFile(archive) as file:
-            for member in [member for member in file.infolist() if not member.is_dir()][:LOOKED_AT]:
-                with file.open(member) as content:
-                    if looks_like_dicom(content.read(HEAD)):
-                        return True
-    except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile):  # broken, or locked by a password
+        return any(map(looks_like_dicom, _beginnings(archive)))
+    except UNREADABLE:
         return False
-    return False
+
+
+def _beginnings(archive: Path) -> Iterator[bytes]:
+    """The first bytes of an archive's members."""
+    if archive.suffix.lower() == ".zip":
+        with zipfile.ZipFile(archive) as file:
+            for member in islice((member for member in file.infolist() if not member.is_dir()), LOOKED_AT):
+                with file.open(member) as content:
+                    yield content.read(HEAD)
+    elif tarfile.is_tarfile(archive):
+        with tarfile.open(archive) as tar:
+            for entry in islice((entry for entry in tar if entry.isfile()), LOOKED_AT):
+                inside = tar.extractfile(entry)
+                yield inside.read(HEAD) if inside is not None else b""
+    elif archive.suffix.lower() == ".gz":
+        with gzip.open(archive) as content:
+            yield content.read(HEAD)
 
 
 def named_like_dicom(path: Path) -> bool:

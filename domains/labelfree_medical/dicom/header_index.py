@@ -16,7 +16,7 @@ from typing import Any
 from labelfree.data.our_folders import cache_folder
 from labelfree.data.threads import in_order
 from labelfree.data.walk import Walk
-from labelfree_medical.dicom.finding import named_like_dicom
+from labelfree_medical.dicom.finding import is_archive, named_like_dicom
 from labelfree_medical.dicom.headers import Header, read_header
 from labelfree_medical.dicom.quiet import quiet_pydicom
 from labelfree_medical.dicom.slices import Slice
@@ -32,7 +32,7 @@ class Found:
     """What lies in a folder tree, in order of paths.
 
     `lost`: files named like DICOM that are none, with the reason, as in "cannot be opened". `empty`: files without a byte and without an
-    ending, which are lost, too, where they lie among DICOM. `archives`: zip files.
+    ending, which are lost, too, where they lie among DICOM. `archives`: files that may hold others.
     """
 
     headers: list[Header] = field(default_factory=list)
@@ -58,7 +58,7 @@ def headers_under(root: Path, say: Any = None, deep: bool = True) -> Found:
             found.lost.append((path, LOST.get(entry.size, "holds no DICOM, though its name says so")))
         elif entry.size == 0 and not path.suffix:
             found.empty.append(path)
-        elif path.suffix.lower() == ".zip":
+        elif is_archive(path):
             found.archives.append(path)
     return found
 

@@ -13,8 +13,8 @@ from labelfree_medical.dicom.finding import holds_dicom
 from labelfree_medical.dicom.header_index import LOST, Found, headers_under
 from labelfree_medical.dicom.headers import Header
 from labelfree_medical.dicom.pictures import frame_key
-from labelfree_medical.dicom.reasons import PICTURES, reason_against
-from labelfree_medical.dicom.series import parts_of
+from labelfree_medical.dicom.reasons import PICTURES, is_picture_by_itself, reason_against
+from labelfree_medical.dicom.series import PLANES, parts_of, plane_name
 from labelfree_medical.dicom.slices import Slice
 from labelfree_medical.dicom.syntaxes import syntax_fault
 from labelfree_medical.stored import ImageFiles, Kind, Listing, NoImage, Untrusted
@@ -50,14 +50,15 @@ def files_of(path: Path, root: Path | None = None) -> Listing:
 
 def _listed(found: Found) -> Listing:
     into = _Sorted()
-    zipped = "a zip archive with DICOM in it; unpack it to have its images"
-    into.no_images += [NoImage((path,), zipped) for path in found.archives if holds_dicom(path)]
+    packed = "an archive with DICOM in it; unpack it to have its images"
+    into.no_images += [NoImage((path,), packed) for path in found.archives if holds_dicom(path)]
     bare = {header.path.parent for header in found.headers if not header.path.suffix}
     for path, why in [*found.lost, *((path, LOST[0]) for path in found.empty if path.parent in bare)]:
         into.refuse([path], why)
     candidates: list[Header] = []
+    studies = {header.study for header in found.headers if reason_against(header) is None}
     for header in found.headers:
-        reason = reason_against(header)
+        reason = None if is_picture_by_itself(header, studies) else reason_against(header)
         if reason is None:
             candidates.append(header)
         else:
@@ -104,44 +105,66 @@ class _Sorted:
         )
 
     def refuse(self, paths: Sequence[Path], why: str) -> None:
-        """Files are no image that can be trusted; the first is named."""
-        self.untrusted.append(Untrusted(tuple(sorted(set(paths))), f"{paths[0]}: {why}; {WAYS}"))
+        """Files are no image that can be trusted; the first is named. `why` may end with a way out, after a semicolon."""
+        ways = ", or set data.on_error=skip." if "; " in why else f"; {WAYS}"
+        self.untrusted.append(Untrusted(tuple(sorted(set(paths))), f"{paths[0]}: {why}{ways}"))
 
     def series(self, headers: Sequence[Header]) -> None:
         """All files of one series."""
-        stack = [header for header in headers if _is_slice(header)]
-        adrift = [header for header in headers if len(headers) > 1 and _is_adrift(header)]
+        slices: list[Header] = []
+        adrift: list[Header] = []
+        others: list[Header] = []
+        for header in headers:
+            (slices if _is_slice(header) else adrift if len(headers) > 1 and _is_adrift(header) else others).append(header)
         if adrift:
             what = f"{len(adrift)} slices of its series do not say where they lie" if len(adrift) > 1 else "does not say where it lies"
-            self.refuse([header.path for header in adrift], f"{what} ({UNPLACED})")
-        for header in headers:
-            if not _is_slice(header) and not (adrift and _is_adrift(header)):
-                self._alone(header)
-        faults = [(header.path, fault) for header in stack if (fault := _fault(header))]
-        if faults:
-            path, fault = faults[0]
-            more = f" (and {len(faults) - 1} more of its series are broken)" if len(faults) > 1 else ""
-            rest = f"{more}, so its series of {len(stack)} slices is not read" if len(stack) > 1 else ""
-            self.refuse([path, *(header.path for header in stack)], fault + rest)
-        elif stack:
-            self._parts([header.slices[0] for header in stack], {header.path: header for header in stack})
+            self._refuse(adrift, f"{what} ({UNPLACED})")
+        self._apart(others)
+        self._stack(slices)
 
-    def _alone(self, header: Header) -> None:
-        """A file that is no slice of a stack: one of many frames, or a picture."""
-        if fault := _fault(header):
-            self.refuse([header.path], fault)
-        elif len(header.slices) > 1 and all(each.placed for each in header.slices):
+    def _stack(self, headers: Sequence[Header]) -> None:
+        """Files of one slice each; a broken one breaks its series."""
+        faults = {header.path: fault for header in headers if (fault := _fault(header))}
+        if faults:
+            first = next(iter(faults))
+            more = f" (and {len(faults) - 1} more of its series are broken)" if len(faults) > 1 else ""
+            rest = f"{more}, so its series of {len(headers)} slices is not read" if len(headers) > 1 else ""
+            self._refuse(sorted(headers, key=lambda header: header.path != first), faults[first], rest)
+        elif headers:
+            self._parts([header.slices[0] for header in headers], {header.path: header for header in headers})
+
+    def _apart(self, headers: Sequence[Header]) -> None:
+        """Files that are no slices of a stack: of many frames, or pictures."""
+        by_fault: dict[str, list[Header]] = {}
+        for header in headers:
+            by_fault.setdefault(_fault(header), []).append(header)
+        for header in by_fault.pop("", []):
+            self._sound(header)
+        for fault, broken in by_fault.items():
+            self._refuse(broken, fault, f" (and {len(broken) - 1} more of its series)" if len(broken) > 1 else "")
+
+    def _sound(self, header: Header) -> None:
+        """A file of many frames, or a picture."""
+        if len(header.slices) > 1 and all(each.placed for each in header.slices):
             self._parts(header.slices, {header.path: header})
         elif header.modality in STACKED and header.frames > 1:
-            self.refuse([header.path], f"does not say where its {header.frames} frames lie ({UNPLACED})")
+            self._refuse([header], f"does not say where its {header.frames} frames lie ({UNPLACED})")
         else:
             keys = [frame_key(frame) for frame in range(header.frames)] if header.frames > 1 else [""]
             self.images += [_image(header, header.slices[0], "picture", (header.path,), key) for key in keys]
+
+    def _refuse(self, headers: Sequence[Header], fault: str, rest: str = "") -> None:
+        """Files with a fault of the first; `rest` says what it means for the others, before the way out."""
+        what, semicolon, way = fault.partition("; ")
+        self.refuse([header.path for header in headers], what + rest + semicolon + way)
 
     def _parts(self, slices: Sequence[Slice], headers: Mapping[Path, Header]) -> None:
         """What slices of a series, or frames of a file, belong together."""
         of_one_file = len(headers) == 1 and len(slices) > 1
         parts = parts_of(slices)
+        if len(parts) == len(slices) and {plane_name(each) for each in slices} == PLANES:
+            self.no_images.append(NoImage(tuple(sorted(each.path for each in slices)), "a localiser (one slice in each of three planes)"))
+            return
         for part in parts:
             first = part.slices[0]
             files = tuple(sorted({each.path for each in part.slices}))
@@ -168,7 +191,8 @@ def _is_adrift(header: Header) -> bool:
     return single and header.modality in STACKED and not header.fault
 
 
-def _fault(header: Header) -> str | None:
+def _fault(header: Header) -> str:
+    """Why the pixels of a file cannot be trusted, "" where they can be."""
     if header.fault:
         return header.fault
     if "MOSAIC" in header.image_type:

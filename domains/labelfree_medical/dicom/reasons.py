@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from labelfree_medical.dicom.headers import Header
 
@@ -56,7 +57,7 @@ MODALITIES = {
     "SM": dict(STORED)["Whole Slide Microscopy"],
 }
 LOCALISERS = frozenset(("LOCALIZER", "LOCALISER", "SCOUT", "TOPOGRAM", "SURVIEW", "SCANOGRAM"))
-LOCALISER = re.compile(r"\b(locali[sz]ers?|scouts?|topograms?|surview|survey|scanograms?|3 ?pl(ane)? ?loc\w*|plan scan)\b")
+LOCALISER = re.compile(r"\b(locali[sz]ers?|pilots?|scouts?|topograms?|surview|survey|scanograms?|3 ?pl(ane)? ?loc\w*|plan scan)\b")
 SCREENSHOTS = ("SCREEN SAVE", "SCREEN CAPTURE", "SCREEN SNAPSHOT", "SCREENSAVE")
 
 
@@ -70,6 +71,15 @@ def reason_against(header: Header) -> str | None:
     if not header.slices and not header.fault:
         return f"no image ({header.storage or 'of an unknown kind'})"
     return _localiser(header) or _screenshot(header)
+
+
+def is_picture_by_itself(header: Header, studies: Collection[str]) -> bool:
+    """Whether a secondary capture is a picture of its own: a photograph or a scanned film, no screenshot of another image.
+
+    `studies`: those that hold images. What says that it is a screenshot, or of a modality that makes volumes, is never one.
+    """
+    captured = "Secondary Capture" in header.storage and bool(header.slices) and header.study not in studies
+    return captured and header.modality in ("OT", "HC", "") and not any(kind in header.image_type for kind in SCREENSHOTS)
 
 
 def _localiser(header: Header) -> str | None:

@@ -15,6 +15,8 @@ SAME_SIZE = 1e-3  # share that spacings may differ by: they are rounded, too
 ONE_PLACE = 0.02  # mm
 FAR = 10  # slices between two stacks of one series that are no gap any more
 LEAST = 3  # slices of a part that a gap, and nothing else, sets apart
+ALONG = ("sagittal", "coronal", "axial")  # slices whose normal is nearest to the left, the back, the head
+PLANES = set(ALONG)
 UNITS = {"echo": "echo {} ms", "b": "b {}", "kernel": "kernel {}", "time": "time {}", "trigger": "trigger {} ms"}
 
 
@@ -55,7 +57,7 @@ def plane_name(of: Slice) -> str:
     """axial, coronal or sagittal, by the axis that is nearest to the normal of a slice."""
     assert of.orientation is not None
     normal = np.cross(of.orientation[:3], of.orientation[3:])
-    return ("sagittal", "coronal", "axial")[int(np.abs(normal).argmax())]
+    return ALONG[int(np.abs(normal).argmax())]
 
 
 def _lone(part: Part, stacks: Sequence[Part]) -> str:

@@ -8,10 +8,10 @@ from labelfree_medical.dicom.quiet import quiet_pydicom
 
 
 @cache
-def syntax_fault(uid: str) -> str | None:
-    """Why pixels of a transfer syntax cannot be read, as in "is a video (MPEG-4 …), which is not read"; None: they can be."""
+def syntax_fault(uid: str) -> str:
+    """Why pixels of a transfer syntax cannot be read, as in "is a video (MPEG-4 …), which is not read"; "": they can be."""
     if not uid:
-        return None
+        return ""
     pydicom = quiet_pydicom()
     syntax = pydicom.uid.UID(uid)
     try:
@@ -21,8 +21,8 @@ def syntax_fault(uid: str) -> str | None:
             return f"is a video ({syntax.name}), which is not read; save its frames as pictures"
         return f"is stored in a way that is not read (transfer syntax {syntax.name}); export it uncompressed, or as JPEG 2000 lossless"
     if decoder.is_available:
-        return None
+        return ""
     package = (
         "pylibjpeg-openjpeg" if syntax in pydicom.uid.JPEG2000TransferSyntaxes or "High-Throughput" in syntax.name else "pylibjpeg-libjpeg"
     )
-    return f"is compressed as {syntax.name}, and its decoder is not installed: pip install pylibjpeg {package}"
+    return f"is compressed as {syntax.name}, and its decoder is not installed; pip install pylibjpeg {package}"

@@ -52,7 +52,7 @@ def grid_of(slices: Sequence[Slice]) -> Grid:
     distance = float(step @ normal)
     tilt = math.degrees(math.atan2(float(np.linalg.norm(step - distance * normal)), distance))
     if tilt > TILT:
-        raise Unsound(f"its slices lean by {tilt:.1f}° against their normal (a tilted gantry); resample it with dcm2niix first")
+        raise Unsound(f"its slices lean by {tilt:.1f}° against their normal (a tilted gantry); straighten them with dcm2niix first")
     aside = places[order] - first - np.arange(count)[:, None] * step
     aside -= (aside @ normal)[:, None] * normal
     if np.linalg.norm(aside, axis=1).max() > min(spacing) / 2:

@@ -21,7 +21,7 @@ from labelfree.errors import DataError
 from labelfree_medical.colours import COLOURS
 from labelfree_medical.files.content import broken, empty
 from labelfree_medical.files.voxels import UNIT, names_of, plain, position, without_gaps
-from labelfree_medical.stored import ImageFiles, Kind, Listing, Stored
+from labelfree_medical.stored import ImageFiles, Kind, Listing, NoImage, Stored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +31,7 @@ SPLITS = {"train": "train", "training": "train", "val": "dev", "valid": "dev", "
 MANY = {"images", "imgs", "volumes", "scans", "slices", "patches"}  # what a row of is an image
 ONE = {"image", "img", "volume", "scan", "slice", "vol", "data", "ct", "mr", "mri", "arr", "x"}
 LABELS = {"labels", "label", "y", "targets", "target", "classes"}
-MASKS = {"masks", "mask", "segs", "seg", "segmentation", "segmentations", "gt"}
+MASKS = {"masks", "mask", "segs", "seg", "segmentation", "segmentations", "gt", "gts"}
 COLOUR_AXES = (1, 3, 4)
 SEPARATOR = "|"  # between the names of several classes of an image
 KEPT = 6  # arrays that stay in memory: of both kinds in three splits
@@ -44,6 +44,7 @@ _ONE_AT_A_TIME = Lock()  # else every thread would unpack the same array
 class _Array:
     """One array of a file, as its own header tells. `objects`: it would have to be unpickled."""
 
+    path: Path
     name: str
     shape: tuple[int, ...]
     objects: bool
@@ -68,6 +69,10 @@ def list_arrays(path: Path) -> Listing:
     Raises `DataError` naming a file that is broken, holds Python objects, or leaves open which arrays are images.
     """
     arrays = _arrays(path)
+    if path.suffix.lower() == ".npy":
+        if len(arrays[0].shape) <= 2 and arrays[0].words & LABELS and not arrays[0].words & (MANY | ONE):
+            return Listing(no_images=(NoImage((path,), "labels of images, as its name says"),))
+        arrays += _labels_beside(path)
     entries = _entries(path, arrays)
     used = {array.name for entry in entries for array in (entry.array, entry.labels) if array}
     unread = [array.name for array in arrays if array.name not in used]
@@ -120,7 +125,7 @@ class _Entry:
     def images(self, path: Path, alone: bool) -> list[ImageFiles]:
         """`alone`: no other array of the file holds images."""
         name, rows = self.array.name, self.array.shape[0] if self.many else 1
-        labels = _label_names(path, self.labels) if self.labels else [""] * rows
+        labels = _label_names(self.labels) if self.labels else [""] * rows
         keys = [f"{name}[{row}]" for row in range(rows)] if self.many else ["" if alone else name]
         return [
             ImageFiles(path, (path,), self.kind, key=key, split=self.array.split, label=label)
@@ -132,7 +137,7 @@ def _entries(path: Path, arrays: Sequence[_Array]) -> list[_Entry]:
     """Which arrays are images. Raises `DataError` naming the file where their names do not tell, or one is no image."""
     known = [array for array in arrays if array.words & (MANY | ONE) and not array.words & (LABELS | MASKS)]
     left = [array for array in arrays if not array.words & (LABELS | MASKS) and len(array.shape) >= 2]
-    found = arrays if path.suffix.lower() == ".npy" else known or (left if len(left) == 1 else [])
+    found = arrays[:1] if path.suffix.lower() == ".npy" else known or (left if len(left) == 1 else [])
     if not found:
         names = ", ".join(array.name for array in arrays) or "nothing"
         raise DataError(f"{path}: holds {names}, and which are images is not told; call them images and labels, or train_images, ….")
@@ -174,19 +179,26 @@ def _channels_first(data: np.ndarray, path: Path) -> np.ndarray:
     return data[:3] if flat and len(data) == 4 else data  # transparency is no channel
 
 
-def _label_names(path: Path, labels: _Array) -> list[str]:
+def _label_names(labels: _Array) -> list[str]:
     """A label's number as text for each row; several columns of 0 and 1 name all that are 1, by their position."""
     import numpy as np
 
-    values = np.asarray(_values(path, labels.name))
+    values = np.asarray(_values(labels.path, labels.name))
     values = values.reshape(len(values), -1)
-    if values.dtype.kind in "SU":
-        return [str(value) for value in values[:, 0]]
-    if values.shape[1] == 1:
-        return [str(int(value)) if value == int(value) else str(value) for value in values[:, 0].tolist()]
+    if values.dtype.kind in "SU" or values.shape[1] == 1:
+        return [_name(value) for value in values[:, 0].tolist()]
     if not np.isin(values, (0, 1)).all():
-        raise DataError(f"{path}: {labels.name} has {values.shape[1]} columns that are not 0 or 1; name the labels in a table.")
+        raise DataError(f"{labels.path}: {labels.name} has {values.shape[1]} columns that are not 0 or 1; name the labels in a table.")
     return [SEPARATOR.join(map(str, np.flatnonzero(row))) for row in values]
+
+
+def _name(value: bytes | str | float) -> str:
+    """A label as text; "" where it is no number."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if isinstance(value, str):
+        return value
+    return "" if value != value else str(int(value)) if value == int(value) else str(value)
 
 
 def _arrays(path: Path) -> list[_Array]:
@@ -196,14 +208,14 @@ def _arrays(path: Path) -> list[_Array]:
     try:
         if path.suffix.lower() == ".npy":
             with path.open("rb") as file:
-                arrays = [_header(file, path.stem)]
+                arrays = [_header(file, path, path.stem)]
         else:
             with zipfile.ZipFile(path) as archive:
                 names = [name for name in archive.namelist() if name.endswith(".npy")]
                 arrays = []
                 for name in names:
                     with archive.open(name) as file:
-                        arrays.append(_header(file, name.removesuffix(".npy")))
+                        arrays.append(_header(file, path, name.removesuffix(".npy")))
     except BROKEN as error:
         raise broken(path, error) from error
     pickled = [array.name for array in arrays if array.objects]
@@ -212,13 +224,24 @@ def _arrays(path: Path) -> list[_Array]:
     return arrays
 
 
-def _header(file: IO[bytes], name: str) -> _Array:
+def _labels_beside(path: Path) -> list[_Array]:
+    """Labels in a file of their own, called as the images are but for one word: y_train.npy beside X_train.npy."""
+    words = re.split(r"([A-Za-z]+)", path.stem)
+    for label in sorted(LABELS):
+        name = "".join(label if word.lower() in MANY | ONE else word for word in words)
+        other = path.with_name(f"{name}{path.suffix}")
+        if name != path.stem and other.is_file():
+            return _arrays(other)
+    return []
+
+
+def _header(file: IO[bytes], path: Path, name: str) -> _Array:
     from numpy.lib import format as npy
 
     version = npy.read_magic(file)
     read: Any = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read(file)
-    return _Array(name, tuple(shape), dtype.hasobject)
+    return _Array(path, name, tuple(shape), dtype.hasobject)
 
 
 def _values(path: Path, name: str) -> np.ndarray:

@@ -67,8 +67,7 @@ def read_metaimage(image: ImageFiles) -> Stored:
         return Stored(data, channels, ones, zeros, UNIT, None, header.spacing[::-1], measured)
     data = data.transpose(0, 3, 2, 1)  # x first, as the affine has it
     seen = None if measured is None else measured.transpose(2, 1, 0)
-    notes = (UNPLACED,) if header.affine is None else ()
-    return Stored(data, channels, ones, zeros, UNIT, header.affine, header.spacing[:3], seen, notes)
+    return Stored(data, channels, ones, zeros, UNIT, header.affine, header.spacing[:3], seen)
 
 
 def frame_metaimage(image: ImageFiles) -> Stored:

@@ -56,8 +56,7 @@ def read_nifti(image: ImageFiles) -> Stored:
         turned = data[..., 0].swapaxes(1, 2)
         seen = None if measured is None else measured[..., 0].T
         return Stored(turned, channels, scale, offset, UNIT, None, file.spacing and file.spacing[1::-1], seen)
-    notes = tuple(note for note, true in ((UNPLACED, file.affine is None), (DISAGREE, file.disagrees)) if true)
-    return Stored(data, channels, scale, offset, UNIT, file.affine, file.spacing, measured, notes)
+    return Stored(data, channels, scale, offset, UNIT, file.affine, file.spacing, measured)
 
 
 def frame_nifti(image: ImageFiles) -> Stored:

@@ -63,8 +63,7 @@ def read_nrrd(image: ImageFiles) -> Stored:
     if axes.flat:
         seen = None if measured is None else measured.T
         return Stored(data.swapaxes(1, 2), channels, ones, zeros, UNIT, None, axes.spacing and axes.spacing[::-1], seen)
-    notes = (UNPLACED,) if axes.affine is None else ()
-    return Stored(data, channels, ones, zeros, UNIT, axes.affine, axes.spacing, measured, notes)
+    return Stored(data, channels, ones, zeros, UNIT, axes.affine, axes.spacing, measured)
 
 
 def frame_nrrd(image: ImageFiles) -> Stored:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 endings = (".tif", ".tiff")
 ORIENTATION = 274
+LARGEST = 2**30  # numbers in a file; a stack of a thousand slices has fewer
 WHITE_IS_ZERO, PALETTE = 0, 3  # of the tag PhotometricInterpretation
 ALPHA = {1, 2}  # of the tag ExtraSamples
 DEPTH = "ZQI"  # tifffile's letters of axes: depth, and pages that no metadata tells more of
@@ -68,6 +70,8 @@ class _Tiff:
             self.page: Any = self.series.keyframe
         except Exception as error:  # decoders raise whatever they like at broken bytes
             raise broken(path, error) from error
+        if math.prod(self.series.shape) > LARGEST:
+            raise DataError(f"{path}: has axes {self.series.shape}, as slides of microscopes have; cut it into pictures first.")
 
     def __enter__(self) -> _Tiff:
         return self
