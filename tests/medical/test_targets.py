@@ -47,6 +47,7 @@ def test_each_slice_has_its_part_of_the_mask(plane: str, tmp_path: Path) -> None
     domain = Medical(slices=plane)
     rows = domain.contents(tmp_path).rows
     assert len(rows) == SIZE[{"sagittal": 0, "coronal": 1, "axial": 2}[plane]]
+    assert {row.group for row in rows} == {"image.nii.gz"}  # slices of a volume never straddle a split
     for row in rows:
         sample = domain.read(row)
         found = domain.read_targets(row, sample).mask
