@@ -32,9 +32,9 @@ class NamedImages:
                 return [self._by_id[name]]
         if path is not None and (inside := self._inside(path)):
             rows = [self.contents.rows[at] for at in inside]
-            images = dict.fromkeys(row.id.partition(PART)[0].rstrip("#") if row.key else row.id for row in rows)
+            images = _images(rows)
             if len(images) > 1:
-                shown = ", ".join(list(images)[:SHOWN]) + (", …" if len(images) > SHOWN else "")
+                shown = ", ".join(images[:SHOWN]) + (", …" if len(images) > SHOWN else "")
                 raise DataError(f'"{text}" holds {len(images)} images ({shown}); write one of these names instead.')
             return rows
         return [self._by_id[name] for name in self.contents.names.get(text.strip(), ())]
@@ -52,7 +52,8 @@ class NamedImages:
 
     def spoken(self, cells: Iterable[str]) -> int:
         """How many of these cells are words that stand for several images."""
-        return sum(len(self.contents.names.get(cell.strip(), ())) > 1 for cell in cells)
+        named = ([self._by_id[name] for name in self.contents.names.get(cell.strip(), ())] for cell in cells)
+        return sum(len(_images(rows)) > 1 for rows in named)
 
     @cached_property
     def _by_id(self) -> Mapping[str, Row]:
@@ -87,6 +88,11 @@ class NamedImages:
     def _faulty(self) -> frozenset[str]:
         """Relative paths of files that cannot be trusted, and of their folders: reading them says so."""
         return frozenset(name for file in self.contents.faults for name in _with_folders(file))
+
+
+def _images(rows: Iterable[Row]) -> list[str]:
+    """What the images are called that rows are, or are parts of."""
+    return list(dict.fromkeys(row.id.partition(PART)[0].rstrip("#") if row.key else row.id for row in rows))
 
 
 def _with_folders(name: str) -> list[str]:

@@ -141,7 +141,7 @@ def _far_apart(grids: Sequence[Grid]) -> bool:
 
 
 def _named(part: Part, mark: str, value: str) -> Part:
-    said = "" if mark == "folder" else UNITS.get(mark, f"{mark} {{}}").format(value or "unknown")
+    said = "" if mark in ("folder", "description") else UNITS.get(mark, f"{mark} {{}}").format(value or "unknown")
     return Part(part.slices, ", ".join(filter(None, (said, part.name))), part.grid, part.fault, part.lone)
 
 
