@@ -1,6 +1,7 @@
 """Pictures of every view op on one image, for docs/augmentations.md.
 
     python docs/augmentations.py                                              # the generated sample, as the page shows it
+    python docs/augmentations.py --phantom                                    # ops of the medical domain, on slices of its phantom
     python docs/augmentations.py --card eurosat-ms --root $LABELFREE_DATA/eurosat_ms --out somewhere   # real images of the pool
 
 Each picture is a strip: the image, then five draws of the op at full strength, all under the image's own stretch.
@@ -35,8 +36,12 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--card", default="generated-satellite")
     asked.add_argument("--root", type=Path, help="folder of the card's images, where they do not come with labelfree")
+    asked.add_argument("--phantom", action="store_true", help="the medical domain's own ops, on its generated phantom")
     asked.add_argument("--out", type=Path, default=Path(__file__).parent / "pictures")
     given = asked.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    if given.phantom:
+        return on_phantom(given.out)
     card = find_card(given.card)
     domain = domain_with(card.domain, card.reader)
     rows = load_manifest(Data(card=given.card, root=given.root), domain).subset("pretrain", "train")
@@ -46,7 +51,6 @@ def main() -> None:
         fingerprint = pool.fingerprint()
     images = torch.stack([domain.read(row).physical() for row in rows])
     rgb = domain.rgb(fingerprint.channels) or (0, 0, 0)
-    given.out.mkdir(parents=True, exist_ok=True)
     spread = images.std((0, 2, 3)), images.mean((0, 2, 3))
     augmentation = domain.augment(fingerprint)
     unit = float(spread[0].mean())
@@ -54,6 +58,21 @@ def main() -> None:
         drawn = strip(op, images, spread if isinstance(op, LATE) else None)
         picture([images[0], *drawn], rgb, given.out / f"{name}.png")
         print(given.out / f"{name}.png")
+
+
+def on_phantom(out: Path) -> None:
+    """Pictures of the medical domain's ops, on axial slices of Hounsfield units."""
+    from labelfree_medical import generated_phantom
+    from labelfree_medical.augmentation import Ghosting, Spike, WindowJitter
+
+    draw = np.random.default_rng
+    made = generated_phantom.phantom((SIDE, SIDE, 16), draw(0), draw(1), "nodule")
+    images = torch.from_numpy(generated_phantom.axial(made.hounsfield, 8).copy())[None, None]
+    medical = [WindowJitter(-1000, 400, 150, (0.6, 1.6), p=1.0), Ghosting((0.4, 0.8), p=1.0), Spike((0.2, 0.6), p=1.0)]
+    for op in medical:
+        name = type(op).__name__.lower()
+        picture([images[0], *strip(op, images, None)], (0, 0, 0), out / f"{name}.png")
+        print(out / f"{name}.png")
 
 
 def contrast(x: Tensor) -> float:
@@ -70,6 +89,7 @@ def ops(augmentation: views.Augmentation, unit: float) -> dict[str, views.ViewOp
     shared: list[views.ViewOp] = [
         views.ResizedCrop(64, augmentation.global_scale),
         views.Affine(20.0, (0.8, 1.25), 10.0, 0.1, p=1.0),
+        views.BiasField((0.3, 0.8), p=1.0),
         views.SharedOffset(unit / 2),
         views.ChannelOffset(unit / 2),
         views.Contrast(0.8, p=1.0),

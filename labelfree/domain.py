@@ -15,9 +15,12 @@ from labelfree.errors import RecipeError
 from labelfree.installed_domains import domain_names, find_domain
 from labelfree.prediction_writers import NOTHING, BoxesOnGround, MapWriter, Writes, WritesBoxes, WritesMaps
 from labelfree.samples import (
+    ARBITRARY,
     IGNORE,
+    PART,
     Affine,
     Channel,
+    Contents,
     Fingerprint,
     Place,
     Row,
@@ -40,11 +43,12 @@ if TYPE_CHECKING:
     from labelfree.views import Augmentation, Normalise
 
 __all__ = [
-    "IGNORE", "NOTHING", "Affine", "BoxesOnGround", "Channel", "Default", "Defaults", "Demonstrates", "Derives", "Diagnoses", "Domain",
-    "Finding", "Fingerprint", "ForeignWeights", "KnowsKinds", "KnowsWeights", "LabelFields", "Locates", "MapWriter", "Normalises", "Pairs",
-    "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets",
-    "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located",
-    "require", "sides", "spacing_of", "to_physical",
+    "ARBITRARY", "IGNORE", "NOTHING", "PART", "Affine", "BoxesOnGround", "Channel", "Confidential", "Contents", "Default", "Defaults",
+    "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "KnowsKinds", "KnowsSides",
+    "KnowsWeights", "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes",
+    "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "WritesBoxes",
+    "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located", "require", "sides", "spacing_of",
+    "to_physical",
 ]  # fmt: skip
 M = TypeVar("M", bound="BaseModel")
 
@@ -75,7 +79,8 @@ class Domain(Protocol):
     `reader` in a recipe and in the front matter of a data card. The constructor takes the fields of one as keywords. Without `Reader`
     they are the constructor's keywords, unchecked. A property `channels` of it may tell how channels are called, in order. A class
     attribute `keys_for` says, for sentences of the core, which of them tells `channels`, `unit`, `scale`, `gaps` or `zeros` (that 0 is a
-    gap), as {"unit": "reader.unit"}.
+    gap), as {"unit": "reader.unit"}. A class attribute `choosing` names keys that only choose among the images of one folder: weights do
+    not carry those along.
     """
 
     name: str
@@ -141,6 +146,25 @@ class Recognises(Protocol):
     def recognises(self, sample: Sample) -> str | None:
         """In a few words what tells, such as "it has coordinates"; None where nothing in the file does. Names of files never tell."""
         ...
+
+
+@runtime_checkable
+class ListsImages(Protocol):
+    """A domain in which a file is not yet an image: several make one, one holds several, and not all that look like one are.
+
+    It is asked in place of `files`; `read` is given the rows that it lists, and rows of other paths, which it then looks up itself.
+    """
+
+    def contents(self, root: Path) -> Contents:
+        """What lies under `root`, by headers alone, in an order that depends on the files alone."""
+        ...
+
+
+@runtime_checkable
+class Flattens(Protocol):
+    """A domain of volumes that can read them as pictures. `flattening`: keys of its reader that make it do so, with the reason."""
+
+    flattening: Mapping[str, Default]
 
 
 @runtime_checkable
@@ -249,6 +273,15 @@ class Normalises(Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsSides(Protocol):
+    """A domain in whose images left and right may mean something: whether views are mirrored follows from what labels are called."""
+
+    def mirror(self, classes: Sequence[str]) -> Default:
+        """Whether views may be mirrored left to right (True or False), and why. `classes`: what labels are called; none: no labels."""
+        ...
+
+
 @dataclass(frozen=True)
 class ForeignWeights:
     """What weights of another project expect; the words are those of a weight card. `source`: where they come from.
@@ -312,6 +345,12 @@ class Demonstrates(Protocol):
     """A domain that `labelfree demo` can show, asked as a class. `demo`: a recipe's name or file that runs with nothing to download."""
 
     demo: str | Path
+
+
+class Confidential(Protocol):
+    """A domain of images of people, asked as a class. `confidential`: whether `report.share` is true unless a recipe says otherwise."""
+
+    confidential: bool
 
 
 @runtime_checkable

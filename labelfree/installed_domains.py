@@ -127,10 +127,19 @@ def _of_constructor(make: Any) -> type[BaseModel]:
     return made
 
 
+def confidential(name: str) -> bool:
+    """Whether the images of a domain are of people: then runs hide names unless a recipe says otherwise."""
+    return bool(getattr(domain_class(name), "confidential", False))
+
+
 def key_for(what: str) -> str:
-    """How sentences of the core call the reader's key that tells `what` (`Domain.keys_for`), by all installed domains that have one."""
-    keys = [keys[what] for name in sound_domains() if what in (keys := getattr(domain_class(name), "keys_for", {}))]
-    return " or ".join(dict.fromkeys(keys)) or "a key of `reader`"
+    """How sentences of the core call the reader's key that tells `what` (`Domain.keys_for`), by all installed domains that have one: where
+    these differ, with the domain whose key each is.
+    """
+    keys = {name: keys[what] for name in sound_domains() if what in (keys := getattr(domain_class(name), "keys_for", {}))}
+    apart = len(set(keys.values())) > 1
+    named = [f"{key} ({name})" if apart else key for name, key in sorted(keys.items(), reverse=True)]
+    return " or ".join(dict.fromkeys(named)) or "a key of `reader`"
 
 
 def demo_recipe(domain: str | None, tell: Callable[[str], None]) -> str | Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from labelfree.errors import RecipeError
-from labelfree.installed_domains import find_domain, reader_model
+from labelfree.installed_domains import domain_class, find_domain, reader_model
 from labelfree.recipe import without_auto
 from labelfree.recipe_mistakes import keys_of, sentence
 
@@ -46,6 +46,12 @@ def reader_settings(domain: str, *given: Mapping[str, Any]) -> dict[str, Any]:
     """
     made = _validated(domain, *given)
     return made.model_dump(mode="json") if isinstance(made, BaseModel) else made
+
+
+def carried_settings(domain: str, *given: Mapping[str, Any]) -> dict[str, Any]:
+    """What weights carry along: `reader_settings` but for keys that only choose among the images of one folder (`Domain.choosing`)."""
+    choosing = getattr(domain_class(domain), "choosing", ())
+    return {key: value for key, value in reader_settings(domain, *given).items() if key not in choosing}
 
 
 def domain_with(name: str, *given: Mapping[str, Any]) -> Domain:

@@ -121,7 +121,10 @@ class Data(Section):
         description="share of labelled groups set aside as test where no split is given; "
         "auto: 0.2 for class folders, else none (cross-validation)",
     )
-    class_folders: bool = Field(True, description="without a table: names of sub-folders are classes; never where these hold large images")
+    class_folders: bool | Auto = Field(
+        "auto",
+        description="without a table: sub-folders' names are classes; never where these hold large images; auto: unless they are of people",
+    )
     positives: str = Field(
         "self", description="where the second view of an image comes from: self, or a kind of pairs that the domain knows (docs/domains/)"
     )
@@ -178,6 +181,10 @@ class Pretrain(Section):
     batch_size: PositiveInt | Auto = Field("auto", description="images a step; auto: from the memory, at least four batches a pass")
     views: Literal["domain", "generic"] = Field(
         "domain", description="whose augmentations: the domain's, or generic: SimCLR's for photographs, to compare with"
+    )
+    mirror: bool | Auto = Field(
+        "auto",
+        description="whether views may be mirrored left to right; auto: not where names of labels tell sides, if the domain knows them",
     )
     size: PositiveInt | Sides | Auto = Field(
         "auto",
@@ -296,8 +303,11 @@ class Evaluate(Section):
 class ReportSettings(Section):
     """What leaves the run folder."""
 
-    share: bool = Field(False, description="hide paths, names and pictures in all of the run folder but private/")
-    images: bool | Auto = Field("auto", description="show source pictures; auto: not when share is true")
+    share: bool | Auto = Field(
+        "auto",
+        description="hide paths, names and pictures in all of the run folder but private/; auto: where the domain's images are of people",
+    )
+    images: bool | Auto = Field("auto", description="show source pictures; auto: not when share is true, unless they are generated")
 
 
 class Recipe(Section):

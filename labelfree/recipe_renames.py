@@ -15,10 +15,15 @@ ADDED: Mapping[Keys, Any] = {  # later keys -> what they are unsaid
     ("data", "absent"): [],
     ("data", "instances"): "auto",
     ("pretrain", "trained"): "auto",
+    ("pretrain", "mirror"): "auto",
     ("evaluate", "task"): "auto",
     ("evaluate", "max_false_alarms"): None,
     ("evaluate", "alarm"): "auto",
     ("evaluate", "tile_views"): None,
+}
+UNSAID: Mapping[Keys, Any] = {  # keys that are `auto` unless said -> what they were unless said, at first
+    ("data", "class_folders"): True,
+    ("report", "share"): False,
 }
 RENAMED: Mapping[Keys, Keys] = {("data", key): ("reader", key) for key in READER}  # as it was spelled once -> as it is now
 
@@ -68,6 +73,8 @@ def first_spelling(values: dict[str, Any]) -> dict[str, Any]:
     """
     for key, default in ADDED.items():
         values = _without(values, key) if _at(values, key) == default else values
+    for key, default in UNSAID.items():
+        values = _with(values, key, default) if _at(values, key) == "auto" else values
     for old, new in RENAMED.items():
         values = _with(_without(values, new), old, _at(values, new))
     reader = {key: value for key, value in values.pop("reader", {}).items() if value is not None}

@@ -103,6 +103,9 @@ class Channel(str):
         return name if isinstance(name, cls) else cls(name)
 
 
+PART = "~"  # in a row's key: what follows tells parts of one image apart, such as slices of a volume
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One line of a manifest: where an image is and what is known of it.
@@ -125,6 +128,9 @@ class Row:
     date: str | None = None
     remote: str | None = None
     item: int | None = None  # position in a user's own torch Dataset
+    withheld: bool = field(default=False, compare=False, repr=False)  # its pixels tell whose it is: it is in no picture of a run
+    key: str = ""  # which image of `path` it is, where that holds several; behind PART which part of that image
+    files: tuple[Path, ...] = field(default=(), compare=False, repr=False)  # all that it is made of, where that is more than `path`
     window: Window | None = None  # the part of a large scene that this row is
     listed: ListedImage | None = field(default=None, compare=False, repr=False)  # what a file of labels draws on it
 
@@ -135,8 +141,8 @@ class Row:
 
     @property
     def called(self) -> str:
-        """What sentences call it: a window by its id, which tells it from the others of its scene, anything else by what opens it."""
-        return self.id if self.window else str(self.where)
+        """What sentences call it: a part of a file by its id, which tells it from the others, anything else by what opens it."""
+        return self.id if self.window or self.key else str(self.where)
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,7 @@ class Sample:
     bottom, right, top) in `crs`.
     `affine`: (n + 1, n + 1) for n spatial axes, from indices in the order of `data`'s axes (whole numbers are centres of pixels) to the
     world, x first: world = affine @ (i, j, …, 1). Of a north-up image with rows down: ((0, across, x), (-down, 0, y), (0, 0, 1)).
+    `notes`: sentences on how its file was understood, which name nobody; each is told once for a set.
     """
 
     data: Tensor
@@ -164,6 +171,7 @@ class Sample:
     source: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     affine: Affine | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.spacing is None and self.affine is not None:
@@ -186,6 +194,28 @@ class Sample:
         return replace(self, data=self.physical(), scale=(1.0,) * channels, offset=(0.0,) * channels)
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What a folder holds, where a file is not yet an image: several make one, one holds several, and some are none.
+
+    `rows`: its images; ids are paths relative to the folder, with `#` and the row's key where a path holds several. `files`: all that they,
+    `aside` and `faults` speak of. `aside`: sentences on what is no image, which is no fault. `faults`: relative path -> a sentence on what
+    should be an image and cannot be trusted. `mixed`: why these images are no one set, and which key chooses; "" where they are one.
+    `names`: what else tables may call them by, such as a patient's number -> ids; what leaves the house shows none of them. `classes`: what
+    numbers of masks mean. `notes`: sentences for the report, which name nobody.
+    """
+
+    rows: tuple[Row, ...]
+    files: frozenset[Path] = frozenset()
+    aside: tuple[str, ...] = ()
+    faults: Mapping[str, str] = field(default_factory=dict)
+    mixed: str = ""
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    classes: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+ARBITRARY = "arbitrary"  # unit of numbers that mean nothing beside those of another image, as of MR: no two need be on one scale
 IGNORE = -1  # in a mask: nobody knows what the pixel shows
 
 

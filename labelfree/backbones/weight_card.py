@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from labelfree.data.scales import Stored, same_scale
-from labelfree.domain import Channel, Size
+from labelfree.domain import ARBITRARY, Channel, Size
 from labelfree.errors import DataError
 from labelfree.training.files import read_json
 from labelfree.views.normalise import Normalise, PerChannel, normalise_of
@@ -111,6 +111,8 @@ def scale_fault(card: WeightCard, stored: Stored, most: Sequence[float]) -> str 
     `most`: the largest of each of the card's channels without sign, NaN for one that the images lack. The middle channel is judged: one in
     another unit says nothing of it.
     """
+    if card.unit == ARBITRARY:
+        return None
     seen, taught = np.array(most, dtype=np.float64), np.array(card.largest)
     judged = np.flatnonzero((seen > 0) & (taught > 0))
     if not judged.size:

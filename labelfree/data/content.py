@@ -34,7 +34,10 @@ def content_key(rows: Sequence[Row], read: Callable[[Row], Sample], settings: Ma
     pixels = dict(zip((row.id for row in items), in_order(lambda row: digest(read(row)), items, workers), strict=True))
     beside = _beside({file.parent for file in files})
     for row in rows:
-        mark = pixels[row.id] if row.item is not None else row.remote or marks[_file(row)]  # what lies at an address is taken to stay
+        if row.item is not None:
+            mark = pixels[row.id]
+        else:
+            mark = row.remote or marks[_file(row)] + _parts_mark(row.files)  # what lies at an address is taken to stay
         dense = "dense\n" if row.mask or row.boxes else ""
         side_files = beside.get((row.path.parent, row.path.stem), "") + beside.get((row.path.parent, row.path.name), "")
         seen.update(f"{row.id}\n{row.path.name}\n{mark}\n{dense}{side_files}".encode())
@@ -88,6 +91,14 @@ def file_mark(path: Path) -> str:
     except OSError:
         return "unreadable"  # the reader will say so in its own words
     return seen.hexdigest()
+
+
+def _parts_mark(files: Sequence[Path]) -> str:
+    """Names, sizes and times of the files that an image is made of, as of a folder's; nothing where it is one file."""
+    if len(files) < 2:
+        return ""
+    lines = "".join(f"{file.name} {status.st_size} {status.st_mtime_ns}\n" for file in files if (status := file.stat()))
+    return hashlib.blake2b(lines.encode(), digest_size=16).hexdigest()
 
 
 def _file(row: Row) -> Path:

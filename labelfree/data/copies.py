@@ -18,11 +18,11 @@ LONG = 2**28  # bytes to hash, from which on a person wants to see how far it is
 def same_files(rows: Sequence[Row], say: Progress) -> list[list[Row]]:
     """Rows whose files hold the same bytes, in lists of two or more, in the order of the rows.
 
-    Only files of equal size are read. Folders and items of an archive have no file of their own and are left out.
+    Only files of equal size are read. Folders, images of several files and parts of one have no file of their own and are left out.
     """
     by_size: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
-        if row.path.is_file():
+        if row.path.is_file() and not row.key and not row.files:
             by_size[row.path.stat().st_size].append(row)
     alike = [row for members in by_size.values() if len(members) > 1 for row in members]
     if not alike:

@@ -15,7 +15,7 @@ from labelfree.data.label_faults import Annotated, check_annotations
 from labelfree.data.label_formats.annotated import Placing
 from labelfree.data.label_formats.mask_numbers import mask_numbers
 from labelfree.data.manifest import Manifest
-from labelfree.data.masks import mask_on_image
+from labelfree.data.masks import MaskCounts, mask_on_image
 from labelfree.data.measured_pixels import BLANK, blank_note, blank_share
 from labelfree.data.pool import MOST_EMPTY, Kind, all_empty, differs, kind_of, read_sample
 from labelfree.data.pool_index import largest
@@ -48,6 +48,7 @@ class _Look:
     blank: float
     annotated: Annotated
     shape: tuple[int, ...]
+    notes: tuple[str, ...]
 
 
 def find_faults(
@@ -59,7 +60,8 @@ def find_faults(
     Every row is read once, and judged by what a run judges by. `classes`: whether labels name some, of which each needs a few images.
     `domain`: places masks where it can.
     """
-    faults, looks = list(manifest.listing.faults if manifest.listing else ()), dict[str, _Look]()
+    faults = [*manifest.faults.values(), *(manifest.listing.faults if manifest.listing else ())]
+    looks = dict[str, _Look]()
     for row, outcome in zip(
         manifest.rows,
         say.track(in_order(lambda row: _look(read, domain, row), manifest.rows), "checking images", len(manifest.rows)),
@@ -77,11 +79,12 @@ def find_faults(
     for row in empty:  # a run leaves them out before it compares
         del looks[row.id]
     scales = Scales()
-    usual = Counter(look.kind for look in looks.values()).most_common(1)[0][0] if looks else None
+    alike = bool(looks) and not manifest.mixed  # else a choice among them is to come
+    usual = Counter(look.kind for look in looks.values()).most_common(1)[0][0] if alike else None
     for identity, look in looks.items():
         if usual is not None and (fault := differs(rows[identity], look.kind, usual)):
             faults.append(fault)
-        else:
+        elif usual is not None:
             scales.note(rows[identity], look.kind.stored, look.most)
         if look.constant:
             faults.append(f"{rows[identity].called}: every channel holds one value only.")
@@ -95,7 +98,9 @@ def find_faults(
     faults, notes = [*faults, *marked], [*notes, *told]
     gone = {row.id for row in empty}
     left = [row for row in manifest.rows if row.id not in gone]
-    return Checked(faults + _masks(rows, looks) + _copies(rows, looks) + (_classes(manifest, left) if classes else []), notes)
+    return Checked(
+        list(dict.fromkeys(faults)) + _masks(rows, looks) + _copies(rows, looks) + (_classes(manifest, left) if classes else []), notes
+    )
 
 
 def _look(read: Callable[[Row], Sample], domain: Domain | None, row: Row) -> _Look | DataError:
@@ -105,13 +110,15 @@ def _look(read: Callable[[Row], Sample], domain: Domain | None, row: Row) -> _Lo
     pixels = sample.data.numpy()
     constant = all(channel.min() == channel.max() for channel in pixels)
     marks = check_annotations(row, lambda: mask_on_image(row, sample, domain, read))
-    return _Look(kind_of(sample), largest(sample), trace(sample), constant, sample.empty, blank_share(sample), marks, pixels.shape[1:])
+    return _Look(
+        kind_of(sample), largest(sample), trace(sample), constant, sample.empty, blank_share(sample), marks, pixels.shape[1:], sample.notes
+    )
 
 
 def _notes(looks: Mapping[str, _Look], empty: Sequence[Row]) -> list[str]:
     """On images that a run leaves out, and on what may be missing data that nobody declared."""
     blank = [identity for identity, look in looks.items() if look.blank >= BLANK]
-    notes = []
+    notes = list(dict.fromkeys(note for look in looks.values() for note in look.notes))
     if empty:
         which = f"{len(empty):,} of {len(looks):,} hold a measurement in less than half of their pixels, such as {empty[0].id}"
         notes.append(f"{which}; a run leaves them out.")
@@ -124,7 +131,11 @@ def _drawn(manifest: Manifest, rows: Mapping[str, Row], looks: Mapping[str, _Loo
     for identity, look in looks.items():
         if (listed := rows[identity].listed) is not None:
             placing.image(identity, rows[identity].path, listed, partial(_plane, look.shape), rows[identity].window)
-    masks = {str(rows[name].mask): numbers for name, look in looks.items() if (numbers := look.annotated.numbers) is not None}
+    masks = dict[str, MaskCounts]()
+    for name, look in looks.items():
+        if (numbers := look.annotated.numbers) is not None:  # slices of a volume share a mask
+            path = str(rows[name].mask)
+            masks[path] = masks[path] + numbers if path in masks else numbers
     try:
         told = mask_numbers(masks, manifest.renamed, manifest.instances)
         notes, faults = [*notes, *told.notes], [*faults, *told.faults.values()]

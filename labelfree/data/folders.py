@@ -16,47 +16,53 @@ from labelfree.data.our_folders import cache_folder
 from labelfree.data.structure import SPLITS, Parts, are_splits, are_structural, bear_the_same_names, is_structural
 from labelfree.data.table_cells import name_of
 from labelfree.data.walk import SYSTEM
-from labelfree.domain import Domain, Row, extent_of
+from labelfree.domain import Contents, Domain, Row, extent_of
 from labelfree.errors import DataError
 
 STRAY = 0.25  # of the images at most may lie beside class folders and have no label
+PEOPLE = "folders of images of people may bear their names; data.class_folders=true takes them"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Rows of a folder without a table. `class_folders`: whether names of folders were taken as classes. `notes`: sentences for the log."""
+    """Rows of a folder without a table. `class_folders`: whether names of folders were taken as classes. `notes`: sentences for the log.
+
+    `contents`: what the domain says besides.
+    """
 
     rows: list[Row]
     class_folders: bool = False
     notes: tuple[str, ...] = ()
+    contents: Contents | None = None
 
 
-def rows_of_folder(root: Path, domain: Domain, classes: bool = True) -> Layout:
+def rows_of_folder(root: Path, domain: Domain, classes: bool = True, people: bool = False) -> Layout:
     """Rows for a folder without a table.
 
     `root/CLASS/image` gives labels, `root/train/CLASS/image` labels and splits; folders that only say how a data set is laid out
     (`images`) are looked through. Anything else is one unlabelled set, and so are images that are read in windows: folders of scenes are
-    years or places. `classes`: False where folders are known to be none. Raises `DataError` where there is no image: it names what was
-    seen instead.
+    years or places. `classes`: False where folders are known to be none. `people`: whether folders may bear the names of people,
+    and are none unless they are said to be. Raises `DataError` where there is no image: it names what was seen instead.
     """
     inventory = take_inventory(root, domain)
-    if not inventory.files:
-        raise DataError(inventory.nothing)
-    parts = [path.relative_to(root).parts for path in inventory.files]
-    plain = [Row("/".join(part), path) for part, path in zip(parts, inventory.files, strict=True)]
-    if not classes or hold_scenes(plain, domain):
-        return Layout(plain, notes=inventory.all_notes())
+    if not inventory.rows:
+        raise DataError(first_fault(inventory) or inventory.nothing)
+    plain = inventory.rows
+    parts = [row.path.relative_to(root).parts for row in plain]
+    told = any(row.label or row.mask or row.split for row in plain)  # by the files themselves
+    if not classes or told or hold_scenes(plain, domain):
+        return Layout(plain, notes=inventory.all_notes(), contents=inventory.contents)
     loose = sum(len(part) == 1 for part in parts)
     stray = 0 < loose <= STRAY * len(plain)
     foldered = [row for row, part in zip(plain, parts, strict=True) if len(part) > 1 or not stray]
-    levels, splits, passed = _without_structural([tuple(row.id.split("/")[:-1]) for row in foldered])
+    levels, splits, passed = _without_structural([row.path.relative_to(root).parts[:-1] for row in foldered])
     rows = [replace(row, split=split) for row, split in zip(foldered, splits, strict=True)]
     others = [row for row, part in zip(plain, parts, strict=True) if len(part) == 1 and stray]
     notes = [*inventory.all_notes(), *_layout_notes(passed, splits)]
     per_folder = Counter(level[0] for level in levels if level)
-    if why := _no_classes(levels, per_folder, any(splits), inventory, foldered):
+    if why := _no_classes(levels, per_folder, any(splits), inventory, foldered) or (PEOPLE if people else ""):
         refusal = [f"Folder names are not taken as classes, for {why}."] if len(per_folder) > 1 else []
-        return Layout(sorted([*rows, *others], key=_place), notes=(*notes, *refusal))
+        return Layout(sorted([*rows, *others], key=_place), notes=(*notes, *refusal), contents=inventory.contents)
     if not passed:
         _refuse_empty(root, {*per_folder, *inventory.aside}, domain)
     rows = [replace(row, label=name_of(level[0])) for row, level in zip(rows, levels, strict=True)]
@@ -65,7 +71,7 @@ def rows_of_folder(root: Path, domain: Domain, classes: bool = True) -> Layout:
     if others:
         images = "images outside these folders have" if len(others) > 1 else "image outside these folders has"
         notes.append(f"{len(others):,} {images} no label, such as {others[0].id}.")
-    return Layout(sorted([*rows, *others], key=_place), True, tuple(notes))
+    return Layout(sorted([*rows, *others], key=_place), True, tuple(notes), inventory.contents)
 
 
 def _place(row: Row) -> Path:
@@ -80,6 +86,9 @@ def _no_classes(levels: Sequence[Parts], per_folder: Counter[str], split: bool, 
         return f"images lie in folders within folders, such as {deep}"
     if not split and len(per_folder) > len(rows) / 2:
         return "most folders hold one image"  # scenes
+    groups = {(level[0], row.group) for row, level in zip(rows, levels, strict=True)}
+    if all(row.group for row in rows) and len(groups) == len(per_folder):
+        return "each holds the images of one group"  # a patient's folder
     beside = any(per_folder.keys().isdisjoint(mask.relative_to(inventory.root).parts) for mask in inventory.masks)
     if beside and bear_the_same_names([(*level, row.path.name) for row, level in zip(rows, levels, strict=True)]):
         return "they hold files of the same names, with masks beside them"
@@ -115,6 +124,12 @@ def _refuse_empty(root: Path, known: Set[str], domain: Domain) -> None:
     folders = (entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] not in "._")
     if empty := sorted(name for name in folders if name not in known and name.lower() not in SYSTEM and not is_structural(name)):
         raise DataError(f"{root / empty[0]}: class folder without an image that the {domain.name} domain reads; fill it or remove it.")
+
+
+def first_fault(inventory: Inventory) -> str:
+    """What is wrong with a folder in which nothing can be trusted; empty where nothing is."""
+    faults = list(inventory.contents.faults.values()) if inventory.contents else []
+    return " ".join([faults[0], *([f"{len(faults) - 1} more cannot be trusted."] if len(faults) > 1 else [])]) if faults else ""
 
 
 def hold_scenes(rows: list[Row], domain: Domain) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from labelfree.data.our_folders import is_run
 from labelfree.data.structure import masks_among
 from labelfree.data.walk import Walk
-from labelfree.domain import Domain, KnowsKinds
+from labelfree.domain import Contents, Domain, KnowsKinds, ListsImages, Row
 from labelfree.errors import DataError
 
 MOST_KINDS = 5  # kinds of files that a sentence names
@@ -19,17 +19,24 @@ PACKED = {".gz", ".bz2", ".xz", ".zst"}  # the ending before these says what it 
 
 @dataclass(frozen=True)
 class Inventory:
-    """`files`: the images, sorted. `aside`: folders without an image that are nobody's class. `notes`: sentences on what is not read.
+    """`rows`: the images. `aside`: folders without an image that are nobody's class. `notes`: sentences on what is not read.
 
-    `masks`: files that are masks of the images by their names. `nothing`: what to say where there is no image.
+    `contents`: as the domain tells of them, where a file is not yet an image. `masks`: files that are masks of the images by their
+    names. `nothing`: what to say where there is no image.
     """
 
     root: Path
-    files: list[Path]
+    rows: list[Row]
     masks: list[Path]
     aside: frozenset[str]
     notes: tuple[str, ...]
     nothing: str
+    contents: Contents | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """The file of each image, once where it holds several."""
+        return list(dict.fromkeys(row.path for row in self.rows))
 
     def all_notes(self, named: Set[Path] = frozenset()) -> tuple[str, ...]:
         """The notes, with one on masks that are left out. `named`: those that a table names."""
@@ -51,8 +58,12 @@ def take_inventory(root: Path, domain: Domain, known: Iterable[Path] = ()) -> In
     if is_run(root):
         raise DataError(f"{root}: is the folder of a run of labelfree, not one of images; name the folder that holds your images.")
     advice = domain.advice if isinstance(domain, KnowsKinds) else {}
-    candidates = domain.files(root)
-    images, other = set(candidates), list[Path]()  # folders that are files of a kind of their own, such as .zarr
+    contents = domain.contents(root) if isinstance(domain, ListsImages) else None
+    rows = _plain(root, domain.files(root)) if contents is None else list(contents.rows)
+    images, other = (
+        {row.path for row in rows} | (contents.files if contents else frozenset()),
+        list[Path](),
+    )  # folders that are files of a kind of their own, such as .zarr
 
     def enter(folder: Path) -> bool:
         if folder not in images and _kind(folder.name, advice) in advice:
@@ -62,19 +73,25 @@ def take_inventory(root: Path, domain: Domain, known: Iterable[Path] = ()) -> In
     walk = Walk(root, enter)
     walked = [folder / name for folder, names in walk for name in names]
     skipped = {*walk.ours, *other}
-    files = [file for file in candidates if skipped.isdisjoint(file.parents)]
+    rows = [row for row in rows if skipped.isdisjoint(row.path.parents)]
     unread = Counter(_kind(path.name, advice) for path in [*walked, *other] if path not in images and path not in known)
     notes = _passed_over(walk)
-    nothing = _nothing(root, domain, unread, notes)
-    parts = {file.relative_to(root).parts: file for file in files}
+    nothing = _nothing(root, domain, unread, [*notes, *(contents.aside[:MOST_KINDS] if contents else ())])
+    parts = {row.path.relative_to(root).parts: row.path for row in rows}
     masks = masks_among(list(parts))
-    masks = masks if len(masks) < len(files) else set()
+    masks = masks if len(masks) < len(parts) else set()
     advised = {ending: number for ending, number in unread.most_common() if ending in advice}
     notes += [f"{_files(number, ending)} {_are(number)} not read: {advice[ending]}." for ending, number in advised.items()]
     aside = {part for folder in (*walk.ours, *walk.links, *walk.closed) for part in folder.relative_to(root).parts[:1]}
     aside |= {part[0] for part in masks}
-    kept, left_out = ([file for part, file in parts.items() if (part in masks) is out] for out in (False, True))
-    return Inventory(root, kept, left_out, frozenset(aside), tuple(notes), nothing)
+    left_out = [file for part, file in parts.items() if part in masks]
+    out = set(left_out)
+    return Inventory(root, [row for row in rows if row.path not in out], left_out, frozenset(aside), tuple(notes), nothing, contents)
+
+
+def _plain(root: Path, files: Iterable[Path]) -> list[Row]:
+    """A row for each file."""
+    return [Row(file.relative_to(root).as_posix(), file) for file in files]
 
 
 def _kind(name: str, advice: Container[str]) -> str:

@@ -7,11 +7,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from labelfree.data.cards import Card, effective_card
 from labelfree.data.folders import generated_root, hold_scenes, rows_of_folder
-from labelfree.data.inventory import take_inventory
+from labelfree.data.inventory import Inventory, take_inventory
 from labelfree.data.label_formats.annotated import called
 from labelfree.data.label_formats.listed import Listing
 from labelfree.data.label_formats.mask_files import rows_of_masks
@@ -20,10 +20,11 @@ from labelfree.data.label_formats.rows import rows_of_listing, rows_of_shapes
 from labelfree.data.label_formats.sources import listing_of
 from labelfree.data.label_formats.voc import drawn_by_table
 from labelfree.data.label_tables import open_table
+from labelfree.data.named_images import NamedImages
 from labelfree.data.paths import Finder, rows_of_records, same_file
 from labelfree.data.table_cells import differ_in_case
-from labelfree.domain import Domain, LabelFields, ReadsRemote, ReadsShapes, Row, Sample
-from labelfree.errors import DataError
+from labelfree.domain import Contents, Domain, LabelFields, ListsImages, ReadsRemote, ReadsShapes, Row, Sample
+from labelfree.errors import DataError, RecipeError
 from labelfree.recipe import Data
 
 SPLITS_FILE = "splits.csv"
@@ -36,7 +37,9 @@ class Manifest:
     `given_split`: the owner said which rows are train, dev or test. `class_folders`: labels come from folder names.
     `notes`: sentences for the log; `box_notes`: how corners in a table's files are counted, for those who look at boxes.
     `listing`: what a file of drawn objects says, where labels are in one; a run goes on without its faulty ones. `renamed`: what the
-    owner calls classes of objects and numbers of masks. `instances`: whether the latter tell objects apart.
+    owner calls classes of objects and numbers of masks. `instances`: whether the latter tell objects apart. `aside`: sentences, for the
+    log alone, on files that are no image. `faults`: relative path -> a sentence on what should be an image and cannot be trusted.
+    `mixed`: why the images are no one set, else "". `names`: what the files themselves call their images, such as a patient's number.
     """
 
     rows: list[Row]
@@ -51,6 +54,10 @@ class Manifest:
     listing: Listing | None = None
     renamed: Mapping[str, str] = field(default_factory=dict)
     instances: Instances = "auto"
+    aside: tuple[str, ...] = ()
+    faults: Mapping[str, str] = field(default_factory=dict)
+    mixed: str = ""
+    names: tuple[str, ...] = ()
 
     def subset(self, *splits: str) -> list[Row]:
         """Rows of these splits, in order."""
@@ -73,6 +80,16 @@ class Manifest:
         lines = (repr((row.id, row.label, row.mask, row.boxes, row.text, row.group, row.split, *how)) for row, how in told)
         return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
 
+    def require_usable(self, on_error: Literal["fail", "skip"]) -> None:
+        """Raises `DataError` where an image cannot be trusted and none may be skipped, `RecipeError` where the images are no one set."""
+        if self.mixed:
+            raise RecipeError(self.mixed)
+        if self.faults and on_error == "fail":
+            first, *others = self.faults.values()
+            more = [f"{len(others)} more cannot be trusted: `labelfree data check` names all."] if others else []
+            way = [f"data.on_error=skip leaves {'them' if others else 'it'} out."] if "data.on_error=skip" not in first else []
+            raise DataError(" ".join([first, *more, *way]))
+
     def with_groups(self, groups: Mapping[str, str]) -> Manifest:
         """The same table with the group of each row id in `groups` replaced; other rows of a group that is renamed go along."""
         renamed = {row.group: groups[row.id] for row in self.rows if row.id in groups and row.group is not None}
@@ -85,7 +102,8 @@ def load_manifest(data: Data, domain: Domain) -> Manifest:
 
     Raises `DataError` naming the file or row that is at fault.
     """
-    return replace(_load(data, domain), renamed=_renamed(data), instances=data.instances)
+    made = _load(data, domain)
+    return replace(made, renamed={**made.renamed, **_renamed(data)}, instances=data.instances)
 
 
 def _renamed(data: Data) -> dict[str, str]:
@@ -100,7 +118,9 @@ def _load(data: Data, domain: Domain) -> Manifest:
         return _from_labels(data, data.labels, root, name, domain)
     if (root / SPLITS_FILE).is_file():
         return _from_table(root / SPLITS_FILE, root, name, domain, inside=card is not None)
-    return _from_folder(root, name, domain, classes=data.class_folders and (card is None or card.task != "none"))
+    classes = data.class_folders is not False and (card is None or card.task != "none")
+    people = data.class_folders == "auto" and card is None and getattr(domain, "confidential", False)
+    return _from_folder(root, name, domain, classes, people)
 
 
 def manifest_from_dataset(
@@ -187,20 +207,39 @@ def _root(data: Data, card: Card | None, domain: Domain) -> Path:
     return root
 
 
-def _from_folder(root: Path, name: str, domain: Domain, classes: bool) -> Manifest:
-    layout = rows_of_folder(root, domain, classes)
+def _from_folder(root: Path, name: str, domain: Domain, classes: bool, people: bool) -> Manifest:
+    layout = rows_of_folder(root, domain, classes, people)
     scenes = not layout.class_folders and classes and all("/" in row.id for row in layout.rows) and hold_scenes(layout.rows, domain)
     of_scenes = "Sub-folders hold scenes, so their names are not taken as classes; give a table of labels."
     made = _manifest(layout.rows, root, name, notes=[*layout.notes, *([of_scenes] if scenes else [])])
-    return replace(made, class_folders=layout.class_folders)
+    return _with(layout.contents, replace(made, class_folders=layout.class_folders))
+
+
+def _with(contents: Contents | None, made: Manifest) -> Manifest:
+    """The manifest with what the domain tells of its folder besides rows."""
+    if contents is None:
+        return made
+    there = {row.path for row in made.rows}
+    faults = {path: sentence for path, sentence in contents.faults.items() if made.root / path not in there}
+    shown = replace(made, notes=(*contents.notes, *made.notes), renamed=contents.classes, aside=contents.aside, faults=faults)
+    shown = replace(shown, names=tuple(contents.names))
+    return shown if {row.id for row in contents.rows} - {row.id for row in made.rows} else replace(shown, mixed=contents.mixed)
 
 
 def _from_table(file: Path, root: Path, name: str, domain: Domain, inside: bool) -> Manifest:
-    finder = Finder(file, root, lambda: take_inventory(root, domain).files)
+    inventory = take_inventory(root, domain) if isinstance(domain, ListsImages) else None
+    named = _named(inventory)
+    finder = Finder(file, root, lambda: (inventory or take_inventory(root, domain)).files, named)
     table = open_table(file, finder.holds)
     rows, notes = rows_of_records(table.records, finder, domain, inside)
     rows, counted = drawn_by_table(rows)
-    return replace(_manifest(rows, root, name, notes=[*table.notes, *notes]), box_notes=tuple(counted))
+    made = replace(_manifest(rows, root, name, notes=[*table.notes, *notes]), box_notes=tuple(counted))
+    return _with(named.contents if named is not None else None, made)
+
+
+def _named(inventory: Inventory | None) -> NamedImages | None:
+    """What looks up names of images, where the domain lists them itself."""
+    return NamedImages(inventory.contents, inventory.root) if inventory is not None and inventory.contents is not None else None
 
 
 def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain) -> Manifest:
@@ -209,32 +248,38 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
     if not file.exists():
         raise DataError(f"data.labels: {file} does not exist (a relative path is also looked for in data.root, here {root}).")
     inventory = take_inventory(root, domain, known=[file])
-    images = [Row(path.relative_to(root).as_posix(), path) for path in inventory.files]
+    images = inventory.rows
     fields = LabelFields(data.label_field, data.date_field)
     shapes = domain.shapes(file, fields, images) if isinstance(domain, ReadsShapes) else None
     names = _renamed(data)
     if shapes is not None:
         rows, of_shapes = rows_of_shapes(shapes[0], names)
-        return replace(_manifest(rows, root, name, notes=[*inventory.all_notes(), *shapes[1]]), listing=of_shapes)
+        made = _manifest(rows, root, name, notes=[*inventory.all_notes(), *shapes[1]])
+        return _with(inventory.contents, replace(made, listing=of_shapes))
     listing = listing_of(file, root, data.label_field)
     if listing is not None:
         rows, listing = rows_of_listing(listing, file, images, root, names)
-        return replace(_manifest(rows, root, name, notes=[*inventory.all_notes(), *listing.notes]), listing=listing)
+        made = _manifest(rows, root, name, notes=[*inventory.all_notes(), *listing.notes])
+        return _with(inventory.contents, replace(made, listing=listing))
     if file.is_dir() and (masks := domain.files(file)):
         rows, faults = rows_of_masks(masks, file, images, root)
         notes = [f"{file.name}: a folder of masks, {sum(row.mask is not None for row in rows):,} of {len(rows):,} images have one."]
         notes += inventory.all_notes(named=set(masks))
-        return replace(_manifest(rows, root, name, notes=notes), listing=Listing("masks", [], faults=faults))
-    finder = Finder(file, root, lambda: inventory.files)
+        made = _manifest(rows, root, name, notes=notes)
+        return _with(inventory.contents, replace(made, listing=Listing("masks", [], faults=faults)))
+    finder = Finder(file, root, lambda: inventory.files, _named(inventory))
     table = open_table(file, finder.holds, data.label_field)
     rows, notes = rows_of_records(table.records, finder, domain, inside=False)
     rows, counted = drawn_by_table(rows)
     rows = [row if row.listed is None else replace(row, listed=called(row.listed, names)) for row in rows]
     named = [(None if row.window else row.path, row.mask, row.boxes) for row in rows]  # a mask is no image, a part of a scene not all of it
     listed = {same_file(Path(name)) for names in named for name in names if name}
-    rows += [row for row in images if same_file(row.path) not in listed]
+    ids = {row.id for row in rows}
+    parts = {same_file(row.path) for row in rows if row.key or row.files}  # the others of such a file are images of their own
+    rows += [row for row in images if row.id not in ids and ((mine := same_file(row.path)) not in listed or mine in parts)]
     file_notes = inventory.all_notes(named={mask for mask in inventory.masks if same_file(mask) in listed})
-    return replace(_manifest(rows, root, name, notes=[*file_notes, *table.notes, *notes]), box_notes=tuple(counted))
+    made = replace(_manifest(rows, root, name, notes=[*file_notes, *table.notes, *notes]), box_notes=tuple(counted))
+    return _with(inventory.contents, made)
 
 
 def _manifest(

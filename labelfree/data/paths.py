@@ -6,22 +6,26 @@ import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from labelfree.data.label_tables import Record
+from labelfree.data.named_images import NamedImages
 from labelfree.data.windows import window_of, windowed
 from labelfree.domain import Domain, ReadsRemote, Row
 from labelfree.errors import DataError
 
 
 class Finder:
-    """Finds the files of one table. `images`: the images under the root, asked for only where a name has no ending."""
+    """Finds the files of one table. `images`: the images under the root, asked for only where a name has no ending.
 
-    def __init__(self, table: Path, root: Path, images: Callable[[], Sequence[Path]]) -> None:
-        self.table, self.root = table, root
+    `named`: looks names up where the domain lists images itself.
+    """
+
+    def __init__(self, table: Path, root: Path, images: Callable[[], Sequence[Path]], named: NamedImages | None = None) -> None:
+        self.table, self.root, self.named = table, root, named
         self._images = images
 
     def file(self, text: str) -> Path | None:
@@ -40,7 +44,20 @@ class Finder:
 
     def holds(self, text: str) -> bool:
         """Whether a cell names an image."""
+        if self.named is not None and self.named.knows(text):
+            return True
         return len(text) < 1000 and (self.file(text) is not None)
+
+    def left_out(self, record: Record, path: Path | None) -> bool:
+        """Whether a record names what the domain found and took for no image of the set."""
+        return self.named is not None and self.named.left_out(record.path, path)
+
+    def listed(self, record: Record, path: Path | None) -> list[Row]:
+        """The rows that the domain lists under the name in a record. Raises `DataError` naming its row where that is not clear."""
+        try:
+            return self.named.of(record.path, path) if self.named is not None else []
+        except DataError as error:
+            raise DataError(f"{self.table.name} row {record.number}: {error}") from None
 
     def beside(self, cell: str | None) -> str | None:
         """A mask's or annotation's path as found; a cell that is no path (a class, a polygon) stays as it is."""
@@ -94,35 +111,60 @@ def rows_of_records(records: Sequence[Record], finder: Finder, domain: Domain, i
     rows, first, outside = [], dict[str, Record](), 0
     elsewhere = domain.remote if isinstance(domain, ReadsRemote) else lambda text: False
     files = [Path(record.path) if elsewhere(record.path) else finder.file(record.path) for record in records]
-    missing = [record for record, file in zip(records, files, strict=True) if file is None]
+    listed = [finder.listed(record, file) for record, file in zip(records, files, strict=True)]
+    aside = {record.number for record, file in zip(records, files, strict=True) if finder.left_out(record, file)}
+    missing = [
+        record
+        for record, file, known in zip(records, files, listed, strict=True)
+        if file is None and not known and record.number not in aside
+    ]
     notes = []
     if missing:
         shortened = finder.without_beginning([record.path for record in records]) if len(missing) == len(records) else None
         if shortened is None:
             raise _missing(missing, len(records), finder)
         files = list(shortened[1])
+        listed = [finder.listed(record, file) for record, file in zip(records, files, strict=True)]
         notes.append(f"{table.name}: no path is there as it is written; without {shortened[0]} and the like all are, under {root}.")
-    for record, path in zip(records, filter(None, files), strict=True):
+    for record, path, image in _each(records, files, listed):
+        if image is None and record.number in aside:
+            continue
         remote = record.path if elsewhere(record.path) else None
         identity, is_outside = (record.path, True) if remote else finder.identity(path, Path(record.path.replace("\\", "/")).as_posix())
         if is_outside and inside:
             raise DataError(f'{table.name} row {record.number}: "{record.path}" leaves the data root {root}; a card\'s paths may not.')
         outside += is_outside
-        before = first.setdefault(remote or same_file(path), record)
+        before = first.setdefault(image.id if image is not None else remote or same_file(path), record)
         if before is not record:
             labels = f" with labels {before.label!r} and {record.label!r}" if before.label != record.label else ""
             raise DataError(f'{table.name} rows {before.number} and {record.number}: both name "{record.path}"{labels}; keep one.')
         mask, boxes = finder.beside(record.mask), finder.beside(record.boxes)
         known = {name: getattr(record, name) for name in ("label", "text", "group", "split", "chosen", "place", "date")}
-        row = Row(identity, path, mask=mask, boxes=boxes, remote=remote, **known)
-        part = None if remote else window_of(path)
+        said = {name: value for name, value in {**known, "mask": mask, "boxes": boxes, "remote": remote}.items() if value}
+        row = replace(image if image is not None else Row(identity, path), **said)
+        part = None if remote or image is not None else window_of(path)
         if part is not None:
             row = windowed(replace(row, id=identity.rpartition("#")[0], path=part[0]), part[1])
         rows.append(row)
     twice = [identity for identity, n in Counter(row.id for row in rows).items() if n > 1]
     if twice:
         raise DataError(f"{table.name}: {twice[0]!r} stands both under {root} and beside the table; write one of them as an absolute path.")
+    if aside:
+        notes.append(f"{table.name}: {len(aside):,} of its rows name files that are no image of this set, and are not read.")
+    if finder.named is not None and (spoken := finder.named.spoken(record.path for record in records)):
+        notes.append(f"{table.name}: {spoken:,} of its rows name several images each, and what they say holds for all of these.")
     return rows, [*notes, *([f"{table.name}: {outside} of {len(rows)} paths lie outside the data root {root}."] if outside else [])]
+
+
+def _each(
+    records: Sequence[Record], files: Sequence[Path | None], listed: Sequence[Sequence[Row]]
+) -> Iterator[tuple[Record, Path, Row | None]]:
+    """Every record with its file, once for each row that the domain lists under its name."""
+    for record, file, known in zip(records, files, listed, strict=True):
+        if known:
+            yield from ((record, row.path, row) for row in known)
+        elif file is not None:
+            yield record, file, None
 
 
 def same_file(path: Path) -> str:

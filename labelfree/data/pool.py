@@ -149,6 +149,7 @@ class _Build:
         self.rows, self.read, self.folder, self.faults, self.workers, self.say = rows, read, folder, faults, workers, say
         self.tile, self.limit = tile, limit_bytes(max_gb, folder.parent)
         self.seconds = 0.0
+        self.notes: dict[str, None] = {}
         self._scales = Scales()
 
     def run(self) -> dict[str, Any]:
@@ -235,6 +236,8 @@ class _Build:
                 store.append(result.facts, result.entries)
                 kept.append(row.id)
             self._scales.require_one(self.kind.stored, self.kind.unit)
+            for note in sorted(self.notes):
+                self.say.say(note)
             if not kept and empty:
                 raise DataError(all_empty(empty))
             if not kept:
@@ -253,6 +256,7 @@ class _Build:
         sample = read_sample(self.read, row)
         if isinstance(sample, DataError):
             return sample
+        self.notes.update(dict.fromkeys(sample.notes))
         if sample.empty > MOST_EMPTY:
             return _Empty(row)
         kind = kind_of(sample)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from labelfree.domain import Row
+from labelfree.domain import ARBITRARY, Row
 from labelfree.errors import DataError
 from labelfree.installed_domains import key_for
 
@@ -73,7 +73,12 @@ class Scales:
         self.by_storage[stored].append((most, row))
 
     def require_one(self, usual: Stored, unit: str) -> None:
-        """Raises DataError where images cannot be on the scale of those that are stored as usual, or these fall apart in two scales."""
+        """Raises DataError where images cannot be on the scale of those that are stored as usual, or these fall apart in two scales.
+
+        Where each image is its own measure they have none in common.
+        """
+        if unit == ARBITRARY:
+            return
         most = max((most for most, _ in self.by_storage.get(usual, ())), default=0.0)
         for stored, images in self.by_storage.items():
             largest = max(most for most, _ in images)

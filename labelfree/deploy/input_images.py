@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from labelfree.data.label_tables import PARQUETS, TEXTS, open_table
+from labelfree.data.named_images import NamedImages
 from labelfree.data.paths import Finder, rows_of_records, same_file
 from labelfree.deploy.head_card import HeadCard
-from labelfree.domain import Domain, ReadsRemote, Row
+from labelfree.domain import Domain, ListsImages, ReadsRemote, Row
 from labelfree.errors import DataError
 from labelfree.planning.recognition import field_of
 from labelfree.planning.survey import changed
@@ -57,9 +58,12 @@ def _rows(given: str | Path, domain: Domain, recipe: Recipe, reader: Mapping[str
         raise DataError(f"{path}: no such image, folder or table.")
     if path.is_dir():
         data = recipe.data.model_copy(update={"root": path.absolute()})
-        rows: Iterable[Row] = field_of(data, reader, recipe.domain).manifest.rows
+        manifest = field_of(data, reader, recipe.domain).manifest
+        manifest.require_usable(data.on_error)
+        rows: Iterable[Row] = manifest.rows
     elif path.suffix.lower() in TABLES:
-        finder = Finder(path, path.parent, lambda: domain.files(path.parent))
+        named = NamedImages(domain.contents(path.parent), path.parent) if isinstance(domain, ListsImages) else None
+        finder = Finder(path, path.parent, lambda: domain.files(path.parent), named)
         rows = rows_of_records(open_table(path, finder.holds).records, finder, domain, inside=False)[0]
     else:
         return [Row(path.name if alone else path.as_posix(), path)]

@@ -49,7 +49,7 @@ class Folder:
         if not rows:
             raise DataError(f"{self.root}: every image has a label already; name those to ask about with --rows.")
         identity = self.identities(self.root)
-        return [Asked(identity(str(row.where)), row, {"group": row.group or "", "split": row.split}) for row in rows]
+        return [Asked(identity(_written(row)), row, {"group": row.group or "", "split": row.split}) for row in rows]
 
     def chosen(self, table: Path) -> list[Asked]:
         """The images of a table, in its order; one that is no longer there is asked about too, and the page says that it is gone.
@@ -98,11 +98,16 @@ class Folder:
 
     def others(self, identities: Iterable[str]) -> list[Asked]:
         """Further images that a table has an answer for, as far as they are there: they are shown as neighbours."""
-        by_identity = {self.identities(self.root)(str(row.where)): row for row in self.rows}
+        by_identity = {self.identities(self.root)(_written(row)): row for row in self.rows}
         return [Asked(identity, by_identity[identity]) for identity in identities if identity in by_identity]
 
     def _finder(self, table: Path) -> Finder:
         return Finder(table, self.root, lambda: [row.path for row in self.rows if row.remote is None])
+
+
+def _written(row: Row) -> str:
+    """How a table writes what opens an image: `archive.npz#key` for one of several in a file."""
+    return f"{row.path}#{row.key}" if row.key else str(row.where)
 
 
 def apart_from_audit(rows: Sequence[Asked]) -> tuple[list[Asked], list[Asked]]:

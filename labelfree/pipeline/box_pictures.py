@@ -9,6 +9,7 @@ import numpy as np
 
 from labelfree.data.boxes import Boxes
 from labelfree.pipeline.claimed_cells import ClaimedCells, chosen, of_each
+from labelfree.pipeline.confidential import withheld
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
 from labelfree.progress import Progress
@@ -46,7 +47,7 @@ def show_boxes(encoders: Sequence[Encoder], setup: Setup, primary: Primary, inpu
     entries = [int(entry) for entry in targets[part.judge].values]
     empty = np.array([not len(targets.load(entry).objects) for entry in entries])
     shown = []
-    for kind, at in chosen(metric.sign * scores, empty):
+    for kind, at in chosen(metric.sign * scores, empty, withheld(images, entries)):
         truth = targets.load(entries[at])
         found = {arm: _surest(table.slice(at, 1).to_pylist()[0], max(1, len(truth.objects))) for arm, table in answers.items()}
         score = None if empty[at] or not np.isfinite(scores[at]) else float(scores[at])

@@ -53,15 +53,16 @@ def of_each(answers: pa.Table, metric: Metric) -> np.ndarray:
     return np.array([metric.value(answers.slice(at, 1)) for at in range(len(answers))])
 
 
-def chosen(scores: np.ndarray, empty: np.ndarray) -> list[tuple[str, int]]:
+def chosen(scores: np.ndarray, empty: np.ndarray, withheld: np.ndarray) -> list[tuple[str, int]]:
     """Positions of the images shown, each once: best, middle and worst by `scores` (higher is better) of those that show an object,
-    then those that show none, the worst called first. `empty`: (n,) bool.
+    then those that show none, the worst called first. `empty`, `withheld`: (n,) bool; withheld ones are never shown.
     """
-    order = [at for at in np.argsort(-scores, kind="stable").tolist() if np.isfinite(scores[at])]
+    order = [at for at in np.argsort(-scores, kind="stable").tolist() if np.isfinite(scores[at]) and not withheld[at]]
     ranked = [at for at in order if not empty[at]]
     ends = min(EACH, max(1, len(ranked) // 3))
     best, worst, rest = ranked[:ends], ranked[ends:][::-1][:ends], ranked[ends:-ends]
     first = max(0, len(rest) - EACH) // 2
     kinds = {"best": best, "middle": rest[first : first + EACH], "worst": worst}
-    nothing = [at for at in order[::-1] if empty[at]] + [at for at in np.flatnonzero(empty).tolist() if not np.isfinite(scores[at])]
+    unscored = np.flatnonzero(empty & ~withheld & ~np.isfinite(scores)).tolist()
+    nothing = [at for at in order[::-1] if empty[at]] + unscored
     return [(kind, at) for kind, found in kinds.items() for at in found] + [("empty", at) for at in nothing[:EACH]]

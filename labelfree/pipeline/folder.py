@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from labelfree.data.our_folders import STATE
 from labelfree.errors import Interrupted, RecipeError
+from labelfree.pipeline.stopped import take_back
 from labelfree.recipe import Recipe
 from labelfree.recipe_renames import first_spelling
-from labelfree.training.files import read_json, write_json, write_text
+from labelfree.training.files import kept_secret, read_json, write_json, write_text
 from labelfree.training.signals import raise_on_terminate
 
 RUNS = Path("runs")  # where runs go that were given no folder
@@ -25,13 +28,20 @@ RUNS = Path("runs")  # where runs go that were given no folder
 class RunFolder:
     """Paths of one run, and how far it has come.
 
-    `digest` names the recipe as it was asked for (before any `auto` is resolved): the same digest may continue, another may not.
+    `digest` names the recipe as it was asked for (before any `auto` is resolved): the same digest may continue, another may not. Where
+    names are hidden it is keyed by a secret of the run, since anyone could try paths against a plain hash.
     """
 
     def __init__(self, path: Path, recipe: Recipe) -> None:
         self.path = path
         self.recipe = recipe
-        self.digest = recipe_digest(recipe)
+
+    @cached_property
+    def digest(self) -> str:
+        plain = recipe_digest(self.recipe)
+        if self.recipe.report.share is not True:
+            return plain
+        return hmac.new(kept_secret(self.private / "recipe.key"), plain.encode(), hashlib.sha256).hexdigest()[:16]
 
     @property
     def private(self) -> Path:
@@ -43,7 +53,7 @@ class RunFolder:
     @property
     def log(self) -> Path:
         """The log: in private/ when the run is meant to be shared, since it holds real names."""
-        return (self.private if self.recipe.report.share else self.path) / "log.txt"
+        return (self.private if self.recipe.report.share is True else self.path) / "log.txt"
 
     def state(self) -> dict[str, Any]:
         file = self.path / STATE
@@ -90,6 +100,7 @@ def open_folder(recipe: Recipe, out: Path | None, asked: str, again: bool = Fals
     Raises RecipeError when `out` holds anything else.
     """
     folder = RunFolder(out or new_folder(recipe.name or "run"), recipe)
+    take_back(folder.path)
     state = folder.state()
     if not state:
         if folder.path.is_file() or (folder.path.is_dir() and any(folder.path.iterdir())):
@@ -97,7 +108,7 @@ def open_folder(recipe: Recipe, out: Path | None, asked: str, again: bool = Fals
         folder.path.mkdir(parents=True, exist_ok=True)
         write_text(folder.private / "asked.yaml", asked)
         folder.mark(recipe=folder.digest, status="unfinished")
-    elif state["recipe"] != folder.digest:
+    elif state["recipe"] not in (folder.digest, recipe_digest(recipe)):  # plain in runs begun before there was a key
         weights = folder.path / "backbone.safetensors"
         arm = f"; its weights can be an arm there: evaluate.arms=[imagenet, {{name: mine, weights: {weights}}}]"
         raise RecipeError(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -21,14 +23,16 @@ from labelfree.data.scales import Scales
 from labelfree.data.set_labels import SetLabels
 from labelfree.data.splits import Roles, assign_roles
 from labelfree.data.windows import in_windows, lenient
-from labelfree.domain import Domain, Fingerprint, Row, Sample, Size, extent_of, located
+from labelfree.domain import Default, Domain, Fingerprint, Row, Sample, Size, extent_of, located
 from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
+from labelfree.pipeline.confidential import keep_identifying, told_withheld
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.pretrained_on import learn_only_where_seen, require_same_pool, scored_before
 from labelfree.pipeline.starts import Starts
 from labelfree.pipeline.unlabelled_images import unlabelled_images
+from labelfree.planning.mirroring import mirror
 from labelfree.progress import Progress
 from labelfree.reader_settings import domain_with
 from labelfree.recipe import Recipe
@@ -38,6 +42,8 @@ from labelfree.transfer.setup import alarm_rule
 from labelfree.transfer.tasks import LabelledImages, Task
 from labelfree.transfer.tasks.registry import check_question, task_for
 from labelfree.transfer.unlabelled import Unlabelled
+
+ENDING = re.compile(r"item|\.[a-z][a-z0-9]{1,4}")
 
 
 @dataclass(frozen=True)
@@ -67,13 +73,23 @@ class Inputs:
     @property
     def skipped(self) -> list[tuple[str, str]]:
         """(row id, reason) of images that could not be read."""
-        return [*self.pool.skipped, *(self.images.skipped if self.images else [])]
+        return [*self.manifest.faults.items(), *self.pool.skipped, *(self.images.skipped if self.images else [])]
 
     @property
     def starts(self) -> Starts:
         """How the arms' networks start and read images; scale and offset are those of the images that are scored, where there are any."""
         stored = self.images or self.pool
-        return Starts(self.recipe.backbone, self.domain, self.fingerprint, stored.scale, stored.offset)
+        return Starts(self.recipe.backbone, self.domain, self.fingerprint, stored.scale, stored.offset, mirror=self.mirrored)
+
+    @property
+    def mirror(self) -> Default | None:
+        """Whether views may be mirrored left to right, and why; None where neither recipe nor domain says."""
+        classes = frozenset[str]().union(*self.question.taught) if self.question else ()
+        return mirror(self.recipe.pretrain.mirror, self.domain, classes)
+
+    @property
+    def mirrored(self) -> bool:
+        return self.mirror is None or bool(self.mirror.value)
 
 
 def domain_for(recipe: Recipe) -> tuple[Domain, Card | None]:
@@ -123,12 +139,13 @@ def _manifest(run: Context, domain: Domain) -> Manifest:
     """The rows of the run, large images in windows; its notes are told."""
     recipe = run.recipe
     manifest = run.manifest or load_manifest(recipe.data, domain)
+    manifest.require_usable(recipe.data.on_error)
     if manifest.read is None:
         tile = tile_of(recipe)
         side = None if tile == "auto" else tile
         extent = lenient(extent_of(domain)) if recipe.data.on_error == "skip" else extent_of(domain)
         manifest = replace(manifest, rows=in_windows(manifest.rows, extent, side, tell=run.say.say))
-    for note in manifest.notes:
+    for note in (*manifest.notes, *manifest.aside, *manifest.faults.values()):
         run.say.say(note)
     return manifest
 
@@ -171,6 +188,7 @@ def _keep(folder: RunFolder, inputs: Inputs) -> None:
         write_json(folder.private / "skipped.json", inputs.skipped)
     write_json(folder.path / "fingerprint.json", {**asdict(inputs.fingerprint), "format": _formats(inputs.roles)})
     write_text(folder.path / "splits.csv", _splits(inputs.manifest, inputs.roles))
+    keep_identifying(folder, inputs.manifest.names)
     if inputs.card is not None:
         write_json(folder.path / "card.json", inputs.card.model_dump(mode="json", exclude={"prose"}))
 
@@ -179,6 +197,7 @@ def _notes(inputs: Inputs, paired: Sequence[str]) -> list[str]:
     """Sentences for the report."""
     notes = [*inputs.manifest.notes, *inputs.roles.notes, *paired, *inputs.domain.missing(inputs.pool.channels)]
     notes += [some_empty(part.empty) for part in (inputs.pool, inputs.images) if part is not None and part.empty]
+    notes += told_withheld(inputs.manifest.rows)
     if skipped := inputs.skipped:
         notes.append(f"{len(skipped)} images could not be read and were skipped (private/skipped.json lists them).")
     if (inputs.roles.train or inputs.roles.score) and inputs.question is None:
@@ -298,8 +317,6 @@ def _splits(manifest: Manifest, roles: Roles) -> str:
 
 
 def _formats(roles: Roles) -> dict[str, int]:
-    endings: dict[str, int] = {}
-    for row in roles.pool:
-        ending = Path(row.id).suffix.lower() or "item"
-        endings[ending] = endings.get(ending, 0) + 1
-    return endings
+    """Images by their files' ending. What follows the last dot of a UID, a date or a name is none."""
+    endings = (Path(row.id.partition("#")[0]).suffix.lower() or "item" for row in roles.pool)
+    return dict(Counter(ending if ENDING.fullmatch(ending) else "other" for ending in endings))

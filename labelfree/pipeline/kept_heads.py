@@ -20,7 +20,7 @@ from labelfree.domain import Channel
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pretrainings import backbone_path
-from labelfree.reader_settings import reader_settings
+from labelfree.reader_settings import carried_settings
 from labelfree.recipe import ArmSpec
 from labelfree.transfer.arms import ARMS
 from labelfree.transfer.asking import bound_to, search_among
@@ -122,7 +122,7 @@ class KeptHeads:
             std=data.std,
             size=size,
             domain=recipe.domain,
-            reader=reader_settings(recipe.domain, recipe.reader, self.inputs.card.reader if self.inputs.card else {}),
+            reader=carried_settings(recipe.domain, recipe.reader, self.inputs.card.reader if self.inputs.card else {}),
             arm=encoder.arm,
             init=self._published(encoder.arm),
             seed=encoder.seed,

@@ -78,7 +78,7 @@ class Networks:
         if isinstance(view, tuple):
             to_input, reads = to_input.in_proportion(view), f"{reads} {view}"
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        views = self.starts.domain.augment(self.starts.fingerprint)
+        views = self.starts.augmentation
         if self.tile_views is not None:
             views = replace(views, labelled=[own_tile_views(self.tile_views, self.starts)])
         return NetworkEncoder(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from labelfree.data.pool import Pool
 from labelfree.domain import Domain, Sample
+from labelfree.pipeline.confidential import withheld
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pretraining.job import Job
@@ -27,10 +28,14 @@ def show_views(job: Job, inputs: Inputs, folder: RunFolder) -> None:
     """A grid for one pretraining: each pool image beside its global and local views, as its objective would get them."""
     objective = job.objective()
     draws = generator("shown", job.plan.source)
-    entries = job.entries[np.linspace(0, len(job.entries) - 1, IMAGES).astype(int)]
+    open_to_all = job.entries[~withheld(job.pool, job.entries)]
+    if len(open_to_all) == 0:
+        return
+    entries = open_to_all[np.linspace(0, len(open_to_all) - 1, IMAGES).astype(int)]
     stored = partners = job.pool.batch(entries)
     if job.positives is not None:
-        partners = job.pool.batch(job.positives.draw(entries, job.plan.source))
+        others = job.positives.draw(entries, job.plan.source)
+        partners = job.pool.batch(np.where(withheld(job.pool, others), entries, others))
     scales = job.views.augmentation
     columns, pictures = ["image"], [[_stored(inputs.domain, job.pool, int(entry)) for entry in entries]]
     for kind, size, scale, n in (
@@ -50,7 +55,9 @@ def show_neighbours(inputs: Inputs, features: dict[str, np.ndarray], folder: Run
     """The same few labelled images and, by each arm's features, the labelled images nearest to them. Scored rows are never shown."""
     question, images = inputs.question, inputs.images
     assert question is not None and images is not None
-    rows = question.train
+    rows = question.train[~withheld(images, question.train)]
+    if len(rows) == 0:
+        return
     first = {question.strata[row]: int(row) for row in reversed(rows)}
     queries = [first[stratum] for stratum in sorted(first)][:QUERIES]
     found = {}
@@ -74,10 +81,15 @@ def show_leaks(inputs: Inputs, folder: RunFolder) -> None:
     shown = [
         (_stored(inputs.domain, inputs.pool, trained[a]), _stored(inputs.domain, inputs.images, scored[b]))
         for a, b in pairs
-        if a in trained and b in scored
+        if a in trained and b in scored and not _withheld(inputs, trained[a], scored[b])
     ]
     if shown:
         save_leak_pairs(folder.path, shown)
+
+
+def _withheld(inputs: Inputs, trained: int, scored: int) -> bool:
+    assert inputs.images is not None
+    return bool(withheld(inputs.pool, [trained])[0] or withheld(inputs.images, [scored])[0])
 
 
 def _shot(inputs: Inputs, entry: int, similarity: float | None = None) -> Shot:

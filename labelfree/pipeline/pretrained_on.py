@@ -13,7 +13,7 @@ import yaml
 
 from labelfree.backbones.weight_card import card_beside
 from labelfree.data.chosen import DRAW
-from labelfree.data.our_folders import STATE
+from labelfree.data.our_folders import STATE, TAKEN_FROM
 from labelfree.data.splits import Labels, Roles
 from labelfree.domain import Row
 from labelfree.errors import DataError, LeakError
@@ -162,8 +162,12 @@ def _run_of(file: Path) -> Path | None:
 
 def _taken_from(folder: Path) -> Path | None:
     """The run that the networks of another were taken over from; None where it pretrained them itself, or that one is gone."""
+    hidden = folder / "private" / TAKEN_FROM
     try:
-        source = json.loads((folder / STATE).read_text(encoding="utf-8")).get("stages", {}).get("weights")
+        if hidden.is_file():
+            source = hidden.read_text(encoding="utf-8")
+        else:
+            source = json.loads((folder / STATE).read_text(encoding="utf-8")).get("stages", {}).get("weights")
     except (OSError, ValueError):
         return None
     return Path(source) if source and Path(source).is_dir() and Path(source) != folder else None

@@ -57,6 +57,7 @@ class Pretrainings:
     jobs: tuple[Job, ...]
     sentences: tuple[str, ...]
     resolvers: Mapping[str, Resolver] = field(default_factory=dict)
+    mirror: bool = True
 
     @property
     def seconds(self) -> float:
@@ -70,6 +71,8 @@ class Pretrainings:
         values = {key: value for key, value in found[0].items() if all(other[key] == value for other in found)}
         if "steps" in values:
             values["minutes"] = None  # done with: the steps are what counts
+        if not self.mirror:  # where views are mirrored, `auto` looks again when other labels come
+            values["mirror"] = False
         return recipe.model_copy(update={"pretrain": recipe.pretrain.model_copy(update=values)})
 
 
@@ -124,7 +127,7 @@ def plan_pretrainings(run: Context, inputs: Inputs) -> Pretrainings:
                 store_plans(folder, **data, plans=plans, sentences=sentences)
             resolvers[arm] = partial(resolve, most_images=plans[key]["batch_size"])
             jobs.append(replace(draft, plan=replace(Plan(**plans[key]), on_collapse=recipe.pretrain.on_collapse)))
-    return Pretrainings(tuple(jobs), tuple(sentences), resolvers)
+    return Pretrainings(tuple(jobs), tuple(sentences), resolvers, inputs.mirrored)
 
 
 def stored_plans(folder: RunFolder) -> dict[str, Any]:
@@ -150,7 +153,9 @@ def _resolver(recipe: Recipe, inputs: Inputs, continues: bool) -> Resolver:
     """Resolves the pretraining's keys for the pace of its steps; None before that is known."""
     backbone = inputs.starts.network("random", 0)
     network = Network(backbone.dim, backbone.transformer, continues)
-    suggested = inputs.domain.plan(inputs.fingerprint)
+    suggested = dict(inputs.domain.plan(inputs.fingerprint))
+    if inputs.mirror is not None:
+        suggested["pretrain.mirror"] = inputs.mirror
     known = partial(resolve_pretrain, recipe.pretrain, len(inputs.entries), inputs.fingerprint, suggested, network)
 
     def resolve(pace: Pace | None, most_images: int | None = None) -> Resolved:
@@ -176,6 +181,8 @@ def view_pipeline(recipe: Recipe, inputs: Inputs, reading: OfStored) -> ViewPipe
     """The domain's views of the pool, or generic ones, normalised as the network reads them."""
     data = inputs.fingerprint
     augmentation = inputs.domain.augment(data) if recipe.pretrain.views == "domain" else generic()
+    if not inputs.mirrored:
+        augmentation = augmentation.unmirrored()
     # a copy, since the views move to the device
     return ViewPipeline(augmentation, deepcopy(reading.normalise), data.scale, data.offset)
 

@@ -17,7 +17,7 @@ from labelfree.pipeline.teachers import named_teacher
 from labelfree.pretraining.checkpoints import seconds_spent
 from labelfree.pretraining.fit import checkpoint_path, fit
 from labelfree.pretraining.job import Job
-from labelfree.reader_settings import reader_settings
+from labelfree.reader_settings import carried_settings
 from labelfree.reporting.words import time_taken
 from labelfree.training.processes import broadcast, this_process
 from labelfree.transfer.arms import ARMS
@@ -77,7 +77,7 @@ def _card(run: Context, job: Job, backbone: Backbone, inputs: Inputs) -> WeightC
         normalisation=normalisation,
         size=job.plan.size,
         dims=len(data.smallest),
-        reader=reader_settings(recipe.domain, recipe.reader, inputs.card.reader if inputs.card else {}),
+        reader=carried_settings(recipe.domain, recipe.reader, inputs.card.reader if inputs.card else {}),
         domain=recipe.domain,
         arm=job.arm,
         init=init if continues else "random",

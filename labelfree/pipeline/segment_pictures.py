@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from labelfree.pipeline.claimed_cells import ClaimedCells, chosen, of_each
+from labelfree.pipeline.confidential import withheld
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
 from labelfree.progress import Progress
@@ -41,7 +42,7 @@ def show_segments(encoders: Sequence[Encoder], setup: Setup, primary: Primary, i
     shown = []
     judged = targets[part.judge]
     empty = np.array([not np.isin(judged.load(int(entry)), judged.foreground).any() for entry in judged.values])
-    for kind, at in chosen(metric.sign * scores, empty):
+    for kind, at in chosen(metric.sign * scores, empty, withheld(images, judged.values)):
         entry = int(judged.values[at])
         score = None if empty[at] or not np.isfinite(scores[at]) else float(scores[at])
         maps = {arm: plane(np.asarray(predicted[at])) for arm, predicted in called.items()}

@@ -11,6 +11,7 @@ from labelfree.data.cards import find_card
 from labelfree.data.manifest import Manifest
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.comparison import compare
+from labelfree.pipeline.confidential import with_sharing
 from labelfree.pipeline.console import announce, score_lines
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder, inside_images, open_folder, recipe_digest, stoppable
@@ -21,6 +22,7 @@ from labelfree.pipeline.pretraining_plans import Pretrainings, plan_pretrainings
 from labelfree.pipeline.pretrainings import carry_out
 from labelfree.pipeline.recipe_checks import check
 from labelfree.pipeline.step_revision import settled
+from labelfree.pipeline.stopped import put_aside, take_back
 from labelfree.pipeline.taken_over import take_over
 from labelfree.planning.environment import environment
 from labelfree.progress import Progress
@@ -83,6 +85,7 @@ def resume_run(folder: Path, overrides: Overrides = (), *, progress: Progress) -
     asked = folder / "private" / "asked.yaml"
     if not asked.is_file():
         raise RecipeError(f"{folder}: not a run that labelfree started; `labelfree run RECIPE --out {folder}` starts one.")
+    take_back(folder)
     recipe = load_recipe(asked, overrides)
     if overrides:
         if recipe_digest(recipe) != recipe_digest(load_recipe(asked)):
@@ -109,6 +112,7 @@ def _conduct(
     """Of several processes the first leads; the others take part in its pretrainings."""
     if manifest is not None and recipe.data.card is not None and find_card(recipe.data.card).generated:
         recipe = recipe.model_copy(update={"data": recipe.data.model_copy(update={"card": None})})  # gives way, as to a folder of one's own
+    recipe = with_sharing(recipe)
     with together() as process:
         if not process.first:
             return Run(assist(recipe), "The first process reports.", None, None)
@@ -133,13 +137,18 @@ def _lead(run: Context, command: str) -> Run:
     )
     run.say.log_to(folder.log)
     run.say.say(f"Run folder: {folder.path}")
+    if run.recipe.report.share is True:
+        run.say.say(f"Names are hidden: once the run is finished they are in {folder.private} alone (report.share).")
     if warning := inside_images(folder):
         run.say.say(warning)
     try:
         with stoppable(folder.path):
             headline, report = _stages(run)
-    except (RecipeError, DataError):
-        folder.discard_if_empty()
+    except BaseException as error:
+        if isinstance(error, RecipeError | DataError):
+            folder.discard_if_empty()
+        if run.recipe.report.share is True and folder.path.is_dir():
+            put_aside(folder.path)
         raise
     weights = folder.path / "backbone.safetensors"
     return Run(folder.path, headline, weights if weights.is_file() else None, report)
@@ -203,7 +212,7 @@ def _report(run: Context, inputs: Inputs, notes: list[str], headline: str) -> Pa
     folder = run.folder
     report = write_report(folder.path)
     shutil.rmtree(folder.path / "features", ignore_errors=True)
-    if run.recipe.report.share:
+    if run.recipe.report.share is True:
         conceal(folder.path)
     folder.mark(status="finished", headline=headline)
     scores = (

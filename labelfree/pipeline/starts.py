@@ -20,7 +20,7 @@ from labelfree.installed_domains import key_for
 from labelfree.recipe import BackboneSettings
 from labelfree.training.randomness import mixed
 from labelfree.transfer.network_inputs import NetworkInput, OfStored, Rendered
-from labelfree.views import Normalise, PerChannel
+from labelfree.views import Augmentation, Normalise, PerChannel
 from labelfree.weight_names import weight_file
 
 IMAGENET_SPREAD = 0.5  # standard deviation of photographs under the usual normalisation to [-1, 1]
@@ -31,6 +31,7 @@ class Starts:
     """Builds the networks of the arms for one data set.
 
     `fingerprint` is the pretraining pool's; `scale` and `offset` are those of the images that are read, which may be stored otherwise.
+    `mirror`: whether views on which networks are trained may be mirrored left to right.
     `as_published`: photographs are resized as those were that the weights were taught by; ImageNet's own arms resize linearly.
     """
 
@@ -40,6 +41,13 @@ class Starts:
     scale: tuple[float, ...]
     offset: tuple[float, ...]
     as_published: bool = False
+    mirror: bool = True
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """The domain's views of these images."""
+        views = self.domain.augment(self.fingerprint)
+        return views if self.mirror else views.unmirrored()
 
     def match(self, known: Sequence[str]) -> tuple[int | None, ...]:
         """Of each of the images' channels the position among those that weights know."""

@@ -12,6 +12,7 @@ from torch import Tensor
 from labelfree.data.pool import Pool, at_even_steps
 from labelfree.data.rescaled_pool import RescaledPool
 from labelfree.errors import RecipeError
+from labelfree.pipeline.confidential import withheld
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
 from labelfree.reporting import TokenGrid, save_tokens
@@ -30,13 +31,13 @@ MOST_HEADS = 12
 
 def show_tokens(encoders: Sequence[Encoder], setup: Setup, inputs: Inputs, folder: RunFolder) -> None:
     """What the networks that are `looked_at` see in the same images: colours, clusters and the cut of their tokens, a ViT's attention."""
-    if len(inputs.entries) == 0:
-        return
     pool, images = inputs.pool, inputs.images
     if images is not None and (pool.scale, pool.offset) != (images.scale, images.offset):
         pool = RescaledPool(pool, images.scale, images.offset)  # as arms read every image
     entries = np.array(at_even_steps(inputs.entries, SET))
-    shown = at_even_steps(range(len(entries)), IMAGES)
+    shown = at_even_steps(np.flatnonzero(~withheld(pool, entries)).tolist(), IMAGES)
+    if not shown:
+        return
     originals = {at: inputs.domain.preview(pool.sample(int(entries[at]))) for at in shown}
     grids = {}
     for encoder in looked_at(encoders):

@@ -39,8 +39,9 @@ def write_vectors(
         raise DataError(f"{out}: is there already; name a new file.")
     recipe = changed(Data(root=folder.absolute()), overrides, domain or encoder.card.domain, say.say)
     field = field_of(recipe.data, {**encoder.card.reader, **recipe.reader}, domain or encoder.card.domain, sure=False)
+    field.manifest.require_usable(recipe.data.on_error)
     rows = in_windows(field.manifest.rows, lenient(extent_of(field.domain)), tell=say.say)
-    skipped = list[str]()
+    skipped = list(field.manifest.faults.values())
     schema = pa.schema([*((name, pa.string()) for name in COLUMNS), ("vector", pa.list_(pa.float32(), encoder.dim))])
     written = 0
     with whole_file(out) as part, parquet.ParquetWriter(part, schema) as file:

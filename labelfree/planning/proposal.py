@@ -12,11 +12,12 @@ from labelfree.data.copies import same_files
 from labelfree.data.set_labels import SetLabels
 from labelfree.data.space import gigabytes
 from labelfree.data.windows import in_windows
-from labelfree.domain import LabelFields, Place, Row, extent_of, located
+from labelfree.domain import PART, Default, Domain, Flattens, LabelFields, Place, Row, extent_of, located
 from labelfree.errors import DataError, LabelfreeError, RecipeError
 from labelfree.planning.comparison_design import ComparisonDesign, design_comparison
 from labelfree.planning.folder_settings import folder_data, other_tables, with_keys
 from labelfree.planning.label_kinds import Labels, labels_of
+from labelfree.planning.mirroring import proposed
 from labelfree.planning.recipe_draft import drafted
 from labelfree.planning.recognition import Field, field_of
 from labelfree.planning.sampled_images import Seen, look_at, open_rows
@@ -67,23 +68,17 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     start = with_keys(data, overrides, domain, say, also=["evaluate.task"])
     data = start.data
     field = field_of(data, start.reader, domain)
-    files = [row for row in field.manifest.rows if row.window is None]
-    drawn: list[str] = []
-    rows = in_windows(field.manifest.rows, extent_of(field.domain), tell=drawn.append)
-    field = replace(field, manifest=replace(field.manifest, rows=rows, notes=(*field.manifest.notes, *drawn)))
-    to_open = open_rows(rows)
-    if not to_open:
-        raise DataError(f"{data.root}: every row is dev or test, so nothing may be looked at; mark some pretrain or train.")
-    size = sum(_bytes(path) for path in {row.path for row in rows})
-    seen = look_at(to_open, field.domain.read, say if size / len(rows) * min(64, len(rows)) >= LONG else Silent())
+    field, seen = _looked(field, data, say)
+    reader, volumes = start.reader, None
+    flattening: Mapping[str, Default] = {}
     if seen.kind.dims != 2:
-        raise DataError(
-            f"{seen.looks[0].row.path}: {seen.kind.dims} spatial axes, and no network for those comes with labelfree, so no recipe can be "
-            "proposed; write one that names yours as backbone.name: module:factory (docs/extending.md)."
-        )
+        flattening, volumes = _flattening(field.domain, seen), seen
+        reader = {**reader, **{key: default.value for key, default in flattening.items()}}
+        field, seen = _looked(replace(field_of(data, reader, field.domain.name), reason=field.reason), data, say)
+    rows = field.manifest.rows
     marks = labels_of(field.manifest, seen.looks, field.domain)
     task = task_for(start.evaluate, rows).over(rows, SetLabels(field.manifest, field.domain, data.absent))
-    copies = same_files(files, say)
+    copies = same_files([row for row in rows if row.window is None], say)
     places = located(field.domain, seen.places)
     try:
         asked = design_comparison(field.manifest, task, data, copies, places if len(seen.looks) == len(rows) else {})
@@ -91,8 +86,46 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
         for note in field.manifest.notes:  # what was left out of the labels may be why
             say.say(note)
         raise
-    text = drafted(data, start.reader, field, seen, marks, asked)
-    return Proposal(tuple(_found(data, field, seen, places, marks, copies, asked, size)), text, parse_recipe(text))
+    text = drafted(data, reader, field, seen, marks, asked, {key: default.reason for key, default in flattening.items()})
+    found = _found(data, field, seen, places, marks, copies, asked, list(_read_flat(volumes, flattening)))
+    return Proposal(tuple(found), text, parse_recipe(text))
+
+
+def _looked(field: Field, data: Data, say: Progress) -> tuple[Field, Seen]:
+    """The field with large images in windows, and what a few of its images show. Raises `RecipeError` where they are no one set."""
+    drawn: list[str] = []
+    if field.manifest.mixed:
+        raise RecipeError(field.manifest.mixed)
+    rows = in_windows(field.manifest.rows, extent_of(field.domain), tell=drawn.append)
+    field = replace(field, manifest=replace(field.manifest, rows=rows, notes=(*field.manifest.notes, *drawn)))
+    to_open = open_rows(rows)
+    if not to_open:
+        raise DataError(f"{data.root}: every row is dev or test, so nothing may be looked at; mark some pretrain or train.")
+    shown = say if _size(rows) / len(rows) * min(64, len(rows)) >= LONG else Silent()
+    return field, look_at(to_open, field.domain.read, shown)
+
+
+def _flattening(domain: Domain, seen: Seen) -> Mapping[str, Default]:
+    """Keys of the reader that make pictures of volumes. Raises `DataError` where the domain has none."""
+    if isinstance(domain, Flattens):
+        return domain.flattening
+    raise DataError(
+        f"{seen.looks[0].row.path}: {seen.kind.dims} spatial axes, and no network for those comes with labelfree, so no recipe can be "
+        "proposed; write one that names yours as backbone.name: module:factory (docs/extending.md)."
+    )
+
+
+def _read_flat(volumes: Seen | None, flattening: Mapping[str, Default]) -> Iterator[str]:
+    """What was seen of volumes before they are read as pictures."""
+    if volumes is None:
+        return
+    yield from (f"  {line}" for line in volumes.lines({}))
+    yield from (f"  reader.{key}={default.value}: {default.reason}" for key, default in flattening.items())
+
+
+def _size(rows: Sequence[Row]) -> int:
+    """Bytes of all that the images are made of."""
+    return sum(map(_bytes, {path for row in rows for path in (row.files or (row.path,))}))
 
 
 def _bytes(path: Path) -> int:
@@ -108,16 +141,18 @@ def _found(
     marks: Labels,
     copies: Sequence[Sequence[Row]],
     asked: ComparisonDesign,
-    size: int,
+    volumes: Sequence[str],
 ) -> Iterator[str]:
     """Everything that was found, in the order in which a person asks."""
     rows = field.manifest.rows
-    paths = {row.path for row in rows}
-    endings = Counter(path.suffix.lower() or ("folders" if path.is_dir() else "no suffix") for path in paths)
-    yield f"{data.root}: {len(paths):,} images ({', '.join(f'{n:,} {ending}' for ending, n in endings.most_common(5))}), {gigabytes(size)}"
+    images = {(row.path, row.key.partition(PART)[0]): row.path for row in rows}.values()
+    endings = Counter(path.suffix.lower() or ("folders" if path.is_dir() else "no suffix") for path in images)
+    listed = ", ".join(f"{n:,} {ending}" for ending, n in endings.most_common(5))
+    yield f"{data.root}: {len(images):,} images ({listed}), {gigabytes(_size(rows))}"
     if windows := [row for row in rows if row.window]:
         yield f"  scenes: {len({row.path for row in windows}):,}, read as {len(windows):,} windows"
     yield f"  domain: {field.domain.name} ({field.reason})"
+    yield from volumes
     for line in seen.lines(places):
         yield f"  {line}"
     yield from (f"  {note}" for note in field.domain.missing(seen.channels))
@@ -133,8 +168,11 @@ def _found(
     first = asked.task.name if asked.roles.train else marks.tasks[0] if marks.tasks else "none, for there are no labels"
     others = [name for name in marks.tasks if name in task_names() and name != first]
     yield f"  task: {first}" + (f" (evaluate.task={others[0]} asks the other that these labels are good for)" if others else "")
+    if (mirror := proposed(field.domain, asked)) is not None and not mirror.value:
+        yield f"  views are not mirrored left to right: {mirror.reason} (pretrain.mirror)"
     yield from (f"  {table.name} is not read; give it with --labels if it holds the labels" for table in other_tables(data))
     yield from (f"  {note}" for note in (*field.manifest.notes, *asked.roles.notes))
+    yield from (f"  {sentence}" for sentence in (*field.manifest.faults.values(), *field.manifest.aside))
 
 
 def _blocks(rows: Sequence[Row], seen: Seen, places: Mapping[str, Place]) -> str:

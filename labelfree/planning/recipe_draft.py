@@ -7,15 +7,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
+from types import MappingProxyType
 from typing import Any
 
 from labelfree.data.folders import cache_folder
 from labelfree.data.space import gigabytes, limit_bytes
 from labelfree.data.tiles import auto_tile, by
-from labelfree.domain import Size
+from labelfree.domain import Default, Size
+from labelfree.installed_domains import confidential
 from labelfree.planning.comparison_design import ComparisonDesign
 from labelfree.planning.costs import feature_seconds, pool_bytes, pool_entries, probe_seconds, run_gigabytes, spread_seconds
 from labelfree.planning.label_kinds import Labels
+from labelfree.planning.mirroring import proposed
 from labelfree.planning.recipe_text import Line, flow, quoted, written
 from labelfree.planning.recognition import Field
 from labelfree.planning.sampled_images import Seen
@@ -38,9 +41,17 @@ WHAT = {
 }  # the labels of tasks that may not be installed yet
 
 
-def drafted(data: Data, reader: Mapping[str, Any], field: Field, seen: Seen, labels: Labels, asked: ComparisonDesign) -> str:
-    """The text of the recipe."""
-    return written(list(_Draft(data, reader, field, seen, labels, asked).lines()))
+def drafted(
+    data: Data,
+    reader: Mapping[str, Any],
+    field: Field,
+    seen: Seen,
+    labels: Labels,
+    asked: ComparisonDesign,
+    because: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The text of the recipe. `because`: why keys of `reader` are set that nobody said."""
+    return written(list(_Draft(data, reader, field, seen, labels, asked, because).lines()))
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,7 @@ class _Draft:
     seen: Seen
     labels: Labels
     asked: ComparisonDesign
+    because: Mapping[str, str]
 
     def lines(self) -> Iterator[Line]:
         yield from self._head()
@@ -64,8 +76,13 @@ class _Draft:
         yield Line("pretrain:")
         yield Line(f"  objective: {OBJECTIVE}", "ahead of the others in minutes from ImageNet (docs/pretraining.md)")
         yield Line(f"  minutes: {self.minutes}", f"one for every {A_MINUTE} of {self._pretrained_on}, {LEAST} to {MOST}")
+        if self.mirror is not None:
+            yield Line(f"  mirror: {'auto' if self.mirror.value else 'false'}", self.mirror.reason)  # auto looks again when labels come
         if self.comparing:
             yield from self._evaluate()
+        if confidential(self.field.domain.name):
+            yield Line("report:")
+            yield Line("  share: true", "images of people: names stay in private/ of a run's folder, and no picture of them is kept")
 
     @property
     def comparing(self) -> bool:
@@ -109,10 +126,16 @@ class _Draft:
             yield Line("  pretrain_on_labelled: true", "every image has a label, and comparing by these is not built yet: none is scored")
         if self.asked.holdout is not None:
             yield Line(f"  holdout: {self.asked.holdout}", self.asked.why_holdout)
+        if untrusted := list(self.field.manifest.faults.values()):
+            count = f"{len(untrusted)} image{'s' * (len(untrusted) > 1)} cannot be trusted"
+            yield Line(
+                "  on_error: skip", f"{count} and {'are' if len(untrusted) > 1 else 'is'} left out; `labelfree data check` names all"
+            )
         if self.seen.faults:
             share = len(self.seen.faults) / self.seen.count
             fault = f"{len(self.seen.faults)} of {self.seen.count} images looked at cannot be read or differ: {self.seen.faults[0]}"
-            yield Line("  on_error: skip", f"{fault} `labelfree data check` names all")
+            if not untrusted:
+                yield Line("  on_error: skip", f"{fault} `labelfree data check` names all")
             yield Line(f"  max_skipped: {ceil(200 * share) / 100:g}", "twice the share seen; above it a run stops")
 
     def _reader(self) -> Iterator[Line]:
@@ -121,7 +144,7 @@ class _Draft:
         if settings:
             yield Line("reader:")
         for key, value in settings.items():
-            yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", "you said so")
+            yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", self.because.get(key, "you said so"))
         for sentence in lacking:
             yield Line("  ", sentence)
 
@@ -220,6 +243,11 @@ class _Draft:
     @property
     def minutes(self) -> int:
         return min(MOST, max(LEAST, round(self.entries / A_MINUTE)))
+
+    @cached_property
+    def mirror(self) -> Default | None:
+        """Whether views may be mirrored left to right; None where the domain knows no sides."""
+        return proposed(self.field.domain, self.asked)
 
     @property
     def _labelled(self) -> int:

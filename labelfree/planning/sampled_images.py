@@ -46,6 +46,7 @@ class Look:
     empty: float
     blank: float
     most: float
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class Seen:
         if any(look.spacing or look.crs for look in self.looks):
             yield f"  {self._spacing(places)}"
         yield from (f"  {number} {fact}" for fact, number in self._oddities().items() if number)
+        yield from (f"  {note}" for note in dict.fromkeys(note for look in self.looks for note in look.notes))
         if blank := [look.row.id for look in self.looks if look.blank >= BLANK]:
             yield f"  {blank_note(blank)}"
         yield from (f"  {sentence}" for sentence in self.faults[:3])
@@ -106,7 +108,7 @@ class Seen:
         low, high = min(min(look.low) for look in mine), max(max(look.high) for look in mine)
         bits = [look.bits for look in mine if look.bits is not None]
         depth = f"; {depth_in_words(bits_together(bits), 8 * np.dtype(dtype).itemsize)}" if bits else ""
-        return f"stored as {dtype}, {low:,.6g} to {high:,.6g}{depth}; unit: {self.kind.unit}"
+        return f"stored as {dtype}, {low:,.6g} to {high:,.6g}{depth}; unit: {self.kind.unit}{_in_its_unit(mine)}"
 
     def _ranges(self) -> Iterator[str]:
         for index, name in enumerate(self.channels):
@@ -197,6 +199,8 @@ def _look(row: Row, read: Callable[[Row], Sample]) -> Look | DataError:
         return sample
     pixels = sample.data.numpy()
     flat = pixels.reshape(len(pixels), -1)
+    if sample.measured is not None and sample.measured.any():
+        flat = flat[:, sample.measured.numpy().reshape(-1)]
     return Look(
         row=row,
         kind=kind_of(sample),
@@ -211,7 +215,21 @@ def _look(row: Row, read: Callable[[Row], Sample]) -> Look | DataError:
         empty=sample.empty,
         blank=blank_share(sample),
         most=largest(sample),
+        notes=sample.notes,
     )
+
+
+def _in_its_unit(looks: Sequence[Look]) -> str:
+    """From which number to which images go in their unit, where these are not the stored ones."""
+    if all(set(look.kind.scale) == {1.0} and set(look.kind.offset) == {0.0} for look in looks):
+        return ""
+    ends = [
+        stored * scale + offset
+        for look in looks
+        for low, high, scale, offset in zip(look.low, look.high, look.kind.scale, look.kind.offset, strict=True)
+        for stored in (low, high)
+    ]
+    return f", {min(ends):,.6g} to {max(ends):,.6g}"
 
 
 def _sizes(shapes: Sequence[tuple[int, ...]]) -> str:

@@ -47,6 +47,9 @@ class Survey:
         """The survey for a person to read."""
         rows = self.manifest.rows
         yield f"{self.manifest.name}: {len(rows)} images, {sum(row.label is not None for row in rows)} with a label"
+        yield from (f"  {sentence}" for sentence in self.manifest.aside)
+        if self.manifest.mixed:
+            yield f"  {self.manifest.mixed}"
         yield f"  splits: {_counts(row.split or 'none given' for row in rows)}"
         labels = Counter(row.label for row in rows if row.label is not None)
         if labels and not self.task.categorical:
@@ -68,6 +71,9 @@ class Survey:
             yield from (f"  {fault}" for fault in self.faults)
 
     def _objects(self) -> Iterator[str]:
+        if masked := sum(row.mask is not None for row in self.manifest.rows):
+            named = ", ".join(dict.fromkeys(self.manifest.renamed.values()))
+            yield f"  masks: {masked} images" + (f"; classes: {named}" if named else "")
         listed = [row.listed for row in self.manifest.rows if row.listed is not None and row.boxes is not None]
         if listed:
             objects = Counter(each.name for image in listed for each in image.objects)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import socket
@@ -18,6 +17,8 @@ import yaml
 from labelfree.data.folders import cache_folder
 from labelfree.recipe_yaml import Dumper
 from labelfree.reporting.brief_names import Brief, mistakable
+from labelfree.reporting.names_within import NamesWithin
+from labelfree.training.files import kept_secret
 from labelfree.weight_names import INFLATED, PUBLISHED, weight_file
 
 if TYPE_CHECKING:
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 LENGTH = 12  # hexadecimal digits of a salted name
 SALTED = re.compile(rf"(row|group|name)-[0-9a-f]{{{LENGTH}}}")
 ABSOLUTE = re.compile(r"(?<![\w.:/<>~\\])(?:[A-Za-z]:\\(?:[^\\\s\"'<>]+\\)+|/(?:[^/\s\"'<>]+/)+)")
+FORMS = re.compile(  # UIDs but those of the standard itself; NAME^GIVEN; YYYYMMDD
+    r"(?<![\w.])(?!1\.2\.840\.10008\.)(?:[0-2](?:\.\d+){5,}|[0-2]\.\d+\.[\d.]{12,}\d)(?!\w)"
+    r"|(?<![\w^])[^\W\d_][\w'-]+\^[^\W\d_][\w'^-]*"
+    r"|(?<![\w.,=-])(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\w|[.,-]\d)"
+)
+IDENTIFYING = "identifying.txt"  # in private/: what else must be hidden, a name a line
 PLAIN = {  # folder names that tell nothing and words a run uses itself: hiding them would only spoil sentences
     "pretrain", "train", "dev", "test", "val", "valid", "validation", "images", "image", "data", "labels", "masks", "pool", "unlabelled",
     "unlabeled", "labelled", "labeled", "random", "imagenet", "domain", "statistics", "linear", "accuracy", "f1", "knn", "cpu", "gpu",
@@ -36,15 +43,7 @@ PLAIN = {  # folder names that tell nothing and words a run uses itself: hiding 
 def dataset_salt(pools: Path, dataset: str) -> bytes:
     """The secret of a data set, made at first use and kept beside its pools, so that all its runs name a row alike."""
     name = hashlib.sha256(dataset.encode()).hexdigest()[:16]
-    path = pools / "salts" / f"{name}.key"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(secrets.token_bytes(32))
-    return path.read_bytes()
+    return kept_secret(pools / "salts" / f"{name}.key")
 
 
 class Anonymiser:
@@ -65,13 +64,14 @@ class Anonymiser:
         self.roots = dict(roots or {})
         kept = PLAIN | {word.lower() for word in open_words}
         parts = {
-            part: self._salted("name", part)
+            part: _salted(salt, "name", part)
             for each in self.ids
             for part in _parts(each)
             if not part.endswith(":") and not SALTED.fullmatch(part)
         }
         hidden = {name: shown for name, shown in {**parts, **(words or {})}.items() if name and name.lower() not in kept}
         self.words = {name: shown for name, shown in hidden.items() if not mistakable(name)}
+        self._ids_within, self._groups_within, self._words_within = map(NamesWithin, (self.ids, self.groups, self.words))
         self.brief = Brief({name: shown for name, shown in {**self.groups, **hidden}.items() if mistakable(name) and name not in kept})
 
     @classmethod
@@ -80,11 +80,10 @@ class Anonymiser:
         from labelfree.reporting.files import RunFiles
 
         run = RunFiles(folder)
-        root = run.setting("data.root")
         given = (
-            (root, "<data.root>"),
-            (run.setting("data.labels"), "<data.labels>"),
-            (run.setting("pool.dir"), "<pool.dir>"),
+            (_root(run), "<data.root>"),
+            (run.asked("data.labels"), "<data.labels>"),
+            (run.asked("pool.dir"), "<pool.dir>"),
             (folder, "<run>"),
             *((path, "<weights>") for path in _weights(run)),
         )
@@ -98,15 +97,17 @@ class Anonymiser:
         words.pop("root", None)
         spoken = {*run.classes, *run.fingerprint.get("channels", ()), str(run.setting("domain")), str(run.setting("name"))}
         spoken |= {str(run.card.get("name", "")), *_labels(run)}
-        return cls(_salt(run), (row["path"] for row in run.splits), (row.get("group", "") for row in run.splits), roots, words, spoken)
+        salt = _salt(run)
+        words |= {word: _salted(salt, "name", word) for word in _identifying(folder)}
+        return cls(salt, (row["path"] for row in run.splits), (row.get("group", "") for row in run.splits), roots, words, spoken)
 
     def row(self, name: str) -> str:
         """What stands for a row id; what is hidden already stays."""
-        return self._salted("row", name)
+        return _salted(self.salt, "row", name)
 
     def group(self, name: str) -> str:
         """What stands for a group."""
-        return self._salted("group", name)
+        return _salted(self.salt, "group", name)
 
     def text(self, text: str) -> str:
         """A sentence, path or command with every name in it hidden."""
@@ -115,8 +116,8 @@ class Anonymiser:
         return self._known[text]
 
     def _hidden(self, text: str) -> str:
-        for table, whole in ((self.ids, False), (self.groups, True)):
-            for name in sorted((name for name in table if name in text or name.replace("/", "\\") in text), key=len, reverse=True):
+        for table, names, whole in ((self.ids, self._ids_within, False), (self.groups, self._groups_within, True)):
+            for name in sorted(names.of(text), key=len, reverse=True):
                 if whole and mistakable(name):
                     continue
                 for form in {name, name.replace("/", "\\")}:
@@ -128,10 +129,14 @@ class Anonymiser:
         home = str(Path.home())
         text = text.replace(home, "~") if len(home) > 1 else text
         text = ABSOLUTE.sub("<path>/", text)
-        for word, shown in self.words.items():
-            if word in text:
-                text = _swap(text, word, shown)
+        text = self._by_form(text)
+        for word in self._words_within.of(text):
+            text = _swap(text, word, self.words[word])
         return self.brief.hidden(text)
+
+    def _by_form(self, text: str) -> str:
+        """Text without UIDs, names and dates as DICOM writes them, whoever's they are."""
+        return FORMS.sub(lambda match: _salted(self.salt, "name", match[0]), text)
 
     def name(self, text: str) -> str:
         """A name that stands alone, such as a data set's."""
@@ -142,7 +147,8 @@ class Anonymiser:
         if isinstance(value, str):
             known = self.ids.get(value) or self.groups.get(value)
             if value.isdigit():  # scores and counts stay; a name of many digits is none
-                return known or (self.brief.names.get(value) if len(value) > 4 or value.startswith("0") else None) or value
+                named = self.brief.names.get(value) if len(value) > 4 or value.startswith("0") else None
+                return known or named or self._by_form(value)
             return known or self.text(value)
         if isinstance(value, list):
             return [self.value(each) for each in value]
@@ -169,10 +175,18 @@ class Anonymiser:
         """(name, what stands for it) of every row and group that is not hidden yet."""
         return [(name, shown) for name, shown in [*self.ids.items(), *self.groups.items()] if name != shown]
 
-    def _salted(self, kind: str, name: str) -> str:
-        if not name or SALTED.fullmatch(name):
-            return name
-        return f"{kind}-{hmac.new(self.salt, f'{kind} {name}'.encode(), hashlib.sha256).hexdigest()[:LENGTH]}"
+
+def _salted(salt: bytes, kind: str, name: str) -> str:
+    if not name or SALTED.fullmatch(name):
+        return name
+    return f"{kind}-{hmac.new(salt, f'{kind} {name}'.encode(), hashlib.sha256).hexdigest()[:LENGTH]}"
+
+
+def _identifying(folder: Path) -> set[str]:
+    """What the images' files say of people, as the run keeps it for its owner: whole, and the parts of names as DICOM writes them."""
+    path = folder / "private" / IDENTIFYING
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return {word for line in lines for word in (line, *line.split("^")) if word}
 
 
 def _parts(identity: str) -> set[str]:
@@ -188,7 +202,7 @@ def _swap(text: str, name: str, shown: str, start: str = r"(?<![A-Za-z0-9])", en
 
 def _salt(run: RunFiles) -> bytes:
     """The secret of the run's data set. A run that is hidden already has no name left to salt: it needs no lasting one."""
-    root, pools = run.setting("data.root"), run.setting("pool.dir")
+    root, pools = _root(run), run.asked("pool.dir")
     if root == "<data.root>" or pools == "<pool.dir>":
         return secrets.token_bytes(32)
     dataset = str(Path(root).resolve()) if root else str(run.card.get("name") or run.setting("data.card") or "")
@@ -198,12 +212,20 @@ def _salt(run: RunFiles) -> bytes:
         return dataset_salt(run.folder / "private", dataset)
 
 
+def _root(run: RunFiles) -> str | None:
+    """The folder of the images: the recipe's, else that of its labels."""
+    root, labels = run.asked("data.root"), run.asked("data.labels")
+    if root or not labels:
+        return root or None
+    return "<data.root>" if labels == "<data.labels>" else str(Path(labels).parent)
+
+
 def _weights(run: RunFiles) -> list[str]:
-    """Weight files that the recipe names."""
-    arms = run.setting("evaluate.arms") or []
+    """Weight files that the recipe names, and the run whose networks were taken over."""
+    arms = run.asked("evaluate.arms") or []
     named = [arm.get("weights") for arm in arms if isinstance(arm, dict) and arm.get("weights") not in (PUBLISHED, INFLATED)]
-    init = run.setting("backbone.init")
-    return [str(path) for path in (*named, *([init] if init and weight_file(init) else [])) if path]
+    init = run.asked("backbone.init")
+    return [str(path) for path in (*named, *([init] if init and weight_file(init) else []), run.taken_from) if path]
 
 
 def _labels(run: RunFiles) -> set[str]:

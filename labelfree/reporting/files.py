@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from labelfree.data.our_folders import STATE, WAITING
 from labelfree.errors import DataError
 from labelfree.transfer.words import TaskWords
 
@@ -32,6 +33,8 @@ class RunFiles:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
+        if (self.folder / WAITING).is_dir():
+            raise DataError(f"{self.folder}: was stopped, and its files wait in {WAITING}; go on with: labelfree resume {self.folder}")
         if not (self.folder / "recipe.yaml").is_file():
             raise DataError(f"{self.folder}: not a run folder (recipe.yaml is missing). Name a folder that `labelfree run` wrote.")
 
@@ -190,9 +193,31 @@ class RunFiles:
 
     def setting(self, key: str, otherwise: Any = None) -> Any:
         """A dotted key of the resolved recipe."""
-        value: Any = self.recipe
-        for part in key.split("."):
-            if not isinstance(value, dict) or part not in value:
-                return otherwise
-            value = value[part]
-        return value
+        return _at(self.recipe, key, otherwise)
+
+    def asked(self, key: str) -> Any:
+        """A dotted key of the recipe as its owner wrote it, with names that a hidden run tells no more; else of what the run tells."""
+        return _at(self._asked, key, self.setting(key))
+
+    @property
+    def taken_from(self) -> str | None:
+        """The folder of the run whose networks this one took over."""
+        source = (self._json(STATE, {}).get("stages") or {}).get("weights")
+        return str(source) if source else None
+
+    @cached_property
+    def _asked(self) -> dict[str, Any]:
+        path = self.folder / "private" / "asked.yaml"
+        try:
+            loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError):
+            return {}
+        return loaded if isinstance(loaded, dict) else {}
+
+
+def _at(values: Any, key: str, otherwise: Any) -> Any:
+    for part in key.split("."):
+        if not isinstance(values, dict) or part not in values:
+            return otherwise
+        values = values[part]
+    return values

@@ -31,7 +31,7 @@ def write_report(folder: Path, share: bool | None = None) -> Path:
     Raises `DataError` when `folder` is no run or one of its files is broken.
     """
     run = RunFiles(Path(folder))
-    shared = bool(run.setting("report.share", False)) if share is None else share
+    shared = run.setting("report.share") is True if share is None else share
     if shared:
         Anonymiser.of(run.folder).cover(run)
     path = run.folder / "report.html"
@@ -87,9 +87,9 @@ def arms(run: RunFiles) -> list[str]:
 
 
 def pictures_allowed(run: RunFiles, shared: bool) -> bool:
-    """Source pictures are shown unless the report is to be shared; `report.images` decides where it is not auto."""
+    """Source pictures are shown unless the report is to be shared and they are somebody's; `report.images` decides where it is not auto."""
     asked = run.setting("report.images", "auto")
-    return bool(asked) if isinstance(asked, bool) else not shared
+    return bool(asked) if isinstance(asked, bool) else run.generated or not shared
 
 
 def name_of(run: RunFiles) -> str:

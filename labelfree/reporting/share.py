@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labelfree.data.our_folders import TAKEN_FROM
 from labelfree.errors import DataError
 from labelfree.reporting.anonymise import Anonymiser, dataset_salt
 from labelfree.reporting.files import RunFiles
@@ -34,15 +35,15 @@ PICTURES = ("neighbours.json", "pictures/*", "pictures/*/*")
 def share_copy(folder: Path, destination: Path) -> Path:
     """Copy of the run `folder` that holds only what may leave; returns the path of its report.html.
 
-    Rows and groups get salted names, paths and names of users and machines go, `private/`, logs, checkpoints and (unless
-    `report.images` is true) source pictures stay. Raises `DataError` when `destination` holds anything already.
+    Rows and groups get salted names, paths and names of users and machines go, `private/`, logs, checkpoints and (unless `report.images`
+    is true, or the images are generated) source pictures stay. Raises `DataError` when `destination` holds anything already.
     """
-    from labelfree.reporting.html import write_report
+    from labelfree.reporting.html import pictures_allowed, write_report
 
     run, anonymiser = RunFiles(folder), Anonymiser.of(folder)
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         raise DataError(f"{destination}: holds something already; name a new or empty folder to share into.")
-    for path in _leaving(folder, pictures=run.setting("report.images") is True):
+    for path in _leaving(folder, pictures=pictures_allowed(run, shared=True)):
         target = destination / path.relative_to(folder)
         target.parent.mkdir(parents=True, exist_ok=True)
         _rewrite(path, target, anonymiser)
@@ -52,10 +53,10 @@ def share_copy(folder: Path, destination: Path) -> Path:
 def conceal(folder: Path) -> None:
     """Hide the names in a finished run, in place (`report.share: true`): outside private/ it is what `share_copy` would have made of it.
 
-    All that may not leave moves into private/, under the path it had: logs, checkpoints, cells and (unless `report.images` is true)
-    pictures. There ids.csv tells the owner what stands for what. Doing it twice changes nothing.
+    All that may not leave moves into private/, under the path it had: logs, checkpoints, cells and source pictures
+    as in `share_copy`. There ids.csv tells the owner what stands for what. Doing it twice changes nothing.
     """
-    from labelfree.reporting.html import write_report
+    from labelfree.reporting.html import pictures_allowed, write_report
 
     run, anonymiser = RunFiles(folder), Anonymiser.of(folder)
     private = folder / "private"
@@ -63,7 +64,9 @@ def conceal(folder: Path) -> None:
     if names := anonymiser.table():
         with whole_file(private / "ids.csv") as part, part.open("w", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerows([("id", "shown"), *names])
-    leaving = _leaving(folder, pictures=run.setting("report.images") is True)
+    if (source := run.taken_from) is not None and Path(source).is_dir():  # who scores these networks asks what they were pretrained on
+        write_text(private / TAKEN_FROM, source)
+    leaving = _leaving(folder, pictures=pictures_allowed(run, shared=True))
     _put_away(folder, {*leaving, folder / "report.html"})
     # Last what says which names there are: a run that was stopped here can then be concealed again.
     for path in sorted(leaving, key=lambda path: (path.name == "recipe.yaml", path.name == "splits.csv")):
@@ -155,6 +158,27 @@ def _mapped(column: pa.ChunkedArray, hide: Callable[[str], str]) -> pa.Array:
     return shown.take(coded.indices)
 
 
+def _safetensors(path: Path, target: Path, anonymiser: Anonymiser) -> None:
+    """The tensors as they are; what the header says in words is hidden. A file is the header's length, the header (JSON), the tensors."""
+    with path.open("rb") as source, target.open("wb") as hidden:
+        header = json.loads(source.read(int.from_bytes(source.read(8), "little")))
+        if told := header.get("__metadata__"):
+            header["__metadata__"] = {key: _words(value, anonymiser) for key, value in told.items()}
+        written = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        written += b" " * (-len(written) % 8)  # tensors begin at whole eights
+        hidden.write(len(written).to_bytes(8, "little") + written)
+        shutil.copyfileobj(source, hidden)
+
+
+def _words(text: str, anonymiser: Anonymiser) -> str:
+    """A text, or JSON as a text, with every name in it hidden."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return anonymiser.text(text)
+    return json.dumps(anonymiser.value(value), ensure_ascii=False)
+
+
 def _png(path: Path, target: Path, anonymiser: Anonymiser) -> None:
     """Pixels alone: a fresh picture carries no text of the old one."""
     import numpy as np
@@ -171,4 +195,5 @@ _WRITERS: dict[str, Callable[[Path, Path, Anonymiser], None]] = {
     ".md": _text,
     ".parquet": _parquet,
     ".png": _png,
+    ".safetensors": _safetensors,
 }

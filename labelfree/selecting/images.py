@@ -89,6 +89,7 @@ def read_images(recipe: Recipe, domain: str | None, say: Progress) -> Images:
     Raises DataError naming a file that cannot be read, unless `data.on_error=skip`.
     """
     field = field_of(recipe.data, recipe.reader, domain, sure=False)
+    field.manifest.require_usable(recipe.data.on_error)
     extent = lenient(extent_of(field.domain)) if recipe.data.on_error == "skip" else extent_of(field.domain)
     tile = tile_of(recipe)
     rows = in_windows(field.manifest.rows, extent, None if tile == "auto" else tile, tell=say.say)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,18 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """The JSON file's value."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def kept_secret(path: Path) -> bytes:
+    """The 32 random bytes that `path` keeps, for its owner's eyes alone; made at first use."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_bytes()
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(secrets.token_bytes(32))
+    return path.read_bytes()
 
 
 def call_with(path: Path, save: Callable[[Path], object]) -> None:

@@ -2,6 +2,7 @@
 
 from labelfree.views.affine import Affine
 from labelfree.views.base import Range, ViewOp, bernoulli, per_channel, per_sample, uniform
+from labelfree.views.fields import BiasField
 from labelfree.views.filters import Blur, Defocus, LowResolution, MotionBlur
 from labelfree.views.geometry import Dihedral, Geometry, ResizedCrop
 from labelfree.views.mixup import CutMix, MixUp
@@ -13,6 +14,7 @@ from labelfree.views.removal import ChannelDrop, Erase, Grayscale
 __all__ = [
     "Affine",
     "Augmentation",
+    "BiasField",
     "BitDepth",
     "Blur",
     "ChannelDrop",

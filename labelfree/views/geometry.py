@@ -214,6 +214,19 @@ class Dihedral(Geometry):
         return transformed
 
 
+def unmirrored(ops: Sequence[ViewOp], axis: int | None) -> list[ViewOp]:
+    """The ops without flips along `axis`, counted from the end, or along any where it is None; turns by quarters that make flips go too."""
+    kept = []
+    for op in ops:
+        if isinstance(op, Dihedral):
+            axes = [] if axis is None else [each for each in op.axes if each != axis]
+            if not axes:
+                continue
+            op = Dihedral(axes, transpose=op.transpose and axis not in (None, -1, -2))
+        kept.append(op)
+    return kept
+
+
 def corners(boxes: Tensor, axes: int) -> tuple[Tensor, Tensor]:
     """First and last corner of boxes (n, 2 * axes), (n, axes) each, in the order of the image's axes: y before x."""
     return boxes[:, :axes].flip(1), boxes[:, axes:].flip(1)

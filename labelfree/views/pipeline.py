@@ -6,14 +6,14 @@ Pixels without a measurement take part in no statistic and are 0 in the end.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 
 from labelfree.views.base import Range, ViewOp, per_channel
-from labelfree.views.geometry import Geometry, ResizedCrop
+from labelfree.views.geometry import Geometry, ResizedCrop, unmirrored
 from labelfree.views.normalise import Normalise
 
 
@@ -25,6 +25,7 @@ class Augmentation:
     `physics` runs in physical units, `late` on normalised values. `global_scale`, `local_scale`: area of the crops as a share of the image.
     `overlap`: what global crops share with the first at least, of the smaller of the two: two views of an organ should show it both.
     `labelled`: ops that labelled tiles alone go through besides, masks and boxes with them, where a network is trained along.
+    `sideways`: the axis along which left and right lie, counted from the end; None where nobody knows.
     """
 
     geometry: Sequence[ViewOp] = ()
@@ -35,6 +36,11 @@ class Augmentation:
     ratio: Range = field(default=(3 / 4, 4 / 3))
     overlap: float = 0.0
     labelled: Sequence[Geometry] = ()
+    sideways: int | None = -1
+
+    def unmirrored(self) -> Augmentation:
+        """The same without ops that swap left and right: none of what is flipped where nobody knows along which axis they lie."""
+        return replace(self, geometry=unmirrored(self.geometry, self.sideways))
 
 
 class Drawn(NamedTuple):

@@ -19,7 +19,7 @@ def generated(tmp_path_factory) -> Path:
     """The generated sample, as a user would write it, but of few scenes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generated_patches, "SPLITS", FEW)
-        return lf.sample_data(tmp_path_factory.mktemp("data") / "generated", seed=1)
+        return lf.sample_data(tmp_path_factory.mktemp("data") / "generated", "satellite", seed=1)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_a_folder_that_is_not_there_is_a_sentence(tmp_path):
 
 def test_a_sample_is_never_written_over_something(images):
     with pytest.raises(RecipeError, match="not an empty folder"):
-        lf.sample_data(images)
+        lf.sample_data(images, "satellite")
 
 
 def test_reading_says_which_domains_there_are(images):

@@ -52,7 +52,7 @@ def test_every_fault_is_named(tmp_path: Path) -> None:
     found = faults(tmp_path)
     expected = [
         "0.png: cannot be read",
-        "2.png: 4 channels, others have 3. Name what the files hold with reader.bands",
+        "2.png: 4 channels, others have 3. Name what the files hold with reader.",
         "1.png: every channel holds one value only",
         "6.png (test) has the same content as 3.png (train)",
         "5.png has the same content as 4.png, labelled 'a' there and 'b' here",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labelfree_satellite import augmentation
+from labelfree_medical import augmentation as medical
+from labelfree_satellite import augmentation as satellite
 from PIL import Image
 
 from labelfree import views
@@ -16,7 +17,7 @@ def test_every_op_has_a_picture_on_the_page() -> None:
     page = (DOCS / "augmentations.md").read_text(encoding="utf-8")
     kinds = [
         kind
-        for module in (views, augmentation)
+        for module in (views, satellite, medical)
         for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, views.ViewOp)
     ]

@@ -51,7 +51,7 @@ def test_the_wheel_holds_the_packages_and_resources_and_nothing_generic(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"labelfree", "labelfree_satellite"}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"labelfree", "labelfree_medical", "labelfree_satellite"}
     for kind, suffix in (("recipes", ".yaml"), ("data_cards", ".md")):
         shipped = {Path(name).name for name in names if name.startswith(f"labelfree/_resources/{kind}/") and name.endswith(suffix)}
         assert shipped == {path.name for path in (TOP / kind).glob(f"*{suffix}")} and shipped
@@ -75,7 +75,7 @@ def test_recipes_and_cards_are_found_without_a_checkout(installed):
 
 
 def test_the_domain_is_found_and_can_make_its_sample(installed):
-    made = installed("-m", "labelfree.cli", "data", "sample", "generated")
+    made = installed("-m", "labelfree.cli", "data", "sample", "generated", "--domain", "satellite")
     assert made.returncode == 0, made.stderr
     shown = installed("-m", "labelfree.cli", "data", "show", "generated")
     assert shown.returncode == 0 and "classes" in shown.stdout, shown.stderr

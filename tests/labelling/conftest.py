@@ -106,7 +106,7 @@ def site_of(
     *,
     rows: Path | None = None,
     labels: Path | None = None,
-    domain: str | None = None,
+    domain: str | None = "satellite",
     encoder: LoadedBackbone | None = None,
 ) -> Iterator[Site]:
     """The page of a folder, served by this process."""

@@ -90,7 +90,7 @@ def test_a_table_as_people_keep_it_is_gone_on_with(folder, tmp_path):
     assert [(Path(line["Image"]).name, line["Class"], line["Note"]) for line in lines] == [
         ("b.png", "forest", "sure"), ("c", "water", "look again"), ("a.png", "forest", ""),
     ]  # fmt: skip
-    rows = labelfree.show_data(folder, [f"data.labels={table}"]).manifest.labelled
+    rows = labelfree.show_data(folder, [f"data.labels={table}"], "satellite").manifest.labelled
     assert {row.id: row.label for row in rows} == {"a.png": "forest", "b.png": "forest", "c.png": "water"}
 
 
@@ -141,7 +141,7 @@ def test_neighbours_are_those_most_alike(tmp_path):
     for number in range(8):
         colour = (200 + number, 10, 20) if number % 2 else (10, 20, 200 + number)
         Image.new("RGB", (32, 32), colour).save(tmp_path / f"{number}.png")
-    sample = labelfree.read(tmp_path / "0.png")
+    sample = labelfree.read(tmp_path / "0.png", "satellite")
     fields = {"channels": sample.channels, "unit": sample.unit, "scale": sample.scale, "offset": sample.offset, "size": 32}
     card = WeightCard(architecture="resnet10t", mean=(0.5,) * 3, std=(0.25,) * 3, dtype="uint8", low=(0,) * 3, high=(1,) * 3, **fields)
     with site_of(tmp_path, "red,blue", encoder=LoadedBackbone(build("resnet10t", 3), card)) as site:

@@ -29,7 +29,7 @@ def typed(*words: str | Path) -> str:
 def images(tmp_path: Path) -> tuple[Path, dict[str, str]]:
     """A part of the generated sample without its labels, and these, by path."""
     generated, folder = tmp_path / "generated", tmp_path / "mine"
-    typed("data", "sample", generated)
+    typed("data", "sample", generated, "--domain", "satellite")
     with (generated / "splits.csv").open(newline="", encoding="utf-8") as table:
         truth = {Path(row["path"]).name: row["label"] for row in csv.DictReader(table)}
     folder.mkdir()

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from labelfree.domain import Row
 from labelfree.pipeline.pictures import NEIGHBOURS, show_neighbours
 
 
@@ -20,9 +21,9 @@ def test_only_neighbours_that_are_shown_are_rendered(tmp_path: Path) -> None:
         return np.full((8, 8, 3), sample, np.uint8)
 
     count = 40
-    task = SimpleNamespace(caption=lambda row: f"image {row}")
+    task = SimpleNamespace(caption=lambda row: f"image {row.id}")
     question = SimpleNamespace(train=np.arange(count), strata=[f"class {n % 2}" for n in range(count)], task=task)
-    images = SimpleNamespace(rows=range(count), sample=lambda entry: entry)
+    images = SimpleNamespace(rows=[Row(str(n), Path()) for n in range(count)], sample=lambda entry: entry)
     inputs: Any = SimpleNamespace(question=question, images=images, domain=SimpleNamespace(preview=preview))
     line = np.arange(count, dtype=np.float32)[:, None]
     show_neighbours(

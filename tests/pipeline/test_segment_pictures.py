@@ -28,15 +28,17 @@ from labelfree.transfer.tasks.segmentation import Segmentation
 def test_best_middle_and_worst_are_by_score() -> None:
     scores = np.array([0.5, 0.9, 0.1, 0.7, 0.3, np.nan, 1.0, 0.2, 0.6])
     empty = np.array([0, 0, 0, 0, 0, 0, 1, 1, 0], bool)
-    assert chosen(scores, empty) == [
+    assert chosen(scores, empty, np.zeros(9, bool)) == [
         ("best", 1), ("best", 3), ("middle", 8), ("middle", 0), ("worst", 2), ("worst", 4), ("empty", 7), ("empty", 6)
     ]  # fmt: skip
+    withheld = np.isin(np.arange(9), [1, 5, 7])
+    assert chosen(scores, empty, withheld) == [("best", 3), ("middle", 8), ("middle", 0), ("worst", 2), ("empty", 6)]
 
 
 @given(st.lists(st.tuples(st.one_of(st.floats(0, 1), st.just(np.nan)), st.booleans()), max_size=12))
 def test_no_image_is_shown_twice_and_order_is_kept(images: list[tuple[float, bool]]) -> None:
     scores, empty = np.array([score for score, _ in images]), np.array([nothing for _, nothing in images], bool)
-    found = chosen(scores, empty)
+    found = chosen(scores, empty, np.zeros(len(images), bool))
     places = [at for _, at in found]
     assert len(set(places)) == len(places)
     of = {kind: [at for each, at in found if each == kind] for kind in ("best", "middle", "worst", "empty")}

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from labelfree.backbones import build
 from labelfree.data.pool import at_even_steps
+from labelfree.domain import Row
 from labelfree.pipeline.token_pictures import IMAGES, SET, looked_at, show_tokens
 from labelfree.transfer.encoders import Concatenated, NetworkEncoder, StatisticsEncoder
 
@@ -29,6 +30,7 @@ class FakePool:
     def __init__(self, count: int, side: int = 32) -> None:
         self.images = torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(0))
         self.asked: set[int] = set()
+        self.rows = [Row(str(number), Path()) for number in range(count)]
 
     def __getitem__(self, entry: int) -> Tensor:
         self.asked.add(entry)

@@ -33,6 +33,6 @@ def test_check_and_plan_refuse_where_no_image_is_measured_as_a_run_does(tmp_path
     for number in range(3):
         write_tif(tmp_path / f"{number}.tif", numbers(3) * 0, nodata=0)
     checked = labelfree.check_data(tmp_path, (), "satellite", say=Silent())
-    assert len(checked.faults) == 1 and "so none is left; give others, or set reader.nodata" in checked.faults[0]
+    assert len(checked.faults) == 1 and "so none is left; give others, or set reader." in checked.faults[0]
     with pytest.raises(DataError, match=r"of each of 3 images, such as 0\.tif, so none is left"):
         labelfree.plan(tmp_path, "satellite", say=Silent())

@@ -107,6 +107,12 @@ def test_pictures_leave_only_when_asked_and_carry_no_text(named: Path, tmp_path:
     assert told(tmp_path / "out", but="nothing") == []
 
 
+def test_pictures_of_generated_images_are_nobodys(tmp_path: Path) -> None:
+    made = make_run(tmp_path / "run", generated=True, pictures=True)
+    page = share_copy(made, tmp_path / "out")
+    assert list((tmp_path / "out" / "pictures").glob("*.png")) and "<img" in page.read_text(encoding="utf-8").split("<script")[0]
+
+
 def test_a_run_concealed_in_place_keeps_its_names_in_private(named: Path) -> None:
     conceal(named)
     assert told(named) == []
@@ -161,7 +167,7 @@ def test_a_shared_copy_is_reported_again_without_a_trace(named: Path, tmp_path: 
 
 def test_a_report_of_a_shared_recipe_names_nobody_at_once(named: Path) -> None:
     recipe = named / "recipe.yaml"
-    recipe.write_text(recipe.read_text().replace("share: false", "share: true"))
+    recipe.write_text(recipe.read_text().replace("share: auto", "share: true"))
     html = write_report(named).read_text(encoding="utf-8")
     assert [name for name in PLANTED if name in html] == []
     assert "&lt;data.root&gt;" in html

@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 
 from labelfree.views import (
     Affine,
+    BiasField,
     Blur,
     ChannelDrop,
     ChannelGain,
@@ -41,7 +42,8 @@ def filters() -> list[ViewOp]:
 
 
 def photometric() -> list[ViewOp]:
-    return [*filters(), SharedGain(), ChannelGain(), SharedOffset(), ChannelOffset(), Contrast(p=1.0), Gamma(p=1.0), Noise(p=1.0)]
+    gains = [SharedGain(), ChannelGain(), BiasField(p=1.0), SharedOffset(), ChannelOffset()]
+    return [*filters(), *gains, Contrast(p=1.0), Gamma(p=1.0), Noise(p=1.0)]
 
 
 def late() -> list[ViewOp]:
@@ -65,6 +67,7 @@ def without_strength() -> list[ViewOp]:
         MixUp(p=0.0),
         CutMix(p=0.0),
         ChannelGain(0.0),
+        BiasField((0.0, 0.0), p=1.0),
         SharedOffset(0.0),
         ChannelOffset(0.0),
         Contrast(0.0, p=1.0),

@@ -32,10 +32,10 @@ def rows_of_masks(masks: Sequence[Path], folder: Path, images: Sequence[Row], ro
     """
     listed = [ListedImage(_inside(mask, folder), f"{folder.name}/{_inside(mask, folder)}", other_name=_undressed(mask)) for mask in masks]
     dressed = set(masks)
-    own = {row.path: row for row in images if row.path not in dressed}
+    own = dict.fromkeys(row.path for row in images if row.path not in dressed)
     files, faults = match(listed, Images(own, root))
     masked = {path: str(masks[place]) for place, path in files.items()}
-    return [replace(row, mask=masked.get(path)) for path, row in own.items()], faults
+    return [replace(row, mask=masked.get(row.path)) for row in images if row.path in own], faults
 
 
 def _inside(mask: Path, folder: Path) -> str:

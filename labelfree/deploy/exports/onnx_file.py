@@ -50,6 +50,7 @@ def write_onnx(program: Program, card: HeadCard, onnx: Path, plain: Path) -> Cap
         warnings.simplefilter("ignore")
         try:
             exported = torch.export.export(program, program.example(), dynamic_shapes=_dynamic(program))
+            _forget_places(exported)
             made = torch.onnx.export(exported, dynamo=True, input_names=_inputs(program), output_names=list(program.outputs), verbose=False)
             assert made is not None
             call_with(onnx, lambda part: made.save(part, external_data=False))
@@ -59,6 +60,13 @@ def write_onnx(program: Program, card: HeadCard, onnx: Path, plain: Path) -> Cap
             captured = _traced(program, onnx, _first_line(error))
     _tell(onnx, program, card)
     return captured
+
+
+def _forget_places(exported: torch.export.ExportedProgram) -> None:
+    """Leave out where on this machine each step's code lies, which the files would keep: folders have people's names."""
+    for module in exported.graph_module.modules():
+        for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
+            node.meta.pop("stack_trace", None)
 
 
 def _traced(program: Program, onnx: Path, why: str) -> Captured:

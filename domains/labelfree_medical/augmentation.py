@@ -1,0 +1,83 @@
+"""Views of patients: what positioning, dose, windows and scanners change between two images of one finding.
+
+Never hue, solarise or posterise, no turns by quarters, no flips but left to right, no crops that could lose the finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from labelfree.domain import ARBITRARY, Fingerprint
+from labelfree.views import Affine, Augmentation, BiasField, Blur, Contrast, Dihedral, Gamma, LowResolution, Noise, ViewOp
+from labelfree_medical.mr_artefacts import Ghosting, Spike
+from labelfree_medical.window_jitter import WindowJitter
+
+COARSE = 1.5  # times as long as another: an axis that is not turned into it
+SMALL_PICTURE = 64  # pixels; below, a blur takes away what there is to see
+FEWEST_VOXELS = 16  # along each axis of what is coarsened or ghosted
+
+
+def augmentation(
+    fingerprint: Fingerprint, modality: str = "", window: tuple[float, float] | None = None, sideways: int | None = -1
+) -> Augmentation:
+    """The views of these images.
+
+    `modality`: CT, MR, CR, …, "" where nobody says. `window`: numbers from which to which images are normalised, None: no window.
+    `sideways`: axis along which left and right lie, counted from the end; None: nobody knows, or none does, as in sagittal slices.
+    """
+    dims = len(fingerprint.smallest)
+    physics, late = _exposure(fingerprint, modality, window)
+    return Augmentation(
+        geometry=[*_flips(sideways), *_turns(fingerprint.spacing, dims)],
+        physics=[*physics, *_sharpness(min(fingerprint.smallest), dims)],
+        late=late,
+        global_scale=(0.6, 1.0) if dims == 2 else (0.5, 1.0),
+        local_scale=(0.25, 0.5) if dims == 2 else (0.2, 0.5),
+        overlap=0.5,
+        sideways=sideways,
+    )
+
+
+def _flips(sideways: int | None) -> list[ViewOp]:
+    """Left to right alone: nobody is imaged with the head down or the front at the back."""
+    return [] if sideways is None else [Dihedral(axes=(sideways,), transpose=False)]
+
+
+def _turns(spacing: Sequence[float] | None, dims: int) -> list[ViewOp]:
+    """Small rotations in the planes whose two axes are about equally fine; of volumes of unknown spacing within slices alone."""
+    pairs = [(first, second) for first in range(-dims, 0) for second in range(first + 1, 0)]
+    known = spacing or (() if dims == 3 else (1.0, 1.0))
+    planes = [pair for pair in pairs if known and max(known[axis] for axis in pair) <= COARSE * min(known[axis] for axis in pair)]
+    if not known:
+        planes = [(-2, -1)]
+    return [Affine(10.0, (0.9, 1.1), planes=planes, spacing=spacing, p=0.5)] if planes else []
+
+
+def _exposure(fingerprint: Fingerprint, modality: str, window: tuple[float, float] | None) -> tuple[list[ViewOp], list[ViewOp]]:
+    """Ops on physical numbers, and on normalised ones: noise of numbers without a unit is measured by what the network sees."""
+    if fingerprint.unit == "HU":
+        low, high = window or _usual_range(fingerprint)
+        return [WindowJitter(low, high, shift=0.05 * (high - low)), Noise((0.0, 20.0), p=0.3)], []
+    curves: list[ViewOp] = [Contrast(0.2, p=0.5), Gamma((0.8, 1.25), p=0.3)]
+    grainy: list[ViewOp] = [Noise((0.0, 0.1), p=0.3)]
+    if modality == "MR" or (not modality and len(fingerprint.smallest) == 3 and fingerprint.unit in (ARBITRARY, "stored")):
+        return [*_magnetic(min(fingerprint.smallest)), *curves], grainy
+    return curves, grainy
+
+
+def _magnetic(shortest: int) -> list[ViewOp]:
+    """What an MR scanner does; ghosts need some pixels to lie apart."""
+    artefacts: list[ViewOp] = [Ghosting(p=0.1), Spike(p=0.1)] if shortest >= FEWEST_VOXELS else []
+    return [BiasField((0.0, 0.4), p=0.3), *artefacts]
+
+
+def _sharpness(shortest: int, dims: int) -> list[ViewOp]:
+    """Blur of half a voxel to one and coarser voxels: of volumes, and of pictures that have pixels to spare."""
+    if shortest < (FEWEST_VOXELS if dims == 3 else SMALL_PICTURE):
+        return []
+    return [Blur((0.5, 1.0), p=0.2), LowResolution((1.0, 2.0), p=0.2)]
+
+
+def _usual_range(fingerprint: Fingerprint) -> tuple[float, float]:
+    """Two spreads on either side of the mean."""
+    return fingerprint.mean[0] - 2 * fingerprint.std[0], fingerprint.mean[0] + 2 * fingerprint.std[0]

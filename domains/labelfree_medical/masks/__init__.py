@@ -1,0 +1,1 @@
+"""Masks of the medical domain: their files, the folders that pair them with images, and their place on an image's grid."""
