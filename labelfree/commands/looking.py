@@ -33,7 +33,7 @@ def data_check(source: Source, overrides: Overrides = None, domain: DomainName =
         raise typer.Exit(3)
 
 
-@data_app.command("sample", epilog="Example: labelfree data sample generated --domain satellite --seed 1")
+@data_app.command("sample", epilog="Example: labelfree data sample generated --seed 1")
 def data_sample(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.", show_default=False)],
     domain: Annotated[str | None, typer.Option(help="Field of the images; default: the only one installed.")] = None,

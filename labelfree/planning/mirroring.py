@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from labelfree.domain import Default, Domain, KnowsSides, Row
+from labelfree.planning.comparison_design import ComparisonDesign
 from labelfree.transfer.tasks import Task
 
 
@@ -17,6 +18,11 @@ def mirror(asked: bool | Literal["auto"], domain: Domain, classes: Iterable[str]
     if asked != "auto":
         return Default(asked, "the recipe says so")
     return domain.mirror(sorted(set(classes))) if isinstance(domain, KnowsSides) else None
+
+
+def proposed(domain: Domain, asked: ComparisonDesign) -> Default | None:
+    """The same for a recipe that is to be written, by the labels that it asks of."""
+    return mirror("auto", domain, called(asked.task, [*asked.roles.train, *(asked.roles.score or ())]))
 
 
 def called(task: Task, rows: Iterable[Row]) -> set[str]:

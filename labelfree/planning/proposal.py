@@ -17,6 +17,7 @@ from labelfree.errors import DataError, LabelfreeError, RecipeError
 from labelfree.planning.comparison_design import ComparisonDesign, design_comparison
 from labelfree.planning.folder_settings import folder_data, other_tables, with_keys
 from labelfree.planning.label_kinds import Labels, labels_of
+from labelfree.planning.mirroring import proposed
 from labelfree.planning.recipe_draft import drafted
 from labelfree.planning.recognition import Field, field_of
 from labelfree.planning.sampled_images import Seen, look_at, open_rows
@@ -167,6 +168,8 @@ def _found(
     first = asked.task.name if asked.roles.train else marks.tasks[0] if marks.tasks else "none, for there are no labels"
     others = [name for name in marks.tasks if name in task_names() and name != first]
     yield f"  task: {first}" + (f" (evaluate.task={others[0]} asks the other that these labels are good for)" if others else "")
+    if (mirror := proposed(field.domain, asked)) is not None and not mirror.value:
+        yield f"  views are not mirrored left to right: {mirror.reason} (pretrain.mirror)"
     yield from (f"  {table.name} is not read; give it with --labels if it holds the labels" for table in other_tables(data))
     yield from (f"  {note}" for note in (*field.manifest.notes, *asked.roles.notes))
     yield from (f"  {sentence}" for sentence in (*field.manifest.faults.values(), *field.manifest.aside))

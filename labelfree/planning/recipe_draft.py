@@ -18,7 +18,7 @@ from labelfree.installed_domains import confidential
 from labelfree.planning.comparison_design import ComparisonDesign
 from labelfree.planning.costs import feature_seconds, pool_bytes, pool_entries, probe_seconds, run_gigabytes, spread_seconds
 from labelfree.planning.label_kinds import Labels
-from labelfree.planning.mirroring import called, mirror
+from labelfree.planning.mirroring import proposed
 from labelfree.planning.recipe_text import Line, flow, quoted, written
 from labelfree.planning.recognition import Field
 from labelfree.planning.sampled_images import Seen
@@ -247,8 +247,7 @@ class _Draft:
     @cached_property
     def mirror(self) -> Default | None:
         """Whether views may be mirrored left to right; None where the domain knows no sides."""
-        asked = self.asked
-        return mirror("auto", self.field.domain, called(asked.task, [*asked.roles.train, *(asked.roles.score or ())]))
+        return proposed(self.field.domain, self.asked)
 
     @property
     def _labelled(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import tarfile
 import zipfile
@@ -192,3 +193,20 @@ def test_a_file_that_vanished_is_named(tmp_path) -> None:
     files[1].unlink()
     with pytest.raises(DataError, match="IM0002.dcm: there is no such file"):
         read_dicom(image)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_broken_bytes_are_an_image_or_a_sentence(tmp_path_factory, data) -> None:
+    folder = tmp_path_factory.mktemp("broken")
+    path = write(folder / "a.dcm", slice_at((0, 0, 0)))
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(132, len(content) - 1))
+        content[at : at + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
+    path.write_bytes(content)
+    listing = list_dicom(folder)
+    assert bool(listing.images) + bool(listing.no_images) + bool(listing.untrusted) == 1
+    for image in listing.images[:2]:
+        with contextlib.suppress(DataError):
+            read_dicom(image)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from highdicom import get_volume_from_series
 from labelfree_medical.dicom import files_of, list_dicom, read_dicom
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
+from scipy.spatial.transform import Rotation
 
 from tests.medical.dicom_writing import (
     CAPTURE,
@@ -61,10 +63,13 @@ def test_a_series_in_two_folders_is_one_where_the_root_is_known(tmp_path) -> Non
 
 @pytest.mark.parametrize(
     "mark",
-    ["EchoTime", "DiffusionBValue", "TemporalPositionIdentifier", "ConvolutionKernel", "AcquisitionNumber", "TriggerTime", "InversionTime"],
+    [
+        *("EchoTime", "DiffusionBValue", "TemporalPositionIdentifier", "ConvolutionKernel", "AcquisitionNumber", "TriggerTime"),
+        *("InversionTime", "KVP", "ContentTime"),
+    ],
 )
 def test_images_at_the_same_places_are_told_apart(tmp_path, mark) -> None:
-    values = ("B30f", "B60f") if mark == "ConvolutionKernel" else (1, 2)
+    values = {"ConvolutionKernel": ("B30f", "B60f"), "ContentTime": ("100000", "100100")}.get(mark, (1, 2))
     for value in values:
         write_stack(tmp_path, HEIGHTS, names=f"{value}-{{}}.dcm", **{mark: value})
     images = list_dicom(tmp_path).images
@@ -339,3 +344,23 @@ def test_a_series_without_pixels_is_one_fault(tmp_path) -> None:
         write(tmp_path / f"{number}.dcm", header())
     (fault,) = list_dicom(tmp_path).untrusted
     assert "0.dcm: ends before its pixels begin (and 4 more of its series)" in fault.sentence and len(fault.files) == 5
+
+
+def test_a_series_is_highdicoms_volume(tmp_path) -> None:
+    """Turned by some angle, in files without order: the same numbers at the same places."""
+    turn = Rotation.from_euler("xyz", (20, -35, 50), degrees=True).as_matrix()
+    random = np.random.default_rng(0)
+    for k in random.permutation(7):
+        pixels = random.integers(0, 4000, (6, 5)).astype(np.uint16)
+        place = np.array([10, -40, 7]) + 3.3 * k * turn[:, 2]
+        given = {"FrameOfReferenceUID": "1.2.9", "orientation": (*turn[:, 0], *turn[:, 1]), "RescaleSlope": 2}
+        write(tmp_path / f"{random.integers(1 << 30)}", slice_at(np.round(place, 6), pixels, **given))
+    (image,) = list_dicom(tmp_path).images
+    stored = read_dicom(image)
+    witness = get_volume_from_series([dcmread(path) for path in image.files], dtype=np.float64, atol=1e-3)
+    ours, theirs = np.diag([-1, -1, 1, 1]) @ stored.affine, witness.affine
+    index = np.array([(2, 3, 4, 1), (6, 0, 1, 1), (0, 5, 0, 1)]).T
+    there = np.round(np.linalg.solve(theirs, ours @ index)).astype(int)[:3]
+    np.testing.assert_allclose(theirs @ np.vstack([there, np.ones(3)]), ours @ index, atol=1e-3)
+    physical = stored.data[0] * stored.scale[0] + stored.offset[0]
+    np.testing.assert_array_equal(physical[tuple(index[:3])], witness.array[tuple(there)])

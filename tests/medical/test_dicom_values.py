@@ -14,6 +14,7 @@ from pydicom import Dataset, dcmread
 from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from labelfree.errors import DataError
 from tests.medical.dicom_writing import CR, MR, PET, header, slice_at, with_pixels, write
 
 RAMP = np.arange(30, dtype=np.uint16).reshape(6, 5)
@@ -219,3 +220,18 @@ def test_pydicoms_own_example_files(tmp_path, path) -> None:
     for number, image in enumerate(listing.images):
         frame = frames[int(image.key.removeprefix("frame ") or 1) - 1]
         np.testing.assert_array_equal(found[number], frame[None] if frame.ndim == 2 else frame.transpose(2, 0, 1))
+
+
+def test_a_header_that_makes_no_sense_is_one_sentence(tmp_path) -> None:
+    dataset = film()
+    item = Dataset()
+    item.add_new(0x00283002, "US", [4, 0])
+    dataset.ModalityLUTSequence = [item]
+    write(tmp_path / "a.dcm", dataset)
+    with pytest.raises(DataError, match=r"a\.dcm: its header says nothing sensible of its pixels"):
+        read_dicom(list_dicom(tmp_path).images[0])
+
+
+def test_more_bits_stored_than_there_are(tmp_path) -> None:
+    stored = stored_of(tmp_path, film(bits=300, PhotometricInterpretation="MONOCHROME1"))
+    np.testing.assert_array_equal(stored.data[0], 65535 - RAMP)

@@ -65,6 +65,7 @@ def test_plan_writes_it_with_its_reason(tmp_path: Path, labels: tuple[str, str],
     folder = films(tmp_path / "films", labels)
     proposal = labelfree.plan(folder, "medical", folder / "labels.csv", say=Silent())
     assert proposal.recipe.pretrain.mirror == mirror and said in " ".join(proposal.text.replace("#", "").split())
+    assert any("views are not mirrored left to right" in line for line in proposal.lines()) is (mirror is False)
     file = proposal.write(tmp_path / "planned.yaml")
     assert load_recipe(file, ["pretrain.mirror=true"]).pretrain.mirror is True
     assert load_recipe(file).pretrain.mirror == mirror

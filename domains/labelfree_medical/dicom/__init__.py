@@ -1,7 +1,6 @@
 """DICOM as hospitals store it: found by content, put together by position, its numbers as the headers say.
 
-pydicom reads headers and pixels. Its own judgement of a series, and that of highdicom, is a yes or no; a person is told what is wrong,
-between which slices, and what to do, so that is told here, and highdicom is the witness in the tests.
+pydicom reads headers and pixels; what is wrong with a series is told here in words, and highdicom is the witness in the tests.
 """
 
 from labelfree_medical.dicom.finding import is_dicom

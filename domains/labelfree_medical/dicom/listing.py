@@ -55,11 +55,11 @@ def _listed(found: Found) -> Listing:
     bare = {header.path.parent for header in found.headers if not header.path.suffix}
     for path, why in [*found.lost, *((path, LOST[0]) for path in found.empty if path.parent in bare)]:
         into.refuse([path], why)
+    judged = [(header, reason_against(header)) for header in found.headers]
+    studies = {header.study for header, reason in judged if reason is None}
     candidates: list[Header] = []
-    studies = {header.study for header in found.headers if reason_against(header) is None}
-    for header in found.headers:
-        reason = None if is_picture_by_itself(header, studies) else reason_against(header)
-        if reason is None:
+    for header, reason in judged:
+        if reason is None or is_picture_by_itself(header, studies):
             candidates.append(header)
         else:
             into.no_images.append(NoImage((header.path,), reason))

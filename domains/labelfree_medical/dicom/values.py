@@ -61,6 +61,15 @@ def values_of(dataset: Any, path: Path, frame: int | None = None, picture: bool 
     Raises `DataError` naming the file where they cannot be decoded.
     """
     raw = _decoded(dataset, path, frame)
+    try:
+        return _understood(raw, dataset, frame, picture)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # headers hold anything
+        why = f"its header says nothing sensible of its pixels ({_first_line(error)})"
+        raise DataError(f"{path}: {why}; fetch it again, remove it, or set data.on_error=skip.") from error
+
+
+def _understood(raw: np.ndarray, dataset: Any, frame: int | None, picture: bool) -> Values:
+    """Decoded pixels by what the header says of them."""
     frames = [frame] if frame is not None else list(range(len(raw)))
     photometric, modality = text(dataset, "PhotometricInterpretation").upper(), text(dataset, "Modality").upper()
     if raw.ndim == 4:
@@ -69,7 +78,7 @@ def values_of(dataset: Any, path: Path, frame: int | None = None, picture: bool 
     padded = _padded(raw, cleaned, dataset)
     if photometric == "PALETTE COLOR":
         return Values(_coloured(cleaned, dataset), (1.0,) * len(raw), (0.0,) * len(raw), "stored", _not(padded), ())
-    bits = whole(dataset, "BitsStored") or 8 * raw.dtype.itemsize
+    bits = _bits(dataset, raw)
     table = first_item(dataset, "ModalityLUTSequence")
     if table is not None:
         cleaned, bits = _looked_up(cleaned, dataset, table, "LUTDescriptor", "LUTData")
@@ -127,12 +136,19 @@ def _first_line(error: BaseException) -> str:
     return (" ".join(str(error).split()) or type(error).__name__)[:160]
 
 
+def _bits(dataset: Any, raw: np.ndarray) -> int:
+    """How many bits of each number hold it."""
+    allocated = 8 * raw.dtype.itemsize
+    stored = whole(dataset, "BitsStored")
+    return stored if 0 < stored < allocated else allocated
+
+
 def _stored_bits(raw: np.ndarray, dataset: Any) -> np.ndarray:
     """Numbers without the bits above HighBit and below the lowest stored one, which old files use for other things."""
     allocated = 8 * raw.dtype.itemsize
-    stored = whole(dataset, "BitsStored") or allocated
+    stored = _bits(dataset, raw)
     high = whole(dataset, "HighBit") if value_of(dataset, "HighBit") is not None else stored - 1
-    if dataset.file_meta.TransferSyntaxUID.is_encapsulated or not 0 < stored < allocated:
+    if dataset.file_meta.TransferSyntaxUID.is_encapsulated or stored == allocated:
         return raw
     high = high if stored - 1 <= high < allocated else stored - 1
     return (raw << (allocated - 1 - high)) >> (allocated - stored)
@@ -149,7 +165,7 @@ def _padded(raw: np.ndarray, cleaned: np.ndarray, dataset: Any) -> np.ndarray | 
         return None
     limit = numbers(dataset, name.replace("Value", "RangeLimit"), 1) or value
     low, high = sorted(_as_stored(each[0], raw.dtype) for each in (value, limit))
-    bits = whole(dataset, "BitsStored") or 8 * raw.dtype.itemsize
+    bits = _bits(dataset, raw)
     least, most = (-(1 << bits - 1), (1 << bits - 1) - 1) if raw.dtype.kind == "i" else (0, (1 << bits) - 1)
     held = cleaned if raw.dtype.kind == "f" or (least <= low and high <= most) else raw
     padded = (held >= low) & (held <= high)
