@@ -54,7 +54,7 @@ def contents_of(
 
 
 def rows_of(root: Path, image: ImageFiles, group: str | None, slices: Sequence[Slice]) -> list[Row]:
-    """A row for an image, or one for each of its slices."""
+    """A row for an image, or one for each of its slices, which stay together in every split and fold."""
     whole = Row(
         whole_id(root, image),
         image.path,
@@ -67,7 +67,8 @@ def rows_of(root: Path, image: ImageFiles, group: str | None, slices: Sequence[S
         withheld=image.burnt_in,
     )
     keys = [f"{image.key}{PART}{each}" for each in slices]
-    return [replace(whole, id=f"{_relative(root, image.path)}#{key}", key=key) for key in keys] or [whole]
+    part = replace(whole, group=group or whole.id)
+    return [replace(part, id=f"{_relative(root, image.path)}#{key}", key=key) for key in keys] or [whole]
 
 
 def identifiers(image: ImageFiles) -> set[str]:

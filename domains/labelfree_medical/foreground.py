@@ -20,18 +20,20 @@ def foreground_box(stored: Stored) -> tuple[slice, ...]:
     """A slice an axis around all voxels that any channel shows as more than air, by what was measured; all where none is."""
     import numpy as np
 
-    shown = np.zeros(stored.data.shape[1:], dtype=bool)
-    sign = np.sign(np.asarray(with_one_scale(stored).scale, dtype=float))
-    for channel, direction in zip(stored.data, sign, strict=True):
+    stored = with_one_scale(stored)
+    sizes = stored.data.shape[1:]
+    whole, shown = tuple(slice(0, size) for size in sizes), np.zeros(sizes, dtype=bool)
+    if stored.measured is not None and not stored.measured.any():
+        return whole
+    for channel, direction in zip(stored.data, np.sign(np.asarray(stored.scale, dtype=float)), strict=True):
         values = channel if direction >= 0 else -channel.astype(np.float32)
         seen = values.ravel(order="K") if stored.measured is None else values[stored.measured]
         low, high = float(seen.min()), float(np.percentile(seen[:: 1 + seen.size // ENOUGH], 99))
         shown |= values > low + AIR * (high - low)
     if stored.measured is not None:
         shown &= stored.measured
-    sizes = stored.data.shape[1:]
     if not shown.any():
-        return tuple(slice(0, size) for size in sizes)
+        return whole
     box = []
     for axis, size in enumerate(sizes):
         there = np.flatnonzero(shown.any(axis=tuple(other for other in range(shown.ndim) if other != axis)))

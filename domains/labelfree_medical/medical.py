@@ -17,7 +17,7 @@ from labelfree_medical.contents import contents_of
 from labelfree_medical.diagnosis import PACKAGES, readers
 from labelfree_medical.found_images import image_of, list_folder
 from labelfree_medical.kept_volumes import Kept, Prepared, image_bytes, mask_bytes
-from labelfree_medical.planes import ACROSS, slice_of
+from labelfree_medical.planes import axis_across, slice_of
 from labelfree_medical.predicted_maps import ClassMap, no_shapes
 from labelfree_medical.recognition import FORMAT, format_of, recognised
 from labelfree_medical.settings import BYTES, KEYS_FOR, Reader, several, window_of
@@ -278,7 +278,8 @@ class Medical:
 
 def _cut(volume: Stored, chosen: Slice, mask: np.ndarray | None, called: str) -> tuple[Stored, np.ndarray | None]:
     """One slice of a volume, and its part of a mask."""
-    return slice_of(volume, chosen.plane, chosen.at(volume.data.shape[1 + ACROSS[chosen.plane]]), mask, called)
+    depth = volume.data.shape[1 + axis_across(volume, chosen.plane)]
+    return slice_of(volume, chosen.plane, chosen.at(depth), mask, called)
 
 
 def _with_key(row: Row) -> Row:

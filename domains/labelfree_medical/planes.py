@@ -13,7 +13,18 @@ if TYPE_CHECKING:
     import numpy as np
 
 Plane = Literal["axial", "coronal", "sagittal"]
-ACROSS: dict[str, int] = {"sagittal": 0, "coronal": 1, "axial": 2}  # of right, anterior, superior: the axis that a plane is cut across
+DOWN_ALONG_ACROSS: dict[str, str] = {
+    "axial": "yxz",
+    "coronal": "zxy",
+    "sagittal": "zyx",
+}  # axes of rows and columns, and the one cut across
+ORDER = "xyz"  # of the axes of a volume, x from side to side, z along the body
+AXES = "axes"  # the tag of a volume whose axes lie in another order, as those of arrays
+
+
+def axis_across(volume: Stored, plane: Plane) -> int:
+    """Which spatial axis a plane is cut across. `volume`: upright, or placed by nothing."""
+    return _order(volume).index(DOWN_ALONG_ACROSS[plane][2])
 
 
 def slice_of(
@@ -21,32 +32,36 @@ def slice_of(
 ) -> tuple[Stored, np.ndarray | None]:
     """One slice (C, rows, columns) and its part of the mask.
 
-    Its affine takes (row, column, 0, 1) to mm in RAS+; its third column is the step to the next slice. Raises `DataError` naming the
-    file where nothing places the volume, or there is no such slice.
+    Its affine takes (row, column, 0, 1) to mm in RAS+; its third column is the step to the next slice. What nothing places is cut by the
+    order of its axes, as if x went to the left, y to the back and z up. Raises `DataError` naming the file where there is no such slice.
     """
     import numpy as np
 
-    if stored.affine is None or stored.data.ndim != 4:
-        raise DataError(f"{called}: nothing says how it lies, so it has no known planes; leave reader.slices out for such files.")
     volume, turned = upright_volume(stored, mask)
-    assert volume.affine is not None
-    across = ACROSS[plane]
+    placed = volume.affine is not None
+    down, along, across = (_order(volume).index(axis) for axis in DOWN_ALONG_ACROSS[plane])
     count = volume.data.shape[1 + across]
     if not 0 <= number < count:
         raise DataError(f"{called}: has {count} {plane} slices, none of number {number}; correct the path.")
-    down, along = {"sagittal": (2, 1), "coronal": (2, 0), "axial": (1, 0)}[plane]
+    up, toward_left = placed or plane != "axial", placed  # such axes are turned: to go down, and to the patient's left or back
 
     def cut(values: np.ndarray) -> np.ndarray:
         lying = np.take(values, number, axis=values.ndim - 3 + across)
-        lying = lying.swapaxes(-1, -2)  # rows, the higher axis of the two, before columns
-        return lying[..., ::-1, ::-1]
+        lying = lying if down < along else lying.swapaxes(-1, -2)
+        return lying[..., :: -1 if up else 1, :: -1 if toward_left else 1]
 
-    steps, ends = volume.affine[:3, :3], np.zeros(3)
-    ends[[down, along, across]] = volume.data.shape[1 + down] - 1, volume.data.shape[1 + along] - 1, number
-    affine = np.eye(4)
-    affine[:3, :3] = np.stack([-steps[:, down], -steps[:, along], steps[:, across]], axis=1)
-    affine[:3, 3] = steps @ ends + volume.affine[:3, 3]
+    affine = None
+    if volume.affine is not None:
+        steps, ends = volume.affine[:3, :3], np.zeros(3)
+        ends[[down, along, across]] = volume.data.shape[1 + down] - 1, volume.data.shape[1 + along] - 1, number
+        affine = np.eye(4)
+        affine[:3, :3] = np.stack([-steps[:, down], -steps[:, along], steps[:, across]], axis=1)
+        affine[:3, 3] = steps @ ends + volume.affine[:3, 3]
     spacing = volume.spacing and (volume.spacing[down], volume.spacing[along])
     measured = None if volume.measured is None else cut(volume.measured)
     picture = replace(volume, data=cut(volume.data), affine=affine, spacing=spacing, measured=measured)
     return picture, None if turned is None else cut(turned)
+
+
+def _order(volume: Stored) -> str:
+    return ORDER if volume.affine is not None else volume.tags.get(AXES, ORDER)

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from labelfree_medical.files import frame_file
 from labelfree_medical.orientation import upright_volume
-from labelfree_medical.planes import ACROSS, Plane
+from labelfree_medical.planes import Plane, axis_across
 from labelfree_medical.stored import ImageFiles, Stored
 
 
@@ -45,4 +45,4 @@ def _depth(image: ImageFiles, plane: Plane, read: Callable[[ImageFiles], Stored]
     if frame is None and len(image.files) > 1 and not image.channels:
         return len(image.files)
     volume = read(image) if frame is None else upright_volume(frame)[0]
-    return int(volume.data.shape[1 + ACROSS[plane]])
+    return int(volume.data.shape[1 + axis_across(volume, plane)])

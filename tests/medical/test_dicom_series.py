@@ -63,10 +63,13 @@ def test_a_series_in_two_folders_is_one_where_the_root_is_known(tmp_path) -> Non
 
 @pytest.mark.parametrize(
     "mark",
-    ["EchoTime", "DiffusionBValue", "TemporalPositionIdentifier", "ConvolutionKernel", "AcquisitionNumber", "TriggerTime", "InversionTime"],
+    [
+        *("EchoTime", "DiffusionBValue", "TemporalPositionIdentifier", "ConvolutionKernel", "AcquisitionNumber", "TriggerTime"),
+        *("InversionTime", "KVP", "ContentTime"),
+    ],
 )
 def test_images_at_the_same_places_are_told_apart(tmp_path, mark) -> None:
-    values = ("B30f", "B60f") if mark == "ConvolutionKernel" else (1, 2)
+    values = {"ConvolutionKernel": ("B30f", "B60f"), "ContentTime": ("100000", "100100")}.get(mark, (1, 2))
     for value in values:
         write_stack(tmp_path, HEIGHTS, names=f"{value}-{{}}.dcm", **{mark: value})
     images = list_dicom(tmp_path).images

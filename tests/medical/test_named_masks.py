@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import process_time
 
 import pytest
 from labelfree_medical.masks.named_masks import with_named_masks
@@ -68,3 +69,11 @@ def test_masks_of_the_training_part_lie_on_its_images() -> None:
 def test_what_is_nobody_s_mask_stays_an_image(names: tuple[str, ...]) -> None:
     given = listing(*names)
     assert with_named_masks(given) == given
+
+
+def test_many_folders_take_no_time() -> None:
+    names = [f"P{number}/{kind}/scan.nii.gz" for number in range(3000) for kind in ("images", "labels")]
+    start = process_time()
+    found = with_named_masks(listing(*names))
+    assert len(found.images) == 3000 and all(image.mask for image in found.images)
+    assert process_time() - start < 5

@@ -90,11 +90,23 @@ def test_numbers_that_are_no_orientation_turn_nothing() -> None:
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "int16", "uint32"])
 @pytest.mark.parametrize("packing", [None, "zlib", "lzw"])
 def test_tiff_of_any_depth(tmp_path: Path, dtype: str, packing: str | None) -> None:
+    if packing == "lzw":
+        pytest.importorskip("imagecodecs")
     data = numbers(24, 20, dtype=dtype)
     tifffile.imwrite(tmp_path / "a.tif", data, compression=packing)
     stored = alone(tmp_path / "a.tif")
     assert np.array_equal(stored.data[0], data) and stored.data.dtype == dtype
     assert stored.unit == ("display" if dtype == "uint8" else "stored")
+
+
+def test_a_codec_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(*_: object, **__: object) -> None:
+        raise ValueError("<COMPRESSION.LZW: 5> requires the 'imagecodecs' package")
+
+    tifffile.imwrite(tmp_path / "a.tif", numbers(24, 20))
+    monkeypatch.setattr(tifffile.TiffPageSeries, "asarray", without)
+    with pytest.raises(DataError, match=r"a\.tif: imagecodecs is needed to decode it; pip install imagecodecs"):
+        alone(tmp_path / "a.tif")
 
 
 def test_tiff_colours_transparency_and_white_as_zero(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from labelfree_medical.amounts import physical, with_one_scale
 from labelfree_medical.colours import in_colour, in_gray
 from labelfree_medical.foreground import MARGIN, foreground_box
 from labelfree_medical.orientation import upright_volume
-from labelfree_medical.planes import ACROSS, slice_of
+from labelfree_medical.planes import AXES, axis_across, slice_of
 from labelfree_medical.preparation import Preparation
 from labelfree_medical.resampling import Axis, with_spacing
 from labelfree_medical.stored import Stored
@@ -102,6 +102,7 @@ def test_finer_grids_agree_with_scipy_and_nibabel(wanted: tuple[float | None, ..
 
 
 def test_monai_finds_the_same_on_the_same_grid() -> None:
+    """It may take 15 seconds: MONAI's import is most of it."""
     from monai.data import MetaTensor
     from monai.transforms import SpatialResample
 
@@ -178,6 +179,7 @@ def test_the_box_around_the_patient_leaves_the_air_out() -> None:
     prepared, mask = Preparation(crop="foreground", orientation="stored").apply(stored, (data[0] == 40).astype("int16"))
     assert mask is not None and np.array_equal(mask == 1, prepared.data[0] == 40)
     assert told(prepared).items() <= told(stored).items()
+    assert foreground_box(replace(stored, measured=np.zeros(data.shape[1:], dtype=bool))) == (slice(0, 30), slice(0, 30), slice(0, 20))
     assert foreground_box(replace(stored, data=0 * data)) == (slice(0, 30), slice(0, 30), slice(0, 20))
 
 
@@ -186,7 +188,7 @@ def test_the_box_around_the_patient_leaves_the_air_out() -> None:
 def test_slices_lie_where_their_voxels_lie(plane: Any, order: tuple[int, ...]) -> None:
     stored = volume(affine=affine_of(order, (1, -1, -1)), measured=np.ones((6, 7, 5), dtype=bool))
     places = told(stored)
-    depth, count = upright_volume(stored)[0].data.shape[1 + ACROSS[plane]], 0
+    depth, count = upright_volume(stored)[0].data.shape[1 + axis_across(upright_volume(stored)[0], plane)], 0
     for number in range(depth):
         cut, mask = slice_of(stored, plane, number, stored.data[0])
         assert mask is not None and np.array_equal(mask, cut.data[0])
@@ -217,9 +219,24 @@ def test_a_frame_is_turned_and_resampled_as_its_image_is() -> None:
         assert turned.data.shape == (0, *prepared.data.shape[1:]) and np.array_equal(turned.affine, prepared.affine)  # type: ignore[arg-type]
 
 
-def test_what_nothing_places_has_no_planes() -> None:
-    with pytest.raises(DataError, match=r"a\.npz: nothing says how it lies"):
-        slice_of(replace(volume(), affine=None), "axial", 0, called="a.npz")
+def test_what_nothing_places_is_cut_by_the_order_of_its_axes() -> None:
+    stored = replace(volume(), affine=None)  # x, y, z as NIfTI and NRRD hold them
+    data = stored.data[0]
+    witness = {"axial": data[:, :, 1].T, "coronal": data[:, 1].T[::-1], "sagittal": data[1].T[::-1]}
+    pages = replace(stored, data=stored.data.transpose(0, 3, 2, 1), spacing=stored.spacing and stored.spacing[::-1], tags={AXES: "zyx"})
+    for plane, expected in witness.items():
+        for form, mask in ((stored, data), (pages, data.transpose(2, 1, 0))):
+            cut, part = slice_of(form, plane, 1, mask)  # type: ignore[arg-type]
+            assert np.array_equal(cut.data[0], expected) and part is not None and np.array_equal(part, expected) and cut.affine is None
+            assert (
+                stored.spacing is not None
+                and cut.spacing
+                == {
+                    "axial": (stored.spacing[1], stored.spacing[0]),
+                    "coronal": (stored.spacing[2], stored.spacing[0]),
+                    "sagittal": (stored.spacing[2], stored.spacing[1]),
+                }[plane]
+            )
 
 
 def test_prepared_arrays_can_become_tensors() -> None:

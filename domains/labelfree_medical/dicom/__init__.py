@@ -1,6 +1,6 @@
 """DICOM as hospitals store it: found by content, put together by position, its numbers as the headers say.
 
-pydicom reads headers and pixels; highdicom, whose judgement of a series is a bare yes or no, is the witness in the tests.
+pydicom reads headers and pixels; what is wrong with a series is told here in words, and highdicom is the witness in the tests.
 """
 
 from labelfree_medical.dicom.finding import is_dicom

@@ -38,7 +38,7 @@ class Part:
 def parts_of(slices: Sequence[Slice]) -> list[Part]:
     """The volumes and pictures of a series, all slices placed. No two parts share a slice.
 
-    A part of its own is what differs in orientation, size, kernel, echo, b value or time; what else differs (acquisition, trigger, kind
+    A part of its own is what differs in orientation, size, kernel, echo, b value, time or kV; what else differs (acquisition, trigger, kind
     of image, folder) parts it only where positions repeat, or where each part is a regular stack and the whole is not.
     """
     planes = _planes(slices)

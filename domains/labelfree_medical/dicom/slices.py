@@ -11,11 +11,11 @@ from typing import Any
 from labelfree_medical.dicom.elements import Numbers, first_item, numbers, spacing_of, texts, value_of, whole
 
 # Marks tell slices at one place apart. The first always part a series, since their numbers mean something else …
-KINDS = ("kernel", "echo", "b", "time")
+KINDS = ("kernel", "echo", "b", "time", "kV")
 # … the others only where positions repeat or make no regular grid: some scanners change them from slice to slice.
 OCCASIONS = (
     *("description", "series number", "image type", "direction", "inversion", "flip", "acquisition", "trigger", "frame time"),
-    *("acquisition time", "stack", "folder"),
+    *("phase", "sequence", "acquisition time", "content time", "stack", "folder"),
 )
 LOCATION = "location"  # what SliceLocation says: it orders nothing, and may gainsay positions
 MARKS = {  # of a file of one frame, as its header calls them
@@ -23,6 +23,7 @@ MARKS = {  # of a file of one frame, as its header calls them
     "echo": "EchoTime",
     "b": "DiffusionBValue",
     "time": "TemporalPositionIdentifier",
+    "kV": "KVP",
     "description": "SeriesDescription",
     "series number": "SeriesNumber",
     "image type": "ImageType",
@@ -32,7 +33,10 @@ MARKS = {  # of a file of one frame, as its header calls them
     "acquisition": "AcquisitionNumber",
     "trigger": "TriggerTime",
     "frame time": "FrameReferenceTime",
+    "phase": "NominalPercentageOfCardiacPhase",
+    "sequence": "SequenceName",
     "acquisition time": "AcquisitionTime",
+    "content time": "ContentTime",
     LOCATION: "SliceLocation",
 }
 # b values where the standard's own element is left out, of whom its group says that it is (its private creator)

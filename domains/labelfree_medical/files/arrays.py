@@ -21,6 +21,7 @@ from labelfree.errors import DataError
 from labelfree_medical.colours import COLOURS
 from labelfree_medical.files.content import broken, empty
 from labelfree_medical.files.voxels import UNIT, names_of, plain, position, without_gaps
+from labelfree_medical.planes import AXES
 from labelfree_medical.stored import ImageFiles, Kind, Listing, NoImage, Stored
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def list_arrays(path: Path) -> Listing:
     if any(entry.many for entry in entries):
         notes.append("each row of its arrays is an image.")
     elif any(len(entry.shape) == 3 and entry.kind == "volume" for entry in entries):
-        notes.append("its three axes are taken as those of one volume; call the array images where each row is an image.")
+        notes.append("its three axes are taken as the slices, rows and columns of one volume; call the array images where each row is one.")
     return Listing(tuple(image for entry in entries for image in entry.images(path, len(entries) == 1)), notes=tuple(notes))
 
 
@@ -102,7 +103,8 @@ def read_array(image: ImageFiles) -> Stored:
     data = _channels_first(np.asarray(values if row is None else values[row]), path)
     data, measured = without_gaps(plain(data, path), path)
     channels = COLOURS if len(data) == 3 and data.ndim == 3 and not image.channels else names_of(len(data), image.channels, path)
-    return Stored(data, channels, (1.0,) * len(data), (0.0,) * len(data), UNIT, measured=measured)
+    tags = {AXES: "zyx"} if data.ndim == 4 else {}
+    return Stored(data, channels, (1.0,) * len(data), (0.0,) * len(data), UNIT, measured=measured, tags=tags)
 
 
 @dataclass(frozen=True)

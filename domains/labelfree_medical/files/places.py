@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 FLAT = 1e-4  # of a box's volume that the three steps span at least; the cosines of a sheared volume stay far above
 APART = 0.1  # steps by which corners of the same grid may differ: rounding stays below
-UNPLACED = "No file says which axis is left and right: volumes stay as stored, and masks are placed voxel by voxel."
+UNPLACED = (
+    "No file says which axis is left and right: volumes stay as stored, slices are cut by the order of axes, and masks lie voxel by voxel."
+)
 
 
 def placed(affine: np.ndarray, path: Path, header: str) -> np.ndarray:

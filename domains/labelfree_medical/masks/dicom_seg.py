@@ -55,7 +55,11 @@ def names_apart(path: Path) -> dict[int, str] | None:
     each = header.get("SegmentSequence", ())
     if not apart or not each or not all("SegmentNumber" in segment and "SegmentLabel" in segment for segment in each):
         return None
-    return {int(segment.SegmentNumber): str(segment.SegmentLabel).strip() for segment in each if int(segment.SegmentNumber) > 0}
+    return {number: _name(segment.SegmentLabel, number) for segment in each if (number := int(segment.SegmentNumber)) > 0}
+
+
+def _name(label: object, number: int) -> str:
+    return str(label).strip() or f"segment {number}"
 
 
 def segments_of(path: Path) -> Segments:
@@ -65,7 +69,7 @@ def segments_of(path: Path) -> Segments:
     """
     try:
         segmentation = _opened(path)
-        described = [(int(each.segment_number), str(each.segment_label).strip()) for each in _descriptions(segmentation)]
+        described = [(number, _name(each.segment_label, number)) for number, each in _descriptions(segmentation)]
         return _in_space(path, segmentation, described) if _is_placed(segmentation) else _of_picture(path, segmentation, described)
     except DataError:
         raise
@@ -97,8 +101,11 @@ def _pixel_measures(dataset: Any) -> Iterator[Any]:
             yield from group.get("PixelMeasuresSequence") or ()
 
 
-def _descriptions(segmentation: highdicom.seg.Segmentation) -> list[Any]:
-    return [segmentation.get_segment_description(number) for number in segmentation.segment_numbers if number > 0]
+def _descriptions(segmentation: highdicom.seg.Segmentation) -> Iterator[tuple[int, Any]]:
+    """The segments by number, without a background."""
+    for number in segmentation.segment_numbers:
+        if number > 0:
+            yield int(number), segmentation.get_segment_description(number)
 
 
 def _is_placed(segmentation: highdicom.seg.Segmentation) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,9 +33,12 @@ def with_named_masks(listing: Listing) -> Listing:
     for image in listing.images:
         if image.kind == "volume" and image.path not in marked:
             shown[image.path.parent].append(image)
+    inside = defaultdict[Path, list[Path]](list)
+    for folder in shown:
+        inside[folder.parent].append(folder)
     masks = defaultdict[Path, list[Path]](list)
     for mask, words in marked.items():
-        for image in _images_of(mask, words, shown):
+        for image in _images_of(words, [image for folder in _near(mask.parent, inside) for image in shown.get(folder, ())]):
             masks[image.path].append(mask)
     single = {path: found[0] for path, found in masks.items() if len(found) == 1}
     taken = set(single.values())
@@ -56,21 +59,21 @@ def _drawn(path: Path) -> Words | None:
     return words if _holds_masks(path.parent) else None
 
 
-def _images_of(mask: Path, words: Words, shown: Mapping[Path, Sequence[ImageFiles]]) -> list[ImageFiles]:
-    """The images that bear the words of a mask, all of them or those that tell which; else the only image of its folder."""
-    near = [mask.parent, *((mask.parent.parent, *_beside(mask.parent, shown)) if _holds_masks(mask.parent) else ())]
-    images = [image for folder in dict.fromkeys(near) for image in shown.get(folder, ())]
+def _near(folder: Path, inside: Mapping[Path, Sequence[Path]]) -> Iterable[Path]:
+    """Where the images of a folder's masks may lie: there, or above and beside one of masks; of nnU-Net's in the one of the same part."""
+    if not _holds_masks(folder):
+        return [folder]
+    there = [other for other in inside.get(folder.parent, ()) if other != folder]
+    mine = folder.name.lower().replace("labels", "images")
+    return dict.fromkeys([folder, folder.parent, *([other for other in there if other.name.lower() == mine] or there)])
+
+
+def _images_of(words: Words, images: Sequence[ImageFiles]) -> list[ImageFiles]:
+    """The images that bear the words of a mask, all of them or those that tell which; else the only one there is."""
     plain = {image.path: _words(image.path) for image in images if not image.series}
     same = [image for image in images if plain.get(image.path) == words]
     same = same or [image for image in images if image.path in plain and _which(plain[image.path]) == _which(words)]
-    return same or (images if len(images) == 1 and not _which(words) else [])
-
-
-def _beside(folder: Path, shown: Mapping[Path, Sequence[ImageFiles]]) -> list[Path]:
-    """Folders of images beside one of masks: of nnU-Net's the one of the same part."""
-    there = [other for other in shown if other.parent == folder.parent and other != folder]
-    mine = folder.name.lower().replace("labels", "images")
-    return [other for other in there if other.name.lower() == mine] or there
+    return same or (list(images) if len(images) == 1 and not _which(words) else [])
 
 
 def _holds_masks(folder: Path) -> bool:

@@ -54,11 +54,11 @@ def _each(path: Path, described: list[dict[str, str]], layers: int) -> Iterator[
 
 def _described(path: Path) -> list[dict[str, str]]:
     """What the header says of each segment, in its order."""
-    import nrrd
-
     try:
+        import nrrd
+
         header: dict[str, Any] = nrrd.read_header(str(path))
-    except Exception:  # pynrrd raises whatever a broken header leads to; the reader of images says what is wrong
+    except Exception:  # pynrrd is missing, or raises what a broken header leads to: the reader of images says so
         return []
     segments: dict[int, dict[str, str]] = {}
     for key, text in header.items():
