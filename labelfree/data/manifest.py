@@ -85,8 +85,9 @@ class Manifest:
             raise RecipeError(self.mixed)
         if self.faults and on_error == "fail":
             first, *others = self.faults.values()
-            more = f" {len(others)} more cannot be trusted: `labelfree data check` names all." if others else ""
-            raise DataError(f"{first}{more} data.on_error=skip leaves {'them' if others else 'it'} out.")
+            more = [f"{len(others)} more cannot be trusted: `labelfree data check` names all."] if others else []
+            way = [f"data.on_error=skip leaves {'them' if others else 'it'} out."] if "data.on_error=skip" not in first else []
+            raise DataError(" ".join([first, *more, *way]))
 
     def with_groups(self, groups: Mapping[str, str]) -> Manifest:
         """The same table with the group of each row id in `groups` replaced; other rows of a group that is renamed go along."""
