@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from labelfree.data.pool import Pool
 from labelfree.data.same_values import same_values
 from labelfree.data.windows import in_windows, lenient
 from labelfree.deploy.loaded_head import VectorHead
-from labelfree.domain import Domain, Row, extent_of, located
+from labelfree.domain import Domain, Fingerprint, Row, extent_of, located
 from labelfree.errors import DataError
 from labelfree.pipeline.inputs import Store
 from labelfree.pipeline.pretrained_on import History, source_of
@@ -54,6 +55,11 @@ class StudentImages:
     def entries(self, positions: np.ndarray) -> np.ndarray:
         """Where the pool keeps them."""
         return self.pool.entries(self.rows(positions))
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """Statistics of the images that teach."""
+        return self.pool.fingerprint(self.entries(self.taught))
 
     def remember(self, folder: Path) -> None:
         """Write what taught as a run writes its pool, so that no comparison scores a student on images whose labels it learned."""

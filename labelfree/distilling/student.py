@@ -21,7 +21,7 @@ from labelfree.deploy.loading import load_head
 from labelfree.deploy.model_card import model_card
 from labelfree.distilling.answers import Answers, answers_of, milliseconds, numbers, targets_of
 from labelfree.distilling.images import StudentImages, student_images
-from labelfree.domain import Fingerprint, Size, as_size
+from labelfree.domain import Size, as_size
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.network_encoders import Networks, said_of
 from labelfree.pipeline.starts import Starts
@@ -159,17 +159,13 @@ def _encoder(teacher: VectorHead, images: StudentImages, teaching: Teaching) -> 
     """The student's network as it starts. It reads all channels, in the teacher's proportions."""
     pool = images.pool
     settings = BackboneSettings(name=teaching.backbone, init=teaching.init)
-    starts = Starts(settings, images.domain, _fingerprint(images), pool.scale, pool.offset)
+    starts = Starts(settings, images.domain, images.fingerprint, pool.scale, pool.offset)
     size = teaching.size or teacher.size or max(teacher.card.shape)
     view: Size = next((as_size(part["input"]["view"]) for part in teacher.card.parts if "input" in part), 1)
     with said_of("--backbone"):
         network = starts.network(teaching.init, teaching.seed)
     networks = Networks(starts, (size,))
     return networks.encoder(ARM, lambda: network, network.name, starts.reading(teaching.init), view, teaching.seed)
-
-
-def _fingerprint(images: StudentImages) -> Fingerprint:
-    return images.pool.fingerprint(images.entries(images.taught))
 
 
 def _taught(encoder: NetworkEncoder, images: StudentImages, shares: np.ndarray, teaching: Teaching, say: Progress) -> Tuned:
@@ -204,7 +200,7 @@ def _at_temperature(tuned: Tuned, temperature: float) -> Tuned:
 
 def _card(teacher: VectorHead, encoder: NetworkEncoder, images: StudentImages, teaching: Teaching, tuned: Tuned) -> HeadCard:
     """The teacher's, for another network. Its labels are those that taught the teacher."""
-    data, network, given = _fingerprint(images), encoder.kept()[0].told, teacher.card
+    data, network, given = images.fingerprint, encoder.kept()[0].told, teacher.card
     published = teaching.init not in ("imagenet", "random") and weight_file(teaching.init) is None
     started = "at random" if teaching.init == "random" else f"from weights under: {network['licence'] or 'not stated'}"
     return replace(
@@ -232,8 +228,9 @@ def _write(out: Path, card: HeadCard, encoder: NetworkEncoder, tuned: Tuned) -> 
     trunk: Any = tuned.trunk
     (out / FOLDER).mkdir(parents=True)
     normalisation = encoder.prepare.normalise.told()  # type: ignore[attr-defined]
-    spread = {name: tuple(normalisation.get(name, ())) for name in ("mean", "std")}
-    save(trunk, replace(card.images, **spread, normalisation=normalisation, licence=card.licence), out / WEIGHTS)
+    mean, std = (tuple(normalisation.get(name, ())) for name in ("mean", "std"))
+    told = replace(card.images, mean=mean, std=std, normalisation=normalisation, licence=card.licence)
+    save(trunk, told, out / WEIGHTS)
     return write_head(out / FOLDER / RECOMMENDED, card, dict(tuned.head.named_buffers()), [trunk.net.state_dict()])
 
 
