@@ -21,7 +21,7 @@ from labelfree.deploy.loading import load_head
 from labelfree.deploy.model_card import model_card
 from labelfree.distilling.answers import Answers, answers_of, milliseconds, numbers, targets_of
 from labelfree.distilling.images import StudentImages, student_images
-from labelfree.domain import Size, as_size
+from labelfree.domain import Size, as_size, in_proportion
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.network_encoders import Networks, said_of
 from labelfree.pipeline.starts import Starts
@@ -164,6 +164,7 @@ def _encoder(teacher: VectorHead, images: StudentImages, teaching: Teaching) -> 
     view: Size = next((as_size(part["input"]["view"]) for part in teacher.card.parts if "input" in part), 1)
     with said_of("--backbone"):
         network = starts.network(teaching.init, teaching.seed)
+    network.require_size(in_proportion(view, size), "--size")
     networks = Networks(starts, (size,))
     return networks.encoder(ARM, lambda: network, network.name, starts.reading(teaching.init), view, teaching.seed)
 
