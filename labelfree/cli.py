@@ -206,7 +206,7 @@ def distil(
     on: Annotated[str, typer.Option(help="dev or test: the labels both are judged by.")] = "test",
     seed: Annotated[int, typer.Option(help="Another start and other held-out images for another seed.")] = 0,
 ) -> None:
-    """Teach a smaller network what a head answers on images without labels; it leaves a head for `predict` and `export`."""
+    """Teach a smaller network a head's answers; it leaves a head for `predict` and `export`. KEY: one of `data` or `reader`."""
     labelfree.distil(
         head, folder, backbone, out=out, minutes=minutes, steps=steps, init=init, temperature=temperature, size=size, on=on, seed=seed,
         overrides=overrides or (), say=_console(),
