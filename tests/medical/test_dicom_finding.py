@@ -160,7 +160,7 @@ def test_a_missing_decoder_is_one_sentence(tmp_path, monkeypatch) -> None:
     for decoder in (JPEG2000LosslessDecoder, JPEGLosslessSV1Decoder):
         monkeypatch.setattr(decoder, "_available", {})
     assert syntax_fault("1.2.840.10008.1.2.4.90").endswith("pip install pylibjpeg pylibjpeg-openjpeg")
-    assert syntax_fault("1.2.840.10008.1.2.4.70").endswith("pip install pylibjpeg pylibjpeg-libjpeg")
+    assert syntax_fault("1.2.840.10008.1.2.4.70").endswith("pip install python-gdcm")
     syntax_fault.cache_clear()
 
 
