@@ -15,8 +15,6 @@ NEEDED = {
     "DICOM": ("pydicom", "highdicom"),
     "NIfTI, NRRD and MetaImage": ("nibabel", "pynrrd", "SimpleITK"),
 }
-
-
 COMPRESSED = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90")
 
 
