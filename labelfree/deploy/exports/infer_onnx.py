@@ -26,7 +26,6 @@ COLOURS = ["red", "green", "blue"]
 OVERLAP = 1 / 4  # of a tile, at least, between neighbours
 BATCH = 4  # tiles at once
 LEAST = 0.05  # score of a box that is looked at
-MOST = 100  # boxes of an image
 SAME = 0.5  # intersection over union above which two boxes of a class, or what two tiles share of them, are one object's
 REACH = 0.02  # of a tile's side: nearer to its border a box may have been cut by it
 Slices = tuple[slice, ...]
@@ -171,7 +170,7 @@ def strongest(boxes: np.ndarray, labels: np.ndarray, part: np.ndarray) -> np.nda
     `part`: (n,) bool, of which half of their own is enough.
     """
     left, kept, sizes = np.arange(len(boxes)), list[int](), area(boxes)
-    while len(left) and len(kept) < MOST:
+    while len(left):
         best, left = int(left[0]), left[1:]
         kept.append(best)
         low, high = np.maximum(boxes[best, :2], boxes[left, :2]), np.minimum(boxes[best, 2:], boxes[left, 2:])
