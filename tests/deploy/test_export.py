@@ -32,6 +32,7 @@ from labelfree.backbones import build
 from labelfree.backbones.weight_card import WeightCard
 from labelfree.backbones.weights import resize
 from labelfree.deploy.exports import export_folder, onnx_file
+from labelfree.deploy.exports.programs import in_single
 from labelfree.deploy.exports.registry import program_of
 from labelfree.deploy.exports.resizing import Resize
 from labelfree.deploy.head_card import HeadCard
@@ -205,6 +206,13 @@ def test_a_threshold_is_an_input_with_the_chosen_value_for_default(tmp_path: Pat
     assert sum(row["class"] == "wet" for row in asked(made.folder, *files)) == 2
     assert all(row["class"] == "wet" for row in asked(made.folder, "--threshold", "0", *files))
     assert not any(row["class"] == "wet" for row in asked(made.folder, "--threshold", "1.1", *files))
+
+
+@pytest.mark.parametrize("threshold", [0.3, 0.5, float(np.nextafter(1.0, 2.0)), float(np.float32(0.7)) + 1e-12])
+def test_a_score_of_single_precision_reaches_both_thresholds_or_neither(threshold: float) -> None:
+    inside = np.float32(in_single(threshold))
+    for score in (inside, np.nextafter(inside, np.float32(0))):
+        assert (score >= inside) == (float(score) >= threshold)
 
 
 @packages
