@@ -5,6 +5,7 @@ torch takes five seconds of a free core for each export, of Faster R-CNN ten.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,26 @@ def test_a_detector_finds_what_its_head_finds(detector: str, threshold: float | 
     scores = np.sort(expected[str(files[0].with_suffix(".npy"))].scores)
     middle = float(scores[-2:].mean())
     assert len(asked(made.folder, "--threshold", str(middle), files[0].with_suffix(".npy"))) == (scores > middle).sum()
+
+
+def test_a_box_at_the_threshold_may_be_told_by_one_of_both(tmp_path: Path) -> None:
+    from labelfree.deploy.exports.trial import tried
+    from labelfree.errors import DataError
+
+    scene(tmp_path / "a.tif", 64, 64)
+    head = labelfree.load_head(box_head(tmp_path / "head.safetensors", statistics()))
+    said, sample = head.predict(tmp_path / "a.tif"), head.read(tmp_path / "a.tif")
+    told = (said.corners, said.labels, said.scores)
+    least = np.argmin(said.scores)
+
+    class Exported:
+        def __init__(self, left_out: int) -> None:
+            self.boxes = lambda pixels: tuple(np.delete(each, left_out, 0) for each in told)
+
+    head.card = replace(head.card, threshold=float(said.scores[least]) - 1e-7)
+    assert (made := tried(Exported(least), head, [sample])).same == made.decisions - 1
+    with pytest.raises(DataError, match="says otherwise"):
+        tried(Exported(0), head, [sample])
 
 
 def test_pixels_alone_and_large_images_are_searched_too(tmp_path: Path) -> None:
