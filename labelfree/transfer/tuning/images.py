@@ -24,7 +24,10 @@ LEAST_SHOWN = 0.5  # of an image's area, in any view: what it is called may lie 
 
 @dataclass(frozen=True)
 class LabelledViews:
-    """The images of one budget, `entries` of a pool, and their `targets`, (n,) positions of classes. `size`: the network's input size."""
+    """The images of one budget, `entries` of a pool, and their `targets`: (n,) positions of classes, or sets, (n, K) of 0 and 1.
+
+    `size`: the network's input size.
+    """
 
     network: NetworkEncoder
     pool: Pool
@@ -43,7 +46,7 @@ class LabelledViews:
         return torch.cat([self._view(self.pool[entry][None], self.pool.measured([entry]), generator) for entry in wanted])
 
     def classes(self, rows: Sequence[int] | np.ndarray) -> Tensor:
-        """(b,) int64 positions of their classes."""
+        """(b,) int64 positions of their classes, or sets (b, K)."""
         return torch.from_numpy(self.targets[np.asarray(rows)].astype(np.int64))
 
     def _view(self, stored: Tensor, measured: Tensor | None, generator: Generator) -> Tensor:
