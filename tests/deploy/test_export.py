@@ -302,6 +302,26 @@ def test_a_missing_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.M
 
 
 @packages
+def test_half_an_export_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(program: Any, card: HeadCard, onnx: Path, plain: Path) -> None:
+        onnx.write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(export_folder, "write_onnx", full)
+    with pytest.raises(OSError, match="No space left"):
+        exported(vector_head(tmp_path / "head.safetensors", pictured()), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_maps_of_images_of_one_name_are_not_written_over_each_other(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    from labelfree.deploy.exports.infer_onnx import segment
+
+    with pytest.raises(SystemExit, match="two images have one name"):
+        segment(SimpleNamespace(), ["a/1.png", "b/1.png"], tmp_path / "maps", list)
+
+
+@packages
 def test_what_says_otherwise_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from labelfree.deploy.exports.infer_onnx import Model
 

@@ -264,6 +264,9 @@ def classify(model: Model, paths: Sequence[str], threshold: float | None, write:
 def segment(model: Model, paths: Sequence[str], out: Path | None, write: Write) -> None:
     from PIL import Image
 
+    names = [Path(path).stem for path in paths]
+    if out is not None and len(set(names)) < len(names):
+        raise SystemExit("two images have one name, and one map would lie over the other; ask for them apart, each with its own --out.")
     write(["path", *(f"percent_{name}" for name in model.classes)])
     for path in paths:
         numbers = model.shares(read(path, model.channels)).argmax(0).astype(np.uint8)
