@@ -301,6 +301,29 @@ def test_a_missing_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.M
         exported(tmp_path / "head.safetensors", tmp_path / "out")
 
 
+def test_numbers_that_pillow_would_narrow_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    import rasterio
+
+    from labelfree.deploy.exports.infer_onnx import read
+
+    numbers = (np.arange(48).reshape(3, 4, 4) * 1000).astype(np.uint16)
+    for count, name in ((1, "gray.tif"), (3, "colours.tif"), (1, "gray.png"), (2, "alpha.png"), (3, "colours.png")):
+        driver = "GTiff" if name.endswith("tif") else "PNG"
+        shown = {"photometric": "RGB"} if (count, driver) == (3, "GTiff") else {}
+        with rasterio.open(tmp_path / name, "w", driver=driver, count=count, height=4, width=4, dtype="uint16", **shown) as file:
+            file.write(numbers[:count])
+        if count == 1:
+            np.testing.assert_array_equal(read(tmp_path / name, ["gray"])[0], numbers[0])
+            continue
+        with pytest.raises(SystemExit, match=f"{name}: Pillow would narrow its 16-bit colours to 8; save the numbers as .npy"):
+            read(tmp_path / name, RGB)
+    (tmp_path / "other.tif").write_bytes(b"no picture")
+    for name in ("other.tif", "missing.png"):
+        with pytest.raises(SystemExit, match=f"{name}: Pillow does not open it .*; save the numbers as .npy"):
+            read(tmp_path / name, RGB)
+
+
 @packages
 def test_half_an_export_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(program: Any, card: HeadCard, onnx: Path, plain: Path) -> None:

@@ -225,7 +225,10 @@ def read(path: str | Path, channels: Sequence[str]) -> np.ndarray:
         pixels = pixels[None] if pixels.ndim == 2 else pixels
         names = list(channels) if len(pixels) == len(channels) else []
     else:
-        pixels, names = picture(path)
+        try:
+            pixels, names = picture(path)
+        except (OSError, ValueError) as error:
+            raise SystemExit(f"{path}: Pillow does not open it ({error}); save the numbers as .npy.") from None
     if pixels.ndim != 3 or len(pixels) != len(channels):
         raise SystemExit(f"{path}: has {len(pixels)} channels, the model wants {', '.join(channels)}.")
     return pixels[[names.index(name) for name in channels]] if set(channels) == set(names) else pixels
@@ -237,11 +240,12 @@ def picture(path: Path) -> tuple[np.ndarray, list[str]]:
 
     with path.open("rb") as file:
         head = file.read(26)
-    if head[:8] == b"\x89PNG\r\n\x1a\n" and head[24] == 16 and head[25] not in (0, 4):
-        raise SystemExit(f"{path}: Pillow would narrow its 16-bit colours to 8; save the numbers as .npy.")
     with Image.open(path) as image:
         if image.mode in ("I;16", "I;16B", "I", "F"):
             return np.array(image)[None], ["gray"]
+        bits = head[24:25] if image.format == "PNG" else getattr(image, "tag_v2", {}).get(258, ())
+        if max(bits, default=8) > 8:
+            raise SystemExit(f"{path}: Pillow would narrow its {max(bits)}-bit colours to 8; save the numbers as .npy.")
         gray = image.mode in ("1", "L", "LA")
         if image.mode == "P":
             colours = np.array(image.getpalette("RGB")).reshape(-1, 3)
