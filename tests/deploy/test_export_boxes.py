@@ -81,5 +81,5 @@ def test_pixels_alone_and_large_images_are_searched_too(tmp_path: Path) -> None:
     np.testing.assert_allclose(scores, said.scores, atol=1e-4)
     assert (np.abs(boxes[:, None] - said.corners).max(2).min(1) < 0.05).all() and set(labels) == set(said.labels)
     assert (boxes[:, 2:].max(0) > 64).all()  # beyond the first tile
-    middle = float(scores[len(scores) // 2])
+    middle = float(scores[len(scores) // 2 :][:2].mean())  # between two scores, not on one: they differ in their last digits
     assert len(Model(made.onnx).boxes(pixels, middle)[0]) == (said.scores >= middle).sum()
