@@ -69,10 +69,11 @@ class FromAlbumentations(Geometry):
     def apply_boxes(self, boxes: Sequence[Tensor], shape: Sequence[int], params: list[int]) -> list[Tensor]:
         posed = []
         for given, seed in zip(boxes, params, strict=True):
-            kept = self._drawn(np.zeros((*shape, len(self.scale)), np.uint8), seed, boxes=given.numpy())
+            there = (given[:, 2:] > given[:, :2]).all(1).nonzero()[:, 0]  # another op may have left nothing of a box
+            kept = self._drawn(np.zeros((*shape, len(self.scale)), np.uint8), seed, boxes=given[there].numpy())
             moved = torch.zeros_like(given)  # of what left the image nothing is left
             for corners, position in zip(kept["bboxes"], kept["position"], strict=True):
-                moved[int(position)] = torch.as_tensor(np.asarray(corners[:4]), dtype=given.dtype)
+                moved[there[int(position)]] = torch.as_tensor(np.asarray(corners[:4]), dtype=given.dtype)
             posed.append(moved)
         return posed
 

@@ -71,7 +71,7 @@ def test_a_scene_is_searched_in_rows_of_tiles_as_if_it_stood_in_memory(tmp_path:
     lazily = head.predict(tmp_path / "scene.tif")
     first = slices(head.domain, head.row(tmp_path / "scene.tif")).first
     whole = head.predict(replace(first, data=torch.from_numpy(pixels), measured=None))
-    assert 10 < len(lazily) <= 100 and set(lazily.names) <= set(CLASSES)
+    assert len(lazily) > 10 and set(lazily.names) <= set(CLASSES)
     np.testing.assert_allclose(lazily.corners, whole.corners, atol=1e-3)
     np.testing.assert_allclose(lazily.scores, whole.scores, atol=1e-5)
     assert (np.diff(lazily.scores) <= 0).all()

@@ -32,6 +32,7 @@ from labelfree.backbones import build
 from labelfree.backbones.weight_card import WeightCard
 from labelfree.backbones.weights import resize
 from labelfree.deploy.exports import export_folder, onnx_file
+from labelfree.deploy.exports.programs import in_single
 from labelfree.deploy.exports.registry import program_of
 from labelfree.deploy.exports.resizing import Resize
 from labelfree.deploy.head_card import HeadCard
@@ -207,6 +208,13 @@ def test_a_threshold_is_an_input_with_the_chosen_value_for_default(tmp_path: Pat
     assert not any(row["class"] == "wet" for row in asked(made.folder, "--threshold", "1.1", *files))
 
 
+@pytest.mark.parametrize("threshold", [0.3, 0.5, float(np.nextafter(1.0, 2.0)), float(np.float32(0.7)) + 1e-12])
+def test_a_score_of_single_precision_reaches_both_thresholds_or_neither(threshold: float) -> None:
+    inside = np.float32(in_single(threshold))
+    for score in (inside, np.nextafter(inside, np.float32(0))):
+        assert (score >= inside) == (float(score) >= threshold)
+
+
 @packages
 def test_an_image_may_be_called_by_several_classes(tmp_path: Path) -> None:
     files = pictures(tmp_path / "pictures", (32, 48), (40, 40), (90, 61))
@@ -291,6 +299,49 @@ def test_a_missing_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(onnx_file, "find_spec", lambda name: None)
     with pytest.raises(RecipeError, match=r"^export: needs onnx, onnxscript, onnxruntime, which .* pip install 'labelfree\[export\]'\.$"):
         exported(tmp_path / "head.safetensors", tmp_path / "out")
+
+
+def test_numbers_that_pillow_would_narrow_are_refused(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    import rasterio
+
+    from labelfree.deploy.exports.infer_onnx import read
+
+    numbers = (np.arange(48).reshape(3, 4, 4) * 1000).astype(np.uint16)
+    for count, name in ((1, "gray.tif"), (3, "colours.tif"), (1, "gray.png"), (2, "alpha.png"), (3, "colours.png")):
+        driver = "GTiff" if name.endswith("tif") else "PNG"
+        shown = {"photometric": "RGB"} if (count, driver) == (3, "GTiff") else {}
+        with rasterio.open(tmp_path / name, "w", driver=driver, count=count, height=4, width=4, dtype="uint16", **shown) as file:
+            file.write(numbers[:count])
+        if count == 1:
+            np.testing.assert_array_equal(read(tmp_path / name, ["gray"])[0], numbers[0])
+            continue
+        with pytest.raises(SystemExit, match=f"{name}: Pillow would narrow its 16-bit colours to 8; save the numbers as .npy"):
+            read(tmp_path / name, RGB)
+    (tmp_path / "other.tif").write_bytes(b"no picture")
+    for name in ("other.tif", "missing.png"):
+        with pytest.raises(SystemExit, match=f"{name}: Pillow does not open it .*; save the numbers as .npy"):
+            read(tmp_path / name, RGB)
+
+
+@packages
+def test_half_an_export_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(program: Any, card: HeadCard, onnx: Path, plain: Path) -> None:
+        onnx.write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(export_folder, "write_onnx", full)
+    with pytest.raises(OSError, match="No space left"):
+        exported(vector_head(tmp_path / "head.safetensors", pictured()), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_maps_of_images_of_one_name_are_not_written_over_each_other(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    from labelfree.deploy.exports.infer_onnx import segment
+
+    with pytest.raises(SystemExit, match="two images have one name"):
+        segment(SimpleNamespace(), ["a/1.png", "b/1.png"], tmp_path / "maps", list)
 
 
 @packages

@@ -52,7 +52,7 @@ def test_boxes_are_joined_as_predict_joins_them(seed: int, height: int, width: i
         moved = np.concatenate([moved, np.hstack([false, false + 20])])
         label = np.concatenate([part.label, generator.integers(2, size=2)])
         parts.append(Detections.of(moved, label, generator.random(len(moved))))
-    theirs, ours = by_script(parts, tiles), merged(parts, tiles, most=100)
+    theirs, ours = by_script(parts, tiles), merged(parts, tiles)
     np.testing.assert_allclose(theirs.corners, ours.corners, atol=1e-3)
     np.testing.assert_array_equal(theirs.label, ours.label)
     np.testing.assert_array_equal(theirs.score, ours.score)

@@ -26,7 +26,6 @@ COLOURS = ["red", "green", "blue"]
 OVERLAP = 1 / 4  # of a tile, at least, between neighbours
 BATCH = 4  # tiles at once
 LEAST = 0.05  # score of a box that is looked at
-MOST = 100  # boxes of an image
 SAME = 0.5  # intersection over union above which two boxes of a class, or what two tiles share of them, are one object's
 REACH = 0.02  # of a tile's side: nearer to its border a box may have been cut by it
 Slices = tuple[slice, ...]
@@ -171,7 +170,7 @@ def strongest(boxes: np.ndarray, labels: np.ndarray, part: np.ndarray) -> np.nda
     `part`: (n,) bool, of which half of their own is enough.
     """
     left, kept, sizes = np.arange(len(boxes)), list[int](), area(boxes)
-    while len(left) and len(kept) < MOST:
+    while len(left):
         best, left = int(left[0]), left[1:]
         kept.append(best)
         low, high = np.maximum(boxes[best, :2], boxes[left, :2]), np.minimum(boxes[best, 2:], boxes[left, 2:])
@@ -226,7 +225,10 @@ def read(path: str | Path, channels: Sequence[str]) -> np.ndarray:
         pixels = pixels[None] if pixels.ndim == 2 else pixels
         names = list(channels) if len(pixels) == len(channels) else []
     else:
-        pixels, names = picture(path)
+        try:
+            pixels, names = picture(path)
+        except (OSError, ValueError) as error:
+            raise SystemExit(f"{path}: Pillow does not open it ({error}); save the numbers as .npy.") from None
     if pixels.ndim != 3 or len(pixels) != len(channels):
         raise SystemExit(f"{path}: has {len(pixels)} channels, the model wants {', '.join(channels)}.")
     return pixels[[names.index(name) for name in channels]] if set(channels) == set(names) else pixels
@@ -238,11 +240,12 @@ def picture(path: Path) -> tuple[np.ndarray, list[str]]:
 
     with path.open("rb") as file:
         head = file.read(26)
-    if head[:8] == b"\x89PNG\r\n\x1a\n" and head[24] == 16 and head[25] not in (0, 4):
-        raise SystemExit(f"{path}: Pillow would narrow its 16-bit colours to 8; save the numbers as .npy.")
     with Image.open(path) as image:
         if image.mode in ("I;16", "I;16B", "I", "F"):
             return np.array(image)[None], ["gray"]
+        bits = head[24:25] if image.format == "PNG" else getattr(image, "tag_v2", {}).get(258, ())
+        if max(bits, default=8) > 8:
+            raise SystemExit(f"{path}: Pillow would narrow its {max(bits)}-bit colours to 8; save the numbers as .npy.")
         gray = image.mode in ("1", "L", "LA")
         if image.mode == "P":
             colours = np.array(image.getpalette("RGB")).reshape(-1, 3)
@@ -265,6 +268,9 @@ def classify(model: Model, paths: Sequence[str], threshold: float | None, write:
 def segment(model: Model, paths: Sequence[str], out: Path | None, write: Write) -> None:
     from PIL import Image
 
+    names = [Path(path).stem for path in paths]
+    if out is not None and len(set(names)) < len(names):
+        raise SystemExit("two images have one name, and one map would lie over the other; ask for them apart, each with its own --out.")
     write(["path", *(f"percent_{name}" for name in model.classes)])
     for path in paths:
         numbers = model.shares(read(path, model.channels)).argmax(0).astype(np.uint8)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -75,7 +76,8 @@ class VectorProgram(Program):
         longest = head.size
         self.parts = nn.ModuleList(part_of(each, lambda shown: sides(shown.sized(longest), 2)) for each in parts(head))
         self.head = deepcopy(head.head).cpu()
-        self.threshold, self.call = head.card.threshold, head.task.call
+        self.threshold = None if head.card.threshold is None else in_single(head.card.threshold)
+        self.call = head.task.call
         self.alarm = head.classes.index(head.card.alarm) if self.threshold is not None else 0
         self.register_buffer("of_alarm", torch.arange(max(1, len(head.classes))) == self.alarm, persistent=False)
         self.outputs = ("scores", "called") if head.classes else ("scores",)
@@ -89,6 +91,12 @@ class VectorProgram(Program):
             return scores, self.call(scores)
         others = torch.where(self.of_alarm, -1.0, scores).argmax(1)
         return scores, torch.where(scores[:, self.alarm] >= threshold, self.alarm, others)
+
+
+def in_single(threshold: float) -> float:
+    """The least number of single precision that is not below it: a score of single precision reaches both, or neither."""
+    near = np.float32(threshold)
+    return float(near if float(near) >= threshold else np.nextafter(near, np.float32(np.inf)))
 
 
 class TileProgram(Program):

@@ -17,6 +17,7 @@ from labelfree.deploy.loaded_head import LoadedHead, VectorHead
 from labelfree.deploy.map_heads import MapsHead
 from labelfree.domain import Sample
 from labelfree.errors import DataError
+from labelfree.transfer.boxes.detectors import LEAST_SCORE, MOST
 
 NEAR = 1e-4  # that scores may differ
 MOVED = 0.05  # pixels that corners may
@@ -25,8 +26,8 @@ REPEATS, SECONDS = 20, 3.0  # of the timing, whichever ends first
 
 @dataclass(frozen=True)
 class Trial:
-    """`images` that both were asked about, `apart`: how far scores are apart at most. Of `decisions` (images, or pixels) so many are the
-    `same`; the others are ties within NEAR.
+    """`images` that both were asked about, `apart`: how far scores are apart at most. Of `decisions` (images, pixels or boxes) so many are
+    the `same`; the others are ties within NEAR.
     """
 
     images: int
@@ -70,17 +71,19 @@ def _one_map(model: Model, head: MapsHead, sample: Sample) -> Trial:
 
 
 def _boxes(model: Model, head: BoxesHead, sample: Sample) -> Trial:
-    """Of one tile: how tiles join is not the graph's."""
+    """Of one tile: how tiles join is not the graph's. A box that one of both alone tells is a tie where its score is that of the last."""
     rows, columns = head.card.shape
     part = replace(sample, data=sample.data[:, :rows, :columns], measured=None)
     said = head.predict(part)
     corners, labels, scores = model.boxes(stored_pixels(head, part))
-    found, apart = 0, 0.0
-    for box, label, score in zip(said.corners, said.labels, said.scores, strict=True):
-        near = (labels == label) & (np.abs(corners - box).max(1) <= MOVED)
-        found += bool(near.any())
-        apart = max(apart, float(np.abs(scores[near] - score).min(initial=0.0 if not near.any() else 1.0)))
-    return _checked(sample, apart, found == len(said) == len(corners), len(said), found)
+    moved = np.abs(said.corners[:, None] - corners).max(2, initial=0)  # (n, m)
+    one = (said.labels[:, None] == labels) & (moved <= MOVED)
+    apart = float(np.where(one, np.abs(said.scores[:, None] - scores), np.inf).min(1, initial=np.inf)[one.any(1)].max(initial=0.0))
+    alone = np.concatenate([said.scores[~one.any(1)], scores[~one.any(0)]])
+    full = [float(told.min()) for told in (said.scores, scores) if len(told) == MOST]
+    last = max([head.card.threshold or LEAST_SCORE, *full])
+    found = int(one.any(1).sum())
+    return _checked(sample, apart, bool((alone <= last + NEAR).all()), len(said), found)
 
 
 TRIALS: dict[type, Callable[[Model, Any, Sample], Trial]] = {VectorHead: _one_vector, MapsHead: _one_map, BoxesHead: _boxes}

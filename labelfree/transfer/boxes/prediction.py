@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from labelfree.data.boxes import Detections
-from labelfree.transfer.boxes.detectors import MOST
 from labelfree.transfer.boxes.heads import BoxHead, Found
 from labelfree.transfer.boxes.merging import merged
 from labelfree.transfer.tiles.asking import Levels
@@ -58,7 +57,7 @@ def of_image(found: Sequence[Detections], corners: np.ndarray, side: Sequence[in
     """
     inner = [_within(each, corner, extent) for each, corner in zip(found, corners.tolist(), strict=True)]
     first = corners[:, ::-1]
-    return merged(inner, np.concatenate([first, first + np.array(side[::-1])], 1), most=MOST)
+    return merged(inner, np.concatenate([first, first + np.array(side[::-1])], 1))
 
 
 def _within(found: Detections, corner: Sequence[int], extent: Sequence[int]) -> Detections:

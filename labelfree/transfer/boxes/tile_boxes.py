@@ -8,7 +8,7 @@ import numpy as np
 
 from labelfree.data.boxes import ANY, Boxes
 
-SHOWN = 0.5  # of what a tile can show of a box at most; what shows less of it is neither object nor background
+SHOWN = 0.36  # of what a tile can show of a box at most: some tile shows that much, 0.6 of each side where a tile's corner lies amid it
 
 
 def on_tile(boxes: Boxes, corner: Sequence[int], side: Sequence[int], extent: Sequence[int]) -> Boxes:

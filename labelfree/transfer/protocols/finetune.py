@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labelfree.transfer.encoders import Encoder, NetworkEncoder
 from labelfree.transfer.protocols.linear import Linear
+from labelfree.transfer.protocols.linear_each import LinearEach
 from labelfree.transfer.tuning.training import BATCH, LAYER_DECAY, RATE, STEPS, TRUNK_RATE
 
 
@@ -27,3 +28,7 @@ class Finetune(Linear):
     def suits(self, encoder: Encoder) -> bool:
         """An arm that is a network alone."""
         return isinstance(encoder, NetworkEncoder)
+
+
+class FinetuneEach(Finetune, LinearEach):
+    """The same for images of several classes: the probe tells each class apart, and so does the loss."""

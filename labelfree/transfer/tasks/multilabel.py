@@ -94,7 +94,7 @@ class MultiLabel(Task):
         "macro_ap": Metric("macro_ap", macro_ap, "macro AP", title="average precision, mean over classes"),
         "macro_f1": Metric("macro_f1", macro_f1, title="macro F1"),
     }
-    protocols = ("knn", "linear")
+    protocols = ("knn", "linear", "finetune")
     advised_protocols = ("knn", "linear")
     protocol_group = SET_PROTOCOLS
     counts_in_all = True

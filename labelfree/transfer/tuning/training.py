@@ -34,22 +34,22 @@ LAYER_DECAY = 0.75  # of a transformer's rates, from layer to layer towards the 
 FIRST_LAYER = 0.1  # of TRUNK_RATE, for the first layer of any other network
 WEIGHT_DECAY = 0.01
 MEMORY = 0.1  # of all steps: how far back the average of weights looks
-NEVER = -1e4  # the bias of a class without a row, which has to be a number here: its score is 0
+CERTAIN = 1e4  # the bias of a class that no row is of, or every one, which has to be a number here: below 0, or above
 TIMED = 3  # steps, the fastest of which tells how long one takes
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A probe, and the network that it stands on where that was trained along. `losses`: of each step."""
+    """A probe, and the network that it stands on where that was trained along. `losses`: of each step; `guess`: what guessing costs."""
 
     head: Head
     trunk: nn.Module | None = None
     losses: tuple[float, ...] = ()
+    guess: float = 0.0
 
     def converged(self) -> bool:
         """Whether its loss had stopped falling (docs/protocol.md, 15), counted from what guessing costs: the probe's fall is part of it."""
-        classes = len(self.head.get_buffer("bias"))
-        return not self.losses or stopped_falling(self.losses, begun=math.log(classes))
+        return not self.losses or stopped_falling(self.losses, begun=self.guess)
 
 
 def tuned_at(views: LabelledViews, probe: Head, stops: Sequence[int], steps: int, seed: int) -> Iterator[Tuned]:
@@ -74,6 +74,13 @@ def step_seconds(views: LabelledViews, probe: Head) -> float:
     return seconds_per_call(lambda step: training.step(step, step), TIMED)
 
 
+def loss_of(logits: Tensor, classes: Tensor) -> Tensor:
+    """Cross-entropy of (b, K) logits beside (b,) positions or (b, K) shares; beside sets, whole numbers 0 and 1, of each class apart."""
+    if classes.ndim == 1 or classes.is_floating_point():
+        return F.cross_entropy(logits, classes)
+    return F.binary_cross_entropy_with_logits(logits, classes.float())
+
+
 class Network(nn.Module):
     """A backbone and the probe on it: images (B, C, *size) -> (B, K) logits."""
 
@@ -81,7 +88,7 @@ class Network(nn.Module):
         super().__init__()
         self.trunk, self.probe = trunk, deepcopy(probe)
         self.weight = nn.Parameter(probe.get_buffer("weight").clone())
-        self.bias = nn.Parameter(probe.get_buffer("bias").clamp(min=NEVER))
+        self.bias = nn.Parameter(probe.get_buffer("bias").clamp(-CERTAIN, CERTAIN))
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(self.probe.prepared(self.trunk.embed(x).float()), self.weight, self.bias)
@@ -110,7 +117,7 @@ class FineTuning:
         seen = self.views.inputs(rows, generator("views", self.seed, batch))  # outside autocast: pixels keep their precision
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             logits = self.network(seen)
-        loss = F.cross_entropy(logits.float(), self.views.classes(rows).to(self.device))
+        loss = loss_of(logits.float(), self.views.classes(rows).to(self.device))
         value = float(loss.detach())
         if not math.isfinite(value):
             images = ", ".join(map(str, sorted(self.views.entries[rows].tolist())))
@@ -130,7 +137,8 @@ class FineTuning:
         found: Any = deepcopy(self.average.module)
         tensors = dict(found.probe.named_buffers()) | {"weight": found.weight.detach(), "bias": found.bias.detach()}
         head = Head(found.probe.protocol, {name: tensor.cpu() for name, tensor in tensors.items()})
-        return Tuned(head, found.trunk.eval().requires_grad_(False), tuple(losses))
+        kinds = len(found.bias) if self.views.targets.ndim == 1 or self.views.shares else 2
+        return Tuned(head, found.trunk.eval().requires_grad_(False), tuple(losses), math.log(kinds))
 
     def _groups(self) -> list[dict[str, Any]]:
         """Parameters with their rates; the network's fall from its last layer to its first."""

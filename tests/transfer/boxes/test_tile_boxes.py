@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,6 +40,17 @@ def test_what_is_longer_than_a_tile_is_learned_from_those_full_of_it() -> None:
     tiling = Tiling((256, 256), ((256, 1000),))
     cut = [on_tile(road, corner, tiling.side, tiling.shapes[0]) for corner in tiling.corner.tolist()]
     assert [len(each.objects) for each in cut] == [1] * len(tiling)
+
+
+@pytest.mark.parametrize("side", [32, 64, 256])
+@pytest.mark.parametrize("share", [0.7, 0.9, 1.0, 1.2, 1.6])
+def test_an_object_about_as_large_as_a_tile_is_learned_wherever_it_lies(side: int, share: float) -> None:
+    """Where four tiles meet amid it, none shows half of it."""
+    extent = 4 * side - 24
+    tiling, size = Tiling((side, side), ((extent, extent),)), share * side
+    for first in np.linspace(0, extent - size, 40):
+        drawn = boxed((first, first, first + size, first + size))
+        assert any(len(on_tile(drawn, corner, tiling.side, (extent, extent)).objects) for corner in tiling.corner.tolist())
 
 
 def test_what_lies_outside_a_small_image_is_ignored() -> None:

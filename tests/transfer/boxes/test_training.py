@@ -152,6 +152,13 @@ def test_volumes_and_unknown_detectors_are_refused(learn: LearnBoxes) -> None:
         Frozen("yolo").fit(learn)
 
 
+def test_a_large_image_holds_any_number_of_objects() -> None:
+    """100 on each of two tiles; how many of them are scored is the metric's."""
+    places = np.stack(np.meshgrid(np.arange(10), np.arange(10)), -1).reshape(-1, 2) * 6 + 2.0
+    found = Detections.of(np.concatenate([places, places + 4], 1), [0] * 100, np.linspace(0.9, 0.1, 100))
+    assert len(of_image([found] * 2, np.array([[0, 0], [0, 64]]), (64, 64), (64, 128))) == 200
+
+
 def test_padding_is_not_searched() -> None:
     """An image of 40 x 30 pixels on a tile of 64: what is found beside it is left out, what sticks out is cut."""
     found = Detections.of([[20, 14, 50, 40], [0, 0, 10, 10], [16, 10, 30, 60]], [0, 0, 1], [0.9, 0.8, 0.7])

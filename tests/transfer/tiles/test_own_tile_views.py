@@ -101,3 +101,9 @@ def test_a_recipe_names_it_and_labelled_tiles_go_through_it(tmp_path: Path, monk
     ):
         with pytest.raises(RecipeError, match=f"evaluate.tile_views: .*{said}"):
             own_tile_views(name, of)
+
+
+def test_boxes_that_another_op_moved_out_stay_gone() -> None:
+    flipped = FromAlbumentations(albumentations.HorizontalFlip(p=1), SCALE, OFFSET)
+    (boxes,) = flipped.apply_boxes([torch.tensor([[0.0, 9, 0, 9], [4, 4, 10, 10]])], (32, 40), [0])
+    assert boxes.tolist() == [[0, 0, 0, 0], [30, 4, 36, 10]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from labelfree.transfer.protocols import find_protocol
 from labelfree.transfer.question import Question
 from labelfree.transfer.setup import make_setup
 from labelfree.transfer.tasks import find_task
+from labelfree.transfer.tasks.multilabel import ClassSets
 from labelfree.transfer.time_limit import cut_to
 from labelfree.transfer.tuning import asking
 from labelfree.transfer.tuning.asking import ImageAsker, halves
@@ -67,6 +69,17 @@ def test_steps_are_chosen_inside_the_budget(few_steps: None, tmp_path: Path) -> 
     linear = {row["budget"]: float(row["value"]) for row in rows if (row["protocol"], row["arm"]) == ("linear", "random")}
     tuned = {row["budget"]: float(row["value"]) for row in rows if (row["protocol"], row["arm"]) == ("finetune", "random")}
     assert tuned["4"] >= linear["4"] - 0.2  # chance on 16 images
+
+
+def test_images_of_several_classes_are_asked_too(few_steps: None, tmp_path: Path) -> None:
+    kinds = np.arange(COUNT) % 2
+    sets = ClassSets(np.stack([kinds, 1 - kinds, np.arange(COUNT) % 3 == 0], 1).astype(int), 3, ("along", "across", "third"))
+    primary = SETTINGS.primary.model_copy(update={"metric": "macro_ap", "budget": 8})
+    asked = SETTINGS.model_copy(update={"labels_per_class": [8], "primary": primary})
+    answer(replace(question(), task=find_task("multilabel"), targets=sets), [encoder()], asked, Pictures(COUNT), tmp_path, Silent())
+    with (tmp_path / "results.csv").open(encoding="utf-8") as stream:
+        tuned = [row for row in csv.DictReader(stream) if row["protocol"] == "finetune"]
+    assert {row["metric"] for row in tuned} == {"macro_ap", "macro_f1"} and all("setting=" in row["flags"] for row in tuned)
 
 
 def test_answered_cells_are_left_alone_and_come_out_the_same(few_steps: None, tmp_path: Path) -> None:

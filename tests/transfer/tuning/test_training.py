@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,11 @@ import pytest
 import torch
 
 from labelfree.errors import TrainingError
+from labelfree.recipe import SET_PROTOCOLS
+from labelfree.transfer.heads import train_head
+from labelfree.transfer.protocols import find_protocol
+from labelfree.transfer.selection import Choice
+from labelfree.transfer.tasks.multilabel import ClassSets
 from labelfree.transfer.tuning.training import (
     FIRST_LAYER,
     LAYER_DECAY,
@@ -51,6 +57,22 @@ def test_the_first_loss_is_the_probes() -> None:
     features = shown.network.features(shown.pool, list(range(16)), SIDE)
     expected = -np.log(head(features).numpy()[np.arange(16), shown.targets]).mean()
     assert loss == pytest.approx(expected, abs=1e-4)
+
+
+def test_of_several_classes_each_is_learned_apart() -> None:
+    """Sets of three: the stripe's kind, its opposite, and one that every image is of, whose bias is infinite in the probe."""
+    kinds = np.arange(16) % 2
+    sets = ClassSets(np.stack([kinds, 1 - kinds, np.ones(16, int)], 1), 3)
+    shown = replace(views(network=encoder(augmentation=None)), targets=sets.values)
+    features = shown.network.features(shown.pool, list(range(16)), SIDE)
+    head = train_head(features, sets, find_protocol("finetune", SET_PROTOCOLS), Choice(SIDE, "centre_l2", 10.0))
+    assert torch.isinf(head.get_buffer("bias")[2])
+    (tuned,) = tuned_at(shown, head, [20], 20, 0)
+    told = head(features).numpy().clip(1e-12, 1 - 1e-12)[:, :2]
+    expected = -np.where(sets.values[:, :2] > 0, np.log(told), np.log(1 - told)).sum() / sets.values.size
+    assert tuned.losses[0] == pytest.approx(expected, abs=1e-4)  # before its first step it is the probe
+    assert tuned.guess == math.log(2) and tuned.losses[-1] < tuned.losses[0]
+    assert ((scores(tuned, shown.pool, list(range(16))) >= 0.5) == sets.values).all()
 
 
 def test_the_network_learns_and_what_it_came_with_stays() -> None:
