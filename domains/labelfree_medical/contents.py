@@ -73,7 +73,7 @@ def rows_of(root: Path, image: ImageFiles, group: str | None, slices: Sequence[S
 
 def identifiers(image: ImageFiles) -> set[str]:
     """What headers call an image, and what it is of."""
-    return {image.series, image.study, image.accession, image.patient, image.instance} - {""}
+    return {image.series, image.study, image.accession, image.patient, *image.instances} - {""}
 
 
 def whole_id(root: Path, image: ImageFiles) -> str:

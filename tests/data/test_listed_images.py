@@ -126,6 +126,18 @@ def test_a_patient_stands_for_all_images_of_his(root):
     assert found == {"ann/one/0.npy": "sick", "ann/two/0.npy": "sick", "bob/three/0.npy": "well"}
 
 
+def test_images_that_a_table_leaves_out_stay_in_the_group_that_it_gives_to_their_patient(root):
+    (root / "labels.csv").write_text("path,label,group\nann/one,well,A7\nbob/three,sick,B1\n")
+    manifest = load_manifest(Data(root=root, labels=root / "labels.csv"), Stacks())
+    assert {row.id: row.group for row in manifest.rows} == {"ann/one/0.npy": "A7", "ann/two/0.npy": "A7", "bob/three/0.npy": "B1"}
+
+
+def test_studies_that_a_table_tells_apart_stay_apart(root):
+    (root / "labels.csv").write_text("path,label,group\nann/one,well,first\nann/two,sick,second\n")
+    manifest = load_manifest(Data(root=root, labels=root / "labels.csv"), Stacks())
+    assert {row.id: row.group for row in manifest.rows} == {"ann/one/0.npy": "first", "ann/two/0.npy": "second", "bob/three/0.npy": "bob"}
+
+
 def test_a_folder_of_several_images_is_no_name(root):
     with pytest.raises(DataError, match=r'row 2: "ann" holds 2 images \(ann/one/0\.npy, ann/two/0\.npy\)'):
         labelled(root, "ann,sick\nbob,well\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from labelfree_medical.dicom.copies import copies_among
-from labelfree_medical.dicom.finding import holds_dicom
+from labelfree_medical.dicom.finding import holds_dicom, without_ending
 from labelfree_medical.dicom.header_index import LOST, Found, headers_under
 from labelfree_medical.dicom.headers import Header
 from labelfree_medical.dicom.pictures import frame_key
@@ -52,7 +52,7 @@ def _listed(found: Found) -> Listing:
     into = _Sorted()
     packed = "an archive with DICOM in it; unpack it to have its images"
     into.no_images += [NoImage((path,), packed) for path in found.archives if holds_dicom(path)]
-    bare = {header.path.parent for header in found.headers if not header.path.suffix}
+    bare = {header.path.parent for header in found.headers if without_ending(header.path)}
     for path, why in [*found.lost, *((path, LOST[0]) for path in found.empty if path.parent in bare)]:
         into.refuse([path], why)
     judged = [(header, reason_against(header)) for header in found.headers]
@@ -151,7 +151,7 @@ class _Sorted:
             self._refuse([header], f"does not say where its {header.frames} frames lie ({UNPLACED})")
         else:
             keys = [frame_key(frame) for frame in range(header.frames)] if header.frames > 1 else [""]
-            self.images += [_image(header, header.slices[0], "picture", (header.path,), key) for key in keys]
+            self.images += [_image({header.path: header}, header.slices[0], "picture", (header.path,), key) for key in keys]
 
     def _refuse(self, headers: Sequence[Header], fault: str, rest: str = "") -> None:
         """Files with a fault of the first; `rest` says what it means for the others, before the way out."""
@@ -174,10 +174,10 @@ class _Sorted:
             elif part.lone:
                 self.no_images.append(NoImage(files, part.lone))
             elif part.grid is None:
-                self.images.append(_image(headers[first.path], first, "picture", files, frame_key(first.frame) if of_one_file else ""))
+                self.images.append(_image(headers, first, "picture", files, frame_key(first.frame) if of_one_file else ""))
             else:
                 key = part.name if of_one_file and len(parts) > 1 else ""
-                self.images.append(_image(headers[first.path], first, "volume", files, key, part.name))
+                self.images.append(_image(headers, first, "volume", files, key, part.name))
 
 
 def _is_slice(header: Header) -> bool:
@@ -200,7 +200,10 @@ def _fault(header: Header) -> str:
     return syntax_fault(header.syntax)
 
 
-def _image(header: Header, first: Slice, kind: Kind, files: tuple[Path, ...], key: str = "", part: str = "") -> ImageFiles:
+def _image(
+    headers: Mapping[Path, Header], first: Slice, kind: Kind, files: tuple[Path, ...], key: str = "", part: str = ""
+) -> ImageFiles:
+    header = headers[first.path]
     return ImageFiles(
         path=files[0],
         files=files,
@@ -211,8 +214,8 @@ def _image(header: Header, first: Slice, kind: Kind, files: tuple[Path, ...], ke
         study=header.study,
         patient=header.patient,
         accession=header.accession,
-        instance=header.instance if len(files) == 1 else "",
+        instances=tuple(filter(None, (headers[file].instance for file in files))),
         description=", ".join(filter(None, (header.description, part, RAW if "For Processing" in header.storage else ""))),
         kernel=first.marks.get("kernel", ""),
-        burnt_in=header.burnt_in,
+        burnt_in=any(headers[file].burnt_in for file in files),
     )
