@@ -101,7 +101,9 @@ def test_files_without_headers_have_no_group():
 
 def test_images_are_known_by_their_identifiers():
     found = contents_of(ROOT, Listing((CT, replace(MR, accession="77", instances=("1.2", "1.3")))), modality=("MR",))
-    assert found.names["77"] == found.names["1.2"] == found.names["1.3"] == found.names["a"] == found.names["series a/mr.dcm"] == ("a/mr.dcm",)
+    assert (
+        found.names["77"] == found.names["1.2"] == found.names["1.3"] == found.names["a"] == found.names["series a/mr.dcm"] == ("a/mr.dcm",)
+    )
     assert found.names["series a/ct.dcm"] == ()  # known, and left out
 
 

@@ -206,7 +206,7 @@ def test_a_file_that_vanished_is_named(tmp_path) -> None:
 @given(st.data())
 def test_broken_bytes_are_an_image_or_a_sentence(tmp_path_factory, data) -> None:
     folder = tmp_path_factory.mktemp("broken")
-    path = write(folder / "a.dcm", slice_at((0, 0, 0)))
+    path = write(folder / "a.dcm", slice_at((0, 0, 0), SOPInstanceUID="1.2.3.4"))
     content = bytearray(path.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(132, len(content) - 1))

@@ -200,9 +200,7 @@ def _fault(header: Header) -> str:
     return syntax_fault(header.syntax)
 
 
-def _image(
-    headers: Mapping[Path, Header], first: Slice, kind: Kind, files: tuple[Path, ...], key: str = "", part: str = ""
-) -> ImageFiles:
+def _image(headers: Mapping[Path, Header], first: Slice, kind: Kind, files: tuple[Path, ...], key: str = "", part: str = "") -> ImageFiles:
     header = headers[first.path]
     return ImageFiles(
         path=files[0],
