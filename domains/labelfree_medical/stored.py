@@ -46,7 +46,8 @@ class ImageFiles:
 
     `path`: the file that stands for it in tables and ids: the first of `files` by name. `key`: tells images of the same `path` apart (a row
     of an array file, a part of a split series), "" where there is one. `modality`: CT, MR, CR, …; "" where nobody says. `series`, `study`,
-    `patient`, `accession`, `instances` (of each file): identifiers as the headers have them, for grouping and for tables that name them; never written to a run.
+    `patient`, `accession`, `instances` (of each file): identifiers as the headers have them, for grouping and for tables that name them;
+    never written to a run.
     `channels`: names where each file is a channel. `kernel`: of a reconstruction, "" where nobody says. `mask`, `split`, `label`: what
     folders of a known layout, or arrays beside it in its own file, say of it. `burnt_in`: text in pixels.
     """

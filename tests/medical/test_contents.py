@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from labelfree_medical.choice import mixture, several_series, summary
 from labelfree_medical.contents import contents_of
+from labelfree_medical.files.voxels import times
 from labelfree_medical.slices import Slice
 from labelfree_medical.stored import ImageFiles, Listing, NoImage, Untrusted
 
@@ -92,6 +93,19 @@ def test_where_patients_tell_nobody_apart_groups_are_studies_and_it_is_said(pati
     found = contents_of(ROOT, Listing((replace(CT, patient=patient), replace(image("b/x.dcm"), patient=patient))))
     assert [row.group for row in found.rows] == ["study a", "study b"]
     assert any("StudyInstanceUID" in note for note in found.notes)
+
+
+def test_an_image_without_a_patient_is_of_the_patient_of_its_study():
+    nameless = replace(image("a/x.dcm"), patient="")
+    found = contents_of(ROOT, Listing((CT, nameless, replace(image("c/x.dcm"), patient=""))))
+    assert [row.group for row in found.rows] == ["a", "a", "study c"]
+    assert any("1 of 3 images have no PatientID" in note for note in found.notes)
+
+
+def test_the_times_of_a_file_are_a_group_wherever_the_folder_lies():
+    path = ROOT / "a/bold.nii.gz"
+    found = contents_of(ROOT, Listing(times(path, 2)))
+    assert {row.group for row in found.rows} == {"a/bold.nii.gz"} and path.as_posix() not in found.names
 
 
 def test_files_without_headers_have_no_group():
