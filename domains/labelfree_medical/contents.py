@@ -34,7 +34,8 @@ def contents_of(
     for image in images:
         mine = rows_of(root, image, groups.get(id(image)), slices(image) if slices and image.kind == "volume" else ())
         rows += mine
-        for name in {*identifiers(image), whole_id(root, image)}:
+        frames_of = {_relative(root, image.path)} if image.key and image.kind == "picture" and image.instances else set()
+        for name in {*identifiers(image), whole_id(root, image), *frames_of}:
             names[name] += [row.id for row in mine]
     for image in others:  # tables may name them, and are told no mistake then
         names |= {name: names[name] for name in identifiers(image)}

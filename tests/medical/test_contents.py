@@ -121,6 +121,11 @@ def test_images_are_known_by_their_identifiers():
     assert found.names["series a/ct.dcm"] == ()  # known, and left out
 
 
+def test_the_file_of_a_cine_stands_for_all_its_frames():
+    frames = tuple(replace(image("a/us.dcm", "US", "picture"), key=f"frame {number}", instances=("1.2",)) for number in (1, 2))
+    assert contents_of(ROOT, Listing(frames)).names["a/us.dcm"] == ("a/us.dcm#frame 1", "a/us.dcm#frame 2")
+
+
 def test_slices_are_rows_of_their_volume():
     found = contents_of(ROOT, Listing((CT,)), slices=lambda image: [Slice("axial", number, 2) for number in range(2)])
     assert [row.id for row in found.rows] == ["a/ct.dcm#~axial-1-of-2", "a/ct.dcm#~axial-2-of-2"]
