@@ -52,12 +52,26 @@ def test_names_and_instance_numbers_order_nothing(tmp_path) -> None:
     assert stored.affine[2, 0] == 2.5
 
 
-def test_a_series_in_two_folders_is_one_where_the_root_is_known(tmp_path) -> None:
+def test_a_series_in_two_folders_is_one(tmp_path) -> None:
     write_stack(tmp_path / "a", HEIGHTS[:2])
     files = write_stack(tmp_path / "b", HEIGHTS[2:])
     (image,) = list_dicom(tmp_path).images
-    assert len(image.files) == 4
-    assert files_of(files[0], tmp_path).images == (image,)
+    assert len(image.files) == 4 and files_of(files[0]).images == (image,)
+
+
+def test_a_copy_in_the_folder_beside_does_not_hide_a_file(tmp_path) -> None:
+    for folder in "ab":
+        for z in HEIGHTS:
+            write(tmp_path / folder / f"{z}.dcm", slice_at((0, 0, z), SOPInstanceUID=f"1.2.{z:.0f}"))
+    (image,) = files_of(tmp_path / "b" / "0.0.dcm").images
+    assert {file.parent.name for file in image.files} == {"b"}
+
+
+def test_many_folders_beside_are_not_looked_through(tmp_path) -> None:
+    for number in range(20):
+        (tmp_path / f"other {number}").mkdir()
+    write_stack(tmp_path / "a", HEIGHTS[:2])
+    files = write_stack(tmp_path / "b", HEIGHTS[2:])
     assert len(files_of(files[0]).images[0].files) == 2
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from labelfree_medical.stored import ImageFiles, Kind, Listing, NoImage, Untrust
 STACKED = ("CT", "MR", "PT")  # a file of these that is not placed is no picture of its own
 UNPLACED = "ImagePositionPatient or ImageOrientationPatient is missing or broken"
 RAW = "for processing"  # the raw twin of a film "for presentation": it is told apart so that one may choose
+BESIDE, FILES_BESIDE = 16, 4000  # folders, and files in them, that are looked through for the rest of a series
 WAYS = "fetch it again, remove it, or set data.on_error=skip."
 
 
@@ -33,9 +35,35 @@ def list_dicom(root: Path, say: Any = None) -> Listing:
     return _listed(headers_under(root, say))
 
 
-def files_of(path: Path, root: Path | None = None) -> Listing:
-    """What `list_dicom` says of one file: the image that it is a part of, looked up in its folder, or in all of `root` if given."""
-    listing = list_dicom(root) if root is not None else _listed(headers_under(path.parent, deep=False))
+def files_of(path: Path) -> Listing:
+    """What is to be said of one file: the image that it is a part of, looked up in its folder, and in those beside it where they are few:
+    archives put so many files of a series into a folder.
+    """
+    found = headers_under(path.parent, deep=False)
+    listing = _with(path, _listed(found))
+    others = _folders_beside(path.parent)
+    if not others or not any(header.path.name == path.name for header in found.headers):
+        return listing
+    for folder in others:
+        there = headers_under(folder, deep=False)
+        found = replace(found, headers=[*found.headers, *there.headers])
+    wider = _with(path, _listed(found))
+    more = len(wider.images) == 1 and all(set(image.files) < set(wider.images[0].files) for image in listing.images)
+    return wider if more else listing
+
+
+def _folders_beside(folder: Path) -> list[Path]:
+    """The other folders of the one that a folder lies in; none where there are many, or they hold much."""
+    try:
+        others = sorted(each for each in folder.absolute().parent.iterdir() if each.is_dir() and not each.name.startswith("."))
+        held = sum(1 for each in others[: BESIDE + 1] for _ in islice(each.iterdir(), FILES_BESIDE + 1))
+    except OSError:
+        return []
+    return [each for each in others if each != folder.absolute()] if len(others) <= BESIDE and held <= FILES_BESIDE else []
+
+
+def _with(path: Path, listing: Listing) -> Listing:
+    """What of a listing is of one file."""
     wanted = path.resolve()
 
     def holds(files: Sequence[Path]) -> bool:
