@@ -73,18 +73,26 @@ class ImageFiles:
 
 @dataclass(frozen=True)
 class NoImage:
-    """Files that are no image to learn from, or the same one again: no fault. `reason`: what they are, as in "a report (SR)"."""
+    """Files that are no image to learn from, or the same one again: no fault. `reason`: what they are, as in "a report (SR)".
+
+    `names`: identifiers as the headers have them, which tables may name.
+    """
 
     files: tuple[Path, ...]
     reason: str
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Untrusted:
-    """Files that should be an image and cannot be trusted: a fault. `sentence` names them, says what is wrong, and what to do."""
+    """Files that should be an image and cannot be trusted: a fault. `sentence` names them, says what is wrong, and what to do.
+
+    `names`: as of `NoImage`.
+    """
 
     files: tuple[Path, ...]
     sentence: str
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

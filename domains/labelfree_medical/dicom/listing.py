@@ -90,7 +90,7 @@ def _listed(found: Found) -> Listing:
         if reason is None or is_picture_by_itself(header, studies):
             candidates.append(header)
         else:
-            into.no_images.append(NoImage((header.path,), reason))
+            into.no_images.append(NoImage((header.path,), reason, _names([header])))
     copies = copies_among(candidates)
     into.no_images += [NoImage((path,), f"the same again as {original.name}") for path, original in copies.items()]
     for headers in _by_series([header for header in candidates if header.path not in copies]):
@@ -132,10 +132,13 @@ class _Sorted:
             tuple(sorted(self.untrusted, key=lambda each: each.files)),
         )
 
-    def refuse(self, paths: Sequence[Path], why: str) -> None:
-        """Files are no image that can be trusted; the first is named. `why` may end with a way out, after a semicolon."""
+    def refuse(self, paths: Sequence[Path], why: str, headers: Iterable[Header] = ()) -> None:
+        """Files are no image that can be trusted; the first is named. `why` may end with a way out, after a semicolon.
+
+        `headers`: theirs, so far as they have any.
+        """
         ways = ", or set data.on_error=skip." if "; " in why else f"; {WAYS}"
-        self.untrusted.append(Untrusted(tuple(sorted(set(paths))), f"{paths[0]}: {why}{ways}"))
+        self.untrusted.append(Untrusted(tuple(sorted(set(paths))), f"{paths[0]}: {why}{ways}", _names(headers)))
 
     def series(self, headers: Sequence[Header]) -> None:
         """All files of one series."""
@@ -184,28 +187,36 @@ class _Sorted:
     def _refuse(self, headers: Sequence[Header], fault: str, rest: str = "") -> None:
         """Files with a fault of the first; `rest` says what it means for the others, before the way out."""
         what, semicolon, way = fault.partition("; ")
-        self.refuse([header.path for header in headers], what + rest + semicolon + way)
+        self.refuse([header.path for header in headers], what + rest + semicolon + way, headers)
 
     def _parts(self, slices: Sequence[Slice], headers: Mapping[Path, Header]) -> None:
         """What slices of a series, or frames of a file, belong together."""
         of_one_file = len(headers) == 1 and len(slices) > 1
         parts = parts_of(slices)
         if len(parts) == len(slices) and {plane_name(each) for each in slices} == PLANES:
-            self.no_images.append(NoImage(tuple(sorted(each.path for each in slices)), "a localiser (one slice in each of three planes)"))
+            files = tuple(sorted(each.path for each in slices))
+            self.no_images.append(NoImage(files, "a localiser (one slice in each of three planes)", _names(headers.values())))
             return
         for part in parts:
             first = part.slices[0]
             files = tuple(sorted({each.path for each in part.slices}))
+            mine = [headers[file] for file in files]
             if part.fault:
                 name = f" ({part.name})" if part.name else ""
-                self.refuse(files, f"{len(part.slices)} slices of its series{name} make no volume: {part.fault}")
+                self.refuse(files, f"{len(part.slices)} slices of its series{name} make no volume: {part.fault}", mine)
             elif part.lone:
-                self.no_images.append(NoImage(files, part.lone))
+                self.no_images.append(NoImage(files, part.lone, _names(mine)))
             elif part.grid is None:
                 self.images.append(_image(headers, first, "picture", files, frame_key(first.frame) if of_one_file else ""))
             else:
                 key = part.name if of_one_file and len(parts) > 1 else ""
                 self.images.append(_image(headers, first, "volume", files, key, part.name))
+
+
+def _names(headers: Iterable[Header]) -> frozenset[str]:
+    """What tables may call these files."""
+    found = (each for header in headers for each in (header.series, header.study, header.accession, header.patient, header.instance))
+    return frozenset(found) - {""}
 
 
 def _is_slice(header: Header) -> bool:
