@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,16 +23,19 @@ def contents_of(
     series: Sequence[str] = (),
     slices: Callable[[ImageFiles], Sequence[Slice]] | None = None,
 ) -> Contents:
-    """The images of a listing that are meant. `slices`: which ones volumes are read as; None: volumes stay whole.
+    """The images of a listing that are meant. `slices`: which ones volumes are read as; None: volumes stay whole. Images that share a mask, as
+    sequences of one patient do, share a group.
 
     Raises `DataError` where a choice leaves no image.
     """
     images, others = chosen(root, listing.images, modality, series)
     groups, grouping = groups_of(root, images)
     told, described = several_series(images)
+    masks = Counter(image.mask for image in images if image.mask)
     rows, names = list[Row](), defaultdict[str, list[str]](list)
     for image in images:
-        mine = rows_of(root, image, groups.get(id(image)), slices(image) if slices and image.kind == "volume" else ())
+        group = groups.get(id(image)) or (_relative(root, image.mask) if image.mask and masks[image.mask] > 1 else None)
+        mine = rows_of(root, image, group, slices(image) if slices and image.kind == "volume" else ())
         rows += mine
         frames_of = {_relative(root, image.path)} if image.key and image.kind == "picture" and image.instances else set()
         for name in {*identifiers(image), whole_id(root, image), *frames_of}:

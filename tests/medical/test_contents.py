@@ -108,6 +108,12 @@ def test_the_times_of_a_file_are_a_group_wherever_the_folder_lies():
     assert {row.group for row in found.rows} == {"a/bold.nii.gz"} and path.as_posix() not in found.names
 
 
+def test_images_that_share_a_mask_share_a_group():
+    t1, t2, other = (ImageFiles(ROOT / f"{name}.nii.gz", (ROOT / f"{name}.nii.gz",), "volume") for name in ("a_t1", "a_t2", "b_t1"))
+    drawn = [replace(t1, mask=ROOT / "a_seg.nii.gz"), replace(t2, mask=ROOT / "a_seg.nii.gz"), replace(other, mask=ROOT / "b_seg.nii.gz")]
+    assert [row.group for row in contents_of(ROOT, Listing(tuple(drawn))).rows] == ["a_seg.nii.gz", "a_seg.nii.gz", None]
+
+
 def test_files_without_headers_have_no_group():
     bare = ImageFiles(ROOT / "a.png", (ROOT / "a.png",), "picture")
     assert contents_of(ROOT, Listing((bare,))).rows[0].group is None
