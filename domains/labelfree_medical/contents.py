@@ -23,8 +23,9 @@ def contents_of(
     series: Sequence[str] = (),
     slices: Callable[[ImageFiles], Sequence[Slice]] | None = None,
 ) -> Contents:
-    """The images of a listing that are meant. `slices`: which ones volumes are read as; None: volumes stay whole. Images that share a mask, as
-    sequences of one patient do, share a group.
+    """The images of a listing that are meant. `slices`: which ones volumes are read as; None: volumes stay whole.
+
+    Images that share a mask, as sequences of one patient do, share a group.
 
     Raises `DataError` where a choice leaves no image.
     """
