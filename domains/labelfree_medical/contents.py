@@ -41,8 +41,9 @@ def contents_of(
         frames_of = {_relative(root, image.path)} if image.key and image.kind == "picture" and image.instances else set()
         for name in {*identifiers(image), whole_id(root, image), *frames_of}:
             names[name] += [row.id for row in mine]
-    left = [identifiers(image) for image in others] + [each.names for each in (*listing.no_images, *listing.untrusted)]
-    names |= {name: names[name] for name in set[str]().union(*left)}  # tables may name them, and are told no mistake then
+    none = [*(each.names for each in listing.no_images), *(each.names for each in listing.untrusted)]
+    for name in set[str]().union(*map(identifiers, others), *none):  # tables may name them, and are told no mistake then
+        names.setdefault(name, [])
     files = {file for image in listing.images for file in (image.path, *image.files, *([image.mask] if image.mask else []))}
     files |= {file for each in listing.no_images for file in each.files} | {file for each in listing.untrusted for file in each.files}
     left_out = [f"{len(others):,} images are left out by reader.modality or reader.series."] if others else []
