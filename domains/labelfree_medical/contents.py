@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,19 +25,25 @@ def contents_of(
 ) -> Contents:
     """The images of a listing that are meant. `slices`: which ones volumes are read as; None: volumes stay whole.
 
+    Images that share a mask, as sequences of one patient do, share a group.
+
     Raises `DataError` where a choice leaves no image.
     """
     images, others = chosen(root, listing.images, modality, series)
-    groups, grouping = groups_of(images)
+    groups, grouping = groups_of(root, images)
     told, described = several_series(images)
+    masks = Counter(image.mask for image in images if image.mask)
     rows, names = list[Row](), defaultdict[str, list[str]](list)
     for image in images:
-        mine = rows_of(root, image, groups.get(id(image)), slices(image) if slices and image.kind == "volume" else ())
+        group = groups.get(id(image)) or (_relative(root, image.mask) if image.mask and masks[image.mask] > 1 else None)
+        mine = rows_of(root, image, group, slices(image) if slices and image.kind == "volume" else ())
         rows += mine
-        for name in {*identifiers(image), whole_id(root, image)}:
+        frames_of = {_relative(root, image.path)} if image.key and image.kind == "picture" and image.instances else set()
+        for name in {*identifiers(image), whole_id(root, image), *frames_of}:
             names[name] += [row.id for row in mine]
-    for image in others:  # tables may name them, and are told no mistake then
-        names |= {name: names[name] for name in identifiers(image)}
+    none = [*(each.names for each in listing.no_images), *(each.names for each in listing.untrusted)]
+    for name in set[str]().union(*map(identifiers, others), *none):  # tables may name them, and are told no mistake then
+        names.setdefault(name, [])
     files = {file for image in listing.images for file in (image.path, *image.files, *([image.mask] if image.mask else []))}
     files |= {file for each in listing.no_images for file in each.files} | {file for each in listing.untrusted for file in each.files}
     left_out = [f"{len(others):,} images are left out by reader.modality or reader.series."] if others else []
@@ -73,7 +79,7 @@ def rows_of(root: Path, image: ImageFiles, group: str | None, slices: Sequence[S
 
 def identifiers(image: ImageFiles) -> set[str]:
     """What headers call an image, and what it is of."""
-    return {image.series, image.study, image.accession, image.patient, image.instance} - {""}
+    return {image.series, image.study, image.accession, image.patient, *image.instances} - {"", image.path.as_posix()}
 
 
 def whole_id(root: Path, image: ImageFiles) -> str:
@@ -82,20 +88,30 @@ def whole_id(root: Path, image: ImageFiles) -> str:
     return f"{base}#{image.key}" if image.key else base
 
 
-def groups_of(images: Sequence[ImageFiles]) -> tuple[Mapping[int, str], list[str]]:
-    """A group by the identity of each image that has one: its patient, or its study where PatientID tells nobody apart, with a sentence."""
+def groups_of(root: Path, images: Sequence[ImageFiles]) -> tuple[Mapping[int, str], list[str]]:
+    """A group by the identity of each image that has one: its patient, or its study where PatientID tells nobody apart, with a sentence.
+
+    One without a patient is of the patient whom another image of its study names.
+    """
     known = [image for image in images if image.patient or image.study or image.series]
-    patients, studies = {image.patient for image in known}, {image.study for image in known}
+    named = {image.study: image.patient for image in known if image.study and image.patient}
+    whose = {id(image): image.patient or named.get(image.study, "") for image in known}
+    patients, studies = set(whose.values()), {image.study for image in known}
     if not known:
         return {}, []
     if len(patients) == 1 and ("" in patients or len(studies) > 1):
         how = "empty" if "" in patients else "the same"
         sentence = f"PatientID is {how} in all {len(known):,} images, so groups are studies (StudyInstanceUID)."
         by_headers = any(image.series for image in known)  # else they are files with several images, which stay together
-        return {id(image): image.study or image.series for image in known}, [sentence] if by_headers else []
-    lacking = sum(not image.patient for image in known)
+        return {id(image): _study(root, image) for image in known}, [sentence] if by_headers else []
+    lacking = sum(not patient for patient in whose.values())
     note = f"{lacking:,} of {len(known):,} images have no PatientID: each of their studies is a group of its own."
-    return {id(image): image.patient or image.study or image.series for image in known}, [note] if lacking else []
+    return {id(image): whose[id(image)] or _study(root, image) for image in known}, [note] if lacking else []
+
+
+def _study(root: Path, image: ImageFiles) -> str:
+    """What holds images that are taken together: a study, a series, or a file with several, as it lies under the folder."""
+    return _relative(root, image.path) if image.study == image.path.as_posix() else image.study or image.series
 
 
 def _classes(listing: Listing) -> dict[str, str]:

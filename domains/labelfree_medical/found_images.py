@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from labelfree.errors import DataError
@@ -73,4 +72,4 @@ def _around(path: Path) -> Listing:
             if described is not None and any(path in (image.path, *image.files) for image in described.images):
                 return described
         return list_files(path)
-    return replace(files_of(path))
+    return files_of(path)

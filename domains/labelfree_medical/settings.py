@@ -51,7 +51,7 @@ class Reader(BaseModel):
         "auto", description="by the mean and spread of the set, or of each image; auto: of the set where numbers have a unit, as of CT"
     )
     crop: bool = Field(False, description="cut volumes down to the box around what is not background")
-    padding: float | None = Field(None, description="a number that stands for no measurement, besides what files declare")
+    padding: float | None = Field(None, description="a stored number that stands for no measurement, besides what files declare")
     slices: Plane | None = Field(None, description="read volumes as pictures: slices of one plane")
     slices_per_volume: Annotated[int, Field(gt=0)] | Literal["all"] = Field(
         SLICES, description="how many slices of each volume, at equal distances; all: every one"

@@ -40,9 +40,11 @@ def slices_across(image: ImageFiles, plane: Plane, most: int | Literal["all"], r
 
 
 def _depth(image: ImageFiles, plane: Plane, read: Callable[[ImageFiles], Stored]) -> int:
-    """How many slices a volume has across a plane; of a series as many as files, whichever way they lie."""
+    """How many slices a volume has across a plane."""
+    from labelfree_medical.dicom import frame_dicom
+
     frame = frame_file(image)
     if frame is None and len(image.files) > 1 and not image.channels:
-        return len(image.files)
+        frame = frame_dicom(image)
     volume = read(image) if frame is None else upright_volume(frame)[0]
     return int(volume.data.shape[1 + axis_across(volume, plane)])

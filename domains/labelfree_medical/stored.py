@@ -46,8 +46,8 @@ class ImageFiles:
 
     `path`: the file that stands for it in tables and ids: the first of `files` by name. `key`: tells images of the same `path` apart (a row
     of an array file, a part of a split series), "" where there is one. `modality`: CT, MR, CR, …; "" where nobody says. `series`, `study`,
-    `patient`, `accession`: identifiers as the headers have them, for grouping and for tables that name them; never written to a run.
-    `instance`: that of an image that is one file.
+    `patient`, `accession`, `instances` (of each file): identifiers as the headers have them, for grouping and for tables that name them;
+    never written to a run.
     `channels`: names where each file is a channel. `kernel`: of a reconstruction, "" where nobody says. `mask`, `split`, `label`: what
     folders of a known layout, or arrays beside it in its own file, say of it. `burnt_in`: text in pixels.
     """
@@ -61,7 +61,7 @@ class ImageFiles:
     study: str = ""
     patient: str = ""
     accession: str = ""
-    instance: str = ""
+    instances: tuple[str, ...] = ()
     description: str = ""
     kernel: str = ""
     channels: tuple[str, ...] = ()
@@ -73,18 +73,26 @@ class ImageFiles:
 
 @dataclass(frozen=True)
 class NoImage:
-    """Files that are no image to learn from, or the same one again: no fault. `reason`: what they are, as in "a report (SR)"."""
+    """Files that are no image to learn from, or the same one again: no fault. `reason`: what they are, as in "a report (SR)".
+
+    `names`: identifiers as the headers have them, which tables may name.
+    """
 
     files: tuple[Path, ...]
     reason: str
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Untrusted:
-    """Files that should be an image and cannot be trusted: a fault. `sentence` names them, says what is wrong, and what to do."""
+    """Files that should be an image and cannot be trusted: a fault. `sentence` names them, says what is wrong, and what to do.
+
+    `names`: as of `NoImage`.
+    """
 
     files: tuple[Path, ...]
     sentence: str
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

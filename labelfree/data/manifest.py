@@ -276,10 +276,22 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
     listed = {same_file(Path(name)) for names in named for name in names if name}
     ids = {row.id for row in rows}
     parts = {same_file(row.path) for row in rows if row.key or row.files}  # the others of such a file are images of their own
-    rows += [row for row in images if row.id not in ids and ((mine := same_file(row.path)) not in listed or mine in parts)]
+    others = [row for row in images if row.id not in ids and ((mine := same_file(row.path)) not in listed or mine in parts)]
+    rows += _in_their_groups(others, rows, images)
     file_notes = inventory.all_notes(named={mask for mask in inventory.masks if same_file(mask) in listed})
     made = replace(_manifest(rows, root, name, notes=[*file_notes, *table.notes, *notes]), box_notes=tuple(counted))
     return _with(inventory.contents, made)
+
+
+def _in_their_groups(others: Sequence[Row], tabled: Sequence[Row], images: Sequence[Row]) -> list[Row]:
+    """Rows without a line of their own in the group that the table gives to all others whose files name the same one, as of a patient."""
+    named = {row.id: row.group for row in images if row.group}
+    given: dict[str | None, set[str | None]] = {}
+    for row in tabled:
+        if row.id in named:
+            given.setdefault(named[row.id], set()).add(row.group)
+    renamed = {group: groups.pop() for group, groups in given.items() if len(groups) == 1}
+    return [replace(row, group=renamed.get(row.group, row.group)) for row in others]
 
 
 def _manifest(

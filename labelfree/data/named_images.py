@@ -24,7 +24,7 @@ class NamedImages:
         """The rows that a cell of a table names; `path`: the file or folder that it is. Several where a word such as a patient's stands for
         all of them, or an image is read in parts; none where nothing is called so.
 
-        Raises `DataError` where a file or a folder holds several images.
+        Raises `DataError` where a file or a folder holds several images, and is no word for all of them.
         """
         slashed = text.replace("\\", "/")
         for name in (text, slashed, slashed.removeprefix("./")):
@@ -33,6 +33,8 @@ class NamedImages:
         if path is not None and (inside := self._inside(path)):
             rows = [self.contents.rows[at] for at in inside]
             images = _images(rows)
+            if len(images) > 1 and (meant := self.contents.names.get(self._relative(path))):
+                return [self._by_id[name] for name in meant]
             if len(images) > 1:
                 shown = ", ".join(images[:SHOWN]) + (", …" if len(images) > SHOWN else "")
                 raise DataError(f'"{text}" holds {len(images)} images ({shown}); write one of these names instead.')

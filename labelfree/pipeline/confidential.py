@@ -11,7 +11,7 @@ from labelfree.domain import Row
 from labelfree.installed_domains import confidential
 from labelfree.pipeline.folder import RunFolder
 from labelfree.recipe import Recipe
-from labelfree.reporting.anonymise import IDENTIFYING
+from labelfree.reporting.anonymise import IDENTIFYING, UID
 from labelfree.training.files import write_text
 
 
@@ -23,8 +23,11 @@ def with_sharing(recipe: Recipe) -> Recipe:
 
 
 def keep_identifying(folder: RunFolder, names: Iterable[str]) -> None:
-    """Write what the files call their images into the run's private/, where `report` and `--share` look for what they must hide."""
-    if lines := sorted({" ".join(name.split()) for name in names} - {""}):
+    """Write what the files call their images into the run's private/, where `report` and `--share` look for what they must hide.
+
+    UIDs are hidden by their form: a large set has a million.
+    """
+    if lines := sorted({" ".join(name.split()) for name in names if not UID.fullmatch(name)} - {""}):
         write_text(folder.private / IDENTIFYING, "".join(f"{line}\n" for line in lines))
 
 

@@ -321,6 +321,9 @@ def _splits(manifest: Manifest, roles: Roles) -> str:
 
 
 def _formats(roles: Roles) -> dict[str, int]:
-    """Images by their files' ending. What follows the last dot of a UID, a date or a name is none."""
-    endings = (Path(row.id.partition("#")[0]).suffix.lower() or "item" for row in roles.pool)
-    return dict(Counter(ending if ENDING.fullmatch(ending) else "other" for ending in endings))
+    """Images by their files' ending. What follows the last dot of a UID, a date or a name is none, and what few have may be a name."""
+    endings = Counter(Path(row.id.partition("#")[0]).suffix.lower() or "item" for row in roles.pool)
+    told, few = Counter[str](), max(1, endings.total() // 10)
+    for ending, number in endings.items():
+        told[ending if number > few and ENDING.fullmatch(ending) else "other"] += number
+    return dict(told)

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 LENGTH = 12  # hexadecimal digits of a salted name
 SALTED = re.compile(rf"(row|group|name)-[0-9a-f]{{{LENGTH}}}")
 ABSOLUTE = re.compile(r"(?<![\w.:/<>~\\])(?:[A-Za-z]:\\(?:[^\\\s\"'<>]+\\)+|/(?:[^/\s\"'<>]+/)+)")
-FORMS = re.compile(  # UIDs but those of the standard itself; NAME^GIVEN; YYYYMMDD
-    r"(?<![\w.])(?!1\.2\.840\.10008\.)(?:[0-2](?:\.\d+){5,}|[0-2]\.\d+\.[\d.]{12,}\d)(?!\w)"
+UID = re.compile(r"(?<![\w.])(?!1\.2\.840\.10008\.)(?:[0-2](?:\.\d+){5,}|[0-2]\.\d+\.[\d.]{12,}\d)(?!\w)")  # not of the standard itself
+FORMS = re.compile(  # UIDs; NAME^GIVEN; YYYYMMDD
+    rf"{UID.pattern}"
     r"|(?<![\w^])[^\W\d_][\w'-]+\^[^\W\d_][\w'^-]*"
     r"|(?<![\w.,=-])(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\w|[.,-]\d)"
 )

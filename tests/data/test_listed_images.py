@@ -24,8 +24,8 @@ class Stacks:
 
     name = "stacks"
 
-    def __init__(self, mixed: str = "", slices: int = 0, left_out: tuple[str, ...] = ()) -> None:
-        self.mixed, self.slices, self.left_out = mixed, slices, left_out
+    def __init__(self, mixed: str = "", slices: int = 0, left_out: tuple[str, ...] = (), whole: tuple[str, ...] = ()) -> None:
+        self.mixed, self.slices, self.left_out, self.whole = mixed, slices, left_out, whole
 
     def contents(self, root: Path) -> Contents:
         rows, names, faults = [], dict[str, list[str]](), {}
@@ -39,7 +39,7 @@ class Stacks:
             keys = [f"{PART}{number}" for number in range(self.slices)] or [""]
             mine = [Row(f"{base}#{key}" if key else base, files[0], group=patient, key=key, files=files) for key in keys]
             rows += mine
-            for name in (f"id {patient}", f"uid {folder.name}"):
+            for name in (f"id {patient}", f"uid {folder.name}", *([patient] if patient in self.whole else ())):
                 names.setdefault(name, []).extend(row.id for row in mine)
         reports = list(root.rglob("*.txt"))
         return Contents(
@@ -126,9 +126,27 @@ def test_a_patient_stands_for_all_images_of_his(root):
     assert found == {"ann/one/0.npy": "sick", "ann/two/0.npy": "sick", "bob/three/0.npy": "well"}
 
 
+def test_images_that_a_table_leaves_out_stay_in_the_group_that_it_gives_to_their_patient(root):
+    (root / "labels.csv").write_text("path,label,group\nann/one,well,A7\nbob/three,sick,B1\n")
+    manifest = load_manifest(Data(root=root, labels=root / "labels.csv"), Stacks())
+    assert {row.id: row.group for row in manifest.rows} == {"ann/one/0.npy": "A7", "ann/two/0.npy": "A7", "bob/three/0.npy": "B1"}
+
+
+def test_studies_that_a_table_tells_apart_stay_apart(root):
+    (root / "labels.csv").write_text("path,label,group\nann/one,well,first\nann/two,sick,second\n")
+    manifest = load_manifest(Data(root=root, labels=root / "labels.csv"), Stacks())
+    assert {row.id: row.group for row in manifest.rows} == {"ann/one/0.npy": "first", "ann/two/0.npy": "second", "bob/three/0.npy": "bob"}
+
+
 def test_a_folder_of_several_images_is_no_name(root):
     with pytest.raises(DataError, match=r'row 2: "ann" holds 2 images \(ann/one/0\.npy, ann/two/0\.npy\)'):
         labelled(root, "ann,sick\nbob,well\n")
+
+
+def test_a_place_that_the_domain_takes_as_a_word_for_all_its_images_is_one(root):
+    assert labelled(root, "ann,well\nbob/three,sick\n", Stacks(whole=("ann",))) == {
+        "ann/one/0.npy": "well", "ann/two/0.npy": "well", "bob/three/0.npy": "sick",
+    }  # fmt: skip
 
 
 def test_slices_of_a_volume_share_its_label(root):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from labelfree_medical.choice import mixture, several_series, summary
 from labelfree_medical.contents import contents_of
+from labelfree_medical.files.voxels import times
 from labelfree_medical.slices import Slice
 from labelfree_medical.stored import ImageFiles, Listing, NoImage, Untrusted
 
@@ -94,15 +95,41 @@ def test_where_patients_tell_nobody_apart_groups_are_studies_and_it_is_said(pati
     assert any("StudyInstanceUID" in note for note in found.notes)
 
 
+def test_an_image_without_a_patient_is_of_the_patient_of_its_study():
+    nameless = replace(image("a/x.dcm"), patient="")
+    found = contents_of(ROOT, Listing((CT, nameless, replace(image("c/x.dcm"), patient=""))))
+    assert [row.group for row in found.rows] == ["a", "a", "study c"]
+    assert any("1 of 3 images have no PatientID" in note for note in found.notes)
+
+
+def test_the_times_of_a_file_are_a_group_wherever_the_folder_lies():
+    path = ROOT / "a/bold.nii.gz"
+    found = contents_of(ROOT, Listing(times(path, 2)))
+    assert {row.group for row in found.rows} == {"a/bold.nii.gz"} and path.as_posix() not in found.names
+
+
+def test_images_that_share_a_mask_share_a_group():
+    t1, t2, other = (ImageFiles(ROOT / f"{name}.nii.gz", (ROOT / f"{name}.nii.gz",), "volume") for name in ("a_t1", "a_t2", "b_t1"))
+    drawn = [replace(t1, mask=ROOT / "a_seg.nii.gz"), replace(t2, mask=ROOT / "a_seg.nii.gz"), replace(other, mask=ROOT / "b_seg.nii.gz")]
+    assert [row.group for row in contents_of(ROOT, Listing(tuple(drawn))).rows] == ["a_seg.nii.gz", "a_seg.nii.gz", None]
+
+
 def test_files_without_headers_have_no_group():
     bare = ImageFiles(ROOT / "a.png", (ROOT / "a.png",), "picture")
     assert contents_of(ROOT, Listing((bare,))).rows[0].group is None
 
 
 def test_images_are_known_by_their_identifiers():
-    found = contents_of(ROOT, Listing((CT, replace(MR, accession="77", instance="1.2"))), modality=("MR",))
-    assert found.names["77"] == found.names["1.2"] == found.names["a"] == found.names["series a/mr.dcm"] == ("a/mr.dcm",)
+    found = contents_of(ROOT, Listing((CT, replace(MR, accession="77", instances=("1.2", "1.3")))), modality=("MR",))
+    assert (
+        found.names["77"] == found.names["1.2"] == found.names["1.3"] == found.names["a"] == found.names["series a/mr.dcm"] == ("a/mr.dcm",)
+    )
     assert found.names["series a/ct.dcm"] == ()  # known, and left out
+
+
+def test_the_file_of_a_cine_stands_for_all_its_frames():
+    frames = tuple(replace(image("a/us.dcm", "US", "picture"), key=f"frame {number}", instances=("1.2",)) for number in (1, 2))
+    assert contents_of(ROOT, Listing(frames)).names["a/us.dcm"] == ("a/us.dcm#frame 1", "a/us.dcm#frame 2")
 
 
 def test_slices_are_rows_of_their_volume():

@@ -106,6 +106,13 @@ def test_cut_fragments_and_lost_frames_are_named(tmp_path) -> None:
     assert "cut: ends before its pixels do" in listing.untrusted[0].sentence
 
 
+def test_an_empty_file_that_is_named_after_its_uid_is_told(tmp_path) -> None:
+    write_stack(tmp_path, HEIGHTS, names="1.2.840.99.{}")
+    (tmp_path / "1.2.840.99.5").touch()
+    (tmp_path / "notes.txt").touch()
+    assert [each.files[0].name for each in list_dicom(tmp_path).untrusted] == ["1.2.840.99.5"]
+
+
 def test_empty_and_misnamed_files(tmp_path) -> None:
     write_stack(tmp_path / "cd", HEIGHTS, names="I{}")
     for name in ("cd/I9", "a.dcm", "elsewhere/I9", "notes.txt"):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from highdicom import get_volume_from_series
+from labelfree_medical import Medical
 from labelfree_medical.dicom import files_of, list_dicom, read_dicom
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
@@ -52,12 +53,26 @@ def test_names_and_instance_numbers_order_nothing(tmp_path) -> None:
     assert stored.affine[2, 0] == 2.5
 
 
-def test_a_series_in_two_folders_is_one_where_the_root_is_known(tmp_path) -> None:
+def test_a_series_in_two_folders_is_one(tmp_path) -> None:
     write_stack(tmp_path / "a", HEIGHTS[:2])
     files = write_stack(tmp_path / "b", HEIGHTS[2:])
     (image,) = list_dicom(tmp_path).images
-    assert len(image.files) == 4
-    assert files_of(files[0], tmp_path).images == (image,)
+    assert len(image.files) == 4 and files_of(files[0]).images == (image,)
+
+
+def test_a_copy_in_the_folder_beside_does_not_hide_a_file(tmp_path) -> None:
+    for folder in "ab":
+        for z in HEIGHTS:
+            write(tmp_path / folder / f"{z}.dcm", slice_at((0, 0, z), SOPInstanceUID=f"1.2.{z:.0f}"))
+    (image,) = files_of(tmp_path / "b" / "0.0.dcm").images
+    assert {file.parent.name for file in image.files} == {"b"}
+
+
+def test_many_folders_beside_are_not_looked_through(tmp_path) -> None:
+    for number in range(20):
+        (tmp_path / f"other {number}").mkdir()
+    write_stack(tmp_path / "a", HEIGHTS[:2])
+    files = write_stack(tmp_path / "b", HEIGHTS[2:])
     assert len(files_of(files[0]).images[0].files) == 2
 
 
@@ -364,3 +379,12 @@ def test_a_series_is_highdicoms_volume(tmp_path) -> None:
     np.testing.assert_allclose(theirs @ np.vstack([there, np.ones(3)]), ours @ index, atol=1e-3)
     physical = stored.data[0] * stored.scale[0] + stored.offset[0]
     np.testing.assert_array_equal(physical[tuple(index[:3])], witness.array[tuple(there)])
+
+
+def test_what_tables_may_call_a_broken_series_or_a_report_is_known(tmp_path) -> None:
+    write_stack(tmp_path, (0.0, 2.5, 7.5, 10.0), AccessionNumber="A7")
+    write(tmp_path / "report.dcm", header("1.2.840.10008.5.1.4.1.1.88.11", "SR", "1.2.4", PatientID="P2"))
+    listing = list_dicom(tmp_path)
+    assert {"P1", "1.2.3", "A7"} < listing.untrusted[0].names and {"P2", "1.2.4"} < listing.no_images[0].names
+    names = Medical().contents(tmp_path).names
+    assert names["A7"] == names["P2"] == ()

@@ -9,11 +9,13 @@ import pydicom.data
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from labelfree_medical import Medical
 from labelfree_medical.dicom import list_dicom, read_dicom
 from pydicom import Dataset, dcmread
 from pydicom.pixels import apply_color_lut, apply_modality_lut, pixel_array
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from labelfree.domain import Row
 from labelfree.errors import DataError
 from tests.medical.dicom_writing import CR, MR, PET, header, slice_at, with_pixels, write
 
@@ -81,6 +83,14 @@ def test_padding_is_no_measurement(tmp_path, written) -> None:
     dataset.add_new(0x00280120, "SS" if written < 0 else "US", written)
     stored = stored_of(tmp_path, dataset)
     assert not stored.measured[0].any() and stored.measured[1:].all()
+
+
+def test_a_number_as_stored_may_be_said_to_be_padding(tmp_path) -> None:
+    pixels = RAMP.astype(np.int16)
+    pixels[0] = 5000
+    row = Row("a.dcm", write(tmp_path / "a.dcm", slice_at((0, 0, 0), pixels)))
+    measured = Medical(padding=5000).read(row).measured
+    assert measured is not None and not measured[0].any() and measured[1:].all()
 
 
 def test_a_range_of_padding(tmp_path) -> None:

@@ -33,6 +33,7 @@ def masks_of(found: Listing) -> dict[str, str | None]:
         ("case_1/imaging.nii.gz", "case_1/segmentation.nii.gz"),
         ("case_1/anything.nii.gz", "case_1/mask.nii.gz"),
         ("P0/IM0001.dcm", "P0/seg.nii.gz"),
+        ("P0/ct/IM0001.dcm", "P0/segmentation.nii.gz"),
         ("ct.nii.gz", "ct.seg.nrrd"),
         ("Ärztin.nii.gz", "Ärztin_Mask.nii.gz"),
     ],
@@ -69,6 +70,14 @@ def test_masks_of_the_training_part_lie_on_its_images() -> None:
 def test_what_is_nobody_s_mask_stays_an_image(names: tuple[str, ...]) -> None:
     given = listing(*names)
     assert with_named_masks(given) == given
+
+
+def test_a_folder_of_masks_holds_no_images() -> None:
+    found = with_named_masks(listing("P0/ct.nii.gz", "P0/segmentations/liver.nii.gz", "P0/segmentations/spleen.nii.gz"))
+    assert masks_of(found) == {"P0/ct.nii.gz": None}
+    assert [str(other.files[0]) for other in found.no_images] == ["P0/segmentations/liver.nii.gz", "P0/segmentations/spleen.nii.gz"]
+    for only in (listing("labels/a.nii.gz", "labels/b.nii.gz"), listing("labels/a.nii.gz", "labels/p1/b.nii.gz")):
+        assert with_named_masks(only) == only
 
 
 def test_many_folders_take_no_time() -> None:

@@ -8,11 +8,17 @@ from threading import Thread
 
 import numpy as np
 import pytest
+from labelfree_medical.dicom import list_dicom, read_dicom
 from labelfree_medical.files import list_files
 from labelfree_medical.kept_volumes import Kept, Prepared, image_bytes
 from labelfree_medical.masks.grids import Grid
+from labelfree_medical.orientation import upright_volume
 from labelfree_medical.slices import Slice, slices_across
 from labelfree_medical.stored import ImageFiles, Stored
+
+from tests.medical.dicom_writing import AXIAL, CORONAL, slice_at, write
+
+SAGITTAL = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
 
 
 def volume(*size: int) -> Stored:
@@ -39,9 +45,15 @@ def test_as_many_slices_as_a_volume_has_at_most():
     assert len(slices_across(alone, "coronal", "all", lambda image: volume(4, 5, 6))) == 5
 
 
-def test_a_series_is_not_read_to_know_its_depth():
-    series = ImageFiles(Path("a.dcm"), tuple(Path(f"{name}.dcm") for name in "abc"), "volume", modality="CT")
-    assert len(slices_across(series, "axial", 16, lambda image: pytest.fail("it was read"))) == 3
+@pytest.mark.parametrize("orientation", [AXIAL, CORONAL, SAGITTAL])
+def test_a_series_is_not_read_to_know_its_depth(tmp_path, orientation):
+    normal = np.cross(orientation[:3], orientation[3:])
+    for number in range(3):
+        write(tmp_path / f"{number}.dcm", slice_at(2.0 * number * normal, np.zeros((6, 5), np.int16), orientation))
+    (series,) = list_dicom(tmp_path).images
+    planes = ("sagittal", "coronal", "axial")
+    counts = [len(slices_across(series, plane, "all", lambda image: pytest.fail("it was read"))) for plane in planes]
+    assert tuple(counts) == upright_volume(read_dicom(series))[0].data.shape[1:]
 
 
 def test_a_nifti_header_tells_the_depth_along_a_plane(tmp_path):

@@ -10,10 +10,11 @@ from labelfree_satellite import Satellite
 
 from labelfree.data.manifest import load_manifest
 from labelfree.data.splits import Roles
+from labelfree.domain import Row
 from labelfree.errors import DataError
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
-from labelfree.pipeline.inputs import gather, require_pool
+from labelfree.pipeline.inputs import _formats, gather, require_pool
 from labelfree.progress import Silent
 from labelfree.recipe import Data, Recipe
 from tests.satellite.files import numbers, write_tif
@@ -47,3 +48,8 @@ def test_every_cause_is_told(tmp_path: Path, notes: list[str], copies: set[str],
     manifest = load_manifest(Data(root=tmp_path), Satellite())
     with pytest.raises(DataError, match=rf"no image is left to pretrain on\. .*{said}.*data\.holdout=0\.2"):
         require_pool(manifest, Roles([], [], [], "dev", notes), [], copies)
+
+
+def test_a_name_behind_a_dot_is_no_format() -> None:
+    names = [*(f"{number}.DCM" for number in range(30)), "JOHN.DOE", "JANE.DOE", "1.2.840.7", "scan"]
+    assert _formats(Roles([Row(name, Path(name)) for name in names], [], None, "cv")) == {".dcm": 30, "other": 4}

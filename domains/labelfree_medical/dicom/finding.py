@@ -104,6 +104,11 @@ def _beginnings(archive: Path) -> Iterator[bytes]:
             yield content.read(HEAD)
 
 
+def without_ending(path: Path) -> bool:
+    """Whether a file's name has no ending, as on the discs of patients; the last number of a UID is none."""
+    return not path.suffix.strip(".0123456789")
+
+
 def named_like_dicom(path: Path) -> bool:
     """Whether a file should be DICOM by its ending."""
     return path.suffix.lower() in ENDINGS

@@ -16,7 +16,7 @@ from typing import Any
 from labelfree.data.our_folders import cache_folder
 from labelfree.data.threads import in_order
 from labelfree.data.walk import Walk
-from labelfree_medical.dicom.finding import is_archive, named_like_dicom
+from labelfree_medical.dicom.finding import is_archive, named_like_dicom, without_ending
 from labelfree_medical.dicom.headers import Header, read_header
 from labelfree_medical.dicom.quiet import quiet_pydicom
 from labelfree_medical.dicom.slices import Slice
@@ -56,7 +56,7 @@ def headers_under(root: Path, say: Any = None, deep: bool = True) -> Found:
             found.headers.append(entry.header)
         elif named_like_dicom(path):
             found.lost.append((path, LOST.get(entry.size, "holds no DICOM, though its name says so")))
-        elif entry.size == 0 and not path.suffix:
+        elif entry.size == 0 and without_ending(path):
             found.empty.append(path)
         elif is_archive(path):
             found.archives.append(path)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from labelfree_medical.dicom.copies import copies_among
-from labelfree_medical.dicom.finding import holds_dicom
+from labelfree_medical.dicom.finding import holds_dicom, without_ending
 from labelfree_medical.dicom.header_index import LOST, Found, headers_under
 from labelfree_medical.dicom.headers import Header
 from labelfree_medical.dicom.pictures import frame_key
@@ -22,6 +23,7 @@ from labelfree_medical.stored import ImageFiles, Kind, Listing, NoImage, Untrust
 STACKED = ("CT", "MR", "PT")  # a file of these that is not placed is no picture of its own
 UNPLACED = "ImagePositionPatient or ImageOrientationPatient is missing or broken"
 RAW = "for processing"  # the raw twin of a film "for presentation": it is told apart so that one may choose
+BESIDE, FILES_BESIDE = 16, 4000  # folders, and files in them, that are looked through for the rest of a series
 WAYS = "fetch it again, remove it, or set data.on_error=skip."
 
 
@@ -33,9 +35,35 @@ def list_dicom(root: Path, say: Any = None) -> Listing:
     return _listed(headers_under(root, say))
 
 
-def files_of(path: Path, root: Path | None = None) -> Listing:
-    """What `list_dicom` says of one file: the image that it is a part of, looked up in its folder, or in all of `root` if given."""
-    listing = list_dicom(root) if root is not None else _listed(headers_under(path.parent, deep=False))
+def files_of(path: Path) -> Listing:
+    """What is to be said of one file: the image that it is a part of, looked up in its folder, and in those beside it where they are few:
+    archives put so many files of a series into a folder.
+    """
+    found = headers_under(path.parent, deep=False)
+    listing = _with(path, _listed(found))
+    others = _folders_beside(path.parent)
+    if not others or not any(header.path.name == path.name for header in found.headers):
+        return listing
+    for folder in others:
+        there = headers_under(folder, deep=False)
+        found = replace(found, headers=[*found.headers, *there.headers])
+    wider = _with(path, _listed(found))
+    more = len(wider.images) == 1 and all(set(image.files) < set(wider.images[0].files) for image in listing.images)
+    return wider if more else listing
+
+
+def _folders_beside(folder: Path) -> list[Path]:
+    """The other folders of the one that a folder lies in; none where there are many, or they hold much."""
+    try:
+        others = sorted(each for each in folder.absolute().parent.iterdir() if each.is_dir() and not each.name.startswith("."))
+        held = sum(1 for each in others[: BESIDE + 1] for _ in islice(each.iterdir(), FILES_BESIDE + 1))
+    except OSError:
+        return []
+    return [each for each in others if each != folder.absolute()] if len(others) <= BESIDE and held <= FILES_BESIDE else []
+
+
+def _with(path: Path, listing: Listing) -> Listing:
+    """What of a listing is of one file."""
     wanted = path.resolve()
 
     def holds(files: Sequence[Path]) -> bool:
@@ -52,7 +80,7 @@ def _listed(found: Found) -> Listing:
     into = _Sorted()
     packed = "an archive with DICOM in it; unpack it to have its images"
     into.no_images += [NoImage((path,), packed) for path in found.archives if holds_dicom(path)]
-    bare = {header.path.parent for header in found.headers if not header.path.suffix}
+    bare = {header.path.parent for header in found.headers if without_ending(header.path)}
     for path, why in [*found.lost, *((path, LOST[0]) for path in found.empty if path.parent in bare)]:
         into.refuse([path], why)
     judged = [(header, reason_against(header)) for header in found.headers]
@@ -62,7 +90,7 @@ def _listed(found: Found) -> Listing:
         if reason is None or is_picture_by_itself(header, studies):
             candidates.append(header)
         else:
-            into.no_images.append(NoImage((header.path,), reason))
+            into.no_images.append(NoImage((header.path,), reason, _names([header])))
     copies = copies_among(candidates)
     into.no_images += [NoImage((path,), f"the same again as {original.name}") for path, original in copies.items()]
     for headers in _by_series([header for header in candidates if header.path not in copies]):
@@ -104,10 +132,13 @@ class _Sorted:
             tuple(sorted(self.untrusted, key=lambda each: each.files)),
         )
 
-    def refuse(self, paths: Sequence[Path], why: str) -> None:
-        """Files are no image that can be trusted; the first is named. `why` may end with a way out, after a semicolon."""
+    def refuse(self, paths: Sequence[Path], why: str, headers: Iterable[Header] = ()) -> None:
+        """Files are no image that can be trusted; the first is named. `why` may end with a way out, after a semicolon.
+
+        `headers`: theirs, so far as they have any.
+        """
         ways = ", or set data.on_error=skip." if "; " in why else f"; {WAYS}"
-        self.untrusted.append(Untrusted(tuple(sorted(set(paths))), f"{paths[0]}: {why}{ways}"))
+        self.untrusted.append(Untrusted(tuple(sorted(set(paths))), f"{paths[0]}: {why}{ways}", _names(headers)))
 
     def series(self, headers: Sequence[Header]) -> None:
         """All files of one series."""
@@ -151,33 +182,41 @@ class _Sorted:
             self._refuse([header], f"does not say where its {header.frames} frames lie ({UNPLACED})")
         else:
             keys = [frame_key(frame) for frame in range(header.frames)] if header.frames > 1 else [""]
-            self.images += [_image(header, header.slices[0], "picture", (header.path,), key) for key in keys]
+            self.images += [_image({header.path: header}, header.slices[0], "picture", (header.path,), key) for key in keys]
 
     def _refuse(self, headers: Sequence[Header], fault: str, rest: str = "") -> None:
         """Files with a fault of the first; `rest` says what it means for the others, before the way out."""
         what, semicolon, way = fault.partition("; ")
-        self.refuse([header.path for header in headers], what + rest + semicolon + way)
+        self.refuse([header.path for header in headers], what + rest + semicolon + way, headers)
 
     def _parts(self, slices: Sequence[Slice], headers: Mapping[Path, Header]) -> None:
         """What slices of a series, or frames of a file, belong together."""
         of_one_file = len(headers) == 1 and len(slices) > 1
         parts = parts_of(slices)
         if len(parts) == len(slices) and {plane_name(each) for each in slices} == PLANES:
-            self.no_images.append(NoImage(tuple(sorted(each.path for each in slices)), "a localiser (one slice in each of three planes)"))
+            files = tuple(sorted(each.path for each in slices))
+            self.no_images.append(NoImage(files, "a localiser (one slice in each of three planes)", _names(headers.values())))
             return
         for part in parts:
             first = part.slices[0]
             files = tuple(sorted({each.path for each in part.slices}))
+            mine = [headers[file] for file in files]
             if part.fault:
                 name = f" ({part.name})" if part.name else ""
-                self.refuse(files, f"{len(part.slices)} slices of its series{name} make no volume: {part.fault}")
+                self.refuse(files, f"{len(part.slices)} slices of its series{name} make no volume: {part.fault}", mine)
             elif part.lone:
-                self.no_images.append(NoImage(files, part.lone))
+                self.no_images.append(NoImage(files, part.lone, _names(mine)))
             elif part.grid is None:
-                self.images.append(_image(headers[first.path], first, "picture", files, frame_key(first.frame) if of_one_file else ""))
+                self.images.append(_image(headers, first, "picture", files, frame_key(first.frame) if of_one_file else ""))
             else:
                 key = part.name if of_one_file and len(parts) > 1 else ""
-                self.images.append(_image(headers[first.path], first, "volume", files, key, part.name))
+                self.images.append(_image(headers, first, "volume", files, key, part.name))
+
+
+def _names(headers: Iterable[Header]) -> frozenset[str]:
+    """What tables may call these files."""
+    found = (each for header in headers for each in (header.series, header.study, header.accession, header.patient, header.instance))
+    return frozenset(found) - {""}
 
 
 def _is_slice(header: Header) -> bool:
@@ -200,7 +239,8 @@ def _fault(header: Header) -> str:
     return syntax_fault(header.syntax)
 
 
-def _image(header: Header, first: Slice, kind: Kind, files: tuple[Path, ...], key: str = "", part: str = "") -> ImageFiles:
+def _image(headers: Mapping[Path, Header], first: Slice, kind: Kind, files: tuple[Path, ...], key: str = "", part: str = "") -> ImageFiles:
+    header = headers[first.path]
     return ImageFiles(
         path=files[0],
         files=files,
@@ -211,8 +251,8 @@ def _image(header: Header, first: Slice, kind: Kind, files: tuple[Path, ...], ke
         study=header.study,
         patient=header.patient,
         accession=header.accession,
-        instance=header.instance if len(files) == 1 else "",
+        instances=tuple(filter(None, (headers[file].instance for file in files))),
         description=", ".join(filter(None, (header.description, part, RAW if "For Processing" in header.storage else ""))),
         kernel=first.marks.get("kernel", ""),
-        burnt_in=header.burnt_in,
+        burnt_in=any(headers[file].burnt_in for file in files),
     )

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from labelfree.errors import DataError
+from labelfree_medical.dicom.headers import read_header
 from labelfree_medical.dicom.pictures import read_picture, tags_of
 from labelfree_medical.dicom.series import parts_of
 from labelfree_medical.dicom.slices import Slice, slices_of
 from labelfree_medical.dicom.values import Values, read_dataset, values_of
-from labelfree_medical.dicom.volumes import Grid, Unsound, grid_of
+from labelfree_medical.dicom.volumes import TO_RAS, Grid, Unsound, directions_of, grid_of
 from labelfree_medical.stored import ImageFiles, Stored
 
 
@@ -24,6 +25,24 @@ def read_dicom(image: ImageFiles) -> Stored:
     slices make no volume.
     """
     return _volume(image) if image.kind == "volume" else read_picture(image)
+
+
+def frame_dicom(image: ImageFiles) -> Stored | None:
+    """The size of a series of files, (0, *spatial), and how it lies, by the header of one slice; slices count as 1 mm apart.
+
+    None where that does not tell.
+    """
+    header = read_header(image.path) if len(image.files) > 1 else None
+    if header is None or not header.slices or not header.slices[0].placed:
+        return None
+    plane = header.slices[0]
+    try:
+        right, down, normal = directions_of([plane])
+    except Unsound:
+        return None
+    affine = np.eye(4)
+    affine[:3, :3] = TO_RAS @ np.stack([normal, down, right], axis=1)
+    return Stored(np.empty((0, len(image.files), plane.rows, plane.columns), np.uint8), (), (), (), "stored", affine)
 
 
 def _volume(image: ImageFiles) -> Stored:
