@@ -9,7 +9,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labelfree.using import Overrides, Source, convert, embed, embed_folder, export, load, load_head, path_of, predict, progress_of, read
+from labelfree.using import (
+    Overrides,
+    Source,
+    convert,
+    distil,
+    embed,
+    embed_folder,
+    export,
+    load,
+    load_head,
+    path_of,
+    predict,
+    progress_of,
+    read,
+)
 
 if TYPE_CHECKING:
     from labelfree.backbones.weights import LoadedBackbone
@@ -25,9 +39,9 @@ if TYPE_CHECKING:
     from labelfree.selecting.selection import Selection
 
 __all__ = [
-    "annotations", "check_data", "check_recipe", "compare", "convert", "demo", "doctor", "embed", "embed_folder", "evaluate", "export",
-    "label", "load", "load_head", "plan", "predict", "pretrain", "read", "recipe_schema", "report", "resume", "run", "sample_data",
-    "select", "show_data", "show_recipe",
+    "annotations", "check_data", "check_recipe", "compare", "convert", "demo", "distil", "doctor", "embed", "embed_folder", "evaluate",
+    "export", "label", "load", "load_head", "plan", "predict", "pretrain", "read", "recipe_schema", "report", "resume", "run",
+    "sample_data", "select", "show_data", "show_recipe",
 ]  # fmt: skip
 
 

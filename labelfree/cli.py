@@ -189,6 +189,30 @@ def export(
     labelfree.export(head, out, images, overrides=[word for word in words if _is_override(word)], say=_console())
 
 
+@app.command(epilog="Example: labelfree distil runs/mine /my/images --backbone mobilenetv4_conv_small --minutes 20 --out small")
+def distil(
+    head: Annotated[
+        Path, typer.Argument(metavar="HEAD", help="A file in RUN/heads/, or RUN for its recommended head.", show_default=False)
+    ],
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Images, most without a label.", show_default=False)],
+    backbone: Annotated[str, typer.Option(metavar="NAME", help="The smaller network.", show_default=False)],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="New folder.", show_default=False)],
+    overrides: Overrides = None,
+    minutes: Annotated[float | None, typer.Option(metavar="M", help="How long to teach.", show_default=False)] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="How long, in steps.", show_default=False)] = None,
+    init: Annotated[str, typer.Option(help="What it starts from: imagenet, random, a weight file or a published name.")] = "imagenet",
+    temperature: Annotated[float, typer.Option(help="At which answers are compared.")] = 1.0,
+    size: Annotated[int | None, typer.Option(help="Its input size; default: the teacher's.", show_default=False)] = None,
+    on: Annotated[str, typer.Option(help="dev or test: the labels both are judged by.")] = "test",
+    seed: Annotated[int, typer.Option(help="Another start and other held-out images for another seed.")] = 0,
+) -> None:
+    """Teach a smaller network a head's answers; it leaves a head for `predict` and `export`. KEY: one of `data` or `reader`."""
+    labelfree.distil(
+        head, folder, backbone, out=out, minutes=minutes, steps=steps, init=init, temperature=temperature, size=size, on=on, seed=seed,
+        overrides=overrides or (), say=_console(),
+    )  # fmt: skip
+
+
 def _is_override(word: str) -> bool:
     """Whether a word sets a key: a file may have a `=` in its name, too."""
     return word.partition("=")[0].partition(".")[0] in ("data", "reader") and "=" in word and not Path(word).exists()

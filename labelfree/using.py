@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from labelfree.deploy.exports.export_folder import Exported
     from labelfree.deploy.loaded_head import LoadedHead
     from labelfree.deploy.prediction import Predictions
+    from labelfree.distilling.student import Student
     from labelfree.domain import Sample
     from labelfree.progress import Progress
 
@@ -84,6 +85,36 @@ def export(
     several = [images] if isinstance(images, str | Path) else list(images)
     given = head if not isinstance(head, str | Path) else Path(head)
     return export_head(given, Path(out), several, overrides, progress_of(say))
+
+
+def distil(
+    head: Source,
+    folder: Source,
+    backbone: str,
+    *,
+    out: Source,
+    minutes: float | None = None,
+    steps: int | None = None,
+    init: str = "imagenet",
+    temperature: float = 1.0,
+    size: int | None = None,
+    on: str = "test",
+    seed: int = 0,
+    overrides: Overrides = (),
+    say: Progress | None = None,
+) -> Student:
+    """Teach a smaller network by a head's answers on the images of a folder; images with a label keep it.
+
+    `head`: a head of classes of whole images, or a run folder for its recommended one. `backbone`, `init`: the network and what it starts
+    from, as in a recipe. `out`: a new folder, which `predict`, `export` and `load` take. `minutes` or `steps`: how long. `temperature`: at
+    which answers are compared. `size`: its input size; default the teacher's. `on`: the split whose labels both are judged by. `overrides`:
+    keys of `data` and `reader`. Images of dev and test, those that the head's run scored, and their relatives teach nothing.
+    Raises RecipeError or DataError where that cannot be done; `out` is untouched then.
+    """
+    from labelfree.distilling.student import Teaching, distil_head
+
+    teaching = Teaching(backbone, init, minutes, steps, temperature, size, seed)
+    return distil_head(Path(head), Path(folder), teaching, Path(out), on, overrides, progress_of(say))
 
 
 def convert(file: Source, name: str, out: Source | None = None, *, domain: str | None = None) -> Path:

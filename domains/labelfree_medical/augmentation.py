@@ -60,9 +60,15 @@ def _exposure(fingerprint: Fingerprint, modality: str, window: tuple[float, floa
         return [WindowJitter(low, high, shift=0.05 * (high - low)), Noise((0.0, 20.0), p=0.3)], []
     curves: list[ViewOp] = [Contrast(0.2, p=0.5), Gamma((0.8, 1.25), p=0.3)]
     grainy: list[ViewOp] = [Noise((0.0, 0.1), p=0.3)]
-    if modality == "MR" or (not modality and len(fingerprint.smallest) == 3 and fingerprint.unit in (ARBITRARY, "stored")):
+    if modality == "MR" or (not modality and _magnitudes(fingerprint)):
         return [*_magnetic(min(fingerprint.smallest)), *curves], grainy
     return curves, grainy
+
+
+def _magnitudes(fingerprint: Fingerprint) -> bool:
+    """Whether volumes that do not say what they are may be MR: numbers without a unit, none below 0, as HU saved elsewhere would be."""
+    nameless = fingerprint.unit in (ARBITRARY, "stored")
+    return len(fingerprint.smallest) == 3 and nameless and all(low >= 0 for low in fingerprint.low)
 
 
 def _magnetic(shortest: int) -> list[ViewOp]:

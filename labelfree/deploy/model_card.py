@@ -55,7 +55,7 @@ def _data(card: HeadCard, dataset: str, words: TaskWords) -> list[str]:
 def _scores(card: HeadCard, claims: Mapping[str, Any], words: TaskWords, generated: bool) -> list[str]:
     rows = [row for row in claims.get("table", ()) if (row["arm"], row["protocol"]) == (card.arm, card.protocol)]
     if not rows:
-        return ["It was not scored."]
+        return ["No comparison scored it."]
     metric = words.metric(rows[0]["metric"])
     said = ["The images are generated: the scores say nothing of real ones.", ""] if generated else []
     said += [f"{metric.heading}, of heads that learned from fewer labels of the same images; the run's report says on which images.", ""]

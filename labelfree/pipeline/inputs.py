@@ -23,7 +23,7 @@ from labelfree.data.scales import Scales
 from labelfree.data.set_labels import SetLabels
 from labelfree.data.splits import Roles, assign_roles
 from labelfree.data.windows import in_windows, lenient
-from labelfree.domain import Default, Domain, Fingerprint, Row, Sample, Size, extent_of, located
+from labelfree.domain import Default, Domain, Fingerprint, Flattens, Row, Sample, Size, extent_of, located
 from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
 from labelfree.pipeline.confidential import keep_identifying, told_withheld
@@ -118,13 +118,17 @@ def gather(run: Context) -> Inputs:
     learnt = [row for row in roles.pool if row.id not in copies]
     entries = pool.entries(learnt)
     require_pool(manifest, roles, entries, copies, pool)
+    fingerprint = pool.fingerprint(entries)
+    if len(fingerprint.smallest) != 2 and isinstance(domain, Flattens):
+        keys = ", ".join(f"reader.{key}={default.value}" for key, default in domain.flattening.items())
+        run.say.say(f"These images are volumes; {keys} reads them as pictures.")
     positives, paired = find_positives(recipe.data, domain, pool, entries)
     for note in paired:
         run.say.say(note)
     question = _question(manifest, task, roles, LabelledImages(images, store.read), recipe.seed) if images is not None else None
     if run.comparing and question is not None:
         alarm_rule(recipe.evaluate, question, recipe.evaluate.labels_per_class)  # told before hours of pretraining
-    inputs = Inputs(recipe, domain, card, manifest, roles, pool, entries, pool.fingerprint(entries), images, question, leaks, positives)
+    inputs = Inputs(recipe, domain, card, manifest, roles, pool, entries, fingerprint, images, question, leaks, positives)
     if run.weights is None:
         require_same_pool(run.folder.path, inputs.fingerprint.digest, roles)
     before = scored_before(recipe, roles, run.weights) if run.comparing and question is not None else []

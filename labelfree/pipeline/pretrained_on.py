@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ FIRST = f"draw the audit first: {DRAW}, then `labelfree pretrain RECIPE data.lab
 
 @dataclass(frozen=True)
 class History:
-    """The pool of one run. `source`: the folder or card of its images. `ids`, `groups`: of what was pretrained on."""
+    """The pool of one run, or its images of other roles. `source`: the folder or card of them. `ids`, `groups`: of those images."""
 
     folder: Path
     source: str
@@ -36,19 +36,19 @@ class History:
     groups: frozenset[str]
 
     @classmethod
-    def of(cls, folder: Path) -> History | None:
-        """What a run folder says; None where it is none, or does not say it."""
+    def of(cls, folder: Path, roles: Collection[str] = ("pool",)) -> History | None:
+        """What a run folder says of the images that had one of these `roles`; None where it is none, or does not say it."""
         recipe, table = _recipe(folder), folder / "splits.csv"
         if recipe is None or not table.is_file():
             return None
         names = _names(folder / "private" / "ids.csv")
         with table.open(newline="", encoding="utf-8") as stream:
-            pool = [row for row in csv.DictReader(stream) if "pool" in row.get("role", "").split("+")]
-        ids, groups = ({names.get(row.get(key) or "", row.get(key) or "") for row in pool} - {""} for key in ("path", "group"))
+            found = [row for row in csv.DictReader(stream) if set(roles) & set((row.get("role") or "").split("+"))]
+        ids, groups = ({names.get(row.get(key) or "", row.get(key) or "") for row in found} - {""} for key in ("path", "group"))
         return cls(folder, source_of(recipe.get("data") or {}), frozenset(ids), frozenset(groups))
 
     def shared(self, rows: Sequence[Row]) -> list[Row]:
-        """Those rows that were pretrained on themselves, or by others of their group."""
+        """Those rows that are among the images themselves, or share a group with one."""
         return [row for row in rows if row.id in self.ids or row.group in self.groups]
 
 

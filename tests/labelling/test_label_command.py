@@ -36,7 +36,7 @@ def names(site: Site) -> list[str]:
 
 
 def test_leaving_and_coming_back_goes_on(program, folder):
-    first = program(folder, "--classes", CLASSES)
+    first = program(folder, "--domain", "satellite", "--classes", CLASSES)
     site = Site(first.address)
     assert names(site) == [f"{name}.png" for name in "abcdef"]
     site.answer(0, "forest")
@@ -47,7 +47,7 @@ def test_leaving_and_coming_back_goes_on(program, folder):
 
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    second = program(folder, "--classes", CLASSES, "--port", port)
+    second = program(folder, "--domain", "satellite", "--classes", CLASSES, "--port", port)
     assert second.address.startswith(f"http://127.0.0.1:{port}/")
     site = Site(second.address)
     assert site.post("view", {}).json["image"]["name"] == "c.png"
@@ -123,7 +123,7 @@ def test_channels_that_nobody_named_are_told_and_shown_without_colours(tmp_path,
 
     with rasterio.open(tmp_path / "a.tif", "w", driver="GTiff", width=8, height=8, count=4, dtype="uint16") as file:
         file.write(np.arange(256, dtype=np.uint16).reshape(4, 8, 8))
-    prepared(tmp_path, CLASSES, None, tmp_path / "labels.csv", None, None, (), Console())
+    prepared(tmp_path, CLASSES, None, tmp_path / "labels.csv", "satellite", None, (), Console())
     assert "so images have no colours; say it with reader.bands" in capsys.readouterr().out
 
 
@@ -177,7 +177,7 @@ def test_what_is_wrong_is_one_sentence(folder, tmp_path, monkeypatch, capsys, ar
     monkeypatch.chdir(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as busy, pytest.raises(SystemExit) as left:
         port = str(busy.getsockname()[1])
-        main(["label", str(folder), *(port if word == "BUSY" else word for word in arguments), "--no-browser"])
+        main(["label", str(folder), "--domain", "satellite", *(port if word == "BUSY" else word for word in arguments), "--no-browser"])
     said = capsys.readouterr()
     assert (left.value.code, said.err.count("\n"), said.out) == (told[0], 1, "") and told[1].replace("BUSY", port) in said.err
     assert not list(folder.glob("labels*"))
@@ -192,7 +192,7 @@ def test_a_folder_that_is_not_there_or_has_labels_already_is_told(folder, tmp_pa
         tmp_path / "nowhere": "nowhere: does not exist",
     }.items():
         with pytest.raises(SystemExit) as left:
-            main(["label", str(place), "--classes", CLASSES, "--no-browser"])
+            main(["label", str(place), "--domain", "satellite", "--classes", CLASSES, "--no-browser"])
         assert left.value.code == 3 and sentence in capsys.readouterr().err
 
 
@@ -220,7 +220,7 @@ def test_in_a_notebook_it_returns_the_table_and_can_be_called_again(folder, monk
     monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 5 10.0.0.2 22")
 
     async def cell():
-        return [labelfree.label(folder, CLASSES.split(","), say=Kept()) for _ in range(2)]
+        return [labelfree.label(folder, CLASSES.split(","), domain="satellite", say=Kept()) for _ in range(2)]
 
     assert asyncio.run(cell()) == [folder / "labels.csv"] * 2
     assert [record.path for record in read_table(folder / "labels.csv")] == ["a.png", "b.png"]
@@ -233,4 +233,4 @@ def test_ctrl_c_right_after_the_address_is_told_leaves_as_later(folder):
             if sentence.startswith("Open "):
                 raise KeyboardInterrupt
 
-    assert labelfree.label(folder, CLASSES.split(","), say=Hasty()) == folder / "labels.csv"
+    assert labelfree.label(folder, CLASSES.split(","), domain="satellite", say=Hasty()) == folder / "labels.csv"

@@ -45,7 +45,7 @@ def test_forty_images_by_keys_with_the_server_killed_in_between(program, picture
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     labels = tmp_path / "labels.csv"
-    arguments = (pictures, "--classes", CLASSES, "--labels", labels)
+    arguments = (pictures, "--domain", "satellite", "--classes", CLASSES, "--labels", labels)
     first = program(*arguments, "--port", port)
     page, draw, said = window(first.address), random.Random(0), {}
 

@@ -12,7 +12,7 @@ from labelfree_medical.mr_artefacts import GhostDraw, Ghosting, Spike, SpikeDraw
 from labelfree_medical.window_jitter import WindowDraw, WindowJitter
 from torch.testing import assert_close
 
-from labelfree.domain import Fingerprint
+from labelfree.domain import ARBITRARY, Fingerprint
 from labelfree.errors import DataError
 from labelfree.views import Affine, Augmentation, Dihedral, PerChannel, ValueWindow, ViewOp, ViewPipeline
 from tests.views.ops import name, seeded, smooth_field
@@ -71,6 +71,13 @@ def test_nothing_that_is_avoided_is_there(views: Augmentation) -> None:
         assert not isinstance(op, Dihedral) or (not op.transpose and op.axes == (views.sideways,))
         assert not isinstance(op, Affine) or op.degrees <= 15
     assert views.global_scale[0] >= 0.5 and views.local_scale[0] >= 0.2 and views.overlap >= 0.5
+
+
+def test_volumes_that_say_nothing_are_no_mr_where_numbers_lie_below_nothing() -> None:
+    for unit in (ARBITRARY, "stored"):
+        saved = replace(fingerprint(VOLUME, unit, (1.0, 1.0, 1.0)), low=(-1024.0,), high=(3071.0,))
+        assert {"BiasField", "Ghosting", "Spike"}.isdisjoint(kinds(augmentation(saved)))
+        assert "BiasField" in kinds(augmentation(replace(saved, low=(0.0,))))
 
 
 def test_hounsfield_units_are_bent_by_no_curve() -> None:

@@ -138,6 +138,12 @@ def test_slices_are_rows_of_their_volume():
     assert {row.group for row in found.rows} == {"a"} and len(found.names["a"]) == 2
 
 
+def test_slices_of_a_file_without_headers_stay_together():
+    files = [ImageFiles(ROOT / name, (ROOT / name,), "volume") for name in ("a.nii.gz", "b.nii.gz")]
+    found = contents_of(ROOT, Listing(tuple(files)), slices=lambda image: [Slice("axial", number, 2) for number in range(2)])
+    assert [row.group for row in found.rows] == ["a.nii.gz", "a.nii.gz", "b.nii.gz", "b.nii.gz"]
+
+
 def test_what_is_no_image_is_told_by_its_reason_and_faults_by_their_file():
     aside = [NoImage((ROOT / f"{number}.dcm",), "a report (SR)") for number in range(5)]
     broken = Untrusted((ROOT / "b/1.dcm", ROOT / "b/2.dcm"), "b/1.dcm: a slice is missing.")

@@ -169,3 +169,10 @@ def test_a_stack_of_pictures_is_the_mask_of_a_volume_and_one_picture_is_none(tmp
     Image.fromarray(CLASSES[:, :, 0]).save(tmp_path / "a.png")
     with pytest.raises(DataError, match="8 x 9 voxels, its image images/a.nii.gz has 8 x 9 x 6"):
         mask_of(tmp_path / "a.png")
+
+
+def test_numbers_of_other_masks_are_not_named_by_a_segmentation_that_lies_about(tmp_path: Path) -> None:
+    write_nifti(tmp_path / "a.nii.gz", CLASSES)
+    write_nifti(tmp_path / "a_mask.nii.gz", CLASSES)
+    write_segments(tmp_path / "drawn.seg.nrrd", CLASSES[None], [{"Name": "liver", "LabelValue": 1}])
+    assert not with_segment_names(with_named_masks(list_files(tmp_path))).classes

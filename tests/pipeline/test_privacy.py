@@ -1,6 +1,6 @@
 """Runs on images of people: planted names are in nothing that may leave, from the folder of a run to ONNX made of its heads.
 
-About half a minute: two whole runs and a pretraining, which several tests look at.
+About a minute of work: a run that is hidden, one with pictures, one that stops, and a comparison after a pretraining.
 """
 
 from __future__ import annotations

@@ -43,7 +43,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("weights") / "small.safetensors"
     ends = {"dtype": "uint8", "low": zeros, "high": ones}
     return save(
-        build("test_resnet", 3), WeightCard("test_resnet", rgb, "display", (1 / 255,) * 3, zeros, (0.5,) * 3, (0.2,) * 3, 32, **ends), file
+        build("test_resnet", 3),
+        WeightCard("test_resnet", rgb, "display", (1 / 255,) * 3, zeros, (0.5,) * 3, (0.2,) * 3, 32, domain="satellite", **ends),
+        file,
     )
 
 

@@ -39,7 +39,7 @@ def lines_of(file: Path) -> list[dict[str, str]]:
 def test_repeats_of_the_audit_are_named_in_its_groups_and_stay_out_of_the_pool(tmp_path: Path, weights: Path) -> None:
     root = tmp_path / "images"
     with_repeats(root)
-    found = labelfree.select(root, weights, 6, audit=24, out=tmp_path / "first", say=Silent())
+    found = labelfree.select(root, weights, 6, audit=24, out=tmp_path / "first", domain="satellite", say=Silent())
     lines = lines_of(found.file)
     audit = {line["path"] for line in lines if line["chosen"] == "audit"}
     chosen = {line["path"][:2] for line in lines if line["chosen"] == "typical"}
@@ -52,7 +52,7 @@ def test_repeats_of_the_audit_are_named_in_its_groups_and_stay_out_of_the_pool(t
     assert len(beside) >= 2
     groups = {line["path"]: line["group"] for line in lines if line["chosen"] == "audit"}
     assert all(group in groups.values() for group in beside.values())
-    sitting, _ = prepared(root, "a,b", found.file, root / "labels.csv", None, None, [], Silent())
+    sitting, _ = prepared(root, "a,b", found.file, root / "labels.csv", "satellite", None, [], Silent())
     assert {each.identity for each in sitting.asked}.isdisjoint(beside)
     for at, each in enumerate(sitting.asked):
         sitting.answer("w", at, Answer("ab"[int(each.identity[:2]) % 2]), NOTHING)

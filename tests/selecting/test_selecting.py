@@ -41,7 +41,7 @@ def lines_of(file: Path) -> list[dict[str, str]]:
 
 
 def select(folder: Path, out: str, **asked: Any) -> Selection:
-    return labelfree.select(folder, out=folder.parent / out, say=asked.pop("say", Silent()), **asked)
+    return labelfree.select(folder, out=folder.parent / out, say=asked.pop("say", Silent()), **{"domain": "satellite", **asked})
 
 
 def test_a_first_round_is_written_as_a_table_and_a_picture(folder: Path, weights: Path) -> None:
@@ -217,7 +217,7 @@ def test_pictures_over_a_page_go_on_a_second(folder: Path) -> None:
 
 
 def test_what_was_written_is_no_image_of_the_folder(folder: Path) -> None:
-    labelfree.select(folder, budget=3, strategy="random", out=folder / "round-1", say=Silent())
+    labelfree.select(folder, budget=3, strategy="random", out=folder / "round-1", domain="satellite", say=Silent())
     assert len(select(folder, "again", budget=100, strategy="random").rows) == 48
 
 
@@ -317,7 +317,8 @@ def test_no_such_weights(folder: Path, tmp_path: Path) -> None:
 
 def test_the_command_line_prints_and_leaves_as_others_do(folder: Path, weights: Path, call: Callable[..., SimpleNamespace]) -> None:
     """In a real process, which imports torch, what is told on the way and what was chosen; and 3 for a fault of the data."""
-    command = [sys.executable, "-m", "labelfree", "select", str(folder), "--weights", str(weights), "--budget", "4", "--audit", "5"]
+    asked = [str(folder), "--domain", "satellite", "--weights", str(weights), "--budget", "4", "--audit", "5"]
+    command = [sys.executable, "-m", "labelfree", "select", *asked]
     done = subprocess.run([*command, "--out", "round"], capture_output=True, text=True, cwd=folder.parent, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Chosen: 4 of 43 images without a label, by typical." in done.stdout.splitlines()

@@ -22,7 +22,6 @@ def syntax_fault(uid: str) -> str:
         return f"is stored in a way that is not read (transfer syntax {syntax.name}); export it uncompressed, or as JPEG 2000 lossless"
     if decoder.is_available:
         return ""
-    package = (
-        "pylibjpeg-openjpeg" if syntax in pydicom.uid.JPEG2000TransferSyntaxes or "High-Throughput" in syntax.name else "pylibjpeg-libjpeg"
-    )
-    return f"is compressed as {syntax.name}, and its decoder is not installed; pip install pylibjpeg {package}"
+    wavelets = syntax in pydicom.uid.JPEG2000TransferSyntaxes or "High-Throughput" in syntax.name
+    packages = "pylibjpeg pylibjpeg-openjpeg" if wavelets else "python-gdcm"
+    return f"is compressed as {syntax.name}, and its decoder is not installed; pip install {packages}"

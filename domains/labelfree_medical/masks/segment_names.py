@@ -17,7 +17,8 @@ SLICER = ".seg.nrrd"
 def with_segment_names(listing: Listing) -> Listing:
     """A listing whose classes are the segments of every segmentation in it, for a table may name those that are nobody's mask.
 
-    Those that are masks are not among what is no image; one that is a mask and cannot be read is a fault.
+    Where other masks name classes by numbers alone no names are taken. Those that are masks are not among what is no image; one that is
+    a mask and cannot be read is a fault.
     """
     masks = {image.mask for image in listing.images if image.mask is not None}
     others = (file for other in listing.no_images for file in other.files)
@@ -28,9 +29,11 @@ def with_segment_names(listing: Listing) -> Listing:
             names[file] = names_in(file) or Names({})
         except DataError as error:
             broken[file] = str(error)
-    classes = {**class_numbers(names.values()), **listing.classes}
+    plain = masks - set(files)  # masks whose numbers a segmentation that lies about says nothing of
+    classes = {**({} if plain else class_numbers(names.values())), **listing.classes}
     drawn = len(masks.intersection(names))
-    note = f"{drawn:,} segmentations are masks of the images they were drawn on ({', '.join(classes.values())})."
+    named = f" ({', '.join(classes.values())})" if classes else ""
+    note = f"{drawn:,} segmentations are masks of the images they were drawn on{named}."
     return replace(
         listing,
         images=tuple(replace(image, mask=None) if image.mask in broken else image for image in listing.images),

@@ -24,7 +24,9 @@ LEAST_SHOWN = 0.5  # of an image's area, in any view: what it is called may lie 
 
 @dataclass(frozen=True)
 class LabelledViews:
-    """The images of one budget, `entries` of a pool, and their `targets`, (n,) positions of classes. `size`: the network's input size."""
+    """The images of one budget, `entries` of a pool, and their `targets`, (n,) positions of classes, or (n, K) shares of them that another
+    head answered. `size`: the network's input size.
+    """
 
     network: NetworkEncoder
     pool: Pool
@@ -43,8 +45,9 @@ class LabelledViews:
         return torch.cat([self._view(self.pool[entry][None], self.pool.measured([entry]), generator) for entry in wanted])
 
     def classes(self, rows: Sequence[int] | np.ndarray) -> Tensor:
-        """(b,) int64 positions of their classes."""
-        return torch.from_numpy(self.targets[np.asarray(rows)].astype(np.int64))
+        """(b,) int64 positions of their classes, or (b, K) float32 shares."""
+        wanted = self.targets[np.asarray(rows)]
+        return torch.from_numpy(wanted.astype(np.int64 if wanted.ndim == 1 else np.float32))
 
     def _view(self, stored: Tensor, measured: Tensor | None, generator: Generator) -> Tensor:
         """Of images (b, C, *spatial) of one size; crops, poses and what light and air do are made in physical units."""
