@@ -21,6 +21,7 @@ WITH_PARTNER = (  # short words that mean a side where their partner is there to
     ("sin", "dex"), ("sn", "dx"), ("sx", "dx"), ("os", "od"), ("izq", "der"), ("esq", "dir"), ("li", "re"), ("g", "d"), ("sol", "sağ"),
     ("bal", "jobb"),
 )  # fmt: skip
+JOINED = (("left", "right"), ("links", "rechts"))  # joined to other words: leftlung beside rightlung
 BESIDE_A_WORD = frozenset({"l", "r", "lt", "rt", "lh", "rh"})  # as in R_kidney
 ANYWHERE = "左右"  # signs that stand in words without a gap
 
@@ -52,10 +53,11 @@ def _sided(words: Sequence[str], held: set[str]) -> bool:
 
 
 def _partners(word: str) -> set[str]:
-    """What the other side would be called: rul for lul, RV for LV, and pairs of short words."""
+    """What the other side would be called: rul for lul, RV for LV, rightlung for leftlung, and pairs of short words."""
     other = {"l": "r", "r": "l"}.get(word[0])
     pairs = {second if word == first else first for first, second in PAIRS if word in (first, second)}
-    return pairs | ({other + word[1:]} if other else set())
+    joined = {word.replace(*pair) for side in JOINED for pair in (side, side[::-1])} - {word}
+    return pairs | joined | ({other + word[1:]} if other else set())
 
 
 def _words(name: str) -> list[str]:

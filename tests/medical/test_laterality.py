@@ -30,6 +30,9 @@ SIDED = [
     ["左肺", "右肺"],
     ["왼쪽 폐", "오른쪽 폐"],
     ["LEFT", "none"],
+    ["leftlung", "rightlung"],
+    ["hipright", "hipleft"],
+    ["Linksherz", "Rechtsherz"],
 ]
 UNSIDED = [
     ["normal", "pneumonia"],
@@ -39,6 +42,7 @@ UNSIDED = [
     ["L1", "L2", "L5", "S1"],
     ["R2", "R3"],
     ["upright", "supine"],
+    ["cleft", "bright"],
     ["leftover", "brightness"],
     ["liver", "spleen", "lesion"],
     ["benign", "malignant"],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from labelfree_medical.colours import COLOURS
 from labelfree_medical.dicom.elements import spacing_of
 from labelfree_medical.dicom.slices import slices_of
 from labelfree_medical.dicom.values import read_dataset, values_of
 from labelfree_medical.stored import ImageFiles, Stored
 
 FRAME = "frame "
-COLOURS = ("red", "green", "blue")
 AT_DETECTOR = "the pixels of films are measured at the detector (ImagerPixelSpacing): what they show is smaller by the magnification"
 
 
