@@ -44,7 +44,7 @@ def test_what_can_be_one_scale(most: float, stored: Stored, others: float, other
 @pytest.mark.parametrize("rare", [2, 5])
 def test_real_numbers_of_one_type_on_two_scales(rare: int) -> None:
     images = [(FLOAT, 3000.0 + i) for i in range(6)] + [(FLOAT, 0.3 + i / 100) for i in range(rare)]
-    with pytest.raises(DataError, match=r"tif: float32 up to 0\.3.* stored, others, such as 0\.tif, up to 3,000, .* say reader\.unit\.$"):
+    with pytest.raises(DataError, match=r"tif: float32 up to 0\.3.* stored, others, such as 0\.tif, up to 3,000, .* say reader\.unit\b"):
         judged(*images)
 
 

@@ -66,6 +66,7 @@ class BlobPool:
             self.masks[at, top : top + 12, left : left + 12] = at % 4 > 0
         self.images = torch.from_numpy(self.masks + 0.2 * random.normal(size=self.masks.shape)).float()[:, None]
         self.index = SimpleNamespace(shape=np.full((count, 2), side))
+        self.rows = [SimpleNamespace(withheld=False)] * count
 
     def __getitem__(self, entry: int) -> Tensor:
         return self.images[entry]

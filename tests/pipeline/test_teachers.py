@@ -107,7 +107,7 @@ def test_a_plain_file_holds_the_network_that_is_named_and_sees_photographs(tmp_p
     with pytest.raises(RecipeError, match=r"^pretrain\.options\.teacher: .*plain\.pth: does not fit the network"):
         named_teacher(recipe(str(plain), "resnet10t")).load()
     with pytest.raises(
-        RecipeError, match=r"plain\.pth reads photographs, and no channels are called red, green and blue \(name them with reader\.bands\)"
+        RecipeError, match=r"plain\.pth reads photographs, and no channels are called red, green and blue \(name them with reader\.bands\b"
     ):
         named.shown(starts(("band_1", "band_2")))
 
