@@ -131,8 +131,18 @@ def inner_halves(question: Question, rows: np.ndarray, seed: int) -> Folds | Non
 
     They are balanced over whether rows teach anything at all: of few labels a class may have a single row.
     """
-    teaches = [frozenset(["something"] if classes else []) for classes in question.taught_by(rows)]
+    teaches, groups = [frozenset(["something"] if classes else []) for classes in question.taught_by(rows)], question.group_names[rows]
     try:
-        return folds([str(len(each)) for each in teaches], question.group_names[rows].tolist(), 1, seed, taught=teaches, most=HALVES)[0]
+        return folds([str(len(each)) for each in teaches], groups.tolist(), 1, seed, taught=teaches, most=HALVES)[0]
     except DataError:
+        return _alternate_groups(np.array(teaches, bool), groups)
+
+
+def _alternate_groups(teaches: np.ndarray, groups: np.ndarray) -> Folds | None:
+    """Halves of every second group that teaches and every second other one, where balanced ones leave a half that teaches nothing."""
+    teachers = np.unique(groups[teaches])
+    if len(teachers) < HALVES:
         return None
+    others = np.setdiff1d(groups, teachers)
+    first = np.isin(groups, [*teachers[::2], *others[1::2]])
+    return [(np.flatnonzero(~half), np.flatnonzero(half)) for half in (first, ~first)]
