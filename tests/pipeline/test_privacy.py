@@ -11,9 +11,9 @@ import hashlib
 import io
 import json
 import logging
-import warnings
 import socket
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
