@@ -143,7 +143,7 @@ def test_a_network_as_it_is_made_for_export_says_what_it_said(tmp_path: Path) ->
 @packages
 @pytest.mark.parametrize(("name", "size", "interpolation", "protocol"), [
     ("test_resnet", 40, "bilinear", "linear"), pytest.param("test_vit", 50, "bicubic", "linear", marks=pytest.mark.slow),
-    ("test_efficientnet", 64, "bilinear", "knn"),
+    pytest.param("test_efficientnet", 64, "bilinear", "knn", marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_pictures_of_any_size_are_scored_as_by_the_head(name: str, size: int, interpolation: str, protocol: str, tmp_path: Path) -> None:
     files = pictures(tmp_path / "pictures", (32, 48), (90, 61), (20, 200), (40, 40))
@@ -261,7 +261,9 @@ def test_scenes_are_mapped_in_tiles_as_by_the_head(encoder: Callable[[], Encoder
 
 
 @packages
-@pytest.mark.parametrize(("name", "decoder"), [("test_resnet", "unet"), ("test_resnet", "fpn"), ("test_vit", "dpt")])
+@pytest.mark.parametrize(("name", "decoder"), [
+    pytest.param("test_resnet", "unet", marks=pytest.mark.slow), ("test_resnet", "fpn"), pytest.param("test_vit", "dpt", marks=pytest.mark.slow),
+])  # fmt: skip
 def test_decoders_are_exported_too(name: str, decoder: str, tmp_path: Path) -> None:
     """Those that `frozen` and `finetune` train; ten seconds on a busy core are torch.export's."""
     pytest.importorskip("segmentation_models_pytorch")

@@ -34,6 +34,8 @@ SMALL = [
     "evaluate.arms=[random, domain]",
 ]  # fmt: skip
 
+pytestmark = pytest.mark.slow  # test_tuned_heads.py fine-tunes and exports three bands
+
 
 @pytest.fixture(scope="module")
 def patches(tmp_path_factory: pytest.TempPathFactory) -> Path:

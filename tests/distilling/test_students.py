@@ -7,9 +7,10 @@ core, which torch needs to capture a network.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 from safetensors.torch import load_file
-from typer.testing import CliRunner
 
 import labelfree
 from labelfree.backbones.weight_card import WeightCard
-from labelfree.cli import app
 from labelfree.deploy.head_card import HeadCard
 from labelfree.deploy.head_file import read_card, write_head
 from labelfree.deploy.loaded_head import VectorHead
@@ -246,10 +245,10 @@ def test_heads_and_images_that_do_not_suit_are_told(teacher: Path, folder: Path,
         taught(teacher, folder, folder)
 
 
-def test_the_command_tells_what_it_came_to(teacher: Path, folder: Path, tmp_path: Path) -> None:
+def test_the_command_tells_what_it_came_to(teacher: Path, folder: Path, tmp_path: Path, call: Callable[..., SimpleNamespace]) -> None:
     words = ["distil", str(teacher), str(folder), "--backbone", "test_resnet", "--init", "random", "--minutes", "0.02", "--size", "32"]
-    done = CliRunner().invoke(app, [*words, "--temperature", "2", "--out", str(tmp_path / "out")])
-    assert done.exit_code == 0, done.output
-    said = " ".join(done.output.split())
+    done = call(*words, "--temperature", "2", "--out", str(tmp_path / "out"))
+    assert done.code == 0, done.err
+    said = " ".join((done.out + done.err).split())
     assert "Taught by the answers for 73 images in" in said and "held-out images without a label it calls what its teacher calls" in said
     assert (tmp_path / "out" / "student.json").is_file()

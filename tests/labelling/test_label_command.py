@@ -35,6 +35,7 @@ def names(site: Site) -> list[str]:
     return [site.post("view", {"at": at}).json["image"]["name"] for at in range(total)]
 
 
+@pytest.mark.slow  # test_page.py kills and goes on as well
 def test_leaving_and_coming_back_goes_on(program, folder):
     first = program(folder, "--domain", "satellite", "--classes", CLASSES)
     site = Site(first.address)

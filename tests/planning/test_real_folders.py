@@ -39,7 +39,7 @@ FACTS = {
 TELLING = {"eurosat_ms"}  # files with coordinates; the others are plain pictures, or bands without names or coordinates
 
 
-@pytest.mark.parametrize("name", FACTS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name == "eurosat_rgb" else []) for name in FACTS])
 def test_everything_is_found(name: str, real_data: Callable[[str], Path]) -> None:
     if name not in TELLING:
         with pytest.raises(RecipeError, match=r"do not tell .* --domain \(installed: medical, satellite"):

@@ -100,7 +100,7 @@ def test_words_name_what_is_counted() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from([NOTHING, "boat", "mill"]), st.integers(0, 6)), min_size=1, max_size=20), st.integers(0, 99))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_halves_both_show_objects_and_share_no_group(rows: list[tuple[str, int]], seed: int) -> None:
     strata, groups = zip(*rows, strict=True)
     places = {group for stratum, group in rows if stratum != NOTHING}

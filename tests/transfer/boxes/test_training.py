@@ -29,6 +29,7 @@ from tests.transfer.maps.test_training import network
 
 EVERY = [Frozen(), FrozenRetinanet(), FrozenFasterRcnn(), Finetune()]
 NAMES = [protocol.name for protocol in EVERY]
+QUICK = ("frozen", "finetune")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,13 @@ def recall(found: list[Detections], drawn: list[Boxes]) -> float:
     return float(np.mean(hits))
 
 
-@pytest.mark.parametrize(("protocol", "steps"), list(zip(EVERY, (80, 60, 40, 60), strict=True)), ids=NAMES)
+@pytest.mark.parametrize(
+    ("protocol", "steps"),
+    [
+        pytest.param(protocol, steps, id=name, marks=[] if name in QUICK else pytest.mark.slow)
+        for protocol, steps, name in zip(EVERY, (80, 60, 40, 60), NAMES, strict=True)
+    ],
+)
 def test_discs_are_found(learn: LearnBoxes, protocol: Frozen, steps: int) -> None:
     """10 to 20 s each, for two convolutions on cells of 4 pixels are trained."""
     images, drawn = discs(16, 1)
@@ -62,7 +69,7 @@ def test_discs_are_found(learn: LearnBoxes, protocol: Frozen, steps: int) -> Non
     assert found > 0.5
 
 
-@pytest.mark.parametrize("channels", [1, 13])
+@pytest.mark.parametrize("channels", [pytest.param(1, marks=pytest.mark.slow), 13])
 def test_images_of_any_channels(channels: int) -> None:
     made = network(channels)
     fitted = Frozen().fit(learn_boxes(*discs(12, 0, channels), lambda: copy.deepcopy(made), steps=80))
