@@ -34,7 +34,7 @@ def test_a_detector_finds_what_its_head_finds(detector: str, threshold: float | 
     made = labelfree.export(head, tmp_path / "out", files, say=Silent())
     loaded = labelfree.load_head(head)
     expected = {str(file.with_suffix(".npy")): loaded.predict(file) for file in files}
-    assert made.images == 3 and made.same == made.decisions == sum(map(len, expected.values())) >= 10
+    assert made.images == 3 and made.same == made.decisions == sum(map(len, expected.values())) >= 5
     rows = asked(made.folder, *(file.with_suffix(".npy") for file in files))
     for name, said in expected.items():
         theirs = [row for row in rows if row["path"] == name]
