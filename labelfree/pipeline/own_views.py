@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from labelfree.errors import DataError, RecipeError
+from collections.abc import Callable
+
+from labelfree.errors import RecipeError
 from labelfree.own_code import NAME, current_folder, imported
 from labelfree.pipeline.starts import Starts
 from labelfree.views import Geometry
@@ -26,13 +28,10 @@ def own_tile_views(name: str, starts: Starts) -> Geometry:
             f"{KEY}: albumentations is used on pictures of 1 or 3 channels of 8 bits, these images have {held}; leave the key out, or "
             "give a labelfree.views.Geometry."
         )
-    try:
-        return FromAlbumentations(made, starts.scale, starts.offset)
-    except DataError as error:
-        raise RecipeError(f"{KEY}: {error}") from error
+    return FromAlbumentations(made, starts.scale, starts.offset)
 
 
-def require_factory(name: str):  # type: ignore[no-untyped-def]  # whatever a person's code gives
+def require_factory(name: str) -> Callable[[], object]:
     """The function called `name`. Raises RecipeError where there is none."""
     if not NAME.fullmatch(name):
         raise RecipeError(f"{KEY}: {name!r} names no function; write module:function, as in my_views:transform.")

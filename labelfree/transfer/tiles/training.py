@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar, cast
 
@@ -11,11 +10,10 @@ import torch
 from torch import Tensor
 
 from labelfree.backbones.base import Backbone, without_dropout
-from labelfree.errors import TrainingError
 from labelfree.training.optimisers import by_decay, by_layer
 from labelfree.training.randomness import batch_rows, generator, mixed
-from labelfree.training.schedules import warm_cosine
 from labelfree.training.timing import seconds_per_call
+from labelfree.transfer.descent import Descent
 from labelfree.transfer.tiles.base import Fitted
 from labelfree.transfer.tiles.learning import LearnTiles
 from labelfree.transfer.tiles.scaled_levels import ScaledLevels
@@ -54,8 +52,7 @@ class TileTraining(Generic[L, H]):
             self.trunk.freeze_statistics()
             without_dropout(self.trunk)
         self.head = self._fresh_head()
-        self.optimiser = torch.optim.AdamW(self._groups())
-        self.rates = [group["lr"] for group in self.optimiser.param_groups]
+        self.descent = Descent(self._groups(), WARM, self.named)
 
     def learned_tiles(self, learn: L) -> np.ndarray:
         """(t,) numbers of the tiles of one pass over them."""
@@ -82,22 +79,10 @@ class TileTraining(Generic[L, H]):
 
     def step(self, step: int, steps: int, batch: int) -> float:
         """Learn from one batch of tiles and mirror images, by its number; its loss. Each is in one before any is in another again."""
-        for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
-            group["lr"] = rate * warm_cosine(step, steps, round(WARM * steps))
         tiles, turned = self.batch(batch)
         drawn = AS_THEY_ARE if self.views is None else self.views.draw(len(tiles), generator("tile views", self.learn.seed, batch))
         loss = self.loss(self._levels(tiles, turned, drawn), tiles, turned, drawn)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            images = ", ".join(map(str, sorted({int(self.learn.all_tiles.tiling.image[tile]) for tile in tiles})))
-            raise TrainingError(
-                f"{self.named}: the loss is {value} at step {step + 1} of {steps}; look for infinite values in the labelled images (those "
-                f"in places {images} of the pool)."
-            )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimiser.step()
-        return value
+        return self.descent.step(loss, step, steps, self.learn.all_tiles.tiling.image[tiles])
 
     def batch(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Tiles by their numbers, and which of them are mirrored."""

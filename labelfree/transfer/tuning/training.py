@@ -14,11 +14,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from labelfree.backbones.base import Backbone, without_dropout
-from labelfree.errors import TrainingError
 from labelfree.training.optimisers import by_decay, by_layer
 from labelfree.training.randomness import batch_rows, generator
-from labelfree.training.schedules import warm_cosine
 from labelfree.training.timing import seconds_per_call
+from labelfree.transfer.descent import Descent
 from labelfree.transfer.protocols.base import Head
 from labelfree.transfer.tuning.images import LabelledViews
 from labelfree.transfer.undertrained import batch_of, stopped_falling
@@ -105,29 +104,17 @@ class FineTuning:
         without_dropout(trunk)
         self.network = Network(trunk, probe).to(self.device)
         self.batch = max(FEWEST, min(BATCH, PIXELS // max(1, views.size) ** trunk.dims))
-        self.optimiser = torch.optim.AdamW(self._groups())
-        self.rates = [group["lr"] for group in self.optimiser.param_groups]
+        self.descent = Descent(self._groups(), WARM, "finetune")
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(max(0.0, 1 - 1 / (MEMORY * steps))))
 
     def step(self, step: int, batch: int) -> float:
         """Learn from one batch of views, by its number; its loss. Each image is in one before any is in another again."""
-        for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
-            group["lr"] = rate * warm_cosine(step, self.steps, round(WARM * self.steps))
         rows = batch_rows(len(self.views), min(self.batch, len(self.views)), batch, self.seed)
         seen = self.views.inputs(rows, generator("views", self.seed, batch))  # outside autocast: pixels keep their precision
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             logits = self.network(seen)
         loss = loss_of(logits.float(), self.views.classes(rows).to(self.device))
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            images = ", ".join(map(str, sorted(self.views.entries[rows].tolist())))
-            raise TrainingError(
-                f"finetune: the loss is {value} at step {step + 1} of {self.steps}; look for infinite values in the labelled images (those "
-                f"in places {images} of the pool)."
-            )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimiser.step()
+        value = self.descent.step(loss, step, self.steps, self.views.entries[rows])
         self.average.update_parameters(self.network)
         return value
 

@@ -135,7 +135,7 @@ def test_rates_fall_towards_the_input(name: str, options: dict[str, int], decay:
     """Of a transformer by 0.75 a layer (Clark et al. 2020); of a CNN to a tenth in the first layer."""
     shown = views(network=encoder(name, options=options))
     training = FineTuning(shown, probe(shown), 20, 0)
-    rate = {id(p): group["lr"] for group in training.optimiser.param_groups for p in group["params"]}
+    rate = {id(p): group["lr"] for group in training.descent.optimiser.param_groups for p in group["params"]}
     assert rate[id(training.network.weight)] == rate[id(training.network.bias)] == RATE
     rates = [{rate[id(p)] for p in layer} for layer in training.network.trunk.param_groups()]
     assert all(len(each) == 1 for each in rates)
