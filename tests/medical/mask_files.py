@@ -38,15 +38,19 @@ def write_nifti(file: Path, numbers: np.ndarray, affine: np.ndarray | None = STR
     return file
 
 
-def write_mha(file: Path, numbers: np.ndarray, affine: np.ndarray = STRAIGHT) -> Path:
-    """`numbers`: (x, y, z)."""
+def itk_image(numbers: np.ndarray, affine: np.ndarray) -> SimpleITK.Image:
+    """`numbers`: (x, y, z). `affine`: to mm in RAS+."""
     image = SimpleITK.GetImageFromArray(numbers.transpose(2, 1, 0))
     steps = (LPS @ affine)[:3, :3]
     spacing = np.linalg.norm(steps, axis=0)
     image.SetSpacing(spacing.tolist())
     image.SetOrigin((LPS @ affine)[:3, 3].tolist())
     image.SetDirection((steps / spacing).reshape(-1).tolist())
-    SimpleITK.WriteImage(image, str(file), useCompression=True)
+    return image
+
+
+def write_mha(file: Path, numbers: np.ndarray, affine: np.ndarray = STRAIGHT) -> Path:
+    SimpleITK.WriteImage(itk_image(numbers, affine), str(file), useCompression=True)
     return file
 
 

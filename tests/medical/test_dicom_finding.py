@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import tarfile
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,13 +19,7 @@ from labelfree.errors import DataError
 from tests.medical.dicom_writing import header, slice_at, with_pixels, write, write_stack
 
 HEIGHTS = (0.0, 2.5, 5.0, 7.5)
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setenv("LABELFREE_CACHE", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @given(st.binary(max_size=200))
@@ -171,7 +164,7 @@ def test_a_missing_decoder_is_one_sentence(tmp_path, monkeypatch) -> None:
     syntax_fault.cache_clear()
 
 
-def test_headers_are_read_once_and_again_where_a_file_changed(tmp_path, monkeypatch, cache) -> None:
+def test_headers_are_read_once_and_again_where_a_file_changed(tmp_path, monkeypatch, own_cache) -> None:
     files = write_stack(tmp_path, HEIGHTS)
     first = list_dicom(tmp_path)
     read = []
@@ -182,7 +175,7 @@ def test_headers_are_read_once_and_again_where_a_file_changed(tmp_path, monkeypa
     write(files[1], slice_at((-10, -20, 2.5), SeriesDescription="changed since"))
     list_dicom(tmp_path)
     assert read == [files[1]]
-    (kept,) = (cache / "dicom_headers").iterdir()
+    (kept,) = (own_cache / "dicom_headers").iterdir()
     assert kept.stat().st_mode & 0o077 == 0
     kept.write_text("{ broken")
     assert len(list_dicom(tmp_path).images) == 1

@@ -20,13 +20,7 @@ from labelfree.errors import DataError
 from tests.medical.dicom_writing import CR, MR, PET, header, slice_at, with_pixels, write
 
 RAMP = np.arange(30, dtype=np.uint16).reshape(6, 5)
-
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path_factory, monkeypatch) -> Path:
-    folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setenv("LABELFREE_CACHE", str(folder))
-    return folder
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def stored_of(folder: Path, dataset: Dataset, **writing):

@@ -16,7 +16,7 @@ from labelfree_medical.masks.placing import NumberedVoxels, placed
 
 from labelfree.domain import IGNORE
 from labelfree.errors import DataError
-from tests.medical.mask_files import LPS, SLANTED, STRAIGHT
+from tests.medical.mask_files import SLANTED, STRAIGHT, itk_image
 
 SIZE = (8, 9, 6)
 MASK = Path("masks/a.nii.gz")
@@ -73,18 +73,10 @@ def test_a_turned_grid_is_sampled_as_nibabel_and_simpleitk_do(degrees: float) ->
     within = np.asarray(theirs.dataobj) != IGNORE  # scipy knows nothing beyond the centre of the last voxel
     assert np.array_equal(ours[within], np.asarray(theirs.dataobj)[within]) and within.mean() > 0.4
 
-    resampled = SimpleITK.Resample(_itk(mask, affine), _itk(mask, STRAIGHT), SimpleITK.Transform(), SimpleITK.sitkNearestNeighbor, IGNORE)
+    resampled = SimpleITK.Resample(
+        itk_image(mask, affine), itk_image(mask, STRAIGHT), SimpleITK.Transform(), SimpleITK.sitkNearestNeighbor, IGNORE
+    )
     assert np.array_equal(ours, SimpleITK.GetArrayFromImage(resampled).transpose(2, 1, 0))
-
-
-def _itk(data: np.ndarray, affine: np.ndarray) -> SimpleITK.Image:
-    image = SimpleITK.GetImageFromArray(data.transpose(2, 1, 0))
-    steps = (LPS @ affine)[:3, :3]
-    spacing = np.linalg.norm(steps, axis=0)
-    image.SetSpacing(spacing.tolist())
-    image.SetOrigin((LPS @ affine)[:3, 3].tolist())
-    image.SetDirection((steps / spacing).reshape(-1).tolist())
-    return image
 
 
 def test_the_last_digits_of_an_affine_are_no_other_place() -> None:

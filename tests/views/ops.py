@@ -97,3 +97,13 @@ def smooth_field(batch: int, channels: int, *shape: int, seed: int = 0) -> Tenso
     field = F.interpolate(coarse, shape, mode="bilinear" if len(shape) == 2 else "trilinear", align_corners=True)
     flat = field.flatten(2)
     return ((flat - flat.mean(2, keepdim=True)) / flat.std(2, keepdim=True)).view_as(field)
+
+
+def assert_sound(op: ViewOp, x: Tensor) -> None:
+    """Of one image eight times, `x`: deterministic, the batch left as it was, nothing clipped, and another view of each sample."""
+    before, out = x.clone(), op(x, seeded(0))
+    assert torch.equal(x, before) and torch.equal(out, op(x, seeded(0)))
+    assert out.shape == x.shape and out.isfinite().all()
+    assert len({one.numpy().tobytes() for one in out}) == len(x) == 8
+    assert out.std() > 0.5 * x.std() and (out < 0).any() and out.max() > 1
+    assert torch.equal(op.apply(x, op.draw(8, seeded(0))), out)
