@@ -6,7 +6,7 @@
 Sets: 2,000 and 8,000 images of eurosat_rgb, and neu_det as pictures of the satellite reader. The first command times a step of every
 idea, on an idle machine: how many steps `--minutes` of one thread allow. The others carry cells out, each a run of its own with so many
 steps, so that what runs beside them changes no figure; two may run side by side, and on another machine than steps were timed on (the table
-says which). Cells that benchmarks/results/small_pool.csv holds for the same versions and last commit that touched what they measured are not
+says which). Cells that benchmarks/results/small_pool.csv holds for the same versions and last commit that touched what they measure are not
 measured again. `--most` ends a sitting. `--show` prints the newest cells, of any commit.
 """
 
