@@ -67,7 +67,7 @@ def read_and_write(export: Path) -> None:
     with tempfile.TemporaryDirectory() as out:
         for number, image in enumerate(_listed(export)):
             stored = read_dicom(image)
-            values = stored.data[0] * np.float32(stored.scale[0]) + np.float32(stored.offset[0])
+            values = stored.data[0] * np.array(stored.scale)[0] + np.array(stored.offset)[0]
             nibabel.save(nibabel.Nifti1Image(values.astype(np.int16), np.array(stored.affine)), Path(out, f"{number}.nii"))
 
 
