@@ -25,6 +25,7 @@ FLAT = {  # log -> its least healthy value, whatever the method (docs/health.md 
     "rankme": 1.5,
     "rankme_kept": 0.2,
 }
+APART = 0.25  # `embedding_separation` above which a lost rank is no collapse: images of one kind spread over few directions, and differ
 PATIENCE = 3  # checks in a row
 STILL = 1e-6  # gradient norm, as a share of the loss, of a network that stands still (sound ones: 1 and more)
 SAME = "Images that are all the same, or too few of them in pretrain.batch_size, give a constant loss."
@@ -41,7 +42,8 @@ def monitors(embedding: Tensor, views: int = 2) -> dict[str, float]:
     `rankme`: see `rankme`. `alignment`, between the first two views, and `uniformity`: Wang and Isola 2020, arXiv:2005.10242
     (alpha = 2, t = 2). Spreads are taken within a view and averaged: MoCo's two views come from two networks, which may each be
     constant and yet differ. A batch of one image has its alignment only. `positive_similarity`, `negative_similarity`: mean cosine of two
-    views of an image, of two images; an objective that projects logs those of its projections instead.
+    views of an image, of two images; an objective that projects logs those of its projections instead. `embedding_separation`: what
+    `separation` is to projections (`objectives.measures`).
     """
     seen = embedding.detach().unflatten(0, (views, -1))[:, : ROWS // views].float().cpu()  # (V, B, D); a GPU is slow at so small spectra
     with in_fp32(seen):
@@ -49,8 +51,9 @@ def monitors(embedding: Tensor, views: int = 2) -> dict[str, float]:
         measures = {"alignment": float((unit[0] - unit[1]).square().sum(-1).mean())} if views > 1 else {}
         if views > 1 and seen.shape[1] > 1:
             n, positive = seen.shape[1], (unit[0] * unit[1]).sum(-1).mean()
-            measures["positive_similarity"] = float(positive)
-            measures["negative_similarity"] = float((unit[0].sum(0) @ unit[1].sum(0) - n * positive) / (n * (n - 1)))
+            negative = (unit[0].sum(0) @ unit[1].sum(0) - n * positive) / (n * (n - 1))
+            measures |= {"positive_similarity": float(positive), "negative_similarity": float(negative)}
+            measures["embedding_separation"] = float((positive - negative) / (1 - negative).clamp_min(1e-6))
         if seen.shape[1] > 1:
             measures["uniformity"] = float(torch.pdist(unit[0]).square().mul(-2).exp().mean().log())
             measures["std"] = fmean(float(unit_std(view)) for view in seen)
@@ -82,6 +85,8 @@ class CollapseGuard:
 
     def check(self, measured: Mapping[str, float]) -> str | None:
         """Take note of one check. A sentence with the probable cause and the fix where a sign has lasted, else None."""
+        if "rankme_kept" in measured and measured.get("embedding_separation", 0.0) >= APART:
+            measured = {**measured, "rankme_kept": 1.0}
         for alarm, values in self.seen.items():
             if alarm.log in measured:
                 value = measured[alarm.log]

@@ -248,6 +248,23 @@ def test_a_network_that_loses_its_directions_has_collapsed(tmp_path: Path) -> No
             fit(small_job(tmp_path, harm=showing(embedding)), Silent())
 
 
+def test_few_directions_are_no_collapse_while_images_are_told_apart() -> None:
+    """As of films that are all alike beside what the network knew: two views of an image agree, two images do not."""
+    images = rows(32, 2) @ rows(2, 40)
+    apart = monitors((images + 0.01 * rows(32, 40, 1)).repeat(2, 1))
+    alike = monitors(torch.cat([images, images.roll(1, 0)]))
+    assert apart["embedding_separation"] > 0.9 and alike["embedding_separation"] < 0.1
+    for measured, collapses in ((apart, False), (alike, True)):
+        guard = CollapseGuard(Loud())
+        said = [guard.check({**measured, "rankme_kept": 0.1}) for _ in range(3)]
+        assert (said[-1] is not None) is collapses
+
+
+def test_lost_directions_count_on_checks_in_a_row() -> None:
+    guard, lost = CollapseGuard(Loud()), {"rankme_kept": 0.1}
+    assert [guard.check(lost | {"embedding_separation": apart}) is None for apart in (0.1, 0.1, 0.9, 0.1, 0.1, 0.1)] == [True] * 5 + [False]
+
+
 def test_what_a_random_network_spreads_over_is_no_knowledge_to_lose(tmp_path: Path) -> None:
     many, few = rows(64, 40), rows(64, 4) @ rows(4, 40)
     fit(small_job(tmp_path, harm=showing(lambda step: many if step < 2 else few), continues=False), Silent())

@@ -35,7 +35,7 @@ KNOWN = {
     ),
 }
 LABELLED = {"train_knn"}
-HIDDEN = {"rankme_kept"}  # RankMe on another scale
+HIDDEN = {"rankme_kept", "embedding_separation"}  # RankMe on another scale; what qualifies it
 ALIASES = {"train_loss": "loss", "grad_norm": "gradient_norm", "entropy_teacher": "teacher_entropy"}
 
 
