@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Kind = Literal["volume", "picture"]
+Axes = Literal["xyz", "zyx"]  # columns first, as in NIfTI; or slices, rows, columns, as in DICOM and arrays
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Stored:
     where each step along the first spatial axis has its own. `affine`: (4, 4), indices along a volume's three spatial axes and 1 to mm in
     RAS+ (right, anterior, superior), of a slice of one (row, column, 0, 1); None where no file places it, as of pictures. `spacing`: mm
     along each spatial axis; None: unknown.
+    `axes`: the order in which a volume's are stored, or were turned.
     `measured`: (*spatial) bool, False where nothing was measured; None where all is. `unit`: "HU", "SUV", "display" (0 to 1 of 8 bits),
     "stored" where nobody knows. `notes`: sentences on how the files were understood, without names of people or files, told once a set.
     """
@@ -38,6 +40,7 @@ class Stored:
     measured: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    axes: Axes = "xyz"
 
 
 @dataclass(frozen=True)

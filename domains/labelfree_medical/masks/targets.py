@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def read_mask(
     path: Path,
-    image: Stored | Sample,
+    image: Stored,
     names: Mapping[int, str] | None = None,
     called: str = "",
     whole: Grid | None = None,
