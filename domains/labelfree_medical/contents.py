@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from labelfree.domain import PART, Contents, Row
+from labelfree_medical.bids import subject_of
 from labelfree_medical.choice import chosen, mixture, several_series
 from labelfree_medical.slices import Slice
 from labelfree_medical.stored import ImageFiles, Listing
@@ -91,8 +92,12 @@ def whole_id(root: Path, image: ImageFiles) -> str:
 def groups_of(root: Path, images: Sequence[ImageFiles]) -> tuple[Mapping[int, str], list[str]]:
     """A group by the identity of each image that has one: its patient, or its study where PatientID tells nobody apart, with a sentence.
 
-    One without a patient is of the patient whom another image of its study names.
+    One without a patient is of the patient whom another image of its study names. Where no header names one and every name has a subject
+    of BIDS, groups are these.
     """
+    subjects = {id(image): subject_of(root, image.path) for image in images}
+    if images and all(subjects.values()) and not any(image.patient for image in images):
+        return subjects, [f"Groups are the subjects of {len(images):,} images by their names (`sub-…`, as in BIDS)."]
     known = [image for image in images if image.patient or image.study or image.series]
     named = {image.study: image.patient for image in known if image.study and image.patient}
     whose = {id(image): image.patient or named.get(image.study, "") for image in known}
