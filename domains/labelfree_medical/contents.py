@@ -45,7 +45,7 @@ def contents_of(
     none = [*(each.names for each in listing.no_images), *(each.names for each in listing.untrusted)]
     for name in set[str]().union(*map(identifiers, others), *none):  # tables may name them, and are told no mistake then
         names.setdefault(name, [])
-    files = {file for image in listing.images for file in (image.path, *image.files, *([image.mask] if image.mask else []))}
+    files = {file for image in listing.images for file in (image.path, *image.files, *image.masks)}
     files |= {file for each in listing.no_images for file in each.files} | {file for each in listing.untrusted for file in each.files}
     left_out = [f"{len(others):,} images are left out by reader.modality or reader.series."] if others else []
     return Contents(
@@ -67,6 +67,7 @@ def rows_of(root: Path, image: ImageFiles, group: str | None, slices: Sequence[S
         image.path,
         label=image.label or None,
         mask=str(image.mask) if image.mask else None,
+        mask_files=image.mask_files,
         group=group,
         split=image.split,
         key=image.key,

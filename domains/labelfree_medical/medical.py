@@ -113,7 +113,7 @@ class Medical:
         import numpy as np
         import torch
 
-        mask = self._masks.get((row.mask, image.path, image.key), lambda: self._mask(row, image))
+        mask = self._masks.get((row.mask, row.mask_files, image.path, image.key), lambda: self._mask(row, image))
         plane = _cut(self._prepared(image).image, chosen, mask.numpy(), row.called)[1]
         return replace(drawn, mask=torch.from_numpy(np.ascontiguousarray(plane)))
 
@@ -122,7 +122,8 @@ class Medical:
         from labelfree_medical.masks.targets import read_mask
 
         prepared = self._prepared(image)
-        mask = read_mask(Path(str(row.mask)), prepared.image, self._classes, row.called, prepared.whole, row.window).mask
+        file = Path(str(row.mask))
+        mask = read_mask(file, prepared.image, self._classes, row.called, prepared.whole, row.window, row.mask_files).mask
         assert mask is not None
         return mask
 
