@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from labelfree_medical.preparation import Preparation
 
 FILM = "xray"  # the channel of a projection, whichever plate made it
-READER = 1  # raise it when `read` returns something else for the same file: pools are made anew
+READER = 2  # raise it when `read` returns something else for the same file: pools are made anew
 DISPLAY = "display"  # readers' word for 8-bit pictures over 255; here their numbers stay as they are stored, as people name them
 
 
