@@ -17,6 +17,7 @@ from labelfree_medical.contents import contents_of
 from labelfree_medical.diagnosis import PACKAGES, readers
 from labelfree_medical.found_images import image_of, list_folder
 from labelfree_medical.kept_volumes import Kept, Prepared, image_bytes, mask_bytes
+from labelfree_medical.orientation import upright_volume
 from labelfree_medical.planes import axis_across, slice_of
 from labelfree_medical.predicted_maps import ClassMap, no_shapes
 from labelfree_medical.recognition import FORMAT, format_of, recognised
@@ -279,8 +280,9 @@ class Medical:
 
 def _cut(volume: Stored, chosen: Slice, mask: np.ndarray | None, called: str) -> tuple[Stored, np.ndarray | None]:
     """One slice of a volume, and its part of a mask."""
-    depth = volume.data.shape[1 + axis_across(volume, chosen.plane)]
-    return slice_of(volume, chosen.plane, chosen.at(depth), mask, called)
+    upright, turned = upright_volume(volume, mask)
+    depth = upright.data.shape[1 + axis_across(upright, chosen.plane)]
+    return slice_of(upright, chosen.plane, chosen.at(depth), turned, called)
 
 
 def _with_key(row: Row) -> Row:

@@ -22,6 +22,7 @@ from tests.satellite.files import numbers, write_tif
 
 
 def test_images_are_generated_where_their_generator_says_so_in_their_folder(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
     for number in range(3):
         write_tif(tmp_path / "data" / f"{number}.tif", numbers(3) + np.uint16(number))
     recipe = Recipe(domain="satellite", name="x", data=Data(root=tmp_path / "data"))

@@ -19,11 +19,21 @@ def spacing_of_region(dataset: Any) -> Numbers | None:
     if len(regions) != 1 or not _is_tissue(regions[0]):
         return None
     region = regions[0]
-    height, width = (1 + whole(region, f"RegionLocationMax{end}1") - whole(region, f"RegionLocationMin{end}0") for end in "YX")
+    height, width = _extent(region, "Y"), _extent(region, "X")
     if min(height, width) < 1 or height * width < MOST * whole(dataset, "Rows") * whole(dataset, "Columns"):
         return None
-    down, across = (10 * abs(number(region, f"PhysicalDelta{axis}", 0)) for axis in "YX")  # below 0 where an axis points the other way
+    down, across = _step(region, "Y"), _step(region, "X")
     return (down, across) if min(down, across) > 0 else None
+
+
+def _extent(region: Any, axis: str) -> int:
+    """Pixels along an axis."""
+    return 1 + whole(region, f"RegionLocationMax{axis}1") - whole(region, f"RegionLocationMin{axis}0")
+
+
+def _step(region: Any, axis: str) -> float:
+    """Millimetres; the file says centimetres, below 0 where an axis points the other way."""
+    return 10 * abs(number(region, f"PhysicalDelta{axis}", 0))
 
 
 def _is_tissue(region: Any) -> bool:
