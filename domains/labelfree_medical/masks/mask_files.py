@@ -74,8 +74,8 @@ def open_mask(path: Path, axes: int, names: Mapping[int, str] | None = None, of_
         flat = whole_numbers(path, read_numbers(path, _no_picture))
         return NumberedVoxels(flat, Grid(tuple(flat.shape)))
     stored = _stored(path)
-    numbers = one_number_a_voxel(path, stored)
-    return NumberedVoxels(_as_class(path, numbers, names or {}) if of_one_class else numbers, Grid.of(stored))
+    marked = one_number_a_voxel(path, stored)
+    return NumberedVoxels(_as_class(path, marked, names or {}) if of_one_class else marked, Grid.of(stored))
 
 
 def _as_class(path: Path, numbers: np.ndarray, names: Mapping[int, str]) -> np.ndarray:
