@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from labelfree_medical.dicom.elements import Numbers, number, value_of, whole
@@ -15,7 +16,7 @@ BY_REGION = "the pixels of ultrasound are measured in the one region that covers
 
 def spacing_of_region(dataset: Any) -> Numbers | None:
     """Millimetres between rows and between columns of the only region; None where there are several, or it is not most of the picture."""
-    regions = value_of(dataset, REGIONS) or ()
+    regions: Sequence[Any] = value_of(dataset, REGIONS) or ()
     if len(regions) != 1 or not _is_tissue(regions[0]):
         return None
     region = regions[0]
