@@ -131,6 +131,7 @@ class Row:
     withheld: bool = field(default=False, compare=False, repr=False)  # its pixels tell whose it is: it is in no picture of a run
     key: str = ""  # which image of `path` it is, where that holds several; behind PART which part of that image
     files: tuple[Path, ...] = field(default=(), compare=False, repr=False)  # all that it is made of, where that is more than `path`
+    mask_files: tuple[Path, ...] = field(default=(), compare=False, repr=False)  # all that its mask is made of; `mask` is the first
     window: Window | None = None  # the part of a large scene that this row is
     listed: ListedImage | None = field(default=None, compare=False, repr=False)  # what a file of labels draws on it
 

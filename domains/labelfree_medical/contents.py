@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from labelfree.domain import PART, Contents, Row
+from labelfree_medical.bids import subject_of
 from labelfree_medical.choice import chosen, mixture, several_series
 from labelfree_medical.slices import Slice
 from labelfree_medical.stored import ImageFiles, Listing
@@ -44,7 +45,7 @@ def contents_of(
     none = [*(each.names for each in listing.no_images), *(each.names for each in listing.untrusted)]
     for name in set[str]().union(*map(identifiers, others), *none):  # tables may name them, and are told no mistake then
         names.setdefault(name, [])
-    files = {file for image in listing.images for file in (image.path, *image.files, *([image.mask] if image.mask else []))}
+    files = {file for image in listing.images for file in (image.path, *image.files, *image.masks)}
     files |= {file for each in listing.no_images for file in each.files} | {file for each in listing.untrusted for file in each.files}
     left_out = [f"{len(others):,} images are left out by reader.modality or reader.series."] if others else []
     return Contents(
@@ -66,6 +67,7 @@ def rows_of(root: Path, image: ImageFiles, group: str | None, slices: Sequence[S
         image.path,
         label=image.label or None,
         mask=str(image.mask) if image.mask else None,
+        mask_files=image.mask_files,
         group=group,
         split=image.split,
         key=image.key,
@@ -91,8 +93,12 @@ def whole_id(root: Path, image: ImageFiles) -> str:
 def groups_of(root: Path, images: Sequence[ImageFiles]) -> tuple[Mapping[int, str], list[str]]:
     """A group by the identity of each image that has one: its patient, or its study where PatientID tells nobody apart, with a sentence.
 
-    One without a patient is of the patient whom another image of its study names.
+    One without a patient is of the patient whom another image of its study names. Where no header names one and every name has a subject
+    of BIDS, groups are these.
     """
+    subjects = {id(image): subject_of(root, image.path) for image in images}
+    if images and all(subjects.values()) and not any(image.patient for image in images):
+        return subjects, [f"Groups are the subjects of {len(images):,} images by their names (`sub-…`, as in BIDS)."]
     known = [image for image in images if image.patient or image.study or image.series]
     named = {image.study: image.patient for image in known if image.study and image.patient}
     whose = {id(image): image.patient or named.get(image.study, "") for image in known}

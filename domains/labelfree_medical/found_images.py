@@ -16,6 +16,7 @@ def list_folder(root: Path) -> Listing:
     """
     from labelfree_medical.dicom import list_dicom
     from labelfree_medical.files import list_files
+    from labelfree_medical.masks.class_files import with_class_files
     from labelfree_medical.masks.folders import list_dataset
     from labelfree_medical.masks.named_masks import with_named_masks
     from labelfree_medical.masks.segment_names import with_segment_names
@@ -33,7 +34,7 @@ def list_folder(root: Path) -> Listing:
         classes={**files.classes, **dicom.classes},
         notes=(*dicom.notes, *files.notes),
     )
-    return with_segment_names(with_named_masks(listing))
+    return with_segment_names(with_class_files(with_named_masks(listing)))
 
 
 def image_of(path: Path, key: str) -> tuple[ImageFiles, Listing]:

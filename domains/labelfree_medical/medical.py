@@ -17,6 +17,7 @@ from labelfree_medical.contents import contents_of
 from labelfree_medical.diagnosis import PACKAGES, readers
 from labelfree_medical.found_images import image_of, list_folder
 from labelfree_medical.kept_volumes import Kept, Prepared, image_bytes, mask_bytes
+from labelfree_medical.orientation import upright_volume
 from labelfree_medical.planes import axis_across, slice_of
 from labelfree_medical.predicted_maps import ClassMap, no_shapes
 from labelfree_medical.recognition import FORMAT, format_of, recognised
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from labelfree_medical.preparation import Preparation
 
 FILM = "xray"  # the channel of a projection, whichever plate made it
-READER = 1  # raise it when `read` returns something else for the same file: pools are made anew
+READER = 2  # raise it when `read` returns something else for the same file: pools are made anew
 DISPLAY = "display"  # readers' word for 8-bit pictures over 255; here their numbers stay as they are stored, as people name them
 
 
@@ -113,7 +114,7 @@ class Medical:
         import numpy as np
         import torch
 
-        mask = self._masks.get((row.mask, image.path, image.key), lambda: self._mask(row, image))
+        mask = self._masks.get((row.mask, row.mask_files, image.path, image.key), lambda: self._mask(row, image))
         plane = _cut(self._prepared(image).image, chosen, mask.numpy(), row.called)[1]
         return replace(drawn, mask=torch.from_numpy(np.ascontiguousarray(plane)))
 
@@ -122,7 +123,8 @@ class Medical:
         from labelfree_medical.masks.targets import read_mask
 
         prepared = self._prepared(image)
-        mask = read_mask(Path(str(row.mask)), prepared.image, self._classes, row.called, prepared.whole, row.window).mask
+        file = Path(str(row.mask))
+        mask = read_mask(file, prepared.image, self._classes, row.called, prepared.whole, row.window, row.mask_files).mask
         assert mask is not None
         return mask
 
@@ -278,8 +280,9 @@ class Medical:
 
 def _cut(volume: Stored, chosen: Slice, mask: np.ndarray | None, called: str) -> tuple[Stored, np.ndarray | None]:
     """One slice of a volume, and its part of a mask."""
-    depth = volume.data.shape[1 + axis_across(volume, chosen.plane)]
-    return slice_of(volume, chosen.plane, chosen.at(depth), mask, called)
+    upright, turned = upright_volume(volume, mask)
+    depth = upright.data.shape[1 + axis_across(upright, chosen.plane)]
+    return slice_of(upright, chosen.plane, chosen.at(depth), turned, called)
 
 
 def _with_key(row: Row) -> Row:

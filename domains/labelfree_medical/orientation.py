@@ -30,6 +30,6 @@ def upright_volume(stored: Stored, mask: np.ndarray | None = None) -> tuple[Stor
     steps = stored.spacing and tuple(step for _, step in sorted(zip(turn[:, 0], stored.spacing, strict=True)))
     measured = None if stored.measured is None else turned(stored.measured)
     return (
-        replace(stored, data=data, affine=affine, spacing=steps, measured=measured),
+        replace(stored, data=data, affine=affine, spacing=steps, measured=measured, axes="xyz"),
         None if mask is None else turned(mask),
     )

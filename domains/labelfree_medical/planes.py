@@ -19,7 +19,6 @@ DOWN_ALONG_ACROSS: dict[str, str] = {
     "sagittal": "zyx",
 }  # axes of rows and columns, and the one cut across
 ORDER = "xyz"  # of the axes of a volume, x from side to side, z along the body
-AXES = "axes"  # the tag of a volume whose axes lie in another order, as those of arrays
 
 
 def axis_across(volume: Stored, plane: Plane) -> int:
@@ -64,4 +63,4 @@ def slice_of(
 
 
 def _order(volume: Stored) -> str:
-    return ORDER if volume.affine is not None else volume.tags.get(AXES, ORDER)
+    return ORDER if volume.affine is not None else volume.axes

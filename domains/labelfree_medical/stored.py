@@ -6,7 +6,7 @@ No heavy package is imported here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Kind = Literal["volume", "picture"]
+Axes = Literal["xyz", "zyx"]  # columns first, as in NIfTI; or slices, rows, columns, as in DICOM and arrays
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Stored:
     where each step along the first spatial axis has its own. `affine`: (4, 4), indices along a volume's three spatial axes and 1 to mm in
     RAS+ (right, anterior, superior), of a slice of one (row, column, 0, 1); None where no file places it, as of pictures. `spacing`: mm
     along each spatial axis; None: unknown.
+    `axes`: the order in which a volume's are stored, or were turned.
     `measured`: (*spatial) bool, False where nothing was measured; None where all is. `unit`: "HU", "SUV", "display" (0 to 1 of 8 bits),
     "stored" where nobody knows. `notes`: sentences on how the files were understood, without names of people or files, told once a set.
     """
@@ -38,6 +40,7 @@ class Stored:
     measured: np.ndarray | None = None
     notes: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    axes: Axes = "xyz"
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ class ImageFiles:
     `patient`, `accession`, `instances` (of each file): identifiers as the headers have them, for grouping and for tables that name them;
     never written to a run.
     `channels`: names where each file is a channel. `kernel`: of a reconstruction, "" where nobody says. `mask`, `split`, `label`: what
-    folders of a known layout, or arrays beside it in its own file, say of it. `burnt_in`: text in pixels.
+    folders of a known layout, or arrays beside it in its own file, say of it. `mask_files`: where several files are the mask together, or
+    their names are those of the classes, all of them; `mask` is the first. `burnt_in`: text in pixels.
     """
 
     path: Path
@@ -66,9 +70,19 @@ class ImageFiles:
     kernel: str = ""
     channels: tuple[str, ...] = ()
     mask: Path | None = None
+    mask_files: tuple[Path, ...] = ()
     split: str = ""
     label: str = ""
     burnt_in: bool = False
+
+    @property
+    def masks(self) -> tuple[Path, ...]:
+        """All files of its mask."""
+        return self.mask_files or (() if self.mask is None else (self.mask,))
+
+    def with_masks(self, files: tuple[Path, ...], named: bool = False) -> ImageFiles:
+        """The same with these files as its mask; none: without any. `named`: a single one, too, is named after its class."""
+        return replace(self, mask=files[0] if files else None, mask_files=files if named or len(files) > 1 else ())
 
 
 @dataclass(frozen=True)

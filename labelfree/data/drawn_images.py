@@ -77,5 +77,6 @@ def labels_digest(rows: Iterable[Row], meaning: object) -> str:
     seen = hashlib.blake2b(repr(meaning).encode(), digest_size=8)
     for row in rows:
         content = row.listed.digest if row.mask is None and row.listed is not None else f"{row.mask} {file_mark(Path(str(row.mask)))}"
+        content += "".join(f" {file.name} {file_mark(file)}" for file in row.mask_files)
         seen.update(f"{row.id}\n{row.window}\n{content}\n".encode())
     return seen.hexdigest()

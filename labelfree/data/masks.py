@@ -15,6 +15,7 @@ from labelfree.domain import IGNORE, Domain, ReadsTargets, Row, Sample, Window
 from labelfree.errors import DataError
 
 MOST_LISTED = 1 << 16  # numbers between the least and the largest of a mask, up to which each has a place in a table
+MINUS_ONE = int(np.iinfo(np.int32).min)  # what a stored -1 is read as: `IGNORE` is ours, and whoever wrote it may mean a class
 FEWEST_LEVELS = 4  # numbers in a mask, up to which no edge can be smoothed
 FEWEST_OBJECTS = 21  # numbers above 0 in a mask, below which nobody can tell objects from classes
 
@@ -70,16 +71,20 @@ def mask_on_image(row: Row, sample: Sample, domain: Domain | None, read: Callabl
 
 
 def whole_numbers(path: Path, numbers: np.ndarray, nodata: float | None = None) -> np.ndarray:
-    """As int32, `IGNORE` where a number is `nodata` or none. Raises `DataError` for numbers too large."""
+    """As int32, `IGNORE` where a number is `nodata` or none, `MINUS_ONE` where it is -1. Raises `DataError` for numbers too large."""
     if nodata is None and numbers.dtype.kind in "iub" and np.can_cast(numbers.dtype, np.int32):
-        return numbers.astype(np.int32)
+        return _with_minus_one(numbers.astype(np.int32))
     unknown = np.isnan(numbers) if numbers.dtype.kind == "f" else np.zeros(numbers.shape, bool)
     if nodata is not None:
         unknown |= numbers == nodata
     most = np.iinfo(np.int32).max
     if (numbers[~unknown] > most).any():
         raise DataError(f"{path}: holds numbers above {most:,}; number the classes from 0.")
-    return np.where(unknown, IGNORE, np.where(unknown, 0, numbers).astype(np.int32)).astype(np.int32)
+    return np.where(unknown, IGNORE, _with_minus_one(np.where(unknown, 0, numbers).astype(np.int32))).astype(np.int32)
+
+
+def _with_minus_one(numbers: np.ndarray) -> np.ndarray:
+    return np.where(numbers == -1, np.int32(MINUS_ONE), numbers)
 
 
 def in_window(numbers: np.ndarray, size: tuple[int, ...], window: Window | None) -> np.ndarray:

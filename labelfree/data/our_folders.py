@@ -11,6 +11,7 @@ STATE = "state.json"  # of a run
 TAKEN_FROM = "taken_from.txt"  # in private/ of a run that hides names: the folder of the run whose networks it took over
 WAITING = "private/unfinished"  # of a run that hides names and was stopped: what it has so far
 RUN_KEYS = {"recipe", "status"}  # what every run's state tells from its first moment on
+GENERATED = "GENERATED.txt"  # a domain's generator leaves it beside its images: whatever is made of them says that they are made up
 POOL_FILES = ("meta.json", "index.npz", "data.npy")
 SELECTION_FILES = ("select.csv", "contact_sheet.png")  # what `select` writes first: the table, and pictures that are nobody's images
 WHOLE = (POOL_FILES, SELECTION_FILES)

@@ -142,6 +142,7 @@ def rows_of_records(records: Sequence[Record], finder: Finder, domain: Domain, i
         known = {name: getattr(record, name) for name in ("label", "text", "group", "split", "chosen", "place", "date")}
         said = {name: value for name, value in {**known, "mask": mask, "boxes": boxes, "remote": remote}.items() if value}
         row = replace(image if image is not None else Row(identity, path), **said)
+        row = replace(row, mask_files=()) if mask else row  # the table chooses one
         part = None if remote or image is not None else window_of(path)
         if part is not None:
             row = windowed(replace(row, id=identity.rpartition("#")[0], path=part[0]), part[1])

@@ -17,6 +17,7 @@ from labelfree.data.cards import Card, effective_card
 from labelfree.data.folders import cache_folder
 from labelfree.data.leaks import LeakReport, guard, near_groups, witnesses
 from labelfree.data.manifest import Manifest, load_manifest
+from labelfree.data.our_folders import GENERATED
 from labelfree.data.pool import Pool, build_pool, some_empty
 from labelfree.data.positives import Positives, find_positives
 from labelfree.data.scales import Scales
@@ -71,6 +72,11 @@ class Inputs:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def generated(self) -> bool:
+        """Whether the images are made up: a card says so, or what the generator left in their folder does."""
+        return (self.card is not None and self.card.generated) or (self.manifest.root / GENERATED).is_file()
+
+    @property
     def skipped(self) -> list[tuple[str, str]]:
         """(row id, reason) of images that could not be read."""
         return [*self.manifest.faults.items(), *self.pool.skipped, *(self.images.skipped if self.images else [])]
@@ -108,7 +114,7 @@ def gather(run: Context) -> Inputs:
     task = task_for(recipe.evaluate, manifest.rows)
     if run.comparing:
         check_question(recipe.evaluate, task)
-    task = task.over(manifest.rows, SetLabels(manifest, domain, recipe.data.absent, run.say.say))
+    task = task.over(manifest.rows, SetLabels(manifest, domain, recipe.data.absent, run.say.say)).counting(manifest.rows)
     store = Store(recipe, manifest.read or domain.read, {"domain": domain.name, **domain.settings()}, run.say)
     roles, pool, images = _pools(run, domain, manifest, task, store)
     if run.weights is not None:
@@ -193,8 +199,9 @@ def _keep(folder: RunFolder, inputs: Inputs) -> None:
     write_json(folder.path / "fingerprint.json", {**asdict(inputs.fingerprint), "format": _formats(inputs.roles)})
     write_text(folder.path / "splits.csv", _splits(inputs.manifest, inputs.roles))
     keep_identifying(folder, inputs.manifest.names)
-    if inputs.card is not None:
-        write_json(folder.path / "card.json", inputs.card.model_dump(mode="json", exclude={"prose"}))
+    card = inputs.card.model_dump(mode="json", exclude={"prose"}) if inputs.card is not None else {}
+    if card or inputs.generated:
+        write_json(folder.path / "card.json", {**card, "generated": inputs.generated})
 
 
 def _notes(inputs: Inputs, paired: Sequence[str]) -> list[str]:

@@ -90,7 +90,7 @@ class _Heads:
 
     @property
     def _generated(self) -> bool:
-        return bool(self.kept.inputs.card and self.kept.inputs.card.generated)
+        return self.kept.inputs.generated
 
     def _describe(self, card: HeadCard, name: str, lead: Sequence[str] = ()) -> None:
         data = self.kept.inputs.card

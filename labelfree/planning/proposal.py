@@ -77,7 +77,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
         field, seen = _looked(replace(field_of(data, reader, field.domain.name), reason=field.reason), data, say)
     rows = field.manifest.rows
     marks = labels_of(field.manifest, seen.looks, field.domain)
-    task = task_for(start.evaluate, rows).over(rows, SetLabels(field.manifest, field.domain, data.absent))
+    task = task_for(start.evaluate, rows).over(rows, SetLabels(field.manifest, field.domain, data.absent)).counting(rows)
     copies = same_files([row for row in rows if row.window is None], say)
     places = located(field.domain, seen.places)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,13 @@ class BudgetWords:
     all: str = "all labels"
     stratum: str = "class"
     per: str = ""
+
+    @property
+    def of_slices(self) -> BudgetWords:
+        """The same where what is labelled are slices of images."""
+        return replace(
+            self, one=f"labelled slice {self.per}".rstrip(), many=f"labelled slices {self.per}".rstrip(), all="all labelled slices"
+        )
 
     def of(self, budget: int | str) -> str:
         """`5 labels a class`, `1 label a class`, `all labels`."""

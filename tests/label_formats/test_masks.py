@@ -12,7 +12,8 @@ from PIL import Image
 import labelfree
 from labelfree.data.colours import COLOURED
 from labelfree.data.label_formats.mask_numbers import mask_numbers
-from labelfree.data.masks import MaskCounts
+from labelfree.data.masks import MINUS_ONE, MaskCounts, whole_numbers
+from labelfree.domain import IGNORE
 from labelfree.errors import DataError
 from labelfree.progress import Silent
 
@@ -48,6 +49,21 @@ def test_numbers_below_0_name_no_class_unless_they_are_named() -> None:
     found = mask_numbers(numbers({0: 9, 1: 9, -9999: 9}))
     assert found.names == {1: "1"} and found.ignored == {-9999} and "Masks hold -9999: numbers below 0" in found.notes[0]
     assert mask_numbers(numbers({0: 9, 1: 9, -2: 9}), {"-2": "ice"}).names == {1: "1", -2: "ice"}
+
+
+def test_minus_one_is_asked_about_wherever_it_stands(tmp_path: Path) -> None:
+    for dtype in (np.int8, np.int16, np.int64, np.float32):
+        read = whole_numbers(tmp_path / "a.npy", np.array([[0, -1], [1, 255 if dtype != np.int8 else 2]], dtype))
+        assert read[0, 1] == MINUS_ONE and read[1, 0] == 1 and (read != IGNORE).all()
+    declared = whole_numbers(tmp_path / "a.tif", np.array([[0, -1]], np.int16), nodata=-1)
+    assert declared.tolist() == [[0, IGNORE]]  # the file itself says that nobody knows
+    held = numbers({0: 9, 1: 9, MINUS_ONE: 9}, {0: 9})
+    for instances in ("auto", True):
+        with pytest.raises(DataError, match=r"holds -1: say data\.classes=\{-1: ignore\}"):
+            mask_numbers(held, instances=instances)
+    ignored = mask_numbers(held, {"-1": "ignore"})
+    assert ignored.names == {1: "1"} and ignored.name(MINUS_ONE) is None and not ignored.notes
+    assert mask_numbers(held, {"-1": "ice"}).name(MINUS_ONE) == "ice"
 
 
 def test_a_binary_mask_of_0_and_1_has_a_class_1() -> None:

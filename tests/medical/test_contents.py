@@ -114,6 +114,34 @@ def test_images_that_share_a_mask_share_a_group():
     assert [row.group for row in contents_of(ROOT, Listing(tuple(drawn))).rows] == ["a_seg.nii.gz", "a_seg.nii.gz", None]
 
 
+def bids(*names: str) -> list[ImageFiles]:
+    return [ImageFiles(ROOT / name, (ROOT / name,), "volume") for name in names]
+
+
+def test_subjects_of_bids_are_groups_over_their_sessions_and_it_is_said_without_their_names():
+    named = bids("sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz", "sub-01/ses-2/anat/sub-01_ses-2_T1w.nii.gz", "sub-02/anat/sub-02_T1w.nii.gz")
+    times_of = times(ROOT / "sub-02/func/sub-02_task-rest_bold.nii.gz", 2)
+    found = contents_of(ROOT, Listing((*named, *times_of)))
+    assert [row.group for row in found.rows] == ["sub-01", "sub-01", "sub-02", "sub-02", "sub-02"]
+    assert [note for note in found.notes if "BIDS" in note] and not any("sub-0" in note for note in found.notes)
+    in_folders = contents_of(ROOT, Listing(tuple(bids("sub-A1/t1.nii.gz", "sub-A1/ses-1/t2.nii.gz"))))
+    assert [row.group for row in in_folders.rows] == ["sub-A1", "sub-A1"]
+
+
+def test_slices_of_a_subject_stay_together_over_its_volumes():
+    found = contents_of(ROOT, Listing(tuple(bids("sub-1_T1w.nii.gz", "sub-1_T2w.nii.gz"))), slices=lambda image: [Slice("axial", 0, 1)])
+    assert [row.group for row in found.rows] == ["sub-1", "sub-1"]
+
+
+@pytest.mark.parametrize("other", ["b/T1w.nii.gz", "subject-02_T1w.nii.gz", "sub-_T1w.nii.gz", "pre_sub-02_T1w.nii.gz"])
+def test_where_any_name_has_no_subject_none_is_a_group(other):
+    assert [row.group for row in contents_of(ROOT, Listing(tuple(bids("sub-01_T1w.nii.gz", other)))).rows] == [None, None]
+
+
+def test_headers_name_patients_before_names_of_files_do():
+    assert contents_of(ROOT, Listing((image("sub-07_ct.dcm", patient="p"),))).rows[0].group == "p"
+
+
 def test_files_without_headers_have_no_group():
     bare = ImageFiles(ROOT / "a.png", (ROOT / "a.png",), "picture")
     assert contents_of(ROOT, Listing((bare,))).rows[0].group is None

@@ -54,6 +54,13 @@ def test_nnunet_pairs_channels_and_masks(tmp_path: Path) -> None:
     assert listing.notes == (told,)
 
 
+def test_what_is_ignored_may_be_minus_one_and_no_class_may(tmp_path: Path) -> None:
+    described = VERSION_2 | {"labels": {"background": 0, "organ": 1, "ignore": -1}}
+    assert listed(folder(tmp_path, described, *channels("a"))).ignore == -1
+    with pytest.raises(DataError, match="labels gives 'organ' the number -1"):
+        listed(folder(tmp_path, VERSION_2 | {"labels": {"background": 0, "organ": -1}}))
+
+
 def test_masks_of_its_test_images_make_them_the_test_set(tmp_path: Path) -> None:
     files = [*channels("a"), *channels("c", part="imagesTs"), "labelsTr/a.nii.gz", "labelsTs/c.nii.gz"]
     assert [image.split for image in listed(folder(tmp_path, VERSION_2, *files)).images] == ["train", "test"]

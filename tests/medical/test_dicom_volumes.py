@@ -60,7 +60,7 @@ def test_the_grid_is_highdicoms(made) -> None:
 def test_what_highdicom_refuses_is_refused(heights) -> None:
     slices = axial(*heights)
     distance = (max(heights) - min(heights)) / (len(heights) - 1)
-    atol = max(0.019, 0.02 * distance)  # more than the hundredth of the distance that slices may differ by
+    atol = max(0.151, 0.02 * distance)  # more than tenths of mm, rounded, and the hundredth of the distance that slices may differ by
     _, positions = get_volume_positions([each.position for each in slices], slices[0].orientation, atol=atol)
     if positions is None:
         with pytest.raises(Unsound):
@@ -123,6 +123,57 @@ def test_positions_of_two_decimals_and_rounded_cosines_are_no_fault(distance, co
         for k in range(count)
     ]
     assert grid_of(slices).spacing[0] == pytest.approx(distance, abs=0.011)
+
+
+@st.composite
+def rounded_stacks(draw) -> tuple[np.ndarray, list[float], float, int]:
+    """Positions (n, 3) of a regular stack of any orientation, its directions, distance of slices, and decimals to write."""
+    turn = Rotation.from_euler("xyz", draw(st.lists(st.floats(-180, 180), min_size=3, max_size=3)), degrees=True).as_matrix()
+    decimals = draw(st.integers(1, 3))
+    distance = draw(st.one_of(st.sampled_from([0.625, 1.25, 0.8333, 0.9375, 3.27]), st.floats(0.6, 10)))
+    distance = max(distance, 4 * 10.0**-decimals * np.abs(turn[:, 2]).sum() * 1.01)  # nearer ones may be lost among their rounding
+    places = draw(st.floats(-500, 500)) + np.arange(draw(st.integers(3, 60)))[:, None] * distance * turn[:, 2]
+    return places, [*turn[:, 0], *turn[:, 1]], distance, decimals
+
+
+@given(rounded_stacks())
+@settings(max_examples=50, deadline=None)
+def test_positions_are_regular_within_the_digits_that_are_written(made) -> None:
+    places, directions, distance, decimals = made
+    grid = grid_of(stack(places.round(decimals), directions))
+    assert list(grid.order) == list(range(len(places)))
+    assert grid.spacing[0] == pytest.approx(distance, abs=10.0**-decimals * np.sqrt(3) / (len(places) - 1))  # from first to last
+
+
+@given(rounded_stacks(), st.data())
+@settings(max_examples=50, deadline=None)
+def test_no_rounding_hides_a_slice_that_is_missing_twice_there_or_out_of_place(made, data) -> None:
+    places, directions, _, decimals = made
+    at = data.draw(st.integers(1, len(places) - 1))
+    gap = places + np.where(np.arange(len(places)) >= at, 1, 0)[:, None] * (places[1] - places[0])
+    twice = np.insert(places, at, places[at], axis=0)
+    moved = places.copy()
+    moved[at] += 0.4 * (places[1] - places[0])
+    for broken, said in ((gap, "missing|no regular"), (twice, "two slices lie at"), (moved, "no regular spacing")):
+        with pytest.raises(Unsound, match=said if len(places) > 3 else "."):
+            grid_of(stack(broken.round(decimals), directions))
+
+
+@pytest.mark.parametrize(("distance", "decimals"), [(0.625, 1), (1.25, 1), (0.8333, 1), (0.8333, 2), (0.625, 2)])
+def test_positions_that_scanners_round_make_a_volume(distance, decimals) -> None:
+    grid = grid_of(axial(*(round(-100.3 + k * distance, decimals) for k in range(200))))
+    assert grid.spacing[0] == pytest.approx(distance, abs=0.0006)
+
+
+def test_a_slice_missing_among_rounded_positions_is_named() -> None:
+    heights = [round(k * 0.625, 1) for k in range(20) if k != 7]
+    with pytest.raises(Unsound, match=r"a slice is missing between 3\.8 and 5 mm \(1\.2 mm apart, all others 0\.63 mm\)"):
+        grid_of(axial(*heights))
+
+
+def test_whole_millimetres_are_taken_as_they_stand() -> None:
+    with pytest.raises(Unsound, match="2 to 3 mm apart: no regular spacing"):
+        grid_of(axial(0, 2, 5, 8, 10))
 
 
 def test_microscopic_stacks_are_stacks() -> None:

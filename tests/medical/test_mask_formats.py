@@ -8,6 +8,7 @@ import nrrd
 import numpy as np
 import pytest
 import tifffile
+from labelfree_medical import Medical
 from labelfree_medical.files import list_files
 from labelfree_medical.masks.named_masks import with_named_masks
 from labelfree_medical.masks.segment_names import with_segment_names
@@ -15,6 +16,8 @@ from labelfree_medical.masks.targets import read_mask
 from labelfree_medical.stored import Stored
 from PIL import Image
 
+from labelfree.data.masks import MINUS_ONE
+from labelfree.data.pixel_labels import pixel_labels
 from labelfree.domain import IGNORE, Window
 from labelfree.errors import DataError
 from tests.medical.mask_files import LPS, SLANTED, STRAIGHT, class_names, volume, write_mha, write_nifti, write_segments
@@ -64,6 +67,20 @@ def test_what_is_no_number_is_unknown(tmp_path: Path) -> None:
     holes[0] = np.nan
     found = mask_of(write_nifti(tmp_path / "a.nii.gz", holes))
     assert (found[0] == IGNORE).all() and np.array_equal(found[1:], CLASSES[1:])
+
+
+def test_minus_one_is_a_number_like_others_and_not_our_word_for_nobody_knows(tmp_path: Path) -> None:
+    held = CLASSES.astype(np.int16)
+    held[0] = -1
+    file = write_nifti(tmp_path / "a_mask.nii.gz", held)
+    write_nifti(tmp_path / "a.nii.gz", np.ones(SIZE, np.int16))
+    assert (mask_of(file)[0] == MINUS_ONE).all() and np.array_equal(mask_of(file)[1:], held[1:])
+    domain = Medical()
+    rows = domain.contents(tmp_path).rows
+    with pytest.raises(DataError, match=r"a_mask\.nii\.gz: holds -1: say data\.classes="):
+        pixel_labels(rows, domain, domain.read)
+    said = pixel_labels(rows, domain, domain.read, {"-1": "ignore"})
+    assert (said.mask(rows[0], domain.read(rows[0]))[0] == IGNORE).all() and sum(said.pixels[rows[0].id].values()) == held[1:].size
 
 
 def test_several_channels_are_no_mask(tmp_path: Path) -> None:

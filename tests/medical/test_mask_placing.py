@@ -6,17 +6,21 @@ from pathlib import Path
 
 import nibabel
 import nibabel.processing
+import nrrd
 import numpy as np
 import pytest
 import SimpleITK
+import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from labelfree_medical.masks.grids import Grid
+from labelfree_medical.masks.mask_files import open_mask
 from labelfree_medical.masks.placing import NumberedVoxels, placed
+from labelfree_medical.stored import Axes
 
 from labelfree.domain import IGNORE
 from labelfree.errors import DataError
-from tests.medical.mask_files import SLANTED, STRAIGHT, itk_image
+from tests.medical.mask_files import SLANTED, STRAIGHT, itk_image, write_nifti
 
 SIZE = (8, 9, 6)
 MASK = Path("masks/a.nii.gz")
@@ -137,6 +141,34 @@ def test_without_coordinates_only_equal_sizes_fit(theirs: np.ndarray | None, our
     assert np.array_equal(placed(MASK, fits, Grid(SIZE, ours), "a"), numbers())
     with pytest.raises(DataError, match="8 x 9 x 6 voxels, its image a has 8 x 9 x 7"):
         placed(MASK, fits, Grid((8, 9, 7), ours), "a")
+
+
+@pytest.mark.parametrize("axes", ["xyz", "zyx"])
+def test_kinds_of_file_that_store_axes_alike_lie_voxel_by_voxel_at_any_size(axes: Axes) -> None:
+    cube = numbers((5, 5, 5))
+    bare, image = NumberedVoxels(cube, Grid(cube.shape, None, axes)), Grid(cube.shape, STRAIGHT, axes)
+    assert np.array_equal(placed(MASK, bare, image, "a"), cube)
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [("xyz", "zyx"), ("zyx", "xyz")])
+def test_opposite_orders_of_axes_are_never_guessed(theirs: Axes, ours: Axes) -> None:
+    for equal in ((5, 5, 5), (5, 7, 5)):
+        bare = NumberedVoxels(numbers(equal), Grid(equal, None, theirs))
+        with pytest.raises(DataError, match=rf"stand as {', '.join(theirs)} and those .* a as {', '.join(ours)}.* save the mask as NIfTI"):
+            placed(MASK, bare, Grid(equal, STRAIGHT, ours), "a")
+    told = NumberedVoxels(numbers(), Grid(SIZE, None, theirs))  # the mask fits one way alone
+    assert np.array_equal(placed(MASK, told, Grid(SIZE, STRAIGHT, ours), "a"), numbers())
+
+
+def test_files_say_in_which_order_their_axes_stand(tmp_path: Path) -> None:
+    cube = numbers((5, 5, 5))
+    np.save(tmp_path / "a.npy", cube)
+    tifffile.imwrite(tmp_path / "a.tif", cube.astype(np.uint8))
+    write_nifti(tmp_path / "a.nii", cube, None)
+    nrrd.write(str(tmp_path / "a.nrrd"), cube)
+    for name, axes in (("a.npy", "zyx"), ("a.tif", "zyx"), ("a.nii", "xyz"), ("a.nrrd", "xyz")):
+        mask = open_mask(tmp_path / name, 3)
+        assert mask.grid.axes == axes and np.array_equal(mask.numbers, cube), name
 
 
 def test_a_mask_without_coordinates_lies_on_the_image_as_it_is_stored() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from time import process_time
 
 import pytest
+from labelfree_medical.masks.class_files import with_class_files
 from labelfree_medical.masks.named_masks import with_named_masks
 from labelfree_medical.stored import ImageFiles, Listing, NoImage
 
@@ -78,6 +79,29 @@ def test_a_folder_of_masks_holds_no_images() -> None:
     assert [str(other.files[0]) for other in found.no_images] == ["P0/segmentations/liver.nii.gz", "P0/segmentations/spleen.nii.gz"]
     for only in (listing("labels/a.nii.gz", "labels/b.nii.gz"), listing("labels/a.nii.gz", "labels/p1/b.nii.gz")):
         assert with_named_masks(only) == only
+
+
+def test_files_of_one_class_each_are_one_mask_of_the_only_volume_beside_their_folder() -> None:
+    names = [f"P{number}/segmentations/{organ}.nii.gz" for number in (0, 1) for organ in ("liver", "spleen")][:3]  # P1 has no spleen
+    found = with_class_files(with_named_masks(listing("P0/ct.nii.gz", "P1/ct.nii.gz", *names)))
+    assert [tuple(map(str, image.mask_files)) for image in found.images] == [tuple(names[:2]), tuple(names[2:])]
+    assert masks_of(found) == {"P0/ct.nii.gz": names[0], "P1/ct.nii.gz": names[2]} and not found.no_images
+    assert "2 volumes have a file for each class beside them (liver.nii.gz, spleen.nii.gz, …)" in found.notes[-1]
+    series = with_class_files(with_named_masks(listing("P0/ct/IM1.dcm", *names[:2])))
+    assert [len(image.mask_files) for image in series.images] == [2]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("P0/t1.nii.gz", "P0/t2.nii.gz", "P0/segmentations/liver.nii.gz", "P0/segmentations/spleen.nii.gz"),  # of which of the two?
+        ("P0/ct.nii.gz", "P0/segmentations/liver.nii.gz"),  # one file alone may be anything
+        ("images/a.nii.gz", "labels/x.nii.gz", "labels/y.nii.gz"),  # masks of cases whose images are elsewhere
+    ],
+)
+def test_what_may_not_be_files_of_one_class_each_stays_aside(names: tuple[str, ...]) -> None:
+    given = with_named_masks(listing(*names))
+    assert with_class_files(given) == given and masks_of(given) and not any(masks_of(given).values())
 
 
 def test_many_folders_take_no_time() -> None:

@@ -16,7 +16,7 @@ from labelfree_medical.amounts import physical, with_one_scale
 from labelfree_medical.colours import in_colour, in_gray
 from labelfree_medical.foreground import MARGIN, foreground_box
 from labelfree_medical.orientation import upright_volume
-from labelfree_medical.planes import AXES, axis_across, slice_of
+from labelfree_medical.planes import axis_across, slice_of
 from labelfree_medical.preparation import Preparation
 from labelfree_medical.resampling import Axis, with_spacing
 from labelfree_medical.stored import Stored
@@ -223,7 +223,7 @@ def test_what_nothing_places_is_cut_by_the_order_of_its_axes() -> None:
     stored = replace(volume(), affine=None)  # x, y, z as NIfTI and NRRD hold them
     data = stored.data[0]
     witness = {"axial": data[:, :, 1].T, "coronal": data[:, 1].T[::-1], "sagittal": data[1].T[::-1]}
-    pages = replace(stored, data=stored.data.transpose(0, 3, 2, 1), spacing=stored.spacing and stored.spacing[::-1], tags={AXES: "zyx"})
+    pages = replace(stored, data=stored.data.transpose(0, 3, 2, 1), spacing=stored.spacing and stored.spacing[::-1], axes="zyx")
     for plane, expected in witness.items():
         for form, mask in ((stored, data), (pages, data.transpose(2, 1, 0))):
             cut, part = slice_of(form, plane, 1, mask)  # type: ignore[arg-type]

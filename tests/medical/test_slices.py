@@ -8,6 +8,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
+from labelfree_medical import Medical
 from labelfree_medical.dicom import list_dicom, read_dicom
 from labelfree_medical.files import list_files
 from labelfree_medical.kept_volumes import Kept, Prepared, image_bytes
@@ -54,6 +55,18 @@ def test_a_series_is_not_read_to_know_its_depth(tmp_path, orientation):
     planes = ("sagittal", "coronal", "axial")
     counts = [len(slices_across(series, plane, "all", lambda image: pytest.fail("it was read"))) for plane in planes]
     assert tuple(counts) == upright_volume(read_dicom(series))[0].data.shape[1:]
+
+
+@pytest.mark.parametrize("orientation", ["ras", "stored"])
+def test_each_slice_of_a_series_is_one_of_its_files_however_its_volume_is_kept(tmp_path, own_cache, orientation):
+    for number in range(4):
+        write(tmp_path / f"{number}.dcm", slice_at((0, 0, 2.0 * number)))
+    domain = Medical(slices="axial", slices_per_volume="all", orientation=orientation)
+    rows = domain.contents(tmp_path).rows
+    for number, row in enumerate(rows):
+        read = domain.read(row).data[0].numpy()
+        assert np.array_equal(read, np.arange(30).reshape(6, 5) + 20 * number)
+    assert len(rows) == 4
 
 
 def test_a_nifti_header_tells_the_depth_along_a_plane(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,21 @@ from labelfree.pipeline.inputs import _formats, gather, require_pool
 from labelfree.progress import Silent
 from labelfree.recipe import Data, Recipe
 from tests.satellite.files import numbers, write_tif
+
+
+def test_images_are_generated_where_their_generator_says_so_in_their_folder(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for number in range(3):
+        write_tif(tmp_path / "data" / f"{number}.tif", numbers(3) + np.uint16(number))
+    recipe = Recipe(domain="satellite", name="x", data=Data(root=tmp_path / "data"))
+    kept = {}
+    for name in ("before", "after"):
+        (tmp_path / name).mkdir()
+        kept[name] = gather(Context(recipe, RunFolder(tmp_path / name, recipe), Silent())).generated
+        (tmp_path / "data" / "GENERATED.txt").write_text("made up", encoding="utf-8")
+    assert kept == {"before": False, "after": True}
+    assert not (tmp_path / "before" / "card.json").exists()
+    assert json.loads((tmp_path / "after" / "card.json").read_text(encoding="utf-8")) == {"generated": True}
 
 
 def test_ground_that_is_scored_leaves_nothing(tmp_path: Path) -> None:

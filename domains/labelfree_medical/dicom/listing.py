@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -96,15 +96,17 @@ def _listed(found: Found) -> Listing:
     for headers in _by_series([header for header in candidates if header.path not in copies]):
         into.series(headers)
     masks = _masks(found.headers)
-    into.images = [replace(image, mask=masks.get(image.series)) for image in into.images]
+    into.images = [image.with_masks(masks.get(image.series, ())) for image in into.images]
     return into.listing()
 
 
-def _masks(headers: Iterable[Header]) -> dict[str, Path]:
-    """The segmentation of each series that one segmentation was drawn on."""
-    drawn = [header for header in headers if header.of_series and "Segmentation" in header.storage]
-    counts = Counter(header.of_series for header in drawn)
-    return {header.of_series: header.path for header in drawn if counts[header.of_series] == 1}
+def _masks(headers: Iterable[Header]) -> dict[str, tuple[Path, ...]]:
+    """The segmentations that were drawn on each series."""
+    drawn = defaultdict[str, list[Path]](list)
+    for header in headers:
+        if header.of_series and "Segmentation" in header.storage:
+            drawn[header.of_series].append(header.path)
+    return {series: tuple(sorted(files)) for series, files in drawn.items()}
 
 
 def _by_series(headers: Sequence[Header]) -> list[list[Header]]:

@@ -7,6 +7,7 @@ import numpy as np
 from labelfree_medical.colours import COLOURS
 from labelfree_medical.dicom.elements import spacing_of
 from labelfree_medical.dicom.slices import slices_of
+from labelfree_medical.dicom.ultrasound import BY_REGION, spacing_of_region
 from labelfree_medical.dicom.values import read_dataset, values_of
 from labelfree_medical.stored import ImageFiles, Stored
 
@@ -20,7 +21,8 @@ def frame_key(frame: int) -> str:
 
 
 def read_picture(image: ImageFiles) -> Stored:
-    """(C, rows, columns) in the stored dtype: one channel, or red, green and blue. `spacing` as `PixelSpacing` or the detector has it.
+    """(C, rows, columns) in the stored dtype: one channel, or red, green and blue. `spacing` as `PixelSpacing`, the detector or
+    the region of ultrasound has it.
 
     Raises `DataError` naming the file where it cannot be decoded.
     """
@@ -32,6 +34,8 @@ def read_picture(image: ImageFiles) -> Stored:
     spacing = planes[min(frame or 0, len(planes) - 1)].spacing
     if spacing is None and (spacing := spacing_of(dataset, "ImagerPixelSpacing")) is not None:
         notes = (*notes, AT_DETECTOR)
+    if spacing is None and (spacing := spacing_of_region(dataset)) is not None:
+        notes = (*notes, BY_REGION)
     return Stored(
         data=np.ascontiguousarray(values.numbers[0].transpose(2, 0, 1)) if colour else values.numbers,
         channels=COLOURS if colour else (image.modality or "gray",),

@@ -42,7 +42,7 @@ def frame_dicom(image: ImageFiles) -> Stored | None:
         return None
     affine = np.eye(4)
     affine[:3, :3] = TO_RAS @ np.stack([normal, down, right], axis=1)
-    return Stored(np.empty((0, len(image.files), plane.rows, plane.columns), np.uint8), (), (), (), "stored", affine)
+    return Stored(np.empty((0, len(image.files), plane.rows, plane.columns), np.uint8), (), (), (), "stored", affine, axes="zyx")
 
 
 def _volume(image: ImageFiles) -> Stored:
@@ -75,6 +75,7 @@ def _volume(image: ImageFiles) -> Stored:
         measured=_measured(found),
         notes=tuple(dict.fromkeys(note for values, _ in found for note in values.notes)),
         tags=tags_of(image),
+        axes="zyx",
     )
 
 

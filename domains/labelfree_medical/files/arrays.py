@@ -21,8 +21,7 @@ from labelfree.errors import DataError
 from labelfree_medical.colours import COLOURS
 from labelfree_medical.files.content import broken, empty
 from labelfree_medical.files.voxels import UNIT, names_of, plain, position, without_gaps
-from labelfree_medical.planes import AXES
-from labelfree_medical.stored import ImageFiles, Kind, Listing, NoImage, Stored
+from labelfree_medical.stored import Axes, ImageFiles, Kind, Listing, NoImage, Stored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,8 +102,8 @@ def read_array(image: ImageFiles) -> Stored:
     data = _channels_first(np.asarray(values if row is None else values[row]), path)
     data, measured = without_gaps(plain(data, path), path)
     channels = COLOURS if len(data) == 3 and data.ndim == 3 and not image.channels else names_of(len(data), image.channels, path)
-    tags = {AXES: "zyx"} if data.ndim == 4 else {}
-    return Stored(data, channels, (1.0,) * len(data), (0.0,) * len(data), UNIT, measured=measured, tags=tags)
+    axes: Axes = "zyx" if data.ndim == 4 else "xyz"
+    return Stored(data, channels, (1.0,) * len(data), (0.0,) * len(data), UNIT, measured=measured, axes=axes)
 
 
 @dataclass(frozen=True)

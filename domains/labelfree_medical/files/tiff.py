@@ -11,7 +11,6 @@ from labelfree.errors import DataError
 from labelfree_medical.files.content import broken, empty
 from labelfree_medical.files.pictures import picture_of, upright
 from labelfree_medical.files.voxels import UNIT, chosen, names_of, plain, times, without_gaps
-from labelfree_medical.planes import AXES
 from labelfree_medical.stored import ImageFiles, Listing, Stored
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def read_tiff(image: ImageFiles) -> Stored:
         data = data[:-1] if file.transparent else data
     data, measured = without_gaps(plain(data, image.path), image.path)
     channels = names_of(len(data), image.channels, image.path)
-    return Stored(data, channels, (1.0,) * len(data), (0.0,) * len(data), UNIT, measured=measured, tags={AXES: "zyx"})
+    return Stored(data, channels, (1.0,) * len(data), (0.0,) * len(data), UNIT, measured=measured, axes="zyx")
 
 
 class _Tiff:

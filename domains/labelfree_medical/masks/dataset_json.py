@@ -128,8 +128,10 @@ def _classes(file: Path, labels: object) -> tuple[dict[int, str], int | None, tu
 
 
 def _numbers(file: Path, name: str, given: object) -> tuple[int, ...]:
-    """The numbers of a class: one, or all those of a region."""
+    """The numbers of a class: one, or all those of a region; of what is ignored it may be -1."""
     numbers = given if isinstance(given, list) else [given]
+    if name.lower() == IGNORED and str(given) == "-1":
+        return (-1,)
     if not numbers or not all(str(number).isdecimal() for number in numbers):
         raise DataError(f"{file}: labels gives {name!r} the number {given!r}; give a whole number, or a list of them for a region.")
     return tuple(map(int, numbers))

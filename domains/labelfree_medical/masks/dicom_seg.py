@@ -125,7 +125,7 @@ def _in_space(path: Path, segmentation: highdicom.seg.Segmentation, described: l
         layers = _ones(path, np.moveaxis(volume.array, -1, 0))
         each = _a_layer_each(described)
     layers, affine = _with_undrawn(layers, volume.affine, _slice_step(path))
-    return Segments(layers, each, Grid(tuple(layers.shape[1:]), LPS_TO_RAS @ affine))
+    return Segments(layers, each, Grid(tuple(layers.shape[1:]), LPS_TO_RAS @ affine, "zyx"))
 
 
 def _slice_step(path: Path) -> float:

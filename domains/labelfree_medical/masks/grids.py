@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-    from labelfree.domain import Sample
-    from labelfree_medical.stored import Stored
+    from labelfree_medical.stored import Axes, Stored
 
 PLACED = (4, 4)  # the shape of an affine in space
 
@@ -18,20 +17,22 @@ PLACED = (4, 4)  # the shape of an affine in space
 class Grid:
     """`size`: voxels along each spatial axis, three or two. `affine`: (4, 4), three indices and 1 to mm in RAS+; None where no file tells.
 
+    `axes`: the order in which files of this kind store three of them; where nothing has coordinates it alone tells which is which.
     Two axes with an affine are a slice: rows and columns of a volume whose first axis has one voxel.
     """
 
     size: tuple[int, ...]
     affine: np.ndarray | None = None
+    axes: Axes = "xyz"
 
     @classmethod
-    def of(cls, image: Stored | Sample) -> Grid:
+    def of(cls, image: Stored) -> Grid:
         """That of an image, whose data are (C, *spatial)."""
         import numpy as np
 
         affine = None if image.affine is None else np.asarray(image.affine, float)
         size = tuple(int(length) for length in image.data.shape[1:])
-        return cls(size, affine if affine is not None and affine.shape == PLACED else None)
+        return cls(size, affine if affine is not None and affine.shape == PLACED else None, image.axes)
 
     @property
     def spatial(self) -> tuple[int, int, int]:

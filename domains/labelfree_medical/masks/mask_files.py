@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from labelfree.errors import DataError
 from labelfree_medical.masks.grids import Grid
+from labelfree_medical.masks.named_masks import bare_name
 
 if TYPE_CHECKING:
     from labelfree.domain import Sample
@@ -49,10 +52,11 @@ def _segments(path: Path) -> Segments | None:
     return slicer_nrrd.segments_of(path, _stored(path)) if slicer_nrrd.names_segments(path) else None
 
 
-def open_mask(path: Path, axes: int, names: Mapping[int, str] | None = None) -> NumberedVoxels:
+def open_mask(path: Path, axes: int, names: Mapping[int, str] | None = None, of_one_class: bool = False) -> NumberedVoxels:
     """What a file holds, of an image with so many axes: a picture's is read by the core, which keeps the numbers of a palette.
 
     `names`: the classes of the set (`segments.class_numbers`), whose numbers go before those of files that name their segments.
+    `of_one_class`: what another file marks is the class that it is named after.
     Raises `DataError` naming a file that is missing, broken, or holds fractions.
     """
     from labelfree.data.masks import read_as_picture, read_numbers, whole_numbers
@@ -70,7 +74,24 @@ def open_mask(path: Path, axes: int, names: Mapping[int, str] | None = None) -> 
         flat = whole_numbers(path, read_numbers(path, _no_picture))
         return NumberedVoxels(flat, Grid(tuple(flat.shape)))
     stored = _stored(path)
-    return NumberedVoxels(one_number_a_voxel(path, stored), Grid.of(stored))
+    marked = one_number_a_voxel(path, stored)
+    return NumberedVoxels(_as_class(path, marked, names or {}) if of_one_class else marked, Grid.of(stored))
+
+
+def _as_class(path: Path, numbers: np.ndarray, names: Mapping[int, str]) -> np.ndarray:
+    """What a file marks, by the number of the class that it is named after. Raises `DataError` where it marks several things."""
+    from labelfree.data.masks import mapped
+    from labelfree.domain import IGNORE
+
+    marked = {int(number) for number in np.unique(numbers)} - {0, IGNORE}
+    if len(marked) > 1:
+        raise DataError(
+            f"{path}: lies among files of one class each and holds {len(marked)} numbers; save one mask of all classes instead."
+        )
+    number = next((number for number, name in names.items() if name == bare_name(path)), None)
+    if number is None:
+        raise DataError(f"{path}: is named after its class, and other masks of this set number theirs; keep them in folders of their own.")
+    return mapped(numbers, lambda held: number if held in marked else held)
 
 
 def _stored(path: Path) -> Stored:

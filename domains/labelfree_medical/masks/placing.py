@@ -57,7 +57,10 @@ def _same(first: np.ndarray | None, second: np.ndarray | None) -> bool:
 
 
 def _voxel_by_voxel(path: Path, mask: NumberedVoxels, image: Grid, called: str) -> np.ndarray:
-    """A mask or an image of which nobody knows where it lies: only equal sizes say that they fit."""
+    """A mask or an image of which nobody knows where it lies: only equal sizes say that they fit.
+
+    Where their kinds of file store axes in opposite orders, sizes must tell that they stand alike here.
+    """
     numbers = mask.numbers
     if numbers.ndim > len(image.size):  # a volume of one slice
         numbers = numbers.reshape([length for length in numbers.shape if length > 1] or [1])
@@ -71,6 +74,10 @@ def _voxel_by_voxel(path: Path, mask: NumberedVoxels, image: Grid, called: str) 
     if numbers.shape != image.size:
         sizes = f"{by(mask.grid.size)} voxels, its image {called} has {by(image.size)}"
         raise DataError(f"{path}: {sizes}; give a mask of that size, or mask and image with coordinates.")
+    if mask.grid.axes != image.axes and len(image.size) == 3 and image.size[0] == image.size[2] > 1:
+        orders = f"its axes stand as {', '.join(mask.grid.axes)} and those of its image {called} as {', '.join(image.axes)}"
+        either = f"{by(image.size)} voxels fit either way, and one of them has no coordinates"
+        raise DataError(f"{path}: {orders}, as files of their kinds do; {either}: save the mask as NIfTI with the image's affine.")
     return numbers
 
 

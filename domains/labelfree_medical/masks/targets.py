@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,35 +11,44 @@ from labelfree.errors import DataError
 from labelfree_medical.masks.grids import Grid
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from labelfree_medical.stored import Stored
 
 
 def read_mask(
     path: Path,
-    image: Stored | Sample,
+    image: Stored,
     names: Mapping[int, str] | None = None,
     called: str = "",
     whole: Grid | None = None,
     window: Window | None = None,
+    files: Sequence[Path] = (),
 ) -> Targets:
     """A mask as whole numbers on the grid of `image`, placed by its coordinates where both have any, else voxel by voxel.
 
     `names`: the classes of the set, as `open_mask` takes them. `called`: the image, in sentences. `whole`: the grid of the image as it is
-    stored, where `image` was prepared or is a part of it in space; `window`: the part of a picture that it is.
+    stored, where `image` was prepared or is a part of it in space; `window`: the part of a picture that it is. `files`: all
+    of the mask, where it is several, or is named after its class.
     Raises `DataError` naming the mask: broken, with fractions, or beside its image.
     """
     import torch
 
     from labelfree.data.masks import in_window
+    from labelfree_medical.masks.joining import joined
     from labelfree_medical.masks.mask_files import open_mask
     from labelfree_medical.masks.placing import NumberedVoxels, placed
 
     grid = Grid.of(image)
-    mask = open_mask(path, len(grid.size), names)
-    if window is not None and mask.grid.affine is None:
-        part = in_window(mask.numbers, grid.size, window)
-        mask = NumberedVoxels(part, Grid(tuple(part.shape)))
-    return Targets(torch.from_numpy(placed(path, mask, grid, called, whole)))
+
+    def on_grid(file: Path) -> np.ndarray:
+        mask = open_mask(file, len(grid.size), names, of_one_class=bool(files))
+        if window is not None and mask.grid.affine is None:
+            part = in_window(mask.numbers, grid.size, window)
+            mask = NumberedVoxels(part, Grid(tuple(part.shape)))
+        return placed(file, mask, grid, called, whole)
+
+    return Targets(torch.from_numpy(joined({file: on_grid(file) for file in files}) if files else on_grid(path)))
 
 
 def boxes_on(row: Row, sample: Sample) -> Targets:

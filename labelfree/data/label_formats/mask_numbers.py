@@ -13,7 +13,7 @@ import numpy as np
 
 from labelfree.data.colours import COLOURED, colour_of, numbers_of_colour
 from labelfree.data.label_formats.listed import BACKGROUND, IGNORED
-from labelfree.data.masks import FEWEST_OBJECTS, MaskCounts
+from labelfree.data.masks import FEWEST_OBJECTS, MINUS_ONE, MaskCounts
 from labelfree.errors import DataError
 from labelfree.samples import IGNORE
 
@@ -75,8 +75,8 @@ def mask_numbers(counts: Mapping[str, MaskCounts], classes: Mapping[str, str] | 
     """Decide for a whole set. `counts`: of each mask, by its path. `classes`: what the owner says, by number, colour, or as ">127".
 
     0 is background, 255 alone foreground and beside other numbers `ignore`. `instances`: whether numbers tell objects apart; "auto": where
-    each counts on from 1 in one piece. Raises `DataError` where what they mean cannot be told: JPEG, smoothed edges, gray levels at even
-    steps up to 255, colours that nobody named in every mask.
+    each counts on from 1 in one piece. Raises `DataError` where what they mean cannot be told: JPEG, a -1 that nobody named, smoothed
+    edges, gray levels at even steps up to 255, colours that nobody named in every mask.
     """
     if not counts:
         return MaskNumbers({})
@@ -84,6 +84,7 @@ def mask_numbers(counts: Mapping[str, MaskCounts], classes: Mapping[str, str] | 
     if threshold is not None:
         return MaskNumbers({}, threshold=threshold)
     _refuse_lossy(counts)
+    _refuse_unnamed_minus_one(counts, said)
     if instances is True or (instances == "auto" and _tells_objects(counts, said)):
         return _of_objects(counts, said, classes or {}, told=instances is True)
     faults = {path: fault for path, mask in counts.items() if (fault := _unnamed_colours(path, mask, said))}
@@ -138,7 +139,7 @@ def _said(classes: Mapping[str, str], instances: Instances) -> tuple[dict[int, s
 
 def _number(key: str) -> int:
     try:
-        return int(key)
+        return MINUS_ONE if int(key) == -1 else int(key)
     except ValueError:
         raise DataError(
             f'data.classes: {key!r} is no number of a mask; write {{1: water, 255: ignore}}, or a colour, {{"#ff0000": water}}.'
@@ -152,6 +153,14 @@ def _refuse_lossy(counts: Mapping[str, MaskCounts]) -> None:
             f"{lossy[0]}: {len(lossy):,} masks are JPEG, which changes their numbers around every edge; save them as PNG from their source"
             f"{ONE_CLASS}."
         )
+
+
+def _refuse_unnamed_minus_one(counts: Mapping[str, MaskCounts], said: Mapping[int, str]) -> None:
+    """Raises `DataError` for -1: some write it where nobody knows, some for a class or the background."""
+    held = [path for path, mask in counts.items() if MINUS_ONE in mask.numbers]
+    if held and MINUS_ONE not in said:
+        which = "holds -1" if len(held) == 1 else f"holds -1, and {len(held) - 1:,} more masks do"
+        raise DataError(f"{held[0]}: {which}: say data.classes={{-1: {IGNORED}}} where nobody drew there, or the name of what it shows.")
 
 
 def _tells_objects(counts: Mapping[str, MaskCounts], said: Mapping[int, str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from labelfree.domain import Row
+from labelfree.domain import PART, Row
 from labelfree.errors import RecipeError
 from labelfree.recipe import PROTOCOLS
 from labelfree.transfer.protocols.base import Protocol
@@ -128,6 +129,14 @@ class Task:
     def over(self, rows: Sequence[Row], labels: SetLabels) -> Task:
         """The task for these rows; one whose strata lie in files returns a copy that knows what `labels` says of them."""
         return self
+
+    def counting(self, rows: Sequence[Row]) -> Task:
+        """The task in words that say what its budgets count in these rows: slices, where labelled ones are parts of images."""
+        if not any(PART in row.key for row in rows if self.labelled(row)):
+            return self
+        spoken = copy.copy(self)
+        spoken.budget = self.budget.of_slices
+        return spoken
 
     def protocol(self, name: str) -> Protocol:
         """The protocol called `name`, as this task means it. Raises RecipeError that lists what is installed."""
