@@ -44,11 +44,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARBITRARY", "IGNORE", "NOTHING", "PART", "Affine", "BoxesOnGround", "Channel", "Confidential", "Contents", "Default", "Defaults",
-    "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "KnowsKinds", "KnowsSides",
-    "KnowsWeights", "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes",
-    "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "WritesBoxes",
-    "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located", "require", "sides", "spacing_of",
-    "to_physical",
+    "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "IdentifiesByForm",
+    "IdentifyingForm", "KnowsKinds", "KnowsSides", "KnowsWeights", "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises",
+    "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size",
+    "Targets", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion",
+    "located", "require", "sides", "spacing_of", "to_physical",
 ]  # fmt: skip
 M = TypeVar("M", bound="BaseModel")
 
@@ -351,6 +351,26 @@ class Confidential(Protocol):
     """A domain of images of people, asked as a class. `confidential`: whether `report.share` is true unless a recipe says otherwise."""
 
     confidential: bool
+
+
+@dataclass(frozen=True)
+class IdentifyingForm:
+    """Text that tells who somebody is by how it is written, such as a number of a register.
+
+    `pattern`: a regular expression; what looks alike and may stay, it leaves out itself. `separator`: what stands between the parts of such
+    a name, each of which identifies too. `listed`: whether those that files hold are looked for by name besides; False where a large set
+    has too many.
+    """
+
+    pattern: str
+    separator: str = ""
+    listed: bool = True
+
+
+class IdentifiesByForm(Protocol):
+    """A domain whose files tell who somebody is in certain forms, asked as a class: whatever has one is hidden in all that may leave."""
+
+    identifying_forms: Sequence[IdentifyingForm]
 
 
 @runtime_checkable

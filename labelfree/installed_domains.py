@@ -21,7 +21,7 @@ from labelfree.errors import RecipeError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from labelfree.domain import Domain
+    from labelfree.domain import Domain, IdentifyingForm
 
 GROUP = "labelfree.domains"
 PLAIN = (type(None), bool, int, float, str, list, tuple, dict)  # defaults that can stand in a recipe
@@ -130,6 +130,19 @@ def _of_constructor(make: Any) -> type[BaseModel]:
 def confidential(name: str) -> bool:
     """Whether the images of a domain are of people: then runs hide names unless a recipe says otherwise."""
     return bool(getattr(domain_class(name), "confidential", False))
+
+
+def identifying_forms(name: str) -> tuple[IdentifyingForm, ...]:
+    """By what forms the images of a domain tell who somebody is. Raises RecipeError where it is not installed or cannot be imported."""
+    return tuple(getattr(domain_class(name), "identifying_forms", ()))
+
+
+def forms_where_installed(name: str) -> tuple[IdentifyingForm, ...]:
+    """The same; none where the domain is not there, as on the machine of who was sent a copy in which names are hidden already."""
+    try:
+        return identifying_forms(name)
+    except RecipeError:
+        return ()
 
 
 def key_for(what: str) -> str:

@@ -16,6 +16,7 @@ from labelfree_medical.colours import rgb_positions
 from labelfree_medical.contents import contents_of
 from labelfree_medical.diagnosis import PACKAGES, readers
 from labelfree_medical.found_images import image_of, list_folder
+from labelfree_medical.identifying import FORMS
 from labelfree_medical.kept_volumes import Kept, Prepared, image_bytes, mask_bytes
 from labelfree_medical.planes import axis_across, slice_of
 from labelfree_medical.predicted_maps import ClassMap, no_shapes
@@ -48,6 +49,7 @@ class Medical:
     packages = PACKAGES
     quiet: Mapping[str, str] = {}
     confidential = True
+    identifying_forms = FORMS
     keys_for = KEYS_FOR
     choosing = ("series",)
     mirror = staticmethod(laterality.mirror)
