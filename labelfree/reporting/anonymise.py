@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from labelfree.data.folders import cache_folder
+from labelfree.data.our_folders import home_of, private_of
 from labelfree.domain import IdentifyingForm
 from labelfree.installed_domains import forms_where_installed
 from labelfree.recipe_yaml import Dumper
@@ -77,12 +78,13 @@ class Anonymiser:
         """What is to be hidden in a run folder, from its recipe, splits.csv and this machine."""
         from labelfree.reporting.files import RunFiles
 
-        run = RunFiles(folder)
+        run, home = RunFiles(folder), home_of(folder)
         given = (
             (_root(run), "<data.root>"),
             (run.asked("data.labels"), "<data.labels>"),
             (run.asked("pool.dir"), "<pool.dir>"),
             (folder, "<run>"),
+            (home, "<run>"),
             *((path, "<weights>") for path in _weights(run)),
         )
         roots = {
@@ -90,8 +92,8 @@ class Anonymiser:
         }
         words = {_user(): "<user>", socket.gethostname(): "<host>", socket.gethostname().partition(".")[0]: "<host>"}
         words |= {Path(path).name: shown for path, shown in given if path and shown in ("<data.root>", "<data.labels>", "<weights>")}
-        if not folder.name.startswith(str(run.setting("name") or folder.name)):  # else it is the recipe's name and a time
-            words[folder.resolve().name] = "<run>"
+        if not home.name.startswith(str(run.setting("name") or home.name)):  # else it is the recipe's name and a time
+            words[home.resolve().name] = "<run>"
         words.pop("root", None)
         spoken = {*run.classes, *run.fingerprint.get("channels", ()), str(run.setting("domain")), str(run.setting("name"))}
         spoken |= {str(run.card.get("name", "")), *_labels(run)}
@@ -183,7 +185,7 @@ def _salted(salt: bytes, kind: str, name: str) -> str:
 
 def _identifying(folder: Path, forms: Sequence[IdentifyingForm]) -> set[str]:
     """What the images' files say of people, as the run keeps it for its owner: whole, and the parts of names that are written in parts."""
-    path = folder / "private" / IDENTIFYING
+    path = private_of(folder) / IDENTIFYING
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     separators = {form.separator for form in forms if form.separator}
     return {word for line in lines for word in (line, *(part for each in separators for part in line.split(each))) if word}
@@ -209,7 +211,7 @@ def _salt(run: RunFiles) -> bytes:
     try:
         return dataset_salt(Path(pools) if pools else cache_folder() / "pools", dataset)
     except OSError:  # the report is made where the pools are not, or on a read-only disk
-        return dataset_salt(run.folder / "private", dataset)
+        return dataset_salt(private_of(run.folder), dataset)
 
 
 def _root(run: RunFiles) -> str | None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labelfree.data.our_folders import TAKEN_FROM
+from labelfree.data.our_folders import TAKEN_FROM, private_of
 from labelfree.errors import DataError
 from labelfree.installed_domains import identifying_forms
 from labelfree.reporting.anonymise import Anonymiser, dataset_salt
@@ -62,7 +62,7 @@ def conceal(folder: Path) -> None:
     from labelfree.reporting.html import pictures_allowed, write_report
 
     run, anonymiser = RunFiles(folder), Anonymiser.of(folder)
-    private = folder / "private"
+    private = private_of(folder)
     private.mkdir(exist_ok=True)
     if names := anonymiser.table():
         with whole_file(private / "ids.csv") as part, part.open("w", newline="", encoding="utf-8") as stream:
@@ -87,7 +87,7 @@ def _put_away(folder: Path, kept: set[Path]) -> None:
             if not any(path.iterdir()):
                 path.rmdir()
         elif path not in kept:
-            target = folder / "private" / path.relative_to(folder)
+            target = private_of(folder) / path.relative_to(folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
 
