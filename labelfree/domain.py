@@ -47,8 +47,8 @@ __all__ = [
     "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "IdentifiesByForm",
     "IdentifyingForm", "KnowsKinds", "KnowsSides", "KnowsWeights", "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises",
     "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size",
-    "Targets", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion",
-    "located", "require", "sides", "spacing_of", "to_physical",
+    "Targets", "Unites", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain",
+    "in_proportion", "located", "require", "sides", "spacing_of", "to_physical",
 ]  # fmt: skip
 M = TypeVar("M", bound="BaseModel")
 
@@ -165,6 +165,18 @@ class Flattens(Protocol):
     """A domain of volumes that can read them as pictures. `flattening`: keys of its reader that make it do so, with the reason."""
 
     flattening: Mapping[str, Default]
+
+
+@runtime_checkable
+class Unites(Protocol):
+    """A domain whose reader can make one set of images that differ in their channels. `labelfree plan` asks it; a run refuses them."""
+
+    def uniting(self, channels: Mapping[tuple[str, ...], int]) -> Mapping[str, Default]:
+        """Keys of its reader by which images of all these channels are read alike, each with the reason; none where no key does.
+
+        `channels`: what images hold, and how many of those looked at hold that.
+        """
+        ...
 
 
 @runtime_checkable

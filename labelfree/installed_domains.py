@@ -145,11 +145,13 @@ def forms_where_installed(name: str) -> tuple[IdentifyingForm, ...]:
         return ()
 
 
-def key_for(what: str) -> str:
-    """How sentences of the core call the reader's key that tells `what` (`Domain.keys_for`), by all installed domains that have one: where
-    these differ, with the domain whose key each is.
+def key_for(what: str, domain: str | None = None) -> str:
+    """How sentences of the core call the reader's key that tells `what` (`Domain.keys_for`).
+
+    Of `domain`; where none is known yet, of all installed ones that have such a key, and where these differ, with the domain of each.
     """
-    keys = {name: keys[what] for name in sound_domains() if what in (keys := getattr(domain_class(name), "keys_for", {}))}
+    asked = [domain] if domain in sound_domains() else sound_domains()
+    keys = {name: keys[what] for name in asked if what in (keys := getattr(domain_class(name), "keys_for", {}))}
     apart = len(set(keys.values())) > 1
     named = [f"{key} ({name})" if apart else key for name, key in sorted(keys.items(), reverse=True)]
     return " or ".join(dict.fromkeys(named)) or "a key of `reader`"

@@ -12,7 +12,7 @@ from labelfree.domain import ARBITRARY, PART, Contents, Default, Defaults, Findi
 from labelfree.errors import DataError
 from labelfree_medical import laterality
 from labelfree_medical.choice import FILMS
-from labelfree_medical.colours import rgb_positions
+from labelfree_medical.colours import rgb_positions, uniting
 from labelfree_medical.contents import contents_of
 from labelfree_medical.diagnosis import PACKAGES, readers
 from labelfree_medical.found_images import image_of, list_folder
@@ -127,6 +127,9 @@ class Medical:
         mask = read_mask(Path(str(row.mask)), prepared.image, self._classes, row.called, prepared.whole, row.window).mask
         assert mask is not None
         return mask
+
+    def uniting(self, channels: Mapping[tuple[str, ...], int]) -> Mapping[str, Default]:
+        return uniting(channels, self.reader.colour)
 
     def recognises(self, sample: Sample) -> str | None:
         return recognised(sample)
