@@ -122,7 +122,7 @@ def _notes(looks: Mapping[str, _Look], empty: Sequence[Row], domain: Domain | No
     if empty:
         which = f"{len(empty):,} of {len(looks):,} hold a measurement in less than half of their pixels, such as {empty[0].id}"
         notes.append(f"{which}; a run leaves them out.")
-    return [*notes, f"{blank_note(blank, domain and domain.name)}."] if blank else notes
+    return [*notes, f"{blank_note(blank, domain.name if domain else None)}."] if blank else notes
 
 
 def _drawn(manifest: Manifest, rows: Mapping[str, Row], looks: Mapping[str, _Look]) -> tuple[list[str], list[str]]:
