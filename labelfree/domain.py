@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from labelfree.errors import RecipeError
+from labelfree.identifying import Confidential, IdentifiesByForm, IdentifyingForm
 from labelfree.installed_domains import domain_names, find_domain
 from labelfree.prediction_writers import NOTHING, BoxesOnGround, MapWriter, Writes, WritesBoxes, WritesMaps
 from labelfree.samples import (
@@ -357,32 +358,6 @@ class Demonstrates(Protocol):
     """A domain that `labelfree demo` can show, asked as a class. `demo`: a recipe's name or file that runs with nothing to download."""
 
     demo: str | Path
-
-
-class Confidential(Protocol):
-    """A domain of images of people, asked as a class. `confidential`: whether `report.share` is true unless a recipe says otherwise."""
-
-    confidential: bool
-
-
-@dataclass(frozen=True)
-class IdentifyingForm:
-    """Text that tells who somebody is by how it is written, such as a number of a register.
-
-    `pattern`: a regular expression; what looks alike and may stay, it leaves out itself. `separator`: what stands between the parts of such
-    a name, each of which identifies too. `listed`: whether those that files hold are looked for by name besides; False where a large set
-    has too many.
-    """
-
-    pattern: str
-    separator: str = ""
-    listed: bool = True
-
-
-class IdentifiesByForm(Protocol):
-    """A domain whose files tell who somebody is in certain forms, asked as a class: whatever has one is hidden in all that may leave."""
-
-    identifying_forms: Sequence[IdentifyingForm]
 
 
 @runtime_checkable

@@ -21,7 +21,8 @@ from labelfree.errors import RecipeError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from labelfree.domain import Domain, IdentifyingForm
+    from labelfree.domain import Domain
+    from labelfree.identifying import IdentifyingForm
 
 GROUP = "labelfree.domains"
 PLAIN = (type(None), bool, int, float, str, list, tuple, dict)  # defaults that can stand in a recipe

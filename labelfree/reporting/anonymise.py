@@ -16,7 +16,7 @@ import yaml
 
 from labelfree.data.folders import cache_folder
 from labelfree.data.our_folders import home_of, private_of
-from labelfree.domain import IdentifyingForm
+from labelfree.identifying import IdentifyingForm
 from labelfree.installed_domains import forms_where_installed
 from labelfree.recipe_yaml import Dumper
 from labelfree.reporting.brief_names import Brief, mistakable

@@ -15,6 +15,7 @@ from labelfree.transfer.comparison import answer
 from labelfree.transfer.head_steps import LEAST_STEPS, StepTimes
 from labelfree.transfer.maps.frozen import Frozen
 from labelfree.transfer.maps.training import STEPS
+from labelfree.transfer.selection import Grid
 from labelfree.transfer.setup import Setup, make_setup
 from labelfree.transfer.time_limit import Speed, cut_to, differences, ladder, measure_speed
 from labelfree.transfer.unlabelled import Unlabelled
@@ -150,7 +151,8 @@ def test_what_cuts_leave_goes_into_steps(
 ) -> None:
     """Forty are planned for three sizes; where the largest goes, each head is trained seldom enough for more."""
     measured(monkeypatch, beside)
-    setup = replace(make_setup(ask(), SETTINGS, (32, 64, 96)), protocols=(Frozen(),))
+    frozen = Frozen()
+    setup = replace(make_setup(ask(), SETTINGS, (32, 64, 96)), protocols=(frozen,), grid=Grid(settings={"frozen": frozen.settings}))
     cut, again = (cut_to(60 * MINUTES, 5, Trial(setup, ask(), [], Entries(105), None, tmp_path, Silent())) for _ in range(2))
     assert cut == again and (cut.sizes, cut.steps, cut.draws) == (sizes, {"frozen": steps}, 5)
     assert speed_of(cut, beside).seconds(cut) <= 60 * MINUTES  # with all its steps
