@@ -67,7 +67,7 @@ def run(
     `out`: the run's folder, new or empty, or an unfinished run of the same recipe; default `runs/<recipe>-<time>`.
     `manifest`: your own torch `Dataset` instead of files, as `labelfree.data.manifest.manifest_from_dataset` gives it.
     """
-    checked = _recipe(recipe, overrides, say)  # a mistake in it is told before anything heavy is imported
+    checked = _recipe(_no_run(recipe), overrides, say)  # a mistake in it is told before anything heavy is imported
     from labelfree.pipeline.stages import run_recipe
 
     return run_recipe(checked, path_of(out), command=_command(), progress=progress_of(say), manifest=manifest)
@@ -82,7 +82,7 @@ def pretrain(
     say: Progress | None = None,
 ) -> Run:
     """Only the pretraining of a recipe: leaves `backbone.safetensors` and its sidecar in the run's folder."""
-    checked = _recipe(recipe, overrides, say)  # a mistake in it is told before anything heavy is imported
+    checked = _recipe(_no_run(recipe), overrides, say)  # a mistake in it is told before anything heavy is imported
     from labelfree.pipeline.stages import pretrain_only
 
     return pretrain_only(checked, path_of(out), command=_command(), progress=progress_of(say), manifest=manifest)
@@ -324,6 +324,19 @@ def _recipe(recipe: Recipe | Source, overrides: Overrides, say: Progress | None)
 
     tell = progress_of(say).say if this_process().first else None
     return load_recipe(recipe, overrides, tell) if isinstance(recipe, str | Path) else change(recipe, overrides, tell)
+
+
+def _no_run(recipe: Recipe | Source) -> Recipe | Source:
+    """Raises RecipeError for the folder of a run: it may be meant to go on, or to start anew."""
+    from labelfree.data.our_folders import is_run, private_of
+    from labelfree.errors import RecipeError
+
+    if not isinstance(recipe, str | Path) or not is_run(folder := Path(recipe)):
+        return recipe
+    asked = next((file for file in (folder / "recipe.yaml", private_of(folder) / "asked.yaml") if file.is_file()), folder / "recipe.yaml")
+    raise RecipeError(
+        f"{folder}: is a run's folder; `labelfree resume {folder}` goes on with it, `labelfree run {asked} --out NEW` starts anew."
+    )
 
 
 def _command() -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from labelfree.errors import RecipeError
+from labelfree.identifying import Confidential, IdentifiesByForm, IdentifyingForm
 from labelfree.installed_domains import domain_names, find_domain
 from labelfree.prediction_writers import NOTHING, BoxesOnGround, MapWriter, Writes, WritesBoxes, WritesMaps
 from labelfree.samples import (
@@ -44,11 +45,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ARBITRARY", "IGNORE", "NOTHING", "PART", "Affine", "BoxesOnGround", "Channel", "Confidential", "Contents", "Default", "Defaults",
-    "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "KnowsKinds", "KnowsSides",
-    "KnowsWeights", "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes",
-    "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "WritesBoxes",
-    "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located", "require", "sides", "spacing_of",
-    "to_physical",
+    "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "IdentifiesByForm",
+    "IdentifyingForm", "KnowsKinds", "KnowsSides", "KnowsWeights", "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises",
+    "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size",
+    "Targets", "Unites", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain",
+    "in_proportion", "located", "require", "sides", "spacing_of", "to_physical",
 ]  # fmt: skip
 M = TypeVar("M", bound="BaseModel")
 
@@ -165,6 +166,18 @@ class Flattens(Protocol):
     """A domain of volumes that can read them as pictures. `flattening`: keys of its reader that make it do so, with the reason."""
 
     flattening: Mapping[str, Default]
+
+
+@runtime_checkable
+class Unites(Protocol):
+    """A domain whose reader can make one set of images that differ in their channels. `labelfree plan` asks it; a run refuses them."""
+
+    def uniting(self, channels: Mapping[tuple[str, ...], int]) -> Mapping[str, Default]:
+        """Keys of its reader by which images of all these channels are read alike, each with the reason; none where no key does.
+
+        `channels`: what images hold, and how many of those looked at hold that.
+        """
+        ...
 
 
 @runtime_checkable
@@ -345,12 +358,6 @@ class Demonstrates(Protocol):
     """A domain that `labelfree demo` can show, asked as a class. `demo`: a recipe's name or file that runs with nothing to download."""
 
     demo: str | Path
-
-
-class Confidential(Protocol):
-    """A domain of images of people, asked as a class. `confidential`: whether `report.share` is true unless a recipe says otherwise."""
-
-    confidential: bool
 
 
 @runtime_checkable

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from labelfree.domain import Domain
+    from labelfree.identifying import IdentifyingForm
 
 GROUP = "labelfree.domains"
 PLAIN = (type(None), bool, int, float, str, list, tuple, dict)  # defaults that can stand in a recipe
@@ -132,11 +133,26 @@ def confidential(name: str) -> bool:
     return bool(getattr(domain_class(name), "confidential", False))
 
 
-def key_for(what: str) -> str:
-    """How sentences of the core call the reader's key that tells `what` (`Domain.keys_for`), by all installed domains that have one: where
-    these differ, with the domain whose key each is.
+def identifying_forms(name: str) -> tuple[IdentifyingForm, ...]:
+    """By what forms the images of a domain tell who somebody is. Raises RecipeError where it is not installed or cannot be imported."""
+    return tuple(getattr(domain_class(name), "identifying_forms", ()))
+
+
+def forms_where_installed(name: str) -> tuple[IdentifyingForm, ...]:
+    """The same; none where the domain is not there, as on the machine of who was sent a copy in which names are hidden already."""
+    try:
+        return identifying_forms(name)
+    except RecipeError:
+        return ()
+
+
+def key_for(what: str, domain: str | None = None) -> str:
+    """How sentences of the core call the reader's key that tells `what` (`Domain.keys_for`).
+
+    Of `domain`; where none is known yet, of all installed ones that have such a key, and where these differ, with the domain of each.
     """
-    keys = {name: keys[what] for name in sound_domains() if what in (keys := getattr(domain_class(name), "keys_for", {}))}
+    asked = [domain] if domain in sound_domains() else sound_domains()
+    keys = {name: keys[what] for name in asked if what in (keys := getattr(domain_class(name), "keys_for", {}))}
     apart = len(set(keys.values())) > 1
     named = [f"{key} ({name})" if apart else key for name, key in sorted(keys.items(), reverse=True)]
     return " or ".join(dict.fromkeys(named)) or "a key of `reader`"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from labelfree.domain import Default
 from labelfree_medical.amounts import with_one_scale
 from labelfree_medical.stored import Stored
 
@@ -21,6 +22,16 @@ def rgb_positions(channels: Sequence[str]) -> tuple[int, int, int] | None:
     """Where red, green and blue stand; None where they are not named."""
     names = [str(name).lower() for name in channels]
     return tuple(map(names.index, COLOURS)) if set(COLOURS) <= set(names) else None  # type: ignore[return-value]
+
+
+def uniting(channels: Mapping[tuple[str, ...], int], colour: str) -> Mapping[str, Default]:
+    """`reader.colour` where images are gray and coloured pictures that nothing makes one set yet; nothing else unites channels."""
+    gray = sum(count for held, count in channels.items() if len(held) == 1)
+    coloured = channels.get(COLOURS, 0)
+    if colour != "stored" or not gray or not coloured or gray + coloured < sum(channels.values()):
+        return {}
+    mixed = f"{gray} of {gray + coloured} images looked at are gray, the others coloured"
+    return {"colour": Default("rgb", f"{mixed}; gray as three equal channels loses nothing, colours as gray would")}
 
 
 def in_gray(stored: Stored) -> Stored:

@@ -12,10 +12,11 @@ from labelfree.domain import ARBITRARY, PART, Contents, Default, Defaults, Findi
 from labelfree.errors import DataError
 from labelfree_medical import laterality
 from labelfree_medical.choice import FILMS
-from labelfree_medical.colours import rgb_positions
+from labelfree_medical.colours import rgb_positions, uniting
 from labelfree_medical.contents import contents_of
 from labelfree_medical.diagnosis import PACKAGES, readers
 from labelfree_medical.found_images import image_of, list_folder
+from labelfree_medical.identifying import FORMS
 from labelfree_medical.kept_volumes import Kept, Prepared, image_bytes, mask_bytes
 from labelfree_medical.orientation import upright_volume
 from labelfree_medical.planes import axis_across, slice_of
@@ -49,6 +50,7 @@ class Medical:
     packages = PACKAGES
     quiet: Mapping[str, str] = {}
     confidential = True
+    identifying_forms = FORMS
     keys_for = KEYS_FOR
     choosing = ("series",)
     mirror = staticmethod(laterality.mirror)
@@ -127,6 +129,9 @@ class Medical:
         mask = read_mask(file, prepared.image, self._classes, row.called, prepared.whole, row.window, row.mask_files).mask
         assert mask is not None
         return mask
+
+    def uniting(self, channels: Mapping[tuple[str, ...], int]) -> Mapping[str, Default]:
+        return uniting(channels, self.reader.colour)
 
     def recognises(self, sample: Sample) -> str | None:
         return recognised(sample)

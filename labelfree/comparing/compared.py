@@ -10,7 +10,6 @@ from pathlib import Path
 from labelfree.comparing.across import Across, across
 from labelfree.comparing.family import Tested, family
 from labelfree.comparing.files import PAGE, open_place, write_document, write_table
-from labelfree.comparing.fingerprints import fingerprint
 from labelfree.comparing.remarks import banners, looks, refuse_the_same
 from labelfree.comparing.runs import ComparedRun, read_run
 from labelfree.comparing.scored_rows import scored_rows
@@ -49,7 +48,7 @@ def compare_runs(folders: Sequence[Path], out: Path | None, say: Progress) -> Co
         for number, (folder, name) in enumerate(zip(folders, short_names(folders), strict=True), 1):
             runs.append(read_run(folder, number, name))
             bar.advance(note=name)
-    refuse_the_same(runs, {run.number: fingerprint(run.scores) for run in runs if run.scores is not None})
+    refuse_the_same(runs)
     scored = [run for run in runs if run.scores is not None]
     rows = [scored_rows(run) for run in scored]
     tested = family(runs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from labelfree.comparing.runs import ComparedRun
 from labelfree.comparing.scored_rows import ScoredRows
@@ -12,11 +12,11 @@ from labelfree.reporting.html import GENERATED, TRANSDUCTIVE
 from labelfree.reporting.words import count, listed
 
 
-def refuse_the_same(runs: Sequence[ComparedRun], fingerprints: Mapping[int, str]) -> None:
-    """Raises RecipeError where one run was named twice, or a copy of it was. `fingerprints`: of the answers, by number of the run."""
+def refuse_the_same(runs: Sequence[ComparedRun]) -> None:
+    """Raises RecipeError where one run was named twice, or a copy of it was."""
     first: dict[str, ComparedRun] = {}
     for run in runs:
-        known = first.setdefault(fingerprints.get(run.number, str(run.folder.resolve())), run)
+        known = first.setdefault(run.fingerprint or str(run.folder.resolve()), run)
         if known is not run:
             same = "the same folder" if known.folder.resolve() == run.folder.resolve() else "the very same answers: a copy, or a repetition"
             raise RecipeError(f"{run.folder}: is {known.folder} again ({same}), which would count one result twice. Name each run once.")

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from labelfree.comparing.fingerprints import fingerprint
 from labelfree.data.chosen import INDICATIVE
 from labelfree.data.our_folders import STATE
 from labelfree.errors import DataError
@@ -31,8 +32,8 @@ DRIFT = 1e-9  # sums in another order
 class ComparedRun:
     """A run folder. `number`: its place among those named; `name`: what it is called, without anything its recipe hides.
 
-    `primary`: as its recipe names it. `reason`: why nothing may be claimed of it, "" where the test decides. `claims`, `scores`: None
-    where nothing was scored. `notes`: what a reader must know of it.
+    `primary`: as its recipe names it. `reason`: why nothing may be claimed of it, "" where the test decides. `claims`, `scores`: None where
+    nothing was scored; of `scores` only those of the primary's arm are kept. `fingerprint`: of all answers. `notes`: for the reader.
     """
 
     number: int
@@ -47,6 +48,7 @@ class ComparedRun:
     reason: str = ""
     claims: Claims | None = None
     scores: Scores | None = None
+    fingerprint: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -118,7 +120,8 @@ def read_run(folder: Path, number: int, name: str) -> ComparedRun:
         split=row["split"],
         reason=_reason(claims) or _renamed(settings.primary, begun, shared),
         claims=claims,
-        scores=scores,
+        scores=scores.of_arm(settings.primary.arm),
+        fingerprint=fingerprint(scores),
         notes=tuple(filter(None, [*said, _stale(claims, run.claims)])),
     )
 

@@ -75,7 +75,7 @@ def find_faults(
     empty = [rows[identity] for identity, look in looks.items() if look.empty > MOST_EMPTY]
     if looks and len(empty) == len(looks):
         return Checked([*faults, all_empty(empty)], [])
-    notes = _notes(looks, empty)
+    notes = _notes(looks, empty, domain)
     for row in empty:  # a run leaves them out before it compares
         del looks[row.id]
     scales = Scales()
@@ -115,14 +115,14 @@ def _look(read: Callable[[Row], Sample], domain: Domain | None, row: Row) -> _Lo
     )
 
 
-def _notes(looks: Mapping[str, _Look], empty: Sequence[Row]) -> list[str]:
+def _notes(looks: Mapping[str, _Look], empty: Sequence[Row], domain: Domain | None) -> list[str]:
     """On images that a run leaves out, and on what may be missing data that nobody declared."""
     blank = [identity for identity, look in looks.items() if look.blank >= BLANK]
     notes = list(dict.fromkeys(note for look in looks.values() for note in look.notes))
     if empty:
         which = f"{len(empty):,} of {len(looks):,} hold a measurement in less than half of their pixels, such as {empty[0].id}"
         notes.append(f"{which}; a run leaves them out.")
-    return [*notes, f"{blank_note(blank)}."] if blank else notes
+    return [*notes, f"{blank_note(blank, domain.name if domain else None)}."] if blank else notes
 
 
 def _drawn(manifest: Manifest, rows: Mapping[str, Row], looks: Mapping[str, _Look]) -> tuple[list[str], list[str]]:

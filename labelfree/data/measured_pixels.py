@@ -45,10 +45,10 @@ def blank_share(sample: Sample) -> float:
     return float((blank if sample.measured is None else blank & sample.measured.numpy()).mean())
 
 
-def blank_note(names: Sequence[str]) -> str:
-    """What to tell of the images of these names, which have many such pixels."""
+def blank_note(names: Sequence[str], domain: str | None) -> str:
+    """What to tell of the images of these names, which have many such pixels. `domain`: that reads them, where it is known."""
     which = f"{len(names):,} images, such as {names[0]}, hold" if len(names) > 1 else f"{names[0]} holds"
-    return f"{which} 0 in every channel in {BLANK:.0%} or more of the pixels; if that means no measurement, set {key_for('zeros')}"
+    return f"{which} 0 in every channel in {BLANK:.0%} or more of the pixels; if that means no measurement, set {key_for('zeros', domain)}"
 
 
 def pack(measured: np.ndarray | None) -> bytes:

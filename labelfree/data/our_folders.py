@@ -9,7 +9,7 @@ from pathlib import Path
 
 STATE = "state.json"  # of a run
 TAKEN_FROM = "taken_from.txt"  # in private/ of a run that hides names: the folder of the run whose networks it took over
-WAITING = "private/unfinished"  # of a run that hides names and was stopped: what it has so far
+WAITING = "private/unfinished"  # of a run that hides names: where it works until these are hidden
 RUN_KEYS = {"recipe", "status"}  # what every run's state tells from its first moment on
 GENERATED = "GENERATED.txt"  # a domain's generator leaves it beside its images: whatever is made of them says that they are made up
 POOL_FILES = ("meta.json", "index.npz", "data.npy")
@@ -25,6 +25,16 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "labelfree"
 
 
+def home_of(folder: Path) -> Path:
+    """A run's folder, of itself and of where a run that hides names works."""
+    return folder.parents[1] if _works_in(folder) else folder
+
+
+def private_of(folder: Path) -> Path:
+    """Where a run keeps what never leaves; of its folder and of where a run that hides names works."""
+    return folder.parent if _works_in(folder) else folder / "private"
+
+
 def is_run(folder: Path) -> bool:
     """Whether a folder holds a run, finished or not, or a copy of one to share: its own file says so, not its name."""
     try:
@@ -37,6 +47,10 @@ def is_run(folder: Path) -> bool:
 def is_ours(folder: Path) -> bool:
     """Whether a folder is a run, a pool, a selection or the cache."""
     return is_run(folder) or any(all((folder / name).is_file() for name in names) for names in WHOLE) or _is_cache(folder)
+
+
+def _works_in(folder: Path) -> bool:
+    return folder.parts[-2:] == Path(WAITING).parts
 
 
 def _is_cache(folder: Path) -> bool:

@@ -88,7 +88,8 @@ def prepared(
     folder = Folder(field.manifest.root, field.domain, field.manifest.rows)
     asked, carried = (folder.without_label(), list[Asked]()) if rows is None else apart_from_audit(folder.chosen(rows))
     if len(channels := _channels(folder, asked)) > 1 and field.domain.rgb(channels) is None:
-        say.say(f"Which channels are red, green and blue is not known, so images have no colours; say it with {key_for('channels')}.")
+        key = key_for("channels", field.domain.name)
+        say.say(f"Which channels are red, green and blue is not known, so images have no colours; say it with {key}.")
     table = AnswerTable(file, folder.words(file, asked, carried))
     answers = table.answers()
     names = class_names(classes, {answer.label for answer in answers.values() if answer.label})

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from labelfree.data.pool import Pool
 from labelfree.domain import Row
-from labelfree.installed_domains import confidential
+from labelfree.installed_domains import confidential, identifying_forms
 from labelfree.pipeline.folder import RunFolder
 from labelfree.recipe import Recipe
-from labelfree.reporting.anonymise import IDENTIFYING, UID
+from labelfree.reporting.anonymise import IDENTIFYING
 from labelfree.training.files import write_text
 
 
@@ -25,9 +26,10 @@ def with_sharing(recipe: Recipe) -> Recipe:
 def keep_identifying(folder: RunFolder, names: Iterable[str]) -> None:
     """Write what the files call their images into the run's private/, where `report` and `--share` look for what they must hide.
 
-    UIDs are hidden by their form: a large set has a million.
+    Names of a form that is not `listed` are hidden by that alone.
     """
-    if lines := sorted({" ".join(name.split()) for name in names if not UID.fullmatch(name)} - {""}):
+    forms = [re.compile(form.pattern) for form in identifying_forms(folder.recipe.domain) if not form.listed]
+    if lines := sorted({" ".join(name.split()) for name in names if not any(form.fullmatch(name) for form in forms)} - {""}):
         write_text(folder.private / IDENTIFYING, "".join(f"{line}\n" for line in lines))
 
 

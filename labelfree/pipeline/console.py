@@ -31,7 +31,7 @@ def announce(run: Context, inputs: Inputs, planned: Pretrainings) -> None:
         parts.append(f"then the comparison ({TRAINED if seconds is None else f'about {_minutes(seconds)}'})")
     gigabytes = run_gigabytes(n, run.comparing)
     free = shutil.disk_usage(run.folder.path).free / 1e9
-    run.say.say(f"Ahead: {', '.join(parts)}; about {gigabytes:.1f} GB of disk in {run.folder.path} ({free:,.0f} GB free).")
+    run.say.say(f"Ahead: {', '.join(parts)}; about {gigabytes:.1f} GB of disk in {run.folder.home} ({free:,.0f} GB free).")
 
 
 def _comparison_seconds(recipe: Recipe, inputs: Inputs, planned: Pretrainings) -> float | None:

@@ -14,9 +14,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from labelfree.data.our_folders import STATE
+from labelfree.data.our_folders import STATE, WAITING, private_of
 from labelfree.errors import Interrupted, RecipeError
-from labelfree.pipeline.stopped import take_back
+from labelfree.pipeline.hidden_work import end_move, move_in
 from labelfree.recipe import Recipe
 from labelfree.recipe_renames import first_spelling
 from labelfree.training.files import kept_secret, read_json, write_json, write_text
@@ -28,36 +28,39 @@ RUNS = Path("runs")  # where runs go that were given no folder
 class RunFolder:
     """Paths of one run, and how far it has come.
 
-    `digest` names the recipe as it was asked for (before any `auto` is resolved): the same digest may continue, another may not. Where
-    names are hidden it is keyed by a secret of the run, since anyone could try paths against a plain hash.
+    `home`: the folder itself. `path`: where the run writes until it is finished, which is inside private/ where names are hidden. `digest`
+    names the recipe as it was asked for (before any `auto` is resolved): the same digest may continue, another may not. Where names are
+    hidden it is keyed by a secret of the run, since anyone could try paths against a plain hash.
     """
 
-    def __init__(self, path: Path, recipe: Recipe) -> None:
-        self.path = path
+    def __init__(self, home: Path, recipe: Recipe) -> None:
+        self.home = home
         self.recipe = recipe
+        self.hides_names = recipe.report.share is True
+        self.path = home / WAITING if self.hides_names else home
 
     @cached_property
     def digest(self) -> str:
         plain = recipe_digest(self.recipe)
-        if self.recipe.report.share is not True:
+        if not self.hides_names:
             return plain
         return hmac.new(kept_secret(self.private / "recipe.key"), plain.encode(), hashlib.sha256).hexdigest()[:16]
 
     @property
     def private(self) -> Path:
         """What never leaves when a run is shared."""
-        folder = self.path / "private"
+        folder = private_of(self.home)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     @property
     def log(self) -> Path:
         """The log: in private/ when the run is meant to be shared, since it holds real names."""
-        return (self.private if self.recipe.report.share is True else self.path) / "log.txt"
+        return (self.private if self.hides_names else self.path) / "log.txt"
 
     def state(self) -> dict[str, Any]:
-        file = self.path / STATE
-        state: dict[str, Any] = read_json(file) if file.is_file() else {}
+        file = next((file for file in (self.path / STATE, self.home / STATE) if file.is_file()), None)
+        state: dict[str, Any] = read_json(file) if file is not None else {}
         return state
 
     def keeps_every_label_out(self, new: bool) -> bool:
@@ -72,11 +75,11 @@ class RunFolder:
         """Remove a folder in which nothing was begun: an error of the data leaves no litter, and the console has said why."""
         if any((self.path / name).exists() for name in ("plan.json", "checkpoints", "backbones", "cells")):
             return
-        for found in self.path.iterdir():
+        for found in self.home.iterdir():
             shutil.rmtree(found) if found.is_dir() else found.unlink()
-        if self.path.resolve() != Path.cwd():
-            self.path.rmdir()
-        if self.path.parent == RUNS and not any(RUNS.iterdir()):
+        if self.home.resolve() != Path.cwd():
+            self.home.rmdir()
+        if self.home.parent == RUNS and not any(RUNS.iterdir()):
             RUNS.rmdir()
 
     def mark(self, **facts: Any) -> None:
@@ -100,25 +103,27 @@ def open_folder(recipe: Recipe, out: Path | None, asked: str, again: bool = Fals
     Raises RecipeError when `out` holds anything else.
     """
     folder = RunFolder(out or new_folder(recipe.name or "run"), recipe)
-    take_back(folder.path)
+    home = folder.home
+    end_move(home)
     state = folder.state()
     if not state:
-        if folder.path.is_file() or (folder.path.is_dir() and any(folder.path.iterdir())):
-            raise RecipeError(f"--out {folder.path}: holds something that is not a labelfree run; name a new or empty folder.")
-        folder.path.mkdir(parents=True, exist_ok=True)
-        write_text(folder.private / "asked.yaml", asked)
-        folder.mark(recipe=folder.digest, status="unfinished")
+        if home.is_file() or (home.is_dir() and any(home.iterdir())):
+            raise RecipeError(f"--out {home}: holds something that is not a labelfree run; name a new or empty folder.")
     elif state["recipe"] not in (folder.digest, recipe_digest(recipe)):  # plain in runs begun before there was a key
-        weights = folder.path / "backbone.safetensors"
+        weights = home / "backbone.safetensors"
         arm = f"; its weights can be an arm there: evaluate.arms=[imagenet, {{name: mine, weights: {weights}}}]"
         raise RecipeError(
-            f"--out {folder.path}: holds a run of another recipe; name a new folder, "
-            f"or `labelfree resume {folder.path}` to go on with that one{arm if again and weights.is_file() else ''}."
+            f"--out {home}: holds a run of another recipe; name a new folder, "
+            f"or `labelfree resume {home}` to go on with that one{arm if again and weights.is_file() else ''}."
         )
     elif state["status"] == "finished" and not again:
-        raise RecipeError(
-            f"--out {folder.path}: this run is finished; its report is {folder.path / 'report.html'}. Name a new folder to run again."
-        )
+        raise RecipeError(f"--out {home}: this run is finished; its report is {home / 'report.html'}. Name a new folder to run again.")
+    home.mkdir(parents=True, exist_ok=True)
+    if folder.hides_names:
+        move_in(home, folder.digest)
+    if not state:
+        write_text(folder.private / "asked.yaml", asked)
+        folder.mark(recipe=folder.digest, status="unfinished")
     return folder
 
 
@@ -126,10 +131,10 @@ def inside_images(folder: RunFolder) -> str | None:
     """What to say of a run's folder that lies among the images; None elsewhere."""
     data = folder.recipe.data
     root = data.root or (data.labels.parent if data.labels is not None else None)
-    if root is None or not folder.path.resolve().is_relative_to(root.expanduser().resolve()):
+    if root is None or not folder.home.resolve().is_relative_to(root.expanduser().resolve()):
         return None
     return (
-        f"The run's folder {folder.path} lies inside the images ({root}); folders of runs are not read as images, "
+        f"The run's folder {folder.home} lies inside the images ({root}); folders of runs are not read as images, "
         "but --out with a folder elsewhere keeps them apart."
     )
 

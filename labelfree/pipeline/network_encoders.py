@@ -59,7 +59,7 @@ class Networks:
         to_input = self.starts.as_photographs(backbone)
         if to_input is None:
             pictures = self.starts.dims == 2 and backbone.mean
-            unnamed = f"no channels are called red, green and blue; name them with {key_for('channels')}"
+            unnamed = f"no channels are called red, green and blue; name them with {key_for('channels', self.starts.domain.name)}"
             return unnamed if pictures else NO_PHOTOGRAPHS
         resized = to_input.shown.interpolation
         return self.encoder(arm, self.starts.photographic, backbone.name, to_input, view, reads="" if resized == BILINEAR else resized)
@@ -99,7 +99,7 @@ def channels_lacking(path: Path, starts: Starts, where: str) -> list[str]:
     if 2 * len(lacking) > len(found) or card.unit != images.unit:
         raise DataError(
             f"{where} wants {', '.join(card.channels)} in {card.unit}; these images have {', '.join(images.channels)} in {images.unit}: "
-            f"say what the files hold with {key_for('channels')}, or name other weights."
+            f"say what the files hold with {key_for('channels', starts.domain.name)}, or name other weights."
         )
     starts.require_scale(card, where)
     return lacking

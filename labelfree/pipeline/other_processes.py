@@ -25,7 +25,7 @@ def share_out(run: Context, inputs: Inputs) -> None:
     Where nothing is pretrained they may leave.
     """
     shared = replace(inputs, manifest=replace(inputs.manifest, read=None)) if run.pretraining else None  # a user's own reader stays here
-    broadcast((run.folder.path.resolve(), shared))
+    broadcast((run.folder.home.resolve(), shared))
     if shared is not None:
         _require_shared_disk(shared, run.folder.path)
 
@@ -39,8 +39,8 @@ def assist(recipe: Recipe) -> Path:
         return path
     with stoppable(path), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the first process has the same to say
-        _require_shared_disk(inputs, path)
         run = Context(recipe, RunFolder(path, recipe), Silent())
+        _require_shared_disk(inputs, run.folder.path)
         planned = plan_pretrainings(run, inputs)
         for job in planned.jobs:
             carry_out(run, settled(run, job, planned), inputs)

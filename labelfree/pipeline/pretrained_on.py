@@ -13,7 +13,7 @@ import yaml
 
 from labelfree.backbones.weight_card import card_beside
 from labelfree.data.chosen import DRAW
-from labelfree.data.our_folders import STATE, TAKEN_FROM
+from labelfree.data.our_folders import STATE, TAKEN_FROM, private_of
 from labelfree.data.splits import Labels, Roles
 from labelfree.domain import Row
 from labelfree.errors import DataError, LeakError
@@ -41,7 +41,7 @@ class History:
         recipe, table = _recipe(folder), folder / "splits.csv"
         if recipe is None or not table.is_file():
             return None
-        names = _names(folder / "private" / "ids.csv")
+        names = _names(private_of(folder) / "ids.csv")
         with table.open(newline="", encoding="utf-8") as stream:
             found = [row for row in csv.DictReader(stream) if set(roles) & set((row.get("role") or "").split("+"))]
         ids, groups = ({names.get(row.get(key) or "", row.get(key) or "") for row in found} - {""} for key in ("path", "group"))
@@ -162,7 +162,7 @@ def _run_of(file: Path) -> Path | None:
 
 def _taken_from(folder: Path) -> Path | None:
     """The run that the networks of another were taken over from; None where it pretrained them itself, or that one is gone."""
-    hidden = folder / "private" / TAKEN_FROM
+    hidden = private_of(folder) / TAKEN_FROM
     try:
         if hidden.is_file():
             source = hidden.read_text(encoding="utf-8")
@@ -175,7 +175,7 @@ def _taken_from(folder: Path) -> Path | None:
 
 def _recipe(folder: Path) -> dict[str, Any] | None:
     """The recipe of a run as it was asked for, with real names, else as it may leave; None where none can be read."""
-    for file in (folder / "private" / "asked.yaml", folder / "recipe.yaml"):
+    for file in (private_of(folder) / "asked.yaml", folder / "recipe.yaml"):
         if file.is_file():
             try:
                 found = yaml.safe_load(file.read_text(encoding="utf-8"))

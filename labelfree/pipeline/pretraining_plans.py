@@ -94,7 +94,7 @@ def plan_pretrainings(run: Context, inputs: Inputs) -> Pretrainings:
     data = {"data": inputs.fingerprint.digest, "pairs": inputs.positives.digest if inputs.positives else None}
     if stored and {key: stored.get(key) for key in data} != data:
         raise DataError(
-            f"{folder.path}: begun on other images or pairs than data.root and data.labels give now; start a new folder with --out."
+            f"{folder.home}: begun on other images or pairs than data.root and data.labels give now; start a new folder with --out."
         )
     _require_different_images(recipe.pretrain.objective, len(inputs.entries))
     jobs = []

@@ -15,6 +15,7 @@ from labelfree.pipeline.confidential import with_sharing
 from labelfree.pipeline.console import announce, score_lines
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder, inside_images, open_folder, recipe_digest, stoppable
+from labelfree.pipeline.hidden_work import move_out
 from labelfree.pipeline.inputs import Inputs, gather
 from labelfree.pipeline.other_processes import assist, share_out
 from labelfree.pipeline.pictures import show_leaks, show_views
@@ -22,7 +23,6 @@ from labelfree.pipeline.pretraining_plans import Pretrainings, plan_pretrainings
 from labelfree.pipeline.pretrainings import carry_out
 from labelfree.pipeline.recipe_checks import check
 from labelfree.pipeline.step_revision import settled
-from labelfree.pipeline.stopped import put_aside, take_back
 from labelfree.pipeline.taken_over import take_over
 from labelfree.planning.environment import environment
 from labelfree.progress import Progress
@@ -85,13 +85,12 @@ def resume_run(folder: Path, overrides: Overrides = (), *, progress: Progress) -
     asked = folder / "private" / "asked.yaml"
     if not asked.is_file():
         raise RecipeError(f"{folder}: not a run that labelfree started; `labelfree run RECIPE --out {folder}` starts one.")
-    take_back(folder)
     recipe = load_recipe(asked, overrides)
     if overrides:
         if recipe_digest(recipe) != recipe_digest(load_recipe(asked)):
             raise RecipeError(f"{folder}: goes on as it was asked for, only pretrain.on_collapse may change; start a new run with --out.")
         write_text(asked, to_yaml(recipe))
-    state = RunFolder(folder, recipe).state()
+    state = RunFolder(folder, with_sharing(recipe)).state()
     if state.get("manifest"):
         raise RecipeError(
             f"{folder}: started from Python with a data set of your own; go on with labelfree.run(..., manifest=..., out={str(folder)!r})."
@@ -136,22 +135,20 @@ def _lead(run: Context, command: str) -> Run:
         commands=list(dict.fromkeys([*folder.state().get("commands", []), *([command] if command else [])])),
     )
     run.say.log_to(folder.log)
-    run.say.say(f"Run folder: {folder.path}")
-    if run.recipe.report.share is True:
-        run.say.say(f"Names are hidden: once the run is finished they are in {folder.private} alone (report.share).")
+    run.say.say(f"Run folder: {folder.home}")
+    if folder.hides_names:
+        run.say.say(f"Names are hidden: they are in {folder.private} alone, where the run works until it is finished (report.share).")
     if warning := inside_images(folder):
         run.say.say(warning)
     try:
-        with stoppable(folder.path):
+        with stoppable(folder.home):
             headline, report = _stages(run)
     except BaseException as error:
         if isinstance(error, RecipeError | DataError):
             folder.discard_if_empty()
-        if run.recipe.report.share is True and folder.path.is_dir():
-            put_aside(folder.path)
         raise
-    weights = folder.path / "backbone.safetensors"
-    return Run(folder.path, headline, weights if weights.is_file() else None, report)
+    weights = folder.home / "backbone.safetensors"
+    return Run(folder.home, headline, weights if weights.is_file() else None, report)
 
 
 def _stages(run: Context) -> tuple[str, Path]:
@@ -210,9 +207,9 @@ def _headline(run: Context, inputs: Inputs) -> str:
 def _report(run: Context, inputs: Inputs, notes: list[str], headline: str) -> Path:
     """Write the page, hide names where the recipe says so, and end the run with its scores."""
     folder = run.folder
-    report = write_report(folder.path)
+    write_report(folder.path)
     shutil.rmtree(folder.path / "features", ignore_errors=True)
-    if run.recipe.report.share is True:
+    if folder.hides_names:
         conceal(folder.path)
     folder.mark(status="finished", headline=headline)
     scores = (
@@ -220,6 +217,9 @@ def _report(run: Context, inputs: Inputs, notes: list[str], headline: str) -> Pa
         if run.comparing and inputs.question is not None
         else []
     )
+    if folder.hides_names:
+        move_out(folder.home)
+    report = folder.home / "report.html"
     for sentence in (*notes, *scores, headline, f"Report: {report}"):
         run.say.say(sentence)
     return report

@@ -129,9 +129,8 @@ class Starts:
         ends = [max(abs(low), abs(high)) for low, high in zip(data.low, data.high, strict=True)]
         most = [nan if at is None or not ends else ends[at] for at in self.of_card(card)]
         if fault := scale_fault(card, Stored(data.dtype, data.scale, data.offset), most):
-            raise DataError(
-                f"{where}: these images have {fault}; say what the files hold with {key_for('scale')}, or leave the weights out."
-            )
+            key = key_for("scale", self.domain.name)
+            raise DataError(f"{where}: these images have {fault}; say what the files hold with {key}, or leave the weights out.")
 
     def of_card(self, card: WeightCard) -> list[int | None]:
         """Of each channel that a card names the position among the images', by name, colour or wavelength; None where they lack it."""

@@ -75,7 +75,7 @@ class NamedTeacher:
         prepare = starts.photographs(plain)
         if prepare is None:
             why = "its normalisation is not known" if not plain.mean else "these are volumes" if starts.dims != 2 else ""
-            why = why or f"no channels are called red, green and blue (name them with {key_for('channels')})"
+            why = why or f"no channels are called red, green and blue (name them with {key_for('channels', starts.domain.name)})"
             raise RecipeError(f"{self.key}: {self.name} reads photographs, and {why}; name a weight file of such images with its card.")
         return partial(self._teacher, prepare, plain.side)
 

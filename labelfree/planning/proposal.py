@@ -12,7 +12,7 @@ from labelfree.data.copies import same_files
 from labelfree.data.set_labels import SetLabels
 from labelfree.data.space import gigabytes
 from labelfree.data.windows import in_windows
-from labelfree.domain import PART, Default, Domain, Flattens, LabelFields, Place, Row, extent_of, located
+from labelfree.domain import PART, LabelFields, Place, Row, extent_of, located
 from labelfree.errors import DataError, LabelfreeError, RecipeError
 from labelfree.planning.comparison_design import ComparisonDesign, design_comparison
 from labelfree.planning.folder_settings import folder_data, other_tables, with_keys
@@ -20,7 +20,8 @@ from labelfree.planning.label_kinds import Labels, labels_of
 from labelfree.planning.mirroring import proposed
 from labelfree.planning.recipe_draft import drafted
 from labelfree.planning.recognition import Field, field_of
-from labelfree.planning.sampled_images import Seen, look_at, open_rows
+from labelfree.planning.sampled_images import Looks, Seen, look_at, open_rows
+from labelfree.planning.suggested_keys import flattening, read_otherwise, uniting
 from labelfree.progress import Progress, Silent
 from labelfree.recipe import Data, Recipe
 from labelfree.recipe_file import Overrides, parse_recipe
@@ -68,13 +69,15 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     start = with_keys(data, overrides, domain, say, also=["evaluate.task"])
     data = start.data
     field = field_of(data, start.reader, domain)
-    field, seen = _looked(field, data, say)
-    reader, volumes = start.reader, None
-    flattening: Mapping[str, Default] = {}
-    if seen.kind.dims != 2:
-        flattening, volumes = _flattening(field.domain, seen), seen
-        reader = {**reader, **{key: default.value for key, default in flattening.items()}}
-        field, seen = _looked(replace(field_of(data, reader, field.domain.name), reason=field.reason), data, say)
+    field, looks = _looked(field, data, say)
+    reader, because, before = dict(start.reader), dict[str, str](), list[str]()
+    for suggested in (uniting, flattening):
+        if keys := suggested(field.domain, looks, reader):
+            before += read_otherwise(looks, keys, field.domain.name)
+            because |= {key: default.reason for key, default in keys.items()}
+            reader |= {key: default.value for key, default in keys.items()}
+            field, looks = _looked(replace(field_of(data, reader, field.domain.name), reason=field.reason), data, say)
+    seen = looks.judged()
     rows = field.manifest.rows
     marks = labels_of(field.manifest, seen.looks, field.domain)
     task = task_for(start.evaluate, rows).over(rows, SetLabels(field.manifest, field.domain, data.absent)).counting(rows)
@@ -86,13 +89,13 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
         for note in field.manifest.notes:  # what was left out of the labels may be why
             say.say(note)
         raise
-    text = drafted(data, reader, field, seen, marks, asked, {key: default.reason for key, default in flattening.items()})
-    found = _found(data, field, seen, places, marks, copies, asked, list(_read_flat(volumes, flattening)))
+    text = drafted(data, reader, field, seen, marks, asked, because)
+    found = _found(data, field, seen, places, marks, copies, asked, before)
     return Proposal(tuple(found), text, parse_recipe(text))
 
 
-def _looked(field: Field, data: Data, say: Progress) -> tuple[Field, Seen]:
-    """The field with large images in windows, and what a few of its images show. Raises `RecipeError` where they are no one set."""
+def _looked(field: Field, data: Data, say: Progress) -> tuple[Field, Looks]:
+    """The field with large images in windows, and what came of a look at a few of its images. Raises `RecipeError` where they are mixed."""
     drawn: list[str] = []
     if field.manifest.mixed:
         raise RecipeError(field.manifest.mixed)
@@ -103,24 +106,6 @@ def _looked(field: Field, data: Data, say: Progress) -> tuple[Field, Seen]:
         raise DataError(f"{data.root}: every row is dev or test, so nothing may be looked at; mark some pretrain or train.")
     shown = say if _size(rows) / len(rows) * min(64, len(rows)) >= LONG else Silent()
     return field, look_at(to_open, field.domain.read, shown)
-
-
-def _flattening(domain: Domain, seen: Seen) -> Mapping[str, Default]:
-    """Keys of the reader that make pictures of volumes. Raises `DataError` where the domain has none."""
-    if isinstance(domain, Flattens):
-        return domain.flattening
-    raise DataError(
-        f"{seen.looks[0].row.path}: {seen.kind.dims} spatial axes, and no network for those comes with labelfree, so no recipe can be "
-        "proposed; write one that names yours as backbone.name: module:factory (docs/extending.md)."
-    )
-
-
-def _read_flat(volumes: Seen | None, flattening: Mapping[str, Default]) -> Iterator[str]:
-    """What was seen of volumes before they are read as pictures."""
-    if volumes is None:
-        return
-    yield from (f"  {line}" for line in volumes.lines({}))
-    yield from (f"  reader.{key}={default.value}: {default.reason}" for key, default in flattening.items())
 
 
 def _size(rows: Sequence[Row]) -> int:
@@ -141,9 +126,9 @@ def _found(
     marks: Labels,
     copies: Sequence[Sequence[Row]],
     asked: ComparisonDesign,
-    volumes: Sequence[str],
+    before: Sequence[str],
 ) -> Iterator[str]:
-    """Everything that was found, in the order in which a person asks."""
+    """Everything that was found, in the order in which a person asks. `before`: as files were read before keys were suggested."""
     rows = field.manifest.rows
     images = {(row.path, row.key.partition(PART)[0]): row.path for row in rows}.values()
     endings = Counter(path.suffix.lower() or ("folders" if path.is_dir() else "no suffix") for path in images)
@@ -152,8 +137,8 @@ def _found(
     if windows := [row for row in rows if row.window]:
         yield f"  scenes: {len({row.path for row in windows}):,}, read as {len(windows):,} windows"
     yield f"  domain: {field.domain.name} ({field.reason})"
-    yield from volumes
-    for line in seen.lines(places):
+    yield from before
+    for line in seen.lines(places, field.domain.name):
         yield f"  {line}"
     yield from (f"  {note}" for note in field.domain.missing(seen.channels))
     yield from (f"  {line}" for line in _copied(copies))

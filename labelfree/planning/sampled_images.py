@@ -86,7 +86,7 @@ class Seen:
         """Where the images lie, by row id; of those that have coordinates."""
         return {look.row.id: Place(look.crs, look.bounds) for look in self.looks if look.crs and look.bounds}
 
-    def lines(self, places: Mapping[str, Place]) -> Iterator[str]:
+    def lines(self, places: Mapping[str, Place], domain: str) -> Iterator[str]:
         """What was seen, for a person to read. `places`: with what the domain knows of them."""
         yield f"of {self.count} image{'s' * (self.count != 1)} looked at, spread evenly over the rows:"
         yield f"  {len(self.channels)} channel{'s' * (len(self.channels) != 1)}: {', '.join(self.channels)}"
@@ -100,7 +100,7 @@ class Seen:
         yield from (f"  {number} {fact}" for fact, number in self._oddities().items() if number)
         yield from (f"  {note}" for note in dict.fromkeys(note for look in self.looks for note in look.notes))
         if blank := [look.row.id for look in self.looks if look.blank >= BLANK]:
-            yield f"  {blank_note(blank)}"
+            yield f"  {blank_note(blank, domain)}"
         yield from (f"  {sentence}" for sentence in self.faults[:3])
 
     def _stored(self, dtype: str) -> str:
@@ -151,42 +151,77 @@ def open_rows(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.split not in ("dev", "test")]
 
 
-def look_at(rows: Sequence[Row], read: Callable[[Row], Sample], say: Progress) -> Seen:
-    """Decode at most LOOKS of these rows. Raises `DataError` where none can be read, or too many could not share a pool."""
+@dataclass(frozen=True)
+class Looks:
+    """What came of each image that was looked at, not yet judged as one set. `all_rows`: whether no other row is left.
+
+    `seconds`: for one image.
+    """
+
+    outcomes: tuple[Look | DataError, ...]
+    all_rows: bool
+    seconds: float
+
+    @property
+    def shown(self) -> list[Look]:
+        """Images with enough pixels to be shown; all that can be read where none has."""
+        good = [look for look in self.outcomes if isinstance(look, Look)]
+        return [look for look in good if look.empty <= MOST_EMPTY] or good
+
+    @property
+    def dims(self) -> int:
+        """Spatial axes of most images; 0 where none can be read."""
+        return self.kind.dims if self.shown else 0
+
+    @property
+    def kind(self) -> Kind:
+        """That of most images."""
+        return Counter(look.kind for look in self.shown).most_common(1)[0][0]
+
+    @property
+    def channels(self) -> dict[tuple[str, ...], int]:
+        """What images hold, that of most first, and how many hold it."""
+        return dict(Counter(look.kind.channels for look in self.shown).most_common())
+
+    def judged(self) -> Seen:
+        """As one set. Raises `DataError` where no image can be read, or too many could not share a pool."""
+        outcomes = self.outcomes
+        if not self.shown:
+            raise DataError(f"None of {len(outcomes)} images looked at can be read; the first: {next(map(str, outcomes))}")
+        if self.all_rows and all(look.empty > MOST_EMPTY for look in self.shown):
+            raise DataError(all_empty([look.row for look in self.shown]))
+        kind = self.kind
+        # A run leaves empty images out before it compares them.
+        outcomes = tuple(
+            look for look in outcomes if not (isinstance(look, Look) and look.empty > MOST_EMPTY and differs(look.row, look.kind, kind))
+        )
+        faults = [_fault(look, kind) for look in outcomes]
+        seen = Seen(
+            looks=tuple(look for look, fault in zip(outcomes, faults, strict=True) if isinstance(look, Look) and fault is None),
+            kind=kind,
+            faults=tuple(fault for fault in faults if fault is not None),
+            seconds=self.seconds,
+        )
+        if len(seen.faults) > MOST_FAULTS * seen.count:
+            raise DataError(
+                f"{len(seen.faults)} of {seen.count} images looked at cannot be read or differ from the others, too many to leave out; "
+                f"the first: {seen.faults[0]}"
+            )
+        scales = Scales()
+        for look in seen.looks:
+            if look.empty <= MOST_EMPTY:
+                scales.note(look.row, look.kind.stored, look.most)
+        scales.require_one(kind.stored, kind.unit)
+        return seen
+
+
+def look_at(rows: Sequence[Row], read: Callable[[Row], Sample], say: Progress) -> Looks:
+    """Decode at most LOOKS of these rows."""
     chosen = at_even_steps(rows, LOOKS)
     before = time.monotonic()
     outcomes = list(say.track(in_order(lambda row: _look(row, read), chosen), "looking at images", len(chosen)))
     seconds = (time.monotonic() - before) / len(chosen)
-    good = [look for look in outcomes if isinstance(look, Look)]
-    if not good:
-        raise DataError(f"None of {len(outcomes)} images looked at can be read; the first: {next(map(str, outcomes))}")
-    shown = [look for look in good if look.empty <= MOST_EMPTY]
-    if not shown and len(chosen) == len(rows):
-        raise DataError(all_empty([look.row for look in good]))
-    kinds = Counter(look.kind for look in shown or good)
-    kind = kinds.most_common(1)[0][0]
-    # A run leaves empty images out before it compares them.
-    outcomes = [
-        look for look in outcomes if not (isinstance(look, Look) and look.empty > MOST_EMPTY and differs(look.row, look.kind, kind))
-    ]
-    faults = [_fault(look, kind) for look in outcomes]
-    seen = Seen(
-        looks=tuple(look for look, fault in zip(outcomes, faults, strict=True) if isinstance(look, Look) and fault is None),
-        kind=kind,
-        faults=tuple(fault for fault in faults if fault is not None),
-        seconds=seconds,
-    )
-    if len(seen.faults) > MOST_FAULTS * seen.count:
-        raise DataError(
-            f"{len(seen.faults)} of {seen.count} images looked at cannot be read or differ from the others, too many to leave out; "
-            f"the first: {seen.faults[0]}"
-        )
-    scales = Scales()
-    for look in seen.looks:
-        if look.empty <= MOST_EMPTY:
-            scales.note(look.row, look.kind.stored, look.most)
-    scales.require_one(kind.stored, kind.unit)
-    return seen
+    return Looks(tuple(outcomes), len(chosen) == len(rows), seconds)
 
 
 def _fault(look: Look | DataError, kind: Kind) -> str | None:

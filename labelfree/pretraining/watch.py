@@ -10,6 +10,7 @@ import lightning as L
 import torch
 
 from labelfree.backbones import Backbone
+from labelfree.data.our_folders import home_of
 from labelfree.errors import TrainingError
 from labelfree.objectives.distributed import everyone
 from labelfree.pretraining.checkpoints import Checkpoints
@@ -141,5 +142,5 @@ def _nothing_learnt(sentence: str) -> TrainingError:
 
 
 def _stopped(sentence: str, folder: Path) -> TrainingError:
-    anyway = f"labelfree resume {folder} pretrain.on_collapse=warn"
+    anyway = f"labelfree resume {home_of(folder)} pretrain.on_collapse=warn"
     return TrainingError(f"{sentence} It is saved: start again with the fix in a new folder, or go on regardless with `{anyway}`.")

@@ -8,13 +8,16 @@ import hmac
 import re
 import secrets
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from labelfree.data.folders import cache_folder
+from labelfree.data.our_folders import home_of, private_of
+from labelfree.identifying import IdentifyingForm
+from labelfree.installed_domains import forms_where_installed
 from labelfree.recipe_yaml import Dumper
 from labelfree.reporting.brief_names import Brief, mistakable
 from labelfree.reporting.names_within import NamesWithin
@@ -27,12 +30,6 @@ if TYPE_CHECKING:
 LENGTH = 12  # hexadecimal digits of a salted name
 SALTED = re.compile(rf"(row|group|name)-[0-9a-f]{{{LENGTH}}}")
 ABSOLUTE = re.compile(r"(?<![\w.:/<>~\\])(?:[A-Za-z]:\\(?:[^\\\s\"'<>]+\\)+|/(?:[^/\s\"'<>]+/)+)")
-UID = re.compile(r"(?<![\w.])(?!1\.2\.840\.10008\.)(?:[0-2](?:\.\d+){5,}|[0-2]\.\d+\.[\d.]{12,}\d)(?!\w)")  # not of the standard itself
-FORMS = re.compile(  # UIDs; NAME^GIVEN; YYYYMMDD
-    rf"{UID.pattern}"
-    r"|(?<![\w^])[^\W\d_][\w'-]+\^[^\W\d_][\w'^-]*"
-    r"|(?<![\w.,=-])(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?!\w|[.,-]\d)"
-)
 IDENTIFYING = "identifying.txt"  # in private/: what else must be hidden, a name a line
 PLAIN = {  # folder names that tell nothing and words a run uses itself: hiding them would only spoil sentences
     "pretrain", "train", "dev", "test", "val", "valid", "validation", "images", "image", "data", "labels", "masks", "pool", "unlabelled",
@@ -51,18 +48,19 @@ class Anonymiser:
     """Hides what a run must not tell.
 
     Args: `salt`: the data set's secret; `ids`, `groups`: all there are; `roots`: path -> what stands for it; `words`: name -> what
-    stands for it; `open_words`: names that may be read, such as classes.
+    stands for it; `open_words`: names that may be read, such as classes; `forms`: of names that are hidden whoever's they are.
     """
 
     def __init__(
         self, salt: bytes, ids: Iterable[str] = (), groups: Iterable[str] = (), roots: Mapping[str, str] | None = None,
-        words: Mapping[str, str] | None = None, open_words: Iterable[str] = (),
+        words: Mapping[str, str] | None = None, open_words: Iterable[str] = (), forms: Sequence[IdentifyingForm] = (),
     ) -> None:  # fmt: skip
         self.salt = salt
         self._known: dict[str, str] = {}
         self.ids = {each: self.row(each) for each in ids if each}
         self.groups = {each: self.group(each) for each in groups if each}
         self.roots = dict(roots or {})
+        self._forms = re.compile("|".join(f"(?:{form.pattern})" for form in forms)) if forms else None
         kept = PLAIN | {word.lower() for word in open_words}
         parts = {
             part: _salted(salt, "name", part)
@@ -80,12 +78,13 @@ class Anonymiser:
         """What is to be hidden in a run folder, from its recipe, splits.csv and this machine."""
         from labelfree.reporting.files import RunFiles
 
-        run = RunFiles(folder)
+        run, home = RunFiles(folder), home_of(folder)
         given = (
             (_root(run), "<data.root>"),
             (run.asked("data.labels"), "<data.labels>"),
             (run.asked("pool.dir"), "<pool.dir>"),
             (folder, "<run>"),
+            (home, "<run>"),
             *((path, "<weights>") for path in _weights(run)),
         )
         roots = {
@@ -93,14 +92,15 @@ class Anonymiser:
         }
         words = {_user(): "<user>", socket.gethostname(): "<host>", socket.gethostname().partition(".")[0]: "<host>"}
         words |= {Path(path).name: shown for path, shown in given if path and shown in ("<data.root>", "<data.labels>", "<weights>")}
-        if not folder.name.startswith(str(run.setting("name") or folder.name)):  # else it is the recipe's name and a time
-            words[folder.resolve().name] = "<run>"
+        if not home.name.startswith(str(run.setting("name") or home.name)):  # else it is the recipe's name and a time
+            words[home.resolve().name] = "<run>"
         words.pop("root", None)
         spoken = {*run.classes, *run.fingerprint.get("channels", ()), str(run.setting("domain")), str(run.setting("name"))}
         spoken |= {str(run.card.get("name", "")), *_labels(run)}
         salt = _salt(run)
-        words |= {word: _salted(salt, "name", word) for word in _identifying(folder)}
-        return cls(salt, (row["path"] for row in run.splits), (row.get("group", "") for row in run.splits), roots, words, spoken)
+        forms = forms_where_installed(str(run.setting("domain")))
+        words |= {word: _salted(salt, "name", word) for word in _identifying(folder, forms)}
+        return cls(salt, (row["path"] for row in run.splits), (row.get("group", "") for row in run.splits), roots, words, spoken, forms)
 
     def row(self, name: str) -> str:
         """What stands for a row id; what is hidden already stays."""
@@ -136,8 +136,8 @@ class Anonymiser:
         return self.brief.hidden(text)
 
     def _by_form(self, text: str) -> str:
-        """Text without UIDs, names and dates as DICOM writes them, whoever's they are."""
-        return FORMS.sub(lambda match: _salted(self.salt, "name", match[0]), text)
+        """Text without what identifies somebody by how it is written."""
+        return text if self._forms is None else self._forms.sub(lambda match: _salted(self.salt, "name", match[0]), text)
 
     def name(self, text: str) -> str:
         """A name that stands alone, such as a data set's."""
@@ -183,11 +183,12 @@ def _salted(salt: bytes, kind: str, name: str) -> str:
     return f"{kind}-{hmac.new(salt, f'{kind} {name}'.encode(), hashlib.sha256).hexdigest()[:LENGTH]}"
 
 
-def _identifying(folder: Path) -> set[str]:
-    """What the images' files say of people, as the run keeps it for its owner: whole, and the parts of names as DICOM writes them."""
-    path = folder / "private" / IDENTIFYING
+def _identifying(folder: Path, forms: Sequence[IdentifyingForm]) -> set[str]:
+    """What the images' files say of people, as the run keeps it for its owner: whole, and the parts of names that are written in parts."""
+    path = private_of(folder) / IDENTIFYING
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    return {word for line in lines for word in (line, *line.split("^")) if word}
+    separators = {form.separator for form in forms if form.separator}
+    return {word for line in lines for word in (line, *(part for each in separators for part in line.split(each))) if word}
 
 
 def _parts(identity: str) -> set[str]:
@@ -210,7 +211,7 @@ def _salt(run: RunFiles) -> bytes:
     try:
         return dataset_salt(Path(pools) if pools else cache_folder() / "pools", dataset)
     except OSError:  # the report is made where the pools are not, or on a read-only disk
-        return dataset_salt(run.folder / "private", dataset)
+        return dataset_salt(private_of(run.folder), dataset)
 
 
 def _root(run: RunFiles) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from labelfree.data.our_folders import STATE, WAITING
+from labelfree.data.our_folders import STATE, WAITING, private_of
 from labelfree.errors import DataError
 from labelfree.transfer.words import TaskWords
 
@@ -34,7 +34,10 @@ class RunFiles:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         if (self.folder / WAITING).is_dir():
-            raise DataError(f"{self.folder}: was stopped, and its files wait in {WAITING}; go on with: labelfree resume {self.folder}")
+            raise DataError(
+                f"{self.folder}: is not finished, and until then its files are in {WAITING}; where it was stopped, go on with: "
+                f"labelfree resume {self.folder}"
+            )
         if not (self.folder / "recipe.yaml").is_file():
             raise DataError(f"{self.folder}: not a run folder (recipe.yaml is missing). Name a folder that `labelfree run` wrote.")
 
@@ -207,7 +210,7 @@ class RunFiles:
 
     @cached_property
     def _asked(self) -> dict[str, Any]:
-        path = self.folder / "private" / "asked.yaml"
+        path = private_of(self.folder) / "asked.yaml"
         try:
             loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError):

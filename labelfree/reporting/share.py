@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labelfree.data.our_folders import TAKEN_FROM
+from labelfree.data.our_folders import TAKEN_FROM, private_of
 from labelfree.errors import DataError
+from labelfree.installed_domains import identifying_forms
 from labelfree.reporting.anonymise import Anonymiser, dataset_salt
 from labelfree.reporting.files import RunFiles
 from labelfree.training.files import whole_file, write_json, write_text
@@ -36,11 +37,13 @@ def share_copy(folder: Path, destination: Path) -> Path:
     """Copy of the run `folder` that holds only what may leave; returns the path of its report.html.
 
     Rows and groups get salted names, paths and names of users and machines go, `private/`, logs, checkpoints and (unless `report.images`
-    is true, or the images are generated) source pictures stay. Raises `DataError` when `destination` holds anything already.
+    is true, or the images are generated) source pictures stay. Raises `DataError` when `destination` holds anything already, and
+    `RecipeError` where the run's domain is not installed: it knows by what forms images of its field tell who somebody is.
     """
     from labelfree.reporting.html import pictures_allowed, write_report
 
     run, anonymiser = RunFiles(folder), Anonymiser.of(folder)
+    identifying_forms(str(run.setting("domain")))
     if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):
         raise DataError(f"{destination}: holds something already; name a new or empty folder to share into.")
     for path in _leaving(folder, pictures=pictures_allowed(run, shared=True)):
@@ -59,7 +62,7 @@ def conceal(folder: Path) -> None:
     from labelfree.reporting.html import pictures_allowed, write_report
 
     run, anonymiser = RunFiles(folder), Anonymiser.of(folder)
-    private = folder / "private"
+    private = private_of(folder)
     private.mkdir(exist_ok=True)
     if names := anonymiser.table():
         with whole_file(private / "ids.csv") as part, part.open("w", newline="", encoding="utf-8") as stream:
@@ -84,7 +87,7 @@ def _put_away(folder: Path, kept: set[Path]) -> None:
             if not any(path.iterdir()):
                 path.rmdir()
         elif path not in kept:
-            target = folder / "private" / path.relative_to(folder)
+            target = private_of(folder) / path.relative_to(folder)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
 

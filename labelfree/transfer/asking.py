@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound=Protocol)
 TRIAL = 32  # images that the speed of an encoder is measured on
-FITTING = 0.7  # of a comparison's time, for heads that are trained by steps; others, reading and predicting have the rest
-LEAST_STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -52,23 +49,6 @@ class Trial:
         """The smallest input size of an encoder."""
         return min(self.setup.sizes_of(encoder))
 
-    @property
-    def fits(self) -> int:
-        """How many heads the whole setup has of one arm and protocol."""
-        return self.folds * sum(len(self.setup.draws_of(labels)) for labels in self.setup.budgets)
-
-    def steps_within(
-        self, seconds: float, timed: Mapping[P, Sequence[float]], times: Mapping[P, float], longest: float = math.inf
-    ) -> dict[str, int]:
-        """By protocol, how many steps let all heads that are trained by steps take FITTING of the `seconds` together.
-
-        `timed`: how long a step takes each arm; `times`: how many trainings there are for one head; `longest`: seconds for one training of
-        the slowest arm, at most. LEAST_STEPS at least, and not more than a protocol takes where time is not short.
-        """
-        total = self.fits * sum(times[protocol] * sum(arms) for protocol, arms in timed.items())
-        affordable = {protocol: min(longest / max(arms), FITTING * seconds / total) for protocol, arms in timed.items()}
-        return {one.name: min(max(int(steps), LEAST_STEPS), one.steps or sys.maxsize) for one, steps in affordable.items()}
-
     @cached_property
     def folds(self) -> int:
         """Of one draw."""
@@ -81,7 +61,12 @@ class Trial:
 
 
 class Asker(Generic[P]):
-    """What is the same whatever a protocol learns from. `images`: the evaluation pool, an entry for each of the question's rows."""
+    """What is the same whatever a protocol learns from. `images`: the evaluation pool, an entry for each of the question's rows.
+
+    `longest`: seconds that one training by steps takes the slowest arm, at most, where time is short.
+    """
+
+    longest: ClassVar[float] = math.inf
 
     def __init__(
         self,
@@ -127,12 +112,14 @@ class Asker(Generic[P]):
         raise NotImplementedError
 
     @classmethod
-    def planned_steps(cls, trial: Trial, protocols: Sequence[P], seconds: float) -> dict[str, int]:
-        """By protocol how many steps the training of a head takes, the same for every arm; of none that is not trained by steps.
-
-        `seconds`: what the whole comparison may take.
-        """
+    def step_seconds(cls, trial: Trial, protocols: Sequence[P]) -> dict[P, list[float]]:
+        """By protocol that trains its heads by steps, how long one takes each arm at its smallest input size."""
         return {}
+
+    @classmethod
+    def trainings(cls, setup: Setup, protocol: P) -> float:
+        """How many times as long as one training at the smallest input size those for one head take."""
+        return cls.points(setup, protocol)
 
     @classmethod
     def reading_seconds(cls, trial: Trial, encoder: Encoder) -> float:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from labelfree.data.chosen import Standing
 from labelfree.training.files import read_json, write_json
 from labelfree.transfer.askers import ASKERS
+from labelfree.transfer.asking import Trial
 from labelfree.transfer.cells import Cell, CellKey
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.question import Question
@@ -43,7 +44,7 @@ def answer(
     the answers were found with.
     """
     sizes = next((encoder.sizes for encoder in encoders if encoder.sizes), ())
-    setup = _decided(question, encoders, settings, sizes, images, folder, say, unlabelled)
+    setup = _decided(Trial(make_setup(question, settings, sizes), question, encoders, images, unlabelled, folder, say), settings)
     parts = list(parts_of(question, setup.draws))
     cells: dict[CellKey, Cell] = {}
     needed = sorted({protocol.needs for protocol in setup.protocols})
@@ -64,28 +65,19 @@ def answer(
     return setup
 
 
-def _decided(
-    question: Question,
-    encoders: Sequence[Encoder],
-    settings: Evaluate,
-    sizes: tuple[int, ...],
-    images: Pool,
-    folder: Path,
-    say: Progress,
-    unlabelled: Unlabelled | None,
-) -> Setup:
-    """The setup, with its cuts for time; an earlier start's decisions hold."""
-    setup = make_setup(question, settings, sizes)
+def _decided(trial: Trial, settings: Evaluate) -> Setup:
+    """The trial's setup, with its cuts for time; an earlier start's decisions hold."""
+    setup, question = trial.setup, trial.question
     told = _told(question.standing)
-    asked = f"{question.digest} {sizes} {settings.model_dump_json(exclude=SCORING)}{told or ''}"
+    asked = f"{question.digest} {setup.sizes} {settings.model_dump_json(exclude=SCORING)}{told or ''}"
     key = hashlib.sha256(asked.encode()).hexdigest()[:16]
-    path = folder / DECISIONS
+    path = trial.folder / DECISIONS
     if path.is_file() and (stored := read_json(path)).get("key") == key:
         return setup.restored(stored)
     if settings.minutes is not None:
-        setup = cut_to(settings.minutes * 60, setup, settings.primary.budget, question, encoders, images, folder, say, unlabelled)
+        setup = cut_to(settings.minutes * 60, settings.primary.budget, trial)
     for note in setup.notes:
-        say.say(note)
+        trial.say.say(note)
     write_json(path, {"key": key, **setup.to_dict(), **told})
     return setup
 

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from labelfree.data.budgets import Budget
 from labelfree.progress import duration
 from labelfree.transfer.askers import ASKERS
 from labelfree.transfer.asking import Trial
-from labelfree.transfer.encoders import Encoder
+from labelfree.transfer.head_steps import StepTimes
 from labelfree.transfer.protocols import Protocol
-from labelfree.transfer.question import Question
 from labelfree.transfer.setup import Setup
-
-if TYPE_CHECKING:
-    from labelfree.data.pool import Pool
-    from labelfree.progress import Progress
-    from labelfree.transfer.unlabelled import Unlabelled
 
 FEWEST_DRAWS = 3
 
@@ -47,32 +39,22 @@ class Speed:
         return features + heads * self.folds * len(self.reading)
 
 
-def cut_to(
-    seconds: float,
-    setup: Setup,
-    primary: Budget,
-    question: Question,
-    encoders: Sequence[Encoder],
-    images: Pool,
-    folder: Path,
-    say: Progress,
-    unlabelled: Unlabelled | None = None,
-) -> Setup:
-    """The setup, cut step by step until it's estimated to fit, with a sentence for each kind of cut among its notes."""
-    trial = Trial(setup, question, encoders, images, unlabelled, folder, say)
-    planned = setup
-    for needs in sorted({protocol.needs for protocol in setup.protocols}):
-        asked = [protocol for protocol in setup.protocols if protocol.needs == needs]
-        planned = replace(planned, steps={**planned.steps, **ASKERS[needs].planned_steps(trial, asked, seconds)})
+def cut_to(seconds: float, primary: Budget, trial: Trial) -> Setup:
+    """The trial's setup, cut step by step until it's estimated to fit, with a sentence for each kind of cut among its notes."""
+    setup = trial.setup
+    times = StepTimes.measured(trial)
+    planned = times.planned(setup, seconds)
     speed = measure_speed(replace(trial, setup=planned))
     cut = planned
     for cut in ladder(planned, primary):
         if speed.seconds(cut) <= seconds:
             break
+    expected = speed.seconds(cut)
+    if cut != planned:  # else what was measured is kept, and steps are planned for it
+        cut = times.raised(cut, seconds - expected)
     notes = differences(setup, cut, seconds)
-    left = speed.seconds(cut)
-    if left > seconds:
-        notes.append(f"evaluate.minutes: nothing more can be cut; the comparison will take about {duration(left)}.")
+    if expected > seconds:
+        notes.append(f"evaluate.minutes: nothing more can be cut; the comparison will take about {duration(expected)}.")
     return replace(cut, notes=(*setup.notes, *notes))
 
 

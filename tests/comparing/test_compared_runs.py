@@ -17,10 +17,13 @@ from scipy import stats
 
 import labelfree
 from labelfree.comparing.compared import Compared
+from labelfree.comparing.fingerprints import fingerprint
+from labelfree.comparing.runs import read_run
 from labelfree.errors import DataError, RecipeError
 from labelfree.progress import Silent
 from labelfree.reporting import share_copy
 from labelfree.transfer.claims import claims_of, save_claims
+from labelfree.transfer.claims.scores import read_scores
 from tests.comparing.made import change_recipe, make_run, primary, question
 
 BETTER = {"imagenet": 0.4, "domain": 1.4}
@@ -51,6 +54,16 @@ def three(once: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Co
 def torn(once: dict[str, Path], tmp_path: Path) -> Path:
     """A run that a test may spoil."""
     return Path(shutil.copytree(once["dino"], tmp_path / "torn"))
+
+
+def test_of_each_run_only_what_is_paired_with_others_is_kept(once: dict[str, Path]) -> None:
+    run, whole = read_run(once["dino"], 1, "dino"), read_scores(once["dino"], "accuracy")
+    assert run.scores is not None and {arm for arm, _, _ in whole.cells} > {arm for arm, _, _ in run.scores.cells} == {run.primary.arm}
+    for point, cells in run.scores.cells.items():
+        for key, cell in cells.items():
+            assert cell.answers.equals(whole.cells[point][key].answers) and (cell.groups == whole.cells[point][key].groups).all()
+            assert cell.answers.get_total_buffer_size() <= cell.answers.nbytes + 64 * cell.answers.num_columns  # no slice of a larger table
+    assert run.fingerprint == fingerprint(whole) != fingerprint(run.scores)
 
 
 def test_levels_are_holms_and_intervals_are_at_them(three: Compared) -> None:

@@ -11,8 +11,11 @@ import hashlib
 import io
 import json
 import logging
+import os
 import socket
+import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -167,23 +170,45 @@ def test_a_comparison_in_the_folder_of_a_hidden_pretraining_hides_names_as_befor
     assert digests[0] != digests[1]  # of one recipe: keyed by each run's secret
 
 
-def test_a_run_that_stops_puts_all_it_has_aside_and_goes_on_as_if_it_had_not(
+def test_a_run_that_stops_has_named_nobody_and_goes_on_as_if_it_had_not(
     films: Path, finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Nothing is tidied up when it stops: one that is killed leaves the same."""
     out = tmp_path / "run"
+    seen: list[tuple[str, str]] = []
     with monkeypatch.context() as patch:
-        patch.setattr("labelfree.pipeline.comparison.leave_heads", stop)
+        patch.setattr("labelfree.pipeline.comparison.leave_heads", lambda *_: stop(seen.extend(told(out))))
         with pytest.raises(KeyboardInterrupt):
             run_on(films, out)
-    assert told(out) == [] and {path.name for path in out.iterdir()} == {"private", "state.json"}
+    assert seen == told(out) == [] and {path.name for path in out.iterdir()} == {"private", "state.json"}
     waiting = out / "private" / "unfinished"
     times = {path.name: path.stat().st_mtime_ns for path in (waiting / "cells").iterdir()}
     assert times and is_run(out)
-    with pytest.raises(DataError, match="was stopped, and its files wait in private/unfinished; go on with: labelfree resume"):
+    with pytest.raises(DataError, match="its files are in private/unfinished; where it was stopped, go on with: labelfree resume"):
         labelfree.report(out)
     labelfree.resume(out, say=Silent())
     assert not waiting.exists() and told(out) == []
     assert times.items() <= {path.name: path.stat().st_mtime_ns for path in (out / "private" / "cells").iterdir()}.items()  # none anew
+    scores = [[{**row, "run": ""} for row in table(folder / "results.csv")] for folder in (out, finished.folder)]
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.slow  # a process that imports and pretrains, and is killed: half a minute
+def test_a_run_that_is_killed_has_named_nobody_and_goes_on_as_if_it_had_not(films: Path, finished: Run, tmp_path: Path) -> None:
+    out, asked = tmp_path / "run", [f"data.root={films}", f"data.labels={films / 'labels ZQX.csv'}", *SETTINGS]
+    words = [sys.executable, "-m", "labelfree", "run", "satellite_simclr", *asked, "--out", str(out)]
+    process = subprocess.Popen(words, env=os.environ | {"PYTHONPATH": os.pathsep.join([str(PLUGIN), *sys.path])})
+    try:
+        while process.poll() is None and not any(out.glob("private/unfinished/cells/*")):
+            time.sleep(0.02)
+        process.kill()
+    finally:
+        process.kill()
+        process.wait()
+    assert told(out) == [] and {path.name for path in out.iterdir()} == {"private", "state.json"}
+    assert (out / "private" / "unfinished" / "backbone.safetensors").is_file() and not list(out.rglob("results.csv"))
+    labelfree.resume(out, say=Silent())
+    assert told(out) == []
     scores = [[{**row, "run": ""} for row in table(folder / "results.csv")] for folder in (out, finished.folder)]
     assert scores[0] == scores[1]
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import labelfree
 from labelfree.data.our_folders import is_run
+from labelfree.errors import RecipeError
 from labelfree.pipeline.folder import RunFolder, inside_images, open_folder
 from labelfree.recipe import Data, Recipe
 from labelfree.recipe_file import load_recipe, to_yaml
@@ -32,6 +36,21 @@ def test_a_run_among_the_images_is_warned_of(tmp_path: Path) -> None:
 def test_a_run_is_known_as_one_from_its_first_moment(tmp_path: Path) -> None:
     folder = open_folder(recipe(root=tmp_path), tmp_path / "x", "asked")
     assert is_run(folder.path) and not is_run(tmp_path)
+
+
+@pytest.mark.parametrize("verb", [labelfree.run, labelfree.pretrain])
+def test_the_folder_of_a_run_is_no_recipe_since_going_on_may_be_meant(tmp_path: Path, verb: Callable[..., object]) -> None:
+    for share in (False, True):
+        asked = Recipe(domain="satellite", report={"share": share})  # type: ignore[arg-type]
+        home = open_folder(asked, tmp_path / str(share), to_yaml(asked)).home
+        kept = home / "private" / "asked.yaml"
+        for file in (kept, home / "recipe.yaml"):
+            said = f"{home}: is a run's folder; `labelfree resume {home}` goes on with it, `labelfree run {file} --out NEW` starts anew."
+            with pytest.raises(RecipeError, match=re.escape(said)):
+                verb(home)
+            (home / "recipe.yaml").write_text(kept.read_text())
+    (home / "state.json").unlink()
+    assert labelfree.check_recipe(home).domain == "satellite"  # a folder with a recipe is one
 
 
 def test_a_run_in_which_nothing_began_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

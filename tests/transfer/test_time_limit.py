@@ -2,18 +2,21 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from types import SimpleNamespace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate
-from labelfree.transfer.asking import LEAST_STEPS, Trial
+from labelfree.transfer import time_limit
+from labelfree.transfer.asking import Trial
 from labelfree.transfer.comparison import answer
+from labelfree.transfer.head_steps import LEAST_STEPS, StepTimes
 from labelfree.transfer.maps.frozen import Frozen
 from labelfree.transfer.maps.training import STEPS
-from labelfree.transfer.setup import make_setup
+from labelfree.transfer.selection import Grid
+from labelfree.transfer.setup import Setup, make_setup
 from labelfree.transfer.time_limit import Speed, cut_to, differences, ladder, measure_speed
 from labelfree.transfer.unlabelled import Unlabelled
 from tests.transfer.conftest import Entries
@@ -52,8 +55,8 @@ def test_enough_time_cuts_nothing_and_too_little_says_so(ask, made_up, entries, 
     question = ask()
     encoders = [made_up("imagenet", question.targets.values, 0.3)]
     setup = make_setup(question, SETTINGS, (32, 64))
-    assert cut_to(3600, setup, 5, question, encoders, entries(105), tmp_path, Silent()) == setup
-    least = cut_to(1e-9, setup, 5, question, encoders, entries(105), tmp_path, Silent())
+    assert cut_to(3600, 5, Trial(setup, question, encoders, entries(105), None, tmp_path, Silent())) == setup
+    least = cut_to(1e-9, 5, Trial(setup, question, encoders, entries(105), None, tmp_path, Silent()))
     assert least.budgets == (1, 5, "all")
     assert len(differences(setup, least, 60)) == 4
     assert "nothing more can be cut" in least.notes[-1]
@@ -120,8 +123,56 @@ def test_what_learning_from_unlabelled_images_takes_is_in_the_estimate(ask, tmp_
         (1, (0.5, 0.1), LEAST_STEPS),
     ],
 )
-def test_time_bounds_the_steps(seconds: float, arms: tuple[float, ...], planned: int) -> None:
-    protocol, sixteen = Frozen(), SimpleNamespace(fits=16)
-    assert Trial.steps_within(sixteen, seconds, {protocol: arms}, {protocol: 1.0}, 30.0) == {"frozen": planned}
+def test_time_bounds_the_steps(ask, seconds: float, arms: tuple[float, ...], planned: int) -> None:
+    frozen = Frozen()
+    setup = replace(make_setup(ask(), SETTINGS, (32,)), protocols=(frozen,), budgets=(1, 3, 5, "all"), draws=5)
+    assert StepTimes({frozen: arms}, folds=1).planned(setup, seconds).steps == {"frozen": planned}
     if seconds == 480:
-        assert Trial.steps_within(sixteen, seconds, {protocol: arms}, {protocol: 1.5}) == {"frozen": 23}
+        assert StepTimes({frozen: arms}, folds=2).planned(setup, seconds).steps == {"frozen": LEAST_STEPS}
+
+
+ARMS, STEP, MINUTES = 2, 0.02, 67.5
+
+
+def measured(monkeypatch: pytest.MonkeyPatch, beside: float) -> None:
+    """A clock by which a step takes every arm STEP seconds, and a head takes as long as its steps and `beside` seconds more."""
+    monkeypatch.setattr(StepTimes, "measured", lambda trial: StepTimes({trial.setup.protocols[0]: (STEP,) * ARMS}, folds=1))
+    monkeypatch.setattr(time_limit, "measure_speed", lambda trial: speed_of(trial.setup, beside))
+
+
+def speed_of(setup: Setup, beside: float) -> Speed:
+    cell = {(one, labels): STEP * setup.steps[one.name] + beside for one in setup.protocols for labels in setup.budgets}
+    return Speed((1.0,) * ARMS, cell, folds=1)
+
+
+@pytest.mark.parametrize("beside, sizes, steps", [(0.3, (32, 64, 96), 40), (0.6, (32, 64), 103), (3.0, (32,), STEPS)])
+def test_what_cuts_leave_goes_into_steps(
+    ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: float, sizes: tuple[int, ...], steps: int
+) -> None:
+    """Forty are planned for three sizes; where the largest goes, each head is trained seldom enough for more."""
+    measured(monkeypatch, beside)
+    frozen = Frozen()
+    setup = replace(make_setup(ask(), SETTINGS, (32, 64, 96)), protocols=(frozen,), grid=Grid(settings={"frozen": frozen.settings}))
+    cut, again = (cut_to(60 * MINUTES, 5, Trial(setup, ask(), [], Entries(105), None, tmp_path, Silent())) for _ in range(2))
+    assert cut == again and (cut.sizes, cut.steps, cut.draws) == (sizes, {"frozen": steps}, 5)
+    assert speed_of(cut, beside).seconds(cut) <= 60 * MINUTES  # with all its steps
+    told = [note for note in cut.notes if "fewer steps" in note]
+    fewer = f"evaluate.minutes=67.5: every arm's heads are trained in fewer steps: frozen {steps} (of {STEPS})."
+    assert told == ([] if steps == STEPS else [fewer])
+    assert setup.restored(json.loads(json.dumps(cut.to_dict()))).steps == cut.steps
+
+
+def test_where_time_is_short_after_all_cuts_steps_are_not_raised(ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured(monkeypatch, beside=3600.0)
+    setup = replace(make_setup(ask(), SETTINGS, (32, 64, 96)), protocols=(Frozen(),))
+    cut = cut_to(60 * MINUTES, 5, Trial(setup, ask(), [], Entries(105), None, tmp_path, Silent()))
+    assert cut.steps == {"frozen": 40} and "nothing more can be cut" in cut.notes[-1]
+
+
+def test_steps_that_are_left_go_to_those_that_lack_any(ask) -> None:
+    first, second = Frozen(), Frozen()
+    second.name = "other"
+    setup = replace(make_setup(ask(), SETTINGS, (32,)), protocols=(first, second), steps={"frozen": STEPS, "other": 30})
+    one_more = 21 * 0.5  # seconds: 21 heads of one arm
+    raised = StepTimes({first: (0.5,), second: (0.25, 0.25)}, folds=1).raised(setup, 20.5 * one_more / 0.7)
+    assert raised.steps == {"frozen": STEPS, "other": 50}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +19,7 @@ from labelfree.transfer.tasks import Metric, Task, TaskWords, Weights, find_task
 from labelfree.transfer.tasks.registry import find_metric
 from labelfree.transfer.tasks.weights import resamplings
 
+KEYS = ("arm", "protocol", "budget", "split", "seed", "draw", "fold", "group", "row_id")  # columns that say whose answer a row is
 Point = tuple[str, str, str]  # arm, protocol, budget: a point of a curve
 
 
@@ -91,6 +92,15 @@ class Scores:
             self._resampled[key] = self.metric(cell.answers, Weights(self.counts, cell.groups))
         return self._resampled[key]
 
+    def of_arm(self, arm: str) -> Scores:
+        """Those of one arm alone, in tables of their own: what the others take of memory can be given back."""
+        cells = {
+            point: {key: Prediction(cell.answers.take(np.arange(len(cell.answers))), cell.groups.copy()) for key, cell in keys.items()}
+            for point, keys in self.cells.items()
+            if point[0] == arm
+        }
+        return replace(self, cells=cells, results=[row for row in self.results if row["arm"] == arm], _resampled={})
+
     def rows(self, envelope: bool = False) -> list[dict[str, str]]:
         """Rows of results.csv in the claimed metric: what was scored, or what only draws the envelope."""
         return [row for row in self.results if row["metric"] == self.metric.name and (row["flags"] == ENVELOPE) == envelope]
@@ -125,11 +135,11 @@ def read_scores(folder: Path, metric: str, seed: int = 0) -> Scores:
     with results.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     try:
-        table = pq.read_table(predictions)
+        task = find_task(rows[0]["task"])
+        table = pq.read_table(predictions, columns=[*KEYS, *task.answer_schema.names])
         group, row_id = table["group"].to_pylist(), table["row_id"].to_pylist()
         names = {name: _plain(table[name]) for name in ("arm", "protocol", "budget", "split")}
         numbers = {name: table[name].to_numpy() for name in ("seed", "draw", "fold")}
-        task = find_task(rows[0]["task"])
         answers = table.select(task.answer_schema.names)
     except (OSError, LookupError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{predictions}: not a table of predictions ({error}). Run `labelfree evaluate` again.") from error

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import product
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -27,11 +27,12 @@ from labelfree.transfer.tiles.tiling import Tiling
 
 P = TypeVar("P", bound=TileProtocol[Any, Any])
 Levels = Callable[[np.ndarray], list[Tensor]]  # of tiles by their numbers, on the head's device
-CELL_SECONDS = 30.0  # of a fit, at most, where a comparison's time is limited
 
 
 class TileAsker(Asker[P]):
     """Of protocols of features on tiles, which are read when the first missing cell asks for them."""
+
+    longest: ClassVar[float] = 30.0
 
     @cached_property
     def tiles(self) -> Tiles:
@@ -98,8 +99,8 @@ class TileAsker(Asker[P]):
         return sum((size / min(setup.sizes)) ** 2 for size in setup.sizes) * (1 + INNER_FOLDS) if len(setup.sizes) > 1 else 1.0
 
     @classmethod
-    def planned_steps(cls, trial: Trial, protocols: Sequence[P], seconds: float) -> dict[str, int]:
-        """Timed on the labels of the largest budget; a head of the slowest arm takes half a minute at most."""
+    def step_seconds(cls, trial: Trial, protocols: Sequence[P]) -> dict[P, list[float]]:
+        """Timed on the labels of the largest budget."""
         timed: dict[P, list[float]] = {}
         for protocol in protocols:
             for encoder in filter(protocol.suits, trial.encoders):
@@ -107,7 +108,7 @@ class TileAsker(Asker[P]):
                 one = protocol.step_seconds(asker.learn(protocol, trial.smallest(encoder), rows, 0))
                 if one is not None:
                     timed.setdefault(protocol, []).append(one)
-        return trial.steps_within(seconds, timed, {protocol: cls.points(trial.setup, protocol) for protocol in timed}, CELL_SECONDS)
+        return timed
 
     @classmethod
     def reading_seconds(cls, trial: Trial, encoder: Encoder) -> float:

@@ -105,11 +105,14 @@ class ImageAsker(VectorAsker):
         return (max(setup.sizes) / min(setup.sizes)) ** 2 if setup.sizes else 1.0
 
     @classmethod
-    def planned_steps(cls, trial: Trial, protocols: Sequence[HeadProtocol], seconds: float) -> dict[str, int]:
-        """Trainings on the halves count too; probes and other protocols of vectors take next to none of the time."""
+    def step_seconds(cls, trial: Trial, protocols: Sequence[HeadProtocol]) -> dict[HeadProtocol, list[float]]:
         suited = {protocol: list(filter(protocol.suits, trial.encoders)) for protocol in protocols}
-        timed = {one: [cls._step_seconds(trial, encoder, one) for encoder in arms] for one, arms in suited.items() if arms}
-        return trial.steps_within(seconds, timed, {protocol: cls.points(trial.setup, protocol) * (1 + HALVES) for protocol in timed})
+        return {one: [cls._step_seconds(trial, encoder, one) for encoder in arms] for one, arms in suited.items() if arms}
+
+    @classmethod
+    def trainings(cls, setup: Setup, protocol: HeadProtocol) -> float:
+        """Those on the halves count too; probes and other protocols of vectors take next to none of the time."""
+        return cls.points(setup, protocol) * (1 + HALVES)
 
     @classmethod
     def reading_seconds(cls, trial: Trial, encoder: Encoder) -> float:

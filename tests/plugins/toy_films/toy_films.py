@@ -10,7 +10,7 @@ from pathlib import Path
 from labelfree_satellite.satellite import Satellite
 from PIL import Image
 
-from labelfree.domain import Contents, Row, Sample
+from labelfree.domain import Contents, IdentifyingForm, Row, Sample
 
 
 class ToyFilms(Satellite):
@@ -18,6 +18,11 @@ class ToyFilms(Satellite):
 
     name = "toy_films"
     confidential = True
+    identifying_forms = (
+        IdentifyingForm(r"\b2\.25\.\d+", listed=False),
+        IdentifyingForm(r"\b\w+\^\w+", separator="^"),
+        IdentifyingForm(r"\b19\d{6}\b"),
+    )
 
     def contents(self, root: Path) -> Contents:
         rows, names = list[Row](), defaultdict[str, list[str]](list)

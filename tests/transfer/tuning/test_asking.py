@@ -12,9 +12,10 @@ from numpy.testing import assert_array_equal
 
 from labelfree.progress import Silent
 from labelfree.recipe import Evaluate, Primary
-from labelfree.transfer.asking import LEAST_STEPS, Trial
+from labelfree.transfer.asking import Trial
 from labelfree.transfer.comparison import answer
 from labelfree.transfer.encoders import Concatenated, StatisticsEncoder
+from labelfree.transfer.head_steps import LEAST_STEPS, StepTimes
 from labelfree.transfer.protocols import find_protocol
 from labelfree.transfer.question import Question
 from labelfree.transfer.setup import make_setup
@@ -126,10 +127,10 @@ def test_steps_are_as_many_as_the_time_allows(tmp_path: Path, monkeypatch: pytes
     asked, arms = question(), [encoder(), encoder(arm="domain"), StatisticsEncoder(3)]
     setup = make_setup(asked, SETTINGS, (SIDE,))
     trial = Trial(setup, asked, arms, Pictures(COUNT), None, tmp_path, Silent())
-    finetune = next(protocol for protocol in setup.protocols if protocol.name == "finetune")
+    times = StepTimes.measured(trial)
     # of 100 seconds 70 are for 2 budgets of the 2 arms that are networks: each cell trains thrice
-    assert ImageAsker.planned_steps(trial, [finetune], 100.0) == {"finetune": int(70 / (2 * 2 * 3 * 0.1))}
-    assert ImageAsker.planned_steps(trial, [finetune], 1e6) == {"finetune": STEPS}
-    short = cut_to(0.5, setup, 4, asked, arms, Pictures(COUNT), tmp_path, Silent())
+    assert times.planned(setup, 100.0).steps == {"finetune": int(70 / (2 * 2 * 3 * 0.1))}
+    assert times.planned(setup, 1e6).steps == {"finetune": STEPS}
+    short = cut_to(0.5, 4, trial)
     assert short.steps == {"finetune": LEAST_STEPS}
     assert any(f"finetune {LEAST_STEPS} (of {STEPS})" in note for note in short.notes)

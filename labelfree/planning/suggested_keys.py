@@ -1,0 +1,43 @@
+"""Keys of the reader that a domain suggests for what was looked at: `plan` reads again with them, and says why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from labelfree.domain import Default, Domain, Flattens, Unites
+from labelfree.errors import DataError
+from labelfree.planning.sampled_images import Looks
+
+Keys = Mapping[str, Default]
+
+
+def uniting(domain: Domain, looks: Looks, reader: Mapping[str, Any]) -> Keys:
+    """That make one set of images which differ in their channels; none where the recipe says otherwise, or the domain knows none."""
+    if not isinstance(domain, Unites) or len(looks.channels) < 2:
+        return {}
+    keys = domain.uniting(looks.channels)
+    return {} if any(reader.get(key) is not None for key in keys) else keys
+
+
+def flattening(domain: Domain, looks: Looks, reader: Mapping[str, Any]) -> Keys:
+    """That make pictures of volumes. Raises `DataError` where the domain has none."""
+    if looks.dims in (0, 2):
+        return {}
+    if isinstance(domain, Flattens):
+        return domain.flattening
+    first = looks.judged().looks[0].row.path
+    raise DataError(
+        f"{first}: {looks.dims} spatial axes, and no network for those comes with labelfree, so no recipe can be proposed; "
+        "write one that names yours as backbone.name: module:factory (docs/extending.md)."
+    )
+
+
+def read_otherwise(looks: Looks, keys: Keys, domain: str) -> Iterator[str]:
+    """What was seen before the images are read with `keys`, and why they are."""
+    if len(looks.channels) > 1:
+        told = "; ".join(f"{count} hold {', '.join(channels)}" for channels, count in looks.channels.items())
+        yield f"  of {len(looks.outcomes)} images looked at {told}"
+    else:
+        yield from (f"  {line}" for line in looks.judged().lines({}, domain))
+    yield from (f"  reader.{key}={default.value}: {default.reason}" for key, default in keys.items())
