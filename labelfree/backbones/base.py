@@ -78,7 +78,7 @@ class Backbone(nn.Module):
     def pyramid(self, x: Tensor) -> list[Tensor]:
         """Feature maps (B, D_i, *grid_i), coarsest last: the last one that any layer gives at each resolution below the input's.
 
-        Raises RecipeError where there is none.
+        A network that says so itself may begin with a map at the input's own resolution. Raises RecipeError where there is none.
         """
         maps: dict[tuple[int, ...], Tensor] = {}
 
@@ -114,6 +114,13 @@ class Backbone(nn.Module):
             grouped |= set(map(id, fresh))
             groups += [fresh] if fresh else []
         return groups
+
+    def own_names(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors of a file, perhaps in a layout that others publish, under the names that `net` gives them.
+
+        What cannot be told keeps its name, so that loading refuses it. Raises DataError where the file contradicts itself.
+        """
+        return state
 
     def patch_embedding(self) -> nn.Module | None:
         """The layer that turns patches into tokens; None in a CNN."""

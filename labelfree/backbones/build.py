@@ -17,7 +17,14 @@ from labelfree.domain import Channel
 from labelfree.errors import DataError
 from labelfree.weight_names import weight_file
 
-WRAPPERS = ("state_dict", "model", "teacher", "model_state_dict")  # keys under which training scripts keep a network
+WRAPPERS = (
+    "state_dict",
+    "model",
+    "teacher",
+    "model_state_dict",
+    "network_weights",
+    "net",
+)  # keys under which training scripts keep a network
 
 Match = Callable[[tuple[str, ...]], Sequence[int | None]]
 
@@ -48,7 +55,8 @@ def build(
         source = name if init == "imagenet" else str(init)
         state, where = family_of(source).published(source, options or {}), f"published weights of {source}"
     else:
-        state, where = read_state(file), str(file)
+        where = str(file)
+        state = _own_names(backbone, read_state(file), where)
     stem = state.get(backbone.stem) if backbone.stem else None
     wide = channels if stem is None else stem.shape[1]
     known = RGB if file is None else _known_channels(file, wide)
@@ -57,6 +65,13 @@ def build(
     as_they_stand = range(channels) if wide == channels else [None] * channels
     load_fitted(backbone, state, match(known) if match and known else as_they_stand, where)
     return backbone
+
+
+def _own_names(backbone: Backbone, state: dict[str, Tensor], where: str) -> dict[str, Tensor]:
+    try:
+        return backbone.own_names(state)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
 
 
 def _known_channels(path: Path, wide: int) -> tuple[str, ...] | None:
