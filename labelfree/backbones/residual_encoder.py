@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labelfree.backbones.layouts import Layout
@@ -41,6 +42,17 @@ class Normed(nn.Module):
         return normed
 
 
+class Averaged(nn.Module):
+    """Means of `stride` voxels along each axis, of odd sides and of single slices as many as a convolution keeps."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool3d(x, [min(self.stride, side) for side in x.shape[2:]], self.stride, ceil_mode=True)
+
+
 class Block(nn.Module):
     """Two convolutions beside a shortcut that averages before it projects (He et al. 2019, arXiv:1812.01187, ResNet-D)."""
 
@@ -48,7 +60,7 @@ class Block(nn.Module):
         super().__init__()
         self.conv1 = Normed(before, after, 3, stride, norm)
         self.conv2 = Normed(after, after, 3, 1, norm)
-        averaged = [nn.AvgPool3d(stride, stride, ceil_mode=True)] if stride > 1 else []  # of odd sides as many voxels as convolutions keep
+        averaged = [Averaged(stride)] if stride > 1 else []
         projected = [Normed(before, after, 1, 1, norm, bias=False)] if before != after else []
         self.skip = nn.Sequential(*averaged, *projected)
         self.act = nn.LeakyReLU(SLOPE, inplace=True)

@@ -122,8 +122,8 @@ class VolumeBackbone(Backbone):
         super().require_size(size, key)
         if any(isinstance(layer, _InstanceNorm) for layer in self.modules()) and self._voxels_at_the_end(size) == 1:
             raise RecipeError(
-                f"{key}: {self.name} keeps a single voxel of such views at its last level, and its InstanceNorm compares several; take larger "
-                "ones, or backbone.options.norm: group."
+                f"{key}: {self.name} keeps a single voxel of such views at its last level, and its InstanceNorm compares several; "
+                "take larger ones, or backbone.options.norm: group."
             )
 
     def _voxels_at_the_end(self, size: Size) -> int:
