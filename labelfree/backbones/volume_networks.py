@@ -7,16 +7,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.instancenorm import _InstanceNorm
 
 from labelfree.backbones.base import Backbone, Features, without_pixels
 from labelfree.backbones.layouts import Layout
-from labelfree.domain import Size, sides
+from labelfree.domain import Size
 from labelfree.errors import RecipeError
 
 AXES = 3
@@ -119,20 +117,15 @@ class VolumeBackbone(Backbone):
         return self.layout.own(state, self.net.state_dict())
 
     def require_size(self, size: Size, key: str) -> None:
-        super().require_size(size, key)
-        if any(isinstance(layer, _InstanceNorm) for layer in self.modules()) and self._voxels_at_the_end(size) == 1:
+        try:
+            super().require_size(size, key)
+        except RecipeError as error:
+            if "more than 1 spatial element" not in str(error):
+                raise
             raise RecipeError(
                 f"{key}: {self.name} keeps a single voxel of such views at its last level, and its InstanceNorm compares several; "
                 "take larger ones, or backbone.options.norm: group."
-            )
-
-    def _voxels_at_the_end(self, size: Size) -> int:
-        like, training = next(self.parameters()), self.training
-        try:
-            with torch.inference_mode():
-                return cast(VolumeBackbone, self.eval()).levels(like.new_zeros(1, self.channels, *sides(size, self.dims)))[-1][0, 0].numel()
-        finally:
-            self.train(training)
+            ) from error
 
 
 def normed_by(net: nn.Module, norm: str) -> nn.Module:

@@ -70,7 +70,7 @@ def nnssl(features: Sequence[int], blocks: Sequence[int], **plan: Any) -> tuple[
     encoder = {}
     for name, tensor in state.items():
         parent, layer, last = name.rsplit(".", 2)
-        again = f"{parent}.all_modules.{'conv norm'.split().index(layer)}.{last}"
+        again = f"{parent}.all_modules.{['conv', 'norm'].index(layer)}.{last}"
         encoder |= {name: tensor, again: tensor}
     weights = {f"{prefix}.{name}": tensor for prefix in ("encoder", "decoder.encoder") for name, tensor in encoder.items()}
     weights |= {f"decoder.{name}.0.weight": torch.zeros(2, 2) for name in ("stages", "transpconvs", "seg_layers")}
