@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
@@ -187,8 +186,8 @@ def without_dropout(module: nn.Module) -> None:
     for layer in module.modules():
         if isinstance(layer, _DropoutNd):
             layer.p = 0.0
-        elif isinstance(layer, DropPath):
-            layer.drop_prob = 0.0
+        elif isinstance(getattr(layer, "drop_prob", None), float):  # paths, timm's and MONAI's
+            layer.drop_prob = 0.0  # type: ignore[assignment]
         elif isinstance(getattr(layer, "drop_rate", None), float):  # timm's CNNs drop pooled features by it
             layer.drop_rate = 0.0  # type: ignore[assignment]
 

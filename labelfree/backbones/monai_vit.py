@@ -156,7 +156,7 @@ class VitBackbone(VolumeBackbone):
                     f"{POSITIONS} are {table.shape[1]} in the file, no cube, and this network has {' x '.join(map(str, self.table))}; "
                     "set backbone.options.img_size to the size that they were learnt for."
                 )
-            own[POSITIONS] = _resampled(table, (side,) * AXES, self.table)
+            own[POSITIONS] = resampled(table, (side,) * AXES, self.table)
         return own
 
     def _embedded(self, x: Tensor, hidden: Tensor | None = None, mask_token: Tensor | None = None) -> tuple[Tensor, tuple[int, ...]]:
@@ -169,19 +169,26 @@ class VitBackbone(VolumeBackbone):
             token = patches.new_zeros(patches.shape[1]) if mask_token is None else mask_token.to(patches.dtype)
             patches = torch.where(hidden[:, None], token[:, None, None, None], patches)
         grid = tuple(patches.shape[2:])
-        tokens = patches.flatten(2).mT + _resampled(embedding.position_embeddings, self.table, grid)
+        tokens = patches.flatten(2).mT + resampled(embedding.position_embeddings, self.table, grid)
         tokens = embedding.dropout(tokens)
         if self.prefix:
             tokens = torch.cat([self.net.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)
         return tokens, grid
 
 
-def _resampled(positions: Tensor, before: tuple[int, ...], after: tuple[int, ...]) -> Tensor:
-    """Positions (1, N, D) of one grid for another: (1, M, D)."""
+def resampled(positions: Tensor, before: tuple[int, ...], after: tuple[int, ...]) -> Tensor:
+    """Positions (1, N, D) of one grid for another: (1, M, D), linear along each axis.
+
+    As products of matrices, for the gradient of trilinear interpolation has no deterministic form on a GPU.
+    """
     if before == after:
         return positions
-    table = positions.mT.unflatten(2, before)
-    return F.interpolate(table, after, mode="trilinear", align_corners=False).flatten(2).mT
+    table = positions[0].unflatten(0, before)
+    for axis, (old, new) in enumerate(zip(before, after, strict=True)):
+        line = torch.eye(old, dtype=positions.dtype, device=positions.device)[None]
+        weights = F.interpolate(line, new, mode="linear", align_corners=False)[0]  # (old, new)
+        table = torch.tensordot(table.movedim(axis, -1), weights, dims=1).movedim(-1, axis)
+    return table.flatten(0, 2)[None]
 
 
 @contextmanager

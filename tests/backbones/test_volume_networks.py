@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.testing import assert_close
 
 from labelfree.backbones import Backbone, build, statistics_kept, volume_networks
+from labelfree.backbones.base import without_dropout
 from labelfree.backbones.volume_networks import PRESETS
 from labelfree.errors import RecipeError
 
@@ -147,6 +149,20 @@ def test_patches_follow_thick_slices_and_positions_any_size() -> None:
     tokens = vit(torch.randn(1, CHANNELS, 10, 33, 24)).tokens
     assert tokens is not None and tokens.shape == (1, 24, 5, 5, 3)
     assert vit.patch_embedding() is vit.net.patch_embedding.patch_embeddings
+
+
+def test_positions_are_interpolated_linearly_along_each_axis() -> None:
+    from labelfree.backbones.monai_vit import resampled
+
+    positions = torch.randn(1, 4 * 3 * 2, 5, requires_grad=True)
+    expected = F.interpolate(positions.mT.unflatten(2, (4, 3, 2)), (3, 7, 5), mode="trilinear").flatten(2).mT
+    assert_close(resampled(positions, (4, 3, 2), (3, 7, 5)), expected)
+
+
+def test_paths_of_monais_networks_are_never_dropped_where_none_should_be(volumes: Tensor) -> None:
+    backbone = small("monai_swinunetr_12", drop_path_rate=0.9).train()
+    without_dropout(backbone)
+    assert_close(backbone.embed(volumes), backbone.embed(volumes), rtol=0, atol=0)
 
 
 def test_a_resnet_is_monais_with_gradients_through_its_shortcuts() -> None:
