@@ -86,9 +86,7 @@ def test_all_objectives_of_pixels_are_tried() -> None:
     assert set(OPTIONS) == set(objective_names())
 
 
-@pytest.mark.parametrize(
-    "objective", [pytest.param(name, marks=pytest.mark.slow) if name in ("dino", "dinov2") else name for name in OPTIONS]
-)
+@pytest.mark.parametrize("objective", [pytest.param(name, marks=pytest.mark.slow) if name == "dinov2" else name for name in OPTIONS])
 def test_ten_steps_stopped_and_resumed_equal_unbroken_ones(
     objective: str, pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
