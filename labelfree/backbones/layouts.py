@@ -30,7 +30,7 @@ class Layout:
 
         Raises DataError where two tensors have one name and differ.
         """
-        known, told = set(names), {}
+        known, told = set(names), dict[str, Tensor]()
         for name, tensor in state.items():
             plain = self._plain(name, known)
             if plain not in known and any(re.match(pattern, plain) for pattern in self.beside):

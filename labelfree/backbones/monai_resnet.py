@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -37,8 +38,8 @@ def resnet(
         list(WIDTHS),
         spatial_dims=AXES,
         n_input_channels=channels,
-        conv1_t_size=conv1_t_size,
-        conv1_t_stride=conv1_t_stride,
+        conv1_t_size=conv1_t_size,  # type: ignore[arg-type]  # MONAI's annotation means any number of axes
+        conv1_t_stride=conv1_t_stride,  # type: ignore[arg-type]
         no_max_pool=no_max_pool,
         shortcut_type=shortcut if shortcut_type is None else shortcut_type,
         bias_downsample=bias if bias_downsample is None else bias_downsample,
@@ -57,7 +58,8 @@ class PaddedShortcut(nn.Module):
 
     def __init__(self, planes: int, stride: int, spatial_dims: int) -> None:
         super().__init__()
-        self.planes, self.steps = planes, (..., *(slice(None, None, stride),) * spatial_dims)
+        self.planes = planes
+        self.steps: tuple[Any, ...] = (..., *(slice(None, None, stride),) * spatial_dims)
 
     def forward(self, x: Tensor) -> Tensor:
         kept = x[self.steps]

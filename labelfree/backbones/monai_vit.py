@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -42,7 +43,7 @@ def vit(
     """
     width, heads = SIZES[size]
     width, heads = hidden_size or width, num_heads or heads
-    net = ViT(
+    net: Any = ViT(
         channels,
         img_size,
         patch_size,
@@ -130,8 +131,8 @@ class VitBackbone(VolumeBackbone):
         patches = rows[..., self.prefix :]
         return (patches / patches.sum(-1, keepdim=True)).unflatten(2, grid.shape[2:])
 
-    def patch_embedding(self) -> nn.Module:
-        patches: nn.Module = self.net.patch_embedding.patch_embeddings
+    def patch_embedding(self) -> nn.Conv3d:
+        patches: nn.Conv3d = self.net.patch_embedding.patch_embeddings
         return patches
 
     def layers(self) -> list[nn.Module]:
