@@ -299,7 +299,8 @@ class KnowsSides(Protocol):
 class ForeignWeights:
     """What weights of another project expect; the words are those of a weight card. `source`: where they come from.
 
-    `options`: of the architecture, for `timm.create_model`. `normalisation`: as `Normalise.told` gives it; empty: (x - mean) / std.
+    `options`: of the architecture, as in a recipe. `normalisation`: as `Normalise.told` gives it; empty: by mean and std.
+    `axes`: where each of this domain's spatial axes stands among those that the weights were taught on; empty: as they are.
     """
 
     architecture: str
@@ -309,20 +310,24 @@ class ForeignWeights:
     offset: tuple[float, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    size: int
+    size: Size
     objective: str = ""
     source: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     reader: Mapping[str, Any] = field(default_factory=dict)
     normalisation: Mapping[str, Any] = field(default_factory=dict)
+    axes: tuple[int, ...] = ()
 
 
 @runtime_checkable
 class KnowsWeights(Protocol):
     """A domain that knows what weights published by others expect."""
 
-    def foreign(self, name: str) -> ForeignWeights:
-        """What the published weights called `name` expect. Raises RecipeError where that is not known."""
+    def foreign(self, name: str, told: Mapping[str, Any]) -> ForeignWeights:
+        """What the published weights called `name` expect. `told`: what their file holds besides tensors, such as a plan.
+
+        Raises RecipeError where that is not known.
+        """
         ...
 
 

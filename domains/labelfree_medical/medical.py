@@ -22,6 +22,7 @@ from labelfree_medical.orientation import upright_volume
 from labelfree_medical.planes import axis_across, slice_of
 from labelfree_medical.predicted_maps import ClassMap, no_shapes
 from labelfree_medical.recognition import FORMAT, format_of, recognised
+from labelfree_medical.sequences import match_sequences
 from labelfree_medical.settings import BYTES, KEYS_FOR, Reader, several, window_of
 from labelfree_medical.slices import Slice, slices_across
 from labelfree_medical.stored import ImageFiles, Stored
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from labelfree.domain import ForeignWeights
     from labelfree.views import Augmentation, Normalise
     from labelfree_medical.preparation import Preparation
 
@@ -140,8 +142,12 @@ class Medical:
         return rgb_positions(channels)
 
     def matches(self, channels: Sequence[str], known: Sequence[str], once: bool = False) -> tuple[int | None, ...]:
-        places = {str(name).lower(): place for place, name in enumerate(known)}
-        return tuple(places.get(str(name).lower()) for name in channels)
+        return match_sequences(channels, known, once)
+
+    def foreign(self, name: str, told: Mapping[str, Any]) -> ForeignWeights:
+        from labelfree_medical.published_weights import published
+
+        return published(name, told)
 
     def render(self, x: Tensor, channels: Sequence[str], unit: str, measured: Tensor | None = None) -> Tensor | None:
         from labelfree_medical.previews import render

@@ -231,7 +231,7 @@ class Satellite:
 
         return with_outlines(places)
 
-    def foreign(self, name: str) -> ForeignWeights:
+    def foreign(self, name: str, told: Mapping[str, Any]) -> ForeignWeights:
         from labelfree_satellite.published_weights import published
 
         return published(name)

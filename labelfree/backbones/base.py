@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
@@ -78,7 +77,7 @@ class Backbone(nn.Module):
     def pyramid(self, x: Tensor) -> list[Tensor]:
         """Feature maps (B, D_i, *grid_i), coarsest last: the last one that any layer gives at each resolution below the input's.
 
-        Raises RecipeError where there is none.
+        A network that says so itself may begin with a map at the input's own resolution. Raises RecipeError where there is none.
         """
         maps: dict[tuple[int, ...], Tensor] = {}
 
@@ -114,6 +113,13 @@ class Backbone(nn.Module):
             grouped |= set(map(id, fresh))
             groups += [fresh] if fresh else []
         return groups
+
+    def own_names(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors of a file, perhaps in a layout that others publish, under the names that `net` gives them.
+
+        What cannot be told keeps its name, so that loading refuses it. Raises DataError where the file contradicts itself.
+        """
+        return state
 
     def patch_embedding(self) -> nn.Module | None:
         """The layer that turns patches into tokens; None in a CNN."""
@@ -180,8 +186,8 @@ def without_dropout(module: nn.Module) -> None:
     for layer in module.modules():
         if isinstance(layer, _DropoutNd):
             layer.p = 0.0
-        elif isinstance(layer, DropPath):
-            layer.drop_prob = 0.0
+        elif isinstance(getattr(layer, "drop_prob", None), float):  # paths, timm's and MONAI's
+            layer.drop_prob = 0.0  # type: ignore[assignment]
         elif isinstance(getattr(layer, "drop_rate", None), float):  # timm's CNNs drop pooled features by it
             layer.drop_rate = 0.0  # type: ignore[assignment]
 

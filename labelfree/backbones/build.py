@@ -17,7 +17,14 @@ from labelfree.domain import Channel
 from labelfree.errors import DataError
 from labelfree.weight_names import weight_file
 
-WRAPPERS = ("state_dict", "model", "teacher", "model_state_dict")  # keys under which training scripts keep a network
+WRAPPERS = (
+    "state_dict",
+    "model",
+    "teacher",
+    "model_state_dict",
+    "network_weights",
+    "net",
+)  # keys under which training scripts keep a network
 
 Match = Callable[[tuple[str, ...]], Sequence[int | None]]
 
@@ -48,7 +55,8 @@ def build(
         source = name if init == "imagenet" else str(init)
         state, where = family_of(source).published(source, options or {}), f"published weights of {source}"
     else:
-        state, where = read_state(file), str(file)
+        where = str(file)
+        state = _own_names(backbone, read_state(file), where)
     stem = state.get(backbone.stem) if backbone.stem else None
     wide = channels if stem is None else stem.shape[1]
     known = RGB if file is None else _known_channels(file, wide)
@@ -57,6 +65,13 @@ def build(
     as_they_stand = range(channels) if wide == channels else [None] * channels
     load_fitted(backbone, state, match(known) if match and known else as_they_stand, where)
     return backbone
+
+
+def _own_names(backbone: Backbone, state: dict[str, Tensor], where: str) -> dict[str, Tensor]:
+    try:
+        return backbone.own_names(state)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
 
 
 def _known_channels(path: Path, wide: int) -> tuple[str, ...] | None:
@@ -71,21 +86,30 @@ def _known_channels(path: Path, wide: int) -> tuple[str, ...] | None:
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """A state dict from a safetensors file or a pickle that holds tensors only; classifier weights are dropped."""
-    if not path.is_file():
-        raise DataError(f"{path}: no such weight file.")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state: dict[str, Any] = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        kind = type(error).__name__
-        raise DataError(f"{path}: not a readable weight file ({kind}); expected safetensors or a PyTorch state dict.") from error
+    state = _opened(path)
     for wrapper in WRAPPERS:
         state = state[wrapper] if isinstance(state, dict) and isinstance(state.get(wrapper), dict) else state
     if not isinstance(state, dict) or not state or not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise DataError(f"{path}: holds no state dict (names and tensors); save the network with torch.save(net.state_dict(), …).")
     classifier = ("classifier.", "head.fc.", "fc.")
     return {k: v for k, v in state.items() if not k.startswith(classifier) and k not in ("head.weight", "head.bias")}
+
+
+def told_beside(path: Path) -> dict[str, Any]:
+    """What a weight file holds besides its network: epochs, plans, and whatever else training scripts keep."""
+    held = _opened(path)
+    return {} if not isinstance(held, dict) else {k: v for k, v in held.items() if k not in WRAPPERS and not isinstance(v, Tensor)}
+
+
+def _opened(path: Path) -> Any:
+    if not path.is_file():
+        raise DataError(f"{path}: no such weight file.")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        kind = type(error).__name__
+        raise DataError(f"{path}: not a readable weight file ({kind}); expected safetensors or a PyTorch state dict.") from error

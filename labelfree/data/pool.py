@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
@@ -25,7 +25,7 @@ from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
 from labelfree.progress import Progress
 
-__all__ = ["Kind", "Pool", "all_empty", "at_even_steps", "build_pool", "differs", "kind_of", "read_sample", "some_empty"]
+__all__ = ["Kind", "Pool", "all_empty", "at_even_steps", "build_pool", "differs", "kind_of", "read_in_order", "read_sample", "some_empty"]
 
 T = TypeVar("T")
 Reader = Callable[[Row], Sample]
@@ -138,6 +138,13 @@ class _Empty:
     row: Row
 
 
+def _bytes_read(result: object) -> float:
+    """Of the image that a result was made from; 0 where that is not known."""
+    if not isinstance(result, _Read):
+        return 0.0
+    return float(np.prod(result.shape)) * len(result.kind.channels) * np.dtype(result.kind.dtype).itemsize
+
+
 class _Changed(Exception):
     """An image does not fit the plan that the probe suggested; the build starts again with a wider one."""
 
@@ -176,7 +183,7 @@ class _Build:
         """Sizes and kinds of a few images spread over the rows."""
         chosen = at_even_steps(self.rows, PROBE)
         before = time.monotonic()
-        found = list(in_order(self._look, chosen, self.workers))
+        found = list(in_order(self._look, chosen, self.workers, _bytes_read))
         self.seconds = (time.monotonic() - before) / len(chosen)
         good = [read for read in found if isinstance(read, _Read)]
         if not good:
@@ -216,7 +223,7 @@ class _Build:
         empty: list[Row] = []
         whole = cut.tile is None and self.tile == "auto"
         with StoreWriter(self.folder) as store:
-            results = in_order(lambda row: self._decode(row, cut), rows, self.workers)
+            results = in_order(lambda row: self._decode(row, cut), rows, self.workers, _bytes_read)
             for row, result in zip(rows, self.say.track(results, "reading images", len(rows)), strict=True):
                 if isinstance(result, _Changed):
                     self.kind = replace(self.kind, physical=True)
@@ -307,6 +314,15 @@ def read_sample(read: Reader, row: Row) -> Sample | DataError:
     if 0 in sample.data.shape:
         return DataError(f"{row.where}: holds no pixels (shape {tuple(sample.data.shape)}); remove it, or set data.on_error=skip.")
     return finite(sample.with_one_scale())
+
+
+def read_in_order(read: Reader, rows: Iterable[Row]) -> Iterator[tuple[Row, Sample | DataError]]:
+    """Each row with its image, or why that cannot be read; by several threads, as many images at a time as memory holds."""
+
+    def size(pair: tuple[Row, Sample | DataError]) -> float:
+        return float(pair[1].data.nbytes) if isinstance(pair[1], Sample) else 0.0
+
+    return in_order(lambda row: (row, read_sample(read, row)), rows, size=size)
 
 
 def _read_again(read: Reader, row: Row) -> Sample:

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from labelfree.data.pool import MOST_EMPTY, read_sample
-from labelfree.data.threads import in_order
+from labelfree.data.pool import MOST_EMPTY, read_in_order
 from labelfree.data.windows import in_windows, lenient
 from labelfree.deploy.growing_tables import SKIPPED, TABLE, UNFINISHED, Growing, begun, keep, number
 from labelfree.deploy.input_images import InputImages
@@ -54,7 +53,7 @@ def _noted(read: Iterable[tuple[Row, Sample]], rows: list[Row]) -> Iterator[Samp
 
 def _read(rows: Iterable[Row], images: InputImages, aside: Path) -> Iterator[tuple[Row, Sample]]:
     """Each row with its image. Empty ones are noted as skipped, and those that cannot be read too, or raised."""
-    for row, sample in in_order(lambda row: (row, read_sample(images.domain.read, row)), rows):
+    for row, sample in read_in_order(images.domain.read, rows):
         if isinstance(sample, Sample) and sample.empty <= MOST_EMPTY:
             yield row, sample
         elif isinstance(sample, Sample):

@@ -11,8 +11,7 @@ import pyarrow.parquet as parquet
 from torch import Tensor
 
 from labelfree.backbones.weights import LoadedBackbone
-from labelfree.data.pool import MOST_EMPTY, read_sample
-from labelfree.data.threads import in_order
+from labelfree.data.pool import MOST_EMPTY, read_in_order
 from labelfree.data.windows import in_windows, lenient
 from labelfree.domain import Row, Sample, extent_of
 from labelfree.errors import DataError
@@ -66,7 +65,7 @@ def _noted(read: Iterable[tuple[Row, Sample]], rows: list[Row]) -> Iterator[Samp
 
 def _read(rows: Iterable[Row], read: Callable[[Row], Sample], skip: bool, skipped: list[str]) -> Iterator[tuple[Row, Sample]]:
     """Each row with its image; empty ones are noted in `skipped`, and those that cannot be read too, or raised."""
-    for row, sample in in_order(lambda row: (row, read_sample(read, row)), rows):
+    for row, sample in read_in_order(read, rows):
         if isinstance(sample, Sample) and sample.empty > MOST_EMPTY:
             skipped.append(f"{row.called}: holds a measurement in less than half of its pixels.")
         elif isinstance(sample, Sample):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from labelfree.errors import RecipeError
 from labelfree.objectives.base import Objective, Situation
 from labelfree.objectives.registry import check_options, check_situation, objective_class, objective_options
 from labelfree.recipe import Pretrain
+from labelfree.training.memory import machine_gigabytes
 from labelfree.training.processes import this_process
 
 PASSES = 100  # over the pool
@@ -29,6 +30,7 @@ SHARE_OF_MEMORY = 0.5
 RATES = {"adamw": (1e-3, ""), "sgd": (0.05, ""), "lars": (0.3, ", as SimCLR; LARS scales each layer's own steps (You et al. 2017)")}
 DECAYS = {"adamw": 0.04, "sgd": 1e-4, "lars": 1e-6}
 LARGEST_VIEW = {2: 224, 3: 96}  # axes -> pixels a side
+PIXELS_OF_A_VIEW = LARGEST_VIEW[2] ** 2  # at most, for which the batch below has room
 LEAST_LOCAL = {2: 32, 3: 16}
 USUAL = "usual for the method"
 
@@ -77,7 +79,8 @@ def resolve_pretrain(
     """
     check_options(settings.objective, settings.options)
     suggested = {key.removeprefix("pretrain."): value for key, value in domain.items() if key.startswith("pretrain.")}
-    batch = _chosen("batch_size", settings, {"batch_size": _batch(images)} | suggested)
+    pixels = math.prod(sides(view_size(settings, fingerprint, domain), len(fingerprint.smallest)))
+    batch = _chosen("batch_size", settings, {"batch_size": _batch(images, pixels)} | suggested)
     if settings.batch_size == "auto" and most_images is not None and most_images < batch.value:
         batch = Default(most_images, "more did not fit in memory")
     steps = _steps(settings, images, batch.value)
@@ -180,32 +183,30 @@ def _decay(optimiser: str) -> Default:
     return Default(DECAYS[optimiser], f"usual for {optimiser}; matrices only, norms and biases are not decayed")
 
 
-def _batch(images: int) -> Default:
+def _batch(images: int, pixels: int) -> Default:
+    """For a pool of `images`, and views of so many `pixels`: of larger ones than pictures have, as volumes, as many fewer."""
     world = this_process().world
-    fits = min(batch_for_memory(torch.cuda.is_available()), max(FEWEST_IMAGES, images // 4))
+    times = pixels / PIXELS_OF_A_VIEW
+    room = batch_for_memory(torch.cuda.is_available())
+    room = room if times <= 1 else max(FEWEST_IMAGES, 2 ** int(math.log2(room / times)))
+    fits = min(room, max(FEWEST_IMAGES, images // 4))
     passes = "at least four batches a pass" if 4 * fits <= images else f"{FEWEST_IMAGES} images at least, whatever the pool"
+    large = f", views of {pixels:,} pixels" if times > 1 else ""
     shared = f"; {world} processes share it equally" if world > 1 else ""
-    return Default(max(1, fits // world) * world, f"fits the memory with room; {passes}{shared}")
+    return Default(max(1, fits // world) * world, f"fits the memory with room{large}; {passes}{shared}")
 
 
 def batch_for_memory(cuda: bool) -> int:
-    """Samples a batch: 128 on a CPU, on a GPU from its memory (powers of two, at most 512)."""
+    """Views of a picture a batch: 128 on a CPU, on a GPU from its memory (powers of two, at most 512)."""
     if not cuda:
-        return 128 if _memory_gb() >= 8 else 64
+        return 128 if machine_gigabytes() >= 8 else 64
     gigabytes = torch.cuda.get_device_properties(0).total_memory / 2**30
     return int(min(512, max(64, 2 ** int(gigabytes * 16).bit_length() // 4)))
 
 
 def bytes_for_a_step() -> float:
     """What a step may keep for its backward pass on a processor: half of the machine's memory."""
-    return SHARE_OF_MEMORY * _memory_gb() * 2**30
-
-
-def _memory_gb() -> float:
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    except (AttributeError, ValueError, OSError):  # Windows
-        return 16.0
+    return SHARE_OF_MEMORY * machine_gigabytes() * 2**30
 
 
 def _steps(settings: Pretrain, images: int, batch_size: int) -> Default:

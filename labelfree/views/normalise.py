@@ -111,16 +111,19 @@ class PerImage(Normalise):
 
 
 class ValueWindow(Normalise):
-    """From `low` to `high` of all channels to -1 to 1, and what lies beyond to the ends, as a viewer shows Hounsfield units."""
+    """From `low` to `high` of all channels to `least` to 1, and what lies beyond to the ends, as a viewer shows Hounsfield units."""
 
     kind = "window"
 
-    def __init__(self, low: float, high: float) -> None:
+    def __init__(self, low: float, high: float, least: float = -1.0) -> None:
         super().__init__()
         if not low < high:
             raise DataError(f"normalise: the window begins at {low:g} and ends at {high:g}; give a low end and a higher one.")
-        self.low, self.high = float(low), float(high)
-        self.middle, self.reach = (self.low + self.high) / 2, (self.high - self.low) / 2
+        if not least < 1:
+            raise DataError(f"normalise: the window's low end becomes {least:g} and its high one 1; give a number below 1.")
+        self.low, self.high, self.least = float(low), float(high), float(least)
+        self.reach = (self.high - self.low) / (1 - self.least)
+        self.middle = (self.low - self.least * self.high) / (1 - self.least)  # what becomes 0
 
     def forward(self, physical: Tensor, measured: Tensor | None = None) -> Tensor:
         return (physical.clamp(self.low, self.high) - self.middle) / self.reach
@@ -133,7 +136,7 @@ class ValueWindow(Normalise):
         return (self.middle,) * channels
 
     def parameters_told(self) -> dict[str, Any]:
-        return {"low": self.low, "high": self.high}
+        return {"low": self.low, "high": self.high} | ({} if self.least == -1 else {"least": self.least})
 
 
 class BitDepth(Normalise):

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from labelfree.data import threads
 from labelfree.data.threads import in_order
 
 
@@ -39,3 +40,14 @@ def test_an_iterator_that_is_left_may_be_cleared_away_by_its_own_thread() -> Non
     suspended.set()
     assert closed.wait(5) and not faults
     assert list(results) == []
+
+
+@pytest.mark.parametrize("gigabytes, most", [(1000.0, 16), (4.0, 2), (0.5, 1)])
+def test_of_large_results_fewer_are_under_way(gigabytes: float, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 128 MiB each, eight copies of which are counted against half of the memory."""
+    monkeypatch.setattr(threads, "machine_gigabytes", lambda: gigabytes)
+    begun, seen = list[int](), list[int]()
+    for number in in_order(lambda number: begun.append(number) or number, range(40), workers=4, size=lambda _: 2.0**27):
+        seen.append(number)
+        assert len(begun) - len(seen) <= most
+    assert seen == list(range(40))

@@ -14,6 +14,7 @@ from labelfree.errors import RecipeError
 from labelfree.objectives.options import Count, options_model
 from labelfree.objectives.registry import objective_class, objective_names, objective_options, options_schemas
 from labelfree.pipeline.pretraining_plans import plan_of, reasons, recipe_values
+from labelfree.planning import auto_values
 from labelfree.planning.auto_values import Network, Resolved, resolve_pretrain
 from labelfree.recipe import Pretrain, Recipe
 
@@ -220,3 +221,17 @@ def test_from_weights_a_cnn_with_a_slow_copy_takes_three_times_the_rate(objectiv
     assert of(objective, 8_000, CONTINUING, batch_size=128)["lr"] == pytest.approx(share * rate)
     transformer = Network(dim=384, transformer=True, continues=True)
     assert of(objective, 8_000, transformer, batch_size=128)["lr"] == pytest.approx(0.2 * rate)
+
+
+@pytest.mark.parametrize(
+    "shape, size, batch", [((96, 96, 96), "auto", 16), ((40, 96, 96), "auto", 64), ((96, 96, 96), 32, 512), ((300, 300), 448, 128)]
+)
+def test_views_of_more_voxels_than_a_picture_has_pixels_get_fewer_images(
+    shape: tuple[int, ...], size: Any, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """512 pictures of 224 x 224 fit: cubes of 96 are 17.6 times as large, 40 x 96 x 96 7.3 times, of 32 less, pictures of 448 4 times."""
+    monkeypatch.setattr(auto_values, "batch_for_memory", lambda cuda: 512)
+    seen = Fingerprint(10**4, ("r",), "int16", "HU", (1.0,), (0.0,), shape, shape, (0.0,), (1.0,))
+    found = resolve_pretrain(Pretrain(objective="byol", size=size), 10**4, seen, {}, CONTINUING)
+    assert found["batch_size"] == batch
+    assert ("pixels" in found.reasons["batch_size"]) is (batch < 512)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from labelfree.errors import TrainingError
-from labelfree.planning.auto_values import _batch
+from labelfree.planning.auto_values import PIXELS_OF_A_VIEW, _batch
 from labelfree.planning.environment import command
 from labelfree.training.processes import CODE_FILE, Process, agreed, broadcast, gathered, may_speak, this_process, together, wait
 
@@ -70,10 +70,10 @@ def test_processes_that_never_meet_are_told_where_they_looked(launched: pytest.M
 
 
 def test_auto_batches_are_shared_equally(launched: pytest.MonkeyPatch) -> None:
-    alone = _batch(333).value
+    alone = _batch(333, PIXELS_OF_A_VIEW).value
     put(launched, TORCHRUN)
-    assert _batch(333).value == alone // 8 * 8 and "8 processes" in _batch(333).reason
-    assert _batch(3).value == 8
+    assert _batch(333, PIXELS_OF_A_VIEW).value == alone // 8 * 8 and "8 processes" in _batch(333, PIXELS_OF_A_VIEW).reason
+    assert _batch(3, PIXELS_OF_A_VIEW).value == 8
 
 
 def test_the_command_that_is_kept_starts_all_processes(launched: pytest.MonkeyPatch) -> None:
