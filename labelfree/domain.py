@@ -258,10 +258,11 @@ class Shown(NamedTuple):
 class Pairs(Protocol):
     """A domain in which several images show the same: the second view of one may then come from another (`data.positives`).
 
-    `positives`: the kinds of pairs it knows, besides "self": an image and itself.
+    `positives`: the kinds of pairs it knows, besides "self", an image and itself; of each an order, without a stop, for people whose images
+    have no partner.
     """
 
-    positives: tuple[str, ...]
+    positives: Mapping[str, str]
 
     def partners(self, kind: str, images: Sequence[Shown], within: float | None) -> list[list[int]]:
         """Of each image the positions of those that may stand for it; none where there is no other. `within`: `data.positives_within`."""

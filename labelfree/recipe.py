@@ -276,6 +276,11 @@ class Evaluate(Section):
         "(docs/protocol.md, 17)",
     )
     alarm: str | int = Field("auto", description="with max_false_alarms: the class that is looked for; auto: the one with fewer labels")
+    surface_tolerance: PositiveFloat | Auto = Field(
+        "auto",
+        description="in segmentation where the size of a pixel is known: how far a boundary may lie from the true one to count in "
+        "surface_dice, in the unit of that size (mm, m); auto: the longest side of a pixel, of the middle image",
+    )
     tile_views: str | None = Field(
         None,
         description="module:function that gives a transform of albumentations (or a labelfree.views.Geometry): what tiles of pictures of 8 "

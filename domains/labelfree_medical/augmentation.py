@@ -29,7 +29,7 @@ def augmentation(
     physics, late = _exposure(fingerprint, modality, window)
     return Augmentation(
         geometry=[*_flips(sideways), *_turns(fingerprint.spacing, dims)],
-        physics=[*physics, *_sharpness(min(fingerprint.smallest), dims)],
+        physics=[*physics, *_sharpness(min(fingerprint.smallest), fingerprint.spacing, dims)],
         late=late,
         global_scale=(0.6, 1.0) if dims == 2 else (0.5, 1.0),
         local_scale=(0.25, 0.5) if dims == 2 else (0.2, 0.5),
@@ -61,7 +61,7 @@ def _exposure(fingerprint: Fingerprint, modality: str, window: tuple[float, floa
     curves: list[ViewOp] = [Contrast(0.2, p=0.5), Gamma((0.8, 1.25), p=0.3)]
     grainy: list[ViewOp] = [Noise((0.0, 0.1), p=0.3)]
     if modality == "MR" or (not modality and _magnitudes(fingerprint)):
-        return [*_magnetic(min(fingerprint.smallest)), *curves], grainy
+        return [*_magnetic(fingerprint.smallest), *curves], grainy
     return curves, grainy
 
 
@@ -71,17 +71,23 @@ def _magnitudes(fingerprint: Fingerprint) -> bool:
     return len(fingerprint.smallest) == 3 and nameless and all(low >= 0 for low in fingerprint.low)
 
 
-def _magnetic(shortest: int) -> list[ViewOp]:
-    """What an MR scanner does; ghosts need some pixels to lie apart."""
-    artefacts: list[ViewOp] = [Ghosting(p=0.1), Spike(p=0.1)] if shortest >= FEWEST_VOXELS else []
+def _magnetic(smallest: Sequence[int]) -> list[ViewOp]:
+    """What an MR scanner does; ghosts need some pixels to lie apart. Volumes may be encoded along any of their axes."""
+    axes = range(-len(smallest), 0)
+    artefacts: list[ViewOp] = [Ghosting(axes=axes, p=0.1), Spike(p=0.1)] if min(smallest) >= FEWEST_VOXELS else []
     return [BiasField((0.0, 0.4), p=0.3), *artefacts]
 
 
-def _sharpness(shortest: int, dims: int) -> list[ViewOp]:
-    """Blur of half a voxel to one and coarser voxels: of volumes, and of pictures that have pixels to spare."""
+def _sharpness(shortest: int, spacing: Sequence[float] | None, dims: int) -> list[ViewOp]:
+    """Blur of half a voxel to one and coarser voxels: of volumes, and of pictures that have pixels to spare.
+
+    Of volumes besides slices up to three times as thick, along an axis that is not coarse already.
+    """
     if shortest < (FEWEST_VOXELS if dims == 3 else SMALL_PICTURE):
         return []
-    return [Blur((0.5, 1.0), p=0.2), LowResolution((1.0, 2.0), p=0.2)]
+    sharpness: list[ViewOp] = [Blur((0.5, 1.0), p=0.2, spacing=spacing), LowResolution((1.0, 2.0), p=0.2)]
+    fine = [axis for axis in range(-dims, 0) if spacing is None or spacing[axis] <= COARSE * min(spacing)]
+    return sharpness if dims == 2 else [*sharpness, LowResolution((1.0, 3.0), p=0.1, axes=fine)]
 
 
 def _usual_range(fingerprint: Fingerprint) -> tuple[float, float]:

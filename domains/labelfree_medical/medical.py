@@ -8,7 +8,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from labelfree.domain import ARBITRARY, PART, Contents, Default, Defaults, Finding, Fingerprint, Row, Sample, Targets, require
+from labelfree.domain import (
+    ARBITRARY,
+    PART,
+    Contents,
+    Default,
+    Defaults,
+    Finding,
+    Fingerprint,
+    Row,
+    Sample,
+    Shown,
+    Targets,
+    require,
+)
 from labelfree.errors import DataError
 from labelfree_medical import laterality
 from labelfree_medical.choice import FILMS
@@ -55,6 +68,10 @@ class Medical:
     identifying_forms = FORMS
     keys_for = KEYS_FOR
     choosing = ("series",)
+    positives: Mapping[str, str] = {
+        "slices": "set reader.slices_per_volume=all, or a larger data.positives_within (mm)",
+        "series": "name patients in a column group, and dates, where no header tells a study",
+    }
     mirror = staticmethod(laterality.mirror)
     open_map = staticmethod(ClassMap)
     region = outlines = staticmethod(no_shapes)
@@ -134,6 +151,11 @@ class Medical:
 
     def uniting(self, channels: Mapping[tuple[str, ...], int]) -> Mapping[str, Default]:
         return uniting(channels, self.reader.colour)
+
+    def partners(self, kind: str, images: Sequence[Shown], within: float | None) -> list[list[int]]:
+        from labelfree_medical.pairs import KINDS, placed
+
+        return KINDS[kind](list(placed(images, lambda shown: self._image(_with_key(shown.row)), self._frame)), within)
 
     def recognises(self, sample: Sample) -> str | None:
         return recognised(sample)
@@ -228,6 +250,14 @@ class Medical:
             flat = Preparation(colour=self.reader.colour, orientation="stored")
             return Prepared(flat.apply(stored, called=str(image.path))[0], Grid.of(stored))
         return self._volumes.get((image.path, image.key), prepared)
+
+    def _frame(self, image: ImageFiles) -> Stored:
+        """A volume's size and place, upright, by headers alone where these tell it as it is read."""
+        from labelfree_medical.dicom import placed_dicom
+        from labelfree_medical.files import frame_file
+
+        frame = None if self.reader.crop else frame_file(image) or (placed_dicom(image) if len(image.files) > 1 else None)
+        return upright_volume(frame or self._prepared(image).image)[0]
 
     def _read(self, image: ImageFiles) -> Stored:
         from labelfree_medical.dicom import is_dicom, read_dicom

@@ -71,7 +71,9 @@ class Satellite:
     """
 
     name = "satellite"
-    positives = ("date", "neighbour")
+    positives: Mapping[str, str] = dict.fromkeys(
+        ("date", "neighbour"), "give files coordinates and dates in their names, or columns place and date in the table"
+    )
     read_targets = staticmethod(targets.read_targets)
     write = staticmethod(targets.write)
     open_map = staticmethod(class_maps.open_map)

@@ -58,8 +58,8 @@ def find_positives(data: Data, domain: Domain, pool: Pool, entries: np.ndarray) 
     paired = sum(map(bool, partners_of))
     if not paired:
         raise DataError(
-            f"data.positives={kind}: none of the {len(entries):,} images to pretrain on has a partner; give files coordinates and dates in "
-            "their names, or columns place and date in the table, or leave data.positives out."
+            f"data.positives={kind}: none of the {len(entries):,} images to pretrain on has a partner; {domain.positives[kind]}, or leave "
+            "data.positives out."
         )
     counts = np.zeros(len(pool), dtype=np.int64)
     counts[entries] = [len(partners) for partners in partners_of]

@@ -131,7 +131,9 @@ def gather(run: Context) -> Inputs:
     positives, paired = find_positives(recipe.data, domain, pool, entries)
     for note in paired:
         run.say.say(note)
-    question = _question(manifest, task, roles, LabelledImages(images, store.read), recipe.seed) if images is not None else None
+    tolerance = None if recipe.evaluate.surface_tolerance == "auto" else recipe.evaluate.surface_tolerance
+    labelled = None if images is None else LabelledImages(images, store.read, tolerance)
+    question = None if labelled is None else _question(manifest, task, roles, labelled, recipe.seed)
     if run.comparing and question is not None:
         alarm_rule(recipe.evaluate, question, recipe.evaluate.labels_per_class)  # told before hours of pretraining
     inputs = Inputs(recipe, domain, card, manifest, roles, pool, entries, fingerprint, images, question, leaks, positives)

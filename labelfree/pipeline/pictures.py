@@ -36,18 +36,15 @@ def show_views(job: Job, inputs: Inputs, folder: RunFolder) -> None:
     if job.positives is not None:
         others = job.positives.draw(entries, job.plan.source)
         partners = job.pool.batch(np.where(withheld(job.pool, others), entries, others))
-    scales = job.views.augmentation
+    n, sizes = (objective.crops.globals, objective.crops.locals), (job.plan.size, job.plan.local_size)
     columns, pictures = ["image"], [[_stored(inputs.domain, job.pool, int(entry)) for entry in entries]]
-    for kind, size, scale, n in (
-        ("global", job.plan.size, scales.global_scale, objective.crops.globals),
-        ("local", job.plan.local_size, scales.local_scale, objective.crops.locals),
-    ):
-        for number in range(n):
-            images = (stored, partners)[number % 2]
-            views = job.views.view(images, size, scale, draws)
-            physical = job.views.normalise.of(job.views.physical(images)).inverse(views)
-            columns.append(f"{kind} {number + 1}")
-            pictures.append([_rendered(inputs.domain, job.pool, view) for view in physical])
+    asked = [(kind, number) for kind, count in zip(("global", "local"), n, strict=True) for number in range(count)]
+    others = None if partners is stored else partners
+    for (kind, number), view in zip(asked, job.views.multi_crop(stored, n, sizes, draws, others), strict=True):
+        images = (stored, partners)[number % 2]
+        physical = job.views.normalise.of(job.views.physical(images)).inverse(view.normal)
+        columns.append(f"{kind} {number + 1}")
+        pictures.append([_rendered(inputs.domain, job.pool, each) for each in physical])
     save_views(folder.path, f"{job.arm}-{job.plan.seed}", list(zip(*pictures, strict=True)), columns)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import lightning as L
@@ -62,17 +63,12 @@ class PretrainingModule(L.LightningModule):
         measured = (batch.images.measured, None if batch.partners is None else batch.partners.measured)
         draws = self.job.generator(step, everyone().rank)
         crops = self.objective.crops
-        views = self.views
-        scales = views.augmentation
-        asked = (stored, crops.globals, self.plan.size, scales.global_scale, draws, scales.overlap, partners, measured)
+        n, sizes = (crops.globals, crops.locals), (self.plan.size, self.plan.local_size)
         with in_fp32(stored):  # pixels keep their precision
-            drawn = None if self.teacher is None else Drawn.joined(views.each(*asked))
-            big = views.many(*asked) if drawn is None else drawn.normal
-            small = (
-                views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws, partners=partners, measured=measured)
-                if crops.locals
-                else None
-            )
+            made = self.views.multi_crop(stored, n, sizes, draws, partners, measured)
+            drawn = None if self.teacher is None else Drawn.joined(islice(made, crops.globals))
+            big = torch.cat([view.normal for view in islice(made, crops.globals)]) if drawn is None else drawn.normal
+            small = torch.cat([view.normal for view in made]) if crops.locals else None
         taught = None if self.teacher is None or drawn is None else self.teacher(drawn.physical, drawn.measured)
         little = None if small is None else _fast(small)
         return Views(_fast(big), little, rows=torch.as_tensor(batch.rows), taught=taught), batch.rows

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -15,39 +16,61 @@ from labelfree.views.base import Range, ViewOp, factors, floating, on_chosen, so
 
 
 class Blur(ViewOp):
-    """Gaussian blur, its standard deviation in pixels uniform in `sigma`: focus and atmosphere. Edges use what lies inside the image."""
+    """Gaussian blur, its standard deviation in pixels uniform in `sigma`: focus and atmosphere. Edges use what lies inside the image.
 
-    def __init__(self, sigma: Range = (0.3, 1.5), p: float = 0.3) -> None:
+    `spacing`: extent of a pixel along each axis; where they differ, `sigma` counts the smallest, so that the blur is as wide along each.
+    """
+
+    def __init__(self, sigma: Range = (0.3, 1.5), p: float = 0.3, spacing: Sequence[float] | None = None) -> None:
         super().__init__()
         self.sigma = sigma
         self.p = p
+        self.shares = None if spacing is None else tuple(min(spacing) / each for each in spacing)
 
     def draw(self, n: int, generator: Generator) -> Tensor:
         """(n,) standard deviations, 0 where not applied."""
         return sometimes(n, self.sigma, self.p, generator)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
-        return on_chosen(
-            floating(x, self), params > 0, lambda part, rows: along_axes(part, lambda size: gaussian(beside(params[rows], part), size))
-        )
+        shares = self.shares or (1.0,) * (x.ndim - 2)
+
+        def blurred(part: Tensor, rows: Tensor) -> Tensor:
+            sigma = beside(params[rows], part)
+            for share in dict.fromkeys(shares):
+                axes = [axis for axis, each in enumerate(shares, start=2) if each == share]
+                part = along(part, axes, partial(gaussian, share * sigma))
+            return part
+
+        return on_chosen(floating(x, self), params > 0, blurred)
 
 
 class LowResolution(ViewOp):
-    """Coarser pixels, as from a higher orbit: averaged down by a factor log-uniform in `factor`, then interpolated up again."""
+    """Coarser pixels, as from a higher orbit: averaged down by a factor log-uniform in `factor`, then interpolated up again.
 
-    def __init__(self, factor: Range = (1.0, 2.0), p: float = 0.3) -> None:
+    `axes`: of these, counted from the end, one is drawn for each sample, as slices are thicker than their pixels; None: along all.
+    """
+
+    def __init__(self, factor: Range = (1.0, 2.0), p: float = 0.3, axes: Sequence[int] | None = None) -> None:
         super().__init__()
         self.factor = factor
         self.p = p
+        self.axes = None if axes is None else tuple(axes)
 
     def draw(self, n: int, generator: Generator) -> Tensor:
-        """(n,) factors, 1 where not applied."""
-        return factors(n, self.factor, self.p, generator)
+        """(n,) factors, 1 where not applied; of one axis (n, axes), 1 along the others."""
+        every = factors(n, self.factor, self.p, generator)
+        if self.axes is None:
+            return every
+        chosen = torch.randint(len(self.axes), (n, 1), generator=generator) == torch.arange(len(self.axes))
+        return torch.where(chosen, every[:, None], 1.0)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:  # type: ignore[override]
-        return on_chosen(
-            floating(x, self), params > 1, lambda part, rows: along_axes(part, lambda size: down_and_up(beside(params[rows], part), size))
-        )
+        x = floating(x, self)
+        if self.axes is None:
+            return _coarsened(x, params, range(2, x.ndim))
+        for axis, factor in zip(self.axes, params.unbind(1), strict=True):
+            x = _coarsened(x, factor, [x.ndim + axis])
+        return x
 
 
 class Defocus(ViewOp):
@@ -96,10 +119,10 @@ class MotionBlur(ViewOp):
         return on_chosen(floating(x, self), params.length > 0, moved)
 
 
-def along_axes(x: Tensor, weights: Callable[[int], Tensor]) -> Tensor:
-    """Each spatial axis of (B, C, *spatial) times `weights(size)`, (B, size, size), rows summing to 1: a separable linear filter."""
+def along(x: Tensor, axes: Sequence[int], weights: Callable[[int], Tensor]) -> Tensor:
+    """Some axes of (B, C, *spatial) times `weights(size)`, (B, size, size), rows summing to 1: a separable linear filter."""
     made: dict[int, Tensor] = {}
-    for axis in range(2, x.ndim):
+    for axis in axes:
         size = x.shape[axis]
         if size not in made:
             made[size] = weights(size).to(x)
@@ -107,6 +130,11 @@ def along_axes(x: Tensor, weights: Callable[[int], Tensor]) -> Tensor:
         filtered = torch.bmm(moved.reshape(len(x), -1, size), made[size].transpose(1, 2))
         x = filtered.view(moved.shape).movedim(-1, axis)
     return x.contiguous()
+
+
+def _coarsened(x: Tensor, factor: Tensor, axes: Sequence[int]) -> Tensor:
+    """The batch with pixels `factor` (B,) times as long along some axes; those of factor 1 as they are."""
+    return on_chosen(x, factor > 1, lambda part, rows: along(part, axes, partial(down_and_up, beside(factor[rows], part))))
 
 
 def gaussian(sigma: Tensor, size: int) -> Tensor:

@@ -37,15 +37,42 @@ class Geometry(ViewOp):
 class CropDraw:
     """Where to crop, before the image's shape is known.
 
-    `area`: (n,) share of the image. `stretch`: (n, 3) log-scale of each axis. `place`: (n, 3) position of the crop, 0 first to 1 last,
-    among those that the image, and `overlap` with the crop `near`, leave free.
+    `size`: of the view. `area`: (n,) share of the image. `stretch`: (n, 3) log-scale of each axis. `place`: (n, 3) position of the crop, 0
+    first to 1 last, among those that the image leaves free, and `overlap` with the crop `near`; `inside`: it lies within that one.
     """
 
+    size: int | Sequence[int]
     area: Tensor
     stretch: Tensor
     place: Tensor
     near: CropDraw | None = None
     overlap: float = 0.0
+    inside: bool = False
+
+    def sizes(self, axes: int) -> tuple[int, ...]:
+        """The view's along each axis."""
+        return (self.size,) * axes if isinstance(self.size, int) else tuple(self.size)
+
+    def boxes(self, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """First corner and side of each crop in pixels, (n, axes) each; a crop never leaves the image."""
+        axes = len(shape)
+        whole = self.area.new_tensor(shape).log()
+        outer = None if self.near is None else self.near.boxes(shape)
+        limit = outer[1].log() if outer is not None and self.inside else whole
+        side = (self.area.log() + whole.sum())[:, None] / axes + _balanced(self.stretch[:, :axes])
+        view = whole.new_tensor(self.sizes(axes)).log()
+        side = side + (view - view.mean() if (view != view[0]).any() else 0.0)
+        for _ in range(axes - 1):  # what does not fit along one axis goes to the others, so that the area stays as drawn
+            over = (side - limit).clamp(min=0)
+            free = (side < limit).float()
+            side = side - over + free * over.sum(1, keepdim=True) / free.sum(1, keepdim=True).clamp(min=1)
+        side = torch.minimum(side, limit).exp()
+        first, last = torch.zeros_like(side), whole.exp() - side
+        if outer is not None:
+            at, extent = outer
+            common = side if self.inside else _common(side, extent, self.overlap)
+            first, last = torch.maximum(first, at + common - side), torch.minimum(last, at + extent - common)
+        return first + self.place[:, :axes] * (last - first), side
 
 
 class ResizedCrop(Geometry):
@@ -66,49 +93,36 @@ class ResizedCrop(Geometry):
     def draw(self, n: int, generator: Generator) -> CropDraw:
         area = uniform(n, self.scale, generator)
         stretch = uniform(3 * n, (math.log(self.ratio[0]) / 2, math.log(self.ratio[1]) / 2), generator).view(n, 3)
-        return CropDraw(area, stretch, uniform(3 * n, (0.0, 1.0), generator).view(n, 3))
+        return CropDraw(self.size, area, stretch, uniform(3 * n, (0.0, 1.0), generator).view(n, 3))
 
     def draw_near(self, first: CropDraw, overlap: float, generator: Generator) -> CropDraw:
-        """As `draw`; each crop shares at least `overlap` (0 to 1) of the smaller of the two with the crop `first` of the same image."""
+        """As `draw`; each crop shares at least `overlap` (0 to 1) of the smaller of the two with the crop `first` of the same image, or as
+        much as their shapes allow.
+        """
         return replace(self.draw(len(first.area), generator), near=first, overlap=overlap)
 
+    def draw_inside(self, outer: CropDraw, generator: Generator) -> CropDraw:
+        """As `draw`; each crop lies within the crop `outer` of the same image, and is no larger."""
+        return replace(self.draw(len(outer.area), generator), near=outer, inside=True)
+
     def apply(self, x: Tensor, params: CropDraw) -> Tensor:  # type: ignore[override]
-        start, side = self.boxes(x.shape[2:], params)
+        (start, side), sizes = params.boxes(x.shape[2:]), params.sizes(x.ndim - 2)
         if not x.is_floating_point():
-            return nearest(x, start, side, self._sizes(x.ndim - 2))
-        blocks = (side / side.new_tensor(self._sizes(x.ndim - 2))).log().mean(1).exp().round().clamp(min=1).int()
+            return nearest(x, start, side, sizes)
+        blocks = (side / side.new_tensor(sizes)).log().mean(1).exp().round().clamp(min=1).int()
         different = blocks.unique().tolist()  # known without waiting: draws lie on the host
         if len(different) == 1:
-            return linear(_coarser(x, different[0]), start / different[0], side / different[0], self._sizes(x.ndim - 2))
-        views = x.new_empty(len(x), x.shape[1], *self._sizes(x.ndim - 2))
+            return linear(_coarser(x, different[0]), start / different[0], side / different[0], sizes)
+        views = x.new_empty(len(x), x.shape[1], *sizes)
         for block in different:
             rows = (blocks == block).nonzero().flatten()
             there = beside(rows, x)
-            views[there] = linear(_coarser(x[there], block), start[rows] / block, side[rows] / block, self._sizes(x.ndim - 2))
+            views[there] = linear(_coarser(x[there], block), start[rows] / block, side[rows] / block, sizes)
         return views
 
-    def boxes(self, shape: Sequence[int], params: CropDraw) -> tuple[Tensor, Tensor]:
-        """First corner and side of each crop in pixels, (n, axes) each; a crop never leaves the image."""
-        axes = len(shape)
-        whole = params.area.new_tensor(shape).log()
-        side = (params.area.log() + whole.sum())[:, None] / axes + _balanced(params.stretch[:, :axes])
-        view = whole.new_tensor(self._sizes(axes)).log()
-        side = side + (view - view.mean() if (view != view[0]).any() else 0.0)
-        for _ in range(axes - 1):  # what does not fit along one axis goes to the others, so that the area stays as drawn
-            over = (side - whole).clamp(min=0)
-            free = (side < whole).float()
-            side = side - over + free * over.sum(1, keepdim=True) / free.sum(1, keepdim=True).clamp(min=1)
-        side = torch.minimum(side, whole).exp()
-        first, last = torch.zeros_like(side), whole.exp() - side
-        if params.near is not None:
-            at, extent = self.boxes(shape, params.near)
-            common = params.overlap ** (1 / axes) * torch.minimum(side, extent)
-            first, last = torch.maximum(first, at + common - side), torch.minimum(last, at + extent - common)
-        return first + params.place[:, :axes] * (last - first), side
-
     def apply_boxes(self, boxes: Sequence[Tensor], shape: Sequence[int], params: CropDraw) -> list[Tensor]:
-        start, side = self.boxes(shape, params)
-        size = start.new_tensor(self._sizes(len(shape)))
+        start, side = params.boxes(shape)
+        size = start.new_tensor(params.sizes(len(shape)))
         transformed = []
         for row, given in enumerate(boxes):
             low, high = corners(given, len(shape))
@@ -116,15 +130,19 @@ class ResizedCrop(Geometry):
             transformed.append(from_corners((low - begin) * times, (high - begin) * times, size.to(given)))
         return transformed
 
-    def _sizes(self, axes: int) -> tuple[int, ...]:
-        return (self.size,) * axes if isinstance(self.size, int) else tuple(self.size)
-
 
 def _balanced(stretch: Tensor) -> Tensor:
     """Log-scales (n, axes) that keep the area: in 2D the log-ratio of the sides is uniform, as the first column was drawn."""
     if stretch.shape[1] == 2:
         return torch.stack([-stretch[:, 0], stretch[:, 0]], dim=1)
     return stretch - stretch.mean(1, keepdim=True)
+
+
+def _common(side: Tensor, other: Tensor, overlap: float) -> Tensor:
+    """How much two crops (n, axes) share along each axis, at least, so that it is `overlap` of the smaller one's volume."""
+    shorter = torch.minimum(side, other)
+    share = overlap * torch.minimum(side.prod(1), other.prod(1)) / shorter.prod(1)
+    return shorter * share.clamp(max=1)[:, None] ** (1 / side.shape[1])
 
 
 def _coarser(x: Tensor, block: int) -> Tensor:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 
 from labelfree.views.base import Range, ViewOp, per_channel
-from labelfree.views.geometry import Geometry, ResizedCrop, unmirrored
+from labelfree.views.geometry import CropDraw, Geometry, ResizedCrop, unmirrored
 from labelfree.views.normalise import Normalise
 
 
@@ -23,7 +23,8 @@ class Augmentation:
 
     `geometry` runs after the crop, which the pipeline makes itself: size and scale are the recipe's.
     `physics` runs in physical units, `late` on normalised values. `global_scale`, `local_scale`: area of the crops as a share of the image.
-    `overlap`: what global crops share with the first at least, of the smaller of the two: two views of an organ should show it both.
+    `overlap`: what global crops share with the first at least, of the smaller of the two, and local crops then lie inside the first: two
+    views of an organ should show it both.
     `labelled`: ops that labelled tiles alone go through besides, masks and boxes with them, where a network is trained along.
     `sideways`: the axis along which left and right lie, counted from the end; None where nobody knows.
     """
@@ -60,6 +61,14 @@ class Drawn(NamedTuple):
             return cls(torch.cat(physical), torch.cat(normal), None)
         everywhere = torch.ones_like(physical[0][:, 0], dtype=torch.bool)
         return cls(torch.cat(physical), torch.cat(normal), torch.cat([everywhere if mask is None else mask for mask in masks]))
+
+
+class _Sources(NamedTuple):
+    """What views are made from in turn, the images and what stands for them: in physical units, where measured, and how normalised."""
+
+    physical: tuple[Tensor, Tensor]
+    measured: tuple[Tensor | None, Tensor | None]
+    normalise: Sequence[Normalise]
 
 
 class ViewPipeline(nn.Module):
@@ -116,16 +125,42 @@ class ViewPipeline(nn.Module):
         measured: tuple[Tensor | None, Tensor | None] = (None, None),
     ) -> Iterator[Drawn]:
         """The views that `many` puts together, one after the other, and what they were before they were normalised."""
-        physical, crop = self.physical(stored), ResizedCrop(size, crop_scale, self.augmentation.ratio)
-        sources = (physical, physical if partners is None else self.physical(partners))
+        crop = ResizedCrop(size, crop_scale, self.augmentation.ratio)
+        first = crop.draw(len(stored), generator)
+        yield from self._views(self._sources(stored, partners, measured), crop, _beside(crop, first, n, overlap, generator), generator)
+
+    def multi_crop(
+        self,
+        stored: Tensor,
+        n: tuple[int, int],
+        size: tuple[int | Sequence[int], int | Sequence[int]],
+        generator: Generator,
+        partners: Tensor | None = None,
+        measured: tuple[Tensor | None, Tensor | None] = (None, None),
+    ) -> Iterator[Drawn]:
+        """What an objective asks for: n[0] global views of each sample, then n[1] local ones, of the sizes size[0] and size[1].
+
+        Crops are as the augmentation says, the rest as in `many`.
+        """
+        scales, sources = self.augmentation, self._sources(stored, partners, measured)
+        crop = ResizedCrop(size[0], scales.global_scale, scales.ratio)
+        small = ResizedCrop(size[1], scales.local_scale, scales.ratio)
+        first = crop.draw(len(stored), generator)
+        yield from self._views(sources, crop, _beside(crop, first, n[0], scales.overlap, generator), generator)
+        places = (small.draw_inside(first, generator) if scales.overlap else small.draw(len(stored), generator) for _ in range(n[1]))
+        yield from self._views(sources, small, places, generator)
+
+    def _sources(self, stored: Tensor, partners: Tensor | None, measured: tuple[Tensor | None, Tensor | None]) -> _Sources:
+        physical = self.physical(stored)
+        both = (physical, physical if partners is None else self.physical(partners))
         masks = (measured[0], measured[partners is not None])
-        normalise = [self.normalise.of(*image) for image in zip(sources, masks, strict=True)]
-        first = crop.draw(len(physical), generator)
-        yield self._view(crop.apply(physical, first), _cropped(crop, masks[0], first), normalise[0], generator)
-        for number in range(1, n):
-            where = crop.draw_near(first, overlap, generator) if overlap else crop.draw(len(physical), generator)
-            mask = _cropped(crop, masks[number % 2], where)
-            yield self._view(crop.apply(sources[number % 2], where), mask, normalise[number % 2], generator)
+        return _Sources(both, masks, [self.normalise.of(*image) for image in zip(both, masks, strict=True)])
+
+    def _views(self, sources: _Sources, crop: ResizedCrop, places: Iterable[CropDraw], generator: Generator) -> Iterator[Drawn]:
+        """A view at each of `places`, which are drawn one after the other, between the draws of ops; from the two sources in turn."""
+        for number, where in enumerate(places):
+            image, mask, normalise = (both[number % 2] for both in sources)
+            yield self._view(crop.apply(image, where), _cropped(crop, mask, where), normalise, generator)
 
     def physical(self, stored: Tensor) -> Tensor:
         """Stored numbers (B, C, *spatial) in physical units, float32."""
@@ -153,5 +188,12 @@ class ViewPipeline(nn.Module):
         return Drawn(x, normal * measured[:, None], measured)
 
 
-def _cropped(crop: ResizedCrop, measured: Tensor | None, where: Any) -> Tensor | None:
+def _beside(crop: ResizedCrop, first: CropDraw, n: int, overlap: float, generator: Generator) -> Iterator[CropDraw]:
+    """`n` places to crop at, the first of which is known."""
+    yield first
+    for _ in range(1, n):
+        yield crop.draw_near(first, overlap, generator) if overlap else crop.draw(len(first.area), generator)
+
+
+def _cropped(crop: ResizedCrop, measured: Tensor | None, where: CropDraw) -> Tensor | None:
     return None if measured is None else crop.apply(measured[:, None].float(), where)

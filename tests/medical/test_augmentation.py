@@ -14,7 +14,7 @@ from torch.testing import assert_close
 
 from labelfree.domain import ARBITRARY, Fingerprint
 from labelfree.errors import DataError
-from labelfree.views import Affine, Augmentation, Dihedral, PerChannel, ValueWindow, ViewOp, ViewPipeline
+from labelfree.views import Affine, Augmentation, Blur, Dihedral, LowResolution, PerChannel, ValueWindow, ViewOp, ViewPipeline
 from tests.views.ops import assert_sound, name, seeded, smooth_field
 
 FILM, SMALL, VOLUME, THICK = (256, 256), (28, 28), (48, 64, 64), (24, 128, 128)
@@ -82,6 +82,23 @@ def test_volumes_that_say_nothing_are_no_mr_where_numbers_lie_below_nothing() ->
 
 def test_hounsfield_units_are_bent_by_no_curve() -> None:
     assert all({"Gamma", "Contrast", "BiasField"}.isdisjoint(kinds(FOUND[ct])) for ct in ("CT", "thick CT", "CT slices"))
+
+
+def one(views: Augmentation, kind: type) -> list[ViewOp]:
+    return [op for op in ops(views) if isinstance(op, kind)]
+
+
+def test_blurs_are_as_wide_in_millimetres_and_slices_get_thicker_only_where_they_are_thin() -> None:
+    [blur] = one(FOUND["thick CT"], Blur)
+    assert blur.shares == (0.8 / 5.0, 1.0, 1.0)
+    everywhere, thicker = one(FOUND["thick CT"], LowResolution)
+    assert everywhere.axes is None and thicker.axes == (-2, -1) and thicker.factor[1] == 3.0
+    assert one(FOUND["CT"], LowResolution)[1].axes == (-3, -2, -1)
+    assert [op.axes for op in one(FOUND["films"], LowResolution)] == [None]
+
+
+def test_ghosts_of_volumes_come_along_any_axis() -> None:
+    assert one(FOUND["MR"], Ghosting)[0].axes == (-3, -2, -1) and one(FOUND["MR slices"], Ghosting)[0].axes == (-2, -1)
 
 
 def planes(views: Augmentation) -> set[tuple[int, int]]:
@@ -159,6 +176,24 @@ def test_a_spike_is_one_point_of_the_fourier_transform_and_as_high_as_asked() ->
     assert_close(added.abs().amax((2, 3)), torch.tensor([0.3, 1.5]).expand(4, 2), rtol=0.1, atol=0)  # crests lie between pixels
     flat = SpikeDraw(torch.tensor([0.3]), torch.zeros(1, 3), torch.zeros(1))
     assert (op.apply(x[:1], flat) - x[:1]).isfinite().all()
+
+
+def test_a_spike_is_the_wave_that_monai_adds() -> None:
+    """MONAI sets one point of k-space; what that adds to the image is a wave along one direction, as ours is."""
+    transforms = pytest.importorskip("monai.transforms", reason="MONAI belongs to the extra `medical`", exc_type=ImportError)
+    x, cycles = smooth_field(1, 1, 16, 20, 24), (2, -3, 4)
+    middle = [side // 2 for side in x.shape[2:]]
+    spike = transforms.KSpaceSpikeNoise(loc=tuple(m + c for m, c in zip(middle, cycles, strict=True)), k_intensity=9.0)
+    theirs = torch.as_tensor(np.asarray(spike(x[0]))) - x[0]
+    wave = torch.tensor(
+        [[(c - 0.25 * np.sign(c)) / m if axis == 2 else c / m for axis, (c, m) in enumerate(zip(cycles, middle, strict=True))]]
+    )
+    ours = Spike().apply(x, SpikeDraw(torch.tensor([0.3]), wave.float(), torch.zeros(1)))[0] - x[0]
+    peaks = [each.double().sub(each.double().mean()) for each in (theirs[0], ours[0])]
+    strongest = [set(torch.fft.fftn(each).abs().flatten().topk(2).indices.tolist()) for each in peaks]
+    assert strongest[0] == strongest[1]
+    share = torch.fft.fftn(peaks[1]).abs().square().flatten()
+    assert share.topk(2).values.sum() > 0.999 * share.sum()
 
 
 def test_a_spike_leaves_the_mean() -> None:

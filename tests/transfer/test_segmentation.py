@@ -130,7 +130,7 @@ def images_of(rows: Sequence[Row], spacing: float = np.nan, unit: str = "") -> S
     """Images with pixels of `spacing` in `unit`, whose content nobody reads."""
     index = SimpleNamespace(spacing=np.full((len(rows), 2), spacing))
     pool = SimpleNamespace(index=index, row_of=np.arange(len(rows)))
-    return SimpleNamespace(pool=pool, read=lambda row: SimpleNamespace(tags={"spacing_unit": unit}))
+    return SimpleNamespace(pool=pool, read=lambda row: SimpleNamespace(tags={"spacing_unit": unit}), tolerance=None)
 
 
 def ask(task: Segmentation, rows: Sequence[Row], train: int | None = None, **known: object) -> Question:
@@ -174,16 +174,30 @@ def test_distances_have_the_unit_of_pixels_and_are_left_out_without_one(spacing:
         words = task.words_of(targets).metric("hd95")
         assert (words.unit, words.higher_is_better) == (told, False)
         assert words.difference(-1.5) == f"-1.5 {told}"
+        assert task.words_of(targets).metric("surface_dice").words == f"surface Dice within {spacing:g} {told}"
     else:
         with pytest.raises(RecipeError, match="hd95 needs the size of a pixel, which these labels do not tell; there are mean_iou, dice"):
             find_metric(task, "hd95", targets)
+
+
+def test_the_tolerance_of_surfaces_is_the_longest_side_of_a_pixel_or_as_given_and_part_of_what_is_asked() -> None:
+    task, rows = task_over(LAND, NAMES)
+    images = images_of(rows, 1.0, "mm")
+    images.pool.index.spacing[:, 1] = 5.0
+    assert task.targets(rows, images).tolerance == 5.0
+    images.tolerance = 2.0
+    assert task.targets(rows, images).tolerance == 2.0
+    assert task.words_of(task.targets(rows, images)).metric("surface_dice").words == "surface Dice within 2 mm"
+    assert task.targets(rows, images).content != task.targets(rows, images_of(rows, 1.0, "mm")).content
+    assert task.targets(rows, images_of(rows)).content == "made up"  # where no size is known nothing is measured by it
 
 
 def test_metrics_of_objects_are_asked_where_labels_tell_them_apart() -> None:
     truth = np.ones((4, 4), np.int16)
     apart = of_masks([truth], 2, objects=lambda entry: truth)
     assert {"pq", "aji"} <= set(TASK.metrics_of(apart))
-    assert "empty_kept" not in TASK.metrics_of(of_masks([truth], 2, background=False))
+    assert not {"empty_kept", "absent_kept"} & set(TASK.metrics_of(of_masks([truth], 1, background=False)))
+    assert "absent_kept" in TASK.metrics_of(of_masks([truth], 3))
 
 
 def test_the_rarest_class_is_counted_in_scored_images() -> None:

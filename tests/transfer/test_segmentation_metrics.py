@@ -16,7 +16,7 @@ from labelfree.transfer.tasks.confusion import class_scores, confusion, confusio
 from labelfree.transfer.tasks.weights import Weights, resamplings
 from tests.transfer.masks import TASK, UNKNOWN, answers, example, measure, resampled
 
-OF_CONFUSIONS = ("mean_iou", "dice", "dice_per_image", "accuracy", "empty_kept")
+OF_CONFUSIONS = ("mean_iou", "dice", "dice_per_image", "accuracy", "empty_kept", "absent_kept")
 SIZES = {"seed": st.integers(0, 10_000), "images": st.integers(1, 12), "classes": st.integers(2, 5), "dims": st.integers(1, 3)}
 
 

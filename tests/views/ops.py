@@ -38,7 +38,13 @@ def geometric() -> list[Geometry]:
 
 def filters() -> list[ViewOp]:
     """Ops whose weights sum to 1."""
-    return [Blur(p=1.0), LowResolution((1.2, 2.0), p=1.0), Defocus(p=1.0), MotionBlur(p=1.0)]
+    return [
+        Blur(p=1.0),
+        LowResolution((1.2, 2.0), p=1.0),
+        LowResolution((1.2, 2.0), p=1.0, axes=(-1, -2)),
+        Defocus(p=1.0),
+        MotionBlur(p=1.0),
+    ]
 
 
 def photometric() -> list[ViewOp]:
@@ -77,6 +83,7 @@ def without_strength() -> list[ViewOp]:
         Noise((0.0, 0.0), p=1.0),
         Blur((0.0, 0.0), p=1.0),
         LowResolution((1.0, 1.0), p=1.0),
+        LowResolution((1.0, 1.0), p=1.0, axes=(-1, -2)),
         ChannelDrop(0.0, p=1.0),
         Erase((0.0, 0.0), p=1.0),
         Grayscale(p=0.0),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from labelfree.views import Defocus, MotionBlur
+from labelfree.views import Blur, Defocus, LowResolution, MotionBlur
 from labelfree.views.filters import MotionDraw, disc, path
 from tests.views.ops import seeded, smooth_field
 
@@ -61,3 +61,32 @@ def test_detail_goes_and_the_mean_stays() -> None:
         out = op(x, seeded(1))
         assert (out.std((2, 3)) < 0.6 * x.std((2, 3))).all()
         assert_close(out.mean((2, 3)), x.mean((2, 3)), rtol=0, atol=0.05)
+
+
+def test_a_blur_is_as_wide_in_millimetres_along_each_axis() -> None:
+    from scipy import ndimage
+
+    x, spacing = smooth_field(2, 2, 20, 24, 12), (0.8, 0.8, 4.0)
+    sigma = torch.tensor([1.0, 2.0])  # voxels of 0.8 mm
+    found = Blur(spacing=spacing).apply(x, sigma)
+    for row, width in enumerate(sigma.tolist()):
+        for channel in range(2):
+            expected = ndimage.gaussian_filter(x[row, channel].numpy(), [0.8 * width / each for each in spacing], truncate=8)
+            inside = (slice(8, -8), slice(8, -8), slice(3, -3))  # away from edges, which are treated differently
+            assert_close(found[row, channel][inside], torch.from_numpy(expected)[inside], rtol=0, atol=2e-3)
+    assert_close(Blur(spacing=(2.0, 2.0, 2.0)).apply(x, sigma), Blur().apply(x, sigma))
+
+
+def test_resolution_is_lost_along_one_axis_alone() -> None:
+    x = torch.randn(12, 2, 12, 8, 15, generator=seeded(0))
+    op = LowResolution((3.0, 3.0), p=1.0, axes=(-1, -3))
+    params = op.draw(12, seeded(2))
+    assert params.shape == (12, 2) and ((params > 1).sum(1) == 1).all() and (params > 1).any(0).all()
+    found = op.apply(x, params)
+    for row, coarse in enumerate((params > 1).tolist()):
+        axis = (4, 2)[coarse.index(True)]
+        flat = x[row].movedim(axis - 1, -1).unflatten(-1, (-1, 3)).mean(-1, keepdim=True).expand(-1, -1, -1, -1, 3).flatten(-2)
+        closeness = torch.corrcoef(torch.stack([found[row].movedim(axis - 1, -1).flatten(), flat.flatten()]))[0, 1]
+        assert closeness > 0.9  # what is left along it are means of three
+        alone = op.apply(x[row : row + 1].mean(axis, keepdim=True).expand_as(x[row : row + 1]).contiguous(), params[row : row + 1])
+        assert_close(alone.mean(axis), x[row : row + 1].mean(axis), rtol=0, atol=1e-5)  # other axes keep every voxel

@@ -24,7 +24,7 @@ from tests.views.ops import seeded, smooth_field
 def test_crops_lie_inside_and_have_the_area_drawn(shape: list[int], low: float, high: float, seed: int) -> None:
     crop = ResizedCrop(8, (min(low, high), max(low, high)))
     params = crop.draw(20, seeded(seed))
-    start, side = crop.boxes(shape, params)
+    start, side = params.boxes(shape)
     size = torch.tensor(shape, dtype=torch.float32)
     assert (start >= -1e-3).all() and (start + side <= size * (1 + 1e-5) + 1e-3).all()
     assert_close(side.prod(1) / size.prod(), params.area, rtol=1e-3, atol=1e-5)
@@ -33,7 +33,7 @@ def test_crops_lie_inside_and_have_the_area_drawn(shape: list[int], low: float, 
 def test_scale_and_ratio_are_as_asked() -> None:
     crop = ResizedCrop(8, (0.1, 0.5), (0.5, 2.0))
     params = crop.draw(4000, seeded(0))
-    _, side = crop.boxes((64, 64), params)
+    _, side = params.boxes((64, 64))
     ratio = (side[:, 1] / side[:, 0]).log()
     fits = params.area < 0.5  # every ratio of the range fits into the image
     assert 0.1 <= params.area.min() < 0.11 and 0.49 < params.area.max() <= 0.5
@@ -45,7 +45,7 @@ def test_a_crop_of_a_ramp_is_that_part_of_the_ramp() -> None:
     ramp = torch.arange(64.0).expand(6, 1, 64, 64) + 0.5
     crop = ResizedCrop(16, (0.2, 0.6))
     params = crop.draw(6, seeded(5))
-    start, side = crop.boxes((64, 64), params)
+    start, side = params.boxes((64, 64))
     expected = start[:, 1, None] + (torch.arange(16) + 0.5) / 16 * side[:, 1, None]
     got = crop.apply(ramp, params)[:, 0]
     assert_close(got, expected[:, None, :].expand(-1, 16, -1), rtol=0, atol=0.02)
@@ -102,8 +102,8 @@ def test_oblong_images_cannot_be_transposed() -> None:
 def test_crops_have_the_proportions_of_a_view() -> None:
     """A view of thick slices is cut from as many of them as it is wide in pixels, in proportion."""
     crop = ResizedCrop((8, 16, 16), (0.2, 0.2), (1.0, 1.0))
-    _, side = crop.boxes((12, 24, 24), crop.draw(3, seeded(0)))
+    _, side = crop.draw(3, seeded(0)).boxes((12, 24, 24))
     assert_close(side, torch.tensor([12.0, 24.0, 24.0]).mul(0.2 ** (1 / 3)).expand(3, 3))
     cube = ResizedCrop(16, (0.2, 0.2), (1.0, 1.0))
-    _, side = cube.boxes((24, 24, 24), cube.draw(3, seeded(0)))
+    _, side = cube.draw(3, seeded(0)).boxes((24, 24, 24))
     assert_close(side, torch.full((3, 3), 24 * 0.2 ** (1 / 3)))

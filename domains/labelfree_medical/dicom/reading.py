@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from labelfree.errors import DataError
+from labelfree_medical.dicom.header_index import headers_under
 from labelfree_medical.dicom.headers import read_header
 from labelfree_medical.dicom.pictures import read_picture, tags_of
 from labelfree_medical.dicom.series import parts_of
@@ -43,6 +44,23 @@ def frame_dicom(image: ImageFiles) -> Stored | None:
     affine = np.eye(4)
     affine[:3, :3] = TO_RAS @ np.stack([normal, down, right], axis=1)
     return Stored(np.empty((0, len(image.files), plane.rows, plane.columns), np.uint8), (), (), (), "stored", affine, axes="zyx")
+
+
+def placed_dicom(image: ImageFiles) -> Stored | None:
+    """The size of a series of files, (0, *spatial), and where it lies in mm, by all of its headers, which are kept; None where these do
+    not tell.
+    """
+    folders = {file.parent for file in image.files}
+    headers = {header.path: header for folder in folders for header in headers_under(folder, deep=False).headers}
+    planes = [each for file in image.files if file in headers for each in headers[file].slices]
+    if len(planes) < 2 or len(planes) != len(image.files):
+        return None
+    try:
+        grid = grid_of(planes)
+    except Unsound:
+        return None
+    shape = (0, len(planes), planes[0].rows, planes[0].columns)
+    return Stored(np.empty(shape, np.uint8), (), (), (), "stored", grid.affine, grid.spacing)
 
 
 def _volume(image: ImageFiles) -> Stored:

@@ -90,10 +90,13 @@ class Targets:
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images whose labels lie on their pixels: the evaluation pool, and what reads a row's file."""
+    """Images whose labels lie on their pixels: the evaluation pool, and what reads a row's file. `tolerance`: as
+    `evaluate.surface_tolerance` gives it.
+    """
 
     pool: Pool
     read: Callable[[Row], Sample]
+    tolerance: float | None = None
 
 
 class Task:

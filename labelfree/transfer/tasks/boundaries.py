@@ -2,67 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
-TOLERANCE = 0.0075  # of an image's diagonal: boundaries this close are the same (Csurka et al. 2013)
-OUTSIDE = -2  # beyond the image's edge
+from labelfree.transfer.tasks.base import flat
+from labelfree.transfer.tasks.shares import share
+from labelfree.transfer.tasks.weights import Weights
+
+NEAR = 0.0075  # of an image's diagonal: boundaries this close are the same to `boundary_f` (Csurka et al. 2013)
+ROUNDING = 1 + 1e-9  # three pixels of 0.1 mm are 0.3 mm
+NAN = float("nan")
+Box = tuple[slice, ...]
 
 
 class Boundary(NamedTuple):
-    """Boundaries of an image, mean over its classes of objects. `f`: boundary F-score (Csurka et al. 2013, What is a good evaluation
-    measure for semantic segmentation?), within 0.75 % of the diagonal, at least one pixel. `distance`: mean over the pixels of both
-    boundaries to the nearest of the other. `hd95`: the larger of the two directed 95th percentiles of these distances.
+    """One class's boundary in one image.
+
+    `boundary_f`: F-score within 0.75 % of the diagonal, at least one pixel (Csurka et al. 2013, What is a good evaluation measure for
+    semantic segmentation?). `boundary_distance`: mean over the pixels of both boundaries to the nearest of the other. `hd95`: the larger of
+    the two directed 95th percentiles of these distances. `surface_dice`: share of the pixels of both boundaries that lie within a tolerance
+    of the other (Nikolov et al. 2021, arXiv:1809.04430, with pixels counted).
     """
 
-    f: float
-    distance: float
+    boundary_f: float
+    boundary_distance: float
     hd95: float
+    surface_dice: float
 
 
-def boundary(truth: np.ndarray, called: np.ndarray, classes: Sequence[int], spacing: Sequence[float]) -> Boundary | None:
-    """Boundaries of those of `classes` that occur or are called; None where the truth holds none of them.
+UNDEFINED = Boundary(NAN, NAN, NAN, NAN)
+
+
+def boundaries(truth: np.ndarray, called: np.ndarray, classes: range, spacing: Sequence[float], tolerance: float) -> list[Boundary]:
+    """Of each of `classes`; undefined where the truth lacks the class, for then there is no boundary to miss.
 
     `truth`, `called`: (*spatial) positions of classes, the truth with IGNORE where nobody knows how an object goes on: there it is cut off
-    as by the image's edge. `spacing`: of a pixel along each axis. A class that is only in one of the two lies the image's diagonal away.
+    as by the image's edge. `spacing`: of a pixel along each axis, `tolerance` in its unit. A class of the truth that was not called lies
+    the image's diagonal away.
     """
-    known = truth >= 0
-    if not np.isin(truth[known], classes).any():
-        return None
-    called = np.where(known, called, truth)
-    steps = np.asarray(spacing, dtype=np.float64)
+    from scipy.ndimage import find_objects
+
+    known, steps = truth >= 0, np.asarray(spacing, dtype=np.float64)
     diagonal = float(np.hypot.reduce(steps * truth.shape))
-    near = max(TOLERANCE * diagonal, float(steps.max()))
-    true_edge, called_edge = edges(truth), edges(called)
-    found = []
+    within = (max(NEAR * diagonal, float(steps.max())) * ROUNDING, tolerance * ROUNDING)
+    boxes = [find_objects((mask + np.int16(1)) * known, classes.stop) for mask in (truth, called)]
+    measured = []
     for position in classes:
-        true_line, called_line = (np.argwhere(edge & (mask == position)) for edge, mask in ((true_edge, truth), (called_edge, called)))
-        if len(true_line) and len(called_line):
-            found.append(_apart(true_line * steps, called_line * steps, near))
-        elif len(true_line) or len(called_line):
-            found.append(Boundary(0.0, diagonal, diagonal))
-    return Boundary(*np.mean(found, axis=0).tolist())
+        there, said = (found[position] for found in boxes)
+        if there is None:
+            measured.append(UNDEFINED)
+        elif said is None:
+            measured.append(Boundary(0.0, diagonal, diagonal, 0.0))
+        else:
+            box = _around(there, said)
+            true_line, called_line = (np.argwhere(edges((mask[box] == position) & known[box])) * steps for mask in (truth, called))
+            measured.append(_apart(true_line, called_line, *within))
+    return measured
 
 
-def edges(mask: np.ndarray) -> np.ndarray:
-    """(*spatial) bool: pixels with a neighbour along an axis of another number, or none as the image ends there."""
-    padded = np.pad(mask.astype(np.int64), 1, constant_values=OUTSIDE)
-    inner = (slice(1, -1),) * mask.ndim
-    found = np.zeros(mask.shape, dtype=bool)
-    for axis in range(mask.ndim):
-        for step in (1, -1):
-            found |= np.roll(padded, step, axis)[inner] != mask
-    return found
+def edges(region: np.ndarray) -> np.ndarray:
+    """(*spatial) bool: pixels of a region with a neighbour along an axis outside of it, or none as the image ends there."""
+    from scipy.ndimage import binary_erosion
+
+    edge: np.ndarray = region & ~binary_erosion(region)
+    return edge
 
 
-def _apart(true_line: np.ndarray, called_line: np.ndarray, near: float) -> Boundary:
+def of_boundaries(measure: str) -> Callable[[pa.Table, Weights], np.ndarray]:
+    """A metric: a field of `Boundary`, mean over the images whose reference shows objects; of an image, over its classes."""
+    return partial(_mean_over_images, Boundary._fields.index(measure))
+
+
+def _mean_over_images(measure: int, answers: pa.Table, weights: Weights) -> np.ndarray:
+    told = answers["boundaries"].is_valid().to_numpy()
+    means = np.full(len(told), NAN)
+    if told.any():
+        values = flat(answers["boundaries"].drop_null()).reshape(told.sum(), -1, len(Boundary._fields))[..., measure]
+        means[told] = share(np.nan_to_num(values).sum(1), np.isfinite(values).sum(1))
+    return weights.mean(means, np.isfinite(means))
+
+
+def _around(first: Box, second: Box) -> Box:
+    """The smallest box that holds both."""
+    return tuple(slice(min(a.start, b.start), max(a.stop, b.stop)) for a, b in zip(first, second, strict=True))
+
+
+def _apart(true_line: np.ndarray, called_line: np.ndarray, near: float, tolerance: float) -> Boundary:
     """Two boundaries, (n, axes) and (m, axes) places of their pixels."""
     from scipy.spatial import cKDTree
 
     missed, astray = cKDTree(called_line).query(true_line)[0], cKDTree(true_line).query(called_line)[0]
+    both = np.concatenate([missed, astray])
     recall, precision = (missed <= near).mean(), (astray <= near).mean()
     f = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
     hd95 = max(np.percentile(missed, 95), np.percentile(astray, 95))
-    return Boundary(float(f), float(np.concatenate([missed, astray]).mean()), float(hd95))
+    return Boundary(float(f), float(both.mean()), float(hd95), float((both <= tolerance).mean()))

@@ -99,6 +99,14 @@ def empty_kept(answers: pa.Table, weights: Weights) -> np.ndarray:
     return weights.mean((~seen).astype(np.float64), measured & (objects.support.sum(1) == 0))
 
 
+def absent_kept(answers: pa.Table, weights: Weights) -> np.ndarray:
+    """Share of the classes of objects that an image's reference lacks of which nothing was called there, all images together."""
+    objects = Overlap.of_images(answers).objects
+    absent = (objects.support == 0) & (confusions(answers).sum((1, 2)) > 0)[:, None]
+    kept = weights.sums((absent & (objects.called == 0)).sum(1))
+    return share(kept, weights.sums(absent.sum(1)))
+
+
 def accuracy(answers: pa.Table, weights: Weights) -> np.ndarray:
     """Share of pixels called right: of a map the overall accuracy."""
     pixels = Overlap.pooled(answers, weights)

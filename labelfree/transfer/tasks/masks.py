@@ -38,7 +38,7 @@ class Masks(Targets):
 
     `load`: (*spatial) int16 positions among `names`, IGNORE where nobody knows. `objects`: (*spatial) int32, 0 or the object that a pixel
     belongs to, IGNORE; None where no objects are told apart. `spacing`: (entries, axes) size of a pixel in `unit`, None where it is not
-    known. `digest`: identity of all masks.
+    known. `tolerance`: how far a boundary may lie from the true one to be called the same, in `unit`. `digest`: identity of all masks.
     """
 
     names: tuple[str, ...] = ()
@@ -46,11 +46,12 @@ class Masks(Targets):
     objects: Callable[[int], np.ndarray] | None = field(default=None, compare=False)
     spacing: np.ndarray | None = field(default=None, compare=False)
     unit: str = ""
+    tolerance: float = 0.0
     digest: str = ""
 
     @property
     def content(self) -> str:
-        return self.digest
+        return f"{self.digest} within {self.tolerance:g}" if self.tolerance else self.digest
 
     @property
     def background(self) -> bool:

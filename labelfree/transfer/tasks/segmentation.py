@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -20,7 +19,7 @@ from labelfree.recipe import MAP_PROTOCOLS
 from labelfree.transfer.question import Question
 from labelfree.transfer.tasks import confusion
 from labelfree.transfer.tasks.base import Metric, Targets, Task, flat
-from labelfree.transfer.tasks.boundaries import boundary
+from labelfree.transfer.tasks.boundaries import boundaries, of_boundaries
 from labelfree.transfer.tasks.instances import matched, watershed
 from labelfree.transfer.tasks.masks import Kept, Masks
 from labelfree.transfer.tasks.shares import mean_share
@@ -35,17 +34,13 @@ if TYPE_CHECKING:
 NOTHING = "nothing"  # the stratum of images that show background alone
 NAMED = 3  # classes that a picture's caption names
 SPACING, APART, GROUND = "the size of a pixel", "objects told apart", "background around objects"  # what a metric may need to be known
-BOUNDARIES = ("boundary_f", "boundary_distance", "hd95")
+SEVERAL = "several classes of objects"
 SHORT = {"metre": "m", "meter": "m", "millimetre": "mm", "millimeter": "mm"}
 
 
-def of_images(column: str) -> Callable[[pa.Table, Weights], np.ndarray]:
-    """A metric: the mean over the images of which `column` knows a number."""
-    return partial(_mean_over_images, column)
-
-
-def _mean_over_images(column: str, answers: pa.Table, weights: Weights) -> np.ndarray:
-    numbers = answers[column].to_numpy().astype(np.float64)
+def mean_aji(answers: pa.Table, weights: Weights) -> np.ndarray:
+    """Mean over the images of which it is known."""
+    numbers = answers["aji"].to_numpy().astype(np.float64)
     return weights.mean(numbers, np.isfinite(numbers))
 
 
@@ -71,13 +66,15 @@ class Segmentation(Task):
         "dice_per_image": Metric("dice_per_image", confusion.dice_per_image, "Dice an image", title="Dice, mean over images with objects"),
         "accuracy": Metric("accuracy", confusion.accuracy, "pixel accuracy", title="overall pixel accuracy"),
         "empty_kept": Metric("empty_kept", confusion.empty_kept, "images without objects called so", needs=GROUND),
-        "boundary_f": Metric("boundary_f", of_images("boundary_f"), "boundary F-score", needs=SPACING),
+        "absent_kept": Metric("absent_kept", confusion.absent_kept, "absent classes called absent", needs=SEVERAL),
+        "boundary_f": Metric("boundary_f", of_boundaries("boundary_f"), "boundary F-score", needs=SPACING),
         "boundary_distance": Metric(
-            "boundary_distance", of_images("boundary_distance"), "mean boundary distance", "", higher_is_better=False, needs=SPACING
+            "boundary_distance", of_boundaries("boundary_distance"), "mean boundary distance", "", higher_is_better=False, needs=SPACING
         ),
-        "hd95": Metric("hd95", of_images("hd95"), "HD95", "", higher_is_better=False, title="95 % Hausdorff distance", needs=SPACING),
+        "hd95": Metric("hd95", of_boundaries("hd95"), "HD95", "", False, title="95 % Hausdorff distance", needs=SPACING),
+        "surface_dice": Metric("surface_dice", of_boundaries("surface_dice"), "surface Dice", needs=SPACING),
         "pq": Metric("pq", panoptic_quality, "PQ", title="panoptic quality", needs=APART),
-        "aji": Metric("aji", of_images("aji"), "AJI", title="aggregated Jaccard index, mean over images with objects", needs=APART),
+        "aji": Metric("aji", mean_aji, "AJI", title="aggregated Jaccard index, mean over images with objects", needs=APART),
     }
     protocols = ("linear", "frozen", "finetune", "emergent", "emergent_cut")
     advised_protocols = ("linear", "frozen")
@@ -91,9 +88,7 @@ class Segmentation(Task):
         [
             ("confusion", pa.list_(pa.int64())),  # K * K pixels, by [truth, called]
             ("background", pa.bool_()),  # whether the first class is no object
-            ("boundary_f", pa.float64()),  # from here on null where it is not known
-            ("boundary_distance", pa.float64()),
-            ("hd95", pa.float64()),
+            ("boundaries", pa.list_(pa.float64())),  # of each class of objects the fields of `Boundary`; from here on null where not known
             ("objects", pa.list_(pa.float64())),  # K * 4: found, false, missed, sum of the found ones' intersections over unions
             ("aji", pa.float64()),
         ]
@@ -169,14 +164,18 @@ class Segmentation(Task):
             objects=Kept(objects) if apart else None,
             spacing=spacing if measured else None,
             unit=SHORT.get(unit.lower(), unit) if measured else "",
+            tolerance=(images.tolerance or float(np.median(spacing.max(1)))) if measured else 0.0,
             digest=labels.digest,
         )
 
     def metrics_of(self, targets: Targets) -> Mapping[str, Metric]:
         assert isinstance(targets, Masks)
         known = {"": True, SPACING: targets.spacing is not None, APART: targets.objects is not None, GROUND: targets.background}
-        told = {name: metric for name, metric in self.metrics.items() if known[metric.needs]}
-        return {name: replace(metric, unit=metric.unit or targets.unit) for name, metric in told.items()}
+        known[SEVERAL] = len(targets.foreground) > 1
+        told = {name: replace(metric, unit=metric.unit or targets.unit) for name, metric in self.metrics.items() if known[metric.needs]}
+        if (surface := told.get("surface_dice")) is not None:
+            told["surface_dice"] = replace(surface, words=f"{surface.words} within {targets.tolerance:g} {targets.unit}")
+        return told
 
     def check_split(self, train: Sequence[Row], score: Sequence[Row] | None) -> None:
         """Every scored class must be on train images to be learnt, and there must be two."""
@@ -244,8 +243,8 @@ def _answer(called: np.ndarray, entry: int, targets: Masks) -> dict[str, Any]:
     table = confusion.confusion(truth, called, targets.width)
     columns: dict[str, Any] = {"confusion": table.ravel().tolist(), "background": targets.background}
     spacing = None if targets.spacing is None else targets.spacing[entry].tolist()
-    if spacing is not None and (lines := boundary(truth, called, targets.foreground, spacing)) is not None:
-        columns |= dict(zip(BOUNDARIES, lines, strict=True))
+    if spacing is not None:
+        columns["boundaries"] = np.ravel(boundaries(truth, called, targets.foreground, spacing, targets.tolerance)).tolist()
     if targets.objects is not None:
         objects = targets.objects(entry)
         found = matched(objects, truth, watershed(called, targets.foreground, spacing), called, targets.width)
