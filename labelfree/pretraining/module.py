@@ -60,16 +60,17 @@ class PretrainingModule(L.LightningModule):
         batch = self.batches.at(step, self.device)
         stored, partners = batch.images.stored, None if batch.partners is None else batch.partners.stored
         measured = (batch.images.measured, None if batch.partners is None else batch.partners.measured)
+        whole = (batch.images.whole, None if batch.partners is None else batch.partners.whole)
         draws = self.job.generator(step, everyone().rank)
         crops = self.objective.crops
         views = self.views
         scales = views.augmentation
-        asked = (stored, crops.globals, self.plan.size, scales.global_scale, draws, scales.overlap, partners, measured)
+        asked = (stored, crops.globals, self.plan.size, scales.global_scale, draws, scales.overlap, partners, measured, whole)
         with in_fp32(stored):  # pixels keep their precision
             drawn = None if self.teacher is None else Drawn.joined(views.each(*asked))
             big = views.many(*asked) if drawn is None else drawn.normal
             small = (
-                views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws, partners=partners, measured=measured)
+                views.many(stored, crops.locals, self.plan.local_size, scales.local_scale, draws, 0.0, partners, measured, whole)
                 if crops.locals
                 else None
             )

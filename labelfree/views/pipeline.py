@@ -95,14 +95,16 @@ class ViewPipeline(nn.Module):
         overlap: float = 0.0,
         partners: Tensor | None = None,
         measured: tuple[Tensor | None, Tensor | None] = (None, None),
+        whole: tuple[Tensor | None, Tensor | None] = (None, None),
     ) -> Tensor:
         """`n` views of each sample, view-major: (n * B, C, size, ...); the first B rows are view 0 of every sample.
 
         `overlap`: what each crop shares with the first, at least, of the smaller of the two. `partners`: as `stored`, other images of the
         same; every second view comes from them. `measured`: where these and the partners are measured,
-        (B, *spatial) bool each, None: everywhere.
+        (B, *spatial) bool each, None: everywhere. `whole`: (B, C, 2) stored numbers with the mean and standard deviation of the images that
+        these are parts of, None: these are whole.
         """
-        return torch.cat([view.normal for view in self.each(stored, n, size, crop_scale, generator, overlap, partners, measured)])
+        return torch.cat([view.normal for view in self.each(stored, n, size, crop_scale, generator, overlap, partners, measured, whole)])
 
     def each(
         self,
@@ -114,12 +116,17 @@ class ViewPipeline(nn.Module):
         overlap: float = 0.0,
         partners: Tensor | None = None,
         measured: tuple[Tensor | None, Tensor | None] = (None, None),
+        whole: tuple[Tensor | None, Tensor | None] = (None, None),
     ) -> Iterator[Drawn]:
         """The views that `many` puts together, one after the other, and what they were before they were normalised."""
         physical, crop = self.physical(stored), ResizedCrop(size, crop_scale, self.augmentation.ratio)
         sources = (physical, physical if partners is None else self.physical(partners))
         masks = (measured[0], measured[partners is not None])
-        normalise = [self.normalise.of(*image) for image in zip(sources, masks, strict=True)]
+        told = (whole[0], whole[partners is not None])
+        normalise = [
+            self.normalise.of(source, mask) if parts is None else self.normalise.of(self.physical(parts))
+            for source, mask, parts in zip(sources, masks, told, strict=True)
+        ]
         first = crop.draw(len(physical), generator)
         yield self._view(crop.apply(physical, first), _cropped(crop, masks[0], first), normalise[0], generator)
         for number in range(1, n):
