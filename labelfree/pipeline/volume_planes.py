@@ -30,7 +30,13 @@ def middle_of_largest(where: np.ndarray) -> Place:
     sizes[0] = 0
     largest = patches == sizes.argmax()
     axes = range(where.ndim)
-    return tuple(int(largest.sum(tuple(other for other in axes if other != axis)).argmax()) for axis in axes)
+    return tuple(_most(largest.sum(tuple(other for other in axes if other != axis))) for axis in axes)
+
+
+def _most(counts: np.ndarray) -> int:
+    """Where counts are largest, in the middle of several equal ones."""
+    largest = np.flatnonzero(counts == counts.max())
+    return int(largest[len(largest) // 2])
 
 
 def pictures(domain: Domain, sample: Sample, maps: Mapping[str, np.ndarray], place: Place) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -152,7 +152,7 @@ def test_a_series_gets_a_segmentation_that_highdicom_places(
     assert np.linalg.norm(place - expected) < max(*spacing, 2.0) / 2
     if reader == "as it is":
         assert len(found) == truth.sum()
-    (segment,) = segments_of(file).segments
+    (segment,) = segments_of(file).each
     assert segment.name == "structure"
     percent = nibabel.load(next((tmp_path / "out" / "maps").rglob("*_confidence.nii.gz")))  # type: ignore[attr-defined]
     assert sorted(percent.shape) == sorted(size)  # type: ignore[attr-defined]

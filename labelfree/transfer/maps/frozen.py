@@ -16,7 +16,8 @@ from labelfree.transfer.tiles.training import BATCH, RATE, step_seconds
 
 TRAINED = (
     f"AdamW at {RATE:g} with warm-up and cosine, {BATCH} tiles or mirror images a step (fewer of large volumes), {STEPS} steps unless time "
-    "is short, as many for every arm, the last step's weights; cross-entropy, classes weighted by the inverse square root of their pixels, plus soft Dice"
+    "is short, as many for every arm, the last step's weights; cross-entropy, classes weighted by the inverse square root of their pixels, "
+    "plus soft Dice"
 )
 
 

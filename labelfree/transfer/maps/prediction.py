@@ -95,6 +95,6 @@ class Blend:
         fresh.weight[: len(self.weight) - by] = self.weight[by:]
         return fresh
 
-    def mean(self, slices: slice) -> np.ndarray:
+    def mean(self, slices: slice = slice(None)) -> np.ndarray:
         """(K, n, *rest)."""
         return self.total[:, slices] / self.weight[slices]
