@@ -91,6 +91,10 @@ class Pool:
         """One entry: (C, *spatial), stored dtype, a copy."""
         return torch.from_numpy(self._pixels(range(len(self))[entry]).copy())
 
+    def pixels(self, entry: int) -> np.ndarray:
+        """One entry as it lies on disk, (C, *spatial), for whoever needs a part of it; nobody may write into it."""
+        return self._pixels(range(len(self))[entry])
+
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
 

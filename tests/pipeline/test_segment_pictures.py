@@ -71,6 +71,9 @@ class BlobPool:
     def __getitem__(self, entry: int) -> Tensor:
         return self.images[entry]
 
+    def pixels(self, entry: int) -> np.ndarray:
+        return self.images[entry].numpy()
+
     def measured(self, entries: Sequence[int]) -> None:
         return None
 

@@ -94,10 +94,10 @@ class Tiles:
         for tile, turned in zip(np.asarray(tiles).tolist(), np.asarray(mirrored).tolist(), strict=True):
             image, corner = int(self.tiling.image[tile]), self.tiling.corner[tile].tolist()
             measured = self.pool.measured([image])
-            parts = [cut(self.pool[image].numpy(), corner, self.tiling.side)]
+            parts = [cut(self.pool.pixels(image), corner, self.tiling.side)]
             parts += [cut(measured.numpy(), corner, self.tiling.side)] if measured is not None else []
             parts = [np.ascontiguousarray(part[..., ::-1]) if turned else part for part in parts]
-            pixels.append(torch.from_numpy(np.ascontiguousarray(parts[0])))
+            pixels.append(torch.from_numpy(np.array(parts[0], order="C")))  # a copy, of the tile alone
             known.append(torch.from_numpy(np.ascontiguousarray(parts[1][0])) if len(parts) > 1 else None)
         if all(each is None for each in known):
             return torch.stack(pixels), None
