@@ -53,8 +53,9 @@ class TilesHead(LoadedHead[T]):
         if not self.encoder.by_image:
             return None
         step = max(1, SLICES // int(np.prod(size[1:])))
-        parts = (self._measured(finite(read(start, min(start + step, size[0])))) for start in range(0, size[0], step))
-        return torch.from_numpy(two_pixels(joined(parts))[None]).float()
+        parts = (finite(read(start, min(start + step, size[0]))) for start in range(0, size[0], step))
+        told = joined(self._measured(part) for part in parts if part.empty < 1)
+        return torch.from_numpy(two_pixels(told)[None]).float()
 
     def _measured(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
         """Physical numbers (C, *spatial), and where they are measured."""
