@@ -181,8 +181,8 @@ def kept_at(encoder: Encoder, tiles: Tiles, size: int, folder: Path, images: str
 
 def kept_name(encoder: Encoder, tiles: Tiles, size: int, images: str = "", change: Change | None = None) -> str:
     """How the folders begin that `read_maps` keeps features in."""
-    told = (encoder.digest, images, tiles.tiling.side, len(tiles.tiling), size, change.__name__ if change else "")
-    told += ("by whole images",) if encoder.by_image else ()
+    by = ("by whole images",) if encoder.by_image else ()
+    told = (encoder.digest, images, tiles.tiling.side, len(tiles.tiling), size, change.__name__ if change else "", *by)
     return f"{safe_name(encoder.arm)}-{encoder.seed}-{size}-{hashlib.sha256(repr(told).encode()).hexdigest()[:12]}-tiles"
 
 

@@ -92,7 +92,7 @@ def test_slices_that_nobody_drew_are_left_out(protocol: Frozen) -> None:
     """Every fourth slice is drawn: a head finds what lies between."""
     (images, masks), new = balls(4, 0), balls(4, 1)
     masks[:, np.arange(SIDE) % 4 > 0] = IGNORE
-    fitted = protocol.fit(replace(learn_from(images, masks, 3, pixels=images, steps=25), objects=(1, 2)))
+    fitted = protocol.fit(replace(learn_from(images, masks, 3, pixels=images, steps=100), objects=(1, 2)))
     assert worst_share(fitted, *new, [new[0]]) > 0.35
 
 
