@@ -40,7 +40,7 @@ class VolumeUnet(Body):
         self.out = channels[0]
         self.narrow = nn.ModuleList(nn.Conv3d(level, own, 1) for level, own in zip(levels, channels[1:], strict=True))
         risen = list(zip(channels[:0:-1], channels[-2::-1], self.strides, strict=True))
-        self.rise = nn.ModuleList(nn.ConvTranspose3d(before, after, stride, stride) for before, after, stride in risen)
+        self.rise = nn.ModuleList(_rise(*each) for each in risen)
         beside = [*channels[-2:0:-1], sum(pixels)] if levels else [sum(pixels)]
         joined = [after for _, after, _ in risen] or channels
         self.join = nn.ModuleList(_block(after * bool(levels) + skip, after) for after, skip in zip(joined, beside, strict=True))
@@ -87,6 +87,11 @@ def _meeting(risen: Grid, level: Grid, stride: Grid) -> Grid:
     """The cells where a level joins: its own, where what rose has as many but for those that a whole stride adds to odd sides."""
     near = [0 <= cells - fewer < step or cells < fewer for cells, fewer, step in zip(risen, level, stride, strict=True)]
     return level if all(near) else risen
+
+
+def _rise(before: int, after: int, stride: Grid) -> nn.Module:
+    depth, height, width = stride
+    return nn.ConvTranspose3d(before, after, (depth, height, width), (depth, height, width))
 
 
 def _block(before: int, after: int) -> nn.Module:
