@@ -64,7 +64,7 @@ def worst_share(fitted: Fitted, images: Tensor, masks: Tensor, levels: list[Tens
 def learn() -> Learn:
     """Of a network's stages, and of what each voxel holds."""
     images, masks = balls(6, 0)
-    return replace(learn_from(images, masks, 3, network, images, steps=40), objects=(1, 2))
+    return replace(learn_from(images, masks, 3, network, images, steps=120), objects=(1, 2))
 
 
 @pytest.mark.parametrize("protocol", [PixelLinear(), pytest.param(Frozen(), marks=pytest.mark.slow)], ids=["linear", "frozen"])
