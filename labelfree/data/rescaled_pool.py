@@ -24,8 +24,14 @@ class RescaledPool(Pool):
     def __getitem__(self, entry: int) -> Tensor:
         return self._restored(super().__getitem__(entry)[None])[0]
 
+    def pixels(self, entry: int) -> np.ndarray:
+        return self[entry].numpy()
+
     def batch(self, entries: Sequence[int] | np.ndarray | Tensor) -> Tensor:
         return self._restored(super().batch(entries))
+
+    def whole(self, entries: Sequence[int] | np.ndarray | Tensor) -> Tensor:
+        return self._restored(super().whole(entries))
 
     def _restored(self, stored: Tensor) -> Tensor:
         """(B, C, *spatial)."""

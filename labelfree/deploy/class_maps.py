@@ -21,6 +21,7 @@ from labelfree.errors import DataError
 from labelfree.progress import Progress
 
 MAPS = "maps"  # the folder of them
+PACKED = ".gz"  # an ending behind another
 
 
 def write_maps(
@@ -84,7 +85,7 @@ class _Work:
                 return str(fault)
             raise
         wanted = None if self.region is None else self.domain.region(self.region, image.first, image.size)
-        writer: MapWriter = self.domain.open_map(image.first, image.size, path, self.head.classes)
+        writer: MapWriter = self.domain.open_map(image.first, image.size, path, self.head.classes, row)
         left = sum(corner + self.head.card.shape[0] > writer.done for corner in self.head.corners(image.size))
         strips = self.head.strips(image.read, image.size, writer.done, wanted)
         if self.coco is not None and tuple(image.first.data.shape[1:]) != image.size:
@@ -101,9 +102,15 @@ class _Work:
 
 def _names(rows: Sequence[Row]) -> dict[str, str]:
     """Of each image what its map is called: the image's name without its ending, with it where two would be called the same."""
-    plain = {row.id: Path(row.id.partition("#")[0]).with_suffix("").as_posix() + row.id.partition("#")[2] for row in rows}
+    plain = {row.id: _without_ending(row.id.partition("#")[0]) + row.id.partition("#")[2] for row in rows}
     often = Counter(plain.values())
     return {name: safe_path(short if often[short] == 1 else name) for name, short in plain.items()}
+
+
+def _without_ending(name: str) -> str:
+    """`a/b.tif` and `a/b.nii.gz` to `a/b`."""
+    path = Path(name)
+    return (path.with_suffix("") if path.suffix.lower() == PACKED else path).with_suffix("").as_posix()
 
 
 def safe_path(name: str) -> str:

@@ -17,7 +17,7 @@ from labelfree.transfer.maps.base import MapHead
 from labelfree.transfer.maps.linear import PixelLinear
 from labelfree.transfer.network_inputs import NetworkInput, OfStored
 from labelfree.transfer.protocols import Head
-from labelfree.views import PerChannel
+from labelfree.views import Normalise, PerChannel, PerImage
 
 BANDS = ("blue", "green", "red", "nir")
 CLASSES = ("background", "water", "wood")
@@ -28,10 +28,15 @@ def statistics() -> Encoder:
     return StatisticsEncoder(4)
 
 
-def network() -> Encoder:
+def network(normalise: Normalise | None = None) -> Encoder:
     torch.manual_seed(0)
-    shown = NetworkInput(PerChannel((1000.0,) * 4, (500.0,) * 4))
+    shown = NetworkInput(normalise or PerChannel((1000.0,) * 4, (500.0,) * 4))
     return NetworkEncoder("random", build("test_resnet", 4), OfStored(ONES, ZEROS, shown), (64,))
+
+
+def by_image() -> Encoder:
+    """A network that is shown each image by its own statistics."""
+    return network(PerImage())
 
 
 def map_head(path: Path, encoder: Encoder, side: int = 64, decoder: MapHead | None = None) -> Path:

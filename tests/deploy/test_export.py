@@ -46,7 +46,7 @@ from labelfree.transfer.network_inputs import NetworkInput, OfStored
 from labelfree.transfer.protocols import Head
 from labelfree.transfer.tasks.registry import find_task
 from labelfree.views import PerChannel
-from tests.deploy.made_heads import map_head, network, scene, statistics
+from tests.deploy.made_heads import by_image, map_head, network, scene, statistics
 from tests.small_runs import folder_of, run_on
 
 packages = pytest.mark.skipif(any(find_spec(name) is None for name in onnx_file.NEEDED), reason="the extra `export` is not installed")
@@ -244,7 +244,7 @@ def test_the_program_of_torch_export_says_the_same(cnn: tuple[Path, export_folde
 
 
 @packages
-@pytest.mark.parametrize("encoder", [network, statistics], ids=["network", "statistics"])
+@pytest.mark.parametrize("encoder", [network, statistics, by_image], ids=["network", "statistics", "by image"])
 def test_scenes_are_mapped_in_tiles_as_by_the_head(encoder: Callable[[], Encoder], tmp_path: Path) -> None:
     head = map_head(tmp_path / "head.safetensors", encoder())
     files = []

@@ -23,7 +23,8 @@ from labelfree.errors import DataError
 from labelfree.progress import Silent
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.tiles.tiling import covering, tent
-from tests.deploy.made_heads import CLASSES, map_head, network, scene, statistics
+from labelfree.views import PerChannel
+from tests.deploy.made_heads import CLASSES, by_image, map_head, network, scene, statistics
 from tests.small_runs import table
 
 rasterio = pytest.importorskip("rasterio")
@@ -74,6 +75,16 @@ def test_a_scene_is_mapped_in_strips_as_if_it_stood_in_memory(made: Callable[[],
     row = table(tmp_path / "out" / "predictions.csv")[0]
     assert (row["path"], row["map"]) == ("scene.tif", "maps/scene.tif")
     assert float(row["percent_water"]) == pytest.approx(100 * (told == 1).mean(), abs=1e-3)
+
+
+def test_statistics_are_those_of_the_whole_scene(tmp_path: Path) -> None:
+    """Normalised in one piece and shown to the network tile by tile, a scene is mapped the same."""
+    pixels = scene(tmp_path / "scene.tif", 300, 210).astype(np.float64)
+    head: MapsHead = labelfree.load_head(map_head(tmp_path / "head.safetensors", by_image()))
+    normal = (pixels - pixels.mean((1, 2), keepdims=True)) / pixels.std((1, 2), ddof=1, keepdims=True)
+    plain = map_head(tmp_path / "plain.safetensors", network(PerChannel((0.0,) * 4, (1.0,) * 4)))
+    expected = whole(labelfree.load_head(plain), normal)
+    np.testing.assert_allclose(head.predict(tmp_path / "scene.tif").confidence, expected.max(0), atol=1e-4)
 
 
 def test_what_is_said_does_not_depend_on_how_an_image_is_read(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from torchvision.ops import clip_boxes_to_image
 from labelfree.deploy.box_heads import BoxesHead
 from labelfree.deploy.exports.programs import TileProgram
 from labelfree.deploy.exports.suppression import suppress
+from labelfree.errors import DataError
 from labelfree.transfer.boxes.detectors import CANDIDATES, LEAST_SCORE, MOST, SAME, Fcos, Retinanet, images_of
 from labelfree.transfer.boxes.strides import frame_of, reduced
 
@@ -36,6 +37,11 @@ class BoxProgram(TileProgram):
 
     def __init__(self, head: BoxesHead) -> None:
         super().__init__(head)
+        if self.by_image:
+            raise DataError(
+                f"{head.path}: normalises each image by its own mean and deviation, which tiles do not tell; use `labelfree predict`, or "
+                "train with one normalisation for all images."
+            )
         self.frame, self.least = frame_of(self.shape), head.card.threshold or LEAST_SCORE
         with torch.no_grad():
             seen = self._seen(self.example()[0])

@@ -73,7 +73,7 @@ def _tried(loaded: LoadedHead[Any], program: Program, captured: Captured, trial:
     model, card = Model(captured.onnx), loaded.card
     found = tried(model, loaded, say.track(trial.samples(), "trying the export", len(trial.rows)))
     usual = program.example()[0][:1, :, : program.shape[0], : program.shape[1]].numpy()
-    took = milliseconds(lambda pixels: model.run(pixels), usual)
+    took = milliseconds(lambda pixels: model.run(pixels, **model.about(pixels[0], 1)), usual)
     files = [captured.onnx, Path(shutil.copyfile(Path(__file__).with_name("infer_onnx.py"), out / SCRIPT))]
     networks = [part.network for part in parts(loaded) if isinstance(part, NetworkEncoder)]
     files += [_network(network, card, out / NETWORK.format(f"-{at}" if at else "")) for at, network in enumerate(networks)]

@@ -45,11 +45,20 @@ class Model:
         self.kind, self.classes, self.channels = told["kind"], self.told["classes"], self.told["channels"]
         self.size = tuple(self.told["size"])
         self.threshold = float(told["threshold"]) if "threshold" in told else None
+        self.by_image = any(each.name == "whole" for each in self.session.get_inputs())
 
     def run(self, pixels: np.ndarray, **more: Any) -> list[np.ndarray]:
         """All outputs for stored numbers (B, C, H, W)."""
         found: list[np.ndarray] = self.session.run(None, {"pixels": np.ascontiguousarray(pixels, dtype=np.float32), **more})
         return found
+
+    def about(self, pixels: np.ndarray, count: int) -> dict[str, np.ndarray]:
+        """What a model that normalises by image is told with `count` tiles of one (C, H, W): two pixels with its mean and deviation."""
+        if not self.by_image:
+            return {}
+        mean, apart = pixels.mean((1, 2), dtype=np.float64), pixels.std((1, 2), ddof=1, dtype=np.float64) / 2**0.5
+        whole = np.stack([mean - apart, mean + apart], 1)[None, :, None].astype(np.float32)
+        return {"whole": np.repeat(whole, count, 0)}
 
     def scores(self, pixels: np.ndarray, threshold: float | None = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Stored numbers (B, C, H, W) of images of one size: scores (B, K), and the number of the class that is called (B,), or (B, K) bool
@@ -101,7 +110,7 @@ class Model:
         corners = [(top, left) for top in covering(shape[0], self.size[0]) for left in covering(shape[1], self.size[1])]
         for start in range(0, len(corners), BATCH):
             some = corners[start : start + BATCH]
-            (told,) = self.run(np.stack([cut(pixels, corner, self.size) for corner in some]))
+            (told,) = self.run(np.stack([cut(pixels, corner, self.size) for corner in some]), **self.about(pixels, len(some)))
             for tile, corner in zip(told, some, strict=True):
                 there, inside = shared(corner, self.size, shape)
                 total[(slice(None), *there)] += tile[(slice(None), *inside)] * weights[inside]

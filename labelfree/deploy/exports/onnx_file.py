@@ -20,7 +20,7 @@ from labelfree.training.files import call_with
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 TALKATIVE = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
-PIXELS, THRESHOLD = "pixels", "threshold"  # names of inputs
+PIXELS, WHOLE, THRESHOLD = "pixels", "whole", "threshold"  # names of inputs
 LONGEST = 2**16  # pixels along a side
 MOST_BYTES = 2**31  # of a file of ONNX with its weights inside
 
@@ -72,7 +72,7 @@ def _forget_places(exported: torch.export.ExportedProgram) -> None:
 def _traced(program: Program, onnx: Path, why: str) -> Captured:
     """By the older exporter, which follows one call of the network."""
     names = _inputs(program)
-    axes = {name: {0: "batch"} for name in (PIXELS, *program.outputs)} if program.batched else {}
+    axes = {name: {0: "batch"} for name in (*set(names) - {THRESHOLD}, *program.outputs)} if program.batched else {}
     if program.moves:
         axes[PIXELS] |= {2: "height", 3: "width"}
     try:
@@ -89,7 +89,8 @@ def _traced(program: Program, onnx: Path, why: str) -> Captured:
 
 
 def _inputs(program: Program) -> list[str]:
-    return [PIXELS] if program.threshold is None else [PIXELS, THRESHOLD]
+    there = {PIXELS: True, WHOLE: program.by_image, THRESHOLD: program.threshold is not None}
+    return [name for name, asked in there.items() if asked]
 
 
 def _dynamic(program: Program) -> tuple[Any, ...]:
@@ -97,7 +98,8 @@ def _dynamic(program: Program) -> tuple[Any, ...]:
     sides = {2: Dim("height", min=2, max=LONGEST), 3: Dim("width", min=2, max=LONGEST)} if program.moves else {}
     batch = {0: Dim("batch", min=1, max=LONGEST)} if program.batched else {}
     pixels = {**batch, **sides}
-    return (pixels,) if program.threshold is None else (pixels, None)
+    more = [batch] if program.by_image else []
+    return (pixels, *more) if program.threshold is None else (pixels, *more, None)
 
 
 def metadata(program: Program, card: HeadCard) -> dict[str, str]:

@@ -24,13 +24,15 @@ class Program(nn.Module):
     """What a head says of stored numbers (B, C, H, W) float32, channels in the order of its card, every pixel measured.
 
     `kind`: how a script asks it. `outputs`: names of what it gives. `moves`: whether H and W may be any; else they are `shape`.
-    `batched`: whether B may be any; else it is 1.
+    `batched`: whether B may be any; else it is 1. `by_image`: whether it is also given `whole` (B, C, 1, 2), of the image that a tile is a
+    part of two pixels with its mean and standard deviation.
     """
 
     kind: str
     outputs: tuple[str, ...]
     moves: bool
     batched: bool = True
+    by_image: bool = False
     scale: Tensor
     offset: Tensor
 
@@ -48,7 +50,8 @@ class Program(nn.Module):
         """Inputs of two images to trace it with: no length is 1, and none equals another where they may differ."""
         height, width = self.shape
         pixels = torch.rand(1 + self.batched, self.scale.shape[1], height + self.moves, width)
-        return (pixels,) if self.threshold is None else (pixels, torch.tensor(self.threshold))
+        more = [torch.rand(len(pixels), pixels.shape[1], 1, 2)] if self.by_image else []
+        return (pixels, *more) if self.threshold is None else (pixels, *more, torch.tensor(self.threshold))
 
     @property
     def default(self) -> float | None:
@@ -106,14 +109,15 @@ class TileProgram(Program):
 
     def __init__(self, head: TilesHead[Any]) -> None:
         super().__init__(head)
+        self.by_image = head.encoder.by_image
         size = sides(input_size(self.shape, head.size), 2)
         self.parts = nn.ModuleList(part_of(each, lambda _: size) for each in parts(head))
         self.head: Any = deepcopy(head.head).cpu()
 
-    def levels(self, pixels: Tensor) -> list[Tensor]:
+    def levels(self, pixels: Tensor, whole: Tensor | None = None) -> list[Tensor]:
         """Finest first."""
-        physical = self.physical(pixels)
-        found = [level for part in self.parts for level in part.levels(physical)]  # type: ignore[operator]
+        physical, known = self.physical(pixels), None if whole is None else self.physical(whole)
+        found = [level for part in self.parts for level in part.levels(physical, known)]  # type: ignore[operator]
         return sorted(found, key=lambda level: -level.shape[2] * level.shape[3])
 
 
@@ -122,8 +126,8 @@ class MapProgram(TileProgram):
 
     kind, outputs = "maps", ("shares",)
 
-    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        return (self.head(self.levels(pixels), self.shape).softmax(1),)
+    def forward(self, pixels: Tensor, whole: Tensor | None = None) -> tuple[Tensor, ...]:
+        return (self.head(self.levels(pixels, whole), self.shape).softmax(1),)
 
 
 class NetworkPart(nn.Module):
@@ -145,25 +149,30 @@ class NetworkPart(nn.Module):
         centre = self.normalise.centre(len(order)) if lacking else ()
         self.register_buffer("centre", torch.tensor([centre[at] for at in lacking]).view(1, -1, 1, 1), persistent=False)
 
-    def input(self, physical: Tensor) -> Tensor:
+    def input(self, physical: Tensor, whole: Tensor | None = None) -> Tensor:
         """As `network_inputs.NetworkInput`, in operations that a graph can hold."""
-        if self.shown.render is not None:
-            seen = self.shown.render(physical, None)
-            assert seen is not None
-        elif self.centre.shape[1]:
-            absent = self.centre.expand(physical.shape[0], -1, physical.shape[2], physical.shape[3])
-            seen = torch.cat([physical, absent], 1)[:, self.order]
-        else:
-            seen = physical[:, self.order] if self.order else physical
-        normal: Tensor = self.normalise.of(seen)(self.resize(seen))
+        seen = self.seen(physical)
+        by = self.normalise.of(seen if whole is None or not self.normalise.by_image else self.seen(whole))
+        normal: Tensor = by(self.resize(seen))
         return normal
+
+    def seen(self, physical: Tensor) -> Tensor:
+        """The channels chosen, or a picture."""
+        if self.shown.render is not None:
+            shown = self.shown.render(physical, None)
+            assert shown is not None
+            return shown
+        if self.centre.shape[1]:
+            absent = self.centre.expand(physical.shape[0], -1, physical.shape[2], physical.shape[3])
+            return torch.cat([physical, absent], 1)[:, self.order]
+        return physical[:, self.order] if self.order else physical
 
     def embed(self, physical: Tensor) -> Tensor:
         vectors: Tensor = self.backbone.embed(self.input(physical))
         return vectors
 
-    def levels(self, physical: Tensor) -> list[Tensor]:
-        found: list[Tensor] = self.backbone.pyramid(self.input(physical))
+    def levels(self, physical: Tensor, whole: Tensor | None = None) -> list[Tensor]:
+        found: list[Tensor] = self.backbone.pyramid(self.input(physical, whole))
         return found
 
 
@@ -177,7 +186,7 @@ class StatisticsPart(nn.Module):
     def embed(self, physical: Tensor) -> Tensor:
         return self.encoder.embed(physical)
 
-    def levels(self, physical: Tensor) -> list[Tensor]:
+    def levels(self, physical: Tensor, whole: Tensor | None = None) -> list[Tensor]:
         return self.encoder.maps(physical, None)
 
 

@@ -24,6 +24,9 @@ class Pictures:
     def __getitem__(self, at: int) -> Tensor:
         return self.images[at]
 
+    def pixels(self, at: int) -> np.ndarray:
+        return self.images[at].numpy()
+
     def measured(self, entries: list[int]) -> None:
         """Everywhere."""
 
