@@ -60,9 +60,7 @@ class Medical:
         **dict.fromkeys((".svs", ".ndpi", ".mrxs", ".scn"), "slides of microscopes are not read here; cut them into pictures first"),
         **dict.fromkeys((".mnc", ".mgz", ".mgh", ".par", ".rec", ".gipl", ".vtk"), "convert them to NIfTI"),
     }
-    flattening: Mapping[str, Default] = {
-        "slices": Default("axial", "no network for volumes comes with labelfree, so slices of them are read as pictures")
-    }
+    flattening: Mapping[str, Default] = {"slices": Default("axial", "slices of volumes are read as pictures")}
 
     def __init__(self, **settings: Any) -> None:
         self.reader = require(Reader, **settings)

@@ -41,9 +41,12 @@ def spread_seconds(networks: int, protocols: int, budgets: int, draws: int, cros
     return networks * protocols * (cells * SPREAD_SECONDS * images + sizes * GRAPH_SECONDS * images)
 
 
-def feature_seconds(networks: int, images: int, side: int, dims: int = 2) -> float:
-    """For the features of `images` of this side at the input sizes of `auto`, on this machine's processors."""
-    return networks * images * sum(size**dims for size in input_sizes(side, dims)) / (PIXELS_A_SECOND * (os.cpu_count() or 1))
+def feature_seconds(networks: int, images: int, side: int, slices: int = 1, dims: int = 2) -> float:
+    """For the features of `images` of this side at the input sizes of `auto`, on this machine's processors. `slices`: of a volume, whose
+    slices a network of pictures sees one by one; then `dims` is 3.
+    """
+    pixels = slices * sum(size**2 for size in input_sizes(side, dims))
+    return networks * images * pixels / (PIXELS_A_SECOND * (os.cpu_count() or 1))
 
 
 def run_gigabytes(pretrainings: int, comparing: bool) -> float:

@@ -7,20 +7,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from labelfree.backbones.build import build
 from labelfree.data.blocks import Blocks
 from labelfree.data.copies import same_files
 from labelfree.data.set_labels import SetLabels
 from labelfree.data.space import gigabytes
+from labelfree.data.tiles import auto_tile
 from labelfree.data.windows import in_windows
 from labelfree.domain import PART, Default, Domain, Flattens, LabelFields, Place, Row, extent_of, located
 from labelfree.errors import DataError, LabelfreeError, RecipeError
 from labelfree.planning.comparison_design import ComparisonDesign, design_comparison
+from labelfree.planning.costs import pool_entries
 from labelfree.planning.folder_settings import folder_data, other_tables, with_keys
 from labelfree.planning.label_kinds import Labels, labels_of
 from labelfree.planning.mirroring import proposed
 from labelfree.planning.recipe_draft import drafted
 from labelfree.planning.recognition import Field, field_of
 from labelfree.planning.sampled_images import Seen, look_at, open_rows
+from labelfree.planning.volumes import DENSE, WHOLE, Device, VolumePlan, plan_volumes
 from labelfree.progress import Progress, Silent
 from labelfree.recipe import Data, Recipe
 from labelfree.recipe_file import Overrides, parse_recipe
@@ -69,10 +73,12 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     data = start.data
     field = field_of(data, start.reader, domain)
     field, seen = _looked(field, data, say)
-    reader, volumes = start.reader, None
+    reader, looked, volumes = start.reader, (), None
     flattening: Mapping[str, Default] = {}
     if seen.kind.dims != 2:
-        flattening, volumes = _flattening(field.domain, seen), seen
+        volumes, flattening = _volumes(field, seen, start)
+        looked = tuple(_volume_lines(field.domain, seen, volumes, flattening))
+    if flattening:
         reader = {**reader, **{key: default.value for key, default in flattening.items()}}
         field, seen = _looked(replace(field_of(data, reader, field.domain.name), reason=field.reason), data, say)
     rows = field.manifest.rows
@@ -86,8 +92,8 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
         for note in field.manifest.notes:  # what was left out of the labels may be why
             say.say(note)
         raise
-    text = drafted(data, reader, field, seen, marks, asked, {key: default.reason for key, default in flattening.items()})
-    found = _found(data, field, seen, places, marks, copies, asked, list(_read_flat(volumes, flattening)))
+    text = drafted(data, reader, field, seen, marks, asked, {key: default.reason for key, default in flattening.items()}, volumes)
+    found = _found(data, field, seen, places, marks, copies, asked, looked)
     return Proposal(tuple(found), text, parse_recipe(text))
 
 
@@ -105,22 +111,47 @@ def _looked(field: Field, data: Data, say: Progress) -> tuple[Field, Seen]:
     return field, look_at(to_open, field.domain.read, shown)
 
 
-def _flattening(domain: Domain, seen: Seen) -> Mapping[str, Default]:
-    """Keys of the reader that make pictures of volumes. Raises `DataError` where the domain has none."""
+def _volumes(field: Field, seen: Seen, start: Recipe) -> tuple[VolumePlan | None, Mapping[str, Default]]:
+    """How volumes are learnt from as such; or None, and the keys of the reader that make pictures of them, with the reason.
+
+    Raises `DataError` where they can be neither.
+    """
+    domain, rows = field.domain, field.manifest.rows
+    task = task_for(start.evaluate, rows)
+    dense = any(task.protocol(name).on_tiles for name in task.advised_protocols or task.protocols)
+    spacings = [look.spacing for look in seen.looks]
+    entries = pool_entries(len(rows), seen.shapes, auto_tile(seen.shapes, spacings)) if seen.kind.dims == 3 else len(rows)
+    planned = plan_volumes(seen.shapes, spacings, entries, DENSE if dense else WHOLE, Device.here())
+    lacking = _lacking(planned.network.name, seen.kind.dims)
+    if not lacking and (planned.enough or not isinstance(domain, Flattens)):
+        return planned, {}
     if isinstance(domain, Flattens):
-        return domain.flattening
+        reason = lacking or planned.reason
+        return None, {key: replace(default, reason=f"{default.reason}: {reason}") for key, default in domain.flattening.items()}
     raise DataError(
-        f"{seen.looks[0].row.path}: {seen.kind.dims} spatial axes, and no network for those comes with labelfree, so no recipe can be "
-        "proposed; write one that names yours as backbone.name: module:factory (docs/extending.md)."
+        f"{seen.looks[0].row.path}: {seen.kind.dims} spatial axes, and {lacking}, so no recipe can be proposed; write one that names a "
+        "network of yours as backbone.name: module:factory (docs/extending.md)."
     )
 
 
-def _read_flat(volumes: Seen | None, flattening: Mapping[str, Default]) -> Iterator[str]:
-    """What was seen of volumes before they are read as pictures."""
-    if volumes is None:
-        return
-    yield from (f"  {line}" for line in volumes.lines({}))
+def _lacking(name: str, dims: int) -> str:
+    """Why a network of volumes cannot be had here; "" where it can."""
+    try:
+        build(name, 1, dims=dims)
+    except RecipeError:
+        return f"no network for those can be made here ({name})"
+    return ""
+
+
+def _volume_lines(domain: Domain, seen: Seen, planned: VolumePlan | None, flattening: Mapping[str, Default]) -> Iterator[str]:
+    """How volumes are read, and what was seen of them before they are read as pictures."""
+    if planned is None:
+        yield from (f"  {line}" for line in seen.lines({}))
     yield from (f"  reader.{key}={default.value}: {default.reason}" for key, default in flattening.items())
+    if planned is not None:
+        instead = [f"reader.{key}={default.value}" for key, default in domain.flattening.items()] if isinstance(domain, Flattens) else []
+        other = f"; {', '.join(instead)} reads them as pictures" if instead else ""
+        yield f"  learnt from as volumes: {planned.reason}{other}"
 
 
 def _size(rows: Sequence[Row]) -> int:

@@ -45,9 +45,11 @@ class NetworkInput:
         if self.slices is None:
             return network_input(self.seen(physical, measured), self.normalise, shape, measured, self.interpolation)
         flat = planar(shape, self.slices)
-        small, known = self._small_slices(physical, flat, measured)
-        there = None if known is None else pictures(known[:, None], self.slices)[:, 0]
-        return stacked(network_input(pictures(self.seen(small, known), self.slices), self.normalise, flat, there), len(small), self.slices)
+        if self.render is not None:
+            physical, measured = self._small_slices(physical, flat, measured)
+        known = None if measured is None else pictures(measured[:, None], self.slices)[:, 0]
+        seen = pictures(self.seen(physical, measured), self.slices)
+        return stacked(network_input(seen, self.normalise, flat, known, self.interpolation), len(physical), self.slices)
 
     def sized(self, size: Size, shape: Sequence[int] = ()) -> Size:
         """One number for the longest side, as a size in the proportions of `view`. `shape`: of the images, which keep all their slices."""
