@@ -12,12 +12,10 @@ from labelfree.data.blocks import Blocks
 from labelfree.data.copies import same_files
 from labelfree.data.set_labels import SetLabels
 from labelfree.data.space import gigabytes
-from labelfree.data.tiles import auto_tile
 from labelfree.data.windows import in_windows
 from labelfree.domain import PART, Default, Domain, Flattens, LabelFields, Place, Row, extent_of, located
 from labelfree.errors import DataError, LabelfreeError, RecipeError
 from labelfree.planning.comparison_design import ComparisonDesign, design_comparison
-from labelfree.planning.costs import pool_entries
 from labelfree.planning.folder_settings import folder_data, other_tables, with_keys
 from labelfree.planning.label_kinds import Labels, labels_of
 from labelfree.planning.mirroring import proposed
@@ -120,8 +118,7 @@ def _volumes(field: Field, seen: Seen, start: Recipe) -> tuple[VolumePlan | None
     task = task_for(start.evaluate, rows)
     dense = any(task.protocol(name).on_tiles for name in task.advised_protocols or task.protocols)
     spacings = [look.spacing for look in seen.looks]
-    entries = pool_entries(len(rows), seen.shapes, auto_tile(seen.shapes, spacings)) if seen.kind.dims == 3 else len(rows)
-    planned = plan_volumes(seen.shapes, spacings, entries, DENSE if dense else WHOLE, Device.here())
+    planned = plan_volumes(seen.shapes, spacings, len(rows), DENSE if dense else WHOLE, Device.here())
     lacking = _lacking(planned.network.name, seen.kind.dims)
     if not lacking and (planned.enough or not isinstance(domain, Flattens)):
         return planned, {}

@@ -40,7 +40,7 @@ from labelfree.transfer.unlabelled import MOST as MOST_UNLABELLED
 BACKBONE = BackboneSettings()
 OBJECTIVE = "byol"
 A_MINUTE = 500  # images that are given one minute of pretraining
-USUAL_VIEW = (224, 224)  # pixels of a view that images are meant by; of volumes as many voxels count as one
+VIEW = 224 * 224  # pixels of an image that is meant by that; of volumes as many voxels count as one
 LEAST, MOST = 10, 60  # minutes
 BY_TILES = 30  # minutes, of a comparison whose heads answer for every pixel or object
 MANY = 5  # times as many unlabelled images as labels, from which on learning from them is tried
@@ -85,7 +85,8 @@ class _Draft:
         yield self._backbone
         yield Line("pretrain:")
         yield Line(f"  objective: {OBJECTIVE}", self._why_objective)
-        yield Line(f"  minutes: {self.minutes}", f"one for every {A_MINUTE} of {self._pretrained_on}, {LEAST} to {MOST}")
+        many = str(A_MINUTE) if self.volumes is None else f"{A_MINUTE * VIEW / 1e6:.0f} million voxels"
+        yield Line(f"  minutes: {self.minutes}", f"one for every {many} of {self._pretrained_on}, {LEAST} to {MOST}")
         if self.volumes is not None:
             yield Line(f"  size: {flow(self.volumes.size.value)}", self.volumes.size.reason)
             yield Line(f"  batch_size: {self.volumes.batch}", self.volumes.batch_size.reason)
@@ -275,12 +276,11 @@ class _Draft:
     def _pretrained_on(self) -> str:
         kind, cells = ("images", "pixels") if self.volumes is None else ("volumes", "voxels")
         images, tile = f"{len(self.asked.roles.pool):,} {kind}", self.tile
-        shown = images if tile is None else f"{self.entries:,} tiles of {by(tile)} {cells}, cut from {images}"
-        return shown if self.volumes is None else f"views of {prod(USUAL_VIEW):,} pixels: {shown} of {by(self.volumes.patch)} voxels"
+        return images if tile is None else f"{self.entries:,} tiles of {by(tile)} {cells}, cut from {images}"
 
     @property
     def minutes(self) -> int:
-        views = self.entries if self.volumes is None else self.entries * prod(self.volumes.patch) / prod(USUAL_VIEW)
+        views = self.entries if self.volumes is None else self.entries * prod(self.volumes.patch) / VIEW
         return min(MOST, max(LEAST, round(views / A_MINUTE)))
 
     @cached_property

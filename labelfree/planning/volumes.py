@@ -9,9 +9,10 @@ from math import prod
 
 import numpy as np
 
-from labelfree.data.tiles import by
-from labelfree.domain import Default
+from labelfree.data.tiles import auto_tile, by
+from labelfree.domain import Default, Size, sides
 from labelfree.planning.auto_values import FEWEST_IMAGES, bytes_for_a_step
+from labelfree.planning.costs import pool_entries
 from labelfree.planning.environment import cores
 
 VIEWS = 2  # of each volume, in a step
@@ -70,18 +71,20 @@ class Device:
 
 @dataclass(frozen=True)
 class VolumePlan:
-    """How volumes of a median `shape` and `spacing` are learnt from. `entries`: how many there are, or tiles cut from them."""
+    """How volumes of a median `shape` and `spacing` are learnt from. `entries`: how many there are, or tiles of `tile` cut from them."""
 
     network: VolumeNetwork
     device: Device
     shape: tuple[int, ...]
     spacing: tuple[float, ...] | None
     entries: int
+    tile: Size | None = None
 
     @cached_property
     def patch(self) -> tuple[int, ...]:
-        """Voxels of a view."""
-        return patch_of(self.shape, self.spacing, min(LARGEST, self.device.voxels(self.network) / (VIEWS * FEWEST_IMAGES)))
+        """Voxels of a view, no larger than what it is cut from."""
+        source = self.shape if self.tile is None else tuple(map(min, self.shape, sides(self.tile, len(self.shape))))
+        return patch_of(source, self.spacing, min(LARGEST, self.device.voxels(self.network) / (VIEWS * FEWEST_IMAGES)))
 
     @cached_property
     def batch(self) -> int:
@@ -109,9 +112,8 @@ class VolumePlan:
 
     @property
     def batch_size(self) -> Default:
-        return Default(
-            self.batch, f"volumes a step, in {VIEWS} views: what {self.device.bound(self.network)}, at least four batches a pass"
-        )
+        why = f"volumes a step, in {VIEWS} views: what {self.device.bound(self.network)}, at least four batches a pass"
+        return Default(self.batch, why)
 
     @property
     def reason(self) -> str:
@@ -126,13 +128,14 @@ class VolumePlan:
 
 
 def plan_volumes(
-    shapes: Sequence[tuple[int, ...]], spacings: Sequence[tuple[float, ...] | None], entries: int, network: VolumeNetwork, device: Device
+    shapes: Sequence[tuple[int, ...]], spacings: Sequence[tuple[float, ...] | None], volumes: int, network: VolumeNetwork, device: Device
 ) -> VolumePlan:
-    """For volumes of these shapes, and spacings where they are known."""
+    """For so many volumes, of which these shapes were seen, and spacings where they are known."""
+    tile = auto_tile(shapes, spacings)
     shape = tuple(int(length) for length in np.median(np.array(shapes), axis=0))
     known = [spacing for spacing in spacings if spacing is not None and len(spacing) == len(shape) and min(spacing) > 0]
     spacing = tuple(np.median(np.array(known), axis=0).tolist()) if known and len(known) == len(spacings) else None
-    return VolumePlan(network, device, shape, spacing, entries)
+    return VolumePlan(network, device, shape, spacing, pool_entries(volumes, shapes, tile), tile)
 
 
 def patch_of(shape: Sequence[int], spacing: Sequence[float] | None, most: float) -> tuple[int, ...]:
