@@ -22,7 +22,7 @@ from labelfree.planning.mirroring import proposed
 from labelfree.planning.recipe_draft import drafted
 from labelfree.planning.recognition import Field, field_of
 from labelfree.planning.sampled_images import Seen, look_at, open_rows
-from labelfree.planning.volumes import DENSE, WHOLE, Device, VolumePlan, plan_volumes
+from labelfree.planning.volumes import NARROW, Device, VolumePlan, plan_volumes
 from labelfree.progress import Progress, Silent
 from labelfree.recipe import Data, Recipe
 from labelfree.recipe_file import Overrides, parse_recipe
@@ -74,7 +74,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     reader, looked, volumes = start.reader, (), None
     flattening: Mapping[str, Default] = {}
     if seen.kind.dims != 2:
-        volumes, flattening = _volumes(field, seen, start)
+        volumes, flattening = _volumes(field, seen)
         looked = tuple(_volume_lines(field.domain, seen, volumes, flattening))
     if flattening:
         reader = {**reader, **{key: default.value for key, default in flattening.items()}}
@@ -109,16 +109,13 @@ def _looked(field: Field, data: Data, say: Progress) -> tuple[Field, Seen]:
     return field, look_at(to_open, field.domain.read, shown)
 
 
-def _volumes(field: Field, seen: Seen, start: Recipe) -> tuple[VolumePlan | None, Mapping[str, Default]]:
+def _volumes(field: Field, seen: Seen) -> tuple[VolumePlan | None, Mapping[str, Default]]:
     """How volumes are learnt from as such; or None, and the keys of the reader that make pictures of them, with the reason.
 
     Raises `DataError` where they can be neither.
     """
-    domain, rows = field.domain, field.manifest.rows
-    task = task_for(start.evaluate, rows)
-    dense = any(task.protocol(name).on_tiles for name in task.advised_protocols or task.protocols)
-    spacings = [look.spacing for look in seen.looks]
-    planned = plan_volumes(seen.shapes, spacings, len(rows), DENSE if dense else WHOLE, Device.here())
+    domain, spacings = field.domain, [look.spacing for look in seen.looks]
+    planned = plan_volumes(seen.shapes, spacings, len(field.manifest.rows), NARROW, Device.here())
     lacking = _lacking(planned.network.name, seen.kind.dims)
     if not lacking and (planned.enough or not isinstance(domain, Flattens)):
         return planned, {}

@@ -37,8 +37,7 @@ class VolumeNetwork:
     why: str
 
 
-WHOLE = VolumeNetwork("monai_resnet18", 400, 3.8e5, "a network of volumes: one answer for each")
-DENSE = VolumeNetwork("monai_dynunet_16", 1100, 6.6e5, "a network of volumes that sees every voxel: its first level is as fine as they are")
+NARROW = VolumeNetwork("monai_dynunet_16", 1100, 6.6e5, "narrow, and its first level is as fine as the voxels (docs/volume-networks.md)")
 FORWARD = 3
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from labelfree.planning import proposal
-from labelfree.planning.volumes import DENSE, WHOLE, Device
+from labelfree.planning.volumes import NARROW, Device
 from tests.planning.folders import planned, table, told
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "toy_volumes"
@@ -22,8 +22,7 @@ NETWORK = "toy_volumes:small_resnet"
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same machine for every test, and a network that is quickly made."""
     monkeypatch.syspath_prepend(PLUGIN)
-    monkeypatch.setattr(proposal, "WHOLE", replace(WHOLE, name=NETWORK))
-    monkeypatch.setattr(proposal, "DENSE", replace(DENSE, name=NETWORK, why="it sees every voxel"))
+    monkeypatch.setattr(proposal, "NARROW", replace(NARROW, name=NETWORK))
     on(monkeypatch, Device(8e9, 2))
 
 
@@ -39,18 +38,19 @@ def volumes(folder: Path, shape: Sequence[int], masks: bool = False, count: int 
     for number in range(count):
         name = f"{number:02d}.nii.gz"
         nibabel.save(nibabel.Nifti1Image(draw.integers(0, 900, shape).astype(np.int16), affine), folder / "images" / name)
-        if number % 2:
+        if number % 2 and masks:
             mask = np.zeros(shape, np.uint8)
             mask[2:6, 2:6, 2:5] = 1
             nibabel.save(nibabel.Nifti1Image(mask, affine), folder / "masks" / name)
-            rows.append((f"images/{name}", f"masks/{name}") if masks else (f"images/{name}", "ab"[number // 2 % 2]))
+        if number % 2:
+            rows.append((f"images/{name}", f"masks/{name}" if masks else "ab"[number // 2 % 2]))
     return table(folder / "labels.csv", "path,mask" if masks else "path,label", rows)
 
 
 def test_small_volumes_are_learnt_from_as_volumes(tmp_path: Path) -> None:
     labels = volumes(tmp_path / "mine", (26, 20, 17))
     found = planned(tmp_path / "mine", "medical", labels)
-    assert "learnt from as volumes: a patch of 24 x 16 x 16 voxels shows 69% of a volume of 26 x 20 x 17, in batches of 8" in told(found)
+    assert "learnt from as volumes: a patch of 24 x 16 x 16 voxels shows 70% of a volume of 26 x 20 x 17, in batches of 8" in told(found)
     assert "reader.slices=axial reads them as pictures" in told(found)
     recipe = found.recipe
     assert (recipe.backbone.name, recipe.backbone.init) == (NETWORK, "random")
@@ -73,14 +73,15 @@ def test_large_volumes_are_read_as_slices_on_a_small_machine(tmp_path: Path, mon
     assert "slices" not in planned(tmp_path / "mine", "medical", labels).recipe.reader
 
 
-def test_masks_ask_for_a_network_that_sees_every_voxel(tmp_path: Path) -> None:
+def test_masks_ask_for_segmentation_of_volumes(tmp_path: Path) -> None:
     found = planned(tmp_path / "mine", "medical", volumes(tmp_path / "mine", (26, 20, 17), masks=True))
-    assert found.recipe.evaluate.task == "segmentation" and "it sees every voxel" in found.text
+    assert found.recipe.evaluate.task == "segmentation"
+    assert (found.recipe.backbone.name, found.recipe.pretrain.size) == (NETWORK, [24, 16, 16])
     assert found.recipe.evaluate.primary.protocol == "frozen"
 
 
 def test_where_no_network_can_be_made_slices_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     labels = volumes(tmp_path / "mine", (26, 20, 17), count=12)
-    monkeypatch.setattr(proposal, "WHOLE", replace(WHOLE, name="nobody:made"))
+    monkeypatch.setattr(proposal, "NARROW", replace(NARROW, name="nobody:made"))
     found = planned(tmp_path / "mine", "medical", labels)
     assert found.recipe.reader["slices"] == "axial" and "no network for those can be made here (nobody:made)" in told(found)

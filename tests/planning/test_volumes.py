@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelfree.planning.volumes import DENSE, FORWARD, LARGEST, VIEWS, WHOLE, Device, VolumePlan, patch_of, plan_volumes
+from labelfree.planning.volumes import FORWARD, LARGEST, NARROW, VIEWS, Device, VolumePlan, patch_of, plan_volumes
 
 LAPTOP, CARD = Device(8e9, 2), Device(12e9, 0)  # two cores; a GPU of 24 GB
 SIDES = st.tuples(*[st.integers(1, 700)] * 3)
@@ -40,7 +40,7 @@ def test_thin_axes_are_kept_whole() -> None:
 
 
 def plan(shape: tuple[int, ...], device: Device = LAPTOP, count: int = 200, spacing: tuple[float, ...] | None = None) -> VolumePlan:
-    return plan_volumes([shape] * 9, [spacing] * 9, count, WHOLE, device)
+    return plan_volumes([shape] * 9, [spacing] * 9, count, NARROW, device)
 
 
 def test_small_volumes_are_learnt_from_whole_and_large_ones_on_a_card_in_patches() -> None:
@@ -50,14 +50,13 @@ def test_small_volumes_are_learnt_from_whole_and_large_ones_on_a_card_in_patches
     assert card.enough and prod(card.patch) <= LARGEST and max(card.patch) <= 96 and "12 GB of the GPU hold" in card.size.reason
 
 
-@pytest.mark.parametrize("network", [WHOLE, DENSE], ids=lambda network: network.name)
 @pytest.mark.parametrize("device", [LAPTOP, CARD, Device(2e9, 64)], ids=["two cores", "card", "many cores"])
 @pytest.mark.parametrize("shape", [(36, 50, 35), (192, 192, 64), (512, 512, 24)], ids=str)
-def test_a_step_fits_the_device(network, device: Device, shape: tuple[int, ...]) -> None:
-    planned = plan_volumes([shape], [None], 10_000, network, device)
+def test_a_step_fits_the_device(device: Device, shape: tuple[int, ...]) -> None:
+    planned = plan_volumes([shape], [None], 10_000, NARROW, device)
     voxels = VIEWS * planned.batch * prod(planned.patch)
-    assert planned.batch >= 8 and voxels * network.bytes <= device.memory * 1.01
-    assert not device.cores or voxels / (network.speed * device.cores) <= 3.03
+    assert planned.batch >= 8 and voxels * NARROW.bytes <= device.memory * 1.01
+    assert not device.cores or voxels / (NARROW.speed * device.cores) <= 3.03
 
 
 def test_a_small_pool_has_several_batches() -> None:
@@ -65,13 +64,13 @@ def test_a_small_pool_has_several_batches() -> None:
 
 
 def test_medians_are_of_shape_and_spacing() -> None:
-    planned = plan_volumes([(30, 40, 50), (32, 44, 50), (90, 90, 90)], [(1.0, 1.0, 1.0), (1.0, 1.0, 3.0), (1.0, 1.0, 2.0)], 9, WHOLE, CARD)
+    planned = plan_volumes([(30, 40, 50), (32, 44, 50), (90, 90, 90)], [(1.0, 1.0, 1.0), (1.0, 1.0, 3.0), (1.0, 1.0, 2.0)], 9, NARROW, CARD)
     assert planned.shape == (32, 44, 50) and planned.spacing == (1.0, 1.0, 2.0)
-    assert plan_volumes([(8, 8, 8)] * 2, [None, (1.0, 1.0, 1.0)], 9, WHOLE, CARD).spacing is None
+    assert plan_volumes([(8, 8, 8)] * 2, [None, (1.0, 1.0, 1.0)], 9, NARROW, CARD).spacing is None
 
 
 def test_reading_counts_voxels() -> None:
     """Twice the longest side is eight times the work."""
-    planned = plan((64, 48, 32))
+    planned = plan((64, 48, 32), CARD)
     assert planned.read_seconds(10, [128]) == pytest.approx(8 * planned.read_seconds(10, [64]), rel=0.01)
-    assert planned.read_seconds(10, [max(planned.patch)]) > 10 * prod(planned.patch) / (FORWARD * WHOLE.speed * 1000)
+    assert planned.read_seconds(10, [max(planned.patch)]) > 10 * prod(planned.patch) / (FORWARD * NARROW.speed * 1000)
