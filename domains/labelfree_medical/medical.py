@@ -159,6 +159,8 @@ class Medical:
         return []
 
     def plan(self, fingerprint: Fingerprint) -> Defaults:
+        if len(fingerprint.smallest) != 2:  # volumes keep their proportions, as the rules have it
+            return {}
         side = min(fingerprint.smallest[-2:])
         size = max(32, min(224, side // 32 * 32))
         return {"pretrain.size": Default(size, f"the images' {side} px side in whole strides of 32: upscaled pixels teach nothing")}

@@ -16,6 +16,7 @@ GRAPH_SECONDS = 3e-4  # for each of them, once a network and input size: 2 s for
 CHECKPOINT_COPIES = 4  # weights, momentum copy and two moments of AdamW
 WEIGHTS_GB = 0.02
 REPORT_GB, RESULTS_GB = 0.05, 0.1
+FEWEST_IMAGES = 8  # a batch
 PIXELS_A_SECOND = 2e6  # through EfficientNet-Lite0 on one core, as measured; a GPU needs a small part of it
 LARGEST = {2: 256, 3: 128}  # axes -> pixels; the largest input size that `auto` offers
 TIMES = {2: (2, 1, 3), 3: (1, 2)}  # axes -> times the images' own size; in a volume twice the side is eight times the work

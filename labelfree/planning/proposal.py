@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labelfree.backbones.build import build
 from labelfree.data.blocks import Blocks
 from labelfree.data.copies import same_files
 from labelfree.data.set_labels import SetLabels
@@ -71,11 +70,12 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     data = start.data
     field = field_of(data, start.reader, domain)
     field, seen = _looked(field, data, say)
-    reader, looked, volumes = start.reader, (), None
-    flattening: Mapping[str, Default] = {}
+    reader, flattening = start.reader, dict[str, Default]()
+    looked: list[str] = []
+    volumes: VolumePlan | None = None
     if seen.kind.dims != 2:
         volumes, flattening = _volumes(field, seen)
-        looked = tuple(_volume_lines(field.domain, seen, volumes, flattening))
+        looked = list(_volume_lines(field.domain, seen, volumes, flattening))
     if flattening:
         reader = {**reader, **{key: default.value for key, default in flattening.items()}}
         field, seen = _looked(replace(field_of(data, reader, field.domain.name), reason=field.reason), data, say)
@@ -109,7 +109,7 @@ def _looked(field: Field, data: Data, say: Progress) -> tuple[Field, Seen]:
     return field, look_at(to_open, field.domain.read, shown)
 
 
-def _volumes(field: Field, seen: Seen) -> tuple[VolumePlan | None, Mapping[str, Default]]:
+def _volumes(field: Field, seen: Seen) -> tuple[VolumePlan | None, dict[str, Default]]:
     """How volumes are learnt from as such; or None, and the keys of the reader that make pictures of them, with the reason.
 
     Raises `DataError` where they can be neither.
@@ -130,6 +130,8 @@ def _volumes(field: Field, seen: Seen) -> tuple[VolumePlan | None, Mapping[str, 
 
 def _lacking(name: str, dims: int) -> str:
     """Why a network of volumes cannot be had here; "" where it can."""
+    from labelfree.backbones import build
+
     try:
         build(name, 1, dims=dims)
     except RecipeError:

@@ -10,7 +10,6 @@ from math import ceil, prod
 from types import MappingProxyType
 from typing import Any
 
-from labelfree.backbones.slicewise import axis_across
 from labelfree.data.folders import cache_folder
 from labelfree.data.space import gigabytes, limit_bytes
 from labelfree.data.tiles import auto_tile, by
@@ -317,6 +316,8 @@ class _Draft:
 
     def _volume_seconds(self, volumes: VolumePlan) -> float:
         """For the features of all arms: networks of volumes, and ImageNet's on each slice."""
+        from labelfree.backbones.slicewise import axis_across
+
         side, dims = min(volumes.shape[-2:]), len(volumes.shape)
         own = sum(arm in ("random", "domain") for arm in self.arms) * volumes.read_seconds(self._labelled, input_sizes(side, dims))
         slices = volumes.shape[axis_across(volumes.spacing)]

@@ -11,8 +11,7 @@ import numpy as np
 
 from labelfree.data.tiles import auto_tile, by
 from labelfree.domain import Default, Size, sides
-from labelfree.planning.auto_values import FEWEST_IMAGES, bytes_for_a_step
-from labelfree.planning.costs import pool_entries
+from labelfree.planning.costs import FEWEST_IMAGES, pool_entries
 from labelfree.planning.environment import cores
 
 VIEWS = 2  # of each volume, in a step
@@ -51,6 +50,8 @@ class Device:
     @classmethod
     def here(cls) -> Device:
         import torch
+
+        from labelfree.planning.auto_values import bytes_for_a_step
 
         if torch.cuda.is_available():
             return cls(torch.cuda.get_device_properties(0).total_memory / 2, 0)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from labelfree.training.files import read_json, write_json
-from labelfree.transfer.encoders import Concatenated, Encoder, network_of
+
+if TYPE_CHECKING:
+    from labelfree.transfer.encoders import Encoder
 
 FILE = "networks.json"
 
 
 def save_sizes(folder: Path, encoders: Sequence[Encoder]) -> None:
     """How many weights each network has, by its name; nothing where all arms share one."""
+    from labelfree.transfer.encoders import Concatenated, network_of
+
     if len({encoder.backbone for encoder in encoders if encoder.backbone}) < 2:
         return
     sizes: dict[str, int] = {}
