@@ -107,7 +107,7 @@ class VolumePlan:
     def size(self) -> Default:
         """Of a global view, for a recipe."""
         known = f", {' x '.join(f'{step:.3g}' for step in self.spacing)} a voxel" if self.spacing else ""
-        why = f"{self.share:.0%} of the median volume ({by(self.shape)} voxels{known}): what {self.device.bound(self.network)}"
+        why = f"{100 * self.share:.3g}% of the median volume ({by(self.shape)} voxels{known}): what {self.device.bound(self.network)}"
         return Default(list(self.patch), f"{why} in steps of {FEWEST_IMAGES} volumes, {VIEWS} views of each")
 
     @property
@@ -118,7 +118,7 @@ class VolumePlan:
     @property
     def reason(self) -> str:
         """Why they are learnt from as volumes, or why not."""
-        shows = f"a patch of {by(self.patch)} voxels shows {self.share:.0%} of a volume of {by(self.shape)}"
+        shows = f"a patch of {by(self.patch)} voxels shows {100 * self.share:.3g}% of a volume of {by(self.shape)}"
         return f"{shows}, in batches of {self.batch}" if self.enough else f"{shows}, all that {self.device.bound(self.network)} at once"
 
     def read_seconds(self, volumes: int, sizes: Sequence[int]) -> float:

@@ -50,7 +50,7 @@ def volumes(folder: Path, shape: Sequence[int], masks: bool = False, count: int 
 def test_small_volumes_are_learnt_from_as_volumes(tmp_path: Path) -> None:
     labels = volumes(tmp_path / "mine", (26, 20, 17))
     found = planned(tmp_path / "mine", "medical", labels)
-    assert "learnt from as volumes: a patch of 24 x 16 x 16 voxels shows 70% of a volume of 26 x 20 x 17, in batches of 8" in told(found)
+    assert "learnt from as volumes: a patch of 24 x 16 x 16 voxels shows 69.5% of a volume of 26 x 20 x 17, in batches of 8" in told(found)
     assert "reader.slices=axial reads them as pictures" in told(found)
     recipe = found.recipe
     assert (recipe.backbone.name, recipe.backbone.init) == (NETWORK, "random")
