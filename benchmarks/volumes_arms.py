@@ -16,12 +16,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cells import RESULTS, append, found, place, rows
 
 import labelfree
-from labelfree.pipeline.stages import Run
+
+if TYPE_CHECKING:
+    from labelfree.pipeline.stages import Run
 
 TABLE = RESULTS / "volumes_arms.csv"
 RECIPE = "medical_volume_segment"
