@@ -83,7 +83,7 @@ def finished(planned: Proposal, tmp_path_factory: pytest.TempPathFactory) -> Run
 
 def test_a_recipe_for_volumes_is_proposed(planned: Proposal) -> None:
     recipe, said = planned.recipe, "\n".join(planned.lines())
-    assert "learnt from as volumes" in said and "unit: HU" in said and "slices" not in recipe.reader
+    assert "learnt from as volumes" in said and "unit: HU" in said and recipe.reader.get("slices") is None
     assert recipe.evaluate.task == "segmentation" and recipe.evaluate.primary.protocol == "frozen"
     assert (recipe.evaluate.primary.arm, recipe.evaluate.primary.against) == ("domain", "imagenet")
     assert recipe.report.share is True and recipe.data.holdout == "auto"
