@@ -83,7 +83,8 @@ class VolumePlan:
     @cached_property
     def patch(self) -> tuple[int, ...]:
         """Voxels of a view, no larger than what it is cut from."""
-        source = self.shape if self.tile is None else tuple(map(min, self.shape, sides(self.tile, len(self.shape))))
+        extent = self.shape if self.tile is None else sides(self.tile, len(self.shape))
+        source = [min(count, length) for count, length in zip(self.shape, extent, strict=True)]
         return patch_of(source, self.spacing, min(LARGEST, self.device.voxels(self.network) / (VIEWS * FEWEST_IMAGES)))
 
     @cached_property
