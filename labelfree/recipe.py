@@ -158,7 +158,9 @@ class PoolSettings(Section):
 class BackboneSettings(Section):
     """The network."""
 
-    name: str = Field("tf_efficientnet_lite0", description="any timm model, or module:factory for a network of your own")
+    name: str = Field(
+        "tf_efficientnet_lite0", description="any timm model, slicewise/NAME of one for volumes, or module:factory for one of your own"
+    )
     init: str = Field(
         "imagenet", description="what `imagenet+domain` continues from: imagenet, a weight file, or a name whose weights timm publishes"
     )

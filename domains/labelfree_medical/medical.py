@@ -83,9 +83,7 @@ class Medical:
         **dict.fromkeys((".svs", ".ndpi", ".mrxs", ".scn"), "slides of microscopes are not read here; cut them into pictures first"),
         **dict.fromkeys((".mnc", ".mgz", ".mgh", ".par", ".rec", ".gipl", ".vtk"), "convert them to NIfTI"),
     }
-    flattening: Mapping[str, Default] = {
-        "slices": Default("axial", "no network for volumes comes with labelfree, so slices of them are read as pictures")
-    }
+    flattening: Mapping[str, Default] = {"slices": Default("axial", "slices of volumes are read as pictures")}
 
     def __init__(self, **settings: Any) -> None:
         self.reader = require(Reader, **settings)
@@ -222,6 +220,8 @@ class Medical:
         return []
 
     def plan(self, fingerprint: Fingerprint) -> Defaults:
+        if len(fingerprint.smallest) != 2:  # volumes keep their proportions, as the rules have it
+            return {}
         side = min(fingerprint.smallest[-2:])
         size = max(32, min(224, side // 32 * 32))
         return {"pretrain.size": Default(size, f"the images' {side} px side in whole strides of 32: upscaled pixels teach nothing")}

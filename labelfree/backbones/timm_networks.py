@@ -34,8 +34,8 @@ class Timm:
     def make(self, name: str, channels: int, dims: int | None, options: Mapping[str, Any]) -> Backbone:
         if dims not in (None, 2):
             raise RecipeError(
-                f"backbone.name: {name} reads pictures, and these images have {dims} spatial axes; name a network of your own as "
-                "module:factory (docs/extending.md)."
+                f"backbone.name: {name} reads pictures, and these images have {dims} spatial axes; slicewise/{name} reads volumes slice "
+                "by slice, or name a network of your own as module:factory (docs/extending.md)."
             )
         if refused := REFUSED & options.keys():
             raise RecipeError(f"backbone.options.{min(refused)}: labelfree sets this itself or needs all tokens; leave it out.")

@@ -125,10 +125,10 @@ class Arms:
             if lacking:
                 self.notes.append(f"{arm.name} knows {', '.join(lacking)}, which these images lack: it is shown the mean that it knows.")
             return self._networks.of_file(arm.name, file)
-        network = arm_network(self.recipe.backbone, arm)
-        name, options = network.name, network.options
-        make = partial(build, name, len(channels), dims=self.inputs.starts.dims, init=file, match=self.inputs.starts.match, options=options)
-        reading = self.inputs.starts.reading()
+        starts = replace(self.inputs.starts, settings=arm_network(self.recipe.backbone, arm))
+        name, options = starts.settings.name, starts.options_of(starts.settings)
+        make = partial(build, name, len(channels), dims=starts.dims, init=file, match=starts.match, options=options)
+        reading = starts.reading()
         return self._networks.encoder(arm.name, make, name, reading, self._view, reads=repr(reading))
 
 

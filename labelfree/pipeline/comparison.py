@@ -20,6 +20,7 @@ from labelfree.transfer.claims import save_claims, save_confusions, save_precisi
 from labelfree.transfer.comparison import answer
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
+from labelfree.transfer.network_sizes import save_sizes
 
 
 def compare(run: Context, inputs: Inputs) -> list[str]:
@@ -37,6 +38,7 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
         say.say(note)
     with out_of_memory("in the comparison", "name smaller input sizes with evaluate.sizes=[...]"):
         setup = answer(question, encoders, recipe.evaluate, inputs.images, folder.path, say, inputs.unlabelled)
+    save_sizes(folder.path, encoders)
     claims = save_claims(folder.path).to_dict()
     save_confusions(folder.path)
     save_precision_recall(folder.path)

@@ -309,6 +309,7 @@ def _question(manifest: Manifest, task: Task, roles: Roles, labelled: LabelledIm
         learn_only=tuple(i for i, row in enumerate(final) if row.id in roles.learn_only),
         standing=roles.standing,
         taught=tuple(map(task.taught, final)),
+        dims=images.index.shape.shape[1],
     )
 
 

@@ -11,6 +11,7 @@ import torch
 
 from labelfree.backbones import Backbone
 from labelfree.backbones.base import BILINEAR
+from labelfree.backbones.slicewise import PREFIX, SliceNetwork, axis_across
 from labelfree.backbones.weights import card_of, load
 from labelfree.domain import Size, in_proportion
 from labelfree.errors import DataError, RecipeError
@@ -49,20 +50,26 @@ class Networks:
     tile_views: str | None = None
 
     def of_file(self, arm: str, path: Path, seed: int = 0) -> NetworkEncoder:
-        """A weight file with its card reads what that says."""
+        """A weight file with its card reads what that says; of volumes one for pictures reads each slice so."""
         card = card_of(path)
-        return self.encoder(arm, lambda: load(path).backbone, card.architecture, self.starts.as_loaded(card), card.size, seed, repr(card))
+        reading, name, reads = self.starts.as_loaded(card), card.architecture, repr(card)
+        if card.dims == self.starts.dims:
+            return self.encoder(arm, lambda: load(path).backbone, name, reading, card.size, seed, reads)
+        axis = axis_across(self.starts.fingerprint.spacing)
+        reading, reads = reading.by_slices(axis), f"{reads} slices {axis}"
+        return self.encoder(arm, lambda: SliceNetwork(load(path).backbone, axis), PREFIX + name, reading, card.size, seed, reads)
 
     def photographic(self, arm: str, view: Size) -> NetworkEncoder | str:
         """The ImageNet network as published, on RGB by channel name; or why these images cannot be shown to it."""
         backbone = self.starts.photographic()  # looked at alone
         to_input = self.starts.as_photographs(backbone)
         if to_input is None:
-            pictures = self.starts.dims == 2 and backbone.mean
             unnamed = f"no channels are called red, green and blue; name them with {key_for('channels', self.starts.domain.name)}"
-            return unnamed if pictures else NO_PHOTOGRAPHS
-        resized = to_input.shown.interpolation
-        return self.encoder(arm, self.starts.photographic, backbone.name, to_input, view, reads="" if resized == BILINEAR else resized)
+            return unnamed if backbone.mean else NO_PHOTOGRAPHS
+        shown = to_input.shown
+        reads = [] if shown.interpolation == BILINEAR else [shown.interpolation]
+        reads += [] if shown.slices is None else [f"slices {shown.slices}"]
+        return self.encoder(arm, self.starts.photographic, backbone.name, to_input, view, reads=" ".join(reads))
 
     def encoder(
         self, arm: str, make: Callable[[], Backbone], name: str, to_input: OfStored, view: Size, seed: int = 0, reads: str = ""
@@ -86,13 +93,14 @@ class Networks:
         )  # fmt: skip
 
 
-def channels_lacking(path: Path, starts: Starts, where: str) -> list[str]:
-    """Channels that a weight file knows and the images have not. `where`: what names the file in a sentence.
+def channels_lacking(path: Path, starts: Starts, where: str, by_slices: bool = True) -> list[str]:
+    """Channels that a weight file knows and the images have not. `where`: what names the file in a sentence. `by_slices`: whether a
+    network of pictures may see volumes slice by slice.
 
     Raises DataError where the images are of other axes, of another unit or scale, or lack more than half of the channels.
     """
     card, images = card_of(path), starts.fingerprint
-    if card.dims != starts.dims:
+    if card.dims != starts.dims and not (by_slices and (card.dims, starts.dims) == (2, 3)):
         raise DataError(f"{where} reads {card.dims} spatial axes, these images have {starts.dims}.")
     found = starts.of_card(card)
     lacking = [name for name, source in zip(card.channels, found, strict=True) if source is None]

@@ -19,9 +19,9 @@ from labelfree.pipeline.arm_encoders import arm_network
 from labelfree.pipeline.inputs import domain_for
 from labelfree.pipeline.network_encoders import said_of
 from labelfree.pipeline.own_views import require_factory
-from labelfree.pipeline.starts import imagenet_source
+from labelfree.pipeline.starts import imagenet_source, slicewise_settings
 from labelfree.pipeline.teachers import named_teacher
-from labelfree.recipe import ArmSpec, Evaluate, Recipe
+from labelfree.recipe import ArmSpec, BackboneSettings, Evaluate, Recipe
 from labelfree.transfer.arms import arm_kind
 from labelfree.transfer.tasks.registry import check_question, task_for
 from labelfree.weight_names import weight_file
@@ -49,8 +49,8 @@ def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True, t
             require_batch(settings.objective, settings.batch_size)
         if teacher := named_teacher(recipe):
             teacher.load()
-    for source in _sources(recipe, pretraining, comparing):
-        build(recipe.backbone.name, 3, init=source, options=recipe.backbone.options)
+    for network, source in _sources(recipe, backbone, pretraining, comparing):
+        build(network.name, 3, init=source, options=network.options)
     if comparing and recipe.evaluate.tile_views is not None:
         require_factory(recipe.evaluate.tile_views)
     for arm in recipe.evaluate.arms if comparing else ():
@@ -79,9 +79,10 @@ def _require_maps(settings: Evaluate, backbone: Backbone) -> None:
             backbone.eval().pyramid(torch.zeros(1, backbone.channels, *sides(SIDE, backbone.dims)))
 
 
-def _sources(recipe: Recipe, pretraining: bool, comparing: bool) -> set[str | Path]:
-    """Where the weights come from that arms start with; files that they continue from or are made of are looked at here."""
-    init, sources = recipe.backbone.init, set[str | Path]()
+def _sources(recipe: Recipe, backbone: Backbone, pretraining: bool, comparing: bool) -> list[tuple[BackboneSettings, str | Path]]:
+    """Networks that arms start with and where their weights come from; files that they continue from or are made of are looked at here."""
+    own, sources = recipe.backbone, list[tuple[BackboneSettings, str | Path]]()
+    init, plain = own.init, own if backbone.dims == 2 else slicewise_settings(own)
     for arm in recipe.evaluate.arms:
         if not isinstance(arm, str):
             if comparing and arm.file is not None and not arm.file.is_file():
@@ -89,12 +90,13 @@ def _sources(recipe: Recipe, pretraining: bool, comparing: bool) -> set[str | Pa
             continue
         kind = arm_kind(arm)
         if comparing and kind.baseline:
-            sources.add(imagenet_source(recipe.backbone))
+            network = plain if kind.reads == "rgb" else own
+            sources.append((network, imagenet_source(network)))
         if pretraining and kind.pretrained and kind.init == "imagenet":
             if init == "imagenet":
-                sources.add(imagenet_source(recipe.backbone))
+                sources.append((own, imagenet_source(own)))
             elif (file := weight_file(init)) is not None:
                 read_state(file)  # whether it fits the images' channels is known when they are
             elif init != "random":
-                sources.add(init)
-    return sources
+                sources.append((own, init))
+    return [pair for at, pair in enumerate(sources) if pair not in sources[:at]]

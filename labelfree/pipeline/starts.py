@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from math import nan
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 
 from labelfree.backbones import Backbone, build
 from labelfree.backbones.base import BILINEAR
+from labelfree.backbones.slicewise import PREFIX, SliceNetwork, axis_across
 from labelfree.backbones.weight_card import WeightCard, card_beside, scale_fault
 from labelfree.data.scales import Stored
 from labelfree.domain import Domain, Fingerprint, Normalises
@@ -60,8 +62,13 @@ class Starts:
         """
         torch.manual_seed(mixed("backbone", seed))
         init = imagenet_source(self.settings) if init == "imagenet" else init
-        channels, options = len(self.fingerprint.channels), self.settings.options
+        channels, options = len(self.fingerprint.channels), self.options_of(self.settings)
         return build(self.settings.name, channels, dims=self.dims, init=init, match=self.match, options=options)
+
+    def options_of(self, settings: BackboneSettings) -> dict[str, Any]:
+        """Of a network; one that sees slice by slice is told which axis of these volumes lies across slices, where nobody said it."""
+        across = {"axis": axis_across(self.fingerprint.spacing)} if settings.name.startswith(PREFIX) else {}
+        return {**across, **settings.options}
 
     @property
     def dims(self) -> int:
@@ -69,8 +76,9 @@ class Starts:
         return len(self.fingerprint.smallest)
 
     def photographic(self) -> Backbone:
-        """The ImageNet network as published, for three channels."""
-        return build(self.settings.name, 3, init=imagenet_source(self.settings), options=self.settings.options)
+        """The ImageNet network as published, for three channels; of volumes one that sees slice by slice."""
+        settings = self.settings if self.dims == 2 else slicewise_settings(self.settings)
+        return build(settings.name, 3, init=imagenet_source(settings), options=self.options_of(settings))
 
     def reading(self, init: str | Path = "imagenet") -> OfStored:
         """All channels, spread as ImageNet weights expect their input, or as the domain says: pool statistics, never those of scored rows.
@@ -106,17 +114,19 @@ class Starts:
     def photographs(self, backbone: Backbone) -> NetworkInput | None:
         """Physical numbers as RGB by channel name, rendered as the domain shows it and normalised as the weights want.
 
-        None where no channel is called red, green, blue, where the images are no pictures, or nobody tells what the weights want.
+        None where no channel is called red, green, blue, where the network reads other axes than the images have, or nobody tells what
+        the weights want.
         """
-        if self.dims != 2 or not backbone.mean:
+        if self.dims != backbone.dims or not backbone.mean:
             return None
         rendered = Rendered(self.domain, self.fingerprint.channels, self.fingerprint.unit)
-        if rendered(torch.zeros(1, len(self.fingerprint.channels), 2, 2)) is None:
+        if rendered(torch.zeros(1, len(self.fingerprint.channels), *(2,) * self.dims)) is None:
             return None
         return NetworkInput(
             PerChannel(backbone.mean, backbone.std),
             render=rendered,
             interpolation=backbone.interpolation if self.as_published else BILINEAR,
+            slices=backbone.axis if isinstance(backbone, SliceNetwork) else None,
         )
 
     def _of_stored(self, shown: NetworkInput) -> OfStored:
@@ -146,6 +156,16 @@ class Starts:
         channel is 0 then.
         """
         return NetworkInput(card.normalise, tuple(self.of_card(card)))
+
+
+def slicewise_settings(settings: BackboneSettings) -> BackboneSettings:
+    """The network of pictures that sees volumes slice by slice: these settings' own where it is one, else the usual one, for nobody
+    publishes ImageNet weights of networks for volumes (docs/protocol.md, 9).
+    """
+    if settings.name.startswith(PREFIX):
+        return settings
+    flat = settings if build(settings.name, 3, options=settings.options).dims == 2 else BackboneSettings()
+    return flat.model_copy(update={"name": PREFIX + flat.name})
 
 
 def imagenet_source(settings: BackboneSettings) -> str | Path:

@@ -68,7 +68,7 @@ class NamedTeacher:
         """
         card = self.card
         if self.file is not None and card is not None:
-            if lacking := channels_lacking(self.file, starts, f"{self.key}: {self.name}"):
+            if lacking := channels_lacking(self.file, starts, f"{self.key}: {self.name}", by_slices=False):
                 say(f"{self.key}: {self.name} knows {', '.join(lacking)}, which these images lack: it is shown the mean that it knows.")
             return partial(self._teacher, starts.loaded(card), card.size)
         plain = self._photographic("random")

@@ -14,6 +14,7 @@ from labelfree.domain import Default, Defaults, Fingerprint, Size, as_size, in_p
 from labelfree.errors import RecipeError
 from labelfree.objectives.base import Objective, Situation
 from labelfree.objectives.registry import check_options, check_situation, objective_class, objective_options
+from labelfree.planning.costs import FEWEST_IMAGES
 from labelfree.recipe import Pretrain
 from labelfree.training.memory import machine_gigabytes
 from labelfree.training.processes import this_process
@@ -25,7 +26,6 @@ LONGEST_WARMUP, LONGEST_HEAD_ONLY = 2_500, 1_000  # steps
 HEAD_ONLY = 0.1  # share of the steps
 SHORTEST = 10  # steps, however few minutes there are
 BATCH = 128  # at which AdamW's rate below holds
-FEWEST_IMAGES = 8  # a batch
 SHARE_OF_MEMORY = 0.5
 RATES = {"adamw": (1e-3, ""), "sgd": (0.05, ""), "lars": (0.3, ", as SimCLR; LARS scales each layer's own steps (You et al. 2017)")}
 DECAYS = {"adamw": 0.04, "sgd": 1e-4, "lars": 1e-6}

@@ -16,6 +16,7 @@ GRAPH_SECONDS = 3e-4  # for each of them, once a network and input size: 2 s for
 CHECKPOINT_COPIES = 4  # weights, momentum copy and two moments of AdamW
 WEIGHTS_GB = 0.02
 REPORT_GB, RESULTS_GB = 0.05, 0.1
+FEWEST_IMAGES = 8  # a batch
 PIXELS_A_SECOND = 2e6  # through EfficientNet-Lite0 on one core, as measured; a GPU needs a small part of it
 LARGEST = {2: 256, 3: 128}  # axes -> pixels; the largest input size that `auto` offers
 TIMES = {2: (2, 1, 3), 3: (1, 2)}  # axes -> times the images' own size; in a volume twice the side is eight times the work
@@ -41,9 +42,12 @@ def spread_seconds(networks: int, protocols: int, budgets: int, draws: int, cros
     return networks * protocols * (cells * SPREAD_SECONDS * images + sizes * GRAPH_SECONDS * images)
 
 
-def feature_seconds(networks: int, images: int, side: int, dims: int = 2) -> float:
-    """For the features of `images` of this side at the input sizes of `auto`, on this machine's processors."""
-    return networks * images * sum(size**dims for size in input_sizes(side, dims)) / (PIXELS_A_SECOND * (os.cpu_count() or 1))
+def feature_seconds(networks: int, images: int, side: int, slices: int = 1, dims: int = 2) -> float:
+    """For the features of `images` of this side at the input sizes of `auto`, on this machine's processors. `slices`: of a volume, whose
+    slices a network of pictures sees one by one; then `dims` is 3.
+    """
+    pixels = slices * sum(size**2 for size in input_sizes(side, dims))
+    return networks * images * pixels / (PIXELS_A_SECOND * (os.cpu_count() or 1))
 
 
 def run_gigabytes(pretrainings: int, comparing: bool) -> float:

@@ -21,7 +21,8 @@ from labelfree.planning.mirroring import proposed
 from labelfree.planning.recipe_draft import drafted
 from labelfree.planning.recognition import Field, field_of
 from labelfree.planning.sampled_images import Looks, Seen, look_at, open_rows
-from labelfree.planning.suggested_keys import flattening, read_otherwise, uniting
+from labelfree.planning.suggested_keys import Keys, read_otherwise, uniting
+from labelfree.planning.volumes_or_slices import as_volumes, volumes_or_slices
 from labelfree.progress import Progress, Silent
 from labelfree.recipe import Data, Recipe
 from labelfree.recipe_file import Overrides, parse_recipe
@@ -71,12 +72,19 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     field = field_of(data, start.reader, domain)
     field, looks = _looked(field, data, say)
     reader, because, before = dict(start.reader), dict[str, str](), list[str]()
-    for suggested in (uniting, flattening):
-        if keys := suggested(field.domain, looks, reader):
-            before += read_otherwise(looks, keys, field.domain.name)
-            because |= {key: default.reason for key, default in keys.items()}
-            reader |= {key: default.value for key, default in keys.items()}
-            field, looks = _looked(replace(field_of(data, reader, field.domain.name), reason=field.reason), data, say)
+
+    def read_again(keys: Keys) -> tuple[Field, Looks]:
+        before.extend(read_otherwise(looks, keys, field.domain.name))
+        because.update({key: default.reason for key, default in keys.items()})
+        reader.update({key: default.value for key, default in keys.items()})
+        return _looked(replace(field_of(data, reader, field.domain.name), reason=field.reason), data, say)
+
+    if keys := uniting(field.domain, looks, reader):
+        field, looks = read_again(keys)
+    volumes, keys = volumes_or_slices(field, looks)
+    if keys:
+        field, looks = read_again(keys)
+    before += [] if volumes is None else [as_volumes(field.domain, volumes)]
     seen = looks.judged()
     rows = field.manifest.rows
     marks = labels_of(field.manifest, seen.looks, field.domain)
@@ -89,7 +97,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
         for note in field.manifest.notes:  # what was left out of the labels may be why
             say.say(note)
         raise
-    text = drafted(data, reader, field, seen, marks, asked, because)
+    text = drafted(data, reader, field, seen, marks, asked, because, volumes)
     found = _found(data, field, seen, places, marks, copies, asked, before)
     return Proposal(tuple(found), text, parse_recipe(text))
 

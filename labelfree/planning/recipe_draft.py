@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
+from math import ceil, prod
 from types import MappingProxyType
 from typing import Any
 
@@ -16,12 +16,21 @@ from labelfree.data.tiles import auto_tile, by
 from labelfree.domain import Default, Size
 from labelfree.installed_domains import confidential
 from labelfree.planning.comparison_design import ComparisonDesign
-from labelfree.planning.costs import feature_seconds, pool_bytes, pool_entries, probe_seconds, run_gigabytes, spread_seconds
+from labelfree.planning.costs import (
+    feature_seconds,
+    input_sizes,
+    pool_bytes,
+    pool_entries,
+    probe_seconds,
+    run_gigabytes,
+    spread_seconds,
+)
 from labelfree.planning.label_kinds import Labels
 from labelfree.planning.mirroring import proposed
 from labelfree.planning.recipe_text import Line, flow, quoted, written
 from labelfree.planning.recognition import Field
 from labelfree.planning.sampled_images import Seen
+from labelfree.planning.volumes import VolumePlan
 from labelfree.recipe import BackboneSettings, Data, Evaluate
 from labelfree.transfer.tasks import find_task, task_names
 from labelfree.transfer.tasks.registry import task_for
@@ -30,6 +39,7 @@ from labelfree.transfer.unlabelled import MOST as MOST_UNLABELLED
 BACKBONE = BackboneSettings()
 OBJECTIVE = "byol"
 A_MINUTE = 500  # images that are given one minute of pretraining
+VIEW = 224 * 224  # pixels of an image that is meant by that; of volumes as many voxels count as one
 LEAST, MOST = 10, 60  # minutes
 BY_TILES = 30  # minutes, of a comparison whose heads answer for every pixel or object
 MANY = 5  # times as many unlabelled images as labels, from which on learning from them is tried
@@ -49,9 +59,10 @@ def drafted(
     labels: Labels,
     asked: ComparisonDesign,
     because: Mapping[str, str] = MappingProxyType({}),
+    volumes: VolumePlan | None = None,
 ) -> str:
-    """The text of the recipe. `because`: why keys of `reader` are set that nobody said."""
-    return written(list(_Draft(data, reader, field, seen, labels, asked, because).lines()))
+    """The text of the recipe. `because`: why keys of `reader` are set that nobody said. `volumes`: how volumes are learnt from as such."""
+    return written(list(_Draft(data, reader, field, seen, labels, asked, because, volumes).lines()))
 
 
 @dataclass(frozen=True)
@@ -63,19 +74,21 @@ class _Draft:
     labels: Labels
     asked: ComparisonDesign
     because: Mapping[str, str]
+    volumes: VolumePlan | None
 
     def lines(self) -> Iterator[Line]:
         yield from self._head()
         yield Line(f"domain: {self.field.domain.name}", self.field.reason)
         yield from self._data()
         yield from self._reader()
-        yield Line(
-            f"backbone: {{name: {BACKBONE.name}, init: {BACKBONE.init}}}",
-            "below about 100,000 images start from ImageNet; from random weights a network needs a GPU and more images",
-        )
+        yield self._backbone
         yield Line("pretrain:")
-        yield Line(f"  objective: {OBJECTIVE}", "ahead of the others in minutes from ImageNet (docs/pretraining.md)")
-        yield Line(f"  minutes: {self.minutes}", f"one for every {A_MINUTE} of {self._pretrained_on}, {LEAST} to {MOST}")
+        yield Line(f"  objective: {OBJECTIVE}", self._why_objective)
+        many = str(A_MINUTE) if self.volumes is None else f"{A_MINUTE * VIEW / 1e6:.0f} million voxels"
+        yield Line(f"  minutes: {self.minutes}", f"one for every {many} of {self._pretrained_on}, {LEAST} to {MOST}")
+        if self.volumes is not None:
+            yield Line(f"  size: {flow(self.volumes.size.value)}", self.volumes.size.reason)
+            yield Line(f"  batch_size: {self.volumes.batch}", self.volumes.batch_size.reason)
         if self.mirror is not None:
             yield Line(f"  mirror: {'auto' if self.mirror.value else 'false'}", self.mirror.reason)  # auto looks again when labels come
         if self.comparing:
@@ -83,6 +96,22 @@ class _Draft:
         if confidential(self.field.domain.name):
             yield Line("report:")
             yield Line("  share: true", "images of people: names stay in private/ of a run's folder, and no picture of them is kept")
+
+    @property
+    def _backbone(self) -> Line:
+        if self.volumes is not None:
+            network = self.volumes.network
+            return Line(f"backbone: {{name: {network.name}, init: random}}", f"{network.why}; nobody publishes ImageNet weights of one")
+        return Line(
+            f"backbone: {{name: {BACKBONE.name}, init: {BACKBONE.init}}}",
+            "below about 100,000 images start from ImageNet; from random weights a network needs a GPU and more images",
+        )
+
+    @property
+    def _why_objective(self) -> str:
+        if self.volumes is not None:
+            return "two views and no negatives: it takes batches of a few volumes"
+        return "ahead of the others in minutes from ImageNet (docs/pretraining.md)"
 
     @property
     def comparing(self) -> bool:
@@ -205,20 +234,27 @@ class _Draft:
         import torch
 
         channels = self.seen.channels
-        return self.field.domain.render(torch.zeros(1, len(channels), 2, 2), channels, self.seen.kind.unit) is not None
+        shape = (2,) * self.seen.kind.dims
+        return self.field.domain.render(torch.zeros(1, len(channels), *shape), channels, self.seen.kind.unit) is not None
 
     @property
     def against(self) -> str:
-        return "imagenet" if self.photographs else "imagenet-inflated"
+        return "imagenet" if self.photographs else "imagenet-inflated" if self.volumes is None else "random"
 
     @property
     def arms(self) -> list[str]:
+        if self.volumes is not None:
+            return ["statistics", "random", *(["imagenet"] if self.photographs else []), "domain"]
         read = ["imagenet"] if self.photographs else []
         more = ["imagenet+statistics", "imagenet-inflated"] if self.photographs else ["imagenet-inflated"]
         return ["statistics", "random", *read, *(more if len(self.seen.channels) > 3 or not read else []), "imagenet+domain"]
 
     @property
     def _why_arms(self) -> str:
+        if self.volumes is not None and self.photographs:
+            return "ImageNet's network sees volumes slice by slice: another architecture, so a claim has to beat random as well"
+        if self.volumes is not None:
+            return "these channels cannot be shown to ImageNet's network, and nobody publishes ImageNet weights of networks of volumes"
         if not self.photographs:
             return "no channels are known as red, green and blue, so ImageNet's network reads all channels by a fitted stem"
         if len(self.seen.channels) > 3:
@@ -237,12 +273,14 @@ class _Draft:
 
     @property
     def _pretrained_on(self) -> str:
-        images, tile = f"{len(self.asked.roles.pool):,} images", self.tile
-        return images if tile is None else f"{self.entries:,} tiles of {by(tile)} pixels, cut from {images}"
+        kind, cells = ("images", "pixels") if self.volumes is None else ("volumes", "voxels")
+        images, tile = f"{len(self.asked.roles.pool):,} {kind}", self.tile
+        return images if tile is None else f"{self.entries:,} tiles of {by(tile)} {cells}, cut from {images}"
 
     @property
     def minutes(self) -> int:
-        return min(MOST, max(LEAST, round(self.entries / A_MINUTE)))
+        views = self.entries if self.volumes is None else self.entries * prod(self.volumes.patch) / VIEW
+        return min(MOST, max(LEAST, round(views / A_MINUTE)))
 
     @cached_property
     def mirror(self) -> Default | None:
@@ -272,7 +310,18 @@ class _Draft:
         rest = len(self.asked.roles.pool) if reading else 0
         probes = probe_seconds(len(self.arms), len(self.protocols), budgets, usual.draws, crossed)
         probes += spread_seconds(len(self.arms), reading, budgets, usual.draws, crossed, rest)
-        return (probes + feature_seconds(networks, self._labelled + rest, side, len(self.seen.shapes[0]))) / 60
+        if self.volumes is None:
+            return (probes + feature_seconds(networks, self._labelled + rest, side)) / 60
+        return (probes + self._volume_seconds(self.volumes)) / 60
+
+    def _volume_seconds(self, volumes: VolumePlan) -> float:
+        """For the features of all arms: networks of volumes, and ImageNet's on each slice."""
+        from labelfree.backbones.slicewise import axis_across
+
+        side, dims = min(volumes.shape[-2:]), len(volumes.shape)
+        own = sum(arm in ("random", "domain") for arm in self.arms) * volumes.read_seconds(self._labelled, input_sizes(side, dims))
+        slices = volumes.shape[axis_across(volumes.spacing)]
+        return own + feature_seconds(int(self.photographs), self._labelled, side, slices, dims)
 
     @property
     def _disk(self) -> str:

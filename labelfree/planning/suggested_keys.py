@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from labelfree.domain import Default, Domain, Flattens, Unites
-from labelfree.errors import DataError
+from labelfree.domain import Default, Domain, Unites
 from labelfree.planning.sampled_images import Looks
 
 Keys = Mapping[str, Default]
@@ -18,19 +17,6 @@ def uniting(domain: Domain, looks: Looks, reader: Mapping[str, Any]) -> Keys:
         return {}
     keys = domain.uniting(looks.channels)
     return {} if any(reader.get(key) is not None for key in keys) else keys
-
-
-def flattening(domain: Domain, looks: Looks, reader: Mapping[str, Any]) -> Keys:
-    """That make pictures of volumes. Raises `DataError` where the domain has none."""
-    if looks.dims in (0, 2):
-        return {}
-    if isinstance(domain, Flattens):
-        return domain.flattening
-    first = looks.judged().looks[0].row.path
-    raise DataError(
-        f"{first}: {looks.dims} spatial axes, and no network for those comes with labelfree, so no recipe can be proposed; "
-        "write one that names yours as backbone.name: module:factory (docs/extending.md)."
-    )
 
 
 def read_otherwise(looks: Looks, keys: Keys, domain: str) -> Iterator[str]:

@@ -25,8 +25,8 @@ WEIGHTS = ("backbone.safetensors", "backbones/*.safetensors", "heads/*.safetenso
 TABLES = ("results.csv", "metrics.csv", "splits.csv", "budgets.csv")
 DOCUMENTS = (
     "environment.json", "classes.json", "claims.json", "leaks.json", "fingerprint.json", "plan.json", "notes.json", "card.json",
-    "confusion.json", "precision_recall.json", "reliability.json", "evaluation.json", "task.json", "state.json", "recommended.json",
-    "backbone.json",
+    "confusion.json", "precision_recall.json", "reliability.json", "evaluation.json", "networks.json", "task.json", "state.json",
+    "recommended.json", "backbone.json",
     "backbones/*.json",
 )  # fmt: skip
 TEXTS = ("heads/*.md",)

@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from labelfree.backbones.base import BILINEAR
-from labelfree.backbones.weights import network_input
-from labelfree.domain import Domain, Size, as_size, in_proportion, to_physical
+from labelfree.backbones.slicewise import pictures, planar, stacked
+from labelfree.backbones.weights import network_input, resize
+from labelfree.domain import Domain, Size, as_size, in_proportion, sides, to_physical
 from labelfree.views import Normalise, normalise_of
 
 Render = Callable[[Tensor, Tensor | None], Tensor | None]
@@ -26,7 +28,8 @@ class NetworkInput:
 
     `order`: of each channel that it is shown the position among the images', None for one that they lack, which is 0 then; None: all as
     they stand. `render`: shows pictures (B, 3, *spatial) of them instead. `view`: a size whose proportions inputs have; a number: all sides
-    are as long. `interpolation`: by which pictures are resized.
+    are as long. `interpolation`: by which pictures are resized. `slices`: the axis across the slices of a volume that a network of pictures
+    sees one by one: none is resized away, each is normalised by itself, and the volume is rendered as a whole.
     """
 
     normalise: Normalise
@@ -34,17 +37,38 @@ class NetworkInput:
     render: Render | None = None
     view: Size = 1
     interpolation: str = BILINEAR
+    slices: int | None = None
 
     def __call__(self, physical: Tensor, size: Size, measured: Tensor | None = None, whole: Tensor | None = None) -> Tensor:
         """The input at `size`; a number: its longest side. `measured`: (B, *spatial) bool. `whole`: (B, C, 2), images of two pixels whose
         statistics a normalisation by image takes, in place of these images' own: those that they are parts of.
         """
+        shape = self.sized(size, physical.shape[2:])
         by = self.normalise if whole is None or not self.normalise.by_image else self.normalise.of(self.seen(whole, None))
-        return network_input(self.seen(physical, measured), by, self.sized(size), measured, self.interpolation)
+        if self.slices is None:
+            return network_input(self.seen(physical, measured), by, shape, measured, self.interpolation)
+        flat = planar(shape, self.slices)
+        if self.render is not None:
+            physical, measured = self._small_slices(physical, flat, measured)
+        known = None if measured is None else pictures(measured[:, None], self.slices)[:, 0]
+        seen = pictures(self.seen(physical, measured), self.slices)
+        return stacked(network_input(seen, self.normalise, flat, known, self.interpolation), len(physical), self.slices)
 
-    def sized(self, size: Size) -> Size:
-        """One number for the longest side, as a size in the proportions of `view`."""
-        return in_proportion(self.view, size) if isinstance(size, int) else size
+    def sized(self, size: Size, shape: Sequence[int] = ()) -> Size:
+        """One number for the longest side, as a size in the proportions of `view`. `shape`: of the images, which keep all their slices."""
+        wanted = in_proportion(self.view, size) if isinstance(size, int) else size
+        if self.slices is None or not shape:
+            return wanted
+        across = sides(planar(wanted, self.slices), len(shape) - 1)
+        return (*across[: self.slices], int(shape[self.slices]), *across[self.slices :])
+
+    def _small_slices(self, physical: Tensor, flat: Size, measured: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Slices of a volume resized before it is rendered: then its pictures take no more memory than what the network sees."""
+        assert self.slices is not None
+        resized = resize(pictures(physical, self.slices), sides(flat, physical.ndim - 3), self.interpolation)
+        small = stacked(resized, len(physical), self.slices)
+        known = None if measured is None else F.interpolate(measured[:, None].float(), size=small.shape[2:], mode="nearest")[:, 0] > 0
+        return small, known
 
     def seen(self, physical: Tensor, measured: Tensor | None) -> Tensor:
         """What is normalised: the channels chosen, or a picture of the images."""
@@ -67,14 +91,15 @@ class NetworkInput:
         order = None if self.order is None else list(self.order)
         view = self.view if isinstance(self.view, int) else list(self.view)
         resized = {} if self.interpolation == BILINEAR else {"interpolation": self.interpolation}
-        return {"normalise": self.normalise.told(), "order": order, "rendered": self.render is not None, "view": view, **resized}
+        sliced = {} if self.slices is None else {"slices": self.slices}
+        return {"normalise": self.normalise.told(), "order": order, "rendered": self.render is not None, "view": view, **resized, **sliced}
 
 
 def input_of(told: Mapping[str, Any], render: Render) -> NetworkInput:
     """What `told` gave, made anew. `render`: shows pictures of the images, where they were shown so. Raises DataError as `normalise_of`."""
     order = None if told["order"] is None else tuple(told["order"])
     shown, interpolation = render if told["rendered"] else None, str(told.get("interpolation", BILINEAR))
-    return NetworkInput(normalise_of(told["normalise"]), order, shown, as_size(told["view"]), interpolation)
+    return NetworkInput(normalise_of(told["normalise"]), order, shown, as_size(told["view"]), interpolation, told.get("slices"))
 
 
 @dataclass(frozen=True)
@@ -108,3 +133,7 @@ class OfStored:
     def in_proportion(self, view: Size) -> OfStored:
         """The same, in the proportions of `view`."""
         return replace(self, shown=replace(self.shown, view=view))
+
+    def by_slices(self, axis: int) -> OfStored:
+        """The same of each slice of a volume."""
+        return replace(self, shown=replace(self.shown, slices=axis))

@@ -24,7 +24,8 @@ class Question:
     its own group; budgets and folds are balanced over `strata`, and folds leave what is `taught` (empty: the strata) to every training
     part. `train`, `score`: positions of the entries that labels are drawn from and that are scored; `score=None` means cross-validation
     over `train`, in which those of `learn_only` are never scored. `contents`: a digest of each entry's pixels, so that answers are found
-    again only for the same images. `standing`: what its scores are worth. Raises DataError when nothing can be asked.
+    again only for the same images. `standing`: what its scores are worth. `dims`: spatial axes of the images. Raises DataError when nothing
+    can be asked.
     """
 
     dataset: str
@@ -41,6 +42,7 @@ class Question:
     learn_only: tuple[int, ...] = ()
     standing: Standing = PLAIN
     taught: tuple[frozenset[str], ...] = ()
+    dims: int = 2
 
     def __post_init__(self) -> None:
         if len(self.train) == 0:

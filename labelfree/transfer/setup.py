@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Setup:
     """The plan of a comparison. `sizes`: input sizes in the recipe's order, for every arm that has any. `steps`: by protocol, how many
-    a head that is trained by steps takes, where time is short. `alarm`: by which thresholds are set, None: by none.
+    a head that is trained by steps takes, where time is short. `alarm`: by which thresholds are set, None: by none. `dims`: spatial axes
+    of the images.
     """
 
     budgets: tuple[Budget, ...]
@@ -37,6 +38,11 @@ class Setup:
     notes: tuple[str, ...] = ()
     steps: Mapping[str, int] = field(default_factory=dict)
     alarm: Rule | None = None
+    dims: int = 2
+
+    def times(self, size: int) -> float:
+        """How many times the work of the smallest input size this one is: it grows with the area, of volumes with the voxels."""
+        return (size / min(self.sizes)) ** self.dims
 
     def draws_of(self, labels: Budget) -> range:
         """`all` labels can be drawn in one way only."""
@@ -84,7 +90,7 @@ def make_setup(question: Question, settings: Evaluate, sizes: tuple[int, ...]) -
     protocols = tuple(map(question.task.protocol, settings.protocols))
     grid = Grid(settings={protocol.name: protocol.settings for protocol in protocols})
     alarm = alarm_rule(settings, question, kept)
-    return Setup(tuple(kept), settings.draws, sizes, grid, protocols, metric.name, tuple(notes), alarm=alarm)
+    return Setup(tuple(kept), settings.draws, sizes, grid, protocols, metric.name, tuple(notes), alarm=alarm, dims=question.dims)
 
 
 def alarm_rule(settings: Evaluate, question: Question, budgets: Sequence[Budget]) -> Rule | None:

@@ -29,9 +29,8 @@ class Speed:
     folds: int
 
     def seconds(self, setup: Setup) -> float:
-        """What the setup would take: features (growing with the area of the input), then heads."""
-        smallest = min(setup.sizes, default=1)
-        features = sum((size / smallest) ** 2 for size in setup.sizes) * sum(self.reading)
+        """What the setup would take: features (growing with the pixels or voxels of the input), then heads."""
+        features = sum(map(setup.times, setup.sizes)) * sum(self.reading)
         heads = 0.0
         for protocol in setup.protocols:
             points = ASKERS[protocol.needs].points(setup, protocol)

@@ -86,7 +86,11 @@ def test_a_factory_of_the_current_folder_is_found(tmp_path: Path, monkeypatch: p
         ("networks:Twofold", None, r"networks:Twofold gives tuple for 2 images; it must give a vector \(2, D\) or a map"),
         ("networks:pooled", 3, r"networks:pooled takes no images of 3 spatial axes: not of \(3, 128, 128, 128\)"),
         ("networks:whole", 3, "networks:whole takes 2 spatial axes, and these images have 3"),
-        ("resnet10t", 3, "resnet10t reads pictures, and these images have 3 spatial axes; name a network of your own as module:factory"),
+        (
+            "resnet10t",
+            3,
+            "resnet10t reads pictures, and these images have 3 spatial axes; slicewise/resnet10t reads volumes slice by slice",
+        ),
         ("subprocess:run", None, "subprocess:run is part of Python and makes no network"),
     ],
 )

@@ -23,7 +23,7 @@ from labelfree.domain import Domain, Fingerprint, find_domain
 from labelfree.errors import DataError, RecipeError
 from labelfree.objectives.registry import objective_names, objective_options
 from labelfree.pipeline.recipe_checks import check
-from labelfree.pipeline.starts import Starts, imagenet_source
+from labelfree.pipeline.starts import Starts, imagenet_source, slicewise_settings
 from labelfree.progress import Silent
 from labelfree.recipe import ArmSpec, BackboneSettings, Evaluate, Pretrain, Primary, Recipe
 from labelfree.views import Normalise, PerImage, ValueWindow
@@ -47,6 +47,23 @@ def test_a_plain_file_is_imagenet_and_a_pretraining_is_not(tmp_path: Path) -> No
     assert torch.equal(starts.photographic().net.state_dict()[stem], published.net.state_dict()[stem])
     wide = starts.network("imagenet", 0).net.state_dict()[stem]  # no band is red, green or blue: each gets the mean kernel
     torch.testing.assert_close(wide[:, 0] * 5 / 3, published.net.state_dict()[stem].mean(1))
+
+
+def test_volumes_are_seen_by_a_network_of_pictures_along_their_coarsest_axis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recipe's own where that is one, else the usual one: nobody publishes ImageNet weights of networks of volumes."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "plugins" / "toy_volumes")
+    own = BackboneSettings(name="toy_volumes:small_resnet", init="random")
+    assert slicewise_settings(own).name == "slicewise/tf_efficientnet_lite0"
+    assert slicewise_settings(BackboneSettings(name="resnet10t")).name == "slicewise/resnet10t"
+    sliced = BackboneSettings(name="slicewise/resnet10t", options={"drop_path_rate": 0.1})
+    assert slicewise_settings(sliced) == sliced
+    data = SimpleNamespace(channels=("ct",), smallest=(32, 32, 8), spacing=(0.8, 0.8, 5.0))
+    starts = Starts(sliced, find_domain("medical"), data, (1.0,), (0.0,))  # type: ignore[arg-type]
+    assert starts.options_of(sliced) == {"axis": 2, "drop_path_rate": 0.1}
+    assert starts.options_of(sliced.model_copy(update={"options": {"axis": 0}})) == {"axis": 0}
+    network = starts.network("random", 0)
+    assert (network.name, network.dims, network.channels, network.options["axis"]) == ("slicewise/resnet10t", 3, 1, 2)
+    assert starts.options_of(own) == {}
 
 
 def starts_for(domain: Domain) -> Starts:

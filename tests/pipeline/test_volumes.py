@@ -122,7 +122,10 @@ def test_what_a_run_cannot_do_with_volumes_is_one_sentence(volumes: Path, tmp_pa
         ("backbone.name=resnet10t", r"backbone\.name: resnet10t reads pictures, and these images have 3 spatial axes"),
         ("pretrain.size=[32, 32]", r"pretrain\.size: 32 x 32 is for 2 axes, these images have 3; give one number, or 3"),
         ("pool.tile=[16, 16]", r"pool\.tile: 16 x 16 is for 2 axes, these images have 3; give one number, or 3"),
-        ("evaluate.arms=[imagenet, random, domain]", r"there are no published weights for toy_volumes:small_resnet; use init: random"),
+        (
+            "evaluate.arms=[imagenet-inflated, random, domain]",
+            r"there are no published weights for toy_volumes:small_resnet; use init: random",
+        ),
     ):
         overrides = [change, "backbone.options={}"] if change.startswith("backbone") else [change]
         with pytest.raises(RecipeError, match=said):

@@ -13,7 +13,8 @@ from rasterio.transform import from_origin
 import labelfree
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError, LeakError, RecipeError
-from labelfree.planning import recognition
+from labelfree.planning import proposal, recognition
+from labelfree.planning.volumes import NARROW
 from tests.data.fake_domain import PillowDomain
 from tests.planning.folders import pictures, planned, rasters, table, told
 from tests.satellite.files import write_tif
@@ -244,10 +245,11 @@ class Volumes(PillowDomain):
         return replace(flat, data=flat.data[:, None].expand(-1, 2, -1, -1))
 
 
-def test_volumes_are_refused_with_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_volumes_that_no_network_reads_are_refused_with_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures(tmp_path / "mine", PNGS)
     monkeypatch.setattr(recognition, "domain_with", lambda name, *settings: Volumes())
-    with pytest.raises(DataError, match="3 spatial axes, and no network for those comes with labelfree"):
+    monkeypatch.setattr(proposal, "NARROW", replace(NARROW, name="nobody:made"))
+    with pytest.raises(DataError, match=r"3 spatial axes, and no network for those can be made here \(nobody:made\)"):
         planned(tmp_path / "mine", "volumes")
 
 

@@ -15,9 +15,11 @@ from labelfree.transfer.comparison import answer
 from labelfree.transfer.head_steps import LEAST_STEPS, StepTimes
 from labelfree.transfer.maps.frozen import Frozen
 from labelfree.transfer.maps.training import STEPS
+from labelfree.transfer.protocols.finetune import Finetune
 from labelfree.transfer.selection import Grid
 from labelfree.transfer.setup import Setup, make_setup
 from labelfree.transfer.time_limit import Speed, cut_to, differences, ladder, measure_speed
+from labelfree.transfer.tuning.asking import ImageAsker
 from labelfree.transfer.unlabelled import Unlabelled
 from tests.transfer.conftest import Entries
 
@@ -49,6 +51,16 @@ def test_each_step_costs_less(ask) -> None:
     costs = [speed.seconds(step) for step in ladder(setup, primary=5)]
     assert costs == sorted(costs, reverse=True)
     assert len(set(costs)) == len(costs)
+
+
+def test_larger_inputs_cost_their_area_and_of_volumes_their_voxels(ask) -> None:
+    """One image a second at 32 is four at 64, and eight where a third axis is twice as long too."""
+    setup = replace(make_setup(ask(), SETTINGS, (32, 64)), protocols=())
+    speed = Speed((1.0,), {}, folds=1)
+    assert speed.seconds(setup) == pytest.approx(1 + 4)
+    assert speed.seconds(replace(setup, dims=3)) == pytest.approx(1 + 8)
+    tuned = ImageAsker.points(replace(setup, dims=3), Finetune())
+    assert tuned == pytest.approx(8)
 
 
 def test_enough_time_cuts_nothing_and_too_little_says_so(ask, made_up, entries, tmp_path) -> None:

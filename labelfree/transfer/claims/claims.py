@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from labelfree.transfer.claims.operating_points import OperatingPoint, operating
 from labelfree.transfer.claims.scores import Point, Scores, paired, read_scores
 from labelfree.transfer.claims.sentences import caption, headline, method, strongest_words, undertrained_words
 from labelfree.transfer.claims.short_training import short_words
+from labelfree.transfer.network_sizes import read_sizes, sized
 
 FILE = "claims.json"
 UNCLAIMED = ("no claim", INDICATIVE.lower())  # verdicts that save no labels
@@ -146,16 +148,25 @@ def claims_and_scores(folder: Path) -> tuple[Claims, Scores]:
     scores = read_scores(folder, settings.primary.metric, int(read.get("seed", 0)))
     notes = [*decided.get("notes", ()), *filter(None, [decided.get("scored")])]
     generated, indicative = bool(card.get("generated")), decided.get("indicative", "")
-    claims = assemble(scores, settings.primary, generated=generated, notes=notes, indicative=indicative)
+    networks = read_sizes(folder)
+    claims = assemble(scores, settings.primary, generated=generated, notes=notes, indicative=indicative, networks=networks)
     if settings.max_false_alarms is not None and claims.primary is not None:
         names = read_json(folder / "classes.json")
         claims = replace(claims, operating=operating_points(scores, claims.primary, settings.max_false_alarms, names))
     return claims, scores
 
 
-def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes: Iterable[str] = (), indicative: str = "") -> Claims:
+def assemble(
+    scores: Scores,
+    primary: Primary,
+    *,
+    generated: bool = False,
+    notes: Iterable[str] = (),
+    indicative: str = "",
+    networks: Mapping[str, int] = MappingProxyType({}),
+) -> Claims:
     """Claims from scores. `generated`: the data are made up, so no labels are saved by anything. `indicative`: why the scored images are
-    no sample of those to come, so that nothing is claimed.
+    no sample of those to come, so that nothing is claimed. `networks`: how many weights each has.
 
     Where an arm of the primary was left out nothing is claimed, and the table stands alone.
     """
@@ -184,7 +195,7 @@ def assemble(scores: Scores, primary: Primary, *, generated: bool = False, notes
     if absent:
         return replace(claims, headline=f"No claim: {absent[0]} of the primary comparison was not scored.", notes=remarks)
     point, moved = _primary_point(scores, primary)
-    main, others = _held_to(scores, point, primary.against)
+    main, others = _held_to(scores, point, primary.against, networks)
     main = _in_doubt(main, indicative)
     interval = interval_of(scores, point, primary.against)
     if "seeds" not in interval.parts:
@@ -214,13 +225,13 @@ def _primary_point(scores: Scores, primary: Primary) -> tuple[Point, list[str]]:
     return (primary.arm, primary.protocol, left), [moved]
 
 
-def _held_to(scores: Scores, point: Point, against: str) -> tuple[Comparison, list[str]]:
+def _held_to(scores: Scores, point: Point, against: str, networks: Mapping[str, int]) -> tuple[Comparison, list[str]]:
     """The primary comparison. Across architectures it must also beat `random` of its own (docs/protocol.md, 9)."""
     main = compare_at(scores, point, against)
     backbone, reference = (_rows_at(scores, (arm, *point[1:]))[0]["backbone"] for arm in (point[0], against))
     if backbone == reference or not (backbone and reference):  # statistics have no architecture
         return main, []
-    remarks = [f"Different architecture: {point[0]} is {backbone}, {against} is {reference}."]
+    remarks = [f"Different architecture: {point[0]} is {sized(backbone, networks)}, {against} is {sized(reference, networks)}."]
     baseline: Point = ("random", *point[1:])  # type: ignore[assignment]
     known = baseline in scores.cells and _rows_at(scores, baseline)[0]["backbone"] == backbone
     if main.verdict != "better" or (known and compare_at(scores, point, "random").verdict == "better"):

@@ -90,13 +90,13 @@ class TileAsker(Asker[P]):
     @classmethod
     def points(cls, setup: Setup, protocol: P) -> float:
         """Several sizes are searched in inner folds; two halves are held out where a threshold is told of, at the largest at most."""
-        largest = (max(setup.sizes) / min(setup.sizes)) ** 2 if setup.sizes else 1.0
+        largest = setup.times(max(setup.sizes)) if setup.sizes else 1.0
         return cls._searched(setup) + HALVES * setup.share_told_of(protocol) * largest
 
     @staticmethod
     def _searched(setup: Setup) -> float:
         """The same of what a cell is scored by."""
-        return sum((size / min(setup.sizes)) ** 2 for size in setup.sizes) * (1 + INNER_FOLDS) if len(setup.sizes) > 1 else 1.0
+        return sum(map(setup.times, setup.sizes)) * (1 + INNER_FOLDS) if len(setup.sizes) > 1 else 1.0
 
     @classmethod
     def step_seconds(cls, trial: Trial, protocols: Sequence[P]) -> dict[P, list[float]]:

@@ -102,7 +102,7 @@ class ImageAsker(VectorAsker):
     @classmethod
     def points(cls, setup: Setup, protocol: HeadProtocol) -> float:
         """One size is trained at, which may be the largest."""
-        return (max(setup.sizes) / min(setup.sizes)) ** 2 if setup.sizes else 1.0
+        return setup.times(max(setup.sizes)) if setup.sizes else 1.0
 
     @classmethod
     def step_seconds(cls, trial: Trial, protocols: Sequence[HeadProtocol]) -> dict[HeadProtocol, list[float]]:

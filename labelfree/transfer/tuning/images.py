@@ -59,7 +59,7 @@ class LabelledViews:
         reads = self.network.prepare
         if self._views is None or not isinstance(reads, OfStored):
             return self.network.shown(stored, measured, self.size)
-        size = sides(reads.shown.sized(self.size), stored.ndim - 2)
+        size = sides(reads.shown.sized(self.size, stored.shape[2:]), stored.ndim - 2)
         there = stored.to(self.network.device)
         known = None if measured is None else measured.to(self.network.device)
         (seen,) = self._views.each(there, 1, size, self._shares, generator, measured=(known, None))
