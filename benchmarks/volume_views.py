@@ -2,11 +2,11 @@
 
     OMP_NUM_THREADS=1 python benchmarks/volume_views.py
 
-The volumes are generated, MR-like, 96 × 96 × 96 voxels of int16 in NIfTI files; both hold them decoded (ours in a memory-mapped pool as they
-are stored, MONAI's as tensors in memory) before anything is timed. Of each volume both make two views of 64 × 64 × 64 by the same steps with the
-same probabilities and strengths: a crop of half the volume to all of it, resized; a flip; a turn and a scale; contrast and gamma; a bias field;
-noise; a blur; mean 0 and spread 1. MONAI's are dictionary transforms, one sample after the other, collated by its DataLoader into batches of
-eight, as ours are. Batches of both take turns, so that both meet the same machine; the ratio is that of the sums. Cells that
+The volumes are generated, MR-like, 96 × 96 × 96 voxels of int16 in NIfTI files; both hold them decoded before anything is timed, ours in a
+memory-mapped pool as they are stored, MONAI's as tensors. Of each both make two views of 64 × 64 × 64 by the same steps with the same
+probabilities and strengths: a crop of half the volume to all of it, resized; a flip; a turn and a scale; contrast and gamma; a bias
+field; noise; a blur; mean 0 and spread 1. MONAI's are dictionary transforms, one sample after the other, collated by its DataLoader into
+batches as large as ours. Batches of both take turns, so that both meet the same machine; the ratio is that of the sums. Cells that
 benchmarks/results/volume_views.csv holds for the same machine, commit and versions are not measured again.
 """
 

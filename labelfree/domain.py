@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, r
 
 from labelfree.errors import RecipeError
 from labelfree.installed_domains import domain_names, find_domain
-from labelfree.prediction_writers import NOTHING, BoxesOnGround, MapWriter, Writes, WritesBoxes, WritesMaps
+from labelfree.prediction_writers import NOTHING, BoxesOnGround, MapWriter, ShowsPlanes, Writes, WritesBoxes, WritesMaps
 from labelfree.samples import (
     ARBITRARY,
     IGNORE,
@@ -46,9 +46,9 @@ __all__ = [
     "ARBITRARY", "IGNORE", "NOTHING", "PART", "Affine", "BoxesOnGround", "Channel", "Confidential", "Contents", "Default", "Defaults",
     "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "KnowsKinds", "KnowsSides",
     "KnowsWeights", "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes",
-    "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "Size", "Targets", "Window", "Writes", "WritesBoxes",
-    "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located", "require", "sides", "spacing_of",
-    "to_physical",
+    "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "ShowsPlanes", "Size", "Targets", "Window", "Writes",
+    "WritesBoxes", "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located", "require", "sides",
+    "spacing_of", "to_physical",
 ]  # fmt: skip
 M = TypeVar("M", bound="BaseModel")
 

@@ -1,4 +1,4 @@
-"""How a domain writes what was predicted for images, as people of its field open it."""
+"""How a domain writes and shows what was predicted for images, as people of its field open it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
-from labelfree.samples import Affine, Sample
+from labelfree.samples import Affine, Row, Sample
 
 if TYPE_CHECKING:
     import numpy as np
@@ -49,11 +49,13 @@ class MapWriter(Protocol):
 class WritesMaps(Protocol):
     """A domain that writes maps of classes piece by piece, as people of its field open them; none stands in memory as a whole.
 
-    `sample`: a part of the image that begins at its first pixel; `size`: the spatial size of all of it.
+    `sample`: a part of the image that begins at its first pixel; `size`: the spatial size of all of it; `row`: what was read.
     """
 
-    def open_map(self, sample: Sample, size: tuple[int, ...], path: Path, classes: Sequence[str]) -> MapWriter:
-        """A map on the image's grid; `path` is without its ending. One that was begun is gone on with. Raises `DataError`."""
+    def open_map(self, sample: Sample, size: tuple[int, ...], path: Path, classes: Sequence[str], row: Row) -> MapWriter:
+        """A map on the grid of the image's files, whatever was done to it in reading; `path` is without its ending. One that was begun is
+        gone on with. Raises `DataError`.
+        """
         ...
 
     def region(self, file: Path, sample: Sample, size: tuple[int, ...]) -> Callable[[int, int], np.ndarray]:
@@ -62,6 +64,19 @@ class WritesMaps(Protocol):
 
     def outlines(self, maps: Sequence[tuple[str, Path]], file: Path, classes: Sequence[str]) -> Path:
         """Write what maps show (what their image is called, the file of classes) as shapes with class and score. Raises `DataError`."""
+        ...
+
+
+@runtime_checkable
+class ShowsPlanes(Protocol):
+    """A domain that shows a volume by planes through a voxel, `at` an index along each spatial axis, in any layout of its own."""
+
+    def preview_at(self, sample: Sample, at: Sequence[int]) -> np.ndarray:
+        """(H, W, 3) uint8, as `preview`."""
+        ...
+
+    def planes_at(self, numbers: np.ndarray, sample: Sample, at: Sequence[int]) -> np.ndarray:
+        """(*spatial) whole numbers of the sample's voxels in that layout, (H, W); where no voxel lies a negative number, not `IGNORE`."""
         ...
 
 

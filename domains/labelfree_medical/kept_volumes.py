@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from labelfree_medical.stored import Stored
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from labelfree_medical.masks.grids import Grid
@@ -21,10 +22,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Prepared:
-    """An image as it is learnt from. `whole`: the grid on which its files hold it, where masks must cover it."""
+    """An image as it is learnt from. `whole`: the grid on which its files hold it, where masks must cover it. `steps`: (4, 4), an index of
+    a volume and 1 to one of that grid; None of pictures. `spacing`: mm along the axes of that grid.
+    """
 
     image: Stored
     whole: Grid
+    steps: np.ndarray | None = None
+    spacing: tuple[float, ...] | None = None
 
 
 def image_bytes(prepared: Prepared) -> int:

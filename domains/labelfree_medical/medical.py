@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 FILM = "xray"  # the channel of a projection, whichever plate made it
 READER = 1  # raise it when `read` returns something else for the same file: pools are made anew
+VOLUME = 3  # spatial axes
+BESIDE = -2  # in planes of whole numbers: no voxel
 DISPLAY = "display"  # readers' word for 8-bit pictures over 255; here their numbers stay as they are stored, as people name them
 
 
@@ -69,7 +71,6 @@ class Medical:
         "series": "name patients in a column group, and dates, where no header tells a study",
     }
     mirror = staticmethod(laterality.mirror)
-    open_map = staticmethod(ClassMap)
     region = outlines = staticmethod(no_shapes)
     Reader = Reader
     kinds = "DICOM, NIfTI, NRRD, MetaImage, .npy, .npz, PNG, JPEG and TIFF files"
@@ -149,6 +150,18 @@ class Medical:
 
         return KINDS[kind](list(placed(images, lambda shown: self._image(_with_key(shown.row)), self._frame)), within)
 
+    def open_map(self, sample: Sample, size: tuple[int, ...], path: Path, classes: Sequence[str], row: Row) -> ClassMap:
+        """Of a volume on the grid of its files, of anything else on its own."""
+        from labelfree_medical.dicom import is_dicom
+        from labelfree_medical.put_back import Original
+
+        image = self._image(_with_key(row)) if len(size) == VOLUME else None
+        prepared = None if image is None else self._prepared(image)
+        if image is None or prepared is None or prepared.steps is None:
+            return ClassMap(size, path, classes)
+        series = image if is_dicom(image.path) else None
+        return ClassMap(size, path, classes, Original(prepared.whole, prepared.steps, prepared.spacing, series))
+
     def recognises(self, sample: Sample) -> str | None:
         return recognised(sample)
 
@@ -168,6 +181,19 @@ class Medical:
         from labelfree_medical.previews import preview
 
         return preview(sample.physical(), sample.channels, sample.spacing, self.window, sample.measured)
+
+    def preview_at(self, sample: Sample, at: Sequence[int]) -> np.ndarray:
+        from labelfree_medical.previews import preview
+
+        return preview(sample.physical(), sample.channels, sample.spacing, self.window, sample.measured, at)
+
+    def planes_at(self, numbers: np.ndarray, sample: Sample, at: Sequence[int]) -> np.ndarray:
+        import torch
+
+        from labelfree_medical.previews import planes
+
+        shown = planes(torch.from_numpy(numbers.astype("float32"))[None], sample.spacing, at, beside=BESIDE)
+        return shown[0].numpy().astype("int32")
 
     def normalise(self, fingerprint: Fingerprint) -> Normalise:
         from labelfree_medical.normalisation import normalisation
@@ -227,11 +253,10 @@ class Medical:
     def _prepared(self, image: ImageFiles) -> Prepared:
         """An image after orientation, crop and spacing. Volumes are kept for their slices and masks."""
         from labelfree_medical.masks.grids import Grid
-        from labelfree_medical.preparation import Preparation
+        from labelfree_medical.preparation import Preparation, prepare_volume
 
         def prepared() -> Prepared:
-            stored = self._read(image)
-            return Prepared(self._preparation.apply(stored, called=str(image.path))[0], Grid.of(stored))
+            return prepare_volume(self._read(image), self._preparation, str(image.path))
 
         if image.kind == "picture":
             stored = self._read(image)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from labelfree_medical.colours import in_colour, in_gray
 from labelfree_medical.foreground import cropped, foreground_box
+from labelfree_medical.kept_volumes import Prepared
+from labelfree_medical.masks.grids import Grid
 from labelfree_medical.orientation import upright_volume
 from labelfree_medical.resampling import with_spacing
 from labelfree_medical.stored import Stored
@@ -46,6 +48,17 @@ class Preparation:
             stored, mask = with_spacing(stored, wanted, mask, called)
         measured = None if stored.measured is None else _in_order(stored.measured)
         return replace(stored, data=_in_order(stored.data), measured=measured), None if mask is None else _in_order(mask)
+
+
+def prepare_volume(stored: Stored, preparation: Preparation, called: str) -> Prepared:
+    """A volume prepared, and where its voxels lie among the stored ones, whether or not a file places these in a patient."""
+    import numpy as np
+
+    placed = stored if stored.affine is not None else replace(stored, affine=np.eye(4))
+    image = preparation.apply(placed, called=called)[0]
+    assert placed.affine is not None and image.affine is not None
+    steps = np.linalg.inv(placed.affine) @ image.affine
+    return Prepared(image if stored.affine is not None else replace(image, affine=None), Grid.of(stored), steps, stored.spacing)
 
 
 def _in_order(values: np.ndarray) -> np.ndarray:

@@ -47,8 +47,11 @@ def preview(
     spacing: Sequence[float] | None,
     window: tuple[float, float] | None,
     measured: Tensor | None = None,
+    at: Sequence[int] | None = None,
 ) -> np.ndarray:
-    """(C, *spatial) physical to (H, W, 3) uint8: a picture as it is; of a volume its three middle planes, in true proportions."""
+    """(C, *spatial) physical to (H, W, 3) uint8: a picture as it is; of a volume three planes in true proportions, through the voxel `at`
+    or its middle.
+    """
     positions = rgb_positions(channels) or (0, 0, 0)
     picture = physical[list(positions)].float()
     known = picture.flatten() if measured is None or not measured.any() else picture[:, measured].flatten()
@@ -57,7 +60,7 @@ def preview(
     if measured is not None:
         shown = shown * measured
     if shown.ndim == 4:
-        shown = _planes(shown, spacing or (1.0, 1.0, 1.0))
+        shown = planes(shown, spacing, at)
     return (shown * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
 
 
@@ -82,13 +85,16 @@ def _any(measured: Tensor) -> Tensor:
     return measured.flatten(1).any(1).view(-1, *(1,) * (measured.ndim - 1))
 
 
-def _planes(volume: Tensor, spacing: Sequence[float]) -> Tensor:
-    """(3, right, anterior, superior) to (3, H, W): its middle planes as viewers show them, pixels as large as the smallest spacing."""
-    least = min(spacing)
-    planes = []
+def planes(volume: Tensor, spacing: Sequence[float] | None, at: Sequence[int] | None = None, beside: float = 0.0) -> Tensor:
+    """(C, right, anterior, superior) to (C, H, W): its planes through the voxel `at`, or its middle, as viewers show them, pixels as large
+    as the smallest spacing; `beside` what fills the corners.
+    """
+    steps = spacing or (1.0, 1.0, 1.0)
+    least, place = min(steps), at or [length // 2 for length in volume.shape[1:]]
+    shown = []
     for across, down, along in ((2, 1, 0), (1, 2, 0), (0, 2, 1)):  # axial, coronal, sagittal; front or head up, the right on the left
-        plane = volume.select(across + 1, volume.shape[across + 1] // 2).transpose(1, 2).flip(1, 2)
-        size = [max(1, round(volume.shape[axis + 1] * spacing[axis] / least)) for axis in (down, along)]
-        planes.append(torch.nn.functional.interpolate(plane[None], size=size, mode="nearest")[0])
-    height = max(plane.shape[1] for plane in planes)
-    return torch.cat([torch.nn.functional.pad(plane, (0, 0, 0, height - plane.shape[1])) for plane in planes], dim=2)
+        plane = volume.select(across + 1, place[across]).transpose(1, 2).flip(1, 2)
+        size = [max(1, round(volume.shape[axis + 1] * steps[axis] / least)) for axis in (down, along)]
+        shown.append(torch.nn.functional.interpolate(plane[None], size=size, mode="nearest")[0])
+    height = max(plane.shape[1] for plane in shown)
+    return torch.cat([torch.nn.functional.pad(plane, (0, 0, 0, height - plane.shape[1]), value=beside) for plane in shown], dim=2)

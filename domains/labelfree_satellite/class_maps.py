@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labelfree.domain import NOTHING, Sample
+from labelfree.domain import NOTHING, Row, Sample
 from labelfree.errors import DataError
 from labelfree_satellite.targets import grid_of_sample
 
@@ -27,7 +27,7 @@ BLOCK = 512  # pixels a side of a file's tiles
 GOLDEN = 0.618034  # of a turn between the hues of two classes
 
 
-def open_map(sample: Sample, size: tuple[int, ...], path: Path, classes: Sequence[str]) -> ClassRaster | ClassPicture:
+def open_map(sample: Sample, size: tuple[int, ...], path: Path, classes: Sequence[str], row: Row) -> ClassRaster | ClassPicture:
     """`labelfree.domain.WritesMaps`."""
     if len(classes) > NODATA:
         raise DataError(f"{path}: a map of {len(classes)} classes; a file of bytes holds {NODATA} beside nodata.")

@@ -271,7 +271,7 @@ class _Build:
             for corner, part, known in cut(stored, row.id, measured)
             if known is None or known.mean() >= 1 - MOST_EMPTY
         )
-        known = facts(sample)
+        known = facts(sample, stored, measured)
         return _Read(row, kind, tuple(sample.data.shape[1:]), known.most, sample.spacing, known, tiles) if tiles else _Empty(row)
 
 

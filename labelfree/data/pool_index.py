@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from labelfree.data.measured_pixels import pack
+from labelfree.data.moments import moments
 from labelfree.data.same_values import trace
 from labelfree.domain import Place, Sample
 
@@ -26,12 +27,13 @@ class Facts:
     crs: str
     bounds: tuple[float, float, float, float]
     spacing: tuple[float, ...]
+    moments: np.ndarray
 
 
 @dataclass(frozen=True)
 class PoolIndex:
-    """One line an image in `digests`, `most` (R,), `traces` (R, k), `thumbs` (R, 32, 32), `crs`, `bounds` (R, 4), `spacing` (R, d); one
-    line an entry in the rest.
+    """One line an image in `digests`, `most` (R,), `traces` (R, k), `thumbs` (R, 32, 32), `crs`, `bounds` (R, 4), `spacing` (R, d),
+    `moments` (R, C, 2), the whole image's in stored numbers; one line an entry in the rest.
 
     Entries are images, or tiles cut from them: `row_of` (E,) names the image, `shape` (E, d) the entry's spatial size, `corner` (E, d)
     its first pixel in the image. `holes` (E + 1,): where the bits of its measured pixels stand in the store's `measured.bin`, no bytes
@@ -46,6 +48,7 @@ class PoolIndex:
     crs: np.ndarray
     bounds: np.ndarray
     spacing: np.ndarray
+    moments: np.ndarray
     row_of: np.ndarray
     shape: np.ndarray
     corner: np.ndarray
@@ -89,12 +92,14 @@ class PoolIndex:
         return several
 
 
-def facts(sample: Sample) -> Facts:
-    """Digest, trace, thumbnail and place of one decoded image."""
+def facts(sample: Sample, stored: np.ndarray, measured: np.ndarray | None) -> Facts:
+    """Digest, trace, thumbnail and place of one decoded image. `stored`: its numbers as the pool holds them, `measured` there."""
     pixels = sample.data.numpy()
     bounds = sample.bounds or (np.nan,) * 4
     spacing = sample.spacing or (np.nan,) * (pixels.ndim - 1)
-    return Facts(digest(sample), largest(sample), trace(sample), thumbnail(pixels), sample.crs or "", bounds, spacing)
+    return Facts(
+        digest(sample), largest(sample), trace(sample), thumbnail(pixels), sample.crs or "", bounds, spacing, moments(stored, measured)
+    )
 
 
 def largest(sample: Sample) -> float:

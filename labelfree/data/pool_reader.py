@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from labelfree.data.measured_pixels import unpack
+from labelfree.data.moments import two_pixels
 from labelfree.data.pool_store import map_data, read_bits, read_index
 from labelfree.data.scales import Stored
 from labelfree.domain import Channel, Fingerprint, Place, Row, Sample, Shown, Size, as_size
@@ -107,6 +108,12 @@ class Pool:
         whole = np.ones(tuple(self.index.shape[int(entries[0])]), dtype=bool)
         return torch.from_numpy(np.stack([whole if mask is None else mask for mask in masks]))
 
+    def whole(self, entries: Sequence[int] | np.ndarray | Tensor) -> Tensor:
+        """(B, C, 2) float32: of the images that these entries are parts of, two pixels in stored numbers that have their mean and standard
+        deviation.
+        """
+        return torch.from_numpy(two_pixels(self.index.moments[self.row_of[np.asarray(entries)]])).float()
+
     def _measured(self, entry: int) -> np.ndarray | None:
         start, stop = self.index.holes[entry : entry + 2]
         return unpack(self._bits[start:stop], tuple(self.index.shape[entry])) if stop > start else None
@@ -115,7 +122,9 @@ class Pool:
         """One entry as the domain shows it."""
         mask = self._measured(range(len(self))[entry])
         there = None if mask is None else torch.from_numpy(mask)
-        return Sample(self[entry], self.channels, self.scale, self.offset, self.unit, measured=there)
+        spacing = tuple(map(float, self.index.spacing[self.row_of[entry]]))
+        known = spacing if np.isfinite(spacing).all() else None
+        return Sample(self[entry], self.channels, self.scale, self.offset, self.unit, spacing=known, measured=there)
 
     def places(self) -> dict[str, Place]:
         """Where each image lies, by row id; images without coordinates are left out."""

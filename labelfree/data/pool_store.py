@@ -23,7 +23,7 @@ from labelfree.data.pool_index import Facts, PoolIndex
 from labelfree.data.tiles import Tile
 from labelfree.errors import DataError
 
-FORMAT = 4
+FORMAT = 5
 STALE_SECONDS = 6 * 3600
 VERIFY_BYTES = 256 * 2**20
 MASKS = "measured.bin"
@@ -94,6 +94,7 @@ class StoreWriter:
                     crs=np.array([fact.crs for fact in self.facts]),
                     bounds=np.array([fact.bounds for fact in self.facts], dtype=np.float64),
                     spacing=np.array([fact.spacing for fact in self.facts], dtype=np.float64),
+                    moments=np.stack([fact.moments for fact in self.facts]),
                     row_of=np.array(self.row_of, dtype=np.int64),
                     shape=np.array(self.shapes, dtype=np.int64),
                     corner=np.array(self.corners, dtype=np.int64),

@@ -27,6 +27,9 @@ class RescaledPool(Pool):
     def batch(self, entries: Sequence[int] | np.ndarray | Tensor) -> Tensor:
         return self._restored(super().batch(entries))
 
+    def whole(self, entries: Sequence[int] | np.ndarray | Tensor) -> Tensor:
+        return self._restored(super().whole(entries))
+
     def _restored(self, stored: Tensor) -> Tensor:
         """(B, C, *spatial)."""
         shape = (1, -1, *(1,) * (stored.ndim - 2))

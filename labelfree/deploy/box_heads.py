@@ -48,12 +48,13 @@ class BoxesHead(TilesHead[FoundBoxes]):
 
         Raises DataError for an image that this head does not take.
         """
+        whole = self.whole(read, size)
         side, parts, corners = self.card.shape, list[Detections](), list[tuple[int, ...]]()
         for first in self.corners(size):
             start, stop = max(0, first), min(first + side[0], size[0])
             sample = finite(read(start, stop))
             known = known_pixels(sample, None if wanted is None else wanted(start, stop))
-            for looked, levels in self.looked_at(sample, known, first - start):
+            for looked, levels in self.looked_at(sample, known, first - start, whole):
                 parts += map(detections, self.head(reduced(levels, side), side))
                 corners += [(top + start, left) for top, left in looked]
         all_found = of_image(parts, np.array(corners, np.int64).reshape(-1, 2), side, size)

@@ -84,7 +84,7 @@ class _Work:
                 return str(fault)
             raise
         wanted = None if self.region is None else self.domain.region(self.region, image.first, image.size)
-        writer: MapWriter = self.domain.open_map(image.first, image.size, path, self.head.classes)
+        writer: MapWriter = self.domain.open_map(image.first, image.size, path, self.head.classes, row)
         left = sum(corner + self.head.card.shape[0] > writer.done for corner in self.head.corners(image.size))
         strips = self.head.strips(image.read, image.size, writer.done, wanted)
         if self.coco is not None and tuple(image.first.data.shape[1:]) != image.size:

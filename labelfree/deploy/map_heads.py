@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from labelfree.data.measured_pixels import finite
 from labelfree.deploy.tile_heads import Reads, TilesHead, Wanted, in_memory, known_pixels, slices
@@ -55,18 +56,18 @@ class MapsHead(TilesHead[ClassMap]):
         """The map from slice `begin` on, a strip as soon as no later tile reaches it. What it says depends on the image alone, not on where
         it begins. Raises DataError for an image that this head does not take.
         """
-        side = self.card.shape
+        side, whole = self.card.shape, self.whole(read, size)
         firsts = [first for first in self.corners(size) if first + side[0] > begin]
         blend, top = self._blend(side, size), max(0, firsts[0])
         there = np.zeros(blend.weight.shape, bool)
         for at, first in enumerate(firsts):
             start, stop = max(0, first), min(first + side[0], size[0])
-            blend, there, top = _moved(blend, there, start - top), np.roll(there, top - start, axis=0), start
+            blend, there, top = blend.moved(start - top), np.roll(there, top - start, axis=0), start
             sample = finite(read(start, stop))
             known = known_pixels(sample, None if wanted is None else wanted(start, stop))
             there[: stop - start] = known
             if known.any():
-                self._add(blend, sample, known, first - start)
+                self._add(blend, sample, known, first - start, whole)
             final = size[0] if at + 1 == len(firsts) else max(0, firsts[at + 1])
             low = max(begin, top)
             if final > low:
@@ -76,9 +77,9 @@ class MapsHead(TilesHead[ClassMap]):
         return Blend.empty(len(self.classes), (min(side[0], size[0]), *size[1:]), side)
 
     @torch.inference_mode()
-    def _add(self, blend: Blend, sample: Sample, known: np.ndarray, first: int) -> None:
+    def _add(self, blend: Blend, sample: Sample, known: np.ndarray, first: int, whole: Tensor | None) -> None:
         """All tiles of one row of them, whose first slice is `first` of the sample; none where nothing is `known`."""
-        for corners, levels in self.looked_at(sample, known, first):
+        for corners, levels in self.looked_at(sample, known, first, whole):
             shares = self.head(levels, self.card.shape).float().softmax(1).cpu().numpy()
             for told, corner in zip(shares, corners, strict=True):
                 blend.add(told, corner)
@@ -88,16 +89,6 @@ def whole_map(strips: Sequence[Strip], classes: tuple[str, ...]) -> ClassMap:
     """What the strips of an image say together."""
     numbers, confidence = (np.concatenate([getattr(strip, name) for strip in strips]) for name in ("numbers", "confidence"))
     return ClassMap(numbers, confidence, classes)
-
-
-def _moved(blend: Blend, there: np.ndarray, by: int) -> Blend:
-    """What is left of a blend whose first slices are final, begun `by` slices later."""
-    if by == 0:
-        return blend
-    fresh = Blend(np.zeros_like(blend.total), np.zeros_like(blend.weight), blend.tent)
-    fresh.total[:, : len(blend.weight) - by] = blend.total[:, by:]
-    fresh.weight[: len(blend.weight) - by] = blend.weight[by:]
-    return fresh
 
 
 def _strip(blend: Blend, there: np.ndarray, start: int, rows: slice) -> Strip:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from labelfree.backbones.weights import accepted
+from labelfree.data.measured_pixels import finite
+from labelfree.data.moments import joined, two_pixels
 from labelfree.data.windows import windowed
 from labelfree.deploy.head_card import HeadCard
 from labelfree.deploy.loaded_head import WHO, LoadedHead
@@ -28,6 +30,7 @@ T = TypeVar("T")
 Reads = Callable[[int, int], Sample]  # slices of an image from a first to before a last along its first spatial axis
 Wanted = Callable[[int, int], np.ndarray]  # (n, *rest) bool, where anything is asked at all
 Corner = tuple[int, ...]
+SLICES = 2**24  # pixels of an image that are read together for its statistics
 
 
 class TilesHead(LoadedHead[T]):
@@ -43,29 +46,44 @@ class TilesHead(LoadedHead[T]):
         """First slices of the rows of tiles that an image of this size is looked at in."""
         return covering(size[0], self.card.shape[0])
 
-    def looked_at(self, sample: Sample, known: np.ndarray, first: int) -> Iterator[tuple[list[Corner], list[Tensor]]]:
+    def whole(self, read: Reads, size: tuple[int, ...]) -> Tensor | None:
+        """(1, C, 2): of an image that is read in slices two pixels with its mean and standard deviation, where the network's input goes by
+        them (`Encoder.by_image`).
+        """
+        if not self.encoder.by_image:
+            return None
+        step = max(1, SLICES // int(np.prod(size[1:])))
+        parts = (self._measured(finite(read(start, min(start + step, size[0])))) for start in range(0, size[0], step))
+        return torch.from_numpy(two_pixels(joined(parts))[None]).float()
+
+    def _measured(self, sample: Sample) -> tuple[np.ndarray, np.ndarray | None]:
+        """Physical numbers (C, *spatial), and where they are measured."""
+        return accepted(self.card.images, sample, WHO).numpy(), None if sample.measured is None else sample.measured.numpy()
+
+    def looked_at(self, sample: Sample, known: np.ndarray, first: int, whole: Tensor | None) -> Iterator[tuple[list[Corner], list[Tensor]]]:
         """All tiles of one row of them, some at a time: where each begins in the sample, and the levels of their features.
 
         `first`: slice of the sample, of all that the row shows, that it begins with. `known`: (n, *rest) bool; a tile without any is left
-        out. Raises DataError for an image that this head does not take.
+        out. `whole`: what the method of that name gives. Raises DataError for an image that this head does not take.
         """
         side = self.card.shape
-        pixels = accepted(self.card.images, sample, WHO).numpy()
-        measured = None if sample.measured is None else sample.measured.numpy()[None]
+        pixels, there = self._measured(sample)
+        measured = None if there is None else there[None]
         room = max(1, PIXELS // (4 * int(np.prod(side))))
         asked = ((first, *rest) for rest in product(*map(covering, known.shape[1:], side[1:])))
         shown = [corner for corner in asked if cut(known[None], corner, side).any()]
         for start in range(0, len(shown), room):
             corners = shown[start : start + room]
-            yield corners, self._levels(pixels, measured, corners)
+            yield corners, self._levels(pixels, measured, corners, whole)
 
-    def _levels(self, pixels: np.ndarray, measured: np.ndarray | None, corners: list[Corner]) -> list[Tensor]:
+    def _levels(self, pixels: np.ndarray, measured: np.ndarray | None, corners: list[Corner], whole: Tensor | None) -> list[Tensor]:
         side = self.card.shape
         physical = torch.from_numpy(np.stack([cut(pixels, corner, side) for corner in corners]))
         there: Tensor | None = None
         if measured is not None:
             there = torch.from_numpy(np.stack([cut(measured, corner, side)[0] for corner in corners]))
-        return [level.to(self.device) for level in self.encoder.maps(physical, there, input_size(side, self.size))]
+        known = None if whole is None else whole.expand(len(corners), -1, -1)
+        return [level.to(self.device) for level in self.encoder.maps(physical, there, input_size(side, self.size), known)]
 
 
 @dataclass(frozen=True)

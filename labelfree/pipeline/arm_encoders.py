@@ -54,7 +54,7 @@ class Arms:
         images, question = self.inputs.images, self.inputs.question
         assert images is not None and question is not None
         if any(question.task.protocol(name).on_tiles for name in self.recipe.evaluate.protocols):  # tiles at their own size
-            return (max(Tiling.of(images.index.shape.tolist()).side),)
+            return (max(Tiling.of_pool(images.index).side),)
         return input_sizes(int(np.median(images.index.shape[question.train, -2:].min(axis=1))), self.inputs.starts.dims)
 
     @cached_property

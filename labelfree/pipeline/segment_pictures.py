@@ -11,16 +11,18 @@ from labelfree.pipeline.claimed_cells import ClaimedCells, chosen, of_each
 from labelfree.pipeline.confidential import withheld
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
+from labelfree.pipeline.volume_planes import pictures, place_shown
 from labelfree.progress import Progress
 from labelfree.recipe import Primary
 from labelfree.reporting import Segmented, save_segments
-from labelfree.reporting.segment_pictures import plane
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.maps import MapProtocol
 from labelfree.transfer.maps.asking import MapAsker
 from labelfree.transfer.maps.prediction import PredictedMaps
 from labelfree.transfer.setup import Setup
 from labelfree.transfer.tasks.masks import Masks
+
+TRUTH = ""  # beside what arms are called
 
 
 def show_segments(encoders: Sequence[Encoder], setup: Setup, primary: Primary, inputs: Inputs, folder: RunFolder, say: Progress) -> None:
@@ -45,8 +47,10 @@ def show_segments(encoders: Sequence[Encoder], setup: Setup, primary: Primary, i
     for kind, at in chosen(metric.sign * scores, empty, withheld(images, judged.values)):
         entry = int(judged.values[at])
         score = None if empty[at] or not np.isfinite(scores[at]) else float(scores[at])
-        maps = {arm: plane(np.asarray(predicted[at])) for arm, predicted in called.items()}
-        shown.append(Segmented(inputs.domain.preview(images.sample(entry)), plane(judged.load(entry)), maps, kind, score))
+        truth, maps = judged.load(entry), {arm: np.asarray(predicted[at]) for arm, predicted in called.items()}
+        place = place_shown(truth, maps[primary.arm], judged.foreground, errors=kind == "worst")
+        image, drawn = pictures(inputs.domain, images.sample(entry), {TRUTH: truth, **maps}, place)
+        shown.append(Segmented(image, drawn.pop(TRUTH), drawn, kind, score))
     if shown:
         save_segments(folder.path, shown, targets.names, primary.arm, setup.metric)
 

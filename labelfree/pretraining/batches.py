@@ -26,17 +26,23 @@ CHUNK = 256  # entries copied at a time
 
 @dataclass(frozen=True)
 class Images:
-    """`stored`: (B, C, *spatial), any dtype. `measured`: (B, *spatial) bool, where they are measured; None: everywhere."""
+    """`stored`: (B, C, *spatial), any dtype. `measured`: (B, *spatial) bool, where they are measured; None: everywhere. `whole`: (B, C, 2),
+    what a normalisation by image takes its statistics from (`Pool.whole`); None: it takes none, or these are whole images.
+    """
 
     stored: Tensor
     measured: Tensor | None
+    whole: Tensor | None = None
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Images:
+        return Images(*(None if tensor is None else change(tensor) for tensor in (self.stored, self.measured, self.whole)))  # type: ignore[arg-type]
 
     def pinned(self) -> Images:
         """In memory that a GPU copies from by itself."""
-        return Images(self.stored.pin_memory(), None if self.measured is None else self.measured.pin_memory())
+        return self.each(Tensor.pin_memory)
 
     def on(self, device: torch.device) -> Images:
-        return Images(copied_to(self.stored, device), None if self.measured is None else copied_to(self.measured, device))
+        return self.each(lambda tensor: copied_to(tensor, device))
 
 
 @dataclass(frozen=True)
@@ -86,14 +92,25 @@ class Batches:
 
     def gathered(self, step: int) -> Batch:
         """The batch of `step` on the host."""
-        return self._drawn(step, lambda rows: Images(self.job.pool.batch(rows), self.job.pool.measured(rows)))
+        pool = self.job.pool
+        return self._drawn(step, lambda rows: Images(pool.batch(rows), pool.measured(rows)))
 
     def _drawn(self, step: int, images: Callable[[np.ndarray], Images]) -> Batch:
         entries, plan, ranks = self.job.entries, self.job.plan, everyone()
+
+        def found(rows: np.ndarray) -> Images:
+            seen = images(rows)
+            return replace(seen, whole=self.job.pool.whole(rows).to(seen.stored.device)) if self._by_whole_images else seen
+
         rows = entries[batch_rows(len(entries), plan.batch_size // ranks.world, step, plan.source, ranks.rank, ranks.world)]
         if self.job.positives is None:
-            return Batch(rows, images(rows))
-        return Batch(rows, images(rows), images(self.job.positives.draw(rows, mixed("positives", plan.source, step, ranks.rank))))
+            return Batch(rows, found(rows))
+        return Batch(rows, found(rows), found(self.job.positives.draw(rows, mixed("positives", plan.source, step, ranks.rank))))
+
+    @property
+    def _by_whole_images(self) -> bool:
+        """Whether entries are parts of images that are normalised by their own statistics each."""
+        return self.job.views.normalise.by_image and self.job.pool.tile is not None
 
     def _sent(self, step: int, device: torch.device) -> Batch:
         """Gathered into pinned memory, its copy queued: in the thread that works ahead."""
@@ -169,7 +186,7 @@ def bytes_on_device(pool: Pool, entries: np.ndarray) -> int:
 
 def _used_on(images: Images, stream: torch.cuda.Stream) -> Images:
     """Memory that another stream filled is not given away before `stream` is done with it."""
-    for tensor in (images.stored, images.measured):
+    for tensor in (images.stored, images.measured, images.whole):
         if tensor is not None:
             tensor.record_stream(stream)
     return images

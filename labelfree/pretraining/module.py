@@ -61,11 +61,12 @@ class PretrainingModule(L.LightningModule):
         batch = self.batches.at(step, self.device)
         stored, partners = batch.images.stored, None if batch.partners is None else batch.partners.stored
         measured = (batch.images.measured, None if batch.partners is None else batch.partners.measured)
+        whole = (batch.images.whole, None if batch.partners is None else batch.partners.whole)
         draws = self.job.generator(step, everyone().rank)
         crops = self.objective.crops
         n, sizes = (crops.globals, crops.locals), (self.plan.size, self.plan.local_size)
         with in_fp32(stored):  # pixels keep their precision
-            made = self.views.multi_crop(stored, n, sizes, draws, partners, measured)
+            made = self.views.multi_crop(stored, n, sizes, draws, partners, measured, whole)
             drawn = None if self.teacher is None else Drawn.joined(islice(made, crops.globals))
             big = torch.cat([view.normal for view in islice(made, crops.globals)]) if drawn is None else drawn.normal
             small = torch.cat([view.normal for view in made]) if crops.locals else None

@@ -36,13 +36,17 @@ class Kept(NamedTuple):
 class Encoder(Protocol):
     """One arm's feature extractor. `sizes`: the input sizes it may be asked for, in the recipe's order; empty where it has none.
 
-    `blocks`: widths of the parts that features consist of. `digest`: changes whenever features would.
+    `blocks`: widths of the parts that features consist of. `digest`: changes whenever features would. `by_image`: whether it normalises
+    each image by its own statistics, which a part of one does not tell.
     """
 
     arm: str
     backbone: str
     seed: int
     sizes: tuple[int, ...]
+
+    @property
+    def by_image(self) -> bool: ...
 
     @property
     def blocks(self) -> tuple[int, ...]: ...
@@ -62,8 +66,11 @@ class Encoder(Protocol):
         """Its parts, side by side, for a file that holds all of it."""
         ...
 
-    def maps(self, stored: Tensor, measured: Tensor | None, size: Size) -> list[Tensor]:
-        """Of stored images (B, C, *spatial), `measured` (B, *spatial) bool: levels (B, C_l, *grid_l) float32, finest first."""
+    def maps(self, stored: Tensor, measured: Tensor | None, size: Size, whole: Tensor | None = None) -> list[Tensor]:
+        """Of stored images (B, C, *spatial), `measured` (B, *spatial) bool: levels (B, C_l, *grid_l) float32, finest first.
+
+        `whole`: (B, C, 2) stored numbers with mean and standard deviation of the images that these are parts of.
+        """
         ...
 
 
@@ -78,6 +85,7 @@ class StatisticsEncoder:
     backbone = ""
     seed = 0
     sizes: tuple[int, ...] = ()
+    by_image = False
 
     def __init__(
         self,
@@ -104,7 +112,7 @@ class StatisticsEncoder:
     def kept(self) -> list[Kept]:
         return [Kept({"kind": "statistics", "derived": self.derived}, {})]
 
-    def maps(self, stored: Tensor, measured: Tensor | None, size: Size = NO_SIZE) -> list[Tensor]:
+    def maps(self, stored: Tensor, measured: Tensor | None, size: Size = NO_SIZE, whole: Tensor | None = None) -> list[Tensor]:
         """One level, a cell a pixel: what each pixel holds, and mean and standard deviation of the 7 x 7 around it."""
         return [local_statistics(self._seen(to_physical(stored, self.scale, self.offset)), measured)]
 
@@ -178,14 +186,20 @@ class NetworkEncoder:
         return embedded.float().cpu()
 
     @torch.inference_mode()
-    def maps(self, stored: Tensor, measured: Tensor | None, size: Size) -> list[Tensor]:
+    def maps(self, stored: Tensor, measured: Tensor | None, size: Size, whole: Tensor | None = None) -> list[Tensor]:
         """The network's pyramid."""
-        return [level.float().cpu() for level in self.network.pyramid(self.shown(stored, measured, size))]  # type: ignore[operator]
+        return [level.float().cpu() for level in self.network.pyramid(self.shown(stored, measured, size, whole))]  # type: ignore[operator]
 
-    def shown(self, stored: Tensor, measured: Tensor | None, size: Size) -> Tensor:
+    def shown(self, stored: Tensor, measured: Tensor | None, size: Size, whole: Tensor | None = None) -> Tensor:
         """What the network is given of stored images, on its device."""
         known = None if measured is None else measured.to(self.device)
-        return self.prepare(stored.to(self.device), size, known)
+        if whole is None or not isinstance(self.prepare, OfStored):
+            return self.prepare(stored.to(self.device), size, known)
+        return self.prepare(stored.to(self.device), size, known, whole.to(self.device))
+
+    @property
+    def by_image(self) -> bool:
+        return isinstance(self.prepare, OfStored) and self.prepare.normalise.by_image
 
     def features(self, pool: Pool, entries: Sequence[int], size: int) -> np.ndarray:
         batch = max(1, PIXELS // size ** int(getattr(self.network, "dims", 2)))
@@ -221,9 +235,13 @@ class Concatenated:
     def kept(self) -> list[Kept]:
         return [kept for part in self.parts for kept in part.kept()]
 
-    def maps(self, stored: Tensor, measured: Tensor | None, size: Size) -> list[Tensor]:
+    @property
+    def by_image(self) -> bool:
+        return any(part.by_image for part in self.parts)
+
+    def maps(self, stored: Tensor, measured: Tensor | None, size: Size, whole: Tensor | None = None) -> list[Tensor]:
         """The levels of all parts, the finest first."""
-        levels = [level for part in self.parts for level in part.maps(stored, measured, size)]
+        levels = [level for part in self.parts for level in part.maps(stored, measured, size, whole)]
         return sorted(levels, key=lambda level: -level[0, 0].numel())
 
 

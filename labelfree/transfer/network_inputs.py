@@ -35,9 +35,12 @@ class NetworkInput:
     view: Size = 1
     interpolation: str = BILINEAR
 
-    def __call__(self, physical: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
-        """The input at `size`; a number: its longest side. `measured`: (B, *spatial) bool."""
-        return network_input(self.seen(physical, measured), self.normalise, self.sized(size), measured, self.interpolation)
+    def __call__(self, physical: Tensor, size: Size, measured: Tensor | None = None, whole: Tensor | None = None) -> Tensor:
+        """The input at `size`; a number: its longest side. `measured`: (B, *spatial) bool. `whole`: (B, C, 2), images of two pixels whose
+        statistics a normalisation by image takes, in place of these images' own: those that they are parts of.
+        """
+        by = self.normalise if whole is None or not self.normalise.by_image else self.normalise.of(self.seen(whole, None))
+        return network_input(self.seen(physical, measured), by, self.sized(size), measured, self.interpolation)
 
     def sized(self, size: Size) -> Size:
         """One number for the longest side, as a size in the proportions of `view`."""
@@ -94,8 +97,9 @@ class OfStored:
     offset: Sequence[float]
     shown: NetworkInput
 
-    def __call__(self, stored: Tensor, size: Size, measured: Tensor | None = None) -> Tensor:
-        return self.shown(to_physical(stored, self.scale, self.offset), size, measured)
+    def __call__(self, stored: Tensor, size: Size, measured: Tensor | None = None, whole: Tensor | None = None) -> Tensor:
+        known = None if whole is None else to_physical(whole, self.scale, self.offset)
+        return self.shown(to_physical(stored, self.scale, self.offset), size, measured, known)
 
     @property
     def normalise(self) -> Normalise:

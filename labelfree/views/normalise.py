@@ -20,6 +20,7 @@ class Normalise(nn.Module):
     """Physical (B, C, *spatial) to numbers around 0, of which most lie within ±1 or ±2. `kind`: its name in a weight card."""
 
     kind: ClassVar[str]
+    by_image: ClassVar[bool] = False  # whether `of` depends on the images
 
     def of(self, physical: Tensor, measured: Tensor | None = None) -> Normalise:
         """This for views and sizes of these images (B, C, *spatial): what depends on an image is taken from all of its `measured` pixels
@@ -97,6 +98,7 @@ class PerImage(Normalise):
     """Each channel of each image by its own mean and standard deviation over the measured pixels: numbers without a unit, as of MR."""
 
     kind = "image"
+    by_image = True
 
     def of(self, physical: Tensor, measured: Tensor | None = None) -> PerChannel:
         mean, std = moments(physical.flatten(2), measured)

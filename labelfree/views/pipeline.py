@@ -104,14 +104,16 @@ class ViewPipeline(nn.Module):
         overlap: float = 0.0,
         partners: Tensor | None = None,
         measured: tuple[Tensor | None, Tensor | None] = (None, None),
+        whole: tuple[Tensor | None, Tensor | None] = (None, None),
     ) -> Tensor:
         """`n` views of each sample, view-major: (n * B, C, size, ...); the first B rows are view 0 of every sample.
 
         `overlap`: what each crop shares with the first, at least, of the smaller of the two. `partners`: as `stored`, other images of the
         same; every second view comes from them. `measured`: where these and the partners are measured,
-        (B, *spatial) bool each, None: everywhere.
+        (B, *spatial) bool each, None: everywhere. `whole`: (B, C, 2) stored numbers with the mean and standard deviation of the images that
+        these are parts of, None: these are whole.
         """
-        return torch.cat([view.normal for view in self.each(stored, n, size, crop_scale, generator, overlap, partners, measured)])
+        return torch.cat([view.normal for view in self.each(stored, n, size, crop_scale, generator, overlap, partners, measured, whole)])
 
     def each(
         self,
@@ -123,11 +125,13 @@ class ViewPipeline(nn.Module):
         overlap: float = 0.0,
         partners: Tensor | None = None,
         measured: tuple[Tensor | None, Tensor | None] = (None, None),
+        whole: tuple[Tensor | None, Tensor | None] = (None, None),
     ) -> Iterator[Drawn]:
         """The views that `many` puts together, one after the other, and what they were before they were normalised."""
         crop = ResizedCrop(size, crop_scale, self.augmentation.ratio)
         first = crop.draw(len(stored), generator)
-        yield from self._views(self._sources(stored, partners, measured), crop, _beside(crop, first, n, overlap, generator), generator)
+        sources = self._sources(stored, partners, measured, whole)
+        yield from self._views(sources, crop, _beside(crop, first, n, overlap, generator), generator)
 
     def multi_crop(
         self,
@@ -137,12 +141,13 @@ class ViewPipeline(nn.Module):
         generator: Generator,
         partners: Tensor | None = None,
         measured: tuple[Tensor | None, Tensor | None] = (None, None),
+        whole: tuple[Tensor | None, Tensor | None] = (None, None),
     ) -> Iterator[Drawn]:
         """What an objective asks for: n[0] global views of each sample, then n[1] local ones, of the sizes size[0] and size[1].
 
         Crops are as the augmentation says, the rest as in `many`.
         """
-        scales, sources = self.augmentation, self._sources(stored, partners, measured)
+        scales, sources = self.augmentation, self._sources(stored, partners, measured, whole)
         crop = ResizedCrop(size[0], scales.global_scale, scales.ratio)
         small = ResizedCrop(size[1], scales.local_scale, scales.ratio)
         first = crop.draw(len(stored), generator)
@@ -150,11 +155,22 @@ class ViewPipeline(nn.Module):
         places = (small.draw_inside(first, generator) if scales.overlap else small.draw(len(stored), generator) for _ in range(n[1]))
         yield from self._views(sources, small, places, generator)
 
-    def _sources(self, stored: Tensor, partners: Tensor | None, measured: tuple[Tensor | None, Tensor | None]) -> _Sources:
+    def _sources(
+        self,
+        stored: Tensor,
+        partners: Tensor | None,
+        measured: tuple[Tensor | None, Tensor | None],
+        whole: tuple[Tensor | None, Tensor | None],
+    ) -> _Sources:
         physical = self.physical(stored)
         both = (physical, physical if partners is None else self.physical(partners))
         masks = (measured[0], measured[partners is not None])
-        return _Sources(both, masks, [self.normalise.of(*image) for image in zip(both, masks, strict=True)])
+        told = (whole[0], whole[partners is not None])
+        normalise = [
+            self.normalise.of(image, mask) if parts is None else self.normalise.of(self.physical(parts))
+            for image, mask, parts in zip(both, masks, told, strict=True)
+        ]
+        return _Sources(both, masks, normalise)
 
     def _views(self, sources: _Sources, crop: ResizedCrop, places: Iterable[CropDraw], generator: Generator) -> Iterator[Drawn]:
         """A view at each of `places`, which are drawn one after the other, between the draws of ops; from the two sources in turn."""

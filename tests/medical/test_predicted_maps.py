@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 import torch
 from labelfree_medical import Medical
+from labelfree_medical.masks.grids import Grid
 from labelfree_medical.predicted_maps import ClassMap
+from labelfree_medical.put_back import Original
 from PIL import Image
 
 from labelfree.domain import NOTHING, Sample, WritesMaps
 from labelfree.errors import DataError
 
-
-def sample(*size: int) -> Sample:
-    affine = ((2.0, 0.0, 0.0, -5.0), (0.0, 3.0, 0.0, 1.0), (0.0, 0.0, 4.0, 7.0), (0.0, 0.0, 0.0, 1.0)) if len(size) == 3 else None
-    return Sample(torch.zeros(1, *size), ("x",), (1.0,), (0.0,), "stored", affine=affine)
+AFFINE = np.array([[2.0, 0, 0, -5], [0, 3, 0, 1], [0, 0, 4, 7], [0, 0, 0, 1]])
 
 
 def filled(tmp_path: Path, *size: int) -> tuple[list[Path], np.ndarray]:
     numbers = np.arange(np.prod(size)).reshape(size) % 3
     numbers.flat[0] = NOTHING
-    written = ClassMap(sample(*size), size, tmp_path / "maps" / "a", ["none", "organ", "lesion"])
+    original = Original(Grid(size, AFFINE), np.eye(4)) if len(size) == 3 else None
+    written = ClassMap(size, tmp_path / "maps" / "a", ["none", "organ", "lesion"], original)
     for start in range(0, size[0], 2):
         written.write(start, numbers[start : start + 2], np.full(numbers[start : start + 2].shape, 0.5))
     assert written.counts.tolist() == [(numbers == number).sum() for number in range(3)]
@@ -41,10 +41,10 @@ def test_of_a_volume_nifti_on_its_grid(tmp_path):
     nibabel = pytest.importorskip("nibabel")
     (classes, _), expected = filled(tmp_path, 4, 3, 2)
     read = nibabel.load(classes)
-    assert (np.asarray(read.dataobj) == expected).all() and np.allclose(read.affine, np.array(sample(1, 1, 1).affine))
+    assert (np.asarray(read.dataobj) == expected).all() and np.allclose(read.affine, AFFINE)
 
 
 def test_shapes_on_the_ground_are_refused():
     assert isinstance(Medical(), WritesMaps)
     with pytest.raises(DataError, match=r"region\.gpkg: shapes need images with coordinates"):
-        Medical.region(Path("region.gpkg"), sample(2, 2), (2, 2))
+        Medical.region(Path("region.gpkg"), Sample(torch.zeros(1, 2, 2), ("x",), (1.0,), (0.0,), "stored"), (2, 2))

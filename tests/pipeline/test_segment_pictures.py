@@ -65,7 +65,7 @@ class BlobPool:
             top, left = random.integers(2, side // 2, 2)
             self.masks[at, top : top + 12, left : left + 12] = at % 4 > 0
         self.images = torch.from_numpy(self.masks + 0.2 * random.normal(size=self.masks.shape)).float()[:, None]
-        self.index = SimpleNamespace(shape=np.full((count, 2), side))
+        self.index = SimpleNamespace(shape=np.full((count, 2), side), spacing=np.full((count, 2), np.nan), row_of=np.arange(count))
         self.rows = [SimpleNamespace(withheld=False)] * count
 
     def __getitem__(self, entry: int) -> Tensor:
@@ -81,7 +81,7 @@ class BlobPool:
 class PixelsAsFeatures:
     """An arm whose features are the image, or noise where it is blind."""
 
-    backbone, seed, sizes, blocks = "", 0, (), (1,)
+    backbone, seed, sizes, blocks, by_image = "", 0, (), (1,), False
 
     def __init__(self, arm: str, blind: bool) -> None:
         self.arm, self.blind, self.digest = arm, blind, arm

@@ -14,7 +14,7 @@ from labelfree.data.pool_index import PoolIndex
 from labelfree.selecting.likeness import Likeness
 
 NONE = np.empty(0)
-BLANK = PoolIndex(NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE)
+BLANK = PoolIndex(NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE, NONE)
 
 
 def index(thumbs: np.ndarray) -> PoolIndex:

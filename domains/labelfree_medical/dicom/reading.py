@@ -28,6 +28,14 @@ def read_dicom(image: ImageFiles) -> Stored:
     return _volume(image) if image.kind == "volume" else read_picture(image)
 
 
+def ordered_slices(image: ImageFiles) -> Sequence[Slice]:
+    """The slices of a volume as `read_dicom` puts them, by their headers. Raises `DataError` where they make no volume."""
+    slices: list[Slice] = []
+    for path in image.files:
+        slices += slices_of(read_dataset(path), path, marked=len(image.files) == 1)
+    return _placed(image, slices)[0]
+
+
 def frame_dicom(image: ImageFiles) -> Stored | None:
     """The size of a series of files, (0, *spatial), and how it lies, by the header of one slice; slices count as 1 mm apart.
 

@@ -106,6 +106,11 @@ class TileProgram(Program):
 
     def __init__(self, head: TilesHead[Any]) -> None:
         super().__init__(head)
+        if head.encoder.by_image:
+            raise DataError(
+                f"{head.path}: normalises each image by its own mean and deviation, which tiles do not tell, and a program would see tiles "
+                "alone; use `labelfree predict`, or train with one normalisation for all images."
+            )
         size = sides(input_size(self.shape, head.size), 2)
         self.parts = nn.ModuleList(part_of(each, lambda _: size) for each in parts(head))
         self.head: Any = deepcopy(head.head).cpu()

@@ -10,7 +10,6 @@ from torch import Tensor
 from labelfree.training.timing import Stopwatch
 from labelfree.transfer.asking import Trial
 from labelfree.transfer.boxes.base import BoxProtocol
-from labelfree.transfer.boxes.kept_tiles import KeptTiles
 from labelfree.transfer.boxes.learning import LearnBoxes
 from labelfree.transfer.boxes.prediction import PredictedBoxes
 from labelfree.transfer.boxes.strides import reduced
@@ -18,13 +17,14 @@ from labelfree.transfer.encoders import Encoder, network_of
 from labelfree.transfer.tasks.detection import BoxTargets
 from labelfree.transfer.tiles.asking import TileAsker
 from labelfree.transfer.tiles.base import Fitted
+from labelfree.transfer.tiles.kept_tiles import KeptTiles
 
 
 class BoxAsker(TileAsker[BoxProtocol]):
     """Of protocols of boxes. Images are large and their tiles many: those are read that are learned from or looked at, and no others."""
 
     def read(self, size: int) -> KeptTiles:
-        return KeptTiles(self.encoder, self.tiles, size, self.folder / "features", self.say, self.question.images)
+        return KeptTiles(self.encoder, self.tiles, size, self.folder / "features", self.say, self.question.images, reduced)
 
     def changed(self, levels: list[Tensor]) -> list[Tensor]:
         return reduced(levels, self.tiles.tiling.side)

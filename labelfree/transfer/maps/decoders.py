@@ -1,4 +1,4 @@
-"""Heads that decode a pyramid of features into the classes of pixels, by the decoders of segmentation-models-pytorch.
+"""Heads that decode a pyramid of features into the classes of pixels, by the decoders of libraries: pictures and volumes have their own.
 
 The encoder stays the project's own `Backbone`; the library's decoders are given its levels. So no weight is carried from one network's
 names to another's, and none can be lost on the way.
@@ -6,45 +6,46 @@ names to another's, and none can be lost on the way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from importlib import import_module
-from importlib.util import find_spec
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from labelfree.errors import RecipeError
+from labelfree.transfer.maps import picture_decoders, volume_decoders
 from labelfree.transfer.maps.base import MapHead, to_shape
+from labelfree.transfer.maps.layout import Body, Layout
 from labelfree.transfer.tiles.scaled_levels import ScaledLevels
 
 AUTO = "auto"
-LIBRARY = "segmentation_models_pytorch"
 WIDTH = 64  # most channels of a decoder
-FINEST = 16  # channels of what it computes for every pixel
-STRIDES = (4, 8, 16, 32)  # pixels to one cell of a level, in decoders that take four levels
-RATES = (2, 4, 6)  # of DeepLabV3+'s dilated convolutions; 12, 24 and 36 as published reach past the 8 x 8 cells of a tile
-PATCHES = (8, 16, 32)  # of a ViT: sides that DPT brings to its strides by whole factors
+CONVOLUTIONS: Mapping[int, type[nn.Module]] = {2: nn.Conv2d, 3: nn.Conv3d}  # axes -> of one cell
+DECODERS: Mapping[str, type[Body]] = {
+    "unet": picture_decoders.Unet,
+    "fpn": picture_decoders.Fpn,
+    "deeplabv3plus": picture_decoders.DeepLabV3Plus,
+    "dpt": picture_decoders.Dpt,
+    "unet3d": volume_decoders.VolumeUnet,
+}
+USUAL: Mapping[int, Callable[[Layout], str]] = {2: picture_decoders.usual, 3: volume_decoders.usual}  # axes -> what AUTO takes
 
 
 class Decoder(ScaledLevels, MapHead):
     """Levels, each channel standardised -> one map of features -> the classes of every pixel.
 
     `decoder`: a key of DECODERS. `classes`: K. `pixels`: channels of the levels that have a cell for every pixel; `levels`: those of the
-    coarser ones. `patch`: side of a ViT's patches, for DPT. `width`: most channels of the decoder.
+    coarser ones. `width`: most channels of the decoder. `placed`: what else the decoder is made of (`Body.placed`).
     """
 
-    def __init__(
-        self, decoder: str, classes: int, pixels: Sequence[int], levels: Sequence[int], patch: int = 0, width: int = WIDTH
-    ) -> None:
+    def __init__(self, decoder: str, classes: int, pixels: Sequence[int], levels: Sequence[int], width: int = WIDTH, **placed: Any) -> None:
         super().__init__()
         self.config = {
-            "decoder": decoder, "classes": classes, "pixels": list(pixels), "levels": list(levels), "patch": patch, "width": width,
+            "decoder": decoder, "classes": classes, "pixels": list(pixels), "levels": list(levels), **placed, "width": width,
         }  # fmt: skip
         self.fine = len(pixels)
         self.hold_scales((*pixels, *levels))
-        self.body = DECODERS[decoder](pixels, levels, width, patch)
-        self.classify = nn.Conv2d(self.body.out, classes, 1)
+        self.body = DECODERS[decoder](pixels, levels, width, **placed)
+        self.classify = CONVOLUTIONS[self.body.axes](self.body.out, classes, 1)
 
     def forward(self, levels: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
         known = self.standardised(levels)
@@ -52,171 +53,17 @@ class Decoder(ScaledLevels, MapHead):
         return to_shape(self.classify(self.body(pixels, known[self.fine :], shape)), shape)
 
 
-class Body(nn.Module):
-    """The decoder itself. `out`: channels of what it gives. Raises RecipeError for a pyramid that it cannot read."""
-
-    out: int
-
-    def forward(self, pixels: list[Tensor], levels: list[Tensor], shape: tuple[int, ...]) -> Tensor:
-        """Levels (B, C, *shape), and coarser ones, finest first -> (B, out, *grid)."""
-        raise NotImplementedError
-
-
-class Unet(Body):
-    """U-Net (Ronneberger et al. 2015, arXiv:1505.04597): each level joins the next finer one. Of pixels alone: two 3x3 convolutions.
-
-    Whatever levels there are, one block works on every pixel, FINEST wide; the next is twice as wide, and so on up to `width`.
-    """
-
-    def __init__(self, pixels: Sequence[int], levels: Sequence[int], width: int, patch: int) -> None:
-        super().__init__()
-        blocks = max(1, len(levels))
-        channels = [min(width, FINEST << step) for step in range(blocks)]
-        self.out = channels[0]
-        fine = [sum(pixels)] if pixels else []
-        decoder = _library("decoders.unet.decoder").UnetDecoder
-        self.decoder = decoder([0, *fine, *levels], channels[::-1], n_blocks=blocks)
-        _start(self)
-
-    def forward(self, pixels: list[Tensor], levels: list[Tensor], shape: tuple[int, ...]) -> Tensor:
-        fine = [torch.cat(pixels, 1)] if pixels else []
-        whole = (*fine, *levels)[0].new_empty(0, 0, *shape)  # the library reads the image's size off a level that it drops
-        found: Tensor = self.decoder([whole, *fine, *levels])
-        return found
-
-
-class FromFour(Body):
-    """What decoders share that read four levels at STRIDES and give a map of fewer cells than there are pixels.
-
-    A level that stands at another stride is brought to its own by interpolation: the tokens of a ViT's four blocks, and stages whose
-    sides are odd. Pixels join at the end by a block of the U-Net.
-    """
-
-    def __init__(self, pixels: Sequence[int], levels: Sequence[int], width: int) -> None:
-        super().__init__()
-        self.last: nn.Module | None = None
-        self.out = FINEST if pixels else width
-        if pixels:
-            self.narrow = nn.Conv2d(width, FINEST, 1)  # before it is as large as the tile
-            self.last = _library("decoders.unet.decoder").UnetDecoderBlock(FINEST, sum(pixels), FINEST)
-        self.widths = _four(list(levels))
-
-    def forward(self, pixels: list[Tensor], levels: list[Tensor], shape: tuple[int, ...]) -> Tensor:
-        found = self.decode(levels, shape)
-        return found if self.last is None else self.last(self.narrow(found), *shape, torch.cat(pixels, 1))
-
-    def decode(self, levels: list[Tensor], shape: tuple[int, ...]) -> Tensor:
-        """(B, width, *grid)."""
-        raise NotImplementedError
-
-
-class Fpn(FromFour):
-    """Panoptic feature pyramid (Kirillov et al. 2019, arXiv:1901.02446): four levels, added up at stride 4."""
-
-    def __init__(self, pixels: Sequence[int], levels: Sequence[int], width: int, patch: int) -> None:
-        super().__init__(pixels, levels, width)
-        decoder = _library("decoders.fpn.decoder").FPNDecoder
-        self.decoder = decoder(self.widths, encoder_depth=4, pyramid_channels=width, segmentation_channels=width, dropout=0.0)
-        _start(self)
-
-    def decode(self, levels: list[Tensor], shape: tuple[int, ...]) -> Tensor:
-        found: Tensor = self.decoder([at_stride(level, stride, shape) for level, stride in zip(_four(levels), STRIDES, strict=True)])
-        return found
-
-
-class DeepLabV3Plus(FromFour):
-    """DeepLabV3+ (Chen et al. 2018, arXiv:1802.02611): the last level at stride 16, seen at several distances, joins that at stride 4."""
-
-    def __init__(self, pixels: Sequence[int], levels: Sequence[int], width: int, patch: int) -> None:
-        super().__init__(pixels, levels, width)
-        self.decoder = _library("decoders.deeplabv3.decoder").DeepLabV3PlusDecoder(
-            [0, 0, self.widths[0], self.widths[-1]], 4, width, RATES, output_stride=16, aspp_separable=True, aspp_dropout=0.0
-        )
-        _start(self)
-
-    def decode(self, levels: list[Tensor], shape: tuple[int, ...]) -> Tensor:
-        first, *_, last = _four(levels)
-        found: Tensor = self.decoder([None, None, at_stride(first, 4, shape), at_stride(last, 16, shape)])
-        return found
-
-
-class Dpt(FromFour):
-    """Dense prediction transformer (Ranftl et al. 2021, arXiv:2103.13413): four blocks of a ViT, brought to STRIDES by convolutions."""
-
-    def __init__(self, pixels: Sequence[int], levels: Sequence[int], width: int, patch: int) -> None:
-        super().__init__(pixels, levels, width)
-        if patch not in PATCHES:
-            sides = ", ".join(map(str, PATCHES))
-            raise RecipeError(f"dpt reads the tokens of a ViT whose patches are {sides} pixels wide; take the decoder fpn.")
-        self.patch = patch
-        middle = [min(width, FINEST << step) for step in range(len(STRIDES))]
-        self.decoder = _library("decoders.dpt.decoder").DPTDecoder(
-            self.widths, [patch] * len(STRIDES), encoder_has_prefix_tokens=False, readout="ignore",
-            intermediate_channels=middle, fusion_channels=width,
-        )  # fmt: skip
-        _start(self)
-
-    def decode(self, levels: list[Tensor], shape: tuple[int, ...]) -> Tensor:
-        four = [at_stride(level, self.patch, shape) for level in _four(levels)]
-        found: Tensor = self.decoder(four, [None] * len(four))
-        return found
-
-
-DECODERS: Mapping[str, type[Body]] = {"unet": Unet, "fpn": Fpn, "deeplabv3plus": DeepLabV3Plus, "dpt": Dpt}
-
-
 def decoder_of(levels: Sequence[Tensor], shape: tuple[int, ...], classes: int, decoder: str = AUTO, width: int = WIDTH) -> Decoder:
     """A fresh head for levels (B, C_l, *grid_l), finest first, of tiles of `shape`. Its weights come from torch's random numbers.
 
-    `decoder`: a key of DECODERS. AUTO: U-Net where levels differ in size, as a CNN's do, or pixels are all there is; DPT for the equal
-    grids of a ViT, and where its patches are 14 pixels wide, which DPT refuses, FPN on levels interpolated to STRIDES.
-    Raises RecipeError for another decoder, for volumes and where the library is missing.
+    `decoder`: a key of DECODERS; AUTO: the usual one for what the levels look like.
+    Raises RecipeError for a decoder that is none or reads other axes, and where its library is missing.
     """
-    if len(shape) != 2:
-        raise RecipeError(
-            f"evaluate.protocols: frozen and finetune decode pictures, and these images have {len(shape)} spatial axes; take linear."
-        )
-    if decoder != AUTO and decoder not in DECODERS:
-        raise RecipeError(f"{decoder} is no decoder; there are {', '.join(sorted(DECODERS))}.")
-    grids = [tuple(level.shape[2:]) for level in levels]
-    fine = sum(all(map(int.__ge__, grid, shape)) for grid in grids)
-    coarse = grids[fine:]
-    equal = len(coarse) > 1 and len(set(coarse)) == 1
-    patch = next(
-        (side for side in PATCHES if equal and all(-(-pixels // side) == places for pixels, places in zip(shape, coarse[0], strict=True))),
-        0,
-    )
-    if decoder == AUTO:
-        decoder = "unet" if not equal else "dpt" if patch else "fpn"
-    widths = [int(level.shape[1]) for level in levels]
-    return Decoder(decoder, classes, widths[:fine], widths[fine:], patch, width)
-
-
-def at_stride(level: Tensor, stride: int, shape: tuple[int, ...]) -> Tensor:
-    """A level brought to `stride` pixels a cell, of an image whose sides are whole multiples of the coarsest of STRIDES."""
-    coarsest = STRIDES[-1]
-    return to_shape(level, tuple(-(-side // coarsest) * (coarsest // stride) for side in shape))
-
-
-def _four(levels: list[Any]) -> list[Any]:
-    """The four coarsest, the last one again where there are fewer."""
-    return [*levels, *levels[-1:] * (len(STRIDES) - len(levels))][-len(STRIDES) :]
-
-
-def _start(body: nn.Module) -> None:
-    """Weights as the library's own models begin."""
-    _library("base.initialization").initialize_decoder(body)
-
-
-def require_library() -> None:
-    """Raises RecipeError where segmentation-models-pytorch is not installed; it is not imported for that."""
-    if find_spec(LIBRARY) is None:
-        raise RecipeError(
-            f"evaluate.protocols: frozen and finetune need {LIBRARY}, which is not installed: pip install 'labelfree[dense]'."
-        )
-
-
-def _library(module: str) -> Any:
-    """A module of segmentation-models-pytorch."""
-    require_library()
-    return import_module(f"{LIBRARY}.{module}")
+    layout, axes = Layout.of(levels, tuple(shape)), len(shape)
+    if axes not in USUAL:
+        raise RecipeError(f"evaluate.protocols: frozen and finetune decode pictures and volumes, these images have {axes} spatial axes.")
+    fitting = sorted(name for name, body in DECODERS.items() if body.axes == axes)
+    if decoder != AUTO and decoder not in fitting:
+        raise RecipeError(f"{decoder} is no decoder of images with {axes} spatial axes; there are {', '.join(fitting)}.")
+    name = USUAL[axes](layout) if decoder == AUTO else decoder
+    return Decoder(name, classes, layout.pixels, layout.levels, width=width, **DECODERS[name].placed(layout))

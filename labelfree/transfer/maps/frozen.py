@@ -7,15 +7,16 @@ from functools import partial
 from typing import Any
 
 from labelfree.transfer.maps.base import MapProtocol
-from labelfree.transfer.maps.decoders import AUTO, WIDTH, Decoder, require_library
+from labelfree.transfer.maps.decoders import AUTO, WIDTH, Decoder
 from labelfree.transfer.maps.learning import Learn
+from labelfree.transfer.maps.picture_decoders import require_library
 from labelfree.transfer.maps.training import STEPS, MapTraining, train
 from labelfree.transfer.tiles.base import Fitted
 from labelfree.transfer.tiles.training import BATCH, RATE, step_seconds
 
 TRAINED = (
-    f"AdamW at {RATE:g} with warm-up and cosine, {BATCH} tiles or mirror images a step, {STEPS} steps unless time is short, as many for "
-    "every arm, the last step's weights; cross-entropy, classes weighted by the inverse square root of their pixels, plus soft Dice"
+    f"AdamW at {RATE:g} with warm-up and cosine, {BATCH} tiles or mirror images a step (fewer of large volumes), {STEPS} steps unless time "
+    "is short, as many for every arm, the last step's weights; cross-entropy, classes weighted by the inverse square root of their pixels, plus soft Dice"
 )
 
 
@@ -25,7 +26,10 @@ class Frozen(MapProtocol):
     name = "frozen"
     words, title = "frozen", "trained decoder on the frozen network"
     reading = "frozen: a decoder is trained on what the network gives, the network stays as it is"
-    method = f"Frozen: U-Net on a CNN's stages or on pixels, DPT or FPN on a ViT's blocks, at most {WIDTH} wide; {TRAINED}."
+    method = (
+        "Frozen: U-Net on a CNN's stages, on pixels and on volumes, DPT or FPN on a ViT's blocks of pictures, at most "
+        f"{WIDTH} wide; {TRAINED}."
+    )
     preparation = "standardise"
     steps = STEPS
 

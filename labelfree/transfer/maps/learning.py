@@ -15,9 +15,12 @@ from labelfree.transfer.tiles.learning import LearnTiles
 
 @dataclass(frozen=True, kw_only=True)
 class Learn(LearnTiles):
-    """With masks. `mask_of`: the (*spatial) mask of an image, by its position in the pool."""
+    """With masks. `mask_of`: the (*spatial) mask of an image, by its position in the pool. `objects`: positions of the classes that are no
+    background.
+    """
 
     mask_of: Callable[[int], np.ndarray]
+    objects: Sequence[int] = ()
 
     def masks(self, tiles: Sequence[int] | np.ndarray, mirrored: np.ndarray) -> Tensor:
         """(b, *shape) int64 positions among the classes, IGNORE where nobody knows."""

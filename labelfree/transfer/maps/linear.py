@@ -76,14 +76,18 @@ def labelled_pixels(learn: Learn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     generator = np.random.default_rng(learn.seed)
     turned = np.zeros(1, bool)
-    masks = [learn.masks([tile], turned)[0].flatten().numpy() for tile in learn.tiles]
-    present = [(at, label) for at, mask in enumerate(masks) for label in np.unique(mask[mask != IGNORE]).tolist()]
-    room = max(1, PIXELS // max(1, len(present)))
+
+    def mask_of(tile: int) -> np.ndarray:  # asked for twice: of volumes they do not all fit into memory
+        return learn.masks([tile], turned)[0].flatten().numpy()
+
+    learn.maps.read(learn.tiles, learn.tiles[:0])
+    present = [[label for label in np.unique(mask_of(tile)).tolist() if label != IGNORE] for tile in learn.tiles]
+    room = max(1, PIXELS // max(1, sum(map(len, present))))
     rows, classes, weights = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
-    for at, tile in enumerate(learn.tiles):
-        chosen = []
-        for label in [label for where, label in present if where == at]:
-            pixels = np.flatnonzero(masks[at] == label)
+    for tile, labels in zip(learn.tiles, present, strict=True):
+        chosen, mask = [], mask_of(tile) if labels else np.empty(0)
+        for label in labels:
+            pixels = np.flatnonzero(mask == label)
             taken = generator.permutation(pixels)[:room]
             chosen.append(taken)
             classes.append(np.full(len(taken), label))

@@ -1,4 +1,4 @@
-"""What heads of maps say of whole images: tiles answered one after the other, blended where they overlap."""
+"""What heads of maps say of whole images: tiles answered one after the other, blended where they overlap, in strips."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from torch import Tensor
 from labelfree.data.tiles import shared
 from labelfree.transfer.tiles.base import Fitted
 from labelfree.transfer.tiles.tiling import Tiling, tent
-
-BATCH = 8  # tiles at once
+from labelfree.transfer.tiles.training import tiles_at_once
 
 
 @dataclass(frozen=True)
@@ -36,29 +35,42 @@ class PredictedMaps:
 
     def __getitem__(self, at: int) -> np.ndarray:
         """(*spatial) uint8 (int16 from 256 classes on): the class of each pixel."""
-        shares = self.shares(at)
-        return shares.argmax(0).astype(np.uint8 if len(shares) <= 256 else np.int16)
+        strips = [strip.argmax(0).astype(np.uint8 if len(strip) <= 256 else np.int16) for strip in self.strips(at)]
+        return np.concatenate(strips)
 
-    @torch.inference_mode()
-    def shares(self, at: int) -> np.ndarray:
-        """(K, *spatial) float32 class shares of one image, which sum to 1."""
+    def strips(self, at: int) -> Iterator[np.ndarray]:
+        """(K, n, *rest) float32 class shares of one image, which sum to 1, from its first slice on: no more stands in memory."""
         image = int(self.images[at])
         side, shape = self.tiling.side, self.tiling.shapes[image]
         numbers = self.tiling.of_images([image])
+        corners = self.tiling.corner[numbers]
+        firsts, top = np.unique(corners[:, 0]).tolist(), 0
         blend: Blend | None = None
-        for start in range(0, len(numbers), BATCH):
-            part = numbers[start : start + BATCH]
-            told = self.fitted.head.eval()(self.levels(part), side).float().softmax(1).cpu().numpy()
-            blend = blend or Blend.empty(told.shape[1], shape, side)
-            for shares, corner in zip(told, self.tiling.corner[part].tolist(), strict=True):
-                blend.add(shares, corner)
-        assert blend is not None
-        return blend.mean()
+        for first, following in zip(firsts, [*firsts[1:], shape[0]], strict=True):
+            start, stop = max(0, first), max(0, following)
+            blend, top = blend and blend.moved(start - top), start
+            for told, tiles in self._told(numbers[corners[:, 0] == first]):
+                blend = blend or Blend.empty(told.shape[1], (min(side[0], shape[0]), *shape[1:]), side)
+                for shares, (row, *rest) in zip(told, self.tiling.corner[tiles].tolist(), strict=True):
+                    blend.add(shares, (row - top, *rest))
+            assert blend is not None
+            yield blend.mean(slice(0, stop - top))
+
+    @torch.inference_mode()
+    def _told(self, numbers: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """(b, K, *side) class shares of tiles, and their numbers."""
+        side = self.tiling.side
+        batch = tiles_at_once(side)
+        for start in range(0, len(numbers), batch):
+            part = numbers[start : start + batch]
+            yield self.fitted.head.eval()(self.levels(part), side).float().softmax(1).cpu().numpy(), part
 
 
 @dataclass(frozen=True)
 class Blend:
-    """A weighted mean of overlapping tiles. `total`: (K, *spatial) sums, `weight`: (*spatial), `tent`: (*side) weights in a tile."""
+    """A weighted mean of overlapping tiles, of slices that may move on. `total`: (K, *spatial) sums, `weight`: (*spatial), `tent`: (*side)
+    weights in a tile.
+    """
 
     total: np.ndarray
     weight: np.ndarray
@@ -74,6 +86,15 @@ class Blend:
         self.total[:, *there] += shares[:, *inside] * self.tent[inside]
         self.weight[there] += self.tent[inside]
 
-    def mean(self) -> np.ndarray:
-        """(K, *spatial)."""
-        return self.total / self.weight
+    def moved(self, by: int) -> Blend:
+        """Begun `by` slices later: the first ones are final."""
+        if by == 0:
+            return self
+        fresh = Blend(np.zeros_like(self.total), np.zeros_like(self.weight), self.tent)
+        fresh.total[:, : len(self.weight) - by] = self.total[:, by:]
+        fresh.weight[: len(self.weight) - by] = self.weight[by:]
+        return fresh
+
+    def mean(self, slices: slice) -> np.ndarray:
+        """(K, n, *rest)."""
+        return self.total[:, slices] / self.weight[slices]

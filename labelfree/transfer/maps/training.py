@@ -8,11 +8,13 @@ from torch import Tensor
 from labelfree.transfer.maps.decoders import AUTO, Decoder, decoder_of
 from labelfree.transfer.maps.learning import Learn
 from labelfree.transfer.maps.losses import class_weights, segmentation_loss
+from labelfree.transfer.maps.shown_tiles import with_objects
 from labelfree.transfer.tiles.base import Fitted
-from labelfree.transfer.tiles.training import TileTraining, as_they_are
+from labelfree.transfer.tiles.training import TileTraining, as_they_are, tiles_at_once
 from labelfree.transfer.tiles.views import TileDraw
 
 STEPS = 120  # where none are given
+SHOWN = {3: 1 / 3}  # axes -> share of the tiles learned from that show an object, where there are any: of volumes most show none
 
 
 def train(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> Fitted[Decoder]:
@@ -30,8 +32,12 @@ class MapTraining(TileTraining[Learn, Decoder]):
 
     def __init__(self, learn: Learn, with_trunk: bool, decoder: str = AUTO) -> None:
         self.decoder = decoder
-        self.weights = class_weights((learn.masks(*rows) for rows in as_they_are(learn.tiles)), learn.width).to(learn.device)
+        batches = as_they_are(learn.tiles, tiles_at_once(learn.shape))
+        self.weights = class_weights((learn.masks(*rows) for rows in batches), learn.width).to(learn.device)
         super().__init__(learn, with_trunk)
+
+    def learned_tiles(self, learn: Learn) -> np.ndarray:
+        return with_objects(learn, SHOWN.get(len(learn.shape), 0.0))
 
     def fresh_head(self, levels: list[Tensor]) -> Decoder:
         return decoder_of(levels, self.learn.shape, self.learn.width, self.decoder)

@@ -36,7 +36,7 @@ class TileAsker(Asker[P]):
     @cached_property
     def tiles(self) -> Tiles:
         """Of all images."""
-        return Tiles(self.images, Tiling.of(self.images.index.shape.tolist()))
+        return Tiles(self.images, Tiling.of_pool(self.images.index))
 
     @cached_property
     def maps(self) -> dict[int, CachedLevels]:

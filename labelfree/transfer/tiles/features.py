@@ -67,6 +67,12 @@ class Asked:
     def __len__(self) -> int:
         return len(self.straight) + len(self.mirrored)
 
+    def first(self, count: int | None) -> Asked:
+        """So many of them; None: all."""
+        if count is None or count >= len(self):
+            return self
+        return Asked(self.straight[:count], self.mirrored[: max(0, count - len(self.straight))])
+
     def rows(self, tiles: int) -> np.ndarray:
         """(2, tiles): where each stands, those that are read as they are first; -1 for what is not asked for."""
         places = np.full((2, tiles), -1, np.int64)
@@ -98,6 +104,10 @@ class Tiles:
         whole = torch.ones(self.tiling.side, dtype=torch.bool)
         return torch.stack(pixels), torch.stack([whole if each is None else each for each in known])
 
+    def whole(self, tiles: Sequence[int] | np.ndarray) -> Tensor:
+        """(b, C, 2): of the image of each tile two pixels that have its mean and standard deviation (`Pool.whole`)."""
+        return self.pool.whole(self.tiling.image[np.asarray(tiles)])
+
 
 def input_size(side: tuple[int, ...], longest: int) -> Size:
     """What a tile is shown as where its longest side is to be `longest` pixels; 0: as it is."""
@@ -108,7 +118,31 @@ def input_size(side: tuple[int, ...], longest: int) -> Size:
 
 def shown_tiles(network: NetworkEncoder, tiles: Tiles, numbers: Sequence[int] | np.ndarray, mirrored: np.ndarray, longest: int) -> Tensor:
     """(b, C, *size) what a network is shown of tiles, by their numbers."""
-    return network.shown(*tiles.stored(numbers, mirrored), input_size(tiles.tiling.side, longest))
+    size = input_size(tiles.tiling.side, longest)
+    return network.shown(*tiles.stored(numbers, mirrored), size, tiles.whole(numbers) if network.by_image else None)
+
+
+def looked_at(
+    encoder: Encoder, tiles: Tiles, numbers: Sequence[int] | np.ndarray, mirrored: np.ndarray, longest: int, change: Change | None = None
+) -> tuple[list[Tensor], list[bool]]:
+    """The levels of tiles, and of each whether it has a cell for every pixel. Those are kept in full, for statistics may be large; of
+    coarser ones networks tell no more than half precision.
+    """
+    stored, measured = tiles.stored(numbers, mirrored)
+    whole = {"whole": tiles.whole(numbers)} if encoder.by_image else {}
+    side = tiles.tiling.side
+    levels = encoder.maps(stored, measured, input_size(side, longest), **whole)
+    exact = [tuple(level.shape[2:]) == side for level in levels]
+    if change is None:
+        return levels, exact
+    changed = change(levels, side)
+    return changed, [any(exact)] * len(changed)
+
+
+def bytes_each(encoder: Encoder, tiles: Tiles, longest: int, change: Change | None = None) -> int:
+    """How many bytes the features of a tile take on disk, by those of the first."""
+    levels, exact = looked_at(encoder, tiles, [0], np.zeros(1, bool), longest, change)
+    return sum(level.numel() * (4 if whole else 2) for level, whole in zip(levels, exact, strict=True))
 
 
 def read_maps(
@@ -126,8 +160,7 @@ def read_maps(
     `asked`: which tiles; None: every one and its mirror image. `change`: what is kept of their levels, all of them as they are otherwise.
     """
     asked = asked or Asked.all_of(len(tiles.tiling))
-    which = hashlib.sha256(asked.straight.tobytes() + b" " + asked.mirrored.tobytes()).hexdigest()[:12]
-    place = folder / f"{kept_name(encoder, tiles, size, images, change)}-{which}"
+    place = kept_at(encoder, tiles, size, folder, images, asked, change)
     if not place.is_dir():
         label = f"maps of {encoder.arm}" + (f", seed {encoder.seed}" if encoder.seed else "") + (f", {size} px" if size else "")
         making = folder / f"making-{uuid4().hex[:8]}-{place.name}"
@@ -140,9 +173,16 @@ def read_maps(
     return kept_maps(place)
 
 
+def kept_at(encoder: Encoder, tiles: Tiles, size: int, folder: Path, images: str, asked: Asked, change: Change | None = None) -> Path:
+    """The folder that `read_maps` keeps features in."""
+    which = hashlib.sha256(asked.straight.tobytes() + b" " + asked.mirrored.tobytes()).hexdigest()[:12]
+    return folder / f"{kept_name(encoder, tiles, size, images, change)}-{which}"
+
+
 def kept_name(encoder: Encoder, tiles: Tiles, size: int, images: str = "", change: Change | None = None) -> str:
     """How the folders begin that `read_maps` keeps features in."""
     told = (encoder.digest, images, tiles.tiling.side, len(tiles.tiling), size, change.__name__ if change else "")
+    told += ("by whole images",) if encoder.by_image else ()
     return f"{safe_name(encoder.arm)}-{encoder.seed}-{size}-{hashlib.sha256(repr(told).encode()).hexdigest()[:12]}-tiles"
 
 
@@ -156,21 +196,15 @@ def kept_maps(place: Path) -> Maps:
 def _write(
     encoder: Encoder, tiles: Tiles, longest: int, place: Path, label: str, say: Progress, asked: Asked, change: Change | None
 ) -> None:
-    """A file a level. Cells coarser than a pixel are kept in half precision: networks do not tell more of them; statistics may be large."""
-    side = tiles.tiling.side
-    batch = max(1, PIXELS // (4 * int(np.prod(side))))
+    """A file a level."""
+    batch = max(1, PIXELS // (4 * int(np.prod(tiles.tiling.side))))
     files: list[np.memmap] = []
     done = 0
     with say.track(len(asked), label) as bar:
         for turned, all_numbers in ((False, asked.straight), (True, asked.mirrored)):
             for start in range(0, len(all_numbers), batch):
                 numbers = all_numbers[start : start + batch]
-                stored, measured = tiles.stored(numbers, np.full(len(numbers), turned))
-                levels = encoder.maps(stored, measured, input_size(side, longest))
-                exact = [tuple(level.shape[2:]) == side for level in levels]
-                if change is not None:
-                    levels = change(levels, side)
-                    exact = [any(exact)] * len(levels)
+                levels, exact = looked_at(encoder, tiles, numbers, np.full(len(numbers), turned), longest, change)
                 if not files:
                     for number, (level, whole) in enumerate(zip(levels, exact, strict=True)):
                         kind, shape = np.float32 if whole else np.float16, (len(asked), *level.shape[1:])

@@ -89,7 +89,8 @@ class LearnTiles:
         assert isinstance(reads, OfStored)
         known = None if measured is None else measured.to(self.device)
         physical, known = drawn.images(to_physical(stored.to(self.device), reads.scale, reads.offset), known)
-        return reads.shown(physical, input_size(self.shape, self.size), known)
+        whole = to_physical(self.all_tiles.whole(tiles).to(self.device), reads.scale, reads.offset) if self.network.by_image else None
+        return reads.shown(physical, input_size(self.shape, self.size), known, whole)
 
     def trunk(self) -> nn.Module:
         """A copy of the network that may be trained, with `pyramid(x) -> levels`."""

@@ -22,7 +22,7 @@ class ScaledLevels(TileHead):
 
     def standardised(self, levels: Sequence[Tensor]) -> list[Tensor]:
         """(B, C_l, *grid_l) each with mean 0 and deviation 1 where it was `measured` so."""
-        return [(level - _of(mean)) / _of(std) for level, (mean, std) in zip(levels, self._scales(), strict=True)]
+        return [(level - _of(mean, level)) / _of(std, level) for level, (mean, std) in zip(levels, self._scales(), strict=True)]
 
     @torch.no_grad()
     def measure(self, batches: Iterable[list[Tensor]]) -> None:
@@ -40,5 +40,5 @@ class ScaledLevels(TileHead):
         return [(self.get_buffer(f"mean{position}"), self.get_buffer(f"std{position}")) for position in range(self._scaled)]
 
 
-def _of(channels: Tensor) -> Tensor:
-    return channels.view(1, -1, 1, 1)
+def _of(channels: Tensor, level: Tensor) -> Tensor:
+    return channels.view(1, -1, *(1,) * (level.ndim - 2))

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from math import ceil
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from labelfree.data.tiles import auto_tile, shared
 from labelfree.domain import sides
+
+if TYPE_CHECKING:
+    from labelfree.data.pool_index import PoolIndex
 
 OVERLAP = 1 / 4  # of a tile, at least, between neighbours: where predictions are blended
 WHOLE_STEPS = 32  # sides of tiles that are no image's own, in pixels: whole strides of a network
@@ -25,13 +29,21 @@ class Tiling:
     shapes: tuple[tuple[int, ...], ...]
 
     @classmethod
-    def of(cls, shapes: Sequence[Sequence[int]]) -> Tiling:
-        """Small images of one size are a tile each; else a tile is as large as nine images in ten allow, in whole strides."""
+    def of(cls, shapes: Sequence[Sequence[int]], spacings: Sequence[Sequence[float] | None] = ()) -> Tiling:
+        """Small images of one size are a tile each; else a tile is as large as nine images in ten allow, in whole strides.
+
+        `spacings`: extent of a voxel of each: a tile has fewer voxels where these are longer.
+        """
         sizes = tuple(tuple(map(int, shape)) for shape in shapes)
-        tile = auto_tile(sizes)
+        tile = auto_tile(sizes, spacings)
         if tile is None:
             return cls(sizes[0], sizes)
         return cls(tuple(max(WHOLE_STEPS, ceil(length / WHOLE_STEPS) * WHOLE_STEPS) for length in sides(tile, len(sizes[0]))), sizes)
+
+    @classmethod
+    def of_pool(cls, index: PoolIndex) -> Tiling:
+        """Of a pool of whole images."""
+        return cls.of(index.shape.tolist(), index.spacing[index.row_of].tolist())
 
     @cached_property
     def _numbered(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

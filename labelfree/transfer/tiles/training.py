@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from math import prod
 from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
@@ -23,12 +25,13 @@ from labelfree.transfer.undertrained import batch_of, stopped_falling
 L = TypeVar("L", bound=LearnTiles)
 H = TypeVar("H", bound=ScaledLevels)
 BATCH = 8  # tiles a step
+MOST_PIXELS = 2**21  # of a step's tiles: eight of 512 x 512 pixels or 64 x 64 x 64 voxels, two of 96 x 96 x 96
 WARM = 0.05  # of all steps, over which rates rise
 RATE = 2e-3  # of AdamW, for the head
 TRUNK_RATE = 2e-4  # for the network's last layer
 FIRST_LAYER = 0.1  # of TRUNK_RATE, for its first one; between them rates fall by the same factor from layer to layer
 WEIGHT_DECAY = 0.01
-MEASURED = 64  # tiles, most that channels are scaled by
+MEASURED = 8  # batches of tiles, most that channels are scaled by
 TIMED = 3  # steps, the fastest of which tells how long one takes
 
 
@@ -87,8 +90,13 @@ class TileTraining(Generic[L, H]):
     def batch(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Tiles by their numbers, and which of them are mirrored."""
         count = 2 * len(self.tiles)
-        position, mirrored = np.divmod(batch_rows(count, min(BATCH, count), number, self.learn.seed), 2)
+        position, mirrored = np.divmod(batch_rows(count, min(self.batch_size, count), number, self.learn.seed), 2)
         return self.tiles[position], mirrored == 1
+
+    @property
+    def batch_size(self) -> int:
+        """Tiles a step."""
+        return tiles_at_once(self.learn.shape)
 
     def prepare(self, steps: int) -> None:
         """Have the features that so many steps ask for."""
@@ -113,14 +121,15 @@ class TileTraining(Generic[L, H]):
     def _fresh_head(self) -> H:
         """A head that knows the scale of every channel in the budget's tiles."""
         tiles = np.unique(self.tiles)
-        spread = tiles[np.unique(np.linspace(0, len(tiles) - 1, MEASURED).round().astype(int))]
+        spread = tiles[np.unique(np.linspace(0, len(tiles) - 1, MEASURED * self.batch_size).round().astype(int))]
         if self.trunk is None:
             self.learn.maps.read(spread, spread[:0])
-        batches = [self._levels(*rows) for rows in as_they_are(spread)]
+        batches = (self._levels(*rows) for rows in as_they_are(spread, self.batch_size))  # one at a time in memory
+        first = next(batches)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(mixed("decoder", self.learn.seed))
-            head = self.fresh_head(batches[0])
-        head.to(self.learn.device).measure(batches)
+            head = self.fresh_head(first)
+        head.to(self.learn.device).measure(chain([first], batches))
         return head
 
     def _groups(self) -> list[dict[str, Any]]:
@@ -137,8 +146,13 @@ def step_seconds(make: Callable[[], TileTraining[Any, Any]]) -> float:
     return seconds_per_call(lambda step: training.step(step, 1 + TIMED, step), TIMED)
 
 
-def as_they_are(tiles: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def tiles_at_once(shape: Sequence[int]) -> int:
+    """How many tiles of `shape` are learned from together: BATCH, fewer where they are large, as in volumes."""
+    return max(1, min(BATCH, MOST_PIXELS // prod(shape)))
+
+
+def as_they_are(tiles: np.ndarray, batch: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Batches of tiles, none mirrored."""
-    for start in range(0, len(tiles), BATCH):
-        part = tiles[start : start + BATCH]
+    for start in range(0, len(tiles), batch):
+        part = tiles[start : start + batch]
         yield part, np.zeros(len(part), bool)

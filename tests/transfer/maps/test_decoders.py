@@ -13,7 +13,7 @@ import labelfree
 from labelfree.backbones import build
 from labelfree.errors import RecipeError
 from labelfree.progress import Silent
-from labelfree.transfer.maps import decoders
+from labelfree.transfer.maps import picture_decoders
 from labelfree.transfer.maps.decoders import DECODERS, Decoder, decoder_of
 
 TINY_VIT = {"embed_dim": 24, "depth": 4, "num_heads": 2}
@@ -75,7 +75,7 @@ def seen_at(head: Decoder, levels: list[Tensor], shape: tuple[int, ...]) -> list
     return found
 
 
-@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("decoder", [name for name, body in DECODERS.items() if body.axes == 2])
 def test_no_decoder_is_wider_than_asked(decoder):
     levels = levels_of("vit_tiny_patch16_224", 3, (64, 64), **TINY_VIT)
     head = decoder_of(levels, (64, 64), 3, decoder, width=32)
@@ -109,18 +109,13 @@ def test_a_channel_that_never_changes_stays_finite():
     assert head(levels, (8, 8)).isfinite().all()
 
 
-def test_volumes_get_a_sentence():
-    with pytest.raises(RecipeError, match="these images have 3 spatial axes; take linear"):
-        decoder_of([torch.zeros(1, 4, 8, 8, 8)], (8, 8, 8), 2)
-
-
 def test_dpt_refuses_what_it_cannot_read():
     with pytest.raises(RecipeError, match="dpt reads the tokens of a ViT whose patches are 8, 16, 32 pixels wide"):
         decoder_of(levels_of("vit_small_patch14_dinov2", 3, (112, 112), **TINY_VIT), (112, 112), 2, "dpt")
 
 
 def test_an_unknown_decoder_is_named():
-    with pytest.raises(RecipeError, match="unetpp is no decoder; there are deeplabv3plus, dpt, fpn, unet"):
+    with pytest.raises(RecipeError, match="unetpp is no decoder of images with 2 spatial axes; there are deeplabv3plus, dpt, fpn, unet"):
         decoder_of([torch.zeros(1, 4, 8, 8)], (8, 8), 2, "unetpp")
 
 
@@ -134,7 +129,7 @@ def test_without_the_library_a_sentence_says_what_to_install(monkeypatch):
 
 def test_what_is_not_installed_is_told_before_any_image_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A comparison comes after a pretraining: nobody waits for that sentence."""
-    monkeypatch.setattr(decoders, "find_spec", lambda name: None)
+    monkeypatch.setattr(picture_decoders, "find_spec", lambda name: None)
     asked = ["data.card=null", f"data.root={tmp_path / 'nowhere'}", "data.labels=masks"]
     with pytest.raises(RecipeError, match=r"frozen and finetune need segmentation_models_pytorch.*pip install 'labelfree\[dense\]'"):
         labelfree.run("satellite_segment", asked, tmp_path / "run", say=Silent())

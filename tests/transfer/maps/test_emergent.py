@@ -225,6 +225,25 @@ def test_a_cut_is_named_by_the_labels_of_the_budget() -> None:
     assert (called == truth).double().mean() > 0.95
 
 
+def test_a_volume_is_cut_and_named_as_a_picture_is() -> None:
+    """Of anisotropic voxels, on a grid as ragged as a volume smaller than a patch leaves it."""
+    shape = (10, 12, 6)
+    images = [blob(shape, (0.4 + 0.03 * seed, 0.5, 0.5), 0.3).astype(int) for seed in range(5)]
+    fitted = EmergentCut().fit(learn_from([2 * image for image in images], tiles=[1]))
+    called = fitted.head([torch.stack([tokens_of(2 * image, seed) for seed, image in enumerate(images)])], (20, 24, 12)).argmax(1)
+    truth = torch.from_numpy(np.stack([np.kron(2 * image, np.ones((2, 2, 2), int)) for image in images]))
+    assert called.shape == truth.shape
+    overlap = ((called == 2) & (truth == 2)).sum() / ((called == 2) | (truth == 2)).sum()
+    assert overlap > 0.8  # linear between cells, where the truth is made of cubes
+
+
+def test_a_batch_is_called_as_its_images_are() -> None:
+    head = Emergent().fit(learn_from([scene(seed, (8, 8, 8)) for seed in range(4)])).head
+    maps = torch.stack([tokens_of(scene(seed, (8, 8, 8)), seed) for seed in (7, 8, 9)])
+    together = head.segments([maps], (16, 16, 16))
+    assert torch.equal(together, torch.cat([head.segments([one[None]], (16, 16, 16)) for one in maps]))
+
+
 def test_a_cluster_in_which_nothing_is_known_is_called_as_its_nearest() -> None:
     """Only kinds 0 and 1 are labelled; kind 2 is near kind 1 in features."""
     kinds = [scene(seed) for seed in range(6)]
