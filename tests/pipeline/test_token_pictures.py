@@ -116,7 +116,7 @@ def test_where_a_network_looks_in_a_volume_is_drawn_on_its_three_planes(tmp_path
     drawn = canvas.painted(255 * looks)[..., 0]
     assert canvas.image.shape == (*drawn.shape, 3) == (24, 16 + 16 + 20, 3)  # axial, coronal and sagittal, one pixel a millimetre
     bright = canvas.image[..., 0] > 200
-    assert drawn[bright].mean() > 150 and drawn[~bright].mean() < 20
+    assert drawn[bright].mean() > 70 and drawn[~bright].mean() < 20  # linear between the middles of cells
 
 
 def test_a_run_without_a_pool_or_a_network_has_no_such_pictures(tmp_path: Path) -> None:

