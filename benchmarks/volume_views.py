@@ -113,11 +113,10 @@ def by_labelfree(work: Work, files: list[Path], folder: Path) -> Iterator[Tensor
 def by_monai(work: Work, files: list[Path]) -> Iterator[Tensor]:
     """As MONAI's tutorials of self-supervised pretraining make two views: the cached image copied, each copy changed by itself."""
     from monai.data import CacheDataset, DataLoader
-    from monai.transforms import Compose, CopyItemsd, EnsureChannelFirstd, LoadImaged, set_determinism
+    from monai.transforms import Compose, CopyItemsd, EnsureChannelFirstd, LoadImaged
 
-    set_determinism(0)
     copied = [LoadImaged("first"), EnsureChannelFirstd("first"), CopyItemsd("first", names=["second"])]
-    steps = Compose([*copied, *random_steps("first", work), *random_steps("second", work)])
+    steps = Compose([*copied, *random_steps("first", work), *random_steps("second", work)]).set_random_state(0)
     images = CacheDataset([{"first": str(file)} for file in files], steps, cache_rate=1.0, num_workers=1, progress=False)
     while True:
         for batch in DataLoader(images, batch_size=work.batch, shuffle=True, drop_last=True, num_workers=0):
