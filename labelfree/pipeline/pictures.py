@@ -39,8 +39,8 @@ def show_views(job: Job, inputs: Inputs, folder: RunFolder) -> None:
     n, sizes = (objective.crops.globals, objective.crops.locals), (job.plan.size, job.plan.local_size)
     columns, pictures = ["image"], [[_stored(inputs.domain, job.pool, int(entry)) for entry in entries]]
     asked = [(kind, number) for kind, count in zip(("global", "local"), n, strict=True) for number in range(count)]
-    others = None if partners is stored else partners
-    for (kind, number), view in zip(asked, job.views.multi_crop(stored, n, sizes, draws, others), strict=True):
+    second = None if partners is stored else partners
+    for (kind, number), view in zip(asked, job.views.multi_crop(stored, n, sizes, draws, second), strict=True):
         images = (stored, partners)[number % 2]
         physical = job.views.normalise.of(job.views.physical(images)).inverse(view.normal)
         columns.append(f"{kind} {number + 1}")
