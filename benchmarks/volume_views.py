@@ -2,11 +2,11 @@
 
     OMP_NUM_THREADS=1 python benchmarks/volume_views.py
 
-The volumes are generated, MR-like, 96 × 96 × 96 voxels of int16 in NIfTI files; both hold them decoded (ours in a memory-mapped pool as they
-are stored, MONAI's as tensors in memory) before anything is timed. Of each volume both make two views of 64 × 64 × 64 by the same steps with the
-same probabilities and strengths: a crop of half the volume to all of it, resized; a flip; a turn and a scale; contrast and gamma; a bias field;
-noise; a blur; mean 0 and spread 1. MONAI's are dictionary transforms, one sample after the other, collated by its DataLoader into batches of
-eight, as ours are. Batches of both take turns, so that both meet the same machine; the ratio is that of the sums. Cells that
+The volumes are generated, MR-like, 96 × 96 × 96 voxels of int16 in NIfTI files; both hold them decoded before anything is timed, ours in a
+memory-mapped pool as they are stored, MONAI's as tensors. Of each both make two views of 64 × 64 × 64 by the same steps with the same
+probabilities and strengths: a crop of half the volume to all of it, resized; a flip; a turn and a scale; contrast and gamma; a bias
+field; noise; a blur; mean 0 and spread 1. MONAI's are dictionary transforms, one sample after the other, collated by its DataLoader into
+batches as large as ours. Batches of both take turns, so that both meet the same machine; the ratio is that of the sums. Cells that
 benchmarks/results/volume_views.csv holds for the same machine, commit and versions are not measured again.
 """
 
@@ -113,11 +113,10 @@ def by_labelfree(work: Work, files: list[Path], folder: Path) -> Iterator[Tensor
 def by_monai(work: Work, files: list[Path]) -> Iterator[Tensor]:
     """As MONAI's tutorials of self-supervised pretraining make two views: the cached image copied, each copy changed by itself."""
     from monai.data import CacheDataset, DataLoader
-    from monai.transforms import Compose, CopyItemsd, EnsureChannelFirstd, LoadImaged, set_determinism
+    from monai.transforms import Compose, CopyItemsd, EnsureChannelFirstd, LoadImaged
 
-    set_determinism(0)
     copied = [LoadImaged("first"), EnsureChannelFirstd("first"), CopyItemsd("first", names=["second"])]
-    steps = Compose([*copied, *random_steps("first", work), *random_steps("second", work)])
+    steps = Compose([*copied, *random_steps("first", work), *random_steps("second", work)]).set_random_state(0)
     images = CacheDataset([{"first": str(file)} for file in files], steps, cache_rate=1.0, num_workers=1, progress=False)
     while True:
         for batch in DataLoader(images, batch_size=work.batch, shuffle=True, drop_last=True, num_workers=0):

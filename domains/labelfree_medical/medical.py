@@ -154,7 +154,8 @@ class Medical:
     def partners(self, kind: str, images: Sequence[Shown], within: float | None) -> list[list[int]]:
         from labelfree_medical.pairs import KINDS, placed
 
-        return KINDS[kind](list(placed(images, lambda shown: self._image(_with_key(shown.row)), self._frame)), within)
+        shown = [image._replace(row=_with_key(image.row)) for image in images]
+        return KINDS[kind](list(placed(shown, self._image, self._frame)), within)
 
     def open_map(self, sample: Sample, size: tuple[int, ...], path: Path, classes: Sequence[str], row: Row) -> ClassMap:
         """Of a volume on the grid of its files, of anything else on its own."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labelfree.domain import PART, Shown
+from labelfree.domain import PART, Row, Shown
 from labelfree_medical.planes import axis_across
 from labelfree_medical.slices import Slice
 from labelfree_medical.stored import ImageFiles, Stored
@@ -72,20 +72,26 @@ def series(images: Sequence[Placed], within: float | None) -> list[list[int]]:
 KINDS: dict[str, Callable[[Sequence[Placed], float | None], list[list[int]]]] = {"slices": slices, "series": series}
 
 
-def placed(images: Sequence[Shown], image_of: Callable[[Shown], ImageFiles], frame_of: Callable[[ImageFiles], Stored]) -> Iterator[Placed]:
-    """`image_of`: the files of an entry. `frame_of`: a volume's size and place, upright; asked once of each, pictures have none."""
+def placed(images: Sequence[Shown], image_of: Callable[[Row], ImageFiles], frame_of: Callable[[ImageFiles], Stored]) -> Iterator[Placed]:
+    """`image_of`: the files of a row. `frame_of`: a volume's size and place, upright; asked once of each, pictures have none."""
     parts = Counter((image.row.path, image.row.key, image.row.window) for image in images)
     frames: dict[Hashable, Stored | None] = {}
     for shown in images:
-        image, row = image_of(shown), shown.row
+        image, row = image_of(shown.row), shown.row
         volume = (image.path, image.key)
         if volume not in frames:
             frames[volume] = frame_of(image) if image.kind == "volume" else None
         frame, part = frames[volume], row.key.partition(PART)[2]
         plane, at, step = _height(frame, Slice.of(part)) if part and frame is not None else ("", 0.0, 0.0)
         whole = parts[row.path, row.key, row.window] == 1
-        session = (image.patient, image.study) if image.study and image.study != image.path.as_posix() else (row.group, row.date)
-        yield Placed(volume, session if any(session) else None, plane, at, step, _grid(frame), None if whole else shown.corner)
+        yield Placed(volume, _session(image, row), plane, at, step, _grid(frame), None if whole else shown.corner)
+
+
+def _session(image: ImageFiles, row: Row) -> Hashable | None:
+    """What was taken in one sitting of a patient: a study by its headers, else what a table gives one group and date."""
+    if image.study and image.study != image.path.as_posix():
+        return image.patient, image.study
+    return (row.group, row.date) if row.group else None
 
 
 def _alike(images: Sequence[Placed], what: Callable[[Placed], Hashable | None]) -> list[list[int]]:

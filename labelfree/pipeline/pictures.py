@@ -34,13 +34,13 @@ def show_views(job: Job, inputs: Inputs, folder: RunFolder) -> None:
     entries = open_to_all[np.linspace(0, len(open_to_all) - 1, IMAGES).astype(int)]
     stored = partners = job.pool.batch(entries)
     if job.positives is not None:
-        others = job.positives.draw(entries, job.plan.source)
-        partners = job.pool.batch(np.where(withheld(job.pool, others), entries, others))
+        pairs = job.positives.draw(entries, job.plan.source)
+        partners = job.pool.batch(np.where(withheld(job.pool, pairs), entries, pairs))
     n, sizes = (objective.crops.globals, objective.crops.locals), (job.plan.size, job.plan.local_size)
     columns, pictures = ["image"], [[_stored(inputs.domain, job.pool, int(entry)) for entry in entries]]
     asked = [(kind, number) for kind, count in zip(("global", "local"), n, strict=True) for number in range(count)]
-    others = None if partners is stored else partners
-    for (kind, number), view in zip(asked, job.views.multi_crop(stored, n, sizes, draws, others), strict=True):
+    second = None if partners is stored else partners
+    for (kind, number), view in zip(asked, job.views.multi_crop(stored, n, sizes, draws, second), strict=True):
         images = (stored, partners)[number % 2]
         physical = job.views.normalise.of(job.views.physical(images)).inverse(view.normal)
         columns.append(f"{kind} {number + 1}")

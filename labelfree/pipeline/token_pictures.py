@@ -16,7 +16,7 @@ from labelfree.errors import RecipeError
 from labelfree.pipeline.confidential import withheld
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
-from labelfree.pipeline.volume_planes import pictures
+from labelfree.pipeline.volume_planes import flat, pictures
 from labelfree.reporting import TokenGrid, save_tokens
 from labelfree.reporting.segment_pictures import colours_of, overlay
 from labelfree.transfer.arms import ARMS, is_baseline
@@ -107,13 +107,13 @@ class Canvas:
     def painted(self, channels: Tensor) -> np.ndarray:
         """A map (3, *grid), or (1, *grid) in gray, of numbers from 0 to 255, as large as the image: (H, W, 3) uint8."""
         fine = channels.float() if len(self.shape) == 2 else to_shape(channels.float()[None], self.shape)[0]  # a plane is cut from voxels
-        flat = np.stack([self._flat(channel) for channel in fine.round().numpy().astype(np.int32)], axis=2).clip(0, 255)
-        picture = Image.fromarray(flat.astype(np.uint8).repeat(3 // flat.shape[2], axis=2))
+        drawn = np.stack([self._flat(channel) for channel in fine.round().numpy().astype(np.int32)], axis=2).clip(0, 255)
+        picture = Image.fromarray(drawn.astype(np.uint8).repeat(3 // drawn.shape[2], axis=2))
         return np.asarray(picture.resize(self.image.shape[1::-1], Image.Resampling.BICUBIC))
 
     def _flat(self, numbers: np.ndarray) -> np.ndarray:
         """(*spatial) to (h, w)."""
-        return pictures(self.domain, self.sample, {"": numbers}, self._middle)[1][""]
+        return flat(self.domain, self.sample, numbers, self._middle)
 
     @property
     def _middle(self) -> tuple[int, ...]:

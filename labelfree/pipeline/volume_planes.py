@@ -43,7 +43,10 @@ def pictures(domain: Domain, sample: Sample, maps: Mapping[str, np.ndarray], pla
     """An image (H, W, 3) uint8, and `maps` (*spatial) of it as (h, w) over the same part. Of a volume its planes through `place`, where its
     domain shows such; else the slice in the middle, as its preview is.
     """
-    if isinstance(domain, ShowsPlanes) and len(place) == len(sample.data.shape) - 1 > 2:
-        shown = {name: domain.planes_at(numbers, sample, place) for name, numbers in maps.items()}
-        return domain.preview_at(sample, place), shown
-    return domain.preview(sample), {name: plane(numbers) for name, numbers in maps.items()}
+    image = domain.preview_at(sample, place) if isinstance(domain, ShowsPlanes) and len(place) > 2 else domain.preview(sample)
+    return image, {name: flat(domain, sample, numbers, place) for name, numbers in maps.items()}
+
+
+def flat(domain: Domain, sample: Sample, numbers: np.ndarray, place: Place) -> np.ndarray:
+    """One such map."""
+    return domain.planes_at(numbers, sample, place) if isinstance(domain, ShowsPlanes) and len(place) > 2 else plane(numbers)

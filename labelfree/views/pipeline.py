@@ -171,8 +171,9 @@ class ViewPipeline(nn.Module):
     def _views(self, sources: _Sources, crop: ResizedCrop, places: Iterable[CropDraw], generator: Generator) -> Iterator[Drawn]:
         """A view at each of `places`, which are drawn one after the other, between the draws of ops; from the two sources in turn."""
         for number, where in enumerate(places):
-            image, mask, normalise = (both[number % 2] for both in sources)
-            yield self._view(crop.apply(image, where), _cropped(crop, mask, where), normalise, generator)
+            turn = number % 2
+            mask = _cropped(crop, sources.measured[turn], where)
+            yield self._view(crop.apply(sources.physical[turn], where), mask, sources.normalise[turn], generator)
 
     def physical(self, stored: Tensor) -> Tensor:
         """Stored numbers (B, C, *spatial) in physical units, float32."""

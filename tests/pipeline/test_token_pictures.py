@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from labelfree.backbones import build
 from labelfree.data.pool import at_even_steps
-from labelfree.domain import Row
-from labelfree.pipeline.token_pictures import IMAGES, SET, looked_at, show_tokens
+from labelfree.domain import Row, Sample, find_domain
+from labelfree.pipeline.token_pictures import IMAGES, SET, Canvas, looked_at, show_tokens
 from labelfree.transfer.encoders import Concatenated, NetworkEncoder, StatisticsEncoder
 
 VIT = {"depth": 1, "embed_dim": 32, "num_heads": 4, "patch_size": 4}
@@ -68,6 +69,54 @@ def test_a_transformer_and_a_cnn_are_shown_the_same_images(tmp_path: Path) -> No
     assert (grids[0][:, :96] == grids[1][:, :96]).all()  # the column of images
     assert (grids[0][:, 100:196] != grids[1][:, 100:196]).any()
     assert all(each["images"] == IMAGES for each in (cnn, vit, heads))
+
+
+class Cubes(nn.Module):
+    """A network of volumes that looks at one cell of four a side, where they are brightest."""
+
+    def pyramid(self, x: Tensor) -> list[Tensor]:
+        return [F.avg_pool3d(torch.cat([x, x**2, x.sin()], 1), [side // 4 for side in x.shape[2:]])]
+
+    def attention(self, x: Tensor) -> Tensor:
+        cells = F.max_pool3d(x, [side // 4 for side in x.shape[2:]])
+        return (cells == cells.amax((2, 3, 4), keepdim=True)).float().expand(-1, 2, -1, -1, -1)
+
+
+def volume(number: int) -> Sample:
+    """Noise, one bright cell near the middle, slices of 3 mm."""
+    data = torch.rand(1, 16, 20, 8, generator=torch.Generator().manual_seed(number))
+    data[0, 8:12, 10:15, 4:6] = 9.0
+    return Sample(data, ("mr",), (1.0,), (0.0,), "stored", spacing=(1.0, 1.0, 3.0))
+
+
+class FakeVolumes(FakePool):
+    scale, offset = (1.0,), (0.0,)
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.samples = [volume(number) for number in range(count)]
+        self.images = torch.stack([sample.data for sample in self.samples])
+
+    def sample(self, entry: int) -> Sample:  # type: ignore[override]
+        return self.samples[entry]
+
+
+def test_where_a_network_looks_in_a_volume_is_drawn_on_its_three_planes(tmp_path: Path) -> None:
+    pytest.importorskip("labelfree_medical")
+    domain, pool = find_domain("medical"), FakeVolumes(6)
+    encoder = NetworkEncoder("domain", Cubes(), lambda stored, size, measured: stored, (16,), 0)  # type: ignore[arg-type]
+    inputs: Any = SimpleNamespace(entries=np.arange(6), pool=pool, images=None, domain=domain)
+    setup: Any = SimpleNamespace(sizes_of=lambda encoder: (16,))
+    show_tokens([encoder], setup, inputs, SimpleNamespace(path=tmp_path))  # type: ignore[arg-type]
+    seen, heads = json.loads((tmp_path / "pictures" / "tokens.json").read_text())["domain"]
+    assert seen["columns"] == ["image", "colours", "clusters", "cut", "attention"] and heads["columns"] == ["1", "2"]
+
+    canvas = Canvas(domain, pool.samples[0], (16, 20, 8))
+    looks = Cubes().attention(pool.images[:1])[0, :1]
+    drawn = canvas.painted(255 * looks)[..., 0]
+    assert canvas.image.shape == (*drawn.shape, 3) == (24, 16 + 16 + 20, 3)  # axial, coronal and sagittal, one pixel a millimetre
+    bright = canvas.image[..., 0] > 200
+    assert drawn[bright].mean() > 70 and drawn[~bright].mean() < 20  # linear between the middles of cells
 
 
 def test_a_run_without_a_pool_or_a_network_has_no_such_pictures(tmp_path: Path) -> None:

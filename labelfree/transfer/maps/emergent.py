@@ -68,8 +68,14 @@ class ClusterHead(SegmentsHead):
         self.register_buffer("centres", torch.zeros(segments, channels))
 
     def segments(self, levels: Sequence[Tensor], shape: tuple[int, ...]) -> Tensor:
-        near = [to_shape(affinities(part, self.centres[:, own]), shape) for own, part in self.parts(levels)]
-        return torch.stack(near).sum(0).argmax(1)
+        parts = self.parts(levels)
+
+        def nearest(at: int) -> Tensor:
+            """Of one image: of a volume, every voxel's nearness to every centre is hundreds of megabytes."""
+            near = [to_shape(affinities(part[at : at + 1], self.centres[:, own]), shape) for own, part in parts]
+            return torch.stack(near).sum(0).argmax(1) if len(near) > 1 else near[0].argmax(1)
+
+        return torch.cat([nearest(at) for at in range(len(levels[0]))])
 
 
 class CutHead(SegmentsHead):

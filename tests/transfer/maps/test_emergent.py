@@ -225,6 +225,22 @@ def test_a_cut_is_named_by_the_labels_of_the_budget() -> None:
     assert (called == truth).double().mean() > 0.95
 
 
+def test_a_volume_is_cut_and_named_as_a_picture_is() -> None:
+    """Its sides differ, as those of a volume with thick slices do."""
+    shape = (10, 12, 6)
+    images = [2 * blob(shape, (0.4 + 0.03 * seed, 0.5, 0.5), 0.35).astype(int) for seed in range(5)]
+    fitted = EmergentCut().fit(learn_from(images, times=1, tiles=[0, 3]))
+    called = fitted.head([torch.stack([tokens_of(image, seed) for seed, image in enumerate(images)])], shape).argmax(1)
+    assert (called == torch.from_numpy(np.stack(images))).double().mean() > 0.95
+
+
+def test_a_batch_is_called_as_its_images_are() -> None:
+    head = Emergent().fit(learn_from([scene(seed, (8, 8, 8)) for seed in range(4)])).head
+    maps = torch.stack([tokens_of(scene(seed, (8, 8, 8)), seed) for seed in (7, 8, 9)])
+    together = head.segments([maps], (16, 16, 16))
+    assert torch.equal(together, torch.cat([head.segments([one[None]], (16, 16, 16)) for one in maps]))
+
+
 def test_a_cluster_in_which_nothing_is_known_is_called_as_its_nearest() -> None:
     """Only kinds 0 and 1 are labelled; kind 2 is near kind 1 in features."""
     kinds = [scene(seed) for seed in range(6)]
