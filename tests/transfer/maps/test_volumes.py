@@ -87,7 +87,7 @@ def test_balls_are_learned_with_the_network() -> None:
     assert worst_share(fitted, images, masks, levels) > 0.4
 
 
-@pytest.mark.parametrize("protocol", [PixelLinear(), Frozen()], ids=["linear", "frozen"])
+@pytest.mark.parametrize("protocol", [PixelLinear(), pytest.param(Frozen(), marks=pytest.mark.slow)], ids=["linear", "frozen"])
 def test_slices_that_nobody_drew_are_left_out(protocol: Frozen) -> None:
     """Every fourth slice is drawn: a head finds what lies between."""
     (images, masks), new = balls(4, 0), balls(4, 1)
