@@ -44,8 +44,8 @@ class NetworkInput:
         statistics a normalisation by image takes, in place of these images' own: those that they are parts of.
         """
         shape = self.sized(size, physical.shape[2:])
-        by = self.normalise if whole is None or not self.normalise.by_image else self.normalise.of(self.seen(whole, None))
         if self.slices is None:
+            by = self.normalise if whole is None or not self.normalise.by_image else self.normalise.of(self.seen(whole, None))
             return network_input(self.seen(physical, measured), by, shape, measured, self.interpolation)
         flat = planar(shape, self.slices)
         if self.render is not None:
