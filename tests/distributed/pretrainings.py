@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from labelfree.errors import LabelfreeError
@@ -17,6 +16,7 @@ from labelfree.objectives.distributed import everyone
 from labelfree.pretraining.fit import checkpoint_step, fit
 from labelfree.progress import Silent
 from labelfree.views import ViewPipeline
+from labelfree.views.pipeline import Drawn
 from tests.distributed.cases import held, smooth
 from tests.pretraining.small import SmallJob, flatten, small_cnn, small_job
 from tests.pretraining.small import views as drawn_views
@@ -27,9 +27,11 @@ STEPS, HEAD_ONLY = 6, 2
 class Mirrored(ViewPipeline):
     """Every second view is the image in a mirror: nothing is drawn."""
 
-    def many(self, stored: Tensor, n: int, *asked: Any, **more: Any) -> Tensor:
-        x = self.normalise(self.physical(stored))
-        return torch.cat([x.flip(-1) if number % 2 else x for number in range(n)])
+    def multi_crop(self, stored: Tensor, n: tuple[int, int], *asked: Any, **more: Any) -> Iterator[Drawn]:
+        physical = self.physical(stored)
+        for number in range(sum(n)):
+            x = physical.flip(-1) if number % 2 else physical
+            yield Drawn(x, self.normalise(x), None)
 
 
 def job(folder: Path, harm: Callable[[Objective], object] = smooth) -> SmallJob:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 import labelfree
@@ -99,6 +100,7 @@ def test_a_sample_is_asked_for_by_name(installed: Path, tmp_path: Path) -> None:
 
 
 def test_weights_are_asked_of_every_domain_that_knows_any(installed: Path, tmp_path: Path) -> None:
+    torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "x.pth")
     with pytest.raises(RecipeError, match=r"NoSuch_Weights"):
         labelfree.convert(tmp_path / "x.pth", "NoSuch_Weights.X")
     with pytest.raises(RecipeError, match="thermal knows no published weights"):

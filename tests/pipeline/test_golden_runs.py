@@ -65,6 +65,7 @@ def _data(name: str, folder: Path) -> list[str]:
     path, label, split = (listed[0].index(column) for column in ("path", "label", "split"))
     labelled = [row for row in listed[1:] if row[split] == "train"]
     (source / "splits.csv").unlink()
+    (source / "GENERATED.txt").unlink()  # it stands for images of a person's own
     (source / "labels.csv").write_text("path,label\n" + "".join(f"{row[path]},{row[label]}\n" for row in labelled))
     return [f"data.root={source}", f"data.labels={source / 'labels.csv'}"]
 

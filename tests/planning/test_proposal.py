@@ -13,7 +13,7 @@ from rasterio.transform import from_origin
 import labelfree
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError, LeakError, RecipeError
-from labelfree.planning import proposal, recognition
+from labelfree.planning import recognition, volumes_or_slices
 from labelfree.planning.volumes import NARROW
 from tests.data.fake_domain import PillowDomain
 from tests.planning.folders import pictures, planned, rasters, table, told
@@ -248,7 +248,7 @@ class Volumes(PillowDomain):
 def test_volumes_that_no_network_reads_are_refused_with_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures(tmp_path / "mine", PNGS)
     monkeypatch.setattr(recognition, "domain_with", lambda name, *settings: Volumes())
-    monkeypatch.setattr(proposal, "NARROW", replace(NARROW, name="nobody:made"))
+    monkeypatch.setattr(volumes_or_slices, "NARROW", replace(NARROW, name="nobody:made"))
     with pytest.raises(DataError, match=r"3 spatial axes, and no network for those can be made here \(nobody:made\)"):
         planned(tmp_path / "mine", "volumes")
 

@@ -10,7 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from labelfree.planning import proposal
+from labelfree.planning import volumes_or_slices
 from labelfree.planning.volumes import NARROW, Device
 from tests.planning.folders import planned, table, told
 
@@ -22,7 +22,7 @@ NETWORK = "toy_volumes:small_resnet"
 def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same machine for every test, and a network that is quickly made."""
     monkeypatch.syspath_prepend(PLUGIN)
-    monkeypatch.setattr(proposal, "NARROW", replace(NARROW, name=NETWORK))
+    monkeypatch.setattr(volumes_or_slices, "NARROW", replace(NARROW, name=NETWORK))
     on(monkeypatch, Device(8e9, 2))
 
 
@@ -82,6 +82,6 @@ def test_masks_ask_for_segmentation_of_volumes(tmp_path: Path) -> None:
 
 def test_where_no_network_can_be_made_slices_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     labels = volumes(tmp_path / "mine", (26, 20, 17), count=12)
-    monkeypatch.setattr(proposal, "NARROW", replace(NARROW, name="nobody:made"))
+    monkeypatch.setattr(volumes_or_slices, "NARROW", replace(NARROW, name="nobody:made"))
     found = planned(tmp_path / "mine", "medical", labels)
     assert found.recipe.reader["slices"] == "axial" and "no network for those can be made here (nobody:made)" in told(found)
