@@ -59,7 +59,5 @@ def test_what_a_comparison_will_take(protocols: list[str], minutes: float | None
     said = list[str]()
     folder = SimpleNamespace(path=tmp_path, home=tmp_path)
     run = SimpleNamespace(say=SimpleNamespace(say=said.append), comparing=True, recipe=recipe, folder=folder)
-        say=SimpleNamespace(say=said.append), comparing=True, recipe=recipe, folder=SimpleNamespace(path=tmp_path, home=tmp_path)
-    )
     announce(run, SimpleNamespace(question=question, unlabelled=None), SimpleNamespace(sentences=[], jobs=[], seconds=0.0))
     assert f"then the comparison {told}" in said[-1]
