@@ -261,10 +261,8 @@ def test_scenes_are_mapped_in_tiles_as_by_the_head(encoder: Callable[[], Encoder
 
 
 @packages
-@pytest.mark.parametrize(("name", "decoder"), [
-    pytest.param("test_resnet", "unet", marks=pytest.mark.slow), ("test_resnet", "fpn"),
-    pytest.param("test_vit", "dpt", marks=pytest.mark.slow),
-])  # fmt: skip
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "decoder"), [("test_resnet", "unet"), ("test_resnet", "fpn"), ("test_vit", "dpt")])
 def test_decoders_are_exported_too(name: str, decoder: str, tmp_path: Path) -> None:
     """Those that `frozen` and `finetune` train; ten seconds on a busy core are torch.export's."""
     pytest.importorskip("segmentation_models_pytorch")

@@ -68,6 +68,7 @@ def test_a_box_at_the_threshold_may_be_told_by_one_of_both(tmp_path: Path) -> No
         tried(Exported(0), head, [sample])
 
 
+@pytest.mark.slow
 def test_pixels_alone_and_large_images_are_searched_too(tmp_path: Path) -> None:
     """Parts that borders of tiles cut are joined, and the threshold is that of whole objects: as `predict` does."""
     from labelfree.deploy.exports.infer_onnx import Model

@@ -106,7 +106,8 @@ def fold_differences(better: float, count: int = 150) -> dict[str, list[np.ndarr
     return found
 
 
-@pytest.mark.parametrize("better", [0.0, pytest.param(BETTER, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("better", [0.0, BETTER])
 @pytest.mark.parametrize("metric", METRICS)
 def test_intervals_with_a_test_split_cover_the_truth_as_often_as_stated(metric: str, better: float) -> None:
     """With arms that are equal, what is not covered is a false claim."""

@@ -77,6 +77,7 @@ def test_images_of_any_channels(channels: int) -> None:
     assert recall(found_on(fitted, images, made.eval()), drawn) > 0.5
 
 
+@pytest.mark.slow
 def test_a_vit_is_read_too() -> None:
     made = build("vit_tiny_patch16_224", 3, options={"img_size": 64, "patch_size": 8, "embed_dim": 32, "depth": 4, "num_heads": 2})
     fitted = Frozen().fit(learn_boxes(*discs(8, 0), lambda: copy.deepcopy(made), steps=60))
@@ -85,6 +86,7 @@ def test_a_vit_is_read_too() -> None:
     assert len(fitted.head.config["levels"]) == 4
 
 
+@pytest.mark.slow
 def test_an_arm_without_a_network_learns_from_its_pixels() -> None:
     images, drawn = discs(12, 0)
     fitted = Frozen().fit(learn_boxes(images, drawn, pixels=images, steps=100))
