@@ -17,12 +17,11 @@ from labelfree_medical.generated_phantom import axial, seen
 
 import labelfree
 from labelfree.pipeline.stages import Run
-from labelfree.planning import proposal
+from labelfree.planning import volumes_or_slices
 from labelfree.planning.proposal import Proposal
 from labelfree.planning.volumes import NARROW, Device
 from labelfree.progress import Silent
 from labelfree.recipe_file import change
-from labelfree.transfer.maps import training
 from tests.planning.folders import table as write_table
 from tests.small_runs import table
 
@@ -34,7 +33,7 @@ SIZE = (32, 24, 16)  # voxels
 CASES, MASKED = 16, 8
 LUNG, HEART = 1, 2
 REDUCED = {
-    "pretrain.minutes": None, "pretrain.steps": 2, "evaluate.draws": 1, "evaluate.minutes": None, "evaluate.labels_per_class": [4],
+    "pretrain.minutes": None, "pretrain.steps": 2, "evaluate.draws": 1, "evaluate.minutes": 0.3, "evaluate.labels_per_class": [4],
     "evaluate.arms": ["statistics", "random", "imagenet", "domain"], "evaluate.primary.budget": 4, "data.leak_limit": 1.0,
 }  # fmt: skip
 
@@ -70,9 +69,8 @@ def planned(export: Path) -> Iterator[Proposal]:
     """On two cores, with a network that is quickly made."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(PLUGIN)
-        patch.setattr(proposal, "NARROW", replace(NARROW, name="toy_volumes:small_resnet"))
+        patch.setattr(volumes_or_slices, "NARROW", replace(NARROW, name="toy_volumes:small_resnet"))
         patch.setattr(Device, "here", staticmethod(lambda: Device(8e9, 2)))
-        patch.setattr(training, "STEPS", 20)
         yield labelfree.plan(export / "export", "medical", export / "labels.csv", say=Silent())
 
 

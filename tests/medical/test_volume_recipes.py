@@ -15,8 +15,8 @@ from tests.small_runs import table
 
 NAMES = ("medical_volume_byol", "medical_volume_segment")
 REDUCED = [
-    "pretrain.minutes=null", "pretrain.steps=2", "pretrain.size=[32, 24, 16]", "pretrain.batch_size=4", "evaluate.draws=2",
-    "data.leak_limit=1.0",
+    "pretrain.minutes=null", "pretrain.steps=2", "pretrain.size=[24, 16, 24]", "pretrain.batch_size=4", "evaluate.draws=2",
+    "data.leak_limit=1.0", "reader.spacing=12", "evaluate.minutes=0.2",
 ]  # fmt: skip
 
 
