@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-CHUNK = 2**22  # numbers looked at together
+CHUNK = 2**18  # numbers looked at together: a few megabytes, whatever the volume
 
 
 def moments(pixels: np.ndarray, measured: np.ndarray | None = None) -> np.ndarray:
