@@ -19,10 +19,10 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
-from cells import RESULTS, append, found, place
+from cells import RESULTS, place
 from labelfree_medical.dicom import list_dicom, read_dicom
 from labelfree_medical.generated_dicom import write_slices
-from volumes import measured
+from volumes import timed
 
 TABLE = RESULTS / "dicom_series.csv"
 SERIES, SHAPE, SPACING = 200, (24, 256, 256), (0.8, 0.8, 3.0)
@@ -32,19 +32,7 @@ DEPENDS = ("domains/labelfree_medical", "benchmarks/dicom_series.py")
 def main() -> None:
     packages = ("monai", "pydicom", "highdicom", "dicom2nifti")
     cells = [{"way": name, "series": str(SERIES), **place(*packages, depends=DEPENDS)} for name in WAYS]
-    missing = [cell for cell in cells if not found(TABLE, cell)]
-    print(f"Expected: {len(missing)} of {len(cells)} cells to measure, about {2 * len(missing)} minutes with the export.", flush=True)
-    if missing:
-        with tempfile.TemporaryDirectory() as folder:
-            export = Path(folder, "export")
-            write(export)
-            for cell in missing:
-                append(TABLE, cell | {"seconds": f"{measured(WAYS[cell['way']], export):.1f}"})
-    print(f"\n| way | s for {SERIES} series |\n|---|---|")
-    for cell in cells:
-        row = found(TABLE, cell)
-        assert row is not None
-        print(f"| {row['way']} | {row['seconds']} |")
+    timed(TABLE, cells, WAYS, write, minutes=8)
 
 
 def write(export: Path) -> None:

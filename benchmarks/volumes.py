@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import nibabel
@@ -29,18 +29,29 @@ AIR = -870.0  # where MONAI's crop begins; ours finds it by itself
 
 def main() -> None:
     cells = [{"reader": name, "volumes": str(COUNT), **place("monai", "nibabel", "numpy", "torch", depends=DEPENDS)} for name in READERS]
-    missing = [cell for cell in cells if not found(TABLE, cell)]
-    print(f"Expected: {len(missing)} of {len(cells)} cells to measure, about 3 minutes with the volumes.", flush=True)
+    timed(TABLE, cells, READERS, write, minutes=3)
+
+
+def timed(
+    table: Path, cells: Sequence[dict[str, str]], ways: Mapping[str, Callable[[Path], None]], write: Callable[[Path], None], minutes: int
+) -> None:
+    """Time each way of reading one folder, which `write` fills, and print the table.
+
+    A cell's first column names its way, its second the files and how many there are.
+    """
+    way, files = list(cells[0])[:2]
+    missing = [cell for cell in cells if not found(table, cell)]
+    print(f"Expected: {len(missing)} of {len(cells)} cells to measure, about {minutes} minutes with the {files}.", flush=True)
     if missing:
         with tempfile.TemporaryDirectory() as folder:
             write(Path(folder))
             for cell in missing:
-                append(TABLE, cell | {"seconds": f"{measured(READERS[cell['reader']], Path(folder)):.1f}"})
-    print(f"\n| reader | s for {COUNT} volumes |\n|---|---|")
+                append(table, cell | {"seconds": f"{measured(ways[cell[way]], Path(folder)):.1f}"})
+    print(f"\n| {way} | s for {cells[0][files]} {files} |\n|---|---|")
     for cell in cells:
-        row = found(TABLE, cell)
+        row = found(table, cell)
         assert row is not None
-        print(f"| {row['reader']} | {row['seconds']} |")
+        print(f"| {row[way]} | {row['seconds']} |")
 
 
 def write(folder: Path) -> None:
