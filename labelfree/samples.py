@@ -133,6 +133,7 @@ class Row:
     files: tuple[Path, ...] = field(default=(), compare=False, repr=False)  # all that it is made of, where that is more than `path`
     mask_files: tuple[Path, ...] = field(default=(), compare=False, repr=False)  # all that its mask is made of; `mask` is the first
     window: Window | None = None  # the part of a large scene that this row is
+    normal: bool | None = None  # whether its owner says that nothing is wrong with what it shows; None: nobody said
     listed: ListedImage | None = field(default=None, compare=False, repr=False)  # what a file of labels draws on it
 
     @property

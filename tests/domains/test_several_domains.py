@@ -57,9 +57,13 @@ def test_the_pages_domain_is_short() -> None:
 
 
 def test_a_domain_that_cannot_be_imported_takes_no_other_with_it(installed: Path) -> None:
-    assert sound_domains() == ["medical", "plain", "satellite", "thermal"] and list(broken_domains()) == ["broken"]
+    assert sound_domains() == ["inspection", "medical", "plain", "satellite", "thermal"] and list(broken_domains()) == ["broken"]
     [finding] = [each for each in labelfree.doctor() if each.what == "domains"]
-    assert finding.state == "warning" and "medical, plain, satellite, thermal" in finding.fact and "its library is not here" in finding.fact
+    assert (
+        finding.state == "warning"
+        and "inspection, medical, plain, satellite, thermal" in finding.fact
+        and "its library is not here" in finding.fact
+    )
     assert "GeoTIFF" in {each.what for each in labelfree.doctor()}
     with pytest.raises(RecipeError, match="domain: 'broken' is installed and cannot be imported"):
         labelfree.read("x.npy", "broken")
@@ -77,7 +81,9 @@ def test_a_file_tells_who_reads_it(installed: Path, frames: Path, pictures: Path
 def test_a_file_that_two_read_and_none_knows_asks(installed: Path, tmp_path: Path, pictures: Path) -> None:
     twice = tmp_path / "a.png"
     twice.write_bytes((pictures / "0.png").read_bytes().ljust(4000, b"\0"))  # bytes for the one, a picture for the other
-    with pytest.raises(RecipeError, match=r"a\.png: the files do not tell which field.*--domain \(installed: broken, medical, plain, "):
+    with pytest.raises(
+        RecipeError, match=r"a\.png: the files do not tell which field.*--domain \(installed: broken, inspection, medical, plain, "
+    ):
         labelfree.read(twice)
     assert labelfree.read(twice, "plain", width=8).data.shape == (1, 500, 8)
 
@@ -94,7 +100,7 @@ def test_a_folder_tells_who_reads_it(installed: Path, frames: Path, pictures: Pa
 
 
 def test_a_sample_is_asked_for_by_name(installed: Path, tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"with --domain \(installed: broken, medical, plain, satellite, thermal\)"):
+    with pytest.raises(RecipeError, match=r"with --domain \(installed: broken, inspection, medical, plain, satellite, thermal\)"):
         labelfree.sample_data(tmp_path / "some")
     assert len(list(labelfree.sample_data(tmp_path / "some", "thermal").iterdir())) == 8
 
@@ -168,7 +174,7 @@ def test_the_commands_need_no_domain_where_the_files_tell(
     planned = call("plan", str(frames))
     assert planned.code == 0 and yaml.safe_load(planned.out)["domain"] == "thermal", planned.err
     asked = call("data", "sample", "generated")
-    assert asked.code == 2 and "--domain (installed: broken, medical, plain, satellite, thermal)" in asked.err
+    assert asked.code == 2 and "--domain (installed: broken, inspection, medical, plain, satellite, thermal)" in asked.err
 
 
 def test_a_third_partys_images_are_pretrained_on_and_embedded(installed: Path, frames: Path, tmp_path: Path) -> None:

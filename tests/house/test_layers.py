@@ -29,5 +29,7 @@ def test_every_module_stands_in_one_layer() -> None:
 
 
 def test_domains_are_kept_from_every_module_that_is_not_for_them() -> None:
-    forbidden = contract("forbidden", source_modules=["labelfree_medical", "labelfree_satellite"])["forbidden_modules"]
+    forbidden = contract("forbidden", source_modules=["labelfree_inspection", "labelfree_medical", "labelfree_satellite"])[
+        "forbidden_modules"
+    ]
     assert set(forbidden) == {f"labelfree.{name}" for name in MODULES - FOR_DOMAINS}

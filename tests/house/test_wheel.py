@@ -51,7 +51,12 @@ def test_the_wheel_holds_the_packages_and_resources_and_nothing_generic(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"labelfree", "labelfree_medical", "labelfree_satellite"}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {
+        "labelfree",
+        "labelfree_inspection",
+        "labelfree_medical",
+        "labelfree_satellite",
+    }
     for kind, suffix in (("recipes", ".yaml"), ("data_cards", ".md")):
         shipped = {Path(name).name for name in names if name.startswith(f"labelfree/_resources/{kind}/") and name.endswith(suffix)}
         assert shipped == {path.name for path in (TOP / kind).glob(f"*{suffix}")} and shipped
