@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from labelfree.data.cards import effective_card
@@ -34,7 +33,7 @@ class Field:
     domain: Domain
     manifest: Manifest
     reason: str
-    settled: Mapping[str, Default] = MappingProxyType({})
+    settled: Mapping[str, Default] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,14 +79,14 @@ def field_of(data: Data, reader: Settings, name: str | None, sure: bool = True) 
     return _settled(_recognised(str(data.root), settings, read, sure), settings)
 
 
-def _settled(field: Field, settings: Sequence[Settings]) -> Field:
+def _settled(known: Field, settings: Sequence[Settings]) -> Field:
     """The field with a domain that is told what its images settle."""
-    keys = settled(field.domain, field.manifest.rows)
+    keys = settled(known.domain, known.manifest.rows)
     if not keys:
-        return field
-    domain = domain_with(field.domain.name, {key: default.value for key, default in keys.items()}, *settings)
-    manifest = replace(field.manifest, notes=(*field.manifest.notes, *in_words(keys)))
-    return replace(field, domain=domain, manifest=manifest, settled=keys)
+        return known
+    domain = domain_with(known.domain.name, {key: default.value for key, default in keys.items()}, *settings)
+    manifest = replace(known.manifest, notes=(*known.manifest.notes, *in_words(keys)))
+    return replace(known, domain=domain, manifest=manifest, settled=keys)
 
 
 def domain_of_file(path: str | Path, name: str | None, settings: Settings) -> tuple[Domain, Row]:
