@@ -78,7 +78,8 @@ def settled_depth(samples: Iterable[Sample]) -> Mapping[str, Default]:
         return {}
     fit = sum(map(depth.holds, deep))
     most = max(bits.high for bits in deep if depth.holds(bits))
-    why = "as their files say" if told else f"{fit} of {seen} images looked at fit them, the brightest reaches {most:,} of {depth.white:,}"
+    held = f"{fit} of {seen} images looked at hold nothing beyond {depth}, the brightest reaches {most:,} of {depth.white:,}"
+    why = "as the files say" if told else held
     shift = {"shift": Default(depth.shift, "the bits below are 0")} if depth.shift else {}
     return {"depth": Default(depth.bits, why), **shift}
 
