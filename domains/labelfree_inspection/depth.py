@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CAMERAS = (8, 10, 12, 14, 16)  # bits that cameras give
 STORED = 16
 SHALLOW, USUAL = 10, 12  # up to the first a set must be saturated, else it may well be a dark one of the second
-SATURATED = 15 / 16  # of the largest number: so near to it nothing but saturation brings a picture of many parts
+SATURATED = 127 / 128  # of the largest number: so near to it nothing but saturation brings a picture of many parts
 MOST = 0.75  # of the images of a set have its depth
 STEP = 2  # bits of 0 at the lower end that no picture of a lower-end camera has by chance
 

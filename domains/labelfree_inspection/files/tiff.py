@@ -169,7 +169,8 @@ def _part(page: Any, window: Window) -> np.ndarray:
     for plane, row, column in product(range(planes), rows, columns):
         at = (plane * down + row) * across + column
         page.parent.filehandle.seek(page.dataoffsets[at])
-        piece, _, shape = page.decode(page.parent.filehandle.read(page.databytecounts[at]), at, **tables)
+        packed = page.parent.filehandle.read(page.databytecounts[at])  # before `decode` is asked for, which reads elsewhere
+        piece, _, shape = page.decode(packed, at, **tables)
         top, left = row * high - window.top, column * wide - window.left
         _paste(found[plane], None if piece is None else piece[0], top, left, shape[1:3])
     stacked = found[..., 0] if per == 1 else found[0][None]
