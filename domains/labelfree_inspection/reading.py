@@ -37,7 +37,11 @@ def extent(path: Path, reader: Reader) -> tuple[int, int] | None:
 
 
 def read_sample(row: Row, reader: Reader, kept: Kept[Picture]) -> Sample:
-    """The row's image, or its window. Raises `DataError` naming a file that is broken, or none of a set of `reader.depth`."""
+    """The row's image, or its window; holes of a height map stay no number.
+
+    Raises `DataError` naming a file that is broken, or is of another depth than `reader.depth`.
+    """
+    import numpy as np
     import torch
 
     from labelfree.data.measured_pixels import fill
@@ -47,7 +51,10 @@ def read_sample(row: Row, reader: Reader, kept: Kept[Picture]) -> Sample:
     if reader.depth is not None and (used := bits_of(data)) is not None and picture.bits != 1:
         require_depth(row.called, used, 8 * data.itemsize, Depth(reader.depth, reader.shift or 0))
     if measured is not None:
+        holes = ~np.isfinite(data) if data.dtype.kind == "f" else None
         fill(data, measured)
+        if holes is not None:
+            data[holes] = np.nan  # as it is stored; the core fills what is no number wherever it computes
     scale, unit = _scale_of(data, picture.bits)
     return Sample(
         data=torch.from_numpy(data),

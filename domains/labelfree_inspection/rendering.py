@@ -42,7 +42,7 @@ def preview(physical: Tensor, channels: Sequence[str], unit: str, measured: Tens
     picture = physical[list(at)] if at else physical.mean(0, keepdim=True).expand(3, -1, -1)
     known = None if measured is None else measured[None]
     shown = picture / 255 if unit == BYTES else _stretched(picture[None], known)[0]
-    shown = shown if measured is None else shown * measured
+    shown = shown if measured is None else shown.where(measured, 0.0)
     return (shown.clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).contiguous().numpy()
 
 

@@ -59,9 +59,9 @@ def native(data: np.ndarray, path: Path) -> np.ndarray:
         raise DataError(f"{path}: holds complex numbers; save its magnitude or its phase as a picture.")
     if kind == "b":
         return data.astype(np.uint8)
-    if kind == "f":
+    if kind == "f" and width == 2:
         return data.astype(np.float32)
-    if (kind, width) in (("u", 1), ("u", 2), ("i", 2), ("i", 4)):
+    if (kind, width) in (("u", 1), ("u", 2), ("i", 2), ("i", 4), ("f", 4), ("f", 8)):
         return data.astype(data.dtype.newbyteorder("="), copy=False)
     if kind == "i" and width == 1:
         return data.astype(np.int16)
