@@ -230,6 +230,15 @@ def test_a_preview_is_no_page(tmp_path: Path, first: bool) -> None:
     assert same(sample, data) and not sample.notes
 
 
+def test_pages_of_another_kind_are_told(tmp_path: Path) -> None:
+    data = numbers(40, 32, bits=12)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for page in (data, data[:, :9], data.astype(np.uint8)):
+            file.write(page, metadata=None)
+    sample = read(tmp_path / "a.tif")
+    assert same(sample, data) and "another size or type" in sample.notes[0]
+
+
 def test_a_stack_of_many_pages_asks_which(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", numbers(40, 8, 8), photometric="minisblack", imagej=True)
     with pytest.raises(DataError, match=r"a\.tif: holds 40 pages.*reader\.page=1"):

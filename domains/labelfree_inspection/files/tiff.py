@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 WHITE_IS_ZERO, PALETTE = 0, 3  # of the tag PhotometricInterpretation
 ALPHA = (1, 2)  # of the tag ExtraSamples
 NODATA = 42113  # GDAL's tag
+SAME_SHAPE = 0.1  # by which the proportions of a preview may differ, for its sides are whole numbers
 MOST_PAGES = 16  # that are read as channels of one picture
 TURNED = "0 is white in its files (WhiteIsZero); their numbers are turned over, so that more is brighter"
 
 
 @dataclass(frozen=True)
 class _Pages:
-    """The pages of a file that make its picture, alike in size and type. `pages`: how many of its size it holds in all."""
+    """The pages of a file that make its picture, alike in size and type. `others`: those that are not, and no previews of it."""
 
     path: Path
     chosen: tuple[Any, ...]
-    of: int
+    others: tuple[Any, ...]
 
     @property
     def first(self) -> Any:
@@ -43,7 +44,9 @@ class _Pages:
     def notes(self) -> tuple[str, ...]:
         said = [TURNED] if self.first.photometric == WHITE_IS_ZERO else []
         if len(self.chosen) > 1:
-            said.append(f"{self.of} pages of one size in each file are read as channels (reader.page=1 takes the first alone)")
+            said.append(f"{len(self.chosen)} pages of one size in a file are read as channels (reader.page=1 takes the first alone)")
+        if self.others:
+            said.append("pages of another size or type than the largest of their file are not read")
         return tuple(said)
 
 
@@ -87,13 +90,14 @@ def _chosen(path: Path, pages: list[Any], asked: int | None) -> _Pages:
     whole = [page.aspage() for page in pages]
     first = max(whole, key=lambda page: page.imagelength * page.imagewidth)
     alike = [page for page in whole if _like(page, first)]
+    others = tuple(page for page in whole if not _like(page, first) and not _previews(page, first))
     if asked is not None:
         if asked > len(alike):
             raise DataError(f"{path}: has {len(alike)} pages of one size, reader.page asks for page {asked}; choose another.")
-        return _Pages(path, (alike[asked - 1],), len(alike))
+        return _Pages(path, (alike[asked - 1],), others)
     if len(alike) > MOST_PAGES:
         raise DataError(f"{path}: holds {len(alike)} pages of one size; say which is meant, as reader.page=1.")
-    return _Pages(path, tuple(alike), len(alike))
+    return _Pages(path, tuple(alike), others)
 
 
 def _like(page: Any, first: Any) -> bool:
@@ -101,6 +105,15 @@ def _like(page: Any, first: Any) -> bool:
         return each.imagelength, each.imagewidth, each.samplesperpixel, each.dtype, each.bitspersample, each.photometric
 
     return kind(page) == kind(first)
+
+
+def _previews(page: Any, first: Any) -> bool:
+    """Whether a page is a smaller copy of the first: it says so, or is of its proportions."""
+    if page.is_reduced:
+        return True
+    smaller = page.imagelength < first.imagelength and page.imagewidth < first.imagewidth
+    ratio = page.imagelength * first.imagewidth / (page.imagewidth * first.imagelength)
+    return bool(smaller and 1 / (1 + SAME_SHAPE) <= ratio <= 1 + SAME_SHAPE)
 
 
 def _picture(pages: _Pages, decoded: list[np.ndarray]) -> Picture:
