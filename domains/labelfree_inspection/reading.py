@@ -90,7 +90,7 @@ def _gray_at_large(path: Path, changed: int, page: int | None) -> bool:
     """Whether the colours of a large picture are equal, in patches spread over all of it: its windows must agree."""
     rows, columns = size_of(path, page)
     corners = [(top, left) for top in _spread(rows) for left in _spread(columns)]
-    patches = (decode_window(path, page, Window(at, (min(PATCH, rows), min(PATCH, columns)))) for at in corners)
+    patches = (decode_window(path, page, Window(at, (min(PATCH, rows), min(PATCH, columns))), cheap=False) for at in corners)
     return all(patch is not None and are_equal(patch) for patch in patches)
 
 

@@ -12,7 +12,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from labelfree_inspection import Inspection, reading
-from labelfree_inspection.files import pictures
+from labelfree_inspection.files import decode_window, pictures
 
 from labelfree.domain import Row, Window
 
@@ -48,18 +48,33 @@ def test_a_window_of_tiff(tmp_path_factory, form, colours, top, left, height, wi
     path = tmp_path_factory.mktemp("tiff") / "a.tif"
     tifffile.imwrite(path, data, **told)
     window = Window((top, left), (min(height, rows - top), min(width, columns - left)))
-    domain = Inspection()
+    domain, inside = Inspection(), (slice(None), slice(top, top + window.height), slice(left, left + window.width))
     whole, part = domain.read(Row("a", path)), domain.read(Row("a#", path, window=window))
-    assert part.channels == whole.channels and part.notes == whole.notes
-    assert np.array_equal(part.data, whole.data[:, top : top + window.height, left : left + window.width])
+    assert part.channels == whole.channels and part.notes == whole.notes and np.array_equal(part.data, whole.data[inside])
+    alone = decode_window(path, None, window, cheap=False)  # the strips or tiles, where reading keeps the whole
+    assert alone is not None and np.array_equal(alone.data, whole.data[inside])
+
+
+def test_strips_across_a_scan_are_decoded_once(tmp_path: Path) -> None:
+    """A window of each would decode all of its width; tiles, and what is mapped from the file, are cheap."""
+    data = np.random.default_rng(0).integers(0, 256, (64, 640)).astype(np.uint8)
+    for name, form in (
+        ("strips", {"compression": "lzw", "rowsperstrip": 8}),
+        ("tiles", {"compression": "lzw", "tile": (32, 32)}),
+        ("plain", {}),
+    ):
+        tifffile.imwrite(tmp_path / f"{name}.tif", data, **form)
+    window = Window((16, 32), (32, 32))
+    parts = {name: decode_window(tmp_path / f"{name}.tif", None, window) for name in forms}
+    assert parts["strips"] is None and all(parts[name] is not None for name in ("tiles", "plain"))
 
 
 def test_a_window_of_jpeg_tiles(tmp_path: Path) -> None:
     smooth = (np.add.outer(np.arange(96), np.arange(128)) % 200).astype(np.uint8)
     tifffile.imwrite(tmp_path / "a.tif", smooth, tile=(32, 32), compression="jpeg")
     domain, path = Inspection(), tmp_path / "a.tif"
-    part = domain.read(Row("a#", path, window=Window((20, 40), (50, 60)))).data
-    assert np.array_equal(part, domain.read(Row("a", path)).data[:, 20:70, 40:100])
+    part = decode_window(path, None, Window((20, 40), (50, 60)), cheap=False)
+    assert part is not None and np.array_equal(part.data, domain.read(Row("a", path)).data[:, 20:70, 40:100])
 
 
 def test_large_images_without_labels_are_read_in_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,16 +20,17 @@ HEAD = 32  # bytes that tell
 class Format:
     """One kind of file. `begins`: what its bytes may begin with. `decode`: all of it, `size`: (rows, columns) by its header alone.
 
-    Both are given a file and the page that is asked for (None: all), and raise whatever they like at broken bytes.
+    All are given a file and the page that is asked for (None: all), and raise whatever they like at broken bytes. `window`: decodes a part.
     """
 
     begins: tuple[bytes, ...]
     decode: Callable[[Path, int | None], Picture]
     size: Callable[[Path, int | None], tuple[int, int]]
+    window: Callable[[Path, int | None, Window, bool], Picture | None] | None = None
 
 
 FORMATS = (
-    Format((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), tiff.decode, tiff.size),
+    Format((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), tiff.decode, tiff.size, tiff.decode_window),
     Format((b"\x89PNG\r\n\x1a\n",), pictures.decode_png, pictures.size),
     Format((b"\xff\xd8\xff",), pictures.decode_jpeg, pictures.size),
     Format((b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"), pictures.decode_jpeg2000, pictures.size),
@@ -52,9 +53,9 @@ def size_of(path: Path, page: int | None) -> tuple[int, int]:
     return _asked(path, lambda known: known.size(path, page))
 
 
-def decode_window(path: Path, page: int | None, window: Window) -> Picture | None:
-    """A part of a file that can be decoded alone; None where only the whole can be."""
-    return _asked(path, lambda known: tiff.decode_window(path, page, window) if known.decode is tiff.decode else None)
+def decode_window(path: Path, page: int | None, window: Window, cheap: bool = True) -> Picture | None:
+    """A part of a file that can be decoded alone; None where only the whole can be, or where that is not `cheap`."""
+    return _asked(path, lambda known: None if known.window is None else known.window(path, page, window, cheap))
 
 
 def _asked(path: Path, ask: Callable[[Format], T]) -> T:

@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from labelfree.data.kept import MOST_BYTES
 from labelfree.domain import Window
 from labelfree.errors import DataError
 from labelfree_inspection.files.picture import Picture, lacking, picture_of
@@ -20,6 +21,7 @@ WHITE_IS_ZERO, PALETTE = 0, 3  # of the tag PhotometricInterpretation
 ALPHA = (1, 2)  # of the tag ExtraSamples
 NODATA = 42113  # GDAL's tag
 SAME_SHAPE = 0.1  # by which the proportions of a preview may differ, for its sides are whole numbers
+WASTE = 4  # times the pixels of a window, beyond which decoding all and keeping it is faster for windows side by side
 MOST_PAGES = 16  # that are read as channels of one picture
 TURNED = "0 is white in its files (WhiteIsZero); their numbers are turned over, so that more is brighter"
 
@@ -62,9 +64,14 @@ def size(path: Path, page: int | None) -> tuple[int, int]:
         return pages.size
 
 
-def decode_window(path: Path, page: int | None, window: Window) -> Picture:
-    """A part of the picture: only the strips or tiles that it lies in are decoded."""
+def decode_window(path: Path, page: int | None, window: Window, cheap: bool) -> Picture | None:
+    """A part of the picture: only the strips or tiles that it lies in are decoded.
+
+    None where these are much more than the window, as strips across all of a scan, and the whole can be kept; `cheap` False: never.
+    """
     with _opened(path, page) as pages:
+        if cheap and _wasteful(pages, window):
+            return None
         return _picture(pages, [_part(each, window) for each in pages.chosen])
 
 
@@ -167,13 +174,33 @@ def _nodata(page: Any) -> float | None:
         return None
 
 
+def _segment(page: Any) -> tuple[int, int]:
+    """(rows, columns) of a strip or tile."""
+    if page.is_tiled:
+        return page.tilelength, page.tilewidth
+    return min(page.rowsperstrip, page.imagelength), page.imagewidth
+
+
+def _wasteful(pages: _Pages, window: Window) -> bool:
+    page = pages.first
+    if page.is_memmappable or len(pages.chosen) * page.nbytes > MOST_BYTES:
+        return False
+    decoded = 1
+    for start, side, length in zip(window.start, window.size, _segment(page), strict=True):
+        decoded *= (-(-(start + side) // length) - start // length) * length
+    return decoded > WASTE * window.height * window.width
+
+
 def _part(page: Any, window: Window) -> np.ndarray:
     """A window of a page as `asarray` gives the whole."""
     import numpy as np
 
+    if page.is_memmappable:
+        inside = [slice(start, start + side) for start, side in zip(window.start, window.size, strict=True)]
+        whole = page.asarray(out="memmap")
+        return np.array(whole[:, *inside] if page.planarconfig == 2 and whole.ndim == 3 else whole[*inside])
     planes, per = (page.samplesperpixel, 1) if page.planarconfig == 2 else (1, page.samplesperpixel)
-    high, wide = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
-    high = min(high, page.imagelength) if not page.is_tiled else high
+    high, wide = _segment(page)
     down, across = -(-page.imagelength // high), -(-page.imagewidth // wide)
     found = np.zeros((planes, window.height, window.width, per), page.dtype)
     rows = range(window.top // high, -(-(window.top + window.height) // high))
