@@ -58,11 +58,9 @@ def test_a_window_of_tiff(tmp_path_factory, form, colours, top, left, height, wi
 def test_strips_across_a_scan_are_decoded_once(tmp_path: Path) -> None:
     """A window of each would decode all of its width; tiles, and what is mapped from the file, are cheap."""
     data = np.random.default_rng(0).integers(0, 256, (64, 640)).astype(np.uint8)
-    for name, form in (
-        ("strips", {"compression": "lzw", "rowsperstrip": 8}),
-        ("tiles", {"compression": "lzw", "tile": (32, 32)}),
-        ("plain", {}),
-    ):
+    strips, tiles = {"compression": "lzw", "rowsperstrip": 8}, {"compression": "lzw", "tile": (32, 32)}
+    forms: dict[str, dict[str, Any]] = {"strips": strips, "tiles": tiles, "plain": {}}
+    for name, form in forms.items():
         tifffile.imwrite(tmp_path / f"{name}.tif", data, **form)
     window = Window((16, 32), (32, 32))
     parts = {name: decode_window(tmp_path / f"{name}.tif", None, window) for name in forms}
