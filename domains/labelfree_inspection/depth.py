@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labelfree.domain import Default, Sample
+from labelfree.domain import Default
 from labelfree.errors import DataError
-from labelfree_inspection.settings import BITS
 
 if TYPE_CHECKING:
     from labelfree.data.depth import Bits
@@ -62,26 +61,17 @@ def depth_of(images: Sequence[Bits], told: Iterable[int]) -> Depth | None:
     return Depth(_lower_end(sorted(lower)))
 
 
-def settled_depth(samples: Iterable[Sample]) -> Mapping[str, Default]:
-    """`reader.depth`, and `reader.shift` where it is not 0, of a set that is mostly stored in 16 bits; none of others: 8 bits are 8."""
-    from labelfree.data.depth import bits_of
-
-    seen, deep, told = 0, [], set[int]()
-    for sample in samples:
-        seen += 1
-        pixels = sample.data.numpy()
-        if pixels.dtype == "uint16" and (bits := bits_of(pixels)) is not None:
-            deep.append(bits)
-            told |= {int(sample.tags[BITS])} if BITS in sample.tags else set()
-    depth = depth_of(deep, told) if 2 * len(deep) > seen else None
+def settled_depth(images: Sequence[Bits], told: Iterable[int]) -> Mapping[str, Default]:
+    """`reader.depth`, and `reader.shift` where it is not 0, of images that use these bits of 16; none where there is no depth to find."""
+    told = set(told)
+    depth = depth_of(images, told)
     if depth is None:
         return {}
-    fit = sum(map(depth.holds, deep))
-    most = max(bits.high for bits in deep if depth.holds(bits))
-    held = f"{fit} of {seen} images looked at hold nothing beyond {depth}, the brightest reaches {most:,} of {depth.white:,}"
-    why = "as the files say" if told else held
+    fit = [bits for bits in images if depth.holds(bits)]
+    most = max((bits.high for bits in fit), default=0)
+    held = f"{len(fit)} of {len(images)} images looked at hold nothing beyond {depth}, the brightest reaches {most:,} of {depth.white:,}"
     shift = {"shift": Default(depth.shift, "the bits below are 0")} if depth.shift else {}
-    return {"depth": Default(depth.bits, why), **shift}
+    return {"depth": Default(depth.bits, "as the files say" if told else held), **shift}
 
 
 def _lower_end(highest: Sequence[int]) -> int:

@@ -10,7 +10,7 @@ from labelfree.data.kept import Kept
 from labelfree.domain import Default, Defaults, Finding, Fingerprint, Row, Sample, require
 from labelfree.errors import DataError
 from labelfree_inspection.colours import rgb_positions, uniting
-from labelfree_inspection.depth import Depth, settled_depth
+from labelfree_inspection.depth import Depth
 from labelfree_inspection.diagnosis import PACKAGES, readers
 from labelfree_inspection.files.picture import picture_bytes
 from labelfree_inspection.settings import BYTES, KEYS_FOR, Reader
@@ -82,7 +82,9 @@ class Inspection:
         return Sample(torch.empty(0, *size), (), (), (), "", source=row.id)
 
     def settling(self, samples: Iterable[Sample]) -> Mapping[str, Default]:
-        return {} if self.depth is not None else settled_depth(samples)
+        from labelfree_inspection.settling import settled
+
+        return settled(samples, self.reader)
 
     def uniting(self, channels: Mapping[tuple[str, ...], int]) -> Mapping[str, Default]:
         return uniting(channels, self.reader.colour)

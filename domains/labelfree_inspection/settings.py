@@ -26,7 +26,7 @@ class Reader(BaseModel):
     depth: Annotated[int, Field(ge=1, le=DEEPEST)] | None = Field(
         None, description="bits that the camera gives, where files hold more, such as 12 of 16; default: found over the whole set"
     )
-    shift: Annotated[int, Field(ge=0, lt=DEEPEST)] | None = Field(
+    shift: Annotated[int, Field(ge=0, le=DEEPEST - 1)] | None = Field(
         None, description="how many bits of 0 files hold below those of the camera: 4 where 12 bits stand at the upper end of 16"
     )
     colour: Literal["auto", "stored", "gray", "rgb"] = Field(

@@ -47,6 +47,17 @@ def test_gray_stored_as_colours(tmp_path: Path, colour: str, channels: tuple[str
     assert bool(sample.notes) is (colour == "auto")
 
 
+def test_a_picture_without_colours_is_one_of_a_coloured_set(tmp_path: Path) -> None:
+    """A dark shot of a colour camera has three equal channels, and is no gray picture."""
+    draw = np.random.default_rng(0)
+    for number in range(5):
+        data = draw.integers(0, 256, (24, 32, 3), dtype=np.uint8)
+        Image.fromarray(data if number else data[..., :1].repeat(3, -1)).save(tmp_path / f"{number}.png")
+    assert labelfree.check_data(tmp_path, (), "inspection").faults == []
+    plan = labelfree.plan(tmp_path, "inspection")
+    assert plan.recipe.reader["colour"] == "stored" and "4 of 5 images looked at are coloured" in plan.text
+
+
 def test_one_pixel_of_colour_is_seen(tmp_path: Path) -> None:
     gray = np.random.default_rng(0).integers(0, 250, (300, 200)).astype(np.uint8)
     data = np.stack([gray] * 3, -1)

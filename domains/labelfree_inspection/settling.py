@@ -1,0 +1,37 @@
+"""What a set of pictures settles of how its files are read: the depth of its camera, and whether gray among colours is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from labelfree.domain import Default, Sample
+from labelfree_inspection.colours import AS_COLOURS
+from labelfree_inspection.depth import settled_depth
+from labelfree_inspection.files.picture import COLOURS
+from labelfree_inspection.settings import BITS, Reader
+
+if TYPE_CHECKING:
+    from labelfree.data.depth import Bits
+
+
+def settled(samples: Iterable[Sample], reader: Reader) -> Mapping[str, Default]:
+    """Keys that `reader` leaves open. Of sets that are mostly of 8 bits, or of real numbers, no depth: 8 bits are 8."""
+    from labelfree.data.depth import bits_of
+
+    deep: list[Bits] = []
+    told: set[int] = set()
+    seen = coloured = stored_so = 0
+    for sample in samples:
+        seen += 1
+        coloured += sample.channels == COLOURS
+        stored_so += sample.channels == COLOURS or AS_COLOURS in sample.notes
+        pixels = sample.data.numpy()
+        if pixels.dtype == "uint16" and (bits := bits_of(pixels)) is not None:
+            deep.append(bits)
+            told |= {int(sample.tags[BITS])} if BITS in sample.tags else set()
+    keys = dict(settled_depth(deep, told)) if reader.depth is None and 2 * len(deep) > seen else {}
+    if reader.colour == "auto" and coloured and stored_so == seen:
+        why = f"{coloured} of {seen} images looked at are coloured; one without colours among them keeps its three channels"
+        keys["colour"] = Default("stored", why)
+    return keys
