@@ -24,6 +24,8 @@ WHOLE = 2**26  # pixels; an image without labels that is larger is read in windo
 SMALL_FILE = 2**20  # bytes; no file so small is worth a look at its size
 PATCHES, PATCH = 4, 128  # along each axis of a large picture, and pixels a side: what tells whether its colours are gray
 
+HOLES = "holes (NaN) are pixels without a measurement and take part in no statistic"
+
 
 def extent(path: Path, reader: Reader) -> tuple[int, int] | None:
     """(rows, columns) of an image that is read in windows; None of one that is read whole, and where only reading tells what is wrong."""
@@ -50,11 +52,13 @@ def read_sample(row: Row, reader: Reader, kept: Kept[Picture]) -> Sample:
     data, measured = _without_gaps(picture, reader.nodata)
     if reader.depth is not None and (used := bits_of(data)) is not None and picture.bits != 1:
         require_depth(row.called, used, 8 * data.itemsize, Depth(reader.depth, reader.shift or 0))
+    notes = picture.notes
     if measured is not None:
-        holes = ~np.isfinite(data) if data.dtype.kind == "f" else None
+        holes = ~np.isfinite(data) if data.dtype.kind == "f" else np.zeros(data.shape, bool)
         fill(data, measured)
-        if holes is not None:
+        if holes.any():
             data[holes] = np.nan  # as it is stored; the core fills what is no number wherever it computes
+            notes = (*notes, HOLES)
     scale, unit = _scale_of(data, picture.bits)
     return Sample(
         data=torch.from_numpy(data),
@@ -65,7 +69,7 @@ def read_sample(row: Row, reader: Reader, kept: Kept[Picture]) -> Sample:
         measured=None if measured is None else torch.from_numpy(measured),
         source=row.id,
         tags={BITS: str(picture.bits)} if picture.bits else {},
-        notes=picture.notes,
+        notes=notes,
     )
 
 

@@ -191,7 +191,7 @@ def test_holes_of_a_height_map_are_not_measured(tmp_path: Path, dtype: str) -> N
         assert sample.unit == "stored" and sample.measured is not None
         assert np.array_equal(sample.measured, ~np.isnan(heights))
         assert np.array_equal(sample.data[0], heights, equal_nan=True)
-        assert Inspection().preview(sample).any()
+        assert Inspection().preview(sample).any() and "NaN" in sample.notes[0]
 
 
 def test_a_number_can_stand_for_no_measurement(tmp_path: Path) -> None:

@@ -49,17 +49,20 @@ def size(path: Path, page: int | None) -> tuple[int, int]:
 
 def opened(path: Path) -> Image:
     """The file, not yet decoded. Pillow's `open` refuses pictures of 180 megapixels, which line scanners write."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image as images
+    from PIL import UnidentifiedImageError
 
-    Image.init()
+    images.init()
     with path.open("rb") as file:
         head = file.read(16)
-    for kind in Image.ID:
-        make, accepts = Image.OPEN[kind]
+    plugins: dict[str, Any] = images.OPEN
+    for kind in images.ID:
+        make, accepts = plugins[kind]
         if accepts is None or accepts(head) not in (True, 1):
             continue
         try:
-            return make(path.open("rb"), str(path))
+            picture: Image = make(str(path), str(path))  # a name, so that closing the picture closes the file
+            return picture
         except (SyntaxError, IndexError, TypeError):
             continue
     raise UnidentifiedImageError("cannot identify image file")
