@@ -6,7 +6,7 @@ the core. This module imports no domain, and no heavy package at import time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
@@ -35,6 +35,7 @@ from labelfree.samples import (
     spacing_of,
     to_physical,
 )
+from labelfree.suggestions import Default, Defaults, Flattens, Settles, Unites
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +48,7 @@ __all__ = [
     "ARBITRARY", "IGNORE", "NOTHING", "PART", "Affine", "BoxesOnGround", "Channel", "Confidential", "Contents", "Default", "Defaults",
     "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "IdentifiesByForm",
     "IdentifyingForm", "KnowsKinds", "KnowsSides", "KnowsWeights", "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises",
-    "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Shown", "ShowsPlanes",
+    "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Settles", "Shown", "ShowsPlanes",
     "Size", "Targets", "Unites", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain",
     "in_proportion", "located", "require", "sides", "spacing_of", "to_physical",
 ]  # fmt: skip
@@ -59,17 +60,6 @@ class LabelFields(NamedTuple):
 
     label: str | None
     date: str | None = None
-
-
-@dataclass(frozen=True)
-class Default:
-    """A value that a domain suggests for a recipe key left `auto`, with the reason a person is shown."""
-
-    value: Any
-    reason: str
-
-
-Defaults = Mapping[str, Default]  # dotted recipe key -> suggestion
 
 
 @runtime_checkable
@@ -158,37 +148,6 @@ class ListsImages(Protocol):
 
     def contents(self, root: Path) -> Contents:
         """What lies under `root`, by headers alone, in an order that depends on the files alone."""
-        ...
-
-
-@runtime_checkable
-class Flattens(Protocol):
-    """A domain of volumes that can read them as pictures. `flattening`: keys of its reader that make it do so, with the reason."""
-
-    flattening: Mapping[str, Default]
-
-
-@runtime_checkable
-class Unites(Protocol):
-    """A domain whose reader can make one set of images that differ in their channels. `labelfree plan` asks it; a run refuses them."""
-
-    def uniting(self, channels: Mapping[tuple[str, ...], int]) -> Mapping[str, Default]:
-        """Keys of its reader by which images of all these channels are read alike, each with the reason; none where no key does.
-
-        `channels`: what images hold, and how many of those looked at hold that.
-        """
-        ...
-
-
-@runtime_checkable
-class Settles(Protocol):
-    """A domain with keys of its reader that no file tells and a set does, such as how many of their bits stored numbers use.
-
-    `labelfree plan` writes them into its recipe, `data` and a run look before they read, and weights carry them along.
-    """
-
-    def settling(self, samples: Iterable[Sample]) -> Mapping[str, Default]:
-        """Such keys, each with the reason, by a few images spread over a set; none where the settings say them, or nothing tells."""
         ...
 
 
