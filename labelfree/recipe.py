@@ -177,7 +177,7 @@ class BackboneSettings(Section):
 class Pretrain(Section):
     """One pretraining. Rules are in steps and fractions, never in epochs."""
 
-    objective: str = Field("simclr", description="byol, dino, dinov2, distill, moco, moco_v3, simclr, simsiam (docs/methods.md)")
+    objective: str = Field("simclr", description="byol, cutpaste, dino, dinov2, distill, moco, moco_v3, simclr, simsiam (docs/methods.md)")
     options: dict[str, Any] = Field(
         default_factory=dict, description="the objective's own settings, e.g. {temperature: 0.2}; those not named are auto"
     )
