@@ -34,7 +34,7 @@ class Fit:
 class Protocol:
     """A way to judge what a network gives at few labels.
 
-    `needs`: what it learns from, vectors of whole images, the images themselves, or maps of features beside masks or beside boxes;
+    `needs`: what it learns from, vectors of whole images, the images themselves, or maps of features beside masks, beside boxes or of normal images;
     `on_tiles`: whether these are of tiles at their own size. `trains_trunk`: whether the network itself is trained along. `steps`: how many
     its training takes where time is not short; None where it has none. `settings`: the grid, from the strongest regularisation to the
     weakest; `thinned`: what is left of it where time is short; `default`: without any search. `words`: how it is printed, `title` where
@@ -48,7 +48,7 @@ class Protocol:
     method: str
     shared: str = ""
     reading: str = ""
-    needs: Literal["pooled", "images", "pyramid", "boxes"] = "pooled"
+    needs: Literal["pooled", "images", "pyramid", "boxes", "patches"] = "pooled"
     on_tiles: bool = False
     trains_trunk: bool = False
     steps: int | None = None
