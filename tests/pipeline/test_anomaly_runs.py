@@ -87,3 +87,47 @@ def test_budgets_count_normal_pictures_alone(run: Run) -> None:
     with (run.folder / "budgets.csv").open(newline="") as stream:
         assert {row["class"] for row in csv.DictReader(stream)} == {"normal"}
     assert "4 normal images" in (run.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_its_thresholds_come_from_normal_pictures_alone(run: Run) -> None:
+    points = run.claims["operating"]
+    assert [point["arm"] for point in points] == ["statistics", "domain"]
+    assert points[0]["missed"]["whole"] == WRONG and points[0]["false_alarms"]["whole"] == NORMAL
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "from normal images alone" in page and "anomalous images missed" in page
+
+
+def test_its_report_shows_where_scores_come_from(run: Run) -> None:
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "Where scores come from" in page and "Anomalous, scored highest" in page and "Normal, scored highest" in page
+
+
+def judged(run: Run, image: Path, out: Path) -> dict[str, str]:
+    labelfree.predict(run.folder, [image], out, say=Silent())
+    with (out / "predictions.csv").open(newline="") as stream:
+        (row,) = csv.DictReader(stream)
+    assert Image.open(out / row["map"]).size == (SIDE, SIDE)
+    return row
+
+
+def test_its_head_judges_new_pictures(run: Run, pictures: Path, tmp_path: Path) -> None:
+    for name, wrong in (("normal", False), ("wrong", True)):
+        Image.fromarray(picture(900 + wrong, wrong)[0]).save(tmp_path / f"{name}.png")
+    told = {name: judged(run, tmp_path / f"{name}.png", tmp_path / name) for name in ("normal", "wrong")}
+    assert {name: row["verdict"] for name, row in told.items()} == {"normal": "normal", "wrong": "anomalous"}
+    assert float(told["wrong"]["score"]) >= float(told["wrong"]["threshold"]) > float(told["normal"]["score"])
+    heat = labelfree.load_head(run.folder).predict(tmp_path / "wrong.png").heat
+    left, top, width, height = picture(901, True)[1]
+    at = np.unravel_index(np.nanargmax(heat), heat.shape)
+    assert top <= at[0] < top + height and left <= at[1] < left + width
+
+
+def test_with_normal_pictures_alone_a_head_is_left_and_nothing_is_made_up(tmp_path: Path) -> None:
+    good = folder_of(tmp_path / "good", 0)
+    run = run_on(good, tmp_path / "run", "evaluate.labels_per_class=[4]")
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "not defined" in run.headline and "not defined" in page and "nan" not in page.lower().replace("nanometre", "")
+    assert {row["value"] for row in results(run)} == {""}
+    assert run.claims["operating"][0]["false_alarms"]["whole"] == NORMAL
+    Image.fromarray(picture(901, True)[0]).save(tmp_path / "wrong.png")
+    assert judged(run, tmp_path / "wrong.png", tmp_path / "told")["verdict"] == "anomalous"

@@ -40,11 +40,12 @@ class PatchAsker(TileAsker[PatchProtocol]):
         """What it costs, before it is paid."""
         tiling, candidates = self.tiles.tiling, min(CANDIDATES, NUMBERS // width)
         disk = (
-            f"{gigabytes(whole)} on disk" if whole <= room else f"{gigabytes(room)} of {gigabytes(whole)} on disk, the rest computed anew"
+            f"{gigabytes(whole)} on disk" if whole <= room else f"{gigabytes(room)} of {gigabytes(whole)} on disk, the rest anew when asked"
         )
+        drawn, kept = gigabytes(4 * width * candidates), gigabytes(4 * width * MOST)
         return (
-            f"patches of {len(tiling):,} tiles of {by(tiling.side)} pixels ({len(tiling.shapes):,} images), {width} numbers each: {disk}; in "
-            f"memory at most {gigabytes(4 * width * candidates)} of {candidates:,} patches, of which {MOST:,} are kept ({gigabytes(4 * width * MOST)})."
+            f"patches of {len(tiling):,} tiles of {by(tiling.side)} pixels ({len(tiling.shapes):,} images), {width} numbers each: {disk}; "
+            f"in memory at most {drawn} of {candidates:,} patches, of which {MOST:,} are kept ({kept})."
         )
 
     def tokens(self, size: int) -> PatchTokens:

@@ -66,8 +66,8 @@ class Coreset(PatchProtocol):
     words, title = "coreset", "distance to patches of normal images"
     reading = "coreset: patches of normal images are kept, and an image is as anomalous as its patch that lies furthest from them all"
     method = (
-        f"Coreset (PatchCore): of at most {CANDIDATES:,} patches of the budget's normal images a tenth is kept, {FEWEST} to {MOST:,}, chosen by "
-        "greedy k-centre; an image's score is the largest distance of its patches to the nearest one kept."
+        f"Coreset (PatchCore): of at most {CANDIDATES:,} patches of the budget's normal images a tenth is kept, {FEWEST} to {MOST:,}, "
+        "chosen by greedy k-centre; an image's score is the largest distance of its patches to the nearest one kept."
     )
 
     def __init__(self, neighbours: int = 0) -> None:
@@ -94,7 +94,7 @@ class WeighedCoreset(Coreset):
     name = "coreset_weighed"
     words, title = "weighed coreset", "distance to patches of normal images, weighed"
     reading = f"weighed coreset: as coreset, a score counting less where the {NEIGHBOURS} kept patches around the nearest one lie as far"
-    method = f"Weighed coreset: the score times 1 - exp(d) / sum of exp(d) over the {NEIGHBOURS} patches kept that are nearest to the nearest one."
+    method = f"Weighed coreset: the score times 1 - exp(d) / sum of exp(d) over the {NEIGHBOURS} kept patches around the nearest one."
 
     def __init__(self) -> None:
         super().__init__(NEIGHBOURS)

@@ -1,4 +1,4 @@
-"""Patches of an image as vectors: neighbouring cells of some levels of a network, brought to one grid (Roth et al. 2022, arXiv:2106.08265)."""
+"""Patches of an image as vectors: cells of some levels of a network, brought to one grid (Roth et al. 2022, arXiv:2106.08265)."""
 
 from __future__ import annotations
 

@@ -105,7 +105,8 @@ class Task:
     `columns` of the manifest that hold them; `metrics` and `protocols` by name, the first metric being the one advised;
     `advised_protocols`: those that a recipe for these labels asks, the last of them for the claim; (): all. `budget`: what a budget counts,
     labels of each stratum or, where it `counts_in_all`, labelled images of all of them together (`empty_stratum`: of those that show
-    nothing of what is looked for). `learnt`: the strata that heads learn from, which alone budgets count; (): all. `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see `TaskWords`.
+    nothing of what is looked for). `learnt`: the strata that heads learn from, which alone budgets count; (): all.
+    `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see `TaskWords`.
     `protocol_group`: the entry points that its protocols are found by. `counted`: what `confusion` counts. `class_shares`: what a report
     says of each class besides, words -> field of `ClassScores`. `curves`: precision over recall, words -> (answers) -> for each class
     (101,) at recalls from 0 to 1, None where it is not defined. `class_metrics`: words -> (answers, weights) -> (B, K) of each class.
