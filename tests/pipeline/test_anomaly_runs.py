@@ -126,7 +126,7 @@ def test_with_normal_pictures_alone_a_head_is_left_and_nothing_is_made_up(tmp_pa
     good = folder_of(tmp_path / "good", 0)
     run = run_on(good, tmp_path / "run", "evaluate.labels_per_class=[4]")
     page = (run.folder / "report.html").read_text(encoding="utf-8")
-    assert "not defined" in run.headline and "not defined" in page and "nan" not in page.lower().replace("nanometre", "")
+    assert "not defined" in run.headline and "not defined" in page and ">nan<" not in page.lower() and "nan %" not in page.lower()
     assert {row["value"] for row in results(run)} == {""}
     assert run.claims["operating"][0]["false_alarms"]["whole"] == NORMAL
     Image.fromarray(picture(901, True)[0]).save(tmp_path / "wrong.png")

@@ -17,7 +17,7 @@ def build(context: Context) -> Section | None:
         return Section("heats", TITLE, absent=context.hidden)
     blocks = shown(context, found["images"], str(found["metric"]))
     lead = (
-        f"Scored images, by the score of {found['arm']} on each. Clear is as normal images are; yellow, then red lies further from them, on "
+        f"Scored images, by the score of {found['arm']} on each. Clear is as normal images are; yellow, then red lies further away, on "
         "a scale of each arm's own. An illustration; the scores above are the measurement."
     )
     return Section("heats", TITLE, {"blocks": blocks}, lead=lead)

@@ -212,6 +212,11 @@ class Anomaly(Task):
     def alarms(self, answers: pa.Table, positive: int, groups: np.ndarray) -> NormalAlarms:
         return NormalAlarms.of(answers["score"].to_numpy(), answers["anomalous"].to_numpy(), groups)
 
+    def lacking(self, answers: pa.Table) -> str:
+        there = set(answers["anomalous"].to_pylist())
+        kinds = [kind for kind, anomalous in ((ANOMALOUS, True), (NORMAL, False)) if anomalous not in there]
+        return f"no scored image is {kinds[0]}" if kinds else super().lacking(answers)
+
     def rarest(self, answers: pa.Table) -> int:
         """Scored images of the rarer kind."""
         anomalous = int(answers["anomalous"].to_numpy().sum())

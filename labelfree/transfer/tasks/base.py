@@ -215,6 +215,10 @@ class Task:
         """Labels of a budget as they are counted on a curve, such as labels a class."""
         return labels
 
+    def lacking(self, answers: pa.Table) -> str:
+        """Why a metric of these answers is not defined, where it is not."""
+        return "the scored images do not tell it"
+
     def rarest(self, answers: pa.Table) -> int:
         """Scored rows of the rarest stratum."""
         return len(answers)
