@@ -10,6 +10,8 @@ from labelfree.transfer.patches.distances import lengths
 
 PROJECTED = 128  # dimensions that distances are measured in while vectors are chosen (Johnson and Lindenstrauss 1984)
 
+ROUNDING = 1e-6  # of the largest square, below which a distance is none
+
 
 def k_centres(vectors: Tensor, count: int, seed: int) -> Tensor:
     """Positions of at most `count` of `vectors` (n, D): the first by chance, then always the one that lies furthest from all chosen.
@@ -25,7 +27,7 @@ def k_centres(vectors: Tensor, count: int, seed: int) -> Tensor:
         apart = torch.minimum(apart, square + square[last] - 2 * (seen @ seen[last]))
         apart[last] = 0.0
         furthest = int(apart.argmax())
-        if apart[furthest] <= 0:
+        if apart[furthest] <= ROUNDING * square.amax():
             break
         chosen.append(furthest)
     return torch.tensor(chosen)
