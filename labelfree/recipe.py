@@ -29,7 +29,8 @@ Sides = Annotated[list[PositiveInt], Field(min_length=2, max_length=3)]  # one a
 TASKS = "labelfree.tasks"  # groups of entry points
 PROTOCOLS, SET_PROTOCOLS = "labelfree.protocols", "labelfree.set_protocols"  # of a class an image, and of several
 MAP_PROTOCOLS, BOX_PROTOCOLS = "labelfree.map_protocols", "labelfree.box_protocols"
-PROTOCOL_GROUPS = (PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS, SET_PROTOCOLS)
+PATCH_PROTOCOLS = "labelfree.patch_protocols"  # of normal images
+PROTOCOL_GROUPS = (PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS, SET_PROTOCOLS, PATCH_PROTOCOLS)
 
 
 def installed_names(*groups: str) -> list[str]:
