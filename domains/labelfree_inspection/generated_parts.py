@@ -183,8 +183,8 @@ def generate(directory: Path, seed: int = 0, variant: str = "") -> None:
                 rows.append((image, part.kind, *files[1:], f"lot{lot:03d}", split))
             Image.fromarray(mask).save(directory / "masks" / f"{name}.png")
             (directory / "boxes" / f"{name}.xml").write_text(_voc(f"{name}.png", part), encoding="utf-8")
-    with (directory / "splits.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("path", "label", "mask", "boxes", "group", "split"), *rows])
+    with (directory / "splits.csv").open("w", newline="", encoding="utf-8") as table:
+        csv.writer(table).writerows([("path", "label", "mask", "boxes", "group", "split"), *rows])
     (directory / "GENERATED.txt").write_text(NOTICE, encoding="utf-8")
 
 
