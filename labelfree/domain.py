@@ -49,8 +49,8 @@ __all__ = [
     "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "IdentifiesByForm",
     "IdentifyingForm", "KnowsKinds", "KnowsSides", "KnowsWeights", "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises",
     "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Settles", "Shown",
-    "ShowsPlanes", "Size", "Targets", "Unites", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain",
-    "in_proportion", "located", "require", "sides", "spacing_of", "to_physical",
+    "ShowsPlanes", "Size", "Targets", "Unites", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names",
+    "extent_of", "find_domain", "in_proportion", "located", "require", "sides", "spacing_of", "to_physical",
 ]  # fmt: skip
 M = TypeVar("M", bound="BaseModel")
 
