@@ -37,27 +37,26 @@ def view_of(side: int) -> int:
 
 def lost_in_pretraining(objects: ObjectSizes, view: Size, tile: Size | None) -> str | None:
     """What to say where views of `view` pixels show `tile`s, or whole images, so small that a labelled object falls below LEAST pixels."""
-    size, of = max(sides(view, 2)), None if tile is None else max(sides(tile, 2))
-    what = "whole images" if of is None else f"tiles of {by(tile)} pixels"  # type: ignore[arg-type]
-    return _lost(objects, size, of, f"pretrain.size: views show {what} at {size} px", "set pool.tile and pretrain.size to the same number")
+    way = "cut tiles no larger than views, with pool.tile and pretrain.size"
+    return _lost(objects, max(sides(view, 2)), tile, "pretrain.size: views show", way)
 
 
 def lost_in_comparison(objects: ObjectSizes, size: int, tile: Size | None) -> str | None:
-    """The same of the largest input size that arms may choose."""
-    of = None if tile is None else max(sides(tile, 2))
-    what = "whole images" if of is None else f"tiles of {by(tile)} pixels"  # type: ignore[arg-type]
-    way = "name larger evaluate.sizes" + (
-        ", or label masks or boxes, which are compared by tiles at their own resolution" if of is None else ""
-    )
-    return _lost(objects, size, of, f"evaluate.sizes: networks see {what} at {size} px at most", way)
+    """The same of the largest input size that arms may choose, along the longest side."""
+    tiled = "" if tile is not None else ", or label masks or boxes: these are compared by tiles at the images' own resolution"
+    return _lost(objects, size, tile, "evaluate.sizes: networks see", f"name larger sizes{tiled}")
 
 
-def _lost(objects: ObjectSizes, size: int, of: int | None, how: str, way: str) -> str | None:
+def _lost(objects: ObjectSizes, size: int, tile: Size | None, shows: str, way: str) -> str | None:
     if not len(objects):
         return None
-    at, after = objects.shrunk(size, of)
+    at, after = objects.shrunk(size, None if tile is None else max(sides(tile, 2)))
     before = objects.across[at]
     if after >= min(LEAST, before):
         return None
-    name, shown = objects.images[at], f"{after:.1f} px"
-    return f"{how}, where the smallest labelled object ({before:.3g} px across, {name}) is {shown}; below {LEAST} px it may be lost: {way}."
+    what = "whole images" if tile is None else f"{by(tile)} pixels"
+    name = objects.images[at]
+    return (
+        f"{shows} {what} at {size} px, where the smallest labelled object, {before:.3g} px across ({name}), has {after:.1f} px; below "
+        f"{LEAST} px it may be lost: {way}."
+    )
