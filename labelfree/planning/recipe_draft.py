@@ -47,6 +47,7 @@ WRITTEN = {"root", "labels", "label_field", "date_field"}  # keys of `data` that
 WHAT = {
     "segmentation": "masks or outlines",
     "detection": "boxes",
+    "anomaly": "normal images",
     "retrieval": "captions",
 }  # the labels of tasks that may not be installed yet
 
@@ -157,6 +158,8 @@ class _Draft:
         for key in ("label_field", "date_field"):
             if (name := getattr(self.data, key)) is not None:
                 yield Line(f"  {key}: {quoted(name)}")
+        if self.data.normal == "auto" and self.field.manifest.normal:
+            yield Line(f"  normal: {quoted(self.field.manifest.normal)}", "a class or folder of this name shows nothing wrong")
         for key, value in self.data.model_dump(mode="json", exclude_defaults=True, exclude=WRITTEN).items():
             yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", "you said so")
         if self.asked.take_in:

@@ -10,7 +10,7 @@ import numpy as np
 from labelfree.data.object_sizes import LEAST, ObjectSizes
 from labelfree.data.tiles import by
 from labelfree.domain import Default, Size, sides
-from labelfree.planning.auto_values import LARGEST_VIEW
+from labelfree.planning.costs import LARGEST_VIEW
 
 TIMES = 4  # the long side of nine objects in ten, that a tile is long: an object lies whole in one of two that overlap by a quarter
 SMALLEST, LARGEST, STEP = 128, 512, 32  # sides of tiles; whole strides of a network
