@@ -41,6 +41,7 @@ class Manifest:
     owner calls classes of objects and numbers of masks. `instances`: whether the latter tell objects apart. `aside`: sentences, for the
     log alone, on files that are no image. `faults`: relative path -> a sentence on what should be an image and cannot be trusted.
     `mixed`: why the images are no one set, else "". `names`: what the files themselves call their images, such as a patient's number.
+    `normal`: the class or folder that is taken as normal for its name alone.
     """
 
     rows: list[Row]
@@ -59,6 +60,7 @@ class Manifest:
     faults: Mapping[str, str] = field(default_factory=dict)
     mixed: str = ""
     names: tuple[str, ...] = ()
+    normal: str = ""
 
     def subset(self, *splits: str) -> list[Row]:
         """Rows of these splits, in order."""
@@ -114,7 +116,7 @@ def load_manifest(data: Data, domain: Domain) -> Manifest:
 def with_normal(made: Manifest, data: Data, domain: Domain | None = None, *, folders: bool = False) -> Manifest:
     """The manifest with what `data.normal` says of its rows. `folders`: whether names of folders may say it by themselves."""
     told = told_normal(made.rows, made.root, data.normal, domain, folders=folders)
-    return replace(made, rows=told.rows, notes=(*made.notes, *told.notes))
+    return replace(made, rows=told.rows, notes=(*made.notes, *told.notes), normal=told.taken)
 
 
 def _renamed(data: Data) -> dict[str, str]:

@@ -25,16 +25,17 @@ class SetLabels:
 
     def pixels(self, rows: Sequence[Row]) -> PixelLabels:
         """What their pixels show."""
-        return self._told(pixel_labels(rows, self.domain, self._read, self.manifest.renamed, self.absent, self.manifest.instances))
+        return self._told(pixel_labels(rows, self.domain, self.read, self.manifest.renamed, self.absent, self.manifest.instances))
 
     def boxes(self, rows: Sequence[Row]) -> BoxLabels:
         """Which boxes they hold."""
         for sentence in self.manifest.box_notes:
             self.tell(sentence)
-        return self._told(box_labels(rows, self.domain, self._read, self.manifest.renamed, self.absent, self.manifest.instances))
+        return self._told(box_labels(rows, self.domain, self.read, self.manifest.renamed, self.absent, self.manifest.instances))
 
     @property
-    def _read(self) -> Callable[[Row], Sample]:
+    def read(self) -> Callable[[Row], Sample]:
+        """What reads images of the set."""
         return self.manifest.read or self.domain.read
 
     def _told(self, labels: L) -> L:

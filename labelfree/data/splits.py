@@ -226,8 +226,9 @@ def _away_from(
 
 
 def _labels_of(row: Row) -> list[str]:
-    """The columns in which a table gives a row a label of any task."""
-    return [column for column in ("label", "mask", "boxes") if getattr(row, column) is not None]
+    """The columns in which a table gives a row a label of any task, else what says that it is normal."""
+    columns = [column for column in ("label", "mask", "boxes") if getattr(row, column) is not None]
+    return columns or (["data.normal"] if row.normal is not None and row.split != "pretrain" else [])
 
 
 def _without_labels(rest: Sequence[Row], labelled: Sequence[Row]) -> tuple[list[Row], list[str]]:

@@ -21,10 +21,11 @@ WAY = "data.normal=NAME names the right one, data.normal=false says that none do
 
 @dataclass(frozen=True)
 class Normality:
-    """Rows with `normal` told, and sentences on what was taken for normal."""
+    """Rows with `normal` told, and sentences on what was taken for normal. `taken`: what `data.normal` would say for it; "": nothing."""
 
     rows: list[Row]
     notes: tuple[str, ...] = ()
+    taken: str = ""
 
 
 def told_normal(
@@ -41,7 +42,7 @@ def told_normal(
         return Normality(list(rows))
     if said == "auto":
         found = _by_itself(rows, root, folders)
-        return found if isinstance(found, Normality) else found.of(rows, root)
+        return found if isinstance(found, Normality) else replace(found.of(rows, root), taken=found.name)
     return _meant(rows, root, said, domain)
 
 
@@ -53,6 +54,7 @@ class _Told:
     label: str | None = None
     folders: tuple[Path, ...] = ()
     note: str = ""
+    name: str = ""
 
     def of(self, rows: Sequence[Row], root: Path) -> Normality:
         """The rows with `normal`, and of folders which of them count as labelled."""
@@ -96,7 +98,7 @@ def _by_itself(rows: Sequence[Row], root: Path, folders: bool) -> _Told | Normal
     if classes:
         others = ", those of other classes not" if any(row.label not in (None, classes[0]) for row in rows) else ""
         note = f"Images of class {classes[0]!r} are taken as normal{others} (data.normal=false: nobody said so)."
-        return _Told(f"its class {classes[0]!r}", label=classes[0], note=note)
+        return _Told(f"its class {classes[0]!r}", label=classes[0], note=note, name=classes[0])
     named = _called(rows, root, sounds_normal) if folders else {}
     if not named:
         return Normality(list(rows))
@@ -105,7 +107,7 @@ def _by_itself(rows: Sequence[Row], root: Path, folders: bool) -> _Told | Normal
     if len({folder.name.casefold() for folder in named}) > 1:
         return Normality(list(rows), (f"Folders {some} may all mean that nothing is wrong: {WAY}.",))
     note = f"{sum(named.values()):,} images in {some} are taken as normal, not as a class to learn (data.normal=false: nobody said so)."
-    return _Told(f"its folder {some}", folders=tuple(map(_absolute, named)), note=note)
+    return _Told(f"its folder {some}", folders=tuple(map(_absolute, named)), note=note, name=min(named).name)
 
 
 def _called(rows: Iterable[Row], root: Path, fits: Callable[[str], bool]) -> Mapping[Path, int]:
@@ -125,7 +127,7 @@ def _meant(rows: Sequence[Row], root: Path, said: str, domain: Domain | None) ->
     why = f"data.normal={said}"
     given = Path(said).expanduser()
     folder = given if given.is_absolute() else root / given
-    there = [folder] if folder.is_dir() else list(_called(rows, root, lambda name: name == said))
+    there = [folder] if folder.is_dir() else list(_called(rows, root, lambda name: name.casefold() == said.casefold()))
     told = _Told(why, folders=tuple(map(_absolute, there)))
     inside = {row.id for row in rows if told.holds(row)}
     of_class = {row.id for row in rows if row.label == said}

@@ -14,7 +14,7 @@ from labelfree.domain import Default, Defaults, Fingerprint, Size, as_size, in_p
 from labelfree.errors import RecipeError
 from labelfree.objectives.base import Objective, Situation
 from labelfree.objectives.registry import check_options, check_situation, objective_class, objective_options
-from labelfree.planning.costs import FEWEST_IMAGES
+from labelfree.planning.costs import FEWEST_IMAGES, LARGEST_VIEW
 from labelfree.recipe import Pretrain
 from labelfree.training.memory import machine_gigabytes
 from labelfree.training.processes import this_process
@@ -29,7 +29,6 @@ BATCH = 128  # at which AdamW's rate below holds
 SHARE_OF_MEMORY = 0.5
 RATES = {"adamw": (1e-3, ""), "sgd": (0.05, ""), "lars": (0.3, ", as SimCLR; LARS scales each layer's own steps (You et al. 2017)")}
 DECAYS = {"adamw": 0.04, "sgd": 1e-4, "lars": 1e-6}
-LARGEST_VIEW = {2: 224, 3: 96}  # axes -> pixels a side
 PIXELS_OF_A_VIEW = LARGEST_VIEW[2] ** 2  # at most, for which the batch below has room
 LEAST_LOCAL = {2: 32, 3: 16}
 USUAL = "usual for the method"

@@ -19,6 +19,7 @@ REPORT_GB, RESULTS_GB = 0.05, 0.1
 FEWEST_IMAGES = 8  # a batch
 PIXELS_A_SECOND = 2e6  # through EfficientNet-Lite0 on one core, as measured; a GPU needs a small part of it
 LARGEST = {2: 256, 3: 128}  # axes -> pixels; the largest input size that `auto` offers
+LARGEST_VIEW = {2: 224, 3: 96}  # axes -> pixels a side of a view that is pretrained on
 TIMES = {2: (2, 1, 3), 3: (1, 2)}  # axes -> times the images' own size; in a volume twice the side is eight times the work
 
 

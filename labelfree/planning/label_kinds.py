@@ -16,6 +16,7 @@ from labelfree.data.label_formats.listed import IGNORED
 from labelfree.data.label_formats.mask_numbers import mask_numbers
 from labelfree.data.manifest import Manifest
 from labelfree.data.masks import MaskCounts, mask_on_image
+from labelfree.data.normal import normal_counts
 from labelfree.data.table_cells import captions_in
 from labelfree.domain import Domain, Row
 from labelfree.errors import DataError
@@ -23,9 +24,10 @@ from labelfree.planning.sampled_images import Look, open_rows
 from labelfree.transfer.tasks import find_task, task_names
 from labelfree.transfer.tasks.multilabel import SEPARATOR, names_in, several
 
-Task = Literal["classification", "multilabel", "segmentation", "detection", "retrieval"]
-TASKS: dict[Task, str] = {  # the column that holds the labels of each
-    "classification": "label", "multilabel": "label", "segmentation": "mask", "detection": "boxes", "retrieval": "text",
+Task = Literal["classification", "multilabel", "segmentation", "detection", "anomaly", "retrieval"]
+TASKS: dict[Task, str] = {  # the field of a row that holds the labels of each
+    "classification": "label", "multilabel": "label", "segmentation": "mask", "detection": "boxes", "anomaly": "normal",
+    "retrieval": "text",
 }  # fmt: skip
 LISTED = 20  # classes named one by one
 
@@ -48,7 +50,10 @@ def labels_of(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Labe
         more = ", …" if len(missing) > 3 else "."
         raise DataError(f"{len(missing)} masks or annotations that the table names are missing: {' '.join(missing[:3])[:-1]}{more}")
     tasks = tuple(task for task in TASKS if _carried(manifest.rows, task))
-    tell = {"classification": _classes, "multilabel": _sets, "segmentation": _masks, "detection": _boxes, "retrieval": _texts}
+    tell = {
+        "classification": _classes, "multilabel": _sets, "segmentation": _masks, "detection": _boxes, "anomaly": _normal,
+        "retrieval": _texts,
+    }  # fmt: skip
     facts = [fact for task in tasks for fact in tell[task](manifest, looks, domain)]
     unknown = len(manifest.subset("pretrain"))
     if unknown and tasks:
@@ -141,7 +146,14 @@ def _listed(rows: Sequence[Row]) -> Iterator[str]:
         shown = ", ".join(f"{name} {number:,} in {images[name]:,}" for name, number in objects.most_common(LISTED))
         yield f"  objects in {len(rows):,} images to learn from: {shown or 'no object'}{_left(len(objects))}; {negative:,} negative"
     if rows and negative == len(rows):
-        yield "  all images with labels are without objects: there is nothing to detect, but they can serve as examples of what is normal"
+        yield (
+            f"  all {negative:,} images with labels are without objects: there is nothing to detect, but they can serve as data.normal, "
+            "examples of what is normal"
+        )
+
+
+def _normal(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Iterator[str]:
+    yield f"normal images: {normal_counts(manifest.rows)}"
 
 
 def _texts(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Iterator[str]:

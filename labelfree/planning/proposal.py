@@ -9,26 +9,33 @@ from pathlib import Path
 
 from labelfree.data.blocks import Blocks
 from labelfree.data.copies import same_files
+from labelfree.data.normal import only_normal
+from labelfree.data.object_sizes import ObjectSizes, object_sizes
 from labelfree.data.set_labels import SetLabels
 from labelfree.data.space import gigabytes
+from labelfree.data.tiles import auto_tile, by
 from labelfree.data.windows import in_windows
-from labelfree.domain import PART, LabelFields, Place, Row, extent_of, located
+from labelfree.domain import PART, Default, LabelFields, Place, Row, Size, extent_of, located, sides
 from labelfree.errors import DataError, LabelfreeError, RecipeError
 from labelfree.planning.comparison_design import ComparisonDesign, design_comparison
+from labelfree.planning.costs import input_sizes
 from labelfree.planning.folder_settings import folder_data, other_tables, with_keys
 from labelfree.planning.label_kinds import Labels, labels_of
 from labelfree.planning.mirroring import proposed
 from labelfree.planning.recipe_draft import drafted
 from labelfree.planning.recognition import Field, field_of
 from labelfree.planning.sampled_images import Looks, Seen, look_at, open_rows
+from labelfree.planning.small_objects import lost_in_comparison, lost_in_pretraining, tile_for, view_of
 from labelfree.planning.suggested_keys import Keys, read_otherwise, uniting
 from labelfree.planning.volumes_or_slices import as_volumes, volumes_or_slices
 from labelfree.progress import Progress, Silent
-from labelfree.recipe import Data, Recipe
+from labelfree.recipe import Data, Evaluate, Recipe
 from labelfree.recipe_file import Overrides, parse_recipe
 from labelfree.training.files import write_text
-from labelfree.transfer.tasks.registry import task_for, task_names
+from labelfree.transfer.tasks import Task
+from labelfree.transfer.tasks.registry import find_task, task_for, task_names
 
+ANOMALY = "anomaly"  # the task that needs nothing but normal images
 LONG = 2**26  # bytes to decode, from which on a person wants to see how far it is
 
 
@@ -92,7 +99,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     seen = looks.judged()
     rows = field.manifest.rows
     marks = labels_of(field.manifest, seen.looks, field.domain)
-    task = task_for(start.evaluate, rows).over(rows, SetLabels(field.manifest, field.domain, data.absent)).counting(rows)
+    task = _task(start.evaluate, rows).over(rows, SetLabels(field.manifest, field.domain, data.absent)).counting(rows)
     copies = same_files([row for row in rows if row.window is None], say)
     places = located(field.domain, seen.places)
     try:
@@ -101,9 +108,35 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
         for note in field.manifest.notes:  # what was left out of the labels may be why
             say.say(note)
         raise
-    text = drafted(data, reader, field, seen, marks, asked, because, volumes)
-    found = _found(data, field, seen, places, marks, copies, asked, before)
+    objects = object_sizes(open_rows(rows), SetLabels(field.manifest, field.domain, data.absent))
+    tile = auto_tile(seen.shapes, [look.spacing for look in seen.looks])
+    suited = tile_for(objects, seen.shapes, tile)
+    text = drafted(data, reader, field, seen, marks, asked, because, volumes, suited)
+    of_objects = list(_objects(objects, seen, asked, tile, suited))
+    found = _found(data, field, seen, places, replace(marks, facts=(*marks.facts, *of_objects)), copies, asked, before)
     return Proposal(tuple(found), text, parse_recipe(text))
+
+
+def _task(asked: Evaluate, rows: Sequence[Row]) -> Task:
+    """The task that labels ask for; where nothing but normal images can be learnt from, that of telling others from them."""
+    if asked.task == "auto" and only_normal(rows) and ANOMALY in task_names():
+        return find_task(ANOMALY)
+    return task_for(asked, rows)
+
+
+def _objects(objects: ObjectSizes, seen: Seen, asked: ComparisonDesign, tile: Size | None, suited: Default | None) -> Iterator[str]:
+    """The smallest labelled object, the tiles that suit it, and what of the recipe shrinks it until it may be lost."""
+    if not len(objects) or any(len(shape) != 2 for shape in seen.shapes):
+        return
+    cut: Size | None = tile if suited is None else suited.value
+    tiles = "" if cut is None else f"; images are cut into tiles of {by(cut)} px at their own resolution"
+    yield f"smallest labelled object: {objects.smallest}{tiles}"
+    side = min(map(min, seen.shapes)) if cut is None else min(sides(cut, 2))
+    warnings = [lost_in_pretraining(objects, view_of(side), cut)]
+    if asked.roles.train and not any(asked.task.protocol(name).on_tiles for name in asked.task.protocols):
+        middle = sorted(min(shape) for shape in seen.shapes)[len(seen.shapes) // 2]
+        warnings.append(lost_in_comparison(objects, max(input_sizes(middle)), None))
+    yield from (f"  {warning}" for warning in warnings if warning is not None)
 
 
 def _looked(field: Field, data: Data, say: Progress) -> tuple[Field, Looks]:

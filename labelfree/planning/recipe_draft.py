@@ -13,7 +13,7 @@ from typing import Any
 from labelfree.data.folders import cache_folder
 from labelfree.data.space import gigabytes, limit_bytes
 from labelfree.data.tiles import auto_tile, by
-from labelfree.domain import Default, Size
+from labelfree.domain import Default, Size, as_size
 from labelfree.installed_domains import confidential
 from labelfree.planning.comparison_design import ComparisonDesign
 from labelfree.planning.costs import (
@@ -47,6 +47,7 @@ WRITTEN = {"root", "labels", "label_field", "date_field"}  # keys of `data` that
 WHAT = {
     "segmentation": "masks or outlines",
     "detection": "boxes",
+    "anomaly": "normal images",
     "retrieval": "captions",
 }  # the labels of tasks that may not be installed yet
 
@@ -60,9 +61,13 @@ def drafted(
     asked: ComparisonDesign,
     because: Mapping[str, str] = MappingProxyType({}),
     volumes: VolumePlan | None = None,
+    tile: Default | None = None,
 ) -> str:
-    """The text of the recipe. `because`: why keys of `reader` are set that nobody said. `volumes`: how volumes are learnt from as such."""
-    return written(list(_Draft(data, reader, field, seen, labels, asked, because, volumes).lines()))
+    """The text of the recipe. `because`: why keys of `reader` are set that nobody said. `volumes`: how volumes are learnt from as such.
+
+    `tile`: the tiles that small objects ask for; None: as a run cuts them by itself.
+    """
+    return written(list(_Draft(data, reader, field, seen, labels, asked, because, volumes, tile).lines()))
 
 
 @dataclass(frozen=True)
@@ -75,12 +80,16 @@ class _Draft:
     asked: ComparisonDesign
     because: Mapping[str, str]
     volumes: VolumePlan | None
+    suited: Default | None
 
     def lines(self) -> Iterator[Line]:
         yield from self._head()
         yield Line(f"domain: {self.field.domain.name}", self.field.reason)
         yield from self._data()
         yield from self._reader()
+        if self.suited is not None:
+            yield Line("pool:")
+            yield Line(f"  tile: {self.suited.value}", self.suited.reason)
         yield self._backbone
         yield Line("pretrain:")
         yield Line(f"  objective: {OBJECTIVE}", self._why_objective)
@@ -149,6 +158,8 @@ class _Draft:
         for key in ("label_field", "date_field"):
             if (name := getattr(self.data, key)) is not None:
                 yield Line(f"  {key}: {quoted(name)}")
+        if self.data.normal == "auto" and self.field.manifest.normal:
+            yield Line(f"  normal: {quoted(self.field.manifest.normal)}", "a class or folder of this name shows nothing wrong")
         for key, value in self.data.model_dump(mode="json", exclude_defaults=True, exclude=WRITTEN).items():
             yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", "you said so")
         if self.asked.take_in:
@@ -269,6 +280,8 @@ class _Draft:
     @cached_property
     def tile(self) -> Size | None:
         """The tiles that a run cuts."""
+        if self.suited is not None:
+            return as_size(self.suited.value)
         return auto_tile(self.seen.shapes, [look.spacing for look in self.seen.looks])
 
     @property

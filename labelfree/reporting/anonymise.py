@@ -82,6 +82,7 @@ class Anonymiser:
         given = (
             (_root(run), "<data.root>"),
             (run.asked("data.labels"), "<data.labels>"),
+            (_normal(run), "<data.normal>"),
             (run.asked("pool.dir"), "<pool.dir>"),
             (folder, "<run>"),
             (home, "<run>"),
@@ -220,6 +221,12 @@ def _root(run: RunFiles) -> str | None:
     if root or not labels:
         return root or None
     return "<data.root>" if labels == "<data.labels>" else str(Path(labels).parent)
+
+
+def _normal(run: RunFiles) -> str | None:
+    """The folder of normal images; None where `data.normal` is the name of a class."""
+    said = run.asked("data.normal")
+    return str(said) if isinstance(said, str) and Path(said).is_absolute() else None
 
 
 def _weights(run: RunFiles) -> list[str]:

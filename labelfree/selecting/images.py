@@ -115,4 +115,4 @@ def _enough(groups: dict[str, str]) -> bool:
 
 
 def _unlabelled(row: Row) -> bool:
-    return row.label is None and row.mask is None and row.boxes is None
+    return row.label is None and row.mask is None and row.boxes is None and row.normal is None

@@ -20,6 +20,7 @@ from labelfree.planning.survey import survey
 from labelfree.recipe import Data, Recipe
 from labelfree.recipe_file import change
 from labelfree.transfer.tasks.base import Task
+from labelfree.transfer.tasks.classification import Classification
 from tests.data.fake_domain import PillowDomain, texture, write
 
 ROOT = Path("/images")
@@ -175,6 +176,10 @@ def test_the_rest_of_the_folder_is_pretrained_on_and_never_scored(tmp_path: Path
     roles = assign_roles(made, Normals(), Data(root=root), "test", 0)
     assert len(roles.train) == 4 and roles.score is None
     assert {each.id for each in roles.pool} == {each.id for each in made.rows} - {each.id for each in roles.train}
+    for_another = assign_roles(made, Classification(), Data(root=root), "test", 0, every_label_out=True)  # `labelfree pretrain`
+    assert {each.id for each in for_another.pool} == {each.id for each in roles.pool} and "4 images with data.normal" in for_another.notes[
+        1
+    ]
 
 
 def test_only_normal_rows_teach_no_classes() -> None:

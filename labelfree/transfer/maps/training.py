@@ -14,7 +14,7 @@ from labelfree.transfer.tiles.training import TileTraining, as_they_are, tiles_a
 from labelfree.transfer.tiles.views import TileDraw
 
 STEPS = 120  # where none are given
-SHOWN = {3: 1 / 3}  # axes -> share of the tiles learned from that show an object, where there are any: of volumes most show none
+SHOWN = 1 / 3  # of the tiles of large images and volumes that are learned from show an object, where there are any: most show none
 
 
 def train(learn: Learn, with_trunk: bool, decoder: str = AUTO) -> Fitted[Decoder]:
@@ -37,7 +37,8 @@ class MapTraining(TileTraining[Learn, Decoder]):
         super().__init__(learn, with_trunk)
 
     def learned_tiles(self, learn: Learn) -> np.ndarray:
-        return with_objects(learn, SHOWN.get(len(learn.shape), 0.0))
+        large = len(learn.shape) == 3 or len(learn.tiles) > len(learn.images)
+        return with_objects(learn, SHOWN if large else 0.0)
 
     def fresh_head(self, levels: list[Tensor]) -> Decoder:
         return decoder_of(levels, self.learn.shape, self.learn.width, self.decoder)

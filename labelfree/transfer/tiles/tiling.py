@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from labelfree.data.pool_index import PoolIndex
 
 OVERLAP = 1 / 4  # of a tile, at least, between neighbours: where predictions are blended
+LEAST = 128  # pixels of a side, however small some pictures are
 WHOLE_STEPS = 32  # sides of tiles that are no image's own, in pixels: whole strides of a network
 
 
@@ -30,7 +31,8 @@ class Tiling:
 
     @classmethod
     def of(cls, shapes: Sequence[Sequence[int]], spacings: Sequence[Sequence[float] | None] = ()) -> Tiling:
-        """Small images of one size are a tile each; else a tile is as large as nine images in ten allow, in whole strides.
+        """Small images of one size are a tile each; else a tile is as large as nine images in ten allow, in whole strides. Of pictures at
+        least LEAST pixels where half of them have as many: a few crops do not cut up all the others, they are padded.
 
         `spacings`: extent of a voxel of each: a tile has fewer voxels where these are longer.
         """
@@ -38,7 +40,9 @@ class Tiling:
         tile = auto_tile(sizes, spacings)
         if tile is None:
             return cls(sizes[0], sizes)
-        return cls(tuple(max(WHOLE_STEPS, ceil(length / WHOLE_STEPS) * WHOLE_STEPS) for length in sides(tile, len(sizes[0]))), sizes)
+        typical = int(np.median([min(size) for size in sizes])) if len(sizes[0]) == 2 else 0
+        least = max(1, min(LEAST, typical))
+        return cls(tuple(ceil(max(length, least) / WHOLE_STEPS) * WHOLE_STEPS for length in sides(tile, len(sizes[0]))), sizes)
 
     @classmethod
     def of_pool(cls, index: PoolIndex) -> Tiling:

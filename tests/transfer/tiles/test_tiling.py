@@ -46,6 +46,8 @@ def test_padding_is_the_image_mirrored_at_its_edge() -> None:
         ([(100, 40)] * 3, (100, 40)),
         ([(1000, 1000)] * 3, (256, 256)),
         ([(70, 90)] * 9 + [(100, 100)], (96, 96)),  # whole strides that nine in ten nearly fill
+        ([(20, 30), (24, 200), (33, 33)] + [(600, 800)] * 5, (128, 128)),  # crops are padded, and do not cut up the others
+        ([(64, 6000)] * 5 + [(20, 30)] * 3, (64, 64)),
         ([(3, 5)] * 5 + [(9, 8)] * 5, (32, 32)),
         ([(30, 40, 50)] * 3, (30, 40, 50)),
     ],

@@ -1,0 +1,62 @@
+"""Small objects on large images: tiles that suit them, and what a recipe shrinks until it cannot be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+import numpy as np
+
+from labelfree.data.object_sizes import LEAST, ObjectSizes
+from labelfree.data.tiles import by
+from labelfree.domain import Default, Size, sides
+from labelfree.planning.costs import LARGEST_VIEW
+
+TIMES = 4  # the long side of nine objects in ten, that a tile is long: an object lies whole in one of two that overlap by a quarter
+SMALLEST, LARGEST, STEP = 128, 512, 32  # sides of tiles; whole strides of a network
+
+
+def tile_for(objects: ObjectSizes, shapes: Sequence[tuple[int, ...]], auto: Size | None) -> Default | None:
+    """The tiles that images of these spatial sizes are cut into at their own resolution, by the objects on them; None where none is
+    known, where these are no pictures, and where whole images of one size (no `auto` tile) lose none of them.
+    """
+    if not len(objects) or any(len(shape) != 2 for shape in shapes):
+        return None
+    if auto is None and lost_in_pretraining(objects, view_of(min(map(min, shapes))), None) is None:
+        return None
+    usual = float(np.quantile(objects.along, 0.9))
+    side = int(np.clip(ceil(TIMES * usual / STEP) * STEP, SMALLEST, LARGEST))
+    why = f"{TIMES} times what nine objects in ten are long ({usual:.3g} px), {SMALLEST} to {LARGEST}"
+    return Default(side, f"at the images' own resolution, for the smallest object is {objects.smallest}; {why}")
+
+
+def view_of(side: int) -> int:
+    """The size of a view that `pretrain.size: auto` takes for images or tiles with this shorter side."""
+    return max(STEP, min(LARGEST_VIEW[2], side // STEP * STEP))
+
+
+def lost_in_pretraining(objects: ObjectSizes, view: Size, tile: Size | None) -> str | None:
+    """What to say where views of `view` pixels show `tile`s, or whole images, so small that a labelled object falls below LEAST pixels."""
+    way = "cut tiles no larger than views, with pool.tile and pretrain.size"
+    return _lost(objects, max(sides(view, 2)), tile, "pretrain.size: views show", way)
+
+
+def lost_in_comparison(objects: ObjectSizes, size: int, tile: Size | None) -> str | None:
+    """The same of the largest input size that arms may choose, along the longest side."""
+    tiled = "" if tile is not None else ", or label masks or boxes: these are compared by tiles at the images' own resolution"
+    return _lost(objects, size, tile, "evaluate.sizes: networks see", f"name larger sizes{tiled}")
+
+
+def _lost(objects: ObjectSizes, size: int, tile: Size | None, shows: str, way: str) -> str | None:
+    if not len(objects):
+        return None
+    at, after = objects.shrunk(size, None if tile is None else max(sides(tile, 2)))
+    before = objects.across[at]
+    if after >= min(LEAST, before):
+        return None
+    what = "whole images" if tile is None else f"{by(tile)} pixels"
+    name = objects.images[at]
+    return (
+        f"{shows} {what} at {size} px, where the smallest labelled object, {before:.3g} px across ({name}), has {after:.1f} px; below "
+        f"{LEAST} px it may be lost: {way}."
+    )
