@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labelfree.domain import Defaults, Finding, Fingerprint, Row, Sample, require
+from labelfree.domain import Default, Defaults, Finding, Fingerprint, Row, Sample, Shown, require
 from labelfree.errors import DataError
+from labelfree_inspection.direction import mirror
 from labelfree_inspection.settings import KEYS_FOR, Reader
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ class Inspection:
     quiet: Mapping[str, str] = {}
     keys_for = KEYS_FOR
     Reader = Reader
+    positives: Mapping[str, str] = {
+        "light": 'tell the light in names of files or folders, as in "lamp1" and "lamp2", or give each part a column `group` in a table',
+        "neighbours": "cut images into tiles (pool.tile)",
+    }
+    choosing = ("smallest_defect",)  # it says how views are made, not what a picture is
 
     def __init__(self, **settings: Any) -> None:
         self.reader = require(Reader, **settings)
@@ -63,7 +69,15 @@ class Inspection:
     def augment(self, fingerprint: Fingerprint) -> Augmentation:
         from labelfree_inspection.augmentation import augmentation
 
-        return augmentation(fingerprint)
+        return augmentation(fingerprint, smallest_defect=self.reader.smallest_defect)
+
+    def mirror(self, classes: Sequence[str]) -> Default:
+        return mirror(classes)
+
+    def partners(self, kind: str, images: Sequence[Shown], within: float | None) -> list[list[int]]:
+        from labelfree_inspection.pairs import KINDS
+
+        return KINDS[kind](images, within)
 
     def missing(self, channels: Sequence[str]) -> list[str]:
         return []
