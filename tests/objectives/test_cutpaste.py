@@ -22,7 +22,7 @@ def test_kinds_are_told_by_the_order_of_views() -> None:
     loss, right = which_kind(logits)
     expected = [-float(logits[row].log_softmax(0)[row // 3]) for row in range(12)]  # view-major: three images, four views
     assert_close(float(loss), float(np.mean(expected)), rtol=1e-5, atol=0)
-    assert float(right) == np.mean([int(logits[row].argmax()) == row // 3 for row in range(12)])
+    assert float(right) == pytest.approx(np.mean([int(logits[row].argmax()) == row // 3 for row in range(12)]))
     assert float(which_kind(30 * nn.functional.one_hot(torch.arange(4).repeat_interleave(3)).float())[0]) == pytest.approx(0, abs=1e-6)
 
 
