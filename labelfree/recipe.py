@@ -29,7 +29,8 @@ Sides = Annotated[list[PositiveInt], Field(min_length=2, max_length=3)]  # one a
 TASKS = "labelfree.tasks"  # groups of entry points
 PROTOCOLS, SET_PROTOCOLS = "labelfree.protocols", "labelfree.set_protocols"  # of a class an image, and of several
 MAP_PROTOCOLS, BOX_PROTOCOLS = "labelfree.map_protocols", "labelfree.box_protocols"
-PROTOCOL_GROUPS = (PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS, SET_PROTOCOLS)
+PATCH_PROTOCOLS = "labelfree.patch_protocols"  # of normal images
+PROTOCOL_GROUPS = (PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS, SET_PROTOCOLS, PATCH_PROTOCOLS)
 
 
 def installed_names(*groups: str) -> list[str]:
@@ -124,6 +125,11 @@ class Data(Section):
     class_folders: bool | Auto = Field(
         "auto",
         description="without a table: sub-folders' names are classes; never where these hold large images; auto: unless they are of people",
+    )
+    normal: str | Literal[False] = Field(
+        "auto",
+        description="which images show nothing wrong: a folder of images that were looked at, or the class of the labels that says so; "
+        "false: nobody said; auto: a class, else a folder, called good, ok, normal, free, no_defect or the like (docs/labels.md)",
     )
     positives: str = Field(
         "self", description="where the second view of an image comes from: self, or a kind of pairs that the domain knows (docs/domains/)"

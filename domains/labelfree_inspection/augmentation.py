@@ -25,24 +25,24 @@ from labelfree.views import (
     SoftShadow,
     ViewOp,
 )
+from labelfree_inspection.settings import REAL
 
 SHOWN = 0.6  # probability with which the smallest crop shows some of the smallest defect, wherever both lie
 FLOOR, LEAST = 0.5, 0.2  # area of the smallest crop where nobody says how small defects are, and where they are large
 SMALL_PICTURE = 64  # pixels; below, half the blur
 FULL_WELL = 10_000  # electrons at white, of a usual sensor at its lowest gain; at the highest gain used a sixteenth
-REAL = "stored"  # unit of real numbers, such as heights, on which light and sensors act otherwise or not at all
 
 
-def augmentation(fingerprint: Fingerprint, white: float | None = None, smallest_defect: float | None = None) -> Augmentation:
+def augmentation(fingerprint: Fingerprint, white: float, smallest_defect: float | None = None) -> Augmentation:
     """The views of these pictures.
 
-    `white`: the number that stands for white, default the largest seen. `smallest_defect`: longest side in pixels of the smallest defect
+    `white`: the number that stands for white. `smallest_defect`: longest side in pixels of the smallest defect
     that is labelled or expected; None: nobody says.
     """
     floor = crop_floor(smallest_defect, min(fingerprint.smallest[-2:]))
     return Augmentation(
         geometry=[Dihedral()],
-        physics=_heights(fingerprint) if fingerprint.unit == REAL else _light(white or max(fingerprint.high, default=1.0), fingerprint),
+        physics=_heights(fingerprint) if fingerprint.unit == REAL else _light(white, fingerprint),
         global_scale=(floor, 1.0),
         local_scale=(floor / 2.5, floor),
         overlap=0.5,
@@ -82,6 +82,6 @@ def _lens(finest: bool) -> Sequence[ViewOp]:
 
 
 def _heights(fingerprint: Fingerprint) -> list[ViewOp]:
-    """Ops on real numbers: another zero, and noise of a twentieth of the spread."""
+    """Ops on real numbers, on which light and sensors act otherwise or not at all: another zero, and noise of a twentieth of the spread."""
     spread = float(sum(fingerprint.std) / max(len(fingerprint.std), 1))
     return [SharedOffset(0.5 * spread, p=0.5), Blur((0.3, 0.9), p=0.15), Noise((0.0, 0.05 * spread), p=0.5)]

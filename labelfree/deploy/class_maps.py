@@ -38,7 +38,7 @@ def write_maps(
         raise DataError(f"{images.domain.name}: this domain writes no maps of classes; use head.predict(image) of labelfree.load_head.")
     part, aside = out / UNFINISHED, out / SKIPPED
     done = begun(part, ["path", "map", *(f"percent_{name}" for name in head.classes)]) | begun(aside, ["path", "reason"])
-    names = _names(images.rows)
+    names = map_names(images.rows)
     coco = out / UNFINISHED_OBJECTS if vector is not None and vector.suffix.lower() == ENDING else None
     work = _Work(head, images, images.domain, region, say, coco)
     left = [row for row in images.rows if row.id not in done]
@@ -100,7 +100,7 @@ class _Work:
         return files, (writer.counts / max(1, writer.counts.sum())).tolist()
 
 
-def _names(rows: Sequence[Row]) -> dict[str, str]:
+def map_names(rows: Sequence[Row]) -> dict[str, str]:
     """Of each image what its map is called: the image's name without its ending, with it where two would be called the same."""
     plain = {row.id: _without_ending(row.id.partition("#")[0]) + row.id.partition("#")[2] for row in rows}
     often = Counter(plain.values())

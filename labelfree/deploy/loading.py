@@ -10,12 +10,15 @@ from labelfree.deploy.encoders import encoder_of
 from labelfree.deploy.head_file import find_head, read_card, read_tensors
 from labelfree.deploy.loaded_head import LoadedHead, VectorHead
 from labelfree.deploy.map_heads import MapsHead
+from labelfree.deploy.patch_heads import PatchesHead
 from labelfree.errors import DataError, RecipeError
 from labelfree.reader_settings import domain_with
 from labelfree.transfer.protocols import Head
 from labelfree.transfer.tasks.registry import find_task
 
-KINDS: dict[str, type[LoadedHead[Any]]] = {"pooled": VectorHead, "images": VectorHead, "pyramid": MapsHead, "boxes": BoxesHead}
+KINDS: dict[str, type[LoadedHead[Any]]] = {
+    "pooled": VectorHead, "images": VectorHead, "pyramid": MapsHead, "boxes": BoxesHead, "patches": PatchesHead,
+}  # fmt: skip
 
 
 def load_head(given: str | Path) -> LoadedHead[Any]:

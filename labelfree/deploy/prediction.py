@@ -11,17 +11,19 @@ from labelfree.deploy.box_heads import BoxesHead
 from labelfree.deploy.class_maps import write_maps
 from labelfree.deploy.found_boxes import write_boxes
 from labelfree.deploy.input_images import input_images
+from labelfree.deploy.judged_images import write_judged
 from labelfree.deploy.loaded_head import LoadedHead, VectorHead
 from labelfree.deploy.loading import load_head
 from labelfree.deploy.map_heads import MapsHead
 from labelfree.deploy.output_folder import open_output
+from labelfree.deploy.patch_heads import PatchesHead
 from labelfree.deploy.tables import write_table
 from labelfree.errors import Interrupted
 from labelfree.progress import Progress
 from labelfree.recipe_file import Overrides
 
 WRITERS: dict[type[LoadedHead[Any]], Callable[..., tuple[list[Path], dict[str, Any]]]] = {
-    VectorHead: write_table, MapsHead: write_maps, BoxesHead: write_boxes,
+    VectorHead: write_table, MapsHead: write_maps, BoxesHead: write_boxes, PatchesHead: write_judged,
 }  # fmt: skip
 
 

@@ -44,7 +44,8 @@ def recommended_arm(claims: Mapping[str, Any], primary: Mapping[str, Any], arms:
     if main is None:
         there = [name for name in (against, arm) if name in arms]
         missing = next((name for name in (arm, against) if name not in arms), "")
-        return (there[0], f"It reads the features of {there[0]}, for {missing} was not scored.") if there else None
+        why = f"for {missing} was not scored" if missing else "which asks for less: the two could not be compared"
+        return (there[0], f"It reads the features of {there[0]}, {why}.") if there else None
     said = {
         "better": (arm, f"{arm} beat {against} in the one comparison that was named before the run"),
         "worse": (against, f"{arm} was worse than {against} in the one comparison that was named before the run"),
@@ -93,6 +94,8 @@ def expectation(claims: Mapping[str, Any], arm: str, protocol: str, labels: int,
         return f"{learnt}; it was not scored, so nothing is known of what to expect."
     most = max(measured, key=lambda row: float(row["n_labels"]))
     metric = words.metric(most["metric"])
+    if most["mean"] is None:
+        return f"{learnt}; {metric.heading} is not defined on what was scored, so nothing is known of what to expect."
     value = in_unit(score(most["mean"], metric), metric.of_scores)
     bounds = "no interval"
     if most["low"] is not None and most["high"] is not None:

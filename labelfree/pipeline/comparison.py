@@ -8,6 +8,7 @@ from labelfree.pipeline.arm_encoders import Arms
 from labelfree.pipeline.box_pictures import show_boxes
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
+from labelfree.pipeline.heat_pictures import show_heats
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.kept_heads import KeptHeads
 from labelfree.pipeline.left_heads import leave_heads
@@ -47,6 +48,7 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
     show_tokens(encoders, setup, inputs, folder)
     show_segments(encoders, setup, recipe.evaluate.primary, inputs, folder, say)
     show_boxes(encoders, setup, recipe.evaluate.primary, inputs, folder, say)
+    show_heats(encoders, setup, recipe.evaluate.primary, inputs, folder, say)
     if question.task.categorical:
         shown = {e.arm: e for e in reversed(encoders) if e.arm in (recipe.evaluate.primary.arm, recipe.evaluate.primary.against)}
         first = {arm: _features(inputs, encoder, setup.sizes_of(encoder)[0], folder, say) for arm, encoder in reversed(shown.items())}

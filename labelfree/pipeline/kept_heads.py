@@ -29,8 +29,9 @@ from labelfree.transfer.encoders import Encoder, Kept
 from labelfree.transfer.features import extract
 from labelfree.transfer.heads import train_head
 from labelfree.transfer.maps.asking import MapAsker
+from labelfree.transfer.patches.asking import PatchAsker
 from labelfree.transfer.protocols import Protocol
-from labelfree.transfer.selection import inner_folds, inner_halves
+from labelfree.transfer.selection import inner_folds
 from labelfree.transfer.setup import Setup
 from labelfree.transfer.tiles.asking import TileAsker
 from labelfree.transfer.tuning.asking import ImageAsker
@@ -191,15 +192,15 @@ def _of_tiles(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray
     size, inner = asker.choose(protocol, rows, folds, question.seed)
     fitted = asker.fit(protocol, size, rows, question.seed)
     trunk = None if fitted.trunk is None else fitted.trunk.net.state_dict()  # type: ignore[union-attr]
-    halves = None if kept.setup.alarm is None else inner_halves(question, rows, question.seed)
-    held = None if halves is None else asker.held_out(protocol, size, rows, halves, question.seed)
+    apart = None if kept.setup.alarm is None else asker.apart(rows, question.seed)
+    held = None if apart is None else asker.held_out(protocol, size, rows, apart, question.seed)
     return Trained(
         fitted.head.state_dict(), size, protocol.preparation, protocol.default, inner,
         config=fitted.head.config, shape=asker.tiles.tiling.side, trunk=trunk, held=held,
     )  # fmt: skip
 
 
-TILE_ASKERS: dict[str, type[TileAsker[Any]]] = {"pyramid": MapAsker, "boxes": BoxAsker}
+TILE_ASKERS: dict[str, type[TileAsker[Any]]] = {"pyramid": MapAsker, "boxes": BoxAsker, "patches": PatchAsker}
 TRAINERS: dict[str, Callable[[KeptHeads, Encoder, Any, np.ndarray], Trained]] = {
     "pooled": _of_vectors,
     "images": _of_images,

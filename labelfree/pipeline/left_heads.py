@@ -45,7 +45,7 @@ class _Heads:
         for protocol in self.kept.setup.protocols:
             if protocol.name not in self._scored(encoder.arm):  # one that nobody could ask of this arm
                 continue
-            self._describe(self.kept.keep(encoder, protocol, self.question.train, protocol.name), protocol.name)
+            self._describe(self.kept.keep(encoder, protocol, self.question.teaching(self.question.train), protocol.name), protocol.name)
 
     def recommended(self) -> list[str]:
         """heads/recommended.safetensors and recommended.json: the best-supported arm's, learned from all labelled rows outside test."""
@@ -102,5 +102,5 @@ class _Heads:
 def outside_test(question: Question) -> np.ndarray:
     """Positions of all labelled rows that a head in use may learn from: train, and dev where that was scored; never test."""
     if question.score is None or question.split == "test":
-        return question.train
-    return np.sort(np.concatenate([question.train, question.score]))
+        return question.teaching(question.train)
+    return question.teaching(np.sort(np.concatenate([question.train, question.score])))

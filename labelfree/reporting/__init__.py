@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from labelfree.reporting.box_pictures import Boxed, Drawn, save_boxes
+    from labelfree.reporting.heat_pictures import Heated, save_heats
     from labelfree.reporting.html import write_report
-    from labelfree.reporting.pictures import Shot, TokenGrid, save_leak_pairs, save_neighbours, save_tokens, save_views
+    from labelfree.reporting.pictures import Shot, TokenGrid, save_leak_pairs, save_neighbours, save_picture, save_tokens, save_views
     from labelfree.reporting.segment_pictures import Segmented, save_segments
     from labelfree.reporting.share import Anonymiser, conceal, dataset_salt, share_copy
 
@@ -15,14 +16,17 @@ __all__ = [
     "Anonymiser",
     "Boxed",
     "Drawn",
+    "Heated",
     "Segmented",
     "Shot",
     "TokenGrid",
     "conceal",
     "dataset_salt",
     "save_boxes",
+    "save_heats",
     "save_leak_pairs",
     "save_neighbours",
+    "save_picture",
     "save_segments",
     "save_tokens",
     "save_views",
@@ -32,8 +36,9 @@ __all__ = [
 
 _HOME = {
     "write_report": "html",
-    **dict.fromkeys(("Shot", "TokenGrid", "save_leak_pairs", "save_neighbours", "save_tokens", "save_views"), "pictures"),
+    **dict.fromkeys(("Shot", "TokenGrid", "save_leak_pairs", "save_neighbours", "save_picture", "save_tokens", "save_views"), "pictures"),
     **dict.fromkeys(("Boxed", "Drawn", "save_boxes"), "box_pictures"),
+    **dict.fromkeys(("Heated", "save_heats"), "heat_pictures"),
     **dict.fromkeys(("Segmented", "save_segments"), "segment_pictures"),
     **dict.fromkeys(("Anonymiser", "conceal", "dataset_salt", "share_copy"), "share"),
 }

@@ -96,6 +96,10 @@ class RunFiles:
         return self._json("reliability.json", {})
 
     @cached_property
+    def heats(self) -> dict[str, Any]:
+        return self._json("pictures/heats.json", {})
+
+    @cached_property
     def segments(self) -> dict[str, Any]:
         return self._json("pictures/segments.json", {})
 

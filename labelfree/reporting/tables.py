@@ -58,7 +58,7 @@ def cell(row: Mapping[str, Any], marks: Mapping[str, str], metric: MetricWords, 
         even = lopsided < (5e-4 if metric.unit == SHARE else 0.01 * (high - low))
         spread = f"± {score((high - low) / 2, metric)}" if even else f"({span})"
     return {
-        "mean": score(mean, metric),
+        "mean": "not defined" if mean is None else score(mean, metric),
         "raw": mean,
         "low": low,
         "high": high,

@@ -100,6 +100,27 @@ class BinaryAlarms(Alarms):
         return AlarmWords(bound, name, f"{unit}s of {name} missed", f"other {unit}s called so")
 
 
+class NormalAlarms(BinaryAlarms):
+    """The same where what is positive need not be known: a threshold comes from negatives alone, and scores have no upper bound."""
+
+    def threshold(self, most: float) -> float | None:
+        """In the middle between the highest negative that may raise no alarm and the next one above it; just above it, where none is."""
+        falling = np.sort(self.scores[~self.positive])[::-1]
+        if not len(falling):
+            return None
+        allowed = floor(most * len(falling) + 1e-9)
+        if allowed >= len(falling):
+            return 0.0
+        last = float(falling[allowed])
+        above = falling[falling > last]
+        return (last + float(above.min())) / 2 if len(above) else nextafter(last, np.inf)
+
+    @staticmethod
+    def words(name: str, most: float, unit: str) -> AlarmWords:
+        bound = f"at most {100 * most:.1f} % of the normal {unit}s would be called {name}, and from normal {unit}s alone"
+        return AlarmWords(bound, name, f"{name} {unit}s missed", f"normal {unit}s called {name}")
+
+
 @dataclass(frozen=True)
 class BoxAlarms(Alarms):
     """Boxes found on `units` images or, where images share groups, groups; those without objects are among them.

@@ -60,6 +60,11 @@ class Question:
         """The strata of some entries."""
         return [self.strata[row] for row in rows]
 
+    def teaching(self, rows: np.ndarray) -> np.ndarray:
+        """Those of some entries that heads learn from, and that budgets count."""
+        learnt = self.task.learnt
+        return rows if not learnt else rows[np.isin(np.array(self.strata, object)[rows], learnt)]
+
     def taught_by(self, rows: np.ndarray) -> list[frozenset[str]]:
         """The classes that each of some entries teaches."""
         return [self.taught[row] if self.taught else frozenset([self.strata[row]]) for row in rows]

@@ -15,7 +15,7 @@ from labelfree.transfer.encoders import NO_SIZE, Encoder
 from labelfree.transfer.operating import Rule
 from labelfree.transfer.protocols import Protocol
 from labelfree.transfer.question import Question
-from labelfree.transfer.selection import Folds, Grid, inner_folds, inner_halves
+from labelfree.transfer.selection import Folds, Grid, inner_folds
 from labelfree.transfer.tasks.registry import find_metric
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ class Setup:
 def make_setup(question: Question, settings: Evaluate, sizes: tuple[int, ...]) -> Setup:
     """The whole plan of the recipe's `evaluate` section, before anything is cut for time. Budgets that labels can't fill are dropped."""
     words, metric = question.task.budget, find_metric(question.task, settings.primary.metric, question.targets)
-    in_all = question.task.counts_in_all
-    kept, notes = usable_budgets(settings.labels_per_class, question.strata_of(question.train), words.many, words.stratum, in_all)
+    in_all, taught = question.task.counts_in_all, question.teaching(question.train)
+    kept, notes = usable_budgets(settings.labels_per_class, question.strata_of(taught), words.many, words.stratum, in_all)
     counts = [[len(rows) for rows in part.order.values()] for part in parts_of(question, settings.draws)]
     least = min(sum(part) if in_all else min(part) for part in counts)
     for labels in [size for size in kept if size != "all" and size > least]:
@@ -135,15 +135,11 @@ class Part:
         """The folds in which this budget's settings are chosen, the same for every arm."""
         if labels not in self._folds:
             rows = self.learn(labels)
-            self._folds[labels] = inner_folds(self.question.stratum_codes[rows], self.question.group_names[rows], self._seed)
+            self._folds[labels] = inner_folds(self.question.stratum_codes[rows], self.question.group_names[rows], self.seed)
         return self._folds[labels]
 
-    def halves(self, labels: Budget) -> Folds | None:
-        """The two folds in which this budget's answers are held out, the same for every arm."""
-        return inner_halves(self.question, self.learn(labels), self._seed)
-
     @property
-    def _seed(self) -> int:
+    def seed(self) -> int:
         return self.question.seed + 1000 * self.draw + self.fold
 
 
@@ -158,7 +154,8 @@ def parts_of(question: Question, draws: int) -> Iterator[Part]:
             yield Part(question, draw, fold, _order(question, question.train[learn], draw), question.train[judge])
 
 
-def _order(question: Question, rows: np.ndarray, draw: int) -> dict[str, list[int]]:
+def _order(question: Question, labelled: np.ndarray, draw: int) -> dict[str, list[int]]:
+    rows = question.teaching(labelled)
     order = draw_order(
         question.strata_of(rows), question.group_names[rows].tolist(), [question.ids[row] for row in rows], question.seed, draw
     )

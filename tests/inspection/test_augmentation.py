@@ -42,7 +42,7 @@ def fingerprint(side: int = 96, channels: tuple[str, ...] = ("gray",), unit: str
 
 
 def test_the_row_of_the_design_is_used() -> None:
-    made = augmentation(fingerprint())
+    made = augmentation(fingerprint(), 4095.0)
     used = {type(op) for op in made.physics}
     assert {LightRamp, SoftShadow, Glare, Defocus, MotionBlur, SensorNoise} <= used and isinstance(made.geometry[0], Dihedral)
     assert [type(op).__name__ for op in made.anomalies] == ["CutPaste", "CutPaste", "Blotches"]
@@ -60,7 +60,7 @@ def test_strengths_are_shares_of_white(white: float) -> None:
 
 def test_no_hue_changes() -> None:
     """A coloured surface keeps its hue under every light; noise alone is each pixel's and channel's own."""
-    made = augmentation(fingerprint(channels=("red", "green", "blue")))
+    made = augmentation(fingerprint(channels=("red", "green", "blue")), 4095.0)
     assert not any(isinstance(op, (ChannelGain, ChannelOffset, ChannelDrop, Grayscale)) for op in (*made.physics, *made.late))
     x = torch.tensor([2000.0, 1200.0, 400.0]).view(1, 3, 1, 1).expand(32, 3, 24, 24)
     for op in made.physics:
@@ -82,7 +82,7 @@ def test_crops_seldom_lose_the_smallest_defect(defect: int, side: int) -> None:
         first, size = ResizedCrop(64, scale).draw(n, draw).boxes((side, side))
         shown.append(((first < start + defect) & (first + size > start)).all(1).float().mean())
     assert shown[0] > SHOWN - 0.03 and shown[1] > shown[0]
-    assert augmentation(fingerprint(side), smallest_defect=defect).global_scale == (floor, 1.0)
+    assert augmentation(fingerprint(side), 4095.0, defect).global_scale == (floor, 1.0)
 
 
 def test_the_floor_follows_the_defect() -> None:
@@ -93,7 +93,7 @@ def test_the_floor_follows_the_defect() -> None:
 
 
 def test_small_views_lie_where_the_large_ones_do() -> None:
-    made = augmentation(fingerprint())
+    made = augmentation(fingerprint(), 4095.0)
     assert made.overlap >= 0.5 and made.local_scale[1] <= made.global_scale[0] and made.local_scale[0] >= 0.2
 
 
@@ -116,7 +116,7 @@ def test_surfaces_have_no_direction_else(classes: list[str]) -> None:
 
 def test_heights_get_no_light() -> None:
     """Real numbers are no gray levels: 0 is not dark, and a shadow would be a slope."""
-    heights = augmentation(fingerprint(unit="stored", white=3.5))
+    heights = augmentation(fingerprint(unit="stored", white=3.5), 3.5)
     assert not any(isinstance(op, (LightRamp, SoftShadow, Glare, SensorNoise)) for op in heights.physics)
     assert any(isinstance(op, Noise) for op in heights.physics)
 

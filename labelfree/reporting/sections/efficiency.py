@@ -19,6 +19,8 @@ def build(context: Context) -> Section:
     rows = claims.get("table") or []
     if not rows:
         return Section("curves", "How many labels it takes", absent="No arm was scored, so there is no curve of score against labels.")
+    if not any(row.get("mean") is not None for row in rows):
+        return Section("curves", "How many labels it takes", absent=str(claims.get("headline", "")))
     return Section(
         "curves",
         "How many labels it takes",

@@ -10,8 +10,8 @@ TITLE = "Decisions at a threshold"
 
 def build(context: Context) -> Section | None:
     """None where the recipe asks for no threshold."""
-    points, primary = (context.run.claims.get(name) for name in ("operating", "primary"))
-    if not points or not primary:
+    points, primary = context.run.claims.get("operating"), context.run.claims.get("primary") or context.run.setting("evaluate.primary")
+    if not points:
         return None
     first, words = points[0], context.run.words
     lead = (

@@ -150,9 +150,9 @@ def claims_and_scores(folder: Path) -> tuple[Claims, Scores]:
     generated, indicative = bool(card.get("generated")), decided.get("indicative", "")
     networks = read_sizes(folder)
     claims = assemble(scores, settings.primary, generated=generated, notes=notes, indicative=indicative, networks=networks)
-    if settings.max_false_alarms is not None and claims.primary is not None:
-        names = read_json(folder / "classes.json")
-        claims = replace(claims, operating=operating_points(scores, claims.primary, settings.max_false_alarms, names))
+    if settings.max_false_alarms is not None and not absent_arms(scores, settings.primary):
+        names, point = read_json(folder / "classes.json"), _primary_point(scores, settings.primary)[0]
+        claims = replace(claims, operating=operating_points(scores, point, settings.primary.against, settings.max_false_alarms, names))
     return claims, scores
 
 
@@ -184,17 +184,20 @@ def assemble(
         resolvable=None,
         labels_saved=None,
         table=table,
-        comparisons=[_in_doubt(compare_at(scores, point, primary.against), indicative) for point in facing],
+        comparisons=[
+            _in_doubt(each, indicative) for point in facing if math.isfinite((each := compare_at(scores, point, primary.against)).mean)
+        ],
         strongest_imagenet=None,
         envelope=_envelope(scores),
         undertrained=[undertrained_words(row, words) for row in table if row.undertrained],
         caption=caption(asked),
         method=method(scores.folds if scores.crossed else None, scores.group_count),
     )
-    absent = [arm for arm in (primary.arm, primary.against) if not any(point[:2] == (arm, primary.protocol) for point in scores.cells)]
-    if absent:
+    if absent := absent_arms(scores, primary):
         return replace(claims, headline=f"No claim: {absent[0]} of the primary comparison was not scored.", notes=remarks)
     point, moved = _primary_point(scores, primary)
+    if lacking := _undefined(scores, point, primary.against):
+        return replace(claims, headline=f"No claim: {lacking}", notes=list(dict.fromkeys([*remarks, *moved])))
     main, others = _held_to(scores, point, primary.against, networks)
     main = _in_doubt(main, indicative)
     interval = interval_of(scores, point, primary.against)
@@ -211,6 +214,21 @@ def assemble(
         strongest_imagenet=strongest,
         notes=list(dict.fromkeys([*remarks, *moved, *others, *remark])),
     )
+
+
+def absent_arms(scores: Scores, primary: Primary) -> list[str]:
+    """Those of the primary's two that were not asked by its protocol."""
+    return [arm for arm in (primary.arm, primary.against) if not any(point[:2] == (arm, primary.protocol) for point in scores.cells)]
+
+
+def _undefined(scores: Scores, point: Point, against: str) -> str:
+    """Why the metric has no value at the primary's point, in a sentence; "" where it has."""
+    other: Point = (against, *point[1:])  # type: ignore[assignment]
+    if np.isfinite(scores.values(point)).any() and np.isfinite(scores.values(other)).any():
+        return ""
+    seed, draw, _ = next(iter(scores.cells[point]))
+    why = scores.task.lacking(scores.whole(point, seed, draw).answers)
+    return f"{scores.words.metric(scores.metric.name).words} is not defined, for {why}."
 
 
 def _primary_point(scores: Scores, primary: Primary) -> tuple[Point, list[str]]:
@@ -356,6 +374,9 @@ def _envelope(scores: Scores) -> list[dict[str, Any]]:
         sizes.setdefault((row["arm"], int(row["size"])), []).append(float(row["value"] or "nan"))
     drawn = []
     for (protocol, budget), sizes in values_of.items():
+        sizes = {at: values for at, values in sizes.items() if np.isfinite(values).any()}
+        if not sizes:
+            continue
         (arm, size), values = max(sizes.items(), key=lambda item: scores.metric.sign * np.nanmean(item[1]))
         point = {"arm": arm, "protocol": protocol, "budget": budget, "x": scores.x((arm, protocol, budget))}
         drawn.append(point | {"size": size, "mean": float(np.nanmean(values))})

@@ -91,6 +91,8 @@ def from_folds(differences: np.ndarray, folds: int) -> Interval:
     Inference for the Generalization Error), 1/(k-1) being the ratio of scored to learned rows.
     """
     count = len(differences)
+    if not count:
+        return Interval(np.nan, np.inf, 0.0)
     mean = float(differences.mean())
     if count < 2 or folds < 2:
         return Interval(mean, np.inf, 0.0)

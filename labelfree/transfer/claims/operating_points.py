@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from labelfree.transfer.alarms import ANY_CLASS, Counts
 from labelfree.transfer.claims.scores import Point, Scores
 from labelfree.transfer.operating import Share
-
-if TYPE_CHECKING:
-    from labelfree.transfer.claims.claims import Comparison
 
 CELL = ("seed", "draw", "fold")
 
@@ -37,9 +33,9 @@ class OperatingPoint:
     sentence: str
 
 
-def operating_points(scores: Scores, primary: Comparison, most: float, classes: Sequence[str]) -> list[OperatingPoint]:
-    """Of the primary's arm and of that it is compared with, from the thresholds in results.csv and the scored rows."""
-    return [_of_arm(scores, (arm, primary.protocol, primary.budget), most, classes) for arm in (primary.arm, primary.against)]
+def operating_points(scores: Scores, point: Point, against: str, most: float, classes: Sequence[str]) -> list[OperatingPoint]:
+    """Of the primary's arm at its `point` and of that it is compared with, from the thresholds in results.csv and the scored rows."""
+    return [_of_arm(scores, (arm, *point[1:]), most, classes) for arm in (point[0], against)]  # type: ignore[arg-type]
 
 
 def _of_arm(scores: Scores, point: Point, most: float, classes: Sequence[str]) -> OperatingPoint:
@@ -78,9 +74,9 @@ def _flags(scores: Scores, point: Point) -> dict[tuple[int, ...], Mapping[str, s
 
 def _words(share: Share, what: str) -> str:
     """`0 of 40 images of burnt missed: at most 7.2 %, one-sided 95 %`."""
-    said = f"{share.count:g} of {share.whole:g} {what}"
     if not share.whole:
-        return said
+        return f"{what}: not defined, there are none"
+    said = f"{share.count:g} of {share.whole:g} {what}"
     if not share.count:
         return f"{said}: at most {100 * share.at_most:.1f} %, one-sided 95 %"
     return f"{said}: {100 * share.count / share.whole:.1f} %, 95 % interval {100 * share.low:.1f} to {100 * share.high:.1f} %"

@@ -34,12 +34,13 @@ class Fit:
 class Protocol:
     """A way to judge what a network gives at few labels.
 
-    `needs`: what it learns from, vectors of whole images, the images themselves, or maps of features beside masks or beside boxes;
-    `on_tiles`: whether these are of tiles at their own size. `trains_trunk`: whether the network itself is trained along. `steps`: how many
-    its training takes where time is not short; None where it has none. `settings`: the grid, from the strongest regularisation to the
-    weakest; `thinned`: what is left of it where time is short; `default`: without any search. `words`: how it is printed, `title` where
-    there is room; `method`: what a reader of a table must know of it, and `shared` of it and others like it; `reading`: what it does.
-    `reads_rest`: whether it also learns from unlabelled images. `plain`: the protocol that is the same but for them.
+    `needs`: what it learns from, vectors of whole images, the images themselves, maps of features beside masks or beside boxes, or patches
+    of normal images; `on_tiles`: whether these are of tiles at their own size. `trains_trunk`: whether the network itself is trained along.
+    `steps`: how many its training takes where time is not short; None where it has none. `settings`: the grid, from the strongest
+    regularisation to the weakest; `thinned`: what is left of it where time is short; `default`: without any search. `words`: how it is
+    printed, `title` where there is room; `method`: what a reader of a table must know of it, and `shared` of it and others like it;
+    `reading`: what it does. `reads_rest`: whether it also learns from unlabelled images. `plain`: the protocol that is the same but for
+    them.
     """
 
     name: str
@@ -48,7 +49,7 @@ class Protocol:
     method: str
     shared: str = ""
     reading: str = ""
-    needs: Literal["pooled", "images", "pyramid", "boxes"] = "pooled"
+    needs: Literal["pooled", "images", "pyramid", "boxes", "patches"] = "pooled"
     on_tiles: bool = False
     trains_trunk: bool = False
     steps: int | None = None

@@ -105,7 +105,8 @@ class Task:
     `columns` of the manifest that hold them; `metrics` and `protocols` by name, the first metric being the one advised;
     `advised_protocols`: those that a recipe for these labels asks, the last of them for the claim; (): all. `budget`: what a budget counts,
     labels of each stratum or, where it `counts_in_all`, labelled images of all of them together (`empty_stratum`: of those that show
-    nothing of what is looked for). `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see `TaskWords`.
+    nothing of what is looked for). `learnt`: the strata that heads learn from, which alone budgets count; (): all.
+    `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see `TaskWords`.
     `protocol_group`: the entry points that its protocols are found by. `counted`: what `confusion` counts. `class_shares`: what a report
     says of each class besides, words -> field of `ClassScores`. `curves`: precision over recall, words -> (answers) -> for each class
     (101,) at recalls from 0 to 1, None where it is not defined. `class_metrics`: words -> (answers, weights) -> (B, K) of each class.
@@ -122,6 +123,7 @@ class Task:
     categorical: bool = False
     counts_in_all: bool = False
     empty_stratum: str = ""
+    learnt: tuple[str, ...] = ()
     counted: str = "images"
     class_shares: ClassVar[Mapping[str, str]] = {}
     curves: ClassVar[Mapping[str, Callable[[pa.Table], Sequence[np.ndarray | None]]]] = {}
@@ -212,6 +214,10 @@ class Task:
     def axis(self, labels: float, answers: pa.Table) -> float:
         """Labels of a budget as they are counted on a curve, such as labels a class."""
         return labels
+
+    def lacking(self, answers: pa.Table) -> str:
+        """Why a metric of these answers is not defined, where it is not."""
+        return "the scored images do not tell it"
 
     def rarest(self, answers: pa.Table) -> int:
         """Scored rows of the rarest stratum."""

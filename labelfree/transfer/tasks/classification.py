@@ -17,6 +17,7 @@ from labelfree.transfer.question import Question
 from labelfree.transfer.tasks.base import LabelledImages, Metric, Targets, Task, flat, nested
 from labelfree.transfer.tasks.calibration import Reliability, brier, ece
 from labelfree.transfer.tasks.multilabel import several
+from labelfree.transfer.tasks.ranking import area_under_roc
 from labelfree.transfer.tasks.shares import mean_share
 from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import BudgetWords
@@ -89,16 +90,9 @@ def _auroc(scores: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> np.n
     classes = range(scores.shape[1]) if scores.shape[1] > 2 else (1,)
     total, defined = np.zeros(len(weights)), np.zeros(len(weights))
     for label in classes:
-        order = np.argsort(scores[:, label], kind="stable")
-        ranked = scores[order, label]
-        starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])  # rows of equal score share one step of the curve
-        chosen, positive = weights[:, order], (targets[order] == label).astype(np.float64)
-        ups = np.add.reduceat(chosen * positive, starts, axis=1)
-        downs = np.add.reduceat(chosen * (1 - positive), starts, axis=1)
-        pairs = ups.sum(1) * downs.sum(1)
-        ordered = (ups * (np.cumsum(downs, 1) - downs / 2)).sum(1)
-        both = pairs > 0
-        total[both] += ordered[both] / pairs[both]
+        area = area_under_roc(scores[:, label], targets == label, weights)
+        both = np.isfinite(area)
+        total[both] += area[both]
         defined += both
     return np.divide(total, defined, out=np.full(len(total), np.nan), where=defined > 0)
 

@@ -18,7 +18,7 @@ from labelfree.transfer.arms import is_baseline
 from labelfree.transfer.asking import Asker, Trial
 from labelfree.transfer.cells import Cell, CellKey
 from labelfree.transfer.encoders import Encoder, network_of
-from labelfree.transfer.selection import HALVES, INNER_FOLDS, Folds
+from labelfree.transfer.selection import HALVES, INNER_FOLDS, Folds, inner_halves
 from labelfree.transfer.setup import Part, Setup
 from labelfree.transfer.tiles.base import Fitted, TileProtocol
 from labelfree.transfer.tiles.features import Tiles, read_maps, shown_tiles
@@ -63,7 +63,8 @@ class TileAsker(Asker[P]):
     def cell(self, key: CellKey, protocol: P, part: Part) -> Cell:
         """With answers that are held out, where it is told what a threshold does; they cost two trainings more."""
         cell, rule = super().cell(key, protocol, part), self.setup.alarm
-        folds = part.halves(key.budget) if rule is not None and rule.told_of(key) and cell.held is None else None
+        asked = rule is not None and rule.told_of(key) and cell.held is None
+        folds = self.apart(part.learn(key.budget), part.seed) if asked else None
         if folds is None:
             return cell
         rows = part.learn(key.budget)
@@ -153,6 +154,10 @@ class TileAsker(Asker[P]):
         """A head learned from the images `rows` at one input size. `seen`: images that may be looked at without their labels."""
         fitted: Fitted[Any] = protocol.fit(self.learn(protocol, size, rows, seed, seen))
         return fitted
+
+    def apart(self, rows: np.ndarray, seed: int) -> Folds | None:
+        """The folds in which answers for labelled `rows` are held out, the same for every arm; None where they allow none."""
+        return inner_halves(self.question, rows, seed)
 
     def held_out(self, protocol: P, size: int, rows: np.ndarray, folds: Folds, seed: int) -> pa.Table:
         """Answers for the images `rows`, in their order, each of a head learned from the other fold's."""

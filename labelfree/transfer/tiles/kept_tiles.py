@@ -78,10 +78,11 @@ class KeptTiles:
         """How many more there is room for; None: any number."""
         if self.room == inf:
             return None
-        return max(0, int(self.room / self._each) - int((self._where() >= 0).sum()))
+        return max(0, int(self.room / self.each) - int((self._where() >= 0).sum()))
 
     @cached_property
-    def _each(self) -> int:
+    def each(self) -> int:
+        """Bytes that the features of a tile take on disk."""
         return bytes_each(self.encoder, self.tiles, self.size, self.change)
 
     def _where(self) -> np.ndarray:

@@ -1,0 +1,101 @@
+"""What heads of patches say, image by image: a table of scores and verdicts, and a map of each image of where its score comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from labelfree.deploy.class_maps import MAPS, map_names
+from labelfree.deploy.growing_tables import SKIPPED, TABLE, UNFINISHED, begun, keep, number
+from labelfree.deploy.input_images import InputImages
+from labelfree.deploy.patch_heads import PatchesHead
+from labelfree.deploy.tile_heads import Slices, slices
+from labelfree.domain import Row, Sample, Writes, WritesMaps
+from labelfree.errors import DataError
+from labelfree.progress import Progress
+from labelfree.reporting import save_picture
+from labelfree.reporting.heat_pictures import heated, plain_heat
+from labelfree.reporting.segment_pictures import plane
+
+HEADER = ("path", "score", "threshold", "verdict", "map")
+
+
+def write_judged(
+    head: PatchesHead, images: InputImages, out: Path, say: Progress, region: Path | None = None, vector: Path | None = None
+) -> tuple[list[Path], dict[str, Any]]:
+    """`predictions.csv`: path, score, threshold, verdict (both empty where the head has no threshold), map; `maps/<image>.png`, the image
+    under its scores, and where the domain writes numbers on the grid of an image these too.
+
+    `region`: a file of shapes outside of which nothing is looked at. Returns the files, and how many images there are. Raises DataError
+    naming the image that does not fit the head.
+    """
+    if vector is not None:
+        raise DataError("--vector: this head says how anomalous every pixel is, which is no shape; leave --vector out.")
+    part, aside = out / UNFINISHED, out / SKIPPED
+    done = begun(part, HEADER) | begun(aside, ["path", "reason"])
+    names, work = map_names(images.rows), _Work(head, images, region)
+    left = [row for row in images.rows if row.id not in done]
+    if done:
+        say.say(f"{out}: {len(done):,} of {len(images.rows):,} images are there already.")
+    for row in say.track(left, "predicting", len(left)):
+        told = work.image(row, out / MAPS / names[row.id])
+        if isinstance(told, str):
+            keep(aside, [row.id, told])
+            continue
+        score, file = told
+        threshold = "" if head.card.threshold is None else number(head.card.threshold)
+        keep(part, [row.id, number(score), threshold, head.verdict(score), file.relative_to(out).as_posix()])
+    skipped = len(begun(aside, ["path", "reason"]))
+    if not skipped:
+        aside.unlink()
+    part.replace(out / TABLE)
+    return [out / TABLE, *([aside] if skipped else [])], {"images": len(images.rows) - skipped, "skipped": skipped}
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Judges one image and draws its map."""
+
+    head: PatchesHead
+    images: InputImages
+    region: Path | None
+
+    def image(self, row: Row, path: Path) -> tuple[float, Path] | str:
+        """The score and the picture of the map; or why the image is left out."""
+        domain = self.images.domain
+        try:
+            image = slices(domain, row)
+        except DataError as fault:
+            if self.images.lenient:
+                return str(fault)
+            raise
+        wanted = None
+        if self.region is not None:
+            if not isinstance(domain, WritesMaps):
+                raise DataError(f"{domain.name}: this domain finds no shapes on its images; leave --region out.")
+            wanted = domain.region(self.region, image.first, image.size)
+        judged = self.head.judged(image.read, image.size, wanted)
+        if isinstance(domain, Writes):
+            domain.write(torch.from_numpy(judged.heat)[None], _grid_of(image), path)
+        file = path.with_name(f"{path.name}.png")
+        save_picture(self._drawn(image, judged.heat), file)
+        return judged.score, file
+
+    def _drawn(self, image: Slices, heat: np.ndarray) -> np.ndarray:
+        """The image under its scores, full where they reach twice the threshold; of a scene the scores alone, for it is not in memory."""
+        full = 2 * self.head.card.threshold if self.head.card.threshold else float(np.nanmax(heat, initial=0.0))
+        if tuple(image.first.data.shape[1:]) != image.size:
+            return plain_heat(heat, full)
+        return heated(self.images.domain.preview(image.first), plane(heat), full)
+
+
+def _grid_of(image: Slices) -> Sample:
+    """A sample as large as the image, for its grid: pixels of a scene are not read for it."""
+    first = image.first
+    if tuple(first.data.shape[1:]) == image.size:
+        return first
+    return replace(first, data=first.data.new_zeros(1).expand(len(first.data), *image.size), measured=None, bounds=None)

@@ -1,0 +1,36 @@
+"""Which patches of a tile show the image, measured, and not what it was padded with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from labelfree.data.tiles import shared
+from labelfree.transfer.maps.tokens import averaged
+from labelfree.transfer.tiles.features import Tiles
+
+HALF = 0.5  # of a patch's pixels, that have to be known
+
+
+def known_cells(tiles: Tiles, tile: int, grid: Sequence[int]) -> np.ndarray:
+    """(*grid) bool of a tile, by its number."""
+    image, corner = int(tiles.tiling.image[tile]), tiles.tiling.corner[tile].tolist()
+    measured = tiles.pool.measured([image])
+    known = np.ones(tiles.tiling.shapes[image], bool) if measured is None else measured[0].numpy()
+    return cells_of(known, corner, tiles.tiling.side, grid)
+
+
+def cells_of(known: np.ndarray, corner: Sequence[int], side: Sequence[int], grid: Sequence[int]) -> np.ndarray:
+    """(*grid) bool: the cells, half of whose pixels are `known` (*spatial), of the tile of `side` pixels that begins at `corner`.
+
+    Where no cell has half, those that have most: of a narrow image something is said.
+    """
+    there, inside = shared(corner, side, known.shape)
+    pixels = np.zeros(tuple(side), np.float32)
+    pixels[inside] = known[there]
+    share = averaged(torch.from_numpy(pixels)[None, None], grid)[0, 0].numpy()
+    most = float(share.max())
+    found: np.ndarray = share >= min(HALF, most) - 1e-6 if most > 0 else np.zeros(share.shape, bool)
+    return found
