@@ -33,17 +33,18 @@ SMALL_PICTURE = 64  # pixels; below, half the blur
 FULL_WELL = 10_000  # electrons at white, of a usual sensor at its lowest gain; at the highest gain used a sixteenth
 
 
-def augmentation(fingerprint: Fingerprint, white: float, smallest_defect: float | None = None) -> Augmentation:
+def augmentation(fingerprint: Fingerprint, white: float, smallest_defect: float | None = None, only_light: bool = False) -> Augmentation:
     """The views of these pictures.
 
     `white`: the number that stands for white. `smallest_defect`: longest side in pixels of the smallest defect
-    that is labelled or expected; None: nobody says.
+    that is labelled or expected; None: nobody says. `only_light`: nothing is cropped, flipped or turned.
     """
-    floor = crop_floor(smallest_defect, min(fingerprint.smallest[-2:]))
+    floor = 1.0 if only_light else crop_floor(smallest_defect, min(fingerprint.smallest[-2:]))
     return Augmentation(
-        geometry=[Dihedral()],
+        geometry=[] if only_light else [Dihedral()],
         physics=_heights(fingerprint) if fingerprint.unit == REAL else _light(white, fingerprint),
         global_scale=(floor, 1.0),
+        ratio=(1.0, 1.0) if only_light else (3 / 4, 4 / 3),
         local_scale=(floor / 2.5, floor),
         overlap=0.5,
         sideways=None,

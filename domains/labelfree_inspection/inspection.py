@@ -50,7 +50,7 @@ class Inspection:
         "light": 'tell the light in names of files or folders, as in "lamp1" and "lamp2", or give each part a column `group` in a table',
         "neighbours": "cut images into tiles (pool.tile)",
     }
-    choosing = ("smallest_defect",)  # it says how views are made, not what a picture is
+    choosing = ("smallest_defect", "only_light")  # they say how views are made, not what a picture is
 
     def __init__(self, **settings: Any) -> None:
         self.reader = require(Reader, **settings)
@@ -123,7 +123,7 @@ class Inspection:
     def augment(self, fingerprint: Fingerprint) -> Augmentation:
         from labelfree_inspection.augmentation import augmentation
 
-        return augmentation(fingerprint, self.white(fingerprint), self.reader.smallest_defect)
+        return augmentation(fingerprint, self.white(fingerprint), self.reader.smallest_defect, self.reader.only_light)
 
     def mirror(self, classes: Sequence[str]) -> Default:
         return mirror(classes)

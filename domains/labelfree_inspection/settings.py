@@ -41,6 +41,9 @@ class Reader(BaseModel):
     smallest_defect: PositiveFloat | None = Field(
         None, description="longest side in pixels of the smallest defect that matters: no view is cropped so that it would often miss it"
     )
+    only_light: bool = Field(
+        False, description="views of one image differ in light, lens and sensor alone: nothing is cropped, flipped or turned"
+    )
 
     @field_validator("nodata", mode="before")
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -112,6 +113,16 @@ def test_directions_that_labels_name_are_kept(classes: list[str]) -> None:
 )
 def test_surfaces_have_no_direction_else(classes: list[str]) -> None:
     assert mirror(classes).value is True and directions_named(classes) == []
+
+
+def test_views_may_differ_in_light_alone() -> None:
+    """With light, lens and sensor at nothing two views of a picture are the picture."""
+    made = Inspection(only_light=True, depth=12).augment(fingerprint(64))
+    stored = (4095 * torch.rand(3, 1, 64, 64, generator=seeded(0))).to(torch.uint16)
+    still = ViewPipeline(replace(made, physics=[]), PerChannel([0.0], [1.0]), [1.0], [0.0])
+    for view in still.multi_crop(stored, (2, 0), (64, 32), seeded(1)):
+        torch.testing.assert_close(view.physical, stored.float(), rtol=0, atol=0.5)
+    assert len(made.physics) == len(Inspection(depth=12).augment(fingerprint(64)).physics)
 
 
 def test_heights_get_no_light() -> None:
