@@ -1,4 +1,4 @@
-"""What each idea of the inspection domain gives: one at a time changed in a base recipe, at equal processor minutes, scored on dev of neu_det.
+"""What each idea of the inspection domain gives: one at a time changed in a recipe, at equal processor minutes, scored on dev of neu_det.
 
     OMP_NUM_THREADS=1 python benchmarks/inspection_ideas.py --data $LABELFREE_DATA --pace
     OMP_NUM_THREADS=1 python benchmarks/inspection_ideas.py --data $LABELFREE_DATA --seeds 0 1 2
@@ -22,6 +22,7 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from cells import RESULTS, append, found, place, rows
+from objectives import FAMILY, SHARED
 from runs import begin, collapsed, command, means, plan_in
 
 from labelfree.errors import TrainingError
@@ -39,12 +40,14 @@ SCORED = {
 COLUMNS = [("knn", "5"), ("knn", "50"), ("linear", "1"), ("linear", "5"), ("linear", "10"), ("linear", "50")]
 BASES = ("dino", "simclr")
 TILES = "pool.tile=128"
+ELSEWHERE = ("data_cards/eurosat-rgb.md", "recipes/satellite_simclr.yaml", "benchmarks/objectives.py")
+DEPENDS = (*(part for part in SHARED if part not in ELSEWHERE), "data_cards/neu-det.md", f"recipes/{RECIPE}.yaml")
 NOTHING, IMAGENET = "as the recipe", "ImageNet, nothing pretrained"
 
 
 @dataclass(frozen=True)
 class Idea:
-    """What is changed in the recipe. `then`: keys of a second stage, which begins with the first one's weights and has half of the minutes."""
+    """What is changed in the recipe. `then`: keys of a second stage, which begins with the first one's weights and takes half the time."""
 
     settings: tuple[str, ...] = ()
     then: tuple[str, ...] = ()
@@ -100,7 +103,10 @@ def measurable(seed: int, base: str, idea: str) -> bool:
 
 def cell_of(seed: int, base: str, idea: str, minutes: float) -> dict[str, str]:
     which = {"idea": idea, "base": base, "seed": str(seed), "minutes": f"{minutes:g}"}
-    return which | {"settings": " | ".join(map(" ".join, stages(base, idea)))} | place("torch", "timm")
+    told = " | ".join(map(" ".join, stages(base, idea)))
+    named = [word.removeprefix("pretrain.objective=") for word in told.split() if word.startswith("pretrain.objective=")]
+    own = [f"labelfree/objectives/{part}.py" for name in named for part in (name, *FAMILY.get(name, []))]
+    return which | {"settings": told} | place("torch", "timm", depends=(*DEPENDS, *own))
 
 
 def stages(base: str, idea: str) -> list[list[str]]:
