@@ -82,9 +82,9 @@ def on_parts(out: Path) -> None:
     from labelfree_inspection.generated_parts import FULL, parts, photograph
 
     images = torch.from_numpy(photograph(next(parts(0, 0)), 0, 0).astype(np.float32))[None, None] / FULL
-    light = [views.LightRamp((0.3, 0.8), p=1.0), views.SoftShadow((0.3, 0.6), p=1.0), views.Glare((0.2, 0.4), p=1.0)]
+    light = [views.LightRamp((0.1, 0.4), p=1.0), views.SoftShadow((0.15, 0.4), p=1.0), views.Glare((0.05, 0.2), p=1.0)]
     shown = {
-        type(op).__name__.lower(): op for op in (*light, views.SensorNoise((0.001, 0.004), (0.0, 0.02), p=1.0), *views.anomalies()[::2])
+        type(op).__name__.lower(): op for op in (*light, views.SensorNoise((0.0005, 0.002), (0.0, 0.01), p=1.0), *views.anomalies()[::2])
     }
     strips({**shown, "scar": views.CutPaste.scar(p=1.0)}, images, out)
 
