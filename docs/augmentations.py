@@ -2,6 +2,7 @@
 
     python docs/augmentations.py                                              # the generated sample, as the page shows it
     python docs/augmentations.py --phantom                                    # ops of the medical domain, on slices of its phantom
+    python docs/augmentations.py --parts                                      # uneven light and anomalies, on generated parts
     python docs/augmentations.py --card eurosat-ms --root $LABELFREE_DATA/eurosat_ms --out somewhere   # real images of the pool
 
 Each picture is a strip: the image, then five draws of the op at full strength, all under the image's own stretch.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import copy
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +39,14 @@ def main() -> None:
     asked.add_argument("--card", default="generated-satellite")
     asked.add_argument("--root", type=Path, help="folder of the card's images, where they do not come with labelfree")
     asked.add_argument("--phantom", action="store_true", help="the medical domain's own ops, on its generated phantom")
+    asked.add_argument("--parts", action="store_true", help="uneven light, a sensor's noise and anomalies, on generated parts")
     asked.add_argument("--out", type=Path, default=Path(__file__).parent / "pictures")
     given = asked.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     if given.phantom:
         return on_phantom(given.out)
+    if given.parts:
+        return on_parts(given.out)
     card = find_card(given.card)
     domain = domain_with(card.domain, card.reader)
     rows = load_manifest(Data(card=given.card, root=given.root), domain).subset("pretrain", "train")
@@ -69,8 +74,24 @@ def on_phantom(out: Path) -> None:
     made = generated_phantom.phantom((SIDE, SIDE, 16), draw(0), draw(1), "nodule")
     images = torch.from_numpy(generated_phantom.axial(made.hounsfield, 8).copy())[None, None]
     medical = [WindowJitter(-1000, 400, 150, (0.6, 1.6), p=1.0), Ghosting((0.4, 0.8), p=1.0), Spike((0.2, 0.6), p=1.0)]
-    for op in medical:
-        name = type(op).__name__.lower()
+    strips({type(op).__name__.lower(): op for op in medical}, images, out)
+
+
+def on_parts(out: Path) -> None:
+    """Pictures of light, noise and anomalies, on a generated part without a defect; strengths are shares of 12 bits."""
+    from labelfree_inspection.generated_parts import FULL, parts, photograph
+
+    images = torch.from_numpy(photograph(next(parts(0, 0)), 0, 0).astype(np.float32))[None, None] / FULL
+    light = [views.LightRamp((0.1, 0.4), p=1.0), views.SoftShadow((0.15, 0.4), p=1.0), views.Glare((0.05, 0.2), p=1.0)]
+    shown = {
+        type(op).__name__.lower(): op for op in (*light, views.SensorNoise((0.0005, 0.002), (0.0, 0.01), p=1.0), *views.anomalies()[::2])
+    }
+    strips({**shown, "scar": views.CutPaste.scar(p=1.0)}, images, out)
+
+
+def strips(ops: Mapping[str, views.ViewOp], images: Tensor, out: Path) -> None:
+    """Pictures of ops on gray images."""
+    for name, op in ops.items():
         picture([images[0], *strip(op, images, None)], (0, 0, 0), out / f"{name}.png")
         print(out / f"{name}.png")
 

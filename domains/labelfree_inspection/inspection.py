@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelfree.data.kept import Kept
-from labelfree.domain import Default, Defaults, Finding, Fingerprint, Row, Sample, require
+from labelfree.domain import Default, Defaults, Finding, Fingerprint, Row, Sample, Shown, require
 from labelfree.errors import DataError
 from labelfree_inspection.colours import rgb_positions, uniting
 from labelfree_inspection.depth import Depth
 from labelfree_inspection.diagnosis import PACKAGES, readers
+from labelfree_inspection.direction import mirror
 from labelfree_inspection.files.picture import picture_bytes
 from labelfree_inspection.settings import BYTES, KEYS_FOR, Reader
 
@@ -45,6 +46,11 @@ class Inspection:
         **dict.fromkeys((".avi", ".mp4", ".mkv", ".mov", ".gif"), "save single pictures of these films as PNG"),
         **dict.fromkeys((".exr", ".hdr", ".heic", ".avif", ".jxl", ".jls"), "convert them to TIFF or PNG"),
     }
+    positives: Mapping[str, str] = {
+        "light": 'tell the light in names of files or folders, as in "lamp1" and "lamp2", or give each part a column `group` in a table',
+        "neighbours": "cut images into tiles (pool.tile)",
+    }
+    choosing = ("smallest_defect", "only_light")  # they say how views are made, not what a picture is
 
     def __init__(self, **settings: Any) -> None:
         self.reader = require(Reader, **settings)
@@ -119,7 +125,15 @@ class Inspection:
     def augment(self, fingerprint: Fingerprint) -> Augmentation:
         from labelfree_inspection.augmentation import augmentation
 
-        return augmentation(fingerprint)
+        return augmentation(fingerprint, self.white(fingerprint), self.reader.smallest_defect, self.reader.only_light)
+
+    def mirror(self, classes: Sequence[str]) -> Default:
+        return mirror(classes)
+
+    def partners(self, kind: str, images: Sequence[Shown], within: float | None) -> list[list[int]]:
+        from labelfree_inspection.pairs import KINDS
+
+        return KINDS[kind](images, within)
 
     def missing(self, channels: Sequence[str]) -> list[str]:
         if not any(str(channel).startswith(PAGE) for channel in channels):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, field_validator, model_validator
 
 KEYS_FOR = {  # what sentences of the core name, where files must be told
     "channels": "reader.colour or reader.channels",
@@ -38,6 +38,12 @@ class Reader(BaseModel):
         None, description="which page of a TIFF that holds several of one size; default: all, as channels"
     )
     nodata: float | None = Field(None, description="a stored number that stands for no measurement, as in height maps")
+    smallest_defect: PositiveFloat | None = Field(
+        None, description="longest side in pixels of the smallest defect that matters: no view is cropped so that it would often miss it"
+    )
+    only_light: bool = Field(
+        False, description="views of one image differ in light, lens and sensor alone: nothing is cropped, flipped or turned"
+    )
 
     @field_validator("nodata", mode="before")
     @classmethod

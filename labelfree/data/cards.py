@@ -29,7 +29,7 @@ class Statistics(BaseModel):
     std: tuple[float, ...]
 
 
-FORESEEN = ("classification", "detection", "segmentation", "retrieval", "none")  # tasks of sets, installed or not
+FORESEEN = ("anomaly", "classification", "detection", "segmentation", "retrieval", "none")  # tasks of sets, installed or not
 
 
 class Card(BaseModel):

@@ -123,7 +123,8 @@ CASES = [
         "pretrain.options.teacher", {"steps": 40}, {}, bad_job={"teacher": saying_the_same},
     ),
     Case(
-        "cutpaste, rate", "cutpaste", "std|rankme", "too high a learning rate", "pretrain.lr", LARS, {"hidden": 64}, bad_plan={"lr": 30.0}
+        "cutpaste, rate", "cutpaste", "std|rankme|separation", "too high a learning rate", "pretrain.lr",
+        {"steps": 40, "lr": 3e-4}, {"hidden": 64}, bad_plan={"optimiser": "lars", "lr": 30.0},
     ),
     Case("distill, rate", "distill", "std|rankme|separation", "too high a learning rate", "pretrain.lr", LARS, {}, bad_plan={"lr": 30.0}),
 ]  # fmt: skip
