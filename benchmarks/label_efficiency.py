@@ -1,8 +1,9 @@
-"""How many labels a backbone of one's own saves: the recipe that `labelfree plan` writes, scored on `dev`, and once on `test`.
+"""How many labels a backbone of one's own saves, by the recipe that `labelfree plan` writes or one that ships; `dev`, and once `test`.
 
     python benchmarks/label_efficiency.py --root $LABELFREE_DATA/water_multiband --card water-multiband --on dev
     python benchmarks/label_efficiency.py --root $LABELFREE_DATA/water_multiband --card water-multiband --on test
     python benchmarks/label_efficiency.py --root $LABELFREE_DATA/rsod --card rsod --on test evaluate.task=detection
+    python benchmarks/label_efficiency.py --root $LABELFREE_DATA/hippocampus_msd --card hippocampus-msd --recipe medical_volume_segment
     python benchmarks/label_efficiency.py --show
 
 What follows the options is changed in the recipe, key by key. One run; it goes on where it stopped. Its cells (arm, protocol, budget,
@@ -24,8 +25,8 @@ from cells import RESULTS, append, found, place, rows
 import labelfree
 from labelfree.data.cards import find_card
 from labelfree.progress import Console
-from labelfree.recipe import Primary
-from labelfree.recipe_file import change
+from labelfree.recipe import Primary, Recipe
+from labelfree.recipe_file import change, load_recipe
 from labelfree.transfer.claims.claims import TableRow, assemble
 from labelfree.transfer.claims.scores import read_scores
 
@@ -37,6 +38,7 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--root", type=Path)
     asked.add_argument("--card", default="water-multiband", help="says how the files are read")
+    asked.add_argument("--recipe", help="one that ships, in place of what is planned")
     asked.add_argument("--on", choices=["dev", "test"], default="dev")
     asked.add_argument("--out", type=Path, default=Path("runs/label_efficiency"))
     asked.add_argument("--show", action="store_true", help="print the tables, and no more")
@@ -46,22 +48,18 @@ def main() -> None:
     if not given.show:
         if given.root is None:
             asked.error("--root: name the folder of the data set")
-        measure(given.root, given.card, given.on, given.settings, given.weights, given.out)
+        measure(given.root, given.card, given.on, given.settings, given.recipe, given.weights, given.out)
     show()
 
 
-def measure(root: Path, card: str, on: str, settings: list[str], weights: Path | None, runs: Path) -> None:
-    """Carry the planned recipe out, or its comparison alone, and keep its cells."""
-    taken_over = [f"--weights {weights}"] if weights else []
+def measure(root: Path, card: str, on: str, settings: list[str], named: str | None, weights: Path | None, runs: Path) -> None:
+    """Carry the recipe out, or its comparison alone, and keep its cells."""
+    taken_over = [*([f"--recipe {named}"] if named else []), *([f"--weights {weights}"] if weights else [])]
     cell = {"card": card, "on": on, "settings": " ".join([*taken_over, *settings]), **place("torch", "timm")}
     if found(TABLE, cell):
         print(f"{card}, {on}: already measured for this machine, commit and versions.")
         return
-    reader = {f"reader.{key}": value for key, value in find_card(card).reader.items()}
-    tasks = [setting for setting in settings if setting.startswith("evaluate.task=")]  # the one key that a plan has to know beforehand
-    planned_with = reader | dict(setting.split("=", 1) for setting in tasks)
-    proposal = labelfree.plan(root, find_card(card).domain, overrides=planned_with, say=Console())
-    recipe = change(proposal.recipe, [setting for setting in settings if setting not in tasks])
+    recipe = shipped(named, root, card, settings) if named else planned(root, card, settings)
     minutes = (0 if weights else recipe.pretrain.minutes or 0) + (recipe.evaluate.minutes or 0) + READING_MINUTES
     print(f"Expected: {minutes:.0f} minutes in all; {len(recipe.evaluate.arms)} arms.", flush=True)
     out = runs / f"{card}-{on}-{crc32(cell['settings'].encode()):08x}-{cell['commit'][:8]}"
@@ -76,11 +74,25 @@ def measure(root: Path, card: str, on: str, settings: list[str], weights: Path |
     if on == "test":
         asked = " ".join(["--root", f"$LABELFREE_DATA/{root.name}", "--card", card, "--on", on, *taken_over, *settings])
         command = f"python benchmarks/label_efficiency.py {asked}"
-        look = {"date": f"{datetime.now():%Y-%m-%d %H:%M}", "commit": cell["commit"], "data": card, "recipe": "labelfree plan"}
+        look = {"date": f"{datetime.now():%Y-%m-%d %H:%M}", "commit": cell["commit"], "data": card, "recipe": named or "labelfree plan"}
         append(LOG, look | {"command": command})
     saved = (run.claims.get("labels_saved") or {}).get("text", "")
     for point in points(run.folder, recipe.evaluate.primary):
         append(TABLE, {**cell, "minutes": took, **point, "headline": run.headline, "labels_saved": saved})
+
+
+def planned(root: Path, card: str, settings: list[str]) -> Recipe:
+    """What `labelfree plan` writes for the folder, with `settings`."""
+    reader = {f"reader.{key}": value for key, value in find_card(card).reader.items()}
+    tasks = [setting for setting in settings if setting.startswith("evaluate.task=")]  # the one key that a plan has to know beforehand
+    planned_with = reader | dict(setting.split("=", 1) for setting in tasks)
+    proposal = labelfree.plan(root, find_card(card).domain, overrides=planned_with, say=Console())
+    return change(proposal.recipe, [setting for setting in settings if setting not in tasks])
+
+
+def shipped(name: str, root: Path, card: str, settings: list[str]) -> Recipe:
+    """A recipe that comes with labelfree, on the data set of a card, with `settings`."""
+    return load_recipe(name, [f"data.card={card}", f"data.root={root}", *settings])
 
 
 def points(run: Path, primary: Primary) -> list[dict[str, str]]:

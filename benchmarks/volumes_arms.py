@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 TABLE = RESULTS / "volumes_arms.csv"
 RECIPE = "medical_volume_segment"
-COMPARISON_MINUTES = 20.0  # of one run, at most
 SLICES = ["reader.slices=axial", "reader.slices_per_volume=all"]
 WEIGHTS = "slices"  # what the arm of a network of slices is called
 
@@ -37,6 +36,7 @@ class Asked(NamedTuple):
 
     root: Path
     minutes: float
+    compared_in: float
     size: str
     out: Path
     overrides: list[str]
@@ -46,15 +46,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=45, help="of one pretraining, the same for all")
+    parser.add_argument("--compared-in", type=float, default=20, metavar="MINUTES", help="of one comparison, at most")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
     parser.add_argument("--size", default="[32,48,32]", help="voxels of a view of the network of volumes")
     parser.add_argument("--out", type=Path, default=Path("runs/volumes_arms"))
     parser.add_argument("overrides", nargs="*", help="keys of every run, such as evaluate.draws=1: for a trial, which is not kept")
     given = parser.parse_args()
-    asked = Asked(given.root, given.minutes, given.size, given.out, given.overrides)
-    cells = [{"arm": arm, "seed": str(seed), "minutes": f"{given.minutes:g}"} for seed in given.seeds for arm in given.arms]
-    print(f"Expected: {len(cells)} cells of about {given.minutes + COMPARISON_MINUTES:.0f} minutes each.", flush=True)
+    asked = Asked(given.root, given.minutes, given.compared_in, given.size, given.out, given.overrides)
+    limits = {"minutes": f"{given.minutes:g}", "compared_in": f"{given.compared_in:g}"}
+    cells = [{"arm": arm, "seed": str(seed), **limits} for seed in given.seeds for arm in given.arms]
+    print(f"Expected: {len(cells)} cells of about {given.minutes + given.compared_in:.0f} minutes each.", flush=True)
     here = {} if given.overrides else place("torch", "monai", "timm")
     for cell in cells:
         if here and found(TABLE, cell | here):
@@ -66,7 +68,7 @@ def main() -> None:
             if here:
                 append(TABLE, cell | here | row)
     if not given.overrides:
-        print_table([row for row in rows(TABLE) if row["minutes"] == f"{given.minutes:g}"])
+        print_table([row for row in rows(TABLE) if limits.items() <= row.items()])
 
 
 def of_volumes(asked: Asked, seed: int, views: str = "domain") -> Run:
@@ -96,7 +98,7 @@ def started(asked: Asked, name: str, seed: int, settings: list[str]) -> Run:
 def common(asked: Asked, seed: int) -> list[str]:
     """What every run is told."""
     data = ["data.card=hippocampus-msd", f"data.root={asked.root}", "evaluate.on=dev", f"seed={seed}", f"pretrain.seeds=[{seed}]"]
-    limits = [f"pretrain.minutes={asked.minutes:g}", f"evaluate.minutes={COMPARISON_MINUTES:g}", "evaluate.labels_per_class=[2, 4, 8, 16]"]
+    limits = [f"pretrain.minutes={asked.minutes:g}", f"evaluate.minutes={asked.compared_in:g}", "evaluate.labels_per_class=[2, 4, 8, 16]"]
     return [*data, *limits, *asked.overrides]
 
 
