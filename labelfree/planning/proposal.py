@@ -113,7 +113,7 @@ def _looked(field: Field, data: Data, say: Progress) -> tuple[Field, Looks]:
     if not to_open:
         raise DataError(f"{data.root}: every row is dev or test, so nothing may be looked at; mark some pretrain or train.")
     shown = say if _size(rows) / len(rows) * min(64, len(rows)) >= LONG else Silent()
-    return field, look_at(to_open, field.domain.read, shown)
+    return field, look_at(to_open, field.domain, shown)
 
 
 def _size(rows: Sequence[Row]) -> int:
