@@ -35,7 +35,7 @@ class Tiling:
         `spacings`: extent of a voxel of each: a tile has fewer voxels where these are longer.
         """
         sizes = tuple(tuple(map(int, shape)) for shape in shapes)
-        tile = auto_tile(sizes, spacings)
+        tile = auto_tile(sizes, spacings, cubes=True)
         if tile is None:
             return cls(sizes[0], sizes)
         return cls(tuple(max(WHOLE_STEPS, ceil(length / WHOLE_STEPS) * WHOLE_STEPS) for length in sides(tile, len(sizes[0]))), sizes)
