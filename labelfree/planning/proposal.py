@@ -9,6 +9,7 @@ from pathlib import Path
 
 from labelfree.data.blocks import Blocks
 from labelfree.data.copies import same_files
+from labelfree.data.inventory import ending_of
 from labelfree.data.set_labels import SetLabels
 from labelfree.data.space import gigabytes
 from labelfree.data.windows import in_windows
@@ -139,7 +140,7 @@ def _found(
     """Everything that was found, in the order in which a person asks. `before`: as files were read before keys were suggested."""
     rows = field.manifest.rows
     images = {(row.path, row.key.partition(PART)[0]): row.path for row in rows}.values()
-    endings = Counter(path.suffix.lower() or ("folders" if path.is_dir() else "no suffix") for path in images)
+    endings = Counter(ending_of(path.name) or ("folders" if path.is_dir() else "no suffix") for path in images)
     listed = ", ".join(f"{n:,} {ending}" for ending, n in endings.most_common(5))
     yield f"{data.root}: {len(images):,} images ({listed}), {gigabytes(_size(rows))}"
     if windows := [row for row in rows if row.window]:

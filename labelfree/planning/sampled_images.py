@@ -22,6 +22,7 @@ from labelfree.planning.depth import Bits, bits_of, bits_together, depth_in_word
 from labelfree.progress import Progress
 
 LOOKS = 64  # images decoded
+VOLUME = 3  # spatial axes
 MOST_BANDS = 16  # whose ranges are listed
 SAME_METRES = 0.01  # by which a map's metres may differ from those of the ground without a word
 MOST_FAULTS = 0.1  # share of broken or differing images that a recipe may leave out
@@ -119,7 +120,8 @@ class Seen:
         pixel_sizes = sorted({f"{' x '.join(f'{side:.4g}' for side in spacing)} {unit}".strip() for spacing, unit in sizes if spacing})
         pixel_sizes = [_some(pixel_sizes) + self._on_the_ground(places)] if pixel_sizes else []
         systems = sorted({look.crs for look in self.looks if look.crs})
-        return "; ".join([f"a pixel is {size}" for size in pixel_sizes] + ["coordinates in " + _some(systems)] * bool(systems))
+        cell = "voxel" if self.kind.dims == VOLUME else "pixel"
+        return "; ".join([f"a {cell} is {size}" for size in pixel_sizes] + ["coordinates in " + _some(systems)] * bool(systems))
 
     def _on_the_ground(self, places: Mapping[str, Place]) -> str:
         """The median pixel in metres of the ground, where that is not what the coordinates say: they count degrees or feet, or a map is
@@ -274,7 +276,8 @@ def _in_its_unit(looks: Sequence[Look]) -> str:
 def _sizes(shapes: Sequence[tuple[int, ...]]) -> str:
     by_area = sorted(set(shapes), key=lambda shape: (int(np.prod(shape)), shape))
     small, large = map(by, (by_area[0], by_area[-1]))
-    return f"{small} pixels" if len(by_area) == 1 else f"{small} to {large} pixels, {len(by_area)} sizes"
+    cells = "voxels" if len(by_area[0]) == VOLUME else "pixels"
+    return f"{small} {cells}" if len(by_area) == 1 else f"{small} to {large} {cells}, {len(by_area)} sizes"
 
 
 def _some(names: Sequence[str]) -> str:
