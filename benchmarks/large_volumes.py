@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=4, help="volumes")
     parser.add_argument("--side", type=int, nargs=3, default=[512, 512, 400], help="voxels along each axis")
     parser.add_argument("--packed", action="store_true", help="as .nii.gz, which is unpacked whole")
+    parser.add_argument("--only", nargs="+", default=["plan", "volumes", "slices"], choices=["plan", "volumes", "slices"])
     given = parser.parse_args()
     print(f"Expected: about 5 minutes and {given.count * np.prod(given.side) * 4 / 1e9:.2g} GB of disk.", flush=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -40,13 +41,13 @@ def main() -> None:
         asked = [f"data.root={files}", f"pool.dir={out / 'pool'}"]
         commands = {
             "plan": ["plan", str(files), "--out", str(out / "plan.yaml")],
-            "pretrain, as volumes": ["pretrain", "medical_volume_byol", *asked, *PRETRAIN, *VOLUMES, "--out", str(out / "volumes")],
-            "pretrain, as slices": ["pretrain", "medical_volume_byol", *asked, *PRETRAIN, *SLICES, "--out", str(out / "slices")],
+            "volumes": ["pretrain", "medical_volume_byol", *asked, *PRETRAIN, *VOLUMES, "--out", str(out / "volumes")],
+            "slices": ["pretrain", "medical_volume_byol", *asked, *PRETRAIN, *SLICES, "--out", str(out / "slices")],
         }
         print("| command | peak GB | s |\n|---|---|---|", flush=True)
-        for name, command in commands.items():
-            begun = time.monotonic()
-            print(f"| {name} | {peak(command, out) / 1e9:.2f} | {time.monotonic() - begun:.0f} |", flush=True)
+        for name in given.only:
+            command, begun = commands[name], time.monotonic()
+            print(f"| {command[0]}, {name} | {peak(command, out) / 1e9:.2f} | {time.monotonic() - begun:.0f} |", flush=True)
 
 
 def written(folder: Path, count: int, shape: tuple[int, ...], ending: str) -> None:
