@@ -29,6 +29,7 @@ __all__ = ["Kind", "Pool", "all_empty", "at_even_steps", "build_pool", "differs"
 
 T = TypeVar("T")
 Reader = Callable[[Row], Sample]
+VOLUME = 3  # spatial axes
 PROBE = 64  # images looked at before the plan is made
 TRIES = 5  # of reading a file, where the interpreter fails and not the file
 MOST_EMPTY = 0.5  # of an image, window or tile; beyond, what is not measured says more than what is
@@ -223,7 +224,8 @@ class _Build:
                 f"pool.max_gb: {gigabytes(self.limit)} hold {cut.most} of up to {max(counts)} tiles an image; they are drawn at random."
             )
         entries = round(len(rows) * float(np.mean(np.minimum(counts, cut.most or max(counts)))))
-        what = f"tiles of {by(tile)} pixels" if tile is not None else "images, whole"
+        cells = "voxels" if self.kind.dims == VOLUME else "pixels"
+        what = f"tiles of {by(tile)} {cells}" if tile is not None else "images, whole"
         about = f"{gigabytes(entries * each)}, about {max(1.0, self.seconds * len(rows)):.0f} s"
         self.say.say(
             f"Pool: {len(rows):,} images read once into {entries:,} {what}, {len(self.kind.channels)} channels; {about}; in {self.folder}."

@@ -11,7 +11,7 @@ import numpy as np
 
 from labelfree.data.measured_pixels import BLANK, blank_note, blank_share
 from labelfree.data.overlaps import Ground
-from labelfree.data.pool import MOST_EMPTY, Kind, all_empty, at_even_steps, differs, kind_of, read_sample
+from labelfree.data.pool import MOST_EMPTY, VOLUME, Kind, all_empty, at_even_steps, differs, kind_of, read_sample
 from labelfree.data.pool_index import largest
 from labelfree.data.scales import Scales
 from labelfree.data.threads import in_order
@@ -22,7 +22,6 @@ from labelfree.planning.depth import Bits, bits_of, bits_together, depth_in_word
 from labelfree.progress import Progress
 
 LOOKS = 64  # images decoded
-VOLUME = 3  # spatial axes
 MOST_BANDS = 16  # whose ranges are listed
 SAME_METRES = 0.01  # by which a map's metres may differ from those of the ground without a word
 MOST_FAULTS = 0.1  # share of broken or differing images that a recipe may leave out
