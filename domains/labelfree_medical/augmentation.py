@@ -29,7 +29,7 @@ def augmentation(
     physics, late = _exposure(fingerprint, modality, window)
     return Augmentation(
         geometry=[*_flips(sideways), *_turns(fingerprint.spacing, dims)],
-        physics=[*physics, *_sharpness(min(fingerprint.smallest), fingerprint.spacing, dims)],
+        physics=[*physics, *_sharpness(fingerprint.smallest, fingerprint.spacing)],
         late=late,
         global_scale=(0.6, 1.0) if dims == 2 else (0.5, 1.0),
         local_scale=(0.25, 0.5) if dims == 2 else (0.2, 0.5),
@@ -72,21 +72,23 @@ def _magnitudes(fingerprint: Fingerprint) -> bool:
 
 
 def _magnetic(smallest: Sequence[int]) -> list[ViewOp]:
-    """What an MR scanner does; ghosts need some pixels to lie apart. Volumes may be encoded along any of their axes."""
-    axes = range(-len(smallest), 0)
-    artefacts: list[ViewOp] = [Ghosting(axes=axes, p=0.1), Spike(p=0.1)] if min(smallest) >= FEWEST_VOXELS else []
+    """What an MR scanner does; ghosts need some pixels to lie apart. Volumes may be encoded along any axis that has as many."""
+    axes = [axis for axis in range(-len(smallest), 0) if smallest[axis] >= FEWEST_VOXELS]
+    artefacts: list[ViewOp] = [Ghosting(axes=axes, p=0.1), Spike(p=0.1)] if axes else []
     return [BiasField((0.0, 0.4), p=0.3), *artefacts]
 
 
-def _sharpness(shortest: int, spacing: Sequence[float] | None, dims: int) -> list[ViewOp]:
+def _sharpness(smallest: Sequence[int], spacing: Sequence[float] | None) -> list[ViewOp]:
     """Blur of half a voxel to one and coarser voxels: of volumes, and of pictures that have pixels to spare.
 
-    Of volumes besides slices up to three times as thick, along an axis that is not coarse already.
+    Of volumes besides slices up to three times as thick, along an axis that is not coarse already; how many of these there are says
+    nothing of what can be spared.
     """
-    if shortest < (FEWEST_VOXELS if dims == 3 else SMALL_PICTURE):
+    dims = len(smallest)
+    fine = [axis for axis in range(-dims, 0) if dims == 2 or spacing is None or spacing[axis] <= COARSE * min(spacing)]
+    if min(smallest[axis] for axis in fine) < (FEWEST_VOXELS if dims == 3 else SMALL_PICTURE):
         return []
     sharpness: list[ViewOp] = [Blur((0.5, 1.0), p=0.2, spacing=spacing), LowResolution((1.0, 2.0), p=0.2)]
-    fine = [axis for axis in range(-dims, 0) if spacing is None or spacing[axis] <= COARSE * min(spacing)]
     return sharpness if dims == 2 else [*sharpness, LowResolution((1.0, 3.0), p=0.1, axes=fine)]
 
 

@@ -82,7 +82,8 @@ class VolumeNetworks:
     def published(self, name: str, options: Mapping[str, Any]) -> dict[str, Tensor]:
         raise RecipeError(
             f"backbone.init: no weights of pictures fit {name}, a network of volumes; use init: random or a weight file "
-            "(`labelfree convert` reads published ones), and leave arms that start from ImageNet out of evaluate.arms."
+            "(`labelfree convert` reads published ones), and leave imagenet+domain and imagenet-inflated out of evaluate.arms; the arm "
+            "imagenet may stay, for it sees volumes slice by slice."
         )
 
 

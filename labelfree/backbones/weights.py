@@ -124,17 +124,19 @@ def accepted(card: WeightCard, sample: Sample, who: str = "these weights") -> Te
     where, sample = sample.source or "this image", sample.with_one_scale()
     want = "wants" if who.startswith("this") else "want"
     if sample.empty == 1:
-        raise DataError(f"{where}: none of its pixels holds a measurement; leave it out, or correct what {key_for('gaps')} says.")
+        key = key_for("gaps", card.domain)
+        raise DataError(f"{where}: none of its pixels holds a measurement; leave it out, or correct what {key} says.")
     if sample.data.ndim - 1 != card.dims:
         raise DataError(f"{where}: has {sample.data.ndim - 1} spatial axes, {who} {want} {card.dims}.")
     lacking = [c for c in card.channels if c not in sample.channels]
     if lacking:
         raise DataError(
             f"{where}: has {_channels(len(sample.channels))} ({', '.join(sample.channels)}), {who} {want} "
-            f"{len(card.channels)}; missing {', '.join(lacking)}. Name the file's channels with {key_for('channels')}."
+            f"{len(card.channels)}; missing {', '.join(lacking)}. Name the file's channels with {key_for('channels', card.domain)}."
         )
     if sample.unit != card.unit:
-        raise DataError(f"{where}: values are {sample.unit}, {who} {want} {card.unit}; say what the file holds with {key_for('scale')}.")
+        key = key_for("scale", card.domain)
+        raise DataError(f"{where}: values are {sample.unit}, {who} {want} {card.unit}; say what the file holds with {key}.")
     physical = sample.physical()[[sample.channels.index(c) for c in card.channels]]
     require_scale(card, where, kind_of(sample).stored, physical.flatten(1).abs().amax(1).tolist())
     return physical
@@ -147,7 +149,7 @@ def _channels(count: int) -> str:
 def require_scale(card: WeightCard, where: str, stored: Stored, most: Sequence[float]) -> None:
     """Raises DataError where numbers stored so, `most` the largest of each channel, are on another scale than the card's images."""
     if fault := scale_fault(card, stored, most):
-        raise DataError(f"{where}: {fault}; say what the file holds with {key_for('scale')}.")
+        raise DataError(f"{where}: {fault}; say what the file holds with {key_for('scale', card.domain)}.")
 
 
 def network_input(

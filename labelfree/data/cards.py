@@ -35,7 +35,8 @@ FORESEEN = ("anomaly", "classification", "detection", "segmentation", "retrieval
 class Card(BaseModel):
     """The front matter of a data card.
 
-    `split`: how train and test were parted. `generated`: made by the domain's generator in this `variant`, so scores mean nothing.
+    `split`: how train and test were parted. `classes`: what numbers of masks stand for. `generated`: made by the domain's generator in this
+    `variant`, so scores mean nothing.
     `reader`: every other key; they are those of the domain's reader, what the numbers of the set are.
     """
 
@@ -48,6 +49,7 @@ class Card(BaseModel):
     licence: str
     citation: str
     statistics: Statistics | None = None
+    classes: dict[int, str] = Field(default_factory=dict)
     generated: bool = False
     variant: str = ""
     prose: str = ""

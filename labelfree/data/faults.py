@@ -62,12 +62,9 @@ def find_faults(
     `domain`: places masks where it can.
     """
     faults = [*manifest.faults.values(), *(manifest.listing.faults if manifest.listing else ())]
-    looks = dict[str, _Look]()
-    for row, outcome in zip(
-        manifest.rows,
-        say.track(in_order(lambda row: _look(read, domain, row), manifest.rows), "checking images", len(manifest.rows)),
-        strict=True,
-    ):
+    looks, named = dict[str, _Look](), None if domain is None else domain.name
+    looked = in_order(lambda row: _look(read, domain, row), manifest.rows, size=_bytes_read)
+    for row, outcome in zip(manifest.rows, say.track(looked, "checking images", len(manifest.rows)), strict=True):
         if isinstance(outcome, DataError):
             faults.append(str(outcome))
         else:
@@ -75,15 +72,15 @@ def find_faults(
     rows = {row.id: row for row in manifest.rows}
     empty = [rows[identity] for identity, look in looks.items() if look.empty > MOST_EMPTY]
     if looks and len(empty) == len(looks):
-        return Checked([*faults, all_empty(empty)], [])
-    notes = _notes(looks, empty, domain)
+        return Checked([*faults, all_empty(empty, named)], [])
+    notes = _notes(looks, empty, named)
     for row in empty:  # a run leaves them out before it compares
         del looks[row.id]
-    scales = Scales()
+    scales = Scales(named)
     alike = bool(looks) and not manifest.mixed  # else a choice among them is to come
     usual = Counter(look.kind for look in looks.values()).most_common(1)[0][0] if alike else None
     for identity, look in looks.items():
-        if usual is not None and (fault := differs(rows[identity], look.kind, usual)):
+        if usual is not None and (fault := differs(rows[identity], look.kind, usual, named)):
             faults.append(fault)
         elif usual is not None:
             scales.note(rows[identity], look.kind.stored, look.most)
@@ -117,14 +114,19 @@ def _look(read: Callable[[Row], Sample], domain: Domain | None, row: Row) -> _Lo
     )
 
 
-def _notes(looks: Mapping[str, _Look], empty: Sequence[Row], domain: Domain | None) -> list[str]:
+def _bytes_read(look: _Look | DataError) -> float:
+    """Of the image that was looked at."""
+    return look.kind.bytes_of(look.shape) if isinstance(look, _Look) else 0.0
+
+
+def _notes(looks: Mapping[str, _Look], empty: Sequence[Row], domain: str | None) -> list[str]:
     """On images that a run leaves out, and on what may be missing data that nobody declared."""
     blank = [identity for identity, look in looks.items() if look.blank >= BLANK]
     notes = list(dict.fromkeys(note for look in looks.values() for note in look.notes))
     if empty:
         which = f"{len(empty):,} of {len(looks):,} hold a measurement in less than half of their pixels, such as {empty[0].id}"
         notes.append(f"{which}; a run leaves them out.")
-    return [*notes, f"{blank_note(blank, domain.name if domain else None)}."] if blank else notes
+    return [*notes, f"{blank_note(blank, domain)}."] if blank else notes
 
 
 def _drawn(manifest: Manifest, rows: Mapping[str, Row], looks: Mapping[str, _Look]) -> tuple[list[str], list[str]]:

@@ -107,10 +107,12 @@ def load_manifest(data: Data, domain: Domain) -> Manifest:
 
     Raises `DataError` naming the file or row that is at fault.
     """
-    made = _load(data, domain)
+    card = effective_card(data)
+    made = _load(data, domain, card)
     people = data.class_folders == "auto" and data.card is None and getattr(domain, "confidential", False)
     made = with_normal(made, data, domain, folders=data.class_folders is not False and not people)
-    return replace(made, renamed={**made.renamed, **_renamed(data)}, instances=data.instances)
+    of_card = _texts(card.classes) if card else {}
+    return replace(made, renamed={**made.renamed, **of_card, **_texts(data.classes)}, instances=data.instances)
 
 
 def with_normal(made: Manifest, data: Data, domain: Domain | None = None, *, folders: bool = False) -> Manifest:
@@ -119,12 +121,11 @@ def with_normal(made: Manifest, data: Data, domain: Domain | None = None, *, fol
     return replace(made, rows=told.rows, notes=(*made.notes, *told.notes), normal=told.taken)
 
 
-def _renamed(data: Data) -> dict[str, str]:
-    return {str(name): other for name, other in data.classes.items()}  # YAML reads the numbers of masks as numbers
+def _texts(classes: Mapping[int | str, str] | Mapping[int, str]) -> dict[str, str]:
+    return {str(name): other for name, other in classes.items()}  # YAML reads the numbers of masks as numbers
 
 
-def _load(data: Data, domain: Domain) -> Manifest:
-    card = effective_card(data)
+def _load(data: Data, domain: Domain, card: Card | None) -> Manifest:
     root = _root(data, card, domain)
     name = card.name if card else root.resolve().name or "data"
     if data.labels is not None:
@@ -264,7 +265,7 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
     images = inventory.rows
     fields = LabelFields(data.label_field, data.date_field)
     shapes = domain.shapes(file, fields, images) if isinstance(domain, ReadsShapes) else None
-    names = _renamed(data)
+    names = _texts(data.classes)
     if shapes is not None:
         rows, of_shapes = rows_of_shapes(shapes[0], names)
         made = _manifest(rows, root, name, notes=[*inventory.all_notes(), *shapes[1]])

@@ -29,6 +29,7 @@ __all__ = ["Kind", "Pool", "all_empty", "at_even_steps", "build_pool", "differs"
 
 T = TypeVar("T")
 Reader = Callable[[Row], Sample]
+VOLUME = 3  # spatial axes
 PROBE = 64  # images looked at before the plan is made
 TRIES = 5  # of reading a file, where the interpreter fails and not the file
 MOST_EMPTY = 0.5  # of an image, window or tile; beyond, what is not measured says more than what is
@@ -46,13 +47,14 @@ def build_pool(
     on_error: Literal["fail", "skip"] = "fail",
     max_skipped: float = 0.01,
     workers: int | None = None,
+    domain: str | None = None,
 ) -> Pool:
     """The pool of these rows, reopened where an intact one of the same contents and settings exists under `directory`.
 
     Args: `settings` is everything else that changes what `read` returns. `tile`: side in pixels, one for all axes or one each, `auto`, or
     None for whole images.
     `max_gb`: above it fewer tiles (then fewer images without a label) are kept, and `say` tells. `max_skipped`: share of the rows,
-    one image at least.
+    one image at least. `domain`: that reads them, for sentences that name its keys.
     Raises `DataError` naming the file that cannot be read or differs from the others.
     """
     if not rows:
@@ -64,7 +66,7 @@ def build_pool(
         if folder.exists():
             say.say(f"Pool {folder} is damaged or half-written; it is built again.")
             remove(folder)
-        meta = _Build(rows, read, folder, tile, max_gb, _Faults(len(rows), on_error, max_skipped), workers, say).run()
+        meta = _Build(rows, read, folder, tile, max_gb, _Faults(len(rows), on_error, max_skipped), workers, say, domain).run()
     else:
         faults = _Faults(len(rows), on_error, max_skipped)
         for identity, reason in meta["skipped"]:
@@ -116,6 +118,10 @@ class Kind:
         """How its numbers are stored."""
         return Stored(self.dtype, self.scale, self.offset)
 
+    def bytes_of(self, shape: Sequence[int]) -> float:
+        """Of an image of this spatial size, as it is stored."""
+        return float(np.prod(shape)) * len(self.channels) * np.dtype(self.dtype).itemsize
+
 
 @dataclass(frozen=True)
 class _Read:
@@ -140,9 +146,7 @@ class _Empty:
 
 def _bytes_read(result: object) -> float:
     """Of the image that a result was made from; 0 where that is not known."""
-    if not isinstance(result, _Read):
-        return 0.0
-    return float(np.prod(result.shape)) * len(result.kind.channels) * np.dtype(result.kind.dtype).itemsize
+    return result.kind.bytes_of(result.shape) if isinstance(result, _Read) else 0.0
 
 
 class _Changed(Exception):
@@ -151,13 +155,23 @@ class _Changed(Exception):
 
 class _Build:
     def __init__(
-        self, rows: Sequence[Row], read: Reader, folder: Path, tile: Any, max_gb: Any, faults: _Faults, workers: int | None, say: Progress
+        self,
+        rows: Sequence[Row],
+        read: Reader,
+        folder: Path,
+        tile: Any,
+        max_gb: Any,
+        faults: _Faults,
+        workers: int | None,
+        say: Progress,
+        domain: str | None,
     ) -> None:
         self.rows, self.read, self.folder, self.faults, self.workers, self.say = rows, read, folder, faults, workers, say
+        self.domain = domain
         self.tile, self.limit = tile, limit_bytes(max_gb, folder.parent)
         self.seconds = 0.0
         self.notes: dict[str, None] = {}
-        self._scales = Scales()
+        self._scales = Scales(domain)
 
     def run(self) -> dict[str, Any]:
         probes = self._probe()
@@ -166,7 +180,7 @@ class _Build:
         self.kind = kinds.most_common(1)[0][0]
         alike = [probe for probe in probes if probe.kind.dims == self.kind.dims]
         self.shapes, self.spacings = [probe.shape for probe in alike], [probe.spacing for probe in alike]
-        for probe in (probe for probe in probes if not differs(probe.row, probe.kind, self.kind)):
+        for probe in (probe for probe in probes if not differs(probe.row, probe.kind, self.kind, self.domain)):
             self._scales.note(probe.row, probe.kind.stored, probe.most)
         self._scales.require_one(self.kind.stored, self.kind.unit)
         while True:
@@ -210,7 +224,8 @@ class _Build:
                 f"pool.max_gb: {gigabytes(self.limit)} hold {cut.most} of up to {max(counts)} tiles an image; they are drawn at random."
             )
         entries = round(len(rows) * float(np.mean(np.minimum(counts, cut.most or max(counts)))))
-        what = f"tiles of {by(tile)} pixels" if tile is not None else "images, whole"
+        cells = "voxels" if self.kind.dims == VOLUME else "pixels"
+        what = f"tiles of {by(tile)} {cells}" if tile is not None else "images, whole"
         about = f"{gigabytes(entries * each)}, about {max(1.0, self.seconds * len(rows)):.0f} s"
         self.say.say(
             f"Pool: {len(rows):,} images read once into {entries:,} {what}, {len(self.kind.channels)} channels; {about}; in {self.folder}."
@@ -246,7 +261,7 @@ class _Build:
             for note in sorted(self.notes):
                 self.say.say(note)
             if not kept and empty:
-                raise DataError(all_empty(empty))
+                raise DataError(all_empty(empty, self.domain))
             if not kept:
                 raise DataError(f"No image could be read; the first: {self.faults.skipped[0][1]}")
             kind = self.kind
@@ -267,7 +282,7 @@ class _Build:
         if sample.empty > MOST_EMPTY:
             return _Empty(row)
         kind = kind_of(sample)
-        if fault := differs(row, kind, self.kind):
+        if fault := differs(row, kind, self.kind, self.domain):
             return DataError(fault)
         if not self.kind.physical and kind.stored != self.kind.stored:
             return _Changed(f"{row.id}: {kind.dtype} of another scale than the others; the pool holds float32 physical values instead.")
@@ -282,12 +297,12 @@ class _Build:
         return _Read(row, kind, tuple(sample.data.shape[1:]), known.most, sample.spacing, known, tiles) if tiles else _Empty(row)
 
 
-def all_empty(rows: Sequence[Row]) -> str:
-    """What to say where no image or window of these holds a measurement in half of its pixels."""
+def all_empty(rows: Sequence[Row], domain: str | None = None) -> str:
+    """What to say where no image or window of these, which `domain` reads, holds a measurement in half of its pixels."""
     what = "windows" if rows[0].window else "images"
     return (
         f"There is no measurement in more than {MOST_EMPTY:.0%} of each of {len(rows):,} {what}, such as {rows[0].id}, so none is left; "
-        f"give others, or set {key_for('gaps')} where the files declare the wrong number."
+        f"give others, or set {key_for('gaps', domain)} where the files declare the wrong number."
     )
 
 
@@ -346,21 +361,21 @@ def kind_of(sample: Sample) -> Kind:
     return Kind(tuple(map(str, sample.channels)), sample.unit, dtype, scale, offset, sample.data.ndim - 1, meaning)
 
 
-def differs(row: Row, kind: Kind, others: Kind) -> str | None:
-    """Why an image cannot share a pool with the others; None where it can."""
+def differs(row: Row, kind: Kind, others: Kind, domain: str | None = None) -> str | None:
+    """Why an image, which `domain` reads, cannot share a pool with the others; None where it can."""
     out = "remove it, or set data.on_error=skip"
     if len(kind.channels) != len(others.channels):
         missing = [name for name in others.channels if name not in kind.channels]
         guess = f" ({', '.join(missing)} missing?)" if 0 < len(missing) < len(others.channels) else ""
         count = f"{len(kind.channels)} channels, others have {len(others.channels)}{guess}"
-        return f"{row.called}: {count}. Name what the files hold with {key_for('channels')}, {out}."
+        return f"{row.called}: {count}. Name what the files hold with {key_for('channels', domain)}, {out}."
     if kind.channels != others.channels:
         seen = f"channels {', '.join(kind.channels)}; others have {', '.join(others.channels)}"
-        return f"{row.called}: {seen}. Name them with {key_for('channels')}, {out}."
+        return f"{row.called}: {seen}. Name them with {key_for('channels', domain)}, {out}."
     if kind.dims != others.dims:
         return f"{row.called}: {kind.dims} spatial axes, others have {others.dims}; {out}."
     if kind.unit != others.unit:
-        return f"{row.called}: unit {kind.unit!r}, others {others.unit!r}; give {key_for('unit')} if they are the same, {out}."
+        return f"{row.called}: unit {kind.unit!r}, others {others.unit!r}; give {key_for('unit', domain)} if they are the same, {out}."
     if kind.meaning != others.meaning:
         apart = next(i for i, (one, other) in enumerate(zip(kind.meaning, others.meaning, strict=True)) if one != other)
         (role, nm), (other, other_nm) = kind.meaning[apart], others.meaning[apart]

@@ -9,6 +9,7 @@ import numpy as np
 from labelfree.domain import Sample
 
 SIGNS = 4  # sums over an image, each with its own signs
+TOGETHER = 2**22  # numbers that are looked at together, in float64: of a volume some slices at a time
 LIKE = 2e-6  # of the length of an image's values: what rounding to float32 may move a sum
 
 
@@ -21,18 +22,21 @@ def trace(sample: Sample) -> np.ndarray:
     pixels, gaps = sample.data.numpy(), None if sample.measured is None else ~sample.measured.numpy()
     channel_signs, *axes = _signs(pixels.shape)
     sums, squares = np.zeros(SIGNS), 0.0
+    step = max(1, TOGETHER // max(1, int(np.prod(pixels.shape[2:]))))  # along the first spatial axis
     for stored, scale, offset, signs in zip(pixels, sample.scale, sample.offset, channel_signs, strict=True):
-        values = stored.astype(np.float64) * scale + offset  # in float32 an offset would leave dark values a few digits
-        if gaps is not None:
-            values[gaps] = 0.0
-        if stored.dtype.kind == "f":
-            values[~np.isfinite(values)] = 0.0
-        flat = values.ravel()
-        squares += float(flat @ flat)
-        summed = values @ axes[-1]  # (*spatial[:-1], SIGNS)
-        for others in reversed(axes[:-1]):
-            summed = (summed * others).sum(axis=-2)
-        sums += summed * signs
+        for part in (slice(start, start + step) for start in range(0, len(stored), step)):
+            values = stored[part].astype(np.float64) * scale + offset  # in float32 an offset would leave dark values a few digits
+            if gaps is not None:
+                values[gaps[part]] = 0.0
+            if stored.dtype.kind == "f":
+                values[~np.isfinite(values)] = 0.0
+            flat = values.ravel()
+            squares += float(flat @ flat)
+            lines = [axes[0][part], *axes[1:]]
+            summed = values @ lines[-1]  # (*spatial[:-1], SIGNS)
+            for others in reversed(lines[:-1]):
+                summed = (summed * others).sum(axis=-2)
+            sums += summed * signs
     return np.array([_size(pixels.shape), squares**0.5, *sums])
 
 

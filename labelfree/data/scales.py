@@ -63,9 +63,10 @@ def same_scale(most: float, stored: Stored, others: float, others_stored: Stored
 
 
 class Scales:
-    """The largest numbers of images, by the way they are stored."""
+    """The largest numbers of images, by the way they are stored. `domain`: that reads them, for sentences that name its keys."""
 
-    def __init__(self) -> None:
+    def __init__(self, domain: str | None = None) -> None:
+        self.domain = domain
         self.by_storage: dict[Stored, list[tuple[float, Row]]] = defaultdict(list)
 
     def note(self, row: Row, stored: Stored, most: float) -> None:
@@ -84,11 +85,15 @@ class Scales:
             largest = max(most for most, _ in images)
             if not same_scale(largest, stored, most, usual):
                 others = f"others are {usual.dtype} up to {most:,.4g}"
-                raise DataError(_apart(images[0][1], f"{stored.dtype} up to {largest:,.4g} {unit}", others))
+                raise DataError(self._apart(images[0][1], f"{stored.dtype} up to {largest:,.4g} {unit}", others))
             if not stored.integer and (torn := _torn(images)):
                 (low, first), (high, second) = torn
                 others = f"others, such as {second.called}, up to {high:,.4g}"
-                raise DataError(_apart(first, f"{stored.dtype} up to {low:,.4g} {unit}", others))
+                raise DataError(self._apart(first, f"{stored.dtype} up to {low:,.4g} {unit}", others))
+
+    def _apart(self, row: Row, seen: str, others: str) -> str:
+        key = key_for("unit", self.domain)
+        return f"{row.called}: {seen}, {others}, and nothing says how the two scales relate; convert it, or say {key}."
 
 
 def _torn(images: list[tuple[float, Row]]) -> tuple[tuple[float, Row], tuple[float, Row]] | None:
@@ -102,7 +107,3 @@ def _torn(images: list[tuple[float, Row]]) -> tuple[tuple[float, Row], tuple[flo
         return None
     below, above = seen[at - 1], seen[at]
     return (below, above) if 2 * at <= len(seen) else (above, below)
-
-
-def _apart(row: Row, seen: str, others: str) -> str:
-    return f"{row.called}: {seen}, {others}, and nothing says how the two scales relate; convert it, or say {key_for('unit')}."

@@ -93,12 +93,13 @@ def by(shape: int | Sequence[int]) -> str:
     return str(shape) if isinstance(shape, int) else " x ".join(map(str, shape))
 
 
-def auto_tile(shapes: Sequence[tuple[int, ...]], spacings: Sequence[Sequence[float] | None] = ()) -> Size | None:
+def auto_tile(shapes: Sequence[tuple[int, ...]], spacings: Sequence[Sequence[float] | None] = (), cubes: bool = False) -> Size | None:
     """The tile for images of these spatial sizes: none for small ones of one size, else 256 (volumes: 96) or what they allow.
 
     Nine images in ten are at least as large as the tile; a few very small ones are padded rather than setting the size for all.
-    `spacings`: extent of a voxel of each; in volumes a tile is as long along every axis, in fewer voxels where these are longer, and no
-    deeper than they are.
+    `spacings`: extent of a voxel of each; in volumes a tile is as long along every axis, in fewer voxels where these are longer, but no
+    longer than they are along that axis: of small volumes it shows nearly all. `cubes`: none of its sides but the depth is longer than
+    the shortest of these.
     """
     dims = len(shapes[0])
     if dims not in SIDE:
@@ -106,10 +107,11 @@ def auto_tile(shapes: Sequence[tuple[int, ...]], spacings: Sequence[Sequence[flo
     if len(set(shapes)) == 1 and max(shapes[0]) <= WHOLE[dims]:
         return None
     times = _voxel_lengths(spacings, dims)
-    side = min(SIDE[dims], int(_nine_in_ten([min(shape[-2] * times[-2], shape[-1] * times[-1]) for shape in shapes])))
+    shortest = int(_nine_in_ten([min(shape[-2] * times[-2], shape[-1] * times[-1]) for shape in shapes]))
+    side = min(SIDE[dims], shortest) if dims == 2 or cubes else SIDE[dims]
     tile = [max(1, round(side / time)) for time in times]
     if dims == 3:
-        tile[0] = min(tile[0], int(_nine_in_ten([shape[0] for shape in shapes])))
+        tile = [min(length, int(_nine_in_ten([shape[axis] for shape in shapes]))) for axis, length in enumerate(tile)]
     return tile[0] if len(set(tile)) == 1 else tuple(tile)
 
 

@@ -39,7 +39,7 @@ class BoxesHead(TilesHead[FoundBoxes]):
     head: BoxHead
 
     def predict(self, image: str | Path | Sample) -> FoundBoxes:
-        sliced = in_memory(image) if isinstance(image, Sample) else slices(self.domain, self.row(image))
+        sliced = in_memory(image, self.domain.name) if isinstance(image, Sample) else slices(self.domain, self.row(image))
         return self.found(sliced.read, sliced.size)
 
     @torch.inference_mode()

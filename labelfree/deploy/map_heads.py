@@ -49,7 +49,7 @@ class MapsHead(TilesHead[ClassMap]):
     head: MapHead
 
     def predict(self, image: str | Path | Sample) -> ClassMap:
-        sliced = in_memory(image) if isinstance(image, Sample) else slices(self.domain, self.row(image))
+        sliced = in_memory(image, self.domain.name) if isinstance(image, Sample) else slices(self.domain, self.row(image))
         return whole_map(list(self.strips(sliced.read, sliced.size)), self.classes)
 
     def strips(self, read: Reads, size: tuple[int, ...], begin: int = 0, wanted: Wanted | None = None) -> Iterator[Strip]:

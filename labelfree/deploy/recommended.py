@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 from labelfree.data.chosen import INDICATIVE
 from labelfree.deploy.head_file import FOLDER, RECOMMENDED
 from labelfree.reporting.words import count, in_unit, score
-from labelfree.transfer.cells import INNER
+from labelfree.transfer.cells import INNER, UNDERTRAINED
 from labelfree.transfer.tables import ENVELOPE
-from labelfree.transfer.words import TaskWords
+from labelfree.transfer.words import MetricWords, TaskWords
 
 FILE = "recommended.json"  # of a run
 
@@ -58,8 +58,8 @@ def recommended_arm(claims: Mapping[str, Any], primary: Mapping[str, Any], arms:
 
 def recommended_protocol(
     results: Iterable[Mapping[str, str]], arm: str, primary: Mapping[str, Any], words: TaskWords, sign: float
-) -> tuple[str, str]:
-    """The protocol whose head of `arm` is recommended, and why in a sentence: "" where it is the primary's.
+) -> tuple[str, str] | None:
+    """The protocol whose head of `arm` is recommended, and why in a sentence: "" where it is the primary's. None: nothing tells.
 
     The one that did best inside the labels, by the scores that settings were chosen with: what is scored in the end chooses nothing.
     Counted at the most labels at which the primary's protocol has such a score in every cell; of equals the primary's. `results`: rows of
@@ -77,13 +77,42 @@ def recommended_protocol(
         means = {name: fmean(scores) for name, scores in cells[budget].items() if None not in scores}  # type: ignore[arg-type]
         if own not in means:
             continue
-        best = max(means, key=lambda name: (sign * means[name], name == own))
-        if best == own:
-            return own, ""
-        theirs, ours = (in_unit(score(means[name], metric), metric.of_scores) for name in (best, own))
-        inside = f"inside the labels, with {words.budget.of(budget)}, {best} reached {theirs} {metric.heading} and {own} {ours}"
-        return best, f"It is a head of {best}, though the claim is of {own}: {inside}."
-    return own, ""
+        return _best_of(means, own, metric, sign, f"inside the labels, with {words.budget.of(budget)}")
+    return None
+
+
+def instead_of_unfinished(
+    halves: Mapping[str, float], finished: Sequence[str], primary: Mapping[str, Any], words: TaskWords, sign: float
+) -> tuple[str, str]:
+    """The same where the training of the primary's heads was cut short. `halves`: the score of each protocol's heads, by name, on halves of
+    the labels that they did not learn from. Where the primary's has none: the first that was `finished`, the primary's where none was.
+    """
+    own = str(primary["protocol"])
+    if own in halves:
+        return _best_of(halves, own, words.metric(str(primary["metric"])), sign, "on halves of the labels that heads did not learn from")
+    if not finished:
+        return own, ""
+    return finished[0], (
+        f"It is a head of {finished[0]}, though the claim is of {own}: the training of {own} had not come to its end, and the labels are "
+        "too few to tell which is better inside them."
+    )
+
+
+def unfinished(results: Iterable[Mapping[str, str]], arm: str) -> set[str]:
+    """The protocols of which a head of `arm` had not come to its end at the largest budget. `results`: rows of results.csv."""
+    mine = [row for row in results if row["arm"] == arm]
+    largest = max(mine, key=lambda row: int(row["n_labels"]))["budget"] if mine else ""
+    return {row["protocol"] for row in mine if row["budget"] == largest and UNDERTRAINED in row["flags"].split(";")}
+
+
+def _best_of(scores: Mapping[str, float], own: str, metric: MetricWords, sign: float, where: str) -> tuple[str, str]:
+    """The protocol of the best score, of equals the primary's `own`, and why it is another."""
+    best = max(scores, key=lambda name: (sign * scores[name], name == own))
+    if best == own:
+        return own, ""
+    theirs, ours = (in_unit(score(scores[name], metric), metric.of_scores) for name in (best, own))
+    told = f"{where}, {best} reached {theirs} {metric.heading} and {own} {ours}"
+    return best, f"It is a head of {best}, though the claim is of {own}: {told}."
 
 
 def expectation(claims: Mapping[str, Any], arm: str, protocol: str, labels: int, words: TaskWords, generated: bool) -> str:

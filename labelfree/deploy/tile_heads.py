@@ -100,7 +100,7 @@ def slices(domain: Domain, row: Row) -> Slices:
     """A scene is read where it lies, anything else stands in memory. Raises DataError where it cannot be read, or nothing is measured."""
     size = None if row.window else extent_of(domain)(row)
     if size is None:
-        return in_memory(domain.read(row))
+        return in_memory(domain.read(row), domain.name)
     scene = size
 
     def read(start: int, stop: int) -> Sample:
@@ -109,11 +109,11 @@ def slices(domain: Domain, row: Row) -> Slices:
     return Slices(read(0, 1), scene, read)
 
 
-def in_memory(sample: Sample) -> Slices:
-    """Of an image that was read. Raises DataError where nothing of it is measured."""
+def in_memory(sample: Sample, domain: str) -> Slices:
+    """Of an image that `domain` read. Raises DataError where nothing of it is measured."""
     if sample.empty == 1:
         told = f"{sample.source or 'this image'}: none of its pixels holds a measurement"
-        raise DataError(f"{told}; leave it out, or correct what {key_for('gaps')} says.")
+        raise DataError(f"{told}; leave it out, or correct what {key_for('gaps', domain)} says.")
     whole = sample.with_one_scale()
 
     def read(start: int, stop: int) -> Sample:

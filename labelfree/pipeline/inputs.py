@@ -185,7 +185,7 @@ def _pools(run: Context, domain: Domain, manifest: Manifest, task: Task, store: 
     places = located(domain, {**pool.places(), **(images.places() if images else {})})
     if images is None:
         return assign_roles(manifest, task, data, on, recipe.seed, places, every_label_out=out), pool, None
-    _require_one_kind(images, pool)
+    _require_one_kind(images, pool, recipe.domain)
     alike = manifest.with_groups(_alike(manifest, first, images))
     return assign_roles(alike, task, data, on, recipe.seed, places, every_label_out=out), pool, images
 
@@ -242,14 +242,14 @@ def require_pool(
     raise DataError(f"{manifest.root}: no image is left to pretrain on. {' '.join(causes)} The way out: {way}.")
 
 
-def _require_one_kind(images: Pool, pool: Pool) -> None:
+def _require_one_kind(images: Pool, pool: Pool, domain: str) -> None:
     """Raises DataError where labelled images are of other channels or units than those to pretrain on, or on another scale."""
     if (images.channels, images.unit) != (pool.channels, pool.unit):
         raise DataError(
             f"labelled images have {', '.join(images.channels)} in {images.unit}, the others {', '.join(pool.channels)} in {pool.unit}; "
-            f"say what the files hold with {key_for('channels')} and {key_for('scale')}."
+            f"say what the files hold with {key_for('channels', domain)} and {key_for('scale', domain)}."
         )
-    scales = Scales()
+    scales = Scales(domain)
     for part in (images, pool):
         for row, most in zip(part.images, part.index.most, strict=True):
             scales.note(row, part.stored, float(most))
@@ -276,6 +276,7 @@ class Store:
             max_gb=self.recipe.pool.max_gb,
             on_error=self.recipe.data.on_error,
             max_skipped=self.recipe.data.max_skipped,
+            domain=self.recipe.domain,
         )
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from labelfree.transfer.patches.asking import PatchAsker
 from labelfree.transfer.protocols import Protocol
 from labelfree.transfer.selection import inner_folds
 from labelfree.transfer.setup import Setup
+from labelfree.transfer.tasks.registry import find_metric
 from labelfree.transfer.tiles.asking import TileAsker
 from labelfree.transfer.tuning.asking import ImageAsker
 
@@ -79,6 +81,23 @@ class KeptHeads:
         card = self._card(encoder, protocol, rows, trained, parts)
         write_head(self.folder / f"{name}.safetensors", card, trained.tensors, networks)
         return card
+
+    def held_out(self, encoder: Encoder, protocol: Protocol, rows: np.ndarray) -> float | None:
+        """The score of the arm's heads of a protocol of tiles inside the labels `rows`: each part answered by a head of the others.
+
+        None for other protocols, and where the labels are too few for parts.
+        """
+        question = self.inputs.question
+        assert question is not None
+        if protocol.needs not in TILE_ASKERS:
+            return None
+        asker = _tile_asker(self, encoder, protocol)
+        apart = asker.apart(rows, question.seed)
+        if apart is None:
+            return None
+        answers = asker.held_out(protocol, self.setup.sizes_of(encoder)[0], rows, apart, question.seed)
+        found = find_metric(question.task, self.setup.metric, question.targets).value(answers)
+        return found if isfinite(found) else None
 
     def _card(self, encoder: Encoder, protocol: Protocol, rows: np.ndarray, trained: Trained, parts: Sequence[Kept]) -> HeadCard:
         question, images = self.inputs.question, self.inputs.images
@@ -184,10 +203,9 @@ def _of_images(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarra
 
 
 def _of_tiles(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
-    inputs, run = kept.inputs, kept.run
-    question, images = inputs.question, inputs.images
-    assert question is not None and images is not None
-    asker: TileAsker[Any] = TILE_ASKERS[protocol.needs](question, encoder, kept.setup, images, run.folder.path, run.say, None)
+    question = kept.inputs.question
+    assert question is not None
+    asker = _tile_asker(kept, encoder, protocol)
     folds = inner_folds(question.stratum_codes[rows], question.group_names[rows], question.seed)
     size, inner = asker.choose(protocol, rows, folds, question.seed)
     fitted = asker.fit(protocol, size, rows, question.seed)
@@ -198,6 +216,12 @@ def _of_tiles(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray
         fitted.head.state_dict(), size, protocol.preparation, protocol.default, inner,
         config=fitted.head.config, shape=asker.tiles.tiling.side, trunk=trunk, held=held,
     )  # fmt: skip
+
+
+def _tile_asker(kept: KeptHeads, encoder: Encoder, protocol: Protocol) -> TileAsker[Any]:
+    inputs, run = kept.inputs, kept.run
+    assert inputs.question is not None and inputs.images is not None
+    return TILE_ASKERS[protocol.needs](inputs.question, encoder, kept.setup, inputs.images, run.folder.path, run.say, None)
 
 
 TILE_ASKERS: dict[str, type[TileAsker[Any]]] = {"pyramid": MapAsker, "boxes": BoxAsker, "patches": PatchAsker}

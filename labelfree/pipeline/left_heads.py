@@ -12,7 +12,15 @@ import numpy as np
 from labelfree.deploy.head_card import HeadCard
 from labelfree.deploy.head_file import RECOMMENDED
 from labelfree.deploy.model_card import model_card
-from labelfree.deploy.recommended import FILE, Recommendation, expectation, recommended_arm, recommended_protocol
+from labelfree.deploy.recommended import (
+    FILE,
+    Recommendation,
+    expectation,
+    instead_of_unfinished,
+    recommended_arm,
+    recommended_protocol,
+    unfinished,
+)
 from labelfree.pipeline.kept_heads import KeptHeads
 from labelfree.training.files import write_json, write_text
 from labelfree.transfer.encoders import Encoder
@@ -57,7 +65,7 @@ class _Heads:
         arm, why = found
         encoder = self._of(arm)
         assert encoder is not None
-        name, better = self._protocol(arm)
+        name, better = self._protocol(encoder)
         protocol = next(each for each in self.kept.setup.protocols if each.name == name)
         why = f"{why} {better}".strip()
         card = self.kept.keep(encoder, protocol, outside_test(self.question), Path(RECOMMENDED).stem)
@@ -67,14 +75,28 @@ class _Heads:
         self._describe(card, Path(RECOMMENDED).stem, [why, expect])
         return []
 
-    def _protocol(self, arm: str) -> tuple[str, str]:
-        """By name, and why it is another than the primary's. A threshold is measured for the primary's alone, which then is taken."""
-        primary, setup = self.kept.run.recipe.evaluate.primary, self.kept.setup
+    def _protocol(self, encoder: Encoder) -> tuple[str, str]:
+        """By name, and why it is another than the primary's. A threshold is measured for the primary's alone, which then is taken.
+
+        Where no scores inside the labels came of the comparison, and the training of the primary's heads was cut short, every protocol is
+        asked on halves of the labels.
+        """
+        setup, primary = self.kept.setup, self.kept.run.recipe.evaluate.primary.model_dump()
         if setup.alarm is not None:
-            return primary.protocol, ""
+            return primary["protocol"], ""
         with (self.kept.run.folder.path / "results.csv").open(newline="", encoding="utf-8") as stream:
-            sign = find_metric(self.question.task, setup.metric, self.question.targets).sign
-            return recommended_protocol(csv.DictReader(stream), arm, primary.model_dump(), self._words, sign)
+            results = list(csv.DictReader(stream))
+        sign = find_metric(self.question.task, setup.metric, self.question.targets).sign
+        told = recommended_protocol(results, encoder.arm, primary, self._words, sign)
+        short = unfinished(results, encoder.arm) | {
+            one.name for one in setup.protocols if setup.steps.get(one.name, one.steps) != one.steps
+        }
+        if told is not None or primary["protocol"] not in short:
+            return told or (primary["protocol"], "")
+        asked = [protocol for protocol in setup.protocols if protocol.name in self._scored(encoder.arm)]
+        rows = outside_test(self.question)
+        halves = {one.name: found for one in asked if (found := self.kept.held_out(encoder, one, rows)) is not None}
+        return instead_of_unfinished(halves, [one.name for one in asked if one.name not in short], primary, self._words, sign)
 
     def _scored(self, arm: str) -> set[str]:
         """The protocols by which an arm was scored."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from labelfree.data.blocks import Blocks
 from labelfree.data.copies import same_files
+from labelfree.data.inventory import ending_of
 from labelfree.data.normal import only_normal
 from labelfree.data.object_sizes import ObjectSizes, object_sizes
 from labelfree.data.set_labels import SetLabels
@@ -150,7 +151,7 @@ def _looked(field: Field, data: Data, say: Progress) -> tuple[Field, Looks]:
     if not to_open:
         raise DataError(f"{data.root}: every row is dev or test, so nothing may be looked at; mark some pretrain or train.")
     shown = say if _size(rows) / len(rows) * min(64, len(rows)) >= LONG else Silent()
-    return field, look_at(to_open, field.domain.read, shown)
+    return field, look_at(to_open, field.domain, shown)
 
 
 def _size(rows: Sequence[Row]) -> int:
@@ -176,7 +177,7 @@ def _found(
     """Everything that was found, in the order in which a person asks. `before`: as files were read before keys were suggested."""
     rows = field.manifest.rows
     images = {(row.path, row.key.partition(PART)[0]): row.path for row in rows}.values()
-    endings = Counter(path.suffix.lower() or ("folders" if path.is_dir() else "no suffix") for path in images)
+    endings = Counter(ending_of(path.name) or ("folders" if path.is_dir() else "no suffix") for path in images)
     listed = ", ".join(f"{n:,} {ending}" for ending, n in endings.most_common(5))
     yield f"{data.root}: {len(images):,} images ({listed}), {gigabytes(_size(rows))}"
     if windows := [row for row in rows if row.window]:

@@ -12,12 +12,12 @@ import numpy as np
 from labelfree.data.depth import Bits, bits_of, bits_together, depth_in_words
 from labelfree.data.measured_pixels import BLANK, blank_note, blank_share
 from labelfree.data.overlaps import Ground
-from labelfree.data.pool import MOST_EMPTY, Kind, all_empty, at_even_steps, differs, kind_of, read_sample
+from labelfree.data.pool import MOST_EMPTY, VOLUME, Kind, all_empty, at_even_steps, differs, kind_of, read_sample
 from labelfree.data.pool_index import largest
 from labelfree.data.scales import Scales
 from labelfree.data.threads import in_order
 from labelfree.data.tiles import by
-from labelfree.domain import Place, Row, Sample
+from labelfree.domain import Domain, Place, Row, Sample
 from labelfree.errors import DataError
 from labelfree.progress import Progress
 
@@ -119,7 +119,8 @@ class Seen:
         pixel_sizes = sorted({f"{' x '.join(f'{side:.4g}' for side in spacing)} {unit}".strip() for spacing, unit in sizes if spacing})
         pixel_sizes = [_some(pixel_sizes) + self._on_the_ground(places)] if pixel_sizes else []
         systems = sorted({look.crs for look in self.looks if look.crs})
-        return "; ".join([f"a pixel is {size}" for size in pixel_sizes] + ["coordinates in " + _some(systems)] * bool(systems))
+        cell = "voxel" if self.kind.dims == VOLUME else "pixel"
+        return "; ".join([f"a {cell} is {size}" for size in pixel_sizes] + ["coordinates in " + _some(systems)] * bool(systems))
 
     def _on_the_ground(self, places: Mapping[str, Place]) -> str:
         """The median pixel in metres of the ground, where that is not what the coordinates say: they count degrees or feet, or a map is
@@ -155,12 +156,13 @@ def open_rows(rows: Sequence[Row]) -> list[Row]:
 class Looks:
     """What came of each image that was looked at, not yet judged as one set. `all_rows`: whether no other row is left.
 
-    `seconds`: for one image.
+    `seconds`: for one image. `domain`: that read them.
     """
 
     outcomes: tuple[Look | DataError, ...]
     all_rows: bool
     seconds: float
+    domain: str
 
     @property
     def shown(self) -> list[Look]:
@@ -189,13 +191,11 @@ class Looks:
         if not self.shown:
             raise DataError(f"None of {len(outcomes)} images looked at can be read; the first: {next(map(str, outcomes))}")
         if self.all_rows and all(look.empty > MOST_EMPTY for look in self.shown):
-            raise DataError(all_empty([look.row for look in self.shown]))
+            raise DataError(all_empty([look.row for look in self.shown], self.domain))
         kind = self.kind
         # A run leaves empty images out before it compares them.
-        outcomes = tuple(
-            look for look in outcomes if not (isinstance(look, Look) and look.empty > MOST_EMPTY and differs(look.row, look.kind, kind))
-        )
-        faults = [_fault(look, kind) for look in outcomes]
+        outcomes = tuple(look for look in outcomes if not (isinstance(look, Look) and look.empty > MOST_EMPTY and self._fault(look, kind)))
+        faults = [self._fault(look, kind) for look in outcomes]
         seen = Seen(
             looks=tuple(look for look, fault in zip(outcomes, faults, strict=True) if isinstance(look, Look) and fault is None),
             kind=kind,
@@ -207,25 +207,30 @@ class Looks:
                 f"{len(seen.faults)} of {seen.count} images looked at cannot be read or differ from the others, too many to leave out; "
                 f"the first: {seen.faults[0]}"
             )
-        scales = Scales()
+        scales = Scales(self.domain)
         for look in seen.looks:
             if look.empty <= MOST_EMPTY:
                 scales.note(look.row, look.kind.stored, look.most)
         scales.require_one(kind.stored, kind.unit)
         return seen
 
+    def _fault(self, look: Look | DataError, kind: Kind) -> str | None:
+        return str(look) if isinstance(look, DataError) else differs(look.row, look.kind, kind, self.domain)
 
-def look_at(rows: Sequence[Row], read: Callable[[Row], Sample], say: Progress) -> Looks:
-    """Decode at most LOOKS of these rows."""
+
+def look_at(rows: Sequence[Row], domain: Domain, say: Progress) -> Looks:
+    """Decode at most LOOKS of these rows, as many at a time as memory holds."""
     chosen = at_even_steps(rows, LOOKS)
     before = time.monotonic()
-    outcomes = list(say.track(in_order(lambda row: _look(row, read), chosen), "looking at images", len(chosen)))
+    looked = in_order(lambda row: _look(row, domain.read), chosen, size=_bytes_read)
+    outcomes = list(say.track(looked, "looking at images", len(chosen)))
     seconds = (time.monotonic() - before) / len(chosen)
-    return Looks(tuple(outcomes), len(chosen) == len(rows), seconds)
+    return Looks(tuple(outcomes), len(chosen) == len(rows), seconds, domain.name)
 
 
-def _fault(look: Look | DataError, kind: Kind) -> str | None:
-    return str(look) if isinstance(look, DataError) else differs(look.row, look.kind, kind)
+def _bytes_read(look: Look | DataError) -> float:
+    """Of the image that was looked at."""
+    return look.kind.bytes_of(look.shape) if isinstance(look, Look) else 0.0
 
 
 def _look(row: Row, read: Callable[[Row], Sample]) -> Look | DataError:
@@ -270,7 +275,8 @@ def _in_its_unit(looks: Sequence[Look]) -> str:
 def _sizes(shapes: Sequence[tuple[int, ...]]) -> str:
     by_area = sorted(set(shapes), key=lambda shape: (int(np.prod(shape)), shape))
     small, large = map(by, (by_area[0], by_area[-1]))
-    return f"{small} pixels" if len(by_area) == 1 else f"{small} to {large} pixels, {len(by_area)} sizes"
+    cells = "voxels" if len(by_area[0]) == VOLUME else "pixels"
+    return f"{small} {cells}" if len(by_area) == 1 else f"{small} to {large} {cells}, {len(by_area)} sizes"
 
 
 def _some(names: Sequence[str]) -> str:

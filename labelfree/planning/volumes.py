@@ -83,9 +83,21 @@ class VolumePlan:
     @cached_property
     def patch(self) -> tuple[int, ...]:
         """Voxels of a view, no larger than what it is cut from."""
+        return patch_of(self._source, self.spacing, min(LARGEST, self.device.voxels(self.network) / (VIEWS * FEWEST_IMAGES)))
+
+    @property
+    def _source(self) -> tuple[int, ...]:
+        """Voxels of what views are cut from."""
         extent = self.shape if self.tile is None else sides(self.tile, len(self.shape))
-        source = [min(count, length) for count, length in zip(self.shape, extent, strict=True)]
-        return patch_of(source, self.spacing, min(LARGEST, self.device.voxels(self.network) / (VIEWS * FEWEST_IMAGES)))
+        return tuple(min(count, length) for count, length in zip(self.shape, extent, strict=True))
+
+    @property
+    def _bound(self) -> str:
+        """What allows no larger patch."""
+        if self.patch == tuple(map(_whole, self._source)):
+            what = "volumes" if self.tile is None else f"tiles of {by(self.tile)} voxels"
+            return f"all that {what} hold in multiples of {WHOLE_STEP}"
+        return f"what {self.device.bound(self.network)} in steps of {FEWEST_IMAGES} volumes, {VIEWS} views of each"
 
     @cached_property
     def batch(self) -> int:
@@ -108,8 +120,7 @@ class VolumePlan:
     def size(self) -> Default:
         """Of a global view, for a recipe."""
         known = f", {' x '.join(f'{step:.3g}' for step in self.spacing)} a voxel" if self.spacing else ""
-        why = f"{100 * self.share:.3g}% of the median volume ({by(self.shape)} voxels{known}): what {self.device.bound(self.network)}"
-        return Default(list(self.patch), f"{why} in steps of {FEWEST_IMAGES} volumes, {VIEWS} views of each")
+        return Default(list(self.patch), f"{100 * self.share:.3g}% of the median volume ({by(self.shape)} voxels{known}): {self._bound}")
 
     @property
     def batch_size(self) -> Default:
@@ -120,7 +131,7 @@ class VolumePlan:
     def reason(self) -> str:
         """Why they are learnt from as volumes, or why not."""
         shows = f"a patch of {by(self.patch)} voxels shows {100 * self.share:.3g}% of a volume of {by(self.shape)}"
-        return f"{shows}, in batches of {self.batch}" if self.enough else f"{shows}, all that {self.device.bound(self.network)} at once"
+        return f"{shows}, in batches of {self.batch}" if self.enough else f"{shows}, {self._bound}"
 
     def read_seconds(self, volumes: int, sizes: Sequence[int]) -> float:
         """For the features of so many at each longest side of `sizes`, on this machine's processors, of one network."""

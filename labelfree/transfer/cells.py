@@ -17,6 +17,7 @@ from labelfree.transfer.features import safe_name
 
 FACTS = ("size", "n_labels", "preparation", "setting", "inner", "converged", "envelope")
 SCORED, HELD_OUT = "scored", "held out"
+UNDERTRAINED = "undertrained"  # among the flags of results.csv, of a head that had not come to its end
 INNER = "inner="  # among the flags of results.csv, before the score that settings were chosen with
 
 
@@ -59,7 +60,7 @@ class Cell:
     @property
     def flags(self) -> str:
         """The last column of results.csv."""
-        words = [] if self.converged else ["undertrained"]
+        words = [] if self.converged else [UNDERTRAINED]
         words += [f"preparation={self.preparation}", f"setting={self.setting:g}"]
         return ";".join(words + ([] if self.inner is None else [f"{INNER}{self.inner:.6f}"]))
 

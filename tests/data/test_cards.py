@@ -33,6 +33,20 @@ def test_a_card_by_path(tmp_path: Path) -> None:
     assert find_card(path).reader == {"bands": ["a", "b"], "unit": "reflectance × 10000"}
 
 
+def test_a_card_names_what_numbers_of_masks_stand_for_and_a_recipe_goes_before_it(tmp_path: Path) -> None:
+    card = tmp_path / "mine.md"
+    card.write_text(GOOD.format(more="classes: {1: road, 2: roof}\n"))
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.png").write_bytes(b"")
+    (tmp_path / "splits.csv").write_text("path,mask,split\nimages/a.png,a_mask.png,train\n")
+    (tmp_path / "a_mask.png").write_bytes(b"")
+    for data, named in (
+        (Data(root=tmp_path, card=str(card)), "roof"),
+        (Data(root=tmp_path, card=str(card), classes={2: "house"}), "house"),
+    ):
+        assert load_manifest(data, PillowDomain()).renamed == {"1": "road", "2": named}
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

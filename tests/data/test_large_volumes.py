@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from labelfree.data import threads
+from labelfree.data import moments, same_values, threads
 from labelfree.data.pool import build_pool
+from labelfree.data.pool_index import facts
 from labelfree.domain import Row, Sample
+from labelfree.planning.sampled_images import look_at
 from labelfree.progress import Silent
+from tests.data.fake_domain import PillowDomain
 
 SHAPE = (1, 100, 128, 128)  # a sixty-fourth of a CT of 512 x 512 x 400
 BYTES = 2 * int(np.prod(SHAPE))
@@ -46,3 +50,37 @@ def test_memory_bounds_how_many_volumes_are_read_at_a_time(tmp_path: Path, monke
     monkeypatch.setattr(threads, "machine_gigabytes", lambda: 4 * threads.COPIES * BYTES / 2**30)  # two volumes in all their copies
     small = peak(tmp_path / "small")
     assert small < 2 * threads.COPIES and large > 1.5 * small, (small, large)
+
+
+def test_what_is_known_of_a_volume_is_found_in_less_memory_than_it_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Digest, trace, thumbnail and moments look at some slices at a time."""
+    monkeypatch.setattr(same_values, "TOGETHER", 2**15)
+    monkeypatch.setattr(moments, "CHUNK", 2**15)
+    sample = volume(Row("a.nii", tmp_path / "a.nii"))
+    facts(sample, sample.data.numpy(), None)  # signs of axes are kept
+    tracemalloc.start()
+    try:
+        facts(sample, sample.data.numpy(), None)
+        held = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert held < BYTES / 2
+
+
+def test_a_plan_looks_at_as_many_volumes_at_a_time_as_memory_holds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(threads, "machine_gigabytes", lambda: 2 * threads.COPIES * BYTES / 2**30)  # one volume in all its copies
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    reading, most = 0, 0
+
+    class Slow(PillowDomain):
+        def read(self, row: Row) -> Sample:
+            nonlocal reading, most
+            reading += 1
+            most = max(most, reading)
+            time.sleep(0.01)
+            sample = volume(row)
+            reading -= 1
+            return sample
+
+    looks = look_at([Row(f"{number}.nii", tmp_path / f"{number}.nii") for number in range(5)], Slow(), Silent())
+    assert most == 1 and [look.shape for look in looks.shown] == [SHAPE[1:]] * 5

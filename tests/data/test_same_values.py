@@ -52,6 +52,15 @@ def test_equal_values_however_they_are_stored(numbers: np.ndarray, one: str, oth
     assert same_values(trace(stored(numbers, one))[None], trace(stored(numbers, other))[None]) == [(0, 0)]
 
 
+@pytest.mark.parametrize("together", [1, 7 * 16, 1000])
+def test_large_images_are_looked_at_in_parts(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = np.random.default_rng(0).integers(1, 3000, (2, 23, 7, 16))
+    measured = np.random.default_rng(1).random((23, 7, 16)) > 0.2
+    whole = trace(sample(numbers.astype("int16"), 1e-4, -0.1, measured))
+    monkeypatch.setattr("labelfree.data.same_values.TOGETHER", together)
+    np.testing.assert_allclose(trace(sample(numbers.astype("int16"), 1e-4, -0.1, measured)), whole, rtol=1e-9)
+
+
 @given(images(), st.sampled_from(WAYS), st.data())
 @settings(max_examples=60, deadline=None)
 def test_a_change_of_one_pixel_is_another_image(numbers: np.ndarray, way: str, data: Any) -> None:

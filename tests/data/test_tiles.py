@@ -57,5 +57,7 @@ def test_tiles_of_volumes_are_as_long_along_every_axis() -> None:
     assert auto_tile([(5, 512, 512), (5, 400, 512)]) == (5, 96, 96), "a thin stack is no reason for small tiles"
     assert auto_tile(ragged, [(5.0, 1.0, 1.0)] * 3) == (19, 96, 96)
     assert auto_tile(ragged, [(5.0, 1.0, 1.0), None, None]) == (36, 96, 96), "nobody knows the spacing"
+    small = [(35, 50, 36), (33, 46, 30), (40, 59, 46)]
+    assert auto_tile(small) == (33, 46, 30) and auto_tile(small, cubes=True) == 30, "of small ones nearly all"
     assert auto_tile([(100, 100, 100)] * 3) is None and auto_tile([(200, 200, 200)] * 3) == 96
     assert auto_tile([(300, 200)] * 3, [(5.0, 1.0)] * 3) is None, "pictures are cut to squares whatever their pixels measure"

@@ -97,7 +97,7 @@ def test_a_file_a_class_is_a_mask_with_classes_by_their_names(value: int, tmp_pa
 @pytest.mark.parametrize(
     ("spleen", "said"),
     [
-        (organ(LIVER, SPLEEN), r"spleen\.nii\.gz: overlaps liver\.nii\.gz in 32 voxels.* data\.labels"),
+        (organ(LIVER, SPLEEN), r"liver\.nii\.gz: overlaps spleen\.nii\.gz in 32 voxels, more than half of what both mark.* data\.labels"),
         (organ(SPLEEN) + organ((slice(5, 6),) * 3) * 2, r"spleen\.nii\.gz: lies among files of one class each and holds 2 numbers"),
     ],
 )
@@ -110,6 +110,27 @@ def test_files_that_cannot_be_one_mask_are_refused(spleen: np.ndarray, said: str
     row = load_manifest(Data(root=tmp_path), domain).rows[0]
     with pytest.raises(DataError, match=said):
         domain.read_targets(row, domain.read(row))
+
+
+def test_a_lesion_in_its_organ_is_the_lesion_and_it_is_said(tmp_path: Path) -> None:
+    organs = {"liver": organ(LIVER), "lesion": organ((slice(2, 4), slice(3, 6), slice(2, 4)))}  # a part of it lies outside
+    (tmp_path / "segmentations").mkdir()
+    write_nifti(tmp_path / "ct.nii.gz", np.arange(432, dtype=np.int16).reshape(6, 8, 9))
+    for name, voxels in organs.items():
+        write_nifti(tmp_path / "segmentations" / f"{name}.nii.gz", voxels)
+    domain = Medical()
+    manifest = load_manifest(Data(root=tmp_path), domain)
+    assert any("where two of them overlap, the smaller structure is taken" in note for note in manifest.aside)
+    shown = shown_by(manifest, domain)
+    assert np.array_equal(shown["lesion"], organs["lesion"] > 0)
+    assert np.array_equal(shown["liver"], (organs["liver"] > 0) & (organs["lesion"] == 0))
+
+
+def test_of_three_that_overlap_the_smallest_is_on_top() -> None:
+    whole, part, core = np.zeros((3, 12), np.int32)
+    whole[:], part[6:], core[4:8] = 1, 2, 3
+    shown = joined({Path("core"): core, Path("whole"): whole, Path("part"): part})
+    assert shown.tolist() == [1, 1, 1, 1, 3, 3, 3, 3, 2, 2, 2, 2]
 
 
 def test_what_one_file_does_not_know_another_may() -> None:

@@ -50,6 +50,14 @@ def test_small_volumes_are_learnt_from_whole_and_large_ones_on_a_card_in_patches
     assert card.enough and prod(card.patch) <= LARGEST and max(card.patch) <= 96 and "12 GB of the GPU hold" in card.size.reason
 
 
+def test_small_volumes_of_any_size_are_learnt_from_as_volumes() -> None:
+    """Tiles that are cut from ragged ones are no cubes of their shortest side."""
+    shapes = [(35, 50, 36), (34, 46, 30), (40, 59, 46), (36, 52, 38)]
+    planned = plan_volumes(shapes, [(1.0, 1.0, 1.0)] * 4, 200, NARROW, LAPTOP)
+    assert planned.tile == (34, 46, 30) and planned.patch == (32, 40, 24) and planned.enough
+    assert planned.size.reason.endswith(": all that tiles of 34 x 46 x 30 voxels hold in multiples of 8"), "no word of the device"
+
+
 @pytest.mark.parametrize("device", [LAPTOP, CARD, Device(2e9, 64)], ids=["two cores", "card", "many cores"])
 @pytest.mark.parametrize("shape", [(36, 50, 35), (192, 192, 64), (512, 512, 24)], ids=str)
 def test_a_step_fits_the_device(device: Device, shape: tuple[int, ...]) -> None:

@@ -142,9 +142,10 @@ def test_what_is_said_of_each_class_besides_stands_below(tmp_path: Path) -> None
     found = json.loads((folder / "confusion.json").read_text())
     arm, count = next(iter(found["arms"])), len(found["classes"])
     found["shares"] = {arm: {"IoU": [0.123, None, *[0.5] * (count - 2)]}}
+    found["means"] = {arm: {"hd95": [None, 0.456, *[0.5] * (count - 2)]}}
     (folder / "confusion.json").write_text(json.dumps(found))
     section = Page(write_report(folder).read_text(encoding="utf-8")).sections["confusion"]
-    assert "IoU" in section and "12.3" in section
+    assert "IoU" in section and "12.3" in section and "hd95, %" in section and "45.6" in section
     assert matrix([[5, 0], [0, 0]], ["a", "b"], {"IoU": [1.0, None]})["shares"] == {"IoU": ["100.0", "–"]}
 
 

@@ -20,6 +20,7 @@ from labelfree.transfer.claims import save_confusions
 from labelfree.transfer.claims.scores import read_scores
 from labelfree.transfer.question import Question
 from labelfree.transfer.tables import write_tables
+from labelfree.transfer.tasks.boundaries import boundaries
 from labelfree.transfer.tasks.masks import Kept, Masks
 from labelfree.transfer.tasks.registry import find_metric
 from labelfree.transfer.tasks.segmentation import NOTHING, Segmentation
@@ -255,6 +256,11 @@ def test_answers_come_back_from_the_files_of_a_run(tmp_path: Path, known: dict[s
     assert told["counted"] == "pixels"
     assert np.nanmean(np.array(told["shares"]["random"]["IoU"], float)) == pytest.approx(measure("mean_iou", table))
     assert np.nanmean(np.array(told["shares"]["random"]["Dice"][1:], float)) == pytest.approx(measure("dice", table))
+    if not known:
+        assert "means" not in told, "no spacing, no distances"
+        return
+    each = np.array([[one.hd95 for one in boundaries(*pair, range(1, 3), (10.0, 10.0), 10.0)] for pair in zip(truths, called, strict=True)])
+    assert told["means"]["random"]["hd95"] == [None, *np.nanmean(each, 0).tolist()], "of each class over the images that show it"
 
 
 def test_targets_of_masks_differ_where_masks_do() -> None:

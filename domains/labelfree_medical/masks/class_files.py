@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
+from labelfree_medical.masks.joining import SMALLER
 from labelfree_medical.masks.named_masks import LONE
 from labelfree_medical.stored import ImageFiles, Listing
 
@@ -27,7 +28,8 @@ def with_class_files(listing: Listing) -> Listing:
     taken = {file for files in drawn.values() for file in files}
     some = next(files for files in drawn.values() if len(files) > 1)
     shown = ", ".join(file.name for file in some[:2])
-    note = f"{len(drawn):,} volumes have a file for each class beside them ({shown}, …): joined as one mask."
+    volumes, them = ("1 volume has", "it") if len(drawn) == 1 else (f"{len(drawn):,} volumes have", "them")
+    note = f"{volumes} a file for each class beside {them} ({shown}, …): joined as one mask; {SMALLER}."
     return replace(
         listing,
         images=tuple(image.with_masks(drawn.get(id(image), image.masks), named=id(image) in drawn) for image in listing.images),

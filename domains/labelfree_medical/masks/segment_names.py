@@ -9,6 +9,7 @@ from pathlib import Path
 
 from labelfree.errors import DataError
 from labelfree_medical.masks.dicom_seg import SEGMENTATIONS, object_class
+from labelfree_medical.masks.joining import SMALLER
 from labelfree_medical.masks.mask_files import names_in
 from labelfree_medical.masks.named_masks import bare_name
 from labelfree_medical.masks.segments import Names, class_numbers
@@ -43,7 +44,8 @@ def with_segment_names(listing: Listing) -> Listing:
     classes = {**({} if plain else class_numbers(names.values())), **listing.classes}
     drawn = len(used.intersection(files))
     named = f" ({', '.join(classes.values())})" if classes else ""
-    note = f"{drawn:,} segmentations are masks of the images they were drawn on{named}."
+    several = any(len(used.intersection(image.mask_files, files)) > 1 for image in images)
+    note = f"{drawn:,} segmentations are masks of the images they were drawn on{named}{f'; {SMALLER}' if several else ''}."
     return replace(
         listing,
         images=images,

@@ -8,7 +8,8 @@ from typing import Any
 
 from labelfree.reporting.sections.base import Context, Section
 from labelfree.reporting.svg_figures import swatch
-from labelfree.reporting.words import count, number
+from labelfree.reporting.words import count, number, score
+from labelfree.transfer.words import MetricWords
 
 TITLE = "What is taken for what"
 MOST = 25  # classes in a table; of more the commonest confusions are listed
@@ -26,13 +27,14 @@ def build(context: Context) -> Section | None:
     if not found:
         return None
     classes, counted = found["classes"], str(found["counted"])
-    words = context.run.words
+    words, means = context.run.words, found.get("means", {})
     large = len(classes) > MOST
     tables = [
         {
             "arm": arm,
             "key": swatch(context.styles[arm]) if arm in context.styles else "",
             **(commonest(table, classes) if large else matrix(table, classes, found.get("shares", {}).get(arm, {}))),
+            "means": {_called(words.metric(name)): _printed(of, words.metric(name)) for name, of in means.get(arm, {}).items()},
         }
         for arm, table in found["arms"].items()
     ]
@@ -51,6 +53,14 @@ def build(context: Context) -> Section | None:
         lead=f"With {words.budget.of(found['budget'])}, {words.protocol(found['protocol']).heading}. A row is what {counted} are, a column "
         "what they were called, in per cent of the row. Exploratory: only the comparison above is claimed.",
     )
+
+
+def _called(metric: MetricWords) -> str:
+    return ", ".join(filter(None, (metric.words, metric.of_scores)))
+
+
+def _printed(values: Sequence[float | None], metric: MetricWords) -> list[str]:
+    return [score(value, metric) for value in values]
 
 
 def matrix(

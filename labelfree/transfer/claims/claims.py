@@ -19,7 +19,7 @@ from labelfree.errors import DataError
 from labelfree.recipe import Evaluate, Primary
 from labelfree.training.files import read_json, write_json
 from labelfree.transfer.arms import is_baseline
-from labelfree.transfer.cells import INNER
+from labelfree.transfer.cells import INNER, UNDERTRAINED
 from labelfree.transfer.claims.curves import saved_at
 from labelfree.transfer.claims.intervals import Interval, from_folds, from_test
 from labelfree.transfer.claims.labels_saved import LabelsSaved
@@ -317,7 +317,7 @@ def _rows_at(scores: Scores, point: Point) -> list[dict[str, str]]:
 
 
 def _undertrained(scores: Scores, point: Point) -> int:
-    return sum("undertrained" in row["flags"].split(";") for row in _rows_at(scores, point))
+    return sum(UNDERTRAINED in row["flags"].split(";") for row in _rows_at(scores, point))
 
 
 def _row(scores: Scores, point: Point) -> TableRow:

@@ -108,7 +108,8 @@ class Task:
     nothing of what is looked for). `learnt`: the strata that heads learn from, which alone budgets count; (): all.
     `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see `TaskWords`.
     `protocol_group`: the entry points that its protocols are found by. `counted`: what `confusion` counts. `class_shares`: what a report
-    says of each class besides, words -> field of `ClassScores`. `curves`: precision over recall, words -> (answers) -> for each class
+    says of each class besides, words -> field of `ClassScores`. `class_means`: the same by metrics that are means over images, name ->
+    (answers, K) -> (K,), NaN where not defined. `curves`: precision over recall, words -> (answers) -> for each class
     (101,) at recalls from 0 to 1, None where it is not defined. `class_metrics`: words -> (answers, weights) -> (B, K) of each class.
     `calibration`: metrics of how true scores are, where they are shares.
     """
@@ -126,6 +127,7 @@ class Task:
     learnt: tuple[str, ...] = ()
     counted: str = "images"
     class_shares: ClassVar[Mapping[str, str]] = {}
+    class_means: ClassVar[Mapping[str, Callable[[pa.Table, int], np.ndarray]]] = {}
     curves: ClassVar[Mapping[str, Callable[[pa.Table], Sequence[np.ndarray | None]]]] = {}
     class_metrics: ClassVar[Mapping[str, Callable[[pa.Table, Weights], np.ndarray]]] = {}
     protocol_group: str = PROTOCOLS

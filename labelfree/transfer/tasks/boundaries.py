@@ -77,11 +77,30 @@ def of_boundaries(measure: str) -> Callable[[pa.Table, Weights], np.ndarray]:
     return partial(_mean_over_images, Boundary._fields.index(measure))
 
 
+def of_each_class(measure: str) -> Callable[[pa.Table, int], np.ndarray]:
+    """The same of each of K classes, mean over the images whose reference shows it: (K,), NaN of background, and where none does."""
+    return partial(_means_of_classes, Boundary._fields.index(measure))
+
+
+def _means_of_classes(measure: int, answers: pa.Table, classes: int) -> np.ndarray:
+    means = np.full(classes, NAN)
+    if answers["boundaries"].null_count < len(answers):
+        values = _measured(measure, answers)
+        means[classes - values.shape[1] :] = share(np.nan_to_num(values).sum(0), np.isfinite(values).sum(0))
+    return means
+
+
+def _measured(measure: int, answers: pa.Table) -> np.ndarray:
+    """(n, objects' classes) of the images whose boundaries were measured."""
+    told = answers["boundaries"].drop_null()
+    return flat(told).reshape(len(told), -1, len(Boundary._fields))[..., measure]
+
+
 def _mean_over_images(measure: int, answers: pa.Table, weights: Weights) -> np.ndarray:
     told = answers["boundaries"].is_valid().to_numpy()
     means = np.full(len(told), NAN)
     if told.any():
-        values = flat(answers["boundaries"].drop_null()).reshape(told.sum(), -1, len(Boundary._fields))[..., measure]
+        values = _measured(measure, answers)
         means[told] = share(np.nan_to_num(values).sum(1), np.isfinite(values).sum(1))
     return weights.mean(means, np.isfinite(means))
 

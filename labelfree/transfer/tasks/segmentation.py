@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,7 +19,7 @@ from labelfree.recipe import MAP_PROTOCOLS
 from labelfree.transfer.question import Question
 from labelfree.transfer.tasks import confusion
 from labelfree.transfer.tasks.base import Metric, Targets, Task, flat
-from labelfree.transfer.tasks.boundaries import boundaries, of_boundaries
+from labelfree.transfer.tasks.boundaries import boundaries, of_boundaries, of_each_class
 from labelfree.transfer.tasks.instances import matched, watershed
 from labelfree.transfer.tasks.masks import Kept, Masks
 from labelfree.transfer.tasks.shares import mean_share
@@ -82,6 +82,7 @@ class Segmentation(Task):
     counts_in_all = True
     counted = "pixels"
     class_shares: ClassVar[dict[str, str]] = {"IoU": "iou", "Dice": "dice"}
+    class_means: ClassVar[dict[str, Callable[[pa.Table, int], np.ndarray]]] = {"hd95": of_each_class("hd95")}
     empty_stratum = NOTHING
     budget = BudgetWords("labelled image", "labelled images", all="all labelled images")
     answer_schema = pa.schema(

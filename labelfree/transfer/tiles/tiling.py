@@ -37,7 +37,7 @@ class Tiling:
         `spacings`: extent of a voxel of each: a tile has fewer voxels where these are longer.
         """
         sizes = tuple(tuple(map(int, shape)) for shape in shapes)
-        tile = auto_tile(sizes, spacings)
+        tile = auto_tile(sizes, spacings, cubes=True)
         if tile is None:
             return cls(sizes[0], sizes)
         typical = int(np.median([min(size) for size in sizes])) if len(sizes[0]) == 2 else 0
