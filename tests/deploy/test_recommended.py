@@ -125,13 +125,13 @@ def test_a_run_of_pixels_whose_decoders_had_no_time_asks_both_kinds_on_halves(tm
         Image.fromarray(pixels).save(tmp_path / "pictures" / f"{at:02d}.png")
         if at < 12:
             Image.fromarray(there.astype(np.uint8)).save(tmp_path / "masks" / f"{at:02d}.png")
-    asked, plain = dict[str, float | None](), KeptHeads.on_halves
+    asked, plain = dict[str, float | None](), KeptHeads.held_out
 
     def noted(self: KeptHeads, encoder: Any, protocol: Any, rows: np.ndarray) -> float | None:
         asked[protocol.name] = plain(self, encoder, protocol, rows)
         return asked[protocol.name]
 
-    monkeypatch.setattr(KeptHeads, "on_halves", noted)
+    monkeypatch.setattr(KeptHeads, "held_out", noted)
     given = [f"data.root={tmp_path / 'pictures'}", f"data.labels={tmp_path / 'masks'}", *SHORT]
     run = labelfree.run("satellite_simclr", given, tmp_path / "run", say=Silent())
     told = json.loads((run.folder / "recommended.json").read_text())
