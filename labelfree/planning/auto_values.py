@@ -117,9 +117,11 @@ def view_size(settings: Pretrain, fingerprint: Fingerprint, domain: Defaults) ->
 
 
 def _sizes(settings: Pretrain, fingerprint: Fingerprint) -> dict[str, Default]:
-    """Sizes of views: whole strides of 32 that the images' short side allows; in a volume a shorter depth in proportion."""
+    """Sizes of views: whole strides of 32 that the images' short side allows; of a volume its longest, others in proportion, whichever of
+    its axes is the depth.
+    """
     shape, dims = fingerprint.smallest, len(fingerprint.smallest)
-    side = min(shape[-2:])
+    side = min(shape) if dims == 2 else max(shape)
     longest = max(32, min(LARGEST_VIEW[dims], side // 32 * 32))
     size = _simplest([min(longest, max(8, round(longest * length / side / 8) * 8)) for length in shape])
     given = size if settings.size == "auto" else as_size(settings.size)
@@ -127,7 +129,7 @@ def _sizes(settings: Pretrain, fingerprint: Fingerprint) -> dict[str, Default]:
     half = in_proportion(given, min(whole, max(LEAST_LOCAL[dims], whole // 2 // 16 * 16)))
     depth = "" if isinstance(size, int) else f", and {by(shape)} voxels in all"
     return {
-        "size": Default(size, f"images are {side} px on their short side{depth}"),
+        "size": Default(size, f"images are {side} px on their {'short' if dims == 2 else 'longest'} side{depth}"),
         "local_size": Default(half, "half a global view"),
     }
 

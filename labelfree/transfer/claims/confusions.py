@@ -39,7 +39,7 @@ def save_confusions(folder: Path) -> Path | None:
     facts = {**at.told(), "counted": task.counted, "classes": names}
     if task.class_shares:
         facts["shares"] = {arm: _shares(task, table, names) for arm, table in tables.items()}
-    if means := {arm: told for arm, answers in at.answers.items() if (told := _means(task, answers, len(names)))}:
+    if means := {arm: found for arm, answers in at.answers.items() if (found := _means(task, answers, len(names)))}:
         facts["means"] = means
     write_json(path, {**facts, "times": at.times, "arms": tables})
     return path
