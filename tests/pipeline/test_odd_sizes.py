@@ -95,8 +95,8 @@ def test_segmentation_scores_every_pixel_once_and_maps_come_back_in_the_images_o
 def test_detection_finds_boxes_inside_of_images_alone(parts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "STEPS", 8)
     run = run_on(
-        parts, "spots.json", tmp_path / "run", "evaluate.task=detection", "evaluate.protocols=[frozen]", "data.holdout=0.25",
-        "evaluate.arms=[statistics, random]",
+        parts, "spots.json", tmp_path / "run", "evaluate.task=detection", "evaluate.protocols=[frozen]",
+        "data.holdout=0.25", "evaluate.arms=[statistics, random]",
         "evaluate.primary={arm: statistics, against: random, protocol: frozen, budget: 4, metric: map}",
     )  # fmt: skip
     labelfree.predict(run.folder, [parts / "images" / f"{at:02d}.png" for at in range(8)], tmp_path / "told", say=Silent())

@@ -18,8 +18,8 @@ def benchmark(root: Path) -> Path:
     """Good ones to learn from; good and defective ones, with masks, to score."""
     pictures(root, [f"train/good/{n}.png" for n in range(8)] + [f"test/good/{n}.png" for n in range(3)], side=48)
     for n in range(3):
-        pictures(root, [f"test/dent/{n}.png"], side=48 + n)  # no copies
-        write(root / f"ground_truth/dent/{n}_mask.png", np.pad(np.full((9, 9), 255), ((10, 29 + n), (20, 19 + n))))
+        pictures(root, [f"test/dent/{n}.png"], side=60 + n)  # no copies
+        write(root / f"ground_truth/dent/{n}_mask.png", np.pad(np.full((9, 9), 255), ((10, 41 + n), (20, 31 + n))))
     return root
 
 
