@@ -177,8 +177,8 @@ def generate(directory: Path, seed: int = 0, variant: str = "") -> None:
                 levels = photograph(part, seed, lamp)
                 image = f"images/{folder}{part.kind}/{name}.png"
                 files = (image, f"masks/{name}.png", f"boxes/{name}.xml")
-                for file in files:
-                    (directory / file).parent.mkdir(parents=True, exist_ok=True)
+                for each in files:
+                    (directory / each).parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(levels if bits == 12 else (levels >> 4).astype(np.uint8)).save(directory / image)
                 rows.append((image, part.kind, *files[1:], f"lot{lot:03d}", split))
             Image.fromarray(mask).save(directory / "masks" / f"{name}.png")

@@ -186,7 +186,7 @@ class GrainDraw:
 
 
 class SensorNoise(ViewOp):
-    """Shot and read noise of a sensor: a pixel's variance is `shot` times its light, plus `read` squared, in the batch's unit.
+    """Shot and read noise of a camera: a pixel's variance is `shot` times its light, plus `read` squared, in the batch's unit.
 
     `shot` is what one electron counts for. Numbers are taken to be 0 without light; below that there is read noise alone.
     """
