@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from labelfree.data.tiles import shared
-from labelfree.transfer.maps.tokens import averaged
+from labelfree.transfer.patches.tokens import means_of
 from labelfree.transfer.tiles.features import Tiles
 
 HALF = 0.5  # of a patch's pixels, that have to be known
@@ -30,7 +31,12 @@ def cells_of(known: np.ndarray, corner: Sequence[int], side: Sequence[int], grid
     there, inside = shared(corner, side, known.shape)
     pixels = np.zeros(tuple(side), np.float32)
     pixels[inside] = known[there]
-    share = averaged(torch.from_numpy(pixels)[None, None], grid)[0, 0].numpy()
-    most = float(share.max())
-    found: np.ndarray = share >= min(HALF, most) - 1e-6 if most > 0 else np.zeros(share.shape, bool)
+    share = means_of(torch.from_numpy(pixels)[None, None], grid)[0, 0]
+    found: np.ndarray = mostly_known(share[None])[0].numpy()
     return found
+
+
+def mostly_known(share: Tensor) -> Tensor:
+    """(B, *grid) bool: cells whose known `share` is half, or the most that there is in a tile."""
+    most = share.flatten(1).amax(1).view(-1, *(1,) * (share.ndim - 1))
+    return (share >= most.clamp(max=HALF) - 1e-6) & (share > 0)
