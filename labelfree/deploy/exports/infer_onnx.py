@@ -115,11 +115,12 @@ class Model:
         total, weight, best, alarm = np.zeros(shape, np.float32), np.zeros(shape, np.float32), 0.0, False
         for corner in ((top, left) for top in covering(shape[0], self.size[0]) for left in covering(shape[1], self.size[1])):
             there, inside = shared(corner, self.size, shape)
-            more["known"] = np.zeros((1, *self.size), np.float32)
-            more["known"][(0, *inside)] = 1
+            known = np.zeros(self.size, np.float32)
+            known[inside] = 1
+            more["known"] = known[None]
             score, called, heat = self.run(cut(pixels, corner, self.size)[None], **more, **least)
             best, alarm = max(best, float(score[0])), alarm or bool(called[0])
-            total[there] += heat[(0, *inside)] * weights[inside]
+            total[there] += heat[0][inside] * weights[inside]
             weight[there] += weights[inside]
         return best, alarm, total / weight
 

@@ -111,6 +111,7 @@ class Anomaly(Task):
     advised_protocols = ("coreset",)
     protocol_group = PATCH_PROTOCOLS
     learnt = (NORMAL,)
+    usual_false_alarms = 0.05
     budget = BudgetWords("normal image", "normal images", all="all normal images", stratum="kind of image")
     answer_schema = pa.schema(
         [

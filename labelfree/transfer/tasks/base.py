@@ -110,7 +110,8 @@ class Task:
     `protocol_group`: the entry points that its protocols are found by. `counted`: what `confusion` counts. `class_shares`: what a report
     says of each class besides, words -> field of `ClassScores`. `curves`: precision over recall, words -> (answers) -> for each class
     (101,) at recalls from 0 to 1, None where it is not defined. `class_metrics`: words -> (answers, weights) -> (B, K) of each class.
-    `calibration`: metrics of how true scores are, where they are shares.
+    `calibration`: metrics of how true scores are, where they are shares. `usual_false_alarms`: what a recipe for these labels asks of a
+    threshold; None: it asks for none.
     """
 
     name: str
@@ -130,6 +131,7 @@ class Task:
     class_metrics: ClassVar[Mapping[str, Callable[[pa.Table, Weights], np.ndarray]]] = {}
     protocol_group: str = PROTOCOLS
     calibration: tuple[str, ...] = ()
+    usual_false_alarms: float | None = None
 
     def over(self, rows: Sequence[Row], labels: SetLabels) -> Task:
         """The task for these rows; one whose strata lie in files returns a copy that knows what `labels` says of them."""
