@@ -6,7 +6,7 @@ the core. This module imports no domain, and no heavy package at import time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
@@ -177,6 +177,18 @@ class Unites(Protocol):
 
         `channels`: what images hold, and how many of those looked at hold that.
         """
+        ...
+
+
+@runtime_checkable
+class Settles(Protocol):
+    """A domain with keys of its reader that no file tells and a set does, such as how many of their bits stored numbers use.
+
+    `labelfree plan` writes them into its recipe, `data` and a run look before they read, and weights carry them along.
+    """
+
+    def settling(self, samples: Iterable[Sample]) -> Mapping[str, Default]:
+        """Such keys, each with the reason, by a few images spread over a set; none where the settings say them, or nothing tells."""
         ...
 
 

@@ -126,6 +126,11 @@ class Data(Section):
         "auto",
         description="without a table: sub-folders' names are classes; never where these hold large images; auto: unless they are of people",
     )
+    normal: str | Literal[False] = Field(
+        "auto",
+        description="which images show nothing wrong: a folder of images that were looked at, or the class of the labels that says so; "
+        "false: nobody said; auto: a class, else a folder, called good, ok, normal, free, no_defect or the like (docs/labels.md)",
+    )
     positives: str = Field(
         "self", description="where the second view of an image comes from: self, or a kind of pairs that the domain knows (docs/domains/)"
     )
@@ -173,7 +178,7 @@ class BackboneSettings(Section):
 class Pretrain(Section):
     """One pretraining. Rules are in steps and fractions, never in epochs."""
 
-    objective: str = Field("simclr", description="byol, dino, dinov2, distill, moco, moco_v3, simclr, simsiam (docs/methods.md)")
+    objective: str = Field("simclr", description="byol, cutpaste, dino, dinov2, distill, moco, moco_v3, simclr, simsiam (docs/methods.md)")
     options: dict[str, Any] = Field(
         default_factory=dict, description="the objective's own settings, e.g. {temperature: 0.2}; those not named are auto"
     )

@@ -6,6 +6,7 @@ Every error names the file and line, or the override, and what to write instead.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ GIVES_WAY: tuple[tuple[Keys, Keys], ...] = (
     (("evaluate", "labels_per_class"), ("evaluate", "minutes")),
     (("evaluate", "sizes"), ("evaluate", "minutes")),
 )
-PATHS: tuple[Keys, ...] = (("data", "root"), LABELS, ("data", "card"), ("pool", "dir"), ("backbone", "init"))
+NORMAL: Keys = ("data", "normal")
+PATHS: tuple[Keys, ...] = (("data", "root"), LABELS, ("data", "card"), NORMAL, ("pool", "dir"), ("backbone", "init"))
 
 
 def load_recipe(source: str | Path, overrides: Overrides = (), tell: Tell | None = None) -> Recipe:
@@ -166,7 +168,7 @@ class Draft:
         if isinstance(value, str):
             text = str(expand_variables(value, lambda _: typed, keys))
             value = scalar(text)
-            if keys in PATHS and value is not None:
+            if keys in PATHS and value is not None and value is not False:
                 self.labels = text if keys == LABELS else self.labels
                 value = text = _path(keys, text, Path.cwd())
             self.text[keys] = text
@@ -249,9 +251,11 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _path(keys: Keys, text: str, base: Path) -> str:
-    """A path made absolute. A card or a starting point may be a name instead: those stay."""
+    """A path made absolute. A card, a starting point or what is normal may be a name instead: those stay."""
     if keys == ("data", "card") and Path(text).suffix != ".md":
         return text
+    if keys == NORMAL and (not re.search(r"[\\/]", text) or not (base / Path(text).expanduser()).is_dir()):
+        return text  # the name of a class, or of a folder under data.root
     if keys == ("backbone", "init") and weight_file(text) is None and not (base / text).is_file():
         return text
     return str(base / Path(text).expanduser())

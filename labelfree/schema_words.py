@@ -29,7 +29,7 @@ def _one(schema: Schema, definitions: Mapping[str, Schema]) -> str:
     if "enum" in schema:
         return f"one of {', '.join(map(str, schema['enum']))}"
     if "const" in schema:
-        return str(schema["const"])
+        return str(schema["const"]).lower() if isinstance(schema["const"], bool) else str(schema["const"])
     kind = schema.get("type")
     if kind in {"integer", "number"}:
         return ("a whole number" if kind == "integer" else "a number") + _range(schema)

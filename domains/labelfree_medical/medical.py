@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from labelfree.data.kept import Kept
 from labelfree.domain import (
     ARBITRARY,
     PART,
@@ -30,7 +31,7 @@ from labelfree_medical.contents import contents_of
 from labelfree_medical.diagnosis import PACKAGES, readers
 from labelfree_medical.found_images import image_of, list_folder
 from labelfree_medical.identifying import FORMS
-from labelfree_medical.kept_volumes import Kept, Prepared, image_bytes, mask_bytes
+from labelfree_medical.kept_volumes import Prepared, image_bytes, mask_bytes
 from labelfree_medical.orientation import upright_volume
 from labelfree_medical.planes import axis_across, slice_of
 from labelfree_medical.predicted_maps import ClassMap, no_shapes

@@ -17,6 +17,7 @@ from labelfree.data.label_formats.mask_numbers import mask_numbers
 from labelfree.data.manifest import Manifest
 from labelfree.data.masks import MaskCounts, mask_on_image
 from labelfree.data.measured_pixels import BLANK, blank_note, blank_share
+from labelfree.data.normal import only_normal
 from labelfree.data.pool import MOST_EMPTY, Kind, all_empty, differs, kind_of, read_sample
 from labelfree.data.pool_index import largest
 from labelfree.data.same_values import groups_of_copies, trace
@@ -98,6 +99,7 @@ def find_faults(
     faults, notes = [*faults, *marked], [*notes, *told]
     gone = {row.id for row in empty}
     left = [row for row in manifest.rows if row.id not in gone]
+    classes = classes and not only_normal(left)  # of good images alone no classes are learnt
     return Checked(
         list(dict.fromkeys(faults)) + _masks(rows, looks) + _copies(rows, looks) + (_classes(manifest, left) if classes else []), notes
     )

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labelfree.data.inventory import Inventory, take_inventory
+from labelfree.data.layout_masks import with_masks
+from labelfree.data.normal import sounds_normal
 from labelfree.data.our_folders import cache_folder
 from labelfree.data.structure import SPLITS, Parts, are_splits, are_structural, bear_the_same_names, is_structural
 from labelfree.data.table_cells import name_of
@@ -47,19 +49,25 @@ def rows_of_folder(root: Path, domain: Domain, classes: bool = True, people: boo
     inventory = take_inventory(root, domain)
     if not inventory.rows:
         raise DataError(first_fault(inventory) or inventory.nothing)
-    plain = inventory.rows
+    plain, told_of_masks = _masked(inventory)
     parts = [row.path.relative_to(root).parts for row in plain]
-    told = any(row.label or row.mask or row.split for row in plain)  # by the files themselves
+    told = any(row.label or row.mask or row.split for row in inventory.rows)  # by the files themselves
     if not classes or told or hold_scenes(plain, domain):
-        return Layout(plain, notes=inventory.all_notes(), contents=inventory.contents)
+        return Layout(plain, notes=told_of_masks, contents=inventory.contents)
     loose = sum(len(part) == 1 for part in parts)
     stray = 0 < loose <= STRAY * len(plain)
     foldered = [row for row, part in zip(plain, parts, strict=True) if len(part) > 1 or not stray]
     levels, splits, passed = _without_structural([row.path.relative_to(root).parts[:-1] for row in foldered])
     rows = [replace(row, split=split) for row, split in zip(foldered, splits, strict=True)]
     others = [row for row, part in zip(plain, parts, strict=True) if len(part) == 1 and stray]
-    notes = [*inventory.all_notes(), *_layout_notes(passed, splits)]
+    notes = [*told_of_masks, *_layout_notes(passed, splits)]
     per_folder = Counter(level[0] for level in levels if level)
+    if _are_lots(levels, rows):
+        rows = [replace(row, group="/".join(level)) for row, level in zip(rows, levels, strict=True)]
+        notes.append(
+            f"{len(per_folder):,} folders hold files of the same names with their masks: images of one stay together, as of one lot."
+        )
+        return Layout(sorted([*rows, *others], key=_place), notes=tuple(notes), contents=inventory.contents)
     if why := _no_classes(levels, per_folder, any(splits), inventory, foldered) or (PEOPLE if people else ""):
         refusal = [f"Folder names are not taken as classes, for {why}."] if len(per_folder) > 1 else []
         return Layout(sorted([*rows, *others], key=_place), notes=(*notes, *refusal), contents=inventory.contents)
@@ -72,6 +80,27 @@ def rows_of_folder(root: Path, domain: Domain, classes: bool = True, people: boo
         images = "images outside these folders have" if len(others) > 1 else "image outside these folders has"
         notes.append(f"{len(others):,} {images} no label, such as {others[0].id}.")
     return Layout(sorted([*rows, *others], key=_place), True, tuple(notes), inventory.contents)
+
+
+def _masked(inventory: Inventory) -> tuple[list[Row], tuple[str, ...]]:
+    """The images with masks that lie beside them or in folders called as theirs, where files alone are images; and what is left out."""
+    if inventory.contents is not None:
+        return inventory.rows, inventory.all_notes()
+    rows, used = with_masks(inventory.rows, inventory.masks, inventory.root)
+    if not used:
+        return rows, inventory.all_notes()
+    files = f"{len(used):,} file{'s are masks of images' if len(used) > 1 else ' is the mask of an image'}"
+    example = min(used).relative_to(inventory.root).as_posix()
+    return rows, (*inventory.all_notes(named=used), f"{files} by name and folder, such as {example}.")
+
+
+def _are_lots(levels: Sequence[Parts], rows: Sequence[Row]) -> bool:
+    """Whether folders are one thing each that several images show: each holds masks beside its images, which are called as in others."""
+    masked = {level for level, row in zip(levels, rows, strict=True) if row.mask and Path(row.mask).parent == row.path.parent}
+    names = Counter(row.path.stem for row in rows)
+    return (
+        len(masked) > 1 and masked == set(levels) and 2 * len(names) <= len(rows) and not any(sounds_normal(level[-1]) for level in masked)
+    )
 
 
 def _place(row: Row) -> Path:

@@ -23,6 +23,7 @@ from labelfree.data.label_tables import open_table
 from labelfree.data.named_images import NamedImages
 from labelfree.data.paths import Finder, rows_of_records, same_file
 from labelfree.data.table_cells import differ_in_case
+from labelfree.data.told_normal import told_normal
 from labelfree.domain import Contents, Domain, LabelFields, ListsImages, ReadsRemote, ReadsShapes, Row, Sample
 from labelfree.errors import DataError, RecipeError
 from labelfree.recipe import Data
@@ -76,6 +77,8 @@ class Manifest:
             row.listed if row.boxes is not None or row.window is None else None for row in self.rows
         ]  # a window's label stands already
         chosen = [(*how, listed.digest) if listed is not None else how for how, listed in zip(chosen, objects, strict=True)]
+        unlabelled = [row.normal is not None and row.label is None for row in self.rows]  # a label says it already
+        chosen = [(*how, row.normal) if said else how for how, row, said in zip(chosen, self.rows, unlabelled, strict=True)]
         told = zip(self.rows, chosen, strict=True)
         lines = (repr((row.id, row.label, row.mask, row.boxes, row.text, row.group, row.split, *how)) for row, how in told)
         return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
@@ -103,7 +106,15 @@ def load_manifest(data: Data, domain: Domain) -> Manifest:
     Raises `DataError` naming the file or row that is at fault.
     """
     made = _load(data, domain)
+    people = data.class_folders == "auto" and data.card is None and getattr(domain, "confidential", False)
+    made = with_normal(made, data, domain, folders=data.class_folders is not False and not people)
     return replace(made, renamed={**made.renamed, **_renamed(data)}, instances=data.instances)
+
+
+def with_normal(made: Manifest, data: Data, domain: Domain | None = None, *, folders: bool = False) -> Manifest:
+    """The manifest with what `data.normal` says of its rows. `folders`: whether names of folders may say it by themselves."""
+    told = told_normal(made.rows, made.root, data.normal, domain, folders=folders)
+    return replace(made, rows=told.rows, notes=(*made.notes, *told.notes))
 
 
 def _renamed(data: Data) -> dict[str, str]:

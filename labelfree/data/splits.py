@@ -77,8 +77,8 @@ def assign_roles(
     places = places or {}
     if manifest.given_split and (manifest.subset("dev", "test") or data.holdout == "auto"):
         return _given(manifest, task, data, on, places, every_label_out)
-    labelled = [row for row in manifest.rows if task.labelled(row)]
-    rest = [row for row in manifest.rows if not task.labelled(row)]
+    labelled = [row for row in manifest.rows if labels_count(row, task)]
+    rest = [row for row in manifest.rows if not labels_count(row, task)]
     out: list[str] = []
     if every_label_out or not labelled:
         if data.pretrain_on_labelled:
@@ -110,6 +110,11 @@ def assign_roles(
         notes.append(f"Fewer than {FEW} labels in some classes ({_counts(counts)}): scores are indicative only.")
     standing = scored_on_others(labelled, len(fair)) if learn_only else scored_on_chosen(labelled)
     return Roles(pool, labelled, None, "cv", notes + left + standing.notes, learn_only, standing)
+
+
+def labels_count(row: Row, task: Labels) -> bool:
+    """Whether a row's label may be learnt from or scored: those of `pretrain` rows are unknown."""
+    return row.split != "pretrain" and task.labelled(row)
 
 
 def _grouped(task: Labels, labelled: Sequence[Row], places: Mapping[str, Place]) -> tuple[list[Row], frozenset[str], list[str]]:

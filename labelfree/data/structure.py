@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 
 Parts = tuple[str, ...]  # of a path relative to the root, the file's name last
 Folders = Mapping[Parts, Mapping[str, Parts]]  # folder -> what tells its files apart -> file
@@ -71,20 +71,20 @@ def masks_among(files: Sequence[Parts]) -> set[Parts]:
     below = Counter(parts[:depth] for parts in files for depth in range(1, len(parts)))
     for parts in files:
         if not _marks(parts[-1]):
-            folders[parts[:-1]].setdefault(_stem(parts[-1]), parts)
+            folders[parts[:-1]].setdefault(stem_of(parts[-1]), parts)
         for depth, name in enumerate(parts[:-1]):
             children[parts[:depth]].add(name)
     with_images = {folder for folder, names in children.items() if any(map(_is_images, names))}
     for parts in files:
         for depth, name in enumerate(parts[:-1]):
-            if _holds_masks(name) or (parts[:depth] in with_images and not is_structural(name)):
+            if holds_masks(name) or (parts[:depth] in with_images and not is_structural(name)):
                 inside[parts[: depth + 1]].append(parts)
                 break
     masks: set[Parts] = set()
     for folder, mine in inside.items():
-        names, named = children[folder[:-1]], _holds_masks(folder[-1])
+        names, named = children[folder[:-1]], holds_masks(folder[-1])
         layout = are_structural(names)
-        beside = sorted(name for name in names if not _holds_masks(name) and (_is_images(name) or (layout and is_structural(name))))
+        beside = sorted(name for name in names if not holds_masks(name) and (_is_images(name) or (layout and is_structural(name))))
         fit = sum(_has_image(file, folder, beside, folders) for file in mine)
         alone = set(_words(folder[-1])) <= AMBIGUOUS  # `ground/` may be a class whose images are numbered as those of another
         certain = _certain(folder[-1]) and layout
@@ -92,31 +92,31 @@ def masks_among(files: Sequence[Parts]) -> set[Parts]:
         all_of_them = fit == len(mine) and 2 * fit > sum(below[*folder[:-1], name] for name in beside)
         if sure if named else all_of_them:
             masks.update(mine)
-    return masks | {file for file in files if file not in masks and _marks_a_neighbour(file, folders)}
+    return masks | {file for file in files if file not in masks and marks_a_neighbour(file, folders)}
 
 
 def bear_the_same_names(files: Iterable[Parts]) -> bool:
     """Whether folders beside each other hold files of the same names: dates or views of the same places, where masks lie beside them."""
     stems: dict[str, set[str]] = defaultdict(set)
     for parts in files:
-        stems[parts[0]].add(_stem(parts[-1]))
+        stems[parts[0]].add(stem_of(parts[-1]))
     return len(stems) > 1 and len(set(map(frozenset, stems.values()))) == 1
 
 
 def _bear_all_names(folder: Parts, mine: Sequence[Parts], names: Iterable[str], folders: Folders) -> bool:
     """Whether each folder beside one of masks has all its files' names."""
-    others = [(*folder[:-1], name) for name in names if not _holds_masks(name)]
-    return bool(others) and all(_stem(file[-1]) in folders.get(other, ()) for file in mine for other in others)
+    others = [(*folder[:-1], name) for name in names if not holds_masks(name)]
+    return bool(others) and all(stem_of(file[-1]) in folders.get(other, ()) for file in mine for other in others)
 
 
 def _has_image(file: Parts, folder: Parts, beside: Iterable[str], folders: Folders) -> bool:
     above, below = folder[:-1], file[len(folder) : -1]
-    return any(_stem(file[-1]) in folders.get(other, ()) for other in (*((*above, name, *below) for name in beside), (*above, *below)))
+    return any(stem_of(file[-1]) in folders.get(other, ()) for other in (*((*above, name, *below) for name in beside), (*above, *below)))
 
 
-def _marks_a_neighbour(file: Parts, folders: Folders) -> bool:
-    """Whether `t07_mask.png` has a `t07.png` beside it, or `mask_07.png` an `image_07.png`."""
-    return _marks(file[-1]) and _stem(file[-1]) in folders.get(file[:-1], ())
+def marks_a_neighbour(file: Parts, folders: Mapping[Parts, Container[str]]) -> bool:
+    """Whether `t07_mask.png` has a `t07.png` beside it, or `mask_07.png` an `image_07.png`. `folders`: what tells their images apart."""
+    return _marks(file[-1]) and stem_of(file[-1]) in folders.get(file[:-1], ())
 
 
 def _marks(name: str) -> bool:
@@ -130,7 +130,8 @@ def _certain(name: str) -> bool:
     return not CERTAIN.isdisjoint(_words(name))
 
 
-def _holds_masks(name: str) -> bool:
+def holds_masks(name: str) -> bool:
+    """Whether a folder's name says that it holds masks of other images."""
     return (is_structural(name) and not MASKS.isdisjoint(_words(name))) or _certain(name)
 
 
@@ -138,7 +139,7 @@ def _is_images(name: str) -> bool:
     return is_structural(name) and not IMAGES.isdisjoint(_words(name))
 
 
-def _stem(name: str) -> str:
+def stem_of(name: str) -> str:
     """What tells files of a folder apart: `img_007.png` and `mask_007.tif` are both 007; nothing does `image.png` and `mask.png`."""
     return " ".join(word for word in _words(name.rpartition(".")[0] or name) if word not in DRESS)
 

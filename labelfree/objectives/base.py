@@ -19,10 +19,14 @@ from labelfree.domain import Default
 
 @dataclass(frozen=True)
 class Crops:
-    """How many views an objective wants of each sample. Sizes and scales are the recipe's."""
+    """How many views an objective wants of each sample. Sizes and scales are the recipe's.
+
+    `altered`: global views but the first are altered, each in another way (`Augmentation.anomalies`), and `Views.altered` says where.
+    """
 
     globals: int = 2
     locals: int = 0
+    altered: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class Views:
     `locals`: (n_locals * B, C, *small) or None. `rows`: (B,) positions of the samples in the pool.
     Labels of the global views, where there are: `masks` (n_globals * B, *spatial), `boxes` (n_globals * B, n, 2 * axes) and `text`.
     `hidden`: (n_globals * B, *grid) bool, the tokens that iBOT hides from the student; None: the objective draws them.
+    `altered`: (n_globals * B, *spatial) bool, the pixels that `Crops.altered` had changed.
     `taught`: what the network that `Objective.learns_from` names says of the same crops, rendered as it wants them, without gradient.
     """
 
@@ -44,6 +49,7 @@ class Views:
     hidden: Tensor | None = None
     rows: Tensor | None = None
     taught: Features | None = None
+    altered: Tensor | None = None
 
 
 class Widths(NamedTuple):

@@ -16,7 +16,7 @@ import numpy as np
 from labelfree.data.cards import Card, effective_card
 from labelfree.data.folders import cache_folder
 from labelfree.data.leaks import LeakReport, guard, near_groups, witnesses
-from labelfree.data.manifest import Manifest, load_manifest
+from labelfree.data.manifest import Manifest, load_manifest, with_normal
 from labelfree.data.our_folders import GENERATED
 from labelfree.data.pool import Pool, build_pool, some_empty
 from labelfree.data.positives import Positives, find_positives
@@ -150,7 +150,7 @@ def gather(run: Context) -> Inputs:
 def _manifest(run: Context, domain: Domain) -> Manifest:
     """The rows of the run, large images in windows; its notes are told."""
     recipe = run.recipe
-    manifest = run.manifest or load_manifest(recipe.data, domain)
+    manifest = with_normal(run.manifest, recipe.data) if run.manifest else load_manifest(recipe.data, domain)
     manifest.require_usable(recipe.data.on_error)
     if manifest.read is None:
         tile = tile_of(recipe)

@@ -40,7 +40,8 @@ def show_views(job: Job, inputs: Inputs, folder: RunFolder) -> None:
     columns, pictures = ["image"], [[_stored(inputs.domain, job.pool, int(entry)) for entry in entries]]
     asked = [(kind, number) for kind, count in zip(("global", "local"), n, strict=True) for number in range(count)]
     second = None if partners is stored else partners
-    for (kind, number), view in zip(asked, job.views.multi_crop(stored, n, sizes, draws, second), strict=True):
+    views = job.views.multi_crop(stored, n, sizes, draws, second, altered=objective.crops.altered)
+    for (kind, number), view in zip(asked, views, strict=True):
         images = (stored, partners)[number % 2]
         physical = job.views.normalise.of(job.views.physical(images)).inverse(view.normal)
         columns.append(f"{kind} {number + 1}")

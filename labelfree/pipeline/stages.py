@@ -22,6 +22,7 @@ from labelfree.pipeline.pictures import show_leaks, show_views
 from labelfree.pipeline.pretraining_plans import Pretrainings, plan_pretrainings, pretrained_arms
 from labelfree.pipeline.pretrainings import carry_out
 from labelfree.pipeline.recipe_checks import check
+from labelfree.pipeline.settled_reader import with_settled_reader
 from labelfree.pipeline.step_revision import settled
 from labelfree.pipeline.taken_over import take_over
 from labelfree.planning.environment import environment
@@ -153,6 +154,7 @@ def _lead(run: Context, command: str) -> Run:
 
 def _stages(run: Context) -> tuple[str, Path]:
     """All stages of a run: its headline and its report."""
+    run = with_settled_reader(run)
     recipe, folder = run.recipe, run.folder
     command = "; ".join(folder.state()["commands"])
     write_json(folder.path / "environment.json", {**environment(), "command": command, "seed": recipe.seed})

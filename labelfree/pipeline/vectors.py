@@ -37,7 +37,8 @@ def write_vectors(
     if out.exists():
         raise DataError(f"{out}: is there already; name a new file.")
     recipe = changed(Data(root=folder.absolute()), overrides, domain or encoder.card.domain, say.say)
-    field = field_of(recipe.data, {**encoder.card.reader, **recipe.reader}, domain or encoder.card.domain, sure=False)
+    told = {key: value for key, value in recipe.reader.items() if value is not None}
+    field = field_of(recipe.data, {**encoder.card.reader, **told}, domain or encoder.card.domain, sure=False)
     field.manifest.require_usable(recipe.data.on_error)
     rows = in_windows(field.manifest.rows, lenient(extent_of(field.domain)), tell=say.say)
     skipped = list(field.manifest.faults.values())

@@ -12,7 +12,7 @@ import numpy as np
 from labelfree.data.budgets import Budget, usable_budgets
 from labelfree.data.ground import GROUP_OF_COPIES, overlapping
 from labelfree.data.manifest import Manifest
-from labelfree.data.splits import CLASS_FOLDER_HOLDOUT, Roles, assign_roles, folds
+from labelfree.data.splits import CLASS_FOLDER_HOLDOUT, Roles, assign_roles, folds, labels_count
 from labelfree.domain import Place, Row
 from labelfree.errors import LeakError
 from labelfree.recipe import Data, Evaluate, Primary
@@ -52,7 +52,7 @@ def design_comparison(
     """
     if not manifest.given_split:
         manifest = manifest.with_groups(_joined(copies, task))
-    labelled = [row for row in manifest.rows if task.labelled(row)]
+    labelled = [row for row in manifest.rows if labels_count(row, task)]
     holdout, why_holdout = _holdout(manifest, labelled, places)
     on: Literal["test", "dev"] = "dev" if {row.split for row in labelled} & {"dev", "test"} == {"dev"} else "test"
     data = data.model_copy(update={"holdout": "auto" if holdout is None else holdout})
@@ -88,7 +88,7 @@ def _joined(copies: Sequence[Sequence[Row]], task: Task) -> dict[str, str]:
     """One group for labelled images that are copies of each other, by row id, as a run makes it."""
     groups: dict[str, str] = {}
     for rows in copies:
-        labelled = [row for row in rows if task.labelled(row)]
+        labelled = [row for row in rows if labels_count(row, task)]
         if len(labelled) > 1:
             groups |= {row.id: labelled[0].group or f"{GROUP_OF_COPIES}row {labelled[0].id}" for row in labelled}
     return groups

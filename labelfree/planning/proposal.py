@@ -73,12 +73,16 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     field, looks = _looked(field, data, say)
     reader, because, before = dict(start.reader), dict[str, str](), list[str]()
 
-    def read_again(keys: Keys) -> tuple[Field, Looks]:
-        before.extend(read_otherwise(looks, keys, field.domain.name))
+    def keep(keys: Keys) -> None:
         because.update({key: default.reason for key, default in keys.items()})
         reader.update({key: default.value for key, default in keys.items()})
+
+    def read_again(keys: Keys) -> tuple[Field, Looks]:
+        before.extend(read_otherwise(looks, keys, field.domain.name))
+        keep(keys)
         return _looked(replace(field_of(data, reader, field.domain.name), reason=field.reason), data, say)
 
+    keep(field.settled)
     if keys := uniting(field.domain, looks, reader):
         field, looks = read_again(keys)
     volumes, keys = volumes_or_slices(field, looks)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,11 @@ from labelfree.data.cards import effective_card
 from labelfree.data.manifest import Manifest, load_manifest
 from labelfree.data.pool import at_even_steps, read_sample
 from labelfree.data.windows import glance
-from labelfree.domain import Domain, ReadsRemote, Recognises, Row, Sample, extent_of
+from labelfree.domain import Default, Domain, ReadsRemote, Recognises, Row, Sample, extent_of
 from labelfree.errors import DataError, LabelfreeError, RecipeError
 from labelfree.installed_domains import domain_names, sound_domains
 from labelfree.planning.sampled_images import open_rows
+from labelfree.planning.settling import in_words, settled
 from labelfree.reader_settings import domain_with
 from labelfree.recipe import Data
 
@@ -24,11 +25,15 @@ Settings = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Field:
-    """The domain that reads a data set, its rows as that domain finds them, and the reason it was taken."""
+    """The domain that reads a data set, its rows as that domain finds them, and the reason it was taken.
+
+    `settled`: keys of its reader that the set settled; the domain is told them, and the manifest's notes tell.
+    """
 
     domain: Domain
     manifest: Manifest
     reason: str
+    settled: Mapping[str, Default] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,18 @@ def field_of(data: Data, reader: Settings, name: str | None, sure: bool = True) 
     settings = (reader, card.reader if card else {})
     if name is not None:
         domain = domain_with(name, *settings)
-        return Field(domain, load_manifest(data, domain), reason)
-    return _recognised(str(data.root), settings, read, sure)
+        return _settled(Field(domain, load_manifest(data, domain), reason), settings)
+    return _settled(_recognised(str(data.root), settings, read, sure), settings)
+
+
+def _settled(known: Field, settings: Sequence[Settings]) -> Field:
+    """The field with a domain that is told what its images settle."""
+    keys = settled(known.domain, known.manifest.rows)
+    if not keys:
+        return known
+    domain = domain_with(known.domain.name, {key: default.value for key, default in keys.items()}, *settings)
+    manifest = replace(known.manifest, notes=(*known.manifest.notes, *in_words(keys)))
+    return replace(known, domain=domain, manifest=manifest, settled=keys)
 
 
 def domain_of_file(path: str | Path, name: str | None, settings: Settings) -> tuple[Domain, Row]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labelfree.data.depth import Bits, bits_of, bits_together, depth_in_words
 from labelfree.data.measured_pixels import BLANK, blank_note, blank_share
 from labelfree.data.overlaps import Ground
 from labelfree.data.pool import MOST_EMPTY, Kind, all_empty, at_even_steps, differs, kind_of, read_sample
@@ -18,7 +19,6 @@ from labelfree.data.threads import in_order
 from labelfree.data.tiles import by
 from labelfree.domain import Place, Row, Sample
 from labelfree.errors import DataError
-from labelfree.planning.depth import Bits, bits_of, bits_together, depth_in_words
 from labelfree.progress import Progress
 
 LOOKS = 64  # images decoded

@@ -11,6 +11,7 @@ from pathlib import Path
 from labelfree.data.cards import card_names, find_card
 from labelfree.data.faults import find_faults
 from labelfree.data.manifest import Manifest
+from labelfree.data.normal import normal_counts
 from labelfree.data.pool import read_sample
 from labelfree.data.tiles import by
 from labelfree.data.windows import glance, in_windows, lenient
@@ -56,6 +57,7 @@ class Survey:
             yield f"  labels: as {self.task.name} reads them"
         elif labels:
             yield f"  classes ({len(labels)}): {', '.join(f'{name} {n}' for name, n in sorted(labels.items()))}"
+        yield from self._normal()
         yield from self._objects()
         groups = {row.group for row in rows if row.group}
         yield f"  groups: {len(groups) or 'none named'}"
@@ -69,6 +71,10 @@ class Survey:
         if self.read:
             yield f"  {self.read} images read, {len(self.faults) or 'no'} fault{'s' * (len(self.faults) != 1)} found"
             yield from (f"  {fault}" for fault in self.faults)
+
+    def _normal(self) -> Iterator[str]:
+        if any(row.normal is not None for row in self.manifest.rows):
+            yield f"  normal: {normal_counts(self.manifest.rows)}"
 
     def _objects(self) -> Iterator[str]:
         if masked := sum(row.mask is not None for row in self.manifest.rows):

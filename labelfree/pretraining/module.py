@@ -66,13 +66,15 @@ class PretrainingModule(L.LightningModule):
         crops = self.objective.crops
         n, sizes = (crops.globals, crops.locals), (self.plan.size, self.plan.local_size)
         with in_fp32(stored):  # pixels keep their precision
-            made = self.views.multi_crop(stored, n, sizes, draws, partners, measured, whole)
-            drawn = None if self.teacher is None else Drawn.joined(islice(made, crops.globals))
+            made = self.views.multi_crop(stored, n, sizes, draws, partners, measured, whole, crops.altered)
+            told = self.teacher is not None or crops.altered  # more than the pixels of its views is asked for
+            drawn = Drawn.joined(islice(made, crops.globals)) if told else None
             big = torch.cat([view.normal for view in islice(made, crops.globals)]) if drawn is None else drawn.normal
             small = torch.cat([view.normal for view in made]) if crops.locals else None
         taught = None if self.teacher is None or drawn is None else self.teacher(drawn.physical, drawn.measured)
         little = None if small is None else _fast(small)
-        return Views(_fast(big), little, rows=torch.as_tensor(batch.rows), taught=taught), batch.rows
+        altered = None if drawn is None else drawn.altered
+        return Views(_fast(big), little, rows=torch.as_tensor(batch.rows), taught=taught, altered=altered), batch.rows
 
     def forward(self, step: int) -> Tensor:
         """As DDP calls it while steps are timed."""

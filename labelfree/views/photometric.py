@@ -155,7 +155,7 @@ class Gamma(ViewOp):
 class Noise(ViewOp):
     """Independent Gaussian noise in every pixel and channel; its standard deviation, in the batch's unit, is uniform in `sigma`.
 
-    The one op that draws on the device, from a seed of the host: so many numbers would take longer to copy.
+    It draws on the device, from a seed of the host, as `SensorNoise` does: so many numbers would take longer to copy.
     """
 
     def __init__(self, sigma: Range = (0.0, 0.01), p: float = 0.5) -> None:
@@ -174,6 +174,42 @@ class Noise(ViewOp):
             return torch.addcmul(part, noise, per_sample(params.strength[rows], part))
 
         return on_chosen(floating(x, self), params.strength > 0, noisy)
+
+
+@dataclass(frozen=True)
+class GrainDraw:
+    """`shot`: (n,) variance a unit of light, `read`: (n,) standard deviation in the dark, both 0 where not applied. `seed`: of pixels."""
+
+    shot: Tensor
+    read: Tensor
+    seed: int
+
+
+class SensorNoise(ViewOp):
+    """Shot and read noise of a sensor: a pixel's variance is `shot` times its light, plus `read` squared, in the batch's unit.
+
+    `shot` is what one electron counts for. Numbers are taken to be 0 without light; below that there is read noise alone.
+    """
+
+    def __init__(self, shot: Range = (0.0, 0.001), read: Range = (0.0, 0.005), p: float = 0.5) -> None:
+        super().__init__()
+        self.shot = shot
+        self.read = read
+        self.p = p
+
+    def draw(self, n: int, generator: Generator) -> GrainDraw:
+        chosen = bernoulli(n, self.p, generator)
+        return GrainDraw(uniform(n, self.shot, generator) * chosen, uniform(n, self.read, generator) * chosen, draw_seed(generator))
+
+    def apply(self, x: Tensor, params: GrainDraw) -> Tensor:  # type: ignore[override]
+        generator = seeded(params.seed, x.device)
+
+        def noisy(part: Tensor, rows: Tensor) -> Tensor:
+            noise = torch.randn(part.shape, generator=generator, device=part.device).to(part)
+            variance = part.clamp(min=0) * per_sample(params.shot[rows], part) + per_sample(params.read[rows], part).square()
+            return torch.addcmul(part, noise, variance.sqrt())
+
+        return on_chosen(floating(x, self), (params.shot > 0) | (params.read > 0), noisy)
 
 
 def _ends(flat: Tensor, measured: Tensor | None) -> tuple[Tensor, Tensor]:

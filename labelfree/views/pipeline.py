@@ -12,6 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
+from labelfree.errors import RecipeError
+from labelfree.views.anomalies import Anomaly, anomalies
 from labelfree.views.base import Range, ViewOp, per_channel
 from labelfree.views.geometry import CropDraw, Geometry, ResizedCrop, unmirrored
 from labelfree.views.normalise import Normalise
@@ -29,6 +31,8 @@ class Augmentation:
     views of an organ should show it both.
     `labelled`: ops that labelled tiles alone go through besides, masks and boxes with them, where a network is trained along.
     `sideways`: the axis along which left and right lie, counted from the end; None where nobody knows.
+    `anomalies`: how views are altered, in turn, for objectives that ask "was it altered?"; after geometry and before physics, so that they
+    stand in the light and the noise of their image.
     """
 
     geometry: Sequence[ViewOp] = ()
@@ -40,6 +44,7 @@ class Augmentation:
     overlap: float = 0.0
     labelled: Sequence[Geometry] = ()
     sideways: int | None = -1
+    anomalies: Sequence[Anomaly] = field(default_factory=anomalies)
 
     def unmirrored(self) -> Augmentation:
         """The same without ops that swap left and right: none of what is flipped where nobody knows along which axis they lie."""
@@ -48,21 +53,20 @@ class Augmentation:
 
 class Drawn(NamedTuple):
     """One view of each sample: (B, C, *size) in physical units, after all ops that work on these, and as it is normalised for the network
-    that learns, after the late ops. `measured`: (B, *size) bool, None: everywhere.
+    that learns, after the late ops. `measured`: (B, *size) bool, None: everywhere. `altered`: (B, *size) bool, None: nowhere.
     """
 
     physical: Tensor
     normal: Tensor
     measured: Tensor | None
+    altered: Tensor | None = None
 
     @classmethod
     def joined(cls, views: Iterable[Drawn]) -> Drawn:
         """Several views as one batch, view-major."""
-        physical, normal, masks = zip(*views, strict=True)
-        if all(mask is None for mask in masks):
-            return cls(torch.cat(physical), torch.cat(normal), None)
-        everywhere = torch.ones_like(physical[0][:, 0], dtype=torch.bool)
-        return cls(torch.cat(physical), torch.cat(normal), torch.cat([everywhere if mask is None else mask for mask in masks]))
+        physical, normal, measured, altered = zip(*views, strict=True)
+        nowhere = torch.zeros_like(normal[0][:, 0], dtype=torch.bool)
+        return cls(torch.cat(physical), torch.cat(normal), _all_masks(measured, ~nowhere), _all_masks(altered, nowhere))
 
 
 class _Sources(NamedTuple):
@@ -87,6 +91,7 @@ class ViewPipeline(nn.Module):
         self.augmentation = augmentation
         self.geometry = nn.ModuleList(augmentation.geometry)
         self.physics = nn.ModuleList(augmentation.physics)
+        self.anomalies = nn.ModuleList(augmentation.anomalies)
         self.normalise = normalise
         self.late = nn.ModuleList(augmentation.late)
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float32))
@@ -144,16 +149,21 @@ class ViewPipeline(nn.Module):
         partners: Tensor | None = None,
         measured: Both = (None, None),
         whole: Both = (None, None),
+        altered: bool = False,
     ) -> Iterator[Drawn]:
         """What an objective asks for: n[0] global views of each sample, then n[1] local ones, of the sizes size[0] and size[1].
 
-        Crops are as the augmentation says, the rest as in `many`.
+        Crops are as the augmentation says, the rest as in `many`. `altered`: global views but the first are altered, each by the next of
+        the augmentation's anomalies, and all say where they are. Raises RecipeError where there are not so many.
         """
+        if altered and n[0] - 1 > len(self.anomalies):
+            raise RecipeError(f"pretrain.options.kinds: these views can be altered in {len(self.anomalies)} ways, not in {n[0] - 1}.")
         scales, sources = self.augmentation, self._sources(stored, partners, measured, whole)
         crop = ResizedCrop(size[0], scales.global_scale, scales.ratio)
         small = ResizedCrop(size[1], scales.local_scale, scales.ratio)
         first = crop.draw(len(stored), generator)
-        yield from self._views(sources, crop, _beside(crop, first, n[0], scales.overlap, generator), generator)
+        altering = self.augmentation.anomalies if altered else None
+        yield from self._views(sources, crop, _beside(crop, first, n[0], scales.overlap, generator), generator, altering)
         places = (small.draw_inside(first, generator) if scales.overlap else small.draw(len(stored), generator) for _ in range(n[1]))
         yield from self._views(sources, small, places, generator)
 
@@ -168,12 +178,26 @@ class ViewPipeline(nn.Module):
         ]
         return _Sources(both, masks, normalise)
 
-    def _views(self, sources: _Sources, crop: ResizedCrop, places: Iterable[CropDraw], generator: Generator) -> Iterator[Drawn]:
-        """A view at each of `places`, which are drawn one after the other, between the draws of ops; from the two sources in turn."""
+    def _views(
+        self,
+        sources: _Sources,
+        crop: ResizedCrop,
+        places: Iterable[CropDraw],
+        generator: Generator,
+        altering: Sequence[Anomaly] | None = None,
+    ) -> Iterator[Drawn]:
+        """A view at each of `places`, which are drawn one after the other, between the draws of ops; from the two sources in turn.
+
+        `altering`: what all but the first of them go through in turn.
+        """
         for number, where in enumerate(places):
             turn = number % 2
             mask = _cropped(crop, sources.measured[turn], where)
-            yield self._view(crop.apply(sources.physical[turn], where), mask, sources.normalise[turn], generator)
+            x = crop.apply(sources.physical[turn], where)
+            if altering is None:
+                yield self._view(x, mask, sources.normalise[turn], generator)
+            else:
+                yield self._altered(x, mask, sources.normalise[turn], generator, altering[number - 1] if number else None)
 
     def physical(self, stored: Tensor) -> Tensor:
         """Stored numbers (B, C, *spatial) in physical units, float32."""
@@ -182,23 +206,43 @@ class ViewPipeline(nn.Module):
 
     def _view(self, x: Tensor, mask: Tensor | None, normalise: Normalise, generator: Generator) -> Drawn:
         """`mask`: (B, 1, *spatial) float, 1 where measured; it goes through geometry as the image does."""
-        if mask is None:
-            for op in (*self.geometry, *self.physics):
-                x = op(x, generator)
-            normal = normalise.in_one_pass(x)
-            for op in self.late:
-                normal = op(normal, generator)
-            return Drawn(x, normal, None)
+        return self._seen(*self._placed(x, mask, generator), normalise, generator)
+
+    def _altered(self, x: Tensor, mask: Tensor | None, normalise: Normalise, generator: Generator, op: Anomaly | None) -> Drawn:
+        """As `_view`, altered by `op`; None: as it is. Where there is no measurement nothing was altered."""
+        x, measured = self._placed(x, mask, generator)
+        altered = torch.zeros_like(x[:, 0], dtype=torch.bool)
+        if op is not None:
+            params = op.draw(len(x), generator)
+            altered = op.altered(params, x)
+            x = op.apply(x, params) if measured is None else op.apply_measured(x, params, measured)
+        drawn = self._seen(x, measured, normalise, generator)
+        return drawn._replace(altered=altered if measured is None else altered & measured)
+
+    def _placed(self, x: Tensor, mask: Tensor | None, generator: Generator) -> tuple[Tensor, Tensor | None]:
+        """After geometry: the images, and where they are measured, (B, *spatial) bool."""
         for op in self.augmentation.geometry:
             params = op.draw(len(x), generator)
-            x, mask = op.apply(x, params), op.apply(mask, params)
-        measured = mask[:, 0] > 0.5
-        for op in self.augmentation.physics:
-            x = op.apply_measured(x, op.draw(len(x), generator), measured)
-        normal = normalise.in_one_pass(x)
-        for op in self.augmentation.late:
-            normal = op.apply_measured(normal, op.draw(len(x), generator), measured)
-        return Drawn(x, normal * measured[:, None], measured)
+            x, mask = op.apply(x, params), None if mask is None else op.apply(mask, params)
+        return x, None if mask is None else mask[:, 0] > 0.5
+
+    def _seen(self, x: Tensor, measured: Tensor | None, normalise: Normalise, generator: Generator) -> Drawn:
+        """After physics, normalised, and after the late ops."""
+        x = _through(self.augmentation.physics, x, measured, generator)
+        normal = _through(self.augmentation.late, normalise.in_one_pass(x), measured, generator)
+        return Drawn(x, normal if measured is None else normal * measured[:, None], measured)
+
+
+def _through(ops: Sequence[ViewOp], x: Tensor, measured: Tensor | None, generator: Generator) -> Tensor:
+    for op in ops:
+        params = op.draw(len(x), generator)
+        x = op.apply(x, params) if measured is None else op.apply_measured(x, params, measured)
+    return x
+
+
+def _all_masks(masks: Sequence[Tensor | None], instead: Tensor) -> Tensor | None:
+    """One mask for several batches, `instead` where one has none; None where none has."""
+    return None if all(mask is None for mask in masks) else torch.cat([instead if mask is None else mask for mask in masks])
 
 
 def _beside(crop: ResizedCrop, first: CropDraw, n: int, overlap: float, generator: Generator) -> Iterator[CropDraw]:

@@ -24,7 +24,7 @@ from labelfree.objectives.ibot import hidden_blocks
 from labelfree.objectives.registry import make_objective, objective_class, objective_names
 from labelfree.objectives.siglip import SigLIPLoss
 from labelfree.pretraining.devices import DDP
-from tests.objectives.small import taught
+from tests.objectives.small import altered, taught
 
 JOINT = 8  # images a step, over all processes
 STEPS = 3
@@ -142,7 +142,7 @@ def joint_views(objective: Objective, grid: tuple[int, int], step: int) -> Views
     big = noisy(images, crops.globals)
     small = noisy(images[:, :, 8:24, 8:24], crops.locals) if crops.locals else None
     hidden = torch.rand(len(big), *grid, generator=draw) < 0.4
-    return Views(big, small, hidden=hidden, rows=torch.arange(JOINT), taught=taught(objective, big))
+    return Views(big, small, hidden=hidden, rows=torch.arange(JOINT), taught=taught(objective, big), altered=altered(objective, big))
 
 
 def share_of(views: Views, rank: int, world: int) -> Views:
@@ -153,7 +153,9 @@ def share_of(views: Views, rank: int, world: int) -> Views:
 
     labels = (views.masks, views.boxes, views.text)
     said = views.taught and Features(share(views.taught.pooled), share(views.taught.tokens))
-    return Views(share(views.globals), share(views.locals), *map(share, labels), share(views.hidden), share(views.rows), said)
+    return Views(
+        share(views.globals), share(views.locals), *map(share, labels), share(views.hidden), share(views.rows), said, share(views.altered)
+    )
 
 
 class Pairs(Objective):

@@ -36,7 +36,7 @@ VERBS = {
 }
 
 
-METHODS = r"simclr|moco|byol|simsiam|dino|dinov2|distill|clip|siglip"
+METHODS = r"simclr|moco|byol|simsiam|dino|dinov2|distill|cutpaste|clip|siglip"
 
 
 def short(path: Path) -> str:

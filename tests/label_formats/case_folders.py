@@ -45,6 +45,11 @@ class LabelCase:
         return {key: value for key, value in stored.items() if key not in READ_ELSEWHERE}
 
     @cached_property
+    def domain(self) -> str:
+        """Whose reader the case is written for."""
+        return str(json.loads((self.folder / "expect.json").read_text(encoding="utf-8"))["domain"])
+
+    @cached_property
     def tolerances(self) -> Mapping[str, float]:
         stored = json.loads((self.folder / "expect.json").read_text(encoding="utf-8"))
         return {key: stored.get(f"{key}_tolerance", 0.0) for key in ("box", "mask")}
@@ -52,11 +57,11 @@ class LabelCase:
     @cached_property
     def found(self) -> Annotations:
         root = self.folder / "data"
-        return labelfree.annotations(root, root / source_of(self.folder), domain="satellite", say=Silent())
+        return labelfree.annotations(root, root / source_of(self.folder), domain=self.domain, say=Silent())
 
     def read(self, path: Path) -> np.ndarray:
-        """(C, height, width) as the satellite domain reads it."""
-        return np.asarray(domain_with("satellite", {}).read(Row(path.name, path, boxes="")).data)
+        """(C, height, width) as the case's domain reads it."""
+        return np.asarray(domain_with(self.domain, {}).read(Row(path.name, path, boxes="")).data)
 
     def wrong(self) -> Iterator[str]:
         """One sentence for each key that is not as expected."""

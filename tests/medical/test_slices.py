@@ -11,12 +11,13 @@ import pytest
 from labelfree_medical import Medical
 from labelfree_medical.dicom import list_dicom, read_dicom
 from labelfree_medical.files import list_files
-from labelfree_medical.kept_volumes import Kept, Prepared, image_bytes
+from labelfree_medical.kept_volumes import Prepared, image_bytes
 from labelfree_medical.masks.grids import Grid
 from labelfree_medical.orientation import upright_volume
 from labelfree_medical.slices import Slice, slices_across
 from labelfree_medical.stored import ImageFiles, Stored
 
+from labelfree.data.kept import Kept
 from tests.medical.dicom_writing import AXIAL, CORONAL, slice_at, write
 
 SAGITTAL = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)

@@ -49,7 +49,17 @@ def views(objective: Objective, batch: int = 6, channels: int = 3, side: int = 3
     crops = objective.crops
     big = torch.randn(crops.globals * batch, channels, *(side,) * axes, generator=draw)
     little = torch.randn(crops.locals * batch, channels, *(side // 2,) * axes, generator=draw) if crops.locals else None
-    return Views(big, little, taught=taught(objective, big))
+    return Views(big, little, taught=taught(objective, big), altered=altered(objective, big))
+
+
+def altered(objective: Objective, big: Tensor) -> Tensor | None:
+    """Where pixels of the views `big` were altered, for objectives that ask: in a band, another one for each view, none in the first."""
+    if not objective.crops.altered:
+        return None
+    where = torch.zeros_like(big[:, 0], dtype=torch.bool).unflatten(0, (objective.crops.globals, -1))
+    for number in range(1, objective.crops.globals):
+        where[number, :, ..., 4 * number : 4 * number + 6] = True
+    return where.flatten(0, 1)
 
 
 def taught(objective: Objective, big: Tensor, width: int | None = None) -> Features | None:

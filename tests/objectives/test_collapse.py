@@ -122,6 +122,9 @@ CASES = [
         "distill, a teacher that knows nothing", "distill", "teacher_spread", "these are not the numbers that it was taught by",
         "pretrain.options.teacher", {"steps": 40}, {}, bad_job={"teacher": saying_the_same},
     ),
+    Case(
+        "cutpaste, rate", "cutpaste", "std|rankme", "too high a learning rate", "pretrain.lr", LARS, {"hidden": 64}, bad_plan={"lr": 30.0}
+    ),
     Case("distill, rate", "distill", "std|rankme|separation", "too high a learning rate", "pretrain.lr", LARS, {}, bad_plan={"lr": 30.0}),
 ]  # fmt: skip
 

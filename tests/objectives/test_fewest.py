@@ -9,7 +9,7 @@ from labelfree.errors import RecipeError
 from labelfree.objectives import Views
 from labelfree.objectives.base import Situation
 from labelfree.objectives.registry import check_situation, make_objective, objective_class, objective_names, objective_options, repeated
-from tests.objectives.small import taught
+from tests.objectives.small import altered, taught
 from tests.pretraining.small import small_cnn, tiny_vit
 
 
@@ -34,7 +34,7 @@ def test_the_fewest_images_have_a_gradient_that_depends_on_them(name: str, start
         small = torch.randn(objective.crops.locals * batch, 3, 16, 16, generator=draw) if objective.crops.locals else None
         side = 32 if objective.crops.globals * batch > 1 else 64  # BatchNorm needs two values a channel at the last of its grids
         big = torch.randn(objective.crops.globals * batch, 3, side, side, generator=draw)
-        step = objective(Views(big, small, rows=torch.arange(batch), taught=taught(objective, big)))
+        step = objective(Views(big, small, rows=torch.arange(batch), taught=taught(objective, big), altered=altered(objective, big)))
         step.loss.backward()
         losses.append(float(step.loss.detach()))
     gradient = torch.nn.utils.get_total_norm([p.grad for p in objective.backbone.parameters() if p.grad is not None])

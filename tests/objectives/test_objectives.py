@@ -22,7 +22,7 @@ SLOW_NETWORKS = ("target.", "keys.", "slow.", "teacher.")
 
 
 def test_every_method_is_found_by_name() -> None:
-    assert {"simclr", "moco", "moco_v3", "byol", "simsiam", "dino", "dinov2", "distill"} <= set(NAMES)
+    assert {"simclr", "moco", "moco_v3", "byol", "simsiam", "dino", "dinov2", "distill", "cutpaste"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -48,7 +48,7 @@ def test_a_step_on_any_network_has_gradients_everywhere_and_moves_everything(nam
 def test_no_slow_network_takes_gradients(name: str) -> None:
     objective = small(name, cnn())
     slow = [p for key, p in objective.named_parameters() if key.startswith(SLOW_NETWORKS)]
-    assert bool(slow) is (name not in ("simclr", "simsiam", "distill"))
+    assert bool(slow) is (name not in ("simclr", "simsiam", "distill", "cutpaste"))
     assert not any(p.requires_grad for p in slow)
 
 

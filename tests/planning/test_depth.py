@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelfree.planning.depth import bits_of, bits_together, depth_in_words
+from labelfree.data.depth import bits_of, bits_together, depth_in_words
 
 
 def said(*arrays: np.ndarray) -> str:

@@ -9,25 +9,31 @@ from torch import Generator, Tensor
 from labelfree.views import (
     Affine,
     BiasField,
+    Blotches,
     Blur,
     ChannelDrop,
     ChannelGain,
     ChannelOffset,
     Contrast,
     CutMix,
+    CutPaste,
     Defocus,
     Dihedral,
     Erase,
     Gamma,
     Geometry,
+    Glare,
     Grayscale,
+    LightRamp,
     LowResolution,
     MixUp,
     MotionBlur,
     Noise,
     ResizedCrop,
+    SensorNoise,
     SharedGain,
     SharedOffset,
+    SoftShadow,
     ViewOp,
 )
 
@@ -49,7 +55,11 @@ def filters() -> list[ViewOp]:
 
 def photometric() -> list[ViewOp]:
     gains = [SharedGain(), ChannelGain(), BiasField(p=1.0), SharedOffset(), ChannelOffset()]
-    return [*filters(), *gains, Contrast(p=1.0), Gamma(p=1.0), Noise(p=1.0)]
+    return [*filters(), *gains, *lights(), Contrast(p=1.0), Gamma(p=1.0), Noise(p=1.0), SensorNoise(p=1.0), Blotches(p=1.0)]
+
+
+def lights() -> list[ViewOp]:
+    return [LightRamp(p=1.0), SoftShadow(p=1.0), Glare(p=1.0)]
 
 
 def late() -> list[ViewOp]:
@@ -60,8 +70,12 @@ def mixing() -> list[ViewOp]:
     return [MixUp(), CutMix()]
 
 
+def pasting() -> list[ViewOp]:
+    return [CutPaste(p=1.0), CutPaste.scar(p=1.0)]
+
+
 def every() -> list[ViewOp]:
-    return [*geometric(), *photometric(), *late(), *mixing()]
+    return [*geometric(), *photometric(), *late(), *mixing(), *pasting()]
 
 
 def without_strength() -> list[ViewOp]:
@@ -74,6 +88,12 @@ def without_strength() -> list[ViewOp]:
         CutMix(p=0.0),
         ChannelGain(0.0),
         BiasField((0.0, 0.0), p=1.0),
+        LightRamp((0.0, 0.0), p=1.0),
+        SoftShadow((0.0, 0.0), p=1.0),
+        Glare((0.0, 0.0), p=1.0),
+        SensorNoise((0.0, 0.0), (0.0, 0.0), p=1.0),
+        Blotches((0.0, 0.0), p=1.0),
+        CutPaste((0.0, 0.0), p=1.0),
         SharedOffset(0.0),
         ChannelOffset(0.0),
         Contrast(0.0, p=1.0),

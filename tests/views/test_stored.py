@@ -66,8 +66,8 @@ def test_no_range_is_clamped_or_narrowed(source: Source, op: ViewOp, shape: tupl
     x = source.physical(source.stored(8, 5, shape, 0))
     out = op(x, seeded(1))
     assert out.std() > 0.5 * x.std()
-    top = out.amax(tuple(range(1, out.ndim)))
-    assert len(top.unique()) == len(top), "brightest pixels meet at a bound"
+    top, before = (batch.amax(tuple(range(1, batch.ndim))) for batch in (out, x))
+    assert len(top.unique()) >= len(before.unique()), "brightest pixels meet at a bound"
 
 
 @settings(max_examples=60, deadline=None)

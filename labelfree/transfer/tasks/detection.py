@@ -163,7 +163,10 @@ class Detection(Task):
         """Some train image must show an object, and one of every scored class."""
         known, asked = (Counter(name for row in rows for name in self.present(row)) for rows in (train, score or ()))
         if not known:
-            raise DataError(f"None of the {len(train):,} train images shows an object, so there is nothing to detect; label some that do.")
+            raise DataError(
+                f"None of the {len(train):,} train images shows an object: with images without objects alone there is nothing to detect. "
+                "Label some that do, or let these be the images that are normal (data.normal)."
+            )
         if unknown := sorted(name for name in asked if name not in known):
             raise DataError(
                 f"Class {unknown[0]!r} is on {asked[unknown[0]]} scored images and on no train image; label some, or leave the class out "

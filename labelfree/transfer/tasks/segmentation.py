@@ -188,7 +188,10 @@ class Segmentation(Task):
         if len(known) < 2:
             only = next(iter(known), BACKGROUND)
             if only == BACKGROUND:
-                raise DataError(f"None of the {len(train):,} train images shows an object, all is background; label some that do.")
+                raise DataError(
+                    f"None of the {len(train):,} train images shows an object, all is background: with images without objects alone "
+                    "there is nothing to tell apart. Label some that do, or let these be the images that are normal (data.normal)."
+                )
             raise DataError(f"All labelled pixels are of one class ({only}); segmentation needs two. Is what lies around it labelled?")
 
     def check(self, question: Question) -> None:

@@ -1,0 +1,45 @@
+"""Masks that a folder lays out beside its images: each image of a data set without a table with the file that marks it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from labelfree.data.structure import Parts, holds_masks, marks_a_neighbour, stem_of
+from labelfree.domain import Row
+
+Images = Mapping[Parts, Mapping[str, list[Row]]]  # folder -> what tells its images apart -> those called so
+
+
+def with_masks(rows: Sequence[Row], masks: Sequence[Path], root: Path) -> tuple[list[Row], set[Path]]:
+    """The rows with the masks that belong to them by where these lie, and the files that were found to belong.
+
+    A mask lies beside its image and is called as it is but for `mask`, `label`, `GT` or the like; or it lies in a folder of masks, in a
+    folder called as that of its image: `ground_truth/CLASS/007_mask.png` is that of `test/CLASS/007.png`. A folder of masks without
+    folders within is left to `data.labels`.
+    """
+    images: dict[Parts, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        parts = row.path.relative_to(root).parts
+        images[parts[:-1]][stem_of(parts[-1])].append(row)
+    found: dict[str, Path] = {}
+    for mask in masks:
+        parts = mask.relative_to(root).parts
+        mine = [row for folder in _folders(parts, images) for row in images[folder].get(stem_of(parts[-1]), ())]
+        if len(mine) == 1 and mine[0].id not in found and mine[0].mask is None:
+            found[mine[0].id] = mask
+    return [replace(row, mask=str(found[row.id])) if row.id in found else row for row in rows], set(found.values())
+
+
+def _folders(mask: Parts, images: Images) -> Iterator[Parts]:
+    """The folders that may hold the image of a mask."""
+    if marks_a_neighbour(mask, images):
+        yield mask[:-1]
+        return
+    for depth, name in enumerate(mask[:-2]):  # with a folder between it and the mask
+        if holds_masks(name):
+            above, below = mask[:depth], mask[depth + 1 : -1]
+            yield from (folder for folder in images if folder[:depth] == above and folder[depth + 1 :] == below)
+            return
