@@ -100,6 +100,7 @@ def test_its_thresholds_come_from_normal_pictures_alone(run: Run) -> None:
 
 def test_its_report_shows_where_scores_come_from(run: Run) -> None:
     page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "What is found, at which price" in page and 'data-chart="roc"' in page
     assert "Where scores come from" in page and "Anomalous, scored highest" in page and "Normal, scored highest" in page
 
 

@@ -35,6 +35,8 @@ OUTLINED = "masks or outlines of what is wrong"
 FEWEST = 2  # normal images, or groups of them, that are learned from
 SAMPLED, LOOKED_AT = 4096, 256  # pixels of an image that steps of scores are chosen by, and images
 
+RATES = np.linspace(0, 1, 101)  # of false alarms, that a curve is drawn at
+
 
 class Predicted(Protocol):
     """What a head says of images in turn: a score of each, and a map (*spatial) of where it comes from, NaN where nothing is measured."""
@@ -217,6 +219,17 @@ class Anomaly(Task):
         there = set(answers["anomalous"].to_pylist())
         kinds = [kind for kind, anomalous in ((ANOMALOUS, True), (NORMAL, False)) if anomalous not in there]
         return f"no scored image is {kinds[0]}" if kinds else super().lacking(answers)
+
+    def roc(self, answers: pa.Table) -> np.ndarray | None:
+        from sklearn.metrics import roc_curve
+
+        positive = answers["anomalous"].to_numpy()
+        if positive.all() or not positive.any():
+            return None
+        rate, found, _ = roc_curve(positive, answers["score"].to_numpy(), drop_intermediate=False)
+        last = np.searchsorted(rate, RATES, side="right") - 1  # at equal rates what is found in the end
+        curve: np.ndarray = found[last]
+        return curve
 
     def rarest(self, answers: pa.Table) -> int:
         """Scored images of the rarer kind."""

@@ -207,6 +207,10 @@ class Task:
         """The scores of the class `positive`, or of any, in answers, whose rows are of these `groups` (n,)."""
         raise NotImplementedError
 
+    def roc(self, answers: pa.Table) -> np.ndarray | None:
+        """(101,) share found at false-alarm rates from 0 to 1; None where one kind is missing, or the task has no such curve."""
+        return None
+
     def reliability(self, answers: pa.Table) -> np.ndarray:
         """(3, bins): rows whose largest score falls into each bin, the sum of these scores, rows called right; asked of tasks that have
         metrics of `calibration`.
