@@ -16,7 +16,7 @@ from labelfree.data.pixel_labels import has_area
 from labelfree.domain import IGNORE, Row
 from labelfree.errors import DataError, RecipeError
 from labelfree.recipe import PATCH_PROTOCOLS
-from labelfree.transfer.alarms import NormalAlarms
+from labelfree.transfer.alarms import BinaryAlarms, NormalAlarms
 from labelfree.transfer.question import Question
 from labelfree.transfer.tasks.base import Metric, Targets, Task
 from labelfree.transfer.tasks.heat_counts import LIMIT, HeatCounts, aupro, pixel_precision, steps_between
@@ -212,7 +212,7 @@ class Anomaly(Task):
             raise RecipeError(f"evaluate.alarm: what is looked for is {ANOMALOUS}; leave it out.")
         return 1
 
-    def alarms(self, answers: pa.Table, positive: int, groups: np.ndarray) -> NormalAlarms:
+    def alarms(self, answers: pa.Table, positive: int, groups: np.ndarray) -> BinaryAlarms:
         return NormalAlarms.of(answers["score"].to_numpy(), answers["anomalous"].to_numpy(), groups)
 
     def lacking(self, answers: pa.Table) -> str:

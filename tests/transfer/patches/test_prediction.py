@@ -137,7 +137,7 @@ def test_a_volume_is_judged_as_a_picture_is(tmp_path: Path) -> None:
 def test_images_smaller_than_a_tile_and_narrow_ones_have_maps_of_their_own_size(shape: tuple[int, int], tmp_path: Path) -> None:
     images = samples(shape, 2, (slice(0, 5), slice(4, 12)), (slice(0, 1), slice(0, 1)))
     _, told, _ = learned(pool_of(images, tmp_path), StatisticsEncoder(2), (32, 32), tmp_path)
-    assert told.heat(0).shape == shape and told.score(1) > told.score(0) > 0
+    assert told.heat(0).shape == shape and told.score(1) > 10 > told.score(0)
 
 
 def test_a_map_is_flat_where_distances_are_and_tiles_meet_without_a_seam() -> None:
