@@ -264,7 +264,7 @@ class Evaluate(Section):
     protocols: Annotated[list[ProtocolName], Field(min_length=1)] = ["knn", "linear"]
     labels_per_class: Annotated[list[PositiveInt | Literal["all"]], Field(min_length=1)] = Field(
         [1, 5, 10, 50, "all"],
-        description="budgets: labels of each class; in multilabel and segmentation labelled images of all classes",
+        description="budgets: labels of each class; in multilabel and segmentation labelled images of all classes; in anomaly normal ones",
     )
     draws: Annotated[int, Field(ge=1)] = 5
     sizes: Annotated[list[PositiveInt], Field(min_length=1)] | Auto = Field(
@@ -280,8 +280,8 @@ class Evaluate(Section):
     max_false_alarms: Annotated[float, Field(ge=0)] | None = Field(
         None,
         description="with two classes: the share of images without the one that is looked for (of groups, where images share them) that "
-        "may be called so; in detection: false boxes an image (a group) on the mean; a threshold is set by it inside the labels "
-        "(docs/protocol.md, 17)",
+        "may be called so; in detection: false boxes an image (a group) on the mean; in anomaly: the share of normal images (groups); a "
+        "threshold is set by it inside the labels (docs/protocol.md, 17)",
     )
     alarm: str | int = Field("auto", description="with max_false_alarms: the class that is looked for; auto: the one with fewer labels")
     surface_tolerance: PositiveFloat | Auto = Field(

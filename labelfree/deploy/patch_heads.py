@@ -56,11 +56,11 @@ class PatchesHead(TilesHead[Judged]):
             start, stop = max(0, first), min(first + side[0], size[0])
             sample = finite(read(start, stop))
             known = known_pixels(sample, None if wanted is None else wanted(start, stop))
-            there[start:stop] = known
+            there[start:stop], gap = known, None if sample.measured is None else ~sample.measured.numpy()
             for corners, levels in self.looked_at(sample, known, first - start, whole):
                 parts = tokens(levels, side)
                 distances = self.head(parts)
-                cells = np.stack([cells_of(known, corner, side, tuple(distances.shape[1:])) for corner in corners])
+                cells = np.stack([cells_of(known, corner, side, tuple(distances.shape[1:]), gap) for corner in corners])
                 best = max(best, float(self.head.score(parts, distances, torch.from_numpy(cells).to(distances.device)).max()))
                 told = zip(corners, distances.cpu().numpy(), cells, strict=True)
                 seen += [Seen((corner[0] + start, *corner[1:]), apart, own) for corner, apart, own in told]

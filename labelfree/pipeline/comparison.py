@@ -17,7 +17,7 @@ from labelfree.pipeline.segment_pictures import show_segments
 from labelfree.pipeline.token_pictures import show_tokens
 from labelfree.progress import Progress
 from labelfree.training.memory import out_of_memory
-from labelfree.transfer.claims import save_claims, save_confusions, save_precision_recall, save_reliability
+from labelfree.transfer.claims import save_claims, save_confusions, save_precision_recall, save_reliability, save_roc
 from labelfree.transfer.comparison import answer
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
@@ -44,6 +44,7 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
     save_confusions(folder.path)
     save_precision_recall(folder.path)
     save_reliability(folder.path)
+    save_roc(folder.path)
     notes = leave_heads(KeptHeads(run, inputs, setup), encoders, claims)
     show_tokens(encoders, setup, inputs, folder)
     show_segments(encoders, setup, recipe.evaluate.primary, inputs, folder, say)

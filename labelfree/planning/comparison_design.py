@@ -108,16 +108,17 @@ def _no_copies(roles: Roles, copies: Sequence[Sequence[Row]]) -> None:
 def _budgets(roles: Roles, task: Task, seed: int) -> tuple[tuple[Budget, ...], str]:
     """Of the usual budgets those that every training part can fill."""
     strata = np.array([task.stratum(row) for row in roles.train])
+    taught = np.isin(strata, task.learnt) if task.learnt else np.ones(len(strata), bool)
     usual, in_all = Evaluate().labels_per_class, task.counts_in_all
-    kept, dropped = usable_budgets(usual, strata, in_all=in_all)
-    fewest = _fewest(task, strata)
+    kept, dropped = usable_budgets(usual, strata[taught], in_all=in_all)
+    fewest = _fewest(task, strata[taught])
     whose = "there are" if in_all else f"the rarest {task.budget.stratum} has"
     why = f"{whose} {fewest} training labels" + (", of which a budget may use half" if dropped else "")
     if roles.score is None:
         ids = [row.id for row in roles.train]
         aside = [at for at, row in enumerate(roles.train) if row.id in roles.learn_only]
         parts = folds(strata, [row.group for row in roles.train], Evaluate().draws, seed, ids, aside, list(map(task.taught, roles.train)))
-        least = min(_fewest(task, strata[learn]) for repeat in parts for learn, _ in repeat)
+        least = min(_fewest(task, strata[learn[taught[learn]]]) for repeat in parts for learn, _ in repeat)
         kept = [size for size in kept if size == "all" or size <= least]
         why += f", at least {least} in each of the {len(parts[0])} folds"
     return tuple(kept), why

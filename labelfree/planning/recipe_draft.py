@@ -200,6 +200,8 @@ class _Draft:
             yield Line(f"  protocols: {flow(self.protocols)}", self._why_protocols)
         yield Line(f"  labels_per_class: {flow(asked.budgets)}", asked.why_budgets)
         yield Line(f"  draws: {Evaluate().draws}", "fewer than 5 give no interval for the labels saved")
+        if asked.task.usual_false_alarms is not None:
+            yield Line(f"  max_false_alarms: {asked.task.usual_false_alarms:g}", "so many normal images may be called otherwise")
         if self.by_tiles:
             yield Line(
                 f"  minutes: {BY_TILES}",

@@ -96,6 +96,10 @@ class RunFiles:
         return self._json("reliability.json", {})
 
     @cached_property
+    def roc(self) -> dict[str, Any]:
+        return self._json("roc.json", {})
+
+    @cached_property
     def heats(self) -> dict[str, Any]:
         return self._json("pictures/heats.json", {})
 

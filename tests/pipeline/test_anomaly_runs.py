@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,7 @@ def test_its_thresholds_come_from_normal_pictures_alone(run: Run) -> None:
 
 def test_its_report_shows_where_scores_come_from(run: Run) -> None:
     page = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert "What is found, at which price" in page and 'data-chart="roc"' in page
     assert "Where scores come from" in page and "Anomalous, scored highest" in page and "Normal, scored highest" in page
 
 
@@ -131,3 +133,16 @@ def test_with_normal_pictures_alone_a_head_is_left_and_nothing_is_made_up(tmp_pa
     assert run.claims["operating"][0]["false_alarms"]["whole"] == NORMAL
     Image.fromarray(picture(901, True)[0]).save(tmp_path / "wrong.png")
     assert judged(run, tmp_path / "wrong.png", tmp_path / "told")["verdict"] == "anomalous"
+
+
+@pytest.mark.skipif(find_spec("onnxruntime") is None, reason="onnxruntime is not installed")
+def test_its_head_decides_the_same_in_onnx(run: Run, pictures: Path, tmp_path: Path) -> None:
+    made = labelfree.export(run.folder, tmp_path / "onnx", say=Silent())
+    assert made.images == NORMAL + WRONG and made.same == made.decisions and made.apart < 1e-4
+    from labelfree.deploy.exports.infer_onnx import Model
+
+    model, head = Model(made.onnx), labelfree.load_head(run.folder)
+    pixels = picture(901, True)[0].transpose(2, 0, 1)
+    score, called, heat = model.judged(pixels)
+    assert called and not model.judged(pixels, threshold=score * 1.01)[1] and heat.shape == (SIDE, SIDE)
+    assert model.threshold == pytest.approx(head.card.threshold)

@@ -80,6 +80,13 @@ def test_all_four_are_what_they_are_called() -> None:
     assert_allclose(values["pixel_ap"], average_precision_score(*flat), atol=5e-3)
 
 
+def test_a_curve_tells_what_is_found_at_each_rate_of_false_alarms() -> None:
+    answers = pa.table({"score": [1.0, 2.0, 3.0, 4.0], "anomalous": [False, True, False, True]})
+    curve = Anomaly().roc(answers)
+    assert curve is not None and (curve[0], curve[49], curve[50], curve[100]) == (0.5, 0.5, 1.0, 1.0)
+    assert Anomaly().roc(answers.slice(3)) is None
+
+
 @pytest.mark.parametrize("name", ["auroc", "ap", "aupro", "pixel_ap"])
 def test_a_weight_of_two_is_the_image_twice(name: str) -> None:
     told, verdicts, _ = images(12)

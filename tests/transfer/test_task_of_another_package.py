@@ -143,7 +143,7 @@ def test_runs_of_it_are_compared(run: Run, tmp_path: Path) -> None:
 
 def test_what_does_not_go_together_is_one_sentence(images: Path, tmp_path: Path, installed: None) -> None:
     for change, words in (
-        ({"task": "hight"}, r"evaluate\.task must be auto or one of classification"),
+        ({"task": "hight"}, r"evaluate\.task must be auto or one of anomaly, classification"),
         ({"primary": {"arm": "statistics", "against": "random", "protocol": "ridge", "metric": "accuracy"}}, "not a metric of height"),
         ({"protocols": ["knn", "linear"], "primary": {"arm": "statistics", "against": "random", "protocol": "linear", "metric": "mae"}},
          "'linear' is not a protocol of height; it has knn, ridge"),
@@ -173,7 +173,7 @@ def test_a_card_may_name_the_task(installed: None, tmp_path: Path) -> None:
     (tmp_path / "mine.md").write_text(card.format("height"))
     assert read_card(tmp_path / "mine.md").task == "height"
     (tmp_path / "mine.md").write_text(card.format("hight"))
-    with pytest.raises(DataError, match="'hight' is not one of classification, detection, height"):
+    with pytest.raises(DataError, match="'hight' is not one of anomaly, classification, detection, height"):
         read_card(tmp_path / "mine.md")
 
 

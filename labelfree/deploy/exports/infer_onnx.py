@@ -1,7 +1,7 @@
 """Ask an exported head what images show, with numpy, onnxruntime and Pillow alone.
 
     python infer_onnx.py image.png more/*.png          a table of classes and scores; of maps, the share of each class
-    python infer_onnx.py --out maps image.png          of maps, also a picture of class numbers for each image
+    python infer_onnx.py --out maps image.png          of maps, also a picture of class numbers for each image; of anomalies one of scores
 
 Pictures are PNG, JPEG, WebP, BMP, or gray TIFF of 8 or 16 bits; anything else comes as .npy, (channels, height, width) or (height, width)
 of the numbers that the files hold, in the order of the model's `channels`. Every pixel is taken for measured.
@@ -33,7 +33,7 @@ Write = Callable[[list[Any]], Any]
 
 
 class Model:
-    """A file of ONNX and what its metadata say: `classes`, `channels`, `size` of an image or tile, `kind` (images, maps or boxes)."""
+    """A file of ONNX and what its metadata say: `classes`, `channels`, `size` of an image or tile, `kind`: images, maps, boxes, patches."""
 
     def __init__(self, path: str | Path, threads: int = 0) -> None:
         options = onnxruntime.SessionOptions()
@@ -45,7 +45,8 @@ class Model:
         self.kind, self.classes, self.channels = told["kind"], self.told["classes"], self.told["channels"]
         self.size = tuple(self.told["size"])
         self.threshold = float(told["threshold"]) if "threshold" in told else None
-        self.by_image = any(each.name == "whole" for each in self.session.get_inputs())
+        asked = {each.name for each in self.session.get_inputs()}
+        self.by_image, self.asks_known = "whole" in asked, "known" in asked
 
     def run(self, pixels: np.ndarray, **more: Any) -> list[np.ndarray]:
         """All outputs for stored numbers (B, C, H, W)."""
@@ -53,12 +54,15 @@ class Model:
         return found
 
     def about(self, pixels: np.ndarray, count: int) -> dict[str, np.ndarray]:
-        """What a model that normalises by image is told with `count` tiles of one (C, H, W): two pixels with its mean and deviation."""
+        """What a model that normalises by image is told with `count` tiles of one (C, H, W): two pixels with its mean and deviation; and
+        one that asks which pixels of tiles show the image: all of them.
+        """
+        known = {"known": np.ones((count, *self.size), np.float32)} if self.asks_known else {}
         if not self.by_image:
-            return {}
+            return known
         mean, apart = pixels.mean((1, 2), dtype=np.float64), pixels.std((1, 2), ddof=1, dtype=np.float64) / 2**0.5
         whole = np.stack([mean - apart, mean + apart], 1)[None, :, None].astype(np.float32)
-        return {"whole": np.repeat(whole, count, 0)}
+        return {"whole": np.repeat(whole, count, 0), **known}
 
     def scores(self, pixels: np.ndarray, threshold: float | None = None) -> tuple[np.ndarray, np.ndarray | None]:
         """Stored numbers (B, C, H, W) of images of one size: scores (B, K), and the number of the class that is called (B,), or (B, K) bool
@@ -101,6 +105,24 @@ class Model:
         least = self.threshold if threshold is None else threshold
         sure = scores.astype(np.float64) >= (LEAST if least is None else least)
         return boxes[sure], labels[sure], scores[sure]
+
+    def judged(self, pixels: np.ndarray, threshold: float | None = None) -> tuple[float, bool, np.ndarray]:
+        """Stored numbers (C, H, W) of an image of any size: how far it is from normal images, whether that reaches the threshold, and where
+        it comes from, (H, W). Tiles are blended. `threshold`: the model's own where none is given.
+        """
+        shape, weights, more = pixels.shape[1:], tent(self.size), self.about(pixels, 1)
+        least = {} if threshold is None else {"threshold": np.array(threshold, np.float32)}
+        total, weight, best, alarm = np.zeros(shape, np.float32), np.zeros(shape, np.float32), 0.0, False
+        for corner in ((top, left) for top in covering(shape[0], self.size[0]) for left in covering(shape[1], self.size[1])):
+            there, inside = shared(corner, self.size, shape)
+            known = np.zeros(self.size, np.float32)
+            known[inside] = 1
+            more["known"] = known[None]
+            score, called, heat = self.run(cut(pixels, corner, self.size)[None], **more, **least)
+            best, alarm = max(best, float(score[0])), alarm or bool(called[0])
+            total[there] += heat[0][inside] * weights[inside]
+            weight[there] += weights[inside]
+        return best, alarm, total / weight
 
     def shares(self, pixels: np.ndarray) -> np.ndarray:
         """Stored numbers (C, H, W) of an image of any size: the share of each class at every pixel, (K, H, W). Tiles are blended."""
@@ -296,6 +318,21 @@ def detect(model: Model, paths: Sequence[str], threshold: float | None, write: W
             write([path, model.classes[label], f"{score:.6f}", *(f"{corner:.2f}" for corner in box)])
 
 
+def judge(model: Model, paths: Sequence[str], threshold: float | None, out: Path | None, write: Write) -> None:
+    from PIL import Image
+
+    least = model.threshold if threshold is None else threshold
+    decides = least is not None and np.isfinite(least)
+    write(["path", "score", "threshold", "verdict"])
+    for path in paths:
+        score, called, heat = model.judged(read(path, model.channels), threshold)
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
+            full = 2 * float(least or 0) if decides else float(heat.max())
+            Image.fromarray((255 * (heat / max(full, 1e-12)).clip(0, 1)).astype(np.uint8)).save(out / f"{Path(path).stem}.png")
+        write([path, f"{score:.6f}", *([f"{least:.6f}", model.classes[int(called)]] if decides else ["", ""])])
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="What an exported head says of images.")
     parser.add_argument("images", nargs="+", help="pictures, or .npy files of stored numbers (channels, height, width)")
@@ -306,6 +343,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model, write = Model(asked.model), csv.writer(sys.stdout, lineterminator="\n").writerow
     if model.kind == "maps":
         segment(model, asked.images, asked.out, write)
+    elif model.kind == "patches":
+        judge(model, asked.images, asked.threshold, asked.out, write)
     elif model.kind == "boxes":
         detect(model, asked.images, asked.threshold, write)
     else:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from labelfree.deploy.exports.programs import Program
+from labelfree.deploy.exports.programs import KNOWN, PIXELS, THRESHOLD, WHOLE, Program
 from labelfree.deploy.head_card import HeadCard
 from labelfree.errors import DataError, RecipeError
 from labelfree.foreign_logs import quieter
@@ -20,7 +20,6 @@ from labelfree.training.files import call_with
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 TALKATIVE = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
-PIXELS, WHOLE, THRESHOLD = "pixels", "whole", "threshold"  # names of inputs
 LONGEST = 2**16  # pixels along a side
 MOST_BYTES = 2**31  # of a file of ONNX with its weights inside
 
@@ -51,7 +50,9 @@ def write_onnx(program: Program, card: HeadCard, onnx: Path, plain: Path) -> Cap
         try:
             exported = torch.export.export(program, program.example(), dynamic_shapes=_dynamic(program))
             _forget_places(exported)
-            made = torch.onnx.export(exported, dynamo=True, input_names=_inputs(program), output_names=list(program.outputs), verbose=False)
+            made = torch.onnx.export(
+                exported, dynamo=True, input_names=list(program.inputs), output_names=list(program.outputs), verbose=False
+            )
             assert made is not None
             call_with(onnx, lambda part: made.save(part, external_data=False))
             call_with(plain, lambda part: torch.export.save(exported, part))
@@ -71,7 +72,7 @@ def _forget_places(exported: torch.export.ExportedProgram) -> None:
 
 def _traced(program: Program, onnx: Path, why: str) -> Captured:
     """By the older exporter, which follows one call of the network."""
-    names = _inputs(program)
+    names = list(program.inputs)
     axes = {name: {0: "batch"} for name in (*set(names) - {THRESHOLD}, *program.outputs)} if program.batched else {}
     if program.moves:
         axes[PIXELS] |= {2: "height", 3: "width"}
@@ -88,18 +89,12 @@ def _traced(program: Program, onnx: Path, why: str) -> Captured:
     return Captured(onnx, None, f"torch.export does not take this network ({why}), so there is no .pt2 file.")
 
 
-def _inputs(program: Program) -> list[str]:
-    there = {PIXELS: True, WHOLE: program.by_image, THRESHOLD: program.threshold is not None}
-    return [name for name, asked in there.items() if asked]
-
-
 def _dynamic(program: Program) -> tuple[Any, ...]:
     Dim = torch.export.Dim
     sides = {2: Dim("height", min=2, max=LONGEST), 3: Dim("width", min=2, max=LONGEST)} if program.moves else {}
     batch = {0: Dim("batch", min=1, max=LONGEST)} if program.batched else {}
-    pixels = {**batch, **sides}
-    more = [batch] if program.by_image else []
-    return (pixels, *more) if program.threshold is None else (pixels, *more, None)
+    shapes = {PIXELS: {**batch, **sides}, WHOLE: batch, KNOWN: batch, THRESHOLD: None}
+    return tuple(shapes[name] for name in program.inputs)
 
 
 def metadata(program: Program, card: HeadCard) -> dict[str, str]:

@@ -19,6 +19,8 @@ from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, S
 from labelfree.transfer.network_inputs import NetworkInput, OfStored
 from labelfree.transfer.tiles.features import input_size
 
+PIXELS, WHOLE, KNOWN, THRESHOLD = "pixels", "whole", "known", "threshold"  # names of inputs
+
 
 class Program(nn.Module):
     """What a head says of stored numbers (B, C, H, W) float32, channels in the order of its card, every pixel measured.
@@ -45,6 +47,12 @@ class Program(nn.Module):
         self.threshold: float | None = None
         for name, numbers in (("scale", images.scale), ("offset", images.offset)):
             self.register_buffer(name, torch.tensor(numbers, dtype=torch.float32).view(1, -1, 1, 1))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of what it is given, in order."""
+        there = {PIXELS: True, WHOLE: self.by_image, THRESHOLD: self.threshold is not None}
+        return tuple(name for name, asked in there.items() if asked)
 
     def example(self) -> tuple[Tensor, ...]:
         """Inputs of two images to trace it with: no length is 1, and none equals another where they may differ."""

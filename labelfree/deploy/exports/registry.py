@@ -7,10 +7,12 @@ from typing import Any
 
 from labelfree.deploy.box_heads import BoxesHead
 from labelfree.deploy.exports.box_program import BoxProgram, OneStageProgram
+from labelfree.deploy.exports.patch_program import PatchProgram
 from labelfree.deploy.exports.programs import MapProgram, Program, VectorProgram
 from labelfree.deploy.exports.region_program import TwoStageProgram
 from labelfree.deploy.loaded_head import LoadedHead, VectorHead
 from labelfree.deploy.map_heads import MapsHead
+from labelfree.deploy.patch_heads import PatchesHead
 from labelfree.errors import DataError
 from labelfree.transfer.boxes.detectors import FasterRcnn, Fcos, Retinanet
 
@@ -21,7 +23,9 @@ def _of_boxes(head: BoxesHead) -> BoxProgram:
     return DETECTORS[type(head.head.detector)](head)
 
 
-PROGRAMS: dict[type, Callable[[Any], Program]] = {VectorHead: VectorProgram, MapsHead: MapProgram, BoxesHead: _of_boxes}
+PROGRAMS: dict[type, Callable[[Any], Program]] = {
+    VectorHead: VectorProgram, MapsHead: MapProgram, BoxesHead: _of_boxes, PatchesHead: PatchProgram,
+}  # fmt: skip
 
 
 def program_of(head: LoadedHead[Any]) -> Program:

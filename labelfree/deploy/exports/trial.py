@@ -15,6 +15,7 @@ from labelfree.deploy.exports.infer_onnx import Model
 from labelfree.deploy.exports.labelled_images import stored_pixels
 from labelfree.deploy.loaded_head import LoadedHead, VectorHead
 from labelfree.deploy.map_heads import MapsHead
+from labelfree.deploy.patch_heads import PatchesHead
 from labelfree.domain import Sample
 from labelfree.errors import DataError
 from labelfree.transfer.boxes.detectors import LEAST_SCORE, MOST
@@ -86,7 +87,18 @@ def _boxes(model: Model, head: BoxesHead, sample: Sample) -> Trial:
     return _checked(sample, apart, bool((alone <= last + NEAR).all()), len(said), found)
 
 
-TRIALS: dict[type, Callable[[Model, Any, Sample], Trial]] = {VectorHead: _one_vector, MapsHead: _one_map, BoxesHead: _boxes}
+def _judged(model: Model, head: PatchesHead, sample: Sample) -> Trial:
+    """Scores have no upper bound: large ones are compared in shares of themselves."""
+    said, (score, called, _) = head.predict(sample), model.judged(stored_pixels(head, sample))
+    large = max(1.0, said.score)
+    tie = head.card.threshold is not None and abs(said.score - head.card.threshold) <= NEAR * large
+    same = called == bool(said.anomalous)
+    return _checked(sample, abs(score - said.score) / large, same or tie, 1, int(same))
+
+
+TRIALS: dict[type, Callable[[Model, Any, Sample], Trial]] = {
+    VectorHead: _one_vector, MapsHead: _one_map, BoxesHead: _boxes, PatchesHead: _judged,
+}  # fmt: skip
 
 
 def _checked(sample: Sample, apart: float, agreed: bool, decisions: int, same: int) -> Trial:

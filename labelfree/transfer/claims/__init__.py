@@ -5,8 +5,9 @@ from labelfree.transfer.claims.confusions import save_confusions
 from labelfree.transfer.claims.intervals import holm
 from labelfree.transfer.claims.precision_recall import save_precision_recall
 from labelfree.transfer.claims.reliability import save_reliability
+from labelfree.transfer.claims.roc_curves import save_roc
 
 __all__ = [
     "Claims", "Comparison", "claims_and_scores", "claims_of", "compare_at", "holm", "save_claims", "save_confusions",
-    "save_precision_recall", "save_reliability",
+    "save_precision_recall", "save_reliability", "save_roc",
 ]  # fmt: skip

@@ -32,8 +32,9 @@ class PatchAsker(TileAsker[PatchProtocol]):
         room = limit_bytes("auto", folder)
         kept = KeptTiles(self.encoder, self.tiles, size, folder, self.say, self.question.images, self.tokens(size), room=room)
         whole, every = len(tiling) * kept.each, np.arange(len(tiling))
-        self.say.say(f"{self.encoder.arm}: {self._told(sum(kept.widths), whole, room)}")
-        kept.read(every, every[:0])
+        if len(kept.missing(0, every)):
+            self.say.say(f"{self.encoder.arm}: {self._told(sum(kept.widths), whole, room)}")
+            kept.read(every, every[:0])
         return kept
 
     def _told(self, width: int, whole: float, room: float) -> str:

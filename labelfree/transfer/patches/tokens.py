@@ -12,7 +12,6 @@ from torch import Tensor
 
 from labelfree.data.tiles import by
 from labelfree.transfer.maps.base import to_shape
-from labelfree.transfer.maps.tokens import averaged
 
 STRIDE = 8  # pixels of the network's input from one patch to the next, of the finest level that is read
 CELLS = 8  # along the longest side, at least: of small images a finer level is read
@@ -39,7 +38,7 @@ class PatchTokens:
         plain = [level for level in levels if _by_pixels(level, shape)]
         read = [level.float() for level in self.read([level for level in levels if not _by_pixels(level, shape)])]
         grid = tuple(read[0].shape[2:]) if read else tuple(ceil(side / PLAIN) for side in shape)
-        parts = [[to_shape(around(level), grid) for level in read], [averaged(level.float(), grid) for level in plain]]
+        parts = [[to_shape(around(level), grid) for level in read], [means_of(level.float(), grid) for level in plain]]
         return [torch.cat(part, 1) for part in parts if part]
 
     def read(self, levels: Sequence[Tensor]) -> list[Tensor]:
@@ -60,6 +59,17 @@ def around(level: Tensor) -> Tensor:
     pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[level.ndim - 3]
     mean: Tensor = pool(level, AROUND, stride=1, padding=AROUND // 2)
     return mean
+
+
+def means_of(maps: Tensor, grid: Sequence[int]) -> Tensor:
+    """(B, C, *spatial) -> (B, C, *grid): means over cells, as adaptive pooling has them, in operations that every runtime has."""
+    for axis, cells in enumerate(grid, start=2):
+        length = maps.shape[axis]
+        first = torch.tensor([cell * length // cells for cell in range(cells)])[:, None]
+        last = torch.tensor([-(-(cell + 1) * length // cells) for cell in range(cells)])[:, None]
+        within = ((torch.arange(length) >= first) & (torch.arange(length) < last)).to(maps)
+        maps = ((within / within.sum(1, keepdim=True)) @ maps.movedim(axis, -2)).movedim(-2, axis)
+    return maps
 
 
 def _by_pixels(level: Tensor, shape: tuple[int, ...]) -> bool:

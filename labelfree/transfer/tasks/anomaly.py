@@ -16,7 +16,7 @@ from labelfree.data.pixel_labels import has_area
 from labelfree.domain import IGNORE, Row
 from labelfree.errors import DataError, RecipeError
 from labelfree.recipe import PATCH_PROTOCOLS
-from labelfree.transfer.alarms import NormalAlarms
+from labelfree.transfer.alarms import BinaryAlarms, NormalAlarms
 from labelfree.transfer.question import Question
 from labelfree.transfer.tasks.base import Metric, Targets, Task
 from labelfree.transfer.tasks.heat_counts import LIMIT, HeatCounts, aupro, pixel_precision, steps_between
@@ -34,6 +34,8 @@ NORMAL, ANOMALOUS = "normal", "anomalous"
 OUTLINED = "masks or outlines of what is wrong"
 FEWEST = 2  # normal images, or groups of them, that are learned from
 SAMPLED, LOOKED_AT = 4096, 256  # pixels of an image that steps of scores are chosen by, and images
+
+RATES = np.linspace(0, 1, 101)  # of false alarms, that a curve is drawn at
 
 
 class Predicted(Protocol):
@@ -111,6 +113,7 @@ class Anomaly(Task):
     advised_protocols = ("coreset",)
     protocol_group = PATCH_PROTOCOLS
     learnt = (NORMAL,)
+    usual_false_alarms = 0.05
     budget = BudgetWords("normal image", "normal images", all="all normal images", stratum="kind of image")
     answer_schema = pa.schema(
         [
@@ -209,13 +212,24 @@ class Anomaly(Task):
             raise RecipeError(f"evaluate.alarm: what is looked for is {ANOMALOUS}; leave it out.")
         return 1
 
-    def alarms(self, answers: pa.Table, positive: int, groups: np.ndarray) -> NormalAlarms:
+    def alarms(self, answers: pa.Table, positive: int, groups: np.ndarray) -> BinaryAlarms:
         return NormalAlarms.of(answers["score"].to_numpy(), answers["anomalous"].to_numpy(), groups)
 
     def lacking(self, answers: pa.Table) -> str:
         there = set(answers["anomalous"].to_pylist())
         kinds = [kind for kind, anomalous in ((ANOMALOUS, True), (NORMAL, False)) if anomalous not in there]
         return f"no scored image is {kinds[0]}" if kinds else super().lacking(answers)
+
+    def roc(self, answers: pa.Table) -> np.ndarray | None:
+        from sklearn.metrics import roc_curve
+
+        positive = answers["anomalous"].to_numpy()
+        if positive.all() or not positive.any():
+            return None
+        rate, found, _ = roc_curve(positive, answers["score"].to_numpy(), drop_intermediate=False)
+        last = np.searchsorted(rate, RATES, side="right") - 1  # at equal rates what is found in the end
+        curve: np.ndarray = found[last]
+        return curve
 
     def rarest(self, answers: pa.Table) -> int:
         """Scored images of the rarer kind."""

@@ -111,7 +111,8 @@ class Task:
     says of each class besides, words -> field of `ClassScores`. `class_means`: the same by metrics that are means over images, name ->
     (answers, K) -> (K,), NaN where not defined. `curves`: precision over recall, words -> (answers) -> for each class
     (101,) at recalls from 0 to 1, None where it is not defined. `class_metrics`: words -> (answers, weights) -> (B, K) of each class.
-    `calibration`: metrics of how true scores are, where they are shares.
+    `calibration`: metrics of how true scores are, where they are shares. `usual_false_alarms`: what a recipe for these labels asks of a
+    threshold; None: it asks for none.
     """
 
     name: str
@@ -132,6 +133,7 @@ class Task:
     class_metrics: ClassVar[Mapping[str, Callable[[pa.Table, Weights], np.ndarray]]] = {}
     protocol_group: str = PROTOCOLS
     calibration: tuple[str, ...] = ()
+    usual_false_alarms: float | None = None
 
     def over(self, rows: Sequence[Row], labels: SetLabels) -> Task:
         """The task for these rows; one whose strata lie in files returns a copy that knows what `labels` says of them."""
@@ -206,6 +208,10 @@ class Task:
     def alarms(self, answers: pa.Table, positive: int, groups: np.ndarray) -> Alarms:
         """The scores of the class `positive`, or of any, in answers, whose rows are of these `groups` (n,)."""
         raise NotImplementedError
+
+    def roc(self, answers: pa.Table) -> np.ndarray | None:
+        """(101,) share found at false-alarm rates from 0 to 1; None where one kind is missing, or the task has no such curve."""
+        return None
 
     def reliability(self, answers: pa.Table) -> np.ndarray:
         """(3, bins): rows whose largest score falls into each bin, the sum of these scores, rows called right; asked of tasks that have

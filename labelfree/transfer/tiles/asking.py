@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import product
@@ -48,7 +48,7 @@ class TileAsker(Asker[P]):
         """What a head is given of the images `rows`. `seen`: images that may be looked at without their labels."""
         raise NotImplementedError
 
-    def predicted(self, fitted: Fitted[Any], size: int, rows: np.ndarray) -> Iterable[Any]:
+    def predicted(self, fitted: Fitted[Any], size: int, rows: np.ndarray) -> Any:
         """What a head says of the images `rows`, one after the other, as the task takes it."""
         raise NotImplementedError
 

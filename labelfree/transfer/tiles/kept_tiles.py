@@ -47,7 +47,7 @@ class KeptTiles:
 
     def read(self, straight: np.ndarray, mirrored: np.ndarray) -> None:
         """Have these tiles, and mirror images of those, by their numbers: as many as there is room for."""
-        asked = Asked(*(self._missing(side, numbers) for side, numbers in enumerate((straight, mirrored)))).first(self._left())
+        asked = Asked(*(self.missing(side, numbers) for side, numbers in enumerate((straight, mirrored)))).first(self._left())
         if len(asked):
             say = self.say if len(asked) >= LONG else Silent()
             found = read_maps(self.encoder, self.tiles, self.size, self.folder, say, self.images, asked, self.change)
@@ -92,6 +92,7 @@ class KeptTiles:
             where[reading.rows >= 0] = number
         return where
 
-    def _missing(self, side: int, numbers: np.ndarray) -> np.ndarray:
+    def missing(self, side: int, numbers: np.ndarray) -> np.ndarray:
+        """Of these tiles (`side` 0), or of these mirror images (1), those that were not read."""
         wanted = np.unique(np.asarray(numbers, np.int64))
         return wanted[self._where()[side, wanted] < 0]
