@@ -25,9 +25,6 @@ from labelfree.progress import Silent
 from tests.cases.case import cases_on_disk
 
 CASES = cases_on_disk("inspection")
-WAITING = {  # of classes that are scored alone, and of tiles by the size of objects
-    ("mvtec", "data check"), ("mvtec", "plan"), ("tiny_defects", "plan"),
-}  # fmt: skip
 
 
 def expected(folder: Path) -> dict[str, Any]:
@@ -47,10 +44,6 @@ def wrong(command: dict[str, Any], code: object, said: str) -> list[str]:
     return found + [f"says /{text}/" for text in command["never"] if re.search(text, said, re.IGNORECASE)]
 
 
-def waits(folder: Path, verb: str) -> bool:
-    return (folder.name, verb) in WAITING
-
-
 @pytest.mark.parametrize("folder", CASES)
 def test_commands(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LABELFREE_CACHE", str(tmp_path))
@@ -60,8 +53,6 @@ def test_commands(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch:
             cli.main(typed(command, folder))
         said = "".join(capsys.readouterr())
         found = wrong(command, ended.value.code, said)
-        if found and waits(folder, command["verb"]):
-            pytest.xfail("; ".join(found))
         assert not found, f"{command['verb']}: {found} in {said}"
 
 
@@ -73,8 +64,6 @@ def test_commands_as_typed(folder: Path, tmp_path: Path) -> None:
             [sys.executable, "-m", "labelfree", *typed(command, folder)], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8"
         )
         found = wrong(command, ran.returncode, ran.stdout + ran.stderr)
-        if found and waits(folder, command["verb"]):
-            pytest.xfail("; ".join(found))
         assert not found, f"{command['verb']}: {found} in {ran.stdout}{ran.stderr}"
 
 
