@@ -42,6 +42,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "dino": {"hidden": 16, "bottleneck": 8, "prototypes": 16, "local_crops": 2},
     "dinov2": {"hidden": 16, "bottleneck": 8, "prototypes": 16, "local_crops": 2},
     "distill": {},
+    "cutpaste": {"hidden": 16},
 }
 NETWORKS = {"moco_v3": VIT, "dino": VIT, "dinov2": VIT}  # as they were published; the others on a CNN
 
