@@ -1,7 +1,7 @@
 """Anomalies told from normal images: AUROC, AUPRO, seconds and memory, with this coreset and with Anomalib's of the same patches.
 
-    python benchmarks/anomaly.py --root $LABELFREE_DATA/magnetic_tile
-    python benchmarks/anomaly.py --root $LABELFREE_DATA/magnetic_tile --peer ENVIRONMENT/bin/python
+    python benchmarks/anomaly.py --root $LABELFREE_DATA/magnetic_tile 'data.classes={">127": defect}'
+    python benchmarks/anomaly.py --root $LABELFREE_DATA/magnetic_tile --peer ENVIRONMENT/bin/python 'data.classes={">127": defect}'
 
 Train rows teach, dev rows are scored; test rows are never looked at. Anomalib (2.7) stands in an environment of its own, named by its
 Python: it is handed the very patches that ours is chosen among, chooses its coreset by its own code, and tells the distances of some
@@ -83,9 +83,11 @@ def measure(root: Path, domain: str, budget: str, settings: list[str], out: Path
     primary = {"arm": "imagenet", "against": "statistics", "protocol": "coreset", "budget": budget, "metric": "auroc"}
     recipe = [
         "evaluate.on=dev", "evaluate.draws=1", "evaluate.protocols=[coreset]", f"evaluate.arms=[{', '.join(ARMS)}]",
-        f"evaluate.labels_per_class=[{budget}]", "evaluate.max_false_alarms=0.05", f"evaluate.primary={json.dumps(primary)}", *settings,
+        f"evaluate.labels_per_class=[{budget}]", "evaluate.max_false_alarms=0.05", f"evaluate.primary={json.dumps(primary)}",
+        *(each for each in settings if not each.startswith(("data.", "reader."))),
     ]  # fmt: skip
-    proposal = labelfree.plan(root, domain, overrides=["evaluate.task=anomaly"], say=Console())
+    read_by = [each for each in settings if each.startswith(("data.", "reader."))]  # which a plan has to know beforehand
+    proposal = labelfree.plan(root, domain, overrides=["evaluate.task=anomaly", *read_by], say=Console())
     memory.k_centres = centres
     begun = time.perf_counter()
     run = labelfree.evaluate(proposal.recipe, recipe, out)

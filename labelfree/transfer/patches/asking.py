@@ -15,7 +15,7 @@ from labelfree.transfer.patches.learning import LearnPatches
 from labelfree.transfer.patches.memory import CANDIDATES, MOST, NUMBERS
 from labelfree.transfer.patches.prediction import PredictedPatches
 from labelfree.transfer.patches.tokens import PatchTokens
-from labelfree.transfer.selection import Folds, inner_folds
+from labelfree.transfer.selection import INNER_FOLDS, Folds, inner_folds
 from labelfree.transfer.setup import Setup
 from labelfree.transfer.tiles.asking import TileAsker
 from labelfree.transfer.tiles.base import Fitted
@@ -84,7 +84,12 @@ class PatchAsker(TileAsker[PatchProtocol]):
 
     @classmethod
     def points(cls, setup: Setup, protocol: PatchProtocol) -> float:
-        return 1.0 + 5 * setup.share_told_of(protocol)
+        return cls._searched(setup) + INNER_FOLDS * setup.share_told_of(protocol)
+
+    @staticmethod
+    def _searched(setup: Setup) -> float:
+        """Once: no size is searched."""
+        return 1.0
 
     def _plain(self, size: int) -> tuple[bool, ...]:
         """Of each part of a patch whether it holds plain numbers of channels."""

@@ -238,7 +238,7 @@ class Anomaly(Task):
 
     def summary(self, rows: Sequence[Row]) -> str:
         normal = sum(bool(self.normal(row)) for row in rows)
-        return f"anomalies told from {normal:,} normal images, {len(rows) - normal:,} anomalous ones to score"
+        return f"anomalies told from normal images: {normal:,} normal, {len(rows) - normal:,} anomalous"
 
     def legend(self, targets: Targets) -> list[str]:
         return [NORMAL, ANOMALOUS]
