@@ -69,9 +69,9 @@ class Domain(Protocol):
     What else its reader has to be told of them is its own: a class attribute `Reader`, a pydantic model of the keys that stand under
     `reader` in a recipe and in the front matter of a data card. The constructor takes the fields of one as keywords. Without `Reader`
     they are the constructor's keywords, unchecked. A property `channels` of it may tell how channels are called, in order. A class
-    attribute `keys_for` says, for sentences of the core, which of them tells `channels`, `unit`, `scale`, `gaps` or `zeros` (that 0 is a
-    gap), as {"unit": "reader.unit"}. A class attribute `choosing` names keys that only choose among the images of one folder: weights do
-    not carry those along.
+    attribute `keys_for` says which of them tells `channels`, `unit`, `scale`, `gaps`, `zeros` (that 0 is a gap) or `objects` (pixels of
+    the smallest that matters), as {"unit": "reader.unit"}: sentences of the core name them, and `plan` writes the last. A class attribute
+    `choosing` names keys that only choose among the images of one folder: weights do not carry those along.
     """
 
     name: str

@@ -12,6 +12,7 @@ KEYS_FOR = {  # what sentences of the core name, where files must be told
     "scale": "reader.depth and reader.shift",
     "gaps": "reader.nodata",
     "zeros": "reader.nodata=0",
+    "objects": "reader.smallest_defect",
 }
 DEEPEST = 16  # bits
 BYTES, LEVELS, REAL = "of 255", "grey levels", "stored"  # units

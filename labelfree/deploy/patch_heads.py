@@ -36,7 +36,7 @@ class PatchesHead(TilesHead[Judged]):
     head: PatchHead
 
     def predict(self, image: str | Path | Sample) -> Judged:
-        sliced = in_memory(image, self.domain) if isinstance(image, Sample) else slices(self.domain, self.row(image))
+        sliced = in_memory(image, self.domain.name) if isinstance(image, Sample) else slices(self.domain, self.row(image))
         return self.judged(sliced.read, sliced.size)
 
     def verdict(self, score: float) -> str:

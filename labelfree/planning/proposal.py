@@ -27,7 +27,7 @@ from labelfree.planning.recipe_draft import drafted
 from labelfree.planning.recognition import Field, field_of
 from labelfree.planning.sampled_images import Looks, Seen, look_at, open_rows
 from labelfree.planning.small_objects import lost_in_comparison, lost_in_pretraining, tile_for, view_of
-from labelfree.planning.suggested_keys import Keys, read_otherwise, uniting
+from labelfree.planning.suggested_keys import Keys, for_objects, read_otherwise, uniting
 from labelfree.planning.volumes_or_slices import as_volumes, volumes_or_slices
 from labelfree.progress import Progress, Silent
 from labelfree.recipe import Data, Evaluate, Recipe
@@ -110,6 +110,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
             say.say(note)
         raise
     objects = object_sizes(open_rows(rows), SetLabels(field.manifest, field.domain, data.absent))
+    keep(for_objects(field.domain, objects, reader))
     tile = auto_tile(seen.shapes, [look.spacing for look in seen.looks])
     suited = tile_for(objects, seen.shapes, tile)
     text = drafted(data, reader, field, seen, marks, asked, because, volumes, suited)

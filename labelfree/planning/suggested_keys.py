@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from labelfree.data.object_sizes import ObjectSizes
 from labelfree.domain import Default, Domain, Unites
 from labelfree.planning.sampled_images import Looks
 
@@ -17,6 +18,15 @@ def uniting(domain: Domain, looks: Looks, reader: Mapping[str, Any]) -> Keys:
         return {}
     keys = domain.uniting(looks.channels)
     return {} if any(reader.get(key) is not None for key in keys) else keys
+
+
+def for_objects(domain: Domain, objects: ObjectSizes, reader: Mapping[str, Any]) -> Keys:
+    """That tell a domain how large the smallest labelled object is, whose views then keep it; none where it has no such key."""
+    key = getattr(domain, "keys_for", {}).get("objects", "").removeprefix("reader.")
+    if not key or not len(objects) or reader.get(key) is not None:
+        return {}
+    longest = round(float(objects.along[objects.across.argmin()]), 1)
+    return {key: Default(longest, f"the smallest labelled object is {objects.smallest}")}
 
 
 def read_otherwise(looks: Looks, keys: Keys, domain: str) -> Iterator[str]:
