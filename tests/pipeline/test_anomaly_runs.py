@@ -20,9 +20,9 @@ from labelfree.progress import Silent
 
 UNLABELLED, NORMAL, WRONG, SIDE = 10, 16, 6, 32
 SMALL = [
-    "backbone={name: test_resnet, init: random}", "evaluate.draws=2", "evaluate.labels_per_class=[4, all]", "data.leak_limit=1.0", "data.card=null",
-    "evaluate.task=anomaly", "evaluate.protocols=[coreset]", "evaluate.arms=[statistics, random]", "evaluate.max_false_alarms=0.2",
-    "evaluate.primary={arm: statistics, against: random, protocol: coreset, budget: 4, metric: auroc}",
+    "backbone={name: test_resnet, init: random}", "evaluate.draws=2", "evaluate.labels_per_class=[4, all]", "data.leak_limit=1.0",
+    "data.card=null", "evaluate.task=anomaly", "evaluate.protocols=[coreset]", "evaluate.arms=[statistics, random]",
+    "evaluate.max_false_alarms=0.2", "evaluate.primary={arm: statistics, against: random, protocol: coreset, budget: 4, metric: auroc}",
 ]  # fmt: skip
 
 
