@@ -22,7 +22,12 @@ FEW = 10  # labels a class, below which scores are indicative only
 
 
 class Labels(Protocol):
-    """What this room must know of a task: which rows carry its labels, and what folds and shares are balanced over."""
+    """What this room must know of a task: which rows carry its labels, and what folds and shares are balanced over.
+
+    `learnt`: the strata that are learned from; (): all.
+    """
+
+    learnt: tuple[str, ...]
 
     def labelled(self, row: Row) -> bool: ...
 
@@ -74,7 +79,19 @@ def assign_roles(
     without `places`, but for pool rows that leave.
     Raises `DataError` where nothing could be trained or scored, `LeakError` where a group straddles a given split.
     """
-    places = places or {}
+    roles = _roles(manifest, task, data, on, seed, places or {}, every_label_out)
+    return replace(roles, notes=[*roles.notes, *_idle(roles, task)])
+
+
+def _roles(
+    manifest: Manifest,
+    task: Labels,
+    data: Data,
+    on: Literal["test", "dev"],
+    seed: int,
+    places: Mapping[str, Place],
+    every_label_out: bool,
+) -> Roles:
     if manifest.given_split and (manifest.subset("dev", "test") or data.holdout == "auto"):
         return _given(manifest, task, data, on, places, every_label_out)
     labelled = [row for row in manifest.rows if labels_count(row, task)]
@@ -110,6 +127,16 @@ def assign_roles(
         notes.append(f"Fewer than {FEW} labels in some classes ({_counts(counts)}): scores are indicative only.")
     standing = scored_on_others(labelled, len(fair)) if learn_only else scored_on_chosen(labelled)
     return Roles(pool, labelled, None, "cv", notes + left + standing.notes, learn_only, standing)
+
+
+def _idle(roles: Roles, task: Labels) -> list[str]:
+    """On labelled rows that no head learns from, where there are any."""
+    idle = sum(task.stratum(row) not in task.learnt for row in roles.train) if task.learnt else 0
+    if not idle:
+        return []
+    scored = "they are scored" if roles.score is None else f"only those of {roles.split} are scored"
+    what = " or ".join(task.learnt)
+    return [f"{idle:,} of {len(roles.train):,} labelled images are not {what}: none is learned from, and they choose nothing; {scored}."]
 
 
 def labels_count(row: Row, task: Labels) -> bool:
