@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import time
 from datetime import datetime
+from math import isnan
 from pathlib import Path
 from zlib import crc32
 
@@ -103,6 +104,8 @@ def points(run: Path, primary: Primary) -> list[dict[str, str]]:
         scores = read_scores(run, metric)
         words = scores.words.metric(metric)
         for row in assemble(scores, primary.model_copy(update={"metric": metric})).table:
+            if isnan(row.mean):
+                continue  # not defined on these images
             numbers = {"mean": row.mean, "low": row.low, "high": row.high}
             told = {name: "" if value is None else f"{value:.6g}" for name, value in numbers.items()}
             point = {"arm": row.arm, "protocol": row.protocol, "budget": row.budget, "metric": metric, **told}

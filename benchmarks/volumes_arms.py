@@ -38,6 +38,7 @@ class Asked(NamedTuple):
     minutes: float
     compared_in: float
     size: str
+    protocols: list[str]
     out: Path
     overrides: list[str]
 
@@ -50,11 +51,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
     parser.add_argument("--size", default="[32,48,32]", help="voxels of a view of the network of volumes")
+    parser.add_argument("--protocols", nargs="+", default=["linear", "frozen"], help="the last is the claim's")
     parser.add_argument("--out", type=Path, default=Path("runs/volumes_arms"))
     parser.add_argument("overrides", nargs="*", help="keys of every run, such as evaluate.draws=1: for a trial, which is not kept")
     given = parser.parse_args()
-    asked = Asked(given.root, given.minutes, given.compared_in, given.size, given.out, given.overrides)
-    limits = {"minutes": f"{given.minutes:g}", "compared_in": f"{given.compared_in:g}"}
+    asked = Asked(given.root, given.minutes, given.compared_in, given.size, given.protocols, given.out, given.overrides)
+    limits = {"minutes": f"{given.minutes:g}", "compared_in": f"{given.compared_in:g}", "protocols": " ".join(given.protocols)}
     cells = [{"arm": arm, "seed": str(seed), **limits} for seed in given.seeds for arm in given.arms]
     print(f"Expected: {len(cells)} cells of about {given.minutes + given.compared_in:.0f} minutes each.", flush=True)
     here = {} if given.overrides else place("torch", "monai", "timm")
@@ -97,9 +99,10 @@ def started(asked: Asked, name: str, seed: int, settings: list[str]) -> Run:
 
 def common(asked: Asked, seed: int) -> list[str]:
     """What every run is told."""
-    data = ["data.card=hippocampus-msd", f"data.root={asked.root}", "evaluate.on=dev", f"seed={seed}", f"pretrain.seeds=[{seed}]"]
+    data = ["data.card=hippocampus-msd", f"data.root={asked.root}", "reader.spacing=null", "evaluate.on=dev"]
     limits = [f"pretrain.minutes={asked.minutes:g}", f"evaluate.minutes={asked.compared_in:g}", "evaluate.labels_per_class=[2, 4, 8, 16]"]
-    return [*data, *limits, *asked.overrides]
+    protocols = [f"evaluate.protocols=[{', '.join(asked.protocols)}]", f"evaluate.primary.protocol={asked.protocols[-1]}"]
+    return [*data, f"seed={seed}", f"pretrain.seeds=[{seed}]", *limits, *protocols, *asked.overrides]
 
 
 ARMS: dict[str, Callable[[Asked, int], Run]] = {

@@ -74,7 +74,7 @@ def test_a_sample_is_never_written_over_something(images):
 
 
 def test_reading_says_which_domains_there_are(images):
-    with pytest.raises(RecipeError, match="installed domains: medical, satellite"):
+    with pytest.raises(RecipeError, match="installed domains: inspection, medical, satellite"):
         lf.read(next(images.iterdir()), domain="astronomy")
 
 

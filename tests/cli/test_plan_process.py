@@ -131,7 +131,7 @@ def test_plain_pictures_end_with_a_sentence_and_nothing_is_written(installed: No
     assert (done.code, done.out) == (2, "") and not (tmp_path / "r.yaml").exists()
     assert done.err == (
         f"{tmp_path / 'satellite'}: the files do not tell which field they are from; "
-        f"name it with --domain (installed: medical, plates, satellite).\n"
+        f"name it with --domain (installed: inspection, medical, plates, satellite).\n"
     )
 
 

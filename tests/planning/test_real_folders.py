@@ -42,7 +42,7 @@ TELLING = {"eurosat_ms"}  # files with coordinates; the others are plain picture
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name == "eurosat_rgb" else []) for name in FACTS])
 def test_everything_is_found(name: str, real_data: Callable[[str], Path]) -> None:
     if name not in TELLING:
-        with pytest.raises(RecipeError, match=r"do not tell .* --domain \(installed: medical, satellite"):
+        with pytest.raises(RecipeError, match=r"do not tell .* --domain \(installed: inspection, medical, satellite"):
             labelfree.plan(real_data(name), say=Silent())
     proposal = labelfree.plan(real_data(name), None if name in TELLING else "satellite", say=Silent())
     said = told(proposal)

@@ -37,7 +37,7 @@ def task_for(settings: Evaluate, rows: Sequence[Row] = ()) -> Task:
     taken = {column for task in asked for column in task.columns}
     labelled = [task for task in tasks if taken.isdisjoint(task.columns) and any(map(task.labelled, rows))]
     among = [*asked, *labelled] or tasks
-    return max(among, key=lambda task: _told(settings, task))
+    return next((task for task in among if _fits(settings, task)), among[0])
 
 
 def find_metric(task: Task, name: str, targets: Targets | None = None) -> Metric:
@@ -64,9 +64,8 @@ def check_question(settings: Evaluate, task: Task | None = None) -> None:
     find_metric(task, settings.primary.metric)
 
 
-def _told(settings: Evaluate, task: Task) -> int:
-    """How much of what is asked the task has: the metric, and protocols."""
-    return (settings.primary.metric in task.metrics) + sum(name in task.protocols for name in settings.protocols)
+def _fits(settings: Evaluate, task: Task) -> bool:
+    return settings.primary.metric in task.metrics and set(settings.protocols) <= set(task.protocols)
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
