@@ -13,6 +13,7 @@ import numpy as np
 from labelfree.data.chosen import AUDIT, DRAW, PLAIN, Standing, picked, scored_on_chosen, scored_on_others, scored_on_split, ways
 from labelfree.data.ground import overlapping, spatial_groups
 from labelfree.data.manifest import Manifest
+from labelfree.data.not_learnt import not_learnt
 from labelfree.domain import Place, Row
 from labelfree.errors import DataError, LeakError
 from labelfree.recipe import Data
@@ -80,7 +81,7 @@ def assign_roles(
     Raises `DataError` where nothing could be trained or scored, `LeakError` where a group straddles a given split.
     """
     roles = _roles(manifest, task, data, on, seed, places or {}, every_label_out)
-    return replace(roles, notes=[*roles.notes, *_idle(roles, task)])
+    return replace(roles, notes=[*roles.notes, *not_learnt([task.stratum(row) for row in roles.train], task.learnt, roles.split)])
 
 
 def _roles(
@@ -127,16 +128,6 @@ def _roles(
         notes.append(f"Fewer than {FEW} labels in some classes ({_counts(counts)}): scores are indicative only.")
     standing = scored_on_others(labelled, len(fair)) if learn_only else scored_on_chosen(labelled)
     return Roles(pool, labelled, None, "cv", notes + left + standing.notes, learn_only, standing)
-
-
-def _idle(roles: Roles, task: Labels) -> list[str]:
-    """On labelled rows that no head learns from, where there are any."""
-    idle = sum(task.stratum(row) not in task.learnt for row in roles.train) if task.learnt else 0
-    if not idle:
-        return []
-    scored = "they are scored" if roles.score is None else f"only those of {roles.split} are scored"
-    what = " or ".join(task.learnt)
-    return [f"{idle:,} of {len(roles.train):,} labelled images are not {what}: none is learned from, and they choose nothing; {scored}."]
 
 
 def labels_count(row: Row, task: Labels) -> bool:
