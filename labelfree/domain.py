@@ -48,8 +48,8 @@ __all__ = [
     "ARBITRARY", "IGNORE", "NOTHING", "PART", "Affine", "BoxesOnGround", "Channel", "Confidential", "Contents", "Default", "Defaults",
     "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "IdentifiesByForm",
     "IdentifyingForm", "KnowsKinds", "KnowsSides", "KnowsWeights", "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises",
-    "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "Recognises", "Row", "Sample", "Settles", "Shown",
-    "ShowsPlanes", "Size", "Targets", "Unites", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names",
+    "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "ReadsUpright", "Recognises", "Row", "Sample", "Settles",
+    "Shown", "ShowsPlanes", "Size", "Targets", "Unites", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names",
     "extent_of", "find_domain", "in_proportion", "located", "require", "sides", "spacing_of", "to_physical",
 ]  # fmt: skip
 M = TypeVar("M", bound="BaseModel")
@@ -181,6 +181,13 @@ class KnowsFrames(Protocol):
     def frame(self, row: Row) -> Sample | None:
         """What `read` would give without its channels, (0, *spatial), with its place; None where only reading tells."""
         ...
+
+
+@runtime_checkable
+class ReadsUpright(Protocol):
+    """A domain whose `read` turns pictures as their EXIF says. Labels then lie on what it reads, otherwise on pixels as they are stored."""
+
+    upright: bool
 
 
 @runtime_checkable

@@ -68,6 +68,7 @@ class Medical:
     packages = PACKAGES
     quiet: Mapping[str, str] = {}
     confidential = True
+    upright = True  # pictures, as their EXIF says
     identifying_forms = FORMS
     keys_for = KEYS_FOR
     choosing = ("series",)

@@ -12,7 +12,7 @@ from labelfree.data.label_formats.annotated import AnnotatedImage, Placing
 from labelfree.data.label_formats.listed import ListedImage
 from labelfree.data.pool import read_sample
 from labelfree.data.threads import in_order
-from labelfree.domain import Domain, KnowsFrames, Row, Sample
+from labelfree.domain import Domain, KnowsFrames, ReadsUpright, Row, Sample
 from labelfree.errors import DataError
 
 T = TypeVar("T")
@@ -56,6 +56,11 @@ def plane(row: Row, sample: Sample) -> tuple[int, int]:
     return size[0], size[1]
 
 
+def placing_on(domain: Domain | None) -> Placing:
+    """What brings drawings onto images as the domain reads them."""
+    return Placing(upright=isinstance(domain, ReadsUpright) and domain.upright)
+
+
 def placed(placing: Placing, row: Row, size: tuple[int, int]) -> AnnotatedImage:
     """What is drawn on a listed row of this size."""
     assert isinstance(row.listed, ListedImage)
@@ -68,7 +73,7 @@ def placed_images(
 ) -> tuple[dict[str, AnnotatedImage], Placing, list[str]]:
     """What is drawn on listed rows, by their ids; what was noticed meanwhile; and sentences on those that cannot be read."""
     sizes, unread = outcomes(rows, in_order(lambda row: size_of(row, domain, read), rows))
-    placing = Placing()
+    placing = placing_on(domain)
     return {row.id: placed(placing, row, sizes[row.id]) for row in rows if row.id in sizes}, placing, unread
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from labelfree.data.chosen import AUDIT
+from labelfree.data.drawn_images import placing_on
 from labelfree.data.label_faults import Annotated, check_annotations
 from labelfree.data.label_formats.annotated import Placing
 from labelfree.data.label_formats.mask_numbers import mask_numbers
@@ -92,7 +93,7 @@ def find_faults(
             scales.require_one(usual.stored, usual.unit)
     except DataError as error:
         faults.append(str(error))
-    marked, told = _drawn(manifest, rows, looks)
+    marked, told = _drawn(manifest, placing_on(domain), rows, looks)
     faults, notes = [*faults, *marked], [*notes, *told]
     gone = {row.id for row in empty}
     left = [row for row in manifest.rows if row.id not in gone]
@@ -129,9 +130,9 @@ def _notes(looks: Mapping[str, _Look], empty: Sequence[Row], domain: str | None)
     return [*notes, f"{blank_note(blank, domain)}."] if blank else notes
 
 
-def _drawn(manifest: Manifest, rows: Mapping[str, Row], looks: Mapping[str, _Look]) -> tuple[list[str], list[str]]:
+def _drawn(manifest: Manifest, placing: Placing, rows: Mapping[str, Row], looks: Mapping[str, _Look]) -> tuple[list[str], list[str]]:
     """What is wrong with objects on their images and with the numbers of masks as a set; and how both are read."""
-    placing, faults, notes = Placing(), list[str](), list[str]()
+    faults, notes = list[str](), list[str]()
     for identity, look in looks.items():
         if (listed := rows[identity].listed) is not None:
             placing.image(identity, rows[identity].path, listed, partial(_plane, look.shape), rows[identity].window)

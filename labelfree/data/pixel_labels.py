@@ -9,8 +9,8 @@ from functools import partial
 
 import numpy as np
 
-from labelfree.data.drawn_images import frame_of, labels_digest, outcomes, placed, placed_images, plane
-from labelfree.data.label_formats.annotated import AnnotatedImage, Placing
+from labelfree.data.drawn_images import frame_of, labels_digest, outcomes, placed, placed_images, placing_on, plane
+from labelfree.data.label_formats.annotated import AnnotatedImage
 from labelfree.data.label_formats.listed import BACKGROUND
 from labelfree.data.label_formats.mask_numbers import Instances, MaskNumbers, mask_numbers
 from labelfree.data.label_formats.rendering import render
@@ -169,7 +169,7 @@ class _Reading:
     def _drawn(self, row: Row, sample: Sample, places: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
         if row.listed is None:
             raise DataError(f"{row.called}: has no mask and nothing drawn on it; it has no labels of pixels.")
-        return self.draw(placed(Placing(), row, plane(row, sample)), places)
+        return self.draw(placed(placing_on(self.domain), row, plane(row, sample)), places)
 
     def _name(self, number: int) -> str | None:
         """The class of a mask's number; None where nobody knows."""

@@ -13,6 +13,7 @@ import numpy as np
 from labelfree.data.chosen import AUDIT, DRAW, PLAIN, Standing, picked, scored_on_chosen, scored_on_others, scored_on_split, ways
 from labelfree.data.ground import overlapping, spatial_groups
 from labelfree.data.manifest import Manifest
+from labelfree.data.not_learnt import not_learnt
 from labelfree.domain import Place, Row
 from labelfree.errors import DataError, LeakError
 from labelfree.recipe import Data
@@ -22,7 +23,12 @@ FEW = 10  # labels a class, below which scores are indicative only
 
 
 class Labels(Protocol):
-    """What this room must know of a task: which rows carry its labels, and what folds and shares are balanced over."""
+    """What this room must know of a task: which rows carry its labels, and what folds and shares are balanced over.
+
+    `learnt`: the strata that are learned from; (): all.
+    """
+
+    learnt: tuple[str, ...]
 
     def labelled(self, row: Row) -> bool: ...
 
@@ -74,7 +80,19 @@ def assign_roles(
     without `places`, but for pool rows that leave.
     Raises `DataError` where nothing could be trained or scored, `LeakError` where a group straddles a given split.
     """
-    places = places or {}
+    roles = _roles(manifest, task, data, on, seed, places or {}, every_label_out)
+    return replace(roles, notes=[*roles.notes, *not_learnt([task.stratum(row) for row in roles.train], task.learnt, roles.split)])
+
+
+def _roles(
+    manifest: Manifest,
+    task: Labels,
+    data: Data,
+    on: Literal["test", "dev"],
+    seed: int,
+    places: Mapping[str, Place],
+    every_label_out: bool,
+) -> Roles:
     if manifest.given_split and (manifest.subset("dev", "test") or data.holdout == "auto"):
         return _given(manifest, task, data, on, places, every_label_out)
     labelled = [row for row in manifest.rows if labels_count(row, task)]

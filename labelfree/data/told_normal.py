@@ -48,7 +48,9 @@ def told_normal(
 
 @dataclass(frozen=True)
 class _Told:
-    """What is normal: a class by its name, or what lies in folders. `why`: how sentences call it. `note`: on what was taken for it."""
+    """What is normal: a class by its name, what lies in folders and has no label, or both. `why`: how sentences call it. `note`: on what
+    was taken for it.
+    """
 
     why: str
     label: str | None = None
@@ -59,10 +61,6 @@ class _Told:
     def of(self, rows: Sequence[Row], root: Path) -> Normality:
         """The rows with `normal`, and of folders which of them count as labelled."""
         notes = (self.note,) if self.note else ()
-        if self.label is not None:
-            made = [row if row.label is None else replace(row, normal=row.label == self.label) for row in rows]
-            _require_nothing_drawn(made, self.why)
-            return Normality(made, notes)
         inside = {row.id for row in rows if self.holds(row)}
         made = [self._told(row, row.id in inside) for row in rows]
         _require_nothing_drawn(made, self.why)
@@ -75,6 +73,8 @@ class _Told:
 
     def _told(self, row: Row, inside: bool) -> Row:
         """A class that is not called normal says that something is wrong, of images in the folder as well: then the two do not agree."""
+        if self.label is not None and row.label is not None:
+            return replace(row, normal=row.label == self.label)
         wrong = row.label is not None and not sounds_normal(row.label)
         if inside and wrong:
             raise DataError(f"{row.called}: is normal by {self.why}, and its label is {row.label!r}; correct either.")
@@ -130,11 +130,13 @@ def _meant(rows: Sequence[Row], root: Path, said: str, domain: Domain | None) ->
     there = [folder] if folder.is_dir() else list(_called(rows, root, lambda name: name.casefold() == said.casefold()))
     told = _Told(why, folders=tuple(map(_absolute, there)))
     inside = {row.id for row in rows if told.holds(row)}
-    of_class = {row.id for row in rows if row.label == said}
-    if inside and of_class and inside != of_class:
-        raise DataError(f"{why}: is a class of the labels and a folder of other images; write {there[0]} for the folder, or rename either.")
-    if of_class:
-        return _Told(why, label=said).of(rows, root)
+    if any(row.label == said for row in rows):
+        if other := next((row for row in rows if row.id in inside and row.label not in (None, said)), None):
+            raise DataError(
+                f"{why}: is a class of the labels and a folder, in which {other.called} is of class {other.label!r}; correct that label "
+                "or rename either."
+            )
+        return replace(told, label=said).of(rows, root)
     if inside:
         return told.of(rows, root)
     if there:

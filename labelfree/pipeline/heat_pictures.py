@@ -23,6 +23,7 @@ from labelfree.transfer.tasks.anomaly import Verdicts
 
 TRUTH = ""  # beside the maps of arms
 FULL = 0.995  # of the scores of pixels that are shown of an arm, from which on they are drawn as full
+TIMES = 2  # the score of a normal image, that is drawn as full at least, as of a threshold where a head predicts: it stays all but clear
 TITLES = {
     "best": "Anomalous, scored highest",
     "middle": "Anomalous, in the middle",
@@ -51,7 +52,10 @@ def show_heats(encoders: Sequence[Encoder], setup: Setup, primary: Primary, inpu
     scores = np.array([told[primary.arm].score(at) for at in range(len(part.judge))])
     picked = chosen(np.where(empty, -scores, scores), empty, withheld(images, part.judge))
     heats = {arm: {at: predicted.heat(at) for _, at in picked} for arm, predicted in told.items()}
-    full = {arm: max(float(np.nanquantile(heat, FULL)) for heat in of.values()) for arm, of in heats.items() if of}
+    full = {
+        arm: max([_usual(told[arm], picked, empty), *(float(np.nanquantile(heat, FULL)) for heat in of.values())])
+        for arm, of in heats.items()
+    }
     shown = []
     for kind, at in picked:
         entry, maps = int(part.judge[at]), {arm: of[at] for arm, of in heats.items()}
@@ -64,3 +68,8 @@ def show_heats(encoders: Sequence[Encoder], setup: Setup, primary: Primary, inpu
         shown.append(Heated(image, truth, {arm: (heat, full[arm]) for arm, heat in drawn.items()}, f"{TITLES[kind]}: {scores[at]:.3g}"))
     if shown:
         save_heats(folder.path, shown, primary.arm, setup.metric)
+
+
+def _usual(told: PredictedPatches, picked: Sequence[tuple[str, int]], normal: np.ndarray) -> float:
+    """From which score on pixels may be drawn as full, by the normal images among those picked."""
+    return TIMES * min((told.score(at) for _, at in picked if normal[at]), default=0.0)

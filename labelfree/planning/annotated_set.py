@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from labelfree.data.drawn_images import placing_on
 from labelfree.data.label_formats.annotated import AnnotatedImage, Annotations, Placing, State
 from labelfree.data.label_formats.listed import BACKGROUND
 from labelfree.data.label_formats.mask_files import NumberedMask, masked_image
@@ -43,7 +44,7 @@ def annotations_of(source: Path, labels: Path | None, domain: str | None, overri
     )
     counts = {each.path: each.counts for each in masks.values() if isinstance(each, NumberedMask)}
     numbers = mask_numbers(counts, manifest.renamed, recipe.data.instances)
-    placing, images = Placing(), dict[str, AnnotatedImage]()
+    placing, images = placing_on(reader), dict[str, AnnotatedImage]()
     for row in say.track(manifest.rows, "placing labels", len(manifest.rows)):
         try:
             images[row.id] = _annotated(row, placing, numbers, reader, masks.get(row.id))

@@ -18,6 +18,7 @@ from labelfree.errors import LeakError
 from labelfree.recipe import Data, Evaluate, Primary
 from labelfree.transfer.tasks import Task
 
+FEWEST_HELD_OUT = 2  # labels that a threshold is set by: one is held out of what the other teaches
 HOLDOUT = 0.2  # share of labelled images set aside where all are labelled
 
 
@@ -66,7 +67,10 @@ def design_comparison(
         _no_copies(roles, copies)
     budgets, why_budgets = _budgets(roles, task, seed) if roles.train else ((), "")
     metric, why_metric = task.advised_metric(roles.train)
-    return ComparisonDesign(task, roles, take_in, holdout, why_holdout, on, budgets, why_budgets, _primary(budgets), metric, why_metric)
+    if task.learnt and {task.stratum(row) for row in roles.score or roles.train} <= set(task.learnt):
+        why_metric = f"not defined while every image to score is {' or '.join(task.learnt)}: false alarms alone are told"
+    primary = _primary(budgets, 1 if task.usual_false_alarms is None else FEWEST_HELD_OUT)
+    return ComparisonDesign(task, roles, take_in, holdout, why_holdout, on, budgets, why_budgets, primary, metric, why_metric)
 
 
 def _holdout(manifest: Manifest, labelled: Sequence[Row], places: Mapping[str, Place]) -> tuple[float | None, str]:
@@ -112,8 +116,9 @@ def _budgets(roles: Roles, task: Task, seed: int) -> tuple[tuple[Budget, ...], s
     usual, in_all = Evaluate().labels_per_class, task.counts_in_all
     kept, dropped = usable_budgets(usual, strata[taught], in_all=in_all)
     fewest = _fewest(task, strata[taught])
-    whose = "there are" if in_all else f"the rarest {task.budget.stratum} has"
-    why = f"{whose} {fewest} training labels" + (", of which a budget may use half" if dropped else "")
+    whose = "there are" if in_all or task.learnt else f"the rarest {task.budget.stratum} has"
+    what = f"{task.budget.many} to learn from" if task.learnt else "training labels"
+    why = f"{whose} {fewest} {what}" + (", of which a budget may use half" if dropped else "")
     if roles.score is None:
         ids = [row.id for row in roles.train]
         aside = [at for at, row in enumerate(roles.train) if row.id in roles.learn_only]
@@ -129,8 +134,8 @@ def _fewest(task: Task, strata: np.ndarray) -> int:
     return len(strata) if task.counts_in_all else min(Counter(strata.tolist()).values())
 
 
-def _primary(budgets: Sequence[Budget]) -> Budget:
-    """The usual budget where the labels fill it, else the largest that they do."""
-    numbers = [size for size in budgets if size != "all"]
+def _primary(budgets: Sequence[Budget], least: int) -> Budget:
+    """The usual budget where the labels fill it, else the largest of at least so many that they do."""
+    numbers = [size for size in budgets if size != "all" and size >= least]
     usual = Primary().budget
     return usual if usual in numbers else max(numbers, default="all")

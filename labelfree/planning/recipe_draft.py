@@ -45,6 +45,8 @@ BY_TILES = 30  # minutes, of a comparison whose heads answer for every pixel or 
 MANY = 5  # times as many unlabelled images as labels, from which on learning from them is tried
 WRITTEN = {"root", "labels", "label_field", "date_field"}  # keys of `data` that have lines of their own
 WHAT = {
+    "classification": "classes",
+    "multilabel": "labels of several classes",
     "segmentation": "masks or outlines",
     "detection": "boxes",
     "anomaly": "normal images",
@@ -132,8 +134,10 @@ class _Draft:
         others = [WHAT[task] for task in self.labels.tasks if task in WHAT and task not in task_names()]
         for task in (find_task(name) for name in self.labels.tasks if name in task_names() and self.comparing):
             if task.name != self.asked.task.name:
-                what = WHAT.get(task.name, task.name)
-                yield Line("", f"There are {what} too; `labelfree plan … evaluate.task={task.name}` writes a recipe that compares by them.")
+                yield Line(
+                    "",
+                    f"There are {WHAT[task.name]} too; `labelfree plan … evaluate.task={task.name}` writes a recipe that compares by them.",
+                )
         if others and self.comparing:
             yield Line("", f"There are {' and '.join(others)} too; comparing starting points by them is not built yet.")
         elif others:

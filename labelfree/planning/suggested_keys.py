@@ -25,8 +25,8 @@ def for_objects(domain: Domain, objects: ObjectSizes, reader: Mapping[str, Any])
     key = getattr(domain, "keys_for", {}).get("objects", "").removeprefix("reader.")
     if not key or not len(objects) or reader.get(key) is not None:
         return {}
-    longest = round(float(objects.along[objects.across.argmin()]), 1)
-    return {key: Default(longest, f"the smallest labelled object is {objects.smallest}")}
+    at = int(objects.along.argmin())
+    return {key: Default(round(float(objects.along[at]), 1), f"the longer side of the shortest labelled object ({objects.images[at]})")}
 
 
 def read_otherwise(looks: Looks, keys: Keys, domain: str) -> Iterator[str]:

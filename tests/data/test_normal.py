@@ -106,6 +106,17 @@ def test_class_folders_stay_classes(tmp_path: Path) -> None:
     assert loaded(root, normal="good").rows == made.rows  # as folder and as class it means the same
 
 
+def test_a_class_and_a_folder_of_one_name_mean_both(tmp_path: Path) -> None:
+    """As a table of classes beside a folder of good images without labels has it: the class counts, and what has no class lies there."""
+    root = folder_of(tmp_path, "a/1.png", "a/2.png", *(f"good/{n}.png" for n in range(6)), "3.png")
+    (root / "labels.csv").write_text("path,label\na/1.png,dent\na/2.png,good\ngood/0.png,good\n")
+    made = loaded(root, labels=root / "labels.csv", normal="good")
+    assert {each.id: each.normal for each in made.rows} == {
+        "a/1.png": False, "a/2.png": True, "3.png": None, **{f"good/{n}.png": True for n in range(6)},
+    }  # fmt: skip
+    assert [each.label for each in made.rows if each.split == "pretrain"] == [None] * 3  # a hashed part of those without a label
+
+
 def test_a_folder_elsewhere_adds_its_images(tmp_path: Path) -> None:
     root, good = folder_of(tmp_path / "line", "1.png", "2.png"), folder_of(tmp_path / "looked_at", "1.png", "2.png")
     made = loaded(root, normal=str(good))
@@ -130,7 +141,7 @@ def test_an_empty_folder_a_torn_name_and_a_contradiction_are_refused(tmp_path: P
     with pytest.raises(DataError, match="empty holds no image of this set"):
         loaded(root, normal="empty")
     (root / "labels.csv").write_text("path,label\n1.png,fine\n2.png,bent\nfine/3.png,bent\n")
-    with pytest.raises(DataError, match=r"data\.normal=fine: is a class of the labels and a folder of other images"):
+    with pytest.raises(DataError, match=r"data\.normal=fine: is a class of the labels and a folder, in which .*3.png is of class 'bent'"):
         loaded(root, labels=root / "labels.csv", normal="fine")
     with pytest.raises(DataError, match=r"fine/3.png: is normal by data\.normal=.*, and its label is 'bent'"):
         loaded(root, labels=root / "labels.csv", normal=str(root / "fine"))

@@ -64,7 +64,7 @@ def boxes_on(row: Row, sample: Sample) -> Targets:
     from labelfree.data.label_formats.annotated import Placing
 
     height, width = sample.data.shape[1:]
-    drawn = Placing().image(row.id, row.path, row.listed, lambda path: (height, width), row.window)
+    drawn = Placing(upright=True).image(row.id, row.path, row.listed, lambda path: (height, width), row.window)
     boxes = torch.tensor([_corners(*each.box) for each in drawn.objects], dtype=torch.float32)
     ignored = torch.tensor([_corners(*(region.box or (0, 0, width, height))) for region in drawn.ignored], dtype=torch.float32)
     return Targets(None, boxes.view(-1, 4), tuple(each.name for each in drawn.objects), ignored.view(-1, 4))

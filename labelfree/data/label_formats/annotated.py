@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from labelfree.data.label_formats.frames import ToStored, orientation, upright_size
+from labelfree.data.label_formats.frames import BACK, Turned, orientation, upright_size
 from labelfree.data.label_formats.listed import IGNORED, Drawn, ListedImage, Listing, Outside
 from labelfree.data.label_formats.regions import Corners, Everything, Outline, Region, Runs, Seen, rectangle, union
 from labelfree.samples import Window
@@ -164,9 +164,13 @@ def called(image: ListedImage, classes: Mapping[str, str]) -> ListedImage:
 
 
 class Placing:
-    """Brings what is drawn onto the images' own pixels, and keeps what there is to say of it."""
+    """Brings what is drawn onto the images' own pixels, and keeps what there is to say of it.
 
-    def __init__(self) -> None:
+    `upright`: whether images are read turned as their EXIF says, and not as their pixels are stored.
+    """
+
+    def __init__(self, upright: bool = False) -> None:
+        self.upright = upright
         self.faults: list[str] = []
         self._cut, self._lines, self._undecided = list[str](), list[str](), list[str]()
 
@@ -216,15 +220,16 @@ class Placing:
             listed.split, outside=listed.outside, unknown=tuple(unknown), crowded=tuple(crowded),
         )  # fmt: skip
 
-    def _frame(self, identity: str, path: Path, listed: ListedImage, width: int, height: int) -> ToStored | None:
-        """How to come from the picture that was drawn on to the stored one; None where they are not the same picture."""
+    def _frame(self, identity: str, path: Path, listed: ListedImage, width: int, height: int) -> Turned | None:
+        """How to come from the picture that was drawn on to the one that is read; None where they are not the same picture."""
         turn = orientation(path)
-        upright = upright_size((width, height), turn)
-        if listed.size in (None, (width, height), upright):
-            if turn > 1 and (listed.size is None or upright == (width, height)):
+        other = upright_size((width, height), turn)  # of the picture turned the other way than it is read
+        if listed.size in (None, (width, height), other):
+            if turn > 1 and (listed.size is None or other == (width, height)):
                 self._undecided.append(identity)
-            stored = listed.size == (width, height) and upright != (width, height)
-            return ToStored(1 if stored else turn, width, height)
+            if self.upright:  # as drawings are where nothing tells
+                return Turned(BACK.get(turn, turn) if listed.size == other != (width, height) else 1, width, height)
+            return Turned(1 if listed.size == (width, height) != other else turn, width, height)
         across, down = listed.size
         self.faults.append(
             f"{listed.where}: is listed with {across} x {down} pixels, {identity} has {width} x {height}; bring the picture that was "
@@ -232,8 +237,8 @@ class Placing:
         )
         return None
 
-    def _object(self, drawn: Drawn, listed: ListedImage, onto: ToStored, identity: str) -> AnnotatedObject:
-        """An object in the stored picture, cut off at its border. Raises `ValueError` with the end of a sentence."""
+    def _object(self, drawn: Drawn, listed: ListedImage, onto: Turned, identity: str) -> AnnotatedObject:
+        """An object in the picture that is read, cut off at its border. Raises `ValueError` with the end of a sentence."""
         if drawn.box is None:
             raise ValueError("holds no pixel")
         box, region = drawn.box, drawn.region

@@ -22,6 +22,7 @@ TURNED = {".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".png", ".webp", ".heic"}  #
 ORIENTATION = 0x0112
 IN_FRONT = {"exif", "Raw profile type exif"}  # what Pillow calls the EXIF of a PNG that stands before its pixels
 ON_THEIR_SIDE = (5, 6, 7, 8)
+BACK = {6: 8, 8: 6}  # turns that undo others; the rest undo themselves
 
 
 def orientation(path: Path) -> int:
@@ -68,8 +69,11 @@ def upright_size(size: tuple[int, int], turn: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class ToStored:
-    """Brings what was drawn on the upright picture onto the stored one, of `width` x `height` pixels. `turn`: as EXIF numbers it."""
+class Turned:
+    """Brings what was drawn on the upright picture onto the stored one, of `width` x `height` pixels. `turn`: as EXIF numbers it.
+
+    With the turn that `BACK` gives for it, what was drawn on the stored one onto the upright one.
+    """
 
     turn: int
     width: int

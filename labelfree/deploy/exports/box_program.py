@@ -30,7 +30,7 @@ class BoxProgram(TileProgram):
     `label` (n,) and `score` (n,), the surest first, of the input `threshold` on.
     """
 
-    kind, outputs, batched = "boxes", ("candidates", "class_scores"), False
+    kind, outputs, batched, decisions = "boxes", ("candidates", "class_scores"), False, "objects"
     anchors: Tensor
     larger: Tensor
     classes: Tensor

@@ -101,12 +101,12 @@ def _network(part: Any, card: Any, path: Path) -> Path:
 def _sentences(told: Exported, captured: Captured, program: Program, words: str) -> list[str]:
     """What a person is told, the last one where it lies."""
     height, width = program.shape
-    one, decisions = ("image", "decisions") if program.moves else ("tile", "pixels")
+    one = "image" if program.moves else "tile"
     checked = "It was not tried on any image: name labelled ones behind the head."
     if told.images:
         ties = "" if told.same == told.decisions else "; the others are ties"
         equal = f"scores are within {told.apart:.1g} of the head's"
-        checked = f"On {told.images:,} {words} {equal}, {told.same:,} of {told.decisions:,} {decisions} the same{ties}."
+        checked = f"On {told.images:,} {words} {equal}, {told.same:,} of {told.decisions:,} {program.decisions} the same{ties}."
     time = f"One {one} of {height} x {width} pixels takes {told.milliseconds:.3g} ms here (onnxruntime, processor)."
     beside = ", ".join(file.name for file in told.files[1:])
     return [checked, time, *([captured.why] if captured.why else []), f"{told.onnx}: beside it {beside}."]

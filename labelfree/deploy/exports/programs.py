@@ -26,11 +26,12 @@ class Program(nn.Module):
     """What a head says of stored numbers (B, C, H, W) float32, channels in the order of its card, every pixel measured.
 
     `kind`: how a script asks it. `outputs`: names of what it gives. `moves`: whether H and W may be any; else they are `shape`.
-    `batched`: whether B may be any; else it is 1. `by_image`: whether it is also given `whole` (B, C, 1, 2), of the image that a tile is a
-    part of two pixels with its mean and standard deviation.
+    `decisions`: what a trial compares one by one. `batched`: whether B may be any; else it is 1. `by_image`: whether it is also given
+    `whole` (B, C, 1, 2), of the image that a tile is a part of two pixels with its mean and standard deviation.
     """
 
     kind: str
+    decisions = "decisions"
     outputs: tuple[str, ...]
     moves: bool
     batched: bool = True
@@ -132,7 +133,7 @@ class TileProgram(Program):
 class MapProgram(TileProgram):
     """`shares` (B, K, H, W) of the classes."""
 
-    kind, outputs = "maps", ("shares",)
+    kind, outputs, decisions = "maps", ("shares",), "pixels"
 
     def forward(self, pixels: Tensor, whole: Tensor | None = None) -> tuple[Tensor, ...]:
         return (self.head(self.levels(pixels, whole), self.shape).softmax(1),)
