@@ -97,7 +97,7 @@ def _by_itself(rows: Sequence[Row], root: Path, folders: bool) -> _Told | Normal
         return Normality(list(rows), (f"Classes {' and '.join(map(repr, classes))} may both mean that nothing is wrong: {WAY}.",))
     if classes:
         others = ", those of other classes not" if any(row.label not in (None, classes[0]) for row in rows) else ""
-        note = f"Images of class {classes[0]!r} are taken as normal{others} (data.normal=false: nobody said so)."
+        note = f"Images of class {classes[0]!r} are taken as normal{others} (data.normal=false if they are not)."
         return _Told(f"its class {classes[0]!r}", label=classes[0], note=note, name=classes[0])
     named = _called(rows, root, sounds_normal) if folders else {}
     if not named:
@@ -106,7 +106,7 @@ def _by_itself(rows: Sequence[Row], root: Path, folders: bool) -> _Told | Normal
     some = f"{', '.join(shown[:3])}{', …' if len(shown) > 3 else ''}"
     if len({folder.name.casefold() for folder in named}) > 1:
         return Normality(list(rows), (f"Folders {some} may all mean that nothing is wrong: {WAY}.",))
-    note = f"{sum(named.values()):,} images in {some} are taken as normal, not as a class to learn (data.normal=false: nobody said so)."
+    note = f"{sum(named.values()):,} images in {some} are taken as normal, not as a class to learn (data.normal=false if they are not)."
     return _Told(f"its folder {some}", folders=tuple(map(_absolute, named)), note=note, name=min(named).name)
 
 

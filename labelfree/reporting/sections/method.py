@@ -64,8 +64,8 @@ def equal(context: Context) -> str:
     sizes = context.run.setting("evaluate.sizes", "auto")
     listing = f" ({listed([str(size) for size in sizes], 'or')} pixels)" if isinstance(sizes, list) else ""
     return (
-        f"Every arm chooses from the same input sizes{listing}, the same ways to scale features and the same strengths of "
-        "regularisation, by cross-validation inside its own labels; "
+        f"What a protocol leaves to choose (input sizes{listing}, ways to scale features, strengths of regularisation) every arm "
+        "chooses from the same list, by cross-validation inside its own labels; "
         "ties go to the smaller size, then to the stronger regularisation. The dashed curve gives ImageNet its best size in "
         "hindsight, which no other arm gets."
     )
