@@ -283,7 +283,11 @@ class Evaluate(Section):
         "may be called so; in detection: false boxes an image (a group) on the mean; in anomaly: the share of normal images (groups); a "
         "threshold is set by it inside the labels (docs/protocol.md, 17)",
     )
-    alarm: str | int = Field("auto", description="with max_false_alarms: the class that is looked for; auto: the one with fewer labels")
+    alarm: str | int = Field(
+        "auto",
+        description="with max_false_alarms: the class that is looked for; auto: the one beside good, ok, normal or the like, else the one "
+        "with fewer labels",
+    )
     surface_tolerance: PositiveFloat | Auto = Field(
         "auto",
         description="in segmentation where the size of a pixel is known: how far a boundary may lie from the true one to count in "

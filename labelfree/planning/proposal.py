@@ -98,9 +98,11 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
         field, looks = read_again(keys)
     before += [] if volumes is None else [as_volumes(field.domain, volumes)]
     seen = looks.judged()
-    rows = field.manifest.rows
     marks = labels_of(field.manifest, seen.looks, field.domain)
-    task = _task(start.evaluate, rows).over(rows, SetLabels(field.manifest, field.domain, data.absent)).counting(rows)
+    task = _task(start.evaluate, field.manifest.rows)
+    field = replace(field, manifest=task.reading(SetLabels(field.manifest, field.domain, data.absent)))
+    rows = field.manifest.rows
+    task = task.over(rows, SetLabels(field.manifest, field.domain, data.absent)).counting(rows)
     copies = same_files([row for row in rows if row.window is None], say)
     places = located(field.domain, seen.places)
     try:
