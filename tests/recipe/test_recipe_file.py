@@ -91,7 +91,7 @@ def test_a_mistake_on_the_command_line_names_the_override(written, override, tol
 
 
 def test_a_recipe_without_a_domain_says_so(written):
-    with pytest.raises(RecipeError, match=r"domain is missing; write e\.g\. `domain: (medical|satellite)`"):
+    with pytest.raises(RecipeError, match=r"domain is missing; write e\.g\. `domain: (inspection|medical|satellite)`"):
         load_recipe(written("domain: satellite\n", ""))
 
 
@@ -249,7 +249,7 @@ def test_what_is_typed_goes_before_what_a_file_says(
         ("  protocols: [knn, linar]", "evaluate.protocols.1: 'linar' is not an installed protocol; did you mean linear?"),
         (
             "  task: clasification",
-            "evaluate.task must be auto or one of classification, detection, multilabel, segmentation, not 'clasification'.",
+            "evaluate.task must be auto or one of anomaly, classification, detection, multilabel, segmentation, not 'clasification'.",
         ),
     ],
 )
