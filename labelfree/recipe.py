@@ -131,6 +131,9 @@ class Data(Section):
         description="which images show nothing wrong: a folder of images that were looked at, or the class of the labels that says so; "
         "false: nobody said; auto: a class, else a folder, called good, ok, normal, free, no_defect or the like (docs/labels.md)",
     )
+    group_folders: bool = Field(
+        False, description="images of one folder under root belong together, as those of a lot or a patient, where nothing else groups them"
+    )
     positives: str = Field(
         "self", description="where the second view of an image comes from: self, or a kind of pairs that the domain knows (docs/domains/)"
     )
