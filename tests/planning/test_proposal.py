@@ -171,7 +171,11 @@ def test_images_of_several_sizes_and_an_odd_path_are_fine(tmp_path: Path) -> Non
         (lambda folder: None, DataError, "no such folder"),
         (lambda folder: folder.write_text("x"), DataError, "is a file; name its folder"),
         (lambda folder: folder.mkdir(), DataError, "holds no image that the satellite domain reads"),
-        (lambda folder: pictures(folder, PNGS), RecipeError, r"do not tell which field .* --domain \(installed: inspection, medical, satellite"),
+        (
+            lambda folder: pictures(folder, PNGS),
+            RecipeError,
+            r"do not tell which field .* --domain \(installed: inspection, medical, satellite",
+        ),
         (lambda folder: pictures(folder, PNGS, gray=True), RecipeError, "do not tell which field"),
         (lambda folder: rasters(folder, NAMES, bands=12, placed=False), RecipeError, "do not tell which field"),
         (lambda folder: rasters(folder, ["a/x.tif", "b/x.tif", "b/y.tif", "b/z.tif"]), DataError, "'a' has 1 group"),
