@@ -131,6 +131,9 @@ class Data(Section):
         description="which images show nothing wrong: a folder of images that were looked at, or the class of the labels that says so; "
         "false: nobody said; auto: a class, else a folder, called good, ok, normal, free, no_defect or the like (docs/labels.md)",
     )
+    group_folders: bool = Field(
+        False, description="images of one folder under root belong together, as those of a lot or a patient, where nothing else groups them"
+    )
     positives: str = Field(
         "self", description="where the second view of an image comes from: self, or a kind of pairs that the domain knows (docs/domains/)"
     )
@@ -283,7 +286,11 @@ class Evaluate(Section):
         "may be called so; in detection: false boxes an image (a group) on the mean; in anomaly: the share of normal images (groups); a "
         "threshold is set by it inside the labels (docs/protocol.md, 17)",
     )
-    alarm: str | int = Field("auto", description="with max_false_alarms: the class that is looked for; auto: the one with fewer labels")
+    alarm: str | int = Field(
+        "auto",
+        description="with max_false_alarms: the class that is looked for; auto: the one beside good, ok, normal or the like, else the one "
+        "with fewer labels",
+    )
     surface_tolerance: PositiveFloat | Auto = Field(
         "auto",
         description="in segmentation where the size of a pixel is known: how far a boundary may lie from the true one to count in "

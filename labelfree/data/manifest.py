@@ -110,9 +110,21 @@ def load_manifest(data: Data, domain: Domain) -> Manifest:
     card = effective_card(data)
     made = _load(data, domain, card)
     people = data.class_folders == "auto" and data.card is None and getattr(domain, "confidential", False)
+    made = _grouped_by_folder(made) if data.group_folders else made
     made = with_normal(made, data, domain, folders=data.class_folders is not False and not people)
     of_card = _texts(card.classes) if card else {}
     return replace(made, renamed={**made.renamed, **of_card, **_texts(data.classes)}, instances=data.instances)
+
+
+def _grouped_by_folder(made: Manifest) -> Manifest:
+    """The manifest with the folder of an image as its group where it has none. Raises `DataError` where no image lies in a folder."""
+    folders = {row.id: row.id.rpartition("/")[0] for row in made.rows if row.group is None}
+    named = sorted(set(folders.values()) - {""})
+    if not named:
+        raise DataError(f"data.group_folders: no image without a group lies in a folder under {made.root}; leave it out.")
+    note = f"Images of one folder belong together: {len(named):,} folders are groups ({', '.join(named[:3])}{', …' * (len(named) > 3)})."
+    rows = [replace(row, group=folders.get(row.id) or row.group) for row in made.rows]
+    return replace(made, rows=rows, notes=(*made.notes, note))
 
 
 def with_normal(made: Manifest, data: Data, domain: Domain | None = None, *, folders: bool = False) -> Manifest:

@@ -116,6 +116,7 @@ def gather(run: Context) -> Inputs:
     task = task_for(recipe.evaluate, manifest.rows)
     if run.comparing:
         check_question(recipe.evaluate, task)
+    manifest = _read_by(task, manifest, domain, run)
     task = task.over(manifest.rows, SetLabels(manifest, domain, recipe.data.absent, run.say.say)).counting(manifest.rows)
     store = Store(recipe, manifest.read or domain.read, {"domain": domain.name, **domain.settings()}, run.say)
     roles, pool, images = _pools(run, domain, manifest, task, store)
@@ -167,6 +168,14 @@ def _manifest(run: Context, domain: Domain) -> Manifest:
     for note in (*manifest.notes, *manifest.aside, *manifest.faults.values()):
         run.say.say(note)
     return manifest
+
+
+def _read_by(task: Task, manifest: Manifest, domain: Domain, run: Context) -> Manifest:
+    """The table as the task reads it; what follows from its labels is told."""
+    read = task.reading(SetLabels(manifest, domain, run.recipe.data.absent))
+    for note in read.notes[len(manifest.notes) :]:
+        run.say.say(note)
+    return read
 
 
 def _pools(run: Context, domain: Domain, manifest: Manifest, task: Task, store: Store) -> tuple[Roles, Pool, Pool | None]:

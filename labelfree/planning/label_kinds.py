@@ -16,7 +16,7 @@ from labelfree.data.label_formats.listed import IGNORED
 from labelfree.data.label_formats.mask_numbers import mask_numbers
 from labelfree.data.manifest import Manifest
 from labelfree.data.masks import MaskCounts, mask_on_image
-from labelfree.data.normal import normal_counts
+from labelfree.data.normal import is_normal, normal_counts
 from labelfree.data.table_cells import captions_in
 from labelfree.domain import Domain, Row
 from labelfree.errors import DataError
@@ -145,6 +145,10 @@ def _listed(rows: Sequence[Row]) -> Iterator[str]:
     if rows:
         shown = ", ".join(f"{name} {number:,} in {images[name]:,}" for name, number in objects.most_common(LISTED))
         yield f"  objects in {len(rows):,} images to learn from: {shown or 'no object'}{_left(len(objects))}; {negative:,} negative"
+    if any(map(is_normal, rows)) and any(is_normal(row) is False for row in rows):
+        yield (
+            f"  {normal_counts(rows)}: evaluate.task=classification tells them apart, evaluate.task=anomaly learns from the good ones alone"
+        )
     if rows and negative == len(rows):
         yield (
             f"  all {negative:,} images with labels are without objects: there is nothing to detect, but they can serve as data.normal, "

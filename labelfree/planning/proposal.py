@@ -10,6 +10,7 @@ from pathlib import Path
 from labelfree.data.blocks import Blocks
 from labelfree.data.copies import same_files
 from labelfree.data.inventory import ending_of
+from labelfree.data.manifest import Manifest
 from labelfree.data.normal import only_normal
 from labelfree.data.object_sizes import ObjectSizes, object_sizes
 from labelfree.data.set_labels import SetLabels
@@ -98,9 +99,11 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
         field, looks = read_again(keys)
     before += [] if volumes is None else [as_volumes(field.domain, volumes)]
     seen = looks.judged()
-    rows = field.manifest.rows
     marks = labels_of(field.manifest, seen.looks, field.domain)
-    task = _task(start.evaluate, rows).over(rows, SetLabels(field.manifest, field.domain, data.absent)).counting(rows)
+    task = _task(start.evaluate, field.manifest.rows)
+    field = replace(field, manifest=task.reading(SetLabels(field.manifest, field.domain, data.absent)))
+    rows = field.manifest.rows
+    task = task.over(rows, SetLabels(field.manifest, field.domain, data.absent)).counting(rows)
     copies = same_files([row for row in rows if row.window is None], say)
     places = located(field.domain, seen.places)
     try:
@@ -193,7 +196,7 @@ def _found(
     yield f"  splits: {', '.join(f'{name} {n:,}' for name, n in sorted(splits.items()))}"
     groups = {row.group for row in rows if row.group}
     instead = _blocks(rows, seen, places) if not field.manifest.given_split else ""
-    yield f"  groups: {f'{len(groups):,} named' if groups else f'none named{instead}'}"
+    yield f"  groups: {f'{len(groups):,} named' if groups else f'none named{instead or _folders(field.manifest)}'}"
     if marks.tasks and seen.places and len(seen.looks) < len(rows):
         yield "  images that show ground which is scored leave the pool when a run has read them all"
     yield from (f"  {fact}" for fact in marks.facts)
@@ -205,6 +208,14 @@ def _found(
     yield from (f"  {table.name} is not read; give it with --labels if it holds the labels" for table in other_tables(data))
     yield from (f"  {note}" for note in (*field.manifest.notes, *asked.roles.notes))
     yield from (f"  {sentence}" for sentence in (*field.manifest.faults.values(), *field.manifest.aside))
+
+
+def _folders(manifest: Manifest) -> str:
+    """That folders could be groups, where each image lies in one of several that name no classes."""
+    folders = {row.id.rpartition("/")[0] for row in manifest.rows}
+    if manifest.given_split or manifest.class_folders or "" in folders or not 1 < len(folders) < len(manifest.rows):
+        return ""
+    return f"; where each of the {len(folders):,} folders holds what belongs together (a lot, a patient), data.group_folders=true says so"
 
 
 def _blocks(rows: Sequence[Row], seen: Seen, places: Mapping[str, Place]) -> str:

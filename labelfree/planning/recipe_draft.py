@@ -198,7 +198,7 @@ class _Draft:
         if asked.on == "dev":
             yield Line("  on: dev", "no test row has a label")
         yield Line(f"  arms: {flow(self.arms)}", self._why_arms)
-        if asked.task.name != task_for(Evaluate()).name:
+        if asked.task.name != task_for(Evaluate()).name or asked.task.name not in self.labels.tasks:
             yield Line(f"  task: {asked.task.name}")
         if self.protocols != Evaluate().protocols:
             yield Line(f"  protocols: {flow(self.protocols)}", self._why_protocols)

@@ -46,7 +46,9 @@ def lost_in_pretraining(objects: ObjectSizes, view: Size, tile: Size | None) -> 
 
 def lost_in_comparison(objects: ObjectSizes, size: int, tile: Size | None) -> str | None:
     """The same of the largest input size that arms may choose, along the longest side."""
-    tiled = "" if tile is not None else ", or label masks or boxes: these are compared by tiles at the images' own resolution"
+    tiled = (
+        "" if tile is not None else ", or ask for what is drawn (evaluate.task): that is compared by tiles at the images' own resolution"
+    )
     return _lost(objects, size, tile, "evaluate.sizes: networks see", f"name larger sizes{tiled}")
 
 

@@ -100,8 +100,9 @@ def name_of(run: RunFiles) -> str:
 def deck(run: RunFiles) -> str:
     """What was compared, in one or two sentences."""
     rows: list[Mapping[str, Any]] = run.claims.get("table") or []
-    pool = run.fingerprint.get("count")
-    trained = f"Pretrained on {count(int(pool), 'unlabelled image')} ({run.setting('domain', '')})." if pool and run.curves else ""
+    pool, images = int(run.fingerprint.get("count") or 0), sum((run.fingerprint.get("format") or {}).values())
+    what = count(pool, "unlabelled image") if pool <= images or not images else f"{pool:,} tiles of {count(images, 'unlabelled image')}"
+    trained = f"Pretrained on {what} ({run.setting('domain', '')})." if pool and run.curves else ""
     if not rows:
         return f"{trained} Nothing was compared: there are no scores.".strip()
     scored = list(dict.fromkeys(row["arm"] for row in rows))

@@ -35,6 +35,19 @@ def test_class_folders(tmp_path: Path) -> None:
     assert found.classes == ("a", "b") and found.class_folders and not found.given_split
 
 
+def test_sub_folders_may_be_groups(tmp_path: Path) -> None:
+    for name in ("lot1/a.png", "lot1/b.png", "lot2/a.png", "loose.png"):
+        image(tmp_path / name)
+    (tmp_path / "labels.csv").write_text("path,label,group\nlot1/a.png,x,mine\nlot2/a.png,y,\n", encoding="utf-8")
+    found = load(root=tmp_path, labels=tmp_path / "labels.csv", group_folders=True)
+    assert {row.id: row.group for row in found.rows} == {
+        "lot1/a.png": "mine", "lot1/b.png": "lot1", "lot2/a.png": "lot2", "loose.png": None,
+    }  # fmt: skip
+    assert "Images of one folder belong together: 2 folders are groups (lot1, lot2)." in found.notes
+    with pytest.raises(DataError, match="data.group_folders: no image without a group lies in a folder"):
+        load(root=tmp_path / "lot1", group_folders=True)
+
+
 def test_sub_folders_may_be_no_classes(tmp_path: Path) -> None:
     for name in ("a/1.png", "a/2.png", "b/1.png", "b/2.png"):
         image(tmp_path / name)

@@ -302,6 +302,18 @@ def test_a_missing_package_names_the_extra(tmp_path: Path, monkeypatch: pytest.M
         exported(tmp_path / "head.safetensors", tmp_path / "out")
 
 
+def test_gray_that_is_stored_as_colours_is_one_channel_of_gray(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    from labelfree.deploy.exports.infer_onnx import read
+
+    gray = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    Image.fromarray(np.stack([gray] * 3, -1)).save(tmp_path / "gray.png")
+    np.testing.assert_array_equal(read(tmp_path / "gray.png", ["gray"]), gray[None])
+    Image.fromarray(np.stack([gray, gray, gray + 1], -1)).save(tmp_path / "red.png")
+    with pytest.raises(SystemExit, match=r"red.png: has 3 channels, the model wants gray"):
+        read(tmp_path / "red.png", ["gray"])
+
+
 def test_numbers_that_pillow_would_narrow_are_refused(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     import rasterio

@@ -18,9 +18,9 @@ from labelfree.recipe_file import load_recipe
 from tests.satellite.files import write_tif
 
 
-def planned(folder: Path, domain: str | None = None, labels: Path | None = None) -> Proposal:
+def planned(folder: Path, domain: str | None = None, labels: Path | None = None, overrides: Sequence[str] = ()) -> Proposal:
     """What `labelfree plan` proposes; the text must read back, from a file, to the recipe."""
-    proposal = labelfree.plan(folder, domain, labels, say=Silent())
+    proposal = labelfree.plan(folder, domain, labels, overrides=list(overrides), say=Silent())
     file = proposal.write(folder.parent / f"{len(list(folder.parent.iterdir()))}.yaml")
     assert load_recipe(file).model_copy(update={"name": None}) == proposal.recipe
     return proposal

@@ -92,17 +92,34 @@ def test_where_every_image_has_boxes_a_fifth_is_set_aside_and_detection_compared
 def test_a_coco_file_of_boxes_that_lists_negatives_is_planned_as_detection(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     pictures(folder, PNGS)
+    proposal = planned(folder, "satellite", boxes_on_every_second(folder, 16))
+    assert "task: detection\n" in f"{told(proposal)}\n" and "8 negative" in told(proposal)
+    assert proposal.recipe.evaluate.task == "detection" and proposal.recipe.evaluate.primary.budget == 5
+
+
+def boxes_on_every_second(folder: Path, count: int) -> Path:
+    """A COCO file of the first images in the folder, every second of which shows nothing."""
     about = {
-        "images": [{"id": at, "file_name": name, "width": 16, "height": 16} for at, name in enumerate(PNGS[:16])],
+        "images": [{"id": at, "file_name": name, "width": 16, "height": 16} for at, name in enumerate(PNGS[:count])],
         "categories": [{"id": 1, "name": "ship"}],
         "annotations": [
-            {"id": at + 1, "image_id": at, "category_id": 1, "bbox": [1, 1, 6, 6], "area": 36, "iscrowd": 0} for at in range(0, 16, 2)
+            {"id": at + 1, "image_id": at, "category_id": 1, "bbox": [1, 1, 6, 6], "area": 36, "iscrowd": 0} for at in range(0, count, 2)
         ],
     }
     (folder / "coco.json").write_text(json.dumps(about))
-    proposal = planned(folder, "satellite", folder / "coco.json")
-    assert "task: detection\n" in f"{told(proposal)}\n" and "8 negative" in told(proposal)
-    assert proposal.recipe.evaluate.task == "detection" and proposal.recipe.evaluate.primary.budget == 5
+    return folder / "coco.json"
+
+
+def test_boxes_and_images_without_any_are_two_classes_where_a_person_asks_for_classes(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    pictures(folder, PNGS)
+    file = boxes_on_every_second(folder, 16)
+    asked = planned(folder, "satellite", file, overrides=["evaluate.task=classification"])
+    assert "told apart by whether anything is wrong: 8 normal, 8 anomalous" in told(asked)
+    assert "task: classification (evaluate.task=detection asks" in told(asked) and "task: classification\n" in asked.text
+    assert asked.recipe.evaluate.primary.budget == 1 and "classification into 2 classes" in asked.text
+    alone = told(planned(folder, "satellite", file))
+    assert "8 good, 8 not good" in alone and "evaluate.task=classification tells them apart" in alone
 
 
 def test_objects_are_counted_and_a_label_column_goes_first(tmp_path: Path) -> None:

@@ -158,6 +158,14 @@ def test_generated_data_claim_nothing(tmp_path: Path) -> None:
     assert "78.5" in read.sections["scores"]  # scores are shown all the same
 
 
+def test_tiles_are_not_counted_as_images(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run")
+    file = folder / "fingerprint.json"
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"format": {".png": 6, ".tif": 7}}), encoding="utf-8")
+    write_report(folder)
+    assert "Pretrained on 8,411 tiles of 13 unlabelled images" in (folder / "report.html").read_text(encoding="utf-8")
+
+
 def test_transductive_runs_say_so(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     leaks = json.loads((folder / "leaks.json").read_text())

@@ -144,6 +144,8 @@ def test_which_class_is_looked_for(ask) -> None:
     question = ask(classes=2)
     budgets = [1, 6]
     assert alarm_rule(SETTINGS, question, budgets).positive == 1
+    good = replace(question, targets=replace(question.targets, names=("fine", "OK")))
+    assert alarm_rule(SETTINGS, good, budgets).positive == 0  # not what is as it should be, whatever there is less of
     named = SETTINGS.model_copy(update={"alarm": "class 0"})
     assert alarm_rule(named, question, budgets).positive == 0
     rarer = replace(question, train=question.train[(question.targets.values[question.train] == 1) | (question.train < 10)])

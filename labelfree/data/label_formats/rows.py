@@ -38,7 +38,8 @@ def rows_of_listing(
     notes = [_summary(named, source, list(on_path.values())), *named.notes]
     labels = sum(len(image.labels) for image in on_path.values())
     if labels and not whole_images:
-        notes.append(f"{source.name}: {labels:,} classes of whole images stand beside drawn objects and are not read.")
+        which, verb = ("class of a whole image stands", "is") if labels == 1 else ("classes of whole images stand", "are")
+        notes.append(f"{source.name}: {labels:,} {which} beside drawn objects and {verb} not read.")
     return rows, replace(named, faults=[*named.faults, *faults], notes=notes)
 
 

@@ -260,6 +260,8 @@ def read(path: str | Path, channels: Sequence[str]) -> np.ndarray:
             pixels, names = picture(path)
         except (OSError, ValueError) as error:
             raise SystemExit(f"{path}: Pillow does not open it ({error}); save the numbers as .npy.") from None
+    if names == COLOURS and list(channels) == ["gray"] and (pixels == pixels[:1]).all():
+        return pixels[:1]  # gray that is stored as colours
     if pixels.ndim != 3 or len(pixels) != len(channels):
         raise SystemExit(f"{path}: has {len(pixels)} channels, the model wants {', '.join(channels)}.")
     return pixels[[names.index(name) for name in channels]] if set(channels) == set(names) else pixels

@@ -19,6 +19,7 @@ from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import SHARE, BudgetWords, MetricWords, TaskWords
 
 if TYPE_CHECKING:
+    from labelfree.data.manifest import Manifest
     from labelfree.data.pool import Pool
     from labelfree.data.set_labels import SetLabels
     from labelfree.domain import Sample
@@ -134,6 +135,10 @@ class Task:
     protocol_group: str = PROTOCOLS
     calibration: tuple[str, ...] = ()
     usual_false_alarms: float | None = None
+
+    def reading(self, labels: SetLabels) -> Manifest:
+        """The table as this task reads it: one whose labels follow from others gives rows those that follow."""
+        return labels.manifest
 
     def over(self, rows: Sequence[Row], labels: SetLabels) -> Task:
         """The task for these rows; one whose strata lie in files returns a copy that knows what `labels` says of them."""

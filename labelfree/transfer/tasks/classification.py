@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
+from labelfree.data.normal import sounds_normal
 from labelfree.domain import Row
 from labelfree.errors import DataError, RecipeError
 from labelfree.transfer.alarms import BinaryAlarms
 from labelfree.transfer.question import Question
+from labelfree.transfer.tasks.anomaly import ANOMALOUS, NORMAL, Anomaly
 from labelfree.transfer.tasks.base import LabelledImages, Metric, Targets, Task, flat, nested
 from labelfree.transfer.tasks.calibration import Reliability, brier, ece
 from labelfree.transfer.tasks.multilabel import several
@@ -21,6 +23,10 @@ from labelfree.transfer.tasks.ranking import area_under_roc
 from labelfree.transfer.tasks.shares import mean_share
 from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import BudgetWords
+
+if TYPE_CHECKING:
+    from labelfree.data.manifest import Manifest
+    from labelfree.data.set_labels import SetLabels
 
 UNEVEN = 3  # times the rarest class, from which on accuracy would be that of the largest one
 
@@ -117,6 +123,24 @@ class Classification(Task):
     budget = BudgetWords("label a class", "labels a class", per="a class")
     answer_schema = pa.schema([("target", pa.int32()), ("scores", pa.list_(pa.float32()))])
 
+    def reading(self, labels: SetLabels) -> Manifest:
+        """Where no row has a class and some are normal and others are not, these are the two: as the task `anomaly` sees them."""
+        manifest = labels.manifest
+        rows = [row for row in manifest.rows if row.split != "pretrain"]
+        if any(map(self.labelled, rows)):
+            return manifest
+        seen = Anomaly().over(rows, labels)
+        told = {row.id: NORMAL if seen.normal(row) else ANOMALOUS for row in rows if seen.normal(row) is not None}
+        if len(set(told.values())) < 2:
+            return manifest
+        counts = Counter(told.values())
+        note = (
+            f"No image has a class, so images are told apart by whether anything is wrong: {counts[NORMAL]:,} {NORMAL}, "
+            f"{counts[ANOMALOUS]:,} {ANOMALOUS} (docs/labels.md)."
+        )
+        classed = [replace(row, label=told.get(row.id)) for row in manifest.rows]
+        return replace(manifest, rows=classed, classes=tuple(sorted(counts)), notes=(*manifest.notes, note))
+
     def asked_by(self, rows: Sequence[Row]) -> bool:
         """Not where labels name several classes: those are of the task `multilabel`."""
         return super().asked_by(rows) and not any(map(several, rows))
@@ -171,13 +195,16 @@ class Classification(Task):
         return np.bincount(targets * classes + scores.argmax(1), minlength=classes**2).reshape(classes, classes)
 
     def alarm(self, targets: Targets, name: str) -> int:
-        """By itself the class of fewer labels, of equals the second by name."""
+        """By itself the class beside one that is called as normal images are, else that of fewer labels, of equals the second by name."""
         assert isinstance(targets, Classes)
         listed = ", ".join(targets.names)
         if targets.width != 2:
             raise RecipeError(
                 f"evaluate.max_false_alarms: a threshold tells two classes apart, these labels have {targets.width}; leave it out."
             )
+        normal = [sounds_normal(each) for each in targets.names]
+        if name == "auto" and sum(normal) == 1:
+            return normal.index(False)
         if name == "auto":
             first, second = np.bincount(targets.values, minlength=2).tolist()
             return int(second <= first)

@@ -35,7 +35,8 @@ def task_for(settings: Evaluate, rows: Sequence[Row] = ()) -> Task:
     tasks = [find_task(name) for name in task_names()]
     asked = [task for task in tasks if task.asked_by(rows)]
     taken = {column for task in asked for column in task.columns}
-    labelled = [task for task in tasks if taken.isdisjoint(task.columns) and any(map(task.labelled, rows))]
+    shown = [row for row in rows if row.listed is None or not row.listed.negative]  # nothing on an image is a label of every task
+    labelled = [task for task in tasks if taken.isdisjoint(task.columns) and any(map(task.labelled, shown))]
     among = [*asked, *labelled] or tasks
     return next((task for task in among if _fits(settings, task)), among[0])
 
