@@ -18,7 +18,9 @@ def build(context: Context) -> Section:
     queries = neighbours.get("queries") or []
     if not queries:
         return Section(
-            "neighbours", TITLE, absent="No nearest-neighbour examples were saved: they need labels that name whole images, and a pretrained arm."
+            "neighbours",
+            TITLE,
+            absent="No nearest-neighbour examples were saved: they need labels that name whole images, and a pretrained arm.",
         )
     blocks: list[dict[str, Any]] = []
     right = {arm: [0, 0] for arm in neighbours["arms"]}
