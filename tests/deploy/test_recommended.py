@@ -116,6 +116,7 @@ def test_a_run_leaves_the_head_that_did_best_inside_the_labels_and_tells_it(tmp_
     assert ("though the claim is of linear" in told["why"]) == (best != "linear")
 
 
+@pytest.mark.slow  # a run with trained decoders; the rule itself is tested above
 def test_a_run_of_pixels_whose_decoders_had_no_time_asks_both_kinds_on_halves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """At one input size nothing else inside the labels tells which of them is better."""
     for part in ("pictures", "masks"):

@@ -136,6 +136,7 @@ def test_the_same_call_gives_the_same_student(student: Student, teacher: Path, f
     assert read_card(again.head) == read_card(student.head)
 
 
+@pytest.mark.slow  # an export, as tests of export have it
 def test_its_network_is_loaded_and_its_head_exported(student: Student, folder: Path, tmp_path: Path) -> None:
     assert labelfree.embed(student.folder, folder / "0000.png").shape == (1, labelfree.load(student.weights).dim)
     pytest.importorskip("onnxscript")

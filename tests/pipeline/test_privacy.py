@@ -158,6 +158,7 @@ def test_pictures_come_when_asked_for_and_a_burnt_in_name_never_does(with_pictur
     assert any(note.startswith("2 images say that text is burnt into the pixels") for note in notes)
 
 
+@pytest.mark.slow  # two runs; the copy to share shows most of it
 def test_a_comparison_in_the_folder_of_a_hidden_pretraining_hides_names_as_before(films: Path, finished: Run, tmp_path: Path) -> None:
     out = tmp_path / "run"
     run_on(films, out, do=labelfree.pretrain)
@@ -213,6 +214,7 @@ def test_a_run_that_is_killed_has_named_nobody_and_goes_on_as_if_it_had_not(film
     assert scores[0] == scores[1]
 
 
+@pytest.mark.slow  # a run that is stopped; the one that goes on shows most of it
 def test_a_comparison_that_stops_leaves_the_weights_that_were_finished_before(
     films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

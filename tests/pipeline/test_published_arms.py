@@ -156,6 +156,7 @@ def test_a_name_that_nobody_publishes_is_a_fault_of_the_arm(backbone: str, fault
             check(recipe, tell=tell)
 
 
+@pytest.mark.slow  # a pretraining and a comparison with published weights
 def test_a_run_compares_with_it_and_a_pretraining_continues_from_it(tmp_path: Path) -> None:
     """Two pretraining steps from published weights, then three arms, one of them of another architecture; some ten seconds."""
     by_hand(VIT, published(VIT), tmp_path)
