@@ -16,7 +16,7 @@ from PIL import Image
 HEIGHT, WIDTH, FULL, LOTS, PARTS, LISTED = 128, 200, 4095, 4, 44, 32
 SHORT = (
     "pretrain.minutes=null", "pretrain.steps=2", "pretrain.batch_size=8", "pretrain.size=32", "data.leak_limit=1.0", "evaluate.draws=2",
-    "evaluate.labels_per_class=[5]", "evaluate.arms=[imagenet, imagenet+domain]", "evaluate.max_false_alarms=0.2",
+    "evaluate.labels_per_class=[5]", "evaluate.minutes=1", "evaluate.arms=[imagenet, imagenet+domain]", "evaluate.max_false_alarms=0.2",
 )  # fmt: skip
 
 
