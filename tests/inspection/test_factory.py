@@ -106,7 +106,7 @@ def test_from_a_plan_to_a_report_a_head_and_onnx_that_decide_alike(parts: Path, 
     )  # fmt: skip
     assert "Report: " in typed("run", recipe, *SHORT, "--out", run)
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert "false alarms" in page and "grey levels" in page
+    assert "Decisions at a threshold" in page and "grey levels" in page
     claims = json.loads((run / "claims.json").read_text(encoding="utf-8"))
     assert claims["primary"]["against"] == "imagenet"
 
