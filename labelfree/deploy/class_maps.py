@@ -12,7 +12,7 @@ from typing import Any
 
 from labelfree.deploy.coco_file import ENDING, keep_objects, write_coco
 from labelfree.deploy.coco_file import UNFINISHED as UNFINISHED_OBJECTS
-from labelfree.deploy.growing_tables import SKIPPED, TABLE, UNFINISHED, begun, keep, number
+from labelfree.deploy.growing_tables import SKIPPED, TABLE, UNFINISHED, fill, number
 from labelfree.deploy.input_images import InputImages
 from labelfree.deploy.map_heads import MapsHead, Strip, whole_map
 from labelfree.deploy.tile_heads import slices
@@ -36,25 +36,20 @@ def write_maps(
     """
     if not isinstance(images.domain, WritesMaps):
         raise DataError(f"{images.domain.name}: this domain writes no maps of classes; use head.predict(image) of labelfree.load_head.")
-    part, aside = out / UNFINISHED, out / SKIPPED
-    done = begun(part, ["path", "map", *(f"percent_{name}" for name in head.classes)]) | begun(aside, ["path", "reason"])
     names = map_names(images.rows)
     coco = out / UNFINISHED_OBJECTS if vector is not None and vector.suffix.lower() == ENDING else None
     work = _Work(head, images, images.domain, region, say, coco)
-    left = [row for row in images.rows if row.id not in done]
-    if done:
-        say.say(f"{out}: {len(done):,} of {len(images.rows):,} images are there already.")
-    for row in say.track(left, "predicting", len(left)):
+
+    def answer(row: Row) -> list[str] | str:
         made = work.map(row, out / MAPS / names[row.id])
         if isinstance(made, str):
-            keep(aside, [row.id, made])
-        else:
-            files, shares = made
-            keep(part, [row.id, files[0].relative_to(out).as_posix(), *(number(100 * share) for share in shares)])
-    skipped = len(begun(aside, ["path", "reason"]))
-    if not skipped:
-        aside.unlink()
-    written = [out / TABLE, *([aside] if skipped else [])]
+            return made
+        files, shares = made
+        return [files[0].relative_to(out).as_posix(), *(number(100 * share) for share in shares)]
+
+    skipped = fill(out, ["path", "map", *(f"percent_{name}" for name in head.classes)], images.rows, say, answer)
+    part = out / UNFINISHED
+    written = [out / TABLE, *([out / SKIPPED] if skipped else [])]
     if coco is not None and vector is not None:
         written.insert(0, write_coco(vector, coco, head.classes))
     elif vector is not None:

@@ -15,7 +15,7 @@ from labelfree.data.label_formats.listed import BACKGROUND
 from labelfree.deploy.box_heads import BoxesHead, FoundBoxes
 from labelfree.deploy.coco_file import ENDING, keep_line, lines_of, write_coco
 from labelfree.deploy.coco_file import UNFINISHED as UNFINISHED_OBJECTS
-from labelfree.deploy.growing_tables import SKIPPED, TABLE, UNFINISHED, begun, keep, number
+from labelfree.deploy.growing_tables import SKIPPED, TABLE, UNFINISHED, fill, number
 from labelfree.deploy.input_images import InputImages
 from labelfree.deploy.tile_heads import slices
 from labelfree.domain import BoxesOnGround, Row, Sample, WritesBoxes, WritesMaps
@@ -41,27 +41,20 @@ def write_boxes(
     coco, shapes = (vector, None) if picture and vector is not None else (out / COCO, vector)
     if shapes is not None and not isinstance(images.domain, WritesBoxes):
         raise DataError(f"{images.domain.name}: this domain writes no boxes on the ground; leave --vector out, and see {COCO}.")
-    part, aside, noted = out / UNFINISHED, out / SKIPPED, out / UNFINISHED_OBJECTS
-    done = begun(part, ["path", "objects", *(f"objects_{name}" for name in head.classes)]) | begun(aside, ["path", "reason"])
+    noted = out / UNFINISHED_OBJECTS
     work = _Work(head, images, region, noted, on_ground=shapes is not None)
-    left = [row for row in images.rows if row.id not in done]
-    if done:
-        say.say(f"{out}: {len(done):,} of {len(images.rows):,} images are there already.")
-    for row in say.track(left, "predicting", len(left)):
+
+    def answer(row: Row) -> list[int] | str:
         counted = work.image(row)
-        if isinstance(counted, str):
-            keep(aside, [row.id, counted])
-        else:
-            keep(part, [row.id, sum(counted), *counted])
-    skipped = len(begun(aside, ["path", "reason"]))
-    if not skipped:
-        aside.unlink()
+        return counted if isinstance(counted, str) else [sum(counted), *counted]
+
+    skipped = fill(out, ["path", "objects", *(f"objects_{name}" for name in head.classes)], images.rows, say, answer)
     lines = lines_of(noted)
-    written = [_table(out / BOXES, lines, head.classes), coco, out / TABLE, *([aside] if skipped else [])]
+    written = [_table(out / BOXES, lines, head.classes), coco, out / TABLE, *([out / SKIPPED] if skipped else [])]
     if shapes is not None:
         assert isinstance(images.domain, WritesBoxes)
         written.insert(0, images.domain.rectangles(list(_on_ground(lines, head.classes)), shapes))
-    part.replace(out / TABLE)
+    (out / UNFINISHED).replace(out / TABLE)
     write_coco(coco, noted, (BACKGROUND, *head.classes))  # last, for it takes the notes away that all else is made of
     return written, {"images": len(images.rows) - skipped, "skipped": skipped}
 

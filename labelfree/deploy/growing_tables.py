@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from labelfree.domain import Row
+from labelfree.progress import Progress
+
 TABLE, SKIPPED = "predictions.csv", "skipped.csv"
 UNFINISHED = "predictions.making.csv"
+REASONS = ("path", "reason")  # columns of SKIPPED
 EVERY = 64  # rows between two times that a table is surely on disk
 
 
@@ -55,6 +59,28 @@ def begun(file: Path, header: Sequence[str]) -> set[str]:
         rows = csv.reader(text)
         next(rows, None)
         return {row[0] for row in rows if row}
+
+
+def fill(out: Path, header: Sequence[str], rows: Sequence[Row], say: Progress, answer: Callable[[Row], Sequence[object] | str]) -> int:
+    """A row of `out`'s unfinished table for each image that it lacks: its id, then what `answer` gives for the other columns of `header`.
+
+    Where that is a sentence, the image stands in SKIPPED instead, which is there only if any does. Returns how many do.
+    """
+    part, aside = out / UNFINISHED, out / SKIPPED
+    done = begun(part, header) | begun(aside, REASONS)
+    left = [row for row in rows if row.id not in done]
+    if done:
+        say.say(f"{out}: {len(done):,} of {len(rows):,} images are there already.")
+    for row in say.track(left, "predicting", len(left)):
+        told = answer(row)
+        if isinstance(told, str):
+            keep(aside, [row.id, told])
+        else:
+            keep(part, [row.id, *told])
+    skipped = len(begun(aside, REASONS))
+    if not skipped:
+        aside.unlink()
+    return skipped
 
 
 def keep(file: Path, row: Sequence[object]) -> None:

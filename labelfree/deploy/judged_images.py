@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from labelfree.deploy.class_maps import MAPS, map_names
-from labelfree.deploy.growing_tables import SKIPPED, TABLE, UNFINISHED, begun, keep, number
+from labelfree.deploy.growing_tables import SKIPPED, TABLE, UNFINISHED, fill, number
 from labelfree.deploy.input_images import InputImages
 from labelfree.deploy.patch_heads import PatchesHead
 from labelfree.deploy.tile_heads import Slices, slices
@@ -35,25 +35,19 @@ def write_judged(
     """
     if vector is not None:
         raise DataError("--vector: this head says how anomalous every pixel is, which is no shape; leave --vector out.")
-    part, aside = out / UNFINISHED, out / SKIPPED
-    done = begun(part, HEADER) | begun(aside, ["path", "reason"])
     names, work = map_names(images.rows), _Work(head, images, region)
-    left = [row for row in images.rows if row.id not in done]
-    if done:
-        say.say(f"{out}: {len(done):,} of {len(images.rows):,} images are there already.")
-    for row in say.track(left, "predicting", len(left)):
+    threshold = "" if head.card.threshold is None else number(head.card.threshold)
+
+    def answer(row: Row) -> list[str] | str:
         told = work.image(row, out / MAPS / names[row.id])
         if isinstance(told, str):
-            keep(aside, [row.id, told])
-            continue
+            return told
         score, file = told
-        threshold = "" if head.card.threshold is None else number(head.card.threshold)
-        keep(part, [row.id, number(score), threshold, head.verdict(score), file.relative_to(out).as_posix()])
-    skipped = len(begun(aside, ["path", "reason"]))
-    if not skipped:
-        aside.unlink()
-    part.replace(out / TABLE)
-    return [out / TABLE, *([aside] if skipped else [])], {"images": len(images.rows) - skipped, "skipped": skipped}
+        return [number(score), threshold, head.verdict(score), file.relative_to(out).as_posix()]
+
+    skipped = fill(out, HEADER, images.rows, say, answer)
+    (out / UNFINISHED).replace(out / TABLE)
+    return [out / TABLE, *([out / SKIPPED] if skipped else [])], {"images": len(images.rows) - skipped, "skipped": skipped}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from labelfree.data.pool import MOST_EMPTY, read_in_order
 from labelfree.data.windows import in_windows, lenient
-from labelfree.deploy.growing_tables import SKIPPED, TABLE, UNFINISHED, Growing, begun, keep, number
+from labelfree.deploy.growing_tables import REASONS, SKIPPED, TABLE, UNFINISHED, Growing, begun, keep, number
 from labelfree.deploy.input_images import InputImages
 from labelfree.deploy.loaded_head import VectorHead
 from labelfree.domain import Row, Sample, extent_of
@@ -28,7 +28,7 @@ def write_table(head: VectorHead, images: InputImages, out: Path, say: Progress,
     rows = in_windows(images.rows, lenient(extent_of(images.domain)), head.card.shape, tell=say.say)
     part, table = out / UNFINISHED, out / TABLE
     header = ["path", *(("class", "score") if head.classes else ()), *(f"score_{name}" if head.classes else name for name in head.columns)]
-    done = begun(part, header) | begun(out / SKIPPED, ["path", "reason"])
+    done = begun(part, header) | begun(out / SKIPPED, REASONS)
     left = [row for row in rows if row.id not in done]
     if done:
         say.say(f"{out}: {len(done):,} of {len(rows):,} images are there already.")
@@ -38,7 +38,7 @@ def write_table(head: VectorHead, images: InputImages, out: Path, say: Progress,
         for prediction in head.predictions(_noted(read, predicted)):
             called = [prediction.name, number(prediction.score)] if prediction.name is not None else []
             lines.append([predicted.pop(0).id, *called, *map(number, prediction.scores.values())])
-    skipped = len(begun(out / SKIPPED, ["path", "reason"]))
+    skipped = len(begun(out / SKIPPED, REASONS))
     if not skipped:
         (out / SKIPPED).unlink()
     part.replace(table)
