@@ -160,14 +160,29 @@ def _positions(start: Tensor, side: Tensor, axis: int, size: int) -> Tensor:
 
 
 def linear(x: Tensor, start: Tensor, side: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Crops of (B, C, *spatial) resampled to (B, C, *shape) by linear interpolation."""
-    axes = len(shape)
+    """Crops of (B, C, *spatial) resampled to (B, C, *shape) by linear interpolation; edge pixels go on outside."""
+    if len(shape) == 3:
+        return torch.stack([_axis_by_axis(sample, *where, shape) for sample, *where in zip(x, start, side, strict=True)])
     start, side = beside(start, x), beside(side, x)
-    grid = x.new_empty(len(x), *shape, axes)  # grid_sample wants x first
+    grid = x.new_empty(len(x), *shape, 2)  # grid_sample wants x first
     for axis, size in enumerate(shape):
         along = (_positions(start, side, axis, size) * (2 / x.shape[2 + axis]) - 1).to(x)
-        grid[..., axes - 1 - axis] = along.view(len(x), *(size if other == axis else 1 for other in range(axes)))
+        grid[..., 1 - axis] = along[:, :, None] if axis == 0 else along[:, None]
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _axis_by_axis(sample: Tensor, start: Tensor, side: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A crop of one volume (C, D, H, W): each axis of the part that it needs times a matrix, in a fraction of grid_sample's time."""
+    weights = []
+    for axis, size in enumerate(shape):
+        last = sample.shape[1 + axis] - 1
+        at = (_positions(start[None], side[None], axis, size)[0] - 0.5).clamp(0, last)
+        first, end = int(at[0]), min(int(at[-1]) + 1, last) + 1
+        weights.append(beside((1 - (at[:, None] - torch.arange(first, end)).abs()).clamp(min=0), sample).to(sample))
+        sample = sample.narrow(1 + axis, first, end - first)
+    deep, high, wide = weights  # (size, what the part has along this axis) each
+    sample = (deep @ sample.flatten(2)).unflatten(2, sample.shape[2:])
+    return high @ sample @ wide.mT
 
 
 def nearest(x: Tensor, start: Tensor, side: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -69,12 +69,12 @@ class Drawn(NamedTuple):
         return cls(torch.cat(physical), torch.cat(normal), _all_masks(measured, ~nowhere), _all_masks(altered, nowhere))
 
 
-class _Sources(NamedTuple):
-    """What views are made from in turn, the images and what stands for them: in physical units, where measured, and how normalised."""
+class _Source(NamedTuple):
+    """What views are made from: images in physical units, where they are measured, and how they are normalised."""
 
-    physical: tuple[Tensor, Tensor]
-    measured: tuple[Tensor | None, Tensor | None]
-    normalise: Sequence[Normalise]
+    physical: Tensor
+    measured: Tensor | None
+    normalise: Normalise
 
 
 class ViewPipeline(nn.Module):
@@ -167,20 +167,20 @@ class ViewPipeline(nn.Module):
         places = (small.draw_inside(first, generator) if scales.overlap else small.draw(len(stored), generator) for _ in range(n[1]))
         yield from self._views(sources, small, places, generator)
 
-    def _sources(self, stored: Tensor, partners: Tensor | None, measured: Both, whole: Both) -> _Sources:
+    def _sources(self, stored: Tensor, partners: Tensor | None, measured: Both, whole: Both) -> tuple[_Source, _Source]:
+        """The images, and what stands for them in every second view."""
+        own = self._source(stored, measured[0], whole[0])
+        return own, own if partners is None else self._source(partners, measured[1], whole[1])
+
+    def _source(self, stored: Tensor, measured: Tensor | None, whole: Tensor | None) -> _Source:
         physical = self.physical(stored)
-        both = (physical, physical if partners is None else self.physical(partners))
-        masks = (measured[0], measured[partners is not None])
-        told = (whole[0], whole[partners is not None])
-        normalise = [
-            self.normalise.of(source, mask) if parts is None else self.normalise.of(self.physical(parts))
-            for source, mask, parts in zip(both, masks, told, strict=True)
-        ]
-        return _Sources(both, masks, normalise)
+        return _Source(
+            physical, measured, self.normalise.of(physical, measured) if whole is None else self.normalise.of(self.physical(whole))
+        )
 
     def _views(
         self,
-        sources: _Sources,
+        sources: tuple[_Source, _Source],
         crop: ResizedCrop,
         places: Iterable[CropDraw],
         generator: Generator,
@@ -191,13 +191,12 @@ class ViewPipeline(nn.Module):
         `altering`: what all but the first of them go through in turn.
         """
         for number, where in enumerate(places):
-            turn = number % 2
-            mask = _cropped(crop, sources.measured[turn], where)
-            x = crop.apply(sources.physical[turn], where)
+            physical, measured, normalise = sources[number % 2]
+            x, mask = crop.apply(physical, where), _cropped(crop, measured, where)
             if altering is None:
-                yield self._view(x, mask, sources.normalise[turn], generator)
+                yield self._view(x, mask, normalise, generator)
             else:
-                yield self._altered(x, mask, sources.normalise[turn], generator, altering[number - 1] if number else None)
+                yield self._altered(x, mask, normalise, generator, altering[number - 1] if number else None)
 
     def physical(self, stored: Tensor) -> Tensor:
         """Stored numbers (B, C, *spatial) in physical units, float32."""

@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 from labelfree.errors import DataError
 from labelfree.views import Dihedral, ResizedCrop
+from labelfree.views.geometry import linear
 from tests.views.ops import seeded, smooth_field
 
 
@@ -107,3 +108,19 @@ def test_crops_have_the_proportions_of_a_view() -> None:
     cube = ResizedCrop(16, (0.2, 0.2), (1.0, 1.0))
     _, side = cube.draw(3, seeded(0)).boxes((24, 24, 24))
     assert_close(side, torch.full((3, 3), 24 * 0.2 ** (1 / 3)))
+
+
+@pytest.mark.parametrize("shape, size", [((30, 41, 52), (16, 16, 16)), ((1, 7, 20), (3, 5, 40)), ((5, 9, 9), (5, 4, 6))])
+def test_volumes_are_resampled_as_by_grid_sample(shape: tuple[int, ...], size: tuple[int, ...]) -> None:
+    """Axis by axis, and at all voxels of the view at once: the same, at the edges too."""
+    x = torch.randn(4, 2, *shape, generator=seeded(3))
+    start, side = ResizedCrop(size, (0.3, 1.0)).draw(4, seeded(4)).boxes(shape)
+    places = [(start[:, axis, None] + (torch.arange(n) + 0.5) / n * side[:, axis, None]) for axis, n in enumerate(size)]
+    grid = torch.stack(
+        [
+            torch.stack(torch.meshgrid(*[2 * place[row] / full - 1 for place, full in zip(places, shape, strict=True)], indexing="ij"), -1)
+            for row in range(4)
+        ]
+    ).flip(-1)
+    expected = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    assert_close(linear(x, start, side, size), expected, rtol=1e-4, atol=1e-4)
