@@ -162,7 +162,7 @@ def _positions(start: Tensor, side: Tensor, axis: int, size: int) -> Tensor:
 def linear(x: Tensor, start: Tensor, side: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Crops of (B, C, *spatial) resampled to (B, C, *shape) by linear interpolation; edge pixels go on outside."""
     if len(shape) == 3:
-        return torch.stack([_axis_by_axis(sample, *where, shape) for sample, *where in zip(x, start, side, strict=True)])
+        return torch.stack([_axis_by_axis(*each, shape) for each in zip(x, start, side, strict=True)])
     start, side = beside(start, x), beside(side, x)
     grid = x.new_empty(len(x), *shape, 2)  # grid_sample wants x first
     for axis, size in enumerate(shape):
