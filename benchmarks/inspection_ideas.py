@@ -3,7 +3,7 @@
     OMP_NUM_THREADS=1 python benchmarks/inspection_ideas.py --data $LABELFREE_DATA --pace
     OMP_NUM_THREADS=1 python benchmarks/inspection_ideas.py --data $LABELFREE_DATA --seeds 0 1 2
 
-Two bases, DINO and SimCLR, from ImageNet weights. The first command times a step of every idea, on an idle machine: how many steps
+Three bases, DINO, SimCLR and BYOL (which `labelfree plan` proposes), from ImageNet weights. The first command times a step of every idea, on an idle machine: how many steps
 `--minutes` of one thread allow. The others carry cells out with so many steps each, so that what runs beside them changes no figure, and
 write them to benchmarks/results/inspection_ideas.csv; those that it holds for the same versions and last commit that touched what they
 measure are not measured again. An idea of two stages shares the minutes out between them. `--show` prints the table of
@@ -38,7 +38,7 @@ SCORED = {
     "evaluate.sizes": "[96, 192]",
 }
 COLUMNS = [("knn", "5"), ("knn", "50"), ("linear", "1"), ("linear", "5"), ("linear", "10"), ("linear", "50")]
-BASES = ("dino", "simclr")
+BASES = ("dino", "simclr", "byol")
 TILES = "pool.tile=128"
 ELSEWHERE = ("data_cards/eurosat-rgb.md", "recipes/satellite_simclr.yaml", "benchmarks/objectives.py")
 DEPENDS = (*(part for part in SHARED if part not in ELSEWHERE), "data_cards/neu-det.md", f"recipes/{RECIPE}.yaml")
@@ -56,6 +56,7 @@ class Idea:
 IDEAS = {
     NOTHING: Idea(),
     "generic views": Idea(("pretrain.views=generic",)),
+    "views as large as the images": Idea(("pretrain.size=192", "pretrain.local_size=96")),
     "crops at native resolution": Idea((TILES,)),
     "neighbouring tiles as second views": Idea((TILES, "data.positives=neighbours")),
     "second views differ in light alone": Idea(("reader.only_light=true",)),
