@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
+from zlib import crc32
 
 from cells import RESULTS, append, found, place, rows
 from objectives import FAMILY, SHARED
@@ -33,11 +34,11 @@ SCORING_MINUTES = 2.0  # of a cell, on one thread
 SET = ("data.card=neu-det", "evaluate.on=dev", "pretrain.size=96", "pretrain.local_size=48")
 SCORED = {
     "evaluate.protocols": "[knn, linear]",
-    "evaluate.labels_per_class": "[1, 5, 10, 50]",
+    "evaluate.labels_per_class": "[1, 5, 10, all]",
     "evaluate.draws": "10",
     "evaluate.sizes": "[96, 192]",
 }
-COLUMNS = [("knn", "5"), ("knn", "50"), ("linear", "1"), ("linear", "5"), ("linear", "10"), ("linear", "50")]
+COLUMNS = [(protocol, budget) for protocol in ("knn", "linear") for budget in ("1", "5", "10", "all")]  # all: 50 of each class
 BASES = ("dino", "simclr", "byol")
 TILES = "pool.tile=128"
 ELSEWHERE = ("data_cards/eurosat-rgb.md", "recipes/satellite_simclr.yaml", "benchmarks/objectives.py")
@@ -145,7 +146,7 @@ def time_steps(cells: list[dict[str, str]], data: Path, runs: Path) -> None:
             key = paced(cell, " ".join(stage))
             if found(PACE, key):
                 continue
-            out = runs / f"pace-{len(rows(PACE)):02d}-{cell['commit'][:8]}"
+            out = runs / f"pace-{crc32(key['stage'].encode()):08x}-{cell['commit'][:8]}"
             begin(command(RECIPE, [*asked_of(cell, stage, data), "pretrain.minutes=60"], out), out)
             plan = plan_in(out)
             append(PACE, key | {"seconds": f"{plan['seconds_per_step']:.3f}", "head_seconds": f"{plan['head_seconds']:.3f}"})
