@@ -3,11 +3,11 @@
     OMP_NUM_THREADS=1 python benchmarks/inspection_ideas.py --data $LABELFREE_DATA --pace
     OMP_NUM_THREADS=1 python benchmarks/inspection_ideas.py --data $LABELFREE_DATA --seeds 0 1 2
 
-Three bases, DINO, SimCLR and BYOL (which `labelfree plan` proposes), from ImageNet weights. The first command times a step of every idea, on an idle machine: how many steps
-`--minutes` of one thread allow. The others carry cells out with so many steps each, so that what runs beside them changes no figure, and
-write them to benchmarks/results/inspection_ideas.csv; those that it holds for the same versions and last commit that touched what they
-measure are not measured again. An idea of two stages shares the minutes out between them. `--show` prints the table of
-docs/domains/inspection.md from all cells.
+Three bases, DINO, SimCLR and BYOL (which `labelfree plan` proposes), from ImageNet weights. The first command times a step of every idea,
+on an idle machine: how many steps `--minutes` of one thread allow. The others carry cells out with so many steps each, so that what runs
+beside them changes no figure, and write them to benchmarks/results/inspection_ideas.csv; those that it holds for the same versions and last
+commit that touched what they measure are not measured again. An idea of two stages shares the minutes out between them. `--show` prints
+the table of docs/domains/inspection.md from all cells.
 """
 
 from __future__ import annotations
