@@ -116,7 +116,7 @@ def gather(run: Context) -> Inputs:
     task = task_for(recipe.evaluate, manifest.rows)
     if run.comparing:
         check_question(recipe.evaluate, task)
-    manifest = _read_by(task, manifest, domain, run)
+    manifest = read_by(task, SetLabels(manifest, domain, recipe.data.absent), run.say)
     task = task.over(manifest.rows, SetLabels(manifest, domain, recipe.data.absent, run.say.say)).counting(manifest.rows)
     store = Store(recipe, manifest.read or domain.read, {"domain": domain.name, **domain.settings()}, run.say)
     roles, pool, images = _pools(run, domain, manifest, task, store)
@@ -170,11 +170,11 @@ def _manifest(run: Context, domain: Domain) -> Manifest:
     return manifest
 
 
-def _read_by(task: Task, manifest: Manifest, domain: Domain, run: Context) -> Manifest:
+def read_by(task: Task, labels: SetLabels, say: Progress) -> Manifest:
     """The table as the task reads it; what follows from its labels is told."""
-    read = task.reading(SetLabels(manifest, domain, run.recipe.data.absent))
-    for note in read.notes[len(manifest.notes) :]:
-        run.say.say(note)
+    read = task.reading(labels)
+    for note in read.notes[len(labels.manifest.notes) :]:
+        say.say(note)
     return read
 
 
