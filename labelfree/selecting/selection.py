@@ -17,7 +17,8 @@ from labelfree.data.threads import in_order
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.pretrained_on import FIRST, seen_by
-from labelfree.planning.folder_settings import folder_data, other_tables, with_keys
+from labelfree.planning.folder_settings import folder_data, with_keys
+from labelfree.planning.unread_labels import unread_labels
 from labelfree.progress import Progress
 from labelfree.recipe_file import Overrides
 from labelfree.selecting.audit import draw_audit
@@ -112,8 +113,8 @@ def _images(folder: Path, network: Weights | None, labels: Path | None, domain: 
     recipe = asked.model_copy(update={"reader": {**network.reader(domain), **told}})
     if network.pool is not None:
         recipe = recipe.model_copy(update={"pool": network.pool})
-    for table in other_tables(asked.data):
-        say.say(f"{table.name} is not read; give it with --labels if it holds the labels.")
+    for sentence in unread_labels(asked.data):
+        say.say(f"{sentence}.")
     return read_images(recipe, field, say)
 
 
