@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from labelfree.data.captions.json_files import is_coco_captions
 from labelfree.data.label_formats.coco import is_coco, read_coco
 from labelfree.data.label_formats.cvat import MOST_BYTES, is_cvat, read_cvat
 from labelfree.data.label_formats.json_text import read_json_text
@@ -59,6 +60,8 @@ def _xml(source: Path, folder: Path) -> Listing | None:
 
 
 def _json(source: Path, content: Any) -> Listing | None:
+    if is_coco_captions(content):
+        raise DataError(f"{source}: holds captions and no objects; name it with data.captions.")
     if is_coco(content):
         return read_coco(source, content)
     if is_label_studio(content):
