@@ -14,7 +14,7 @@ from labelfree.objectives.base import Situation, in_fp32
 from labelfree.objectives.blockwise import Pairs, RowLoss, by_blocks, held_at_once
 from labelfree.objectives.distributed import ALONE, Ranks, everyone
 from labelfree.objectives.image_text import ImageText
-from labelfree.objectives.options import Count, Number, Positive, Weight
+from labelfree.objectives.options import Count, LogOdds, Positive, Weight
 
 
 class SigLIP(ImageText):
@@ -31,7 +31,7 @@ class SigLIP(ImageText):
         out: Count = 256,
         image_rate: Weight = 1.0,
         scale: Positive = 10.0,
-        bias: Number = -10.0,
+        bias: LogOdds = -10.0,
     ) -> None:
         super().__init__(backbone, text, out, image_rate)
         self.loss = SigLIPLoss(scale, bias)
