@@ -120,7 +120,7 @@ class Row:
     label: str | None = None
     mask: str | None = None
     boxes: str | None = None
-    text: str | None = None
+    captions: tuple[str, ...] = ()  # what people say of it in words: the column `text`
     group: str | None = None
     split: str = ""
     chosen: str | None = None  # how it was picked for labelling: a strategy, or "audit"; None: nobody said

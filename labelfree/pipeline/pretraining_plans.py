@@ -18,6 +18,7 @@ from labelfree.domain import Default
 from labelfree.errors import DataError, RecipeError
 from labelfree.objectives.distributed import everyone
 from labelfree.objectives.registry import objective_class, repeated
+from labelfree.pipeline.captions import captions_for
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
@@ -93,10 +94,15 @@ def plan_pretrainings(run: Context, inputs: Inputs) -> Pretrainings:
     stored = stored_plans(folder)
     plans, sentences = dict(stored.get("plans", {})), list(stored.get("sentences", []))
     resolvers: dict[str, Resolver] = {}
+    learnt = set(inputs.entries.tolist())
+    captions, told = captions_for(recipe, [row.captions if entry in learnt else () for entry, row in enumerate(inputs.pool.rows)])
+    sentences = sentences or told
     data = {"data": inputs.fingerprint.digest, "pairs": inputs.positives.digest if inputs.positives else None}
+    data |= {"captions": captions.digest} if captions else {}
     if stored and {key: stored.get(key) for key in data} != data:
         raise DataError(
-            f"{folder.home}: begun on other images or pairs than data.root and data.labels give now; start a new folder with --out."
+            f"{folder.home}: begun on other images, pairs or captions than data.root, data.labels and data.captions give now; "
+            "start a new folder with --out."
         )
     _require_different_images(recipe.pretrain.objective, len(inputs.entries))
     jobs = []
@@ -113,7 +119,7 @@ def plan_pretrainings(run: Context, inputs: Inputs) -> Pretrainings:
         for seed in recipe.pretrain.seeds:
             start = _Start(starts, init, seed)
             plan = broadcast(plan_of(recipe, resolve(None), seed, continues=continues))
-            draft = Job(arm, plan, inputs.pool, inputs.entries, views, start, folder.path, labelled, inputs.positives, teacher)
+            draft = Job(arm, plan, inputs.pool, inputs.entries, views, start, folder.path, labelled, inputs.positives, teacher, captions)
             key = f"{arm}-{seed}"
             smaller = partial(_with_fewer_images, draft, recipe, resolve)
             _require_equal_shares(plans[key]["batch_size"] if key in plans else plan.batch_size)
@@ -186,6 +192,9 @@ def view_pipeline(recipe: Recipe, inputs: Inputs, reading: OfStored) -> ViewPipe
     augmentation = inputs.domain.augment(data) if recipe.pretrain.views == "domain" else generic()
     if not inputs.mirrored:
         augmentation = augmentation.unmirrored()
+    least, (low, high) = objective_class(recipe.pretrain.objective).least_crop, augmentation.global_scale
+    if least > low:
+        augmentation = replace(augmentation, global_scale=(min(least, high), high))
     # a copy, since the views move to the device
     return ViewPipeline(augmentation, deepcopy(reading.normalise), data.scale, data.offset)
 

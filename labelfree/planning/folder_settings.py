@@ -39,7 +39,7 @@ def with_keys(data: Data, overrides: Overrides, domain: str | None, say: Progres
 
 
 def _writable(data: Data) -> Data:
-    for path in (data.root, data.labels):
+    for path in (data.root, data.labels, data.captions):
         try:
             str(path).encode("utf-8")
         except UnicodeEncodeError:

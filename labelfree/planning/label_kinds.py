@@ -19,7 +19,6 @@ from labelfree.data.label_formats.mask_numbers import UnsureNumbers, mask_number
 from labelfree.data.manifest import Manifest
 from labelfree.data.masks import MaskCounts, mask_on_image
 from labelfree.data.normal import is_normal, normal_counts
-from labelfree.data.table_cells import captions_in
 from labelfree.domain import Domain, Row
 from labelfree.errors import DataError
 from labelfree.planning.sampled_images import Look, open_rows
@@ -29,7 +28,7 @@ from labelfree.transfer.tasks.multilabel import SEPARATOR, names_in, several
 Task = Literal["classification", "multilabel", "segmentation", "detection", "anomaly", "retrieval"]
 TASKS: dict[Task, str] = {  # the field of a row that holds the labels of each
     "classification": "label", "multilabel": "label", "segmentation": "mask", "detection": "boxes", "anomaly": "normal",
-    "retrieval": "text",
+    "retrieval": "captions",
 }  # fmt: skip
 READ_FROM_MASKS = {task for task, column in TASKS.items() if column in ("mask", "boxes", "normal")}
 LISTED = 20  # classes named one by one
@@ -82,7 +81,7 @@ def _carried(rows: Sequence[Row], task: Task) -> bool:
     if task in task_names() and find_task(task).asked_by(rows):
         return True
     shared = sum(column == TASKS[task] for column in TASKS.values()) > 1  # whose labels they are only the tasks tell
-    return not shared and any(getattr(row, TASKS[task]) is not None for row in rows)
+    return not shared and any(getattr(row, TASKS[task]) not in (None, ()) for row in rows)
 
 
 def _classes(manifest: Manifest) -> Iterator[str]:
@@ -193,9 +192,10 @@ def _normal(manifest: Manifest) -> Iterator[str]:
 
 
 def _texts(manifest: Manifest) -> Iterator[str]:
-    texts = [row.text for row in manifest.rows if row.text]
-    captions = [caption for text in texts for caption in captions_in(text)]
-    yield f"captions: {len(texts):,} images with {len(captions):,}, {len(set(captions)):,} of them different"
+    images = sum(bool(row.captions) for row in manifest.rows)
+    captions = [caption for row in manifest.rows for caption in row.captions]
+    yield f"captions: {images:,} images with {len(captions):,}, {len(set(captions)):,} of them different"
+    yield "  pretrain.objective=clip and siglip learn from them (docs/language.md)"
 
 
 def _faulty(faults: Sequence[str]) -> Iterator[str]:

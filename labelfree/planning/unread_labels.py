@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from labelfree.data.label_formats.sources import FORMS, STATISTICS, form_of
+from labelfree.data.label_formats.sources import FORMS, STATISTICS, Form, form_of
 from labelfree.data.label_formats.yolo import is_text_of_labels
 from labelfree.data.label_tables import read_table
 from labelfree.data.manifest import SPLITS_FILE
@@ -34,7 +34,8 @@ def unread_labels(data: Data, rows: Sequence[Row] = (), way: str = "--labels ") 
     for place, form in _annotations(data.root, products):
         name = place.relative_to(data.root).as_posix() if place != data.root else str(place)
         what = "it" if place.is_file() else "the folder"
-        yield f"{name} holds labels of {form} and is not read; give {what} with {way}{shlex.quote(name)}"
+        kind, typed = (f"labels of {form.name}", way) if not form.key else (form.name, f"{form.key}=")
+        yield f"{name} holds {kind} and is not read; give {what} with {typed}{shlex.quote(name)}"
 
 
 def _tables(root: Path) -> Iterator[Path]:
@@ -47,11 +48,11 @@ def _tables(root: Path) -> Iterator[Path]:
             yield file
 
 
-def _annotations(root: Path, products: set[Path]) -> Iterator[tuple[Path, str]]:
-    """Files with labels of many images, and folders with a file an image (that around them all, where there are several), each with the
-    name of its format. `products`: images, whose folders are not gone into.
+def _annotations(root: Path, products: set[Path]) -> Iterator[tuple[Path, Form]]:
+    """Files with labels of many images, and folders with a file an image (that around them all, where there are several), each with
+    its format. `products`: images, whose folders are not gone into.
     """
-    folders, whole = defaultdict[str, list[Path]](list), set[str]()
+    folders, whole = defaultdict[Form, list[Path]](list), set[Form]()
     left = MOST
     for folder, names in Walk(root, lambda inside: inside not in products):
         known = [name for name in names if Path(name).suffix.lower() in FORMS and not name.lower().endswith(STATISTICS)]
@@ -59,13 +60,13 @@ def _annotations(root: Path, products: set[Path]) -> Iterator[tuple[Path, str]]:
             left -= 1
             form = form_of(folder / name)
             if form is not None and form.each:
-                folders[form.name].append(folder)
+                folders[form].append(folder)
                 break
             if form is not None:
-                whole.add(form.name)
-                yield folder / name, form.name
+                whole.add(form)
+                yield folder / name, form
         if any(is_text_of_labels(folder / name) for name in names[:FEW]) and (form := form_of(folder)) is not None:
-            folders[form.name].append(folder)
-    for form_name, places in folders.items():
-        if form_name not in whole:  # a file that tells of all of them is named
-            yield Path(os.path.commonpath(places)), form_name
+            folders[form].append(folder)
+    for form, places in folders.items():
+        if form not in whole:  # a file that tells of all of them is named
+            yield Path(os.path.commonpath(places)), form

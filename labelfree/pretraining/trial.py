@@ -98,7 +98,9 @@ def _bytes_kept(module: PretrainingModule) -> float:
     def kept(images: int) -> int:
         small = views(images, crops.locals, plan.local_size) if crops.locals else None
         big = views(images, crops.globals, plan.size)
-        step = Views(big, small, rows=torch.arange(images), taught=module.teacher(big) if module.teacher else None)
+        taught = module.teacher(big) if module.teacher else None
+        said = module.job.captions.draw(module.job.entries[:images], plan.source, 0, 0) if module.job.captions else None
+        step = Views(big, small, text=said, rows=torch.arange(images), taught=taught)
         return kept_for_backward(lambda: objective(step).loss)
 
     few, more = FEW_IMAGES

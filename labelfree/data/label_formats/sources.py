@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from labelfree.data.captions.json_files import is_coco_captions
 from labelfree.data.label_formats.coco import is_coco, read_coco
 from labelfree.data.label_formats.cvat import MOST_BYTES, is_cvat, read_cvat
 from labelfree.data.label_formats.json_text import read_json_text
@@ -29,22 +30,28 @@ STATISTICS = ".aux.xml"  # what programs that show images leave beside them
 
 class Form(NamedTuple):
     """A format of labels: whether what a file `holds` is in it, and what `read` makes of the file, its content, the folder that images are
-    named from, and the data root. `each`: a file is of one image.
+    named from, and the data root. `each`: a file is of one image. `key`: of the recipe, that names such a file where it is no labels.
     """
 
     name: str
     holds: Callable[[Any], bool]
     read: Callable[[Path, Any, Path, Path], Listing]
     each: bool = False
+    key: str = ""
 
 
 def _refuse_short_form(file: Path, *_: Any) -> Listing:
     raise DataError(f"{file}: is Label Studio's short form (JSON-MIN), which does not tell which tasks were skipped; export JSON.")
 
 
+def _refuse_captions(file: Path, *_: Any) -> Listing:
+    raise DataError(f"{file}: holds captions and no objects; name it with data.captions.")
+
+
 YOLO = Form("YOLO", is_yolo_yaml, lambda file, content, folder, root: read_yolo_yaml(file, content, root))
 FORMS = {  # how a file's name ends -> the formats that may be in it
     ".json": (
+        Form("COCO captions", is_coco_captions, _refuse_captions, key="data.captions"),
         Form("COCO", is_coco, lambda file, content, *_: read_coco(file, content)),
         Form("Label Studio", is_label_studio, lambda file, content, *_: read_label_studio(file, content)),
         Form("Label Studio", is_short_form, _refuse_short_form),
