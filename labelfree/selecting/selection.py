@@ -12,6 +12,7 @@ import numpy as np
 
 from labelfree.choosing import Candidates, Choice, Strategy, find_strategy
 from labelfree.data.chosen import AUDIT
+from labelfree.data.our_folders import SELECTION_FILES
 from labelfree.data.pool import read_sample
 from labelfree.data.threads import in_order
 from labelfree.domain import Row, Sample
@@ -21,8 +22,8 @@ from labelfree.planning.folder_settings import folder_data, with_keys
 from labelfree.planning.unread_labels import unread_labels
 from labelfree.progress import Progress
 from labelfree.recipe_file import Overrides
+from labelfree.reporting.contact_sheet import Caption, save_contact_sheets
 from labelfree.selecting.audit import draw_audit
-from labelfree.selecting.contact_sheet import Caption, save_contact_sheets
 from labelfree.selecting.features import image_features
 from labelfree.selecting.head_so_far import class_scores
 from labelfree.selecting.images import Images, read_images
@@ -142,7 +143,7 @@ class _Selector:
             self.notes += resolution(len(audit), len(self.images.groups_of(audit)))
             self.notes += _seen_before(self.images, self.network, audit)
         out.mkdir(parents=True, exist_ok=True)
-        sheets = save_contact_sheets(out, self._pictures([row for row, _ in rows]), _captions(rows))
+        sheets = save_contact_sheets(out / SELECTION_FILES[1], self._pictures([row for row, _ in rows]), _captions(rows))
         file = write_table(out, [*rows, *beside])
         return Selection(tuple(row for row, _ in rows), tuple(reason for _, reason in rows), file, tuple(sheets), tuple(self.notes))
 
