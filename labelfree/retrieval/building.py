@@ -60,7 +60,7 @@ def _images(
     folder: Path, checkpoint: Checkpoint, old: IndexFolder | None, domain: str | None, overrides: Overrides, say: Progress
 ) -> FolderImages:
     """The folder's images, read as those of an index that is gone on with, else as those that the weights learnt from."""
-    card = checkpoint.images.card
+    card = checkpoint.network.card
     if old is None:
         return images_of(folder, domain or card.domain or None, card.reader, overrides, say)
     if domain not in (None, old.card.domain):
@@ -81,12 +81,12 @@ def _require_same_reading(old: IndexFolder, images: FolderImages, tile: Size | N
 
 def _card(checkpoint: Checkpoint, images: FolderImages, tile: Size | None, rows: int) -> IndexCard:
     """What a new index of about so many rows says of itself."""
-    network, name = checkpoint.images, images.domain.name
+    name = images.domain.name
     return IndexCard(
         checkpoint=checkpoint.digest,
         weights=checkpoint.file.absolute().as_posix(),
-        architecture=network.card.architecture,
-        dim=network.dim,
+        architecture=checkpoint.network.card.architecture,
+        dim=checkpoint.dim,
         dtype="float16" if rows >= LARGE else "float32",
         domain=name,
         reader=carried_settings(name, images.reader),

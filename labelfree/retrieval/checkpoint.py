@@ -14,24 +14,31 @@ from torch import Tensor
 from labelfree.backbones.weights import LoadedBackbone, backbone_file, load
 from labelfree.domain import Sample
 from labelfree.errors import DataError
+from labelfree.language import load_towers
+from labelfree.language.files import text_file
 from labelfree.training.files import digest_of
 
+Images = Callable[[Iterable[Sample]], Tensor]  # n images to vectors (n, D)
 Sentences = Callable[[Sequence[str]], Tensor]  # n sentences to vectors (n, D), beside those of images
 OF_VECTORS = ("architecture", "options", "pooling", "channels", "unit", "size", "dims", "mean", "std", "normalisation")  # of a weight card
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """`digest`: of all that decides a vector; two files that agree in it give the same ones. `sentences`: None without a text tower."""
+    """`digest`: of all that decides a vector; two files that agree in it give the same ones. `dim`: D of its vectors. `sentences`: None
+    without a text tower; with one both are in the space that the towers share.
+    """
 
     file: Path
     digest: str
-    images: LoadedBackbone
+    network: LoadedBackbone
+    dim: int
+    images: Images
     sentences: Sentences | None = None
 
     def of_images(self, samples: Iterable[Sample]) -> Tensor:
         """(n, D) float32 of length one. Raises DataError for images that the weights do not take."""
-        return unit(self.images.embed(samples))
+        return unit(self.images(samples))
 
     def of_text(self, text: str) -> Tensor:
         """(1, D) float32 of length one. Raises DataError where the weights know no words."""
@@ -42,10 +49,14 @@ class Checkpoint:
 
 
 def open_checkpoint(weights: Path) -> Checkpoint:
-    """Of a run folder or a weight file. Raises DataError where there is none."""
+    """Of a run folder or a weight file, and of the text tower beside it. Raises DataError where there is none, or one is broken."""
     file = backbone_file(weights.expanduser())
-    images = load(file)
-    return Checkpoint(file, _digest(images, file), images)
+    if not text_file(file).is_file():
+        network = load(file)
+        return Checkpoint(file, _digest(network, file), network, network.dim, network.embed)
+    towers = load_towers(file)
+    digest = _digest(towers.backbone, file, text_file(file))
+    return Checkpoint(file, digest, towers.backbone, towers.dim, towers.embed, towers.embed_texts)
 
 
 def unit(vectors: Tensor) -> Tensor:
@@ -53,7 +64,7 @@ def unit(vectors: Tensor) -> Tensor:
     return F.normalize(vectors.float().cpu(), dim=1)
 
 
-def _digest(images: LoadedBackbone, file: Path) -> str:
-    card = asdict(images.card)
-    told = json.dumps([digest_of(file), *(card[name] for name in OF_VECTORS)], sort_keys=True, default=str)
+def _digest(network: LoadedBackbone, *files: Path) -> str:
+    card = asdict(network.card)
+    told = json.dumps([*map(digest_of, files), *(card[name] for name in OF_VECTORS)], sort_keys=True, default=str)
     return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,11 @@ import torch
 from PIL import Image
 
 import labelfree
+from labelfree.backbones.weights import load
 from labelfree.errors import DataError, RecipeError
+from labelfree.language import TextSide, load_towers
+from labelfree.language.files import save_text_side
+from labelfree.language.text_towers import text_tower
 from labelfree.progress import Silent
 from labelfree.retrieval.opened_index import Index
 from tests.selecting.conftest import picture
@@ -89,15 +94,24 @@ def test_an_index_is_found_or_missed_in_a_sentence(folder: Path, made: Index, tm
         labelfree.search(moved, image=folder / "00_field.png")
 
 
-def test_words_find_what_they_describe_where_weights_know_them(folder: Path, made: Index, tmp_path: Path) -> None:
-    """A text tower that puts the words where one image lies."""
-    there = labelfree.embed(made.checkpoint.file, folder / "10_roof.png")
-    known = Index(made.folder)
-    known.checkpoint = replace(made.checkpoint, sentences=lambda texts: torch.from_numpy(there if texts == ["a roof"] else -there))
-    found = labelfree.search(known, tmp_path / "found", text="a roof", k=3, say=Silent())
-    assert found.hits[0].row.id == "10_roof.png" and found.hits[0].score == pytest.approx(1, abs=1e-5)
-    assert labelfree.search(known, text="no roof", k=48).hits[-1].row.id == "10_roof.png"
-    assert (tmp_path / "found" / "contact_sheet.png").is_file()
+def test_words_find_what_lies_nearest_in_the_towers_space(folder: Path, weights: Path, tmp_path: Path) -> None:
+    """With a text tower beside the weights an index holds the towers' own vectors of images, and a sentence is compared with these."""
+    torch.manual_seed(0)
+    file = Path(shutil.copy(weights, tmp_path / "towers.safetensors"))
+    shutil.copy(weights.with_suffix(".json"), file.with_suffix(".json"))
+    save_text_side(TextSide(load(file).dim, text_tower("tiny"), 16), file, "clip")
+    index = labelfree.index(folder, file, tmp_path / "both.index", say=Silent())
+    assert index.card.dim == 16
+    towers, names = load_towers(file), sorted(path.name for path in folder.glob("*.png"))
+    images = towers.embed([labelfree.read(folder / name, index.card.domain) for name in names])
+    cosines = (images @ towers.embed_texts(["a roof"])[0]).numpy()
+    told = labelfree.search(index, tmp_path / "told", text="a roof", k=3, say=Silent()).hits
+    assert [hit.row.id for hit in told] == [names[at] for at in np.argsort(-cosines)[:3]]
+    assert [hit.score for hit in told] == pytest.approx(sorted(cosines, reverse=True)[:3], abs=1e-5)
+    assert (tmp_path / "told" / "contact_sheet.png").is_file()
+    file.with_name("towers.text.safetensors").unlink()
+    with pytest.raises(DataError, match="was made by another checkpoint"):
+        labelfree.search(Index(index.folder), text="a roof")
 
 
 def test_pictures_that_have_gone_are_left_blank(folder: Path, made: Index, tmp_path: Path) -> None:
