@@ -273,7 +273,13 @@ class Evaluate(Section):
     sizes: Annotated[list[PositiveInt], Field(min_length=1)] | Auto = Field(
         "auto",
         description="input sizes every arm may choose from; in volumes of the longest side, others in proportion to pretrain.size; "
-        "auto: 1, 2 and 3 times the images', at most 256 (volumes: once and twice, at most 128); in segmentation the images' own size",
+        "auto: 1, 2 and 3 times the images', at most 256 (volumes: once and twice, at most 128); in segmentation the images' own size, "
+        "with `tile` the tile's",
+    )
+    tile: PositiveInt | None = Field(
+        None,
+        description="in classification and multilabel: side in pixels of the overlapping tiles that a large picture is looked at in, at "
+        "its own resolution; what they tell is pooled (docs/protocol.md, 8); null: pictures are shrunk whole",
     )
     minutes: PositiveFloat | None = Field(
         None,

@@ -9,7 +9,7 @@ import numpy as np
 from labelfree.data.object_sizes import object_sizes
 from labelfree.data.pool import Pool
 from labelfree.data.set_labels import SetLabels
-from labelfree.domain import Row, Size
+from labelfree.domain import Row, Size, sides
 from labelfree.planning.costs import input_sizes
 from labelfree.planning.small_objects import lost_in_comparison, lost_in_pretraining
 from labelfree.recipe import Recipe
@@ -30,8 +30,10 @@ def shrunk_objects(
     alike = (shape == shape[0]).all()  # tiles, or whole images of one size
     found = [lost_in_pretraining(objects, view, tuple(shape[0].tolist()) if alike else None)]
     if comparing and images is not None:
-        tile = Tiling.of_pool(images.index).side if any(task.protocol(name).on_tiles for name in recipe.evaluate.protocols) else None
-        size = max(_sizes(recipe, images) if tile is None or recipe.evaluate.sizes != "auto" else tile)
+        tile: Size | None = recipe.evaluate.tile
+        if any(task.protocol(name).on_tiles for name in recipe.evaluate.protocols):
+            tile = Tiling.of_pool(images.index).side
+        size = max(_sizes(recipe, images) if tile is None or recipe.evaluate.sizes != "auto" else sides(tile, 2))
         found.append(lost_in_comparison(objects, size, tile))
     return [sentence for sentence in found if sentence is not None]
 
