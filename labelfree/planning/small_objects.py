@@ -8,11 +8,12 @@ from math import ceil
 import numpy as np
 
 from labelfree.data.object_sizes import LEAST, ObjectSizes
-from labelfree.data.tiles import by
+from labelfree.data.tiles import SIDE, by
 from labelfree.domain import Default, Size, sides
-from labelfree.planning.costs import LARGEST_VIEW
+from labelfree.planning.costs import LARGEST_VIEW, input_sizes
 
 TIMES = 4  # the long side of nine objects in ten, that a tile is long: an object lies whole in one of two that overlap by a quarter
+MUCH = 4  # times what networks are shown, from which on pictures may lose what tells their classes apart
 SMALLEST, LARGEST, STEP = 128, 512, 32  # sides of tiles; whole strides of a network
 
 
@@ -33,6 +34,33 @@ def tile_for(objects: ObjectSizes, shapes: Sequence[tuple[int, ...]], auto: Size
     return Default(side, f"at the images' own resolution, for the smallest object is {objects.smallest}; {why}")
 
 
+def tile_for_classes(objects: ObjectSizes, shapes: Sequence[tuple[int, ...]], suited: Default | None) -> Default | None:
+    """The tiles that a comparison by classes of whole pictures looks at them in: those that are `suited` to the objects on them, where
+    shrunk pictures would lose one; None where none is lost or known, and where these are no pictures.
+    """
+    if suited is None or lost_in_comparison(objects, largest_input(shapes), None) is None:
+        return None
+    return Default(suited.value, f"pictures shrunk to {largest_input(shapes)} px would lose the smallest object, {objects.smallest}")
+
+
+def largest_input(shapes: Sequence[tuple[int, ...]]) -> int:
+    """The largest input size that `evaluate.sizes: auto` offers for pictures of these sizes."""
+    return max(input_sizes(sorted(map(min, shapes))[len(shapes) // 2]))
+
+
+def much_larger(shapes: Sequence[tuple[int, ...]]) -> str | None:
+    """What to say of pictures that are much larger than what networks are shown of them, where nobody drew what they show."""
+    if any(len(shape) != 2 for shape in shapes):
+        return None
+    longest, size = sorted(map(max, shapes))[len(shapes) // 2], largest_input(shapes)
+    if longest <= MUCH * size:
+        return None
+    return (
+        f"pictures of {longest:,} px are shown to networks at {size} px: where classes differ in something small, evaluate.tile={SIDE[2]} "
+        "looks at them in tiles at their own resolution"
+    )
+
+
 def view_of(side: int) -> int:
     """The size of a view that `pretrain.size: auto` takes for images or tiles with this shorter side."""
     return max(STEP, min(LARGEST_VIEW[2], side // STEP * STEP))
@@ -46,9 +74,7 @@ def lost_in_pretraining(objects: ObjectSizes, view: Size, tile: Size | None) -> 
 
 def lost_in_comparison(objects: ObjectSizes, size: int, tile: Size | None) -> str | None:
     """The same of the largest input size that arms may choose, along the longest side."""
-    tiled = (
-        "" if tile is not None else ", or ask for what is drawn (evaluate.task): that is compared by tiles at the images' own resolution"
-    )
+    tiled = "" if tile is not None else ", or have pictures looked at in tiles at their own resolution (evaluate.tile)"
     return _lost(objects, size, tile, "evaluate.sizes: networks see", f"name larger sizes{tiled}")
 
 

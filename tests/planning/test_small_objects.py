@@ -100,12 +100,31 @@ def test_plan_says_the_smallest_object_and_cuts_tiles_for_it(tmp_path: Path) -> 
     assert "may be lost" not in told(proposal)
 
 
-def test_plan_warns_where_whole_images_are_compared(tmp_path: Path) -> None:
+def test_plan_compares_classes_in_tiles_where_shrinking_would_lose_what_is_marked(tmp_path: Path) -> None:
     pictures(tmp_path, [f"{kind}/{n}.png" for kind in ("ok_part", "dot") for n in range(12)], side=600)
     for n in range(12):
         marked = np.zeros((600, 600))
         marked[50:59, 70:79] = 255
         write(tmp_path / f"dot/{n}_mask.png", marked)
-    said = told(planned(tmp_path, "satellite"))
+    proposal = planned(tmp_path, "satellite")
+    said = told(proposal)
     assert "smallest labelled object: 9 px across (dot/0.png)" in said
-    assert "evaluate.sizes: networks see whole images at 256 px" in said and "has 3.8 px" in said
+    assert proposal.recipe.evaluate.tile == proposal.recipe.pool.tile == 128
+    assert "classes are compared in tiles of 128 px (evaluate.tile)" in said and "would lose the smallest object" in said
+    assert "may be lost" not in said
+
+
+def test_plan_names_tiles_where_nobody_drew_what_large_pictures_show(tmp_path: Path) -> None:
+    large, small = ([f"{kind}/{n}.png" for kind in ("ok_part", "dot") for n in range(6)] for _ in range(2))
+    pictures(tmp_path / "large", large, side=1100)
+    pictures(tmp_path / "small", small, side=300)
+    proposal = planned(tmp_path / "large", "satellite")
+    assert proposal.recipe.evaluate.tile is None  # named, not chosen: it takes many times as long
+    assert "pictures of 1,100 px are shown to networks at 256 px" in told(proposal) and "evaluate.tile=256" in proposal.text
+    assert "evaluate.tile" not in planned(tmp_path / "small", "satellite").text
+
+
+def test_a_run_warns_of_what_whole_images_lose_and_not_of_tiles() -> None:
+    sentence = lost_in_comparison(NINE, 256, None)
+    assert sentence is not None and "evaluate.tile" in sentence
+    assert lost_in_comparison(NINE, 256, 256) is None
