@@ -27,7 +27,7 @@ class PooledTiles:
     above the mean over them.
 
     Of what one tile alone shows a mean keeps one part in so many, and the largest keeps it all; what lies above the image's own mean does
-    not depend on what most of it shows (docs/decisions/0018-large-pictures.md). A tile where nothing is measured is left out. A tile of an
+    not depend on what most of it shows (docs/decisions/0019-large-pictures.md). A tile where nothing is measured is left out. A tile of an
     image that is normalised by its own statistics takes those of the whole. `encoder`: one that does not consist of parts. `sizes`: what a
     tile is shown at.
     """
