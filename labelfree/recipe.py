@@ -116,6 +116,10 @@ class Data(Section):
         description="whether numbers of masks tell objects apart and name no classes; auto: where each counts on from 1 in one piece",
     )
     absent: list[str] = Field([], description="classes of drawn objects that nobody looked for: where none is drawn, nobody knows")
+    where: dict[str, str | int | list[str | int]] = Field(
+        {},
+        description="rows of a table that are taken, by what stands in a column: {object: candle}; images of others are not read",
+    )
     date_field: str | None = Field(None, description="field of a vector file that holds a date; the image nearest to it is taken")
     holdout: Fraction | Auto = Field(
         "auto",

@@ -22,6 +22,7 @@ from labelfree.errors import DataError, LabelfreeError, RecipeError
 from labelfree.planning.comparison_design import ComparisonDesign, design_comparison
 from labelfree.planning.costs import input_sizes
 from labelfree.planning.folder_settings import folder_data, other_tables, with_keys
+from labelfree.planning.grouping import WHY, offers_groups
 from labelfree.planning.label_kinds import Labels, labels_of
 from labelfree.planning.mirroring import proposed
 from labelfree.planning.recipe_draft import drafted
@@ -77,10 +78,22 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
         raise RecipeError("--label-field, --date-field: name the vector file that has them with --labels.")
     data = folder_data(folder, labels).model_copy(update={"label_field": fields.label, "date_field": fields.date})
     start = with_keys(data, overrides, domain, say, also=["evaluate.task"])
-    data = start.data
+    data, alone = start.data, list[str]()
     field = field_of(data, start.reader, domain)
+    if offers_groups(field, data, overrides):
+        try:
+            together = data.model_copy(update={"group_folders": True})
+            grouped = replace(field_of(together, start.reader, field.domain.name), reason=field.reason)
+            return _proposed(together, start, grouped, {"data.group_folders": WHY}, say)
+        except LabelfreeError as error:
+            alone.append(f"  data.group_folders=true is not proposed: {error}")
+    return _proposed(data, start, field, {}, say, alone)
+
+
+def _proposed(data: Data, start: Recipe, field: Field, why: Mapping[str, str], say: Progress, noticed: Sequence[str] = ()) -> Proposal:
+    """The proposal for `data` as `field` reads it. `why`: reasons of keys of `data`. `noticed`: sentences on what was tried before."""
     field, looks = _looked(field, data, say)
-    reader, because, before = dict(start.reader), dict[str, str](), list[str]()
+    reader, because, before = dict(start.reader), dict(why), list(noticed)
 
     def keep(keys: Keys) -> None:
         because.update({key: default.reason for key, default in keys.items()})

@@ -65,9 +65,8 @@ def drafted(
     volumes: VolumePlan | None = None,
     tile: Default | None = None,
 ) -> str:
-    """The text of the recipe. `because`: why keys of `reader` are set that nobody said. `volumes`: how volumes are learnt from as such.
-
-    `tile`: the tiles that small objects ask for; None: as a run cuts them by itself.
+    """The text of the recipe. `because`: why keys of `reader`, and those that begin with `data.`, are set that nobody said.
+    `volumes`: how volumes are learnt from as such. `tile`: the tiles that small objects ask for; None: as a run cuts them by itself.
     """
     return written(list(_Draft(data, reader, field, seen, labels, asked, because, volumes, tile).lines()))
 
@@ -165,7 +164,7 @@ class _Draft:
         if self.data.normal == "auto" and self.field.manifest.normal:
             yield Line(f"  normal: {quoted(self.field.manifest.normal)}", "a class or folder of this name shows nothing wrong")
         for key, value in self.data.model_dump(mode="json", exclude_defaults=True, exclude=WRITTEN).items():
-            yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", "you said so")
+            yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", self.because.get(f"data.{key}", "you said so"))
         if self.asked.take_in:
             yield Line("  pretrain_on_labelled: true", "every image has a label, and comparing by these is not built yet: none is scored")
         if self.asked.holdout is not None:
