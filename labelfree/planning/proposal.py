@@ -28,7 +28,7 @@ from labelfree.planning.mirroring import proposed
 from labelfree.planning.recipe_draft import drafted
 from labelfree.planning.recognition import Field, field_of
 from labelfree.planning.sampled_images import Looks, Seen, look_at, open_rows
-from labelfree.planning.small_objects import lost_in_comparison, lost_in_pretraining, tile_for, view_of
+from labelfree.planning.small_objects import lost_in_comparison, lost_in_pretraining, squeezed, tile_for, view_of
 from labelfree.planning.suggested_keys import Keys, for_objects, read_otherwise, uniting
 from labelfree.planning.volumes_or_slices import as_volumes, volumes_or_slices
 from labelfree.progress import Progress, Silent
@@ -144,16 +144,21 @@ def _task(asked: Evaluate, rows: Sequence[Row]) -> Task:
 
 def _objects(objects: ObjectSizes, seen: Seen, asked: ComparisonDesign, tile: Size | None, suited: Default | None) -> Iterator[str]:
     """The smallest labelled object, the tiles that suit it, and what of the recipe shrinks it until it may be lost."""
-    if not len(objects) or any(len(shape) != 2 for shape in seen.shapes):
+    if any(len(shape) != 2 for shape in seen.shapes):
+        return
+    whole = bool(asked.roles.train) and not any(asked.task.protocol(name).on_tiles for name in asked.task.protocols)
+    largest = max(input_sizes(sorted(map(min, seen.shapes))[len(seen.shapes) // 2]))
+    if not len(objects):
+        if whole and (sentence := squeezed(seen.shapes, largest)):
+            yield sentence
         return
     cut: Size | None = tile if suited is None else suited.value
     tiles = "" if cut is None else f"; images are cut into tiles of {by(cut)} px at their own resolution"
     yield f"smallest labelled object: {objects.smallest}{tiles}"
     side = min(map(min, seen.shapes)) if cut is None else min(sides(cut, 2))
     warnings = [lost_in_pretraining(objects, view_of(side), cut)]
-    if asked.roles.train and not any(asked.task.protocol(name).on_tiles for name in asked.task.protocols):
-        middle = sorted(min(shape) for shape in seen.shapes)[len(seen.shapes) // 2]
-        warnings.append(lost_in_comparison(objects, max(input_sizes(middle)), None))
+    if whole:
+        warnings.append(lost_in_comparison(objects, largest, None))
     yield from (f"  {warning}" for warning in warnings if warning is not None)
 
 

@@ -12,6 +12,7 @@ from labelfree.data.tiles import by
 from labelfree.domain import Default, Size, sides
 from labelfree.planning.costs import LARGEST_VIEW
 
+SQUEEZED = 8  # pixels along an image that become one for a network, from which on it is told
 TIMES = 4  # the long side of nine objects in ten, that a tile is long: an object lies whole in one of two that overlap by a quarter
 SMALLEST, LARGEST, STEP = 128, 512, 32  # sides of tiles; whole strides of a network
 
@@ -50,6 +51,19 @@ def lost_in_comparison(objects: ObjectSizes, size: int, tile: Size | None) -> st
         "" if tile is not None else ", or ask for what is drawn (evaluate.task): that is compared by tiles at the images' own resolution"
     )
     return _lost(objects, size, tile, "evaluate.sizes: networks see", f"name larger sizes{tiled}")
+
+
+def squeezed(shapes: Sequence[tuple[int, ...]], size: int) -> str | None:
+    """What to say of whole images of these spatial sizes, on which nothing is drawn, where networks see at most `size` px a side."""
+    shape = sorted(shapes, key=max)[len(shapes) // 2]
+    times = max(shape) / size
+    if len(shape) != 2 or times < SQUEEZED:
+        return None
+    return (
+        f"evaluate.sizes: networks see whole images of {by(shape)} pixels at {size} px a side at most, where {times:.0f} px along become "
+        f"one and what is shorter than {LEAST * times:.0f} px may be lost: name larger sizes, or ask for what is drawn or for anomalies "
+        "(evaluate.task), which are compared by tiles at the images' own resolution."
+    )
 
 
 def _lost(objects: ObjectSizes, size: int, tile: Size | None, shows: str, way: str) -> str | None:

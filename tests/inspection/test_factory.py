@@ -124,7 +124,7 @@ def test_from_a_plan_to_a_report_a_head_and_onnx_that_decide_alike(parts: Path, 
     Image.fromarray((part(999, False)[0] >> 4).astype(np.uint8)).save(byte / "8bit.png")
     assert "8bit.png" in typed("predict", run, byte, "--out", tmp_path / "refused", code=3)
 
-    typed("export", run, "--out", tmp_path / "onnx")
+    assert "labelled images scores are within" in typed("export", run, "--out", tmp_path / "onnx")
     alone = tmp_path / "line"  # as on another machine: what is needed to ask it, and nothing else
     alone.mkdir()
     for name in ("head.onnx", "infer_onnx.py"):

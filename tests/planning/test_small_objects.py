@@ -14,7 +14,7 @@ from labelfree.data.manifest import load_manifest
 from labelfree.data.object_sizes import LEAST, ObjectSizes, object_sizes
 from labelfree.data.set_labels import SetLabels
 from labelfree.planning.costs import LARGEST_VIEW
-from labelfree.planning.small_objects import LARGEST, SMALLEST, STEP, lost_in_comparison, lost_in_pretraining, tile_for, view_of
+from labelfree.planning.small_objects import LARGEST, SMALLEST, STEP, lost_in_comparison, lost_in_pretraining, squeezed, tile_for, view_of
 from labelfree.recipe import Data
 from tests.data.fake_domain import PillowDomain, write
 from tests.planning.folders import pictures, planned, told
@@ -109,3 +109,20 @@ def test_plan_warns_where_whole_images_are_compared(tmp_path: Path) -> None:
     said = told(planned(tmp_path, "satellite"))
     assert "smallest labelled object: 9 px across (dot/0.png)" in said
     assert "evaluate.sizes: networks see whole images at 256 px" in said and "has 3.8 px" in said
+
+
+def test_long_images_that_are_classified_whole_are_told(tmp_path: Path) -> None:
+    """Nobody drew what the classes are told by, so nobody knows how small it is."""
+    for number in range(24):
+        pixels = np.random.default_rng(number).integers(0, 255, (64, 3000))
+        write(tmp_path / f"scans/{'good' if number % 2 else 'dent'}/{number}.png", pixels)
+    said = "networks see whole images of 64 x 3000 pixels at 192 px a side at most, where 16 px along become one"
+    assert said in told(planned(tmp_path / "scans", "satellite"))
+    assert "become one" not in told(planned(tmp_path / "scans", "satellite", overrides=["evaluate.task=anomaly"]))
+
+
+def test_what_is_shrunk_a_little_is_not_told() -> None:
+    assert squeezed([(600, 800)], 256) is None and squeezed([(64, 64, 4000)], 128) is None
+    assert "4096 pixels at 256 px a side at most, where 16 px along become one and what is shorter than 128 px" in str(
+        squeezed([(3000, 4096), (30, 40), (3000, 4096)], 256)
+    )
