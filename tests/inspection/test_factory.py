@@ -103,6 +103,17 @@ def test_the_folder_is_looked_at_and_each_question_planned(parts: Path, tmp_path
     )
 
 
+def test_good_parts_in_a_folder_elsewhere_are_kept_together_by_lots(parts: Path, tmp_path: Path) -> None:
+    """Nobody listed them; whole lots count as labelled, the others are pretrained on."""
+    for number in range(24):
+        file = tmp_path / f"Gutteile/Charge_{number // 6}/{number:03d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(part(1000 + number, bad=False)[0]).save(file)
+    words = ("plan", parts, "--labels", parts / "annotations.xml", "--domain", "inspection", "evaluate.task=anomaly")
+    said = typed(*words, f"data.normal={tmp_path / 'Gutteile'}", "--out", tmp_path / "mine.yaml")
+    assert "groups: 8 named" in said and "12 of 24 normal images without a label count as labelled" in said and "task: anomaly" in said
+
+
 @pytest.mark.slow  # seven programs a question, each of which imports torch; three short pretrainings with their comparisons
 @pytest.mark.parametrize("task", ["detection", "anomaly", "classification"])
 def test_from_a_plan_to_a_report_a_head_and_onnx_that_decide_alike(parts: Path, tmp_path: Path, task: str) -> None:
