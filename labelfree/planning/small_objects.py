@@ -28,6 +28,9 @@ def tile_for(objects: ObjectSizes, shapes: Sequence[tuple[int, ...]], auto: Size
     usual = float(np.quantile(objects.along, 0.9))
     side = int(np.clip(ceil(TIMES * usual / STEP) * STEP, SMALLEST, LARGEST))
     why = f"{TIMES} times what nine objects in ten are long ({usual:.3g} px), {SMALLEST} to {LARGEST}"
+    room = max(STEP, max(map(min, shapes)) // STEP * STEP)
+    if room < side:
+        side, why = room, f"{why}, no longer than images are across"
     shown = next((each for each in range(side, SMALLEST - 1, -STEP) if lost_in_pretraining(objects, view_of(each), each) is None), side)
     if shown < side:
         side, why = shown, f"{why}, less where views would show it smaller"

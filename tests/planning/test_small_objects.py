@@ -69,6 +69,11 @@ def test_small_images_stay_whole_unless_their_objects_would_be_lost() -> None:
     assert tile_for(ObjectSizes.of([]), [(3000, 4096)], 256) is None
 
 
+def test_a_tile_is_no_longer_than_the_images_are_across() -> None:
+    suited = tile_for(ObjectSizes.of([(12, 16, 6000, "a")]), [(70, 6000), (64, 6000)], 64)
+    assert suited is not None and suited.value == 64 and "no longer than images are across" in suited.reason
+
+
 def test_drawn_boxes_of_pixels_and_of_shares(tmp_path: Path) -> None:
     coco(tmp_path, (60, 90), (4, 6, 9, 20), (0, 0, 30, 12))
     found = sizes_of(tmp_path, labels=tmp_path / "coco.json")
