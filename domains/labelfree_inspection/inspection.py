@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from labelfree.views import Augmentation
 
-READER = 1  # raise it when `read` returns something else for the same file: pools are made anew
+READER = 2  # raise it when `read` returns something else for the same file: pools are made anew
 PAGE = "page "  # how channels are called that are pages of a TIFF
 
 
