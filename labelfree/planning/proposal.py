@@ -22,7 +22,7 @@ from labelfree.errors import DataError, LabelfreeError, RecipeError
 from labelfree.planning.comparison_design import ComparisonDesign, design_comparison
 from labelfree.planning.costs import input_sizes
 from labelfree.planning.folder_settings import folder_data, other_tables, with_keys
-from labelfree.planning.grouping import WHY, offers_groups
+from labelfree.planning.grouping import KEY, WHY, mixed_groups, offers_groups
 from labelfree.planning.label_kinds import Labels, labels_of
 from labelfree.planning.mirroring import proposed
 from labelfree.planning.recipe_draft import drafted
@@ -81,12 +81,14 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     data, alone = start.data, list[str]()
     field = field_of(data, start.reader, domain)
     if offers_groups(field, data, overrides):
+        together = data.model_copy(update={"group_folders": True})
+        grouped = replace(field_of(together, start.reader, field.domain.name), reason=field.reason)
         try:
-            together = data.model_copy(update={"group_folders": True})
-            grouped = replace(field_of(together, start.reader, field.domain.name), reason=field.reason)
-            return _proposed(together, start, grouped, {"data.group_folders": WHY}, say)
+            if not (why := mixed_groups(grouped.manifest.rows)):
+                return _proposed(together, start, grouped, {KEY: WHY}, say)
         except LabelfreeError as error:
-            alone.append(f"  data.group_folders=true is not proposed: {error}")
+            why = str(error)
+        alone.append(f"  {KEY}=true is not proposed: {why}")
     return _proposed(data, start, field, {}, say, alone)
 
 

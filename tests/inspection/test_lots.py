@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from labelfree_inspection.lots import names_lot
 
 import labelfree
 from labelfree.progress import Silent
+from tests.data.fake_domain import write
 from tests.planning.folders import pictures, planned, told
 
 
@@ -53,9 +55,21 @@ def test_lots_without_labels_are_no_classes_and_are_kept_together(tmp_path: Path
 
 
 def test_classes_within_lots_are_learnt_by_lots(tmp_path: Path) -> None:
-    proposal = planned(lots(tmp_path / "parts", "good scratch"), "inspection")
-    assert proposal.recipe.data.group_folders and "classification into 2 classes" in proposal.text
-    assert "groups: 4 named" in told(proposal) and "12 scratch" not in proposal.text
+    proposal = planned(lots(tmp_path / "parts", "pit scratch"), "inspection")
+    assert proposal.recipe.data.group_folders and "classification into 2 classes" in proposal.text and "groups: 4 named" in told(proposal)
+
+
+def test_lots_that_leave_no_false_alarms_to_count_are_told(tmp_path: Path) -> None:
+    """Each holds good parts and bad ones, and a lot with a bad one is bad as a whole; two good lots more are enough."""
+    folder = lots(tmp_path / "parts", "good scratch")
+    proposal = planned(folder, "inspection")
+    assert not proposal.recipe.data.group_folders and "classification into 2 classes" in proposal.text
+    assert "data.group_folders=true is not proposed: nearly every folder holds something that is not normal" in told(proposal)
+    draw = np.random.default_rng(99)
+    for name in (f"lot_{lot}/good/{n}.png" for lot in "XY" for n in range(3)):
+        write(folder / name, draw.integers(0, 255, (48, 48)))
+    proposal = planned(folder, "inspection")
+    assert proposal.recipe.data.group_folders and "groups: 6 named" in told(proposal)
 
 
 def test_who_says_otherwise_is_heard(tmp_path: Path) -> None:
