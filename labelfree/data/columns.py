@@ -23,7 +23,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "mask": ("maskpath", "maskfile", "maskfilename"),
     "boxes": ("boxespath", "boxesfile"),
-    "text": ("caption", "captions"),
+    "text": ("caption", "captions", "sentence", "sentences", "report", "title"),
     "group": (),
     "split": ("subset", "partition", "datasplit", "datasetsplit", "set"),
     "place": (),
@@ -99,9 +99,11 @@ def _may_group(file: Path, header: Sequence[str], plain: Sequence[str], rows: Se
 
 
 def _may_be(word: str, name: str, plain: Sequence[str], rows: Sequence[Sequence[str | None]]) -> bool:
-    """Whether a column of that name can be meant: `y` beside `x` is a coordinate, and a `set` that is no split something else."""
+    """Whether a column of that name can be meant: `y` beside `x` is a coordinate, a `set` that is no split something else."""
     if name == "y":
         return "x" not in plain
+    if name == "title":
+        return "filepath" in plain  # open_clip's
     if word == "split" and name != word:
         at = plain.index(name)
         return all((row[at] or "").lower() in SPLITS for row in rows if at < len(row))

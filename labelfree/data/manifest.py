@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from labelfree.data.captions.rows import captioned
+from labelfree.data.captions.shards import shards_in, unpacked
+from labelfree.data.captions.sources import captions_of
 from labelfree.data.cards import Card, effective_card
 from labelfree.data.folder_groups import named_groups
 from labelfree.data.folders import generated_root, hold_scenes, rows_of_folder
@@ -43,7 +46,7 @@ class Manifest:
     owner calls classes of objects and numbers of masks. `instances`: whether the latter tell objects apart. `aside`: sentences, for the
     log alone, on files that are no image. `faults`: relative path -> a sentence on what should be an image and cannot be trusted.
     `mixed`: why the images are no one set, else "". `names`: what the files themselves call their images, such as a patient's number.
-    `normal`: the class or folder that is taken as normal for its name alone.
+    `normal`: the class or folder that is taken as normal for its name alone. `caption_faults`: what `data.captions` says wrong.
     """
 
     rows: list[Row]
@@ -63,6 +66,7 @@ class Manifest:
     mixed: str = ""
     names: tuple[str, ...] = ()
     normal: str = ""
+    caption_faults: tuple[str, ...] = ()
 
     def subset(self, *splits: str) -> list[Row]:
         """Rows of these splits, in order."""
@@ -84,7 +88,7 @@ class Manifest:
         unlabelled = [row.normal is not None and row.label is None for row in self.rows]  # a label says it already
         chosen = [(*how, row.normal) if said else how for how, row, said in zip(chosen, self.rows, unlabelled, strict=True)]
         told = zip(self.rows, chosen, strict=True)
-        lines = (repr((row.id, row.label, row.mask, row.boxes, row.text, row.group, row.split, *how)) for row, how in told)
+        lines = (repr((row.id, row.label, row.mask, row.boxes, row.captions or None, row.group, row.split, *how)) for row, how in told)
         return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
 
     def require_usable(self, on_error: Literal["fail", "skip"]) -> None:
@@ -110,13 +114,23 @@ def load_manifest(data: Data, domain: Domain) -> Manifest:
     Raises `DataError` naming the file or row that is at fault.
     """
     card = effective_card(data)
-    made = _load(data, domain, card)
+    made = _captioned(_load(data, domain, card), data.captions)
     made = replace(made, rows=with_elsewhere(made.rows, made.root, data.normal, domain))
     people = data.class_folders == "auto" and data.card is None and getattr(domain, "confidential", False)
     made = _grouped_by_folder(made, domain) if data.group_folders else _may_be_grouped(made, domain)
     made = with_normal(made, data, folders=data.class_folders is not False and not people)
     of_card = _texts(card.classes) if card else {}
     return replace(made, renamed={**made.renamed, **of_card, **_texts(data.classes)}, instances=data.instances)
+
+
+def _captioned(made: Manifest, source: Path | None) -> Manifest:
+    """The manifest with what `data.captions` says of its images."""
+    if source is None:
+        return made
+    source = source.expanduser()
+    told = captions_of(unpacked(source) if shards_in(source) else source)
+    rows, notes, faults = captioned(told, source, made.rows, made.root)
+    return replace(made, rows=rows, notes=(*made.notes, *notes), caption_faults=tuple(faults))
 
 
 def _grouped_by_folder(made: Manifest, domain: Domain) -> Manifest:
@@ -242,8 +256,11 @@ def _root(data: Data, card: Card | None, domain: Domain) -> Path:
         raise DataError(f"data.card: the images of {card.name} do not come with labelfree; say where they are with data.root=DIR.")
     elif data.labels is not None:
         root = data.labels.expanduser().parent
+    elif data.captions is not None:
+        source = data.captions.expanduser()
+        root = unpacked(source) if shards_in(source) else source if source.is_dir() else source.parent
     else:
-        raise DataError("data: nothing to read; give data.root=DIR, data.labels=FILE or data.card=NAME.")
+        raise DataError("data: nothing to read; give data.root=DIR, data.labels=FILE, data.captions=FILE or data.card=NAME.")
     if isinstance(domain, ReadsRemote) and domain.remote(re.sub(r"^(\w+):/(?=[^/])", r"\1://", str(root))):
         raise DataError(f"data.root: {root} is an address; list its images in a table (data.labels, column path); data.root is local.")
     if not root.is_dir():

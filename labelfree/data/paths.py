@@ -146,7 +146,7 @@ def rows_of_records(records: Sequence[Record], finder: Finder, domain: Domain, i
             labels = f" with labels {before.label!r} and {record.label!r}" if before.label != record.label else ""
             raise DataError(f'{table.name} rows {before.number} and {record.number}: both name "{record.path}"{labels}; keep one.')
         mask, boxes = finder.beside(record.mask, cut), finder.beside(record.boxes, cut)
-        known = {name: getattr(record, name) for name in ("label", "text", "group", "split", "chosen", "place", "date")}
+        known = {name: getattr(record, name) for name in ("label", "captions", "group", "split", "chosen", "place", "date")}
         said = {name: value for name, value in {**known, "mask": mask, "boxes": boxes, "remote": remote}.items() if value}
         row = replace(image if image is not None else Row(identity, path), **said)
         row = replace(row, mask_files=()) if mask else row  # the table chooses one

@@ -21,7 +21,7 @@ from labelfree.domain import PART, Default, LabelFields, Place, Row, Size, exten
 from labelfree.errors import DataError, LabelfreeError, RecipeError
 from labelfree.planning.comparison_design import ComparisonDesign, design_comparison
 from labelfree.planning.costs import input_sizes
-from labelfree.planning.folder_settings import folder_data, other_tables, with_keys
+from labelfree.planning.folder_settings import folder_data, with_keys
 from labelfree.planning.grouping import KEY, WHY, mixed_groups, offers_groups
 from labelfree.planning.label_kinds import Labels, labels_of
 from labelfree.planning.mirroring import proposed
@@ -30,6 +30,7 @@ from labelfree.planning.recognition import Field, field_of
 from labelfree.planning.sampled_images import Looks, Seen, look_at, open_rows
 from labelfree.planning.small_objects import lost_in_comparison, lost_in_pretraining, squeezed, tile_for, view_of
 from labelfree.planning.suggested_keys import Keys, for_objects, read_otherwise, uniting
+from labelfree.planning.unread_labels import unread_labels
 from labelfree.planning.volumes_or_slices import as_volumes, volumes_or_slices
 from labelfree.progress import Progress, Silent
 from labelfree.recipe import Data, Evaluate, Recipe
@@ -222,10 +223,10 @@ def _found(
     yield from (f"  {fact}" for fact in marks.facts)
     first = asked.task.name if asked.roles.train else marks.tasks[0] if marks.tasks else "none, for there are no labels"
     others = [name for name in marks.tasks if name in task_names() and name != first]
-    yield f"  task: {first}" + (f" (evaluate.task={others[0]} asks the other that these labels are good for)" if others else "")
+    yield f"  task: {first}" + (f" ({marks.asking(others[0])} asks the other that these labels are good for)" if others else "")
     if (mirror := proposed(field.domain, asked)) is not None and not mirror.value:
         yield f"  views are not mirrored left to right: {mirror.reason} (pretrain.mirror)"
-    yield from (f"  {table.name} is not read; give it with --labels if it holds the labels" for table in other_tables(data))
+    yield from (f"  {sentence}" for sentence in unread_labels(data, rows))
     yield from (f"  {note}" for note in (*field.manifest.notes, *asked.roles.notes))
     yield from (f"  {sentence}" for sentence in (*field.manifest.faults.values(), *field.manifest.aside))
 

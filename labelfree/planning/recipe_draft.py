@@ -133,10 +133,8 @@ class _Draft:
         others = [WHAT[task] for task in self.labels.tasks if task in WHAT and task not in task_names()]
         for task in (find_task(name) for name in self.labels.tasks if name in task_names() and self.comparing):
             if task.name != self.asked.task.name:
-                yield Line(
-                    "",
-                    f"There are {WHAT[task.name]} too; `labelfree plan … evaluate.task={task.name}` writes a recipe that compares by them.",
-                )
+                asking = f"`labelfree plan … {self.labels.asking(task.name)}`"
+                yield Line("", f"There are {WHAT[task.name]} too; {asking} writes a recipe that compares by them.")
         if others and self.comparing:
             yield Line("", f"There are {' and '.join(others)} too; comparing starting points by them is not built yet.")
         elif others:
@@ -203,8 +201,8 @@ class _Draft:
             yield Line(f"  protocols: {flow(self.protocols)}", self._why_protocols)
         yield Line(f"  labels_per_class: {flow(asked.budgets)}", asked.why_budgets)
         yield Line(f"  draws: {Evaluate().draws}", "fewer than 5 give no interval for the labels saved")
-        if asked.task.usual_false_alarms is not None:
-            yield Line(f"  max_false_alarms: {asked.task.usual_false_alarms:g}", "so many normal images may be called otherwise")
+        if asked.false_alarms is not None:
+            yield Line(f"  max_false_alarms: {asked.false_alarms.value:g}", asked.false_alarms.reason)
         if self.by_tiles:
             yield Line(
                 f"  minutes: {BY_TILES}",

@@ -31,7 +31,7 @@ def test_separator_encoding_and_line_ends_do_not_matter(tmp_path: Path, separato
 
 def test_quoted_cells_keep_separators(tmp_path: Path) -> None:
     (one,) = read_table(table(tmp_path, 'path,text\n"a,b.png","a field, a road | a river"\n'))
-    assert one.path == "a,b.png" and one.text == "a field, a road | a river"
+    assert one.path == "a,b.png" and one.captions == ("a field, a road", "a river")
 
 
 @pytest.mark.parametrize("header", ["image,class", "File, Class ", "filename,label", "path,label,filename", "filename,label,path"])

@@ -1,31 +1,31 @@
-"""Which images an export is tried on where nobody names any."""
+"""The images that an export is tried on: those of the head's run whose labels its task reads, whatever file they are in."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
-import pytest
+import torch
 
+import labelfree
 from labelfree.deploy.exports.labelled_images import trial_images
-from tests.data.fake_domain import PillowDomain, texture, write
+from labelfree.transfer.protocols import Head, find_protocol
+from tests.deploy.made_heads import scene, vector_head
 
 
-@pytest.mark.parametrize(("task", "count"), [("classification", 4), ("detection", 4), ("anomaly", 4)])
-def test_good_or_not_is_a_label_of_drawn_images(tmp_path: Path, task: str, count: int) -> None:
-    """Where no image has a class, those with and those without an object are the two, as in the run."""
-    for number in range(6):
-        write(tmp_path / f"set/{number}.png", texture(np.random.default_rng(number), 16))
-    images = [{"id": number, "file_name": f"{number}.png", "width": 16, "height": 16} for number in range(4)]
-    drawn = [{"id": number, "image_id": number, "category_id": 1, "bbox": [2, 2, 6, 6]} for number in range(2)]
-    coco = {"images": images, "annotations": drawn, "categories": [{"id": 1, "name": "pit"}]}
-    (tmp_path / "set/coco.json").write_text(json.dumps(coco), encoding="utf-8")
-    run = tmp_path / "run"
+def test_a_head_of_good_or_not_is_tried_on_what_is_drawn(tmp_path: Path) -> None:
+    """No image has a class: a COCO file lists four of six, and draws a box on one."""
+    images, run = tmp_path / "images", tmp_path / "run"
+    images.mkdir()
+    for at in range(6):
+        scene(images / f"{at}.tif", 32, 32, seed=at)
+    listed = [{"id": at, "file_name": f"{at}.tif", "width": 32, "height": 32} for at in range(4)]
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [4, 4, 9, 9], "area": 81}
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps({"images": listed, "annotations": [box], "categories": [{"id": 1, "name": "pit"}]}))
     (run / "heads").mkdir(parents=True)
-    data = json.dumps({"root": str(tmp_path / "set"), "labels": str(tmp_path / "set/coco.json")})
-    (run / "recipe.yaml").write_text(f"domain: inspection\ndata: {data}\n", encoding="utf-8")
-    head = SimpleNamespace(path=run / "heads/a.safetensors", card=SimpleNamespace(task=task), domain=PillowDomain())
-    tried = trial_images(head, (), (), tmp_path / "out", print)  # type: ignore[arg-type]
-    assert len(tried.rows) == count and {row.id for row in tried.rows} == {f"{number}.png" for number in range(4)}
+    (run / "recipe.yaml").write_text(f"domain: satellite\ndata: {{root: {images}, labels: {labels}}}\n")
+    tensors = {"mean": torch.zeros(8), "blocks": torch.tensor([8]), "weight": torch.ones(2, 8), "bias": torch.zeros(2)}
+    head = vector_head(run / "heads" / "linear.safetensors", Head(find_protocol("linear"), tensors), ("anomalous", "normal"))
+    tried = trial_images(labelfree.load_head(head), [], (), tmp_path / "out", print)
+    assert {row.id: row.label for row in tried.rows} == {f"{at}.tif": "anomalous" if at == 1 else "normal" for at in range(4)}

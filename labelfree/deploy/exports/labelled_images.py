@@ -56,12 +56,13 @@ def _of_run(head: LoadedHead[Any]) -> list[Row]:
     run = head.path.absolute().parent.parent
     if head.path.absolute().parent.name != FOLDER or not (run / "recipe.yaml").is_file():
         return []
+    task = find_task(head.card.task)
     try:
         data = load_recipe(run).data
-        manifest = find_task(head.card.task).reading(SetLabels(load_manifest(data, head.domain), head.domain, data.absent))
+        rows = task.reading(SetLabels(load_manifest(data, head.domain), head.domain, data.absent)).rows
     except (DataError, RecipeError):
         return []
-    return list(filter(find_task(head.card.task).labelled, manifest.rows))
+    return list(filter(task.labelled, rows))
 
 
 def stored_pixels(head: LoadedHead[Any], sample: Sample) -> np.ndarray:
