@@ -88,7 +88,7 @@ def measure(root: Path, domain: str, budget: str, settings: list[str], out: Path
     ]  # fmt: skip
     read_by = [each for each in settings if each.startswith(("data.", "reader."))]  # which a plan has to know beforehand
     proposal = labelfree.plan(root, domain, overrides=["evaluate.task=anomaly", *read_by], say=Console())
-    memory.k_centres = centres
+    memory.k_centres = centres  # type: ignore[assignment]
     begun = time.perf_counter()
     run = labelfree.evaluate(proposal.recipe, recipe, out)
     seconds, megabytes = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

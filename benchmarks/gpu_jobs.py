@@ -15,13 +15,15 @@ from torch import Tensor
 from labelfree.backbones import Backbone, build
 from labelfree.backbones.weights import network_input
 from labelfree.domain import Size
+from labelfree.language.tokens import BytePairs
 from labelfree.objectives.registry import objective_class, objective_options
+from labelfree.pretraining.captions import Captions
 from labelfree.pretraining.job import Job, Plan
 from labelfree.pretraining.teacher import Teacher
 from labelfree.views import Blur, ChannelDrop, ChannelGain, Dihedral, Noise, PerChannel, SharedGain, ViewPipeline
 from labelfree.views.pipeline import Augmentation
 
-NARROW = {"hidden": 64, "out": 32, "bottleneck": 32, "prototypes": 64, "queue": 64, "local_crops": 2}
+NARROW = {"hidden": 64, "out": 32, "bottleneck": 32, "prototypes": 64, "queue": 64, "local_crops": 2, "text": "tiny"}
 
 
 class Pictures:
@@ -78,7 +80,9 @@ def job_on(folder: Path, objective: str, network_name: str, side: int, *, images
     pool: Any = Pictures(images, side)
     start = partial(network, network_name, 3, side)
     teacher = partial(random_teacher, network_name, side) if objective_class(objective).learns_from else None
-    return Job("domain", settled, pool, np.arange(images), views(3), start, folder, teacher=teacher)
+    said = [(f"picture {i} of {images}", "a picture") for i in range(images)]
+    captions = Captions.of(said, BytePairs()) if objective_class(objective).reads_text else None
+    return Job("domain", settled, pool, np.arange(images), views(3), start, folder, teacher=teacher, captions=captions)
 
 
 def random_teacher(network_name: str, side: int, crop: Size) -> Teacher:

@@ -17,7 +17,7 @@ from labelfree.transfer.maps.frozen import Frozen
 from labelfree.transfer.maps.learning import Learn
 from labelfree.transfer.maps.training import train
 from labelfree.transfer.tiles.base import Fitted
-from labelfree.transfer.tiles.features import Maps, Tiles
+from labelfree.transfer.tiles.features import Asked, Maps, Tiles
 from labelfree.transfer.tiles.tiling import Tiling
 
 CLASSES = 3
@@ -43,6 +43,9 @@ class Discs:
 
     def __getitem__(self, at: int) -> Tensor:
         return self.images[at]
+
+    def pixels(self, at: int) -> np.ndarray:
+        return self.images[at].numpy()
 
     def measured(self, entries: list[int]) -> None:
         """Everywhere."""
@@ -88,10 +91,20 @@ def learn_from(discs: Discs, name: str, side: int, steps: int, device: torch.dev
         "random", lambda: network(name, 3, side), lambda stored, _size, _known: stored.float(), [side], name=name, dim=1, device=device
     )
     levels = [encoder.maps(images, None, side) for images in (discs.images, discs.images.flip(-1))]
-    maps = Maps(tuple(np.stack([straight.numpy(), mirror.numpy()]) for straight, mirror in zip(*levels, strict=True)))
+    count = len(discs.images)
+    arrays = tuple(np.concatenate([straight, mirror]) for straight, mirror in zip(*levels, strict=True))
     pool: Any = discs
-    tiles = Tiles(pool, Tiling.of([(side, side)] * len(discs.images)))
-    return Learn(encoder, maps, tiles, lambda image: discs.masks[image], np.arange(len(discs.images)), CLASSES, side, steps, seed=0)
+    return Learn(
+        network=encoder,
+        maps=Maps(arrays, Asked.all_of(count).rows(count)),
+        all_tiles=Tiles(pool, Tiling.of([(side, side)] * count)),
+        mask_of=lambda image: discs.masks[image],
+        images=np.arange(count),
+        width=CLASSES,
+        size=side,
+        steps=steps,
+        seed=0,
+    )
 
 
 def mean_iou(learn: Learn, fitted: Fitted, held_out: Discs) -> float:

@@ -69,7 +69,8 @@ def agreement(form: Form) -> dict[str, Any]:
         big = torch.randn(objective.crops.globals * batch, 3, side, side, generator=torch.Generator().manual_seed(1))
         little = torch.randn(objective.crops.locals * batch, 3, side // 2, side // 2, generator=torch.Generator().manual_seed(2))
         taught = Features(big.flatten(1)[:, : objective.backbone.dim], big[:, :1].tile(1, objective.backbone.token_dim, 1, 1))
-        step = Views(big, little if objective.crops.locals else None, rows=torch.arange(batch), taught=taught)
+        said = torch.randint(1, 49_407, (batch, 8), generator=torch.Generator().manual_seed(3)) if objective.reads_text else None
+        step = Views(big, little if objective.crops.locals else None, text=said, rows=torch.arange(batch), taught=taught)
         true = loss_and_gradients(objective, step, CPU, "fp32")
         rounded = differences(true, loss_and_gradients(objective, step, CPU, "bf16"))
         allowed = {"fp32": FP32, "bf16": {what: ROUNDED[what] + 2 * share for what, share in rounded.items()}}
@@ -90,8 +91,11 @@ def differences(true: tuple[float, Tensor], other: tuple[float, Tensor]) -> dict
 def loss_and_gradients(objective: nn.Module, step: Views, device: torch.device, precision: str) -> tuple[float, Tensor]:
     """Of a copy on `device`; the gradients of all parameters in one vector, on the host."""
     learner: Any = copy.deepcopy(objective).to(device).train()
-    taught = step.taught and Features(step.taught.pooled.to(device), step.taught.tokens.to(device))
-    there = Views(step.globals.to(device), None if step.locals is None else step.locals.to(device), rows=step.rows, taught=taught)
+    taught = step.taught
+    if taught is not None:
+        taught = Features(taught.pooled.to(device), None if taught.tokens is None else taught.tokens.to(device))
+    little, said = (None if part is None else part.to(device) for part in (step.locals, step.text))
+    there = Views(step.globals.to(device), little, text=said, rows=step.rows, taught=taught)
     torch.manual_seed(3)  # which tokens are hidden
     with full_fp32(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
         loss = learner(there).loss
@@ -267,7 +271,7 @@ def counted_waits() -> Iterator[Counter[str]]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.showwarning = note
+        warnings.showwarning = note  # type: ignore[assignment]
         torch.cuda.set_sync_debug_mode("warn")
         try:
             yield waits
@@ -278,7 +282,8 @@ def counted_waits() -> Iterator[Counter[str]]:
 def embedding(form: Form) -> dict[str, Any]:
     """Images a second through `LoadedBackbone.embed`, and queries a second of kNN among their vectors."""
     name, side, count = ("resnet18", 32, 32) if form.small else ("resnet50", 224, 2048)
-    card = WeightCard(name, ("red", "green", "blue"), "display", *((value,) * 3 for value in (1 / 255, 0.0, 0.5, 0.25)), size=side)
+    scale, offset, mean, std = ((value,) * 3 for value in (1 / 255, 0.0, 0.5, 0.25))
+    card = WeightCard(name, ("red", "green", "blue"), "display", scale, offset, mean, std, size=side)
     loaded = LoadedBackbone(network(name, 3, side), card)
     images = torch.rand(count, 3, side, side, generator=torch.Generator().manual_seed(0))
     loaded.embed(images[:16])

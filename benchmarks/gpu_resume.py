@@ -26,7 +26,7 @@ def resume(form: Any) -> dict[str, Any]:
 
 
 def _case(form: Any, objective: str, network: str, side: int) -> dict[str, Any]:
-    told = {"objective": objective, "network_name": network, "side": side}
+    told: dict[str, Any] = {"objective": objective, "network_name": network, "side": side}
     told |= {"steps": 16, "batch_size": 8} if form.small else {"steps": 24, "batch_size": 32}
     with TemporaryDirectory() as place:
         folder = Path(place)
@@ -86,7 +86,7 @@ def train(folder: Path, told: dict[str, Any]) -> dict[str, Any]:
     def note(message: Any, *_: Any) -> None:
         kernels.update(re.findall(r"^(\S+) does not have a deterministic implementation", str(message)))
 
-    warnings.showwarning = note
+    warnings.showwarning = note  # type: ignore[assignment]
     warnings.filterwarnings = lambda *_, **__: None  # type: ignore[assignment]  # what a run keeps quiet is wanted here
     warnings.simplefilter("always")
     backbone = fit(job_on(folder, checkpoint_minutes=0.0, **told), Silent())

@@ -3,11 +3,11 @@
     OMP_NUM_THREADS=1 python benchmarks/inspection_ideas.py --data $LABELFREE_DATA --pace
     OMP_NUM_THREADS=1 python benchmarks/inspection_ideas.py --data $LABELFREE_DATA --seeds 0 1 2
 
-Two bases, DINO and SimCLR, from ImageNet weights. The first command times a step of every idea, on an idle machine: how many steps
-`--minutes` of one thread allow. The others carry cells out with so many steps each, so that what runs beside them changes no figure, and
-write them to benchmarks/results/inspection_ideas.csv; those that it holds for the same versions and last commit that touched what they
-measure are not measured again. An idea of two stages shares the minutes out between them. `--show` prints the table of
-docs/domains/inspection.md from all cells.
+Three bases, DINO, SimCLR and BYOL (which `labelfree plan` proposes), from ImageNet weights. The first command times a step of every idea,
+on an idle machine: how many steps `--minutes` of one thread allow. The others carry cells out with so many steps each, so that what runs
+beside them changes no figure, and write them to benchmarks/results/inspection_ideas.csv; those that it holds for the same versions and last
+commit that touched what they measure are not measured again. An idea of two stages shares the minutes out between them. `--show` prints
+the table of docs/domains/inspection.md from all cells.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
+from zlib import crc32
 
 from cells import RESULTS, append, found, place, rows
 from objectives import FAMILY, SHARED
@@ -33,12 +34,12 @@ SCORING_MINUTES = 2.0  # of a cell, on one thread
 SET = ("data.card=neu-det", "evaluate.on=dev", "pretrain.size=96", "pretrain.local_size=48")
 SCORED = {
     "evaluate.protocols": "[knn, linear]",
-    "evaluate.labels_per_class": "[1, 5, 10, 50]",
+    "evaluate.labels_per_class": "[1, 5, 10, all]",
     "evaluate.draws": "10",
     "evaluate.sizes": "[96, 192]",
 }
-COLUMNS = [("knn", "5"), ("knn", "50"), ("linear", "1"), ("linear", "5"), ("linear", "10"), ("linear", "50")]
-BASES = ("dino", "simclr")
+COLUMNS = [(protocol, budget) for protocol in ("knn", "linear") for budget in ("1", "5", "10", "all")]  # all: 50 of each class
+BASES = ("dino", "simclr", "byol")
 TILES = "pool.tile=128"
 ELSEWHERE = ("data_cards/eurosat-rgb.md", "recipes/satellite_simclr.yaml", "benchmarks/objectives.py")
 DEPENDS = (*(part for part in SHARED if part not in ELSEWHERE), "data_cards/neu-det.md", f"recipes/{RECIPE}.yaml")
@@ -56,6 +57,7 @@ class Idea:
 IDEAS = {
     NOTHING: Idea(),
     "generic views": Idea(("pretrain.views=generic",)),
+    "views as large as the images": Idea(("pretrain.size=192", "pretrain.local_size=96")),
     "crops at native resolution": Idea((TILES,)),
     "neighbouring tiles as second views": Idea((TILES, "data.positives=neighbours")),
     "second views differ in light alone": Idea(("reader.only_light=true",)),
@@ -144,7 +146,7 @@ def time_steps(cells: list[dict[str, str]], data: Path, runs: Path) -> None:
             key = paced(cell, " ".join(stage))
             if found(PACE, key):
                 continue
-            out = runs / f"pace-{len(rows(PACE)):02d}-{cell['commit'][:8]}"
+            out = runs / f"pace-{crc32(key['stage'].encode()):08x}-{cell['commit'][:8]}"
             begin(command(RECIPE, [*asked_of(cell, stage, data), "pretrain.minutes=60"], out), out)
             plan = plan_in(out)
             append(PACE, key | {"seconds": f"{plan['seconds_per_step']:.3f}", "head_seconds": f"{plan['head_seconds']:.3f}"})

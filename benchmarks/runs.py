@@ -27,7 +27,8 @@ def begin(typed: Sequence[str], out: Path) -> float:
     process = subprocess.Popen(typed)
     while not (out / "plan.json").is_file() and not exited(process):
         time.sleep(0.5)
-    process.terminate()
+    if not exited(process):
+        process.terminate()
     code, peak = ended(process)
     if code != Interrupted.exit_code:
         sys.exit(f"benchmarks/{Path(sys.argv[0]).name}: {out} ended with exit code {code} before its first step.")

@@ -18,7 +18,7 @@ from cells import RESULTS, append, found, place
 
 from labelfree.backbones import build
 from labelfree.backbones.volume_networks import PRESETS
-from labelfree.planning.auto_values import bytes_for_a_step
+from labelfree.training.free_memory import bytes_for_a_step
 from labelfree.training.memory import OutOfMemory, kept_for_backward, out_of_memory
 from labelfree.training.timing import seconds_per_call
 

@@ -120,7 +120,8 @@ def by_monai(work: Work, files: list[Path]) -> Iterator[Tensor]:
     images = CacheDataset([{"first": str(file)} for file in files], steps, cache_rate=1.0, num_workers=1, progress=False)
     while True:
         for batch in DataLoader(images, batch_size=work.batch, shuffle=True, drop_last=True, num_workers=0):
-            yield torch.cat([batch["first"], batch["second"]]).as_tensor()
+            views: Any = torch.cat([batch["first"], batch["second"]])  # MONAI's own kind of tensor
+            yield views.as_tensor()
 
 
 def random_steps(key: str, work: Work) -> list[Any]:

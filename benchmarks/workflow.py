@@ -37,8 +37,8 @@ from labelfree.planning.recipe_draft import OBJECTIVE
 from labelfree.progress import Console
 from labelfree.recipe import Recipe
 from labelfree.recipe_file import load_recipe
+from labelfree.transfer.asking import bound_to
 from labelfree.transfer.claims.labels_saved import LabelsSaved, bounds, labels_saved
-from labelfree.transfer.comparison import bound_to
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
 from labelfree.transfer.protocols import find_protocol
@@ -132,7 +132,7 @@ class Scored:
         self.question, self.images = self.inputs.question, self.inputs.images
         self.encoders = {e.arm: e for e in Arms(self.recipe, self.inputs, out).encoders()}
         self.bound = {
-            (arm, protocol): bound_to(self.inputs.unlabelled, protocol, encoder, out, self.say)
+            (arm, protocol): bound_to(self.inputs.unlabelled, find_protocol(protocol), encoder, out, self.say)
             for (arm, encoder), protocol in product(self.encoders.items(), PROTOCOLS)
         }
         self.scores: dict[tuple[Way, int], np.ndarray] = {}
@@ -169,11 +169,11 @@ class Scored:
         reference = [self.at(REFERENCE, labels) for labels in budgets]
         curve = [self.at(way, labels) for labels in BUDGETS]
         curve += [np.full_like(curve[-1], np.inf)] * len(LONGER)  # not measured, and never asked for
-        means = [np.array([[points[:, 0].mean() for points in side]]) for side in (curve, reference)]
-        again = [np.stack([_resampled(points, drawn) for points in side], 1) for side in (curve, reference)]
         x, index = np.array(budgets, float), budgets.index(at)
-        ratio = float(labels_saved(x, *means, index)[0])
-        return LabelsSaved(float(at), ratio, *bounds(labels_saved(x, *again, index)), x[0] / at, x[-1] / at)
+        mean, mean_of_reference = (np.array([[points[:, 0].mean() for points in side]]) for side in (curve, reference))
+        ratio = float(labels_saved(x, mean, mean_of_reference, index)[0])
+        again, again_of_reference = (np.stack([_resampled(points, drawn) for points in side], 1) for side in (curve, reference))
+        return LabelsSaved(float(at), ratio, *bounds(labels_saved(x, again, again_of_reference, index)), x[0] / at, x[-1] / at)
 
     def _score(self, way: Way, labels: int, draw: int) -> np.ndarray:
         """(1 + resamplings,) scores of one draw."""

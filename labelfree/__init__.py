@@ -17,12 +17,15 @@ from labelfree.using import (
     embed,
     embed_folder,
     export,
+    index,
     load,
     load_head,
+    load_index,
     path_of,
     predict,
     progress_of,
     read,
+    search,
 )
 
 if TYPE_CHECKING:
@@ -39,9 +42,9 @@ if TYPE_CHECKING:
     from labelfree.selecting.selection import Selection
 
 __all__ = [
-    "annotations", "check_data", "check_recipe", "compare", "convert", "demo", "distil", "doctor", "embed", "embed_folder", "evaluate",
-    "export", "label", "load", "load_head", "plan", "predict", "pretrain", "read", "recipe_schema", "report", "resume", "run",
-    "sample_data", "select", "show_data", "show_recipe",
+    "annotations", "check_data", "check_recipe", "compare", "convert", "demo", "distil", "doctor", "embed", "embed_folder",
+    "evaluate", "export", "index", "label", "load", "load_head", "load_index", "plan", "predict", "pretrain", "read", "recipe_schema",
+    "report", "resume", "run", "sample_data", "search", "select", "show_data", "show_recipe",
 ]  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 import labelfree
 from labelfree.commands.arguments import DomainName, Out, Overrides, RecipeName
 from labelfree.commands.looking import data_app, recipe_app
+from labelfree.commands.searching import index, search
 from labelfree.commands.speaking import State
 from labelfree.commands.speaking import console as _console
 from labelfree.commands.speaking import on_standard_error as _on_standard_error
@@ -267,6 +268,10 @@ def embed(
 ) -> None:
     """Write a vector for every image of a folder into one table. KEY: one of `data` or `reader`."""
     labelfree.embed_folder(folder, weights, out, domain, overrides=overrides or (), say=_console())
+
+
+app.command(epilog="Example: labelfree index /my/images --weights runs/mine --out images.index")(index)
+app.command(epilog="Example: labelfree search images.index --image new.tif --box 40,60,168,188 --out like-this")(search)
 
 
 @app.command(epilog="Example: labelfree demo --out demo")

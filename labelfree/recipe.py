@@ -100,8 +100,13 @@ class Data(Section):
     root: AnyPath | None = Field(None, description="folder of the images; alone, it is your own folder and replaces the card")
     labels: AnyPath | None = Field(
         None,
-        description="CSV or Parquet with `path`, `label`, optionally `group`, `split`, `chosen`; a vector file; or COCO, VOC, YOLO, CVAT, "
-        "LabelMe, Label Studio, a table with one object a row (docs/labels.md)",
+        description="CSV or Parquet with `path`, `label`, optionally `text`, `group`, `split`, `chosen`; a vector file; or COCO, VOC, "
+        "YOLO, CVAT, LabelMe, Label Studio, a table with one object a row (docs/labels.md)",
+    )
+    captions: AnyPath | None = Field(
+        None,
+        description="what is said of the images in words, where no column `text` says it: a table with `path` and `text`, a JSON of "
+        "captions, a folder of reports called as their images are, or webdataset's tars (docs/language.md)",
     )
     label_field: str | None = Field(
         None, description="field of a vector file (GeoPackage, Shapefile, GeoJSON …), or column of a table, that holds the class"
@@ -116,6 +121,10 @@ class Data(Section):
         description="whether numbers of masks tell objects apart and name no classes; auto: where each counts on from 1 in one piece",
     )
     absent: list[str] = Field([], description="classes of drawn objects that nobody looked for: where none is drawn, nobody knows")
+    where: dict[str, str | int | list[str | int]] = Field(
+        {},
+        description="rows of a table that are taken, by what stands in a column: {object: candle}; images of others are not read",
+    )
     date_field: str | None = Field(None, description="field of a vector file that holds a date; the image nearest to it is taken")
     holdout: Fraction | Auto = Field(
         "auto",
@@ -181,7 +190,11 @@ class BackboneSettings(Section):
 class Pretrain(Section):
     """One pretraining. Rules are in steps and fractions, never in epochs."""
 
-    objective: str = Field("simclr", description="byol, cutpaste, dino, dinov2, distill, moco, moco_v3, simclr, simsiam (docs/methods.md)")
+    objective: str = Field(
+        "simclr",
+        description="byol, cutpaste, dino, dinov2, distill, moco, moco_v3, simclr, simsiam (docs/methods.md); with captions "
+        "clip, siglip (docs/language.md)",
+    )
     options: dict[str, Any] = Field(
         default_factory=dict, description="the objective's own settings, e.g. {temperature: 0.2}; those not named are auto"
     )

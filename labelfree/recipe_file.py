@@ -26,7 +26,7 @@ from labelfree.weight_names import INFLATED, PUBLISHED, weight_file
 
 Overrides = Sequence[str] | Mapping[str, Any]
 Tell = Callable[[str], None]
-LABELS: Keys = ("data", "labels")
+BESIDE_IMAGES: tuple[Keys, ...] = (("data", "labels"), ("data", "captions"))
 # What is typed goes before what a file says: a key that is typed, and the key of the file that would undo it and gives way.
 GIVES_WAY: tuple[tuple[Keys, Keys], ...] = (
     (("data", "root"), ("data", "card")),  # your own folder replaces the recipe's card
@@ -37,7 +37,7 @@ GIVES_WAY: tuple[tuple[Keys, Keys], ...] = (
     (("evaluate", "sizes"), ("evaluate", "minutes")),
 )
 NORMAL: Keys = ("data", "normal")
-PATHS: tuple[Keys, ...] = (("data", "root"), LABELS, ("data", "card"), NORMAL, ("pool", "dir"), ("backbone", "init"))
+PATHS: tuple[Keys, ...] = (("data", "root"), *BESIDE_IMAGES, ("data", "card"), NORMAL, ("pool", "dir"), ("backbone", "init"))
 
 
 def load_recipe(source: str | Path, overrides: Overrides = (), tell: Tell | None = None) -> Recipe:
@@ -92,7 +92,7 @@ class Draft:
         self.spelled: dict[Keys, Keys] = {}  # keys that a person spelled as they were once, by what they are called now
         self.given: dict[Keys, str] = {}  # overrides as typed
         self.text: dict[Keys, str] = {}  # their right-hand side before YAML read it
-        self.labels: str | None = None  # data.labels as written, before it was made absolute
+        self.written: dict[Keys, str] = {}  # of BESIDE_IMAGES, before they were made absolute
 
     def respelled(self) -> Draft:
         """The same draft with every key as it is spelled now."""
@@ -114,7 +114,7 @@ class Draft:
         for keys in PATHS:
             text = value_at(self.values, keys)
             if isinstance(text, str):
-                self.labels = text if keys == LABELS else self.labels
+                self.written[keys] = text
                 _put(self.values, keys, _path(keys, text, base))
         self._anchor_arms(base)
         return self
@@ -135,7 +135,7 @@ class Draft:
         for typed, other in GIVES_WAY:
             if typed in self.given and value_at(self.values, typed) not in (None, "auto") and not self._typed(other):
                 self._give_way(other)
-        self._find_labels()
+        self._find_beside_images()
         return self
 
     def _typed(self, keys: Keys) -> bool:
@@ -148,13 +148,15 @@ class Draft:
             block = value_at(self.values, keys[:-1])
             del block[keys[-1]]
 
-    def _find_labels(self) -> None:
-        """A relative data.labels that is not where it was written may lie in data.root."""
-        labels, root = value_at(self.values, LABELS), value_at(self.values, ("data", "root"))
-        if self.labels and isinstance(labels, str) and isinstance(root, str) and not Path(labels).exists():
-            inside = Path(root) / Path(self.labels).expanduser()
-            if inside.exists():
-                _put(self.values, LABELS, str(inside))
+    def _find_beside_images(self) -> None:
+        """A relative data.labels or data.captions that is not where it was written may lie in data.root."""
+        root = value_at(self.values, ("data", "root"))
+        for keys in BESIDE_IMAGES:
+            file, written = value_at(self.values, keys), self.written.get(keys)
+            if written and isinstance(file, str) and isinstance(root, str) and not Path(file).exists():
+                inside = Path(root) / Path(written).expanduser()
+                if inside.exists():
+                    _put(self.values, keys, str(inside))
 
     def _override(self, key: str, value: Any) -> None:
         spelled, typed = tuple(key.split(".")), f"{key}={value}"
@@ -169,7 +171,7 @@ class Draft:
             text = str(expand_variables(value, lambda _: typed, keys))
             value = scalar(text)
             if keys in PATHS and value is not None and value is not False:
-                self.labels = text if keys == LABELS else self.labels
+                self.written[keys] = text
                 value = text = _path(keys, text, Path.cwd())
             self.text[keys] = text
         if before is not None and self._typed_as(keys) != spelled and value != value_at(self.values, keys):

@@ -13,6 +13,7 @@ ADDED: Mapping[Keys, Any] = {  # later keys -> what they are unsaid
     ("data", "pretrain_on_labelled"): False,
     ("data", "classes"): {},
     ("data", "absent"): [],
+    ("data", "captions"): None,
     ("data", "instances"): "auto",
     ("pretrain", "trained"): "auto",
     ("pretrain", "mirror"): "auto",

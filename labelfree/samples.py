@@ -6,6 +6,7 @@ No heavy package is imported here; domains and the core find all of it in `label
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -64,6 +65,15 @@ class Window(NamedTuple):
     def __str__(self) -> str:
         return f"{','.join(map(str, self.start))},{'x'.join(map(str, self.size))}"
 
+    @classmethod
+    def of(cls, text: str) -> Window | None:
+        """The window that `str` wrote so; None for any other text."""
+        told = re.fullmatch(r"(\d+(?:,\d+)+),(\d+(?:x\d+)+)", text)
+        if told is None:
+            return None
+        window = cls(tuple(map(int, told[1].split(","))), tuple(map(int, told[2].split("x"))))
+        return window if len(window.start) == len(window.size) else None
+
 
 class Place(NamedTuple):
     """Where an image lies: `bounds` is (left, bottom, right, top) in `crs`.
@@ -120,7 +130,7 @@ class Row:
     label: str | None = None
     mask: str | None = None
     boxes: str | None = None
-    text: str | None = None
+    captions: tuple[str, ...] = ()  # what people say of it in words: the column `text`
     group: str | None = None
     split: str = ""
     chosen: str | None = None  # how it was picked for labelling: a strategy, or "audit"; None: nobody said

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from labelfree.distilling.student import Student
     from labelfree.domain import Sample
     from labelfree.progress import Progress
+    from labelfree.retrieval.asking import Found
+    from labelfree.retrieval.opened_index import Index
 
 Source = str | Path
 Overrides = Sequence[str] | Mapping[str, Any]
@@ -23,10 +25,10 @@ Overrides = Sequence[str] | Mapping[str, Any]
 
 def load(path: Source) -> LoadedBackbone:
     """The backbone in a weight file (or run folder) with its preprocessing. It knows its channels and unit, and refuses others."""
+    from labelfree.backbones.weights import backbone_file
     from labelfree.backbones.weights import load as load_weights
 
-    path = Path(path)
-    return load_weights(path / "backbone.safetensors" if path.is_dir() else path)
+    return load_weights(backbone_file(Path(path)))
 
 
 def load_head(path: Source) -> LoadedHead[Any]:
@@ -187,6 +189,68 @@ def embed_folder(
         tell.say(f"Left out: {sentence}")
     tell.say(f"{out}: {written:,} vectors of {encoder.dim} numbers.")
     return Path(out)
+
+
+def index(
+    folder: Source,
+    weights: Source,
+    out: Source,
+    domain: str | None = None,
+    *,
+    tile: int | Sequence[int] | None = None,
+    overrides: Overrides = (),
+    say: Progress | None = None,
+) -> Index:
+    """Embed all images of a folder into the index `out`, a folder of Parquet parts, for `search`. Returns it, opened.
+
+    `weights`: a run folder or a weight file. `out`: new, or an index by the same weights, which more images are added to; what it holds is
+    not embedded again, so that the same call goes on where one was stopped. `tile`: also cut images into parts of so many pixels, one
+    number for all axes or one each; scenes are looked at in windows of 256 anyhow. `overrides`: keys of `data` and `reader`, as for `plan`.
+    Raises DataError for an image that cannot be read (data.on_error=skip leaves it out), and for an index of other weights.
+    """
+    from labelfree.domain import as_size
+    from labelfree.retrieval.building import index_images
+    from labelfree.retrieval.opened_index import Index
+
+    side = None if tile is None else as_size(tile)
+    return Index(index_images(Path(folder), Path(weights), Path(out), domain, side, overrides, progress_of(say)))
+
+
+def load_index(path: Source, weights: Source | None = None) -> Index:
+    """An index that `index` made, for many searches: what they need is made ready once.
+
+    `weights`: where those that it was made by are now, if they have moved. Raises DataError for a folder without an index.
+    """
+    from labelfree.retrieval.index_folder import IndexFolder
+    from labelfree.retrieval.opened_index import Index
+
+    return Index(IndexFolder.open(Path(path)), path_of(weights))
+
+
+def search(
+    index: Index | Source,
+    out: Source | None = None,
+    *,
+    image: Source | Sample | None = None,
+    text: str | None = None,
+    k: int = 20,
+    box: Sequence[int] | None = None,
+    weights: Source | None = None,
+    say: Progress | None = None,
+) -> Found:
+    """The `k` images of an index that are most alike an image, or that words describe: `Found.hits`, the most alike first (cosine).
+
+    `index`: as `index` or `load_index` returned it, or its folder. `out`: a new or empty folder for search.csv, search.geojson (where
+    images lie on Earth) and contact_sheet.png; None writes nothing. `image`: a file, or what `read` returns; `box`: a part of it in
+    pixels, x0, y0, x1, y1 from the outer edge of the first one (of a volume x0, y0, z0, x1, y1, z1). `text`: for weights with a text
+    tower. `weights`: those that the index was made by, if they have moved.
+    Raises RecipeError or DataError for what cannot be asked.
+    """
+    from labelfree.retrieval.asking import Query, ask
+
+    query = Query(image, text, box)
+    opened = load_index(index, weights) if isinstance(index, str | Path) else index
+    return ask(opened, query, k, path_of(out), progress_of(say))
 
 
 def path_of(path: Source | None) -> Path | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from labelfree.domain import Fingerprint
 from labelfree.views import (
     Augmentation,
@@ -27,8 +29,8 @@ from labelfree.views import (
 )
 from labelfree_inspection.settings import REAL
 
-SHOWN = 0.6  # probability with which the smallest crop shows some of the smallest defect, wherever both lie
-FLOOR, LEAST = 0.5, 0.2  # area of the smallest crop where nobody says how small defects are, and where they are large
+SHOWN = 0.7  # probability with which a crop, as large as it comes, shows some of the smallest defect, wherever both lie
+FLOOR, LEAST = 0.3, 0.2  # area of the smallest crop where nobody says how small defects are, and where they are large
 SMALL_PICTURE = 64  # pixels; below, half the blur
 FULL_WELL = 10_000  # electrons at white, of a usual sensor at its lowest gain; at the highest gain used a sixteenth
 
@@ -54,12 +56,15 @@ def augmentation(fingerprint: Fingerprint, white: float, smallest_defect: float 
 def crop_floor(smallest_defect: float | None, side: int) -> float:
     """Share of the area of an image or tile, `side` pixels long, that a crop has at least.
 
-    A crop and a defect that lie anywhere overlap along one axis with a probability of about their two shares of the side together; a
-    crop of this floor shows some of the defect with probability `SHOWN`.
+    A crop of area a and a defect of share d of the side that lie anywhere overlap along one axis with a probability of about sqrt(a) + d,
+    1 at most. Areas are uniform from the floor to 1; the floor is the smallest from which that, squared, is `SHOWN` on average.
     """
     if smallest_defect is None:
         return FLOOR
-    return float(max(LEAST, max(SHOWN**0.5 - smallest_defect / side, 0.0) ** 2))
+    floors = np.linspace(LEAST, 1.0, 801)
+    shown = np.minimum(np.sqrt(floors) + smallest_defect / side, 1.0) ** 2
+    mean = shown[::-1].cumsum() / np.arange(1, len(floors) + 1)  # from each floor on, the last first
+    return float(floors[::-1][mean >= SHOWN][-1])
 
 
 def _light(white: float, fingerprint: Fingerprint) -> list[ViewOp]:

@@ -14,7 +14,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import Generator
 
+from labelfree.data.table_cells import CAPTIONS
 from labelfree.errors import DataError
+from labelfree_inspection.generated_notes import note
 
 SIDE = 96  # pixels
 FULL = 4095  # 12 bits, at the lower end of 16
@@ -170,6 +172,7 @@ def generate(directory: Path, seed: int = 0, variant: str = "") -> None:
     for lot, split in enumerate(split for split, count in SPLITS.items() for _ in range(count)):
         for part in parts(seed, lot):
             name = f"lot{lot:03d}_{part.number:02d}"
+            said = CAPTIONS.join(note(part.kind, len(part.defects), DEFECTS, np.random.default_rng([seed, lot, part.number, 1])))
             mask = np.zeros((SIDE, SIDE), dtype=np.uint8)
             for defect in part.defects:
                 mask[defect.mask] = DEFECTS.index(part.kind) + 1
@@ -180,11 +183,11 @@ def generate(directory: Path, seed: int = 0, variant: str = "") -> None:
                 for each in files:
                     (directory / each).parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(levels if bits == 12 else (levels >> 4).astype(np.uint8)).save(directory / image)
-                rows.append((image, part.kind, *files[1:], f"lot{lot:03d}", split))
+                rows.append((image, part.kind, *files[1:], said, f"lot{lot:03d}", split))
             Image.fromarray(mask).save(directory / "masks" / f"{name}.png")
             (directory / "boxes" / f"{name}.xml").write_text(_voc(f"{name}.png", part), encoding="utf-8")
     with (directory / "splits.csv").open("w", newline="", encoding="utf-8") as table:
-        csv.writer(table).writerows([("path", "label", "mask", "boxes", "group", "split"), *rows])
+        csv.writer(table).writerows([("path", "label", "mask", "boxes", "text", "group", "split"), *rows])
     (directory / "GENERATED.txt").write_text(NOTICE, encoding="utf-8")
 
 

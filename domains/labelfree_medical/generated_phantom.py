@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.random import Generator
 
+from labelfree.data.table_cells import CAPTIONS
 from labelfree.errors import DataError
+from labelfree_medical.generated_reports import report
 
 EXTENT = (340.0, 240.0, 320.0)  # mm
 FINDINGS = ("normal", "nodule", "effusion", "large heart")
@@ -144,8 +146,8 @@ def generate(directory: Path, seed: int = 0, variant: str = "") -> None:
     export with a `labels.csv` for some patients and no test set. Raises DataError for any other.
     """
     writers: dict[str, Callable[[Path, int], None]] = {
-        "": partial(_write_pictures, films),
-        "slices": partial(_write_pictures, slices),
+        "": partial(_write_pictures, films, ("upper", "lower")),
+        "slices": partial(_write_pictures, slices, ("anterior", "posterior")),
         "volumes": _write_volumes,
         "dicom": _write_series,
     }
@@ -156,7 +158,12 @@ def generate(directory: Path, seed: int = 0, variant: str = "") -> None:
     (directory / "GENERATED.txt").write_text(NOTICE, encoding="utf-8")
 
 
-def _write_pictures(made: Callable[[int, int], Iterator[Image]], directory: Path, seed: int) -> None:
+def _said(seed: int, patient: int, number: int, lesion: np.ndarray, places: tuple[str, str]) -> str:
+    """The report on an image, for the column `text`."""
+    return CAPTIONS.join(report(finding_of(patient), lesion, places, np.random.default_rng([seed, patient, number, 1])))
+
+
+def _write_pictures(made: Callable[[int, int], Iterator[Image]], places: tuple[str, str], directory: Path, seed: int) -> None:
     from PIL import Image as Picture
 
     for folder in ("images", "masks", "boxes"):
@@ -168,8 +175,9 @@ def _write_pictures(made: Callable[[int, int], Iterator[Image]], directory: Path
         Picture.fromarray(image.mask).save(directory / "masks" / f"{name}.png")
         (directory / "boxes" / f"{name}.xml").write_text(_voc(f"{name}.png", image), encoding="utf-8")
         files = (f"images/{name}.png", finding_of(image.patient), f"masks/{name}.png", f"boxes/{name}.xml")
-        rows.append((*files, f"phantom{image.patient:03d}", splits[image.patient]))
-    _write_table(directory / "splits.csv", ("path", "label", "mask", "boxes", "group", "split"), rows)
+        said = _said(seed, image.patient, image.number, image.mask == len(ORGANS), places)
+        rows.append((*files, said, f"phantom{image.patient:03d}", splits[image.patient]))
+    _write_table(directory / "splits.csv", ("path", "label", "mask", "boxes", "text", "group", "split"), rows)
 
 
 def _voc(name: str, image: Image) -> str:
@@ -197,8 +205,10 @@ def _write_volumes(directory: Path, seed: int) -> None:
         name = f"phantom{patient:03d}.nii.gz"
         for folder, voxels in (("images", made.hounsfield.round().astype(np.int16)), ("masks", made.organs)):
             nibabel.save(nibabel.Nifti1Image(voxels, affine), directory / folder / name)
-        rows.append((f"images/{name}", finding_of(patient), f"masks/{name}", f"phantom{patient:03d}", splits[patient]))
-    _write_table(directory / "splits.csv", ("path", "label", "mask", "group", "split"), rows)
+        lesion = (made.organs == len(ORGANS)).any(1)[::-1, ::-1].T  # as a film shows it
+        said = _said(seed, patient, 0, lesion, ("upper", "lower"))
+        rows.append((f"images/{name}", finding_of(patient), f"masks/{name}", said, f"phantom{patient:03d}", splits[patient]))
+    _write_table(directory / "splits.csv", ("path", "label", "mask", "text", "group", "split"), rows)
 
 
 def _write_series(directory: Path, seed: int) -> None:

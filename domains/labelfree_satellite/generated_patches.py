@@ -14,6 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 
+from labelfree.data.table_cells import CAPTIONS
+from labelfree_satellite.generated_captions import captions
+
 SIDE = 64
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B8A")  # B8A last, as in EuroSAT's files
 NM = np.array([443, 492, 560, 665, 704, 740, 783, 833, 945, 1374, 1614, 2202, 865])
@@ -154,7 +157,7 @@ def patch(rng: Generator, cover: int, season: float, haze: float, sun: float) ->
 
 
 def generate(directory: Path, seed: int = 0, variant: str = "") -> None:
-    """Write images, masks, boxes (VOC) and `splits.csv`. `variant`: "" for 13-band GeoTIFF, "rgb" for the same scenes as 8-bit PNG."""
+    """Write images, masks, boxes (VOC) and `splits.csv` with captions. `variant`: "" 13-band GeoTIFF, "rgb" the same as 8-bit PNG."""
     for folder in ("images", "masks", "boxes"):
         (directory / folder).mkdir(parents=True, exist_ok=True)
     rows = []
@@ -163,7 +166,7 @@ def generate(directory: Path, seed: int = 0, variant: str = "") -> None:
         weather = np.random.default_rng([seed, scene])
         season, haze, sun = weather.beta(0.8, 0.8), weather.uniform(0, 0.08), weather.uniform(0.75, 1.2)
         for number in range(PATCHES):
-            rng = np.random.default_rng([seed, scene, number])
+            rng, said = np.random.default_rng([seed, scene, number]), np.random.default_rng([seed, scene, number, 1])
             cover = (scene * PATCHES + number) % len(COVERS)
             reflectance, mask, halls = patch(rng, cover, float(season), float(haze), float(sun))
             name = f"scene{scene:03d}_{number:02d}"
@@ -173,12 +176,13 @@ def generate(directory: Path, seed: int = 0, variant: str = "") -> None:
                     f"images/{image}",
                     list(COVERS)[cover],
                     *_write_annotations(directory, name, image, mask, halls),
+                    CAPTIONS.join(captions(list(COVERS), mask, len(halls), float(season), float(haze), said)),
                     f"scene{scene:03d}",
                     split,
                 )
             )
     with (directory / "splits.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("path", "label", "mask", "boxes", "group", "split"), *rows])
+        csv.writer(file).writerows([("path", "label", "mask", "boxes", "text", "group", "split"), *rows])
 
 
 def _write_image(path: Path, reflectance: np.ndarray, scene: int, number: int, variant: str) -> str:

@@ -119,7 +119,7 @@ def write(prediction: Tensor, sample: Sample, path: Path) -> list[Path]:
     if numbers.shape[-2:] != size or numbers.ndim not in (2, 3):
         raise DataError(f"{path}: a prediction of {by(numbers.shape)}, its image {sample.source} has {by(size)} pixels.")
     grid = _grid(sample)
-    numbers = _smallest(numbers) if numbers.dtype.kind in "uib" else numbers.astype(np.float32)
+    numbers = _smallest(numbers) if numbers.dtype.kind in "uib" else numbers.astype(np.float32, copy=False)
     picture = grid is None and numbers.ndim == 2 and numbers.dtype in (np.uint8, np.uint16)
     file = path.with_name(f"{path.name}.png" if picture else f"{path.name}.tif")
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ from labelfree.installed_domains import key_for
 from labelfree.training.files import call_with, write_json
 from labelfree.views.normalise import Normalise
 
+RUN_FILE = "backbone.safetensors"  # of a run
 PIXELS = 64 * 128 * 128  # of the images that pass through the network together
 
 
@@ -45,6 +46,11 @@ def load(path: str | Path) -> LoadedBackbone:
     except RecipeError as error:
         raise DataError(f"{path}: the network that its card names cannot be made here. {error}") from error
     return LoadedBackbone(backbone, card)
+
+
+def backbone_file(path: Path) -> Path:
+    """The weight file of a run folder; any other path itself."""
+    return path / RUN_FILE if path.is_dir() else path
 
 
 def card_of(path: Path) -> WeightCard:

@@ -128,4 +128,5 @@ def effective_card(data: Data) -> Card | None:
     if data.card is None:
         return None
     card = find_card(data.card)
-    return None if card.generated and data.root is not None else card
+    own = data.root is not None or data.captions is not None
+    return None if card.generated and own else card

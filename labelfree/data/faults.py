@@ -62,7 +62,7 @@ def find_faults(
     Every row is read once, and judged by what a run judges by. `classes`: whether labels name some, of which each needs a few images.
     `domain`: places masks where it can.
     """
-    faults = [*manifest.faults.values(), *(manifest.listing.faults if manifest.listing else ())]
+    faults = [*manifest.faults.values(), *(manifest.listing.faults if manifest.listing else ()), *manifest.caption_faults]
     looks, named = dict[str, _Look](), None if domain is None else domain.name
     looked = in_order(lambda row: _look(read, domain, row), manifest.rows, size=_bytes_read)
     for row, outcome in zip(manifest.rows, say.track(looked, "checking images", len(manifest.rows)), strict=True):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import NoReturn
+from types import MappingProxyType
+from typing import Any, NoReturn
 
 from labelfree.data.columns import columns_of
 from labelfree.data.csv_text import UTF16, Sheet, sheet_of
 from labelfree.data.structure import SPLITS
-from labelfree.data.table_cells import missing_note, names_in, plain_text
+from labelfree.data.table_cells import CAPTIONS, captions_in, missing_note, names_in, plain_text
+from labelfree.data.taken_rows import Where, several_sets, taken_rows
 from labelfree.errors import DataError
 
 TEXTS = {".csv", ".tsv", ".txt", ".tab", ".psv", ".dat", ".data", ".lst", ".list", ""}
@@ -33,7 +35,7 @@ class Record:
     label: str | None = None
     mask: str | None = None
     boxes: str | None = None
-    text: str | None = None
+    captions: tuple[str, ...] = ()
     group: str | None = None
     split: str = ""
     place: str | None = None
@@ -43,12 +45,17 @@ class Record:
 
 @dataclass(frozen=True)
 class Table:
-    """`records`: its lines. `notes`: sentences on what was taken for what."""
+    """`records`: the lines that are taken. `left`: the others. `notes`: sentences on what was taken for what. `several`: that of them
+    which says that several sets stand in one table, else "".
+    """
 
     records: list[Record]
     notes: tuple[str, ...] = ()
+    left: tuple[Record, ...] = ()
+    several: str = ""
 
 
+EVERY: Where = MappingProxyType({})
 Cells = list[tuple[int, list[str | None]]]  # number of each row, and its cells
 
 
@@ -57,10 +64,11 @@ def read_table(file: Path) -> list[Record]:
     return open_table(file).records
 
 
-def open_table(file: Path, exists: Callable[[str], bool] | None = None, label: str | None = None) -> Table:
-    """All records of a CSV or Parquet table; columns that labelfree has no word for are ignored.
+def open_table(file: Path, exists: Callable[[str], bool] | None = None, label: str | None = None, where: Where = EVERY) -> Table:
+    """The records of a CSV or Parquet table; columns that labelfree has no word for are ignored.
 
     `exists`: whether a cell names an image, by default one beside the table. `label`: the column of labels, where its owner names it.
+    `where`: column -> what must stand in it.
     Raises `DataError` naming the file, and the row where one is at fault.
     """
     if not file.is_file():
@@ -77,20 +85,37 @@ def open_table(file: Path, exists: Callable[[str], bool] | None = None, label: s
             notes.append(f"{file.name}: {missing_note(missing, word)}")
     numbered = [(number, {word: column[index] for word, column in columns.items()}) for index, (number, _) in enumerate(rows)]
     records = [_record(file, number, row) for number, row in numbered if any(row.values())]
+    taken = taken_rows(file, header, rows, where)
+    left = tuple(record for record in records if record.number not in taken)
+    records = _by_image([record for record in records if record.number in taken])
     if not records:
         raise DataError(f"{file}: has a header and no rows.")
     if "label" in columns and not any(columns["label"]):
         notes.append(f"{file.name}: `{header[positions['label']]}` is empty in all {len(records):,} rows, so no image has a label.")
-    return Table(records, tuple(notes))
+    several = several_sets(file, header, rows, positions.values(), where)
+    return Table(records, (*notes, *([several] if several else [])), left, several)
 
 
 def _record(file: Path, number: int, row: Mapping[str, str | None]) -> Record:
     path, split = row.get("path"), split_in(file, number, row.get("split") or "")
     if not path:
         raise DataError(f"{file.name} row {number}: no path.")
-    others = {name: row.get(name) for name in ("label", "mask", "boxes", "text", "place", "chosen")}
+    others = {name: row.get(name) for name in ("label", "mask", "boxes", "place", "chosen")}
+    captions = captions_in(row.get("text") or "")
     group = row.get("group") or row.get("place")  # what shows one place stands on one side
-    return Record(number, path, split=split, group=group, date=_date(file, number, row.get("date")), **others)
+    return Record(number, path, captions=captions, split=split, group=group, date=_date(file, number, row.get("date")), **others)
+
+
+def _by_image(records: list[Record]) -> list[Record]:
+    """One record an image where a table has one caption a row: those of a path that say the same besides become one."""
+    joined = dict[str, Record]()
+    for record in records:
+        first = joined.setdefault(record.path, record)
+        if first is not record:
+            if not first.captions or replace(record, number=first.number, captions=first.captions) != first:
+                return records  # who names an image twice for another reason is told so
+            joined[record.path] = replace(first, captions=(*first.captions, *record.captions))
+    return list(joined.values())
 
 
 def split_in(file: Path, number: int, text: str) -> str:
@@ -156,5 +181,10 @@ def _parquet(file: Path) -> tuple[list[str], Cells]:
         table = parquet.read_table(file)
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"{file}: not a Parquet table ({error}).") from error
-    columns = [[plain_text(value) for value in column.to_pylist()] for column in table.columns]
+    columns = [[_cell(value) for value in column.to_pylist()] for column in table.columns]
     return list(table.column_names), [(number, list(row)) for number, row in enumerate(zip(*columns, strict=True), start=2)]
+
+
+def _cell(value: Any) -> str | None:
+    """A cell as text; a list, as of captions, as a CSV writes it."""
+    return CAPTIONS.join(map(str, value)) if isinstance(value, list) else plain_text(value)

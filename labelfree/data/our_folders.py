@@ -14,7 +14,9 @@ RUN_KEYS = {"recipe", "status"}  # what every run's state tells from its first m
 GENERATED = "GENERATED.txt"  # a domain's generator leaves it beside its images: whatever is made of them says that they are made up
 POOL_FILES = ("meta.json", "index.npz", "data.npy")
 SELECTION_FILES = ("select.csv", "contact_sheet.png")  # what `select` writes first: the table, and pictures that are nobody's images
-WHOLE = (POOL_FILES, SELECTION_FILES)
+SEARCH_FILES = ("search.csv", "contact_sheet.png")  # what `search` leaves in every folder of answers
+INDEX_CARD = "search-index.json"  # of an index
+WHOLE = (POOL_FILES, SELECTION_FILES, SEARCH_FILES, (INDEX_CARD,))
 
 
 def cache_folder() -> Path:
@@ -45,7 +47,7 @@ def is_run(folder: Path) -> bool:
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether a folder is a run, a pool, a selection or the cache."""
+    """Whether a folder is a run, a pool, a selection, an index, what was found in one, or the cache."""
     return is_run(folder) or any(all((folder / name).is_file() for name in names) for names in WHOLE) or _is_cache(folder)
 
 

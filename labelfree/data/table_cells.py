@@ -14,6 +14,7 @@ MISSING = {
 }  # fmt: skip
 NOTHING = {"nan", "<NA>", "NaT"}  # what numpy's and pandas' own missing values are called
 WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)(\.0*)?")  # 007 is a name
+CAPTIONS = " | "  # between captions of one image in a cell
 UNSEEN = re.compile(r"[\u200b-\u200f\u2060\ufeff]")  # marks without width that copying from web pages and spreadsheets leaves
 
 
@@ -28,7 +29,7 @@ def plain_text(value: Any) -> str | None:
 
 def captions_in(text: str) -> tuple[str, ...]:
     """The captions of an image that a cell holds, in their order: several stand apart by " | "."""
-    return tuple(caption for part in text.split(" | ") if (caption := part.strip()))
+    return tuple(caption for part in text.split(CAPTIONS) if (caption := part.strip()))
 
 
 def name_of(text: str) -> str:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-from labelfree.training.memory import machine_gigabytes
+from labelfree.training.free_memory import free_bytes
 
 T = TypeVar("T")
 R = TypeVar("R")
 AHEAD = 4  # results a thread that may wait
-SHARE = 0.5  # of the machine's memory for all that is worked on or waits
+SHARE = 0.5  # of the memory that is free at first, for all that is worked on or waits
 COPIES = 8  # of an image while it is read: as stored, in physical units, turned, resampled, cut
 
 
@@ -30,13 +30,14 @@ def in_order(
     waiting: deque[Future[R]] = deque()
     most = AHEAD * count if size is None else 1
     largest = 0.0
+    room = 0.0 if size is None else SHARE * free_bytes()
 
     def first() -> R:
         nonlocal most, largest
         result = waiting.popleft().result()
         if size is not None:
             largest = max(largest, size(result))
-            most = max(1, min(AHEAD * count, int(SHARE * machine_gigabytes() * 2**30 / max(1.0, COPIES * largest))))
+            most = max(1, min(AHEAD * count, int(room / max(1.0, COPIES * largest))))
         return result
 
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from labelfree.data.tiles import SIDE, starts
-from labelfree.domain import Row, Size, Window, sides
+from labelfree.domain import Affine, Row, Sample, Size, Window, sides
 from labelfree.errors import DataError
 
 MOST_WINDOWS = 200_000  # rows of windows; more than a pretraining on few machines looks at, and all that memory should hold
@@ -47,11 +46,8 @@ def in_windows(
 def window_of(path: Path) -> tuple[Path, Window] | None:
     """The scene and the part of it that a row's path names as its id does, `scene.tif#0,256,128x128`; None for any other path."""
     scene, _, part = str(path).rpartition("#")
-    found = re.fullmatch(r"(\d+(?:,\d+)+),(\d+(?:x\d+)+)", part) if scene else None
-    if found is None or path.exists() or not Path(scene).exists():
-        return None
-    window = Window(tuple(map(int, found[1].split(","))), tuple(map(int, found[2].split("x"))))
-    return (Path(scene), window) if len(window.start) == len(window.size) else None
+    window = Window.of(part) if scene else None
+    return None if window is None or path.exists() or not Path(scene).exists() else (Path(scene), window)
 
 
 def lenient(extent: Extent) -> Extent:
@@ -74,6 +70,12 @@ def window_size(size: tuple[int, ...], side: Size | None = None) -> tuple[int, .
     return tuple(map(min, sides(side, len(size)), size))
 
 
+def windows_over(row: Row, size: tuple[int, ...], side: Size | None = None) -> list[Row]:
+    """A row for each window of an image of this spatial size, in the order of its axes; `side` as in `in_windows`."""
+    window = window_size(size, side)
+    return [windowed(row, Window(corner, window)) for corner in product(*_starts(size, window))]
+
+
 def _starts(size: tuple[int, ...], window: tuple[int, ...]) -> list[list[int]]:
     return [starts(length, side) for length, side in zip(size, window, strict=True)]
 
@@ -84,6 +86,33 @@ def _windows(row: Row, size: tuple[int, ...], window: tuple[int, ...], most: int
     draw = np.random.default_rng((*size, *dict.fromkeys(window)))
     chosen = range(len(corners)) if most >= len(corners) else sorted(draw.choice(len(corners), most, replace=False).tolist())
     return [windowed(row, Window(corners[i], window)) for i in chosen]
+
+
+def part_of(sample: Sample, window: Window) -> Sample:
+    """The part of a sample that a window is, which knows where it lies. The window does not leave it."""
+    part = tuple(slice(first, first + length) for first, length in zip(window.start, window.size, strict=True))
+    whole = tuple(sample.data.shape[1:])
+    return replace(
+        sample,
+        data=sample.data[:, *part],
+        measured=None if sample.measured is None else sample.measured[part],
+        affine=None if sample.affine is None else _moved(sample.affine, window.start),
+        bounds=None if sample.bounds is None else _bounds(sample.bounds, whole, window),
+    )
+
+
+def _moved(affine: Affine, start: tuple[int, ...]) -> Affine:
+    """From indices that begin at `start` to the world."""
+    *rows, last = affine
+    return (*((*row[:-1], row[-1] + sum(step * first for step, first in zip(row, start, strict=False))) for row in rows), last)
+
+
+def _bounds(bounds: tuple[float, float, float, float], size: tuple[int, ...], window: Window) -> tuple[float, float, float, float]:
+    """Of a part of a north-up image of this size, whose rows go down."""
+    left, bottom, right, top = bounds
+    across, down = (right - left) / size[-1], (top - bottom) / size[-2]
+    first, last = left + window.left * across, left + (window.left + window.width) * across
+    return first, top - (window.top + window.height) * down, last, top - window.top * down
 
 
 def windowed(row: Row, window: Window) -> Row:

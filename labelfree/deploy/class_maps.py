@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labelfree.deploy.asked_image import open_image
 from labelfree.deploy.coco_file import ENDING, keep_objects, write_coco
 from labelfree.deploy.coco_file import UNFINISHED as UNFINISHED_OBJECTS
 from labelfree.deploy.growing_tables import SKIPPED, TABLE, UNFINISHED, fill, number
 from labelfree.deploy.input_images import InputImages
 from labelfree.deploy.map_heads import MapsHead, Strip, whole_map
-from labelfree.deploy.tile_heads import slices
 from labelfree.domain import MapWriter, Row, WritesMaps
 from labelfree.errors import DataError
 from labelfree.progress import Progress
@@ -73,16 +73,13 @@ class _Work:
 
     def map(self, row: Row, path: Path) -> tuple[list[Path], list[float]] | str:
         """The files, and the share of each class; or why the image is left out."""
-        try:
-            image = slices(self.images.domain, row)
-        except DataError as fault:
-            if self.images.lenient:
-                return str(fault)
-            raise
-        wanted = None if self.region is None else self.domain.region(self.region, image.first, image.size)
+        asked = open_image(self.images, row, self.region)
+        if isinstance(asked, str):
+            return asked
+        image = asked.slices
         writer: MapWriter = self.domain.open_map(image.first, image.size, path, self.head.classes, row)
         left = sum(corner + self.head.card.shape[0] > writer.done for corner in self.head.corners(image.size))
-        strips = self.head.strips(image.read, image.size, writer.done, wanted)
+        strips = self.head.strips(image.read, image.size, writer.done, asked.wanted)
         if self.coco is not None and tuple(image.first.data.shape[1:]) != image.size:
             raise DataError(f"{row.called}: is too large for objects of a picture; name polygons on the ground, --vector F.gpkg.")
         kept = list[Strip]()

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from labelfree.data.label_formats.listed import BACKGROUND
+from labelfree.deploy.asked_image import open_image
 from labelfree.deploy.box_heads import BoxesHead, FoundBoxes
 from labelfree.deploy.coco_file import ENDING, keep_line, lines_of, write_coco
 from labelfree.deploy.coco_file import UNFINISHED as UNFINISHED_OBJECTS
 from labelfree.deploy.growing_tables import SKIPPED, TABLE, UNFINISHED, fill, number
 from labelfree.deploy.input_images import InputImages
-from labelfree.deploy.tile_heads import slices
-from labelfree.domain import BoxesOnGround, Row, Sample, WritesBoxes, WritesMaps
+from labelfree.domain import BoxesOnGround, Row, Sample, WritesBoxes
 from labelfree.errors import DataError
 from labelfree.progress import Progress
 from labelfree.training.files import whole_file
@@ -71,21 +71,13 @@ class _Work:
 
     def image(self, row: Row) -> list[int] | str:
         """How many objects of each class; or why the image is left out."""
-        try:
-            image = slices(self.images.domain, row)
-        except DataError as fault:
-            if self.images.lenient:
-                return str(fault)
-            raise
-        place = _place(image.first)
+        asked = open_image(self.images, row, self.region)
+        if isinstance(asked, str):
+            return asked
+        image, place = asked.slices, _place(asked.slices.first)
         if self.on_ground and place is None:
             raise DataError(f"{row.called}: has no coordinates, so its boxes do not lie on the ground; leave --vector out, and see {COCO}.")
-        wanted = None
-        if self.region is not None:
-            if not isinstance(self.images.domain, WritesMaps):
-                raise DataError(f"{self.images.domain.name}: this domain finds no shapes on its images; leave --region out.")
-            wanted = self.images.domain.region(self.region, image.first, image.size)
-        found = self.head.found(image.read, image.size, wanted)
+        found = self.head.found(image.read, image.size, asked.wanted)
         keep_line(self.noted, {"image": row.id, "size": image.size, "objects": list(_annotations(found)), "place": place})
         counts = Counter(found.names)
         return [counts[name] for name in self.head.classes]

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from labelfree.deploy.asked_image import open_image
 from labelfree.deploy.class_maps import MAPS, map_names
 from labelfree.deploy.growing_tables import SKIPPED, TABLE, UNFINISHED, fill, number
 from labelfree.deploy.input_images import InputImages
 from labelfree.deploy.patch_heads import PatchesHead
-from labelfree.deploy.tile_heads import Slices, slices
-from labelfree.domain import Row, Sample, Writes, WritesMaps
+from labelfree.deploy.tile_heads import Slices
+from labelfree.domain import Row, Sample, Writes
 from labelfree.errors import DataError
 from labelfree.progress import Progress
 from labelfree.reporting import save_picture
@@ -60,19 +61,11 @@ class _Work:
 
     def image(self, row: Row, path: Path) -> tuple[float, Path] | str:
         """The score and the picture of the map; or why the image is left out."""
-        domain = self.images.domain
-        try:
-            image = slices(domain, row)
-        except DataError as fault:
-            if self.images.lenient:
-                return str(fault)
-            raise
-        wanted = None
-        if self.region is not None:
-            if not isinstance(domain, WritesMaps):
-                raise DataError(f"{domain.name}: this domain finds no shapes on its images; leave --region out.")
-            wanted = domain.region(self.region, image.first, image.size)
-        judged = self.head.judged(image.read, image.size, wanted)
+        domain, asked = self.images.domain, open_image(self.images, row, self.region)
+        if isinstance(asked, str):
+            return asked
+        image = asked.slices
+        judged = self.head.judged(image.read, image.size, asked.wanted)
         if isinstance(domain, Writes):
             domain.write(torch.from_numpy(judged.heat)[None], _grid_of(image), path)
         file = path.with_name(f"{path.name}.png")

@@ -60,7 +60,7 @@ def _scores(card: HeadCard, claims: Mapping[str, Any], words: TaskWords, generat
         return ["No comparison scored it."]
     metric = words.metric(rows[0]["metric"])
     said = ["The images are generated: the scores say nothing of real ones.", ""] if generated else []
-    said += [f"{metric.heading}, of heads that learned from fewer labels of the same images; the run's report says on which images.", ""]
+    said += [f"{metric.heading}, of heads that learned from these labels or fewer of them; the run's report says on which images.", ""]
     table = [f"| labels | {metric.words} | 95 % interval |", "|---|---|---|"]
     for row in rows:
         bounds = [row["low"], row["high"]]

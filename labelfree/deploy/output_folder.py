@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from labelfree.errors import DataError
-from labelfree.training.files import read_json, write_json
+from labelfree.training.files import digest_of, read_json, write_json
 
 STATE = "prediction.json"
-BLOCK = 2**20
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class OutputFolder:
 def open_output(out: Path, head: Path, inputs: Sequence[str | Path], settings: dict[str, Any]) -> OutputFolder:
     """`out`, new or empty, or begun by the same head for the same `inputs` and `settings`. Raises DataError where it holds other things."""
     given = [path.absolute().as_posix() if (path := Path(each).expanduser()).exists() else str(each) for each in inputs]
-    asked = {"head": _digest(head), "inputs": given, **settings}
+    asked = {"head": digest_of(head), "inputs": given, **settings}
     state = out / STATE
     if state.is_file():
         known = read_json(state)
@@ -51,12 +49,3 @@ def open_output(out: Path, head: Path, inputs: Sequence[str | Path], settings: d
     out.mkdir(parents=True, exist_ok=True)
     write_json(state, {"asked": asked, "status": "unfinished"})
     return OutputFolder(out, asked, False)
-
-
-def _digest(file: Path) -> str:
-    """Of a file's bytes."""
-    state = hashlib.blake2b(digest_size=8)
-    with file.open("rb") as stream:
-        while block := stream.read(BLOCK):
-            state.update(block)
-    return state.hexdigest()

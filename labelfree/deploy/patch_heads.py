@@ -13,7 +13,7 @@ from labelfree.deploy.tile_heads import Reads, TilesHead, Wanted, in_memory, kno
 from labelfree.domain import Sample
 from labelfree.transfer.patches.base import PatchHead
 from labelfree.transfer.patches.cells import cells_of
-from labelfree.transfer.patches.heat import Seen, heat_map
+from labelfree.transfer.patches.heat import HeatMap, Seen
 from labelfree.transfer.patches.tokens import PatchTokens
 from labelfree.transfer.tiles.features import input_size
 
@@ -31,7 +31,7 @@ class Judged:
 
 
 class PatchesHead(TilesHead[Judged]):
-    """A head of patches. The map of an image stands in memory: 8 bytes a pixel."""
+    """A head of patches. The map of an image stands in memory: 4 bytes a pixel."""
 
     head: PatchHead
 
@@ -51,12 +51,12 @@ class PatchesHead(TilesHead[Judged]):
         side, whole = self.card.shape, self.whole(read, size)
         shown = input_size(side, self.size)
         tokens = PatchTokens(shown if isinstance(shown, tuple) else (shown,))
-        seen, best, there = list[Seen](), 0.0, np.zeros(size, bool)
+        made, best = HeatMap(size, side), 0.0
         for first in self.corners(size):
             start, stop = max(0, first), min(first + side[0], size[0])
             sample = finite(read(start, stop))
             known = known_pixels(sample, None if wanted is None else wanted(start, stop))
-            there[start:stop], gap = known, None if sample.measured is None else ~sample.measured.numpy()
+            seen, gap = list[Seen](), None if sample.measured is None else ~sample.measured.numpy()
             for corners, levels in self.looked_at(sample, known, first - start, whole):
                 parts = tokens(levels, side)
                 distances = self.head(parts)
@@ -64,5 +64,6 @@ class PatchesHead(TilesHead[Judged]):
                 best = max(best, float(self.head.score(parts, distances, torch.from_numpy(cells).to(distances.device)).max()))
                 told = zip(corners, distances.cpu().numpy(), cells, strict=True)
                 seen += [Seen((corner[0] + start, *corner[1:]), apart, own) for corner, apart, own in told]
+            made.add(first, seen, known)
         anomalous = None if self.card.threshold is None else best >= self.card.threshold
-        return Judged(best, anomalous, heat_map(seen, side, there))
+        return Judged(best, anomalous, made.heat)

@@ -15,6 +15,11 @@ from labelfree.transfer.tables import ENVELOPE
 from labelfree.transfer.words import MetricWords, TaskWords
 
 FILE = "recommended.json"  # of a run
+TAUGHT = {
+    "cv": "all {} (there is no test set)",
+    "dev": "{} of train and dev",
+    "test": "{} of train, none of test",
+}  # by which rows are scored
 
 
 @dataclass(frozen=True)
@@ -115,9 +120,17 @@ def _best_of(scores: Mapping[str, float], own: str, metric: MetricWords, sign: f
     return best, f"It is a head of {best}, though the claim is of {own}: {told}."
 
 
-def expectation(claims: Mapping[str, Any], arm: str, protocol: str, labels: int, words: TaskWords, generated: bool) -> str:
-    """What a head that learned from so many labelled images may be expected to do on images to come."""
-    learnt = f"It learned from all {count(labels, 'labelled image')} outside the test set"
+def learnt_from(labels: int, split: str, words: TaskWords, one_kind: bool) -> str:
+    """What taught a head that learned from every label it may, `labels` images. `split`: which rows are scored, as a question has it.
+
+    `one_kind`: the task learns from one kind of images alone, which its budgets are named after.
+    """
+    images = count(labels, words.budget.one, words.budget.many) if one_kind else count(labels, "labelled image")
+    return f"It learned from {TAUGHT[split].format(images)}"
+
+
+def expectation(claims: Mapping[str, Any], arm: str, protocol: str, learnt: str, words: TaskWords, generated: bool) -> str:
+    """What a head may be expected to do on images to come. `learnt`: as `learnt_from` says it."""
     measured = [row for row in claims.get("table", ()) if (row["arm"], row["protocol"]) == (arm, protocol)]
     if not measured:
         return f"{learnt}; it was not scored, so nothing is known of what to expect."

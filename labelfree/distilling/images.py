@@ -16,11 +16,12 @@ from labelfree.data.ground import overlapping
 from labelfree.data.manifest import Manifest
 from labelfree.data.pool import Pool
 from labelfree.data.same_values import same_values
+from labelfree.data.set_labels import SetLabels
 from labelfree.data.windows import in_windows, lenient
 from labelfree.deploy.loaded_head import VectorHead
 from labelfree.domain import Domain, Fingerprint, Row, extent_of, located
 from labelfree.errors import DataError
-from labelfree.pipeline.inputs import Store
+from labelfree.pipeline.inputs import Store, read_by
 from labelfree.pipeline.pretrained_on import History, source_of
 from labelfree.planning.folder_settings import folder_data, with_keys
 from labelfree.planning.recognition import field_of
@@ -81,8 +82,10 @@ def student_images(head: VectorHead, folder: Path, on: str, overrides: Overrides
     recipe = with_keys(folder_data(folder, None), overrides, card.domain, say)
     reader = {**card.reader, **{key: value for key, value in recipe.reader.items() if value is not None}}
     field = field_of(recipe.data, reader, card.domain)
+    field.manifest.require_usable(recipe.data.on_error)
     extent = lenient(extent_of(field.domain)) if recipe.data.on_error == "skip" else extent_of(field.domain)
     manifest = replace(field.manifest, rows=in_windows(field.manifest.rows, extent, head.card.shape, tell=say.say))
+    manifest = read_by(head.task, SetLabels(manifest, field.domain, recipe.data.absent), say)
     store = Store(recipe, manifest.read or field.domain.read, {"domain": field.domain.name, **field.domain.settings()}, say)
     pool = store.pool(manifest.rows, tile=None)
     _require_same_images(head, pool, folder)

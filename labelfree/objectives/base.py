@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from labelfree.backbones.base import Features
 from labelfree.domain import Default
+from labelfree.language.towers import TextSide
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Views:
 
     `globals`: (n_globals * B, C, *spatial), view-major (first B rows are view 0 of every sample).
     `locals`: (n_locals * B, C, *small) or None. `rows`: (B,) positions of the samples in the pool.
-    Labels of the global views, where there are: `masks` (n_globals * B, *spatial), `boxes` (n_globals * B, n, 2 * axes) and `text`.
+    Labels of the global views, where there are: `masks` (n_globals * B, *spatial), `boxes` (n_globals * B, n, 2 * axes).
+    `text`: (B, L) int64, the numbers of one caption of each sample, where the objective reads captions.
     `hidden`: (n_globals * B, *grid) bool, the tokens that iBOT hides from the student; None: the objective draws them.
     `altered`: (n_globals * B, *spatial) bool, the pixels that `Crops.altered` had changed.
     `taught`: what the network that `Objective.learns_from` names says of the same crops, rendered as it wants them, without gradient.
@@ -117,6 +119,8 @@ class Objective(nn.Module):
     holds less. `repels`: other images of the batch (or queue) are pushed away, so that a copy among them is a false negative.
     `learns_from`: the option that names a trained network, with `<option>_network` and `<option>_size` beside it (pipeline/teachers.py);
     what it says comes as `Views.taught`, and the constructor gets the `Widths` of that as `taught`.
+    `reads_text`: the option that names its text tower; captions come as `Views.text`, and images without one are not learnt from.
+    `least_crop`: the least share of an image that a global view may show. `rates`: submodules with a share of the learning rate, by name.
     `rate_from_weights`: share of the optimiser's peak rate where the network starts from weights, and why.
     """
 
@@ -130,6 +134,9 @@ class Objective(nn.Module):
     why_fewest: str = ""
     repels: bool = False
     learns_from: str = ""
+    reads_text: str = ""
+    least_crop: float = 0.0
+    rates: Mapping[str, float] = MappingProxyType({})
     rate_from_weights: Default = Default(1 / 5, "a fifth, small steps keep what the weights know")
 
     @classmethod
@@ -156,3 +163,7 @@ class Objective(nn.Module):
     def exported(self) -> nn.Module:
         """The backbone to save: the one that was found better for transfer."""
         return self.backbone
+
+    def exported_text(self) -> TextSide | None:
+        """What to save beside it so that it can be asked in words; None where it reads no captions."""
+        return None

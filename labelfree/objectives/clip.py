@@ -7,8 +7,27 @@ import math
 import torch
 from torch import Tensor, nn
 
+from labelfree.backbones import Backbone
 from labelfree.objectives.distributed import ALONE, Ranks, everyone
+from labelfree.objectives.image_text import ImageText
 from labelfree.objectives.info_nce import info_nce
+from labelfree.objectives.options import Count, Positive, Weight
+
+
+class CLIP(ImageText):
+    """Each image picks its caption among those of the batch, and each caption its image."""
+
+    loss: CLIPLoss
+    why_fewest = "CLIP compares the pairs of a batch with each other, and with one pair its loss is always 0"
+
+    def __init__(
+        self, backbone: Backbone, *, text: str = "small", out: Count = 256, image_rate: Weight = 1.0, temperature: Positive = 0.07
+    ) -> None:
+        super().__init__(backbone, text, out, image_rate)
+        self.loss = CLIPLoss(temperature)
+
+    def after_step(self, progress: float) -> None:
+        self.loss.clamp_scale()
 
 
 class CLIPLoss(nn.Module):

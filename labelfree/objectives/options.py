@@ -15,6 +15,7 @@ Weight = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Several = Annotated[int, Field(ge=2)]
+LogOdds = Annotated[float, Field(ge=-100, le=0)]  # of what is rare
 AnyNumber = Annotated[int, Field(ge=0)]
 Exports = Literal["student", "teacher"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -44,6 +45,11 @@ def _options_model(name: str) -> type[BaseModel]:
 def objective_options(name: str) -> dict[str, Any]:
     """The keywords `pretrain.options` may hold for this objective, with their defaults."""
     return {key: field.default for key, field in _options_model(name).model_fields.items()}
+
+
+def options_given(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option of this objective: as given, else its default."""
+    return {**objective_options(name), **{key: value for key, value in options.items() if value != "auto"}}
 
 
 def options_schemas() -> dict[str, Schema]:

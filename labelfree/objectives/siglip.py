@@ -8,23 +8,51 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from labelfree.objectives.base import in_fp32
+from labelfree.backbones import Backbone
+from labelfree.domain import Default
+from labelfree.objectives.base import Situation, in_fp32
 from labelfree.objectives.blockwise import Pairs, RowLoss, by_blocks, held_at_once
 from labelfree.objectives.distributed import ALONE, Ranks, everyone
+from labelfree.objectives.image_text import ImageText
+from labelfree.objectives.options import Count, LogOdds, Positive, Weight
+
+
+class SigLIP(ImageText):
+    """Every image with every caption of the batch is a question of its own: do they belong together?"""
+
+    loss: SigLIPLoss
+    why_fewest = "SigLIP learns from pairs that do not belong together, and one pair has none"
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        *,
+        text: str = "small",
+        out: Count = 256,
+        image_rate: Weight = 1.0,
+        scale: Positive = 10.0,
+        bias: LogOdds = -10.0,
+    ) -> None:
+        super().__init__(backbone, text, out, image_rate)
+        self.loss = SigLIPLoss(scale, bias)
+
+    @classmethod
+    def rules(cls, at: Situation) -> dict[str, Default]:
+        prior = Default(-math.log(at.batch_size), f"one of {at.batch_size} pairs belongs together: the log of that")
+        return {**super().rules(at), "options.bias": prior}
 
 
 class SigLIPLoss(nn.Module):
     """Every image with every text of every rank is a question of its own: do they belong together? Scale and bias are learned.
 
     Images and texts: (N, D) embeddings, row i of one belongs to row i of the other. `ids`: (N,) integers, equal where captions are.
-    `batch_size`: pairs a step on all ranks; the bias then starts at the log of the prior, ln(1 / batch_size), and not at the paper's -10,
-    which suits batches of tens of thousands.
+    `bias`: where it starts. The paper's -10 suits batches of tens of thousands; for smaller ones take the log of the prior, ln(1 / pairs).
     """
 
-    def __init__(self, scale: float = 10.0, batch_size: int | None = None) -> None:
+    def __init__(self, scale: float = 10.0, bias: float = -10.0) -> None:
         super().__init__()
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
-        self.bias = nn.Parameter(torch.tensor(-10.0 if batch_size is None else -math.log(batch_size)))
+        self.bias = nn.Parameter(torch.tensor(float(bias)))
 
     def forward(self, images: Tensor, texts: Tensor, ids: Tensor | None = None) -> Tensor:
         return siglip_loss(images, texts, self.log_scale.exp(), self.bias, ids, everyone())

@@ -130,7 +130,8 @@ def open_folder(recipe: Recipe, out: Path | None, asked: str, again: bool = Fals
 def inside_images(folder: RunFolder) -> str | None:
     """What to say of a run's folder that lies among the images; None elsewhere."""
     data = folder.recipe.data
-    root = data.root or (data.labels.parent if data.labels is not None else None)
+    beside = data.labels or data.captions
+    root = data.root or (beside.parent if beside is not None else None)
     if root is None or not folder.home.resolve().is_relative_to(root.expanduser().resolve()):
         return None
     return (

@@ -11,7 +11,7 @@ from pathlib import Path
 from labelfree.data.our_folders import STATE, WAITING
 from labelfree.training.files import read_json, whole_file, write_json
 
-WEIGHTS = ("backbone.safetensors", "backbone.json", "backbones")
+WEIGHTS = ("backbone.safetensors", "backbone.json", "backbone.text.safetensors", "backbones")
 
 
 def move_in(home: Path, recipe: str) -> None:

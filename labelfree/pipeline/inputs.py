@@ -27,6 +27,7 @@ from labelfree.data.windows import in_windows, lenient
 from labelfree.domain import Default, Domain, Fingerprint, Flattens, Row, Sample, Size, extent_of, located
 from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
+from labelfree.pipeline.captions import with_captions, words_said
 from labelfree.pipeline.confidential import keep_identifying, told_withheld
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
@@ -94,7 +95,7 @@ class Inputs:
     def mirror(self) -> Default | None:
         """Whether views may be mirrored left to right, and why; None where neither recipe nor domain says."""
         classes = frozenset[str]().union(*self.question.taught) if self.question else ()
-        return mirror(self.recipe.pretrain.mirror, self.domain, classes)
+        return mirror(self.recipe.pretrain.mirror, self.domain, [*classes, *words_said(self.recipe, self.pool.images)])
 
     @property
     def mirrored(self) -> bool:
@@ -117,7 +118,7 @@ def gather(run: Context) -> Inputs:
     task = task_for(recipe.evaluate, manifest.rows)
     if run.comparing:
         check_question(recipe.evaluate, task)
-    manifest = _read_by(task, manifest, domain, run)
+    manifest = read_by(task, SetLabels(manifest, domain, recipe.data.absent), run.say)
     task = task.over(manifest.rows, SetLabels(manifest, domain, recipe.data.absent, run.say.say)).counting(manifest.rows)
     store = Store(recipe, manifest.read or domain.read, {"domain": domain.name, **domain.settings()}, run.say)
     roles, pool, images = _pools(run, domain, manifest, task, store)
@@ -125,7 +126,7 @@ def gather(run: Context) -> Inputs:
         roles = learn_only_where_seen(run.weights, recipe.data, task, roles)
     leaks = _leaks(run, roles, pool, images) if images is not None else None
     copies = set(leaks.dropped) if leaks else set()
-    learnt = [row for row in roles.pool if row.id not in copies]
+    learnt, uncaptioned = with_captions(recipe, [row for row in roles.pool if row.id not in copies], pretraining=run.pretraining)
     entries = pool.entries(learnt)
     require_pool(manifest, roles, entries, copies, pool)
     fingerprint = pool.fingerprint(entries)
@@ -133,7 +134,7 @@ def gather(run: Context) -> Inputs:
         keys = ", ".join(f"reader.{key}={default.value}" for key, default in domain.flattening.items())
         run.say.say(f"These images are volumes; {keys} reads them as pictures.")
     positives, paired = find_positives(recipe.data, domain, pool, entries)
-    for note in paired:
+    for note in (*uncaptioned, *paired):
         run.say.say(note)
     tolerance = None if recipe.evaluate.surface_tolerance == "auto" else recipe.evaluate.surface_tolerance
     labelled = None if images is None else LabelledImages(images, store.read, tolerance)
@@ -154,7 +155,7 @@ def gather(run: Context) -> Inputs:
     unlabelled, said = None, list[str]()
     if run.comparing and question is not None and images is not None:
         unlabelled, said = unlabelled_images(recipe, question, images, pool, learnt, lambda rows: store.pool(rows, tile=None))
-    return replace(inputs, unlabelled=unlabelled, notes=[*_notes(inputs, paired), *shrunk, *tiled, *before, *said])
+    return replace(inputs, unlabelled=unlabelled, notes=[*_notes(inputs, paired), *uncaptioned, *shrunk, *tiled, *before, *said])
 
 
 def _manifest(run: Context, domain: Domain) -> Manifest:
@@ -172,11 +173,11 @@ def _manifest(run: Context, domain: Domain) -> Manifest:
     return manifest
 
 
-def _read_by(task: Task, manifest: Manifest, domain: Domain, run: Context) -> Manifest:
+def read_by(task: Task, labels: SetLabels, say: Progress) -> Manifest:
     """The table as the task reads it; what follows from its labels is told."""
-    read = task.reading(SetLabels(manifest, domain, run.recipe.data.absent))
-    for note in read.notes[len(manifest.notes) :]:
-        run.say.say(note)
+    read = task.reading(labels)
+    for note in read.notes[len(labels.manifest.notes) :]:
+        say.say(note)
     return read
 
 

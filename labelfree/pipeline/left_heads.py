@@ -17,6 +17,7 @@ from labelfree.deploy.recommended import (
     Recommendation,
     expectation,
     instead_of_unfinished,
+    learnt_from,
     recommended_arm,
     recommended_protocol,
     unfinished,
@@ -69,7 +70,8 @@ class _Heads:
         protocol = next(each for each in self.kept.setup.protocols if each.name == name)
         why = f"{why} {better}".strip()
         card = self.kept.keep(encoder, protocol, outside_test(self.question), Path(RECOMMENDED).stem)
-        expect = expectation(self.claims, arm, protocol.name, card.taught_by, self._words, self._generated)
+        learnt = learnt_from(card.taught_by, self.question.split, self._words, one_kind=bool(self.question.task.learnt))
+        expect = expectation(self.claims, arm, protocol.name, learnt, self._words, self._generated)
         told = Recommendation(arm, protocol.name, why, expect, card.taught_by)
         write_json(self.kept.run.folder.path / FILE, told.told())
         self._describe(card, Path(RECOMMENDED).stem, [why, expect])

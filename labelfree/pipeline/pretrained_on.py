@@ -119,13 +119,14 @@ def require_same_pool(folder: Path, digest: str, roles: Roles) -> None:
 
 
 def source_of(data: Data | Mapping[str, Any]) -> str:
-    """The folder that the images of a recipe lie in, or the card that names them; "" where neither says."""
+    """The folder that the images of a recipe lie in, or its labels or captions, or the card that names them; "" where none says."""
     given = data if isinstance(data, Mapping) else data.model_dump()
     if given.get("root"):
         return str(Path(given["root"]).expanduser().resolve())
     if given.get("card"):
         return f"card {given['card']}"
-    return str(Path(given["labels"]).expanduser().resolve().parent) if given.get("labels") else ""
+    beside = given.get("labels") or given.get("captions")
+    return str(Path(beside).expanduser().resolve().parent) if beside else ""
 
 
 def _files(recipe: Recipe) -> Iterator[tuple[str, Path]]:

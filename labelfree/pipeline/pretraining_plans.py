@@ -14,15 +14,17 @@ import torch
 
 from labelfree.backbones import Backbone
 from labelfree.data.tiles import by
+from labelfree.domain import Default
 from labelfree.errors import DataError, RecipeError
 from labelfree.objectives.distributed import everyone
 from labelfree.objectives.registry import objective_class, repeated
+from labelfree.pipeline.captions import captions_for
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.starts import Starts
 from labelfree.pipeline.teachers import named_teacher
-from labelfree.planning.auto_values import USUAL, Network, Resolved, bytes_for_a_step, resolve_pretrain
+from labelfree.planning.auto_values import USUAL, Network, Resolved, resolve_pretrain
 from labelfree.pretraining.job import Job, Plan
 from labelfree.pretraining.label_monitor import LabelledImages
 from labelfree.pretraining.second_look import second_look
@@ -30,6 +32,7 @@ from labelfree.pretraining.trial import Pace, pace_of
 from labelfree.progress import Progress
 from labelfree.recipe import Recipe
 from labelfree.training.files import read_json, write_json
+from labelfree.training.free_memory import bytes_for_a_step
 from labelfree.training.memory import OutOfMemory, give_memory_back
 from labelfree.training.processes import broadcast, this_process
 from labelfree.transfer.arms import ARMS
@@ -45,9 +48,9 @@ UNTIMED = Pace(0.0, 0.0)
 
 
 class Resolver(Protocol):
-    """Resolves the pretraining's keys for the `pace` of its steps, None before that is known, and at most so many images a batch."""
+    """Resolves the pretraining's keys for the `pace` of its steps, None before that is known. `held`: as `resolve_pretrain` has it."""
 
-    def __call__(self, pace: Pace | None, most_images: int | None = None) -> Resolved: ...
+    def __call__(self, pace: Pace | None, held: Default | None = None) -> Resolved: ...
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,19 @@ def plan_pretrainings(run: Context, inputs: Inputs) -> Pretrainings:
     stored = stored_plans(folder)
     plans, sentences = dict(stored.get("plans", {})), list(stored.get("sentences", []))
     resolvers: dict[str, Resolver] = {}
+    learnt = set(inputs.entries.tolist())
+    captions, told = captions_for(recipe, [row.captions if entry in learnt else () for entry, row in enumerate(inputs.pool.rows)])
+    sentences = sentences or told
     data = {"data": inputs.fingerprint.digest, "pairs": inputs.positives.digest if inputs.positives else None}
+    data |= {"captions": captions.digest} if captions else {}
     if stored and {key: stored.get(key) for key in data} != data:
         raise DataError(
-            f"{folder.home}: begun on other images or pairs than data.root and data.labels give now; start a new folder with --out."
+            f"{folder.home}: begun on other images, pairs or captions than data.root, data.labels and data.captions give now; "
+            "start a new folder with --out."
         )
     _require_different_images(recipe.pretrain.objective, len(inputs.entries))
     jobs = []
+    room = bytes_for_a_step()  # asked once, so that all arms have as much
     named = named_teacher(recipe)
     teacher = named.shown(starts, run.say.say) if named else None
     for arm in pretrained_arms(recipe):
@@ -110,22 +119,22 @@ def plan_pretrainings(run: Context, inputs: Inputs) -> Pretrainings:
         for seed in recipe.pretrain.seeds:
             start = _Start(starts, init, seed)
             plan = broadcast(plan_of(recipe, resolve(None), seed, continues=continues))
-            draft = Job(arm, plan, inputs.pool, inputs.entries, views, start, folder.path, labelled, inputs.positives, teacher)
+            draft = Job(arm, plan, inputs.pool, inputs.entries, views, start, folder.path, labelled, inputs.positives, teacher, captions)
             key = f"{arm}-{seed}"
             smaller = partial(_with_fewer_images, draft, recipe, resolve)
             _require_equal_shares(plans[key]["batch_size"] if key in plans else plan.batch_size)
             if key not in plans:
                 same = next((made for name, made in plans.items() if name.startswith(f"{arm}-")), None)
                 if same is None:
-                    pace, most_images = _pace_that_fits(draft, smaller, recipe.pretrain.batch_size == "auto", run.say)
-                    resolved = broadcast(resolve(pace, most_images))
+                    pace, held = _pace_that_fits(draft, smaller, recipe.pretrain.batch_size == "auto", room, run.say)
+                    resolved = broadcast(resolve(pace, held))
                     plans[key] = broadcast(plan_of(recipe, resolved, seed, pace, continues).to_dict())
                     sentences += reasons(arm, resolved)
                     sentences += [f"{arm}: {told}" for told in [_repeated(plans[key], len(inputs.entries))] if told]
                 else:
                     plans[key] = {**same, "seed": seed}
                 store_plans(folder, **data, plans=plans, sentences=sentences)
-            resolvers[arm] = partial(resolve, most_images=plans[key]["batch_size"])
+            resolvers[arm] = partial(resolve, held=Default(plans[key]["batch_size"], "as the run began"))
             jobs.append(replace(draft, plan=replace(Plan(**plans[key]), on_collapse=recipe.pretrain.on_collapse)))
     return Pretrainings(tuple(jobs), tuple(sentences), resolvers, inputs.mirrored)
 
@@ -158,9 +167,9 @@ def _resolver(recipe: Recipe, inputs: Inputs, continues: bool) -> Resolver:
         suggested["pretrain.mirror"] = inputs.mirror
     known = partial(resolve_pretrain, recipe.pretrain, len(inputs.entries), inputs.fingerprint, suggested, network)
 
-    def resolve(pace: Pace | None, most_images: int | None = None) -> Resolved:
+    def resolve(pace: Pace | None, held: Default | None = None) -> Resolved:
         full, head = (None, None) if pace is None else (pace.full, pace.head)
-        return known(seconds_per_step=full, head_seconds=head, most_images=most_images)
+        return known(seconds_per_step=full, head_seconds=head, held=held)
 
     return resolve
 
@@ -183,6 +192,9 @@ def view_pipeline(recipe: Recipe, inputs: Inputs, reading: OfStored) -> ViewPipe
     augmentation = inputs.domain.augment(data) if recipe.pretrain.views == "domain" else generic()
     if not inputs.mirrored:
         augmentation = augmentation.unmirrored()
+    least, (low, high) = objective_class(recipe.pretrain.objective).least_crop, augmentation.global_scale
+    if least > low:
+        augmentation = replace(augmentation, global_scale=(min(least, high), high))
     # a copy, since the views move to the device
     return ViewPipeline(augmentation, deepcopy(reading.normalise), data.scale, data.offset)
 
@@ -220,33 +232,36 @@ def _repeated(plan: Mapping[str, Any], images: int) -> str:
     return repeated(plan["objective"], images, plan["batch_size"])
 
 
-def _with_fewer_images(draft: Job, recipe: Recipe, resolve: Resolver, most_images: int) -> Job:
-    """The draft of a pretraining with at most so many images a batch, and all that follows from their number."""
-    return replace(draft, plan=plan_of(recipe, resolve(None, most_images), draft.plan.seed, continues=draft.plan.continues))
+def _with_fewer_images(draft: Job, recipe: Recipe, resolve: Resolver, held: Default) -> Job:
+    """The draft of a pretraining with so many images a batch, and all that follows from their number."""
+    return replace(draft, plan=plan_of(recipe, resolve(None, held), draft.plan.seed, continues=draft.plan.continues))
 
 
-def _pace_that_fits(draft: Job, smaller: Callable[[int], Job], auto: bool, say: Progress) -> tuple[Pace, int | None]:
+def _pace_that_fits(draft: Job, smaller: Callable[[Default], Job], auto: bool, room: float, say: Progress) -> tuple[Pace, Default | None]:
     """The pace of a batch that fits in memory; with `auto`, and one process, half as many images are tried where one does not.
 
-    Also how many images a batch may hold at most; None where all that were wanted fit.
+    Also how many images a batch holds, and why; None where all that were wanted fit.
     """
-    most_images: int | None = None
-    halves = auto and everyone().world == 1  # of several processes one may run out of memory while the others wait for it
+    held: Default | None = None
+    alone = everyone().world == 1  # of several processes one may run out of memory while the others wait for it
     while True:
         try:
-            return broadcast(_timed(draft, say, bytes_for_a_step() if halves else math.inf)), most_images
-        except OutOfMemory:
-            if not halves or draft.plan.batch_size // 2 < max(2, objective_class(draft.plan.objective).fewest):
+            return broadcast(_timed(draft, room if alone else math.inf, say, asked=not auto)), held
+        except OutOfMemory as error:
+            wanted = draft.plan.batch_size
+            if not (alone and auto) or wanted // 2 < max(2, objective_class(draft.plan.objective).fewest):
                 raise
-            most_images = draft.plan.batch_size // 2
-        say.say(f"{draft.plan.batch_size} images a batch do not fit in memory; {most_images} are tried.")
+            held = Default(wanted // 2, "more did not fit in memory" + (f": {wanted} take {error.estimate}" if error.estimate else ""))
+            estimate = f" (a step takes {error.estimate})" if error.estimate else ""
+        say.say(f"{wanted} images a batch do not fit in memory{estimate}; {held.value} are tried.")
         give_memory_back()
-        draft = smaller(most_images)
+        draft = smaller(held)
 
 
-def _timed(draft: Job, say: Progress, most_bytes: float) -> Pace:
+def _timed(draft: Job, room: float, say: Progress, asked: bool) -> Pace:
+    """`asked`: the recipe gives the batch, which is tried whatever it takes."""
     say.say(f"Timing the first steps of {draft.plan.objective} for {draft.arm}, {draft.plan.batch_size} images a batch.")
-    pace = pace_of(draft, most_bytes)
+    pace = pace_of(draft, room, say.say if asked else None)
     if pace.busy > 1:
         say.say(f"The machine is busy: a step takes {pace.busy:.1f} times the {pace.full:.2f} s that it takes alone, which are counted.")
     return pace

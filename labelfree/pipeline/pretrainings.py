@@ -10,12 +10,13 @@ from labelfree.backbones.download import licence_of
 from labelfree.backbones.weight_card import WeightCard
 from labelfree.backbones.weights import save
 from labelfree.domain import Channel
+from labelfree.language.files import save_text_side, text_file
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pretraining_plans import pretrained_arms, store_plans, stored_plans
 from labelfree.pipeline.teachers import named_teacher
 from labelfree.pretraining.checkpoints import seconds_spent
-from labelfree.pretraining.fit import checkpoint_path, fit
+from labelfree.pretraining.fit import checkpoint_path, fit_both
 from labelfree.pretraining.job import Job
 from labelfree.reader_settings import carried_settings
 from labelfree.reporting.words import time_taken
@@ -32,16 +33,21 @@ def carry_out(run: Context, job: Job, inputs: Inputs) -> None:
     """
     folder, path = run.folder.path, backbone_path(run.folder.path, job.arm, job.plan.seed)
     there = broadcast(path.is_file() and path.with_suffix(".json").is_file())
-    backbone = None if there else fit(job, run.say)
+    backbone, text = (None, None) if there else fit_both(job, run.say)
     if backbone is not None:
         keep_time(run, job)
     if not this_process().first:
         return
     if backbone is not None:
+        if text is not None:
+            save_text_side(text, path, job.plan.objective)
         save(backbone, _card(run, job, backbone, inputs), path)
     if (job.arm, job.plan.seed) == (pretrained_arms(run.recipe)[0], run.recipe.pretrain.seeds[0]):
-        for suffix in (".safetensors", ".json"):
-            shutil.copyfile(path.with_suffix(suffix), folder / f"backbone{suffix}")
+        main = folder / "backbone.safetensors"
+        pairs = [(path.with_suffix(suffix), main.with_suffix(suffix)) for suffix in (".safetensors", ".json")]
+        for source, target in [*pairs, (text_file(path), text_file(main))]:
+            if source.is_file():
+                shutil.copyfile(source, target)
 
 
 def keep_time(run: Context, job: Job) -> None:

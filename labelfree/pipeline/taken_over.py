@@ -14,7 +14,7 @@ def take_over(folder: RunFolder, source: Path) -> None:
     files = sorted((source / "backbones").glob("*.safetensors"))
     if not files:
         raise DataError(f"--weights {source}: holds no pretrained network (backbones/); name the folder of a run that pretrained.")
-    for file in [*files, *source.glob("backbone.safetensors")]:
+    for file in [*files, *source.glob("backbone*.safetensors")]:
         for each in (file, file.with_suffix(".json")):
             target = folder.path / each.relative_to(source)
             if each.is_file() and not target.is_file():

@@ -19,7 +19,7 @@ from labelfree.backbones.weights import load
 from labelfree.domain import Size, in_proportion, sides
 from labelfree.errors import RecipeError
 from labelfree.installed_domains import key_for
-from labelfree.objectives.registry import objective_class, objective_options
+from labelfree.objectives.registry import objective_class, options_given
 from labelfree.pipeline.network_encoders import channels_lacking, said_of
 from labelfree.pipeline.starts import Starts, imagenet_source
 from labelfree.pretraining.teacher import Teacher
@@ -104,7 +104,6 @@ def named_teacher(recipe: Recipe) -> NamedTeacher | None:
     option = objective_class(settings.objective).learns_from
     if not option:
         return None
-    given = {key: value for key, value in settings.options.items() if value != "auto"}
-    said = {**objective_options(settings.objective), **given}
+    said = options_given(settings.objective, settings.options)
     name, network, size = (said[key] for key in (option, f"{option}_network", f"{option}_size"))
     return NamedTeacher(f"pretrain.options.{option}", name, network, size, recipe.backbone)

@@ -16,7 +16,7 @@ from labelfree.objectives.base import Objective, Situation
 from labelfree.objectives.registry import check_options, check_situation, objective_class, objective_options
 from labelfree.planning.costs import FEWEST_IMAGES, LARGEST_VIEW
 from labelfree.recipe import Pretrain
-from labelfree.training.memory import machine_gigabytes
+from labelfree.training.free_memory import free_gpu_bytes, given_bytes
 from labelfree.training.processes import this_process
 
 PASSES = 100  # over the pool
@@ -26,7 +26,6 @@ LONGEST_WARMUP, LONGEST_HEAD_ONLY = 2_500, 1_000  # steps
 HEAD_ONLY = 0.1  # share of the steps
 SHORTEST = 10  # steps, however few minutes there are
 BATCH = 128  # at which AdamW's rate below holds
-SHARE_OF_MEMORY = 0.5
 RATES = {"adamw": (1e-3, ""), "sgd": (0.05, ""), "lars": (0.3, ", as SimCLR; LARS scales each layer's own steps (You et al. 2017)")}
 DECAYS = {"adamw": 0.04, "sgd": 1e-4, "lars": 1e-6}
 PIXELS_OF_A_VIEW = LARGEST_VIEW[2] ** 2  # at most, for which the batch below has room
@@ -67,21 +66,21 @@ def resolve_pretrain(
     network: Network,
     seconds_per_step: float | None = None,
     head_seconds: float | None = None,
-    most_images: int | None = None,
+    held: Default | None = None,
 ) -> Resolved:
     """Every key of `settings` that may be `auto`, for a pool of `images` entries.
 
     What the recipe says comes first, then the domain's suggestions, the objective's, and the rules here. Without `seconds_per_step`
     the number of steps is provisional: `minutes` do not cap it yet. `head_seconds`: of a step in the head-only start, where those differ.
-    `most_images`: what a batch may hold at most where it is `auto`, since more did not fit in memory.
+    `held`: the images a batch where that is `auto` and settled, since more did not fit in memory or a run had begun with so many.
     Raises RecipeError for options that the objective does not have or cannot take here.
     """
     check_options(settings.objective, settings.options)
     suggested = {key.removeprefix("pretrain."): value for key, value in domain.items() if key.startswith("pretrain.")}
     pixels = math.prod(sides(view_size(settings, fingerprint, domain), len(fingerprint.smallest)))
     batch = _chosen("batch_size", settings, {"batch_size": _batch(images, pixels)} | suggested)
-    if settings.batch_size == "auto" and most_images is not None and most_images < batch.value:
-        batch = Default(most_images, "more did not fit in memory")
+    if settings.batch_size == "auto" and held is not None:
+        batch = held
     steps = _steps(settings, images, batch.value)
     if settings.minutes is not None and seconds_per_step is not None:
         steps = _capped(steps, settings, network.continues, seconds_per_step, head_seconds or seconds_per_step)
@@ -198,16 +197,12 @@ def _batch(images: int, pixels: int) -> Default:
 
 
 def batch_for_memory(cuda: bool) -> int:
-    """Views of a picture a batch: 128 on a CPU, on a GPU from its memory (powers of two, at most 512)."""
+    """Views of a picture a batch: on a CPU 128, or what an estimate of a step leaves of them; on a GPU from what is free there (powers of
+    two, at most 512).
+    """
     if not cuda:
-        return 128 if machine_gigabytes() >= 8 else 64
-    gigabytes = torch.cuda.get_device_properties(0).total_memory / 2**30
-    return int(min(512, max(64, 2 ** int(gigabytes * 16).bit_length() // 4)))
-
-
-def bytes_for_a_step() -> float:
-    """What a step may keep for its backward pass on a processor: half of the machine's memory."""
-    return SHARE_OF_MEMORY * machine_gigabytes() * 2**30
+        return 128 if given_bytes() >= 8 * 2**30 else 64
+    return int(min(512, max(64, 2 ** int(free_gpu_bytes() / 2**26).bit_length() // 4)))
 
 
 def _steps(settings: Pretrain, images: int, batch_size: int) -> Default:

@@ -13,7 +13,7 @@ from labelfree.data.budgets import Budget, usable_budgets
 from labelfree.data.ground import GROUP_OF_COPIES, overlapping
 from labelfree.data.manifest import Manifest
 from labelfree.data.splits import CLASS_FOLDER_HOLDOUT, Roles, assign_roles, folds, labels_count
-from labelfree.domain import Place, Row
+from labelfree.domain import Default, Place, Row
 from labelfree.errors import LeakError
 from labelfree.recipe import Data, Evaluate, Primary
 from labelfree.transfer.tasks import Task
@@ -27,7 +27,7 @@ class ComparisonDesign:
     """What a run would train and score on. `roles.train` is empty where there is nothing to compare.
 
     `take_in`: every image carries a label of another task, so these are pretrained on. `holdout` (None: none is needed), `budgets`,
-    `metric`: values of the recipe with their reasons. `budget`: the primary's.
+    `metric`: values of the recipe with their reasons. `budget`: the primary's. `false_alarms`: what is asked of a threshold, where one is.
     """
 
     task: Task
@@ -41,6 +41,7 @@ class ComparisonDesign:
     budget: Budget
     metric: str
     why_metric: str
+    false_alarms: Default | None = None
 
 
 def design_comparison(
@@ -69,8 +70,9 @@ def design_comparison(
     metric, why_metric = task.advised_metric(roles.train)
     if task.learnt and {task.stratum(row) for row in roles.score or roles.train} <= set(task.learnt):
         why_metric = f"not defined while every image to score is {' or '.join(task.learnt)}: false alarms alone are told"
-    primary = _primary(budgets, 1 if task.usual_false_alarms is None else FEWEST_HELD_OUT)
-    return ComparisonDesign(task, roles, take_in, holdout, why_holdout, on, budgets, why_budgets, primary, metric, why_metric)
+    alarms = task.advised_false_alarms(roles.train)
+    primary = _primary(budgets, 1 if alarms is None else FEWEST_HELD_OUT)
+    return ComparisonDesign(task, roles, take_in, holdout, why_holdout, on, budgets, why_budgets, primary, metric, why_metric, alarms)
 
 
 def _holdout(manifest: Manifest, labelled: Sequence[Row], places: Mapping[str, Place]) -> tuple[float | None, str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from labelfree.installed_domains import domain_class, sound_domains
+from labelfree.training.free_memory import physical_bytes
 from labelfree.training.processes import this_process
 
 PACKAGES = (
@@ -92,20 +93,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def memory_gb() -> float | None:
-    """Main memory in GiB, where the system says."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    except (AttributeError, ValueError, OSError):
-        return None
-
-
 def hardware() -> str:
     """The machine in words: `2 cores (Intel Xeon), 24 GiB memory, no GPU`."""
     import torch
 
-    memory = memory_gb()
-    words = [f"{cores()} core{'s' if cores() != 1 else ''} ({processor()})"] + ([f"{memory:.0f} GiB memory"] if memory else [])
+    memory = physical_bytes()
+    words = [f"{cores()} core{'s' if cores() != 1 else ''} ({processor()})"] + ([f"{memory / 2**30:.0f} GiB memory"] if memory else [])
     if torch.cuda.is_available():
         cards = [torch.cuda.get_device_properties(i) for i in range(torch.cuda.device_count())]
         words += [f"{card.name} with {card.total_memory / 2**30:.0f} GiB" for card in cards]

@@ -6,8 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from labelfree.data.label_tables import read_table
-from labelfree.data.manifest import SPLITS_FILE
 from labelfree.errors import DataError, RecipeError
 from labelfree.planning.survey import changed
 from labelfree.progress import Progress
@@ -41,25 +39,9 @@ def with_keys(data: Data, overrides: Overrides, domain: str | None, say: Progres
 
 
 def _writable(data: Data) -> Data:
-    for path in (data.root, data.labels):
+    for path in (data.root, data.labels, data.captions):
         try:
             str(path).encode("utf-8")
         except UnicodeEncodeError:
             raise DataError(f"{str(path)!r}: a name that is not UTF-8 cannot stand in a recipe; rename it.") from None
     return data
-
-
-def other_tables(data: Data) -> list[Path]:
-    """Tables in the folder that could hold labels, where none is read."""
-    assert data.root is not None
-    if data.labels is not None or (data.root / SPLITS_FILE).is_file():
-        return []
-    tables = []
-    for file in sorted(data.root.iterdir()):
-        if file.suffix.lower() in (".csv", ".parquet"):
-            try:
-                read_table(file)
-            except DataError:
-                continue
-            tables.append(file)
-    return tables

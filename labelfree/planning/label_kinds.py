@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from shlex import quote
 from typing import Literal
 
 import numpy as np
@@ -13,11 +15,10 @@ import numpy as np
 from labelfree.data.drawn_images import frame_of
 from labelfree.data.label_faults import check_annotations, missing_annotations
 from labelfree.data.label_formats.listed import IGNORED
-from labelfree.data.label_formats.mask_numbers import mask_numbers
+from labelfree.data.label_formats.mask_numbers import UnsureNumbers, mask_numbers
 from labelfree.data.manifest import Manifest
 from labelfree.data.masks import MaskCounts, mask_on_image
 from labelfree.data.normal import is_normal, normal_counts
-from labelfree.data.table_cells import captions_in
 from labelfree.domain import Domain, Row
 from labelfree.errors import DataError
 from labelfree.planning.sampled_images import Look, open_rows
@@ -27,17 +28,26 @@ from labelfree.transfer.tasks.multilabel import SEPARATOR, names_in, several
 Task = Literal["classification", "multilabel", "segmentation", "detection", "anomaly", "retrieval"]
 TASKS: dict[Task, str] = {  # the field of a row that holds the labels of each
     "classification": "label", "multilabel": "label", "segmentation": "mask", "detection": "boxes", "anomaly": "normal",
-    "retrieval": "text",
+    "retrieval": "captions",
 }  # fmt: skip
+READ_FROM_MASKS = {task for task, column in TASKS.items() if column in ("mask", "boxes", "normal")}
 LISTED = 20  # classes named one by one
 
 
 @dataclass(frozen=True)
 class Labels:
-    """`tasks`: those that the labels would do for, the one a recipe takes first. `facts`: sentences on what there is."""
+    """`tasks`: those that the labels would do for, the one a recipe takes first. `facts`: sentences on what there is. `classes`: what
+    `data.classes` has to say before masks can be read.
+    """
 
     tasks: tuple[Task, ...]
     facts: tuple[str, ...]
+    classes: Mapping[str, str] = field(default_factory=dict)
+
+    def asking(self, task: str) -> str:
+        """What is typed after `labelfree plan DIR` so that a recipe asks for `task`, by keys that hold what it reads."""
+        said = f" {quote(f'data.classes={json.dumps(self.classes)}')}" if self.classes and task in READ_FROM_MASKS else ""
+        return f"evaluate.task={task}{said}"
 
 
 def labels_of(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Labels:
@@ -50,15 +60,20 @@ def labels_of(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Labe
         more = ", …" if len(missing) > 3 else "."
         raise DataError(f"{len(missing)} masks or annotations that the table names are missing: {' '.join(missing[:3])[:-1]}{more}")
     tasks = tuple(task for task in TASKS if _carried(manifest.rows, task))
-    tell = {
-        "classification": _classes, "multilabel": _sets, "segmentation": _masks, "detection": _boxes, "anomaly": _normal,
-        "retrieval": _texts,
-    }  # fmt: skip
-    facts = [fact for task in tasks for fact in tell[task](manifest, looks, domain)]
+    masks = _read_masks(looks, domain)
+    tell: dict[Task, Callable[[], Iterator[str]]] = {
+        "classification": lambda: _classes(manifest),
+        "multilabel": lambda: _sets(manifest),
+        "segmentation": lambda: _masks(manifest, *masks),
+        "detection": lambda: _boxes(manifest),
+        "anomaly": lambda: _normal(manifest),
+        "retrieval": lambda: _texts(manifest),
+    }
+    facts = [fact for task in tasks for fact in tell[task]()]
     unknown = len(manifest.subset("pretrain"))
     if unknown and tasks:
         facts.append(f"labels of {unknown:,} pretrain rows are taken as unknown")
-    return Labels(tasks, tuple(facts))
+    return Labels(tasks, tuple(facts), _unsaid(masks[0], manifest))
 
 
 def _carried(rows: Sequence[Row], task: Task) -> bool:
@@ -66,10 +81,10 @@ def _carried(rows: Sequence[Row], task: Task) -> bool:
     if task in task_names() and find_task(task).asked_by(rows):
         return True
     shared = sum(column == TASKS[task] for column in TASKS.values()) > 1  # whose labels they are only the tasks tell
-    return not shared and any(getattr(row, TASKS[task]) is not None for row in rows)
+    return not shared and any(getattr(row, TASKS[task]) not in (None, ()) for row in rows)
 
 
-def _classes(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Iterator[str]:
+def _classes(manifest: Manifest) -> Iterator[str]:
     shapes = any(row.window for row in manifest.labelled)
     source = "by folder" if manifest.class_folders else "by shape" if shapes else "by table"
     yield f"labels, {source}: {len(manifest.labelled):,} images in {len(manifest.classes)} classes"
@@ -80,16 +95,15 @@ def _classes(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Itera
         yield f"  set apart: {_counts(scored)}"
 
 
-def _sets(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Iterator[str]:
+def _sets(manifest: Manifest) -> Iterator[str]:
     sets = [names_in(str(row.label)) for row in manifest.labelled if several(row) or SEPARATOR not in str(row.label)]
     images = Counter(name for names in sets for name in names)
     yield f"labels of several classes, by table: {len(sets):,} images in {len(images)} classes"
     yield f"  images of each: {_counts(images)}"
 
 
-def _masks(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Iterator[str]:
-    if masked := sum(row.mask is not None for row in manifest.rows):
-        yield f"masks: {masked:,} images"
+def _read_masks(looks: Sequence[Look], domain: Domain) -> tuple[dict[str, MaskCounts], list[str]]:
+    """The numbers of each mask of the images that were looked at, and what is wrong with masks."""
     counts, faults = dict[str, MaskCounts](), list[str]()
     for look in looks:
         if look.row.mask is None:
@@ -99,9 +113,26 @@ def _masks(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Iterato
         if annotated.numbers is not None:
             file, mine = look.row.mask, annotated.numbers  # of which several looks may be windows
             counts[file] = counts[file] + mine if file in counts else mine
+    return counts, faults
+
+
+def _masks(manifest: Manifest, counts: Mapping[str, MaskCounts], faults: Sequence[str]) -> Iterator[str]:
+    if masked := sum(row.mask is not None for row in manifest.rows):
+        yield f"masks: {masked:,} images"
     if counts:
         yield from _shown(counts, manifest)
     yield from _faulty(faults)
+
+
+def _unsaid(counts: Mapping[str, MaskCounts], manifest: Manifest) -> Mapping[str, str]:
+    """What `data.classes` may say of numbers on edges that nobody wrote; empty where masks can be read as they are."""
+    try:
+        mask_numbers(counts, manifest.renamed, manifest.instances)
+    except UnsureNumbers as error:
+        return error.classes
+    except DataError:
+        pass
+    return {}
 
 
 def _shown(counts: Mapping[str, MaskCounts], manifest: Manifest) -> Iterator[str]:
@@ -129,7 +160,7 @@ def _mask(row: Row, domain: Domain) -> np.ndarray:
     return mask_on_image(row, frame_of(row, domain, domain.read), domain, domain.read)
 
 
-def _boxes(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Iterator[str]:
+def _boxes(manifest: Manifest) -> Iterator[str]:
     boxed = [row for row in manifest.rows if row.boxes is not None]
     yield f"boxes: {len(boxed):,} images"
     yield from _listed(open_rows([row for row in boxed if row.listed is not None]))
@@ -156,14 +187,15 @@ def _listed(rows: Sequence[Row]) -> Iterator[str]:
         )
 
 
-def _normal(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Iterator[str]:
+def _normal(manifest: Manifest) -> Iterator[str]:
     yield f"normal images: {normal_counts(manifest.rows)}"
 
 
-def _texts(manifest: Manifest, looks: Sequence[Look], domain: Domain) -> Iterator[str]:
-    texts = [row.text for row in manifest.rows if row.text]
-    captions = [caption for text in texts for caption in captions_in(text)]
-    yield f"captions: {len(texts):,} images with {len(captions):,}, {len(set(captions)):,} of them different"
+def _texts(manifest: Manifest) -> Iterator[str]:
+    images = sum(bool(row.captions) for row in manifest.rows)
+    captions = [caption for row in manifest.rows for caption in row.captions]
+    yield f"captions: {images:,} images with {len(captions):,}, {len(set(captions)):,} of them different"
+    yield "  pretrain.objective=clip and siglip learn from them (docs/language.md)"
 
 
 def _faulty(faults: Sequence[str]) -> Iterator[str]:

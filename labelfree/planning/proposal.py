@@ -20,14 +20,16 @@ from labelfree.data.windows import in_windows
 from labelfree.domain import PART, Default, LabelFields, Place, Row, Size, extent_of, located, sides
 from labelfree.errors import DataError, LabelfreeError, RecipeError
 from labelfree.planning.comparison_design import ComparisonDesign, design_comparison
-from labelfree.planning.folder_settings import folder_data, other_tables, with_keys
+from labelfree.planning.folder_settings import folder_data, with_keys
+from labelfree.planning.grouping import KEY, WHY, mixed_groups, offers_groups
 from labelfree.planning.label_kinds import Labels, labels_of
 from labelfree.planning.mirroring import proposed
 from labelfree.planning.recipe_draft import drafted
 from labelfree.planning.recognition import Field, field_of
 from labelfree.planning.sampled_images import Looks, Seen, look_at, open_rows
-from labelfree.planning.small_objects import lost_in_pretraining, much_larger, tile_for, tile_for_classes, view_of
+from labelfree.planning.small_objects import largest_input, lost_in_pretraining, squeezed, tile_for, tile_for_classes, view_of
 from labelfree.planning.suggested_keys import Keys, for_objects, read_otherwise, uniting
+from labelfree.planning.unread_labels import unread_labels
 from labelfree.planning.volumes_or_slices import as_volumes, volumes_or_slices
 from labelfree.progress import Progress, Silent
 from labelfree.recipe import Data, Evaluate, Recipe
@@ -76,10 +78,24 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
         raise RecipeError("--label-field, --date-field: name the vector file that has them with --labels.")
     data = folder_data(folder, labels).model_copy(update={"label_field": fields.label, "date_field": fields.date})
     start = with_keys(data, overrides, domain, say, also=["evaluate.task"])
-    data = start.data
+    data, alone = start.data, list[str]()
     field = field_of(data, start.reader, domain)
+    if offers_groups(field, data, overrides):
+        together = data.model_copy(update={"group_folders": True})
+        grouped = replace(field_of(together, start.reader, field.domain.name), reason=field.reason)
+        try:
+            if not (why := mixed_groups(grouped.manifest.rows)):
+                return _proposed(together, start, grouped, {KEY: WHY}, say)
+        except LabelfreeError as error:
+            why = str(error)
+        alone.append(f"  {KEY}=true is not proposed: {why}")
+    return _proposed(data, start, field, {}, say, alone)
+
+
+def _proposed(data: Data, start: Recipe, field: Field, why: Mapping[str, str], say: Progress, noticed: Sequence[str] = ()) -> Proposal:
+    """The proposal for `data` as `field` reads it. `why`: reasons of keys of `data`. `noticed`: sentences on what was tried before."""
     field, looks = _looked(field, data, say)
-    reader, because, before = dict(start.reader), dict[str, str](), list[str]()
+    reader, because, before = dict(start.reader), dict(why), list(noticed)
 
     def keep(keys: Keys) -> None:
         because.update({key: default.reason for key, default in keys.items()})
@@ -117,7 +133,7 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     suited = tile_for(objects, seen.shapes, tile)
     whole = bool(asked.roles.train) and not any(asked.task.protocol(name).on_tiles for name in asked.task.protocols)
     looked_in = tile_for_classes(objects, seen.shapes, suited) if whole else None
-    large = much_larger(seen.shapes) if whole and not len(objects) else None
+    large = squeezed(seen.shapes, largest_input(seen.shapes)) if whole and not len(objects) else None
     text = drafted(data, reader, field, seen, marks, asked, because, volumes, suited, looked_in, large)
     of_objects = [*_objects(objects, seen, tile, suited, looked_in), *([] if large is None else [large])]
     found = _found(data, field, seen, places, replace(marks, facts=(*marks.facts, *of_objects)), copies, asked, before)
@@ -205,10 +221,10 @@ def _found(
     yield from (f"  {fact}" for fact in marks.facts)
     first = asked.task.name if asked.roles.train else marks.tasks[0] if marks.tasks else "none, for there are no labels"
     others = [name for name in marks.tasks if name in task_names() and name != first]
-    yield f"  task: {first}" + (f" (evaluate.task={others[0]} asks the other that these labels are good for)" if others else "")
+    yield f"  task: {first}" + (f" ({marks.asking(others[0])} asks the other that these labels are good for)" if others else "")
     if (mirror := proposed(field.domain, asked)) is not None and not mirror.value:
         yield f"  views are not mirrored left to right: {mirror.reason} (pretrain.mirror)"
-    yield from (f"  {table.name} is not read; give it with --labels if it holds the labels" for table in other_tables(data))
+    yield from (f"  {sentence}" for sentence in unread_labels(data, rows))
     yield from (f"  {note}" for note in (*field.manifest.notes, *asked.roles.notes))
     yield from (f"  {sentence}" for sentence in (*field.manifest.faults.values(), *field.manifest.aside))
 

@@ -68,10 +68,9 @@ def drafted(
     looked_in: Default | None = None,
     large: str | None = None,
 ) -> str:
-    """The text of the recipe. `because`: why keys of `reader` are set that nobody said. `volumes`: how volumes are learnt from as such.
-
-    `tile`: the tiles that small objects ask for; None: as a run cuts them by itself. `looked_in`: those that classes of whole pictures are
-    compared in; None: these are shrunk. `large`: what to say of that.
+    """The text of the recipe. `because`: why keys of `reader`, and those that begin with `data.`, are set that nobody said.
+    `volumes`: how volumes are learnt from as such. `tile`: the tiles that small objects ask for; None: as a run cuts them by itself.
+    `looked_in`: those that classes of whole pictures are compared in; None: these are shrunk. `large`: what to say of that.
     """
     return written(list(_Draft(data, reader, field, seen, labels, asked, because, volumes, tile, looked_in, large).lines()))
 
@@ -140,10 +139,8 @@ class _Draft:
         others = [WHAT[task] for task in self.labels.tasks if task in WHAT and task not in task_names()]
         for task in (find_task(name) for name in self.labels.tasks if name in task_names() and self.comparing):
             if task.name != self.asked.task.name:
-                yield Line(
-                    "",
-                    f"There are {WHAT[task.name]} too; `labelfree plan … evaluate.task={task.name}` writes a recipe that compares by them.",
-                )
+                asking = f"`labelfree plan … {self.labels.asking(task.name)}`"
+                yield Line("", f"There are {WHAT[task.name]} too; {asking} writes a recipe that compares by them.")
         if others and self.comparing:
             yield Line("", f"There are {' and '.join(others)} too; comparing starting points by them is not built yet.")
         elif others:
@@ -171,7 +168,7 @@ class _Draft:
         if self.data.normal == "auto" and self.field.manifest.normal:
             yield Line(f"  normal: {quoted(self.field.manifest.normal)}", "a class or folder of this name shows nothing wrong")
         for key, value in self.data.model_dump(mode="json", exclude_defaults=True, exclude=WRITTEN).items():
-            yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", "you said so")
+            yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", self.because.get(f"data.{key}", "you said so"))
         if self.asked.take_in:
             yield Line("  pretrain_on_labelled: true", "every image has a label, and comparing by these is not built yet: none is scored")
         if self.asked.holdout is not None:
@@ -214,8 +211,8 @@ class _Draft:
             yield Line(f"  tile: {self.looked_in.value}", self.looked_in.reason)
         elif self.large is not None:
             yield Line("  ", self.large)
-        if asked.task.usual_false_alarms is not None:
-            yield Line(f"  max_false_alarms: {asked.task.usual_false_alarms:g}", "so many normal images may be called otherwise")
+        if asked.false_alarms is not None:
+            yield Line(f"  max_false_alarms: {asked.false_alarms.value:g}", asked.false_alarms.reason)
         if self.by_tiles:
             yield Line(
                 f"  minutes: {BY_TILES}",

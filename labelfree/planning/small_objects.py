@@ -12,8 +12,8 @@ from labelfree.data.tiles import SIDE, by
 from labelfree.domain import Default, Size, sides
 from labelfree.planning.costs import LARGEST_VIEW, input_sizes
 
+SQUEEZED = 4  # pixels along an image that become one for a network, from which on it is told
 TIMES = 4  # the long side of nine objects in ten, that a tile is long: an object lies whole in one of two that overlap by a quarter
-MUCH = 4  # times what networks are shown, from which on pictures may lose what tells their classes apart
 SMALLEST, LARGEST, STEP = 128, 512, 32  # sides of tiles; whole strides of a network
 
 
@@ -28,6 +28,9 @@ def tile_for(objects: ObjectSizes, shapes: Sequence[tuple[int, ...]], auto: Size
     usual = float(np.quantile(objects.along, 0.9))
     side = int(np.clip(ceil(TIMES * usual / STEP) * STEP, SMALLEST, LARGEST))
     why = f"{TIMES} times what nine objects in ten are long ({usual:.3g} px), {SMALLEST} to {LARGEST}"
+    room = max(STEP, max(map(min, shapes)) // STEP * STEP)
+    if room < side:
+        side, why = room, f"{why}, no longer than images are across"
     shown = next((each for each in range(side, SMALLEST - 1, -STEP) if lost_in_pretraining(objects, view_of(each), each) is None), side)
     if shown < side:
         side, why = shown, f"{why}, less where views would show it smaller"
@@ -48,19 +51,6 @@ def largest_input(shapes: Sequence[tuple[int, ...]]) -> int:
     return max(input_sizes(sorted(map(min, shapes))[len(shapes) // 2]))
 
 
-def much_larger(shapes: Sequence[tuple[int, ...]]) -> str | None:
-    """What to say of pictures that are much larger than what networks are shown of them, where nobody drew what they show."""
-    if any(len(shape) != 2 for shape in shapes):
-        return None
-    longest, size = sorted(map(max, shapes))[len(shapes) // 2], largest_input(shapes)
-    if longest <= MUCH * size:
-        return None
-    return (
-        f"pictures of {longest:,} px are shown to networks at {size} px: where classes differ in something small, evaluate.tile={SIDE[2]} "
-        "looks at them in tiles at their own resolution"
-    )
-
-
 def view_of(side: int) -> int:
     """The size of a view that `pretrain.size: auto` takes for images or tiles with this shorter side."""
     return max(STEP, min(LARGEST_VIEW[2], side // STEP * STEP))
@@ -76,6 +66,19 @@ def lost_in_comparison(objects: ObjectSizes, size: int, tile: Size | None) -> st
     """The same of the largest input size that arms may choose, along the longest side."""
     tiled = "" if tile is not None else ", or have pictures looked at in tiles at their own resolution (evaluate.tile)"
     return _lost(objects, size, tile, "evaluate.sizes: networks see", f"name larger sizes{tiled}")
+
+
+def squeezed(shapes: Sequence[tuple[int, ...]], size: int) -> str | None:
+    """What to say of whole images of these spatial sizes, on which nothing is drawn, where networks see at most `size` px a side."""
+    shape = sorted(shapes, key=max)[len(shapes) // 2]
+    times = max(shape) / size
+    if len(shape) != 2 or times <= SQUEEZED:
+        return None
+    return (
+        f"evaluate.sizes: networks see whole images of {by(shape)} pixels at {size} px a side at most, where {times:.0f} px along become "
+        f"one and what is shorter than {LEAST * times:.0f} px may be lost: where classes differ in something small, "
+        f"evaluate.tile={SIDE[2]} looks at them in tiles at their own resolution."
+    )
 
 
 def _lost(objects: ObjectSizes, size: int, tile: Size | None, shows: str, way: str) -> str | None:

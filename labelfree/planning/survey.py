@@ -19,6 +19,7 @@ from labelfree.domain import Domain, Sample, domain_names, extent_of
 from labelfree.errors import DataError, RecipeError
 from labelfree.planning.recognition import field_of, only_domain
 from labelfree.planning.sampled_images import open_rows
+from labelfree.planning.unread_labels import unread_labels
 from labelfree.progress import Progress
 from labelfree.reader_settings import domain_with
 from labelfree.recipe import Data, Recipe
@@ -33,7 +34,7 @@ UNKNOWN = "?"  # the domain, until the files are looked at
 @dataclass(frozen=True)
 class Survey:
     """A data set in numbers. `first`: the first image that can be read. `faults`: one sentence for each thing that is wrong (empty until
-    looked for), `notes`: what a run would say and go on.
+    looked for), `notes`: what a run would say and go on. `unread`: files that hold labels, or could, and are not read.
     """
 
     manifest: Manifest
@@ -43,6 +44,7 @@ class Survey:
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     read: int = 0
+    unread: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[str]:
         """The survey for a person to read."""
@@ -68,6 +70,7 @@ class Survey:
             yield f"    {len(self.first.channels)} channels: {', '.join(self.first.channels)}"
             yield from (f"  {sentence}" for sentence in self.domain.missing(self.first.channels))
         yield from (f"  {note}" for note in (*self.manifest.notes, *self.manifest.box_notes, *self.notes))
+        yield from (f"  {sentence}" for sentence in self.unread)
         if self.read:
             yield f"  {self.read} images read, {len(self.faults) or 'no'} fault{'s' * (len(self.faults) != 1)} found"
             yield from (f"  {fault}" for fault in self.faults)
@@ -99,13 +102,14 @@ def survey(source: str | Path, overrides: Overrides, domain: str | None, tell: T
     manifest, reader = field.manifest, field.domain
     task = task_for(asked.evaluate, manifest.rows)
     read = manifest.read or reader.read
+    unread = tuple(unread_labels(asked.data, manifest.rows, way="data.labels="))
     faults = []
     for row in open_rows(manifest.rows)[:TRIED_IMAGES]:
         sample = read_sample(read, glance(row, extent_of(reader)))
         if isinstance(sample, Sample):
-            return Survey(manifest, reader, task, sample)
+            return Survey(manifest, reader, task, sample, unread=unread)
         faults.append(str(sample))
-    return Survey(manifest, reader, task, None, notes=faults[:1])
+    return Survey(manifest, reader, task, None, notes=faults[:1], unread=unread)
 
 
 def asked_of(source: str, overrides: Overrides, domain: str | None, tell: Tell) -> tuple[Recipe, str | None]:

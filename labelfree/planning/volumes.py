@@ -13,6 +13,7 @@ from labelfree.data.tiles import auto_tile, by
 from labelfree.domain import Default, Size, sides
 from labelfree.planning.costs import FEWEST_IMAGES, pool_entries
 from labelfree.planning.environment import cores
+from labelfree.training.free_memory import KEPT, bytes_for_a_step, free_gpu_bytes
 
 VIEWS = 2  # of each volume, in a step
 MOST_IN_A_BATCH = 64
@@ -42,7 +43,7 @@ FORWARD = 3
 
 @dataclass(frozen=True)
 class Device:
-    """What a step may keep in memory, in bytes, and where it runs. `cores`: of the processor; 0: a GPU."""
+    """What a step may keep of the memory that is free, in bytes, and where it runs. `cores`: of the processor; 0: a GPU."""
 
     memory: float
     cores: int
@@ -51,10 +52,8 @@ class Device:
     def here(cls) -> Device:
         import torch
 
-        from labelfree.planning.auto_values import bytes_for_a_step
-
         if torch.cuda.is_available():
-            return cls(torch.cuda.get_device_properties(0).total_memory / 2, 0)
+            return cls(KEPT * free_gpu_bytes(), 0)
         return cls(bytes_for_a_step(), cores())
 
     def voxels(self, network: VolumeNetwork) -> float:
@@ -64,7 +63,7 @@ class Device:
 
     def bound(self, network: VolumeNetwork) -> str:
         """What allows no more."""
-        gigabytes = f"{self.memory / 1e9:.3g} GB of {'this machine' if self.cores else 'the GPU'} hold"
+        gigabytes = f"{self.memory / 1e9:.3g} GB of {'this machine' if self.cores else 'the GPU'}'s free memory hold"
         timed = self.cores and STEP_SECONDS * self.cores * network.speed < self.memory / network.bytes
         return f"{self.cores} cores take {STEP_SECONDS:g} s for" if timed else gigabytes
 

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader
 from labelfree.backbones import Backbone
 from labelfree.errors import Interrupted, TrainingError
 from labelfree.foreign_logs import quieter
+from labelfree.language import TextSide
 from labelfree.pretraining.checkpoints import Checkpoints
 from labelfree.pretraining.devices import channels_last, deterministic_kernels, trainer_devices
 from labelfree.pretraining.job import Job, Plan
@@ -34,10 +35,15 @@ def fit(job: Job, say: Progress) -> Backbone:
     Of several processes all take part, and all get the backbone. Raises Interrupted when asked to stop (everything is saved),
     TrainingError on collapse, NaN, out of memory, or where nothing can be learnt.
     """
-    exported = _train(job, say, job.plan.steps).objective.exported().cpu().eval()
+    return fit_both(job, say)[0]
+
+
+def fit_both(job: Job, say: Progress) -> tuple[Backbone, TextSide | None]:
+    """As `fit`, and what was learnt beside the backbone of captions; None where the objective reads none."""
+    objective = _train(job, say, job.plan.steps).objective.cpu().eval().requires_grad_(False)
+    exported = objective.exported()
     assert isinstance(exported, Backbone)
-    exported.requires_grad_(False)
-    return exported
+    return exported, objective.exported_text()
 
 
 def fit_to_the_look(job: Job, say: Progress) -> Pace:

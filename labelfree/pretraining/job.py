@@ -17,6 +17,7 @@ from labelfree.domain import Size, as_size
 from labelfree.objectives import Objective
 from labelfree.objectives.base import Widths
 from labelfree.objectives.registry import make_objective
+from labelfree.pretraining.captions import Captions
 from labelfree.pretraining.label_monitor import LabelledImages
 from labelfree.pretraining.teacher import Teacher
 from labelfree.training.randomness import generator, mixed
@@ -80,7 +81,7 @@ class Job:
 
     `positives`: where second views come from; None: from the image itself. `labelled`: what `pretrain.watch_labels` shows the
     accuracy of; never learnt from. `teacher` loads the network that the objective learns from, to be
-    shown crops of a size; None: it learns from none.
+    shown crops of a size; None: it learns from none. `captions`: what is said of the entries, where the objective reads captions.
     """
 
     arm: str
@@ -93,6 +94,7 @@ class Job:
     labelled: LabelledImages | None = None
     positives: Positives | None = None
     teacher: Callable[[Size], Teacher] | None = None
+    captions: Captions | None = None
 
     def objective(self, taught: Widths | None = None) -> Objective:
         """A fresh objective; heads depend on the recipe's and the pretraining's seed. `taught`: of its teacher, None: as its backbone's."""

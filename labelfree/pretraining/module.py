@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.data import IterableDataset
 
+from labelfree.device_copies import copied_to
 from labelfree.errors import TrainingError
 from labelfree.objectives import Step, Views
 from labelfree.objectives.base import in_fp32
@@ -74,7 +75,9 @@ class PretrainingModule(L.LightningModule):
         taught = None if self.teacher is None or drawn is None else self.teacher(drawn.physical, drawn.measured)
         little = None if small is None else _fast(small)
         altered = None if drawn is None else drawn.altered
-        return Views(_fast(big), little, rows=torch.as_tensor(batch.rows), taught=taught, altered=altered), batch.rows
+        said = None if self.job.captions is None else self.job.captions.draw(batch.rows, self.plan.source, step, everyone().rank)
+        text = None if said is None else copied_to(said, self.device)
+        return Views(_fast(big), little, text=text, rows=torch.as_tensor(batch.rows), taught=taught, altered=altered), batch.rows
 
     def forward(self, step: int) -> Tensor:
         """As DDP calls it while steps are timed."""
@@ -111,7 +114,7 @@ class PretrainingModule(L.LightningModule):
                 group["lr"] = self.plan.lr * group["factor"]
                 continue
             start = self.plan.head_only if group["part"] == "backbone" else 0
-            group["lr"] = self.plan.lr * warm_cosine(step, self.plan.steps, self.plan.warmup, start)
+            group["lr"] = self.plan.lr * group["factor"] * warm_cosine(step, self.plan.steps, self.plan.warmup, start)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         grads = [p.grad for p in self.objective.parameters() if p.grad is not None]
@@ -136,7 +139,8 @@ class PretrainingModule(L.LightningModule):
 
     def configure_optimizers(self) -> Optimizer:
         self._let_backbone_learn(True)
-        groups = parameter_groups(self.objective.backbone, self.objective, self.plan.weight_decay, self.objective.steady)
+        whole = self.objective
+        groups = parameter_groups(whole.backbone, whole, self.plan.weight_decay, whole.steady, whole.rates)
         return make_optimiser(self.plan.optimiser, groups, self.plan.lr)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -19,6 +19,7 @@ from labelfree.objectives.distributed import everyone
 from labelfree.pretraining.devices import channels_last, deterministic_kernels, joined
 from labelfree.pretraining.job import Job
 from labelfree.pretraining.module import PretrainingModule
+from labelfree.training.free_memory import KEPT
 from labelfree.training.memory import OutOfMemory, batch_fits, freed_memory_kept, kept_for_backward
 from labelfree.training.timing import Lap, Stopwatch, fastest
 
@@ -41,12 +42,13 @@ class Pace:
         return heads * self.head + (last - first - heads) * self.full
 
 
-def pace_of(job: Job, most_bytes: float = math.inf) -> Pace:
+def pace_of(job: Job, room: float = math.inf, tell: Callable[[str], object] | None = None) -> Pace:
     """Time a few steps: the fastest counts, without the time that other jobs took from it.
 
     Also the check that a batch fits in memory (TrainingError names the setting to lower), that BatchNorm has something to compare and that
-    the network takes views of these sizes (RecipeError). `most_bytes`: on a processor, where running out of memory would end the process
-    without a word, a batch that by an estimate keeps more for its backward pass raises OutOfMemory before it is tried.
+    the network takes views of these sizes (RecipeError). `room`: bytes that a step may keep for its backward pass on a processor, where
+    running out of memory would end the process without a word. A batch that by an estimate keeps more raises OutOfMemory before it is
+    tried; where somebody hears that (`tell`) it is tried all the same.
     Of several processes all take part.
     """
     plan = dataclasses.replace(job.plan, head_only=HEAD_ONLY, steps=10**6)
@@ -58,9 +60,8 @@ def pace_of(job: Job, most_bytes: float = math.inf) -> Pace:
     if module.objective.crops.locals:
         backbone.require_size(plan.local_size, "pretrain.local_size")
     with deterministic_kernels(), freed_memory_kept(), batch_fits(plan.batch_size), _several_values():
-        if device.type == "cpu" and math.isfinite(most_bytes) and (needed := _bytes_kept(module.train())) > most_bytes:
-            size = f"a batch of {plan.batch_size} needs about {gigabytes(needed)}"
-            raise OutOfMemory(f"out of memory: {size}, and {gigabytes(most_bytes)} are for it; set a smaller pretrain.size.")
+        if device.type == "cpu" and math.isfinite(room) and (kept := _bytes_kept(module.train())) > room:
+            _too_large(plan.batch_size, f"about {gigabytes(kept / KEPT)}, and {gigabytes(room / KEPT)} are free", tell)
         channels_last(module.to(device))
         optimiser = module.configure_optimizers()
         learner = joined(module.train())
@@ -75,6 +76,16 @@ def pace_of(job: Job, most_bytes: float = math.inf) -> Pace:
     return Pace(full.seconds, min(head.seconds, full.seconds), full.wall / max(full.seconds, 1e-9) if full.busy else 1.0)
 
 
+def _too_large(batch_size: int, estimate: str, tell: Callable[[str], object] | None) -> None:
+    """Tell of a batch that memory may not hold, or raise OutOfMemory where nobody hears it."""
+    if tell is None:
+        error = OutOfMemory(f"out of memory: a step of {batch_size} images takes {estimate}; set a smaller pretrain.size.")
+        error.estimate = estimate
+        raise error
+    advice = f"set pretrain.batch_size={max(1, batch_size // 2)} or a smaller pretrain.size"
+    tell(f"A step of {batch_size} images takes {estimate}: the system may end the run without a word; then {advice}.")
+
+
 def _bytes_kept(module: PretrainingModule) -> float:
     """What a step keeps for its backward pass, from the growth between two batches of a few images."""
     plan, objective, crops = module.plan, module.objective, module.objective.crops
@@ -87,7 +98,9 @@ def _bytes_kept(module: PretrainingModule) -> float:
     def kept(images: int) -> int:
         small = views(images, crops.locals, plan.local_size) if crops.locals else None
         big = views(images, crops.globals, plan.size)
-        step = Views(big, small, rows=torch.arange(images), taught=module.teacher(big) if module.teacher else None)
+        taught = module.teacher(big) if module.teacher else None
+        said = module.job.captions.draw(module.job.entries[:images], plan.source, 0, 0) if module.job.captions else None
+        step = Views(big, small, text=said, rows=torch.arange(images), taught=taught)
         return kept_for_backward(lambda: objective(step).loss)
 
     few, more = FEW_IMAGES

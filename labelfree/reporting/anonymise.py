@@ -82,6 +82,7 @@ class Anonymiser:
         given = (
             (_root(run), "<data.root>"),
             (run.asked("data.labels"), "<data.labels>"),
+            (run.asked("data.captions"), "<data.captions>"),
             (_normal(run), "<data.normal>"),
             (run.asked("pool.dir"), "<pool.dir>"),
             (folder, "<run>"),
@@ -92,7 +93,11 @@ class Anonymiser:
             str(form): shown for path, shown in given if path and not str(path).startswith("<") for form in (path, Path(path).resolve())
         }
         words = {_user(): "<user>", socket.gethostname(): "<host>", socket.gethostname().partition(".")[0]: "<host>"}
-        words |= {Path(path).name: shown for path, shown in given if path and shown in ("<data.root>", "<data.labels>", "<weights>")}
+        words |= {
+            Path(path).name: shown
+            for path, shown in given
+            if path and shown in ("<data.root>", "<data.labels>", "<data.captions>", "<weights>")
+        }
         if not home.name.startswith(str(run.setting("name") or home.name)):  # else it is the recipe's name and a time
             words[home.resolve().name] = "<run>"
         words.pop("root", None)
@@ -216,11 +221,11 @@ def _salt(run: RunFiles) -> bytes:
 
 
 def _root(run: RunFiles) -> str | None:
-    """The folder of the images: the recipe's, else that of its labels."""
-    root, labels = run.asked("data.root"), run.asked("data.labels")
-    if root or not labels:
+    """The folder of the images: the recipe's, else that of its labels or captions."""
+    root, beside = run.asked("data.root"), run.asked("data.labels") or run.asked("data.captions")
+    if root or not beside:
         return root or None
-    return "<data.root>" if labels == "<data.labels>" else str(Path(labels).parent)
+    return "<data.root>" if beside in ("<data.labels>", "<data.captions>") else str(Path(beside).parent)
 
 
 def _normal(run: RunFiles) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ RED, YELLOW = (214, 16, 32), (255, 224, 0)
 TRUTH = "#00d0ff"  # of what is outlined as wrong
 OPAQUE = 0.75  # of a full score over the image
 FROM = 0.35  # of a full score, from which on anything is drawn
+PIXELS = 2**18  # that are drawn at once
 
 
 @dataclass(frozen=True)
@@ -38,20 +39,38 @@ def heated(image: np.ndarray, heat: np.ndarray, full: float) -> np.ndarray:
     """`image` (H, W, 3) uint8 under scores (h, w) of any size: clear below a third of `full`, then yellow, then red."""
     import numpy as np
 
-    share = _resized(np.nan_to_num(heat, nan=0.0) / max(full, 1e-12), image.shape[:2]).clip(0, 1)
-    rising = ((share - FROM) / (1 - FROM)).clip(0, 1)[..., None]
-    colour = (1 - rising) * np.array(YELLOW, float) + rising * np.array(RED, float)
-    alpha = OPAQUE * np.minimum(1.0, 2 * rising)
-    drawn: np.ndarray = np.rint((1 - alpha) * image + alpha * colour).clip(0, 255).astype(np.uint8)
+    scores = heat if heat.shape == image.shape[:2] else _resized(np.nan_to_num(heat, nan=0.0), image.shape[:2])
+    drawn = np.empty_like(image)
+    for rows in _strips(image.shape):
+        rising = ((_shares(scores[rows], full) - FROM) / (1 - FROM)).clip(0, 1)[..., None]
+        colour = (1 - rising) * np.array(YELLOW, float) + rising * np.array(RED, float)
+        alpha = OPAQUE * np.minimum(1.0, 2 * rising)
+        drawn[rows] = np.rint((1 - alpha) * image[rows] + alpha * colour).clip(0, 255)
     return drawn
 
 
 def plain_heat(heat: np.ndarray, full: float) -> np.ndarray:
-    """Scores (h, w) alone as gray (h, w, 3) uint8, white where they are `full`, black where nothing is said."""
+    """Scores (h, w) alone as gray (h, w) uint8, white where they are `full`, black where nothing is said."""
     import numpy as np
 
-    gray = np.rint(255 * (np.nan_to_num(heat, nan=0.0) / max(full, 1e-12)).clip(0, 1)).astype(np.uint8)
-    return np.repeat(gray[..., None], 3, axis=2)
+    gray = np.empty(heat.shape, np.uint8)
+    for rows in _strips(heat.shape):
+        gray[rows] = np.rint(255 * _shares(heat[rows], full))
+    return gray
+
+
+def _shares(scores: np.ndarray, full: float) -> np.ndarray:
+    """Of `full`, from 0 to 1; 0 where nothing is said."""
+    import numpy as np
+
+    shares: np.ndarray = (np.nan_to_num(scores, nan=0.0) / max(full, 1e-12)).clip(0, 1)
+    return shares
+
+
+def _strips(shape: Sequence[int]) -> Iterator[slice]:
+    """Rows that are drawn together, of a picture (H, W, …): what is computed for a pixel takes far more than it does."""
+    step = max(1, PIXELS // shape[1])
+    return (slice(first, first + step) for first in range(0, shape[0], step))
 
 
 def save_heats(folder: Path, shown: Sequence[Heated], arm: str, metric: str, side: int = 256) -> Path:
@@ -68,9 +87,9 @@ def save_heats(folder: Path, shown: Sequence[Heated], arm: str, metric: str, sid
     return save_panels(folder, NAME, ((facts(each), panels(each)) for each in shown), [], arm, metric)
 
 
-def _resized(share: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _resized(scores: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     import numpy as np
     from PIL import Image
 
-    picture = Image.fromarray(np.ascontiguousarray(share, dtype=np.float32), mode="F")
+    picture = Image.fromarray(np.ascontiguousarray(scores, dtype=np.float32), mode="F")
     return np.asarray(picture.resize((shape[1], shape[0]), Image.Resampling.BILINEAR))

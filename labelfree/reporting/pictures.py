@@ -42,8 +42,10 @@ class TokenGrid:
 
 
 def save_picture(array: np.ndarray, path: Path) -> None:
-    """One picture (H, W, 3) uint8 as PNG."""
-    _save(_image(array), path)
+    """One picture (H, W, 3) uint8, or (H, W) gray, as PNG."""
+    from PIL import Image
+
+    _save(Image.fromarray(array) if array.ndim == 2 else _image(array), path)
 
 
 def save_views(folder: Path, name: str, rows: Sequence[Sequence[np.ndarray]], columns: Sequence[str], side: int = 96) -> Path:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Anonymiser", "conceal", "dataset_salt", "share_copy"]
 
-WEIGHTS = ("backbone.safetensors", "backbones/*.safetensors", "heads/*.safetensors")
+WEIGHTS = ("backbone.safetensors", "backbone.text.safetensors", "backbones/*.safetensors", "heads/*.safetensors")
 TABLES = ("results.csv", "metrics.csv", "splits.csv", "budgets.csv")
 DOCUMENTS = (
     "environment.json", "classes.json", "claims.json", "leaks.json", "fingerprint.json", "plan.json", "notes.json", "card.json",

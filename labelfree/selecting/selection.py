@@ -12,16 +12,18 @@ import numpy as np
 
 from labelfree.choosing import Candidates, Choice, Strategy, find_strategy
 from labelfree.data.chosen import AUDIT
+from labelfree.data.our_folders import SELECTION_FILES
 from labelfree.data.pool import read_sample
 from labelfree.data.threads import in_order
 from labelfree.domain import Row, Sample
 from labelfree.errors import DataError, RecipeError
 from labelfree.pipeline.pretrained_on import FIRST, seen_by
-from labelfree.planning.folder_settings import folder_data, other_tables, with_keys
+from labelfree.planning.folder_settings import folder_data, with_keys
+from labelfree.planning.unread_labels import unread_labels
 from labelfree.progress import Progress
 from labelfree.recipe_file import Overrides
+from labelfree.reporting.contact_sheet import Caption, save_contact_sheets
 from labelfree.selecting.audit import draw_audit
-from labelfree.selecting.contact_sheet import Caption, save_contact_sheets
 from labelfree.selecting.features import image_features
 from labelfree.selecting.head_so_far import class_scores
 from labelfree.selecting.images import Images, read_images
@@ -112,8 +114,8 @@ def _images(folder: Path, network: Weights | None, labels: Path | None, domain: 
     recipe = asked.model_copy(update={"reader": {**network.reader(domain), **told}})
     if network.pool is not None:
         recipe = recipe.model_copy(update={"pool": network.pool})
-    for table in other_tables(asked.data):
-        say.say(f"{table.name} is not read; give it with --labels if it holds the labels.")
+    for sentence in unread_labels(asked.data):
+        say.say(f"{sentence}.")
     return read_images(recipe, field, say)
 
 
@@ -141,7 +143,7 @@ class _Selector:
             self.notes += resolution(len(audit), len(self.images.groups_of(audit)))
             self.notes += _seen_before(self.images, self.network, audit)
         out.mkdir(parents=True, exist_ok=True)
-        sheets = save_contact_sheets(out, self._pictures([row for row, _ in rows]), _captions(rows))
+        sheets = save_contact_sheets(out / SELECTION_FILES[1], self._pictures([row for row, _ in rows]), _captions(rows))
         file = write_table(out, [*rows, *beside])
         return Selection(tuple(row for row, _ in rows), tuple(reason for _, reason in rows), file, tuple(sheets), tuple(self.notes))
 

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from labelfree.backbones.weight_card import WeightCard
-from labelfree.backbones.weights import card_of
+from labelfree.backbones.weights import RUN_FILE, card_of
 from labelfree.errors import DataError
 from labelfree.recipe import PoolSettings
 from labelfree.recipe_file import load_recipe
 
 IMAGENET = "imagenet"
-RUN_FILE = "backbone.safetensors"
 
 
 @dataclass(frozen=True)

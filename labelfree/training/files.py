@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import secrets
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from labelfree.errors import TrainingError
+
+BLOCK = 2**20  # bytes read together
 
 
 @contextmanager
@@ -53,6 +56,15 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """The JSON file's value."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def digest_of(file: Path) -> str:
+    """Of a file's bytes."""
+    state = hashlib.blake2b(digest_size=8)
+    with file.open("rb") as stream:
+        while block := stream.read(BLOCK):
+            state.update(block)
+    return state.hexdigest()
 
 
 def kept_secret(path: Path) -> bytes:

@@ -1,10 +1,9 @@
-"""Memory: what there is, running out of it as one sentence that names the setting to lower, and what a step keeps for its backward pass."""
+"""Running out of memory as one sentence that names the setting to lower, and what a step keeps for its backward pass."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
-import os
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -17,20 +16,14 @@ from labelfree.errors import TrainingError
 
 
 class OutOfMemory(TrainingError):
-    """It did, or by an estimate it would have."""
+    """It did, or by an `estimate` of what is needed and free it would have."""
+
+    estimate = ""
 
 
 TRIM, MMAPS = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of glibc's mallopt
 USUAL = {TRIM: 128 * 1024, MMAPS: 65_536}
 WORDS = ("can't allocate memory", "not enough memory", "out of memory")
-
-
-def machine_gigabytes() -> float:
-    """This machine's memory."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    except (AttributeError, ValueError, OSError):  # Windows
-        return 16.0
 
 
 @contextmanager

@@ -21,18 +21,23 @@ OPTIMISERS: dict[str, Callable[..., Optimizer]] = {
 
 
 def parameter_groups(
-    backbone: nn.Module, whole: nn.Module, weight_decay: float, steady: Mapping[str, float] = MappingProxyType({})
+    backbone: nn.Module,
+    whole: nn.Module,
+    weight_decay: float,
+    steady: Mapping[str, float] = MappingProxyType({}),
+    rates: Mapping[str, float] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Groups of the backbone, of the heads, and of each submodule in `steady`, whose rate does not decay: matrices (decayed by
-    `weight_decay`) apart from norms and biases (not decayed). `part` says which; `factor` multiplies the rate; in `scaled` groups
-    LARS scales it by layer.
+    `weight_decay`) apart from norms and biases (not decayed). `part` says which; `factor`, as `steady` or `rates` gives it, multiplies the
+    rate; in `scaled` groups LARS scales it by layer.
     """
     part = {id(p): name for name in steady for p in whole.get_submodule(name).parameters()}
     part |= {id(p): "backbone" for p in backbone.parameters()}
+    factors = {**rates, **steady}
     groups: list[dict[str, Any]] = []
     for wanted in ("backbone", "head", *steady):
         chosen = [p for p in whole.parameters() if p.requires_grad and part.get(id(p), "head") == wanted]
-        groups += by_decay(chosen, weight_decay, part="steady" if wanted in steady else wanted, factor=steady.get(wanted, 1.0))
+        groups += by_decay(chosen, weight_decay, part="steady" if wanted in steady else wanted, factor=factors.get(wanted, 1.0))
     return groups
 
 

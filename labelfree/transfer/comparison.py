@@ -76,6 +76,7 @@ def _decided(trial: Trial, settings: Evaluate) -> Setup:
         return setup.restored(stored)
     if settings.minutes is not None:
         setup = cut_to(settings.minutes * 60, settings.primary.budget, trial)
+    setup = setup.sized
     for note in setup.notes:
         trial.say.say(note)
     write_json(path, {"key": key, **setup.to_dict(), **told})

@@ -60,6 +60,14 @@ class Setup:
             return 0.0
         return len(self.draws_of(self.alarm.budget)) / sum(len(self.draws_of(labels)) for labels in self.budgets)
 
+    @property
+    def sized(self) -> Setup:
+        """This setup with a sentence among its notes for each protocol that takes the first of several input sizes."""
+        if len(self.sizes) < 2:
+            return self
+        taken = f"takes input size {self.sizes[0]}, the first of {', '.join(map(str, self.sizes))}"
+        return replace(self, notes=(*self.notes, *(f"{one.words}: {taken}, as {one.one_size}." for one in self.protocols if one.one_size)))
+
     def to_dict(self) -> dict[str, object]:
         return {
             "budgets": list(self.budgets),

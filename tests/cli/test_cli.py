@@ -28,6 +28,8 @@ VERBS = {
     "report": ("report", ["x", "--share", "y"]),
     "demo": ("demo", ["--out", "x"]),
     "embed": ("embed_folder", ["images", "--weights", "w", "--out", "x.parquet"]),
+    "index": ("index", ["images", "--weights", "w", "--out", "x.index", "--tile", "32x96x96"]),
+    "search": ("search", ["x.index", "--image", "a.png", "--box", "1,2,30,40", "-k", "5", "--out", "x"]),
     "plan": ("plan", ["images", "--domain", "satellite", "--labels", "labels.csv", "--out", "x.yaml"]),
 }
 
@@ -40,7 +42,7 @@ def calls(monkeypatch, tmp_path):
 
         def stand_in(*args, _name=name, **kwargs):
             noted.append((_name, args, {key: value for key, value in kwargs.items() if key != "say"}))
-            return Proposal(("found",), "text", Recipe(domain="satellite")) if _name == "plan" else tmp_path / "report.html"
+            return Proposal(("found",), "text", Recipe(domain="satellite")) if _name in ("plan", "search") else tmp_path / "report.html"
 
         monkeypatch.setattr(labelfree, name, stand_in)
     return noted
@@ -99,6 +101,7 @@ def test_ctrl_c_says_how_to_go_on(call, monkeypatch, tmp_path):
         (["run", "satellite_dino", "pretrain.epoch=3"], "pretrain.epoch=3: pretrain.epoch is not a key; did you mean pretrain.steps?"),
         (["run", "recipes/nowhere.yaml"], "nowhere"),
         (["recipe", "check", "satellite_dino", "evaluate.draws=many"], "evaluate.draws must be a whole number"),
+        (["search", "x.index", "--image", "a.png", "--box", "1,2,3,b", "--out", "x"], "--box 1,2,3,b: give x0,y0,x1,y1 in pixels."),
     ],
 )
 def test_wrong_usage_is_one_sentence_and_code_2(call, words, told):

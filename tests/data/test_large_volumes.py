@@ -47,7 +47,7 @@ def test_memory_bounds_how_many_volumes_are_read_at_a_time(tmp_path: Path, monke
     """Takes ten seconds: 48 volumes are made and cut, twice."""
     (tmp_path / "small").mkdir(), (tmp_path / "large").mkdir()
     large = peak(tmp_path / "large")
-    monkeypatch.setattr(threads, "machine_gigabytes", lambda: 4 * threads.COPIES * BYTES / 2**30)  # two volumes in all their copies
+    monkeypatch.setattr(threads, "free_bytes", lambda: 4.0 * threads.COPIES * BYTES)  # two volumes in all their copies
     small = peak(tmp_path / "small")
     assert small < 2 * threads.COPIES and large > 1.5 * small, (small, large)
 
@@ -68,7 +68,7 @@ def test_what_is_known_of_a_volume_is_found_in_less_memory_than_it_takes(monkeyp
 
 
 def test_a_plan_looks_at_as_many_volumes_at_a_time_as_memory_holds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(threads, "machine_gigabytes", lambda: 2 * threads.COPIES * BYTES / 2**30)  # one volume in all its copies
+    monkeypatch.setattr(threads, "free_bytes", lambda: 2.0 * threads.COPIES * BYTES)  # one volume in all its copies
     monkeypatch.setattr("os.cpu_count", lambda: 4)
     reading, most = 0, 0
 

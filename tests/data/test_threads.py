@@ -45,7 +45,7 @@ def test_an_iterator_that_is_left_may_be_cleared_away_by_its_own_thread() -> Non
 @pytest.mark.parametrize("gigabytes, most", [(1000.0, 16), (4.0, 2), (0.5, 1)])
 def test_of_large_results_fewer_are_under_way(gigabytes: float, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 128 MiB each, eight copies of which are counted against half of the memory."""
-    monkeypatch.setattr(threads, "machine_gigabytes", lambda: gigabytes)
+    monkeypatch.setattr(threads, "free_bytes", lambda: gigabytes * 2**30)
     begun, seen = list[int](), list[int]()
     for number in in_order(lambda number: begun.append(number) or number, range(40), workers=4, size=lambda _: 2.0**27):
         seen.append(number)

@@ -1,4 +1,4 @@
-"""Heads of maps that nobody trained, and scenes to look at with them: what they say is checked against plain arithmetic."""
+"""Heads of maps and of patches that nobody trained, and scenes to look at with them: what they say is checked against plain arithmetic."""
 
 from __future__ import annotations
 
@@ -12,16 +12,21 @@ from labelfree.backbones import build
 from labelfree.backbones.weight_card import WeightCard
 from labelfree.deploy.head_card import HeadCard
 from labelfree.deploy.head_file import write_head
+from labelfree.domain import Sample
 from labelfree.transfer.encoders import Encoder, NetworkEncoder, StatisticsEncoder
 from labelfree.transfer.maps.base import MapHead
 from labelfree.transfer.maps.linear import PixelLinear
 from labelfree.transfer.network_inputs import NetworkInput, OfStored
+from labelfree.transfer.patches.memory import CoresetHead
+from labelfree.transfer.patches.tokens import PatchTokens
 from labelfree.transfer.protocols import Head
+from labelfree.transfer.tiles.features import input_size
 from labelfree.views import Normalise, PerChannel, PerImage
 
 BANDS = ("blue", "green", "red", "nir")
 CLASSES = ("background", "water", "wood")
 ONES, ZEROS = (1.0,) * 4, (0.0,) * 4
+SIDE, KEPT = (64, 64), 40  # of tiles, and how many patches of one are kept
 
 
 def statistics() -> Encoder:
@@ -94,3 +99,37 @@ def vector_head(path: Path, head: Head, classes: tuple[str, ...], **changes: Any
     parts = statistics().kept()
     card = HeadCard("classification", head.protocol.name, classes, images, (32, 32), tuple(part.told for part in parts), **changes)
     return write_head(path, card, dict(head.named_buffers()), [part.tensors for part in parts])
+
+
+def spotted(height: int, width: int, seed: int) -> np.ndarray:
+    """Smooth noise with a spot that is unlike the rest."""
+    draw = np.random.default_rng(seed)
+    made = 1000 + 60 * draw.normal(size=(len(BANDS), height, width))
+    made[:, height // 2 : height // 2 + 12, width // 3 : width // 3 + 12] += 700
+    return made.astype(np.uint16)
+
+
+def patch_sample(*shape: int, seed: int = 0) -> Sample:
+    return Sample(torch.from_numpy(spotted(*shape, seed)), BANDS, ONES, ZEROS, "stored")
+
+
+def patch_head(path: Path, encoder: Encoder, neighbours: int, threshold: float | None = None) -> Path:
+    """Of patches of one image, as a protocol would keep them."""
+    size = encoder.sizes[0] if encoder.sizes else 0
+    shown, normal = input_size(SIDE, size), torch.from_numpy(spotted(*SIDE, 7)).float()[None]
+    assert isinstance(shown, tuple)
+    whole = {"whole": torch.stack([normal.mean((2, 3)) - 40, normal.mean((2, 3)) + 40], 2)} if encoder.by_image else {}
+    parts = PatchTokens(shown)(encoder.maps(normal, None, shown, **whole), SIDE)
+    tokens = torch.cat(parts, 1).flatten(2)[0].T
+    head = CoresetHead(KEPT, tokens.shape[1], neighbours)
+    head.scale = torch.full((tokens.shape[1],), 0.1 / float(tokens.std()))  # of far larger distances every weight is 1
+    head.bank = (tokens * head.scale)[torch.linspace(0, len(tokens) - 1, KEPT).long()]
+    images = WeightCard(
+        encoder.backbone, BANDS, "stored", ONES, ZEROS, (1000.0,) * 4, (500.0,) * 4, size, domain="satellite", arm=encoder.arm,
+        dtype="uint16", low=ZEROS, high=(3000.0,) * 4, reader={"bands": list(BANDS)},
+    )  # fmt: skip
+    card = HeadCard(
+        "anomaly", "coreset_weighed" if neighbours else "coreset", ("normal", "anomalous"), images, SIDE,
+        tuple(part.told for part in encoder.kept()), threshold=threshold, alarm="anomalous", config=dict(head.config), labels={"normal": 1},
+    )  # fmt: skip
+    return write_head(path, card, head.state_dict(), [part.tensors for part in encoder.kept()])

@@ -16,7 +16,7 @@ from PIL import Image
 
 import labelfree
 from labelfree.deploy.head_file import read_card
-from labelfree.deploy.recommended import instead_of_unfinished, recommended_protocol, unfinished
+from labelfree.deploy.recommended import expectation, instead_of_unfinished, learnt_from, recommended_protocol, unfinished
 from labelfree.pipeline.kept_heads import KeptHeads
 from labelfree.progress import Silent
 from labelfree.transfer.tasks import find_task
@@ -101,6 +101,23 @@ def test_other_arms_metrics_and_envelopes_are_not_counted(changed: dict[str, str
     assert named({("linear", "5"): [0.7], ("knn", "5"): [0.9]}, **changed) is None
 
 
+@pytest.mark.parametrize(("split", "sentence"), [
+    ("cv", "It learned from all 12 labelled images (there is no test set)"),
+    ("dev", "It learned from 12 labelled images of train and dev"),
+    ("test", "It learned from 12 labelled images of train, none of test"),
+])  # fmt: skip
+def test_what_taught_it_is_told_as_the_split_has_it(split: str, sentence: str) -> None:
+    learnt = learnt_from(12, split, WORDS, one_kind=False)
+    assert learnt == sentence
+    assert expectation({}, "domain", "linear", learnt, WORDS, False).startswith(f"{sentence}; it was not scored")
+
+
+def test_a_task_that_learns_from_one_kind_of_images_alone_says_which() -> None:
+    words = find_task("anomaly").words
+    assert learnt_from(1, "cv", words, one_kind=True) == "It learned from all 1 normal image (there is no test set)"
+    assert learnt_from(9, "test", words, one_kind=True) == "It learned from 9 normal images of train, none of test"
+
+
 def test_a_run_leaves_the_head_that_did_best_inside_the_labels_and_tells_it(tmp_path: Path) -> None:
     """Whatever came out of the random network: the file, its card and the report say the same, by the numbers in results.csv."""
     run = run_on(folder_of(tmp_path / "pictures"), tmp_path / "run", "evaluate.labels_per_class=[2, 4]", "evaluate.primary.budget=4")
@@ -114,6 +131,9 @@ def test_a_run_leaves_the_head_that_did_best_inside_the_labels_and_tells_it(tmp_
     best = "linear" if means["linear"] >= means["knn"] else "knn"
     assert told["protocol"] == best == read_card(run.folder / told["file"]).protocol
     assert ("though the claim is of linear" in told["why"]) == (best != "linear")
+    assert told["expect"].startswith("It learned from all 24 labelled images (there is no test set). Expect about what was measured")
+    for page in (run.folder / "report.html", (run.folder / told["file"]).with_suffix(".md")):
+        assert "(there is no test set)" in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow  # a run with trained decoders; the rule itself is tested above

@@ -7,6 +7,7 @@ core, which torch needs to capture a network.
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -180,6 +181,42 @@ def test_what_the_heads_run_scored_teaches_nothing(tmp_path: Path) -> None:
     (run / "splits.csv").write_text(f"path,label,group,split,role\n{roles}")
     images = student_images(head, root, "test", (), 0, Silent())
     assert {row.id for row in images.rows(np.union1d(images.taught, images.held_out))} == {f"{at:04d}.png" for at in range(9, 30)}
+
+
+def drawn_on(root: Path, labels: Path) -> Path:
+    """Pictures of one colour, every third with a dark square; `labels`, a COCO file, lists the first 18 and draws these, and no class."""
+    root.mkdir(parents=True)
+    images, boxes = [], []
+    for at in range(40):
+        pixels, square = picture(3 * at), np.random.default_rng(at).integers(2, 18, 2)
+        if at % 3 == 0:
+            pixels[square[0] : square[0] + 10, square[1] : square[1] + 10] = 10
+        Image.fromarray(pixels).save(root / f"{at:04d}.png")
+        if at < 18:
+            images.append({"id": at, "file_name": f"{at:04d}.png", "width": 32, "height": 32})
+        if at < 18 and at % 3 == 0:
+            boxes.append({"id": at, "image_id": at, "category_id": 1, "bbox": [int(square[1]), int(square[0]), 10, 10], "area": 100})
+    labels.write_text(json.dumps({"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "pit"}]}))
+    return root
+
+
+def test_good_or_not_is_read_from_what_is_drawn_as_a_run_reads_it(tmp_path: Path) -> None:
+    root = drawn_on(tmp_path / "images", tmp_path / "boxes.json")
+    head = labelfree.load_head(write_teacher(tmp_path / "head.safetensors", classes=("anomalous", "normal", "other")))
+    assert isinstance(head, VectorHead)
+    images = student_images(head, root, "test", [f"data.labels={tmp_path / 'boxes.json'}"], 0, Silent())
+    told = {row.id: row.label for row in images.rows(images.taught)}
+    assert {name: label for name, label in told.items() if label} == {
+        f"{at:04d}.png": "anomalous" if at % 3 == 0 else "normal" for at in range(18)
+    }
+    assert all(row.label is None and int(row.id[:4]) >= 18 for row in images.rows(images.held_out))
+
+
+def test_what_a_run_would_not_trust_is_not_learned_from(teacher: Path, tmp_path: Path) -> None:
+    root = pictures(tmp_path / "images", range(20))
+    (tmp_path / "labels.csv").write_text("path,label\n0001.png,roof\n0001.png,water\n")
+    with pytest.raises(DataError, match=r"0001\.png"):
+        taught(teacher, root, tmp_path / "out", overrides=[f"data.labels={tmp_path / 'labels.csv'}"])
 
 
 def test_a_student_remembers_what_taught_it(student: Student) -> None:

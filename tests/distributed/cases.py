@@ -24,11 +24,11 @@ from labelfree.objectives.ibot import hidden_blocks
 from labelfree.objectives.registry import make_objective, objective_class, objective_names
 from labelfree.objectives.siglip import SigLIPLoss
 from labelfree.pretraining.devices import DDP
-from tests.objectives.small import altered, taught
+from tests.objectives.small import altered, said, taught
 
 JOINT = 8  # images a step, over all processes
 STEPS = 3
-SMALL = {"hidden": 32, "out": 16, "prototypes": 32, "bottleneck": 16, "queue": 32, "local_crops": 2}
+SMALL = {"hidden": 32, "out": 16, "prototypes": 32, "bottleneck": 16, "queue": 32, "local_crops": 2, "text": "tiny"}
 NETWORKS: dict[str, tuple[dict[str, Any], tuple[int, int]]] = {  # options, and the grid of tokens at 32 px
     "resnet10t": ({}, (1, 1)),
     "vit_tiny_patch16_224": ({"embed_dim": 32, "depth": 2, "num_heads": 2, "patch_size": 8, "img_size": 32}, (4, 4)),
@@ -142,7 +142,8 @@ def joint_views(objective: Objective, grid: tuple[int, int], step: int) -> Views
     big = noisy(images, crops.globals)
     small = noisy(images[:, :, 8:24, 8:24], crops.locals) if crops.locals else None
     hidden = torch.rand(len(big), *grid, generator=draw) < 0.4
-    return Views(big, small, hidden=hidden, rows=torch.arange(JOINT), taught=taught(objective, big), altered=altered(objective, big))
+    extra = {"text": said(objective, JOINT), "taught": taught(objective, big), "altered": altered(objective, big)}
+    return Views(big, small, hidden=hidden, rows=torch.arange(JOINT), **extra)
 
 
 def share_of(views: Views, rank: int, world: int) -> Views:

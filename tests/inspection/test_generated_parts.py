@@ -13,6 +13,7 @@ from labelfree_inspection import generated_parts
 from labelfree_inspection.generated_parts import DEFECTS, FULL, MAKERS, MATERIALS, SIDE, generate, parts, photograph
 from PIL import Image
 
+from labelfree.data.table_cells import captions_in
 from labelfree.errors import DataError
 
 FEW = {"pretrain": 2, "train": 1, "dev": 1, "test": 1}  # lots
@@ -38,6 +39,15 @@ def table(directory: Path) -> list[dict[str, str]]:
 
 def contents(directory: Path) -> dict[str, bytes]:
     return {file.relative_to(directory).as_posix(): file.read_bytes() for file in sorted(directory.rglob("*")) if file.is_file()}
+
+
+def test_notes_name_the_defect(made: Path) -> None:
+    for row in table(made):
+        captions = captions_in(row["text"])
+        assert len(captions) == 2
+        assert all(row["label"] in caption.lower() for caption in captions) or row["label"] == "good"
+        said = " ".join(captions).lower()
+        assert row["label"] != "good" or not any(defect in said for defect in ("scratch", "pit", "inclusion", "patch"))
 
 
 @pytest.mark.parametrize("variant", ["", "8bit", "lights"])

@@ -13,6 +13,7 @@ from labelfree_medical import generated_phantom
 from labelfree_medical.generated_phantom import FINDINGS, ORGANS, VOLUME, axial, generate, phantom
 from PIL import Image
 
+from labelfree.data.table_cells import captions_in
 from labelfree.errors import DataError
 
 FEW = {"pretrain": 4, "train": 4, "dev": 4, "test": 4}  # patients
@@ -56,6 +57,25 @@ def test_patients_never_straddle_splits_and_every_finding_is_in_each(made: Path)
         findings[row["split"]][row["label"]] += 1
     assert all(len(found) == 1 for found in splits.values()) and len(splits) == 16
     assert set(findings) == set(FEW) and all(set(found) == set(FINDINGS) for found in findings.values())
+
+
+def test_reports_name_the_finding_and_its_side(made: Path) -> None:
+    """The patient's right lies on the left of a film."""
+    sides = 0
+    for row in table(made / "splits.csv"):
+        captions = " ".join(captions_in(row["text"])).lower()
+        assert ("nodule" in captions) is (row["label"] == "nodule")
+        assert ("effusion" in captions or "fluid" in captions) is (row["label"] == "effusion")
+        if row["label"] in ("nodule", "effusion"):
+            lesion = np.asarray(Image.open(made / row["mask"])) == LESION
+            if not lesion.any():  # a slice beside it
+                continue
+            columns = np.nonzero(lesion)[1]
+            assert ("right" if columns.mean() < lesion.shape[1] / 2 else "left") in captions and not (
+                "left" in captions and "right" in captions
+            )
+            sides += 1
+    assert sides > 8
 
 
 def test_masks_and_boxes_belong_to_their_images(made: Path) -> None:

@@ -11,7 +11,7 @@ from labelfree.backbones import Backbone, Features, build
 from labelfree.objectives import Objective, Views
 from labelfree.objectives.registry import objective_class, objective_options
 
-SMALL = {"hidden": 32, "out": 16, "bottleneck": 16, "prototypes": 32, "queue": 24, "local_crops": 2}
+SMALL = {"hidden": 32, "out": 16, "bottleneck": 16, "prototypes": 32, "queue": 24, "local_crops": 2, "text": "tiny"}
 VIT = {"embed_dim": 32, "depth": 2, "num_heads": 2, "patch_size": 8, "img_size": 32}
 
 
@@ -49,7 +49,18 @@ def views(objective: Objective, batch: int = 6, channels: int = 3, side: int = 3
     crops = objective.crops
     big = torch.randn(crops.globals * batch, channels, *(side,) * axes, generator=draw)
     little = torch.randn(crops.locals * batch, channels, *(side // 2,) * axes, generator=draw) if crops.locals else None
-    return Views(big, little, taught=taught(objective, big), altered=altered(objective, big))
+    return Views(big, little, text=said(objective, batch), taught=taught(objective, big), altered=altered(objective, big))
+
+
+def said(objective: Objective, batch: int, seed: int = 3) -> Tensor | None:
+    """Numbers of captions, of three words each but the first one's two, where the objective reads them."""
+    if not objective.reads_text:
+        return None
+    begin, end = torch.full((batch, 1), 49406), torch.full((batch, 1), 49407)
+    words = torch.randint(1, 49406, (batch, 3), generator=torch.Generator().manual_seed(seed))
+    numbers = torch.cat([begin, words, end], 1)
+    numbers[0, 3:] = torch.tensor([49407, 0])
+    return numbers
 
 
 def altered(objective: Objective, big: Tensor) -> Tensor | None:

@@ -126,6 +126,14 @@ CASES = [
         "cutpaste, rate", "cutpaste", "std|rankme|separation", "too high a learning rate", "pretrain.lr",
         {"steps": 40, "lr": 3e-4}, {"hidden": 64}, bad_plan={"optimiser": "lars", "lr": 30.0},
     ),
+    Case(
+        "clip, rate", "clip", "std|rankme|image_std|text_std", "too high", "pretrain.lr",
+        {"steps": 40, "lr": 3e-4}, {"out": 32, "text": "tiny"}, bad_plan={"optimiser": "lars", "lr": 30.0},
+    ),
+    Case(
+        "siglip, rate", "siglip", "std|rankme|image_std|text_std", "too high", "pretrain.lr",
+        {"steps": 40, "lr": 3e-4}, {"out": 32, "text": "tiny", "bias": -3.5}, bad_plan={"optimiser": "lars", "lr": 30.0},
+    ),
     Case("distill, rate", "distill", "std|rankme|separation", "too high a learning rate", "pretrain.lr", LARS, {}, bad_plan={"lr": 30.0}),
 ]  # fmt: skip
 

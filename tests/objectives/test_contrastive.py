@@ -207,7 +207,7 @@ def test_siglip_starts_at_the_papers_values_or_at_the_prior() -> None:
     assert siglip.log_scale.item() == pytest.approx(math.log(10)) and siglip.bias.item() == -10.0
     siglip(*some()).backward()
     assert siglip.log_scale.grad is not None and siglip.bias.grad is not None and siglip.bias.grad < 0
-    small = SigLIPLoss(batch_size=64)
+    small = SigLIPLoss(bias=-math.log(64))
     assert small.bias.sigmoid().item() == pytest.approx(1 / 65)
     unrelated = some(64, 512)
     assert small(*unrelated).item() < siglip(*unrelated).item()

@@ -9,7 +9,7 @@ from labelfree.errors import RecipeError
 from labelfree.objectives import Views
 from labelfree.objectives.base import Situation
 from labelfree.objectives.registry import check_situation, make_objective, objective_class, objective_names, objective_options, repeated
-from tests.objectives.small import altered, taught
+from tests.objectives.small import altered, said, taught
 from tests.pretraining.small import small_cnn, tiny_vit
 
 
@@ -27,14 +27,15 @@ def test_every_objective_says_what_it_needs(name: str) -> None:
 @pytest.mark.parametrize("name", objective_names())
 def test_the_fewest_images_have_a_gradient_that_depends_on_them(name: str, start) -> None:
     batch, losses = objective_class(name).fewest, []
-    options = {key: value for key, value in {"hidden": 64, "queue": 8}.items() if key in objective_options(name)}
+    options = {key: value for key, value in {"hidden": 64, "queue": 8, "text": "tiny"}.items() if key in objective_options(name)}
     objective = make_objective(name, start(), options).train()
     for seed in range(3):
         draw = torch.Generator().manual_seed(seed)
         small = torch.randn(objective.crops.locals * batch, 3, 16, 16, generator=draw) if objective.crops.locals else None
         side = 32 if objective.crops.globals * batch > 1 else 64  # BatchNorm needs two values a channel at the last of its grids
         big = torch.randn(objective.crops.globals * batch, 3, side, side, generator=draw)
-        step = objective(Views(big, small, rows=torch.arange(batch), taught=taught(objective, big), altered=altered(objective, big)))
+        extra = {"text": said(objective, batch), "taught": taught(objective, big), "altered": altered(objective, big)}
+        step = objective(Views(big, small, rows=torch.arange(batch), **extra))
         step.loss.backward()
         losses.append(float(step.loss.detach()))
     gradient = torch.nn.utils.get_total_norm([p.grad for p in objective.backbone.parameters() if p.grad is not None])

@@ -9,7 +9,7 @@ import torch
 
 from labelfree.objectives import Views
 from labelfree.objectives.registry import objective_names
-from tests.objectives.small import altered, cnn, small, taught, vit
+from tests.objectives.small import altered, cnn, said, small, taught, vit
 from tests.views.no_waiting import NoWaiting
 
 
@@ -21,7 +21,8 @@ def test_no_objective_waits_for_the_device(name: str, monkeypatch: pytest.Monkey
     big = torch.empty(crops.globals * 4, 3, 32, 32, device="meta")
     little = torch.empty(crops.locals * 4, 3, 16, 16, device="meta") if crops.locals else None
     optimiser = torch.optim.AdamW([p for p in objective.parameters() if p.requires_grad])
-    batch = Views(big, little, rows=torch.arange(4), taught=taught(objective, big), altered=altered(objective, big))
+    text = None if (numbers := said(objective, 4)) is None else numbers.to("meta")
+    batch = Views(big, little, text=text, rows=torch.arange(4), taught=taught(objective, big), altered=altered(objective, big))
     with NoWaiting():
         step = objective(batch)
         step.loss.backward()

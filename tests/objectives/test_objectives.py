@@ -22,7 +22,7 @@ SLOW_NETWORKS = ("target.", "keys.", "slow.", "teacher.")
 
 
 def test_every_method_is_found_by_name() -> None:
-    assert {"simclr", "moco", "moco_v3", "byol", "simsiam", "dino", "dinov2", "distill", "cutpaste"} <= set(NAMES)
+    assert {"simclr", "moco", "moco_v3", "byol", "simsiam", "dino", "dinov2", "distill", "cutpaste", "clip", "siglip"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -48,7 +48,7 @@ def test_a_step_on_any_network_has_gradients_everywhere_and_moves_everything(nam
 def test_no_slow_network_takes_gradients(name: str) -> None:
     objective = small(name, cnn())
     slow = [p for key, p in objective.named_parameters() if key.startswith(SLOW_NETWORKS)]
-    assert bool(slow) is (name not in ("simclr", "simsiam", "distill", "cutpaste"))
+    assert bool(slow) is (name not in ("simclr", "simsiam", "distill", "cutpaste", "clip", "siglip"))
     assert not any(p.requires_grad for p in slow)
 
 
@@ -100,7 +100,7 @@ def test_what_follows_the_networks_is_fp32_under_autocast(name: str) -> None:
     """Autocast may round inside networks. With these kept out of it the loss is the same number, and so are gradients."""
     objective = small(name, cnn())
     for layer in objective.modules():
-        if isinstance(layer, (nn.Linear, nn.Conv2d)):
+        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.MultiheadAttention)):
             layer.forward = without_autocast(layer.forward)  # type: ignore[method-assign]
     batch, found = views(objective), []
     for rounds in (False, True):
@@ -113,9 +113,9 @@ def test_what_follows_the_networks_is_fp32_under_autocast(name: str) -> None:
 
 
 def without_autocast(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def alone(*given: Tensor) -> Tensor:
+    def alone(*given: Tensor, **named: Any) -> Tensor:
         with torch.autocast("cpu", enabled=False):
-            return forward(*given)
+            return forward(*given, **named)
 
     return alone
 

@@ -97,6 +97,18 @@ def test_its_thresholds_come_from_normal_pictures_alone(run: Run) -> None:
     assert "from normal images alone" in page and "anomalous images missed" in page
 
 
+def test_of_several_input_sizes_the_first_is_taken_and_the_report_says_why(pictures: Path, tmp_path: Path) -> None:
+    two = ["evaluate.sizes=[64, 32]", "evaluate.labels_per_class=[4]", "evaluate.draws=1", "evaluate.minutes=null"]
+    run = run_on(pictures, tmp_path / "run", *two)
+    said = "coreset: takes input size 64, the first of 64, 32, as normal images alone do not tell at which size what is wrong shows best."
+    assert run.claims["table"] and said in (run.folder / "report.html").read_text(encoding="utf-8")
+    assert {row["size"] for row in results(run) if row["arm"] == "random" and row["flags"] != "envelope"} == {"64"}
+
+
+def test_one_input_size_needs_no_word(run: Run) -> None:
+    assert "takes input size" not in (run.folder / "report.html").read_text(encoding="utf-8")
+
+
 def test_its_report_shows_where_scores_come_from(run: Run) -> None:
     page = (run.folder / "report.html").read_text(encoding="utf-8")
     assert "What is found, at which price" in page and 'data-chart="roc"' in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from labelfree.errors import TrainingError
 from labelfree.pipeline import pretraining_plans
 from labelfree.pretraining.trial import Pace
 from labelfree.progress import Silent
+from labelfree.training import free_memory
 from labelfree.training.files import read_json
 from labelfree.training.memory import OutOfMemory, batch_fits, kept_for_backward
 
@@ -41,23 +43,24 @@ def test_what_an_estimate_says_does_not_fit_is_halved(pictures: Path, tmp_path: 
     kept: list[float] = []
     plain = pretraining_plans.pace_of
 
-    def pace_of(job: Any, most_bytes: float) -> Pace:
+    def pace_of(job: Any, room: float, tell: Any) -> Pace:
         kept.append(job.plan.batch_size)
-        return plain(job, 0.0 if job.plan.batch_size > 5 else 1e12)
+        return plain(job, 1e3 if job.plan.batch_size > 5 else 1e12, tell)
 
     monkeypatch.setattr(pretraining_plans, "pace_of", pace_of)
     run = labelfree.pretrain("satellite_simclr", asked(pictures, tmp_path / "pool"), tmp_path / "run", say=say)
     plan = read_json(run.folder / "plan.json")["plans"]["domain-0"]
     assert kept == [10, 5] and plan["batch_size"] == 5
-    assert say.sentences.count("10 images a batch do not fit in memory; 5 are tried.") == 1
-    reasons = read_json(run.folder / "plan.json")["sentences"]
-    assert "domain: pretrain.batch_size = 5 (more did not fit in memory)." in reasons
+    halved = [re.sub("about [0-9.]+ [MG]B", "about N", sentence) for sentence in say.sentences if "do not fit" in sentence]
+    took = "about N, and 0.0 MB are free"
+    assert halved == [f"10 images a batch do not fit in memory (a step takes {took}); 5 are tried."]
+    reasons = [re.sub("about [0-9.]+ [MG]B", "about N", sentence) for sentence in read_json(run.folder / "plan.json")["sentences"]]
+    assert f"domain: pretrain.batch_size = 5 (more did not fit in memory: 10 take {took})." in reasons
     assert plan["lr"] == pytest.approx(0.05 * 5 / 256)  # what follows from the batch follows from this one
 
 
 def test_a_batch_size_that_was_given_is_not_changed(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def pace_of(job: Any, most_bytes: float) -> Pace:
-        assert most_bytes == float("inf")
+    def pace_of(job: Any, room: float, tell: Any) -> Pace:
         with batch_fits(job.plan.batch_size):
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 10 bytes")
 
@@ -67,10 +70,27 @@ def test_a_batch_size_that_was_given_is_not_changed(pictures: Path, tmp_path: Pa
         labelfree.pretrain("satellite_simclr", given, tmp_path / "run", say=Silent())
 
 
+@pytest.mark.parametrize("batch, told", [("auto", False), (8, True)])
+def test_a_step_is_held_against_what_is_free(
+    batch: Any, told: bool, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 0.2 MB: batches of `auto` end at the fewest; one that was given is told, and tried."""
+    monkeypatch.setattr(free_memory, "free_bytes", lambda: 2e5)
+    given, say = asked(pictures, tmp_path / "pool", **{"pretrain.batch_size": batch}), Told()
+    if batch == "auto":
+        with pytest.raises(TrainingError, match=r"out of memory: a step of 2 images takes about .*, and 0.2 MB are free; set a smaller"):
+            labelfree.pretrain("satellite_simclr", given, tmp_path / "run", say=say)
+    else:
+        labelfree.pretrain("satellite_simclr", given, tmp_path / "run", say=say)
+    risky = [sentence for sentence in say.sentences if sentence.startswith("A step of 8 images takes about ")]
+    assert len(risky) == told
+    assert all("0.2 MB are free: the system may end the run" in sentence and "pretrain.batch_size=4 or" in sentence for sentence in risky)
+
+
 def test_halving_ends_with_the_sentence(pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[int] = []
 
-    def pace_of(job: Any, most_bytes: float) -> Pace:
+    def pace_of(job: Any, room: float, tell: Any) -> Pace:
         tried.append(job.plan.batch_size)
         raise OutOfMemory("out of memory.")
 

@@ -215,6 +215,17 @@ def test_reasons_say_when_the_floor_is_what_binds() -> None:
     assert "four batches a pass" in of("moco", 500).reasons["batch_size"]
 
 
+def test_a_run_keeps_the_images_a_batch_that_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However little memory is free when its steps are looked at again."""
+    monkeypatch.setattr(auto_values, "batch_for_memory", lambda cuda: 16)
+    seen = Fingerprint(10**4, ("r",), "uint8", "stored", (1.0,), (0.0,), (64, 64), (64, 64), (0.0,), (1.0,))
+    held = Default(64, "as the run began")
+    again = resolve_pretrain(Pretrain(objective="byol"), 10**4, seen, {}, CONTINUING, held=held)
+    assert again["batch_size"] == 64 and again["lr"] == pytest.approx(0.6e-3 * (64 / 128) ** 0.5)
+    given = resolve_pretrain(Pretrain(objective="byol", batch_size=32), 10**4, seen, {}, CONTINUING, held=held)
+    assert given["batch_size"] == 32
+
+
 @pytest.mark.parametrize(("objective", "share"), [("byol", 0.6), ("dino", 0.6), ("simsiam", 0.2), ("simclr", 0.2), ("dinov2", 0.2)])
 def test_from_weights_a_cnn_with_a_slow_copy_takes_three_times_the_rate(objective: str, share: float) -> None:
     rate = 1e-3 * (128 / 128) ** 0.5

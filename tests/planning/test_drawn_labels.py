@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 from rasterio.transform import from_origin
 
@@ -95,6 +98,34 @@ def test_a_coco_file_of_boxes_that_lists_negatives_is_planned_as_detection(tmp_p
     proposal = planned(folder, "satellite", boxes_on_every_second(folder, 16))
     assert "task: detection\n" in f"{told(proposal)}\n" and "8 negative" in told(proposal)
     assert proposal.recipe.evaluate.task == "detection" and proposal.recipe.evaluate.primary.budget == 5
+    assert proposal.recipe.evaluate.max_false_alarms == 0.2 and "8 without objects are listed" in proposal.text
+
+
+def test_where_every_listed_image_shows_an_object_no_threshold_is_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    pictures(folder, PNGS)
+    rows = [(name, f"{voc(folder / 'xml' / f'{name[:2]}.xml', ('ship', 1, 1, 5, 5)).relative_to(folder)}") for name in PNGS[:8]]
+    proposal = planned(folder, "satellite", table(tmp_path / "labels.csv", "path,boxes", rows))
+    assert proposal.recipe.evaluate.task == "detection" and proposal.recipe.evaluate.max_false_alarms is None
+
+
+@pytest.mark.parametrize("tasks", ["segmentation", "anomaly"])
+def test_another_task_by_smoothed_masks_is_suggested_with_what_it_needs(tmp_path: Path, tasks: str) -> None:
+    """What is printed is typed, by a shell, and the recipe that comes of it is one."""
+    folder = tmp_path / "mine"
+    pictures(folder, PNGS, side=48)
+    (tmp_path / "masks").mkdir()
+    disc = np.hypot(*np.mgrid[-12:12, -12:12]) < 6
+    for at, name in enumerate(PNGS[:16]):
+        shown = Image.fromarray((disc * 255 * (at % 2)).astype(np.uint8)).resize((48, 48), Image.Resampling.BILINEAR)
+        shown.save(tmp_path / "masks" / name)
+    cells = [("good", "") if at % 2 == 0 else ("dent", f"masks/{name}") for at, name in enumerate(PNGS[:16])]
+    labels = table(tmp_path / "labels.csv", "path,label,mask", [(name, *both) for name, both in zip(PNGS, cells, strict=False)])
+    text = " ".join(planned(folder, "satellite", labels).text.replace("#", " ").split())
+    [typed] = re.findall(rf"`labelfree plan … (evaluate\.task={tasks}.*?)` writes", text)
+    assert "data.classes=" in typed
+    again = planned(folder, "satellite", labels, overrides=shlex.split(typed))
+    assert again.recipe.evaluate.task == tasks and again.recipe.data.classes == {">127": "foreground"}
 
 
 def boxes_on_every_second(folder: Path, count: int) -> Path:

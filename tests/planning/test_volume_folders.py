@@ -68,7 +68,7 @@ def test_large_volumes_are_read_as_slices_on_a_small_machine(tmp_path: Path, mon
     found = planned(tmp_path / "mine", "medical", labels)
     assert found.recipe.reader["slices"] == "axial" and found.recipe.backbone.init == "imagenet"
     assert "reader.slices=axial: slices of volumes are read as pictures: a patch of" in told(found)
-    assert "what 0.2 GB of this machine hold in steps of 8 volumes" in told(found)
+    assert "what 0.2 GB of this machine's free memory hold in steps of 8 volumes" in told(found)
     on(monkeypatch, Device(4e10, 0))
     assert planned(tmp_path / "mine", "medical", labels).recipe.reader.get("slices") is None
 

@@ -18,9 +18,11 @@ from torch import Tensor
 from labelfree.backbones import Backbone, build
 from labelfree.backbones.weights import network_input
 from labelfree.domain import Size
+from labelfree.language.tokens import BytePairs
 from labelfree.objectives import Objective
 from labelfree.objectives.base import Widths
 from labelfree.objectives.registry import objective_class, objective_options
+from labelfree.pretraining.captions import Captions
 from labelfree.pretraining.job import Job, Plan
 from labelfree.pretraining.teacher import Teacher
 from labelfree.training.randomness import generator
@@ -96,16 +98,25 @@ def small_teacher(crop: Size) -> Teacher:
     return Teacher(build("resnet10t", 1), lambda x, size, measured: network_input(x[:, :1], normalise, size, measured), crop, "size")
 
 
+def small_captions(entries: int) -> Captions:
+    """Two captions of each picture, of the kind that `Pictures` says and of its number."""
+    kinds = ("coarse", "even", "fine")
+    said = [(f"a {kinds[i % 3]} picture", f"picture {i} of {entries}, {kinds[i % 3]}") for i in range(entries)]
+    return Captions.of(said, BytePairs())
+
+
 def small_job(folder: Path, objective: str = "simclr", options: dict[str, Any] | None = None, **plan: Any) -> SmallJob:
     """A job on the small pictures; `plan` and the job's own fields (`start`, `harm`, `labelled`, `teacher`) replace the defaults."""
     own = {key: plan.pop(key) for key in ("harm", "labelled", "start", "teacher") if key in plan}
     own = {"teacher": small_teacher if objective_class(objective).learns_from else None, **own}
+    if objective_class(objective).reads_text:
+        own["captions"] = small_captions(256)
     drawn = {
         "steps": 20, "batch_size": 32, "size": SIDE, "local_size": 16, "optimiser": "adamw", "lr": 1e-3, "weight_decay": 0.04, "warmup": 2,
         "head_only": 0, "frozen_norm": False, "precision": "fp32", "clip_grad": 3.0, "check_every": 2, "checkpoint_minutes": 60.0,
         "on_collapse": "stop", "base": 0, "seed": 0, "threads": 1,
     }  # fmt: skip
-    narrow = {key: width for key, width in (("hidden", 64), ("out", 32)) if key in objective_options(objective)}
+    narrow = {key: given for key, given in (("hidden", 64), ("out", 32), ("text", "tiny")) if key in objective_options(objective)}
     settled = Plan(objective=objective, options=options or narrow, **{**drawn, **plan})  # type: ignore[arg-type]
     pool: Any = Pictures()
     job = SmallJob("domain", settled, pool, np.arange(len(pool)), views(), tiny_vit, folder)

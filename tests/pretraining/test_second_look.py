@@ -46,7 +46,7 @@ def settings(pictures: Path, cache: Path, **more: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def busy_before() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(pretraining_plans, "pace_of", lambda job, most_bytes: PLANNED)
+        patched.setattr(pretraining_plans, "pace_of", lambda job, room, tell: PLANNED)
         patched.setattr(fitting, "pace_seen", lambda checkpoint, plan: SEEN)
         yield
 

@@ -104,5 +104,5 @@ def test_another_teacher_does_not_go_on_where_one_began(tmp_path: Path) -> None:
 
 
 def test_steps_are_timed_with_their_teacher_and_memory_is_estimated(tmp_path: Path) -> None:
-    pace = pace_of(small_job(tmp_path, "distill", head_only=2), most_bytes=2**40)
+    pace = pace_of(small_job(tmp_path, "distill", head_only=2), room=2**40)
     assert 0 < pace.head <= pace.full

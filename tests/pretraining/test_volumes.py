@@ -27,7 +27,7 @@ from labelfree.pretraining.teacher import Teacher
 from labelfree.pretraining.trial import _bytes_kept
 from labelfree.progress import Silent
 from labelfree.views import ValueWindow, ViewPipeline
-from tests.pretraining.small import SmallJob, small_job
+from tests.pretraining.small import SmallJob, small_captions, small_job
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "toy_volumes"
 STEPS, STOP = 10, 5
@@ -43,6 +43,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "dinov2": {"hidden": 16, "bottleneck": 8, "prototypes": 16, "local_crops": 2},
     "distill": {},
     "cutpaste": {"hidden": 16},
+    "clip": {"text": "tiny", "out": 8},
+    "siglip": {"text": "tiny", "out": 8},
 }
 NETWORKS = {"moco_v3": VIT, "dino": VIT, "dinov2": VIT}  # as they were published; the others on a CNN
 
@@ -80,6 +82,7 @@ def job(pool: Pool, folder: Path, objective: str, **more: Any) -> SmallJob:
         views=ViewPipeline(views, ValueWindow(-500, 1500), pool.scale, pool.offset),
         start=partial(network, *NETWORKS.get(objective, CNN)),
         teacher=teacher if objective_class(objective).learns_from else None,
+        captions=small_captions(len(pool)) if objective_class(objective).reads_text else None,
     )
 
 

@@ -14,6 +14,7 @@ from labelfree_satellite import Satellite, generated_patches
 from PIL import Image
 
 from labelfree.data.manifest import load_manifest
+from labelfree.data.table_cells import captions_in
 from labelfree.domain import Row, Window
 from labelfree.errors import DataError
 from labelfree.recipe import Data
@@ -55,6 +56,15 @@ def test_scenes_never_straddle_splits_and_every_class_is_in_each(made: Path) -> 
         labels[row["split"]][row["label"]] += 1
     assert all(len(found) == 1 for found in splits.values())
     assert set(labels) == {"pretrain", "train", "dev", "test"} and all(len(found) == 8 for found in labels.values())
+
+
+def test_captions_say_what_a_patch_shows(made: Path) -> None:
+    said = [(row["label"], captions_in(row["text"])) for row in table(made)]
+    assert all(len(captions) == 3 and f"image of {label} " in captions[1] for label, captions in said)
+    assert len({captions for _, captions in said}) > len(said) / 2
+    for row, (_, captions) in zip(table(made), said, strict=True):
+        boxes = len(list(ElementTree.parse(made / row["boxes"]).iter("bndbox")))
+        assert captions[2].startswith(f"{('no', 'one', 'two', 'three')[boxes]} bright hall")
 
 
 def test_images_masks_and_boxes_belong_together(made: Path) -> None:

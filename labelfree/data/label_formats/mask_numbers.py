@@ -20,12 +20,31 @@ from labelfree.samples import IGNORE
 Instances = bool | Literal["auto"]
 OBJECT = "object"  # what objects of masks that number them are called, unless data.classes gives another name
 MOSTLY = 0.95  # share of masks with many numbers that must look as if these were objects'
+FOREGROUND = "foreground"  # what masks of one class show, unless data.classes gives it a name
 ONE_CLASS = ', or where they show one class, say from which number on with data.classes={">127": NAME}'
 LOSSY = {".jpg", ".jpeg", ".jpe", ".jfif"}
 WHITE = 255
 FEWEST_SHADES = 3  # numbers besides the two most frequent, from which on a mask may be smoothed
 SHADED = 0.7  # share of their pixels that lie between a lower and a higher neighbour then
 EVEN = 1  # gray levels that rounding moves an even step by
+
+
+class UnsureNumbers(DataError):
+    """Masks whose edges hold numbers that nobody wrote. `classes`: what `data.classes` says where they show one class, as their two most
+    frequent numbers, the least and the greatest, suggest; empty where these are others.
+    """
+
+    classes: Mapping[str, str] = {}
+
+    @classmethod
+    def of(cls, sentence: str, counts: Mapping[str, MaskCounts]) -> UnsureNumbers:
+        error, total = cls(sentence), Counter[int]()
+        for mask in counts.values():
+            total.update(mask.numbers)
+        most = max(total, default=0)
+        if {number for number, _ in total.most_common(2)} == {0, most} and 0 == min(total) < most < COLOURED:
+            error.classes = {f">{most // 2}": FOREGROUND}
+        return error
 
 
 @dataclass(frozen=True)
@@ -103,7 +122,7 @@ def mask_numbers(counts: Mapping[str, MaskCounts], classes: Mapping[str, str] | 
     ignored = {number for number, name in said.items() if name == IGNORED} | set(below)
     notes = [f"Masks hold {_listed(below)}: numbers below 0 are taken for `ignore`."] if below else []
     if marked == [WHITE] == unnamed:
-        names[WHITE] = "foreground"
+        names[WHITE] = FOREGROUND
         notes.append("Masks hold 0 and 255 alone: 255 is the foreground (data.classes={255: NAME} gives it a name).")
     elif WHITE in unnamed:
         del names[WHITE]
@@ -149,10 +168,8 @@ def _number(key: str) -> int:
 def _refuse_lossy(counts: Mapping[str, MaskCounts]) -> None:
     """Raises `DataError` where masks are JPEG."""
     if lossy := [path for path in counts if Path(path).suffix.lower() in LOSSY]:
-        raise DataError(
-            f"{lossy[0]}: {len(lossy):,} masks are JPEG, which changes their numbers around every edge; save them as PNG from their source"
-            f"{ONE_CLASS}."
-        )
+        sentence = f"{lossy[0]}: {len(lossy):,} masks are JPEG, which changes their numbers around every edge; save them as PNG from"
+        raise UnsureNumbers.of(f"{sentence} their source{ONE_CLASS}.", counts)
 
 
 def _refuse_unnamed_minus_one(counts: Mapping[str, MaskCounts], said: Mapping[int, str]) -> None:
@@ -204,10 +221,8 @@ def _refuse_smoothed(counts: Mapping[str, MaskCounts]) -> None:
         shades = [number for number, _ in mask.numbers.most_common()[2:]]
         pixels = sum(mask.numbers[number] for number in shades)
         if len(shades) >= FEWEST_SHADES and sum(mask.between[number] for number in shades) >= SHADED * pixels:
-            raise DataError(
-                f"{path}: holds {len(mask.numbers):,} numbers, most of them between others on edges: it was smoothed; save masks without "
-                f"interpolation{ONE_CLASS}."
-            )
+            sentence = f"{path}: holds {len(mask.numbers):,} numbers, most of them between others on edges: it was smoothed; save masks"
+            raise UnsureNumbers.of(f"{sentence} without interpolation{ONE_CLASS}.", counts)
 
 
 def _refuse_even_levels(others: Sequence[int]) -> None:

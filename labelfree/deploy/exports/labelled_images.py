@@ -14,6 +14,7 @@ from labelfree.backbones.weights import accepted
 from labelfree.data.manifest import load_manifest
 from labelfree.data.measured_pixels import finite
 from labelfree.data.pool import at_even_steps
+from labelfree.data.set_labels import SetLabels
 from labelfree.deploy.head_file import FOLDER
 from labelfree.deploy.input_images import input_images
 from labelfree.deploy.loaded_head import WHO, LoadedHead
@@ -55,11 +56,13 @@ def _of_run(head: LoadedHead[Any]) -> list[Row]:
     run = head.path.absolute().parent.parent
     if head.path.absolute().parent.name != FOLDER or not (run / "recipe.yaml").is_file():
         return []
+    task = find_task(head.card.task)
     try:
-        rows = load_manifest(load_recipe(run).data, head.domain).rows
+        data = load_recipe(run).data
+        rows = task.reading(SetLabels(load_manifest(data, head.domain), head.domain, data.absent)).rows
     except (DataError, RecipeError):
         return []
-    return list(filter(find_task(head.card.task).labelled, rows))
+    return list(filter(task.labelled, rows))
 
 
 def stored_pixels(head: LoadedHead[Any], sample: Sample) -> np.ndarray:

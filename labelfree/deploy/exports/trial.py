@@ -21,6 +21,7 @@ from labelfree.errors import DataError
 from labelfree.transfer.boxes.detectors import LEAST_SCORE, MOST
 
 NEAR = 1e-4  # that scores may differ
+NEAR_HEAT = 1e-3  # the same of maps of distances: of two patches that are nearest all but alike, either may be taken
 MOVED = 0.05  # pixels that corners may
 REPEATS, SECONDS = 20, 3.0  # of the timing, whichever ends first
 
@@ -88,12 +89,13 @@ def _boxes(model: Model, head: BoxesHead, sample: Sample) -> Trial:
 
 
 def _judged(model: Model, head: PatchesHead, sample: Sample) -> Trial:
-    """Scores have no upper bound: large ones are compared in shares of themselves."""
-    said, (score, called, _) = head.predict(sample), model.judged(stored_pixels(head, sample))
+    """Scores have no upper bound: large ones are compared in shares of themselves, and maps in shares of the image's score."""
+    said, (score, called, heat) = head.predict(sample), model.judged(stored_pixels(head, sample))
     large = max(1.0, said.score)
+    near = bool((np.abs(heat - said.heat) <= NEAR_HEAT * large).all())
     tie = head.card.threshold is not None and abs(said.score - head.card.threshold) <= NEAR * large
     same = called == bool(said.anomalous)
-    return _checked(sample, abs(score - said.score) / large, same or tie, 1, int(same))
+    return _checked(sample, abs(score - said.score) / large, near and (same or tie), 1, int(same))
 
 
 TRIALS: dict[type, Callable[[Model, Any, Sample], Trial]] = {

@@ -75,7 +75,7 @@ class PatchAsker(TileAsker[PatchProtocol]):
         return PredictedPatches(fitted, self.tiles, rows, self.levels_of(fitted, size))
 
     def choose(self, protocol: PatchProtocol, rows: np.ndarray, folds: Folds | None, seed: int) -> tuple[int, float | None]:
-        """The recipe's first: normal images alone say nothing of which size shows what is wrong."""
+        """The recipe's first (`Protocol.one_size`)."""
         return self.sizes[0], None
 
     def apart(self, rows: np.ndarray, seed: int) -> Folds | None:

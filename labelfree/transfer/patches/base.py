@@ -29,3 +29,4 @@ class PatchProtocol(TileProtocol[LearnPatches, PatchHead]):
         "Patches: means of 3 cells a side of two levels of the network's pyramid, brought to the finer one's grid, at the tile's own size."
     )
     needs = "patches"
+    one_size = "normal images alone do not tell at which size what is wrong shows best"

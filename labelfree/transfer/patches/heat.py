@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
+from labelfree.data.tiles import shared
 from labelfree.transfer.maps.base import to_shape
 from labelfree.transfer.maps.prediction import Blend
 
 SIGMA = 0.5  # of the Gaussian that maps are smoothed by, in patches: the paper's 4 pixels at a patch every 8
+REACH = 4.0  # of the Gaussian, in its sigmas
 
 
 @dataclass(frozen=True)
@@ -23,33 +27,69 @@ class Seen:
     known: np.ndarray
 
 
-def heat_map(tiles: Iterable[Seen], side: tuple[int, ...], known: np.ndarray) -> np.ndarray:
-    """(*spatial) float32 distances at every pixel of an image, NaN where it is not `known` (*spatial): linear between patches, tiles of
-    `side` pixels blended where they overlap, and smoothed.
+class HeatMap:
+    """A map that grows by rows of tiles, from the first slice of an image on; beside it one row of tiles stands in memory.
+
+    `heat`: (*spatial) float32 distances at every pixel, NaN where nothing is known. Tiles of `side` pixels are blended where they overlap.
     """
-    blend = Blend.empty(1, known.shape, side)
-    cell: np.ndarray = np.ones(known.ndim)
-    for tile in tiles:
-        cell = np.array(side) / np.array(tile.distances.shape)
-        blend.add(_at_pixels(tile, side)[None], tile.corner)
-    seen = known & (blend.weight > 0)
-    heat = blend.total[0] / np.where(blend.weight > 0, blend.weight, 1)
-    return np.where(seen, _smoothed(heat, seen, SIGMA * cell), np.nan).astype(np.float32)
+
+    def __init__(self, size: tuple[int, ...], side: tuple[int, ...]) -> None:
+        self.heat = np.full(size, np.nan, np.float32)
+        self._side, self._top = side, 0
+        self._blend = Blend.empty(1, (min(side[0], size[0]), *size[1:]), side)
+
+    def add(self, first: int, tiles: Sequence[Seen], known: np.ndarray) -> None:
+        """The next row of tiles, which begins with slice `first` of the image; `known`: (n, *rest) bool, of those of its slices that exist.
+
+        What a later row shows too is final when that is there.
+        """
+        start = max(0, first)
+        self._blend, self._top = self._blend.moved(start - self._top), start
+        for tile in tiles:
+            corner = (tile.corner[0] - start, *tile.corner[1:])
+            there, inside = shared(corner, self._side, known.shape)
+            shown = np.zeros(self._side, bool)
+            shown[inside] = known[there]
+            parts = (torch.from_numpy(part)[None] for part in (tile.distances, tile.known, shown))
+            self._blend.add(at_pixels(*parts).numpy(), corner)
+        total, weight = self._blend.total[0, : len(known)], self._blend.weight[: len(known)]
+        said = known & (weight > 0)
+        np.divide(total, weight, out=self.heat[start : start + len(known)], where=said)
 
 
-def _at_pixels(tile: Seen, side: tuple[int, ...]) -> np.ndarray:
-    """(*side), unknown patches having no say; where none is known near, the mean of all."""
-    told = np.stack([np.where(tile.known, tile.distances, 0.0), tile.known]).astype(np.float32)
-    total, weight = to_shape(torch.from_numpy(told)[:, None], side)[:, 0].numpy()
-    mean = float(tile.distances[tile.known].mean()) if tile.known.any() else 0.0
-    return np.where(weight > 1e-3, total / np.maximum(weight, 1e-3), mean)
+def heat_map(tiles: Sequence[Seen], side: tuple[int, ...], known: np.ndarray) -> np.ndarray:
+    """(*spatial) float32 of an image of which all `tiles` are there, from the first row of them on: see `HeatMap`. `known`: (*spatial)."""
+    made = HeatMap(known.shape, side)
+    for first in sorted({tile.corner[0] for tile in tiles}):
+        row = [tile for tile in tiles if tile.corner[0] == first]
+        made.add(first, row, known[max(0, first) : first + side[0]])
+    return made.heat
 
 
-def _smoothed(heat: np.ndarray, seen: np.ndarray, sigma: Sequence[float] | np.ndarray) -> np.ndarray:
-    """By a Gaussian, over what is seen alone."""
-    from scipy.ndimage import gaussian_filter
+def at_pixels(distances: Tensor, cells: Tensor, known: Tensor) -> Tensor:
+    """(B, *side) of tiles: distances (B, *grid) at every pixel, linear between patches and smoothed, in operations that every runtime has.
 
-    weight = gaussian_filter(seen.astype(np.float32), sigma, mode="constant")
-    total = gaussian_filter(np.where(seen, heat, 0).astype(np.float32), sigma, mode="constant")
-    smooth: np.ndarray = total / np.maximum(weight, 1e-6)
-    return smooth
+    `cells`: (B, *grid), which patches are known; the others have no say, and where none is known near, the mean of all has. `known`:
+    (B, *side), over which pixels is smoothed.
+    """
+    side, grid = tuple(known.shape[1:]), tuple(distances.shape[1:])
+    there = cells.to(distances)
+    told = torch.stack([torch.where(cells, distances, 0.0), there], 1)
+    total, weight = to_shape(told, side).unbind(1)
+    mean = told[:, 0].flatten(1).sum(1) / there.flatten(1).sum(1).clamp(min=1)
+    heat = torch.where(weight > 1e-3, total / weight.clamp(min=1e-3), mean.view(-1, *(1,) * len(side)))
+    return _smoothed(heat, known.to(distances), [SIGMA * length / count for length, count in zip(side, grid, strict=True)])
+
+
+def _smoothed(heat: Tensor, known: Tensor, sigmas: Sequence[float]) -> Tensor:
+    """By a Gaussian, over what is `known` (B, *side) of `heat` alone."""
+    convolve = (F.conv1d, F.conv2d, F.conv3d)[len(sigmas) - 1]
+    both = torch.stack([heat * known, known], 1)
+    for axis, sigma in enumerate(sigmas):
+        reach = int(REACH * sigma + 0.5)
+        weights = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2).to(heat)
+        shape, padding = [2, 1, *[1] * len(sigmas)], [0] * len(sigmas)
+        shape[2 + axis], padding[axis] = len(weights), reach
+        both = convolve(both, (weights / weights.sum()).repeat(2).view(shape), padding=padding, groups=2)
+    total, weight = both.unbind(1)
+    return total / weight.clamp(min=1e-6)

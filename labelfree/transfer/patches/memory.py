@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -54,9 +55,19 @@ class CoresetHead(PatchHead):
             return largest
         at = distances.masked_fill(~known, -float("inf")).flatten(1).argmax(1)
         furthest = self.tokens(parts).flatten(1, -2)[torch.arange(len(at)), at]
-        around = self.bank[torch.cdist(self.bank[nearest(furthest, self.bank)[1]], self.bank).topk(self.neighbours, largest=False)[1]]
-        apart = (furthest[:, None] - around).norm(dim=2)  # the nearest of them is the nearest of all
-        return largest * (1 - torch.softmax(apart, 1)[:, 0])
+        return largest * weights(furthest, self.bank[self.around[nearest(furthest, self.bank)[1]]])
+
+    @cached_property
+    def around(self) -> Tensor:
+        """(M, `neighbours`) of each patch in the bank the nearest ones, itself first."""
+        return torch.cdist(self.bank, self.bank).fill_diagonal_(-1).topk(self.neighbours, largest=False)[1]
+
+
+def weights(furthest: Tensor, around: Tensor) -> Tensor:
+    """(B,) what scores are multiplied by (eq. 7), in operations that every runtime has. `furthest`: (B, D), of each tile the patch furthest
+    from the bank; `around`: (B, n, D), the kept patch that is nearest to it, and those around that.
+    """
+    return 1 - torch.softmax((furthest[:, None] - around).norm(dim=2), 1)[:, 0]
 
 
 class Coreset(PatchProtocol):

@@ -68,7 +68,8 @@ def means_of(maps: Tensor, grid: Sequence[int]) -> Tensor:
         first = torch.tensor([cell * length // cells for cell in range(cells)])[:, None]
         last = torch.tensor([-(-(cell + 1) * length // cells) for cell in range(cells)])[:, None]
         within = ((torch.arange(length) >= first) & (torch.arange(length) < last)).to(maps)
-        maps = ((within / within.sum(1, keepdim=True)) @ maps.movedim(axis, -2)).movedim(-2, axis)
+        rows = maps.ndim - 2  # counted from the first, as the older of torch's exporters must have it
+        maps = ((within / within.sum(1, keepdim=True)) @ maps.movedim(axis, rows)).movedim(rows, axis)
     return maps
 
 

@@ -40,7 +40,7 @@ class Protocol:
     regularisation to the weakest; `thinned`: what is left of it where time is short; `default`: without any search. `words`: how it is
     printed, `title` where there is room; `method`: what a reader of a table must know of it, and `shared` of it and others like it;
     `reading`: what it does. `reads_rest`: whether it also learns from unlabelled images. `plain`: the protocol that is the same but for
-    them.
+    them. `one_size`: why it takes the first of several input sizes; "": it chooses among them.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Protocol:
     default: float
     reads_rest: bool = False
     plain: str = ""
+    one_size: str = ""
 
     def suits(self, encoder: Encoder) -> bool:
         """Whether it can be asked of this encoder; where not, its arm has no such row."""

@@ -13,7 +13,7 @@ import pyarrow as pa
 from labelfree.data.label_formats.listed import BACKGROUND
 from labelfree.data.normal import is_normal
 from labelfree.data.pixel_labels import has_area
-from labelfree.domain import IGNORE, Row
+from labelfree.domain import IGNORE, Default, Row
 from labelfree.errors import DataError, RecipeError
 from labelfree.recipe import PATCH_PROTOCOLS
 from labelfree.transfer.alarms import BinaryAlarms, NormalAlarms
@@ -113,7 +113,6 @@ class Anomaly(Task):
     advised_protocols = ("coreset",)
     protocol_group = PATCH_PROTOCOLS
     learnt = (NORMAL,)
-    usual_false_alarms = 0.05
     budget = BudgetWords("normal image", "normal images", all="all normal images", stratum="kind of image")
     answer_schema = pa.schema(
         [
@@ -235,6 +234,9 @@ class Anomaly(Task):
         """Scored images of the rarer kind."""
         anomalous = int(answers["anomalous"].to_numpy().sum())
         return min(anomalous, len(answers) - anomalous)
+
+    def advised_false_alarms(self, train: Sequence[Row]) -> Default:
+        return Default(0.05, "so many normal images may be called otherwise")
 
     def summary(self, rows: Sequence[Row]) -> str:
         normal = sum(bool(self.normal(row)) for row in rows)

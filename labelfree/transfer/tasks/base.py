@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from labelfree.domain import PART, Row
+from labelfree.domain import PART, Default, Row
 from labelfree.errors import RecipeError
 from labelfree.recipe import PROTOCOLS
 from labelfree.transfer.protocols.base import Protocol
@@ -112,8 +112,7 @@ class Task:
     says of each class besides, words -> field of `ClassScores`. `class_means`: the same by metrics that are means over images, name ->
     (answers, K) -> (K,), NaN where not defined. `curves`: precision over recall, words -> (answers) -> for each class
     (101,) at recalls from 0 to 1, None where it is not defined. `class_metrics`: words -> (answers, weights) -> (B, K) of each class.
-    `calibration`: metrics of how true scores are, where they are shares. `usual_false_alarms`: what a recipe for these labels asks of a
-    threshold; None: it asks for none.
+    `calibration`: metrics of how true scores are, where they are shares.
     """
 
     name: str
@@ -134,7 +133,6 @@ class Task:
     class_metrics: ClassVar[Mapping[str, Callable[[pa.Table, Weights], np.ndarray]]] = {}
     protocol_group: str = PROTOCOLS
     calibration: tuple[str, ...] = ()
-    usual_false_alarms: float | None = None
 
     def reading(self, labels: SetLabels) -> Manifest:
         """The table as this task reads it: one whose labels follow from others gives rows those that follow."""
@@ -239,6 +237,10 @@ class Task:
     def advised_metric(self, train: Sequence[Row]) -> tuple[str, str]:
         """The metric that a recipe for these labelled rows should claim by, and why."""
         return next(iter(self.metrics)), f"usual for {self.name}"
+
+    def advised_false_alarms(self, train: Sequence[Row]) -> Default | None:
+        """What a recipe for these labelled rows should ask of a threshold; None: for none, as nothing tells what a false alarm is."""
+        return None
 
     def summary(self, rows: Sequence[Row]) -> str:
         """The task on these labelled rows in a few words, such as `classification into 10 classes`."""

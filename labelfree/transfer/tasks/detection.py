@@ -15,7 +15,7 @@ import pyarrow as pa
 from labelfree.data.box_labels import drawn_on
 from labelfree.data.boxes import Boxes, Detections
 from labelfree.data.pixel_labels import has_area
-from labelfree.domain import Row
+from labelfree.domain import Default, Row
 from labelfree.errors import DataError, RecipeError
 from labelfree.recipe import BOX_PROTOCOLS
 from labelfree.transfer.alarms import ANY_CLASS, BoxAlarms
@@ -206,6 +206,11 @@ class Detection(Task):
 
     def advised_metric(self, train: Sequence[Row]) -> tuple[str, str]:
         return "map", "usual for detection: each class counts alike, and a box the more the better it fits"
+
+    def advised_false_alarms(self, train: Sequence[Row]) -> Default | None:
+        """Where images without objects are listed: whoever lists them has such images, and a box on one is an alarm."""
+        empty = sum(self.stratum(row) == NOTHING for row in train)
+        return Default(0.2, f"so many false boxes an image on the mean; {empty:,} without objects are listed") if empty else None
 
     def summary(self, rows: Sequence[Row]) -> str:
         only = len(self.classes) == 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import labelfree
 from labelfree.backbones.weight_card import WeightCard
 from labelfree.data.pool import Pool, build_pool
 from labelfree.deploy.head_card import HeadCard
@@ -17,8 +19,9 @@ from labelfree.domain import Row, Sample
 from labelfree.errors import DataError
 from labelfree.progress import Silent
 from labelfree.transfer.encoders import Encoder, StatisticsEncoder
+from labelfree.transfer.maps.base import to_shape
 from labelfree.transfer.patches.cells import cells_of
-from labelfree.transfer.patches.heat import Seen, heat_map
+from labelfree.transfer.patches.heat import Seen, at_pixels, heat_map
 from labelfree.transfer.patches.learning import LearnPatches
 from labelfree.transfer.patches.memory import Coreset, CoresetHead
 from labelfree.transfer.patches.prediction import PredictedPatches
@@ -27,7 +30,7 @@ from labelfree.transfer.tiles.base import Fitted
 from labelfree.transfer.tiles.features import Tiles, input_size
 from labelfree.transfer.tiles.kept_tiles import KeptTiles
 from labelfree.transfer.tiles.tiling import Tiling
-from tests.deploy.made_heads import BANDS, ONES, ZEROS, network, statistics
+from tests.deploy.made_heads import BANDS, ONES, ZEROS, network, patch_head, patch_sample, statistics
 
 SPOT = (slice(70, 84), slice(40, 54))  # where the last image is not as the others are
 GAP = (slice(0, 40), slice(60, 90))  # where it is not measured, and holds what none does
@@ -138,6 +141,37 @@ def test_images_smaller_than_a_tile_and_narrow_ones_have_maps_of_their_own_size(
     images = samples(shape, 2, (slice(0, 5), slice(4, 12)), (slice(0, 1), slice(0, 1)))
     _, told, _ = learned(pool_of(images, tmp_path), StatisticsEncoder(2), (32, 32), tmp_path)
     assert told.heat(0).shape == shape and told.score(1) > 10 > told.score(0)
+
+
+@pytest.mark.parametrize(("side", "grid"), [((40,), (5,)), ((24, 40), (6, 5)), ((16, 12, 8), (4, 4, 2))])
+def test_maps_are_smoothed_as_scipy_smooths_them_over_what_is_known(side: tuple[int, ...], grid: tuple[int, ...]) -> None:
+    from scipy.ndimage import gaussian_filter
+
+    draw = np.random.default_rng(0)
+    distances, known = draw.random(grid, np.float32), draw.random(side) > 0.2
+    every = torch.ones(1, *grid, dtype=torch.bool)
+    plain = to_shape(torch.from_numpy(distances)[None, None], side)[0, 0].numpy()
+    sigma = [length / count / 2 for length, count in zip(side, grid, strict=True)]
+    total, weight = (gaussian_filter(each.astype(np.float32), sigma, mode="constant") for each in (np.where(known, plain, 0), known))
+    told = at_pixels(torch.from_numpy(distances)[None], every, torch.from_numpy(known)[None])[0].numpy()
+    np.testing.assert_allclose(told[known], (total / weight)[known], rtol=1e-4)
+
+
+def test_a_map_of_a_large_image_takes_little_more_than_its_four_bytes_a_pixel(tmp_path: Path) -> None:
+    """Read in slices, as scenes are: a column of 3,000 rows of pixels."""
+    head = labelfree.load_head(patch_head(tmp_path / "head.safetensors", statistics(), 0))
+    size = (3000, 200)
+
+    def read(start: int, stop: int) -> Sample:
+        return patch_sample(stop - start, size[1], seed=start)
+
+    head.judged(lambda start, stop: patch_sample(stop - start, 64), (64, 64))  # what is imported and kept for every image
+    tracemalloc.start()
+    heat = head.judged(read, size).heat
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert heat.shape == size and heat.dtype == np.float32 and np.isfinite(heat).all()
+    assert peak < 7 * heat.size, f"{peak / heat.size:.1f} bytes a pixel"
 
 
 def test_a_map_is_flat_where_distances_are_and_tiles_meet_without_a_seam() -> None:

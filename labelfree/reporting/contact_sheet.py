@@ -1,4 +1,4 @@
-"""A contact sheet: the images chosen, as their field shows them, in order and numbered, with the reason below."""
+"""A contact sheet: images as their field shows them, in order, with a line and a text below each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labelfree.data.our_folders import SELECTION_FILES
 from labelfree.training.files import call_with
 
 if TYPE_CHECKING:
@@ -32,12 +31,11 @@ class Caption:
     text: str
 
 
-def save_contact_sheets(folder: Path, pictures: Sequence[np.ndarray | None], captions: Sequence[Caption]) -> list[Path]:
-    """Write contact_sheet.png, of more than 60 pictures also contact_sheet_2.png and so on; returns the files.
+def save_contact_sheets(first: Path, pictures: Sequence[np.ndarray | None], captions: Sequence[Caption]) -> list[Path]:
+    """Write `first`, of more than 60 pictures also others beside it whose names end in _2 and so on; returns the files.
 
     Args: `pictures`: (H, W, 3) uint8, None for one that cannot be shown.
     """
-    first = folder / SELECTION_FILES[1]
     files = []
     for number, start in enumerate(range(0, len(pictures), A_PAGE), 1):
         sheet = _page(pictures[start : start + A_PAGE], captions[start : start + A_PAGE])

@@ -1,0 +1,20 @@
+"""What is said of a generated part: a note as an inspector leaves it, drawn by a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from numpy.random import Generator
+
+GOOD = ("Part is good.", "No defect found.", "Surface clean, released.")
+BAD = ("{what} on the surface.", "Rejected: {what}.", "{what} found, part set aside.")
+
+
+def note(kind: str, defects: int, names: Sequence[str], draw: Generator) -> tuple[str, ...]:
+    """Two sentences. `kind`: what the part's label says; `names`: of defects, any other kind is good. `defects`: how many there are."""
+    if kind not in names:
+        return tuple(str(GOOD[at]) for at in draw.choice(len(GOOD), 2, replace=False))
+    many = {"scratch": "scratches", "patch": "patches"}.get(kind, f"{kind}s")
+    what = f"{defects} {many}" if defects > 1 else f"one {kind}"
+    sentences = [str(BAD[at]).format(what=what) for at in draw.choice(len(BAD), 2, replace=False)]
+    return tuple(sentence[0].upper() + sentence[1:] for sentence in sentences)

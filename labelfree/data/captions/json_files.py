@@ -1,0 +1,78 @@
+"""Captions in JSON: COCO's, RSICD's (sentences in each image's record), a list of pairs, and file names with their captions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from labelfree.data.captions.told import Gathering, Told
+from labelfree.data.columns import NAMES
+from labelfree.errors import DataError
+
+NAMED = tuple(dict.fromkeys(("file_name", "filename", "path", "image", "image_path", "img", "filepath", "file", *NAMES["path"])))
+SAID = ("captions", "caption", "sentences", "text", "texts", "report", *NAMES["text"])
+RAW = ("raw", "caption", "text", "sentence")  # of a sentence that is a record
+
+
+def is_coco_captions(content: Any) -> bool:
+    """Whether what a JSON file holds is COCO's, with captions in place of objects."""
+    if not isinstance(content, dict) or not isinstance(content.get("images"), list):
+        return False
+    records = content.get("annotations")
+    return isinstance(records, list) and any(isinstance(record, dict) and "caption" in record for record in records)
+
+
+def read_caption_json(file: Path, content: Any) -> Told:
+    """What a JSON file of captions says. Raises `DataError` where it is of no form that is read."""
+    if is_coco_captions(content):
+        return _coco(file, content)
+    records = content.get("images", content.get("data")) if isinstance(content, dict) else content
+    if isinstance(records, list) and records and all(isinstance(record, dict) for record in records):
+        return _records(file, records)
+    if isinstance(content, dict) and content and all(isinstance(said, str | list) for said in content.values()):
+        gathering = Gathering("file names with their captions")
+        for name, said in content.items():
+            gathering.add(name, f"{file.name}: {name}", [said] if isinstance(said, str) else map(_raw, said))
+        return gathering.told()
+    raise DataError(
+        f"{file}: holds no captions that are read; read are COCO's captions, records of images with their sentences (RSICD, Karpathy), "
+        "and file names with their captions."
+    )
+
+
+def _coco(file: Path, content: Mapping[str, Any]) -> Told:
+    gathering = Gathering("COCO captions")
+    names = {record.get("id"): record.get("file_name") for record in content["images"] if isinstance(record, dict)}
+    for name in names.values():
+        if isinstance(name, str) and name.strip():
+            gathering.add(name, f"{file.name}: {name}", ())
+    for place, record in enumerate(content["annotations"], start=1):
+        where = f"{file.name}: annotation {record.get('id', f'at place {place}') if isinstance(record, dict) else f'at place {place}'}"
+        name = names.get(record.get("image_id")) if isinstance(record, dict) else None
+        if not isinstance(name, str) or not name.strip():
+            gathering.faults.append(f"{where} belongs to no image that is listed with its file_name; remove it or list the image.")
+        else:
+            gathering.add(name, where, [record.get("caption")])
+    return gathering.told()
+
+
+def _records(file: Path, records: Sequence[Mapping[str, Any]]) -> Told:
+    gathering = Gathering("records of images")
+    for place, record in enumerate(records, start=1):
+        name, said = _first(record, NAMED), _first(record, SAID)
+        if not isinstance(name, str) or not name.strip():
+            gathering.faults.append(f"{file.name}: record {place} names no image (file_name, filename, image); add its file.")
+        else:
+            captions = [] if said is None else map(_raw, said) if isinstance(said, list) else [said]
+            gathering.add(name, f"{file.name}: record {place} ({name})", captions)
+    return gathering.told()
+
+
+def _first(record: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    return next((record[key] for key in keys if key in record), None)
+
+
+def _raw(sentence: Any) -> Any:
+    """A sentence, or the text of one that is a record of its own."""
+    return _first(sentence, RAW) if isinstance(sentence, Mapping) else sentence

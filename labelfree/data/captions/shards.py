@@ -1,0 +1,99 @@
+"""webdataset's tars: images and texts of one key beside each other, put into a folder once and read as images with reports beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tarfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from labelfree.data.our_folders import cache_folder
+from labelfree.errors import DataError, RecipeError
+
+TEXTS = ("txt", "text", "caption")  # fields that are a caption, and the keys of a record in `json` that hold one
+RECORD = "json"
+
+
+def shards_in(source: Path) -> list[Path]:
+    """The tars that a file is, or that lie in a folder."""
+    if source.is_dir():
+        return sorted(path for path in source.iterdir() if path.suffix.lower() == ".tar" and path.is_file())
+    return [source] if source.suffix.lower() == ".tar" and source.is_file() else []
+
+
+def unpacked(source: Path) -> Path:
+    """The folder in the cache with all that the tars hold: x.jpg and x.txt of each key. Made at first use, whole or not at all.
+
+    Raises `DataError` for a key that leaves the folder or a tar that is cut off, `RecipeError` where webdataset is not installed.
+    """
+    tars = shards_in(source)
+    told = [(tar.name, tar.stat().st_size, tar.stat().st_mtime_ns) for tar in tars]
+    name = hashlib.blake2b(repr((str(source.resolve()), told)).encode(), digest_size=8).hexdigest()
+    folder = cache_folder() / "shards" / name
+    if not folder.is_dir():
+        part = folder.with_name(f".{name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        try:
+            for tar in tars:
+                for sample in _samples(tar):
+                    _write(sample, part, tar)
+            part.rename(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def _samples(tar: Path) -> Iterator[Mapping[str, Any]]:
+    try:
+        import webdataset
+    except ImportError as error:
+        raise RecipeError("data.captions: tars are read by webdataset, which is not installed: pip install webdataset.") from error
+    _require_whole(tar)
+    yield from webdataset.WebDataset(tar.as_posix(), shardshuffle=False, empty_check=False)
+
+
+def _require_whole(tar: Path) -> None:
+    """Raises `DataError` for what is no tar, or one that is cut off: reading it as a stream would end without a word."""
+    try:
+        with tarfile.open(tar, "r:") as archive:
+            members = archive.getmembers()
+        end = members[-1].offset_data + -(-members[-1].size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE if members else 0
+        with tar.open("rb") as stream:
+            stream.seek(end)
+            whole = stream.read(tarfile.BLOCKSIZE) == bytes(tarfile.BLOCKSIZE)  # what every tar ends with
+    except (tarfile.TarError, OSError) as error:
+        raise DataError(f"{tar}: is no tar ({error}); fetch it again.") from error
+    if not whole:
+        raise DataError(f"{tar}: is cut off behind {len(members):,} files; fetch it again.")
+    if not any(member.isfile() for member in members):
+        raise DataError(f"{tar}: holds no sample; a sample is files of one name, such as 000.jpg and 000.txt.")
+
+
+def _write(sample: Mapping[str, Any], folder: Path, tar: Path) -> None:
+    key = PurePosixPath(sample["__key__"])
+    if key.is_absolute() or ".." in key.parts or "\\" in str(key) or ":" in str(key):
+        raise DataError(f"{tar}: the key {str(key)!r} leads out of its folder; rename it.")
+    base = folder / key
+    base.parent.mkdir(parents=True, exist_ok=True)
+    caption = _caption(sample)
+    for ending, content in sample.items():
+        if isinstance(content, bytes) and ending not in (*TEXTS, RECORD):
+            base.with_name(f"{base.name}.{ending}").write_bytes(content)
+    if caption is not None:
+        base.with_name(f"{base.name}.txt").write_bytes(caption)
+
+
+def _caption(sample: Mapping[str, Any]) -> bytes | None:
+    """The sample's text, else what its record says."""
+    for field in TEXTS:
+        if isinstance(sample.get(field), bytes):
+            return bytes(sample[field])
+    try:
+        record = json.loads(sample.get(RECORD, b"null"))
+    except ValueError:
+        return None
+    said = next((record[field] for field in TEXTS if isinstance(record.get(field), str)), None) if isinstance(record, dict) else None
+    return None if said is None else said.encode()

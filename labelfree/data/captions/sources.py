@@ -1,0 +1,62 @@
+"""Which form a source of captions is in: told by what it holds, never by its name; and the images that come along with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from labelfree.data.captions.json_files import read_caption_json
+from labelfree.data.captions.shards import shards_in
+from labelfree.data.captions.told import CaptionedImage, Gathering, Told
+from labelfree.data.label_formats.json_text import read_json_text
+from labelfree.data.label_tables import PARQUETS, TEXTS, open_table
+from labelfree.errors import DataError
+
+READ = (
+    "read are a CSV or Parquet table with `path` and `text` (or open_clip's filepath and title), a JSON of captions, a folder of reports "
+    "that are called as their images are (x.txt beside x.png), and webdataset's tars"
+)
+REPORT = ".txt"
+
+
+def captions_of(source: Path) -> Told:
+    """What a file or folder of captions says. Raises `DataError` naming it, and the row where one is at fault."""
+    if not source.exists():
+        raise DataError(f"data.captions: {source} does not exist.")
+    if source.is_dir():
+        return _reports(source)
+    kind = source.suffix.lower()
+    if kind == ".json":
+        return read_caption_json(source, read_json_text(source))
+    if kind in TEXTS | PARQUETS:
+        return _table(source)
+    raise DataError(f"data.captions: {source} is of no kind that is read; {READ}.")
+
+
+def _table(source: Path) -> Told:
+    table = open_table(source)
+    gathering = Gathering("a table")
+    for record in table.records:
+        gathering.add(record.path, f"{source.name} row {record.number}", record.captions)
+        gathering.empty += not record.captions
+    if not any(record.captions for record in table.records):
+        raise DataError(f"data.captions: {source} has no captions; call the column that holds them `text`.")
+    return gathering.told()
+
+
+def _reports(folder: Path) -> Told:
+    """A text a file, called as its image is: all of it is one caption."""
+    files = sorted(path for path in folder.rglob(f"*{REPORT}") if path.is_file() and not path.name.startswith("."))
+    if not files:
+        way = "unpack its tars with the package webdataset" if shards_in(folder) else READ
+        raise DataError(f"data.captions: {folder} holds no text files; {way}.")
+    told = Told("reports beside images", [], spare=True)
+    for file in files:
+        name = file.relative_to(folder).as_posix()
+        try:
+            text = file.read_bytes().decode("utf-8-sig").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            told.faults.append(f"{file}: is no text in UTF-8 ({type(error).__name__}); save it as UTF-8.")
+            continue
+        told.empty += not text
+        told.images.append(CaptionedImage(name, str(file), captions=(text,) if text else ()))
+    return told

@@ -1,0 +1,59 @@
+"""The text side of a weight file: `backbone.text.safetensors` beside `backbone.safetensors`, its facts in the file's own header."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from labelfree.errors import DataError
+from labelfree.language.text_towers import tower_told
+from labelfree.language.tokens import OfEncoder
+from labelfree.language.towers import TextSide
+from labelfree.training.files import call_with
+
+FORMAT = "1"
+TOKENIZER = "tokenizer.json"  # of an encoder from a folder: a tensor of bytes, which no rewriting of words touches
+
+
+def text_file(weights: Path) -> Path:
+    """Where the text side of a weight file lies."""
+    return weights.with_name(f"{weights.stem}.text.safetensors")
+
+
+def save_text_side(side: TextSide, weights: Path, objective: str) -> Path:
+    """Write it beside the weight file of its backbone."""
+    from safetensors.torch import save_file
+
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in side.state_dict().items()}
+    if isinstance(side.tower.tokenizer, OfEncoder):
+        state[TOKENIZER] = torch.frombuffer(bytearray(side.tower.tokenizer.told.encode()), dtype=torch.uint8)
+    facts = {"objective": objective, "tower": side.tower.told, "dim": side.of_images.in_features, "out": side.of_images.out_features}
+    told = {"format": "pt", "labelfree_text": FORMAT, "facts": json.dumps(facts, default=str)}
+    call_with(text_file(weights), lambda part: save_file(state, part, metadata=told))
+    return text_file(weights)
+
+
+def load_text_side(weights: Path) -> TextSide:
+    """The text side of a weight file. Raises DataError where it has none, or a broken one."""
+    from safetensors import SafetensorError, safe_open
+
+    file = text_file(weights)
+    if not file.is_file():
+        raise DataError(
+            f"{weights}: has no text tower ({file.name} is not beside it), so it cannot be asked in words; one comes of "
+            "pretrain.objective=clip or siglip."
+        )
+    try:
+        with safe_open(file, "pt") as stored:
+            told = stored.metadata() or {}
+            facts: dict[str, Any] = json.loads(told["facts"])
+            state = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  # it is no mapping
+        tokenizer = state.pop(TOKENIZER, torch.empty(0, dtype=torch.uint8)).numpy().tobytes().decode()
+        side = TextSide(facts["dim"], tower_told(facts["tower"], tokenizer), facts["out"])
+        side.load_state_dict(state)
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise DataError(f"{file}: is no text tower that this version reads ({str(error).splitlines()[0]}).") from error
+    return side.eval().requires_grad_(False)

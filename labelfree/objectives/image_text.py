@@ -1,0 +1,83 @@
+"""What CLIP and SigLIP share: an image tower, a text tower, and one pair of an image and a caption for each sample of a batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from labelfree.backbones import Backbone
+from labelfree.domain import Default
+from labelfree.language.text_towers import text_tower
+from labelfree.language.towers import TextSide
+from labelfree.objectives.base import Alarm, Crops, Objective, Situation, Step, Views
+from labelfree.objectives.measures import similarities, unit_std
+
+RATE, BATCH = 5e-4, 128  # AdamW's, of a text tower that starts anew, at this batch
+KNUTH = 6364136223846793005  # multiplier of a generator of 64 bits (The Art of Computer Programming, vol. 2)
+
+
+class ImageText(Objective):
+    """The image of a pair and its caption attract. Views: one global crop (B, C, *spatial), and `text` (B, L), the numbers of a caption
+    of each image.
+
+    `text`: the text tower, a size or a folder with a text encoder. `out`: width of the shared space. `image_rate`: the image tower's
+    learning rate, as a share of the others'; 0 locks it. Pairs of a batch with the same caption are not told apart.
+    """
+
+    backbone: Backbone
+    side: TextSide
+    loss: Any  # with a `log_scale`, and where it has one a `bias`
+    reads_text = "text"
+    fewest, repels = 2, True
+    least_crop = 0.5  # a caption speaks of the whole image
+    alarms = (
+        Alarm(
+            "text_std",
+            "all captions are nearly the same, or the text tower's rate is too high",
+            "look at the captions, or lower pretrain.lr",
+            least=0.02,
+        ),
+        Alarm("image_std", "too high a learning rate", "lower pretrain.lr or pretrain.options.image_rate", least=0.02),
+    )
+
+    def __init__(self, backbone: Backbone, text: str, out: int, image_rate: float) -> None:
+        super().__init__()
+        self.crops = Crops(globals=1)
+        self.backbone = backbone
+        self.side = TextSide(backbone.dim, text_tower(text), out)
+        self.rates = {"backbone": image_rate}
+        if not image_rate:
+            backbone.freeze_statistics()
+            backbone.requires_grad_(False)
+
+    @classmethod
+    def rules(cls, at: Situation) -> dict[str, Default]:
+        continues = Default(0.2, "a fifth of the text tower's, small steps keep what the weights know")
+        rate = Default(RATE * (at.batch_size / BATCH) ** 0.5, f"{RATE:g} x sqrt(batch / {BATCH}): the text tower starts anew")
+        rates = {"lr": rate} if at.optimiser in ("auto", "adamw") else {}
+        return {"options.image_rate": continues if at.continues else Default(1.0, "both towers start anew"), **rates}
+
+    def forward(self, views: Views) -> Step:
+        assert views.text is not None, "captions are missing"
+        pooled = self.backbone.embed(views.globals)
+        images, texts = self.side.images(pooled), self.side.texts(views.text)
+        loss = self.loss(images, texts, same_captions(views.text, self.side.tower.tokenizer.padding))
+        alike = similarities(images, texts)
+        logs = {name: alike[name] for name in ("positive_similarity", "negative_similarity")}
+        logs["pair_separation"] = alike["separation"]  # 0 at first, as the two towers begin unrelated: no sign of a collapse
+        logs |= {"image_std": alike["projection_std"], "text_std": unit_std(texts), "scale": self.loss.log_scale.detach().exp()}
+        return Step(loss, logs, pooled.detach())
+
+    def exported_text(self) -> TextSide:
+        bias = getattr(self.loss, "bias", None)
+        return self.side.calibrated(float(self.loss.log_scale.detach().exp()), 0.0 if bias is None else float(bias.detach()))
+
+
+def same_captions(numbers: Tensor, padding: int) -> Tensor:
+    """(N,) integers of captions (N, L), equal where the captions are, on every process and however much `padding` follows them."""
+    seen = torch.zeros(len(numbers), dtype=torch.int64, device=numbers.device)
+    for column in numbers.flip(1).T:
+        seen = torch.where((column == padding) & (seen == 0), seen, seen * KNUTH + column + 1)  # of 64 bits, sums wrap round
+    return seen

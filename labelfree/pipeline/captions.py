@@ -1,0 +1,56 @@
+"""Captions of a run: which images have one, and what the objective is given of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from labelfree.domain import Row
+from labelfree.errors import DataError
+from labelfree.language.text_towers import text_tower
+from labelfree.objectives.registry import objective_class, options_given
+from labelfree.pretraining.captions import Captions
+from labelfree.recipe import Recipe
+
+
+def reads_captions(recipe: Recipe) -> bool:
+    """Whether the recipe's objective learns from captions."""
+    return bool(objective_class(recipe.pretrain.objective).reads_text)
+
+
+def with_captions(recipe: Recipe, rows: Sequence[Row], *, pretraining: bool) -> tuple[list[Row], list[str]]:
+    """Those rows of the pool that the objective can learn from, and a sentence on the others.
+
+    Raises DataError where none has a caption and is to be learnt from.
+    """
+    if not reads_captions(recipe):
+        return list(rows), []
+    said = [row for row in rows if row.captions]
+    if not said and pretraining:
+        raise DataError(
+            f"pretrain.objective: {recipe.pretrain.objective} learns from captions, and no image to pretrain on has one; add a column "
+            "`text` to the table, or name what says it with data.captions (docs/language.md)."
+        )
+    if len(said) in (0, len(rows)):
+        return list(rows), []
+    return said, [f"{len(rows) - len(said):,} of {len(rows):,} images to pretrain on have no caption and are not learnt from."]
+
+
+def words_said(recipe: Recipe, rows: Iterable[Row]) -> set[str]:
+    """The words of the captions that the objective reads: views must not turn what they name."""
+    if not reads_captions(recipe):
+        return set()
+    return {word for captions in {row.captions for row in rows} for said in captions for word in re.findall(r"[^\W\d_]+", said.casefold())}
+
+
+def captions_for(recipe: Recipe, said: Sequence[tuple[str, ...]]) -> tuple[Captions | None, list[str]]:
+    """What is said of each pool entry, as the numbers of the recipe's text tower, and sentences on it; None where captions are not read."""
+    objective = objective_class(recipe.pretrain.objective)
+    if not objective.reads_text:
+        return None, []
+    tokenizer = text_tower(options_given(recipe.pretrain.objective, recipe.pretrain.options)[objective.reads_text]).tokenizer
+    captions = Captions.of(said, tokenizer)
+    different = len({caption for of_image in said for caption in of_image})
+    told = f"captions: {len(captions.numbers):,} of {captions.images:,} images, {different:,} different; one of each is drawn at every step"
+    cut = f"; {captions.cut:,} are longer than {tokenizer.longest} tokens, and what follows is not read" if captions.cut else ""
+    return captions, [f"{told}{cut}."]

@@ -1,0 +1,72 @@
+"""Files in a folder of images that hold labels, or could, where nobody named any: told with what to type."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from labelfree.data.label_formats.sources import FORMS, STATISTICS, Form, form_of
+from labelfree.data.label_formats.yolo import is_text_of_labels
+from labelfree.data.label_tables import read_table
+from labelfree.data.manifest import SPLITS_FILE
+from labelfree.data.walk import Walk
+from labelfree.domain import Row
+from labelfree.errors import DataError
+from labelfree.recipe import Data
+
+FEW = 8  # files of a folder that are looked into until one is known
+MOST = 100  # files in all
+
+
+def unread_labels(data: Data, rows: Sequence[Row] = (), way: str = "--labels ") -> Iterator[str]:
+    """A sentence without its stop on each table, and each file or folder of annotations, in the folder that is not read.
+
+    Nothing where a file of labels, a card or splits.csv is. `rows`: its images, as far as known. `way`: what is typed before a name.
+    """
+    if data.root is None or data.labels is not None or data.card is not None or (data.root / SPLITS_FILE).is_file():
+        return
+    for table in _tables(data.root):
+        yield f"{table.name} is not read; give it with {way}{shlex.quote(table.name)} if it holds the labels"
+    products = {path for row in rows for path in (row.path, *(row.files or ()))}
+    for place, form in _annotations(data.root, products):
+        name = place.relative_to(data.root).as_posix() if place != data.root else str(place)
+        what = "it" if place.is_file() else "the folder"
+        kind, typed = (f"labels of {form.name}", way) if not form.key else (form.name, f"{form.key}=")
+        yield f"{name} holds {kind} and is not read; give {what} with {typed}{shlex.quote(name)}"
+
+
+def _tables(root: Path) -> Iterator[Path]:
+    for file in sorted(root.iterdir()):
+        if file.suffix.lower() in (".csv", ".parquet"):
+            try:
+                read_table(file)
+            except DataError:
+                continue
+            yield file
+
+
+def _annotations(root: Path, products: set[Path]) -> Iterator[tuple[Path, Form]]:
+    """Files with labels of many images, and folders with a file an image (that around them all, where there are several), each with
+    its format. `products`: images, whose folders are not gone into.
+    """
+    folders, whole = defaultdict[Form, list[Path]](list), set[Form]()
+    left = MOST
+    for folder, names in Walk(root, lambda inside: inside not in products):
+        known = [name for name in names if Path(name).suffix.lower() in FORMS and not name.lower().endswith(STATISTICS)]
+        for name in known[: min(FEW, left)]:
+            left -= 1
+            form = form_of(folder / name)
+            if form is not None and form.each:
+                folders[form].append(folder)
+                break
+            if form is not None:
+                whole.add(form)
+                yield folder / name, form
+        if any(is_text_of_labels(folder / name) for name in names[:FEW]) and (form := form_of(folder)) is not None:
+            folders[form].append(folder)
+    for form, places in folders.items():
+        if form not in whole:  # a file that tells of all of them is named
+            yield Path(os.path.commonpath(places)), form
