@@ -305,6 +305,7 @@ def test_decoders_are_exported_too(name: str, decoder: str, tmp_path: Path) -> N
     assert made.images == 1 and made.same > 0.99 * made.decisions and made.apart < 1e-4
 
 
+@pytest.mark.slow
 @packages
 def test_a_run_is_exported_and_tried_on_its_labelled_images(tmp_path: Path, call: Callable[..., SimpleNamespace]) -> None:
     run = run_on(folder_of(tmp_path / "pictures"), tmp_path / "run")

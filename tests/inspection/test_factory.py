@@ -97,6 +97,7 @@ def test_the_folder_is_looked_at_and_each_question_planned(parts: Path, tmp_path
     assert "depth: 12" in recipe and "smallest_defect: 10" in recipe and "tile: 128" in recipe and "metric: map" in recipe
 
 
+@pytest.mark.slow
 def test_good_parts_in_a_folder_elsewhere_are_kept_together_by_lots(parts: Path, tmp_path: Path) -> None:
     """Nobody listed them; whole lots count as labelled, the others are pretrained on."""
     for number in range(24):
