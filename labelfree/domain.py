@@ -166,6 +166,15 @@ class KnowsKinds(Protocol):
 
 
 @runtime_checkable
+class NamesGroups(Protocol):
+    """A domain whose people name folders by what belongs together: such folders are no classes, and their images stay together."""
+
+    def names_group(self, folder: str) -> bool:
+        """Whether a folder is called so."""
+        ...
+
+
+@runtime_checkable
 class ReadsScenes(Protocol):
     """A domain of images that may be too large to be read whole: then `read` honours a row's window."""
 

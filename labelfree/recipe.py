@@ -121,6 +121,10 @@ class Data(Section):
         description="whether numbers of masks tell objects apart and name no classes; auto: where each counts on from 1 in one piece",
     )
     absent: list[str] = Field([], description="classes of drawn objects that nobody looked for: where none is drawn, nobody knows")
+    where: dict[str, str | int | list[str | int]] = Field(
+        {},
+        description="rows of a table that are taken, by what stands in a column: {object: candle}; images of others are not read",
+    )
     date_field: str | None = Field(None, description="field of a vector file that holds a date; the image nearest to it is taken")
     holdout: Fraction | Auto = Field(
         "auto",
@@ -282,7 +286,13 @@ class Evaluate(Section):
     sizes: Annotated[list[PositiveInt], Field(min_length=1)] | Auto = Field(
         "auto",
         description="input sizes every arm may choose from; in volumes of the longest side, others in proportion to pretrain.size; "
-        "auto: 1, 2 and 3 times the images', at most 256 (volumes: once and twice, at most 128); in segmentation the images' own size",
+        "auto: 1, 2 and 3 times the images', at most 256 (volumes: once and twice, at most 128); in segmentation the images' own size, "
+        "with `tile` the tile's",
+    )
+    tile: PositiveInt | None = Field(
+        None,
+        description="in classification and multilabel: side in pixels of the overlapping tiles that a large picture is looked at in, at "
+        "its own resolution; what they tell is pooled (docs/protocol.md, 8); null: pictures are shrunk whole",
     )
     minutes: PositiveFloat | None = Field(
         None,

@@ -21,6 +21,7 @@ ADDED: Mapping[Keys, Any] = {  # later keys -> what they are unsaid
     ("evaluate", "max_false_alarms"): None,
     ("evaluate", "alarm"): "auto",
     ("evaluate", "tile_views"): None,
+    ("evaluate", "tile"): None,
 }
 UNSAID: Mapping[Keys, Any] = {  # keys that are `auto` unless said -> what they were unless said, at first
     ("data", "class_folders"): True,

@@ -14,6 +14,7 @@ from labelfree_inspection.depth import Depth
 from labelfree_inspection.diagnosis import PACKAGES, readers
 from labelfree_inspection.direction import mirror
 from labelfree_inspection.files.picture import picture_bytes
+from labelfree_inspection.lots import names_lot
 from labelfree_inspection.settings import BYTES, KEYS_FOR, Reader
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from labelfree.views import Augmentation
 
-READER = 1  # raise it when `read` returns something else for the same file: pools are made anew
+READER = 2  # raise it when `read` returns something else for the same file: pools are made anew
 PAGE = "page "  # how channels are called that are pages of a TIFF
 
 
@@ -65,6 +66,9 @@ class Inspection:
         from labelfree_inspection.files import ENDINGS
 
         return sorted(folder / name for folder, names in Walk(root) for name in names if name.lower().endswith(ENDINGS))
+
+    def names_group(self, folder: str) -> bool:
+        return names_lot(folder)
 
     def extent(self, row: Row) -> tuple[int, ...] | None:
         from labelfree_inspection.reading import extent

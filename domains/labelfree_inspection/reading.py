@@ -15,7 +15,7 @@ from labelfree_inspection.colours import are_equal, coloured
 from labelfree_inspection.depth import Depth, require_depth
 from labelfree_inspection.files import decode, decode_window, size_of
 from labelfree_inspection.files.picture import Picture
-from labelfree_inspection.settings import BITS, BYTES, LEVELS, REAL, Reader
+from labelfree_inspection.settings import BITS, BYTES, LEVELS, REAL, TURNED, Reader
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +24,9 @@ WHOLE = 2**26  # pixels; an image without labels that is larger is read in windo
 SMALL_FILE = 2**20  # bytes; no file so small is worth a look at its size
 PATCHES, PATCH = 4, 128  # along each axis of a large picture, and pixels a side: what tells whether its colours are gray
 
+WHITE_IS_ZERO = "0 is white in its files (WhiteIsZero); their numbers are turned over, so that more is brighter"
+HUGE = 1e38  # real numbers from here on are what programs write into gaps
+BEYOND = "numbers beyond 1e38 stand for no measurement"
 HOLES = "holes (NaN) are pixels without a measurement and take part in no statistic"
 
 
@@ -54,11 +57,16 @@ def read_sample(row: Row, reader: Reader, kept: Kept[Picture]) -> Sample:
         require_depth(row.called, used, 8 * data.itemsize, Depth(reader.depth, reader.shift or 0))
     notes = picture.notes
     if measured is not None:
+        notes = (*notes, BEYOND) if data.dtype.kind == "f" and (np.abs(data[np.isfinite(data)]) >= HUGE).any() else notes
         holes = ~np.isfinite(data) if data.dtype.kind == "f" else np.zeros(data.shape, bool)
         fill(data, measured)
         if holes.any():
             data[holes] = np.nan  # as it is stored; the core fills what is no number wherever it computes
             notes = (*notes, HOLES)
+    tags = {BITS: str(picture.bits)} if picture.bits else {}
+    if picture.zero_is_white and (white := _white(data, picture.bits, reader)) is not None:
+        data = data.dtype.type(white) - data
+        notes, tags = (WHITE_IS_ZERO, *notes), {**tags, TURNED: str(white)}
     scale, unit = _scale_of(data, picture.bits)
     return Sample(
         data=torch.from_numpy(data),
@@ -68,7 +76,7 @@ def read_sample(row: Row, reader: Reader, kept: Kept[Picture]) -> Sample:
         unit=unit,
         measured=None if measured is None else torch.from_numpy(measured),
         source=row.id,
-        tags={BITS: str(picture.bits)} if picture.bits else {},
+        tags=tags,
         notes=notes,
     )
 
@@ -118,12 +126,23 @@ def _without_gaps(picture: Picture, nodata: float | None) -> tuple[np.ndarray, n
 
     gaps = [] if picture.hidden is None else [picture.hidden]
     if picture.data.dtype.kind == "f":
-        gaps.append(~np.isfinite(picture.data).all(axis=0))
+        gaps.append(~(np.isfinite(picture.data) & (np.abs(picture.data) < HUGE)).all(axis=0))
     if nodata is not None:
         gaps.append((picture.data == nodata).any(axis=0))
     missing = np.logical_or.reduce(gaps) if gaps else None
     data = picture.data if picture.data.flags.writeable else picture.data.copy()
     return data, None if missing is None or not missing.any() else ~missing
+
+
+def _white(data: np.ndarray, bits: int | None, reader: Reader) -> int | None:
+    """The largest number that whole ones may have: as the file says, or by the depth of its set; of 16 bits where neither is known."""
+    if data.dtype.kind != "u":
+        return None
+    if bits is not None:
+        return 2**bits - 1
+    if data.itemsize == 1 or reader.depth is None:
+        return 2 ** (8 * data.itemsize) - 1
+    return Depth(reader.depth, reader.shift or 0).white
 
 
 def _scale_of(data: np.ndarray, bits: int | None) -> tuple[float, str]:

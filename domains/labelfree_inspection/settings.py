@@ -17,6 +17,7 @@ KEYS_FOR = {  # what sentences of the core name, where files must be told
 DEEPEST = 16  # bits
 BYTES, LEVELS, REAL = "of 255", "grey levels", "stored"  # units
 BITS = "bits"  # the tag of a sample whose file says its depth
+TURNED = "turned over at"  # the tag of a sample in whose file 0 is white: the number from which its own are taken away
 
 
 class Reader(BaseModel):

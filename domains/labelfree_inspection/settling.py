@@ -1,4 +1,4 @@
-"""What a set of pictures settles of how its files are read: the depth of its camera, and whether gray among colours is one."""
+"""What a set of pictures settles of how its files are read: the depth of its camera, whether gray among colours is one, and its gaps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from labelfree.domain import Default, Sample
 from labelfree_inspection.colours import AS_COLOURS
 from labelfree_inspection.depth import settled_depth
 from labelfree_inspection.files.picture import COLOURS
-from labelfree_inspection.settings import BITS, Reader
+from labelfree_inspection.gaps import Lowest, far_lowest, settled_gap
+from labelfree_inspection.settings import BITS, TURNED, Reader
 
 if TYPE_CHECKING:
     from labelfree.data.depth import Bits
@@ -21,16 +22,22 @@ def settled(samples: Iterable[Sample], reader: Reader) -> Mapping[str, Default]:
 
     deep: list[Bits] = []
     told: set[int] = set()
+    lowest: list[Lowest | None] = []
     seen = coloured = stored_so = 0
     for sample in samples:
         seen += 1
         coloured += sample.channels == COLOURS
         stored_so += sample.channels == COLOURS or AS_COLOURS in sample.notes
         pixels = sample.data.numpy()
+        pixels = pixels.dtype.type(int(sample.tags[TURNED])) - pixels if TURNED in sample.tags else pixels  # as they are stored
+        if pixels.dtype.kind in "fi" and reader.nodata is None:
+            lowest.append(far_lowest(pixels))
         if pixels.dtype == "uint16" and (bits := bits_of(pixels)) is not None:
             deep.append(bits)
             told |= {int(sample.tags[BITS])} if BITS in sample.tags else set()
     keys = dict(settled_depth(deep, told)) if reader.depth is None and 2 * len(deep) > seen else {}
+    if 2 * len(lowest) > seen:
+        keys.update(settled_gap(lowest))
     if reader.colour == "auto" and coloured and stored_so == seen:
         why = f"{coloured} of {seen} images looked at are coloured; one without colours among them keeps its three channels"
         keys["colour"] = Default("stored", why)

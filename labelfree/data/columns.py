@@ -30,6 +30,30 @@ NAMES: dict[str, tuple[str, ...]] = {
     "date": (),
     "chosen": (),
 }  # fmt: skip
+GROUPS = {
+    "lot",
+    "lotid",
+    "lotnumber",
+    "batch",
+    "batchid",
+    "batchnumber",
+    "charge",
+    "los",
+    "part",
+    "partid",
+    "partnumber",
+    "teil",
+    "serial",
+    "serialnumber",
+    "wafer",
+    "patient",
+    "patientid",
+    "subject",
+    "subjectid",
+    "specimen",
+    "specimenid",
+}  # what columns are called, without signs, that say what belongs together
+RUN_LENGTHS = {"encodedpixels", "rle", "rlemask", "maskrle"}
 TASKS = ("label", "mask", "boxes", "text")
 
 
@@ -51,13 +75,27 @@ def columns_of(
             notes.append(f"{file.name}: `{header[meant[0]]}` is read as {word}, not {_quoted([header[at] for at in meant[1:]])}.")
     if label is not None:
         columns["label"] = _label_column(file, header, label)
+    if "mask" not in columns and (runs := next((header[at] for at, name in enumerate(plain) if name in RUN_LENGTHS), None)):
+        way = "save the masks as PNG and name them in a column `mask`, or export COCO"
+        raise DataError(f"{file}: its column `{runs}` holds run lengths of masks, which are not read from a table; {way}.")
     if "path" not in columns:
         raise DataError(_no_path(file, header, rows, exists, columns.get("label")))
     if not any(word in columns for word in TASKS) and "chosen" not in columns:  # what was chosen gets its labels yet
         likely = _likely_label(rows, set(columns.values()))
         if likely is not None:
             notes.append(f"{file.name}: no column `label`; `{header[likely]}` may hold the classes: say data.label_field={header[likely]}.")
+    if "group" not in columns and "place" not in columns:
+        notes += _may_group(file, header, plain, rows)
     return columns, notes
+
+
+def _may_group(file: Path, header: Sequence[str], plain: Sequence[str], rows: Sequence[Sequence[str | None]]) -> list[str]:
+    """A sentence on a column that is called by what belongs together, and holds the same again and again."""
+    for at, name in enumerate(plain):
+        counts = Counter(_cells(rows, at))
+        if name in GROUPS and 1 < len(counts) <= counts.total() / 2:
+            return [f"{file.name}: no column `group`; `{header[at]}` may say which images belong together: call it `group` then."]
+    return []
 
 
 def _may_be(word: str, name: str, plain: Sequence[str], rows: Sequence[Sequence[str | None]]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from labelfree.data.folder_groups import level_of_groups
 from labelfree.data.inventory import Inventory, take_inventory
 from labelfree.data.layout_masks import with_masks
 from labelfree.data.normal import sounds_normal
@@ -22,6 +24,10 @@ from labelfree.domain import Contents, Domain, Row, extent_of
 from labelfree.errors import DataError
 
 STRAY = 0.25  # of the images at most may lie beside class folders and have no label
+TOGETHER = "they say which images belong together; data.class_folders=true takes them"
+UNSORTED = {
+    "unlabelled", "unlabeled", "unannotated", "unsorted", "unclassified", "unsortiert", "ungelabelt", "nicht sortiert", "to label", "todo",
+}  # fmt: skip
 PEOPLE = "folders of images of people may bear their names; data.class_folders=true takes them"
 
 
@@ -38,13 +44,14 @@ class Layout:
     contents: Contents | None = None
 
 
-def rows_of_folder(root: Path, domain: Domain, classes: bool = True, people: bool = False) -> Layout:
+def rows_of_folder(root: Path, domain: Domain, classes: bool = True, people: bool = False, sure: bool = False) -> Layout:
     """Rows for a folder without a table.
 
     `root/CLASS/image` gives labels, `root/train/CLASS/image` labels and splits; folders that only say how a data set is laid out
     (`images`) are looked through. Anything else is one unlabelled set, and so are images that are read in windows: folders of scenes are
     years or places. `classes`: False where folders are known to be none. `people`: whether folders may bear the names of people,
-    and are none unless they are said to be. Raises `DataError` where there is no image: it names what was seen instead.
+    and are none unless they are said to be. `sure`: folders are said to be classes; else those that the domain's people call by what
+    belongs together are none, and are looked through. Raises `DataError` where there is no image: it names what was seen instead.
     """
     inventory = take_inventory(root, domain)
     if not inventory.rows:
@@ -61,21 +68,26 @@ def rows_of_folder(root: Path, domain: Domain, classes: bool = True, people: boo
     rows = [replace(row, split=split) for row, split in zip(foldered, splits, strict=True)]
     others = [row for row, part in zip(plain, parts, strict=True) if len(part) == 1 and stray]
     notes = [*told_of_masks, *_layout_notes(passed, splits)]
-    per_folder = Counter(level[0] for level in levels if level)
+    folders = len({level[:1] for level in levels})
     if _are_lots(levels, rows):
         rows = [replace(row, group="/".join(level)) for row, level in zip(rows, levels, strict=True)]
-        notes.append(
-            f"{len(per_folder):,} folders hold files of the same names with their masks: images of one stay together, as of one lot."
-        )
+        notes.append(f"{folders:,} folders hold files of the same names with their masks: images of one stay together, as of one lot.")
         return Layout(sorted([*rows, *others], key=_place), notes=tuple(notes), contents=inventory.contents)
-    if why := _no_classes(levels, per_folder, any(splits), inventory, foldered) or (PEOPLE if people else ""):
-        refusal = [f"Folder names are not taken as classes, for {why}."] if len(per_folder) > 1 else []
+    together = None if sure else level_of_groups(levels, domain)
+    if together is not None:
+        levels = [(*level[:together], *level[together + 1 :]) for level in levels]
+    per_folder = Counter(level[0] for level in levels if level and not _unsorted(level))
+    why = "" if per_folder or together is None else TOGETHER
+    if why := why or _no_classes(levels, per_folder, any(splits), inventory, foldered) or (PEOPLE if people else ""):
+        refusal = [f"Folder names are not taken as classes, for {why}."] if folders > 1 else []
         return Layout(sorted([*rows, *others], key=_place), notes=(*notes, *refusal), contents=inventory.contents)
-    if not passed:
-        _refuse_empty(root, {*per_folder, *inventory.aside}, domain)
-    rows = [replace(row, label=name_of(level[0])) for row, level in zip(rows, levels, strict=True)]
-    names = ", ".join(sorted({str(row.label) for row in rows}))
+    if not passed and together is None:
+        _refuse_empty(root, {*(level[0] for level in levels), *inventory.aside}, domain)
+    rows = [row if _unsorted(level) else replace(row, label=name_of(level[0])) for row, level in zip(rows, levels, strict=True)]
+    names = ", ".join(sorted({str(row.label) for row in rows if row.label is not None}))
     notes.append(f"Folder names are taken as classes: {names} (data.class_folders=false: they are none).")
+    if waiting := sorted({level[0] for level in levels if _unsorted(level)}):
+        notes.append(f"Images in {', '.join(waiting)}/ have no label, for its name says that nobody sorted them.")
     if others:
         images = "images outside these folders have" if len(others) > 1 else "image outside these folders has"
         notes.append(f"{len(others):,} {images} no label, such as {others[0].id}.")
@@ -101,6 +113,11 @@ def _are_lots(levels: Sequence[Parts], rows: Sequence[Row]) -> bool:
     return (
         len(masked) > 1 and masked == set(levels) and 2 * len(names) <= len(rows) and not any(sounds_normal(level[-1]) for level in masked)
     )
+
+
+def _unsorted(level: Parts) -> bool:
+    """Whether the name of a folder beside class folders says that nobody has looked at its images."""
+    return " ".join(re.findall(r"[^\W_]+", level[0].casefold())) in UNSORTED
 
 
 def _place(row: Row) -> Path:

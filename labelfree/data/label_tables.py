@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from labelfree.data.columns import columns_of
 from labelfree.data.csv_text import UTF16, Sheet, sheet_of
 from labelfree.data.structure import SPLITS
 from labelfree.data.table_cells import CAPTIONS, captions_in, missing_note, names_in, plain_text
+from labelfree.data.taken_rows import Where, several_sets, taken_rows
 from labelfree.errors import DataError
 
 TEXTS = {".csv", ".tsv", ".txt", ".tab", ".psv", ".dat", ".data", ".lst", ".list", ""}
@@ -43,12 +45,17 @@ class Record:
 
 @dataclass(frozen=True)
 class Table:
-    """`records`: its lines. `notes`: sentences on what was taken for what."""
+    """`records`: the lines that are taken. `left`: the others. `notes`: sentences on what was taken for what. `several`: that of them
+    which says that several sets stand in one table, else "".
+    """
 
     records: list[Record]
     notes: tuple[str, ...] = ()
+    left: tuple[Record, ...] = ()
+    several: str = ""
 
 
+EVERY: Where = MappingProxyType({})
 Cells = list[tuple[int, list[str | None]]]  # number of each row, and its cells
 
 
@@ -57,10 +64,11 @@ def read_table(file: Path) -> list[Record]:
     return open_table(file).records
 
 
-def open_table(file: Path, exists: Callable[[str], bool] | None = None, label: str | None = None) -> Table:
-    """All records of a CSV or Parquet table; columns that labelfree has no word for are ignored.
+def open_table(file: Path, exists: Callable[[str], bool] | None = None, label: str | None = None, where: Where = EVERY) -> Table:
+    """The records of a CSV or Parquet table; columns that labelfree has no word for are ignored.
 
     `exists`: whether a cell names an image, by default one beside the table. `label`: the column of labels, where its owner names it.
+    `where`: column -> what must stand in it.
     Raises `DataError` naming the file, and the row where one is at fault.
     """
     if not file.is_file():
@@ -76,12 +84,16 @@ def open_table(file: Path, exists: Callable[[str], bool] | None = None, label: s
         if word == "label" and missing:
             notes.append(f"{file.name}: {missing_note(missing, word)}")
     numbered = [(number, {word: column[index] for word, column in columns.items()}) for index, (number, _) in enumerate(rows)]
-    records = _by_image([_record(file, number, row) for number, row in numbered if any(row.values())])
+    records = [_record(file, number, row) for number, row in numbered if any(row.values())]
+    taken = taken_rows(file, header, rows, where)
+    left = tuple(record for record in records if record.number not in taken)
+    records = _by_image([record for record in records if record.number in taken])
     if not records:
         raise DataError(f"{file}: has a header and no rows.")
     if "label" in columns and not any(columns["label"]):
         notes.append(f"{file.name}: `{header[positions['label']]}` is empty in all {len(records):,} rows, so no image has a label.")
-    return Table(records, tuple(notes))
+    several = several_sets(file, header, rows, positions.values(), where)
+    return Table(records, (*notes, *([several] if several else [])), left, several)
 
 
 def _record(file: Path, number: int, row: Mapping[str, str | None]) -> Record:

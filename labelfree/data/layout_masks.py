@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,18 +16,22 @@ Images = Mapping[Parts, Mapping[str, list[Row]]]  # folder -> what tells its ima
 def with_masks(rows: Sequence[Row], masks: Sequence[Path], root: Path) -> tuple[list[Row], set[Path]]:
     """The rows with the masks that belong to them by where these lie, and the files that were found to belong.
 
-    A mask lies beside its image and is called as it is but for `mask`, `label`, `GT` or the like; or it lies in a folder of masks, in a
-    folder called as that of its image: `ground_truth/CLASS/007_mask.png` is that of `test/CLASS/007.png`. A folder of masks without
-    folders within is left to `data.labels`.
+    A mask lies beside its image and is called as it is but for `mask`, `label`, `GT` or the like; or it lies in a folder of masks: in one
+    called as that of its image (`ground_truth/CLASS/007_mask.png` is that of `test/CLASS/007.png`), or as the image itself
+    (`ground_truth/CLASS/007/000.png`, where that is its only one); or the folder of masks lies beside the images (`Train/Label/007.png`).
+    A folder of masks beside one of images is left to `data.labels`.
     """
     images: dict[Parts, dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         parts = row.path.relative_to(root).parts
         images[parts[:-1]][stem_of(parts[-1])].append(row)
     found: dict[str, Path] = {}
+    together = Counter(mask.parent for mask in masks)
     for mask in masks:
         parts = mask.relative_to(root).parts
         mine = [row for folder in _folders(parts, images) for row in images[folder].get(stem_of(parts[-1]), ())]
+        if not mine and together[mask.parent] == 1:  # it fills a folder of its own, which is called as the image
+            mine = [row for folder in _folders(parts[:-1], images) for row in images[folder].get(stem_of(parts[-2]), ())]
         if len(mine) == 1 and mine[0].id not in found and mine[0].mask is None:
             found[mine[0].id] = mask
     return [replace(row, mask=str(found[row.id])) if row.id in found else row for row in rows], set(found.values())
@@ -38,8 +42,11 @@ def _folders(mask: Parts, images: Images) -> Iterator[Parts]:
     if marks_a_neighbour(mask, images):
         yield mask[:-1]
         return
-    for depth, name in enumerate(mask[:-2]):  # with a folder between it and the mask
+    for depth, name in enumerate(mask[:-1]):
         if holds_masks(name):
             above, below = mask[:depth], mask[depth + 1 : -1]
+            if not below:
+                yield from (folder for folder in images if folder == above)
+                return
             yield from (folder for folder in images if folder[:depth] == above and folder[depth + 1 :] == below)
             return

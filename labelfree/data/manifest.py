@@ -13,6 +13,7 @@ from labelfree.data.captions.rows import captioned
 from labelfree.data.captions.shards import shards_in, unpacked
 from labelfree.data.captions.sources import captions_of
 from labelfree.data.cards import Card, effective_card
+from labelfree.data.folder_groups import named_groups
 from labelfree.data.folders import generated_root, hold_scenes, rows_of_folder
 from labelfree.data.inventory import Inventory, take_inventory
 from labelfree.data.label_formats.annotated import called
@@ -26,7 +27,8 @@ from labelfree.data.label_tables import open_table
 from labelfree.data.named_images import NamedImages
 from labelfree.data.paths import Finder, rows_of_records, same_file
 from labelfree.data.table_cells import differ_in_case
-from labelfree.data.told_normal import told_normal
+from labelfree.data.taken_rows import Where
+from labelfree.data.told_normal import told_normal, with_elsewhere
 from labelfree.domain import Contents, Domain, LabelFields, ListsImages, ReadsRemote, ReadsShapes, Row, Sample
 from labelfree.errors import DataError, RecipeError
 from labelfree.recipe import Data
@@ -113,9 +115,10 @@ def load_manifest(data: Data, domain: Domain) -> Manifest:
     """
     card = effective_card(data)
     made = _captioned(_load(data, domain, card), data.captions)
+    made = replace(made, rows=with_elsewhere(made.rows, made.root, data.normal, domain))
     people = data.class_folders == "auto" and data.card is None and getattr(domain, "confidential", False)
-    made = _grouped_by_folder(made) if data.group_folders else made
-    made = with_normal(made, data, domain, folders=data.class_folders is not False and not people)
+    made = _grouped_by_folder(made, domain) if data.group_folders else _may_be_grouped(made, domain)
+    made = with_normal(made, data, folders=data.class_folders is not False and not people)
     of_card = _texts(card.classes) if card else {}
     return replace(made, renamed={**made.renamed, **of_card, **_texts(data.classes)}, instances=data.instances)
 
@@ -130,9 +133,12 @@ def _captioned(made: Manifest, source: Path | None) -> Manifest:
     return replace(made, rows=rows, notes=(*made.notes, *notes), caption_faults=tuple(faults))
 
 
-def _grouped_by_folder(made: Manifest) -> Manifest:
-    """The manifest with the folder of an image as its group where it has none. Raises `DataError` where no image lies in a folder."""
-    folders = {row.id: row.id.rpartition("/")[0] for row in made.rows if row.group is None}
+def _grouped_by_folder(made: Manifest, domain: Domain) -> Manifest:
+    """The manifest with the folder of an image as its group where it has none: that which is called as a group is, where any is.
+
+    Raises `DataError` where no image lies in a folder.
+    """
+    folders = named_groups(made.rows, domain) or {row.id: row.id.rpartition("/")[0] for row in made.rows if row.group is None}
     named = sorted(set(folders.values()) - {""})
     if not named:
         raise DataError(f"data.group_folders: no image without a group lies in a folder under {made.root}; leave it out.")
@@ -141,9 +147,19 @@ def _grouped_by_folder(made: Manifest) -> Manifest:
     return replace(made, rows=rows, notes=(*made.notes, note))
 
 
-def with_normal(made: Manifest, data: Data, domain: Domain | None = None, *, folders: bool = False) -> Manifest:
+def _may_be_grouped(made: Manifest, domain: Domain) -> Manifest:
+    """The manifest with a sentence on folders that are called as groups are, where it has no split."""
+    names = [] if made.given_split else sorted(set(named_groups(made.rows, domain).values()))
+    if not names:
+        return made
+    shown = f"{', '.join(names[:3])}{', …' * (len(names) > 3)}"
+    note = f"Folders {shown} are called as what belongs together is: data.group_folders=true keeps images of one on one side."
+    return replace(made, notes=(*made.notes, note))
+
+
+def with_normal(made: Manifest, data: Data, *, folders: bool = False) -> Manifest:
     """The manifest with what `data.normal` says of its rows. `folders`: whether names of folders may say it by themselves."""
-    told = told_normal(made.rows, made.root, data.normal, domain, folders=folders)
+    told = told_normal(made.rows, made.root, data.normal, folders=folders)
     return replace(made, rows=told.rows, notes=(*made.notes, *told.notes), normal=told.taken)
 
 
@@ -157,10 +173,12 @@ def _load(data: Data, domain: Domain, card: Card | None) -> Manifest:
     if data.labels is not None:
         return _from_labels(data, data.labels, root, name, domain)
     if (root / SPLITS_FILE).is_file():
-        return _from_table(root / SPLITS_FILE, root, name, domain, inside=card is not None)
+        return _from_table(root / SPLITS_FILE, root, name, domain, data.where, inside=card is not None)
+    if data.where:
+        raise DataError(f"data.where: {root} has no table of labels whose rows could be taken; name one with data.labels.")
     classes = data.class_folders is not False and (card is None or card.task != "none")
     people = data.class_folders == "auto" and card is None and getattr(domain, "confidential", False)
-    return _from_folder(root, name, domain, classes, people)
+    return _from_folder(root, name, domain, classes, people, data.class_folders is True)
 
 
 def manifest_from_dataset(
@@ -250,8 +268,8 @@ def _root(data: Data, card: Card | None, domain: Domain) -> Path:
     return root
 
 
-def _from_folder(root: Path, name: str, domain: Domain, classes: bool, people: bool) -> Manifest:
-    layout = rows_of_folder(root, domain, classes, people)
+def _from_folder(root: Path, name: str, domain: Domain, classes: bool, people: bool, sure: bool) -> Manifest:
+    layout = rows_of_folder(root, domain, classes, people, sure)
     scenes = not layout.class_folders and classes and all("/" in row.id for row in layout.rows) and hold_scenes(layout.rows, domain)
     of_scenes = "Sub-folders hold scenes, so their names are not taken as classes; give a table of labels."
     made = _manifest(layout.rows, root, name, notes=[*layout.notes, *([of_scenes] if scenes else [])])
@@ -269,11 +287,11 @@ def _with(contents: Contents | None, made: Manifest) -> Manifest:
     return shown if {row.id for row in contents.rows} - {row.id for row in made.rows} else replace(shown, mixed=contents.mixed)
 
 
-def _from_table(file: Path, root: Path, name: str, domain: Domain, inside: bool) -> Manifest:
+def _from_table(file: Path, root: Path, name: str, domain: Domain, where: Where, inside: bool) -> Manifest:
     inventory = take_inventory(root, domain) if isinstance(domain, ListsImages) else None
     named = _named(inventory)
     finder = Finder(file, root, lambda: (inventory or take_inventory(root, domain)).files, named)
-    table = open_table(file, finder.holds)
+    table = open_table(file, finder.holds, where=where)
     rows, notes = rows_of_records(table.records, finder, domain, inside)
     rows, counted = drawn_by_table(rows)
     made = replace(_manifest(rows, root, name, notes=[*table.notes, *notes]), box_notes=tuple(counted))
@@ -299,7 +317,9 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
         rows, of_shapes = rows_of_shapes(shapes[0], names)
         made = _manifest(rows, root, name, notes=[*inventory.all_notes(), *shapes[1]])
         return _with(inventory.contents, replace(made, listing=of_shapes))
-    listing = listing_of(file, root, data.label_field)
+    listing = listing_of(file, root, data.label_field, data.where)
+    if data.where and (shapes is not None or file.is_dir() or (listing is not None and not listing.rows_chosen)):
+        raise DataError(f"data.where: {file} is no table, so it has no rows to choose from; leave it out.")
     if listing is not None:
         rows, listing = rows_of_listing(listing, file, images, root, names)
         made = _manifest(rows, root, name, notes=[*inventory.all_notes(), *listing.notes])
@@ -311,12 +331,16 @@ def _from_labels(data: Data, labels: Path, root: Path, name: str, domain: Domain
         made = _manifest(rows, root, name, notes=notes)
         return _with(inventory.contents, replace(made, listing=Listing("masks", [], faults=faults)))
     finder = Finder(file, root, lambda: inventory.files, _named(inventory))
-    table = open_table(file, finder.holds, data.label_field)
-    rows, notes = rows_of_records(table.records, finder, domain, inside=False)
+    table = open_table(file, finder.holds, data.label_field, data.where)
+    left = {same_file(path) for record in table.left if (path := finder.file(record.path)) is not None}
+    try:
+        rows, notes = rows_of_records(table.records, finder, domain, inside=False)
+    except DataError as error:
+        raise DataError(f"{error} {table.several}".rstrip()) from error
     rows, counted = drawn_by_table(rows)
     rows = [row if row.listed is None else replace(row, listed=called(row.listed, names)) for row in rows]
     named = [(None if row.window else row.path, row.mask, row.boxes) for row in rows]  # a mask is no image, a part of a scene not all of it
-    listed = {same_file(Path(name)) for names in named for name in names if name}
+    listed = left | {same_file(Path(name)) for names in named for name in names if name}
     ids = {row.id for row in rows}
     parts = {same_file(row.path) for row in rows if row.key or row.files}  # the others of such a file are images of their own
     others = [row for row in images if row.id not in ids and ((mine := same_file(row.path)) not in listed or mine in parts)]

@@ -29,17 +29,20 @@ class Finder:
         self._images = images
 
     def file(self, text: str) -> Path | None:
-        """The file that a cell names; None where there is none. Raises `DataError` where a name without its ending fits several."""
+        """The file that a cell names; None where there is none. A name without folders or without its ending may lie anywhere.
+
+        Raises `DataError` where it fits several.
+        """
         slashed = text.replace("\\", "/")  # a list written on Windows; macOS splits an accent from its letter
         for name in dict.fromkeys((text, slashed, *(unicodedata.normalize(form, slashed) for form in ("NFC", "NFD")))):
             given = Path(name)
             for base in (Path(),) if given.is_absolute() else (self.root, self.table.parent):
                 if _exists(base / given):
                     return base / given
-        matches = self._unended.get(text.replace("\\", "/"), [])
+        matches = self._shortened.get(unicodedata.normalize("NFC", slashed), [])
         if len(matches) > 1:
             shown = ", ".join(path.relative_to(self.root).as_posix() for path in matches[:3])
-            raise DataError(f'{self.table.name}: "{text}" fits {shown}{", …" if len(matches) > 3 else ""}; write the name with its ending.')
+            raise DataError(f'{self.table.name}: "{text}" fits {shown}{", …" if len(matches) > 3 else ""}; write its folder and ending.')
         return matches[0] if matches else None
 
     def holds(self, text: str) -> bool:
@@ -59,9 +62,13 @@ class Finder:
         except DataError as error:
             raise DataError(f"{self.table.name} row {record.number}: {error}") from None
 
-    def beside(self, cell: str | None) -> str | None:
-        """A mask's or annotation's path as found; a cell that is no path (a class, a polygon) stays as it is."""
-        names = dict.fromkeys((cell, cell.replace("\\", "/"))) if cell and len(cell) < 1000 else ()
+    def beside(self, cell: str | None, cut: int = 0) -> str | None:
+        """A mask's or annotation's path as found; a cell that is no path (a class, a polygon) stays as it is.
+
+        `cut`: how many folders paths begin with that are another machine's.
+        """
+        slashed = cell.replace("\\", "/") if cell else ""
+        names = dict.fromkeys((cell, slashed, "/".join(slashed.split("/")[cut:]))) if cell and len(cell) < 1000 else ()
         files = (base / name for name in names for base in (self.root, self.table.parent) if (base / name).is_file())
         return str(next(files, cell)) if cell else None
 
@@ -80,7 +87,7 @@ class Finder:
         parts = [re.split(r"[\\/]+", text) for text in texts]
         for cut in range(1, min(map(len, parts)) if len(parts) > 1 else 1):  # one name alone is no evidence
             files = [self.root.joinpath(*names[cut:]) for names in parts if names[-1]]
-            if len(files) == len(texts) and all(map(_exists, files)):
+            if len(set(files)) == len(set(texts)) and all(map(_exists, files)):  # else several would become one
                 return "/".join(parts[0][:cut]) + "/", files
         return None
 
@@ -92,12 +99,12 @@ class Finder:
         return min((path.relative_to(self.root).as_posix() for path in namesakes), default=None)
 
     @cached_property
-    def _unended(self) -> Mapping[str, list[Path]]:
-        """Images by their path and by their name alone, both without the ending."""
+    def _shortened(self) -> Mapping[str, list[Path]]:
+        """Images by their path without its ending, and by their name alone with it and without."""
         images: dict[str, list[Path]] = defaultdict(list)
         for path in self._images():
             inside = path.relative_to(self.root).with_suffix("").as_posix()
-            for name in {inside, path.stem}:
+            for name in {unicodedata.normalize("NFC", name) for name in (inside, path.stem, path.name)}:
                 images[name].append(path)
         return images
 
@@ -118,12 +125,12 @@ def rows_of_records(records: Sequence[Record], finder: Finder, domain: Domain, i
         for record, file, known in zip(records, files, listed, strict=True)
         if file is None and not known and record.number not in aside
     ]
-    notes = []
+    notes, cut = [], 0
     if missing:
         shortened = finder.without_beginning([record.path for record in records]) if len(missing) == len(records) else None
         if shortened is None:
             raise _missing(missing, len(records), finder)
-        files = list(shortened[1])
+        files, cut = list(shortened[1]), shortened[0].count("/")
         listed = [finder.listed(record, file) for record, file in zip(records, files, strict=True)]
         notes.append(f"{table.name}: no path is there as it is written; without {shortened[0]} and the like all are, under {root}.")
     for record, path, image in _each(records, files, listed):
@@ -138,7 +145,7 @@ def rows_of_records(records: Sequence[Record], finder: Finder, domain: Domain, i
         if before is not record:
             labels = f" with labels {before.label!r} and {record.label!r}" if before.label != record.label else ""
             raise DataError(f'{table.name} rows {before.number} and {record.number}: both name "{record.path}"{labels}; keep one.')
-        mask, boxes = finder.beside(record.mask), finder.beside(record.boxes)
+        mask, boxes = finder.beside(record.mask, cut), finder.beside(record.boxes, cut)
         known = {name: getattr(record, name) for name in ("label", "captions", "group", "split", "chosen", "place", "date")}
         said = {name: value for name, value in {**known, "mask": mask, "boxes": boxes, "remote": remote}.items() if value}
         row = replace(image if image is not None else Row(identity, path), **said)

@@ -28,14 +28,24 @@ class Normality:
     taken: str = ""
 
 
-def told_normal(
-    rows: Sequence[Row], root: Path, said: str | Literal[False], domain: Domain | None = None, *, folders: bool = True
-) -> Normality:
+def with_elsewhere(rows: Sequence[Row], root: Path, said: str | Literal[False], domain: Domain) -> list[Row]:
+    """The rows, and those of the images of a folder that `data.normal` names and that lies elsewhere than under `root`.
+
+    Raises `DataError` where the folder holds none, or one that is called as another of the set.
+    """
+    folder = _folder(str(said), root)
+    told = _Told("", folders=(_absolute(folder),))
+    if said in (False, "auto") or not folder.is_dir() or any(row.label == said or told.holds(row) for row in rows):
+        return list(rows)
+    return [*rows, *_from_elsewhere(rows, root, folder, domain, f"data.normal={said}")]
+
+
+def told_normal(rows: Sequence[Row], root: Path, said: str | Literal[False], *, folders: bool = True) -> Normality:
     """The rows with `normal` told by what their owner `said` (`data.normal`): a folder, a class, "auto" or False.
 
     Of rows without a label a folder may say it. Those of such a folder that no split names are parted by a hash of their group: at most
-    MOST of them, and at most half, count as labelled; the others become `pretrain` rows. A folder elsewhere than under `root` is read
-    by the `domain`, and its images are added. `folders`: whether "auto" looks at names of folders.
+    MOST of them, and at most half, count as labelled; the others become `pretrain` rows. `folders`: whether "auto" looks at names of
+    folders.
     Raises `DataError` for what is neither, or could be both, and naming a row that is said to be normal and shows something.
     """
     if said is False:
@@ -43,7 +53,7 @@ def told_normal(
     if said == "auto":
         found = _by_itself(rows, root, folders)
         return found if isinstance(found, Normality) else replace(found.of(rows, root), taken=found.name)
-    return _meant(rows, root, said, domain)
+    return _meant(rows, root, said)
 
 
 @dataclass(frozen=True)
@@ -122,11 +132,15 @@ def _called(rows: Iterable[Row], root: Path, fits: Callable[[str], bool]) -> Map
     return found
 
 
-def _meant(rows: Sequence[Row], root: Path, said: str, domain: Domain | None) -> Normality:
+def _folder(said: str, root: Path) -> Path:
+    given = Path(said).expanduser()
+    return given if given.is_absolute() else root / given
+
+
+def _meant(rows: Sequence[Row], root: Path, said: str) -> Normality:
     """The folder or the class that a person named. Raises `DataError` where there is none, or both are there and do not agree."""
     why = f"data.normal={said}"
-    given = Path(said).expanduser()
-    folder = given if given.is_absolute() else root / given
+    folder = _folder(said, root)
     there = [folder] if folder.is_dir() else list(_called(rows, root, lambda name: name.casefold() == said.casefold()))
     told = _Told(why, folders=tuple(map(_absolute, there)))
     inside = {row.id for row in rows if told.holds(row)}
@@ -140,18 +154,22 @@ def _meant(rows: Sequence[Row], root: Path, said: str, domain: Domain | None) ->
     if inside:
         return told.of(rows, root)
     if there:
-        return told.of([*rows, *_from_elsewhere(rows, root, there[0], domain, why)], root)
+        raise DataError(_empty(why, there[0]))
     classes = sorted({row.label for row in rows if row.label is not None})
     known = f"there are {', '.join(classes[:10])}{', …' if len(classes) > 10 else ''}" if classes else "no image has a class"
     raise DataError(f"{why}: is no folder, neither as it is written nor under {root}, and no class of the labels ({known}).")
 
 
-def _from_elsewhere(rows: Sequence[Row], root: Path, folder: Path, domain: Domain | None, why: str) -> list[Row]:
+def _empty(why: str, folder: Path) -> str:
+    return f"{why}: the folder {folder} holds no image of this set."
+
+
+def _from_elsewhere(rows: Sequence[Row], root: Path, folder: Path, domain: Domain, why: str) -> list[Row]:
     """Rows of the images of a folder that is not under the root. Raises `DataError` where it is, and holds none of the set's."""
-    outside = domain is not None and _absolute(root) not in (_absolute(folder), *_absolute(folder).parents)
-    found = take_inventory(folder, domain).rows if domain is not None and outside else []
+    outside = _absolute(root) not in (_absolute(folder), *_absolute(folder).parents)
+    found = take_inventory(folder, domain).rows if outside else []
     if not found:
-        raise DataError(f"{why}: the folder {folder} holds no image of this set.")
+        raise DataError(_empty(why, folder))
     known = {row.id for row in rows}
     made = [replace(row, id=f"{folder.name}/{row.id}") for row in found]
     if same := next((row.id for row in made if row.id in known), None):

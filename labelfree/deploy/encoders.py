@@ -15,6 +15,7 @@ from labelfree.domain import Derives, Domain
 from labelfree.errors import DataError, RecipeError
 from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder
 from labelfree.transfer.network_inputs import OfStored, Rendered, input_of
+from labelfree.transfer.tiles.pooled import in_tiles
 
 Tensors = Mapping[str, Tensor]
 
@@ -24,7 +25,8 @@ def encoder_of(card: HeadCard, domain: Domain, tensors: Sequence[Tensors]) -> En
 
     Raises DataError where the network cannot be made here, or its tensors do not all fit.
     """
-    parts = [MAKERS[told["kind"]](told, card, domain, state) for told, state in zip(card.parts, tensors, strict=True)]
+    known = zip(card.parts, tensors, strict=True)
+    parts = [in_tiles(MAKERS[told["kind"]](told, card, domain, state), told.get("tile")) for told, state in known]
     return parts[0] if len(parts) == 1 else Concatenated(card.arm, parts)
 
 

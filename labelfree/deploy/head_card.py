@@ -47,6 +47,11 @@ class HeadCard:
         return self.images.arm
 
     @property
+    def tile(self) -> int | None:
+        """Side of the tiles whose pooled features a head of whole images reads; None where it reads those of the image."""
+        return next((part["tile"] for part in self.parts if "tile" in part), None)
+
+    @property
     def taught_by(self) -> int:
         """How many labelled images."""
         return sum(self.labels.values())

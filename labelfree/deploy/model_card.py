@@ -38,6 +38,8 @@ def _facts(card: HeadCard, words: TaskWords) -> list[str]:
         + (f", stored as {images.dtype}" if images.dtype else ""),
         f"- made by labelfree {card.version}; recipe {images.recipe}, images {images.data}",
     ]
+    if card.tile is not None:
+        facts.append(f"- looks at an image in overlapping tiles of {card.tile} x {card.tile} pixels, whose features are pooled")
     called = f"{card.alarm} is called" if card.alarm else "boxes are told"
     return [*facts, *([f"- {called} from a score of {card.threshold:g} on"] if card.threshold is not None else [])]
 

@@ -24,7 +24,7 @@ from labelfree.installed_domains import key_for
 from labelfree.transfer.encoders import PIXELS, Encoder
 from labelfree.transfer.tiles.base import TileHead
 from labelfree.transfer.tiles.features import input_size
-from labelfree.transfer.tiles.tiling import covering, cut
+from labelfree.transfer.tiles.tiling import covering, cut, cut_all
 
 T = TypeVar("T")
 Reads = Callable[[int, int], Sample]  # slices of an image from a first to before a last along its first spatial axis
@@ -79,10 +79,10 @@ class TilesHead(LoadedHead[T]):
 
     def _levels(self, pixels: np.ndarray, measured: np.ndarray | None, corners: list[Corner], whole: Tensor | None) -> list[Tensor]:
         side = self.card.shape
-        physical = torch.from_numpy(np.stack([cut(pixels, corner, side) for corner in corners]))
+        physical = torch.from_numpy(cut_all(pixels, corners, side))
         there: Tensor | None = None
         if measured is not None:
-            there = torch.from_numpy(np.stack([cut(measured, corner, side)[0] for corner in corners]))
+            there = torch.from_numpy(cut_all(measured, corners, side)[:, 0])
         known = None if whole is None else whole.expand(len(corners), -1, -1)
         return [level.to(self.device) for level in self.encoder.maps(physical, there, input_size(side, self.size), known)]
 

@@ -146,6 +146,11 @@ def _teacher(head: str | Path) -> VectorHead:
     loaded = load_head(head)
     if not isinstance(loaded, VectorHead) or not loaded.task.categorical or Finetune.name not in loaded.task.protocols:
         raise DataError(f"{loaded.path}: a head of {loaded.card.task}; a student is taught by one that says of which class an image is.")
+    if loaded.card.tile is not None:
+        raise DataError(
+            f"{loaded.path}: looks at images in tiles of {loaded.card.tile} pixels, and a student sees them whole, shrunk until what the "
+            "teacher sees is gone; export the head itself (`labelfree export`)."
+        )
     return loaded
 
 

@@ -55,6 +55,8 @@ class Arms:
         assert images is not None and question is not None
         if any(question.task.protocol(name).on_tiles for name in self.recipe.evaluate.protocols):  # tiles at their own size
             return (max(Tiling.of_pool(images.index).side),)
+        if self.recipe.evaluate.tile is not None:
+            return (self.recipe.evaluate.tile,)
         return input_sizes(int(np.median(images.index.shape[question.train, -2:].min(axis=1))), self.inputs.starts.dims)
 
     @cached_property

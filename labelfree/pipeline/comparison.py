@@ -22,6 +22,7 @@ from labelfree.transfer.comparison import answer
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
 from labelfree.transfer.network_sizes import save_sizes
+from labelfree.transfer.tiles.pooled import in_tiles
 
 
 def compare(run: Context, inputs: Inputs) -> list[str]:
@@ -34,19 +35,20 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
     assert question is not None and inputs.images is not None
     recipe, folder, say = run.recipe, run.folder, run.say
     arms = Arms(recipe, inputs, folder.path)
-    encoders = arms.encoders()
+    networks = arms.encoders()
+    encoders = [in_tiles(encoder, recipe.evaluate.tile) for encoder in networks]
     for note in arms.notes:
         say.say(note)
     with out_of_memory("in the comparison", "name smaller input sizes with evaluate.sizes=[...]"):
         setup = answer(question, encoders, recipe.evaluate, inputs.images, folder.path, say, inputs.unlabelled)
-    save_sizes(folder.path, encoders)
+    save_sizes(folder.path, networks)
     claims = save_claims(folder.path).to_dict()
     save_confusions(folder.path)
     save_precision_recall(folder.path)
     save_reliability(folder.path)
     save_roc(folder.path)
     notes = leave_heads(KeptHeads(run, inputs, setup), encoders, claims)
-    show_tokens(encoders, setup, inputs, folder)
+    show_tokens(networks, setup, inputs, folder)
     show_segments(encoders, setup, recipe.evaluate.primary, inputs, folder, say)
     show_boxes(encoders, setup, recipe.evaluate.primary, inputs, folder, say)
     show_heats(encoders, setup, recipe.evaluate.primary, inputs, folder, say)

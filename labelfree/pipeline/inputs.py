@@ -34,6 +34,7 @@ from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.pretrained_on import learn_only_where_seen, require_same_pool, scored_before
 from labelfree.pipeline.shrunk_objects import shrunk_objects
 from labelfree.pipeline.starts import Starts
+from labelfree.pipeline.tiled_images import tiled_images
 from labelfree.pipeline.unlabelled_images import unlabelled_images
 from labelfree.planning.auto_values import view_size
 from labelfree.planning.mirroring import mirror
@@ -140,11 +141,12 @@ def gather(run: Context) -> Inputs:
     question = None if labelled is None else _question(manifest, task, roles, labelled, recipe.seed)
     if run.comparing and question is not None:
         alarm_rule(recipe.evaluate, question, recipe.evaluate.labels_per_class)  # told before hours of pretraining
+    tiled = tiled_images(recipe.evaluate.tile, images) if run.comparing and images is not None else []
     inputs = Inputs(recipe, domain, card, manifest, roles, pool, entries, fingerprint, images, question, leaks, positives)
     view = view_size(recipe.pretrain, fingerprint, domain.plan(fingerprint))
     known = SetLabels(manifest, domain, recipe.data.absent)
     shrunk = shrunk_objects(recipe, task, known, roles.train, view, pool, images, run.comparing)
-    for sentence in shrunk:
+    for sentence in (*shrunk, *tiled):
         run.say.say(sentence)
     if run.weights is None:
         require_same_pool(run.folder.path, inputs.fingerprint.digest, roles)
@@ -153,7 +155,7 @@ def gather(run: Context) -> Inputs:
     unlabelled, said = None, list[str]()
     if run.comparing and question is not None and images is not None:
         unlabelled, said = unlabelled_images(recipe, question, images, pool, learnt, lambda rows: store.pool(rows, tile=None))
-    return replace(inputs, unlabelled=unlabelled, notes=[*_notes(inputs, paired), *uncaptioned, *shrunk, *before, *said])
+    return replace(inputs, unlabelled=unlabelled, notes=[*_notes(inputs, paired), *uncaptioned, *shrunk, *tiled, *before, *said])
 
 
 def _manifest(run: Context, domain: Domain) -> Manifest:

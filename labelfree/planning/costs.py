@@ -9,6 +9,7 @@ import numpy as np
 
 from labelfree.data.tiles import Cut
 from labelfree.domain import Size
+from labelfree.transfer.tiles.tiling import tiles_of
 
 CELL_SECONDS = 0.3  # a probe with its search: about 260 of them take 80 s at 1,280 dimensions and ten classes
 SPREAD_SECONDS = 5e-4  # a probe with its search that also learns from unlabelled images, for each of them: 3 to 5 s for 8,000, ten classes
@@ -49,6 +50,12 @@ def feature_seconds(networks: int, images: int, side: int, slices: int = 1, dims
     """
     pixels = slices * sum(size**2 for size in input_sizes(side, dims))
     return networks * images * pixels / (PIXELS_A_SECOND * (os.cpu_count() or 1))
+
+
+def tile_seconds(networks: int, images: int, shapes: Sequence[tuple[int, ...]], tile: int) -> float:
+    """For the features of `images` of these sizes that are looked at in overlapping tiles of one side, on this machine's processors."""
+    tiles = float(np.mean([tiles_of(shape, (tile, tile)) for shape in shapes]))
+    return networks * images * tiles * tile**2 / (PIXELS_A_SECOND * (os.cpu_count() or 1))
 
 
 def run_gigabytes(pretrainings: int, comparing: bool) -> float:

@@ -20,14 +20,14 @@ from labelfree.data.windows import in_windows
 from labelfree.domain import PART, Default, LabelFields, Place, Row, Size, extent_of, located, sides
 from labelfree.errors import DataError, LabelfreeError, RecipeError
 from labelfree.planning.comparison_design import ComparisonDesign, design_comparison
-from labelfree.planning.costs import input_sizes
 from labelfree.planning.folder_settings import folder_data, with_keys
+from labelfree.planning.grouping import KEY, WHY, mixed_groups, offers_groups
 from labelfree.planning.label_kinds import Labels, labels_of
 from labelfree.planning.mirroring import proposed
 from labelfree.planning.recipe_draft import drafted
 from labelfree.planning.recognition import Field, field_of
 from labelfree.planning.sampled_images import Looks, Seen, look_at, open_rows
-from labelfree.planning.small_objects import lost_in_comparison, lost_in_pretraining, tile_for, view_of
+from labelfree.planning.small_objects import largest_input, lost_in_pretraining, squeezed, tile_for, tile_for_classes, view_of
 from labelfree.planning.suggested_keys import Keys, for_objects, read_otherwise, uniting
 from labelfree.planning.unread_labels import unread_labels
 from labelfree.planning.volumes_or_slices import as_volumes, volumes_or_slices
@@ -78,10 +78,24 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
         raise RecipeError("--label-field, --date-field: name the vector file that has them with --labels.")
     data = folder_data(folder, labels).model_copy(update={"label_field": fields.label, "date_field": fields.date})
     start = with_keys(data, overrides, domain, say, also=["evaluate.task"])
-    data = start.data
+    data, alone = start.data, list[str]()
     field = field_of(data, start.reader, domain)
+    if offers_groups(field, data, overrides):
+        together = data.model_copy(update={"group_folders": True})
+        grouped = replace(field_of(together, start.reader, field.domain.name), reason=field.reason)
+        try:
+            if not (why := mixed_groups(grouped.manifest.rows)):
+                return _proposed(together, start, grouped, {KEY: WHY}, say)
+        except LabelfreeError as error:
+            why = str(error)
+        alone.append(f"  {KEY}=true is not proposed: {why}")
+    return _proposed(data, start, field, {}, say, alone)
+
+
+def _proposed(data: Data, start: Recipe, field: Field, why: Mapping[str, str], say: Progress, noticed: Sequence[str] = ()) -> Proposal:
+    """The proposal for `data` as `field` reads it. `why`: reasons of keys of `data`. `noticed`: sentences on what was tried before."""
     field, looks = _looked(field, data, say)
-    reader, because, before = dict(start.reader), dict[str, str](), list[str]()
+    reader, because, before = dict(start.reader), dict(why), list(noticed)
 
     def keep(keys: Keys) -> None:
         because.update({key: default.reason for key, default in keys.items()})
@@ -117,8 +131,11 @@ def propose(folder: Path, domain: str | None, labels: Path | None, fields: Label
     keep(for_objects(field.domain, objects, reader))
     tile = auto_tile(seen.shapes, [look.spacing for look in seen.looks])
     suited = tile_for(objects, seen.shapes, tile)
-    text = drafted(data, reader, field, seen, marks, asked, because, volumes, suited)
-    of_objects = list(_objects(objects, seen, asked, tile, suited))
+    whole = bool(asked.roles.train) and not any(asked.task.protocol(name).on_tiles for name in asked.task.protocols)
+    looked_in = tile_for_classes(objects, seen.shapes, suited) if whole else None
+    large = squeezed(seen.shapes, largest_input(seen.shapes)) if whole and not len(objects) else None
+    text = drafted(data, reader, field, seen, marks, asked, because, volumes, suited, looked_in, large)
+    of_objects = [*_objects(objects, seen, tile, suited, looked_in), *([] if large is None else [large])]
     found = _found(data, field, seen, places, replace(marks, facts=(*marks.facts, *of_objects)), copies, asked, before)
     return Proposal(tuple(found), text, parse_recipe(text))
 
@@ -130,19 +147,20 @@ def _task(asked: Evaluate, rows: Sequence[Row]) -> Task:
     return task_for(asked, rows)
 
 
-def _objects(objects: ObjectSizes, seen: Seen, asked: ComparisonDesign, tile: Size | None, suited: Default | None) -> Iterator[str]:
-    """The smallest labelled object, the tiles that suit it, and what of the recipe shrinks it until it may be lost."""
+def _objects(objects: ObjectSizes, seen: Seen, tile: Size | None, suited: Default | None, looked_in: Default | None) -> Iterator[str]:
+    """The smallest labelled object, the tiles that suit it, and what of the recipe shrinks it until it may be lost. `looked_in`: the tiles
+    that classes are compared in.
+    """
     if not len(objects) or any(len(shape) != 2 for shape in seen.shapes):
         return
     cut: Size | None = tile if suited is None else suited.value
     tiles = "" if cut is None else f"; images are cut into tiles of {by(cut)} px at their own resolution"
     yield f"smallest labelled object: {objects.smallest}{tiles}"
     side = min(map(min, seen.shapes)) if cut is None else min(sides(cut, 2))
-    warnings = [lost_in_pretraining(objects, view_of(side), cut)]
-    if asked.roles.train and not any(asked.task.protocol(name).on_tiles for name in asked.task.protocols):
-        middle = sorted(min(shape) for shape in seen.shapes)[len(seen.shapes) // 2]
-        warnings.append(lost_in_comparison(objects, max(input_sizes(middle)), None))
-    yield from (f"  {warning}" for warning in warnings if warning is not None)
+    if (warning := lost_in_pretraining(objects, view_of(side), cut)) is not None:
+        yield f"  {warning}"
+    if looked_in is not None:
+        yield f"  classes are compared in tiles of {looked_in.value} px (evaluate.tile): {looked_in.reason}"
 
 
 def _looked(field: Field, data: Data, say: Progress) -> tuple[Field, Looks]:

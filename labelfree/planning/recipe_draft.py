@@ -24,6 +24,7 @@ from labelfree.planning.costs import (
     probe_seconds,
     run_gigabytes,
     spread_seconds,
+    tile_seconds,
 )
 from labelfree.planning.label_kinds import Labels
 from labelfree.planning.mirroring import proposed
@@ -64,12 +65,14 @@ def drafted(
     because: Mapping[str, str] = MappingProxyType({}),
     volumes: VolumePlan | None = None,
     tile: Default | None = None,
+    looked_in: Default | None = None,
+    large: str | None = None,
 ) -> str:
-    """The text of the recipe. `because`: why keys of `reader` are set that nobody said. `volumes`: how volumes are learnt from as such.
-
-    `tile`: the tiles that small objects ask for; None: as a run cuts them by itself.
+    """The text of the recipe. `because`: why keys of `reader`, and those that begin with `data.`, are set that nobody said.
+    `volumes`: how volumes are learnt from as such. `tile`: the tiles that small objects ask for; None: as a run cuts them by itself.
+    `looked_in`: those that classes of whole pictures are compared in; None: these are shrunk. `large`: what to say of that.
     """
-    return written(list(_Draft(data, reader, field, seen, labels, asked, because, volumes, tile).lines()))
+    return written(list(_Draft(data, reader, field, seen, labels, asked, because, volumes, tile, looked_in, large).lines()))
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ class _Draft:
     because: Mapping[str, str]
     volumes: VolumePlan | None
     suited: Default | None
+    looked_in: Default | None
+    large: str | None
 
     def lines(self) -> Iterator[Line]:
         yield from self._head()
@@ -163,7 +168,7 @@ class _Draft:
         if self.data.normal == "auto" and self.field.manifest.normal:
             yield Line(f"  normal: {quoted(self.field.manifest.normal)}", "a class or folder of this name shows nothing wrong")
         for key, value in self.data.model_dump(mode="json", exclude_defaults=True, exclude=WRITTEN).items():
-            yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", "you said so")
+            yield Line(f"  {key}: {json.dumps(value, ensure_ascii=False)}", self.because.get(f"data.{key}", "you said so"))
         if self.asked.take_in:
             yield Line("  pretrain_on_labelled: true", "every image has a label, and comparing by these is not built yet: none is scored")
         if self.asked.holdout is not None:
@@ -202,6 +207,10 @@ class _Draft:
             yield Line(f"  protocols: {flow(self.protocols)}", self._why_protocols)
         yield Line(f"  labels_per_class: {flow(asked.budgets)}", asked.why_budgets)
         yield Line(f"  draws: {Evaluate().draws}", "fewer than 5 give no interval for the labels saved")
+        if self.looked_in is not None:
+            yield Line(f"  tile: {self.looked_in.value}", self.looked_in.reason)
+        elif self.large is not None:
+            yield Line("  ", self.large)
         if asked.false_alarms is not None:
             yield Line(f"  max_false_alarms: {asked.false_alarms.value:g}", asked.false_alarms.reason)
         if self.by_tiles:
@@ -228,10 +237,12 @@ class _Draft:
 
     @cached_property
     def protocols(self) -> list[str]:
-        """The usual ones, and those that learn from unlabelled images where there are many, but not too many, of them."""
+        """The usual ones, and those that learn from unlabelled images where there are many, but not too many, of them to read: all tiles of
+        all of them would be.
+        """
         rest, labels = len(self.asked.roles.pool), len(self.asked.roles.train)
         task, usual = self.asked.task, self.usual
-        if not MANY * labels <= rest <= MOST_UNLABELLED:
+        if self.looked_in is not None or not MANY * labels <= rest <= MOST_UNLABELLED:
             return usual
         return [*usual, *(name for name in task.protocols if name not in usual and task.protocol(name).reads_rest)]
 
@@ -327,6 +338,8 @@ class _Draft:
         rest = len(self.asked.roles.pool) if reading else 0
         probes = probe_seconds(len(self.arms), len(self.protocols), budgets, usual.draws, crossed)
         probes += spread_seconds(len(self.arms), reading, budgets, usual.draws, crossed, rest)
+        if self.looked_in is not None:
+            return (probes + tile_seconds(networks, self._labelled, self.seen.shapes, int(self.looked_in.value))) / 60
         if self.volumes is None:
             return (probes + feature_seconds(networks, self._labelled + rest, side)) / 60
         return (probes + self._volume_seconds(self.volumes)) / 60

@@ -23,6 +23,7 @@ from labelfree.transfer.protocols import HeadProtocol, Protocol, one_thread
 from labelfree.transfer.question import Question
 from labelfree.transfer.selection import INNER_FOLDS, Choice, Search
 from labelfree.transfer.setup import Part, Setup, parts_of
+from labelfree.transfer.tiles.tiling import tiles_of
 from labelfree.transfer.unlabelled import Beside, Unlabelled
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from labelfree.progress import Progress
 
 P = TypeVar("P", bound=Protocol)
-TRIAL = 32  # images that the speed of an encoder is measured on
+TRIAL = 32  # images, or tiles, that the speed of an encoder is measured on
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,13 @@ class Trial:
     def smallest(self, encoder: Encoder) -> int:
         """The smallest input size of an encoder."""
         return min(self.setup.sizes_of(encoder))
+
+    def looks(self, pool: Pool, entries: Sequence[int] | np.ndarray) -> np.ndarray:
+        """(n,) how often a network looks at each of the pool's `entries`: once, or at each of its tiles."""
+        tile = self.setup.tile
+        if tile is None:
+            return np.ones(len(entries))
+        return np.array([tiles_of(shape, (tile,) * len(shape)) for shape in pool.index.shape[np.asarray(entries)].tolist()])
 
     @cached_property
     def folds(self) -> int:
@@ -177,12 +185,13 @@ class VectorAsker(Asker[HeadProtocol]):
 
     @classmethod
     def reading_seconds(cls, trial: Trial, encoder: Encoder) -> float:
-        entries = list(range(min(TRIAL, len(trial.images))))
-        size = trial.smallest(encoder)
+        looks, size = trial.looks(trial.images, range(len(trial.images))), trial.smallest(encoder)
+        entries = list(range(max(1, int((looks.cumsum() <= TRIAL).sum()))))
         encoder.features(trial.images, entries[:1], size)  # first calls are slow
         watch = Stopwatch()
         encoder.features(trial.images, entries, size)
-        return watch.lap().seconds / len(entries) * (len(trial.images) + _read_beside(trial))
+        beside = trial.looks(trial.unlabelled.pool, trial.unlabelled.entries) if trial.unlabelled and _read_beside(trial) else np.zeros(1)
+        return watch.lap().seconds / looks[entries].sum() * float(looks.sum() + beside.sum())
 
     @classmethod
     def cell_seconds(cls, trial: Trial, protocols: Sequence[HeadProtocol]) -> dict[tuple[HeadProtocol, Budget], float]:

@@ -58,8 +58,11 @@ class Encoder(Protocol):
         """(n, D) float32 of the pool's `entries`."""
         ...
 
-    def embed(self, stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
-        """(B, D) float32 on the CPU, of stored images (B, C, *spatial) of one size, `measured` (B, *spatial) bool or everywhere."""
+    def embed(self, stored: Tensor, size: Size, measured: Tensor | None = None, whole: Tensor | None = None) -> Tensor:
+        """(B, D) float32 on the CPU, of stored images (B, C, *spatial) of one size, `measured` (B, *spatial) bool or everywhere.
+
+        `whole`: (B, C, 2) stored numbers with mean and standard deviation of the images that these are parts of.
+        """
         ...
 
     def kept(self) -> list[Kept]:
@@ -67,9 +70,8 @@ class Encoder(Protocol):
         ...
 
     def maps(self, stored: Tensor, measured: Tensor | None, size: Size, whole: Tensor | None = None) -> list[Tensor]:
-        """Of stored images (B, C, *spatial), `measured` (B, *spatial) bool: levels (B, C_l, *grid_l) float32, finest first.
-
-        `whole`: (B, C, 2) stored numbers with mean and standard deviation of the images that these are parts of.
+        """Of stored images (B, C, *spatial), `measured` (B, *spatial) bool: levels (B, C_l, *grid_l) float32, finest first; `whole` as for
+        `embed`.
         """
         ...
 
@@ -106,7 +108,7 @@ class StatisticsEncoder:
 
         return in_batches(pool, entries, 128, statistics)
 
-    def embed(self, stored: Tensor, size: int = NO_SIZE, measured: Tensor | None = None) -> Tensor:
+    def embed(self, stored: Tensor, size: Size = NO_SIZE, measured: Tensor | None = None, whole: Tensor | None = None) -> Tensor:
         return channel_statistics(self._seen(to_physical(stored, self.scale, self.offset)), measured)
 
     def kept(self) -> list[Kept]:
@@ -180,9 +182,9 @@ class NetworkEncoder:
         return weights_digest(self.network, self.reads)
 
     @torch.inference_mode()
-    def embed(self, stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
+    def embed(self, stored: Tensor, size: Size, measured: Tensor | None = None, whole: Tensor | None = None) -> Tensor:
         """(B, D) float32 on the CPU."""
-        embedded: Tensor = self.network.embed(self.shown(stored, measured, size))  # type: ignore[operator]
+        embedded: Tensor = self.network.embed(self.shown(stored, measured, size, whole))  # type: ignore[operator]
         return embedded.float().cpu()
 
     @torch.inference_mode()
@@ -229,8 +231,8 @@ class Concatenated:
     def features(self, pool: Pool, entries: Sequence[int], size: int) -> np.ndarray:
         return np.concatenate([part.features(pool, entries, size if part.sizes else NO_SIZE) for part in self.parts], 1)
 
-    def embed(self, stored: Tensor, size: int, measured: Tensor | None = None) -> Tensor:
-        return torch.cat([part.embed(stored, size if part.sizes else NO_SIZE, measured) for part in self.parts], 1)
+    def embed(self, stored: Tensor, size: Size, measured: Tensor | None = None, whole: Tensor | None = None) -> Tensor:
+        return torch.cat([part.embed(stored, size if part.sizes else NO_SIZE, measured, whole) for part in self.parts], 1)
 
     def kept(self) -> list[Kept]:
         return [kept for part in self.parts for kept in part.kept()]

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 class Setup:
     """The plan of a comparison. `sizes`: input sizes in the recipe's order, for every arm that has any. `steps`: by protocol, how many
     a head that is trained by steps takes, where time is short. `alarm`: by which thresholds are set, None: by none. `dims`: spatial axes
-    of the images.
+    of the images. `tile`: side of the
+    tiles that an image is looked at in, None: it is looked at whole.
     """
 
     budgets: tuple[Budget, ...]
@@ -39,6 +40,7 @@ class Setup:
     steps: Mapping[str, int] = field(default_factory=dict)
     alarm: Rule | None = None
     dims: int = 2
+    tile: int | None = None
 
     def times(self, size: int) -> float:
         """How many times the work of the smallest input size this one is: it grows with the area, of volumes with the voxels."""
@@ -98,7 +100,9 @@ def make_setup(question: Question, settings: Evaluate, sizes: tuple[int, ...]) -
     protocols = tuple(map(question.task.protocol, settings.protocols))
     grid = Grid(settings={protocol.name: protocol.settings for protocol in protocols})
     alarm = alarm_rule(settings, question, kept)
-    return Setup(tuple(kept), settings.draws, sizes, grid, protocols, metric.name, tuple(notes), alarm=alarm, dims=question.dims)
+    return Setup(
+        tuple(kept), settings.draws, sizes, grid, protocols, metric.name, tuple(notes), alarm=alarm, dims=question.dims, tile=settings.tile
+    )
 
 
 def alarm_rule(settings: Evaluate, question: Question, budgets: Sequence[Budget]) -> Rule | None:

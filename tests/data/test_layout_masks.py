@@ -122,3 +122,28 @@ def test_a_folder_of_masks_without_classes_is_left_to_its_owner(tmp_path: Path) 
     assert made.rows[0].mask is None and any("data.labels" in note or "column `mask`" in note for note in made.notes)
     with pytest.raises(DataError, match="data.normal=images"):
         loaded(tmp_path, normal="images/nowhere")
+
+
+def test_masks_in_a_folder_beside_their_images(tmp_path: Path) -> None:
+    """As DAGM has them: `Train/Label/0001_label.PNG` is the mask of `Train/0001.PNG`."""
+    for split in ("Train", "Test"):
+        for number in range(4):
+            image(tmp_path / f"{split}/{number:04}.png", number + 10 * (split == "Test"))
+        mask(tmp_path / f"{split}/Label/0001_label.png")
+    rows = {row.id: row for row in loaded(tmp_path).rows}
+    assert len(rows) == 8 and {name for name, row in rows.items() if row.mask} == {"Train/0001.png", "Test/0001.png"}
+    assert rows["Test/0001.png"].mask == str(tmp_path / "Test/Label/0001_label.png")
+
+
+def test_masks_in_a_folder_called_as_their_image(tmp_path: Path) -> None:
+    """As MVTec LOCO has them; of an image with several nobody guesses."""
+    benchmark(tmp_path)
+    image(tmp_path / "test/loose/000.png", 40)
+    image(tmp_path / "test/loose/001.png", 41)
+    mask(tmp_path / "ground_truth/loose/000/000.png")
+    mask(tmp_path / "ground_truth/loose/001/000.png")
+    mask(tmp_path / "ground_truth/loose/001/001.png")
+    made = loaded(tmp_path)
+    rows = {row.id: row for row in made.rows}
+    assert rows["test/loose/000.png"].mask == str(tmp_path / "ground_truth/loose/000/000.png")
+    assert rows["test/loose/001.png"].mask is None and any("2 files are masks" in note for note in made.notes)

@@ -260,7 +260,7 @@ def test_names_without_their_ending_are_found(tmp_path: Path) -> None:
     found = load(root=tmp_path, labels=tmp_path / "labels.csv")
     assert {row.id: row.label for row in found.rows} == {"images/img_01.png": "a", "images/img_02.png": "b", "x.y.png": "a"}
     image(tmp_path / "more" / "img_01.png")
-    with pytest.raises(DataError, match=r'labels.csv: "img_01" fits images/img_01.png, more/img_01.png; write the name with its ending'):
+    with pytest.raises(DataError, match=r'labels.csv: "img_01" fits images/img_01.png, more/img_01.png; write its folder and ending'):
         load(root=tmp_path, labels=tmp_path / "labels.csv")
 
 

@@ -129,6 +129,15 @@ def test_a_folder_elsewhere_adds_its_images(tmp_path: Path) -> None:
     assert PillowDomain().read(made.rows[-1]).data.shape == (3, 16, 16)
 
 
+def test_a_folder_elsewhere_is_grouped_before_it_is_parted(tmp_path: Path) -> None:
+    root = folder_of(tmp_path / "line", "1.png", "2.png")
+    good = folder_of(tmp_path / "good", *(f"lot {lot}/{n}.png" for lot in range(4) for n in range(3)))
+    made = loaded(root, normal=str(good), group_folders=True)
+    assert {each.group for each in made.rows} == {None, *(f"good/lot {lot}" for lot in range(4))}
+    counted, rest = ({each.group for each in made.rows if each.normal and each.split == split} for split in ("", "pretrain"))
+    assert counted and rest and counted.isdisjoint(rest)
+
+
 @pytest.mark.parametrize("said", ["god", "nowhere/good"])
 def test_what_is_neither_folder_nor_class_is_one_sentence(tmp_path: Path, said: str) -> None:
     with pytest.raises(DataError, match=rf"data\.normal={said}: is no folder, .* no class of the labels \(no image has a class\)\.$"):

@@ -40,12 +40,14 @@ from labelfree.deploy.head_file import write_head
 from labelfree.deploy.loading import load_head
 from labelfree.errors import DataError, RecipeError
 from labelfree.progress import Silent
-from labelfree.transfer.encoders import Encoder, NetworkEncoder, StatisticsEncoder
+from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder
 from labelfree.transfer.maps.decoders import decoder_of
 from labelfree.transfer.network_inputs import NetworkInput, OfStored
 from labelfree.transfer.protocols import Head
 from labelfree.transfer.tasks.registry import find_task
-from labelfree.views import PerChannel
+from labelfree.transfer.tiles.pooled import in_tiles
+from labelfree.transfer.tiles.tiling import tiles_of
+from labelfree.views import PerChannel, PerImage
 from tests.deploy.made_heads import by_image, map_head, network, scene, statistics
 from tests.small_runs import folder_of, run_on
 
@@ -156,6 +158,32 @@ def test_pictures_of_any_size_are_scored_as_by_the_head(name: str, size: int, in
         said = loaded.predict(file)
         assert row["class"] == said.name
         assert [float(row[each]) for each in CLASSES] == pytest.approx(list(said.scores.values()), abs=1e-4)
+
+
+@packages
+@pytest.mark.parametrize("by_image", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_images_in_tiles_are_scored_as_by_the_head(by_image: bool, tmp_path: Path) -> None:
+    """More tiles than go through at once, an image smaller than a tile, and a threshold: what calls of one image carry on is its own."""
+    from labelfree.deploy.exports.infer_onnx import BATCH, Model
+
+    files = pictures(tmp_path / "pictures", (90, 61), (20, 200), (24, 24), (10, 12))
+    encoder = Concatenated("both", [pictured(size=24), StatisticsEncoder(3)])
+    if by_image:
+        shown = NetworkInput(PerImage())
+        encoder = Concatenated("both", [NetworkEncoder("random", build("test_resnet", 3), OfStored((1.0,) * 3, (0.0,) * 3, shown), (24,))])
+    tiled = in_tiles(encoder, 24)
+    head = vector_head(tmp_path / "head.safetensors", tiled, threshold=0.5, alarm="wet")
+    loaded = labelfree.load_head(head)
+    assert loaded.card.tile == 24 and tiles_of((90, 61), (24, 24)) > BATCH
+    made = exported(head, tmp_path / "out", files)
+    assert made.images == made.decisions == made.same == 4 and made.apart < 1e-4
+    rows, model = asked(tmp_path / "out", *files), Model(made.onnx)
+    for file, row in zip(files, rows, strict=True):
+        said = loaded.predict(file)
+        assert row["class"] == said.name
+        assert [float(row[each]) for each in CLASSES] == pytest.approx(list(said.scores.values()), abs=1e-4)
+    pixels = np.array(Image.open(files[0])).transpose(2, 0, 1)[None]
+    assert model.name(model.scores(pixels, 0.0)[1][0]) == "wet" != model.name(model.scores(pixels, 1.1)[1][0])  # type: ignore[index]
 
 
 @packages
@@ -277,6 +305,7 @@ def test_decoders_are_exported_too(name: str, decoder: str, tmp_path: Path) -> N
     assert made.images == 1 and made.same > 0.99 * made.decisions and made.apart < 1e-4
 
 
+@pytest.mark.slow
 @packages
 def test_a_run_is_exported_and_tried_on_its_labelled_images(tmp_path: Path, call: Callable[..., SimpleNamespace]) -> None:
     run = run_on(folder_of(tmp_path / "pictures"), tmp_path / "run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from labelfree_inspection.depth import Depth, depth_of, require_depth
 
 import labelfree
 from labelfree.data.depth import Bits, bits_of
-from labelfree.domain import Row
+from labelfree.domain import Row, Window
 from labelfree.errors import DataError, RecipeError
 
 
@@ -141,3 +142,32 @@ def test_reading_depends_on_the_file_alone(tmp_path: Path) -> None:
 def test_keys_that_cannot_be_meant(keys: dict[str, int], said: str) -> None:
     with pytest.raises(RecipeError, match=said):
         Inspection(**keys)
+
+
+@pytest.mark.parametrize(("bits", "shift"), [(12, 0), (10, 0), (12, 4), (16, 0)])
+def test_zero_that_is_white_is_turned_over_within_the_depth_of_the_set(tmp_path: Path, bits: int, shift: int) -> None:
+    images = textures(6, bits, shift)
+    for number, image in enumerate(images):
+        tifffile.imwrite(tmp_path / f"{number}.tif", image, photometric="miniswhite")
+    rows = [Row(f"{number}.tif", tmp_path / f"{number}.tif") for number in range(6)]
+    keys = Inspection().settling(map(Inspection().read, rows))
+    assert {key: default.value for key, default in keys.items()} == {"depth": bits, **({"shift": shift} if shift else {})}
+    told = Inspection(depth=bits, shift=shift)
+    for row, image in zip(rows, images, strict=True):
+        assert np.array_equal(told.read(row).data[0], Depth(bits, shift).white - image)
+        assert np.array_equal(told.read(replace(row, window=Window((2, 3), (9, 11)))).data[0], Depth(bits, shift).white - image[2:11, 3:14])
+    tifffile.imwrite(tmp_path / "bright.tif", np.full((24, 32), 65535, np.uint16), photometric="miniswhite")
+    if bits < 16:
+        with pytest.raises(DataError, match=r"bright\.tif: .*another scale"):
+            told.read(Row("bright.tif", tmp_path / "bright.tif"))
+
+
+def test_a_gap_is_a_stored_number_where_zero_is_white(tmp_path: Path) -> None:
+    image = textures(1, 12)[0]
+    image[:4] = 0
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="miniswhite", extratags=[(42113, "s", 0, "0", True)])
+    row = Row("a.tif", tmp_path / "a.tif")
+    tifffile.imwrite(tmp_path / "b.tif", image, photometric="miniswhite")
+    told = Inspection(depth=12, nodata=0).read(Row("b.tif", tmp_path / "b.tif"))
+    for measured in (Inspection(depth=12).read(row).measured, told.measured):
+        assert measured is not None and not measured[:4].any() and measured[4:].any()

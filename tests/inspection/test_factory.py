@@ -92,9 +92,21 @@ def test_the_folder_is_looked_at_and_each_question_planned(parts: Path, tmp_path
     said = typed("plan", parts, "--labels", parts / "annotations.xml", "--domain", "inspection", "--out", tmp_path / "mine.yaml")
     assert "reader.depth=12" in said and "smallest labelled object: 10 px" in said and "task: detection" in said
     assert f"{LISTED} images listed" in said and "evaluate.task=classification tells them apart" in said
-    assert "where each of the 4 folders holds what belongs together (a lot, a patient), data.group_folders=true says so" in said
+    assert "data.group_folders=true is not proposed: nearly every folder holds something that is not normal" in said
     recipe = (tmp_path / "mine.yaml").read_text(encoding="utf-8")
     assert "depth: 12" in recipe and "smallest_defect: 10" in recipe and "tile: 128" in recipe and "metric: map" in recipe
+
+
+@pytest.mark.slow
+def test_good_parts_in_a_folder_elsewhere_are_kept_together_by_lots(parts: Path, tmp_path: Path) -> None:
+    """Nobody listed them; whole lots count as labelled, the others are pretrained on."""
+    for number in range(24):
+        file = tmp_path / f"Gutteile/Charge_{number // 6}/{number:03d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(part(1000 + number, bad=False)[0]).save(file)
+    words = ("plan", parts, "--labels", parts / "annotations.xml", "--domain", "inspection", "evaluate.task=anomaly")
+    said = typed(*words, f"data.normal={tmp_path / 'Gutteile'}", "--out", tmp_path / "mine.yaml")
+    assert "groups: 8 named" in said and "12 of 24 normal images without a label count as labelled" in said and "task: anomaly" in said
 
 
 @pytest.mark.slow  # seven programs a question, each of which imports torch; three short pretrainings with their comparisons
@@ -118,7 +130,7 @@ def test_from_a_plan_to_a_report_a_head_and_onnx_that_decide_alike(parts: Path, 
     Image.fromarray((part(999, False)[0] >> 4).astype(np.uint8)).save(byte / "8bit.png")
     assert "8bit.png" in typed("predict", run, byte, "--out", tmp_path / "refused", code=3)
 
-    typed("export", run, "--out", tmp_path / "onnx")
+    assert "labelled images scores are within" in typed("export", run, "--out", tmp_path / "onnx")
     alone = tmp_path / "line"  # as on another machine: what is needed to ask it, and nothing else
     alone.mkdir()
     for name in ("head.onnx", "infer_onnx.py"):

@@ -144,6 +144,18 @@ def test_netpbm_is_not_stretched(tmp_path: Path, kind: bytes, bits: int) -> None
     assert same(read(tmp_path / "a.pgm"), data)
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12, 16])
+@pytest.mark.parametrize("kind", [b"P2", b"P3"])
+def test_netpbm_in_words_is_not_stretched(tmp_path: Path, kind: bytes, bits: int) -> None:
+    data = numbers(14, 9, bits=bits) if kind == b"P2" else numbers(14, 9, 3, bits=bits)
+    words = " ".join(map(str, data.ravel().tolist())).encode()
+    (tmp_path / "a.pgm").write_bytes(kind + b"\n# a script\n9 14\n%d\n" % (2**bits - 1) + words + b" # the end\n")
+    assert same(read(tmp_path / "a.pgm"), data)
+    (tmp_path / "b.pgm").write_bytes(kind + b" 9 14 %d " % (2**bits - 1) + words[: len(words) // 2])
+    with pytest.raises(DataError, match=r"b\.pgm: ends before its pixels do"):
+        read(tmp_path / "b.pgm")
+
+
 @pytest.mark.parametrize("bits", [8, 12, 16])
 def test_jpeg_2000_without_loss(tmp_path: Path, bits: int) -> None:
     data = numbers(40, 33, bits=bits)
@@ -202,6 +214,45 @@ def test_a_number_can_stand_for_no_measurement(tmp_path: Path) -> None:
     assert measured is not None and not measured[:3].any() and measured[3:].all()
     tifffile.imwrite(tmp_path / "b.tif", heights, extratags=[(42113, "s", 0, "-9999", True)])
     assert np.array_equal(read(tmp_path / "b.tif").measured, measured)  # GDAL's tag says it
+
+
+@pytest.mark.parametrize("gap", [-3.4028235e38, 3.4028235e38, 1.70141e38])
+def test_what_programs_write_into_gaps_is_no_height(tmp_path: Path, gap: float) -> None:
+    heights = np.random.default_rng(0).normal(3, 1, (30, 20)).astype(np.float32)
+    heights[:3] = gap
+    tifffile.imwrite(tmp_path / "a.tif", heights)
+    sample = read(tmp_path / "a.tif")
+    assert sample.measured is not None and not sample.measured[:3].any() and sample.measured[3:].all()
+    assert sample.data.max() < 10 and "beyond 1e38" in sample.notes[0]
+
+
+@pytest.mark.parametrize(("dtype", "gap"), [("float32", -9999), ("float32", 0), ("int16", -32768)])
+def test_a_number_far_below_all_others_is_settled_as_a_gap(tmp_path: Path, dtype: str, gap: float) -> None:
+    rows = []
+    for number in range(5):
+        heights = np.random.default_rng(number).normal(3000, 30, (30, 20)).astype(dtype)
+        heights[: 3 * (number % 2)] = gap
+        tifffile.imwrite(tmp_path / f"{number}.tif", heights)
+        rows.append(Row(f"{number}.tif", tmp_path / f"{number}.tif"))
+    keys = Inspection().settling(map(Inspection().read, rows))
+    assert keys["nodata"].value == gap and "2 of 5 images" in keys["nodata"].reason
+    measured = Inspection(nodata=keys["nodata"].value).read(rows[1]).measured
+    assert measured is not None and not measured[:3].any() and measured[3:].all()
+
+
+def test_heights_without_gaps_settle_none(tmp_path: Path) -> None:
+    rows = []
+    for number in range(4):
+        heights = np.random.default_rng(number).normal(3, 1, (30, 20)).astype(np.float32)
+        heights[0, 0] = -9999 if number == 0 else heights[0, 0]  # a single pixel of one image says nothing
+        tifffile.imwrite(tmp_path / f"{number}.tif", heights)
+        rows.append(Row(f"{number}.tif", tmp_path / f"{number}.tif"))
+    assert not Inspection().settling(map(Inspection().read, rows))
+
+
+def test_lightness_is_no_red(tmp_path: Path) -> None:
+    Image.fromarray(numbers(12, 10, 3)).convert("LAB").save(tmp_path / "a.tif")
+    assert read(tmp_path / "a.tif").channels == ("lightness", "green to red", "blue to yellow")
 
 
 def test_pages_are_channels_or_one_is_taken(tmp_path: Path) -> None:

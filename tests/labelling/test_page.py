@@ -40,6 +40,7 @@ def focused(page: Page) -> Any:
     return page.ask("document.activeElement.innerText || document.activeElement.id || document.activeElement.className")
 
 
+@pytest.mark.slow
 def test_forty_images_by_keys_with_the_server_killed_in_between(program, pictures, window, tmp_path):
     """Every answer that the page showed as saved is in the table, and nothing else."""
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -146,6 +146,7 @@ def test_with_normal_pictures_alone_a_head_is_left_and_nothing_is_made_up(tmp_pa
     assert judged(run, tmp_path / "wrong.png", tmp_path / "told")["verdict"] == "anomalous"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("onnxruntime") is None, reason="onnxruntime is not installed")
 def test_its_head_decides_the_same_in_onnx(run: Run, pictures: Path, tmp_path: Path) -> None:
     made = labelfree.export(run.folder, tmp_path / "onnx", say=Silent())

@@ -14,7 +14,7 @@ from labelfree.data.manifest import load_manifest
 from labelfree.data.object_sizes import LEAST, ObjectSizes, object_sizes
 from labelfree.data.set_labels import SetLabels
 from labelfree.planning.costs import LARGEST_VIEW
-from labelfree.planning.small_objects import LARGEST, SMALLEST, STEP, lost_in_comparison, lost_in_pretraining, tile_for, view_of
+from labelfree.planning.small_objects import LARGEST, SMALLEST, STEP, lost_in_comparison, lost_in_pretraining, squeezed, tile_for, view_of
 from labelfree.recipe import Data
 from tests.data.fake_domain import PillowDomain, write
 from tests.planning.folders import pictures, planned, told
@@ -69,6 +69,11 @@ def test_small_images_stay_whole_unless_their_objects_would_be_lost() -> None:
     assert tile_for(ObjectSizes.of([]), [(3000, 4096)], 256) is None
 
 
+def test_a_tile_is_no_longer_than_the_images_are_across() -> None:
+    suited = tile_for(ObjectSizes.of([(12, 16, 6000, "a")]), [(70, 6000), (64, 6000)], 64)
+    assert suited is not None and suited.value == 64 and "no longer than images are across" in suited.reason
+
+
 def test_drawn_boxes_of_pixels_and_of_shares(tmp_path: Path) -> None:
     coco(tmp_path, (60, 90), (4, 6, 9, 20), (0, 0, 30, 12))
     found = sizes_of(tmp_path, labels=tmp_path / "coco.json")
@@ -100,12 +105,49 @@ def test_plan_says_the_smallest_object_and_cuts_tiles_for_it(tmp_path: Path) -> 
     assert "may be lost" not in told(proposal)
 
 
-def test_plan_warns_where_whole_images_are_compared(tmp_path: Path) -> None:
+def test_plan_compares_classes_in_tiles_where_shrinking_would_lose_what_is_marked(tmp_path: Path) -> None:
     pictures(tmp_path, [f"{kind}/{n}.png" for kind in ("ok_part", "dot") for n in range(12)], side=600)
     for n in range(12):
         marked = np.zeros((600, 600))
         marked[50:59, 70:79] = 255
         write(tmp_path / f"dot/{n}_mask.png", marked)
-    said = told(planned(tmp_path, "satellite"))
+    proposal = planned(tmp_path, "satellite")
+    said = told(proposal)
     assert "smallest labelled object: 9 px across (dot/0.png)" in said
-    assert "evaluate.sizes: networks see whole images at 256 px" in said and "has 3.8 px" in said
+    assert proposal.recipe.evaluate.tile == proposal.recipe.pool.tile == 128
+    assert "classes are compared in tiles of 128 px (evaluate.tile)" in said and "would lose the smallest object" in said
+    assert "may be lost" not in said
+
+
+def test_plan_names_tiles_where_nobody_drew_what_large_pictures_show(tmp_path: Path) -> None:
+    large, small = ([f"{kind}/{n}.png" for kind in ("ok_part", "dot") for n in range(6)] for _ in range(2))
+    pictures(tmp_path / "large", large, side=1100)
+    pictures(tmp_path / "small", small, side=300)
+    proposal = planned(tmp_path / "large", "satellite")
+    assert proposal.recipe.evaluate.tile is None  # named, not chosen: it takes many times as long
+    said = "networks see whole images of 1100 x 1100 pixels at 256 px a side at most, where 4 px along become one"
+    assert said in told(proposal) and "evaluate.tile=256" in proposal.text
+    assert "evaluate.tile" not in planned(tmp_path / "small", "satellite").text
+
+
+def test_a_run_warns_of_what_whole_images_lose_and_not_of_tiles() -> None:
+    sentence = lost_in_comparison(NINE, 256, None)
+    assert sentence is not None and "evaluate.tile" in sentence
+    assert lost_in_comparison(NINE, 256, 256) is None
+
+
+def test_long_images_that_are_classified_whole_are_told(tmp_path: Path) -> None:
+    """Nobody drew what the classes are told by, so nobody knows how small it is."""
+    for number in range(24):
+        pixels = np.random.default_rng(number).integers(0, 255, (64, 3000))
+        write(tmp_path / f"scans/{'good' if number % 2 else 'dent'}/{number}.png", pixels)
+    said = "networks see whole images of 64 x 3000 pixels at 192 px a side at most, where 16 px along become one"
+    assert said in told(planned(tmp_path / "scans", "satellite"))
+    assert "become one" not in told(planned(tmp_path / "scans", "satellite", overrides=["evaluate.task=anomaly"]))
+
+
+def test_what_is_shrunk_a_little_is_not_told() -> None:
+    assert squeezed([(600, 800)], 256) is None and squeezed([(64, 64, 4000)], 128) is None
+    assert "4096 pixels at 256 px a side at most, where 16 px along become one and what is shorter than 128 px" in str(
+        squeezed([(3000, 4096), (30, 40), (3000, 4096)], 256)
+    )

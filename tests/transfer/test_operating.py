@@ -131,6 +131,18 @@ def test_one_label_a_class_sets_no_threshold(ask, made_up, entries, run_folder) 
     assert told[0].sentence == "imagenet+domain: no threshold, its labels are too few to hold any out; a larger primary.budget has one."
 
 
+def test_groups_that_all_show_the_class_set_no_threshold(ask, made_up, entries, run_folder) -> None:
+    """As lots do that each hold a bad part: none is left to raise a false alarm."""
+    plain, folder = ask(classes=2), run_folder(SETTINGS)
+    question = replace(plain, groups=tuple(f"lot {at // 30}" for at in range(len(plain.ids))))
+    arms = [made_up(arm, question.targets.values, 0.3) for arm in ("imagenet", "imagenet+domain")]
+    answer(question, arms, SETTINGS, entries(105), folder, Silent())
+    told = save_claims(folder).operating
+    assert told is not None and told[0].sentence == (
+        "imagenet+domain: no threshold, for every group shows class 1, and false alarms are counted by groups that show none."
+    )
+
+
 def test_without_folds_inside_the_claims_are_as_before(ask, made_up, entries, run_folder) -> None:
     settings = SETTINGS.model_copy(update={"max_false_alarms": None})
     question, folder = ask(classes=2), run_folder(settings)

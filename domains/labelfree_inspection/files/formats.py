@@ -34,8 +34,8 @@ FORMATS = (
     Format((b"\x89PNG\r\n\x1a\n",), pictures.decode_png, pictures.size),
     Format((b"\xff\xd8\xff",), pictures.decode_jpeg, pictures.size),
     Format((b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"), pictures.decode_jpeg2000, pictures.size),
-    Format((b"P5", b"P6"), netpbm.decode, netpbm.size),
-    Format((b"BM", b"RIFF", b"P1", b"P2", b"P3", b"P4"), pictures.decode_other, pictures.size),
+    Format((b"P2", b"P3", b"P5", b"P6"), netpbm.decode, netpbm.size),
+    Format((b"BM", b"RIFF", b"P1", b"P4"), pictures.decode_other, pictures.size),
     Format((b"\x93NUMPY",), arrays.decode, arrays.size),
 )
 ENDINGS = (

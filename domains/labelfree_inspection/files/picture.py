@@ -21,6 +21,7 @@ class Picture:
     """`data`: (C, rows, columns) whole or real numbers as stored. `hidden`: (rows, columns) bool, where it is transparent.
 
     `bits`: how many of its bits hold something, where the file itself says so. `notes`: sentences on how it was understood.
+    `zero_is_white`: smaller numbers are brighter, up to the largest of a depth that the file alone does not tell.
     """
 
     data: np.ndarray
@@ -28,6 +29,7 @@ class Picture:
     hidden: np.ndarray | None = None
     bits: int | None = None
     notes: tuple[str, ...] = ()
+    zero_is_white: bool = False
 
 
 def picture_bytes(picture: Picture) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,13 @@ from labelfree_inspection.files.picture import Picture, lacking, picture_of
 if TYPE_CHECKING:
     import numpy as np
 
-WHITE_IS_ZERO, PALETTE = 0, 3  # of the tag PhotometricInterpretation
+WHITE_IS_ZERO, PALETTE, LAB = 0, 3, (8, 9, 10)  # of the tag PhotometricInterpretation
 ALPHA = (1, 2)  # of the tag ExtraSamples
+CIE = ("lightness", "green to red", "blue to yellow")  # of L*a*b*, which are no colours of a camera
 NODATA = 42113  # GDAL's tag
 SAME_SHAPE = 0.1  # by which the proportions of a preview may differ, for its sides are whole numbers
 WASTE = 4  # times the pixels of a window, beyond which decoding all and keeping it is faster for windows side by side
 MOST_PAGES = 16  # that are read as channels of one picture
-TURNED = "0 is white in its files (WhiteIsZero); their numbers are turned over, so that more is brighter"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class _Pages:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        said = [TURNED] if self.first.photometric == WHITE_IS_ZERO else []
+        said = list[str]()
         if len(self.chosen) > 1:
             said.append(f"{len(self.chosen)} pages of one size in a file are read as channels (reader.page=1 takes the first alone)")
         if self.others:
@@ -132,21 +132,24 @@ def _picture(pages: _Pages, decoded: list[np.ndarray]) -> Picture:
     bits = page.bitspersample if isinstance(page.bitspersample, int) else page.bitspersample[0]
     told = None if bits in (8, 16) or page.dtype.kind == "f" else int(bits)
     pictures = [picture_of(each, pages.path, told, alpha, pages.notes) for each in planes]
+    if page.photometric in LAB:
+        pictures = [replace(each, channels=CIE[: len(each.channels)]) for each in pictures]
     hidden = [each.hidden for each in pictures if each.hidden is not None]
     if (gap := _nodata(page)) is not None:
         hidden.append(np.logical_and.reduce([(each.data == gap).all(axis=0) for each in pictures]))
     hides = np.logical_or.reduce(hidden) if hidden else None
     hides = None if hides is None or not hides.any() else hides
+    turned = page.photometric == WHITE_IS_ZERO and page.dtype.kind in "bu"
     if len(pictures) == 1:
-        return Picture(pictures[0].data, pictures[0].channels, hides, told, pages.notes)
+        return Picture(pictures[0].data, pictures[0].channels, hides, told, pages.notes, turned)
     names = [
         f"page {at}" if len(each.channels) == 1 else f"page {at} {name}" for at, each in enumerate(pictures, 1) for name in each.channels
     ]
-    return Picture(np.concatenate([each.data for each in pictures]), tuple(names), hides, told, pages.notes)
+    return Picture(np.concatenate([each.data for each in pictures]), tuple(names), hides, told, pages.notes, turned)
 
 
 def _samples(page: Any, decoded: np.ndarray) -> np.ndarray:
-    """(rows, columns[, samples]); a palette's numbers are the colours that they mean, and larger is brighter."""
+    """(rows, columns[, samples]); a palette's numbers are the colours that they mean."""
     import numpy as np
 
     samples = decoded
@@ -157,11 +160,6 @@ def _samples(page: Any, decoded: np.ndarray) -> np.ndarray:
         colours = (colours >> 8).astype(np.uint8)  # of 16 bits, by the format
         gray = (page.colormap == page.colormap[:1]).all()
         return colours[..., 0] if gray else colours
-    if page.photometric == WHITE_IS_ZERO and samples.dtype.kind == "b":
-        return ~samples
-    if page.photometric == WHITE_IS_ZERO and samples.dtype.kind == "u":
-        white = 2 ** (page.bitspersample if isinstance(page.bitspersample, int) else page.bitspersample[0]) - 1
-        return samples.dtype.type(white) - samples
     return samples
 
 

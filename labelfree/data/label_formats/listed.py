@@ -78,7 +78,8 @@ class ListedImage:
 class Listing:
     """All that a file or folder of labels says. `form`: the format in a word. `ids`: the numbers of classes in it, by name.
 
-    `faults`: what is wrong with it, one sentence each. `notes`: sentences on how it was read.
+    `faults`: what is wrong with it, one sentence each. `notes`: sentences on how it was read. `rows_chosen`: whether `data.where` chose
+    among its rows; `left`: the images of the others.
     """
 
     form: str
@@ -87,3 +88,5 @@ class Listing:
     classes: tuple[str, ...] = ()
     faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    rows_chosen: bool = False
+    left: list[ListedImage] = field(default_factory=list)

@@ -11,8 +11,9 @@ from labelfree.data.csv_text import Sheet
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
 from labelfree.data.label_formats.numbers import finite, size_of
 from labelfree.data.label_formats.regions import Corners
-from labelfree.data.label_tables import split_in
+from labelfree.data.label_tables import EVERY, split_in
 from labelfree.data.table_cells import MISSING, name_of
+from labelfree.data.taken_rows import Where, several_sets, taken_rows
 from labelfree.errors import DataError
 
 CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("x0", "y0", "x1", "y1"), ("left", "top", "right", "bottom"))
@@ -33,11 +34,12 @@ def box_columns(header: Sequence[str]) -> tuple[tuple[int, ...], bool] | None:
     return None
 
 
-def read_object_table(file: Path, sheet: Sheet, label: str | None = None) -> Listing:
+def read_object_table(file: Path, sheet: Sheet, label: str | None = None, where: Where = EVERY) -> Listing:
     """The images that a table names, each once. A row without a box says that its image was looked at: without other rows a negative.
 
-    `label`: the column of classes, where its owner names it. What the first row of an image says of its split, group and size holds; one
-    that says another is a fault. Raises `DataError` where the columns of images or of classes are not there, and for a split that is none.
+    `label`: the column of classes, where its owner names it. `where`: column -> what must stand in it. What the first row of an image says
+    of its split, group and size holds; one that says another is a fault. Raises `DataError` where the columns of images or of classes are
+    not there, and for a split that is none.
     """
     found = box_columns(sheet.header)
     assert found is not None
@@ -52,7 +54,9 @@ def read_object_table(file: Path, sheet: Sheet, label: str | None = None) -> Lis
         plain.index(word) if word in plain and plain.index(word) not in at else -1 for word in ("width", "height", "split", "group")
     )
     commas = _with_commas(sheet, at)
+    taken = taken_rows(file, sheet.header, list(sheet.numbered()), where)
     images: dict[str, ListedImage] = {}
+    left: dict[str, ListedImage] = {}
     whole = _WholeImages(file)
     for number, cells in sheet.numbered():
         name = _cell(cells, path)
@@ -60,20 +64,23 @@ def read_object_table(file: Path, sheet: Sheet, label: str | None = None) -> Lis
             continue
         if not name:
             raise DataError(f"{file.name} row {number}: no path.")
+        if number not in taken:
+            left.setdefault(name, ListedImage(name, f"{file.name} row {number} ({name})"))
+            continue
         if name not in images:
             images[name] = ListedImage(name, f"{file.name} row {number} ({name})")
         image = images[name]
         size = size_of(finite(_cell(cells, width)), finite(_cell(cells, height)))
         whole.add(image, number, split_in(file, number, _cell(cells, split)), _cell(cells, group), size)
         texts, of = [_cell(cells, column) for column in at], name_of(_cell(cells, classes_at))
-        where = f"row {number} ({of})" if of else f"row {number}"
+        at_row = f"row {number} ({of})" if of else f"row {number}"
         try:
             box = _box([text.replace(",", ".") for text in texts] if commas else texts, of, sized)
         except ValueError as error:
-            image.faulty.append(f"{where} {error}")
+            image.faulty.append(f"{at_row} {error}")
             continue
         if box is not None:
-            image.drawn.append(Drawn(of, box, where))
+            image.drawn.append(Drawn(of, box, at_row))
     boxes = [drawn.box for image in images.values() for drawn in image.drawn if drawn.box is not None]
     if not images:
         raise DataError(f"{file}: has a header and no rows.")
@@ -81,8 +88,16 @@ def read_object_table(file: Path, sheet: Sheet, label: str | None = None) -> Lis
         raise DataError(f"{file}: its boxes lie within one pixel, as if in shares of the picture's width and height; write pixels.")
     classes = {drawn.name for image in images.values() for drawn in image.drawn}
     notes = [f"{file.name}: one object a row, boxes in the columns {', '.join(sheet.header[column].strip() for column in at)}."]
+    if several := several_sets(file, sheet.header, list(sheet.numbered()), [*at, path, classes_at], where):
+        notes.append(several)
     return Listing(
-        "a table of objects", list(images.values()), classes=tuple(sorted(classes)), faults=list(whole.faults.values()), notes=notes
+        "a table of objects",
+        list(images.values()),
+        classes=tuple(sorted(classes)),
+        faults=list(whole.faults.values()),
+        notes=notes,
+        rows_chosen=bool(where),
+        left=[image for name, image in left.items() if name not in images],
     )
 
 

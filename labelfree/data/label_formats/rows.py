@@ -21,10 +21,13 @@ def rows_of_listing(
     """
     named = renamed(listing, classes)
     files, faults = match(named.images, Images([row.path for row in images], root))
+    left = {*match(named.left, Images([row.path for row in images], root))[0].values()} - {*files.values()}
     on_path = {path: named.images[place] for place, path in files.items()}
     whole_images = not any(image.drawn or image.faulty for image in named.images) and any(image.labels for image in named.images)
     rows = []
     for row in images:
+        if row.path in left:
+            continue
         listed = on_path.get(row.path)
         if listed is None:
             rows.append(row)

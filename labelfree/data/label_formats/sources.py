@@ -17,7 +17,8 @@ from labelfree.data.label_formats.object_table import box_columns, read_object_t
 from labelfree.data.label_formats.voc import is_voc, read_voc
 from labelfree.data.label_formats.xml_text import read_xml
 from labelfree.data.label_formats.yolo import holds_numbers, is_text_of_labels, is_yolo_yaml, names_file, read_yolo_folder, read_yolo_yaml
-from labelfree.data.label_tables import PARQUETS, TEXTS, parquet_columns, parquet_sheet, read_sheet
+from labelfree.data.label_tables import EVERY, PARQUETS, TEXTS, parquet_columns, parquet_sheet, read_sheet
+from labelfree.data.taken_rows import Where
 from labelfree.errors import DataError
 
 READ = (
@@ -66,10 +67,11 @@ FORMS = {  # how a file's name ends -> the formats that may be in it
 }
 
 
-def listing_of(source: Path, root: Path, label: str | None = None) -> Listing | None:
+def listing_of(source: Path, root: Path, label: str | None = None, where: Where = EVERY) -> Listing | None:
     """What a file or folder of labels says; None where it is of no format with objects in it.
 
-    `label`: the column of classes in a table, where its owner names it. Raises `DataError` where it is of one and broken, or mixes several.
+    `label`: the column of classes in a table, where its owner names it. `where`: of a table, column -> what must stand in it.
+    Raises `DataError` where it is of one and broken, or mixes several.
     """
     if source.is_dir():
         return _folder(source)
@@ -78,9 +80,9 @@ def listing_of(source: Path, root: Path, label: str | None = None) -> Listing | 
         return _file(source, source.parent, root)
     if kind in TEXTS:
         sheet = read_sheet(source)
-        return read_object_table(source, sheet, label) if box_columns(sheet.header) else None
+        return read_object_table(source, sheet, label, where) if box_columns(sheet.header) else None
     if kind in PARQUETS and box_columns(parquet_columns(source)):
-        return read_object_table(source, parquet_sheet(source), label)
+        return read_object_table(source, parquet_sheet(source), label, where)
     return None
 
 

@@ -33,7 +33,9 @@ Write = Callable[[list[Any]], Any]
 
 
 class Model:
-    """A file of ONNX and what its metadata say: `classes`, `channels`, `size` of an image or tile, `kind`: images, maps, boxes, patches."""
+    """A file of ONNX and what its metadata say: `classes`, `channels`, `size` of an image or tile, `kind`: images, pooled (images in
+    tiles), maps, boxes, patches.
+    """
 
     def __init__(self, path: str | Path, threads: int = 0) -> None:
         options = onnxruntime.SessionOptions()
@@ -45,8 +47,9 @@ class Model:
         self.kind, self.classes, self.channels = told["kind"], self.told["classes"], self.told["channels"]
         self.size = tuple(self.told["size"])
         self.threshold = float(told["threshold"]) if "threshold" in told else None
-        asked = {each.name for each in self.session.get_inputs()}
+        asked = {each.name: each.shape for each in self.session.get_inputs()}
         self.by_image, self.asks_known = "whole" in asked, "known" in asked
+        self.features = int(asked["so_far"][1]) if "so_far" in asked else 0
 
     def run(self, pixels: np.ndarray, **more: Any) -> list[np.ndarray]:
         """All outputs for stored numbers (B, C, H, W)."""
@@ -55,9 +58,12 @@ class Model:
 
     def about(self, pixels: np.ndarray, count: int) -> dict[str, np.ndarray]:
         """What a model that normalises by image is told with `count` tiles of one (C, H, W): two pixels with its mean and deviation; and
-        one that asks which pixels of tiles show the image: all of them.
+        one that asks which pixels of tiles show the image: all of them; one that pools tiles that nothing was seen before them.
         """
         known = {"known": np.ones((count, *self.size), np.float32)} if self.asks_known else {}
+        if self.features:
+            nothing = np.stack([np.zeros(self.features), np.full(self.features, -np.inf)]).astype(np.float32)
+            known |= {"so_far": nothing, "tiles": np.array(count, np.float32)}
         if not self.by_image:
             return known
         mean, apart = pixels.mean((1, 2), dtype=np.float64), pixels.std((1, 2), ddof=1, dtype=np.float64) / 2**0.5
@@ -75,8 +81,22 @@ class Model:
             if self.threshold is None:
                 raise SystemExit("this model has no threshold: it calls the class of the largest score.")
             more = {"threshold": np.array(threshold, np.float32)}
-        scores, *called = self.run(pixels, **more)
-        return scores, called[0] if called else None
+        if self.features:
+            *found, _ = (np.concatenate(each) for each in zip(*(self.pooled(image, more) for image in pixels), strict=True))
+        else:
+            found = self.run(pixels, **more)
+        return found[0], found[1] if self.classes else None
+
+    def pooled(self, pixels: np.ndarray, more: dict[str, Any]) -> list[np.ndarray]:
+        """All outputs for stored numbers (C, H, W) of one image of any size, looked at in tiles."""
+        shape, found = pixels.shape[1:], list[np.ndarray]()
+        corners = [(top, left) for top in covering(shape[0], self.size[0]) for left in covering(shape[1], self.size[1])]
+        for start in range(0, len(corners), BATCH):
+            some = corners[start : start + BATCH]
+            about = {**self.about(pixels, len(some)), "tiles": np.array(len(corners), np.float32), **more}
+            about |= {"so_far": found[-1]} if found else {}
+            found = self.run(np.stack([cut(pixels, corner, self.size) for corner in some]), **about)
+        return found
 
     def name(self, called: np.ndarray) -> str:
         """Of what is called of one image: `a`, or `a|b` of several classes."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from labelfree.deploy.exports.programs import KNOWN, PIXELS, THRESHOLD, WHOLE, Program
+from labelfree.deploy.exports.programs import KNOWN, PIXELS, SO_FAR, THRESHOLD, TILES, WHOLE, Program
 from labelfree.deploy.head_card import HeadCard
 from labelfree.errors import DataError, RecipeError
 from labelfree.foreign_logs import quieter
@@ -73,7 +73,7 @@ def _forget_places(exported: torch.export.ExportedProgram) -> None:
 def _traced(program: Program, onnx: Path, why: str) -> Captured:
     """By the older exporter, which follows one call of the network."""
     names = list(program.inputs)
-    axes = {name: {0: "batch"} for name in (*set(names) - {THRESHOLD}, *program.outputs)} if program.batched else {}
+    axes = {name: {0: "batch"} for name in (*set(names) - {THRESHOLD, SO_FAR, TILES}, *program.outputs)} if program.batched else {}
     if program.moves:
         axes[PIXELS] |= {2: "height", 3: "width"}
     try:
@@ -93,7 +93,7 @@ def _dynamic(program: Program) -> tuple[Any, ...]:
     Dim = torch.export.Dim
     sides = {2: Dim("height", min=2, max=LONGEST), 3: Dim("width", min=2, max=LONGEST)} if program.moves else {}
     batch = {0: Dim("batch", min=1, max=LONGEST)} if program.batched else {}
-    shapes = {PIXELS: {**batch, **sides}, WHOLE: batch, KNOWN: batch, THRESHOLD: None}
+    shapes = {PIXELS: {**batch, **sides}, WHOLE: batch, KNOWN: batch, THRESHOLD: None, SO_FAR: None, TILES: None}
     return tuple(shapes[name] for name in program.inputs)
 
 

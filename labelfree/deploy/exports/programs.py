@@ -18,8 +18,9 @@ from labelfree.errors import DataError
 from labelfree.transfer.encoders import Concatenated, Encoder, NetworkEncoder, StatisticsEncoder
 from labelfree.transfer.network_inputs import NetworkInput, OfStored
 from labelfree.transfer.tiles.features import input_size
+from labelfree.transfer.tiles.pooled import POOLED, PooledTiles
 
-PIXELS, WHOLE, KNOWN, THRESHOLD = "pixels", "whole", "known", "threshold"  # names of inputs
+PIXELS, WHOLE, KNOWN, THRESHOLD, SO_FAR, TILES = "pixels", "whole", "known", "threshold", "so_far", "tiles"  # names of inputs
 
 
 class Program(nn.Module):
@@ -92,17 +93,57 @@ class VectorProgram(Program):
         self.call = head.task.call
         self.alarm = head.classes.index(head.card.alarm) if self.threshold is not None else 0
         self.register_buffer("of_alarm", torch.arange(max(1, len(head.classes))) == self.alarm, persistent=False)
+        self.classes = bool(head.classes)
         self.outputs = ("scores", "called") if head.classes else ("scores",)
 
     def forward(self, pixels: Tensor, threshold: Tensor | None = None) -> tuple[Tensor, ...]:
         physical = self.physical(pixels)
-        scores: Tensor = self.head(torch.cat([part.embed(physical) for part in self.parts], 1))  # type: ignore[operator]
-        if len(self.outputs) == 1:
+        return self.said(torch.cat([part.embed(physical) for part in self.parts], 1), threshold)  # type: ignore[operator]
+
+    def said(self, features: Tensor, threshold: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Of features (B, D): scores, and where there are classes those that are called."""
+        scores: Tensor = self.head(features)
+        if not self.classes:
             return (scores,)
         if threshold is None:
             return scores, self.call(scores)
         others = torch.where(self.of_alarm, -1.0, scores).argmax(1)
         return scores, torch.where(scores[:, self.alarm] >= threshold, self.alarm, others)
+
+
+class PooledProgram(VectorProgram):
+    """The same of an image that is looked at in tiles, some in each call: `pixels` (B, C, H, W) are tiles, `tiles` how many the image has
+    in all, `so_far` (2, D) what the call before gave last: sums of features, and the largest; at first 0 and -inf. What the last call says
+    is of all tiles.
+    """
+
+    kind, moves = "pooled", False
+
+    def __init__(self, head: VectorHead, tile: int) -> None:
+        super().__init__(head)
+        self.shape, self.by_image = (tile, tile), head.encoder.by_image
+        size = sides(input_size(self.shape, head.size), 2)
+        self.parts = nn.ModuleList(part_of(each, lambda _: size) for each in parts(head))
+        self.widths = list(head.encoder.blocks[::POOLED])
+        self.outputs = (*self.outputs, "pooled")
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (PIXELS, SO_FAR, TILES, *super().inputs[1:])
+
+    def example(self) -> tuple[Tensor, ...]:
+        pixels, *more = super().example()
+        return (pixels, torch.zeros(POOLED, sum(self.widths)), torch.tensor(float(len(pixels))), *more)
+
+    def forward(  # type: ignore[override]
+        self, pixels: Tensor, so_far: Tensor, tiles: Tensor, first: Tensor | None = None, second: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
+        whole, threshold = (first, second) if self.by_image else (None, first)
+        physical, known = self.physical(pixels), None if whole is None else self.physical(whole)
+        told = torch.cat([part.embed(physical, known) for part in self.parts], 1)  # type: ignore[operator]
+        pooled = torch.stack([so_far[0] + told.sum(0), torch.maximum(so_far[1], told.amax(0))])
+        features = torch.stack([pooled[1], pooled[1] - pooled[0] / tiles]).split(self.widths, 1)
+        return (*self.said(torch.cat([part.flatten() for part in features])[None], threshold), pooled)
 
 
 def in_single(threshold: float) -> float:
@@ -176,8 +217,8 @@ class NetworkPart(nn.Module):
             return torch.cat([physical, absent], 1)[:, self.order]
         return physical[:, self.order] if self.order else physical
 
-    def embed(self, physical: Tensor) -> Tensor:
-        vectors: Tensor = self.backbone.embed(self.input(physical))
+    def embed(self, physical: Tensor, whole: Tensor | None = None) -> Tensor:
+        vectors: Tensor = self.backbone.embed(self.input(physical, whole))
         return vectors
 
     def levels(self, physical: Tensor, whole: Tensor | None = None) -> list[Tensor]:
@@ -192,7 +233,7 @@ class StatisticsPart(nn.Module):
         super().__init__()
         self.encoder = encoder
 
-    def embed(self, physical: Tensor) -> Tensor:
+    def embed(self, physical: Tensor, whole: Tensor | None = None) -> Tensor:
         return self.encoder.embed(physical)
 
     def levels(self, physical: Tensor, whole: Tensor | None = None) -> list[Tensor]:
@@ -203,8 +244,9 @@ PARTS: dict[type, Callable[[Any, tuple[int, ...]], nn.Module]] = {NetworkEncoder
 
 
 def parts(head: LoadedHead[Any]) -> tuple[Encoder, ...]:
-    """What stands side by side in a head's encoder."""
-    return head.encoder.parts if isinstance(head.encoder, Concatenated) else (head.encoder,)
+    """What stands side by side in a head's encoder; of one that pools tiles what looks at each of them."""
+    found = head.encoder.parts if isinstance(head.encoder, Concatenated) else (head.encoder,)
+    return tuple(part.encoder if isinstance(part, PooledTiles) else part for part in found)
 
 
 def part_of(encoder: Any, size: Callable[[NetworkInput], tuple[int, ...]]) -> nn.Module:

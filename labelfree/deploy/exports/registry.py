@@ -8,7 +8,7 @@ from typing import Any
 from labelfree.deploy.box_heads import BoxesHead
 from labelfree.deploy.exports.box_program import BoxProgram, OneStageProgram
 from labelfree.deploy.exports.patch_program import PatchProgram
-from labelfree.deploy.exports.programs import MapProgram, Program, VectorProgram
+from labelfree.deploy.exports.programs import MapProgram, PooledProgram, Program, VectorProgram
 from labelfree.deploy.exports.region_program import TwoStageProgram
 from labelfree.deploy.loaded_head import LoadedHead, VectorHead
 from labelfree.deploy.map_heads import MapsHead
@@ -23,8 +23,12 @@ def _of_boxes(head: BoxesHead) -> BoxProgram:
     return DETECTORS[type(head.head.detector)](head)
 
 
+def _of_images(head: VectorHead) -> VectorProgram:
+    return VectorProgram(head) if head.card.tile is None else PooledProgram(head, head.card.tile)
+
+
 PROGRAMS: dict[type, Callable[[Any], Program]] = {
-    VectorHead: VectorProgram, MapsHead: MapProgram, BoxesHead: _of_boxes, PatchesHead: PatchProgram,
+    VectorHead: _of_images, MapsHead: MapProgram, BoxesHead: _of_boxes, PatchesHead: PatchProgram,
 }  # fmt: skip
 
 

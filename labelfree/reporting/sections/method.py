@@ -63,11 +63,18 @@ def arms(context: Context) -> str:
 def equal(context: Context) -> str:
     sizes = context.run.setting("evaluate.sizes", "auto")
     listing = f" ({listed([str(size) for size in sizes], 'or')} pixels)" if isinstance(sizes, list) else ""
+    tile = context.run.setting("evaluate.tile", None)
+    looked = (
+        f" Every arm looks at an image in overlapping tiles of {tile} x {tile} pixels at its own resolution; of each number that a network "
+        "tells of tiles, the largest and how far it is above their mean stand for the image. Budgets and scores count whole images."
+        if tile is not None
+        else ""
+    )
     return (
         f"What a protocol leaves to choose (input sizes{listing}, ways to scale features, strengths of regularisation) every arm "
         "chooses from the same list, by cross-validation inside its own labels; "
         "ties go to the smaller size, then to the stronger regularisation. The dashed curve gives ImageNet its best size in "
-        "hindsight, which no other arm gets."
+        f"hindsight, which no other arm gets.{looked}"
     )
 
 

@@ -49,7 +49,10 @@ def _of_arm(scores: Scores, point: Point, most: float, classes: Sequence[str]) -
     told = {key: float(flags[key]["threshold"]) for key in cells if "threshold" in flags[key]}
     thresholds = [told[key] for key in sorted(told)]
     if len(told) < len(cells):
-        sentence = f"{point[0]}: no threshold, its labels are too few to hold any out; a larger primary.budget has one."
+        why = "its labels are too few to hold any out; a larger primary.budget has one"
+        if unit == "group" and not any(each.at(0.0).negatives for each in alarms.values()):
+            why = f"for every group shows {alarm or 'something'}, and false alarms are counted by groups that show none"
+        sentence = f"{point[0]}: no threshold, {why}."
         return OperatingPoint(point[0], alarm, most, words.bound, thresholds, unit, times, None, None, None, sentence)
     mean = sum((alarms[key].at(told[key]) for key in cells), Counts(0, 0, 0, 0, 0)).over(times)
     missed, false = Share.of(mean.missed, mean.positives), Share.of(mean.false_alarms, mean.negatives)

@@ -10,6 +10,7 @@ from labelfree.entry_points import installed_points
 from labelfree.errors import RecipeError
 from labelfree.recipe import TASKS, Evaluate
 from labelfree.transfer.plugins import made
+from labelfree.transfer.protocols import HeadProtocol, Protocol
 from labelfree.transfer.tasks.base import Metric, Targets, Task
 
 
@@ -62,7 +63,20 @@ def check_question(settings: Evaluate, task: Task | None = None) -> None:
             near = _nearest(protocol, task.protocols)
             raise RecipeError(f"evaluate.protocols: {protocol!r} is not a protocol of {task.name}; {near}")
         task.protocol(protocol).check()
+        if settings.tile is not None:
+            _check_tiles(task.protocol(protocol), task)
     find_metric(task, settings.primary.metric)
+
+
+def _check_tiles(protocol: Protocol, task: Task) -> None:
+    """Raises RecipeError for a protocol that cannot learn from images whose tiles are pooled."""
+    if protocol.on_tiles:
+        raise RecipeError(f"evaluate.tile: {task.name} is asked by tiles already, of a size of their own; leave evaluate.tile out.")
+    if protocol.needs != HeadProtocol.needs:
+        raise RecipeError(
+            f"evaluate.tile: {protocol.name} trains its network on whole images, which are shrunk for it; leave it out of "
+            "evaluate.protocols, or leave evaluate.tile out."
+        )
 
 
 def _fits(settings: Evaluate, task: Task) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from math import ceil
+from math import ceil, prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -94,6 +94,16 @@ def cut(pixels: np.ndarray, corner: Sequence[int], side: Sequence[int]) -> np.nd
     if not any(before) and not any(after):
         return part
     return np.pad(part, [(0, 0), *zip(before, after, strict=True)], mode="symmetric")
+
+
+def cut_all(pixels: np.ndarray, corners: Sequence[Sequence[int]], side: Sequence[int]) -> np.ndarray:
+    """(n, C, *side): the tiles of (C, *spatial) that begin at `corners`, a copy."""
+    return np.stack([cut(pixels, corner, side) for corner in corners])
+
+
+def tiles_of(shape: Sequence[int], side: Sequence[int]) -> int:
+    """How many tiles show an image of this spatial size."""
+    return prod(len(covering(length, tile)) for length, tile in zip(shape, side, strict=True))
 
 
 def tent(side: Sequence[int]) -> np.ndarray:
