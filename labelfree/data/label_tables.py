@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NoReturn
 
 from labelfree.data.columns import columns_of
 from labelfree.data.csv_text import UTF16, Sheet, sheet_of
 from labelfree.data.structure import SPLITS
 from labelfree.data.table_cells import CAPTIONS, captions_in, missing_note, names_in, plain_text
-from labelfree.data.taken_rows import Where, several_sets, taken_rows
+from labelfree.data.taken_rows import EVERY, Where, several_sets, taken_rows
 from labelfree.errors import DataError
 
 TEXTS = {".csv", ".tsv", ".txt", ".tab", ".psv", ".dat", ".data", ".lst", ".list", ""}
@@ -55,7 +54,6 @@ class Table:
     several: str = ""
 
 
-EVERY: Where = MappingProxyType({})
 Cells = list[tuple[int, list[str | None]]]  # number of each row, and its cells
 
 

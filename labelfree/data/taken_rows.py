@@ -7,10 +7,12 @@ import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from labelfree.errors import DataError
 
 Where = Mapping[str, str | int | Sequence[str | int]]
+EVERY: Where = MappingProxyType({})
 Numbered = Sequence[tuple[int, Sequence[str | None]]]  # number of each row, and its cells
 SETS = {"object", "objectname", "product", "productname", "item", "itemname", "article", "objekt", "produkt", "artikel"}  # without signs
 LISTED = 6  # values that a sentence names

@@ -32,6 +32,12 @@ class OutputFolder:
         return [self.path / name for name in read_json(self.path / STATE).get("files", ())]
 
 
+def require_empty(out: Path) -> None:
+    """Raises DataError where `out` is neither a new nor an empty folder."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out}: holds something else already; name a new or empty folder with --out.")
+
+
 def open_output(out: Path, head: Path, inputs: Sequence[str | Path], settings: dict[str, Any]) -> OutputFolder:
     """`out`, new or empty, or begun by the same head for the same `inputs` and `settings`. Raises DataError where it holds other things."""
     given = [path.absolute().as_posix() if (path := Path(each).expanduser()).exists() else str(each) for each in inputs]
@@ -44,8 +50,7 @@ def open_output(out: Path, head: Path, inputs: Sequence[str | Path], settings: d
                 f"{out}: holds predictions by another head, of other images or with other settings; name a new folder with --out."
             )
         return OutputFolder(out, asked, known["status"] == "finished")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out}: holds something else already; name a new or empty folder with --out.")
+    require_empty(out)
     out.mkdir(parents=True, exist_ok=True)
     write_json(state, {"asked": asked, "status": "unfinished"})
     return OutputFolder(out, asked, False)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from labelfree.backbones.weights import save
+from labelfree.backbones.weights import RUN_FILE, save
 from labelfree.deploy.head_card import HeadCard
 from labelfree.deploy.head_file import FOLDER, RECOMMENDED, write_head
 from labelfree.deploy.loaded_head import VectorHead
@@ -41,7 +41,7 @@ from labelfree.transfer.tuning.training import Tuned, step_seconds, tuned_at
 from labelfree.weight_names import weight_file
 
 ARM = "student"  # what its features are called
-WEIGHTS, SUMMARY = "backbone.safetensors", "student.json"
+SUMMARY = "student.json"
 TIMED = 32  # images, by which both networks' time is taken
 PROBED = 5000  # images that its probe is fitted on, most
 LOOKS = 20  # how often a training tells where it stands
@@ -236,7 +236,7 @@ def _write(out: Path, card: HeadCard, encoder: NetworkEncoder, tuned: Tuned) -> 
     normalisation = encoder.prepare.normalise.told()  # type: ignore[attr-defined]
     mean, std = (tuple(normalisation.get(name, ())) for name in ("mean", "std"))
     told = replace(card.images, mean=mean, std=std, normalisation=normalisation, licence=card.licence)
-    save(trunk, told, out / WEIGHTS)
+    save(trunk, told, out / RUN_FILE)
     return write_head(out / FOLDER / RECOMMENDED, card, dict(tuned.head.named_buffers()), [trunk.net.state_dict()])
 
 
@@ -257,7 +257,7 @@ def _judged(student: VectorHead, teacher: VectorHead, images: StudentImages, ste
     few = list(_samples(images, images.held_out[:TIMED], "timing both", say))
     times = (milliseconds(student, few), milliseconds(teacher, few))
     folder, sizes = student.path.parent.parent, (numbers(student), numbers(teacher))
-    return Student(folder, student.path, folder / WEIGHTS, steps, len(images.taught), agreement, accuracy, times, sizes, on)
+    return Student(folder, student.path, folder / RUN_FILE, steps, len(images.taught), agreement, accuracy, times, sizes, on)
 
 
 def _of(share: Share) -> str:

@@ -9,13 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from labelfree.backbones.weights import LoadedBackbone, load
+from labelfree.backbones.weights import LoadedBackbone, backbone_file, load
 from labelfree.domain import Sample, Size
 from labelfree.errors import DataError
 from labelfree.language.files import load_text_side
 from labelfree.language.towers import TextSide
-
-BACKBONE = "backbone.safetensors"  # of a run
 
 
 class Towers:
@@ -50,8 +48,7 @@ class Towers:
 
 def load_towers(path: str | Path) -> Towers:
     """Both towers of a weight file, or of a run's folder. Raises DataError where a file is missing, is broken or has no text tower."""
-    path = Path(path).expanduser()
-    weights = path / BACKBONE if path.is_dir() else path
+    weights = backbone_file(Path(path).expanduser())
     side = load_text_side(weights)
     backbone = load(weights)
     if backbone.dim != side.of_images.in_features:

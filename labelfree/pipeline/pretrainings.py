@@ -8,7 +8,7 @@ from pathlib import Path
 from labelfree.backbones import Backbone
 from labelfree.backbones.download import licence_of
 from labelfree.backbones.weight_card import WeightCard
-from labelfree.backbones.weights import save
+from labelfree.backbones.weights import RUN_FILE, save
 from labelfree.domain import Channel
 from labelfree.language.files import save_text_side, text_file
 from labelfree.pipeline.context import Context
@@ -43,7 +43,7 @@ def carry_out(run: Context, job: Job, inputs: Inputs) -> None:
             save_text_side(text, path, job.plan.objective)
         save(backbone, _card(run, job, backbone, inputs), path)
     if (job.arm, job.plan.seed) == (pretrained_arms(run.recipe)[0], run.recipe.pretrain.seeds[0]):
-        main = folder / "backbone.safetensors"
+        main = folder / RUN_FILE
         pairs = [(path.with_suffix(suffix), main.with_suffix(suffix)) for suffix in (".safetensors", ".json")]
         for source, target in [*pairs, (text_file(path), text_file(main))]:
             if source.is_file():

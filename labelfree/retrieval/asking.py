@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from labelfree.data.windows import window_of, windowed
+from labelfree.deploy.output_folder import require_empty
 from labelfree.domain import ReadsRemote, Row, Sample, Window
 from labelfree.errors import DataError, RecipeError
 from labelfree.progress import Progress
@@ -67,8 +68,8 @@ def ask(index: Index, query: Query, k: int, out: Path | None, say: Progress) -> 
     """
     if k < 1:
         raise RecipeError(f"-k {k}: ask for one image or more.")
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out}: holds something else already; name a new or empty folder with --out.")
+    if out is not None:
+        require_empty(out)
     if not len(index):
         raise DataError(f"{index.path}: holds no vector; add images with `labelfree index`.")
     shown = None if query.image is None else _image(index, query.image, query.window)

@@ -17,7 +17,7 @@ from labelfree.progress import Progress
 from labelfree.reader_settings import carried_settings
 from labelfree.recipe_file import Overrides
 from labelfree.retrieval.checkpoint import Checkpoint, open_checkpoint
-from labelfree.retrieval.image_parts import in_tiles, rows_read
+from labelfree.retrieval.image_parts import parts_read, rows_read
 from labelfree.retrieval.index_folder import IndexCard, IndexFolder, outline_of, where_is
 from labelfree.retrieval.opened_index import require_same_checkpoint
 
@@ -131,7 +131,7 @@ class _Work:
             return
         tracked = self.say.track(rows, "embedding images", len(rows))
         read = readable(tracked, self.images.domain.read, self.images.skip, self._leave_out)
-        images = measured(in_tiles(read, self.card.tile), self._leave_out)
+        images = measured(parts_read(read, self.card.tile), self._leave_out)
         for some in embedded(images, self.checkpoint.of_images, ROWS, SECONDS):
             faulty = (~some.vectors.isfinite().all(dim=1)).nonzero().flatten().tolist()
             if faulty:

@@ -21,7 +21,7 @@ def rows_read(rows: Iterable[Row], domain: Domain, tile: Size | None) -> list[Ro
     return reads
 
 
-def in_tiles(read: Iterable[tuple[Row, Sample]], tile: Size | None) -> Iterator[Sequence[tuple[Row, Sample]]]:
+def parts_read(read: Iterable[tuple[Row, Sample]], tile: Size | None) -> Iterator[Sequence[tuple[Row, Sample]]]:
     """The tiles of each image with their rows; of a window of a scene, and without `tile` of every image, itself alone."""
     for row, sample in read:
         if tile is None or row.window:

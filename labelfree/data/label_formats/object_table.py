@@ -11,9 +11,9 @@ from labelfree.data.csv_text import Sheet
 from labelfree.data.label_formats.listed import Drawn, ListedImage, Listing
 from labelfree.data.label_formats.numbers import finite, size_of
 from labelfree.data.label_formats.regions import Corners
-from labelfree.data.label_tables import EVERY, split_in
+from labelfree.data.label_tables import split_in
 from labelfree.data.table_cells import MISSING, name_of
-from labelfree.data.taken_rows import Where, several_sets, taken_rows
+from labelfree.data.taken_rows import EVERY, Where, several_sets, taken_rows
 from labelfree.errors import DataError
 
 CORNERS = (("xmin", "ymin", "xmax", "ymax"), ("x1", "y1", "x2", "y2"), ("x0", "y0", "x1", "y1"), ("left", "top", "right", "bottom"))
@@ -54,11 +54,12 @@ def read_object_table(file: Path, sheet: Sheet, label: str | None = None, where:
         plain.index(word) if word in plain and plain.index(word) not in at else -1 for word in ("width", "height", "split", "group")
     )
     commas = _with_commas(sheet, at)
-    taken = taken_rows(file, sheet.header, list(sheet.numbered()), where)
+    rows = list(sheet.numbered())
+    taken = taken_rows(file, sheet.header, rows, where)
     images: dict[str, ListedImage] = {}
     left: dict[str, ListedImage] = {}
     whole = _WholeImages(file)
-    for number, cells in sheet.numbered():
+    for number, cells in rows:
         name = _cell(cells, path)
         if not any(cell.strip() for cell in cells):
             continue
@@ -88,7 +89,7 @@ def read_object_table(file: Path, sheet: Sheet, label: str | None = None, where:
         raise DataError(f"{file}: its boxes lie within one pixel, as if in shares of the picture's width and height; write pixels.")
     classes = {drawn.name for image in images.values() for drawn in image.drawn}
     notes = [f"{file.name}: one object a row, boxes in the columns {', '.join(sheet.header[column].strip() for column in at)}."]
-    if several := several_sets(file, sheet.header, list(sheet.numbered()), [*at, path, classes_at], where):
+    if several := several_sets(file, sheet.header, rows, [*at, path, classes_at], where):
         notes.append(several)
     return Listing(
         "a table of objects",

@@ -17,8 +17,8 @@ from labelfree.data.label_formats.object_table import box_columns, read_object_t
 from labelfree.data.label_formats.voc import is_voc, read_voc
 from labelfree.data.label_formats.xml_text import read_xml
 from labelfree.data.label_formats.yolo import holds_numbers, is_text_of_labels, is_yolo_yaml, names_file, read_yolo_folder, read_yolo_yaml
-from labelfree.data.label_tables import EVERY, PARQUETS, TEXTS, parquet_columns, parquet_sheet, read_sheet
-from labelfree.data.taken_rows import Where
+from labelfree.data.label_tables import PARQUETS, TEXTS, parquet_columns, parquet_sheet, read_sheet
+from labelfree.data.taken_rows import EVERY, Where
 from labelfree.errors import DataError
 
 READ = (

@@ -15,7 +15,7 @@ from labelfree.deploy.exports.programs import Program, parts
 from labelfree.deploy.exports.registry import program_of
 from labelfree.deploy.loaded_head import LoadedHead
 from labelfree.deploy.loading import load_head
-from labelfree.errors import DataError
+from labelfree.deploy.output_folder import require_empty
 from labelfree.progress import Progress
 from labelfree.recipe_file import Overrides
 from labelfree.training.files import call_with, write_json
@@ -54,8 +54,7 @@ def export_head(
     """
     require_packages()
     loaded = head if isinstance(head, LoadedHead) else load_head(head)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError(f"{out}: holds something else already; name a new or empty folder with --out.")
+    require_empty(out)
     program, trial = program_of(loaded), trial_images(loaded, images, overrides, out, say.say)
     out.mkdir(parents=True, exist_ok=True)
     try:
