@@ -3,6 +3,7 @@
     python benchmarks/label_efficiency.py --root $LABELFREE_DATA/water_multiband --card water-multiband --on dev
     python benchmarks/label_efficiency.py --root $LABELFREE_DATA/water_multiband --card water-multiband --on test
     python benchmarks/label_efficiency.py --root $LABELFREE_DATA/rsod --card rsod --on test evaluate.task=detection
+    python benchmarks/label_efficiency.py --root $LABELFREE_DATA/magnetic_tile --card magnetic-tile 'data.classes={">127": defect}'
     python benchmarks/label_efficiency.py --root $LABELFREE_DATA/hippocampus_msd --card hippocampus-msd --recipe medical_volume_segment
     python benchmarks/label_efficiency.py --show
 
@@ -15,6 +16,7 @@ benchmarks/label_efficiency.md.
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from datetime import datetime
 from math import isnan
@@ -33,6 +35,7 @@ from labelfree.transfer.claims.scores import read_scores
 
 TABLE, LOG = RESULTS / "label_efficiency.csv", RESULTS / "test_log.csv"
 READING_MINUTES = 2  # decoding, features and report on two cores
+PLANNED_WITH = ("data.", "reader.", "evaluate.task=")  # keys that a plan has to know beforehand
 
 
 def main() -> None:
@@ -84,11 +87,10 @@ def measure(root: Path, card: str, on: str, settings: list[str], named: str | No
 
 def planned(root: Path, card: str, settings: list[str]) -> Recipe:
     """What `labelfree plan` writes for the folder, with `settings`."""
-    reader = {f"reader.{key}": value for key, value in find_card(card).reader.items()}
-    tasks = [setting for setting in settings if setting.startswith("evaluate.task=")]  # the one key that a plan has to know beforehand
-    planned_with = reader | dict(setting.split("=", 1) for setting in tasks)
-    proposal = labelfree.plan(root, find_card(card).domain, overrides=planned_with, say=Console())
-    return change(proposal.recipe, [setting for setting in settings if setting not in tasks])
+    reader = [f"reader.{key}={json.dumps(value)}" for key, value in find_card(card).reader.items()]
+    known = [setting for setting in settings if setting.startswith(PLANNED_WITH)]
+    proposal = labelfree.plan(root, find_card(card).domain, overrides=[*reader, *known], say=Console())
+    return change(proposal.recipe, [setting for setting in settings if setting not in known])
 
 
 def shipped(name: str, root: Path, card: str, settings: list[str]) -> Recipe:
