@@ -58,6 +58,8 @@ IDEAS = {
     NOTHING: Idea(),
     "generic views": Idea(("pretrain.views=generic",)),
     "views as large as the images": Idea(("pretrain.size=192", "pretrain.local_size=96")),
+    "a quarter of the batch": Idea(("pretrain.batch_size=16",)),
+    "views as large as the images, a quarter of the batch": Idea(("pretrain.size=192", "pretrain.local_size=96", "pretrain.batch_size=16")),
     "crops at native resolution": Idea((TILES,)),
     "neighbouring tiles as second views": Idea((TILES, "data.positives=neighbours")),
     "second views differ in light alone": Idea(("reader.only_light=true",)),
