@@ -13,6 +13,7 @@ from labelfree_medical.stored import Stored
 if TYPE_CHECKING:
     import numpy as np
 
+COARSE = 3.0  # files' steps to one that is read, from which on it is said
 SAME = 1e-3  # steps that differ by less than this share are the same
 
 
@@ -96,8 +97,17 @@ def with_spacing(
         affine=moved,
         spacing=tuple(step * axis.step for step, axis in zip(stored.spacing or (), axes, strict=True)),
         measured=None if weight is None else weight >= 0.5,
+        notes=(*stored.notes, *_coarser(axes, wanted)),
     )
     return result, None if mask is None else mask[np.ix_(*[axis.nearest() for axis in axes])]
+
+
+def _coarser(axes: Sequence[Axis], wanted: Sequence[float | None]) -> list[str]:
+    """A sentence where much of what the files hold is averaged away."""
+    if max(axis.step for axis in axes) < COARSE:
+        return []
+    read = " x ".join("as stored" if want is None else f"{want:g}" for want in wanted)
+    return [f"images are read at {read} mm a voxel, {COARSE:g} times as coarse as their files or more (reader.spacing=null: as they are)"]
 
 
 def as_before(data: np.ndarray, dtype: np.dtype[np.generic]) -> np.ndarray:

@@ -31,6 +31,7 @@ STILL = 1e-6  # gradient norm, as a share of the loss, of a network that stands 
 SAME = "Images that are all the same, or too few of them in pretrain.batch_size, give a constant loss."
 TOGETHER = 16  # losses that a GPU keeps before they are looked at
 FEWEST = 8  # images a batch: what fewer spread over is chance
+FEWEST_FOR = {"separation": 32}  # a difference of two means scatters more (docs/health.md)
 ROWS = 256  # of a batch's embeddings are looked at: what a check costs does not grow with the batch
 
 
@@ -83,12 +84,12 @@ class CollapseGuard:
         flat = [Alarm(log, objective.cause, objective.fix, least) for log, least in FLAT.items()]
         self.seen: dict[Alarm, list[float]] = {alarm: [] for alarm in (*objective.alarms, *flat)}  # values while an alarm holds
 
-    def check(self, measured: Mapping[str, float]) -> str | None:
-        """Take note of one check. A sentence with the probable cause and the fix where a sign has lasted, else None."""
+    def check(self, measured: Mapping[str, float], images: int) -> str | None:
+        """Take note of one check of so many images. A sentence with the probable cause and the fix where a sign has lasted, else None."""
         if "rankme_kept" in measured and measured.get("embedding_separation", 0.0) >= APART:
             measured = {**measured, "rankme_kept": 1.0}
         for alarm, values in self.seen.items():
-            if alarm.log in measured:
+            if alarm.log in measured and images >= FEWEST_FOR.get(alarm.log, FEWEST):
                 value = measured[alarm.log]
                 values[:] = [] if alarm.least <= value <= alarm.most else [*values, value][-PATIENCE:]
         return next((_sentence(alarm, values) for alarm, values in self.seen.items() if len(values) == PATIENCE), None)

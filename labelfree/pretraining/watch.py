@@ -14,7 +14,7 @@ from labelfree.data.our_folders import home_of
 from labelfree.errors import TrainingError
 from labelfree.objectives.distributed import everyone
 from labelfree.pretraining.checkpoints import Checkpoints
-from labelfree.pretraining.health import FEWEST, CollapseGuard, LearningGuard, monitors
+from labelfree.pretraining.health import CollapseGuard, LearningGuard, monitors
 from labelfree.pretraining.job import Plan
 from labelfree.pretraining.module import PretrainingModule
 from labelfree.progress import Progress
@@ -113,7 +113,7 @@ class Watch(L.Callback):
             module.log(name, value, rank_zero_only=True)
         warm = step >= plan.warmup + plan.head_only
         seen = plan.batch_size // everyone().world  # by this process
-        return values, self.guard.check(values) if warm and seen >= FEWEST else None
+        return values, self.guard.check(values, seen) if warm else None
 
     def state_dict(self) -> dict[str, Any]:
         state = {"told": self.collapse, "still": self.still, "rank": self.rank, "learning": self.learning.state_dict()}

@@ -124,6 +124,13 @@ def test_coarser_grids_average_as_torch_does(size: int) -> None:
     assert np.allclose(coarser.data[..., 0], witness[0].numpy(), atol=1e-3)
 
 
+@pytest.mark.parametrize(("step", "said"), [(2.5, False), (10.0, True)])
+def test_reading_much_coarser_than_stored_is_said(step: float, said: bool) -> None:
+    stored = volume((30, 20, 10), np.diag([1.0, 1.0, 1.0, 1.0]))
+    notes = with_spacing(stored, (step,) * 3)[0].notes
+    assert len(notes) == said and all("10 x 10 x 10 mm a voxel" in note and "reader.spacing" in note for note in notes)
+
+
 @given(st.integers(1, 40), st.floats(0.2, 8.0))
 def test_weights_add_to_one_and_the_middle_stays(size: int, step: float) -> None:
     axis = Axis(size, max(1, round(size / step)), step)

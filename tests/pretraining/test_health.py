@@ -108,7 +108,7 @@ GOOD = {"entropy": 0.5, "std": 0.8, "rankme": 20.0}
 
 def told(*checks: dict[str, float]) -> list[str | None]:
     guard = CollapseGuard(Loud())
-    return [guard.check({**GOOD, **check}) for check in checks]
+    return [guard.check({**GOOD, **check}, 64) for check in checks]
 
 
 def test_one_sign_on_three_checks_in_a_row_is_a_collapse() -> None:
@@ -123,7 +123,14 @@ def test_three_different_signs_are_none() -> None:
 def test_a_check_without_the_log_neither_counts_nor_clears() -> None:
     guard = CollapseGuard(Loud())
     checks = ({"std": 0.0}, {"std": 0.0}, {"rankme": 9.0}, {"std": 0.0})
-    assert [bool(guard.check(check)) for check in checks] == [False, False, False, True]
+    assert [bool(guard.check(check, 64)) for check in checks] == [False, False, False, True]
+
+
+@pytest.mark.parametrize(("images", "stopped"), [(8, False), (16, False), (32, True)])
+def test_few_images_cannot_tell_whether_views_are_told_apart(images: int, stopped: bool) -> None:
+    guard = CollapseGuard(Loud())
+    assert bool([guard.check({**GOOD, "separation": -0.1}, images) for _ in range(3)][-1]) == stopped
+    assert [guard.check({**GOOD, "std": 0.01}, images) for _ in range(3)][-1]  # all images in one point is no matter of chance
 
 
 def test_what_is_not_a_number_is_not_healthy() -> None:
@@ -146,10 +153,10 @@ def test_the_sentence_has_numbers_cause_and_fix(seen: dict[str, float], expected
 def test_a_guard_goes_on_where_it_was_saved() -> None:
     before, after = CollapseGuard(Loud()), CollapseGuard(Loud())
     for _ in range(2):
-        before.check({**GOOD, "std": 0.01})
+        before.check({**GOOD, "std": 0.01}, 64)
     after.load_state_dict(before.state_dict())
-    sentence = after.check({**GOOD, "std": 0.01})
-    assert sentence and sentence == before.check({**GOOD, "std": 0.01})
+    sentence = after.check({**GOOD, "std": 0.01}, 64)
+    assert sentence and sentence == before.check({**GOOD, "std": 0.01}, 64)
 
 
 # Stops. Checks are at steps 1, 3, 5, ...; those from step 2 on count, so that the third is at step 7.
@@ -256,13 +263,13 @@ def test_few_directions_are_no_collapse_while_images_are_told_apart() -> None:
     assert apart["embedding_separation"] > 0.9 and alike["embedding_separation"] < 0.1
     for measured, collapses in ((apart, False), (alike, True)):
         guard = CollapseGuard(Loud())
-        said = [guard.check({**measured, "rankme_kept": 0.1}) for _ in range(3)]
+        said = [guard.check({**measured, "rankme_kept": 0.1}, 64) for _ in range(3)]
         assert (said[-1] is not None) is collapses
 
 
 def test_lost_directions_count_on_checks_in_a_row() -> None:
     guard, lost = CollapseGuard(Loud()), {"rankme_kept": 0.1}
-    assert [guard.check(lost | {"embedding_separation": apart}) is None for apart in (0.1, 0.1, 0.9, 0.1, 0.1, 0.1)] == [True] * 5 + [False]
+    assert [guard.check(lost | {"embedding_separation": apart}, 64) is None for apart in (0.1, 0.1, 0.9, 0.1, 0.1, 0.1)] == [True] * 5 + [False]
 
 
 def test_what_a_random_network_spreads_over_is_no_knowledge_to_lose(tmp_path: Path) -> None:
