@@ -43,15 +43,20 @@ BASES = ("dino", "simclr", "byol")
 TILES = "pool.tile=128"
 ELSEWHERE = ("data_cards/eurosat-rgb.md", "recipes/satellite_simclr.yaml", "benchmarks/objectives.py")
 DEPENDS = (*(part for part in SHARED if part not in ELSEWHERE), "data_cards/neu-det.md", f"recipes/{RECIPE}.yaml")
-NOTHING, IMAGENET = "as the recipe", "ImageNet, nothing pretrained"
+NOTHING = "as the recipe"
+LEVELS = ("backbone.name=levels/tf_efficientnet_lite0",)  # its own vector and the two coarsest levels
+MIDDLE = (*LEVELS, "backbone.options.levels=[-2,-3]")
 
 
 @dataclass(frozen=True)
 class Idea:
-    """What is changed in the recipe. `then`: keys of a second stage, which begins with the first one's weights and takes half the time."""
+    """What is changed in the recipe. `then`: keys of a second stage, which begins with the first one's weights and takes half the time.
+    `pretrained`: whether there is any; where not, ImageNet's network is scored as it is.
+    """
 
     settings: tuple[str, ...] = ()
     then: tuple[str, ...] = ()
+    pretrained: bool = True
 
 
 IDEAS = {
@@ -67,6 +72,11 @@ IDEAS = {
     "CutPaste instead": Idea(("pretrain.objective=cutpaste",)),
     "CutPaste's three classes instead": Idea(("pretrain.objective=cutpaste", "pretrain.options.kinds=2")),
     "CutPaste in the second half": Idea(then=("pretrain.objective=cutpaste",)),
+    "vectors of several levels": Idea(LEVELS),
+    "vectors of middle levels alone": Idea(MIDDLE),
+    "ImageNet, nothing pretrained": Idea(pretrained=False),
+    "ImageNet, vectors of several levels, nothing pretrained": Idea(LEVELS, pretrained=False),
+    "ImageNet, vectors of middle levels alone, nothing pretrained": Idea(MIDDLE, pretrained=False),
 }
 
 
@@ -76,7 +86,7 @@ def main() -> None:
     asked.add_argument("--minutes", type=float, default=8, help="of one thread, for a pretraining")
     asked.add_argument("--seeds", type=int, nargs="+", default=[0])
     asked.add_argument("--bases", nargs="+", choices=BASES, default=list(BASES))
-    asked.add_argument("--ideas", nargs="+", choices=[*IDEAS, IMAGENET], default=[*IDEAS, IMAGENET])
+    asked.add_argument("--ideas", nargs="+", choices=list(IDEAS), default=list(IDEAS))
     asked.add_argument("--most", type=float, default=100, help="minutes after which no further cell is begun")
     asked.add_argument("--pace", action="store_true", help="time a step of every idea, and no more")
     asked.add_argument("--show", action="store_true", help="print the table, and no more")
@@ -101,13 +111,13 @@ def main() -> None:
 
 def measurable(seed: int, base: str, idea: str) -> bool:
     """What is not pretrained has one seed and no base; an objective of its own has no base either."""
-    alone = idea == IMAGENET or any("objective" in setting for setting in IDEAS[idea].settings)
-    return (not alone or base == BASES[0]) and (idea != IMAGENET or seed == 0)
+    alone = not IDEAS[idea].pretrained or any("objective" in setting for setting in IDEAS[idea].settings)
+    return (not alone or base == BASES[0]) and (IDEAS[idea].pretrained or seed == 0)
 
 
 def cell_of(seed: int, base: str, idea: str, minutes: float) -> dict[str, str]:
     which = {"idea": idea, "base": base, "seed": str(seed), "minutes": f"{minutes:g}"}
-    told = " | ".join(map(" ".join, stages(base, idea)))
+    told = " | ".join(map(" ".join, stages(base, idea) or [list(IDEAS[idea].settings)]))
     named = [word.removeprefix("pretrain.objective=") for word in told.split() if word.startswith("pretrain.objective=")]
     own = [f"labelfree/objectives/{part}.py" for name in named for part in (name, *FAMILY.get(name, []))]
     return which | {"settings": told} | place("torch", "timm", depends=(*DEPENDS, *own))
@@ -115,14 +125,14 @@ def cell_of(seed: int, base: str, idea: str, minutes: float) -> dict[str, str]:
 
 def stages(base: str, idea: str) -> list[list[str]]:
     """The keys of each stage of an idea; none where nothing is pretrained."""
-    if idea == IMAGENET:
+    if not IDEAS[idea].pretrained:
         return []
     first = [f"pretrain.objective={base}", *IDEAS[idea].settings]
     return [first, *([list(IDEAS[idea].then)] if IDEAS[idea].then else [])]
 
 
 def expected(cell: dict[str, str]) -> float:
-    return SCORING_MINUTES + (0.0 if cell["idea"] == IMAGENET else float(cell["minutes"]))
+    return SCORING_MINUTES + (float(cell["minutes"]) if IDEAS[cell["idea"]].pretrained else 0.0)
 
 
 def wherever(cell: dict[str, str]) -> dict[str, str]:
@@ -169,7 +179,7 @@ def measured(cell: dict[str, str], data: Path, runs: Path) -> dict[str, str]:
     name = "".join(letter if letter.isalnum() or letter == "-" else "_" for letter in name)
     todo = stages(cell["base"], cell["idea"])
     taken, weights, out = [], None, runs / name
-    for number, stage in enumerate(todo or [[]]):
+    for number, stage in enumerate(todo or [list(IDEAS[cell["idea"]].settings)]):
         out = runs / (f"{name}-{number}" if number + 1 < len(todo) else name)
         taken.append(steps_of(cell, stage, float(cell["minutes"]) / len(todo)) if todo else 0)
         asked = asked_of(cell, stage, data, ARM if todo else "imagenet")

@@ -177,7 +177,8 @@ class BackboneSettings(Section):
     """The network."""
 
     name: str = Field(
-        "tf_efficientnet_lite0", description="any timm model, slicewise/NAME of one for volumes, or module:factory for one of your own"
+        "tf_efficientnet_lite0",
+        description="any timm model, slicewise/NAME for volumes, levels/NAME for vectors of several levels, or your own as module:factory",
     )
     init: str = Field(
         "imagenet", description="what `imagenet+domain` continues from: imagenet, a weight file, or a name whose weights timm publishes"

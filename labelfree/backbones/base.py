@@ -97,6 +97,10 @@ class Backbone(nn.Module):
             raise RecipeError(f"backbone.name: {self.name} has no feature maps; take a network that keeps them apart from pooling.")
         return [maps[grid] for grid in sorted(coarser, reverse=True)]
 
+    def with_pyramid(self, x: Tensor) -> tuple[Features, list[Tensor]]:
+        """What `forward` and `pyramid` give; a network that can does both in one pass."""
+        return self.forward(x), self.pyramid(x)
+
     def attention(self, x: Tensor) -> Tensor | None:
         """(B, heads, *grid): where each head of the last layer looks, every map sums to 1. None where a network has no such heads."""
         return None

@@ -86,6 +86,10 @@ class TimmBackbone(Backbone):
     def forward(self, x: Tensor, hidden: Tensor | None = None, mask_token: Tensor | None = None) -> Features:
         with self._hiding(hidden, mask_token):
             grid = self.net.forward_features(x if hidden is None or self.transformer else without_pixels(x, hidden))
+        return self._features(grid, x)
+
+    def _features(self, grid: Tensor, x: Tensor) -> Features:
+        """Of what the layers before the head give for the input `x`."""
         pooled = self.net.forward_head(grid, pre_logits=True)
         if grid.ndim == 4:  # a CNN; channels-last networks (Swin) give (B, H, W, D)
             channels_last = getattr(self.net, "output_fmt", "NCHW") == "NHWC"
@@ -103,12 +107,19 @@ class TimmBackbone(Backbone):
 
     def pyramid(self, x: Tensor) -> list[Tensor]:
         """A CNN's stages; of a ViT, whose grid stays the same, what four blocks give, evenly spread, the last among them."""
+        maps: list[Tensor] = self.net.forward_intermediates(x, indices=self._spread(), norm=self.transformer, intermediates_only=True)
+        return maps
+
+    def with_pyramid(self, x: Tensor) -> tuple[Features, list[Tensor]]:
+        grid, maps = self.net.forward_intermediates(x, indices=self._spread(), norm=self.transformer)
+        return self._features(grid, x), maps
+
+    def _spread(self) -> list[int] | None:
+        """Blocks of a ViT whose maps are a pyramid; None for a network that has its own."""
         if not hasattr(self.net, "forward_intermediates"):
             raise RecipeError(f"backbone.name: timm tells no feature maps of {self.name}; take a CNN or a ViT (vit_…).")
         depth = len(self.net.blocks) if self.transformer else 0
-        levels = sorted({depth - 1 - level * depth // LEVELS for level in range(LEVELS)}) if depth else None
-        found: list[Tensor] = self.net.forward_intermediates(x, indices=levels, norm=self.transformer, intermediates_only=True)
-        return found
+        return sorted({depth - 1 - level * depth // LEVELS for level in range(LEVELS)}) if depth else None
 
     def attention(self, x: Tensor) -> Tensor | None:
         """Of a ViT, how much its class token (where it has none, a token on average) attends to each patch in the last block."""
