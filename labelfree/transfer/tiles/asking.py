@@ -124,7 +124,7 @@ class TileAsker(Asker[P]):
         askers = [cls._of(trial, encoder) for encoder in trial.encoders]
         askers.sort(key=lambda asker: sum(asker.at(trial.smallest(asker.encoder)).widths), reverse=True)
         part, seconds = trial.first, dict.fromkeys(product(protocols, trial.setup.budgets), 0.0)
-        for protocol, labels in seconds:
+        for protocol, labels in trial.say.track(list(seconds), "timing heads"):
             widest = next((asker for asker in askers if protocol.suits(asker.encoder)), None)
             if widest is None:
                 continue  # no arm is asked by it
