@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Metric:
     """One number of answers. `unit`: "share", printed in percent, or what stands behind the number ("mm"). `needs`: what must be known of
-    the labels besides, in words. `usual`: told of every comparison; another only where it is the primary's.
+    the labels besides, in words. `usual`: told of every comparison; another only where it is the primary's. `chance`: what a guess would
+    score on average, where that says more than 0 does; of answers, as it depends on what there is to choose among.
 
     `of`: (answers of n rows, weights (B, n)) -> (B,), NaN where it is not defined.
     """
@@ -43,6 +44,7 @@ class Metric:
     title: str = ""
     needs: str = ""
     usual: bool = True
+    chance: Callable[[pa.Table], float] | None = None
 
     def __call__(self, answers: pa.Table, weights: Weights) -> np.ndarray:
         return self.of(answers, weights)
@@ -106,7 +108,8 @@ class Task:
     `columns` of the manifest that hold them; `metrics` and `protocols` by name, the first metric being the one advised;
     `advised_protocols`: those that a recipe for these labels asks, the last of them for the claim; (): all. `budget`: what a budget counts,
     labels of each stratum or, where it `counts_in_all`, labelled images of all of them together (`empty_stratum`: of those that show
-    nothing of what is looked for). `learnt`: the strata that heads learn from, which alone budgets count; (): all.
+    nothing of what is looked for). `learnt`: the strata that heads learn from, which alone budgets count; (): all. `learns`: whether
+    anything is learnt from labels at all; where not there is one budget, of none, and without a split a share of the rows is set aside.
     `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see `TaskWords`.
     `protocol_group`: the entry points that its protocols are found by. `counted`: what `confusion` counts. `class_shares`: what a report
     says of each class besides, words -> field of `ClassScores`. `class_means`: the same by metrics that are means over images, name ->
@@ -126,6 +129,7 @@ class Task:
     counts_in_all: bool = False
     empty_stratum: str = ""
     learnt: tuple[str, ...] = ()
+    learns: bool = True
     counted: str = "images"
     class_shares: ClassVar[Mapping[str, str]] = {}
     class_means: ClassVar[Mapping[str, Callable[[pa.Table, int], np.ndarray]]] = {}
@@ -133,6 +137,18 @@ class Task:
     class_metrics: ClassVar[Mapping[str, Callable[[pa.Table, Weights], np.ndarray]]] = {}
     protocol_group: str = PROTOCOLS
     calibration: tuple[str, ...] = ()
+
+    @classmethod
+    def own_question(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Of the keys of `evaluate` those that another task's protocols and primary give way to, where this one is asked instead.
+
+        `settings`: the keys as they stand.
+        """
+        protocols = list(cls.advised_protocols or cls.protocols)
+        primary = settings.get("primary") or {}
+        kept = {key: primary[key] for key in ("arm", "against", "budget") if key in primary}
+        budget = {"budget": "all"} if not cls.learns else {}
+        return {"protocols": protocols, "primary": {**kept, **budget, "protocol": protocols[-1], "metric": next(iter(cls.metrics))}}
 
     def reading(self, labels: SetLabels) -> Manifest:
         """The table as this task reads it: one whose labels follow from others gives rows those that follow."""
