@@ -131,7 +131,7 @@ class Arms:
         name, options = starts.settings.name, starts.options_of(starts.settings)
         make = partial(build, name, len(channels), dims=starts.dims, init=file, match=starts.match, options=options)
         reading = starts.reading()
-        return self._networks.encoder(arm.name, make, name, reading, self._view, reads=repr(reading))
+        return self._networks.encoder(arm.name, make, name, reading, self._view, reads=repr(reading), weights=file)
 
 
 def arm_network(own: BackboneSettings, arm: ArmSpec) -> BackboneSettings:
