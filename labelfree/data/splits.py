@@ -18,17 +18,18 @@ from labelfree.domain import Place, Row
 from labelfree.errors import DataError, LeakError
 from labelfree.recipe import Data
 
-CLASS_FOLDER_HOLDOUT = 0.2
+CLASS_FOLDER_HOLDOUT = 0.2  # also of what is pretrained on and scored, such as captions: there folds would leave nothing to pretrain on
 FEW = 10  # labels a class, below which scores are indicative only
 
 
 class Labels(Protocol):
     """What this room must know of a task: which rows carry its labels, and what folds and shares are balanced over.
 
-    `learnt`: the strata that are learned from; (): all.
+    `learnt`: the strata that are learned from; (): all. `learns`: whether labels are learned from at all, or only scored.
     """
 
     learnt: tuple[str, ...]
+    learns: bool
 
     def labelled(self, row: Row) -> bool: ...
 
@@ -107,7 +108,7 @@ def _roles(
     labelled, learn_only, notes = _grouped(task, labelled, places)
     notes = [*out, *notes]
     fair = [row for row in labelled if row.id not in learn_only]
-    share = data.holdout if data.holdout != "auto" else CLASS_FOLDER_HOLDOUT if manifest.class_folders else 0.0
+    share = data.holdout if data.holdout != "auto" else CLASS_FOLDER_HOLDOUT if manifest.class_folders or not task.learns else 0.0
     if share:
         test = hold_out(fair, task, share, seed)
         score = [row for row in labelled if row.id in test]

@@ -146,7 +146,8 @@ class NetworkEncoder:
     `.embed(x: (B, C, *spatial)) -> (B, D)`; it's put into evaluation mode. `prepare`: (stored (B, C', *spatial'), size, measured
     (B, *spatial') bool or None) -> the network's input at that size; `reads`: what it does besides the images, such as how it normalises.
     `dim`: D. `name`: the architecture, for the tables. `augmentation`: the views of these images, on which the network may be trained.
-    `weights`: the file it comes from, beside which a text side may lie.
+    `weights`: the file it comes from, beside which a text side may lie. `untaught`: makes the towers of an untrained network, beside a text
+    side that has learnt nothing either; None of any other.
     """
 
     def __init__(
@@ -166,6 +167,7 @@ class NetworkEncoder:
         weights: Path | None = None,
     ) -> None:
         self.weights = weights
+        self.untaught: Callable[[], ArmTowers] | None = None
         self.arm, self.seed, self.sizes = arm, seed, tuple(sizes)
         self.backbone = name or str(getattr(backbone, "name", type(backbone).__name__))
         self.prepare, self.device, self.reads, self.augmentation = prepare, device, reads, augmentation

@@ -145,10 +145,7 @@ class Task:
         `settings`: the keys as they stand.
         """
         protocols = list(cls.advised_protocols or cls.protocols)
-        primary = settings.get("primary") or {}
-        kept = {key: primary[key] for key in ("arm", "against", "budget") if key in primary}
-        budget = {"budget": "all"} if not cls.learns else {}
-        return {"protocols": protocols, "primary": {**kept, **budget, "protocol": protocols[-1], "metric": next(iter(cls.metrics))}}
+        return {"protocols": protocols, "primary": {"protocol": protocols[-1], "metric": next(iter(cls.metrics))}}
 
     def reading(self, labels: SetLabels) -> Manifest:
         """The table as this task reads it: one whose labels follow from others gives rows those that follow."""

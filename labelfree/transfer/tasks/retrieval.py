@@ -104,11 +104,13 @@ class Retrieval(Task):
     @classmethod
     def own_question(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
         """Against `random`, whose two towers have learnt nothing: most other arms know no words."""
-        asked = super().own_question(settings)
-        asked["primary"]["metric"] = CLAIMED
-        if RANDOM in settings.get("arms", [RANDOM]):
-            asked["primary"]["against"] = RANDOM
-        return asked | {"labels_per_class": ["all"]}
+        claimed = {"protocol": cls.protocols[0], "metric": CLAIMED, "budget": "all"}
+        arms = settings.get("arms", [RANDOM])
+        return {
+            "protocols": list(cls.protocols),
+            "labels_per_class": ["all"],
+            "primary": claimed | ({"against": RANDOM} if RANDOM in arms else {}),
+        }
 
     def labelled(self, row: Row) -> bool:
         return bool(row.captions)
