@@ -17,7 +17,8 @@ from labelfree.pipeline.segment_pictures import show_segments
 from labelfree.pipeline.token_pictures import show_tokens
 from labelfree.progress import Progress
 from labelfree.training.memory import out_of_memory
-from labelfree.transfer.claims import save_claims, save_confusions, save_precision_recall, save_reliability, save_roc
+from labelfree.transfer.claims import save_chance, save_claims, save_confusions, save_precision_recall, save_reliability, save_roc
+from labelfree.transfer.claims.beside_chance import beside_words
 from labelfree.transfer.comparison import answer, left_out
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
@@ -46,6 +47,9 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
         say.say(note)
     save_sizes(folder.path, networks)
     claims = save_claims(folder.path).to_dict()
+    for row in save_chance(folder.path):
+        if row.metric == setup.metric:
+            say.say(beside_words(row, question.task.words_of(question.targets)))
     save_confusions(folder.path)
     save_precision_recall(folder.path)
     save_reliability(folder.path)

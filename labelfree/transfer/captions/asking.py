@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,8 +19,13 @@ from labelfree.transfer.captions.base import CaptionProtocol, asked_towers
 from labelfree.transfer.cells import Cell, CellKey
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
+from labelfree.transfer.question import Question
 from labelfree.transfer.setup import Part, Setup
 from labelfree.transfer.tasks.retrieval import Captioned, SharedSpace
+
+if TYPE_CHECKING:
+    from labelfree.data.pool import Pool
+    from labelfree.progress import Progress
 
 PREPARATION = "unit length"
 
@@ -40,10 +47,15 @@ class CaptionAsker(Asker[CaptionProtocol]):
         task, targets, judge = self.question.task, self.question.targets, part.judge
         assert isinstance(targets, Captioned)
         size = shown_at(self.towers.size, self.sizes[0])
-        features = extract(self.encoder, self.images, size, self.folder / "features", self.say, self.question.images)[judge]
+        features = self.read(self.encoder, self.question, self.images, self.folder, self.say, size, judge)
         texts, says = gallery([targets.captions[entry] for entry in targets.values[judge]], self.towers.side.tower.tokenizer)
         answers = task.answers(SharedSpace(*protocol.place(self.towers, features, texts), says), targets[judge])
         return Cell(judge, answers, size, 0, PREPARATION, protocol.default, None, True, {})
+
+    @staticmethod
+    def read(encoder: Encoder, question: Question, images: Pool, folder: Path, say: Progress, size: int, rows: np.ndarray) -> np.ndarray:
+        """(n, D) features of the scored `rows`, kept."""
+        return extract(encoder, images, size, folder / "features", say, f"{question.digest} {len(rows)} scored", rows.tolist())
 
     @classmethod
     def points(cls, setup: Setup, protocol: CaptionProtocol) -> float:
@@ -55,7 +67,7 @@ class CaptionAsker(Asker[CaptionProtocol]):
         towers, watch = asked_towers(encoder), Stopwatch()
         if towers is not None:
             size = shown_at(towers.size, trial.smallest(encoder))
-            extract(encoder, trial.images, size, trial.folder / "features", trial.say, trial.question.images)
+            cls.read(encoder, trial.question, trial.images, trial.folder, trial.say, size, trial.first.judge)
         return watch.lap().seconds
 
     @classmethod

@@ -21,7 +21,6 @@ class CaptionProtocol(Protocol):
     wants = "a text tower"
     leaves_head = False
     settings, default = (0.0,), 0.0
-    one_size = "nothing is learnt from labels that could choose one"
 
     def suits(self, encoder: Encoder) -> bool:
         network = network_of(encoder)
