@@ -149,7 +149,7 @@ class Draft:
         settings = value_at(self.values, ("evaluate",))
         own = own_question(settings) if TASK in self.given and isinstance(settings, dict) else {}
         for keys, value in own.items():
-            if not self._typed(keys):
+            if not self._typed(keys) or value_at(self.values, keys) is None:  # a block that was typed may leave out what is the task's
                 _put(self.values, keys, value)
                 self.own.append(f"{'.'.join(keys)}={'[' + ', '.join(value) + ']' if isinstance(value, list) else value}")
 

@@ -9,7 +9,7 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from torchmetrics.retrieval import RetrievalHitRate
@@ -51,6 +51,7 @@ def ranks(given: SharedSpace, of_texts: bool) -> list[int]:
     return found
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_recall_and_median_rank_equal_a_recount(seed: int) -> None:
     given = space(seed)
@@ -72,6 +73,7 @@ def test_recall_equals_the_hit_rate_of_torchmetrics() -> None:
             assert METRICS[f"{name}_r{first}"].value(answers(given)) == pytest.approx(float(expected), abs=1e-6)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 3), st.booleans()), min_size=1, max_size=6).filter(lambda each: any(good for _, good in each)))
 def test_ties_are_the_mean_over_all_orders(gallery: list[tuple[int, bool]]) -> None:
     """Levels of nearness with whether an answer is right: every order of equally near ones is gone through."""
@@ -112,6 +114,7 @@ def test_chance_counts_all_orders(size: int, data: st.DataObject) -> None:
     assert chance_rank(np.array([right]), np.ones(1), size) == by_half
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.lists(st.integers(0, 3), min_size=14, max_size=14).filter(any))
 def test_weights_count_images_and_share_out_what_they_have_in_common(seed: int, counts: list[int]) -> None:
     """Resampled, an image is there as often as it was drawn; a text as often as the images that carry it, on average."""
@@ -130,6 +133,7 @@ def test_weights_count_images_and_share_out_what_they_have_in_common(seed: int, 
     assert METRICS["text_to_image_median_rank"](table, weights)[0] == pytest.approx((below + above) / 2)
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.integers(0, 13), st.integers(0, 13))
 def test_a_text_that_another_image_carries_as_well_is_an_answer_of_both(seed: int, first: int, second: int) -> None:
     """One image's texts are said of another as well: no query gets worse by it, and each counts once whoever carries it."""
