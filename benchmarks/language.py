@@ -59,6 +59,7 @@ def main() -> None:
     asked.add_argument("--objectives", nargs="+", choices=OBJECTIVES, default=list(OBJECTIVES))
     asked.add_argument("--seeds", type=int, nargs="+", default=[0])
     asked.add_argument("--held-out", type=int, default=0, help="classes kept out of the pretraining")
+    asked.add_argument("--batch", type=int, default=64, help="images of a step; `auto` would depend on the machine's memory")
     asked.add_argument("--on", choices=["dev", "test"], default="dev")
     asked.add_argument("--most", type=float, default=100, help="minutes after which no further cell is begun")
     asked.add_argument("--pace", action="store_true", help="time a step of every pretraining, and no more")
@@ -69,7 +70,8 @@ def main() -> None:
     if given.show:
         return show(length)
     which = product(given.seeds, given.objectives, given.starts)
-    cells = [cell_of(start, objective, seed, length, given.held_out, given.on) for seed, objective, start in which]
+    same = {"length": length, "batch": str(given.batch), "held_out": str(given.held_out), "on": given.on}
+    cells = [cell_of(start, objective, seed, same) for seed, objective, start in which]
     if given.pace:
         return time_steps(cells, given.data, given.out)
     missing = [cell for cell in cells if not found(TABLE, anywhere(cell))]
@@ -84,8 +86,9 @@ def main() -> None:
     show(length)
 
 
-def cell_of(start: str, objective: str, seed: int, length: str, held_out: int, on: str) -> dict[str, str]:
-    which = {"start": start, "objective": objective, "seed": str(seed), "length": length, "held_out": str(held_out), "on": on}
+def cell_of(start: str, objective: str, seed: int, same: dict[str, str]) -> dict[str, str]:
+    """`same`: what all cells of a sitting have in common."""
+    which = {"start": start, "objective": objective, "seed": str(seed), **same}
     own = (f"labelfree/objectives/{objective}.py", f"recipes/satellite_{objective}.yaml")
     own += (f"labelfree/objectives/{DOMAIN}.py", f"recipes/satellite_{DOMAIN}.yaml") if start == "domain" else ()
     return which | place("torch", "timm", "open_clip_torch", depends=(*DEPENDS, *own))
@@ -115,7 +118,7 @@ def asked_of(cell: dict[str, str], data: Path, objective: str, init: str) -> lis
     start = [] if init == "random" else [f"backbone.init={init}"]
     return [
         f"data.card={CARD}", f"data.root={(data / CARD).resolve()}", "evaluate.on=dev", f"pretrain.objective={objective}",
-        f"pretrain.size={SIZE}", f"pretrain.seeds=[{cell['seed']}]", "pretrain.on_collapse=warn", f"evaluate.sizes=[{SIZE}]", *start, *held_out,
+        f"pretrain.size={SIZE}", f"pretrain.batch_size={cell['batch']}", f"pretrain.seeds=[{cell['seed']}]", "pretrain.on_collapse=warn", f"evaluate.sizes=[{SIZE}]", *start, *held_out,
     ]  # fmt: skip
 
 
@@ -132,7 +135,7 @@ def classes(arm: str) -> list[str]:
 
 
 def paced(cell: dict[str, str], objective: str, start: str) -> dict[str, str]:
-    return {"objective": objective, "start": start, **{key: cell[key] for key in ("torch", "timm", "hardware")}}
+    return {"objective": objective, "start": start, **{key: cell[key] for key in ("batch", "torch", "timm", "hardware")}}
 
 
 def time_steps(cells: list[dict[str, str]], data: Path, runs: Path) -> None:
@@ -144,7 +147,7 @@ def time_steps(cells: list[dict[str, str]], data: Path, runs: Path) -> None:
             key = paced(cell, objective, start)
             if found(PACE, key):
                 continue
-            out = runs / f"pace-{objective}-{start}-{cell['commit'][:8]}"
+            out = runs / f"pace-{objective}-{start}-{cell['batch']}-{cell['commit'][:8]}"
             asked = [*asked_of(cell, data, objective, start), *retrieval_or_plain(objective, arm_of(cell)), "pretrain.minutes=60"]
             begin(command(f"satellite_{objective}", asked, out), out)
             plan = plan_in(out)
@@ -170,7 +173,7 @@ def steps_of(cell: dict[str, str], objective: str, start: str) -> int:
 
 def folder_of(cell: dict[str, str], runs: Path, stage: str) -> Path:
     """A domain's start is shared by what goes on from it."""
-    kind = f"{cell['length']}-{cell['held_out']}-{cell['seed']}-{cell['commit'][:8]}".replace(" ", "")
+    kind = f"{cell['length']}-{cell['batch']}-{cell['held_out']}-{cell['seed']}-{cell['commit'][:8]}".replace(" ", "")
     return runs / (f"{stage}-{kind}" if stage == DOMAIN else f"{cell['objective']}-{cell['start']}-{kind}{stage}")
 
 

@@ -115,7 +115,8 @@ class Task:
     says of each class besides, words -> field of `ClassScores`. `class_means`: the same by metrics that are means over images, name ->
     (answers, K) -> (K,), NaN where not defined. `curves`: precision over recall, words -> (answers) -> for each class
     (101,) at recalls from 0 to 1, None where it is not defined. `class_metrics`: words -> (answers, weights) -> (B, K) of each class.
-    `calibration`: metrics of how true scores are, where they are shares.
+    `advised_objective`: what a recipe for these labels pretrains with, where arms must have been taught what the task asks; None: any
+    objective will do. `calibration`: metrics of how true scores are, where they are shares.
     """
 
     name: str
@@ -136,6 +137,7 @@ class Task:
     curves: ClassVar[Mapping[str, Callable[[pa.Table], Sequence[np.ndarray | None]]]] = {}
     class_metrics: ClassVar[Mapping[str, Callable[[pa.Table, Weights], np.ndarray]]] = {}
     protocol_group: str = PROTOCOLS
+    advised_objective: Default | None = None
     calibration: tuple[str, ...] = ()
 
     @classmethod

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from labelfree.domain import Row
+from labelfree.domain import Default, Row
 from labelfree.errors import DataError
 from labelfree.recipe import CAPTION_PROTOCOLS
 from labelfree.transfer.question import Question
@@ -92,6 +92,7 @@ class Retrieval(Task):
     protocol_group = CAPTION_PROTOCOLS
     budget = BudgetWords("label", "", all="no labels", stratum="image")
     learns = False
+    advised_objective = Default("clip", "captions teach a text tower beside the network, which is asked")
     answer_schema = pa.schema(
         [
             ("texts", pa.int32()),  # of the gallery, each once
@@ -138,6 +139,9 @@ class Retrieval(Task):
         lists = {f"{TEXTS}{name}": [getattr(of_texts, name)[texts] for texts in output.says] for name in COLUMNS}
         galleries = {"texts": [len(output.texts)] * len(targets), "images": [len(output.images)] * len(targets)}
         return pa.table({**galleries, **counts, **lists}, schema=self.answer_schema)
+
+    def advised_metric(self, train: Sequence[Row]) -> tuple[str, str]:
+        return CLAIMED, "what a person asks who looks for images in words"
 
     def summary(self, rows: Sequence[Row]) -> str:
         return f"{self.name} of {len(rows):,} images with captions"
