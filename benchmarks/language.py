@@ -263,9 +263,8 @@ def nothing(steps: list[int], end: str) -> dict[str, str]:
 
 def show(length: str) -> None:
     """For dev and test a row a start and objective: means over seeds with their deviation; chance stands in the last row."""
-    shown = [name for name in METRICS] + ["linear", "prompted", "zero_shot"]
-    heads = [name.replace("text_to_image_", "t→i ").replace("image_to_text_", "i→t ").replace("_", " ").replace("r1", "R@1") for name in shown]
-    heads = [head.replace("r5", "R@5") for head in heads]
+    shown = [*METRICS, "linear", "prompted", "zero_shot"]
+    heads = [heading(name) for name in shown]
     cells: dict[tuple[str, ...], list[dict[str, str]]] = defaultdict(list)
     for row in rows(TABLE):
         if row["length"] == length:
@@ -279,6 +278,12 @@ def show(length: str) -> None:
             print(f"| {start} | {objective} | {' | '.join(spread(each, name) for name in shown)} | {len({row['seed'] for row in each})} |")
         every = [row for each in here.values() for row in each]
         print(f"| chance | | {' | '.join(spread(every, f'{name}_chance', mean_alone=True) for name in shown)} | |")
+
+
+def heading(name: str) -> str:
+    """`text_to_image_r10` as `t→i R@10`."""
+    short = name.replace("text_to_image_", "t→i ").replace("image_to_text_", "i→t ").replace(" r1", " R@1").replace(" r5", " R@5")
+    return short.replace("_", " ")
 
 
 def spread(cells: list[dict[str, str]], name: str, mean_alone: bool = False) -> str:

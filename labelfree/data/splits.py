@@ -25,11 +25,13 @@ FEW = 10  # labels a class, below which scores are indicative only
 class Labels(Protocol):
     """What this room must know of a task: which rows carry its labels, and what folds and shares are balanced over.
 
-    `learnt`: the strata that are learned from; (): all. `learns`: whether labels are learned from at all, or only scored.
+    `learnt`: the strata that are learned from; (): all. `learns`: whether labels are learned from at all, or only scored. `given`: what a
+    labelled row has.
     """
 
     learnt: tuple[str, ...]
     learns: bool
+    given: str
 
     def labelled(self, row: Row) -> bool: ...
 
@@ -174,7 +176,7 @@ def _given(
     standing = scored_on_split(train, score, unlabelled)
     others = len(unlabelled) - (len(waiting) if standing.surprises else 0)
     if others and score:
-        notes.append(f"{others} {on} rows have no label and are not scored.")
+        notes.append(f"{others} {on} rows have no {task.given} and are not scored.")
     straddling = {row.group for row in (*manifest.subset("pretrain", "train"), *train)} & {row.group for row in score} - {None}
     if straddling and not data.transductive:
         raise LeakError(

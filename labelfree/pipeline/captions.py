@@ -34,8 +34,8 @@ def require_words(recipe: Recipe) -> None:
     named = [arm.file for arm in settings.arms if isinstance(arm, ArmSpec) and arm.file is not None]
     if all(task.protocol(name).needs == "captions" for name in settings.protocols) and not any(text_file(file).is_file() for file in named):
         raise RecipeError(
-            f"evaluate.task: {task.name} asks arms that know words, and {recipe.pretrain.objective} teaches none; set pretrain.objective=clip "
-            "or siglip, or name a weight file with its text tower beside it in evaluate.arms."
+            f"evaluate.task: {task.name} asks arms that know words, and {recipe.pretrain.objective} teaches none; set "
+            "pretrain.objective=clip or siglip, or name a weight file with its text tower beside it in evaluate.arms."
         )
 
 

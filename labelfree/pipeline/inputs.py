@@ -326,7 +326,9 @@ def _question(manifest: Manifest, task: Task, roles: Roles, labelled: LabelledIm
         strata=tuple(map(task.stratum, final)),
         targets=task.targets(final, labelled),
         train=np.array([i for i, row in enumerate(final) if row.id in train], dtype=np.int64),
-        score=None if roles.score is None and not whole else np.array([i for i, row in enumerate(final) if row.id in score], dtype=np.int64),
+        score=None
+        if roles.score is None and not whole
+        else np.array([i for i, row in enumerate(final) if row.id in score], dtype=np.int64),
         seed=seed,
         contents=tuple(map(str, images.index.digest)),
         learn_only=tuple(i for i, row in enumerate(final) if row.id in roles.learn_only),

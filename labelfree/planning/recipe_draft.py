@@ -142,7 +142,9 @@ class _Draft:
         for task in (find_task(name) for name in self.labels.tasks if name in task_names()):
             if task.name != self.asked.task.name and (self.comparing or not task.learns):
                 asking = f"`labelfree plan … {self.labels.asking(task.name)}`"
-                yield Line("", f"There are {WHAT[task.name]}{' too' if self.comparing else ''}; {asking} writes a recipe that compares by them.")
+                yield Line(
+                    "", f"There are {WHAT[task.name]}{' too' if self.comparing else ''}; {asking} writes a recipe that compares by them."
+                )
         if others and self.comparing:
             yield Line("", f"There are {' and '.join(others)} too; comparing starting points by them is not built yet.")
         elif others:

@@ -51,7 +51,11 @@ def beside_words(row: BesideChance, words: TaskWords) -> str:
     metric = words.metric(row.metric)
     unit = f" {metric.of_scores}" if metric.of_scores else ""
     mean, chance = (f"{metric.scale * value:.1f}{unit}" for value in (row.mean, row.chance))
-    span = "no interval" if row.low is None or row.high is None else f"95 % interval {metric.scale * row.low:.1f} to {metric.scale * row.high:.1f}"
+    span = (
+        "no interval"
+        if row.low is None or row.high is None
+        else f"95 % interval {metric.scale * row.low:.1f} to {metric.scale * row.high:.1f}"
+    )
     return f"{row.arm}, {words.protocol(row.protocol).words}: {metric.words} {mean} ({span}), chance {chance}."
 
 

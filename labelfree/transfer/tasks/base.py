@@ -110,6 +110,7 @@ class Task:
     labels of each stratum or, where it `counts_in_all`, labelled images of all of them together (`empty_stratum`: of those that show
     nothing of what is looked for). `learnt`: the strata that heads learn from, which alone budgets count; (): all. `learns`: whether
     anything is learnt from labels at all; where not there is one budget, of none, and without a split a share of the rows is set aside.
+    `given`: what a labelled row has, in a word.
     `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see `TaskWords`.
     `protocol_group`: the entry points that its protocols are found by. `counted`: what `confusion` counts. `class_shares`: what a report
     says of each class besides, words -> field of `ClassScores`. `class_means`: the same by metrics that are means over images, name ->
@@ -131,6 +132,7 @@ class Task:
     empty_stratum: str = ""
     learnt: tuple[str, ...] = ()
     learns: bool = True
+    given: str = "label"
     counted: str = "images"
     class_shares: ClassVar[Mapping[str, str]] = {}
     class_means: ClassVar[Mapping[str, Callable[[pa.Table, int], np.ndarray]]] = {}

@@ -91,7 +91,7 @@ class Retrieval(Task):
     protocols = ("retrieval",)
     protocol_group = CAPTION_PROTOCOLS
     budget = BudgetWords("label", "", all="no labels", stratum="image")
-    learns = False
+    learns, given = False, "caption"
     advised_objective = Default("clip", "captions teach a text tower beside the network, which is asked")
     answer_schema = pa.schema(
         [
@@ -148,4 +148,3 @@ class Retrieval(Task):
 
     def caption(self, row: Row) -> str:
         return ""
-

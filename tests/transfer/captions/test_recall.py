@@ -93,7 +93,9 @@ def test_ties_are_the_mean_over_all_orders(gallery: list[tuple[int, bool]]) -> N
 @pytest.mark.parametrize("which", ["images", "texts", "both"])
 def test_a_constant_model_is_worth_chance(which: str) -> None:
     given = space(1)
-    same = {name: np.repeat(getattr(given, name)[:1], len(getattr(given, name)), 0) for name in ("images", "texts") if which in (name, "both")}
+    same = {
+        name: np.repeat(getattr(given, name)[:1], len(getattr(given, name)), 0) for name in ("images", "texts") if which in (name, "both")
+    }
     table = answers(SharedSpace(**{"images": given.images, "texts": given.texts, **same}, says=given.says))
     for name in DIRECTIONS:
         if which != "both" and not name.startswith("text" if which == "images" else "image"):
@@ -140,8 +142,10 @@ def test_a_text_that_another_image_carries_as_well_is_an_answer_of_both(seed: in
     given = space(seed)
     says: Sequence[np.ndarray] = [np.union1d(each, given.says[second]) if at == first else each for at, each in enumerate(given.says)]
     before, after = (Queries(answers(each), True) for each in (given, SharedSpace(given.images, given.texts, says)))
-    best = [{int(text): rank for text, rank in zip(np.concatenate(lists), found.at.rank, strict=True)} for found, lists in (
-        (before, given.says), (after, says))]
+    best = [
+        {int(text): rank for text, rank in zip(np.concatenate(lists), found.at.rank, strict=True)}
+        for found, lists in ((before, given.says), (after, says))
+    ]
     assert all(best[1][text] <= rank for text, rank in best[0].items())
     for queries in (before, after):
         assert queries.counts.sum() == pytest.approx(20)

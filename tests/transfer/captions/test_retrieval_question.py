@@ -55,7 +55,11 @@ class Towers:
         self.perfect = perfect
 
     def images(self, features: np.ndarray) -> np.ndarray:
-        return np.eye(30, dtype=np.float32)[features[:, 0].astype(int)] if self.perfect else np.tile(np.eye(30, dtype=np.float32)[0], (len(features), 1))
+        return (
+            np.eye(30, dtype=np.float32)[features[:, 0].astype(int)]
+            if self.perfect
+            else np.tile(np.eye(30, dtype=np.float32)[0], (len(features), 1))
+        )
 
     def texts(self, sentences: Sequence[str]) -> np.ndarray:
         numbers = [int(text.split()[1]) if text.split()[1].isdigit() else 29 for text in sentences]
@@ -108,4 +112,14 @@ def test_where_no_arm_knows_words_it_is_said(run_folder, entries) -> None:
 
 def test_one_image_alone_cannot_be_told_from_others() -> None:
     with pytest.raises(DataError, match="1 scored image has a caption; retrieval tells one from others"):
-        Question("one", "dev", Retrieval(), ("a",), (None,), ("captioned",), Retrieval().targets([Row("a", Path("a"), captions=("x",))]), np.array([], int), np.array([0]))
+        Question(
+            "one",
+            "dev",
+            Retrieval(),
+            ("a",),
+            (None,),
+            ("captioned",),
+            Retrieval().targets([Row("a", Path("a"), captions=("x",))]),
+            np.array([], int),
+            np.array([0]),
+        )

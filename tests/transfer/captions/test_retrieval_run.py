@@ -83,7 +83,9 @@ def test_one_run_answers_by_class_and_by_caption(tmp_path: Path) -> None:
 
 def test_a_run_that_teaches_no_words_is_told_before_it_begins(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="evaluate.task: retrieval asks arms that know words, and simclr teaches none; set pretrain"):
-        asked(captioned(tmp_path / "images"), tmp_path / "run", "evaluate.task=retrieval", "pretrain.objective=simclr", "pretrain.options={}")
+        asked(
+            captioned(tmp_path / "images"), tmp_path / "run", "evaluate.task=retrieval", "pretrain.objective=simclr", "pretrain.options={}"
+        )
     assert not (tmp_path / "run").exists()
 
 
