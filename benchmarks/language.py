@@ -118,7 +118,8 @@ def asked_of(cell: dict[str, str], data: Path, objective: str, init: str) -> lis
     start = [] if init == "random" else [f"backbone.init={init}"]
     return [
         f"data.card={CARD}", f"data.root={(data / CARD).resolve()}", "evaluate.on=dev", f"pretrain.objective={objective}",
-        f"pretrain.size={SIZE}", f"pretrain.batch_size={cell['batch']}", f"pretrain.seeds=[{cell['seed']}]", "pretrain.on_collapse=warn", f"evaluate.sizes=[{SIZE}]", *start, *held_out,
+        f"pretrain.size={SIZE}", f"pretrain.batch_size={cell['batch']}", f"pretrain.seeds=[{cell['seed']}]",
+        "pretrain.on_collapse=warn", f"evaluate.sizes=[{SIZE}]", *start, *held_out,
     ]  # fmt: skip
 
 
