@@ -77,6 +77,7 @@ def test_one_run_answers_by_class_and_by_caption(tmp_path: Path) -> None:
     again = labelfree.evaluate(None, ["evaluate.task=retrieval"], tmp_path / "asked", weights=first.folder, say=Silent())
     rows = [row for row in table(again.results) if row["arm"] == "domain"]
     assert len(rows) == 8 and {row["split"] for row in rows} == {"test"}
+    assert "1 test rows have no caption and are not scored." in json.loads((again.folder / "notes.json").read_text())
     scored = pq.read_table(again.folder / "predictions.parquet", columns=["row_id"])
     assert set(scored["row_id"].to_pylist()) == {f"{at:02d}.png" for at in range(4, 40, 4)}  # the first has no caption
 
