@@ -89,7 +89,7 @@ def main() -> None:
 def cell_of(start: str, objective: str, seed: int, same: dict[str, str]) -> dict[str, str]:
     """`same`: what all cells of a sitting have in common."""
     which = {"start": start, "objective": objective, "seed": str(seed), **same}
-    own = (f"labelfree/objectives/{objective}.py", f"recipes/satellite_{objective}.yaml")
+    own: tuple[str, ...] = (f"labelfree/objectives/{objective}.py", f"recipes/satellite_{objective}.yaml")
     own += (f"labelfree/objectives/{DOMAIN}.py", f"recipes/satellite_{DOMAIN}.yaml") if start == "domain" else ()
     return which | place("torch", "timm", "open_clip_torch", depends=(*DEPENDS, *own))
 

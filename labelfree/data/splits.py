@@ -25,8 +25,7 @@ FEW = 10  # labels a class, below which scores are indicative only
 class Labels(Protocol):
     """What this room must know of a task: which rows carry its labels, and what folds and shares are balanced over.
 
-    `learnt`: the strata that are learned from; (): all. `learns`: whether labels are learned from at all, or only scored. `given`: what a
-    labelled row has.
+    `learnt`: the strata that are learned from; (): all. `learns`: whether labels are learned from at all. `given`: what a labelled row has.
     """
 
     learnt: tuple[str, ...]
@@ -164,9 +163,8 @@ def _given(
     score = [row for row in labelled if not picked(row)]
     unlabelled = [row for row in aside if not task.labelled(row)]
     waiting = [row for row in unlabelled if row.chosen == AUDIT]
-    notes = []
-    if moved := [row for row in labelled if picked(row)]:
-        notes.append(f"{len(moved)} {on} rows were chosen ({ways(moved)}), so they are not scored; empty their split and they train.")
+    moved = [row for row in labelled if picked(row)]
+    notes = [f"{len(moved)} {on} rows were chosen ({ways(moved)}), so they are not scored; empty their split and they train."] * bool(moved)
     if not score and any(map(task.labelled, manifest.rows)):
         if not (pretraining_alone and waiting):
             raise DataError(_nothing_to_score(manifest, on, moved, waiting))
