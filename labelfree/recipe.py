@@ -30,7 +30,8 @@ TASKS = "labelfree.tasks"  # groups of entry points
 PROTOCOLS, SET_PROTOCOLS = "labelfree.protocols", "labelfree.set_protocols"  # of a class an image, and of several
 MAP_PROTOCOLS, BOX_PROTOCOLS = "labelfree.map_protocols", "labelfree.box_protocols"
 PATCH_PROTOCOLS = "labelfree.patch_protocols"  # of normal images
-PROTOCOL_GROUPS = (PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS, SET_PROTOCOLS, PATCH_PROTOCOLS)
+CAPTION_PROTOCOLS = "labelfree.caption_protocols"  # of images and what is said of them
+PROTOCOL_GROUPS = (PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS, SET_PROTOCOLS, PATCH_PROTOCOLS, CAPTION_PROTOCOLS)
 
 
 def installed_names(*groups: str) -> list[str]:

@@ -14,10 +14,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from labelfree.entry_points import installed_points
 from labelfree.errors import RecipeError
 from labelfree.installed_domains import reader_model
 from labelfree.reader_settings import Problems, checked_settings
-from labelfree.recipe import Recipe
+from labelfree.recipe import TASKS, Evaluate, Primary, Recipe
 from labelfree.recipe_mistakes import domain_of, keys_of, sentence, value_at
 from labelfree.recipe_renames import RENAMED, differing, notice, respelled, today
 from labelfree.recipe_yaml import Dumper, Keys, expand_variables, parse_yaml, read_yaml, scalar, with_text
@@ -37,6 +38,7 @@ GIVES_WAY: tuple[tuple[Keys, Keys], ...] = (
     (("evaluate", "sizes"), ("evaluate", "minutes")),
 )
 NORMAL: Keys = ("data", "normal")
+TASK: Keys = ("evaluate", "task")
 PATHS: tuple[Keys, ...] = (("data", "root"), *BESIDE_IMAGES, ("data", "card"), NORMAL, ("pool", "dir"), ("backbone", "init"))
 
 
@@ -93,6 +95,7 @@ class Draft:
         self.given: dict[Keys, str] = {}  # overrides as typed
         self.text: dict[Keys, str] = {}  # their right-hand side before YAML read it
         self.written: dict[Keys, str] = {}  # of BESIDE_IMAGES, before they were made absolute
+        self.own: list[str] = []  # keys that a task brought along which was typed
 
     def respelled(self) -> Draft:
         """The same draft with every key as it is spelled now."""
@@ -107,6 +110,8 @@ class Draft:
         """The same draft, once a person was told of keys that are spelled otherwise now."""
         if tell is not None and (line := notice(self.spelled)):
             tell(line)
+        if tell is not None and self.own:
+            tell(f"{self.given[TASK]} is asked with {' '.join(self.own)}.")
         return self
 
     def anchored(self, base: Path) -> Draft:
@@ -135,8 +140,18 @@ class Draft:
         for typed, other in GIVES_WAY:
             if typed in self.given and value_at(self.values, typed) not in (None, "auto") and not self._typed(other):
                 self._give_way(other)
+        self._ask_as_typed()
         self._find_beside_images()
         return self
+
+    def _ask_as_typed(self) -> None:
+        """Where a task is typed and the file asks by another's protocols, these and what they are claimed by give way to its own."""
+        settings = value_at(self.values, ("evaluate",))
+        own = own_question(settings) if TASK in self.given and isinstance(settings, dict) else {}
+        for keys, value in own.items():
+            if not self._typed(keys) or value_at(self.values, keys) is None:  # a block that was typed may leave out what is the task's
+                _put(self.values, keys, value)
+                self.own.append(f"{'.'.join(keys)}={'[' + ', '.join(value) + ']' if isinstance(value, list) else value}")
 
     def _typed(self, keys: Keys) -> bool:
         """Whether a key, or a block that holds it, was typed."""
@@ -243,6 +258,21 @@ class Draft:
         value = value_at(self.values, keys)
         quoted = keys in self.lines and isinstance(value, str) and not isinstance(scalar(value), str)
         return sentence(keys, problem, self.values, self._typed_as(keys), "; write it without quotes" if quoted else "")
+
+
+def own_question(settings: Mapping[str, Any]) -> dict[Keys, Any]:
+    """What the task that is asked brings of `evaluate` where the protocols or the primary are another's; nothing where they are its own."""
+    point = next((point for point in installed_points(TASKS) if point.name == settings.get("task")), None)
+    if point is None:
+        return {}  # which is told when the recipe is checked
+    task, primary = point.load(), {**Primary().model_dump(), **(settings.get("primary") or {})}
+    asked = settings.get("protocols", Evaluate.model_fields["protocols"].default)
+    if {*asked, primary["protocol"]} <= {*task.protocols} and primary["metric"] in task.metrics:
+        return {}
+    own: dict[Keys, Any] = {}
+    for key, value in task.own_question(settings).items():
+        own |= {("evaluate", key, name): part for name, part in value.items()} if isinstance(value, dict) else {("evaluate", key): value}
+    return own
 
 
 def _split(text: str) -> tuple[str, str]:

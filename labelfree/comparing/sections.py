@@ -85,7 +85,8 @@ def curves_section(runs: Sequence[ComparedRun]) -> Section:
         rows, envelope = merged_rows(those)
         drawn = styles(list(dict.fromkeys(row["arm"] for row in rows)))
         first = those[0].comparison
-        lines = charts(rows, envelope, {"protocol": first.protocol if first else ""}, drawn, those[0].words, None)
+        learnt = any(row["x"] for row in rows)  # from labels; else there is no curve, and the table says it all
+        lines = charts(rows, envelope, {"protocol": first.protocol if first else ""}, drawn, those[0].words, None) if learnt else []
         keyed = [replace(chart, key=f"{place}-{chart.key}") for chart in lines]
         keys = {arm: swatch(style) for arm, style in drawn.items()}
         tables = score_tables(rows, list(drawn), {}, those[0].words)

@@ -18,17 +18,19 @@ from labelfree.domain import Place, Row
 from labelfree.errors import DataError, LeakError
 from labelfree.recipe import Data
 
-CLASS_FOLDER_HOLDOUT = 0.2
+CLASS_FOLDER_HOLDOUT = 0.2  # also of what is pretrained on and scored, such as captions: there folds would leave nothing to pretrain on
 FEW = 10  # labels a class, below which scores are indicative only
 
 
 class Labels(Protocol):
     """What this room must know of a task: which rows carry its labels, and what folds and shares are balanced over.
 
-    `learnt`: the strata that are learned from; (): all.
+    `learnt`: the strata that are learned from; (): all. `learns`: whether labels are learned from at all. `given`: what a labelled row has.
     """
 
     learnt: tuple[str, ...]
+    learns: bool
+    given: str
 
     def labelled(self, row: Row) -> bool: ...
 
@@ -107,7 +109,7 @@ def _roles(
     labelled, learn_only, notes = _grouped(task, labelled, places)
     notes = [*out, *notes]
     fair = [row for row in labelled if row.id not in learn_only]
-    share = data.holdout if data.holdout != "auto" else CLASS_FOLDER_HOLDOUT if manifest.class_folders else 0.0
+    share = data.holdout if data.holdout != "auto" else CLASS_FOLDER_HOLDOUT if manifest.class_folders or not task.learns else 0.0
     if share:
         test = hold_out(fair, task, share, seed)
         score = [row for row in labelled if row.id in test]
@@ -161,9 +163,8 @@ def _given(
     score = [row for row in labelled if not picked(row)]
     unlabelled = [row for row in aside if not task.labelled(row)]
     waiting = [row for row in unlabelled if row.chosen == AUDIT]
-    notes = []
-    if moved := [row for row in labelled if picked(row)]:
-        notes.append(f"{len(moved)} {on} rows were chosen ({ways(moved)}), so they are not scored; empty their split and they train.")
+    moved = [row for row in labelled if picked(row)]
+    notes = [f"{len(moved)} {on} rows were chosen ({ways(moved)}), so they are not scored; empty their split and they train."] * bool(moved)
     if not score and any(map(task.labelled, manifest.rows)):
         if not (pretraining_alone and waiting):
             raise DataError(_nothing_to_score(manifest, on, moved, waiting))
@@ -173,7 +174,7 @@ def _given(
     standing = scored_on_split(train, score, unlabelled)
     others = len(unlabelled) - (len(waiting) if standing.surprises else 0)
     if others and score:
-        notes.append(f"{others} {on} rows have no label and are not scored.")
+        notes.append(f"{others} {on} rows have no {task.given} and are not scored.")
     straddling = {row.group for row in (*manifest.subset("pretrain", "train"), *train)} & {row.group for row in score} - {None}
     if straddling and not data.transductive:
         raise LeakError(

@@ -57,3 +57,12 @@ def load_text_side(weights: Path) -> TextSide:
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise DataError(f"{file}: is no text tower that this version reads ({str(error).splitlines()[0]}).") from error
     return side.eval().requires_grad_(False)
+
+
+def require_taught_beside(side: TextSide, dim: int, weights: Path) -> None:
+    """Raises DataError where a text side was taught beside another network than one of `dim` features."""
+    if dim != side.of_images.in_features:
+        raise DataError(
+            f"{weights}: gives {dim} numbers an image, its text tower was taught beside {side.of_images.in_features}; bring the two files "
+            "of one run."
+        )

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from labelfree.backbones.weights import LoadedBackbone, backbone_file, load
 from labelfree.domain import Sample, Size
-from labelfree.errors import DataError
-from labelfree.language.files import load_text_side
+from labelfree.language.files import load_text_side, require_taught_beside
 from labelfree.language.towers import TextSide
 
 
@@ -51,9 +50,5 @@ def load_towers(path: str | Path) -> Towers:
     weights = backbone_file(Path(path).expanduser())
     side = load_text_side(weights)
     backbone = load(weights)
-    if backbone.dim != side.of_images.in_features:
-        raise DataError(
-            f"{weights}: gives {backbone.dim} numbers an image, its text tower was taught beside {side.of_images.in_features}; bring the "
-            "two files of one run."
-        )
+    require_taught_beside(side, backbone.dim, weights)
     return Towers(backbone, side)

@@ -11,6 +11,7 @@ import torch
 
 from labelfree.backbones import build
 from labelfree.domain import Derives, Size
+from labelfree.pipeline.captions import reads_captions, untaught_towers
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.network_encoders import Networks, channels_lacking, said_of
 from labelfree.pipeline.pretrainings import backbone_path
@@ -93,7 +94,10 @@ class Arms:
         if not kind.pretrained:
             reading = self.inputs.starts.reading()
             make = partial(self.inputs.starts.network, kind.init, seed)
-            return self._networks.encoder(kind.name, make, self.recipe.backbone.name, reading, self._view, seed, repr(reading))
+            found = self._networks.encoder(kind.name, make, self.recipe.backbone.name, reading, self._view, seed, repr(reading))
+            if kind.init == "random" and reads_captions(self.recipe):
+                found.untaught = lambda: untaught_towers(self.recipe.pretrain, found, seed, self._view)
+            return found
         path = backbone_path(self.folder, kind.name, seed)
         if not path.is_file():
             self.notes.append(f"The arm {kind.name}, seed {seed}, is left out: it was not pretrained in this run.")
@@ -131,7 +135,7 @@ class Arms:
         name, options = starts.settings.name, starts.options_of(starts.settings)
         make = partial(build, name, len(channels), dims=starts.dims, init=file, match=starts.match, options=options)
         reading = starts.reading()
-        return self._networks.encoder(arm.name, make, name, reading, self._view, reads=repr(reading))
+        return self._networks.encoder(arm.name, make, name, reading, self._view, reads=repr(reading), weights=file)
 
 
 def arm_network(own: BackboneSettings, arm: ArmSpec) -> BackboneSettings:

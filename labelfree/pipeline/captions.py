@@ -4,18 +4,39 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-from labelfree.domain import Row
-from labelfree.errors import DataError
+import torch
+
+from labelfree.domain import Row, Size
+from labelfree.errors import DataError, RecipeError
+from labelfree.language.arm_towers import ArmTowers
+from labelfree.language.files import text_file
 from labelfree.language.text_towers import text_tower
-from labelfree.objectives.registry import objective_class, options_given
+from labelfree.objectives.registry import make_objective, objective_class, options_given
 from labelfree.pretraining.captions import Captions
-from labelfree.recipe import Recipe
+from labelfree.recipe import ArmSpec, Pretrain, Recipe
+from labelfree.transfer.encoders import NetworkEncoder
+from labelfree.transfer.tasks.registry import find_task
 
 
 def reads_captions(recipe: Recipe) -> bool:
     """Whether the recipe's objective learns from captions."""
     return bool(objective_class(recipe.pretrain.objective).reads_text)
+
+
+def require_words(recipe: Recipe) -> None:
+    """Raises RecipeError where a task is asked in words alone, and no arm will have a text tower: told before hours of pretraining."""
+    settings = recipe.evaluate
+    if settings.task == "auto" or reads_captions(recipe):
+        return
+    task = find_task(settings.task)
+    named = [arm.file for arm in settings.arms if isinstance(arm, ArmSpec) and arm.file is not None]
+    if all(task.protocol(name).needs == "captions" for name in settings.protocols) and not any(text_file(file).is_file() for file in named):
+        raise RecipeError(
+            f"evaluate.task: {task.name} asks arms that know words, and {recipe.pretrain.objective} teaches none; set "
+            "pretrain.objective=clip or siglip, or name a weight file with its text tower beside it in evaluate.arms."
+        )
 
 
 def with_captions(recipe: Recipe, rows: Sequence[Row], *, pretraining: bool) -> tuple[list[Row], list[str]]:
@@ -41,6 +62,15 @@ def words_said(recipe: Recipe, rows: Iterable[Row]) -> set[str]:
     if not reads_captions(recipe):
         return set()
     return {word for captions in {row.captions for row in rows} for said in captions for word in re.findall(r"[^\W\d_]+", said.casefold())}
+
+
+def untaught_towers(settings: Pretrain, encoder: NetworkEncoder, seed: int, size: Size) -> ArmTowers:
+    """Both towers of a pretraining before its first step: the untrained network and the text side that its objective would begin with."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        side = make_objective(settings.objective, encoder.network, settings.options).exported_text()  # type: ignore[arg-type]
+    assert side is not None, "the objective reads captions"
+    return ArmTowers(Path(encoder.arm), side.eval().requires_grad_(False), f"untaught {seed} {settings.options}", size)
 
 
 def captions_for(recipe: Recipe, said: Sequence[tuple[str, ...]]) -> tuple[Captions | None, list[str]]:

@@ -17,8 +17,9 @@ from labelfree.pipeline.segment_pictures import show_segments
 from labelfree.pipeline.token_pictures import show_tokens
 from labelfree.progress import Progress
 from labelfree.training.memory import out_of_memory
-from labelfree.transfer.claims import save_claims, save_confusions, save_precision_recall, save_reliability, save_roc
-from labelfree.transfer.comparison import answer
+from labelfree.transfer.claims import save_chance, save_claims, save_confusions, save_precision_recall, save_reliability, save_roc
+from labelfree.transfer.claims.beside_chance import beside_words
+from labelfree.transfer.comparison import answer, left_out
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
 from labelfree.transfer.network_sizes import save_sizes
@@ -41,8 +42,14 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
         say.say(note)
     with out_of_memory("in the comparison", "name smaller input sizes with evaluate.sizes=[...]"):
         setup = answer(question, encoders, recipe.evaluate, inputs.images, folder.path, say, inputs.unlabelled)
+    without = left_out(setup, encoders)
+    for note in without:
+        say.say(note)
     save_sizes(folder.path, networks)
     claims = save_claims(folder.path).to_dict()
+    for row in save_chance(folder.path):
+        if row.metric == setup.metric:
+            say.say(beside_words(row, question.task.words_of(question.targets)))
     save_confusions(folder.path)
     save_precision_recall(folder.path)
     save_reliability(folder.path)
@@ -56,7 +63,7 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
         shown = {e.arm: e for e in reversed(encoders) if e.arm in (recipe.evaluate.primary.arm, recipe.evaluate.primary.against)}
         first = {arm: _features(inputs, encoder, setup.sizes_of(encoder)[0], folder, say) for arm, encoder in reversed(shown.items())}
         show_neighbours(inputs, first, folder)
-    return [*arms.notes, *notes]
+    return [*arms.notes, *without, *notes]
 
 
 def _features(inputs: Inputs, encoder: Encoder, size: int, folder: RunFolder, say: Progress) -> np.ndarray:

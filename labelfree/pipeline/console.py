@@ -67,8 +67,10 @@ def score_lines(claims: Mapping[str, Any], words: TaskWords) -> list[str]:
         metric = words.metric(scored[0]["metric"])
         cells = {(row["arm"], str(row["budget"])): score(row["mean"], metric) for row in scored}
         arms = list(dict.fromkeys(row["arm"] for row in scored))
-        title = f"{words.protocol(protocol).words}, {metric.words}{f' in {metric.of_scores}' if metric.of_scores else ''} at"
+        title = f"{words.protocol(protocol).words}, {metric.words}{f' in {metric.of_scores}' if metric.of_scores else ''}"
+        title = f"{title} at" if words.budget.many else title
         width = max(map(len, [title, *arms]))
-        lines.append(f"{title:<{width}} " + " ".join(f"{budget:>6}" for budget in budgets) + f"  {words.budget.many}")
+        named = f"{' '.join(f'{budget:>6}' for budget in budgets)}  {words.budget.many}" if words.budget.many else ""
+        lines.append(f"{title:<{width}} {named}".rstrip())
         lines += [f"{arm:<{width}} " + " ".join(f"{cells.get((arm, budget), '-'):>6}" for budget in budgets) for arm in arms]
     return lines

@@ -314,16 +314,21 @@ def _question(manifest: Manifest, task: Task, roles: Roles, labelled: LabelledIm
     rows = {row.id: row for row in (*roles.train, *(roles.score or ()))}
     final = [rows.get(row.id, row) for row in images.rows]
     train, score = ({row.id for row in part} for part in (roles.train, roles.score or ()))
+    whole = roles.score is None and not task.learns  # folds would part what is scored for nothing
+    if whole:
+        score = train - roles.learn_only
     return Question(
         dataset=manifest.name,
-        split=roles.split,
+        split="labelled" if whole else roles.split,
         task=task,
         ids=tuple(row.id for row in final),
         groups=tuple(row.group for row in final),
         strata=tuple(map(task.stratum, final)),
         targets=task.targets(final, labelled),
         train=np.array([i for i, row in enumerate(final) if row.id in train], dtype=np.int64),
-        score=None if roles.score is None else np.array([i for i, row in enumerate(final) if row.id in score], dtype=np.int64),
+        score=None
+        if roles.score is None and not whole
+        else np.array([i for i, row in enumerate(final) if row.id in score], dtype=np.int64),
         seed=seed,
         contents=tuple(map(str, images.index.digest)),
         learn_only=tuple(i for i, row in enumerate(final) if row.id in roles.learn_only),

@@ -52,7 +52,7 @@ class _Heads:
         if encoder is None:
             return
         for protocol in self.kept.setup.protocols:
-            if protocol.name not in self._scored(encoder.arm):  # one that nobody could ask of this arm
+            if protocol.name not in self._scored(encoder.arm) or not protocol.leaves_head:  # nobody could ask this arm by it
                 continue
             self._describe(self.kept.keep(encoder, protocol, self.question.teaching(self.question.train), protocol.name), protocol.name)
 
@@ -68,6 +68,8 @@ class _Heads:
         assert encoder is not None
         name, better = self._protocol(encoder)
         protocol = next(each for each in self.kept.setup.protocols if each.name == name)
+        if not protocol.leaves_head:
+            return []
         why = f"{why} {better}".strip()
         card = self.kept.keep(encoder, protocol, outside_test(self.question), Path(RECOMMENDED).stem)
         learnt = learnt_from(card.taught_by, self.question.split, self._words, one_kind=bool(self.question.task.learnt))

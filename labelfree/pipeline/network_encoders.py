@@ -54,10 +54,10 @@ class Networks:
         card = card_of(path)
         reading, name, reads = self.starts.as_loaded(card), card.architecture, repr(card)
         if card.dims == self.starts.dims:
-            return self.encoder(arm, lambda: load(path).backbone, name, reading, card.size, seed, reads)
+            return self.encoder(arm, lambda: load(path).backbone, name, reading, card.size, seed, reads, path)
         axis = axis_across(self.starts.fingerprint.spacing)
         reading, reads = reading.by_slices(axis), f"{reads} slices {axis}"
-        return self.encoder(arm, lambda: SliceNetwork(load(path).backbone, axis), PREFIX + name, reading, card.size, seed, reads)
+        return self.encoder(arm, lambda: SliceNetwork(load(path).backbone, axis), PREFIX + name, reading, card.size, seed, reads, path)
 
     def photographic(self, arm: str, view: Size) -> NetworkEncoder | str:
         """The ImageNet network as published, on RGB by channel name; or why these images cannot be shown to it."""
@@ -72,9 +72,19 @@ class Networks:
         return self.encoder(arm, self.starts.photographic, backbone.name, to_input, view, reads=" ".join(reads))
 
     def encoder(
-        self, arm: str, make: Callable[[], Backbone], name: str, to_input: OfStored, view: Size, seed: int = 0, reads: str = ""
+        self,
+        arm: str,
+        make: Callable[[], Backbone],
+        name: str,
+        to_input: OfStored,
+        view: Size,
+        seed: int = 0,
+        reads: str = "",
+        weights: Path | None = None,
     ) -> NetworkEncoder:
-        """`make` builds the network called `name`, when the arm is asked. `view`: a size whose proportions its inputs have."""
+        """`make` builds the network called `name`, when the arm is asked. `view`: a size whose proportions its inputs have. `weights`: the
+        file that it is made of.
+        """
 
         def built() -> Backbone:
             backbone = make()
@@ -89,7 +99,8 @@ class Networks:
         if self.tile_views is not None:
             views = replace(views, labelled=[own_tile_views(self.tile_views, self.starts)])
         return NetworkEncoder(
-            arm, built, to_input, self.sizes, seed, name=name, device=device, reads=reads, held=self.held, augmentation=views
+            arm, built, to_input, self.sizes, seed,
+            name=name, device=device, reads=reads, held=self.held, augmentation=views, weights=weights,
         )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from labelfree.domain import sides
 from labelfree.errors import RecipeError
 from labelfree.objectives.registry import make_objective, require_batch
 from labelfree.pipeline.arm_encoders import arm_network
+from labelfree.pipeline.captions import require_words
 from labelfree.pipeline.inputs import domain_for
 from labelfree.pipeline.network_encoders import said_of
 from labelfree.pipeline.own_views import require_factory
@@ -38,6 +39,7 @@ def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True, t
     domain, _ = domain_for(recipe)
     if comparing:
         check_question(recipe.evaluate)
+        require_words(recipe)
     backbone = build(recipe.backbone.name, 3, options=recipe.backbone.options)  # three channels: what weights are published for
     if comparing:
         _require_maps(recipe.evaluate, backbone)

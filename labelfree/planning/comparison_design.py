@@ -113,6 +113,8 @@ def _no_copies(roles: Roles, copies: Sequence[Sequence[Row]]) -> None:
 
 def _budgets(roles: Roles, task: Task, seed: int) -> tuple[tuple[Budget, ...], str]:
     """Of the usual budgets those that every training part can fill."""
+    if not task.learns:
+        return ("all",), "nothing is learnt from labels"
     strata = np.array([task.stratum(row) for row in roles.train])
     taught = np.isin(strata, task.learnt) if task.learnt else np.ones(len(strata), bool)
     usual, in_all = Evaluate().labels_per_class, task.counts_in_all

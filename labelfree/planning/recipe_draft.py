@@ -99,7 +99,7 @@ class _Draft:
             yield Line(f"  tile: {self.suited.value}", self.suited.reason)
         yield self._backbone
         yield Line("pretrain:")
-        yield Line(f"  objective: {OBJECTIVE}", self._why_objective)
+        yield Line(f"  objective: {self.objective.value}", self.objective.reason)
         many = str(A_MINUTE) if self.volumes is None else f"{A_MINUTE * VIEW / 1e6:.0f} million voxels"
         yield Line(f"  minutes: {self.minutes}", f"one for every {many} of {self._pretrained_on}, {LEAST} to {MOST}")
         if self.volumes is not None:
@@ -124,10 +124,12 @@ class _Draft:
         )
 
     @property
-    def _why_objective(self) -> str:
+    def objective(self) -> Default:
+        if self.comparing and self.asked.task.advised_objective is not None:
+            return self.asked.task.advised_objective
         if self.volumes is not None:
-            return "two views and no negatives: it takes batches of a few volumes"
-        return "ahead of the others in minutes from ImageNet (docs/pretraining.md)"
+            return Default(OBJECTIVE, "two views and no negatives: it takes batches of a few volumes")
+        return Default(OBJECTIVE, "ahead of the others in minutes from ImageNet (docs/pretraining.md)")
 
     @property
     def comparing(self) -> bool:
@@ -137,10 +139,12 @@ class _Draft:
         yield Line("", f"Written by `labelfree plan`: {len(self.field.manifest.rows):,} images, {self._task}.")
         yield Line("", f"Expected: {self._time}; disk {self._disk}.")
         others = [WHAT[task] for task in self.labels.tasks if task in WHAT and task not in task_names()]
-        for task in (find_task(name) for name in self.labels.tasks if name in task_names() and self.comparing):
-            if task.name != self.asked.task.name:
+        for task in (find_task(name) for name in self.labels.tasks if name in task_names()):
+            if task.name != self.asked.task.name and (self.comparing or not task.learns):
                 asking = f"`labelfree plan … {self.labels.asking(task.name)}`"
-                yield Line("", f"There are {WHAT[task.name]} too; {asking} writes a recipe that compares by them.")
+                yield Line(
+                    "", f"There are {WHAT[task.name]}{' too' if self.comparing else ''}; {asking} writes a recipe that compares by them."
+                )
         if others and self.comparing:
             yield Line("", f"There are {' and '.join(others)} too; comparing starting points by them is not built yet.")
         elif others:
@@ -206,7 +210,8 @@ class _Draft:
         if self.protocols != Evaluate().protocols:
             yield Line(f"  protocols: {flow(self.protocols)}", self._why_protocols)
         yield Line(f"  labels_per_class: {flow(asked.budgets)}", asked.why_budgets)
-        yield Line(f"  draws: {Evaluate().draws}", "fewer than 5 give no interval for the labels saved")
+        if asked.task.learns:
+            yield Line(f"  draws: {Evaluate().draws}", "fewer than 5 give no interval for the labels saved")
         if self.looked_in is not None:
             yield Line(f"  tile: {self.looked_in.value}", self.looked_in.reason)
         elif self.large is not None:
@@ -222,7 +227,7 @@ class _Draft:
         yield Line(f"    arm: {self.arms[-1]}")
         yield Line(f"    against: {self.against}")
         yield Line(f"    protocol: {self.usual[-1]}")
-        yield Line(f"    budget: {asked.budget}", f"{asked.task.budget.many}, which the labels fill")
+        yield Line(f"    budget: {asked.budget}", f"{asked.task.budget.many}, which the labels fill" if asked.task.learns else "")
         yield Line(f"    metric: {asked.metric}", asked.why_metric)
 
     @property
@@ -265,10 +270,14 @@ class _Draft:
 
     @property
     def against(self) -> str:
+        if not self.asked.task.learns:
+            return "random"
         return "imagenet" if self.photographs else "imagenet-inflated" if self.volumes is None else "random"
 
     @property
     def arms(self) -> list[str]:
+        if not self.asked.task.learns:
+            return ["random", "imagenet+domain" if self.volumes is None else "domain"]
         if self.volumes is not None:
             return ["statistics", "random", *(["imagenet"] if self.photographs else []), "domain"]
         read = ["imagenet"] if self.photographs else []
@@ -277,6 +286,8 @@ class _Draft:
 
     @property
     def _why_arms(self) -> str:
+        if not self.asked.task.learns:
+            return "what was never trained, and what is pretrained on your images: others know no words"
         if self.volumes is not None and self.photographs:
             return "ImageNet's network sees volumes slice by slice: another architecture, so a claim has to beat random as well"
         if self.volumes is not None:

@@ -100,6 +100,11 @@ class RunFiles:
         return self._json("roc.json", {})
 
     @cached_property
+    def chance(self) -> list[dict[str, Any]]:
+        """Metrics of every point beside what chance would score."""
+        return list(self._json("chance.json", []))
+
+    @cached_property
     def heats(self) -> dict[str, Any]:
         return self._json("pictures/heats.json", {})
 

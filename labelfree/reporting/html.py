@@ -110,5 +110,5 @@ def deck(run: RunFiles) -> str:
     readers = listed([run.words.protocol(each).heading for each in dict.fromkeys(row["protocol"] for row in rows)])
     measured = listed([run.words.metric(str(each)).heading for each in dict.fromkeys(row.get("metric", "score") for row in rows)])
     number = NUMBERS.get(len(scored), str(len(scored)))
-    labels = f"{listed(budgets, 'or')} {run.words.budget.many}"
+    labels = f"{listed(budgets, 'or')} {run.words.budget.many}" if run.words.budget.many else run.words.budget.all
     return f"{trained} {number} starting points compared with {labels}: {measured} by {readers}.".strip()

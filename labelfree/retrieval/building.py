@@ -19,6 +19,7 @@ from labelfree.recipe_file import Overrides
 from labelfree.retrieval.checkpoint import Checkpoint, open_checkpoint
 from labelfree.retrieval.image_parts import parts_read, rows_read
 from labelfree.retrieval.index_folder import IndexCard, IndexFolder, outline_of, where_is
+from labelfree.retrieval.one_writer import one_writer, ours
 from labelfree.retrieval.opened_index import require_same_checkpoint
 
 ROWS, SECONDS = 4096, 60  # of a part: what an interruption loses at most
@@ -30,10 +31,19 @@ def index_images(
     """Embed what `folder` holds into the index `out`, which is new or was made by the same weights of images read the same way.
 
     Raises DataError for an image that cannot be read (data.on_error=skip leaves it out) or does not fit the weights, for an index of other
-    weights or settings, and where there is no image; Interrupted where it was stopped: the same call goes on.
+    weights or settings, for one that another process adds to, and where there is no image; Interrupted where it was stopped: the same
+    call goes on.
     """
     checkpoint = open_checkpoint(weights)
-    old = _old(out)
+    _require_place(out)
+    with one_writer(out):
+        return _index(folder, checkpoint, out, domain, tile, overrides, say)
+
+
+def _index(
+    folder: Path, checkpoint: Checkpoint, out: Path, domain: str | None, tile: Size | None, overrides: Overrides, say: Progress
+) -> IndexFolder:
+    old = IndexFolder.open(out) if (out / INDEX_CARD).is_file() else None
     if old is not None:
         require_same_checkpoint(old, checkpoint)
     images = _images(folder, checkpoint, old, domain, overrides, say)
@@ -47,13 +57,12 @@ def index_images(
     return index
 
 
-def _old(out: Path) -> IndexFolder | None:
-    """The index that is gone on with. Raises DataError where the folder holds something else."""
-    if (out / INDEX_CARD).is_file():
-        return IndexFolder.open(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+def _require_place(out: Path) -> None:
+    """Raises DataError where the folder holds something else than an index."""
+    if (out / INDEX_CARD).is_file() or not out.exists():
+        return
+    if not out.is_dir() or not all(map(ours, out.iterdir())):
         raise DataError(f"{out}: holds something else already; name a new folder, or an index to add to, with --out.")
-    return None
 
 
 def _images(

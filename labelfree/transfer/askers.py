@@ -6,10 +6,12 @@ from typing import Any
 
 from labelfree.transfer.asking import Asker, VectorAsker
 from labelfree.transfer.boxes.asking import BoxAsker
+from labelfree.transfer.captions.asking import CaptionAsker
 from labelfree.transfer.maps.asking import MapAsker
 from labelfree.transfer.patches.asking import PatchAsker
 from labelfree.transfer.tuning.asking import ImageAsker
 
 ASKERS: dict[str, type[Asker[Any]]] = {
     "pooled": VectorAsker, "images": ImageAsker, "pyramid": MapAsker, "boxes": BoxAsker, "patches": PatchAsker,
+    "captions": CaptionAsker,
 }  # fmt: skip

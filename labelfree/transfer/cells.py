@@ -18,6 +18,7 @@ from labelfree.transfer.features import safe_name
 FACTS = ("size", "n_labels", "preparation", "setting", "inner", "converged", "envelope")
 SCORED, HELD_OUT = "scored", "held out"
 UNDERTRAINED = "undertrained"  # among the flags of results.csv, of a head that had not come to its end
+CHANCE = "chance="  # among the flags of results.csv, before what a guess would score
 INNER = "inner="  # among the flags of results.csv, before the score that settings were chosen with
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labelfree.data.chosen import Standing
+from labelfree.errors import DataError
 from labelfree.training.files import read_json, write_json
 from labelfree.transfer.askers import ASKERS
 from labelfree.transfer.asking import Trial
 from labelfree.transfer.cells import Cell, CellKey
 from labelfree.transfer.encoders import Encoder
+from labelfree.transfer.protocols import Protocol
 from labelfree.transfer.question import Question
 from labelfree.transfer.setup import Setup, make_setup, parts_of
 from labelfree.transfer.tables import write_budgets, write_tables
@@ -49,6 +51,8 @@ def answer(
     cells: dict[CellKey, Cell] = {}
     needed = sorted({protocol.needs for protocol in setup.protocols})
     asked = [[protocol for protocol in setup.protocols if protocol.suits(encoder)] for encoder in encoders]
+    if not any(asked):
+        raise DataError(_nobody(setup.protocols, encoders))
     of_one = sum(len(setup.draws_of(labels)) for labels in setup.budgets) * len({part.fold for part in parts})
     with say.track(of_one * sum(map(len, asked)), "probes") as bar:
         for encoder, protocols in zip(encoders, asked, strict=True):
@@ -63,6 +67,26 @@ def answer(
     write_budgets(parts, folder / "budgets.csv")
     write_tables(question, cells, folder, setup.metric, setup.alarm)
     return setup
+
+
+def left_out(setup: Setup, encoders: Sequence[Encoder]) -> list[str]:
+    """A sentence for each protocol that some arms cannot be asked by, as far as it says why."""
+    sentences = []
+    for protocol in (one for one in setup.protocols if one.wants):
+        without = dict.fromkeys(encoder.arm for encoder in encoders if not protocol.suits(encoder))
+        if without:
+            sentences.append(f"{protocol.words.capitalize()} wants {protocol.wants}; {', '.join(without)}: no row, for want of one.")
+    return sentences
+
+
+def _nobody(protocols: Sequence[Protocol], encoders: Sequence[Encoder]) -> str:
+    """What to say where no arm can be asked anything."""
+    wanted = " or ".join(dict.fromkeys(protocol.wants for protocol in protocols if protocol.wants)) or "what they ask for"
+    arms = ", ".join(dict.fromkeys(encoder.arm for encoder in encoders))
+    return (
+        f"evaluate.protocols: {', '.join(protocol.name for protocol in protocols)} cannot ask any arm ({arms}), for want of {wanted}; name "
+        "a run or a weight file that has it."
+    )
 
 
 def _decided(trial: Trial, settings: Evaluate) -> Setup:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from labelfree.backbones.base import Backbone, weights_digest
 from labelfree.domain import Size, to_physical
 from labelfree.errors import DataError
+from labelfree.language.arm_towers import ArmTowers, towers_beside
 from labelfree.transfer.network_inputs import OfStored
 from labelfree.views import Augmentation
 
@@ -144,6 +146,8 @@ class NetworkEncoder:
     `.embed(x: (B, C, *spatial)) -> (B, D)`; it's put into evaluation mode. `prepare`: (stored (B, C', *spatial'), size, measured
     (B, *spatial') bool or None) -> the network's input at that size; `reads`: what it does besides the images, such as how it normalises.
     `dim`: D. `name`: the architecture, for the tables. `augmentation`: the views of these images, on which the network may be trained.
+    `weights`: the file it comes from, beside which a text side may lie. `untaught`: makes the towers of an untrained network, beside a text
+    side that has learnt nothing either; None of any other.
     """
 
     def __init__(
@@ -160,7 +164,10 @@ class NetworkEncoder:
         reads: str = "",
         held: OneNetwork | None = None,
         augmentation: Augmentation | None = None,
+        weights: Path | None = None,
     ) -> None:
+        self.weights = weights
+        self.untaught: Callable[[], ArmTowers] | None = None
         self.arm, self.seed, self.sizes = arm, seed, tuple(sizes)
         self.backbone = name or str(getattr(backbone, "name", type(backbone).__name__))
         self.prepare, self.device, self.reads, self.augmentation = prepare, device, reads, augmentation
@@ -180,6 +187,11 @@ class NetworkEncoder:
     def digest(self) -> str:
         """Of the weights, and of how images are read for them."""
         return weights_digest(self.network, self.reads)
+
+    @cached_property
+    def towers(self) -> ArmTowers | None:
+        """What the network's features are in the words of the text side beside its weights; None where there is none."""
+        return None if self.weights is None else towers_beside(self.weights)
 
     @torch.inference_mode()
     def embed(self, stored: Tensor, size: Size, measured: Tensor | None = None, whole: Tensor | None = None) -> Tensor:
@@ -250,6 +262,12 @@ class Concatenated:
 def network_of(encoder: Encoder) -> NetworkEncoder | None:
     """The network of an encoder that is one; else None."""
     return encoder if isinstance(encoder, NetworkEncoder) else None
+
+
+def towers_of(encoder: Encoder) -> ArmTowers | None:
+    """The towers of an arm that has a text side, to go on from its features; None of any other, and where parts of an image are pooled."""
+    network = network_of(encoder)
+    return None if network is None else network.towers
 
 
 def channel_statistics(physical: Tensor, measured: Tensor | None = None) -> Tensor:

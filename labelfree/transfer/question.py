@@ -45,7 +45,7 @@ class Question:
     dims: int = 2
 
     def __post_init__(self) -> None:
-        if len(self.train) == 0:
+        if len(self.train) == 0 and self.task.learns:
             raise DataError(f"{self.dataset}: no labelled row to learn from. Name a file of labels with data.labels=labels.csv.")
         if self.score is not None and len(self.score) == 0:
             raise DataError(f"{self.dataset}: no row of split {self.split!r} has a label. Check the split column, or set data.holdout.")

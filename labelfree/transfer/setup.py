@@ -88,21 +88,30 @@ class Setup:
 
 def make_setup(question: Question, settings: Evaluate, sizes: tuple[int, ...]) -> Setup:
     """The whole plan of the recipe's `evaluate` section, before anything is cut for time. Budgets that labels can't fill are dropped."""
-    words, metric = question.task.budget, find_metric(question.task, settings.primary.metric, question.targets)
-    in_all, taught = question.task.counts_in_all, question.teaching(question.train)
-    kept, notes = usable_budgets(settings.labels_per_class, question.strata_of(taught), words.many, words.stratum, in_all)
-    counts = [[len(rows) for rows in part.order.values()] for part in parts_of(question, settings.draws)]
-    least = min(sum(part) if in_all else min(part) for part in counts)
-    for labels in [size for size in kept if size != "all" and size > least]:
-        kept.remove(labels)
-        notes.append(f"Budget of {labels} {words.many} dropped: a training part has {least}{'' if in_all else f' of one {words.stratum}'}.")
-    kept = kept or ["all"]
+    metric = find_metric(question.task, settings.primary.metric, question.targets)
+    kept, notes = _budgets(question, settings)
     protocols = tuple(map(question.task.protocol, settings.protocols))
     grid = Grid(settings={protocol.name: protocol.settings for protocol in protocols})
     alarm = alarm_rule(settings, question, kept)
     return Setup(
         tuple(kept), settings.draws, sizes, grid, protocols, metric.name, tuple(notes), alarm=alarm, dims=question.dims, tile=settings.tile
     )
+
+
+def _budgets(question: Question, settings: Evaluate) -> tuple[list[Budget], list[str]]:
+    """The recipe's budgets that labels can fill, and a sentence for each one dropped; where nothing is learnt from labels the one of none,
+    called "all".
+    """
+    if not question.task.learns:
+        return ["all"], []
+    words, in_all, taught = question.task.budget, question.task.counts_in_all, question.teaching(question.train)
+    kept, notes = usable_budgets(settings.labels_per_class, question.strata_of(taught), words.many, words.stratum, in_all)
+    counts = [[len(rows) for rows in part.order.values()] for part in parts_of(question, settings.draws)]
+    least = min(sum(part) if in_all else min(part) for part in counts)
+    for labels in [size for size in kept if size != "all" and size > least]:
+        kept.remove(labels)
+        notes.append(f"Budget of {labels} {words.many} dropped: a training part has {least}{'' if in_all else f' of one {words.stratum}'}.")
+    return kept or ["all"], notes
 
 
 def alarm_rule(settings: Evaluate, question: Question, budgets: Sequence[Budget]) -> Rule | None:
@@ -156,7 +165,11 @@ class Part:
 
 
 def parts_of(question: Question, draws: int) -> Iterator[Part]:
-    """Every draw, and without a test split every fold of every draw."""
+    """Every draw, and without a test split every fold of every draw; one alone where nothing is learnt from labels."""
+    if not question.task.learns:
+        assert question.score is not None, "what learns nothing has no folds"
+        yield Part(question, 0, 0, {}, question.score)
+        return
     if question.score is not None:
         for draw in range(draws):
             yield Part(question, draw, 0, _order(question, question.train, draw), question.score)

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from labelfree.training.files import whole_file, write_json
-from labelfree.transfer.cells import Cell, CellKey
+from labelfree.transfer.cells import CHANCE, Cell, CellKey
 from labelfree.transfer.operating import Rule
 from labelfree.transfer.question import Question
 from labelfree.transfer.setup import Part
-from labelfree.transfer.tasks import Task
+from labelfree.transfer.tasks import Metric, Task
 
 CROSSED = "cv"  # the split column of a comparison without a test split
 KEYS = ("run", "dataset", "split", "arm", "backbone", "seed", "size", "task", "protocol", "budget", "n_labels", "draw", "fold")
@@ -38,14 +38,20 @@ def write_tables(question: Question, cells: Mapping[CellKey, Cell], folder: Path
         writer.writerow(COLUMNS)
         for key, cell in cells.items():
             keys = _keys(question, key, cell, cell.size, folder)
-            flags = cell.flags if alarm is None else ";".join([cell.flags, *_alarm_flags(question, cell, alarm)])
-            writer.writerows((*keys, name, number(metric.value(cell.answers)), flags) for name, metric in metrics.items())
+            flags = [cell.flags] if alarm is None else [cell.flags, *_alarm_flags(question, cell, alarm)]
+            for name, metric in metrics.items():
+                told = ";".join([*flags, *_chance(metric, cell)])
+                writer.writerow((*keys, name, number(metric.value(cell.answers)), told))
             for size, values in cell.envelope.items():
                 keys = _keys(question, key, cell, size, folder)
                 writer.writerows((*keys, name, number(value), ENVELOPE) for name, value in values.items() if name in metrics)
     with whole_file(folder / "predictions.parquet") as part, pq.ParquetWriter(part, _schema(task), compression="zstd") as tables:
         for key, cell in cells.items():
             tables.write_table(_predictions(question, key, cell, folder))
+
+
+def _chance(metric: Metric, cell: Cell) -> list[str]:
+    return [] if metric.chance is None else [f"{CHANCE}{number(metric.chance(cell.answers))}"]
 
 
 def _alarm_flags(question: Question, cell: Cell, alarm: Rule) -> list[str]:

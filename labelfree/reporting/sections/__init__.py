@@ -2,6 +2,7 @@
 
 from labelfree.reporting.sections import (
     boxes,
+    chance,
     confusion,
     data,
     efficiency,
@@ -29,6 +30,7 @@ BUILDERS = (
     recommended.build,
     efficiency.build,
     scores.build,
+    chance.build,
     confusion.build,
     precision.build,
     reliability.build,

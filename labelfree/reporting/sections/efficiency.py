@@ -21,6 +21,8 @@ def build(context: Context) -> Section:
         return Section("curves", "How many labels it takes", absent="No arm was scored, so there is no curve of score against labels.")
     if not any(row.get("mean") is not None for row in rows):
         return Section("curves", "How many labels it takes", absent=str(claims.get("headline", "")))
+    if not any(row["x"] for row in rows):
+        return Section("curves", "How many labels it takes", absent="None: nothing here is learnt from labels.")
     return Section(
         "curves",
         "How many labels it takes",

@@ -38,6 +38,8 @@ def who(context: Context) -> str:
 
 
 def labels(context: Context) -> str:
+    if not context.run.words.budget.many:
+        return "None: what is scored follows from the pretraining alone."
     budgets = context.run.setting("evaluate.labels_per_class", [])
     draws = int(context.run.setting("evaluate.draws", 0))
     named = listed([str(each) for each in budgets], "or")
@@ -115,7 +117,7 @@ def interval(context: Context) -> str:
 
 
 def labels_saved(context: Context) -> str:
-    if context.run.generated or not context.run.claims.get("primary"):
+    if context.run.generated or not context.run.claims.get("primary") or not context.run.words.budget.many:
         return ""
     named, budget = context.run.claims["primary"], context.run.words.budget
     return (

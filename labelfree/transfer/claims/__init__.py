@@ -1,5 +1,6 @@
 """What may be said of a run, computed from its files alone: scores, intervals, labels saved, claims, and their sentences."""
 
+from labelfree.transfer.claims.beside_chance import save_chance
 from labelfree.transfer.claims.claims import Claims, Comparison, claims_and_scores, claims_of, compare_at, save_claims
 from labelfree.transfer.claims.confusions import save_confusions
 from labelfree.transfer.claims.intervals import holm
@@ -8,6 +9,6 @@ from labelfree.transfer.claims.reliability import save_reliability
 from labelfree.transfer.claims.roc_curves import save_roc
 
 __all__ = [
-    "Claims", "Comparison", "claims_and_scores", "claims_of", "compare_at", "holm", "save_claims", "save_confusions",
+    "Claims", "Comparison", "claims_and_scores", "claims_of", "compare_at", "holm", "save_chance", "save_claims", "save_confusions",
     "save_precision_recall", "save_reliability", "save_roc",
 ]  # fmt: skip

@@ -16,6 +16,8 @@ def saved_at(scores: Scores, point: Point, against: str) -> LabelsSaved | None:
     budgets = sorted(labelled, key=lambda budget: labelled[budget])
     x = np.array([labelled[budget] for budget in budgets])
     at = budgets.index(point[2])
+    if not x[at]:
+        return None  # nothing was learnt from labels
     curves, resampled = [], []
     draws = max(len(scores.draws((arm, protocol, budget))) for budget in budgets)
     generator = np.random.default_rng([scores.seed, draws])

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Metric:
     """One number of answers. `unit`: "share", printed in percent, or what stands behind the number ("mm"). `needs`: what must be known of
-    the labels besides, in words. `usual`: told of every comparison; another only where it is the primary's.
+    the labels besides, in words. `usual`: told of every comparison; another only where it is the primary's. `chance`: what a guess would
+    score on average, where that says more than 0 does; of answers, as it depends on what there is to choose among.
 
     `of`: (answers of n rows, weights (B, n)) -> (B,), NaN where it is not defined.
     """
@@ -43,6 +44,7 @@ class Metric:
     title: str = ""
     needs: str = ""
     usual: bool = True
+    chance: Callable[[pa.Table], float] | None = None
 
     def __call__(self, answers: pa.Table, weights: Weights) -> np.ndarray:
         return self.of(answers, weights)
@@ -106,13 +108,16 @@ class Task:
     `columns` of the manifest that hold them; `metrics` and `protocols` by name, the first metric being the one advised;
     `advised_protocols`: those that a recipe for these labels asks, the last of them for the claim; (): all. `budget`: what a budget counts,
     labels of each stratum or, where it `counts_in_all`, labelled images of all of them together (`empty_stratum`: of those that show
-    nothing of what is looked for). `learnt`: the strata that heads learn from, which alone budgets count; (): all.
+    nothing of what is looked for). `learnt`: the strata that heads learn from, which alone budgets count; (): all. `learns`: whether
+    anything is learnt from labels at all; where not there is one budget, of none, and without a split a share of the rows is set aside.
+    `given`: what a labelled row has, in a word.
     `answer_schema`: the columns of an answer, one row a scored image. `categorical`: see `TaskWords`.
     `protocol_group`: the entry points that its protocols are found by. `counted`: what `confusion` counts. `class_shares`: what a report
     says of each class besides, words -> field of `ClassScores`. `class_means`: the same by metrics that are means over images, name ->
     (answers, K) -> (K,), NaN where not defined. `curves`: precision over recall, words -> (answers) -> for each class
     (101,) at recalls from 0 to 1, None where it is not defined. `class_metrics`: words -> (answers, weights) -> (B, K) of each class.
-    `calibration`: metrics of how true scores are, where they are shares.
+    `advised_objective`: what a recipe for these labels pretrains with, where arms must have been taught what the task asks; None: any
+    objective will do. `calibration`: metrics of how true scores are, where they are shares.
     """
 
     name: str
@@ -126,13 +131,25 @@ class Task:
     counts_in_all: bool = False
     empty_stratum: str = ""
     learnt: tuple[str, ...] = ()
+    learns: bool = True
+    given: str = "label"
     counted: str = "images"
     class_shares: ClassVar[Mapping[str, str]] = {}
     class_means: ClassVar[Mapping[str, Callable[[pa.Table, int], np.ndarray]]] = {}
     curves: ClassVar[Mapping[str, Callable[[pa.Table], Sequence[np.ndarray | None]]]] = {}
     class_metrics: ClassVar[Mapping[str, Callable[[pa.Table, Weights], np.ndarray]]] = {}
     protocol_group: str = PROTOCOLS
+    advised_objective: Default | None = None
     calibration: tuple[str, ...] = ()
+
+    @classmethod
+    def own_question(cls, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """Of the keys of `evaluate` those that another task's protocols and primary give way to, where this one is asked instead.
+
+        `settings`: the keys as they stand.
+        """
+        protocols = list(cls.advised_protocols or cls.protocols)
+        return {"protocols": protocols, "primary": {"protocol": protocols[-1], "metric": next(iter(cls.metrics))}}
 
     def reading(self, labels: SetLabels) -> Manifest:
         """The table as this task reads it: one whose labels follow from others gives rows those that follow."""

@@ -29,7 +29,7 @@ def find_task(name: str) -> Task:
 def task_for(settings: Evaluate, rows: Sequence[Row] = ()) -> Task:
     """The task asked of these rows: of "auto" the first that their labels ask for, of several the first that has the metric and the
     protocols, which may also be one that some row is labelled for by another column; before a table is read (no rows) the first that has
-    them.
+    them. One that learns from no labels is asked where it fits alone.
     """
     if settings.task != "auto":
         return find_task(settings.task)
@@ -37,7 +37,11 @@ def task_for(settings: Evaluate, rows: Sequence[Row] = ()) -> Task:
     asked = [task for task in tasks if task.asked_by(rows)]
     taken = {column for task in asked for column in task.columns}
     shown = [row for row in rows if row.listed is None or not row.listed.negative]  # nothing on an image is a label of every task
-    labelled = [task for task in tasks if taken.isdisjoint(task.columns) and any(map(task.labelled, shown))]
+    labelled = [
+        task
+        for task in tasks
+        if taken.isdisjoint(task.columns) and any(map(task.labelled, shown)) and (task.learns or _fits(settings, task))
+    ]
     among = [*asked, *labelled] or tasks
     return next((task for task in among if _fits(settings, task)), among[0])
 
