@@ -37,7 +37,8 @@ GIVES_WAY: tuple[tuple[Keys, Keys], ...] = (
     (("evaluate", "sizes"), ("evaluate", "minutes")),
 )
 NORMAL: Keys = ("data", "normal")
-PATHS: tuple[Keys, ...] = (("data", "root"), *BESIDE_IMAGES, ("data", "card"), NORMAL, ("pool", "dir"), ("backbone", "init"))
+PROMPTS: Keys = ("evaluate", "prompts")
+PATHS: tuple[Keys, ...] = (("data", "root"), *BESIDE_IMAGES, ("data", "card"), NORMAL, ("pool", "dir"), ("backbone", "init"), PROMPTS)
 
 
 def load_recipe(source: str | Path, overrides: Overrides = (), tell: Tell | None = None) -> Recipe:
