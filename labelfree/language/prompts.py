@@ -32,13 +32,23 @@ def read_templates(file: Path, key: str = "evaluate.prompts") -> tuple[str, ...]
         why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         way = "name a text file with one template a line, such as `a photo of {}`"
         raise RecipeError(f"{key}: {file} cannot be read ({why}); {way}.") from error
-    said = {number: line.strip() for number, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")}
-    for number, line in said.items():
-        if line.count(PLACE) != 1 or set(line.replace(PLACE, "")) & {"{", "}"}:
-            raise RecipeError(f"{file}:{number}: a template has {{}} once, where the class stands, and no other braces: {line!r}.")
+    said = {f"{file}:{number}": line.strip() for number, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")}
     if not said:
         raise RecipeError(f"{key}: {file} holds no template; write one a line, such as `a photo of {{}}`.")
-    return tuple(dict.fromkeys(said.values()))
+    return tuple(dict.fromkeys(_template(line, where) for where, line in said.items()))
+
+
+def templates_of(given: Sequence[str]) -> tuple[str, ...]:
+    """The same of templates that are given as they are. Raises RecipeError."""
+    if not given:
+        raise RecipeError("prompts: there is no template; give one or more, such as 'a photo of {}'.")
+    return tuple(dict.fromkeys(_template(each, "prompts") for each in given))
+
+
+def _template(text: str, where: str) -> str:
+    if text.count(PLACE) != 1 or set(text.replace(PLACE, "")) & {"{", "}"}:
+        raise RecipeError(f"{where}: a template has {{}} once, where the class stands, and no other braces: {text!r}.")
+    return text
 
 
 def words_of_class(name: str) -> str:

@@ -20,6 +20,7 @@ from labelfree.transfer.claims.curves import resampled_mean
 from labelfree.transfer.claims.intervals import Interval, from_test
 from labelfree.transfer.claims.labels_saved import ABOVE, BELOW, FEWEST_DRAWS, bounds, labels_saved
 from labelfree.transfer.claims.scores import Point, Prediction, Scores, read_scores
+from labelfree.transfer.operating import Share
 from labelfree.transfer.tasks import RESAMPLINGS, Weights
 from labelfree.transfer.tasks.base import flat, nested
 from labelfree.transfer.words import TaskWords
@@ -123,7 +124,7 @@ def asked_rows(scores: Scores, point: Point, kinds: Sequence[str]) -> list[Asked
             if len(members) and len(candidates) > 1 and not repeated:
                 interval, images, groups = _accuracy(scores, point, members, candidates)
                 if images:
-                    low, high = (None if not math.isfinite(end) else min(max(end, 0.0), 1.0) for end in interval.bounds())
+                    low, high = _bounds(interval, groups)
                     chance = 1 / len(candidates)
                     found.append(Asked(point[0], kind, among, len(members), images, groups, interval.mean, low, high, chance))
     return found
@@ -142,6 +143,17 @@ def _accuracy(scores: Scores, point: Point, members: np.ndarray, candidates: np.
         return Interval(math.nan, math.inf, 0.0), 0, 0
     mean = np.mean(resampled, axis=0)
     return from_test(np.array([values]), mean[np.isfinite(mean)], groups), images, groups
+
+
+def _bounds(interval: Interval, groups: int) -> tuple[float | None, float | None]:
+    """95 % bounds of a share. Where no resampling moves it, as where none is called right, those of as many images as there are groups."""
+    low, high = interval.bounds()
+    if math.isfinite(low) and math.isfinite(high):
+        return max(low, 0.0), min(high, 1.0)
+    if groups < 2:
+        return None, None
+    exact = Share.of(min(max(interval.mean, 0.0), 1.0) * groups, groups)
+    return exact.low, exact.high
 
 
 def among(cell: Prediction, members: np.ndarray, candidates: np.ndarray) -> Prediction:
