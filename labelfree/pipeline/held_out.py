@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from labelfree.data.cards import Card
 from labelfree.domain import Domain, Row, WordsClasses
@@ -17,6 +18,7 @@ from labelfree.transfer.tasks import Task
 
 FEWEST = 2  # classes that are left to be learnt from
 KEY = "evaluate.held_out_classes"
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -26,27 +28,32 @@ class Wording:
     words: Mapping[str, tuple[str, ...]]
     held_out: tuple[str, ...] = ()
 
-    def kept(self, rows: Sequence[Row], task: Task) -> tuple[list[Row], list[str]]:
-        """Those rows that neither show nor name a class held out, and a sentence on the others.
+    def kept(self, rows: Sequence[Row], task: Task, blanked: Mapping[str, str] = NOTHING) -> tuple[list[Row], list[str]]:
+        """Those rows that neither show nor name a class held out, and a sentence on the others. `blanked`: labels that nothing else reads.
 
         A row whose label is not known goes too where any of its captions names one: it most likely shows it.
         """
         if not self.held_out:
             return list(rows), []
-        shown, said = leaving(rows, task, self.held_out, self.words)
+        shown, said = leaving(rows, task, self.held_out, self.words, blanked)
         gone = shown | said
-        named = f"{len(said - shown):,} more of which a caption names one" if said - shown else "no caption of another names one"
-        told = f"Held out: {', '.join(self.held_out)}: {len(shown):,} images of them, {named}, were not pretrained on."
+        told = (
+            f"Held out: {', '.join(self.held_out)}: {len(shown):,} images that show them, and {len(said - shown):,} more of which a "
+            "caption names one, were not pretrained on."
+        )
         return [row for row in rows if row.id not in gone], [told]
 
 
-def leaving(rows: Iterable[Row], task: Task, held_out: Collection[str], words: Mapping[str, Sequence[str]]) -> tuple[set[str], set[str]]:
+def leaving(
+    rows: Iterable[Row], task: Task, held_out: Collection[str], words: Mapping[str, Sequence[str]], blanked: Mapping[str, str]
+) -> tuple[set[str], set[str]]:
     """Ids of the rows that show a class held out, and of those that have a caption which names one."""
     namer = Namer({name: words.get(name) or (words_of_class(name),) for name in held_out})
     shown, said = set[str](), set[str]()
     looked_at = dict[str, bool]()
     for row in rows:
-        if task.labelled(row) and not task.taught(row).isdisjoint(held_out):
+        known = row if row.label is not None else replace(row, label=blanked.get(row.id, blanked.get(row.id.rpartition("#")[0])))
+        if task.labelled(known) and not task.taught(known).isdisjoint(held_out):
             shown.add(row.id)
         for caption in row.captions:
             if caption not in looked_at:

@@ -135,7 +135,7 @@ def gather(run: Context) -> Inputs:
     copies = set(leaks.dropped) if leaks else set()
     worded = wording(recipe, card, task, manifest.rows, [*roles.train, *(roles.score or ())])
     asked = prompts(recipe, domain, worded.words) if run.comparing and asks_in_words(recipe, task) else None
-    unseen, left_out = worded.kept([row for row in roles.pool if row.id not in copies], task)
+    unseen, left_out = worded.kept([row for row in roles.pool if row.id not in copies], task, manifest.blanked)
     learnt, uncaptioned = with_captions(recipe, unseen, pretraining=run.pretraining)
     uncaptioned = [*left_out, *uncaptioned]
     entries = pool.entries(learnt)

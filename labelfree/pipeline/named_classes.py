@@ -121,7 +121,8 @@ def _counts(told: Mapping[str, Any], folder: Path, inputs: Inputs) -> Mapping[st
         return {name: Named(kept[name]["captions"], kept[name]["images"]) for name in words}
     history = History.of(folder)
     seen = [row for row in inputs.manifest.rows if history and row.id in history.ids and row.captions]
-    shown, said = leaving(seen, inputs.task, told["held_out"], {name: each["words"] for name, each in kept.items()})
+    sayings = {name: each["words"] for name, each in kept.items()}
+    shown, said = leaving(seen, inputs.task, told["held_out"], sayings, inputs.manifest.blanked)
     for rows in (inputs.learnt, [row for row in seen if row.id not in shown | said]):
         if _digest(rows) == told["digest"]:
             return Namer(words).count(row.captions for row in rows)
