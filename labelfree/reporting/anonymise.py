@@ -172,7 +172,7 @@ class Anonymiser:
 
     def cover(self, run: RunFiles) -> None:
         """Hide names in all that the page quotes of a run. Scores and counts are left."""
-        quoted = {name: self.value(getattr(run, name)) for name in ("environment", "notes", "claim_notes", "plan", "card")}
+        quoted = {name: self.value(getattr(run, name)) for name in ("environment", "notes", "claim_notes", "plan", "card", "prompted")}
         run.__dict__.update(
             quoted,
             leaks=run.leaks and run.leaks | {"sentence": self.text(run.leaks.get("sentence", ""))},

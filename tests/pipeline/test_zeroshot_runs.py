@@ -65,7 +65,9 @@ def test_prompted_held_out_and_unnamed_classes_are_told_apart(finished: Run) -> 
     assert {(row["arm"], row["budget"], row["n_labels"]) for row in rows} == {("domain", "0", "0")}
 
 
-def test_the_report_shows_it_and_no_caption_leaves(finished: Run) -> None:
+def test_the_report_shows_it_and_no_caption_leaves(finished: Run, tmp_path: Path) -> None:
+    labelfree.report(finished.folder, share=tmp_path / "copy")
+    assert "Asked in words, without labels" in (tmp_path / "copy" / "report.html").read_text(encoding="utf-8")
     page = (finished.folder / "report.html").read_text(encoding="utf-8")
     assert "Asked in words, without labels" in page and "domain, prompted" in page and "called among all classes" in page
     assert "the linear probe on the same features" in page
