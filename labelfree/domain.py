@@ -354,6 +354,14 @@ class Demonstrates(Protocol):
 
 
 @runtime_checkable
+class WordsClasses(Protocol):
+    """A domain in whose captions things are spoken of in ways of its own. `prompts`: a text file with a template a line, `{}` where a class
+    stands."""
+
+    prompts: Path
+
+
+@runtime_checkable
 class Derives(Protocol):
     """A domain whose people compute further channels, such as vegetation indices: the arm `statistics` sees them."""
 

@@ -322,6 +322,17 @@ class Evaluate(Section):
         description="module:function that gives a transform of albumentations (or a labelfree.views.Geometry): what tiles of pictures of 8 "
         "bits go through besides the domain's views, with their masks and boxes, where a protocol trains the network along",
     )
+    prompts: AnyPath | None = Field(
+        None, description="text file with templates for zeroshot, one a line, {} where the class stands; null: the domain's"
+    )
+    class_words: dict[str | int, str | list[str]] = Field(
+        {}, description="how zeroshot says a class: {Port: [port, harbour]}; of others the card's words, or the name made into words"
+    )
+    held_out_classes: Annotated[list[str], Field(min_length=1)] | PositiveInt | None = Field(
+        None,
+        description="classes, or how many (drawn by the seed), whose images and captions are kept out of the pretraining, so that zeroshot "
+        "is told of classes that were never named (docs/protocol.md, 21)",
+    )
     primary: Primary = Primary()
 
     @model_validator(mode="after")

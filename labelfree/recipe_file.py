@@ -39,7 +39,8 @@ GIVES_WAY: tuple[tuple[Keys, Keys], ...] = (
 )
 NORMAL: Keys = ("data", "normal")
 TASK: Keys = ("evaluate", "task")
-PATHS: tuple[Keys, ...] = (("data", "root"), *BESIDE_IMAGES, ("data", "card"), NORMAL, ("pool", "dir"), ("backbone", "init"))
+PROMPTS: Keys = ("evaluate", "prompts")
+PATHS: tuple[Keys, ...] = (("data", "root"), *BESIDE_IMAGES, ("data", "card"), NORMAL, ("pool", "dir"), ("backbone", "init"), PROMPTS)
 
 
 def load_recipe(source: str | Path, overrides: Overrides = (), tell: Tell | None = None) -> Recipe:

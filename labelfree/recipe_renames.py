@@ -22,6 +22,9 @@ ADDED: Mapping[Keys, Any] = {  # later keys -> what they are unsaid
     ("evaluate", "alarm"): "auto",
     ("evaluate", "tile_views"): None,
     ("evaluate", "tile"): None,
+    ("evaluate", "prompts"): None,
+    ("evaluate", "class_words"): {},
+    ("evaluate", "held_out_classes"): None,
 }
 UNSAID: Mapping[Keys, Any] = {  # keys that are `auto` unless said -> what they were unless said, at first
     ("data", "class_folders"): True,

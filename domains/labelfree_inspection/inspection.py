@@ -36,6 +36,7 @@ class Inspection:
     """
 
     name = "inspection"
+    prompts = Path(__file__).parent / "prompts.txt"
     packages = PACKAGES
     quiet: Mapping[str, str] = {}
     keys_for = KEYS_FOR

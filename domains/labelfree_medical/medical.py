@@ -65,6 +65,7 @@ class Medical:
     """
 
     name = "medical"
+    prompts = Path(__file__).parent / "prompts.txt"
     packages = PACKAGES
     quiet: Mapping[str, str] = {}
     confidential = True

@@ -80,6 +80,7 @@ class Satellite:
     region = staticmethod(map_shapes.region)
     outlines = staticmethod(map_shapes.outlines)
     rectangles = staticmethod(box_shapes.rectangles)
+    prompts = Path(__file__).parent / "prompts.txt"
     demo = "satellite_dino"
     packages = ("rasterio",)
     quiet = QUIET

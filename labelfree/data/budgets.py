@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 Budget = int | Literal["all"]
+NO_LABELS: Budget = 0  # of what learns from none
 S = TypeVar("S", bound=int | str)
 
 

@@ -35,7 +35,8 @@ FORESEEN = ("anomaly", "classification", "detection", "segmentation", "retrieval
 class Card(BaseModel):
     """The front matter of a data card.
 
-    `split`: how train and test were parted. `classes`: what numbers of masks stand for. `generated`: made by the domain's generator in this
+    `split`: how train and test were parted. `classes`: what numbers of masks stand for. `class_words`: how a class is said in words, where
+    its name does not say it. `generated`: made by the domain's generator in this
     `variant`, so scores mean nothing.
     `reader`: every other key; they are those of the domain's reader, what the numbers of the set are.
     """
@@ -50,6 +51,7 @@ class Card(BaseModel):
     citation: str
     statistics: Statistics | None = None
     classes: dict[int, str] = Field(default_factory=dict)
+    class_words: dict[str, str | list[str]] = Field(default_factory=dict)
     generated: bool = False
     variant: str = ""
     prose: str = ""

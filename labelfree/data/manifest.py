@@ -38,7 +38,8 @@ SPLITS_FILE = "splits.csv"
 
 @dataclass(frozen=True)
 class Manifest:
-    """A data set's rows. Labels of `pretrain` rows are unknown: they are blank from here on, whoever wrote them.
+    """A data set's rows. Labels of `pretrain` rows are unknown: they are blank from here on, whoever wrote them. `blanked`: what they were,
+    by row id, for who leaves whole classes out of a pretraining and for nothing else.
 
     `given_split`: the owner said which rows are train, dev or test. `class_folders`: labels come from folder names.
     `notes`: sentences for the log; `box_notes`: how corners in a table's files are counted, for those who look at boxes.
@@ -67,6 +68,7 @@ class Manifest:
     names: tuple[str, ...] = ()
     normal: str = ""
     caption_faults: tuple[str, ...] = ()
+    blanked: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def subset(self, *splits: str) -> list[Row]:
         """Rows of these splits, in order."""
@@ -368,4 +370,5 @@ def _manifest(
     classes = tuple(sorted({row.label for row in blank if row.label is not None}))
     given = any(row.split in ("train", "dev", "test") for row in blank)
     alike = [f"Classes that differ in capitals alone are kept apart: {', '.join(names)}." for names in differ_in_case(classes)]
-    return Manifest(blank, root, name, classes, read=read, given_split=given, notes=(*notes, *alike))
+    blanked = {row.id: row.label for row in rows if row.split == "pretrain" and row.label is not None}
+    return Manifest(blank, root, name, classes, read=read, given_split=given, notes=(*notes, *alike), blanked=blanked)

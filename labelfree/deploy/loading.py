@@ -17,7 +17,7 @@ from labelfree.transfer.protocols import Head
 from labelfree.transfer.tasks.registry import find_task
 
 KINDS: dict[str, type[LoadedHead[Any]]] = {
-    "pooled": VectorHead, "images": VectorHead, "pyramid": MapsHead, "boxes": BoxesHead, "patches": PatchesHead,
+    "pooled": VectorHead, "words": VectorHead, "images": VectorHead, "pyramid": MapsHead, "boxes": BoxesHead, "patches": PatchesHead,
 }  # fmt: skip
 
 

@@ -45,6 +45,8 @@ def _facts(card: HeadCard, words: TaskWords) -> list[str]:
 
 
 def _data(card: HeadCard, dataset: str, words: TaskWords) -> list[str]:
+    if not card.labels:
+        return [f"No label: classes are asked for in words. Images are typically {' x '.join(map(str, card.shape))} pixels."]
     lines = [
         f"{card.taught_by:,} labelled images{f' of {dataset}' if dataset else ''}, typically {' x '.join(map(str, card.shape))} pixels.",
         "",

@@ -12,6 +12,7 @@ from labelfree.pipeline.heat_pictures import show_heats
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.kept_heads import KeptHeads
 from labelfree.pipeline.left_heads import leave_heads
+from labelfree.pipeline.named_classes import asked_in_words
 from labelfree.pipeline.pictures import show_neighbours
 from labelfree.pipeline.segment_pictures import show_segments
 from labelfree.pipeline.token_pictures import show_tokens
@@ -19,6 +20,7 @@ from labelfree.progress import Progress
 from labelfree.training.memory import out_of_memory
 from labelfree.transfer.claims import save_chance, save_claims, save_confusions, save_precision_recall, save_reliability, save_roc
 from labelfree.transfer.claims.beside_chance import beside_words
+from labelfree.transfer.claims.prompted import save_prompted
 from labelfree.transfer.comparison import answer, left_out
 from labelfree.transfer.encoders import Encoder
 from labelfree.transfer.features import extract
@@ -41,7 +43,7 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
     for note in arms.notes:
         say.say(note)
     with out_of_memory("in the comparison", "name smaller input sizes with evaluate.sizes=[...]"):
-        setup = answer(question, encoders, recipe.evaluate, inputs.images, folder.path, say, inputs.unlabelled)
+        setup = answer(question, encoders, recipe.evaluate, inputs.images, folder.path, say, inputs.unlabelled, inputs.prompts)
     without = left_out(setup, encoders)
     for note in without:
         say.say(note)
@@ -54,6 +56,8 @@ def compare(run: Context, inputs: Inputs) -> list[str]:
     save_precision_recall(folder.path)
     save_reliability(folder.path)
     save_roc(folder.path)
+    for sentence in save_prompted(folder.path, asked_in_words(run, inputs, encoders, setup)):
+        say.say(sentence)
     notes = leave_heads(KeptHeads(run, inputs, setup), encoders, claims)
     show_tokens(networks, setup, inputs, folder)
     show_segments(encoders, setup, recipe.evaluate.primary, inputs, folder, say)

@@ -27,10 +27,12 @@ from labelfree.data.windows import in_windows, lenient
 from labelfree.domain import Default, Domain, Fingerprint, Flattens, Row, Sample, Size, extent_of, located
 from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
+from labelfree.language.prompts import Prompts
 from labelfree.pipeline.captions import with_captions, words_said
 from labelfree.pipeline.confidential import keep_identifying, told_withheld
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
+from labelfree.pipeline.held_out import Wording, asks_in_words, prompts, wording
 from labelfree.pipeline.pretrained_on import learn_only_where_seen, require_same_pool, scored_before
 from labelfree.pipeline.shrunk_objects import shrunk_objects
 from labelfree.pipeline.starts import Starts
@@ -57,7 +59,8 @@ class Inputs:
 
     `pool`, `entries`: what is pretrained on. `positives`: where second views come from, None: from the image itself. `images`,
     `question`: labelled and scored images, whole, and what is asked of them; None where there are no labels. `unlabelled`: the images
-    that are learned from without labels, None where no protocol does. `notes`: sentences for the report.
+    that are learned from without labels, None where no protocol does. `notes`: sentences for the report. `learnt`: the rows that are
+    pretrained on. `wording`: of the classes of these labels; `prompts`: how they are asked for, None where no protocol asks in words.
     """
 
     recipe: Recipe
@@ -71,9 +74,13 @@ class Inputs:
     images: Pool | None
     question: Question | None
     leaks: LeakReport | None
+    task: Task
     positives: Positives | None = None
     unlabelled: Unlabelled | None = None
     notes: list[str] = field(default_factory=list)
+    learnt: Sequence[Row] = ()
+    wording: Wording = field(default_factory=lambda: Wording({}))
+    prompts: Prompts | None = None
 
     @property
     def generated(self) -> bool:
@@ -126,7 +133,11 @@ def gather(run: Context) -> Inputs:
         roles = learn_only_where_seen(run.weights, recipe.data, task, roles)
     leaks = _leaks(run, roles, pool, images) if images is not None else None
     copies = set(leaks.dropped) if leaks else set()
-    learnt, uncaptioned = with_captions(recipe, [row for row in roles.pool if row.id not in copies], pretraining=run.pretraining)
+    worded = wording(recipe, card, task, manifest.rows, [*roles.train, *(roles.score or ())])
+    asked = prompts(recipe, domain, worded.words) if run.comparing and asks_in_words(recipe, task) else None
+    unseen, left_out = worded.kept([row for row in roles.pool if row.id not in copies], task, manifest.blanked)
+    learnt, uncaptioned = with_captions(recipe, unseen, pretraining=run.pretraining)
+    uncaptioned = [*left_out, *uncaptioned]
     entries = pool.entries(learnt)
     require_pool(manifest, roles, entries, copies, pool)
     fingerprint = pool.fingerprint(entries)
@@ -142,7 +153,7 @@ def gather(run: Context) -> Inputs:
     if run.comparing and question is not None:
         alarm_rule(recipe.evaluate, question, recipe.evaluate.labels_per_class)  # told before hours of pretraining
     tiled = tiled_images(recipe.evaluate.tile, images) if run.comparing and images is not None else []
-    inputs = Inputs(recipe, domain, card, manifest, roles, pool, entries, fingerprint, images, question, leaks, positives)
+    inputs = Inputs(recipe, domain, card, manifest, roles, pool, entries, fingerprint, images, question, leaks, task, positives)
     view = view_size(recipe.pretrain, fingerprint, domain.plan(fingerprint))
     known = SetLabels(manifest, domain, recipe.data.absent)
     shrunk = shrunk_objects(recipe, task, known, roles.train, view, pool, images, run.comparing)
@@ -155,7 +166,8 @@ def gather(run: Context) -> Inputs:
     unlabelled, said = None, list[str]()
     if run.comparing and question is not None and images is not None:
         unlabelled, said = unlabelled_images(recipe, question, images, pool, learnt, lambda rows: store.pool(rows, tile=None))
-    return replace(inputs, unlabelled=unlabelled, notes=[*_notes(inputs, paired), *uncaptioned, *shrunk, *tiled, *before, *said])
+    notes = [*_notes(inputs, paired), *uncaptioned, *shrunk, *tiled, *before, *said]
+    return replace(inputs, unlabelled=unlabelled, notes=notes, learnt=learnt, wording=worded, prompts=asked)
 
 
 def _manifest(run: Context, domain: Domain) -> Manifest:

@@ -32,11 +32,13 @@ from labelfree.transfer.heads import train_head
 from labelfree.transfer.maps.asking import MapAsker
 from labelfree.transfer.patches.asking import PatchAsker
 from labelfree.transfer.protocols import Protocol
+from labelfree.transfer.protocols.zeroshot import AS_IT_IS
 from labelfree.transfer.selection import inner_folds
 from labelfree.transfer.setup import Setup
 from labelfree.transfer.tasks.registry import find_metric
 from labelfree.transfer.tiles.asking import TileAsker
 from labelfree.transfer.tuning.asking import ImageAsker
+from labelfree.transfer.words_asking import WordsAsker
 
 OWN = "not stated: the images are the owner's"
 
@@ -114,7 +116,7 @@ class KeptHeads:
             preparation=trained.preparation,
             setting=trained.setting,
             inner=trained.inner,
-            labels=dict(sorted(Counter(question.strata_of(rows)).items())),
+            labels=dict(sorted(Counter(question.strata_of(rows)).items())) if protocol.learns else {},
             threshold=threshold,
             alarm="" if threshold is None or self.setup.alarm is None else self.setup.alarm.name(classes),
             config=dict(trained.config),
@@ -187,6 +189,14 @@ def _of_vectors(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarr
     return Trained(dict(head.named_buffers()), choice.size, choice.preparation, choice.setting, choice.inner, held=held)
 
 
+def _of_words(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
+    """Of class vectors alone: no label, and no word, is in it."""
+    inputs, run = kept.inputs, kept.run
+    assert inputs.question is not None and inputs.images is not None
+    asker = WordsAsker(inputs.question, encoder, kept.setup, inputs.images, run.folder.path, run.say, None)
+    return Trained(protocol.tensors(asker.towers, asker.classes, sum(encoder.blocks)), asker.size, AS_IT_IS, protocol.default)
+
+
 def _of_images(kept: KeptHeads, encoder: Encoder, protocol: Any, rows: np.ndarray) -> Trained:
     inputs, run = kept.inputs, kept.run
     question, images = inputs.question, inputs.images
@@ -227,6 +237,7 @@ def _tile_asker(kept: KeptHeads, encoder: Encoder, protocol: Protocol) -> TileAs
 TILE_ASKERS: dict[str, type[TileAsker[Any]]] = {"pyramid": MapAsker, "boxes": BoxAsker, "patches": PatchAsker}
 TRAINERS: dict[str, Callable[[KeptHeads, Encoder, Any, np.ndarray], Trained]] = {
     "pooled": _of_vectors,
+    "words": _of_words,
     "images": _of_images,
     **dict.fromkeys(TILE_ASKERS, _of_tiles),
 }

@@ -141,7 +141,7 @@ def _files(recipe: Recipe) -> Iterator[tuple[str, Path]]:
 def _histories(file: Path) -> Iterator[History]:
     """The run that pretrained a weight file, and those whose weights it continued from."""
     seen: set[Path] = set()
-    while (folder := _run_of(file)) is not None and folder not in seen:
+    while (folder := run_of(file)) is not None and folder not in seen:
         seen.add(folder)
         if (history := History.of(folder)) is not None:
             yield history
@@ -153,7 +153,8 @@ def _histories(file: Path) -> Iterator[History]:
         file = before
 
 
-def _run_of(file: Path) -> Path | None:
+def run_of(file: Path) -> Path | None:
+    """The run that pretrained a weight file; None where nothing around it tells."""
     folder = file.expanduser().resolve().parent
     folder = folder.parent if folder.name == "backbones" else folder
     while (source := _taken_from(folder)) is not None:

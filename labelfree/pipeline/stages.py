@@ -17,6 +17,7 @@ from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder, inside_images, open_folder, recipe_digest, stoppable
 from labelfree.pipeline.hidden_work import move_out
 from labelfree.pipeline.inputs import Inputs, gather
+from labelfree.pipeline.named_classes import keep_naming
 from labelfree.pipeline.other_processes import assist, share_out
 from labelfree.pipeline.pictures import show_leaks, show_views
 from labelfree.pipeline.pretraining_plans import Pretrainings, plan_pretrainings, pretrained_arms
@@ -161,6 +162,7 @@ def _stages(run: Context) -> tuple[str, Path]:
     write_json(folder.path / "environment.json", {**environment(), "command": command, "seed": recipe.seed})
     inputs = gather(run)
     share_out(run, inputs)
+    keep_naming(run, inputs.learnt, inputs.wording)
     planned = plan_pretrainings(run, inputs) if run.pretraining else Pretrainings((), ())
     if run.pretraining or not (folder.path / "recipe.yaml").is_file():  # what `auto` became in an earlier pretraining stands
         write_text(folder.path / "recipe.yaml", to_yaml(planned.resolved(recipe)))

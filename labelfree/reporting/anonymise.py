@@ -84,6 +84,7 @@ class Anonymiser:
             (run.asked("data.labels"), "<data.labels>"),
             (run.asked("data.captions"), "<data.captions>"),
             (_normal(run), "<data.normal>"),
+            (run.asked("evaluate.prompts"), "<evaluate.prompts>"),
             (run.asked("pool.dir"), "<pool.dir>"),
             (folder, "<run>"),
             (home, "<run>"),
@@ -96,7 +97,7 @@ class Anonymiser:
         words |= {
             Path(path).name: shown
             for path, shown in given
-            if path and shown in ("<data.root>", "<data.labels>", "<data.captions>", "<weights>")
+            if path and shown in ("<data.root>", "<data.labels>", "<data.captions>", "<evaluate.prompts>", "<weights>")
         }
         if not home.name.startswith(str(run.setting("name") or home.name)):  # else it is the recipe's name and a time
             words[home.resolve().name] = "<run>"
@@ -171,7 +172,7 @@ class Anonymiser:
 
     def cover(self, run: RunFiles) -> None:
         """Hide names in all that the page quotes of a run. Scores and counts are left."""
-        quoted = {name: self.value(getattr(run, name)) for name in ("environment", "notes", "claim_notes", "plan", "card")}
+        quoted = {name: self.value(getattr(run, name)) for name in ("environment", "notes", "claim_notes", "plan", "card", "prompted")}
         run.__dict__.update(
             quoted,
             leaks=run.leaks and run.leaks | {"sentence": self.text(run.leaks.get("sentence", ""))},

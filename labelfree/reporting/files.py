@@ -96,6 +96,11 @@ class RunFiles:
         return self._json("reliability.json", {})
 
     @cached_property
+    def prompted(self) -> dict[str, Any]:
+        """What was asked in words."""
+        return self._json("prompted.json", {})
+
+    @cached_property
     def roc(self) -> dict[str, Any]:
         return self._json("roc.json", {})
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from labelfree.data.budgets import NO_LABELS
 from labelfree.reporting import plotly_figures, svg_figures
 from labelfree.reporting.anonymise import Anonymiser
 from labelfree.reporting.charts import Chart, styles
@@ -106,7 +107,9 @@ def deck(run: RunFiles) -> str:
     if not rows:
         return f"{trained} Nothing was compared: there are no scores.".strip()
     scored = list(dict.fromkeys(row["arm"] for row in rows))
-    budgets = [str(each) for _, each in sorted({(float(row["x"]), str(row["budget"])) for row in rows})]
+    budgets = [
+        str(each) for _, each in sorted({(float(row["x"]), str(row["budget"])) for row in rows if str(row["budget"]) != str(NO_LABELS)})
+    ]
     readers = listed([run.words.protocol(each).heading for each in dict.fromkeys(row["protocol"] for row in rows)])
     measured = listed([run.words.metric(str(each)).heading for each in dict.fromkeys(row.get("metric", "score") for row in rows)])
     number = NUMBERS.get(len(scored), str(len(scored)))

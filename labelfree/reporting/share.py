@@ -26,7 +26,7 @@ TABLES = ("results.csv", "metrics.csv", "splits.csv", "budgets.csv")
 DOCUMENTS = (
     "environment.json", "classes.json", "claims.json", "leaks.json", "fingerprint.json", "plan.json", "notes.json", "card.json",
     "confusion.json", "precision_recall.json", "reliability.json", "evaluation.json", "networks.json", "task.json", "state.json",
-    "recommended.json", "roc.json", "chance.json", "backbone.json",
+    "recommended.json", "roc.json", "chance.json", "backbone.json", "named.json", "prompted.json",
     "backbones/*.json",
 )  # fmt: skip
 TEXTS = ("heads/*.md",)

@@ -10,8 +10,9 @@ from labelfree.transfer.captions.asking import CaptionAsker
 from labelfree.transfer.maps.asking import MapAsker
 from labelfree.transfer.patches.asking import PatchAsker
 from labelfree.transfer.tuning.asking import ImageAsker
+from labelfree.transfer.words_asking import WordsAsker
 
 ASKERS: dict[str, type[Asker[Any]]] = {
-    "pooled": VectorAsker, "images": ImageAsker, "pyramid": MapAsker, "boxes": BoxAsker, "patches": PatchAsker,
+    "pooled": VectorAsker, "words": WordsAsker, "images": ImageAsker, "pyramid": MapAsker, "boxes": BoxAsker, "patches": PatchAsker,
     "captions": CaptionAsker,
 }  # fmt: skip

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from labelfree.data.chosen import Standing
 from labelfree.errors import DataError
+from labelfree.language.prompts import Prompts
 from labelfree.training.files import read_json, write_json
 from labelfree.transfer.askers import ASKERS
 from labelfree.transfer.asking import Trial
@@ -38,29 +39,32 @@ def answer(
     folder: Path,
     say: Progress,
     unlabelled: Unlabelled | None = None,
+    prompts: Prompts | None = None,
 ) -> Setup:
     """Answer `question` for every encoder; write results.csv, predictions.parquet, classes.json, task.json, budgets.csv, evaluation.json.
 
-    `images`: the evaluation pool, one entry for each of the question's rows. `unlabelled`: for protocols that read such images. Cells that
-    `folder` already holds are kept, so a stopped comparison goes on where it was and ends with the same files. Returns the setup that
-    the answers were found with.
+    `images`: the evaluation pool, one entry for each of the question's rows. `unlabelled`: for protocols that read such images. `prompts`:
+    for those that ask in words. Cells that `folder` already holds are kept, so a stopped comparison goes on where it was and ends with the
+    same files. Returns the setup that the answers were found with.
     """
     sizes = next((encoder.sizes for encoder in encoders if encoder.sizes), ())
-    setup = _decided(Trial(make_setup(question, settings, sizes), question, encoders, images, unlabelled, folder, say), settings)
+    planned = make_setup(question, settings, sizes, prompts)
+    setup = _decided(Trial(planned, question, encoders, images, unlabelled, folder, say), settings)
     parts = list(parts_of(question, setup.draws))
     cells: dict[CellKey, Cell] = {}
     needed = sorted({protocol.needs for protocol in setup.protocols})
     asked = [[protocol for protocol in setup.protocols if protocol.suits(encoder)] for encoder in encoders]
     if not any(asked):
         raise DataError(_nobody(setup.protocols, encoders))
-    of_one = sum(len(setup.draws_of(labels)) for labels in setup.budgets) * len({part.fold for part in parts})
-    with say.track(of_one * sum(map(len, asked)), "probes") as bar:
+    folds = len({part.fold for part in parts})
+    cell_count = sum(len(setup.draws_of(labels)) * len(ones) for each in asked for labels, ones in setup.asked(each)) * folds
+    with say.track(cell_count, "probes") as bar:
         for encoder, protocols in zip(encoders, asked, strict=True):
             askers = {needs: ASKERS[needs](question, encoder, setup, images, folder, say, unlabelled) for needs in needed}
             for part in parts:
-                for labels in setup.budgets:
+                for labels, ones in setup.asked(protocols):
                     if part.draw in setup.draws_of(labels):
-                        for protocol in protocols:
+                        for protocol in ones:
                             key = CellKey(encoder.arm, encoder.backbone, encoder.seed, protocol.name, labels, part.draw, part.fold)
                             cells[key] = askers[protocol.needs].cell(key, protocol, part)
                             bar.advance(note=encoder.arm)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labelfree.data.budgets import Budget, budget, draw_order, largest, usable_budgets
+from labelfree.data.budgets import NO_LABELS, Budget, budget, draw_order, largest, usable_budgets
 from labelfree.data.splits import folds
+from labelfree.language.prompts import Prompts
 from labelfree.transfer.encoders import NO_SIZE, Encoder
 from labelfree.transfer.operating import Rule
 from labelfree.transfer.protocols import Protocol
@@ -27,7 +28,7 @@ class Setup:
     """The plan of a comparison. `sizes`: input sizes in the recipe's order, for every arm that has any. `steps`: by protocol, how many
     a head that is trained by steps takes, where time is short. `alarm`: by which thresholds are set, None: by none. `dims`: spatial axes
     of the images. `tile`: side of the
-    tiles that an image is looked at in, None: it is looked at whole.
+    tiles that an image is looked at in, None: it is looked at whole. `prompts`: how classes are asked for in words.
     """
 
     budgets: tuple[Budget, ...]
@@ -41,14 +42,24 @@ class Setup:
     alarm: Rule | None = None
     dims: int = 2
     tile: int | None = None
+    prompts: Prompts | None = None
 
     def times(self, size: int) -> float:
         """How many times the work of the smallest input size this one is: it grows with the area, of volumes with the voxels."""
         return (size / min(self.sizes)) ** self.dims
 
     def draws_of(self, labels: Budget) -> range:
-        """`all` labels can be drawn in one way only."""
-        return range(1 if labels == "all" else self.draws)
+        """`all` labels, and none, can be drawn in one way only."""
+        return range(1 if labels in ("all", NO_LABELS) else self.draws)
+
+    def budgets_of(self, protocol: Protocol) -> tuple[Budget, ...]:
+        """Those that a protocol is asked at."""
+        return self.budgets if protocol.learns else (NO_LABELS,)
+
+    def asked(self, protocols: Sequence[Protocol]) -> list[tuple[Budget, list[Protocol]]]:
+        """Of these protocols those that are asked at each budget, budgets rising."""
+        found = [(labels, [one for one in protocols if labels in self.budgets_of(one)]) for labels in (NO_LABELS, *self.budgets)]
+        return [(labels, ones) for labels, ones in found if ones]
 
     def sizes_of(self, encoder: Encoder) -> tuple[int, ...]:
         """The input sizes that are left of those an encoder may be asked for."""
@@ -86,7 +97,7 @@ class Setup:
         return replace(self, budgets=budgets, draws=stored["draws"], sizes=sizes, grid=grid, notes=notes, steps=stored.get("steps", {}))
 
 
-def make_setup(question: Question, settings: Evaluate, sizes: tuple[int, ...]) -> Setup:
+def make_setup(question: Question, settings: Evaluate, sizes: tuple[int, ...], prompts: Prompts | None = None) -> Setup:
     """The whole plan of the recipe's `evaluate` section, before anything is cut for time. Budgets that labels can't fill are dropped."""
     metric = find_metric(question.task, settings.primary.metric, question.targets)
     kept, notes = _budgets(question, settings)
@@ -94,8 +105,9 @@ def make_setup(question: Question, settings: Evaluate, sizes: tuple[int, ...]) -
     grid = Grid(settings={protocol.name: protocol.settings for protocol in protocols})
     alarm = alarm_rule(settings, question, kept)
     return Setup(
-        tuple(kept), settings.draws, sizes, grid, protocols, metric.name, tuple(notes), alarm=alarm, dims=question.dims, tile=settings.tile
-    )
+        tuple(kept), settings.draws, sizes, grid, protocols, metric.name, tuple(notes),
+        alarm=alarm, dims=question.dims, tile=settings.tile, prompts=prompts,
+    )  # fmt: skip
 
 
 def _budgets(question: Question, settings: Evaluate) -> tuple[list[Budget], list[str]]:

@@ -34,7 +34,7 @@ class Speed:
         heads = 0.0
         for protocol in setup.protocols:
             points = ASKERS[protocol.needs].points(setup, protocol)
-            heads += sum(self.cell[protocol, labels] * points * len(setup.draws_of(labels)) for labels in setup.budgets)
+            heads += sum(self.cell[protocol, labels] * points * len(setup.draws_of(labels)) for labels in setup.budgets_of(protocol))
         return features + heads * self.folds * len(self.reading)
 
 
@@ -84,7 +84,8 @@ def differences(before: Setup, after: Setup, seconds: float) -> list[str]:
         told = ", ".join(f"{words} {steps} (of {usual})" for words, steps, usual in fewer)
         notes.append(f"{limit}: every arm's heads are trained in fewer steps: {told}.")
     if after.grid != before.grid:
-        kept = "; ".join(f"{one.name} {', '.join(f'{value:g}' for value in after.grid.of(one))}" for one in after.protocols)
+        searched = [one for one in after.protocols if one.learns]
+        kept = "; ".join(f"{one.name} {', '.join(f'{value:g}' for value in after.grid.of(one))}" for one in searched)
         notes.append(f"{limit}: every arm's probe settings were cut to {kept}.")
     if after.sizes != before.sizes:
         notes.append(f"{limit}: every arm's input sizes were cut to {_listed(after.sizes)} (of {_listed(before.sizes)}).")

@@ -34,7 +34,9 @@ class BudgetWords:
         )
 
     def of(self, budget: int | str) -> str:
-        """`5 labels a class`, `1 label a class`, `all labels`."""
+        """`5 labels a class`, `1 label a class`, `all labels`, `no labels`."""
+        if str(budget) == "0":
+            return "no labels"
         return self.all if str(budget) == "all" else f"{budget} {self.one if str(budget) == '1' else self.many}"
 
 

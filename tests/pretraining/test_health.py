@@ -269,7 +269,9 @@ def test_few_directions_are_no_collapse_while_images_are_told_apart() -> None:
 
 def test_lost_directions_count_on_checks_in_a_row() -> None:
     guard, lost = CollapseGuard(Loud()), {"rankme_kept": 0.1}
-    assert [guard.check(lost | {"embedding_separation": apart}, 64) is None for apart in (0.1, 0.1, 0.9, 0.1, 0.1, 0.1)] == [True] * 5 + [False]
+    assert [guard.check(lost | {"embedding_separation": apart}, 64) is None for apart in (0.1, 0.1, 0.9, 0.1, 0.1, 0.1)] == [True] * 5 + [
+        False
+    ]
 
 
 def test_what_a_random_network_spreads_over_is_no_knowledge_to_lose(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from labelfree.data.budgets import NO_LABELS
 from labelfree.reporting.charts import Bridge, Chart, Series, Style
 from labelfree.reporting.sections.base import Context, Section
 from labelfree.reporting.svg_figures import swatch
@@ -37,7 +38,8 @@ def build(context: Context) -> Section:
             ),
             "keys": [(arm, swatch(style)) for arm, style in context.styles.items() if any(row["arm"] == arm for row in rows)],
         },
-        lead="Further left: fewer labels for the same score. Bars: 95 % intervals. Dashed: ImageNet at its best input size in hindsight.",
+        lead="Further left: fewer labels for the same score. Bars: 95 % intervals. Dashed: ImageNet at its best input size in hindsight."
+        + (" Level and dotted: no label is learnt from." if any(str(row["budget"]) == str(NO_LABELS) for row in rows) else ""),
     )
 
 
@@ -49,8 +51,12 @@ def charts(
     words: TaskWords,
     saved: Mapping[str, Any] | None,
 ) -> list[Chart]:
-    """One chart a protocol, all with the same vertical axis so that panels compare. The primary's, first, shows the labels saved."""
-    protocols = sorted(dict.fromkeys(row["protocol"] for row in rows), key=lambda name: name != primary.get("protocol"))
+    """One chart a protocol, all with the same vertical axis so that panels compare. The primary's, first, shows the labels saved. What
+    learns from no label is a level line in every panel.
+    """
+    levels = [row for row in rows if str(row["budget"]) == str(NO_LABELS) and row.get("mean") is not None]
+    curves = [row for row in rows if str(row["budget"]) != str(NO_LABELS)]
+    protocols = sorted(dict.fromkeys(row["protocol"] for row in curves), key=lambda name: name != primary.get("protocol"))
     metric = words.metric(str(rows[0].get("metric", "score")))
     values = [value for row in rows for value in (row.get("low"), row.get("mean"), row.get("high"))]
     values += [row["mean"] for row in envelope if row.get("mean") is not None]
@@ -58,9 +64,10 @@ def charts(
     low, high = (min(heights), max(heights)) if heights else (0.0, 100.0)
     room = 0.05 * (high - low) or 2.0
     limits = (max(low - room, 0.0), min(high + room, 101.5)) if metric.unit == SHARE else (low - room, high + room)
-    drawn = [_chart(name, [row for row in rows if row["protocol"] == name], envelope, primary, styles, words, limits) for name in protocols]
+    of_each = {name: [row for row in curves if row["protocol"] == name] for name in protocols}
+    drawn = [_chart(name, of_each[name], levels, envelope, primary, styles, words, limits) for name in protocols]
     arrow = bridge(rows, primary, saved, words)
-    return [replace(drawn[0], bridge=arrow, note=arrow.text), *drawn[1:]] if arrow else drawn
+    return [replace(drawn[0], bridge=arrow, note=arrow.text), *drawn[1:]] if arrow and drawn else drawn
 
 
 def bridge(
@@ -85,6 +92,7 @@ def saved_words(saved: Mapping[str, Any] | None) -> str:
 def _chart(
     name: str,
     rows: Sequence[Mapping[str, Any]],
+    levels: Sequence[Mapping[str, Any]],
     envelope: Sequence[Mapping[str, Any]],
     primary: Mapping[str, Any],
     styles: Mapping[str, Style],
@@ -118,6 +126,11 @@ def _chart(
     reached = {line.name: (max if metric.higher_is_better else min)(line.y) for line in lines if line.y}
     first = (max if metric.higher_is_better else min)(reached, key=lambda arm: reached[arm], default="none")
     extreme = "highest" if metric.higher_is_better else "lowest"
+    ends = [min(where.values()), max(where.values())]
+    for row in levels:
+        if row["arm"] in styles:
+            height, style = metric.scale * float(row["mean"]), Style(styles[row["arm"]].colour, "dot")
+            lines.append(Series(f"{row['arm']}, {words.protocol(row['protocol']).words}", ends, [height] * 2, style, points=False))
     return Chart(
         key=f"curve-{name}",
         title=title.capitalize(),

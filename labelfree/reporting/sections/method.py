@@ -44,10 +44,11 @@ def labels(context: Context) -> str:
     draws = int(context.run.setting("evaluate.draws", 0))
     named = listed([str(each) for each in budgets], "or")
     whole = " (one of \u201call\u201d)" if "all" in budgets else ""
+    held_out = ", but to leave out images of classes that are held out" if context.run.setting("evaluate.held_out_classes") else ""
     return (
         f"Budgets of {named} {context.run.words.budget.many} were asked for; {count(draws, 'draw')} of each{whole}. A small "
         "budget is part of every larger one of its draw, and all arms get the very same "
-        "images. Labels used for choosing settings count toward the budget. Labels of pretraining images are never read."
+        f"images. Labels used for choosing settings count toward the budget. Labels of pretraining images are never read{held_out}."
     )
 
 

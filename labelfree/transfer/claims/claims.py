@@ -267,12 +267,12 @@ def _in_doubt(comparison: Comparison, indicative: str) -> Comparison:
 
 def interval_of(scores: Scores, point: Point, against: str | None = None) -> Interval:
     """The interval of a point's mean, or of its difference to another arm's."""
-    values, draws = scores.values(point), None if scores.crossed else scores.resampled(point)
+    values, draws = scores.judged(point)
     if against is not None:
         other: Point = (against, *point[1:])  # type: ignore[assignment]
-        seeds = (scores.seeds(point), scores.seeds(other))
-        values = paired(values, scores.values(other), seeds)
-        draws = None if draws is None else paired(draws, scores.resampled(other), seeds)
+        seeds, (theirs, resampled) = (scores.seeds(point), scores.seeds(other)), scores.judged(other)
+        values = paired(values, theirs, seeds)
+        draws = None if draws is None or resampled is None else paired(draws, resampled, seeds)
     if draws is None:
         folds = values.mean(1).ravel()
         return from_folds(folds[np.isfinite(folds)], scores.folds)  # a fold without two classes has no AUROC

@@ -25,7 +25,7 @@ def saved_at(scores: Scores, point: Point, against: str) -> LabelsSaved | None:
     for name in (arm, against):
         points: list[Point] = [(name, protocol, budget) for budget in budgets]
         curves.append(scores.metric.sign * np.array([[scores.pooled(point).mean() for point in points]]))
-        means = [_resampled_mean(scores.resampled(point).mean(1), drawn) for point in points]
+        means = [resampled_mean(scores.resampled(point).mean(1), drawn) for point in points]
         resampled.append(scores.metric.sign * np.stack(means, 1))
     ratio = float(labels_saved(x, curves[0], curves[1], at)[0])
     low, high = None, None
@@ -35,7 +35,7 @@ def saved_at(scores: Scores, point: Point, against: str) -> LabelsSaved | None:
     return LabelsSaved(float(x[at]), ratio, low, high, float(x[0] / x[at]), float(x[-1] / x[at]))
 
 
-def _resampled_mean(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+def resampled_mean(values: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """(R, B) values of draws and (B, R') drawn draws -> (B,) means; a budget of one draw has only that one."""
     if len(values) == 1:
         return values[0]

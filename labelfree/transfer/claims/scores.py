@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from labelfree.data.budgets import NO_LABELS
 from labelfree.errors import DataError
 from labelfree.transfer.tables import CROSSED, ENVELOPE
 from labelfree.transfer.tasks import Metric, Task, TaskWords, Weights, find_task
@@ -67,6 +68,14 @@ class Scores:
         """(R, S, F) the metric of each draw, seed and fold."""
         cells, folds, seeds = self.cells[point], range(self.folds), self.seeds(point)
         return np.array([[[self._value(cells[seed, draw, fold]) for fold in folds] for seed in seeds] for draw in self.draws(point)])
+
+    def judged(self, point: Point) -> tuple[np.ndarray, np.ndarray | None]:
+        """(R, S, F) values and (R, S, B) resampled ones, None where folds are what varies. Where nothing was learnt folds are none: each
+        row was scored once, and groups are resampled as with a test split.
+        """
+        if point[2] == str(NO_LABELS):
+            return self.pooled(point)[..., None], self.resampled(point)
+        return self.values(point), None if self.crossed else self.resampled(point)
 
     def _value(self, cell: Prediction) -> float:
         return self.metric.value(cell.answers)

@@ -34,15 +34,16 @@ class Fit:
 class Protocol:
     """A way to judge what a network gives at few labels.
 
-    `needs`: what it learns from, vectors of whole images, the images themselves, maps of features beside masks or beside boxes, patches
-    of normal images, or images beside what is said of them; `on_tiles`: whether these are of tiles at their own size. `trains_trunk`:
-    whether the network itself is trained along.
+    `needs`: what it learns from, vectors of whole images, these beside words, the images themselves, maps of features beside masks or
+    beside boxes, patches of normal images, or images beside what is said of them; `on_tiles`: whether these are of tiles at their own size.
+    `trains_trunk`: whether the network itself is trained along.
     `steps`: how many its training takes where time is not short; None where it has none. `settings`: the grid, from the strongest
     regularisation to the weakest; `thinned`: what is left of it where time is short; `default`: without any search. `words`: how it is
     printed, `title` where there is room; `method`: what a reader of a table must know of it, and `shared` of it and others like it;
     `reading`: what it does. `reads_rest`: whether it also learns from unlabelled images. `plain`: the protocol that is the same but for
-    them. `one_size`: why it takes the first of several input sizes; "": it chooses among them. `wants`: what an arm must have to be asked
-    by it, in words. `leaves_head`: whether a head comes of it that can be kept.
+    them. `one_size`: why it takes the first of several input sizes; "": it chooses among them. `learns`: whether it learns from labels;
+    where not, an arm has one row for all budgets. `wants`: what an arm must have to be asked by it, in words. `leaves_head`: whether a head
+    comes of it that can be kept.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Protocol:
     method: str
     shared: str = ""
     reading: str = ""
-    needs: Literal["pooled", "images", "pyramid", "boxes", "patches", "captions"] = "pooled"
+    needs: Literal["pooled", "words", "images", "pyramid", "boxes", "patches", "captions"] = "pooled"
     on_tiles: bool = False
     trains_trunk: bool = False
     steps: int | None = None
@@ -60,6 +61,7 @@ class Protocol:
     reads_rest: bool = False
     plain: str = ""
     one_size: str = ""
+    learns: bool = True
     wants: str = ""
     leaves_head: bool = True
 

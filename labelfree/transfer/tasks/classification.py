@@ -116,7 +116,7 @@ class Classification(Task):
         "ece": Metric("ece", ece, "ECE", higher_is_better=False, title="expected calibration error", usual=False),
         "brier": Metric("brier", brier, "Brier score", "", higher_is_better=False, usual=False),
     }
-    protocols = ("knn", "nearest_mean", "linear", "propagate", "finetune")
+    protocols = ("knn", "nearest_mean", "linear", "propagate", "finetune", "zeroshot")
     advised_protocols = ("knn", "linear")
     calibration = ("ece", "brier")
     categorical = True

@@ -69,6 +69,11 @@ def check_question(settings: Evaluate, task: Task | None = None) -> None:
         task.protocol(protocol).check()
         if settings.tile is not None:
             _check_tiles(task.protocol(protocol), task)
+    if not task.protocol(settings.primary.protocol).learns:
+        raise RecipeError(
+            f"evaluate.primary.protocol: {settings.primary.protocol} learns from no label, and what is claimed is what few labels give; "
+            "name one that learns."
+        )
     find_metric(task, settings.primary.metric)
 
 
@@ -77,10 +82,8 @@ def _check_tiles(protocol: Protocol, task: Task) -> None:
     if protocol.on_tiles:
         raise RecipeError(f"evaluate.tile: {task.name} is asked by tiles already, of a size of their own; leave evaluate.tile out.")
     if protocol.needs != HeadProtocol.needs:
-        raise RecipeError(
-            f"evaluate.tile: {protocol.name} trains its network on whole images, which are shrunk for it; leave it out of "
-            "evaluate.protocols, or leave evaluate.tile out."
-        )
+        does = "trains its network on whole images, which are shrunk for it" if protocol.trains_trunk else "looks at images as a whole"
+        raise RecipeError(f"evaluate.tile: {protocol.name} {does}; leave it out of evaluate.protocols, or leave evaluate.tile out.")
 
 
 def _fits(settings: Evaluate, task: Task) -> bool:
