@@ -14,6 +14,7 @@ from labelfree.backbones.imagenet import elsewhere, require_tag, way_to
 from labelfree.data.positives import check_positives
 from labelfree.domain import sides
 from labelfree.errors import RecipeError
+from labelfree.language.prompts import read_templates
 from labelfree.objectives.registry import make_objective, require_batch
 from labelfree.pipeline.arm_encoders import arm_network
 from labelfree.pipeline.captions import require_words
@@ -53,6 +54,8 @@ def check(recipe: Recipe, *, pretraining: bool = True, comparing: bool = True, t
             teacher.load()
     for network, source in _sources(recipe, backbone, pretraining, comparing):
         build(network.name, 3, init=source, options=network.options)
+    if comparing and recipe.evaluate.prompts is not None:
+        read_templates(recipe.evaluate.prompts)
     if comparing and recipe.evaluate.tile_views is not None:
         require_factory(recipe.evaluate.tile_views)
     for arm in recipe.evaluate.arms if comparing else ():
