@@ -147,3 +147,8 @@ def showing(embedding: Callable[[int], torch.Tensor]) -> Callable[[Objective], N
 
 
 flatten = showing(lambda step: torch.ones(64, 8))  # from the first step on
+
+
+def rows(n: int, d: int, seed: int = 0) -> torch.Tensor:
+    """(n, d) numbers that are the same for every caller."""
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed))
