@@ -183,11 +183,14 @@ def export(
             show_default=False,
         ),
     ] = None,
+    format: Annotated[
+        str, typer.Option(help="onnx: a head. open_clip: both towers of RUN, or of a weight file, as a folder that open_clip loads.")
+    ] = "onnx",
 ) -> None:
     """Write a head for other programs: ONNX that takes stored pixels, a script that runs it, the plain network. It is tried on images."""
     words = inputs or []
-    images = [word for word in words if not _is_override(word)]
-    labelfree.export(head, out, images, overrides=[word for word in words if _is_override(word)], say=_console())
+    images, asked = [[word for word in words if _is_override(word) is given] for given in (False, True)]
+    labelfree.export(head, out, images, format=format, overrides=asked, say=_console())  # type: ignore[call-overload]  # it looks itself
 
 
 @app.command(epilog="Example: labelfree distil runs/mine /my/images --backbone mobilenetv4_conv_small --minutes 20 --out small")
