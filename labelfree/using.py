@@ -150,10 +150,11 @@ def convert(file: Source, name: str, out: Source | None = None, *, domain: str |
     """Weights that others published, from a local file, as a weight file that `load`, arms and `backbone.init` take.
 
     `name`: as their publisher calls them, e.g. torchgeo's "ResNet50_Weights.SENTINEL2_ALL_MOCO". `out`: default beside `file`. `domain`:
-    default the only installed one that knows the name. The card written beside the new file says channels, unit and normalisation.
+    default the only installed one that knows the name. The card written beside the new file says channels, unit and normalisation. Of
+    "open_clip" (a folder in open_clip's layout) and "open_clip/ViT-B-32" (a state dict of that) the text tower lies beside it, too.
     Returns the new file.
     """
-    from labelfree.backbones.conversion import convert as write
+    from labelfree.language.published_towers import convert as write
 
     return write(Path(file), name, domain, path_of(out))
 

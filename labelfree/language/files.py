@@ -36,6 +36,19 @@ def save_text_side(side: TextSide, weights: Path, objective: str) -> Path:
     return text_file(weights)
 
 
+def facts_of(weights: Path) -> dict[str, Any]:
+    """What the text side of a weight file says of itself: `objective`, `out`, and where `scale` and `bias` stand.
+
+    Raises DataError as `load_text_side`.
+    """
+    from safetensors import safe_open
+
+    side = load_text_side(weights)
+    with safe_open(text_file(weights), "pt") as stored:
+        facts = json.loads((stored.metadata() or {})["facts"])
+    return {"objective": facts.get("objective", ""), "out": facts["out"], "scale": float(side.scale), "bias": float(side.bias)}
+
+
 def load_text_side(weights: Path) -> TextSide:
     """The text side of a weight file. Raises DataError where it has none, or a broken one."""
     from safetensors import SafetensorError, safe_open

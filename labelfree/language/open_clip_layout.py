@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 from labelfree.backbones.base import Backbone
+from labelfree.backbones.open_clip_networks import OpenClipViT
 from labelfree.backbones.photographs import of_photographs
 from labelfree.backbones.timm_networks import FLEXIBLE, TimmBackbone
 from labelfree.backbones.weight_card import WeightCard
 from labelfree.domain import Size, sides
 from labelfree.errors import DataError
 from labelfree.language.loading import Towers
-from labelfree.language.text_towers import SmallTransformer, TextTower
+from labelfree.language.text_towers import CheckpointTower, SmallTransformer, TextTower
+from labelfree.language.tokens import OfEncoder
 from labelfree.language.towers import TextSide
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
@@ -36,11 +38,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Layout:
-    """A whole model: `config` as it stands in the file, `state`, and `size`, at which open_clip shows images to the tower."""
+    """A whole model: `config` as it stands in the file, `state`, and `size`, at which open_clip shows images to the tower.
+
+    `tokenizer`: one of the model's own, as its library keeps it, and the number that pads; None: open_clip's byte pairs.
+    """
 
     config: dict[str, Any]
     state: dict[str, Tensor]
     size: Size
+    tokenizer: OfEncoder | None = None
 
 
 def whole(towers: Towers) -> Layout:
@@ -85,7 +91,10 @@ def _model(side: TextSide, vision: dict[str, Any], state: dict[str, Tensor], siz
     if kind not in TEXT_TOWERS:
         raise DataError("its text tower is an encoder of transformers, which open_clip looks for by a name on the hub and in no folder")
     text = TEXT_TOWERS[kind](side)
-    quick = {"quick_gelu": True} if text.config.pop("quick_gelu", False) else {}
+    gelu, wanted = text.config.pop("quick_gelu", False), vision.pop("quick_gelu", None)
+    if wanted is not None and wanted != gelu:
+        raise DataError("its two towers have two kinds of GELU, and open_clip one setting for both")
+    quick = {"quick_gelu": True} if gelu else {}
     scale, bias = float(side.scale), float(side.bias)
     state = {**state, **text.state, "logit_scale": torch.tensor(math.log(scale))}
     model = {"embed_dim": side.of_texts.out_features, "custom_text": True, **quick, "vision_cfg": vision, "text_cfg": text.config}
@@ -94,7 +103,9 @@ def _model(side: TextSide, vision: dict[str, Any], state: dict[str, Tensor], siz
         state["logit_bias"] = torch.tensor(bias)
     tensors = {name: tensor.detach().float().cpu().contiguous().clone() if tensor.is_floating_point() else tensor.cpu().clone()
                for name, tensor in state.items()}  # fmt: skip
-    return Layout({"model_cfg": model, "preprocess_cfg": {**shown, "size": size}}, tensors, size)
+    tokenizer = side.tower.tokenizer
+    own = tokenizer if isinstance(tokenizer, OfEncoder) else None
+    return Layout({"model_cfg": model, "preprocess_cfg": {**shown, "size": size}}, tensors, size, own)
 
 
 def _of_timm(backbone: Backbone, card: WeightCard) -> Part:
@@ -123,5 +134,30 @@ def _of_small(side: TextSide) -> Part:
     return Part({**config, "layers": size["layers"]}, state | {"text.text_projection": side.of_texts.weight.T})
 
 
-IMAGE_TOWERS: dict[type[Backbone], Callable[[Backbone, WeightCard], Part]] = {TimmBackbone: _of_timm}
-TEXT_TOWERS: dict[type[TextTower], Callable[[TextSide], Part]] = {SmallTransformer: _of_small}
+def _of_own(backbone: Backbone, card: WeightCard) -> Part:
+    """A transformer of open_clip's own."""
+    assert isinstance(backbone, OpenClipViT)
+    gelu = bool(backbone.config.get("quick_gelu"))
+    config = {key: value for key, value in backbone.config.items() if key != "quick_gelu"} | {"quick_gelu": gelu}
+    height, width = backbone.net.image_size
+    state = {f"visual.{name}": tensor for name, tensor in backbone.net.state_dict().items()}
+    return Part(config, state, int(height) if height == width else (int(height), int(width)))
+
+
+def _of_checkpoint(side: TextSide) -> Part:
+    """As it came, with the projection that it has now."""
+    tower = side.tower
+    assert isinstance(tower, CheckpointTower)
+    state, projection = {f"text.{name}": tensor for name, tensor in tower.net.state_dict().items()}, side.of_texts.weight
+    config = {key: value for key, value in tower.config.items() if key not in ("proj_bias", "proj_type")}
+    if tower.out is None:
+        state["text.text_projection"] = projection.T
+    else:  # its own, and what was learnt behind it, are one
+        own = tower.net.text_projection
+        state |= {"text.text_projection.weight": projection @ own.weight, "text.text_projection.bias": projection @ own.bias}
+        config["proj_bias"] = True
+    return Part({**config, "quick_gelu": tower.quick_gelu}, state)
+
+
+IMAGE_TOWERS: dict[type[Backbone], Callable[[Backbone, WeightCard], Part]] = {TimmBackbone: _of_timm, OpenClipViT: _of_own}
+TEXT_TOWERS: dict[type[TextTower], Callable[[TextSide], Part]] = {SmallTransformer: _of_small, CheckpointTower: _of_checkpoint}

@@ -13,7 +13,7 @@ from labelfree.domain import Default
 from labelfree.objectives.base import Situation, in_fp32
 from labelfree.objectives.blockwise import Pairs, RowLoss, by_blocks, held_at_once
 from labelfree.objectives.distributed import ALONE, Ranks, everyone
-from labelfree.objectives.image_text import ImageText
+from labelfree.objectives.image_text import AS_LEFT, ImageText, taught_facts
 from labelfree.objectives.options import Count, LogOdds, Positive, Weight
 
 
@@ -39,7 +39,9 @@ class SigLIP(ImageText):
     @classmethod
     def rules(cls, at: Situation) -> dict[str, Default]:
         prior = Default(-math.log(at.batch_size), f"one of {at.batch_size} pairs belongs together: the log of that")
-        return {**super().rules(at), "options.bias": prior}
+        facts = taught_facts(at.options)
+        left = {f"options.{key}": Default(facts[key], AS_LEFT) for key in ("scale", "bias")} if facts.get("objective") == "siglip" else {}
+        return {**super().rules(at), "options.bias": prior, **left}
 
 
 class SigLIPLoss(nn.Module):

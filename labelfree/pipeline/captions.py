@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from labelfree.domain import Row
 from labelfree.errors import DataError
-from labelfree.language.text_towers import text_tower
+from labelfree.language.beginnings import tokenizer_of
 from labelfree.objectives.registry import objective_class, options_given
 from labelfree.pretraining.captions import Captions
 from labelfree.recipe import Recipe
@@ -48,7 +48,7 @@ def captions_for(recipe: Recipe, said: Sequence[tuple[str, ...]]) -> tuple[Capti
     objective = objective_class(recipe.pretrain.objective)
     if not objective.reads_text:
         return None, []
-    tokenizer = text_tower(options_given(recipe.pretrain.objective, recipe.pretrain.options)[objective.reads_text]).tokenizer
+    tokenizer = tokenizer_of(options_given(recipe.pretrain.objective, recipe.pretrain.options)[objective.reads_text])
     captions = Captions.of(said, tokenizer)
     different = len({caption for of_image in said for caption in of_image})
     told = f"captions: {len(captions.numbers):,} of {captions.images:,} images, {different:,} different; one of each is drawn at every step"

@@ -238,8 +238,9 @@ def _weights(run: RunFiles) -> list[str]:
     """Weight files that the recipe names, and the run whose networks were taken over."""
     arms = run.asked("evaluate.arms") or []
     named = [arm.get("weights") for arm in arms if isinstance(arm, dict) and arm.get("weights") not in (PUBLISHED, INFLATED)]
-    init = run.asked("backbone.init")
-    return [str(path) for path in (*named, *([init] if init and weight_file(init) else []), run.taken_from) if path]
+    options = run.asked("pretrain.options") or {}
+    inits = [text for text in (run.asked("backbone.init"), options.get("text")) if isinstance(text, str) and weight_file(text)]
+    return [str(path) for path in (*named, *inits, run.taken_from) if path]
 
 
 def _labels(run: RunFiles) -> set[str]:

@@ -19,6 +19,7 @@ from labelfree.errors import DataError, RecipeError
 from labelfree.language import load_towers
 from labelfree.language.loading import Towers
 from labelfree.language.open_clip_layout import CONFIG, WEIGHTS, Layout, whole, words_alone
+from labelfree.language.tokens import OfEncoder
 from labelfree.progress import Progress
 from labelfree.training.files import call_with, write_json
 
@@ -91,7 +92,18 @@ def _written(layout: Layout, out: Path) -> list[Path]:
 
     write_json(out / CONFIG, layout.config)
     call_with(out / WEIGHTS, lambda part: save_file(layout.state, part, metadata={"format": "pt"}))
-    return [out / CONFIG, out / WEIGHTS]
+    own = [] if layout.tokenizer is None else _tokenizer_files(layout.tokenizer, out)
+    return [out / CONFIG, out / WEIGHTS, *own]
+
+
+def _tokenizer_files(tokenizer: OfEncoder, out: Path) -> list[Path]:
+    """A tokenizer of the model's own, as transformers finds it in the folder."""
+    from tokenizers import Tokenizer as Fast
+    from transformers import PreTrainedTokenizerFast
+
+    fast = Fast.from_str(tokenizer.told)
+    PreTrainedTokenizerFast(tokenizer_object=fast, pad_token=fast.id_to_token(tokenizer.padding)).save_pretrained(out)
+    return [out / name for name in ("tokenizer.json", "tokenizer_config.json")]
 
 
 def _beside(towers: Towers, folder: Path) -> list[Path]:
