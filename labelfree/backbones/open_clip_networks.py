@@ -138,6 +138,13 @@ class OpenClipViT(Backbone):
         _, found = self.net.transformer.forward_intermediates(tokens, indices=levels)
         return [self.net.ln_post(level)[:, 1:].transpose(1, 2).unflatten(2, grid) for level in found]
 
+    def hidden_states(self, x: Tensor, layer: int) -> Tensor:
+        at = range(len(self.net.transformer.resblocks))[layer]
+        tokens, grid = self._tokens(x, None, None)
+        _, found = self.net.transformer.forward_intermediates(tokens, indices=[at])
+        states: Tensor = found[0][:, 1:].transpose(1, 2).unflatten(2, grid)
+        return states
+
     def param_groups(self) -> list[list[nn.Parameter]]:
         net = self.net
         first = [net.class_embedding, net.positional_embedding, *net.conv1.parameters(), *net.ln_pre.parameters()]
