@@ -52,13 +52,15 @@ class _Heads:
         if encoder is None:
             return
         for protocol in self.kept.setup.protocols:
-            if protocol.name not in self._scored(encoder.arm):  # one that nobody could ask of this arm
+            if protocol.name not in self._scored(encoder.arm) or not protocol.keeps_head:  # one that nobody could ask of this arm
                 continue
             self._describe(self.kept.keep(encoder, protocol, self.question.teaching(self.question.train), protocol.name), protocol.name)
 
     def recommended(self) -> list[str]:
         """heads/recommended.safetensors and recommended.json: the best-supported arm's, learned from all labelled rows outside test."""
         primary = self.kept.run.recipe.evaluate.primary
+        if not any(protocol.keeps_head for protocol in self.kept.setup.protocols):
+            return [f"No head is left: those of {self.question.task.name} prove a network and are not for use."]
         scored = {encoder.arm for encoder in self.encoders if primary.protocol in self._scored(encoder.arm)}
         found = recommended_arm(self.claims, primary.model_dump(), scored)
         if found is None:

@@ -83,6 +83,7 @@ class Anonymiser:
             (_root(run), "<data.root>"),
             (run.asked("data.labels"), "<data.labels>"),
             (run.asked("data.captions"), "<data.captions>"),
+            (run.asked("data.questions"), "<data.questions>"),
             (_normal(run), "<data.normal>"),
             (run.asked("pool.dir"), "<pool.dir>"),
             (folder, "<run>"),
@@ -96,7 +97,7 @@ class Anonymiser:
         words |= {
             Path(path).name: shown
             for path, shown in given
-            if path and shown in ("<data.root>", "<data.labels>", "<data.captions>", "<weights>")
+            if path and shown in ("<data.root>", "<data.labels>", "<data.captions>", "<data.questions>", "<weights>")
         }
         if not home.name.startswith(str(run.setting("name") or home.name)):  # else it is the recipe's name and a time
             words[home.resolve().name] = "<run>"

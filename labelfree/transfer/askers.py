@@ -8,8 +8,10 @@ from labelfree.transfer.asking import Asker, VectorAsker
 from labelfree.transfer.boxes.asking import BoxAsker
 from labelfree.transfer.maps.asking import MapAsker
 from labelfree.transfer.patches.asking import PatchAsker
+from labelfree.transfer.tokens.asking import TokenAsker
 from labelfree.transfer.tuning.asking import ImageAsker
 
 ASKERS: dict[str, type[Asker[Any]]] = {
     "pooled": VectorAsker, "images": ImageAsker, "pyramid": MapAsker, "boxes": BoxAsker, "patches": PatchAsker,
+    "tokens": TokenAsker,
 }  # fmt: skip

@@ -97,7 +97,8 @@ def make_setup(question: Question, settings: Evaluate, sizes: tuple[int, ...]) -
         kept.remove(labels)
         notes.append(f"Budget of {labels} {words.many} dropped: a training part has {least}{'' if in_all else f' of one {words.stratum}'}.")
     kept = kept or ["all"]
-    protocols = tuple(map(question.task.protocol, settings.protocols))
+    named = dict.fromkeys((*settings.protocols, *question.task.always))
+    protocols = tuple(map(question.task.protocol, named))
     grid = Grid(settings={protocol.name: protocol.settings for protocol in protocols})
     alarm = alarm_rule(settings, question, kept)
     return Setup(
