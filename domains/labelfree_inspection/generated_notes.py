@@ -21,7 +21,7 @@ def note(kind: str, defects: int, names: Sequence[str], draw: Generator) -> tupl
 
 
 def questions(kind: str, defects: int, names: Sequence[str], draw: Generator) -> list[tuple[str, str]]:
-    """Four questions with their answers: whether a part is good, what is on it, and whether that is one kind of defect in particular, how many."""
+    """Four questions with their answers: whether a part is good, what is on it, whether that is one kind in particular, how many."""
     bad = kind in names
     asked = kind if bad and draw.random() < 0.5 else str(draw.choice([name for name in names if name != kind]))
     article = "an" if asked[0] in "aeiou" else "a"

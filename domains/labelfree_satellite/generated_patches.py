@@ -158,7 +158,7 @@ def patch(rng: Generator, cover: int, season: float, haze: float, sun: float) ->
 
 
 def generate(directory: Path, seed: int = 0, variant: str = "") -> None:
-    """Write images, masks, boxes (VOC) and `splits.csv` with captions, and `questions.csv`. `variant`: "" 13-band GeoTIFF, "rgb" the same as 8-bit PNG."""
+    """Write images, masks, boxes (VOC), `splits.csv` with captions and `questions.csv`. `variant`: "" 13-band GeoTIFF, "rgb" 8-bit PNG."""
     for folder in ("images", "masks", "boxes"):
         (directory / folder).mkdir(parents=True, exist_ok=True)
     rows, asked = [], []

@@ -98,8 +98,8 @@ class Backbone(nn.Module):
         return [maps[grid] for grid in sorted(coarser, reverse=True)]
 
     def hidden_states(self, x: Tensor, layer: int) -> Tensor:
-        """What a layer gives, (B, D, *grid): of a ViT a block, its patch tokens alone and before any last norm; of other networks a level of
-        `pyramid`. From 0 on, or from -1 backwards. Raises IndexError where there is no such layer, RecipeError as `pyramid`.
+        """What a layer gives, (B, D, *grid): of a ViT a block, its patch tokens alone and before any last norm; of other networks a level
+        of `pyramid`. From 0 on, or from -1 backwards. Raises IndexError where there is no such layer, RecipeError as `pyramid`.
         """
         return self.pyramid(x)[layer]
 

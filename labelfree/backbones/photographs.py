@@ -26,7 +26,9 @@ def of_photographs(card: WeightCard) -> OfPhotographs:
     roles = [channel.role or str(channel) for channel in card.known]
     if sorted(roles) != sorted(COLOURS) or card.dims != 2:
         axes = "" if card.dims == 2 else " of volumes"
-        raise DataError(f"it reads {len(roles)} channel{'s' * (len(roles) > 1)}{axes} ({', '.join(card.channels)}), not red, green and blue")
+        raise DataError(
+            f"it reads {len(roles)} channel{'s' * (len(roles) > 1)}{axes} ({', '.join(card.channels)}), not red, green and blue"
+        )
     order = tuple(roles.index(colour) for colour in COLOURS)
     normalise = card.normalise
     if isinstance(normalise, BitDepth):

@@ -22,8 +22,13 @@ from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
 from labelfree.training.files import call_with, write_json
 from labelfree.views.normalise import Normalise
+from labelfree.weight_names import RUN_FILE, backbone_file
 
-RUN_FILE = "backbone.safetensors"  # of a run
+__all__ = [
+    "PIXELS", "RUN_FILE", "LoadedBackbone", "PatchTokens", "accepted", "backbone_file", "card_of", "load", "network_input",
+    "require_scale", "resize", "save",
+]  # fmt: skip
+
 Images = Sample | Tensor | Sequence[Sample] | Iterable[Sample]
 PIXELS = 64 * 128 * 128  # of the images that pass through the network together
 
@@ -47,11 +52,6 @@ def load(path: str | Path) -> LoadedBackbone:
     except RecipeError as error:
         raise DataError(f"{path}: the network that its card names cannot be made here. {error}") from error
     return LoadedBackbone(backbone, card)
-
-
-def backbone_file(path: Path) -> Path:
-    """The weight file of a run folder; any other path itself."""
-    return path / RUN_FILE if path.is_dir() else path
 
 
 def card_of(path: Path) -> WeightCard:
@@ -104,8 +104,8 @@ class LoadedBackbone:
     def tokens(self, images: Images, layer: int | None = None, size: Size | None = None) -> PatchTokens:
         """Patch tokens of images, given as to `embed`, at least one: a network as the vision tower of a language model.
 
-        `layer`: None: the last, as the network leaves it. A number: the hidden states of that layer (`Backbone.hidden_states`), from 0 on or
-        from -1 backwards. Raises DataError for other channels, for a network without tokens, and for a layer that it has not.
+        `layer`: None: the last, as the network leaves it. A number: the hidden states of that layer (`Backbone.hidden_states`), from 0 on
+        or from -1 backwards. Raises DataError for other channels, for a network without tokens, and for a layer that it has not.
         """
         self.backbone.to(self.device)
 

@@ -25,8 +25,8 @@ from labelfree.data.label_formats.sources import listing_of
 from labelfree.data.label_formats.voc import drawn_by_table
 from labelfree.data.label_tables import open_table
 from labelfree.data.named_images import NamedImages
-from labelfree.data.questions import with_questions
 from labelfree.data.paths import Finder, rows_of_records, same_file
+from labelfree.data.questions import with_questions
 from labelfree.data.table_cells import differ_in_case
 from labelfree.data.taken_rows import Where
 from labelfree.data.told_normal import told_normal, with_elsewhere
@@ -47,7 +47,8 @@ class Manifest:
     owner calls classes of objects and numbers of masks. `instances`: whether the latter tell objects apart. `aside`: sentences, for the
     log alone, on files that are no image. `faults`: relative path -> a sentence on what should be an image and cannot be trusted.
     `mixed`: why the images are no one set, else "". `names`: what the files themselves call their images, such as a patient's number.
-    `normal`: the class or folder that is taken as normal for its name alone. `caption_faults`: what `data.captions` and `data.questions` say wrong.
+    `normal`: the class or folder that is taken as normal for its name alone. `caption_faults`: what is wrong in `data.captions` and in
+    `data.questions`.
     """
 
     rows: list[Row]

@@ -1,16 +1,15 @@
-"""What a text side begins with: a fresh tower by its size, an encoder in a folder, or the text side of a weight file, projections and all."""
+"""What a text side begins with: a fresh tower by its size, an encoder in a folder, or the text side of a weight file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from labelfree.backbones.weights import backbone_file
 from labelfree.errors import RecipeError
-from labelfree.language.files import load_text_side, text_file
+from labelfree.language.reading import load_text_side, text_file
 from labelfree.language.text_towers import SIZES, text_tower
 from labelfree.language.tokens import Tokenizer
 from labelfree.language.towers import TextSide
-from labelfree.weight_names import FILES
+from labelfree.weight_names import FILES, backbone_file
 
 
 def taught_file(name: str) -> Path | None:
@@ -23,10 +22,10 @@ def taught_file(name: str) -> Path | None:
     weights = backbone_file(Path(name).expanduser())
     if text_file(weights).is_file() and weights.is_file():
         return weights
-    if weights.is_file() or weights.suffix in FILES and not Path(name).expanduser().is_dir():
+    if weights.is_file() or (weights.suffix in FILES and not Path(name).expanduser().is_dir()):
         raise RecipeError(
-            f"pretrain.options.text: {name} has no text tower beside it ({text_file(weights).name}); name a weight file of a run that learnt "
-            "from captions, or what `labelfree convert --as open_clip` makes."
+            f"pretrain.options.text: {name} has no text tower beside it ({text_file(weights).name}); name a weight file of a run that "
+            "learnt from captions, or what `labelfree convert --as open_clip` makes."
         )
     return None
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -77,7 +78,9 @@ def how_to_use(file: Path) -> list[str]:
 def _field(domain: str | None) -> str:
     known = sound_domains()
     if domain is None and len(known) != 1:
-        raise RecipeError(f"--as open_clip: such towers read photographs; say whose images they are to see with --domain ({', '.join(known)}).")
+        raise RecipeError(
+            f"--as open_clip: such towers read photographs; say whose images they are to see with --domain ({', '.join(known)})."
+        )
     return domain or known[0]
 
 
@@ -102,7 +105,9 @@ def _read(file: Path, name: str) -> Read:
         model = open_clip.create_model(**source, force_custom_text=True, require_pretrained=True).eval()
     except Exception as error:  # open_clip lets pass whatever its libraries raise
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{file}: holds no checkpoint of {configuration or 'the model in ' + CONFIG} that open_clip reads ({why}).") from error
+        raise DataError(
+            f"{file}: holds no checkpoint of {configuration or 'the model in ' + CONFIG} that open_clip reads ({why})."
+        ) from error
     size = model.visual.preprocess_cfg["size"]
     return Read(str(file), config, model, {**told["preprocess_cfg"], "size": size}, tokenizer)
 
@@ -146,8 +151,8 @@ def _told_by(open_clip: Any, configuration: str, tag: str) -> dict[str, Any]:
     ]
     if any(way != ways[0] for way in ways):
         raise RecipeError(
-            f"--as: weights of {configuration} differ in how images are normalised; say which these are, --as open_clip/{configuration}:TAG "
-            f"({', '.join(tags)})."
+            f"--as: weights of {configuration} differ in how images are normalised; say which these are, --as "
+            f"open_clip/{configuration}:TAG ({', '.join(tags)})."
         )
     return {"model_cfg": config, "preprocess_cfg": ways[0] if ways else {key: getattr(usual, key) for key in SHOWN}}
 
@@ -183,8 +188,8 @@ def _tokenizer(text: Mapping[str, Any], file: Path) -> Tokenizer:
         return pairs
     if not file.is_dir() or not (file / "tokenizer.json").is_file():
         raise DataError(
-            f"{file}: its tokenizer ({text['hf_tokenizer_name']}) is not with it; put tokenizer.json and tokenizer_config.json of it into a "
-            f"folder with {CONFIG} and the weights."
+            f"{file}: its tokenizer ({text['hf_tokenizer_name']}) is not with it; put tokenizer.json and tokenizer_config.json of it into "
+            f"a folder with {CONFIG} and the weights."
         )
     try:
         from transformers import AutoTokenizer
@@ -249,7 +254,8 @@ def _card(read: Read, backbone: Backbone, field: str, name: str) -> WeightCard:
         sample = domain_with(field, {}).read(Row(file.name, file))
     if tuple(sample.channels) != COLOURS or str(sample.data.dtype) != "torch.uint8":
         raise DataError(f"--domain {field}: reads no red, green and blue of 8 bits from a picture, which open_clip's towers see.")
-    white = [WHITE * scale for scale in sample.scale]
+    scales, offsets = np.ravel(sample.scale).tolist(), np.ravel(sample.offset).tolist()
+    white = [WHITE * scale for scale in scales]
     mean, std, size = read.shown["mean"], read.shown["std"], read.shown["size"]
     told: Size = int(size) if isinstance(size, int) else int(size[0]) if size[0] == size[1] else tuple(map(int, size))
     return WeightCard(
@@ -259,15 +265,15 @@ def _card(read: Read, backbone: Backbone, field: str, name: str) -> WeightCard:
         roles=COLOURS,
         nm=(None,) * 3,
         unit=sample.unit,
-        scale=sample.scale,
-        offset=sample.offset,
-        mean=tuple(m * top + low for m, top, low in zip(mean, white, sample.offset, strict=True)),
+        scale=tuple(scales),
+        offset=tuple(offsets),
+        mean=tuple(m * top + low for m, top, low in zip(mean, white, offsets, strict=True)),
         std=tuple(s * top for s, top in zip(std, white, strict=True)),
         size=told,
         domain=field,
         dtype="uint8",
-        low=tuple(sample.offset),
-        high=tuple(top + low for top, low in zip(white, sample.offset, strict=True)),
+        low=tuple(offsets),
+        high=tuple(top + low for top, low in zip(white, offsets, strict=True)),
         arm=name,
         objective="siglip" if read.model.logit_bias is not None else "clip",
         licence="as its publisher says",

@@ -29,7 +29,7 @@ OF_NO_MATTER = {*FLEXIBLE, "drop_rate", "drop_path_rate", "attn_drop_rate", "pro
 
 @dataclass(frozen=True)
 class Part:
-    """A tower: its section of the configuration, and its tensors under open_clip's names. `size`: of images that it is shown, 0 of texts."""
+    """A tower: its section of the configuration, its tensors under open_clip's names. `size`: of images that it is shown, 0 of texts."""
 
     config: dict[str, Any]
     state: dict[str, Tensor]

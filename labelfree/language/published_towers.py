@@ -1,4 +1,4 @@
-"""Weights of other projects by the names of these: towers of images and words, or, where no project of such is named, networks of a field."""
+"""Weights of other projects by the names of these: towers of images and words, or, where none of such is named, networks of a field."""
 
 from __future__ import annotations
 

@@ -97,7 +97,11 @@ class CheckpointTower(TextTower):
 
     @property
     def told(self) -> dict[str, Any]:
-        kept = {"clean": getattr(self.tokenizer, "clean", ""), "padding": self.tokenizer.padding, "own": isinstance(self.tokenizer, OfEncoder)}
+        kept = {
+            "clean": getattr(self.tokenizer, "clean", ""),
+            "padding": self.tokenizer.padding,
+            "own": isinstance(self.tokenizer, OfEncoder),
+        }
         size = {"longest": self.tokenizer.longest, "out": self.out}
         return {"kind": self.kind, "config": self.config, "quick_gelu": self.quick_gelu, "tokenizer": kept, **size}
 

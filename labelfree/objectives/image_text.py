@@ -12,7 +12,7 @@ from labelfree.backbones import Backbone
 from labelfree.domain import Default
 from labelfree.errors import RecipeError
 from labelfree.language.beginnings import side_begun, taught_file
-from labelfree.language.files import facts_of
+from labelfree.language.reading import facts_of
 from labelfree.language.towers import TextSide
 from labelfree.objectives.base import Alarm, Crops, Objective, Situation, Step, Views
 from labelfree.objectives.measures import similarities, unit_std
@@ -27,8 +27,8 @@ class ImageText(Objective):
     """The image of a pair and its caption attract. Views: one global crop (B, C, *spatial), and `text` (B, L), the numbers of a caption
     of each image.
 
-    `text`: the text tower, a size, a folder with a text encoder, or a weight file whose text side is gone on with. `out`: width of the shared
-    space. `image_rate`: the image tower's learning rate, as a share of the others'; 0 locks it. Pairs of a batch with the same caption are
+    `text`: the text tower, a size, a folder with a text encoder, or a weight file whose text side is gone on with. `out`: width of the
+    shared space. `image_rate`: the image tower's learning rate, as a share of the others'; 0 locks it. Pairs of a batch with the same caption are
     not told apart.
     """
 

@@ -125,7 +125,9 @@ class Arms:
         channels = self.inputs.fingerprint.channels
         card = card_beside(file)
         if card is not None and self.inputs.starts.as_pictures(card) is not None:
-            self.notes.append(f"{arm.name} was taught by photographs: it is shown these images as red, green and blue, as the field shows them.")
+            self.notes.append(
+                f"{arm.name} was taught by photographs: it is shown these images as red, green and blue, as the field shows them."
+            )
             return self._networks.of_file(arm.name, file)
         if card is not None:
             lacking = channels_lacking(file, self.inputs.starts, f"evaluate.arms: {file}")

@@ -36,7 +36,9 @@ def test_of_a_vit_they_are_timms_hidden_states() -> None:
     for layer in (0, -2, -1):
         seen = tower.tokens(physical, layer)
         with torch.no_grad():
-            expected = net.forward_intermediates(shown, indices=[range(len(net.blocks))[layer]], intermediates_only=True, output_fmt="NLC")[0]
+            expected = net.forward_intermediates(shown, indices=[range(len(net.blocks))[layer]], intermediates_only=True, output_fmt="NLC")[
+                0
+            ]
         assert seen.grid == (4, 4) and seen.tokens.shape == (3, 16, tower.backbone.token_dim)
         assert_close(seen.tokens, expected, rtol=1e-4, atol=1e-5)
     last = tower.tokens(physical)

@@ -131,7 +131,10 @@ def test_others_are_joined_as_the_page_says(tmp_path: Path, case: str, monkeypat
     assert alone.encode_image(torch.zeros(1, 3, 32, 32)).isnan().all(), "no image tower pretends to be one"
     exec(code, names)
     model, images = names["model"], torch.rand(2, len(told.channels), *(32,) * told.dims) * told.largest[0]
-    backbone, projection = labelfree.load("exported/image_tower/backbone.safetensors"), load_file("exported/image_tower/projection.safetensors")
+    backbone, projection = (
+        labelfree.load("exported/image_tower/backbone.safetensors"),
+        load_file("exported/image_tower/projection.safetensors"),
+    )
     with torch.no_grad():
         assert_close(model.encode_image(images, normalize=True), F.normalize(backbone.embed(images) @ projection["weight"].T, dim=-1))
         logits = model.get_logits(images, open_clip.get_tokenizer("local-dir:exported")(SAID))[0]

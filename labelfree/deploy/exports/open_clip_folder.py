@@ -157,6 +157,8 @@ def _sentences(told: OpenClipFolder, towers: Towers, layout: Layout) -> list[str
     if not told.joined:
         lines.append(f"The image tower is not in it, for {told.why}; it lies in {told.folder / BESIDE} with its card (docs/export.md).")
     elif layout.size != card.size:
-        lines.append(f"open_clip shows it images of {layout.size} pixels, for which timm makes its positions; it was taught at {card.size}.")
+        lines.append(
+            f"open_clip shows it images of {layout.size} pixels, for which timm makes its positions; it was taught at {card.size}."
+        )
     load: Any = f"open_clip.create_model_and_transforms('local-dir:{told.folder}')"
     return [*lines, f"{told.folder}: {load} loads it."]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -15,14 +16,14 @@ from labelfree.transfer.tasks.vqa import Asked, Said
 
 WIDTH, HIDDEN = 64, 128
 COMPONENTS = 64  # of tokens, that are kept: few labels fill no more
-STEPS, IMAGES, RATE, DECAY = 200, 32, 3e-3, 1e-2
+STEPS, IMAGES, RATE, DECAY, DROPPED = 200, 32, 3e-3, 0.1, 0.3
 WORD = re.compile(r"[^\W_]+")
 
 
 def terms(question: str) -> list[str]:
     """Words and neighbours of words: "how many" is one of them."""
     words = WORD.findall(question.casefold())
-    return [*words, *(f"{first} {second}" for first, second in zip(words, words[1:], strict=False))]
+    return [*words, *(f"{first} {second}" for first, second in pairwise(words))]
 
 
 class Bag:
@@ -49,22 +50,24 @@ class AnswerHead(nn.Module):
         self.words = nn.Embedding(words + 1, WIDTH, padding_idx=0)
         self.key = nn.Linear(dim, WIDTH) if dim else None
         self.value = nn.Linear(dim, WIDTH) if dim else None
-        self.out = nn.Sequential(
-            nn.LayerNorm(WIDTH * (3 if dim else 1)), nn.Linear(WIDTH * (3 if dim else 1), HIDDEN), nn.GELU(), nn.Dropout(0.1),
-            nn.Linear(HIDDEN, answers),
-        )  # fmt: skip
+        self.guess = _layers(WIDTH, answers)
+        self.look = _layers(2 * WIDTH, answers) if dim else None
 
     def forward(self, asked: Tensor, tokens: Tensor | None, image: Tensor) -> Tensor:
         """`asked`: (M, L) terms. `tokens`: (n, places, D). `image`: (M,) of which image each asks. Returns (M, answers)."""
         question = self.words(asked).sum(1) / (asked > 0).sum(1, keepdim=True).clamp_min(1)
-        if self.key is None or self.value is None or tokens is None:
-            out: Tensor = self.out(question)
-            return out
+        guessed: Tensor = self.guess(question)
+        if self.key is None or self.value is None or self.look is None or tokens is None:
+            return guessed
         key, value = self.key(tokens)[image], self.value(tokens)[image]  # (M, places, WIDTH)
         looks = (torch.einsum("mpw,mw->mp", key, question) * WIDTH**-0.5).softmax(1)
         seen = torch.einsum("mp,mpw->mw", looks, value) + value.mean(1)
-        answered: Tensor = self.out(torch.cat([question, seen, question * seen], 1))
-        return answered
+        looked: Tensor = guessed + self.look(torch.cat([seen, question * seen], 1))
+        return looked
+
+
+def _layers(width: int, answers: int) -> nn.Sequential:
+    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, HIDDEN), nn.GELU(), nn.Dropout(DROPPED), nn.Linear(HIDDEN, answers))
 
 
 def answered(learn: np.ndarray | None, taught: Sequence[Asked], judge: np.ndarray | None, asked: Sequence[Asked], seed: int) -> Said:
@@ -78,7 +81,13 @@ def answered(learn: np.ndarray | None, taught: Sequence[Asked], judge: np.ndarra
         torch.manual_seed(seed)
         shown, others = (None, None) if learn is None or judge is None else _reduced(torch.from_numpy(learn), torch.from_numpy(judge))
         head = AnswerHead(len(bag.known), 0 if shown is None else shown.shape[2], len(names))
-        _train(head, bag([question for _, question, _ in pairs]), shown, np.array([row for row, _, _ in pairs]), [names.index(a) for *_, a in pairs])
+        _train(
+            head,
+            bag([question for _, question, _ in pairs]),
+            shown,
+            np.array([row for row, _, _ in pairs]),
+            [names.index(a) for *_, a in pairs],
+        )
         head.eval()
         said: list[list[str]] = []
         with torch.inference_mode():
@@ -97,7 +106,7 @@ def _reduced(learn: Tensor, judge: Tensor) -> tuple[Tensor, Tensor]:
     flat = learn.flatten(0, 1).float()
     mean, std = flat.mean(0), flat.std(0).clamp_min(1e-6)
     standard = (flat - mean) / std
-    kept = min(COMPONENTS, standard.shape[1], max(1, len(standard) - 1))
+    kept = min(COMPONENTS, standard.shape[1], max(4, len(learn) // 2), max(1, len(standard) - 1))
     _, singular, directions = torch.pca_lowrank(standard, q=kept, center=False, niter=2)
     scale = (singular / max(1, len(standard)) ** 0.5).clamp_min(1e-3)
     weight = singular.new_ones(kept) / scale.max() ** 0.5 / scale**0.5  # half whitened: what varies little is mostly noise

@@ -52,6 +52,7 @@ def _level(encoder: Any, stored: Tensor, measured: Tensor | None, size: int) -> 
         level = encoder.maps(stored, measured, size)[-1]
     except RecipeError:  # no maps: what it says of the whole
         return torch.as_tensor(encoder.embed(stored, size, measured))[..., None]
-    cells = [min(CELLS[level.ndim - 2], side) for side in level.shape[2:]]
-    pool = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[level.ndim - 3]
-    return pool(level.float(), cells if len(cells) > 1 else cells[0]).flatten(2)
+    cells = tuple(min(CELLS[level.ndim - 2], side) for side in level.shape[2:])
+    pool: Any = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[level.ndim - 3]
+    means: Tensor = pool(level.float(), cells).flatten(2)
+    return means
