@@ -19,6 +19,7 @@ from labelfree.objectives.options import Count, Positive, Weight
 class CLIP(ImageText):
     """Each image picks its caption among those of the batch, and each caption its image."""
 
+    called = "clip"
     loss: CLIPLoss
     why_fewest = "CLIP compares the pairs of a batch with each other, and with one pair its loss is always 0"
 
@@ -31,7 +32,7 @@ class CLIP(ImageText):
     @classmethod
     def rules(cls, at: Situation) -> dict[str, Default]:
         facts = taught_facts(at.options)
-        left = {"options.temperature": Default(1 / facts["scale"], AS_LEFT)} if facts.get("objective") == "clip" else {}
+        left = {"options.temperature": Default(1 / facts["scale"], AS_LEFT)} if facts.get("objective") == cls.called else {}
         return {**super().rules(at), **left}
 
     def after_step(self, progress: float) -> None:

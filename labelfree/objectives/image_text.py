@@ -28,10 +28,11 @@ class ImageText(Objective):
     of each image.
 
     `text`: the text tower, a size, a folder with a text encoder, or a weight file whose text side is gone on with. `out`: width of the
-    shared space. `image_rate`: the image tower's learning rate, as a share of the others'; 0 locks it. Pairs of a batch with the same caption are
-    not told apart.
+    shared space. `image_rate`: the image tower's learning rate, as a share of the others'; 0 locks it. Pairs of a batch with the same
+    caption are not told apart. `called`: how files name the objective, whose scale and bias are gone on with by itself alone.
     """
 
+    called: str
     backbone: Backbone
     side: TextSide
     loss: Any  # with a `log_scale`, and where it has one a `bias`

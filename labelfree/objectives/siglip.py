@@ -20,6 +20,7 @@ from labelfree.objectives.options import Count, LogOdds, Positive, Weight
 class SigLIP(ImageText):
     """Every image with every caption of the batch is a question of its own: do they belong together?"""
 
+    called = "siglip"
     loss: SigLIPLoss
     why_fewest = "SigLIP learns from pairs that do not belong together, and one pair has none"
 
@@ -40,7 +41,7 @@ class SigLIP(ImageText):
     def rules(cls, at: Situation) -> dict[str, Default]:
         prior = Default(-math.log(at.batch_size), f"one of {at.batch_size} pairs belongs together: the log of that")
         facts = taught_facts(at.options)
-        left = {f"options.{key}": Default(facts[key], AS_LEFT) for key in ("scale", "bias")} if facts.get("objective") == "siglip" else {}
+        left = {f"options.{key}": Default(facts[key], AS_LEFT) for key in ("scale", "bias")} if facts.get("objective") == cls.called else {}
         return {**super().rules(at), "options.bias": prior, **left}
 
 
