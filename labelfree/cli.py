@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 import labelfree
 from labelfree.commands.arguments import DomainName, Out, Overrides, RecipeName
+from labelfree.commands.exchanging import convert
 from labelfree.commands.looking import data_app, recipe_app
 from labelfree.commands.searching import index, search
 from labelfree.commands.speaking import State
@@ -183,11 +184,14 @@ def export(
             show_default=False,
         ),
     ] = None,
+    format: Annotated[
+        str, typer.Option(help="onnx: a head. open_clip: both towers of RUN, or of a weight file, as a folder that open_clip loads.")
+    ] = "onnx",
 ) -> None:
     """Write a head for other programs: ONNX that takes stored pixels, a script that runs it, the plain network. It is tried on images."""
     words = inputs or []
-    images = [word for word in words if not _is_override(word)]
-    labelfree.export(head, out, images, overrides=[word for word in words if _is_override(word)], say=_console())
+    images, asked = [[word for word in words if _is_override(word) is given] for given in (False, True)]
+    labelfree.export(head, out, images, format=format, overrides=asked, say=_console())  # type: ignore[call-overload]  # it looks itself
 
 
 @app.command(epilog="Example: labelfree distil runs/mine /my/images --backbone mobilenetv4_conv_small --minutes 20 --out small")
@@ -270,6 +274,7 @@ def embed(
     labelfree.embed_folder(folder, weights, out, domain, overrides=overrides or (), say=_console())
 
 
+app.command(epilog="Example: labelfree convert resnet50.pth --as ResNet50_Weights.SENTINEL2_ALL_MOCO")(convert)
 app.command(epilog="Example: labelfree index /my/images --weights runs/mine --out images.index")(index)
 app.command(epilog="Example: labelfree search images.index --image new.tif --box 40,60,168,188 --out like-this")(search)
 
@@ -282,17 +287,6 @@ def demo(
 ) -> None:
     """Run a field's own recipe on generated images: no download, under five minutes on two cores."""
     labelfree.demo(overrides or (), out, domain, say=_console())
-
-
-@app.command(epilog="Example: labelfree convert resnet50.pth --as ResNet50_Weights.SENTINEL2_ALL_MOCO")
-def convert(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Weights as their publisher ships them.", show_default=False)],
-    name: Annotated[str, typer.Option("--as", help="What their publisher calls them.", show_default=False)],
-    domain: Annotated[str | None, typer.Option(help="Field of the weights; default: the one that knows NAME.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The new file; default beside FILE.", show_default=False)] = None,
-) -> None:
-    """Turn weights that others published into a file that says which channels and normalisation it wants."""
-    typer.echo(f"converted: {labelfree.convert(file, name, out, domain=domain)}")
 
 
 @app.command(epilog="Example: labelfree doctor")

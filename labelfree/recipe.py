@@ -29,9 +29,9 @@ Sides = Annotated[list[PositiveInt], Field(min_length=2, max_length=3)]  # one a
 TASKS = "labelfree.tasks"  # groups of entry points
 PROTOCOLS, SET_PROTOCOLS = "labelfree.protocols", "labelfree.set_protocols"  # of a class an image, and of several
 MAP_PROTOCOLS, BOX_PROTOCOLS = "labelfree.map_protocols", "labelfree.box_protocols"
-PATCH_PROTOCOLS = "labelfree.patch_protocols"  # of normal images
+PATCH_PROTOCOLS, TOKEN_PROTOCOLS = "labelfree.patch_protocols", "labelfree.token_protocols"  # of normal images, of questions
 CAPTION_PROTOCOLS = "labelfree.caption_protocols"  # of images and what is said of them
-PROTOCOL_GROUPS = (PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS, SET_PROTOCOLS, PATCH_PROTOCOLS, CAPTION_PROTOCOLS)
+PROTOCOL_GROUPS = (PROTOCOLS, MAP_PROTOCOLS, BOX_PROTOCOLS, SET_PROTOCOLS, PATCH_PROTOCOLS, CAPTION_PROTOCOLS, TOKEN_PROTOCOLS)
 
 
 def installed_names(*groups: str) -> list[str]:
@@ -108,6 +108,11 @@ class Data(Section):
         None,
         description="what is said of the images in words, where no column `text` says it: a table with `path` and `text`, a JSON of "
         "captions, a folder of reports called as their images are, or webdataset's tars (docs/language.md)",
+    )
+    questions: AnyPath | None = Field(
+        None,
+        description="a table with `path`, `question` and `answer`, several rows an image, for evaluate.task=vqa; default: questions.csv "
+        "under root, where that task is asked (docs/language.md)",
     )
     label_field: str | None = Field(
         None, description="field of a vector file (GeoPackage, Shapefile, GeoJSON …), or column of a table, that holds the class"

@@ -131,6 +131,7 @@ class Row:
     mask: str | None = None
     boxes: str | None = None
     captions: tuple[str, ...] = ()  # what people say of it in words: the column `text`
+    questions: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # asked of it in words, each with its answer
     group: str | None = None
     split: str = ""
     chosen: str | None = None  # how it was picked for labelling: a strategy, or "audit"; None: nobody said

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 if TYPE_CHECKING:
     import numpy as np
 
     from labelfree.backbones.weights import LoadedBackbone
     from labelfree.deploy.exports.export_folder import Exported
+    from labelfree.deploy.exports.open_clip_folder import OpenClipFolder
     from labelfree.deploy.loaded_head import LoadedHead
     from labelfree.deploy.prediction import Predictions
     from labelfree.distilling.student import Student
@@ -67,26 +68,52 @@ def predict(
     return predict_images(given, several, Path(out), path_of(region), path_of(vector), overrides, progress_of(say))
 
 
+@overload
 def export(
     head: LoadedHead[Any] | Source,
     out: Source,
     images: Source | Sequence[Source] = (),
     *,
+    format: Literal["onnx"] = "onnx",
     overrides: Overrides = (),
     say: Progress | None = None,
-) -> Exported:
+) -> Exported: ...
+
+
+@overload
+def export(
+    head: Source,
+    out: Source,
+    images: tuple[()] = (),
+    *,
+    format: Literal["open_clip"],
+    overrides: Overrides = (),
+    say: Progress | None = None,
+) -> OpenClipFolder: ...
+
+
+def export(
+    head: LoadedHead[Any] | Source,
+    out: Source,
+    images: Source | Sequence[Source] = (),
+    *,
+    format: str = "onnx",
+    overrides: Overrides = (),
+    say: Progress | None = None,
+) -> Exported | OpenClipFolder:
     """Write a head for other programs into the new folder `out`: ONNX that takes stored pixels, a script that runs it without labelfree,
     the network's own tensors, and what was found when it was tried.
 
     `head`: a file of `RUN/heads/`, or a run folder for its recommended one. `images`: on which it must decide as the head does; default the
-    labelled ones of the run. `overrides`: keys of `data` and `reader`. Raises RecipeError where the extra `export` is not installed,
-    DataError for a head that cannot be exported.
+    labelled ones of the run. `overrides`: keys of `data` and `reader`. `format`: "onnx"; or "open_clip": both towers of a run that learnt
+    from captions, or of a weight file, as a folder that open_clip loads. Raises RecipeError where the extra `export` (`language`) is not
+    installed, DataError for what cannot be exported.
     """
-    from labelfree.deploy.exports.export_folder import export_head
+    from labelfree.deploy.exports.formats import export_as
 
     several = [images] if isinstance(images, str | Path) else list(images)
     given = head if not isinstance(head, str | Path) else Path(head)
-    return export_head(given, Path(out), several, overrides, progress_of(say))
+    return export_as(format, given, Path(out), several, overrides, progress_of(say))
 
 
 def distil(
@@ -123,10 +150,11 @@ def convert(file: Source, name: str, out: Source | None = None, *, domain: str |
     """Weights that others published, from a local file, as a weight file that `load`, arms and `backbone.init` take.
 
     `name`: as their publisher calls them, e.g. torchgeo's "ResNet50_Weights.SENTINEL2_ALL_MOCO". `out`: default beside `file`. `domain`:
-    default the only installed one that knows the name. The card written beside the new file says channels, unit and normalisation.
+    default the only installed one that knows the name. The card written beside the new file says channels, unit and normalisation. Of
+    "open_clip" (a folder in open_clip's layout) and "open_clip/ViT-B-32" (a state dict of that) the text tower lies beside it, too.
     Returns the new file.
     """
-    from labelfree.backbones.conversion import convert as write
+    from labelfree.language.published_towers import convert as write
 
     return write(Path(file), name, domain, path_of(out))
 

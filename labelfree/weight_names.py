@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+RUN_FILE = "backbone.safetensors"  # of a run
 FILES = {".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".tar"}  # endings
 PUBLISHED, INFLATED = "published", "published-inflated"  # weights of an arm that no file holds: read as photographs, or all channels
 
@@ -13,3 +14,8 @@ def weight_file(text: str) -> Path | None:
     path = Path(text)
     named = text in ("imagenet", "random") or (path.name == text and path.suffix not in FILES and not path.is_file())
     return None if named else path
+
+
+def backbone_file(path: Path) -> Path:
+    """The weight file of a run folder; any other path itself."""
+    return path / RUN_FILE if path.is_dir() else path

@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.random import Generator
 
+from labelfree.data.questions import write_questions
 from labelfree.data.table_cells import CAPTIONS
 from labelfree.errors import DataError
-from labelfree_inspection.generated_notes import note
+from labelfree_inspection.generated_notes import note, questions
 
 SIDE = 96  # pixels
 FULL = 4095  # 12 bits, at the lower end of 16
@@ -168,7 +169,7 @@ def generate(directory: Path, seed: int = 0, variant: str = "") -> None:
         known = ", ".join(map(repr, list(VARIANTS)[1:]))
         raise DataError(f"variant {variant!r}: the generated sample comes as '' (12 bits, one lamp), {known}.")
     bits, lamps = VARIANTS[variant]
-    rows = []
+    rows, asked = [], []
     for lot, split in enumerate(split for split, count in SPLITS.items() for _ in range(count)):
         for part in parts(seed, lot):
             name = f"lot{lot:03d}_{part.number:02d}"
@@ -184,10 +185,13 @@ def generate(directory: Path, seed: int = 0, variant: str = "") -> None:
                     (directory / each).parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(levels if bits == 12 else (levels >> 4).astype(np.uint8)).save(directory / image)
                 rows.append((image, part.kind, *files[1:], said, f"lot{lot:03d}", split))
+                drawn = np.random.default_rng([seed, lot, part.number, 2])
+                asked.append((image, questions(part.kind, len(part.defects), DEFECTS, drawn)))
             Image.fromarray(mask).save(directory / "masks" / f"{name}.png")
             (directory / "boxes" / f"{name}.xml").write_text(_voc(f"{name}.png", part), encoding="utf-8")
     with (directory / "splits.csv").open("w", newline="", encoding="utf-8") as table:
         csv.writer(table).writerows([("path", "label", "mask", "boxes", "text", "group", "split"), *rows])
+    write_questions(directory, asked)
     (directory / "GENERATED.txt").write_text(NOTICE, encoding="utf-8")
 
 

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.random import Generator
 
+from labelfree.data.questions import write_questions
 from labelfree.data.table_cells import CAPTIONS
 from labelfree.errors import DataError
-from labelfree_medical.generated_reports import report
+from labelfree_medical.generated_reports import questions, report
 
 EXTENT = (340.0, 240.0, 320.0)  # mm
 FINDINGS = ("normal", "nodule", "effusion", "large heart")
@@ -163,12 +164,16 @@ def _said(seed: int, patient: int, number: int, lesion: np.ndarray, places: tupl
     return CAPTIONS.join(report(finding_of(patient), lesion, places, np.random.default_rng([seed, patient, number, 1])))
 
 
+def _asked(seed: int, patient: int, number: int, lesion: np.ndarray) -> list[tuple[str, str]]:
+    return questions(finding_of(patient), FINDINGS, lesion, np.random.default_rng([seed, patient, number, 2]))
+
+
 def _write_pictures(made: Callable[[int, int], Iterator[Image]], places: tuple[str, str], directory: Path, seed: int) -> None:
     from PIL import Image as Picture
 
     for folder in ("images", "masks", "boxes"):
         (directory / folder).mkdir(exist_ok=True)
-    splits, rows = _splits(sum(SPLITS.values())), []
+    splits, rows, asked = _splits(sum(SPLITS.values())), [], []
     for image in made(seed, len(splits)):
         name = f"phantom{image.patient:03d}_{image.number}"
         Picture.fromarray((image.pixels * 255).round().astype(np.uint8)).save(directory / "images" / f"{name}.png")
@@ -177,7 +182,9 @@ def _write_pictures(made: Callable[[int, int], Iterator[Image]], places: tuple[s
         files = (f"images/{name}.png", finding_of(image.patient), f"masks/{name}.png", f"boxes/{name}.xml")
         said = _said(seed, image.patient, image.number, image.mask == len(ORGANS), places)
         rows.append((*files, said, f"phantom{image.patient:03d}", splits[image.patient]))
+        asked.append((files[0], _asked(seed, image.patient, image.number, image.mask == len(ORGANS))))
     _write_table(directory / "splits.csv", ("path", "label", "mask", "boxes", "text", "group", "split"), rows)
+    write_questions(directory, asked)
 
 
 def _voc(name: str, image: Image) -> str:
@@ -197,7 +204,7 @@ def _write_volumes(directory: Path, seed: int) -> None:
 
     for folder in ("images", "masks"):
         (directory / folder).mkdir(exist_ok=True)
-    splits, rows = _splits(CASES), []
+    splits, rows, asked = _splits(CASES), [], []
     for patient in range(CASES):
         made, _ = seen(seed, patient, 0, VOLUME)
         affine = np.diag([*made.spacing, 1.0])
@@ -208,7 +215,9 @@ def _write_volumes(directory: Path, seed: int) -> None:
         lesion = (made.organs == len(ORGANS)).any(1)[::-1, ::-1].T  # as a film shows it
         said = _said(seed, patient, 0, lesion, ("upper", "lower"))
         rows.append((f"images/{name}", finding_of(patient), f"masks/{name}", said, f"phantom{patient:03d}", splits[patient]))
+        asked.append((f"images/{name}", _asked(seed, patient, 0, lesion)))
     _write_table(directory / "splits.csv", ("path", "label", "mask", "text", "group", "split"), rows)
+    write_questions(directory, asked)
 
 
 def _write_series(directory: Path, seed: int) -> None:

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 
+from labelfree.data.questions import write_questions
 from labelfree.data.table_cells import CAPTIONS
-from labelfree_satellite.generated_captions import captions
+from labelfree_satellite.generated_captions import captions, questions
 
 SIDE = 64
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B8A")  # B8A last, as in EuroSAT's files
@@ -157,10 +158,10 @@ def patch(rng: Generator, cover: int, season: float, haze: float, sun: float) ->
 
 
 def generate(directory: Path, seed: int = 0, variant: str = "") -> None:
-    """Write images, masks, boxes (VOC) and `splits.csv` with captions. `variant`: "" 13-band GeoTIFF, "rgb" the same as 8-bit PNG."""
+    """Write images, masks, boxes (VOC), `splits.csv` with captions and `questions.csv`. `variant`: "" 13-band GeoTIFF, "rgb" 8-bit PNG."""
     for folder in ("images", "masks", "boxes"):
         (directory / folder).mkdir(parents=True, exist_ok=True)
-    rows = []
+    rows, asked = [], []
     scenes = [split for split, count in SPLITS.items() for _ in range(count)]
     for scene, split in enumerate(scenes):
         weather = np.random.default_rng([seed, scene])
@@ -181,8 +182,11 @@ def generate(directory: Path, seed: int = 0, variant: str = "") -> None:
                     split,
                 )
             )
+            answered = questions(list(COVERS), mask, len(halls), float(season), np.random.default_rng([seed, scene, number, 2]))
+            asked.append((rows[-1][0], answered))
     with (directory / "splits.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("path", "label", "mask", "boxes", "text", "group", "split"), *rows])
+    write_questions(directory, asked)
 
 
 def _write_image(path: Path, reflectance: np.ndarray, scene: int, number: int, variant: str) -> str:

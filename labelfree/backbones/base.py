@@ -101,6 +101,12 @@ class Backbone(nn.Module):
         """What `forward` and `pyramid` give; a network that can does both in one pass."""
         return self.forward(x), self.pyramid(x)
 
+    def hidden_states(self, x: Tensor, layer: int) -> Tensor:
+        """What a layer gives, (B, D, *grid): of a ViT a block, its patch tokens alone and before any last norm; of other networks a level
+        of `pyramid`. From 0 on, or from -1 backwards. Raises IndexError where there is no such layer, RecipeError as `pyramid`.
+        """
+        return self.pyramid(x)[layer]
+
     def attention(self, x: Tensor) -> Tensor | None:
         """(B, heads, *grid): where each head of the last layer looks, every map sums to 1. None where a network has no such heads."""
         return None

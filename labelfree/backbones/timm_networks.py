@@ -121,6 +121,13 @@ class TimmBackbone(Backbone):
         depth = len(self.net.blocks) if self.transformer else 0
         return sorted({depth - 1 - level * depth // LEVELS for level in range(LEVELS)}) if depth else None
 
+    def hidden_states(self, x: Tensor, layer: int) -> Tensor:
+        if not self.transformer or not hasattr(self.net, "forward_intermediates"):
+            return super().hidden_states(x, layer)
+        at = range(len(self.net.blocks))[layer]
+        found: list[Tensor] = self.net.forward_intermediates(x, indices=[at], norm=False, intermediates_only=True)
+        return found[0]
+
     def attention(self, x: Tensor) -> Tensor | None:
         """Of a ViT, how much its class token (where it has none, a token on average) attends to each patch in the last block."""
         last: Any = getattr(self.net.blocks[-1], "attn", None) if self.transformer else None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -22,8 +22,14 @@ from labelfree.errors import DataError, RecipeError
 from labelfree.installed_domains import key_for
 from labelfree.training.files import call_with, write_json
 from labelfree.views.normalise import Normalise
+from labelfree.weight_names import RUN_FILE, backbone_file
 
-RUN_FILE = "backbone.safetensors"  # of a run
+__all__ = [
+    "PIXELS", "RUN_FILE", "LoadedBackbone", "PatchTokens", "accepted", "backbone_file", "card_of", "load", "network_input",
+    "require_scale", "resize", "save",
+]  # fmt: skip
+
+Images = Sample | Tensor | Sequence[Sample] | Iterable[Sample]
 PIXELS = 64 * 128 * 128  # of the images that pass through the network together
 
 
@@ -48,11 +54,6 @@ def load(path: str | Path) -> LoadedBackbone:
     return LoadedBackbone(backbone, card)
 
 
-def backbone_file(path: Path) -> Path:
-    """The weight file of a run folder; any other path itself."""
-    return path / RUN_FILE if path.is_dir() else path
-
-
 def card_of(path: Path) -> WeightCard:
     """What a weight file says of itself. Raises DataError when the file or its sidecar is missing."""
     if not path.is_file():
@@ -62,6 +63,17 @@ def card_of(path: Path) -> WeightCard:
         missing = path.with_suffix(".json").name
         raise DataError(f"{path}: {missing} is missing beside it; it says which channels and normalisation the weights want.")
     return card
+
+
+@dataclass(frozen=True)
+class PatchTokens:
+    """What a network says of the places of images: `tokens` (N, places, D), row by row over `grid`, and what it says of each image as a
+    whole, `pooled` (N, its width). Class and register tokens are not among them.
+    """
+
+    tokens: Tensor
+    grid: tuple[int, ...]
+    pooled: Tensor
 
 
 class LoadedBackbone:
@@ -80,25 +92,61 @@ class LoadedBackbone:
         return self.backbone.dim
 
     @torch.inference_mode()
-    def embed(self, images: Sample | Tensor | Sequence[Sample] | Iterable[Sample], size: Size | None = None) -> Tensor:
+    def embed(self, images: Images, size: Size | None = None) -> Tensor:
         """Embeddings (N, dim) of one sample, several samples, or a tensor (N, C, *spatial) already in the card's channels and unit.
 
         `size`: input side in pixels, or one an axis, default the card's. No images give no rows. Raises DataError for other channels.
         """
         self.backbone.to(self.device)  # once: it stays there
+        return torch.cat([torch.empty(0, self.dim), *self._passes(self._inputs(images, size), self.backbone.embed)])
+
+    @torch.no_grad()
+    def tokens(self, images: Images, layer: int | None = None, size: Size | None = None) -> PatchTokens:
+        """Patch tokens of images, given as to `embed`, at least one: a network as the vision tower of a language model.
+
+        `layer`: None: the last, as the network leaves it. A number: the hidden states of that layer (`Backbone.hidden_states`), from 0 on
+        or from -1 backwards. Raises DataError for other channels, for a network without tokens, and for a layer that it has not.
+        """
+        self.backbone.to(self.device)
+
+        def both(x: Tensor) -> Tensor:
+            """(B, D + width of `pooled`, *grid): one tensor, as passes take it."""
+            seen = self.backbone(x)
+            found = seen.tokens if layer is None else self._layer(x, layer)
+            if found is None:
+                raise DataError(f"{self.card.architecture}: tells nothing of places, one vector an image alone; take a ViT or a CNN.")
+            pooled = seen.pooled.view(*seen.pooled.shape, *(1,) * (found.ndim - 2)).expand(-1, -1, *found.shape[2:])
+            return torch.cat([found, pooled], 1)
+
+        passes = list(self._passes(self._inputs(images, size), both))
+        if not passes:
+            raise DataError("tokens: no images were given; give one at least.")
+        joined = torch.cat(passes)
+        tokens, pooled = joined.split([joined.shape[1] - self.dim, self.dim], 1)
+        return PatchTokens(tokens.flatten(2).transpose(1, 2).contiguous(), tuple(tokens.shape[2:]), pooled.flatten(2)[..., 0].contiguous())
+
+    def _layer(self, x: Tensor, layer: int) -> Tensor:
+        try:
+            return self.backbone.hidden_states(x, layer)
+        except IndexError:
+            raise DataError(f"{self.card.architecture}: has no layer {layer}; layers count from 0 on, or from -1 backwards.") from None
+        except RecipeError as error:
+            raise DataError(f"{self.card.architecture}: tells no layers apart ({error})") from error
+
+    def _inputs(self, images: Images, size: Size | None) -> Iterator[Tensor]:
+        """Each image as the network wants it, (1, C, *size)."""
         if isinstance(images, Tensor):
             if images.ndim != 2 + self.card.dims or images.shape[1] != len(self.card.channels):
                 axes = "H, W" if self.card.dims == 2 else "D, H, W"
                 wanted = f"(N, {len(self.card.channels)}, {axes}), channels {', '.join(self.card.channels)}"
                 raise DataError(f"a tensor of shape {tuple(images.shape)}: these weights want {wanted}.")
-            if not len(images):
-                return torch.empty(0, self.dim)
-            count = images.shape[1]
-            stored = Stored(str(images.dtype).removeprefix("torch."), (1.0,) * count, (0.0,) * count)
-            require_scale(self.card, "a tensor", stored, images.transpose(0, 1).flatten(1).abs().amax(1).tolist())
-            return self._embed(self._input(image.float(), size) for image in images.split(1))
+            if len(images):
+                count = images.shape[1]
+                stored = Stored(str(images.dtype).removeprefix("torch."), (1.0,) * count, (0.0,) * count)
+                require_scale(self.card, "a tensor", stored, images.transpose(0, 1).flatten(1).abs().amax(1).tolist())
+            return (self._input(image.float(), size) for image in images.split(1) if len(image))
         samples = map(finite, [images] if isinstance(images, Sample) else images)
-        return self._embed(self._input(self.accept(sample)[None], size, sample.measured) for sample in samples)
+        return (self._input(self.accept(sample)[None], size, sample.measured) for sample in samples)
 
     def accept(self, sample: Sample) -> Tensor:
         """The sample's physical values (C, *spatial) with the card's channels in the card's order, or DataError."""
@@ -109,17 +157,16 @@ class LoadedBackbone:
         known = None if measured is None else copied_to(measured[None], self.device)
         return network_input(there, self.card.normalise, size or self.card.size, known)
 
-    def _embed(self, inputs: Iterable[Tensor]) -> Tensor:
-        """Of inputs (1, C, *size) of one size, as many a pass as PIXELS hold: any number of images goes through bounded memory."""
-        rows, waiting = [torch.empty(0, self.dim)], list[Tensor]()
+    def _passes(self, inputs: Iterable[Tensor], say: Callable[[Tensor], Tensor]) -> Iterator[Tensor]:
+        """What `say` gives of inputs (1, C, *size) of one size, as many a pass as PIXELS hold: any number goes through bounded memory."""
+        waiting = list[Tensor]()
         for image in inputs:
             waiting.append(image)
             if (len(waiting) + 1) * image[0, 0].numel() > PIXELS:
-                rows.append(self.backbone.embed(torch.cat(waiting)).float().cpu())
+                yield say(torch.cat(waiting)).float().cpu()
                 waiting.clear()
         if waiting:
-            rows.append(self.backbone.embed(torch.cat(waiting)).float().cpu())
-        return torch.cat(rows)
+            yield say(torch.cat(waiting)).float().cpu()
 
 
 def accepted(card: WeightCard, sample: Sample, who: str = "these weights") -> Tensor:

@@ -26,6 +26,7 @@ from labelfree.data.label_formats.voc import drawn_by_table
 from labelfree.data.label_tables import open_table
 from labelfree.data.named_images import NamedImages
 from labelfree.data.paths import Finder, rows_of_records, same_file
+from labelfree.data.questions import with_questions
 from labelfree.data.table_cells import differ_in_case
 from labelfree.data.taken_rows import Where
 from labelfree.data.told_normal import told_normal, with_elsewhere
@@ -47,7 +48,8 @@ class Manifest:
     owner calls classes of objects and numbers of masks. `instances`: whether the latter tell objects apart. `aside`: sentences, for the
     log alone, on files that are no image. `faults`: relative path -> a sentence on what should be an image and cannot be trusted.
     `mixed`: why the images are no one set, else "". `names`: what the files themselves call their images, such as a patient's number.
-    `normal`: the class or folder that is taken as normal for its name alone. `caption_faults`: what `data.captions` says wrong.
+    `normal`: the class or folder that is taken as normal for its name alone. `caption_faults`: what is wrong in `data.captions` and in
+    `data.questions`.
     """
 
     rows: list[Row]
@@ -89,6 +91,7 @@ class Manifest:
         chosen = [(*how, listed.digest) if listed is not None else how for how, listed in zip(chosen, objects, strict=True)]
         unlabelled = [row.normal is not None and row.label is None for row in self.rows]  # a label says it already
         chosen = [(*how, row.normal) if said else how for how, row, said in zip(chosen, self.rows, unlabelled, strict=True)]
+        chosen = [(*how, row.questions) if row.questions else how for how, row in zip(chosen, self.rows, strict=True)]
         told = zip(self.rows, chosen, strict=True)
         lines = (repr((row.id, row.label, row.mask, row.boxes, row.captions or None, row.group, row.split, *how)) for row, how in told)
         return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
@@ -116,7 +119,7 @@ def load_manifest(data: Data, domain: Domain) -> Manifest:
     Raises `DataError` naming the file or row that is at fault.
     """
     card = effective_card(data)
-    made = _captioned(_load(data, domain, card), data.captions)
+    made = _asked(_captioned(_load(data, domain, card), data.captions), data.questions)
     made = replace(made, rows=with_elsewhere(made.rows, made.root, data.normal, domain))
     people = data.class_folders == "auto" and data.card is None and getattr(domain, "confidential", False)
     made = _grouped_by_folder(made, domain) if data.group_folders else _may_be_grouped(made, domain)
@@ -133,6 +136,14 @@ def _captioned(made: Manifest, source: Path | None) -> Manifest:
     told = captions_of(unpacked(source) if shards_in(source) else source)
     rows, notes, faults = captioned(told, source, made.rows, made.root)
     return replace(made, rows=rows, notes=(*made.notes, *notes), caption_faults=tuple(faults))
+
+
+def _asked(made: Manifest, source: Path | None) -> Manifest:
+    """The manifest with what `data.questions` asks of its images."""
+    if source is None:
+        return made
+    asked = with_questions(source.expanduser(), made.rows, made.root)
+    return replace(made, rows=asked.rows, notes=(*made.notes, *asked.notes), caption_faults=(*made.caption_faults, *asked.faults))
 
 
 def _grouped_by_folder(made: Manifest, domain: Domain) -> Manifest:

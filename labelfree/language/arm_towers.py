@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from labelfree.backbones.weight_card import card_beside
 from labelfree.domain import Size
-from labelfree.language.files import load_text_side, require_taught_beside, text_file
+from labelfree.language.reading import load_text_side, require_taught_beside, text_file
 from labelfree.language.towers import TextSide
 from labelfree.training.files import digest_of
 

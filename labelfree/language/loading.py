@@ -14,8 +14,8 @@ from labelfree.backbones.weights import LoadedBackbone, backbone_file, load
 from labelfree.domain import Sample, Size
 from labelfree.errors import RecipeError
 from labelfree.installed_domains import domain_class
-from labelfree.language.files import load_text_side, require_taught_beside
 from labelfree.language.prompts import TEMPLATES, Prompts, read_templates, templates_of
+from labelfree.language.reading import load_text_side, require_taught_beside
 from labelfree.language.towers import TextSide
 
 FEWEST = 2  # classes that can be told apart

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from labelfree.errors import RecipeError
@@ -68,6 +69,52 @@ class SmallTransformer(TextTower):
         seen = self.net.token_embedding(numbers) + self.net.positional_embedding[:length]
         said = self.net.ln_final(self.net.transformer(seen, attn_mask=self.net.attn_mask[:length, :length]))
         return said[torch.arange(len(numbers), device=numbers.device), numbers.argmax(-1)]  # the mark of the end has the largest number
+
+
+class CheckpointTower(TextTower):
+    """The text tower of an open_clip checkpoint, whatever its configuration; captions go through it at their full length, padding and all.
+
+    `config`: its `text_cfg`. `out`: the width of its own projection, where that has a bias and so belongs to the tower; None: it has none.
+    Raises RecipeError without open_clip, TypeError or ValueError for a configuration that it does not take.
+    """
+
+    kind = "open_clip_checkpoint"
+
+    def __init__(self, config: Mapping[str, Any], quick_gelu: bool, tokenizer: Tokenizer, out: int | None, net: nn.Module | None = None):
+        super().__init__()
+        self.config, self.quick_gelu, self.tokenizer, self.out = dict(config), quick_gelu, tokenizer, out
+        if net is None:
+            try:
+                from open_clip.model import _build_text_tower
+            except ImportError as error:
+                raise RecipeError(OPEN_CLIP) from error
+            net = _build_text_tower(out or 1, dict(config), quick_gelu)
+        made: Any = net
+        if out is None:
+            made.text_projection = None
+        self.net = made
+        self.dim = out or int(made.width)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        kept = {
+            "clean": getattr(self.tokenizer, "clean", ""),
+            "padding": self.tokenizer.padding,
+            "own": isinstance(self.tokenizer, OfEncoder),
+        }
+        size = {"longest": self.tokenizer.longest, "out": self.out}
+        return {"kind": self.kind, "config": self.config, "quick_gelu": self.quick_gelu, "tokenizer": kept, **size}
+
+    @classmethod
+    def of_told(cls, told: Mapping[str, Any], tokenizer: str) -> CheckpointTower:
+        kept, longest = told["tokenizer"], told["longest"]
+        pairs = OfEncoder(tokenizer, longest, kept["padding"], kept["clean"]) if kept["own"] else BytePairs(longest, kept["clean"])
+        return cls(told["config"], told["quick_gelu"], pairs, told["out"])
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        missing = self.tokenizer.longest - numbers.shape[1]
+        said: Tensor = self.net(F.pad(numbers, (0, missing), value=self.tokenizer.padding))
+        return said
 
 
 class FolderEncoder(TextTower):
@@ -140,6 +187,7 @@ def tower_told(told: Mapping[str, Any], tokenizer: str) -> TextTower:
     known = {key: value for key, value in told.items() if key != "kind"}
     made: dict[str, Callable[[], TextTower]] = {
         SmallTransformer.kind: lambda: SmallTransformer(**known),
+        CheckpointTower.kind: lambda: CheckpointTower.of_told(told, tokenizer),
         FolderEncoder.kind: lambda: FolderEncoder(known["config"], OfEncoder(tokenizer, known["longest"], known["padding"])),
     }
     return made[told["kind"]]()

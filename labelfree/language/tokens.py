@@ -32,17 +32,20 @@ class Tokenizer(Protocol):
 
 
 class BytePairs:
-    """open_clip's tokenizer: lower case, bytes of any script, the marks of beginning and end. Raises RecipeError without open_clip."""
+    """open_clip's tokenizer: bytes of any script, the marks of beginning and end; `clean`: what is done to a caption first.
+
+    Raises RecipeError without open_clip.
+    """
 
     padding = 0
 
-    def __init__(self, longest: int = 77) -> None:
+    def __init__(self, longest: int = 77, clean: str = "lower") -> None:
         try:
             from open_clip.tokenizer import SimpleTokenizer
         except ImportError as error:
             raise RecipeError(OPEN_CLIP) from error
-        self.longest = longest
-        self._pairs = SimpleTokenizer(context_length=longest)
+        self.longest, self.clean = longest, clean
+        self._pairs = SimpleTokenizer(context_length=longest, clean=clean)
 
     @property
     def vocabulary(self) -> int:
@@ -55,10 +58,12 @@ class BytePairs:
 
 
 class OfEncoder:
-    """The tokenizer of a text encoder, as the text that its library keeps it in. Raises RecipeError without tokenizers."""
+    """The tokenizer of a text encoder, as the text that its library keeps it in. `clean`: what open_clip does to a caption first, by its
+    name there; "": nothing. Raises RecipeError without tokenizers.
+    """
 
-    def __init__(self, told: str, longest: int, padding: int) -> None:
-        self.told, self.longest, self.padding = told, longest, padding
+    def __init__(self, told: str, longest: int, padding: int, clean: str = "") -> None:
+        self.told, self.longest, self.padding, self.clean = told, longest, padding, clean
         self._tokenizer  # noqa: B018  # what is wrong with it is said now
 
     @cached_property
@@ -73,12 +78,19 @@ class OfEncoder:
         return tokenizer
 
     def __call__(self, captions: Sequence[str]) -> Tokens:
-        found = [encoded.ids for encoded in self._tokenizer.encode_batch(list(captions))]
+        found = [encoded.ids for encoded in self._tokenizer.encode_batch([self._cleaned(caption) for caption in captions])]
         numbers = torch.full((len(found), self.longest), self.padding, dtype=torch.int64)
         for row, ids in zip(numbers, found, strict=True):
             kept = ids if len(ids) <= self.longest else [*ids[: self.longest - 1], ids[-1]]  # its last token marks the end
             row[: len(kept)] = torch.tensor(kept, dtype=torch.int64)
         return Tokens(numbers, torch.tensor([len(ids) for ids in found], dtype=torch.int64))
+
+    def _cleaned(self, caption: str) -> str:
+        if not self.clean:
+            return caption
+        from open_clip.tokenizer import get_clean_fn
+
+        return str(get_clean_fn(self.clean)(caption))
 
 
 def without_padding(numbers: Tensor, padding: int) -> Tensor:

@@ -80,6 +80,7 @@ class Situation:
 
     `images` in the pool, `batch_size` images a step (all processes together), `steps` of the run, `dim` the backbone's width.
     `continues`: it starts from weights. `transformer`: it is a ViT. `optimiser`: what the recipe or the domain says, else "auto".
+    `options`: those of the objective that the recipe gives.
     """
 
     images: int
@@ -89,6 +90,7 @@ class Situation:
     continues: bool = False
     transformer: bool = False
     optimiser: str = "auto"
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from labelfree.backbones import Backbone
+from labelfree.domain import Default
+from labelfree.objectives.base import Situation
 from labelfree.objectives.distributed import ALONE, Ranks, everyone
-from labelfree.objectives.image_text import ImageText
+from labelfree.objectives.image_text import AS_LEFT, ImageText, taught_facts
 from labelfree.objectives.info_nce import info_nce
 from labelfree.objectives.options import Count, Positive, Weight
 
@@ -17,6 +19,7 @@ from labelfree.objectives.options import Count, Positive, Weight
 class CLIP(ImageText):
     """Each image picks its caption among those of the batch, and each caption its image."""
 
+    called = "clip"
     loss: CLIPLoss
     why_fewest = "CLIP compares the pairs of a batch with each other, and with one pair its loss is always 0"
 
@@ -25,6 +28,12 @@ class CLIP(ImageText):
     ) -> None:
         super().__init__(backbone, text, out, image_rate)
         self.loss = CLIPLoss(temperature)
+
+    @classmethod
+    def rules(cls, at: Situation) -> dict[str, Default]:
+        facts = taught_facts(at.options)
+        left = {"options.temperature": Default(1 / facts["scale"], AS_LEFT)} if facts.get("objective") == cls.called else {}
+        return {**super().rules(at), **left}
 
     def after_step(self, progress: float) -> None:
         self.loss.clamp_scale()

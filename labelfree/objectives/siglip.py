@@ -13,13 +13,14 @@ from labelfree.domain import Default
 from labelfree.objectives.base import Situation, in_fp32
 from labelfree.objectives.blockwise import Pairs, RowLoss, by_blocks, held_at_once
 from labelfree.objectives.distributed import ALONE, Ranks, everyone
-from labelfree.objectives.image_text import ImageText
+from labelfree.objectives.image_text import AS_LEFT, ImageText, taught_facts
 from labelfree.objectives.options import Count, LogOdds, Positive, Weight
 
 
 class SigLIP(ImageText):
     """Every image with every caption of the batch is a question of its own: do they belong together?"""
 
+    called = "siglip"
     loss: SigLIPLoss
     why_fewest = "SigLIP learns from pairs that do not belong together, and one pair has none"
 
@@ -39,7 +40,9 @@ class SigLIP(ImageText):
     @classmethod
     def rules(cls, at: Situation) -> dict[str, Default]:
         prior = Default(-math.log(at.batch_size), f"one of {at.batch_size} pairs belongs together: the log of that")
-        return {**super().rules(at), "options.bias": prior}
+        facts = taught_facts(at.options)
+        left = {f"options.{key}": Default(facts[key], AS_LEFT) for key in ("scale", "bias")} if facts.get("objective") == cls.called else {}
+        return {**super().rules(at), "options.bias": prior, **left}
 
 
 class SigLIPLoss(nn.Module):

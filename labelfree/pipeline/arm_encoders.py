@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from labelfree.backbones import build
+from labelfree.backbones.weight_card import card_beside
 from labelfree.domain import Derives, Size
 from labelfree.pipeline.captions import reads_captions, untaught_towers
 from labelfree.pipeline.inputs import Inputs
@@ -126,7 +127,13 @@ class Arms:
     def _from_file(self, arm: ArmSpec, file: Path) -> NetworkEncoder:
         """A weight file with its sidecar reads what it says; without, it is read as this recipe's own backbone."""
         channels = self.inputs.fingerprint.channels
-        if file.with_suffix(".json").is_file():
+        card = card_beside(file)
+        if card is not None and self.inputs.starts.as_pictures(card) is not None:
+            self.notes.append(
+                f"{arm.name} was taught by photographs: it is shown these images as red, green and blue, as the field shows them."
+            )
+            return self._networks.of_file(arm.name, file)
+        if card is not None:
             lacking = channels_lacking(file, self.inputs.starts, f"evaluate.arms: {file}")
             if lacking:
                 self.notes.append(f"{arm.name} knows {', '.join(lacking)}, which these images lack: it is shown the mean that it knows.")

@@ -11,8 +11,8 @@ import torch
 from labelfree.domain import Row, Size
 from labelfree.errors import DataError, RecipeError
 from labelfree.language.arm_towers import ArmTowers
-from labelfree.language.files import text_file
-from labelfree.language.text_towers import text_tower
+from labelfree.language.beginnings import tokenizer_of
+from labelfree.language.reading import text_file
 from labelfree.objectives.registry import make_objective, objective_class, options_given
 from labelfree.pretraining.captions import Captions
 from labelfree.recipe import ArmSpec, Pretrain, Recipe
@@ -78,7 +78,7 @@ def captions_for(recipe: Recipe, said: Sequence[tuple[str, ...]]) -> tuple[Capti
     objective = objective_class(recipe.pretrain.objective)
     if not objective.reads_text:
         return None, []
-    tokenizer = text_tower(options_given(recipe.pretrain.objective, recipe.pretrain.options)[objective.reads_text]).tokenizer
+    tokenizer = tokenizer_of(options_given(recipe.pretrain.objective, recipe.pretrain.options)[objective.reads_text])
     captions = Captions.of(said, tokenizer)
     different = len({caption for of_image in said for caption in of_image})
     told = f"captions: {len(captions.numbers):,} of {captions.images:,} images, {different:,} different; one of each is drawn at every step"

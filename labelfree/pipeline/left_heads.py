@@ -59,6 +59,8 @@ class _Heads:
     def recommended(self) -> list[str]:
         """heads/recommended.safetensors and recommended.json: the best-supported arm's, learned from all labelled rows outside test."""
         primary = self.kept.run.recipe.evaluate.primary
+        if not any(protocol.leaves_head for protocol in self.kept.setup.protocols):
+            return [f"No head is left: {self.question.task.name} judges a network and teaches none for use."]
         scored = {encoder.arm for encoder in self.encoders if primary.protocol in self._scored(encoder.arm)}
         found = recommended_arm(self.claims, primary.model_dump(), scored)
         if found is None:
@@ -68,8 +70,6 @@ class _Heads:
         assert encoder is not None
         name, better = self._protocol(encoder)
         protocol = next(each for each in self.kept.setup.protocols if each.name == name)
-        if not protocol.leaves_head:
-            return []
         why = f"{why} {better}".strip()
         card = self.kept.keep(encoder, protocol, outside_test(self.question), Path(RECOMMENDED).stem)
         learnt = learnt_from(card.taught_by, self.question.split, self._words, one_kind=bool(self.question.task.learnt))

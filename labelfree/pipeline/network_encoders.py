@@ -52,7 +52,10 @@ class Networks:
     def of_file(self, arm: str, path: Path, seed: int = 0) -> NetworkEncoder:
         """A weight file with its card reads what that says; of volumes one for pictures reads each slice so."""
         card = card_of(path)
-        reading, name, reads = self.starts.as_loaded(card), card.architecture, repr(card)
+        name, reads, pictured = card.architecture, repr(card), self.starts.as_pictures(card)
+        if pictured is not None:
+            return self.encoder(arm, lambda: load(path).backbone, name, pictured, card.size, seed, f"{reads} pictures")
+        reading = self.starts.as_loaded(card)
         if card.dims == self.starts.dims:
             return self.encoder(arm, lambda: load(path).backbone, name, reading, card.size, seed, reads, path)
         axis = axis_across(self.starts.fingerprint.spacing)

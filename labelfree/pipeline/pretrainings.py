@@ -10,7 +10,8 @@ from labelfree.backbones.download import licence_of
 from labelfree.backbones.weight_card import WeightCard
 from labelfree.backbones.weights import RUN_FILE, save
 from labelfree.domain import Channel
-from labelfree.language.files import save_text_side, text_file
+from labelfree.language.files import save_text_side
+from labelfree.language.reading import text_file
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.pretraining_plans import pretrained_arms, store_plans, stored_plans

@@ -13,6 +13,7 @@ import torch
 
 from labelfree.backbones import Backbone, build
 from labelfree.backbones.base import BILINEAR
+from labelfree.backbones.photographs import of_photographs
 from labelfree.backbones.slicewise import PREFIX, SliceNetwork, axis_across
 from labelfree.backbones.weight_card import WeightCard, card_beside, scale_fault
 from labelfree.data.scales import Stored
@@ -128,6 +129,21 @@ class Starts:
             interpolation=backbone.interpolation if self.as_published else BILINEAR,
             slices=backbone.axis if isinstance(backbone, SliceNetwork) else None,
         )
+
+    def as_pictures(self, card: WeightCard) -> OfStored | None:
+        """Stored numbers as pictures, for weights that were taught by photographs and find no such channels in these images; None where
+        they do, where they were taught by something else, and where the domain shows no pictures.
+        """
+        if card.dims != self.dims or (card.unit == self.fingerprint.unit and None not in self.of_card(card)):
+            return None
+        try:
+            seen = of_photographs(card)
+        except DataError:
+            return None
+        rendered = Rendered(self.domain, self.fingerprint.channels, self.fingerprint.unit)
+        if seen.order != (0, 1, 2) or rendered(torch.zeros(1, len(self.fingerprint.channels), *(2,) * self.dims)) is None:
+            return None
+        return self._of_stored(NetworkInput(PerChannel(seen.mean, seen.std), render=rendered))
 
     def _of_stored(self, shown: NetworkInput) -> OfStored:
         """The same of stored numbers."""

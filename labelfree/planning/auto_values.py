@@ -85,7 +85,7 @@ def resolve_pretrain(
     if settings.minutes is not None and seconds_per_step is not None:
         steps = _capped(steps, settings, network.continues, seconds_per_step, head_seconds or seconds_per_step)
     named = _chosen("optimiser", settings, {"optimiser": Default("auto", "")} | suggested).value
-    at = Situation(images, batch.value, steps.value, network.dim, network.continues, network.transformer, named)
+    at = Situation(images, batch.value, steps.value, network.dim, network.continues, network.transformer, named, settings.options)
     advice = objective_class(settings.objective).rules(at)
     usually = {"optimiser": Default("adamw", "steady on small data and on every network")}
     optimiser = _chosen("optimiser", settings, usually | advice | suggested)

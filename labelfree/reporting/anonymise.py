@@ -31,6 +31,9 @@ LENGTH = 12  # hexadecimal digits of a salted name
 SALTED = re.compile(rf"(row|group|name)-[0-9a-f]{{{LENGTH}}}")
 ABSOLUTE = re.compile(r"(?<![\w.:/<>~\\])(?:[A-Za-z]:\\(?:[^\\\s\"'<>]+\\)+|/(?:[^/\s\"'<>]+/)+)")
 IDENTIFYING = "identifying.txt"  # in private/: what else must be hidden, a name a line
+NAMED_ALONE = {  # files and folders whose names are hidden without the path before them, too
+    "<data.root>", "<data.labels>", "<data.captions>", "<data.questions>", "<evaluate.prompts>", "<weights>",
+}  # fmt: skip
 PLAIN = {  # folder names that tell nothing and words a run uses itself: hiding them would only spoil sentences
     "pretrain", "train", "dev", "test", "val", "valid", "validation", "images", "image", "data", "labels", "masks", "pool", "unlabelled",
     "unlabeled", "labelled", "labeled", "random", "imagenet", "domain", "statistics", "linear", "accuracy", "f1", "knn", "cpu", "gpu",
@@ -83,6 +86,7 @@ class Anonymiser:
             (_root(run), "<data.root>"),
             (run.asked("data.labels"), "<data.labels>"),
             (run.asked("data.captions"), "<data.captions>"),
+            (run.asked("data.questions"), "<data.questions>"),
             (_normal(run), "<data.normal>"),
             (run.asked("evaluate.prompts"), "<evaluate.prompts>"),
             (run.asked("pool.dir"), "<pool.dir>"),
@@ -94,11 +98,7 @@ class Anonymiser:
             str(form): shown for path, shown in given if path and not str(path).startswith("<") for form in (path, Path(path).resolve())
         }
         words = {_user(): "<user>", socket.gethostname(): "<host>", socket.gethostname().partition(".")[0]: "<host>"}
-        words |= {
-            Path(path).name: shown
-            for path, shown in given
-            if path and shown in ("<data.root>", "<data.labels>", "<data.captions>", "<evaluate.prompts>", "<weights>")
-        }
+        words |= {Path(path).name: shown for path, shown in given if path and shown in NAMED_ALONE}
         if not home.name.startswith(str(run.setting("name") or home.name)):  # else it is the recipe's name and a time
             words[home.resolve().name] = "<run>"
         words.pop("root", None)
@@ -239,8 +239,9 @@ def _weights(run: RunFiles) -> list[str]:
     """Weight files that the recipe names, and the run whose networks were taken over."""
     arms = run.asked("evaluate.arms") or []
     named = [arm.get("weights") for arm in arms if isinstance(arm, dict) and arm.get("weights") not in (PUBLISHED, INFLATED)]
-    init = run.asked("backbone.init")
-    return [str(path) for path in (*named, *([init] if init and weight_file(init) else []), run.taken_from) if path]
+    options = run.asked("pretrain.options") or {}
+    inits = [text for text in (run.asked("backbone.init"), options.get("text")) if isinstance(text, str) and weight_file(text)]
+    return [str(path) for path in (*named, *inits, run.taken_from) if path]
 
 
 def _labels(run: RunFiles) -> set[str]:

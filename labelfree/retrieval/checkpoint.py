@@ -15,7 +15,7 @@ from labelfree.backbones.weights import LoadedBackbone, backbone_file, load
 from labelfree.domain import Sample
 from labelfree.errors import DataError
 from labelfree.language import load_towers
-from labelfree.language.files import text_file
+from labelfree.language.reading import text_file
 from labelfree.training.files import digest_of
 
 Images = Callable[[Iterable[Sample]], Tensor]  # n images to vectors (n, D)

@@ -101,7 +101,8 @@ def make_setup(question: Question, settings: Evaluate, sizes: tuple[int, ...], p
     """The whole plan of the recipe's `evaluate` section, before anything is cut for time. Budgets that labels can't fill are dropped."""
     metric = find_metric(question.task, settings.primary.metric, question.targets)
     kept, notes = _budgets(question, settings)
-    protocols = tuple(map(question.task.protocol, settings.protocols))
+    named = dict.fromkeys((*settings.protocols, *question.task.always))
+    protocols = tuple(map(question.task.protocol, named))
     grid = Grid(settings={protocol.name: protocol.settings for protocol in protocols})
     alarm = alarm_rule(settings, question, kept)
     return Setup(

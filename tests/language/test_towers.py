@@ -14,7 +14,8 @@ from labelfree.backbones.weight_card import WeightCard
 from labelfree.backbones.weights import save
 from labelfree.errors import DataError, RecipeError
 from labelfree.language import TextSide, load_towers
-from labelfree.language.files import save_text_side, text_file
+from labelfree.language.files import save_text_side
+from labelfree.language.reading import text_file
 from labelfree.language.text_towers import SIZES, FolderEncoder, SmallTransformer, TextTower, text_tower
 from labelfree.language.tokens import BytePairs, without_padding
 

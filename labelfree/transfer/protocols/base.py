@@ -35,8 +35,8 @@ class Protocol:
     """A way to judge what a network gives at few labels.
 
     `needs`: what it learns from, vectors of whole images, these beside words, the images themselves, maps of features beside masks or
-    beside boxes, patches of normal images, or images beside what is said of them; `on_tiles`: whether these are of tiles at their own size.
-    `trains_trunk`: whether the network itself is trained along.
+    beside boxes, patches of normal images, images beside what is said of them, or tokens beside questions; `on_tiles`: whether these are
+    of tiles at their own size. `trains_trunk`: whether the network itself is trained along.
     `steps`: how many its training takes where time is not short; None where it has none. `settings`: the grid, from the strongest
     regularisation to the weakest; `thinned`: what is left of it where time is short; `default`: without any search. `words`: how it is
     printed, `title` where there is room; `method`: what a reader of a table must know of it, and `shared` of it and others like it;
@@ -52,7 +52,7 @@ class Protocol:
     method: str
     shared: str = ""
     reading: str = ""
-    needs: Literal["pooled", "words", "images", "pyramid", "boxes", "patches", "captions"] = "pooled"
+    needs: Literal["pooled", "words", "images", "pyramid", "boxes", "patches", "captions", "tokens"] = "pooled"
     on_tiles: bool = False
     trains_trunk: bool = False
     steps: int | None = None

@@ -106,7 +106,8 @@ class Task:
     """What labels of one kind are, and what may be asked of them.
 
     `columns` of the manifest that hold them; `metrics` and `protocols` by name, the first metric being the one advised;
-    `advised_protocols`: those that a recipe for these labels asks, the last of them for the claim; (): all. `budget`: what a budget counts,
+    `advised_protocols`: those that a recipe for these labels asks, the last of them for the claim; (): all; `always`: those that stand
+    beside whatever is asked. `budget`: what a budget counts,
     labels of each stratum or, where it `counts_in_all`, labelled images of all of them together (`empty_stratum`: of those that show
     nothing of what is looked for). `learnt`: the strata that heads learn from, which alone budgets count; (): all. `learns`: whether
     anything is learnt from labels at all; where not there is one budget, of none, and without a split a share of the rows is set aside.
@@ -127,6 +128,7 @@ class Task:
     budget: BudgetWords
     answer_schema: pa.Schema
     advised_protocols: tuple[str, ...] = ()
+    always: tuple[str, ...] = ()
     categorical: bool = False
     counts_in_all: bool = False
     empty_stratum: str = ""
