@@ -63,8 +63,20 @@ def build(
     if known is None and wide != channels:
         raise DataError(f"{where}: knows {wide} channels, these images have {channels}, and no .json beside it says which are which.")
     as_they_stand = range(channels) if wide == channels else [None] * channels
-    load_fitted(backbone, state, match(known) if match and known else as_they_stand, where)
+    try:
+        load_fitted(backbone, state, match(known) if match and known else as_they_stand, where)
+    except DataError as error:
+        raise DataError(f"{error}{_made_for(file, name)}") from error
     return backbone
+
+
+def _made_for(file: Path | None, name: str) -> str:
+    """What network the card of a weight file tells of, where it is another one than the recipe names."""
+    card = None if file is None else file.with_suffix(".json")
+    if card is None or not card.is_file():
+        return ""
+    told = str(json.loads(card.read_text(encoding="utf-8")).get("architecture", name))
+    return "" if told == name else f" Its card says that it is of backbone.name={told}."
 
 
 def _own_names(backbone: Backbone, state: dict[str, Tensor], where: str) -> dict[str, Tensor]:

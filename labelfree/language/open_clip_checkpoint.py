@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from labelfree.backbones import Backbone, build
 from labelfree.backbones.open_clip_networks import PLAIN, PREFIX, not_plain
 from labelfree.backbones.photographs import COLOURS, WHITE
+from labelfree.backbones.timm_networks import FLEXIBLE
 from labelfree.backbones.weight_card import WeightCard, card_beside
 from labelfree.backbones.weights import save
 from labelfree.domain import Row, Size
@@ -69,7 +70,8 @@ def how_to_use(file: Path) -> list[str]:
     card = card_beside(file)
     if card is None or not text_file(file).is_file():
         return []
-    options = f" backbone.options='{json.dumps(card.options)}'" if card.options else ""
+    own = {key: value for key, value in card.options.items() if FLEXIBLE.get(key) != value}  # those are set anyhow
+    options = f" backbone.options='{json.dumps(own)}'" if own else ""
     return [
         f"Start from it: backbone.name={card.architecture}{options} backbone.init={file} pretrain.options.text={file}",
         f"The untouched checkpoint as an arm: {{name: {file.stem}, weights: {file}}} in evaluate.arms.",

@@ -17,6 +17,8 @@ from labelfree.data.our_folders import STATE, TAKEN_FROM, private_of
 from labelfree.data.splits import Labels, Roles
 from labelfree.domain import Row
 from labelfree.errors import DataError, LeakError
+from labelfree.language.beginnings import taught_file
+from labelfree.objectives.registry import objective_class
 from labelfree.recipe import Data, Recipe
 from labelfree.transfer.arms import arm_kind
 from labelfree.weight_names import weight_file
@@ -131,11 +133,18 @@ def source_of(data: Data | Mapping[str, Any]) -> str:
 
 def _files(recipe: Recipe) -> Iterator[tuple[str, Path]]:
     """The weight files that arms are made of or continue from, each with the key that names it."""
+    reads, options = objective_class(recipe.pretrain.objective).reads_text, recipe.pretrain.options
+    if reads in options and _pretrains(recipe) and (taught := taught_file(str(options[reads]))):
+        yield f"pretrain.options.{reads}", taught
     for arm in recipe.evaluate.arms:
         if not isinstance(arm, str):
             yield from [("evaluate.arms", arm.file)] if arm.file else []
         elif (file := weight_file(recipe.backbone.init)) and (kind := arm_kind(arm)).pretrained and kind.init == "imagenet":
             yield "backbone.init", file
+
+
+def _pretrains(recipe: Recipe) -> bool:
+    return any(isinstance(arm, str) and arm_kind(arm).pretrained for arm in recipe.evaluate.arms)
 
 
 def _histories(file: Path) -> Iterator[History]:

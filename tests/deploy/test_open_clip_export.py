@@ -67,10 +67,13 @@ def as_sample(picture: np.ndarray, told: WeightCard) -> Sample:
 @pytest.mark.parametrize(
     ("told", "size", "bias"),
     [
-        (card("test_resnet"), 40, 0.0),
+        pytest.param(card("test_resnet"), 40, 0.0, marks=pytest.mark.slow),  # the next one, and the channels in their order
         (card("test_resnet", channels=("b", "g", "r"), roles=("blue", "green", "red"), nm=(None,) * 3, unit="stored", scale=(1.0,) * 3,
               mean=(90.0, 80.0, 100.0), std=(50.0, 60.0, 70.0)), 40, -7.0),
-        (card("test_resnet", mean=(), std=(), normalisation={"kind": "depth", "bits": 8}, unit="levels", scale=(1.0,) * 3), 40, 0.0),
+        pytest.param(
+            card("test_resnet", mean=(), std=(), normalisation={"kind": "depth", "bits": 8}, unit="levels", scale=(1.0,) * 3), 40, 0.0,
+            marks=pytest.mark.slow,  # of_photographs is all that differs
+        ),
         (card("test_vit", options={"dynamic_img_size": True, "dynamic_img_pad": True}), 160, 0.0),
     ],
     ids=["cnn", "other order", "depth", "vit"],
@@ -91,6 +94,7 @@ def test_plain_open_clip_says_the_same(tmp_path: Path, told: WeightCard, size: i
     assert model.logit_bias is None if not bias else float(model.logit_bias.detach()) == pytest.approx(bias)
 
 
+@pytest.mark.slow  # each export makes and loads a model; the test above shows most of it
 def test_larger_pictures_are_resized_alike(tmp_path: Path) -> None:
     told = card("test_resnet")
     file = towers(tmp_path, told)

@@ -62,7 +62,10 @@ def picture(folder: Path, side: int) -> Path:
     return folder / "seen.png"
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+SLOW = {"quick GELU, mean"}  # of two that differ little
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in CONFIGS])
 def test_both_towers_say_what_open_clip_says(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "theirs"
     model = checkpoint(folder, CONFIGS[name])
@@ -84,6 +87,7 @@ def test_both_towers_say_what_open_clip_says(tmp_path: Path, name: str) -> None:
     assert any(f"backbone.name={card.architecture} " in line and f"pretrain.options.text={file}" in line for line in how_to_use(file))
 
 
+@pytest.mark.slow  # three checkpoints; the tests above read one field's unit
 def test_fields_differ_in_their_unit_and_not_in_what_the_network_sees(tmp_path: Path) -> None:
     checkpoint(tmp_path / "theirs", OWN)
     seen, vectors = picture(tmp_path, 32), []
@@ -119,6 +123,7 @@ def test_a_state_dict_and_a_configuration_by_name(tmp_path: Path, monkeypatch: p
             labelfree.convert(plain, name, tmp_path / "other", domain="satellite")
 
 
+@pytest.mark.slow  # transformers takes seconds to import
 def test_a_tokenizer_that_comes_with_it_is_used(tmp_path: Path) -> None:
     folder = tmp_path / "theirs"
     encoder(folder)
