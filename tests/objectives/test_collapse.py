@@ -181,9 +181,10 @@ def test_a_collapse_is_caught_and_explained(case: Case, tmp_path: Path, monkeypa
 def test_the_sound_twin_is_left_alone(case: Case, tmp_path: Path) -> None:
     """It would be stopped, too; and no sign is on its way at the end."""
     fit(small_job(tmp_path, case.objective, case.options, **{**PLAN, **case.plan}), Silent())
-    guard = CollapseGuard(small_job(tmp_path, case.objective, case.options).objective())
+    job = small_job(tmp_path, case.objective, case.options)
+    guard = CollapseGuard(job.objective())
     checks = metrics(tmp_path)
-    guard.check(checks[max(checks)])
+    guard.check(checks[max(checks)], job.plan.batch_size)
     assert not any(guard.seen.values())
     assert len([step for step in checks if step >= PLAN["warmup"]]) > 6
     assert any(re.fullmatch(case.sign, log) for log in checks[max(checks)])  # what would show it is measured

@@ -249,7 +249,7 @@ def test_what_is_typed_goes_before_what_a_file_says(
         ("  protocols: [knn, linar]", "evaluate.protocols.1: 'linar' is not an installed protocol; did you mean linear?"),
         (
             "  task: clasification",
-            "evaluate.task must be auto or one of anomaly, classification, detection, multilabel, retrieval, segmentation, "
+            "evaluate.task must be auto or one of anomaly, classification, detection, multilabel, retrieval, segmentation, vqa, "
             "not 'clasification'.",
         ),
     ],
