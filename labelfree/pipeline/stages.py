@@ -33,6 +33,7 @@ from labelfree.recipe_file import Overrides, load_recipe, to_yaml
 from labelfree.reporting import conceal, write_report
 from labelfree.training.files import read_json, write_json, write_text
 from labelfree.training.processes import part, together
+from labelfree.transfer.tasks import Task
 from labelfree.transfer.tasks.registry import task_for
 
 
@@ -199,7 +200,7 @@ def _compare(run: Context, inputs: Inputs) -> list[str]:
         if run.recipe.data.pretrain_on_labelled:  # said already
             return []
         task = task_for(run.recipe.evaluate, inputs.manifest.rows)
-        if not task.learns:
+        if task.given != Task.given:
             return [f"Nothing could be compared: {task.name} scores images that have a {task.given}, and none has."]
         return ["Nothing could be compared: there are no labels. Add them with data.labels=labels.csv (path,label)."]
     return compare(run, inputs)

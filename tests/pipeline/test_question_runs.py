@@ -55,8 +55,11 @@ def test_a_run_answers_and_keeps_no_word(tmp_path: Path) -> None:
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     folder = folder_of(tmp_path / "images", labelled=4, unlabelled=2)
-    with pytest.raises(RecipeError, match=r"evaluate.protocols: 'knn' is not a protocol of vqa; it has attention, language_only"):
-        labelfree.evaluate("satellite_simclr", [f"data.root={folder}", "evaluate.task=vqa"], tmp_path / "run", say=Silent())
+    with pytest.raises(RecipeError, match=r"'attention' is not among evaluate.protocols \(knn\)"):
+        labelfree.check_recipe("satellite_simclr", ["evaluate.task=vqa", "evaluate.protocols=[knn]"], say=Silent())
+    labelfree.evaluate("satellite_simclr", [f"data.root={folder}", "evaluate.task=vqa"], tmp_path / "none", say=Silent())
+    notes = json.loads((tmp_path / "none" / "notes.json").read_text(encoding="utf-8"))
+    assert "Nothing could be compared: vqa scores images that have a question, and none has." in notes
     other = asked_of(folder, "asked.csv")
     other.write_text("path,question\n", encoding="utf-8")
     with pytest.raises(DataError, match="has no column 'answer'"):

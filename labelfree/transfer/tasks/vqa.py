@@ -93,7 +93,7 @@ class VQA(Task):
     protocol_group = TOKEN_PROTOCOLS
     counts_in_all = True
     budget = BudgetWords("labelled image", "labelled images", all="all labelled images", stratum="set")
-    counted = "questions"
+    counted, given = "questions", "question"
     answer_schema = pa.schema([(name, pa.list_(pa.int16())) for name in ("asked", "right", "unseen")])
 
     def reading(self, labels: SetLabels) -> Manifest:
