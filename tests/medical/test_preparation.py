@@ -101,8 +101,8 @@ def test_finer_grids_agree_with_scipy_and_nibabel(wanted: tuple[float | None, ..
     assert np.allclose(finer.spacing, np.linalg.norm(finer.affine[:3, :3], axis=0))
 
 
+@pytest.mark.slow  # it may take 15 seconds: MONAI's import is most of it; torch is the quick witness below
 def test_monai_finds_the_same_on_the_same_grid() -> None:
-    """It may take 15 seconds: MONAI's import is most of it."""
     from monai.data import MetaTensor
     from monai.transforms import SpatialResample
 
