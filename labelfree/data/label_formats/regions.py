@@ -240,8 +240,8 @@ def _around(points: np.ndarray, frame: Frame) -> Frame:
 def _inside(ring: np.ndarray, frame: Frame) -> Patch:
     """What a frame shows of a ring's inside, as COCO's tools draw it in the whole picture.
 
-    It is drawn from its own least corner on, which moves it by whole pixels and changes none. Of a ring that reaches far beyond the frame
-    a part is drawn, whose long edges may be off by a pixel.
+    It is drawn from its own least corner on, which moves it by whole pixels and changes none, but where the last bit of a float decides.
+    Of a ring that reaches far beyond the frame a part is drawn, whose long edges may be off by a pixel.
     """
     from faster_coco_eval.core import mask as coco
 
