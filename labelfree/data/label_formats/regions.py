@@ -16,7 +16,6 @@ ROUND = 64  # corners that a circle is drawn with; a multiple of four, so that i
 MOST_PIXELS = 2**32  # run lengths are kept in 32 bits
 Map = Callable[[np.ndarray], np.ndarray]  # (n, 2) points x, y of one frame to those of another
 Frame = tuple[int, int, int, int]  # top, left, bottom, right: the pixels of a picture between them
-FINER = 5  # steps a pixel in which COCO's tools draw outlines
 FAR = 4  # frames' worth of pixels, and SMALL ones, that may be drawn of an outline beside the frame that shows it
 SMALL = 1 << 20
 
@@ -196,11 +195,11 @@ class Runs:
         if self.box is None:
             return NOTHING
         x0, y0, x1, y1 = map(int, self.box)
-        most = (x1 - x0) * self.height
-        edges = (np.cumsum(_lengths(self.counts)) - x0 * self.height).clip(0, most)  # each turns outside into inside, or back
-        runs = np.diff(edges, prepend=0, append=most)
-        columns = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(x1 - x0, self.height)
-        return Patch(y0, x0, columns[:, y0:y1].T).within(frame)
+        down, across = y1 - y0, x1 - x0
+        columns, rows = np.divmod(np.cumsum(_lengths(self.counts)), self.height)  # of edges: each turns outside into inside, or back
+        edges = ((columns - x0) * down + (rows - y0).clip(0, down)).clip(0, down * across)  # the same within the box alone
+        runs = np.diff(edges, prepend=0, append=down * across)
+        return Patch(y0, x0, np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(across, down).T).within(frame)
 
     @property
     def _coco(self) -> dict[str, object]:
@@ -240,7 +239,6 @@ def _around(points: np.ndarray, frame: Frame) -> Frame:
 def _inside(ring: np.ndarray, frame: Frame) -> Patch:
     """What a frame shows of a ring's inside, as COCO's tools draw it in the whole picture.
 
-    It is drawn from its own least corner on, which moves it by whole pixels and changes none, but where the last bit of a float decides.
     Of a ring that reaches far beyond the frame a part is drawn, whose long edges may be off by a pixel.
     """
     from faster_coco_eval.core import mask as coco
@@ -254,16 +252,8 @@ def _inside(ring: np.ndarray, frame: Frame) -> Patch:
         ring = _within(ring, np.array([left - across, top - down], float), np.array([right + across, bottom + down], float))
         if len(ring) < 3:
             return NOTHING
-        first, start = (max(0, int(corner)) for corner in np.floor(ring.min(0))[::-1])
-    moved = [_moved(ring[:, 0], start), _moved(ring[:, 1], first)]
-    runs = coco.frPyObjects([np.stack(moved, 1).reshape(-1).tolist()], bottom - first, right - start)
-    drawn = Patch(first, start, np.asarray(coco.decode(runs)[..., 0], bool))
-    return drawn.within((top, left, bottom, right))
-
-
-def _moved(numbers: np.ndarray, start: int) -> np.ndarray:
-    """Coordinates, none of them below `start`, counted from there and rounded as COCO's tools round them in the whole picture."""
-    return (np.floor(FINER * numbers + 0.5) - FINER * start) / FINER if start else numbers
+    drawn = coco.frPyObjects([ring.reshape(-1).tolist()], bottom, right)[0]
+    return Runs(bottom, right, drawn["counts"]).patch((top, left, bottom, right))
 
 
 def _straight(ring: np.ndarray) -> bool:
