@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import labelfree
@@ -47,6 +47,31 @@ def rows(path: Path) -> list[dict[str, str]]:
 def found(path: Path, cell: dict[str, str]) -> dict[str, str] | None:
     """The row of a cell that was measured before."""
     return next((row for row in rows(path) if cell.items() <= row.items()), None)
+
+
+def anywhere(cell: dict[str, str]) -> dict[str, str]:
+    """A cell without its machine: as many steps on another processor are the same experiment."""
+    return {key: value for key, value in cell.items() if key != "hardware"}
+
+
+def carry_out(
+    path: Path,
+    cells: Sequence[dict[str, str]],
+    expected: Callable[[dict[str, str]], float],
+    measured: Callable[..., dict[str, str]],
+    most: float,
+) -> None:
+    """Measure the cells that a table lacks, whatever machine made the others, until `most` minutes are spent. `expected`: those of one."""
+    missing = [cell for cell in cells if not found(path, anywhere(cell))]
+    minutes = sum(map(expected, missing))
+    print(f"Expected: {len(missing)} of {len(cells)} cells to measure, about {minutes:.0f} minutes, at most {most:g} now.", flush=True)
+    spent = 0.0
+    for cell in missing:
+        if spent + expected(cell) > most:
+            print("That is all for this sitting; the same command goes on.")
+            break
+        append(path, cell | measured(cell))
+        spent += expected(cell)
 
 
 def append(path: Path, row: dict[str, str]) -> None:

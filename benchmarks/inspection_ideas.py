@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from zlib import crc32
 
-from cells import RESULTS, append, found, place, rows
+from cells import RESULTS, append, carry_out, found, place, rows
 from objectives import FAMILY, SHARED
 from runs import begin, collapsed, command, means, plan_in
 
@@ -97,15 +97,7 @@ def main() -> None:
         return time_steps(cells, given.data, given.out)
     if given.show:
         return show(given.minutes)
-    missing = [cell for cell in cells if not found(TABLE, wherever(cell))]
-    print(f"{len(missing)} of {len(cells)} cells to measure, about {sum(map(expected, missing)):.0f} minutes.", flush=True)
-    spent = 0.0
-    for cell in missing:
-        if spent + expected(cell) > given.most:
-            print("That is all for this sitting; the same command goes on.")
-            break
-        append(TABLE, cell | measured(cell, given.data, given.out))
-        spent += expected(cell)
+    carry_out(TABLE, cells, expected, lambda cell: measured(cell, given.data, given.out), given.most)
     show(given.minutes)
 
 
@@ -133,11 +125,6 @@ def stages(base: str, idea: str) -> list[list[str]]:
 
 def expected(cell: dict[str, str]) -> float:
     return SCORING_MINUTES + (float(cell["minutes"]) if IDEAS[cell["idea"]].pretrained else 0.0)
-
-
-def wherever(cell: dict[str, str]) -> dict[str, str]:
-    """A cell without its machine: as many steps on another processor are the same experiment."""
-    return {key: value for key, value in cell.items() if key != "hardware"}
 
 
 def paced(cell: dict[str, str], stage: str) -> dict[str, str]:

@@ -30,7 +30,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from cells import RESULTS, append, found, place, rows
+from cells import RESULTS, append, carry_out, found, place, rows
 from objectives import SHARED
 from runs import begin, collapsed, command, plan_in
 
@@ -74,15 +74,7 @@ def main() -> None:
     cells = [cell_of(start, objective, seed, same) for seed, objective, start in which]
     if given.pace:
         return time_steps(cells, given.data, given.out)
-    missing = [cell for cell in cells if not found(TABLE, anywhere(cell))]
-    print(f"{len(missing)} of {len(cells)} cells to measure, about {sum(map(expected, missing)):.0f} minutes.", flush=True)
-    spent = 0.0
-    for cell in missing:
-        if spent + expected(cell) > given.most:
-            print("That is all for this sitting; the same command goes on.")
-            break
-        append(TABLE, cell | measured(cell, given.data, given.out))
-        spent += expected(cell)
+    carry_out(TABLE, cells, expected, lambda cell: measured(cell, given.data, given.out), given.most)
     show(length)
 
 
@@ -101,11 +93,6 @@ def expected(cell: dict[str, str]) -> float:
     number, unit = cell["length"].split()
     each = float(number) if unit == "minutes" else float(number) / 60
     return SCORING_MINUTES + each * (2 if cell["start"] == "domain" else 1)
-
-
-def anywhere(cell: dict[str, str]) -> dict[str, str]:
-    """A cell without its machine: as many steps on another processor are the same experiment."""
-    return {key: value for key, value in cell.items() if key != "hardware"}
 
 
 def arm_of(cell: dict[str, str]) -> str:

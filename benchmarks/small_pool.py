@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
-from cells import RESULTS, append, found, place, rows
+from cells import RESULTS, append, carry_out, found, place, rows
 from objectives import FAMILY, SHARED
 from runs import begin, collapsed, command, means, plan_in
 from size_rules import part_of
@@ -116,18 +116,7 @@ def main() -> None:
         return time_steps(cells, given.data, given.out)
     if given.show:
         return show(given.minutes)
-    missing = [cell for cell in cells if not found(TABLE, wherever(cell))]
-    minutes = sum(expected(cell) for cell in missing)
-    print(
-        f"Expected: {len(missing)} of {len(cells)} cells to measure, about {minutes:.0f} minutes, at most {given.most:g} now.", flush=True
-    )
-    spent = 0.0
-    for cell in missing:
-        if spent + expected(cell) > given.most:
-            print("That is all for this sitting; the same command goes on.")
-            break
-        append(TABLE, cell | measured(cell, given.data, given.out))
-        spent += expected(cell)
+    carry_out(TABLE, cells, expected, lambda cell: measured(cell, given.data, given.out), given.most)
     show(given.minutes)
 
 
@@ -173,11 +162,6 @@ def paced(cell: dict[str, str]) -> dict[str, str]:
     """What a step's time depends on: not the seed, the length or the rate, nor how many images a folder of pictures of one size holds."""
     settings = " ".join(setting for setting in cell["settings"].split() if not setting.startswith("pretrain.lr="))
     return {"settings": settings, **{key: cell[key] for key in ("commit", "torch", "timm")}}
-
-
-def wherever(cell: dict[str, str]) -> dict[str, str]:
-    """A cell without its machine: steps are those that were timed first, and as many on another processor are the same experiment."""
-    return {key: value for key, value in cell.items() if key != "hardware"}
 
 
 def time_steps(cells: list[dict[str, str]], data: Path, runs: Path) -> None:
