@@ -119,6 +119,7 @@ class Objective(nn.Module):
     `alarms`: what its logs show when it collapses; `cause` and `fix` are told when the embeddings themselves collapse.
     `fewest`: different images that a batch of all processes must hold for the loss to teach anything, and `why_fewest`, said where it
     holds less. `repels`: other images of the batch (or queue) are pushed away, so that a copy among them is a false negative.
+    `small_batch`: images to which `batch_size: auto` may go down on a processor where `pretrain.minutes` allow few steps; None: never.
     `learns_from`: the option that names a trained network, with `<option>_network` and `<option>_size` beside it (pipeline/teachers.py);
     what it says comes as `Views.taught`, and the constructor gets the `Widths` of that as `taught`.
     `reads_text`: the option that names its text tower; captions come as `Views.text`, and images without one are not learnt from.
@@ -135,6 +136,7 @@ class Objective(nn.Module):
     fewest: int = 1
     why_fewest: str = ""
     repels: bool = False
+    small_batch: int | None = None
     learns_from: str = ""
     reads_text: str = ""
     least_crop: float = 0.0

@@ -30,6 +30,7 @@ class BYOL(Objective):
     fix = "raise pretrain.options.momentum towards 1, or lower pretrain.lr"
     rate_from_weights = HELD
     fewest = 2
+    small_batch = 16  # measured: docs/pretraining.md
     why_fewest = "BYOL's BatchNorm compares the images of a batch with each other, and of one image's two views it makes opposites"
 
     def __init__(

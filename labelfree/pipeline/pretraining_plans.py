@@ -24,13 +24,13 @@ from labelfree.pipeline.folder import RunFolder
 from labelfree.pipeline.inputs import Inputs
 from labelfree.pipeline.starts import Starts
 from labelfree.pipeline.teachers import named_teacher
-from labelfree.planning.auto_values import USUAL, Network, Resolved, resolve_pretrain
+from labelfree.planning.auto_values import USUAL, Network, Resolved, batch_in_time, resolve_pretrain
 from labelfree.pretraining.job import Job, Plan
 from labelfree.pretraining.label_monitor import LabelledImages
 from labelfree.pretraining.second_look import second_look
 from labelfree.pretraining.trial import Pace, pace_of
 from labelfree.progress import Progress
-from labelfree.recipe import Recipe
+from labelfree.recipe import Pretrain, Recipe
 from labelfree.training.files import read_json, write_json
 from labelfree.training.free_memory import bytes_for_a_step
 from labelfree.training.memory import OutOfMemory, give_memory_back
@@ -126,7 +126,9 @@ def plan_pretrainings(run: Context, inputs: Inputs) -> Pretrainings:
             if key not in plans:
                 same = next((made for name, made in plans.items() if name.startswith(f"{arm}-")), None)
                 if same is None:
-                    pace, held = _pace_that_fits(draft, smaller, recipe.pretrain.batch_size == "auto", room, run.say)
+                    held = _batch_in_time(draft, smaller, recipe.pretrain, room, run.say)
+                    draft = smaller(held) if held else draft
+                    pace, held = _pace_that_fits(draft, smaller, recipe.pretrain.batch_size == "auto", room, run.say, held)
                     resolved = broadcast(resolve(pace, held))
                     plans[key] = broadcast(plan_of(recipe, resolved, seed, pace, continues).to_dict())
                     sentences += reasons(arm, resolved)
@@ -237,12 +239,31 @@ def _with_fewer_images(draft: Job, recipe: Recipe, resolve: Resolver, held: Defa
     return replace(draft, plan=plan_of(recipe, resolve(None, held), draft.plan.seed, continues=draft.plan.continues))
 
 
-def _pace_that_fits(draft: Job, smaller: Callable[[Default], Job], auto: bool, room: float, say: Progress) -> tuple[Pace, Default | None]:
+def _batch_in_time(draft: Job, smaller: Callable[[Default], Job], settings: Pretrain, room: float, say: Progress) -> Default | None:
+    """A smaller batch than fits, where `minutes` allow few steps and the objective learns as well in small ones; None elsewhere.
+
+    Planned from a step of the smallest batch, which is quickly timed however large the views are. On processors alone, where a step takes
+    as long as its images do, and where BatchNorm keeps its statistics.
+    """
+    plan, least = draft.plan, objective_class(draft.plan.objective).small_batch
+    if settings.batch_size != "auto" or settings.minutes is None or torch.cuda.is_available() or everyone().world > 1:
+        return None
+    if least is None or plan.batch_size <= least or not plan.frozen_norm:
+        return None
+    try:
+        pace = _timed(smaller(Default(least, "")), room, say, asked=False)
+    except OutOfMemory:
+        return None  # which is met, and told, when the whole batch is timed
+    return batch_in_time(settings, plan.batch_size, least, plan.continues, pace.full, pace.head)
+
+
+def _pace_that_fits(
+    draft: Job, smaller: Callable[[Default], Job], auto: bool, room: float, say: Progress, held: Default | None
+) -> tuple[Pace, Default | None]:
     """The pace of a batch that fits in memory; with `auto`, and one process, half as many images are tried where one does not.
 
-    Also how many images a batch holds, and why; None where all that were wanted fit.
+    Also how many images a batch holds, and why: `held`, or fewer, where those did not fit.
     """
-    held: Default | None = None
     alone = everyone().world == 1  # of several processes one may run out of memory while the others wait for it
     while True:
         try:

@@ -25,6 +25,7 @@ CHECKS = 50  # health checks a run
 LONGEST_WARMUP, LONGEST_HEAD_ONLY = 2_500, 1_000  # steps
 HEAD_ONLY = 0.1  # share of the steps
 SHORTEST = 10  # steps, however few minutes there are
+STEPS_WANTED = 150  # in `minutes`, before a batch is as large as it can be: measured in docs/pretraining.md
 BATCH = 128  # at which AdamW's rate below holds
 RATES = {"adamw": (1e-3, ""), "sgd": (0.05, ""), "lars": (0.3, ", as SimCLR; LARS scales each layer's own steps (You et al. 2017)")}
 DECAYS = {"adamw": 0.04, "sgd": 1e-4, "lars": 1e-6}
@@ -203,6 +204,21 @@ def batch_for_memory(cuda: bool) -> int:
     if not cuda:
         return 128 if given_bytes() >= 8 * 2**30 else 64
     return int(min(512, max(64, 2 ** int(free_gpu_bytes() / 2**26).bit_length() // 4)))
+
+
+def batch_in_time(settings: Pretrain, wanted: int, least: int, continues: bool, full: float, head: float) -> Default | None:
+    """`wanted` images a batch halved, at most down to `least`, until `minutes` do for STEPS_WANTED; None where they do for the whole batch.
+
+    `full` and `head`: seconds of a step of `least` images, in the head-only start too; those of more images take as many times longer.
+    """
+    assert settings.minutes is not None
+    steps = STEPS_WANTED if settings.steps == "auto" else min(STEPS_WANTED, settings.steps)
+    batch = wanted
+    while batch > least and _steps_in(60 * settings.minutes, settings, continues, full * batch / least, head * batch / least) < steps:
+        batch = max(least, batch // 2)
+    if batch == wanted:
+        return None
+    return Default(batch, f"more steps rather than larger ones: {settings.minutes:g} minutes do not allow {steps} of {wanted} images")
 
 
 def _steps(settings: Pretrain, images: int, batch_size: int) -> Default:

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 import labelfree
+from labelfree.backbones import build
 from labelfree.errors import TrainingError
+from labelfree.objectives.byol import BYOL
 from labelfree.pipeline import pretraining_plans
 from labelfree.pretraining.trial import Pace
 from labelfree.progress import Silent
@@ -98,6 +101,30 @@ def test_halving_ends_with_the_sentence(pictures: Path, tmp_path: Path, monkeypa
     with pytest.raises(TrainingError, match="out of memory"):
         labelfree.pretrain("satellite_simclr", asked(pictures, tmp_path / "pool"), tmp_path / "run", say=Silent())
     assert tried == [10, 5, 2]
+
+
+@pytest.mark.parametrize(("norm", "tried"), [("auto", [4, 4]), ("train", [10])])
+def test_few_minutes_make_batches_of_few_images(
+    norm: str, tried: list[int], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A tenth of a second an image: six seconds are 6 steps of 10 images or 15 of 4. Not where BatchNorm takes statistics of so few."""
+    timed: list[int] = []
+
+    def pace_of(job: Any, room: float, tell: Any) -> Pace:
+        timed.append(job.plan.batch_size)
+        return Pace(0.1 * job.plan.batch_size, 0.1 * job.plan.batch_size)
+
+    monkeypatch.setattr(pretraining_plans, "pace_of", pace_of)
+    monkeypatch.setattr(BYOL, "small_batch", 4)
+    save_file(build("resnet10t", 3).net.state_dict(), tmp_path / "mine.safetensors")
+    more = {"pretrain.objective": "byol", "pretrain.minutes": 0.1, "pretrain.steps": "auto", "pretrain.norm": norm}
+    more |= {"backbone.init": str(tmp_path / "mine.safetensors"), "evaluate.arms": ["random", "imagenet+domain"]}
+    given = asked(pictures, tmp_path / "pool", **more) | {"evaluate.primary.arm": "imagenet+domain"}
+    run = labelfree.pretrain("satellite_simclr", given, tmp_path / "run", say=Silent())
+    stored = read_json(run.folder / "plan.json")
+    assert timed == tried and stored["plans"]["imagenet+domain-0"]["batch_size"] == tried[-1]
+    why = "pretrain.batch_size = 4 (more steps rather than larger ones: 0.1 minutes do not allow 150 of 10 images)"
+    assert any(why in told for told in stored["sentences"]) == (norm == "auto")
 
 
 def test_what_is_kept_for_backward_is_counted_once() -> None:

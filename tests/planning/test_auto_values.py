@@ -226,6 +226,29 @@ def test_a_run_keeps_the_images_a_batch_that_it_began_with(monkeypatch: pytest.M
     assert given["batch_size"] == 32
 
 
+@pytest.mark.parametrize(
+    ("minutes", "steps", "batch"),
+    [
+        (60, "auto", None),  # 128 images take 16 s: 225 steps
+        (30, "auto", 64),  # 112 of 128 images, 225 of 64
+        (8, "auto", 16),  # 30 of 128 images, 60 of 64, 120 of 32, 240 of 16
+        (1, "auto", 16),  # too few whatever the batch: no smaller than the objective allows
+        (8, 20, None),  # more are not asked for
+    ],
+)
+def test_few_minutes_take_smaller_batches_for_more_steps(minutes: float, steps: int | str, batch: int | None) -> None:
+    settings = Pretrain(objective="byol", minutes=minutes, steps=steps)
+    smaller = auto_values.batch_in_time(settings, 128, 16, continues=False, full=2.0, head=2.0)
+    assert (smaller and smaller.value) == batch
+    assert smaller is None or f"{minutes} minutes do not allow 150 of 128 images" in smaller.reason
+
+
+def test_a_head_only_start_leaves_time_for_more() -> None:
+    settings = Pretrain(objective="byol", minutes=38)  # 142 steps of 128 images, 157 where a tenth of them costs nothing
+    assert auto_values.batch_in_time(settings, 128, 16, continues=False, full=2.0, head=2.0) is not None
+    assert auto_values.batch_in_time(settings, 128, 16, continues=True, full=2.0, head=0.0) is None
+
+
 @pytest.mark.parametrize(("objective", "share"), [("byol", 0.6), ("dino", 0.6), ("simsiam", 0.2), ("simclr", 0.2), ("dinov2", 0.2)])
 def test_from_weights_a_cnn_with_a_slow_copy_takes_three_times_the_rate(objective: str, share: float) -> None:
     rate = 1e-3 * (128 / 128) ** 0.5
