@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from labelfree.backbones.base import Backbone, Features
 from labelfree.backbones.registry import family_of
-from labelfree.domain import Size
+from labelfree.backbones.wrapped import Wrapped
 from labelfree.errors import RecipeError
 
 PREFIX = "levels/"
@@ -19,7 +19,7 @@ OWN = 0  # among `levels`: the network's own vector
 USUAL = (OWN, -1, -2)
 
 
-class LevelNetwork(Backbone):
+class LevelNetwork(Wrapped):
     """`inner`, whose pooled features are, side by side, those of `levels`: feature maps averaged over their grid, each made as long as 1,
     so that all count alike. A level is a number from 1, the finest, or from -1, the coarsest; 0 is the network's own vector.
 
@@ -27,14 +27,8 @@ class LevelNetwork(Backbone):
     """
 
     def __init__(self, inner: Backbone, levels: Sequence[int]) -> None:
-        widths = _widths(inner, levels)
-        options = inner.options | {"levels": list(levels)}
-        super().__init__(
-            inner.net, PREFIX + inner.name, inner.channels, dims=inner.dims, dim=sum(widths), token_dim=inner.token_dim, options=options
-        )
-        self.inner, self.levels, self.transformer = inner, tuple(levels), inner.transformer
-        self.mean, self.std, self.side = inner.mean, inner.std, inner.side
-        self.interpolation, self.licence = inner.interpolation, inner.licence
+        super().__init__(inner, PREFIX, dims=inner.dims, dim=sum(_widths(inner, levels)), more={"levels": list(levels)})
+        self.levels = tuple(levels)
 
     def forward(self, x: Tensor, hidden: Tensor | None = None, mask_token: Tensor | None = None) -> Features:
         if hidden is not None:
@@ -48,18 +42,8 @@ class LevelNetwork(Backbone):
     def attention(self, x: Tensor) -> Tensor | None:
         return self.inner.attention(x)
 
-    def param_groups(self) -> list[list[nn.Parameter]]:
-        return self.inner.param_groups()
-
-    def patch_embedding(self) -> nn.Module | None:
-        return self.inner.patch_embedding()
-
-    @property
-    def stem(self) -> str | None:
-        return self.inner.stem
-
-    def require_size(self, size: Size, key: str) -> None:
-        self.inner.require_size(size, key)
+    def hidden_states(self, x: Tensor, layer: int) -> Tensor:
+        return self.inner.hidden_states(x, layer)
 
     def _joined(self, own: Tensor, maps: Sequence[Tensor]) -> Tensor:
         """(B, dim) of the network's own vectors (B, D) and its maps (B, D_i, *grid_i)."""

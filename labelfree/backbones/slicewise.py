@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from labelfree.backbones.base import Backbone, Features
 from labelfree.backbones.registry import family_of
+from labelfree.backbones.wrapped import Wrapped
 from labelfree.domain import Size, as_size, sides
 from labelfree.errors import RecipeError
 
@@ -18,55 +19,45 @@ PIXELS = 2**20  # of slices that go through the network at once where nothing is
 COARSER = 1.01  # times as long as the shortest side of a voxel, from which on an axis counts as the one across slices
 
 
-class SliceNetwork(Backbone):
+class SliceNetwork(Wrapped):
     """A network of pictures as one of volumes (B, C, *spatial), whose slices lie along the spatial axis `axis`.
 
     Pooled features are the mean over slices. Tokens and maps keep every slice: their grids are as long as the volume along `axis`.
     """
 
     def __init__(self, flat: Backbone, axis: int) -> None:
-        options = flat.options | {"axis": axis}
-        super().__init__(flat.net, PREFIX + flat.name, flat.channels, dims=3, dim=flat.dim, token_dim=flat.token_dim, options=options)
-        self.flat, self.axis = flat.to(memory_format=torch.channels_last), axis  # type: ignore[call-overload]
-        self.transformer = flat.transformer
-        self.mean, self.std, self.side = flat.mean, flat.std, flat.side
-        self.interpolation, self.licence = flat.interpolation, flat.licence
+        super().__init__(flat.to(memory_format=torch.channels_last), PREFIX, dims=3, dim=flat.dim, more={"axis": axis})  # type: ignore[call-overload]
+        self.axis = axis
 
     def forward(self, x: Tensor, hidden: Tensor | None = None, mask_token: Tensor | None = None) -> Features:
         where = None if hidden is None else pictures(hidden[:, None], self.axis)[:, 0]
-        seen = self.flat(_laid_out(pictures(x, self.axis)), where, mask_token)
+        seen = self.inner(_laid_out(pictures(x, self.axis)), where, mask_token)
         count = len(x)
         tokens = None if seen.tokens is None else stacked(seen.tokens, count, self.axis)
         return Features(_mean(seen.pooled, count), tokens, None if seen.prefix is None else _mean(seen.prefix, count))
 
     def embed(self, x: Tensor) -> Tensor:
-        return _mean(torch.cat(self._each(x, self.flat.embed)), len(x))
+        return _mean(torch.cat(self._each(x, self.inner.embed)), len(x))
 
     def pyramid(self, x: Tensor) -> list[Tensor]:
         """The levels of each slice, stacked: (B, D_i, *grid_i), along `axis` as long as the volume."""
-        parts = self._each(x, self.flat.pyramid)
+        parts = self._each(x, self.inner.pyramid)
         return [stacked(torch.cat(levels), len(x), self.axis) for levels in zip(*parts, strict=True)]
+
+    def hidden_states(self, x: Tensor, layer: int) -> Tensor:
+        """A layer of each slice, stacked as `pyramid` has it."""
+        return stacked(torch.cat(self._each(x, lambda part: self.inner.hidden_states(part, layer))), len(x), self.axis)
 
     def attention(self, x: Tensor) -> Tensor | None:
         """As of a picture in each slice, all slices alike."""
-        parts = self._each(x, self.flat.attention)
+        parts = self._each(x, self.inner.attention)
         if any(part is None for part in parts):
             return None
         maps = stacked(torch.cat(parts), len(x), self.axis)
         return maps / maps.shape[2 + self.axis]
 
-    def param_groups(self) -> list[list[nn.Parameter]]:
-        return self.flat.param_groups()
-
-    def patch_embedding(self) -> nn.Module | None:
-        return self.flat.patch_embedding()
-
-    @property
-    def stem(self) -> str | None:
-        return self.flat.stem
-
     def require_size(self, size: Size, key: str) -> None:
-        self.flat.require_size(planar(sides(size, 3), self.axis), key)
+        self.inner.require_size(planar(sides(size, 3), self.axis), key)
 
     def _each(self, x: Tensor, see: Callable[[Tensor], Any]) -> list[Any]:
         """What `see` says of all slices, so many at once that memory does not grow with the volume; all of them where something learns."""

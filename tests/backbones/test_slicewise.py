@@ -28,8 +28,8 @@ def cut(x: Tensor, axis: int) -> list[Tensor]:
 def test_vectors_are_the_mean_and_maps_the_stack_of_slices(axis: int) -> None:
     network, x = SliceNetwork(flat(), axis).eval(), torch.randn(3, 2, 8, 12, 16)
     with torch.no_grad():
-        apart = [network.flat(each) for each in cut(x, axis)]
-        levels = [network.flat.pyramid(each) for each in cut(x, axis)]
+        apart = [network.inner(each) for each in cut(x, axis)]
+        levels = [network.inner.pyramid(each) for each in cut(x, axis)]
         whole = network(x)
         assert_close(network.embed(x), torch.stack([each.pooled for each in apart]).mean(0))
         assert_close(whole.pooled, network.embed(x))
@@ -37,6 +37,7 @@ def test_vectors_are_the_mean_and_maps_the_stack_of_slices(axis: int) -> None:
         for level, parts in zip(network.pyramid(x), zip(*levels, strict=True), strict=True):
             assert_close(level, torch.stack(parts, 2 + axis))
             assert level.shape[2 + axis] == x.shape[2 + axis]
+        assert_close(network.hidden_states(x, 0), network.pyramid(x)[0])
 
 
 def test_slices_go_and_come_back() -> None:
@@ -104,3 +105,14 @@ def test_what_it_cannot_be_is_one_sentence() -> None:
         build("slicewise/resnet10t", 1, options={"axis": 3})
     with pytest.raises(RecipeError, match="no network is called 'resnet10x'"):
         build("slicewise/resnet10x", 1)
+
+
+def test_a_layer_of_a_vit_keeps_every_slice() -> None:
+    options = {"embed_dim": 16, "depth": 2, "num_heads": 2, "patch_size": 8, "img_size": 16}
+    network = build("slicewise/vit_tiny_patch16_224", 1, options=options).eval()
+    assert isinstance(network, SliceNetwork)
+    x = torch.randn(2, 1, 3, 16, 16)
+    with torch.no_grad():
+        layer = network.hidden_states(x, 0)
+        assert layer.shape == (2, 16, 3, 2, 2)
+        assert_close(layer[:, :, 1], network.inner.hidden_states(x[:, :, 1], 0))
