@@ -333,7 +333,7 @@ class Evaluate(Section):
     class_words: dict[str | int, str | list[str]] = Field(
         {}, description="how zeroshot says a class: {Port: [port, harbour]}; of others the card's words, or the name made into words"
     )
-    held_out_classes: Annotated[list[str], Field(min_length=1)] | PositiveInt | None = Field(
+    held_out_classes: Annotated[list[str | int], Field(min_length=1)] | PositiveInt | None = Field(
         None,
         description="classes, or how many (drawn by the seed), whose images and captions are kept out of the pretraining, so that zeroshot "
         "is told of classes that were never named (docs/protocol.md, 21)",

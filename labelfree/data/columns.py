@@ -64,11 +64,11 @@ def columns_of(
 
     Raises `DataError` where no column names the images: it says what was found, what is expected and what is likely meant.
     """
-    plain = [re.sub(r"[\W_]+", "", name).lower() for name in header]
+    plain = _plain(header)
     columns: dict[str, int] = {}
     notes = []
-    for word, names in NAMES.items():
-        meant = [plain.index(name) for name in (word, *names) if name in plain and _may_be(word, name, plain, rows)]
+    for word in NAMES:
+        meant = called(word, header, rows)
         if meant:
             columns[word] = meant[0]
         if len(meant) > 1 and plain[meant[0]] != word:
@@ -87,6 +87,16 @@ def columns_of(
     if "group" not in columns and "place" not in columns:
         notes += _may_group(file, header, plain, rows)
     return columns, notes
+
+
+def called(word: str, header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> list[int]:
+    """The columns that are called by our word or as other tools call it, the most telling first."""
+    plain = _plain(header)
+    return [plain.index(name) for name in (word, *NAMES[word]) if name in plain and _may_be(word, name, plain, rows)]
+
+
+def _plain(header: Sequence[str]) -> list[str]:
+    return [re.sub(r"[\W_]+", "", name).lower() for name in header]
 
 
 def _may_group(file: Path, header: Sequence[str], plain: Sequence[str], rows: Sequence[Sequence[str | None]]) -> list[str]:

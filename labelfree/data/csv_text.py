@@ -44,9 +44,13 @@ class Sheet:
         return stream.getvalue().encode("utf-8-sig" if self.encoding == SPREADSHEET else self.encoding)
 
 
-def sheet_of(file: Path, raw: bytes) -> Sheet:
-    """The cells of what `file` holds. Raises `DataError` naming the row that has more cells than the header, or an open quote."""
+def sheet_of(file: Path, raw: bytes, faults: list[str] | None = None) -> Sheet:
+    """The cells of what `file` holds. Raises `DataError` naming the row that has more cells than the header, or an open quote.
+
+    `faults`: takes the sentences on rows of too many cells, which are then left out and the rest is read.
+    """
     encoding = encoding_of(raw)
+    _require_one_encoding(file, raw, encoding)
     try:
         text = raw.decode(encoding, errors="replace" if encoding == SPREADSHEET else "strict")
     except UnicodeDecodeError as error:
@@ -63,10 +67,24 @@ def sheet_of(file: Path, raw: bytes) -> Sheet:
     sheet = Sheet(header, lines, separator, above, declared is not None, encoding, end[0] if end else "\n")
     for number, cells in sheet.numbered():
         if any(cell.strip() for cell in cells[len(header) :]):
-            raise DataError(
-                f"{file.name} row {number}: {len(cells)} cells, the header has {len(header)}; quote cells that hold {separator!r}."
-            )
+            fault = f"{file.name} row {number}: {len(cells)} cells, the header has {len(header)}; quote cells that hold {separator!r}."
+            if faults is None:
+                raise DataError(fault)
+            faults.append(fault)
+            cells.clear()  # a blank line, so that the others keep their numbers
     return sheet
+
+
+def _require_one_encoding(file: Path, raw: bytes, encoding: str) -> None:
+    """Raises `DataError` naming the first row that is no UTF-8 where most of those beyond ASCII are: read as a spreadsheet's, all others
+    would be garbled.
+    """
+    beyond = [(number, line) for number, line in enumerate(raw.splitlines(), start=1) if not line.isascii()]
+    if encoding != SPREADSHEET:
+        return
+    broken = [number for number, line in beyond if encoding_of(line) == SPREADSHEET]
+    if 2 * len(broken) < len(beyond):
+        raise DataError(f"{file.name} line {broken[0]}: is no UTF-8, which the rest of the file is; write that line again.")
 
 
 def encoding_of(raw: bytes) -> str:
@@ -88,5 +106,12 @@ def _lines(file: Path, text: str, separator: str) -> list[list[str]]:
     except csv.Error as error:
         if "unexpected end" in str(error) or "field larger" in str(error):
             raise DataError(f'{file.name} row {len(lines) + 1}: a quote (") is opened and never closed; close it.') from error
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))  # quotes within a cell are no fault
+        first = len(lines) + 1
+        lines = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))  # quotes within a cell are no fault
+        for number, cells in enumerate(lines[first - 1 :], start=first):
+            if any(separator in cell.partition("\n")[2] for cell in cells):
+                raise DataError(
+                    f'{file.name} row {number}: a quote (") opens a cell that goes on over the rows below; close it there, and write a '
+                    'quote within a cell twice ("").'
+                ) from error
     return lines

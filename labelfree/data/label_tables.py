@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from labelfree.data.columns import columns_of
 from labelfree.data.csv_text import UTF16, Sheet, sheet_of
 from labelfree.data.structure import SPLITS
-from labelfree.data.table_cells import CAPTIONS, captions_in, missing_note, names_in, plain_text
+from labelfree.data.table_cells import as_written, caption_parts, captions_in, listed_text, missing_note, names_in, plain_text
 from labelfree.data.taken_rows import EVERY, Where, several_sets, taken_rows
 from labelfree.errors import DataError
 
@@ -71,21 +71,25 @@ def open_table(file: Path, exists: Callable[[str], bool] | None = None, label: s
     """
     if not file.is_file():
         raise DataError(f"data.labels: {file} {'is a folder; name the table in it' if file.is_dir() else 'does not exist'}.")
-    header, rows = _parquet(file) if file.suffix.lower() in PARQUETS else _csv(file)
+    header, rows = cells_of(file)
     positions, notes = columns_of(
         file, header, [cells for _, cells in rows], exists or (lambda cell: (file.parent / cell).is_file()), label
     )
     columns: dict[str, list[str | None]] = {}
     for word, at in positions.items():
         cells = [row[at] if at < len(row) else None for _, row in rows]
-        columns[word], missing = (cells, Counter[str]()) if word in ("path", "text") else names_in(cells)
+        columns[word], missing = (cells, Counter[str]()) if word in ("path", "text") else names_in(map(as_written, cells))
         if word == "label" and missing:
             notes.append(f"{file.name}: {missing_note(missing, word)}")
     numbered = [(number, {word: column[index] for word, column in columns.items()}) for index, (number, _) in enumerate(rows)]
     records = [_record(file, number, row) for number, row in numbered if any(row.values())]
     taken = taken_rows(file, header, rows, where)
     left = tuple(record for record in records if record.number not in taken)
-    records = _by_image([record for record in records if record.number in taken])
+    records = [record for record in records if record.number in taken]
+    if "text" in columns:
+        said = [part for number, row in numbered if number in taken for part in caption_parts(row["text"] or "")]
+        notes += [f"{file.name}: {said.count(''):,} captions are empty and left out."] if "" in said and any(said) else []
+        records = _by_image(records)
     if not records:
         raise DataError(f"{file}: has a header and no rows.")
     if "label" in columns and not any(columns["label"]):
@@ -108,11 +112,12 @@ def _by_image(records: list[Record]) -> list[Record]:
     """One record an image where a table has one caption a row: those of a path that say the same besides become one."""
     joined = dict[str, Record]()
     for record in records:
-        first = joined.setdefault(record.path, record)
+        name = record.path.replace("\\", "/").removeprefix("./")
+        first = joined.setdefault(name, record)
         if first is not record:
-            if not first.captions or replace(record, number=first.number, captions=first.captions) != first:
+            if replace(record, number=first.number, captions=first.captions, path=first.path) != first:
                 return records  # who names an image twice for another reason is told so
-            joined[record.path] = replace(first, captions=(*first.captions, *record.captions))
+            joined[name] = replace(first, captions=(*first.captions, *record.captions))
     return list(joined.values())
 
 
@@ -138,14 +143,14 @@ def _no_date(file: Path, number: int, text: str) -> NoReturn:
     raise DataError(f"{file.name} row {number}: date {text!r} is none; write 2022-07-01.")
 
 
-def read_sheet(file: Path) -> Sheet:
-    """The cells of a CSV as they stand in it. Raises `DataError` for what is none, and as `sheet_of` does."""
+def read_sheet(file: Path, faults: list[str] | None = None) -> Sheet:
+    """The cells of a CSV as they stand in it. Raises `DataError` for what is none, and as `sheet_of` does; `faults` as there."""
     raw = file.read_bytes()
     if raw.startswith(b"PK\x03\x04") or (b"\0" in raw[:1000] and not raw.startswith(UTF16)):
         raise DataError(f"{file}: is no CSV (a spreadsheet?); save it as CSV in UTF-8, or {KINDS}.")
     if file.suffix.lower() not in TEXTS:
         raise DataError(f"{file}: is of no kind that is read; {KINDS}.")
-    return sheet_of(file, raw)
+    return sheet_of(file, raw, faults)
 
 
 def parquet_columns(file: Path) -> list[str]:
@@ -162,11 +167,16 @@ def parquet_columns(file: Path) -> list[str]:
 def parquet_sheet(file: Path) -> Sheet:
     """A Parquet table as a CSV of it would stand. Raises `DataError` for what is none."""
     header, rows = _parquet(file)
-    return Sheet(header, [[cell or "" for cell in cells] for _, cells in rows])
+    return Sheet(header, [[as_written(cell) or "" for cell in cells] for _, cells in rows])
 
 
-def _csv(file: Path) -> tuple[list[str], Cells]:
-    sheet = read_sheet(file)
+def cells_of(file: Path, faults: list[str] | None = None) -> tuple[list[str], Cells]:
+    """The names of a table's columns and its cells, lists as `listed_text` has them. `faults`: as `sheet_of` has it."""
+    return _parquet(file) if file.suffix.lower() in PARQUETS else _csv(file, faults)
+
+
+def _csv(file: Path, faults: list[str] | None) -> tuple[list[str], Cells]:
+    sheet = read_sheet(file, faults)
     width = len(sheet.header)
     return [name.strip() for name in sheet.header], [(number, [*map(plain_text, cells[:width])]) for number, cells in sheet.numbered()]
 
@@ -184,5 +194,4 @@ def _parquet(file: Path) -> tuple[list[str], Cells]:
 
 
 def _cell(value: Any) -> str | None:
-    """A cell as text; a list, as of captions, as a CSV writes it."""
-    return CAPTIONS.join(map(str, value)) if isinstance(value, list) else plain_text(value)
+    return listed_text(value) if isinstance(value, list) else plain_text(value)

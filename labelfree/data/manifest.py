@@ -262,7 +262,7 @@ def _class_name(value: Any, names: Sequence[str] | None) -> str | None:
 
 def _root(data: Data, card: Card | None, domain: Domain) -> Path:
     if data.root is not None:
-        root = data.root.expanduser()
+        root = _unpacked_root(data.root.expanduser(), data.captions)
     elif card is not None and card.generated:
         return generated_root(domain, card.variant)
     elif card is not None:
@@ -279,6 +279,15 @@ def _root(data: Data, card: Card | None, domain: Domain) -> Path:
     if not root.is_dir():
         raise DataError(f"data.root: {root} {'is not a folder' if root.exists() else 'does not exist'}.")
     return root
+
+
+def _unpacked_root(root: Path, captions: Path | None) -> Path:
+    """The root, or where what `captions` name is its tars alone, the folder that these are unpacked into."""
+    source = captions.expanduser() if captions else None
+    if source is None or not root.is_dir() or not shards_in(source) or root.resolve() not in (source.resolve(), source.resolve().parent):
+        return root
+    alone = all(path.suffix.lower() == ".tar" or path.name.startswith(".") for path in root.iterdir())
+    return unpacked(source) if alone else root
 
 
 def _from_folder(root: Path, name: str, domain: Domain, classes: bool, people: bool, sure: bool) -> Manifest:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from labelfree.data.csv_text import sheet_of
 from labelfree.data.label_formats.listed import ListedImage
-from labelfree.data.label_formats.matching import Images, match
+from labelfree.data.label_formats.matching import match_rows
 from labelfree.errors import DataError
 from labelfree.samples import Row
 
@@ -45,7 +45,7 @@ def with_questions(source: Path, rows: Sequence[Row], root: Path) -> Asked:
     Raises DataError naming the file, and the row where one is at fault, or where it names no image that is there.
     """
     images, empty, faults = _read(source)
-    files, unmatched = match(images, Images(dict.fromkeys(row.path for row in rows if row.path.is_relative_to(root)), root))
+    files, unmatched = match_rows(images, rows, root)
     of_path = {path: tuple(images[place].questions) for place, path in files.items()}
     if not any(of_path.values()):
         first = f": {unmatched[0]}" if unmatched else "."

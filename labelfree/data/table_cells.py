@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 # What R, pandas, SQL and spreadsheets write where there is nothing (pandas' list), and a lone dash. `none` in lower case may be a class.
@@ -15,6 +15,8 @@ MISSING = {
 NOTHING = {"nan", "<NA>", "NaT"}  # what numpy's and pandas' own missing values are called
 WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)(\.0*)?")  # 007 is a name
 CAPTIONS = " | "  # between captions of one image in a cell
+LISTED = "\x1f"  # before each part of a Parquet table's list, whatever the parts hold
+RAW = ("raw", "caption", "text", "sentence")  # of a sentence that is a record
 UNSEEN = re.compile(r"[\u200b-\u200f\u2060\ufeff]")  # marks without width that copying from web pages and spreadsheets leaves
 
 
@@ -27,9 +29,26 @@ def plain_text(value: Any) -> str | None:
     return str(value).strip() or None
 
 
+def listed_text(values: Iterable[Any]) -> str:
+    """A list of a Parquet table as the text of a cell; of parts that are records what is said in them."""
+    parts = [next((part[key] for key in RAW if key in part), None) if isinstance(part, Mapping) else part for part in values]
+    return "".join(LISTED + str(part) for part in parts if part is not None)
+
+
+def as_written(cell: str | None) -> str | None:
+    """A cell as a CSV would write it."""
+    return CAPTIONS.join(cell.split(LISTED)[1:]) if cell and cell.startswith(LISTED) else cell
+
+
+def caption_parts(text: str) -> list[str]:
+    """What stands in a cell for captions of an image, in their order, blank ones too: several stand apart by " | "."""
+    parts = text.split(LISTED)[1:] if text.startswith(LISTED) else text.split(CAPTIONS)
+    return [part.strip() for part in parts]
+
+
 def captions_in(text: str) -> tuple[str, ...]:
-    """The captions of an image that a cell holds, in their order: several stand apart by " | "."""
-    return tuple(caption for part in text.split(CAPTIONS) if (caption := part.strip()))
+    """The captions of an image that a cell holds."""
+    return tuple(filter(None, caption_parts(text)))
 
 
 def name_of(text: str) -> str:

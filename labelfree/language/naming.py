@@ -1,8 +1,12 @@
-"""Whether captions name a class: by whole words, whatever their case, in singular or plural, written apart or as one."""
+"""Whether captions name a class: by whole words, whatever their case, in singular or plural, written apart or as one.
+
+Plurals are English ones; where scripts write no blanks between words (Chinese, Japanese, Thai …) a class may stand anywhere.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +14,7 @@ from functools import lru_cache
 
 WORD = re.compile(r"[^\W_]+")
 LONGEST = 3  # words that a caption may write apart where a class is written as one: rail way station
+UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
 SHORT = 3  # letters of a word that has no plural to be told
 
 
@@ -26,6 +31,7 @@ class Namer:
 
     def __init__(self, words: Mapping[str, Sequence[str]]) -> None:
         self._sayings = [(name, saying) for name, said in words.items() for saying in map(_words, said) if saying]
+        self._anywhere = [(name, _plain(each)) for name, said in words.items() for each in said if UNSPACED.search(each)]
         self._of_first: dict[str, list[tuple[str, list[frozenset[str]]]]] = {}
         self._joined: dict[str, set[str]] = {}
         for name, saying in self._sayings:
@@ -39,7 +45,8 @@ class Namer:
         """The classes that a caption names."""
         words = _words(caption)
         forms = [_forms(word) for word in words]
-        found = set[str]()
+        plain = _plain(caption) if self._anywhere else ""
+        found = {name for name, saying in self._anywhere if saying in plain}
         for at, here in enumerate(forms):
             for name, wanted in (pair for form in here for pair in self._of_first.get(form, ())):
                 there = forms[at : at + len(wanted)]
@@ -67,7 +74,12 @@ class Namer:
 
 
 def _words(text: str) -> list[str]:
-    return WORD.findall(text.casefold())
+    return WORD.findall(_plain(text))
+
+
+def _plain(text: str) -> str:
+    """Without case, each accent one with its letter."""
+    return unicodedata.normalize("NFC", text.casefold())
 
 
 def _joined(words: Sequence[str]) -> Iterator[str]:

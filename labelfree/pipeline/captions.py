@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -16,6 +16,7 @@ from labelfree.language.reading import text_file
 from labelfree.objectives.registry import make_objective, objective_class, options_given
 from labelfree.pretraining.captions import Captions
 from labelfree.recipe import ArmSpec, Pretrain, Recipe
+from labelfree.samples import PART
 from labelfree.transfer.encoders import NetworkEncoder
 from labelfree.transfer.tasks.registry import find_task
 
@@ -73,14 +74,19 @@ def untaught_towers(settings: Pretrain, encoder: NetworkEncoder, seed: int, size
     return ArmTowers(Path(encoder.arm), side.eval().requires_grad_(False), f"untaught {seed} {settings.options}", size)
 
 
-def captions_for(recipe: Recipe, said: Sequence[tuple[str, ...]]) -> tuple[Captions | None, list[str]]:
-    """What is said of each pool entry, as the numbers of the recipe's text tower, and sentences on it; None where captions are not read."""
+def captions_for(recipe: Recipe, rows: Sequence[Row], learnt: Container[int]) -> tuple[Captions | None, list[str]]:
+    """What is said of each pool entry that is learnt from, as the numbers of the recipe's text tower, and sentences on it; None where
+    captions are not read. `rows`: of all entries; tiles of an image are counted as one.
+    """
     objective = objective_class(recipe.pretrain.objective)
     if not objective.reads_text:
         return None, []
     tokenizer = tokenizer_of(options_given(recipe.pretrain.objective, recipe.pretrain.options)[objective.reads_text])
+    said = [row.captions if entry in learnt else () for entry, row in enumerate(rows)]
     captions = Captions.of(said, tokenizer)
-    different = len({caption for of_image in said for caption in of_image})
-    told = f"captions: {len(captions.numbers):,} of {captions.images:,} images, {different:,} different; one of each is drawn at every step"
-    cut = f"; {captions.cut:,} are longer than {tokenizer.longest} tokens, and what follows is not read" if captions.cut else ""
-    return captions, [f"{told}{cut}."]
+    images = {(row.where, row.key.partition(PART)[0], row.item): entry for entry, row in enumerate(rows) if said[entry]}
+    total, different = sum(len(said[entry]) for entry in images.values()), len({caption for of_image in said for caption in of_image})
+    cut = sum(int(captions.cut[captions.first[entry] :][: captions.count[entry]].sum()) for entry in images.values())
+    told = f"captions: {total:,} of {len(images):,} images, {different:,} different; one of each is drawn at every step"
+    longer = f"; {cut:,} are longer than {tokenizer.longest} tokens, and what follows is not read" if cut else ""
+    return captions, [f"{told}{longer}."]

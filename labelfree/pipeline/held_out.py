@@ -79,6 +79,16 @@ def wording(recipe: Recipe, card: Card | None, task: Task, rows: Sequence[Row], 
     return Wording(words, _drawn(recipe, classes, scored))
 
 
+def check_names(recipe: Recipe, task: Task, rows: Sequence[Row]) -> None:
+    """What `wording` raises on names of classes that are not there, told before images are read."""
+    classes = sorted({name for row in rows if task.labelled(row) for name in task.taught(row)}) if task.categorical else []
+    held_out = recipe.evaluate.held_out_classes
+    named = [(str(name), KEY) for name in (held_out if isinstance(held_out, list) else ())]
+    for name, key in [*named, *((str(name), "evaluate.class_words") for name in recipe.evaluate.class_words)]:
+        if classes:
+            _among(name, classes, key)
+
+
 def asks_in_words(recipe: Recipe, task: Task) -> bool:
     """Whether a protocol of the recipe asks for classes in words."""
     return any(name in task.protocols and task.protocol(name).needs == "words" for name in recipe.evaluate.protocols)
@@ -103,7 +113,7 @@ def _drawn(recipe: Recipe, classes: Sequence[str], scored: Sequence[str]) -> tup
             raise RecipeError(f"{KEY}: {asked} of the classes cannot be drawn, for no label names any; name them: [a, b].")
         drawn = sorted(scored, key=lambda name: (hashlib.sha256(f"{recipe.seed}\x1f{name}".encode()).hexdigest(), name))[:asked]
     else:
-        drawn = [_among(name, classes, KEY) if classes else name for name in asked]
+        drawn = [_among(name, classes, KEY) if classes else name for name in map(str, asked)]
     if scored and len(set(scored) - set(drawn)) < FEWEST:
         raise RecipeError(f"{KEY}: of {len(scored)} classes {len(set(drawn))} are held out; leave at least {FEWEST} to be taught with.")
     return tuple(sorted(set(drawn)))

@@ -32,7 +32,7 @@ from labelfree.pipeline.captions import with_captions, words_said
 from labelfree.pipeline.confidential import keep_identifying, told_withheld
 from labelfree.pipeline.context import Context
 from labelfree.pipeline.folder import RunFolder
-from labelfree.pipeline.held_out import Wording, asks_in_words, prompts, wording
+from labelfree.pipeline.held_out import Wording, asks_in_words, check_names, prompts, wording
 from labelfree.pipeline.pretrained_on import learn_only_where_seen, require_same_pool, scored_before
 from labelfree.pipeline.shrunk_objects import shrunk_objects
 from labelfree.pipeline.starts import Starts
@@ -127,6 +127,7 @@ def gather(run: Context) -> Inputs:
         check_question(recipe.evaluate, task)
     manifest = read_by(task, SetLabels(manifest, domain, recipe.data.absent), run.say)
     task = task.over(manifest.rows, SetLabels(manifest, domain, recipe.data.absent, run.say.say)).counting(manifest.rows)
+    check_names(recipe, task, manifest.rows)
     store = Store(recipe, manifest.read or domain.read, {"domain": domain.name, **domain.settings()}, run.say)
     roles, pool, images = _pools(run, domain, manifest, task, store)
     if run.weights is not None:

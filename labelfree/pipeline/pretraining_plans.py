@@ -95,7 +95,7 @@ def plan_pretrainings(run: Context, inputs: Inputs) -> Pretrainings:
     plans, sentences = dict(stored.get("plans", {})), list(stored.get("sentences", []))
     resolvers: dict[str, Resolver] = {}
     learnt = set(inputs.entries.tolist())
-    captions, told = captions_for(recipe, [row.captions if entry in learnt else () for entry, row in enumerate(inputs.pool.rows)])
+    captions, told = captions_for(recipe, inputs.pool.rows, learnt)
     sentences = sentences or told
     data = {"data": inputs.fingerprint.digest, "pairs": inputs.positives.digest if inputs.positives else None}
     data |= {"captions": captions.digest} if captions else {}

@@ -18,15 +18,14 @@ from labelfree.training.randomness import generator
 @dataclass(frozen=True)
 class Captions:
     """`numbers`: (N, L) tokens of all captions, padded with `padding`. `first`, `count`: of each pool entry, where its captions begin and
-    how many they are. `cut`: captions that are longer than the text tower takes, whose ends it never sees. `images`: that have one.
+    how many they are. `cut`: (N,) captions that are longer than the text tower takes, whose ends it never sees.
     """
 
     numbers: Tensor
     first: np.ndarray
     count: np.ndarray
     padding: int
-    cut: int
-    images: int
+    cut: np.ndarray
 
     @classmethod
     def of(cls, said: Sequence[tuple[str, ...]], tokenizer: Tokenizer) -> Captions:
@@ -37,8 +36,7 @@ class Captions:
             begins[captions], total = total, total + len(captions)
         numbers, lengths = tokenizer([caption for captions in images for caption in captions])
         first, count = (np.array(values, dtype=np.int64) for values in ([begins[one] for one in said], list(map(len, said))))
-        cut = int((lengths > tokenizer.longest).sum())
-        return cls(without_padding(numbers, tokenizer.padding), first, count, tokenizer.padding, cut, int((count > 0).sum()))
+        return cls(without_padding(numbers, tokenizer.padding), first, count, tokenizer.padding, np.asarray(lengths > tokenizer.longest))
 
     def draw(self, entries: np.ndarray, source: int, step: int, rank: int) -> Tensor:
         """The numbers of one caption of each of these entries, (B, L) on the host: a function of (source, step, rank)."""

@@ -61,6 +61,9 @@ class Query:
         return Window(tuple(reversed(first)), tuple(b - a for a, b in zip(reversed(first), reversed(last), strict=True)))
 
 
+SKIPPING = ", or set data.on_error=skip"  # what a reader says to those who read a set; a query is one image
+
+
 def ask(index: Index, query: Query, k: int, out: Path | None, say: Progress) -> Found:
     """The `k` images most alike. `out`: a new or empty folder for search.csv, search.geojson and contact_sheet.png.
 
@@ -95,7 +98,10 @@ def _image(index: Index, image: str | Path | Sample, box: Window | None) -> Samp
     if remote is None and not path.exists() and not holder.exists():
         raise DataError(f"--image {image}: no such image.")
     row = Row(path.name, path, remote=remote) if part is None else windowed(Row(part[0].name, part[0]), part[1])
-    return read_part(index.domain, row, box)
+    try:
+        return read_part(index.domain, row, box)
+    except DataError as error:
+        raise DataError(str(error).replace(SKIPPING, "")) from error
 
 
 def _picture(index: Index, hit: Hit) -> np.ndarray | None:

@@ -71,7 +71,7 @@ class IndexFolder:
                 raise ValueError(f"its format is {told['format']}, this version reads up to {FORMAT}")
             tile = None if told["tile"] is None else as_size(told["tile"])
             return cls(path, IndexCard(**{**told, "tile": tile}))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise DataError(f"{path}: holds no index ({INDEX_CARD}); make one with `labelfree index`.") from None
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(f"{path / INDEX_CARD}: not an index that this version of labelfree reads ({error}).") from error

@@ -31,6 +31,10 @@ WORDS = st.sampled_from(["a", "field", "beside", "the", "riverside", "port", "ai
         ("hafen", "Ein Hafen ⛵", True),
         ("gas", "a gasometer", False),
         ("grass", "glass", False),
+        ("机场", "这是一个机场。", True),
+        ("空港", "港の空", False),
+        ("สนามบิน", "ภาพถ่ายของสนามบินใหญ่", True),
+        ("étang", "un e\u0301tang", True),
     ],
 )
 def test_words_name_a_class(saying: str, caption: str, named: bool) -> None:

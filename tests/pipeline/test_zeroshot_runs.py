@@ -13,7 +13,7 @@ from labelfree.domain import Row
 from labelfree.errors import RecipeError
 from labelfree.language.arm_towers import towers_beside
 from labelfree.language.prompts import TEMPLATES, Prompts
-from labelfree.pipeline.held_out import Wording, prompts, wording
+from labelfree.pipeline.held_out import Wording, check_names, prompts, wording
 from labelfree.pipeline.stages import Run
 from labelfree.progress import Silent
 from labelfree.recipe import Recipe
@@ -135,6 +135,14 @@ def test_classes_that_are_none_are_said(evaluate: dict[str, object], said: str) 
     labelled = rows(*((name, name, ()) for name in ("Port", "Park", "Lake")))
     with pytest.raises(RecipeError, match=said):
         wording(Recipe.model_validate({"domain": "satellite", "evaluate": evaluate}), None, TASK, labelled, labelled)
+
+
+def test_names_of_classes_are_checked_before_an_image_is_read() -> None:
+    labelled = rows(("1", "1", ()), ("2", "2", ()))
+    for key, asked in (("held_out_classes", [1, 3]), ("class_words", {1: "one", 3: "three"})):
+        recipe = Recipe.model_validate({"domain": "satellite", "evaluate": {key: asked}})
+        with pytest.raises(RecipeError, match=rf"evaluate.{key}: '3' is not a class of these labels; the labels name 1, 2\."):
+            check_names(recipe, TASK, labelled)
 
 
 def test_a_number_of_classes_is_drawn_by_the_seed_and_others_do_not_move_it() -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from labelfree.data.captions.told import Gathering, Told
 from labelfree.data.columns import NAMES
+from labelfree.data.table_cells import RAW
 from labelfree.errors import DataError
 
 NAMED = tuple(dict.fromkeys(("file_name", "filename", "path", "image", "image_path", "img", "filepath", "file", *NAMES["path"])))
 SAID = ("captions", "caption", "sentences", "text", "texts", "report", *NAMES["text"])
-RAW = ("raw", "caption", "text", "sentence")  # of a sentence that is a record
 
 
 def is_coco_captions(content: Any) -> bool:
@@ -28,12 +29,12 @@ def read_caption_json(file: Path, content: Any) -> Told:
     if is_coco_captions(content):
         return _coco(file, content)
     records = content.get("images", content.get("data")) if isinstance(content, dict) else content
-    if isinstance(records, list) and records and all(isinstance(record, dict) for record in records):
+    if isinstance(records, list) and _most(isinstance(record, dict) for record in records):
         return _records(file, records)
-    if isinstance(content, dict) and content and all(isinstance(said, str | list) for said in content.values()):
+    if isinstance(content, dict) and _most(isinstance(said, str | list) for said in content.values()):
         gathering = Gathering("file names with their captions")
         for name, said in content.items():
-            gathering.add(name, f"{file.name}: {name}", [said] if isinstance(said, str) else map(_raw, said))
+            gathering.add(name, f"{file.name}: {name}", map(_raw, said) if isinstance(said, list) else [said])
         return gathering.told()
     raise DataError(
         f"{file}: holds no captions that are read; read are COCO's captions, records of images with their sentences (RSICD, Karpathy), "
@@ -41,26 +42,43 @@ def read_caption_json(file: Path, content: Any) -> Told:
     )
 
 
+def _most(fits: Iterable[bool]) -> bool:
+    """Whether more than half fit, so that the others are faults of a form, and no other form."""
+    told = list(fits)
+    return 2 * sum(told) > len(told)
+
+
 def _coco(file: Path, content: Mapping[str, Any]) -> Told:
     gathering = Gathering("COCO captions")
-    names = {record.get("id"): record.get("file_name") for record in content["images"] if isinstance(record, dict)}
-    for name in names.values():
-        if isinstance(name, str) and name.strip():
-            gathering.add(name, f"{file.name}: {name}", ())
+    images = [record for record in content["images"] if isinstance(record, dict)]
+    numbered = Counter(record["id"] for record in images if isinstance(record.get("id"), int | str))
+    names = dict[int | str, str]()
+    for place, record in enumerate(images, start=1):
+        number, name = record.get("id"), record.get("file_name")
+        if not isinstance(name, str) or not name.strip():
+            continue
+        gathering.add(name, f"{file.name}: {name}", ())
+        if not isinstance(number, int | str):
+            gathering.faults.append(f"{file.name}: image at place {place} ({name}) has no id; give it one that its annotations name.")
+        elif numbered[number] > 1:
+            gathering.faults.append(f"{file.name}: image {name} shares its id {number} with another; their annotations are not read.")
+        else:
+            names[number] = name
     for place, record in enumerate(content["annotations"], start=1):
         where = f"{file.name}: annotation {record.get('id', f'at place {place}') if isinstance(record, dict) else f'at place {place}'}"
-        name = names.get(record.get("image_id")) if isinstance(record, dict) else None
-        if not isinstance(name, str) or not name.strip():
+        number = record.get("image_id") if isinstance(record, dict) else None
+        name = names.get(number) if isinstance(number, int | str) else None
+        if name is None:
             gathering.faults.append(f"{where} belongs to no image that is listed with its file_name; remove it or list the image.")
         else:
             gathering.add(name, where, [record.get("caption")])
     return gathering.told()
 
 
-def _records(file: Path, records: Sequence[Mapping[str, Any]]) -> Told:
+def _records(file: Path, records: Sequence[Any]) -> Told:
     gathering = Gathering("records of images")
     for place, record in enumerate(records, start=1):
-        name, said = _first(record, NAMED), _first(record, SAID)
+        name, said = (_first(record, NAMED), _first(record, SAID)) if isinstance(record, dict) else (None, None)
         if not isinstance(name, str) or not name.strip():
             gathering.faults.append(f"{file.name}: record {place} names no image (file_name, filename, image); add its file.")
         else:

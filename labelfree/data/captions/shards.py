@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping
@@ -20,27 +22,34 @@ RECORD = "json"
 def shards_in(source: Path) -> list[Path]:
     """The tars that a file is, or that lie in a folder."""
     if source.is_dir():
-        return sorted(path for path in source.iterdir() if path.suffix.lower() == ".tar" and path.is_file())
+        tars = (path for path in source.iterdir() if path.suffix.lower() == ".tar" and path.is_file())
+        return sorted(path for path in tars if not path.name.startswith("."))
     return [source] if source.suffix.lower() == ".tar" and source.is_file() else []
 
 
 def unpacked(source: Path) -> Path:
     """The folder in the cache with all that the tars hold: x.jpg and x.txt of each key. Made at first use, whole or not at all.
 
-    Raises `DataError` for a key that leaves the folder or a tar that is cut off, `RecipeError` where webdataset is not installed.
+    A key that an earlier tar has too is called after its own tar. Raises `DataError` for a key that leaves the folder or comes twice in
+    one tar, and for a tar that is cut off, `RecipeError` where webdataset is not installed.
     """
     tars = shards_in(source)
     told = [(tar.name, tar.stat().st_size, tar.stat().st_mtime_ns) for tar in tars]
     name = hashlib.blake2b(repr((str(source.resolve()), told)).encode(), digest_size=8).hexdigest()
     folder = cache_folder() / "shards" / name
     if not folder.is_dir():
-        part = folder.with_name(f".{name}.part")
+        part = folder.with_name(f".{name}-{os.getpid()}.part")  # several processes may begin at once
         shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
         try:
+            names = dict[str, Path]()
             for tar in tars:
                 for sample in _samples(tar):
-                    _write(sample, part, tar)
-            part.rename(folder)
+                    _write(sample, part, tar, names)
+            if not names:
+                raise DataError(f"{tars[0]}: no file in it has an ending; a sample is files of one name, such as 000.jpg and 000.txt.")
+            with contextlib.suppress(FileExistsError, OSError):
+                part.rename(folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return folder
@@ -52,7 +61,10 @@ def _samples(tar: Path) -> Iterator[Mapping[str, Any]]:
     except ImportError as error:
         raise RecipeError("data.captions: tars are read by webdataset, which is not installed: pip install webdataset.") from error
     _require_whole(tar)
-    yield from webdataset.WebDataset(tar.as_posix(), shardshuffle=False, empty_check=False)
+    try:
+        yield from webdataset.WebDataset(tar.as_posix(), shardshuffle=False, empty_check=False)
+    except ValueError as error:
+        raise DataError(f"{tar}: holds one file twice ({str(error).splitlines()[0]}); make it again with each key once.") from error
 
 
 def _require_whole(tar: Path) -> None:
@@ -72,13 +84,19 @@ def _require_whole(tar: Path) -> None:
         raise DataError(f"{tar}: holds no sample; a sample is files of one name, such as 000.jpg and 000.txt.")
 
 
-def _write(sample: Mapping[str, Any], folder: Path, tar: Path) -> None:
+def _write(sample: Mapping[str, Any], folder: Path, tar: Path, names: dict[str, Path]) -> None:
+    """`names`: of what is written, and the tar that it comes from."""
     key = PurePosixPath(sample["__key__"])
     if key.is_absolute() or ".." in key.parts or "\\" in str(key) or ":" in str(key):
         raise DataError(f"{tar}: the key {str(key)!r} leads out of its folder; rename it.")
+    if str(key) in names:
+        key = key.with_name(f"{tar.stem}-{key.name}")
+    if str(key) in names:
+        raise DataError(f"{tar}: the key {sample['__key__']!r} comes twice; make it again with each key once.")
+    names[str(key)] = tar
     base = folder / key
     base.parent.mkdir(parents=True, exist_ok=True)
-    caption = _caption(sample)
+    caption = _caption(sample, tar)
     for ending, content in sample.items():
         if isinstance(content, bytes) and ending not in (*TEXTS, RECORD):
             base.with_name(f"{base.name}.{ending}").write_bytes(content)
@@ -86,14 +104,15 @@ def _write(sample: Mapping[str, Any], folder: Path, tar: Path) -> None:
         base.with_name(f"{base.name}.txt").write_bytes(caption)
 
 
-def _caption(sample: Mapping[str, Any]) -> bytes | None:
-    """The sample's text, else what its record says."""
+def _caption(sample: Mapping[str, Any], tar: Path) -> bytes | None:
+    """The sample's text, else what its record says: of several captions the first. Raises `DataError` for a record that is no JSON."""
     for field in TEXTS:
         if isinstance(sample.get(field), bytes):
             return bytes(sample[field])
     try:
         record = json.loads(sample.get(RECORD, b"null"))
-    except ValueError:
-        return None
-    said = next((record[field] for field in TEXTS if isinstance(record.get(field), str)), None) if isinstance(record, dict) else None
-    return None if said is None else said.encode()
+    except ValueError as error:
+        raise DataError(f"{tar}: the record {sample['__key__']}.{RECORD} is no JSON ({error}); mend it.") from error
+    told = [record[field] for field in (*TEXTS, "captions") if field in record] if isinstance(record, dict) else []
+    said = [each for field in told for each in (field if isinstance(field, list) else [field]) if isinstance(each, str)]
+    return said[0].encode() if said else None

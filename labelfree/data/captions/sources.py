@@ -7,8 +7,10 @@ from pathlib import Path
 from labelfree.data.captions.json_files import read_caption_json
 from labelfree.data.captions.shards import shards_in
 from labelfree.data.captions.told import CaptionedImage, Gathering, Told
+from labelfree.data.columns import called
 from labelfree.data.label_formats.json_text import read_json_text
-from labelfree.data.label_tables import PARQUETS, TEXTS, open_table
+from labelfree.data.label_tables import PARQUETS, TEXTS, cells_of
+from labelfree.data.table_cells import caption_parts
 from labelfree.errors import DataError
 
 READ = (
@@ -33,19 +35,32 @@ def captions_of(source: Path) -> Told:
 
 
 def _table(source: Path) -> Told:
-    table = open_table(source)
+    """Its columns of paths and texts; others, and what is wrong in them, play no part. No cell is quoted."""
     gathering = Gathering("a table")
-    for record in table.records:
-        gathering.add(record.path, f"{source.name} row {record.number}", record.captions)
-        gathering.empty += not record.captions
-    if not any(record.captions for record in table.records):
+    header, rows = cells_of(source, gathering.faults)
+    path, text = (called(word, header, [cells for _, cells in rows]) for word in ("path", "text"))
+    if not path:
+        raise DataError(f"data.captions: {source} has no column that is called `path`; its first line says what each holds: path,text.")
+    if not text:
         raise DataError(f"data.captions: {source} has no captions; call the column that holds them `text`.")
-    return gathering.told()
+    for number, cells in rows:
+        name, said = (cells[at] if at < len(cells) else None for at in (path[0], text[0]))
+        if name:
+            gathering.add(name, f"{source.name} row {number}", caption_parts(said or ""))
+        elif any(cells):
+            gathering.faults.append(f"{source.name} row {number}: no path; write one, or remove the row.")
+    told = gathering.told()
+    if not any(image.captions for image in told.images):
+        raise DataError(
+            told.faults[0] if told.faults else f"data.captions: {source} has no captions; its column `{header[text[0]]}` is empty."
+        )
+    return told
 
 
 def _reports(folder: Path) -> Told:
     """A text a file, called as its image is: all of it is one caption."""
-    files = sorted(path for path in folder.rglob(f"*{REPORT}") if path.is_file() and not path.name.startswith("."))
+    texts = (path for path in folder.rglob("*") if path.suffix.lower() == REPORT and not path.name.startswith("."))
+    files = sorted(path for path in texts if path.is_file())
     if not files:
         way = "unpack its tars with the package webdataset" if shards_in(folder) else READ
         raise DataError(f"data.captions: {folder} holds no text files; {way}.")

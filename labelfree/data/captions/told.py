@@ -39,7 +39,7 @@ class Gathering:
 
     def add(self, name: str, where: str, captions: Iterable[Any]) -> None:
         """More captions of the image called `name`; `where` names the place in sentences."""
-        of_image = self._images.setdefault(name, (where, []))[1]
+        of_image = self._images.setdefault(name.replace("\\", "/").removeprefix("./"), (where, []))[1]
         for caption in captions:
             if not isinstance(caption, str):
                 self.faults.append(f"{where}: a caption is no text; write it in quotes.")

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from labelfree.data.inventory import ending_of
 from labelfree.data.label_formats.listed import ListedImage
+from labelfree.samples import Row
 
 Key = tuple[str, ...]  # folders and stem
 
@@ -29,13 +30,16 @@ class Images:
         self._by_key: dict[Key, list[Path]] = defaultdict(list)
         self._by_tail: dict[Key, list[Path]] = defaultdict(list)  # the stem with any number of folders right before it
         self._by_number: dict[int, list[Path]] = defaultdict(list)
+        self._folders_of: dict[Path, frozenset[str]] = {}
         for path in paths:
             key = _key(path.relative_to(root).as_posix())
             self._by_key[key].append(path)
+            self._folders_of[path] = frozenset(key[:-1])
             for start in range(len(key)):
                 self._by_tail[key[start:]].append(path)
             if end := re.search(r"[0-9]+$", path.stem):
                 self._by_number[int(end[0])].append(path)
+        self._folders = frozenset[str]().union(*self._folders_of.values())
 
     def closest(self, image: ListedImage) -> list[Candidate]:
         """The files that it may be, those alone than which none is closer. A frame of a video: files whose name ends in its number."""
@@ -46,7 +50,8 @@ class Images:
     def _named(self, name: str) -> list[Candidate]:
         key, ending = _key(name), ending_of(_slashed(name).rpartition("/")[2])
         tail = next((key[start:] for start in range(len(key)) if key[start:] in self._by_tail), ())
-        found = self._by_key.get(key) or self._by_tail.get(tail, [])
+        known = self._folders.intersection(key[: len(key) - len(tail)])  # folders that hold images: one in another is not meant
+        found = self._by_key.get(key) or [path for path in self._by_tail.get(tail, ()) if known <= self._folders_of[path]]
         alike = [path for path in found if ending_of(path.name) == ending]
         return [Candidate((key in self._by_key, len(tail), bool(alike)), path) for path in alike or found]
 
@@ -83,6 +88,16 @@ def match(listed: Sequence[ListedImage], images: Images) -> tuple[dict[int, Path
             if closeness != best
         ]
     return files, faults
+
+
+def match_rows(listed: Sequence[ListedImage], rows: Iterable[Row], root: Path) -> tuple[dict[int, Path], list[str]]:
+    """As `match`, among images of a manifest: by their whole path wherever they lie, else those under the root by `Images`."""
+    paths = dict.fromkeys(row.path for row in rows)
+    whole = {place: path for place, image in enumerate(listed) if (path := Path(_slashed(image.name))).is_absolute() and path in paths}
+    others = [place for place in range(len(listed)) if place not in whole]
+    left = dict.fromkeys(path for path in paths if path.is_relative_to(root) and path not in whole.values())
+    files, faults = match([listed[place] for place in others], Images(left, root))
+    return {**whole, **{others[place]: path for place, path in files.items()}}, faults
 
 
 def same_stem(written: str, file: Path) -> bool:
