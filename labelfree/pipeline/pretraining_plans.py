@@ -126,9 +126,10 @@ def plan_pretrainings(run: Context, inputs: Inputs) -> Pretrainings:
             if key not in plans:
                 same = next((made for name, made in plans.items() if name.startswith(f"{arm}-")), None)
                 if same is None:
-                    held = _batch_in_time(draft, smaller, recipe.pretrain, room, run.say)
+                    held, pace = _batch_in_time(draft, smaller, recipe.pretrain, room, run.say)
                     draft = smaller(held) if held else draft
-                    pace, held = _pace_that_fits(draft, smaller, recipe.pretrain.batch_size == "auto", room, run.say, held)
+                    if pace is None:
+                        pace, held = _pace_that_fits(draft, smaller, recipe.pretrain.batch_size == "auto", room, run.say, held)
                     resolved = broadcast(resolve(pace, held))
                     plans[key] = broadcast(plan_of(recipe, resolved, seed, pace, continues).to_dict())
                     sentences += reasons(arm, resolved)
@@ -239,22 +240,26 @@ def _with_fewer_images(draft: Job, recipe: Recipe, resolve: Resolver, held: Defa
     return replace(draft, plan=plan_of(recipe, resolve(None, held), draft.plan.seed, continues=draft.plan.continues))
 
 
-def _batch_in_time(draft: Job, smaller: Callable[[Default], Job], settings: Pretrain, room: float, say: Progress) -> Default | None:
-    """A smaller batch than fits, where `minutes` allow few steps and the objective learns as well in small ones; None elsewhere.
+def _batch_in_time(
+    draft: Job, smaller: Callable[[Default], Job], settings: Pretrain, room: float, say: Progress
+) -> tuple[Default | None, Pace | None]:
+    """A smaller batch than fits, where `minutes` allow few steps and the objective learns as well in small ones; None elsewhere. Also its
+    pace, where that is known.
 
     Planned from a step of the smallest batch, which is quickly timed however large the views are. On processors alone, where a step takes
     as long as its images do, and where BatchNorm keeps its statistics.
     """
     plan, least = draft.plan, objective_class(draft.plan.objective).small_batch
     if settings.batch_size != "auto" or settings.minutes is None or torch.cuda.is_available() or everyone().world > 1:
-        return None
+        return None, None
     if least is None or plan.batch_size <= least or not plan.frozen_norm:
-        return None
+        return None, None
     try:
         pace = _timed(smaller(Default(least, "")), room, say, asked=False)
     except OutOfMemory:
-        return None  # which is met, and told, when the whole batch is timed
-    return batch_in_time(settings, plan.batch_size, least, plan.continues, pace.full, pace.head)
+        return None, None  # which is met, and told, when the whole batch is timed
+    held = batch_in_time(settings, plan.batch_size, least, plan.continues, pace.full, pace.head)
+    return held, pace if held and held.value == least else None
 
 
 def _pace_that_fits(
