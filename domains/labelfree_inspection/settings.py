@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, field_validator, model_validator
 
 KEYS_FOR = {  # what sentences of the core name, where files must be told
-    "channels": "reader.colour or reader.channels",
+    "channels": "reader.colour, reader.page or reader.channels",
     "unit": "reader.depth",
     "scale": "reader.depth and reader.shift",
     "gaps": "reader.nodata",

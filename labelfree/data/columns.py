@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from labelfree.data.structure import SPLITS
@@ -84,9 +84,34 @@ def columns_of(
         likely = _likely_label(rows, set(columns.values()))
         if likely is not None:
             notes.append(f"{file.name}: no column `label`; `{header[likely]}` may hold the classes: say data.label_field={header[likely]}.")
+    if "mask" in columns and "label" not in columns:
+        notes += _without_mask(file, header, rows, columns)
     if "group" not in columns and "place" not in columns:
         notes += _may_group(file, header, plain, rows)
     return columns, notes
+
+
+def _without_mask(file: Path, header: Sequence[str], rows: Sequence[Sequence[str | None]], columns: Mapping[str, int]) -> Iterator[str]:
+    """A sentence on rows of a table of masks that name none: nobody can tell whether nothing is wrong there or nobody looked."""
+    at = columns["mask"]
+    count = sum(at >= len(row) or not row[at] for row in rows if any(row))
+    if 0 < count < len(rows):
+        told = _told_apart(rows, at, set(columns.values()))
+        field = (
+            "" if told is None else f"say data.label_field={header[told[0]]} data.normal={told[1]} if that means that nothing is wrong, or "
+        )
+        yield f"{file.name}: {count:,} rows without a mask count as unlabelled; {field}name empty masks."
+
+
+def _told_apart(rows: Sequence[Sequence[str | None]], mask: int, taken: set[int]) -> tuple[int, str] | None:
+    """The column that holds one word in all rows without a mask and others in those with one, and that word."""
+    for at in range(max(map(len, rows), default=0)):
+        with_mask, without = (
+            {row[at] or "" for row in rows if max(at, mask) < len(row) and bool(row[mask]) is masked} for masked in (True, False)
+        )
+        if at not in taken and len(without) == 1 and all(without) and with_mask and with_mask.isdisjoint(without):
+            return at, str(*without)
+    return None
 
 
 def called(word: str, header: Sequence[str], rows: Sequence[Sequence[str | None]]) -> list[int]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labelfree.data.our_folders import is_run
-from labelfree.data.structure import masks_among
+from labelfree.data.structure import ending_of, masks_among
+from labelfree.data.twins import twin_masks
 from labelfree.data.walk import Walk
 from labelfree.domain import Contents, Domain, KnowsKinds, ListsImages, Row
 from labelfree.errors import DataError
 
 MOST_KINDS = 5  # kinds of files that a sentence names
-PACKED = {".gz", ".bz2", ".xz", ".zst"}  # the ending before these says what it is
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,10 @@ def take_inventory(root: Path, domain: Domain, known: Iterable[Path] = ()) -> In
     parts = {row.path.relative_to(root).parts: row.path for row in rows}
     masks = masks_among(list(parts))
     masks = masks if len(masks) < len(parts) else set()
+    if contents is None:
+        twins, told = twin_masks([row for row in rows if row.path.relative_to(root).parts not in masks], domain.read)
+        masks |= {path.relative_to(root).parts for path in twins}
+        notes += told
     advised = {ending: number for ending, number in unread.most_common() if ending in advice}
     notes += [f"{_files(number, ending)} {_are(number)} not read: {advice[ending]}." for ending, number in advised.items()]
     aside = {part for folder in (*walk.ours, *walk.links, *walk.closed) for part in folder.relative_to(root).parts[:1]}
@@ -99,13 +103,6 @@ def _kind(name: str, advice: Container[str]) -> str:
     whole = ending_of(name)
     last = f".{whole.rpartition('.')[2]}"
     return last if whole not in advice and last in advice else whole
-
-
-def ending_of(name: str) -> str:
-    """`.tif` of a.TIF, `.tar.gz` of a.tar.gz, nothing where there is none."""
-    path = Path(name.lower())
-    whole = "".join(path.suffixes[-2:]) if path.suffix in PACKED and len(path.suffixes) > 1 else path.suffix
-    return whole if whole.lstrip(".").replace(".", "").isalnum() else ""
 
 
 def _nothing(root: Path, domain: Domain, unread: Counter[str], notes: Sequence[str]) -> str:

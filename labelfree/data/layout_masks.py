@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from labelfree.data.structure import Parts, holds_masks, marks_a_neighbour, stem_of
+from labelfree.data.structure import Parts, holds_masks, marks_a_neighbour, mask_stems, stem_of
 from labelfree.domain import Row
 
 Images = Mapping[Parts, Mapping[str, list[Row]]]  # folder -> what tells its images apart -> those called so
@@ -29,7 +29,8 @@ def with_masks(rows: Sequence[Row], masks: Sequence[Path], root: Path) -> tuple[
     together = Counter(mask.parent for mask in masks)
     for mask in masks:
         parts = mask.relative_to(root).parts
-        mine = [row for folder in _folders(parts, images) for row in images[folder].get(stem_of(parts[-1]), ())]
+        stems = dict.fromkeys([stem_of(parts[-1]), *mask_stems(parts[-1])])
+        mine = [row for folder in _folders(parts, images) for stem in stems for row in images[folder].get(stem, ())]
         if not mine and together[mask.parent] == 1:  # it fills a folder of its own, which is called as the image
             mine = [row for folder in _folders(parts[:-1], images) for row in images[folder].get(stem_of(parts[-2]), ())]
         if len(mine) == 1 and mine[0].id not in found and mine[0].mask is None:
@@ -39,7 +40,7 @@ def with_masks(rows: Sequence[Row], masks: Sequence[Path], root: Path) -> tuple[
 
 def _folders(mask: Parts, images: Images) -> Iterator[Parts]:
     """The folders that may hold the image of a mask."""
-    if marks_a_neighbour(mask, images):
+    if marks_a_neighbour(mask, images) or (not any(map(holds_masks, mask[:-1])) and stem_of(mask[-1]) in images.get(mask[:-1], ())):
         yield mask[:-1]
         return
     for depth, name in enumerate(mask[:-1]):
@@ -48,5 +49,7 @@ def _folders(mask: Parts, images: Images) -> Iterator[Parts]:
             if not below:
                 yield from (folder for folder in images if folder == above)
                 return
-            yield from (folder for folder in images if folder[:depth] == above and folder[depth + 1 :] == below)
+            yield from (
+                folder for folder in images if folder == (*above, *below) or (folder[:depth] == above and folder[depth + 1 :] == below)
+            )
             return

@@ -14,8 +14,14 @@ WORDS = {
     "good", "ok", "okay", "normal", "healthy", "free", "pass", "passed", "intact", "flawless", "defect free", "no defect", "no defects",
     "without defect", "without defects", "non defective", "not defective", "fault free", "no fault", "no anomaly", "gut", "io", "i o",
     "fehlerfrei", "bon", "bonne", "sans defaut", "sans défaut", "bueno", "buena", "sin defecto", "sin defectos", "buono", "buona", "goed",
-    "bom", "boa", "良品", "正常",
+    "bom", "boa", "良品", "正常", "golden", "undamaged", "conforme", "conform", "conforming",
 }  # fmt: skip
+# Words beside these that say nothing of it: `ok_front`, `good parts`, `Gutteile`.
+DRESS = {
+    "part", "parts", "teil", "teile", "piece", "pieces", "product", "products", "sample", "samples", "image", "images", "img", "imgs",
+    "bild", "bilder", "front", "back", "top", "bottom", "side", "class",
+}  # fmt: skip
+GLUED = re.compile(r"(.+)(teile?|parts?)")
 
 
 def is_normal(row: Row) -> bool | None:
@@ -39,8 +45,11 @@ def _may_show(row: Row) -> bool:
 
 
 def sounds_normal(name: str) -> bool:
-    """Whether a class or folder is called as those without anything wrong are: `Good`, `defect-free`, `NO_DEFECT`."""
-    return " ".join(re.findall(r"\w+", name_of(name).casefold().replace("_", " "))) in WORDS
+    """Whether a class or folder is called as those without anything wrong are: `Good`, `defect-free`, `NO_DEFECT`, `0_ok_parts`."""
+    said = re.findall(r"\w+", name_of(name).casefold().replace("_", " "))
+    words = [glued[1] if (glued := GLUED.fullmatch(word)) and glued[1] in WORDS else word for word in said]
+    words = [word for word in words if not word.isdigit() and word not in DRESS]
+    return " ".join(words) in WORDS or (bool(words) and WORDS.issuperset(words))
 
 
 def normal_counts(rows: Iterable[Row]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from pathlib import Path
 
 Parts = tuple[str, ...]  # of a path relative to the root, the file's name last
 Folders = Mapping[Parts, Mapping[str, Parts]]  # folder -> what tells its files apart -> file
@@ -15,7 +16,8 @@ OTHERS = {
     "scene", "scenes", "raster", "rasters", "sample", "samples", "orig", "original", "originals", "sat",
 }  # fmt: skip
 MASKS = {
-    "mask", "masks", "label", "labels", "lbl", "lbls", "annotation", "annotations", "annot", "annots", "ann", "anns", "gt", "gts",
+    "mask", "masks", "label", "labels", "lbl", "lbls", "annotation", "annotations", "annot", "annots", "anno", "annos", "ann", "anns", "gt",
+    "gts",
     "ground", "truth", "groundtruth", "groundtruths", "segmentation", "segmentations", "segmentationclass", "segmentationobject", "seg",
     "segs", "labelids", "trainids", "target", "targets", "map", "maps",
 }  # fmt: skip
@@ -27,10 +29,14 @@ FEW_FOLDERS = 3  # folders beside each other, up to which one of masks makes the
 SPLITS = {
     "": "", "pretrain": "pretrain", "unlabelled": "pretrain", "unlabeled": "pretrain", "train": "train", "training": "train",
     "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test", "testing": "test",
+    "test_public": "test", "test_private": "test", "test_private_mixed": "test",
 }  # fmt: skip
 KNOWN = IMAGES | OTHERS | MASKS | SPLITS.keys()
 DRESS = IMAGES | OTHERS | MASKS  # words in a file's name that tell its form, not which one it is
-FILLERS = {"dir", "folder", "set", "png", "jpg", "jpeg", "tif", "tiff", "8bit", "16bit", "files"}
+PACKED = {".gz", ".bz2", ".xz", ".zst"}  # the ending before these says what it is
+SUFFIX = re.compile(rf"(.*[^\W_])[\W_]+(?:{'|'.join(sorted(MASKS))})[\W_]?[0-9]*", re.IGNORECASE)
+GLUED_SUFFIX = re.compile(rf"(.*[a-z0-9])(?:{'|'.join(sorted(word.capitalize() for word in MASKS))})[0-9]*")
+FILLERS = {"dir", "folder", "set", "png", "jpg", "jpeg", "tif", "tiff", "8bit", "16bit", "files", "public", "private", "mixed"}
 
 
 def is_structural(name: str) -> bool:
@@ -115,8 +121,19 @@ def _has_image(file: Parts, folder: Parts, beside: Iterable[str], folders: Folde
 
 
 def marks_a_neighbour(file: Parts, folders: Mapping[Parts, Container[str]]) -> bool:
-    """Whether `t07_mask.png` has a `t07.png` beside it, or `mask_07.png` an `image_07.png`. `folders`: what tells their images apart."""
-    return _marks(file[-1]) and stem_of(file[-1]) in folders.get(file[:-1], ())
+    """Whether `t07_mask.png` has a `t07.png` beside it, `mask_07.png` an `image_07.png`, or `t07Mask_1.png` a `t07.png`.
+
+    `folders`: what tells their images apart.
+    """
+    return any(stem in folders.get(file[:-1], ()) for stem in mask_stems(file[-1]))
+
+
+def mask_stems(name: str) -> list[str]:
+    """What may tell the image of a mask in its own folder apart: `stem_of`, and the name before a last word of masks and its number."""
+    stems = [stem_of(name)] if _marks(name) else []
+    plain = name.rpartition(".")[0] or name
+    suffix = SUFFIX.fullmatch(plain) or GLUED_SUFFIX.fullmatch(plain)
+    return [*stems, stem_of(f"{suffix[1]}.")] if suffix else stems
 
 
 def _marks(name: str) -> bool:
@@ -146,3 +163,10 @@ def stem_of(name: str) -> str:
 
 def _words(name: str) -> list[str]:
     return [word for word in re.split(r"[\W_]+", name.strip().lower()) if word]
+
+
+def ending_of(name: str) -> str:
+    """`.tif` of a.TIF, `.tar.gz` of a.tar.gz, nothing where there is none."""
+    path = Path(name.lower())
+    whole = "".join(path.suffixes[-2:]) if path.suffix in PACKED and len(path.suffixes) > 1 else path.suffix
+    return whole if whole.lstrip(".").replace(".", "").isalnum() else ""

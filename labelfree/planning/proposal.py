@@ -9,12 +9,12 @@ from pathlib import Path
 
 from labelfree.data.blocks import Blocks
 from labelfree.data.copies import same_files
-from labelfree.data.inventory import ending_of
 from labelfree.data.manifest import Manifest
 from labelfree.data.normal import only_normal
 from labelfree.data.object_sizes import ObjectSizes, object_sizes
 from labelfree.data.set_labels import SetLabels
 from labelfree.data.space import gigabytes
+from labelfree.data.structure import ending_of
 from labelfree.data.tiles import auto_tile, by
 from labelfree.data.windows import in_windows
 from labelfree.domain import PART, Default, LabelFields, Place, Row, Size, extent_of, located, sides
@@ -127,6 +127,10 @@ def _proposed(data: Data, start: Recipe, field: Field, why: Mapping[str, str], s
         for note in field.manifest.notes:  # what was left out of the labels may be why
             say.say(note)
         raise
+    if start.evaluate.task != "auto" and not asked.roles.train and (nothing := task.unlearnable(rows)):
+        for told in unread_labels(data, rows):
+            say.say(f"{told}.")
+        raise DataError(f"evaluate.task={task.name}: {nothing}")
     objects = object_sizes(open_rows(rows), SetLabels(field.manifest, field.domain, data.absent))
     keep(for_objects(field.domain, objects, reader))
     tile = auto_tile(seen.shapes, [look.spacing for look in seen.looks])

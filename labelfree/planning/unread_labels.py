@@ -10,7 +10,7 @@ from pathlib import Path
 
 from labelfree.data.label_formats.sources import FORMS, STATISTICS, Form, form_of
 from labelfree.data.label_formats.yolo import is_text_of_labels
-from labelfree.data.label_tables import read_table
+from labelfree.data.label_tables import cells_of, read_table
 from labelfree.data.manifest import SPLITS_FILE
 from labelfree.data.walk import Walk
 from labelfree.domain import Row
@@ -19,6 +19,8 @@ from labelfree.recipe import Data
 
 FEW = 8  # files of a folder that are looked into until one is known
 MOST = 100  # files in all
+TABLES = (".csv", ".tsv", ".parquet")
+FEW_TEXTS, LOOKED_AT = 3, 20  # texts in a folder that may be tables; rows of a table
 
 
 def unread_labels(data: Data, rows: Sequence[Row] = (), way: str = "--labels ") -> Iterator[str]:
@@ -29,7 +31,14 @@ def unread_labels(data: Data, rows: Sequence[Row] = (), way: str = "--labels ") 
     if data.root is None or data.labels is not None or data.card is not None or (data.root / SPLITS_FILE).is_file():
         return
     for table in _tables(data.root):
-        yield f"{table.name} is not read; give it with {way}{shlex.quote(table.name)} if it holds the labels"
+        name = table.relative_to(data.root).as_posix()
+        try:
+            read_table(table)
+        except DataError as error:
+            if names_images(table, data.root, rows):
+                yield f"{name} names images and is not read: {str(error).removeprefix(f'{table}: ').rstrip('.')}"
+        else:
+            yield f"{name} is not read; give it with {way}{shlex.quote(name)} if it holds the labels"
     products = {path for row in rows for path in (row.path, *(row.files or ()))}
     for place, form in _annotations(data.root, products):
         name = place.relative_to(data.root).as_posix() if place != data.root else str(place)
@@ -39,13 +48,23 @@ def unread_labels(data: Data, rows: Sequence[Row] = (), way: str = "--labels ") 
 
 
 def _tables(root: Path) -> Iterator[Path]:
-    for file in sorted(root.iterdir()):
-        if file.suffix.lower() in (".csv", ".parquet"):
-            try:
-                read_table(file)
-            except DataError:
-                continue
-            yield file
+    """What may be a table in the folder and those in it; of texts where a folder holds few: many are labels of an image each."""
+    for folder in (root, *sorted(each for each in root.iterdir() if each.is_dir() and not each.name.startswith("."))):
+        files = [file for file in sorted(folder.iterdir()) if file.is_file() and not file.name.startswith(".")]
+        texts = [file for file in files if file.suffix.lower() == ".txt"]
+        yield from [file for file in files if file.suffix.lower() in TABLES or (file in texts and len(texts) <= FEW_TEXTS)][:FEW]
+
+
+def names_images(table: Path, root: Path, images: Sequence[Row]) -> bool:
+    """Whether cells of a table are called as images or as files beside it are, with or without their ending."""
+    try:
+        _, rows = cells_of(table)
+    except DataError:
+        return False
+    files = [*(row.path for row in images), *(file for folder in (root, table.parent) for file in folder.iterdir() if file != table)]
+    names = {name for file in files for name in (file.name, file.stem)}
+    cells = [cell.replace("\\", "/") for _, row in rows[:LOOKED_AT] for cell in row if cell]
+    return any(cell.rpartition("/")[2] in names for cell in cells)
 
 
 def _annotations(root: Path, products: set[Path]) -> Iterator[tuple[Path, Form]]:

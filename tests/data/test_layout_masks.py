@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -147,3 +148,18 @@ def test_masks_in_a_folder_called_as_their_image(tmp_path: Path) -> None:
     rows = {row.id: row for row in made.rows}
     assert rows["test/loose/000.png"].mask == str(tmp_path / "ground_truth/loose/000/000.png")
     assert rows["test/loose/001.png"].mask is None and any("2 files are masks" in note for note in made.notes)
+
+
+def test_ground_truth_inside_the_test_and_splits_that_are_public_or_private(tmp_path: Path) -> None:
+    """As MVTec AD 2 lays a class of objects out: what is private has no label."""
+    for number in range(3):
+        image(tmp_path / f"train/good/{number}_regular.png", number)
+        image(tmp_path / f"validation/good/{number}_regular.png", 10 + number)
+        image(tmp_path / f"test_public/good/{number}_regular.png", 20 + number)
+        image(tmp_path / f"test_public/bad/{number}_regular.png", 30 + number)
+        mask(tmp_path / f"test_public/ground_truth/bad/{number}_regular_mask.png")
+        image(tmp_path / f"test_private/{number}_regular.png", 40 + number)
+    made = loaded(tmp_path)
+    assert Counter((row.split, is_normal(row), row.mask is not None) for row in made.rows) == {
+        ("train", True, False): 3, ("dev", True, False): 3, ("test", True, False): 3, ("test", None, True): 3, ("test", None, False): 3,
+    }  # fmt: skip

@@ -43,13 +43,35 @@ def loaded(root: Path, **said: object) -> Manifest:
 
 
 @pytest.mark.parametrize(
-    "name", ["Good", "OK", "normal", "Free", "defect_free", "Defect-free", "NO_DEFECT", "i.O.", "fehlerfrei", " good "]
-)
+    "name",
+    [
+        "Good", "OK", "normal", "Free", "defect_free", "Defect-free", "NO_DEFECT", "i.O.", "fehlerfrei", " good ", "Gutteile", "OK_Teile",
+        "good_parts", "ok_front", "0_good", "golden", "gut % ok", "Conforme", "goodparts",
+    ],
+)  # fmt: skip
 def test_names_of_good_classes(name: str) -> None:
     assert sounds_normal(name)
 
 
-@pytest.mark.parametrize("name", ["scratch", "not good", "goods", "abnormal", "n.i.O.", "Crack", "", "freeway"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "scratch",
+        "not good",
+        "goods",
+        "abnormal",
+        "n.i.O.",
+        "Crack",
+        "",
+        "freeway",
+        "parts",
+        "0",
+        "def_front",
+        "good_bad",
+        "Teile",
+        "freeparty",
+    ],
+)
 def test_other_names_are_not(name: str) -> None:
     assert not sounds_normal(name)
 
@@ -236,3 +258,15 @@ def test_data_check_counts(tmp_path: Path) -> None:
     folder_of(tmp_path, *(f"good/{n}.png" for n in range(4)), *(f"{n}.png" for n in range(5)))
     found = survey(tmp_path, {}, "satellite", lambda line: None)
     assert "  normal: 4 good, 5 unlabelled" in list(found.lines())
+
+
+def test_rows_of_masks_without_one_are_told_with_the_column_that_says_why(tmp_path: Path) -> None:
+    folder_of(tmp_path, *(f"{number}.png" for number in range(6)), *(f"m{number}.png" for number in range(2)))
+    lines = [
+        f"{number}.png,{1 - number // 2 if number < 2 else 0},{f'm{number}.png' if number < 2 else ''},L{number % 2}" for number in range(6)
+    ]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,is_defect,mask,line", *lines]))
+    said = "labels.csv: 4 rows without a mask count as unlabelled; say data.label_field=is_defect data.normal=0 if that means"
+    assert any(note.startswith(said) for note in loaded(tmp_path, labels=tmp_path / "labels.csv").notes)
+    told = loaded(tmp_path, labels=tmp_path / "labels.csv", label_field="is_defect", normal="0")
+    assert sorted(map(is_normal, told.rows)) == [False] * 2 + [True] * 4  # type: ignore[type-var]

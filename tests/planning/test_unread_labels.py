@@ -89,3 +89,23 @@ def test_other_files_and_those_that_are_read_are_not_told(tmp_path: Path) -> Non
     cvat(folder)
     table(folder / "splits.csv", "path,label", [(name, "ab"[at % 2]) for at, name in enumerate(PNGS)])
     assert "is not read" not in told(planned(folder, "satellite"))
+
+
+def test_tables_in_other_forms_and_a_folder_deeper_are_told(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    pictures(folder, PNGS)
+    (folder / "split").mkdir()
+    table(folder / "split" / "one.csv", "path,label", [(f"../{name}", "ab"[at % 2]) for at, name in enumerate(PNGS)])
+    (folder / "found.tsv").write_text("path\tlabel\n" + "".join(f"{name}\tx\n" for name in PNGS))
+    (folder / "Prüfung.csv").write_text(
+        "Datei;Ergebnis\n" + "".join(f"{name};{'io' if at % 2 else 'nio'}\n" for at, name in enumerate(PNGS))
+    )
+    (folder / "runs.csv").write_text("ImageId,EncodedPixels\n" + "".join(f"{name},1 3\n" for name in PNGS))
+    (folder / "weather.csv").write_text("day;rain\n1;2\n")
+    said = [line.strip() for line in told(planned(folder, "satellite")).splitlines() if "not read" in line]
+    assert "split/one.csv is not read; give it with --labels split/one.csv if it holds the labels" in said
+    assert "found.tsv is not read; give it with --labels found.tsv if it holds the labels" in said
+    (check,) = [line for line in said if line.startswith("Prüfung.csv names images and is not read: no column `path`")]
+    assert "`Datei` names images, so call it `path`, and `Ergebnis` may hold the classes" in check
+    assert any(line.startswith("runs.csv names images and is not read: its column `EncodedPixels` holds run lengths") for line in said)
+    assert len(said) == 4

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from labelfree.data.inventory import ending_of
 from labelfree.data.label_formats.listed import ListedImage
+from labelfree.data.structure import ending_of
 from labelfree.samples import Row
 
 Key = tuple[str, ...]  # folders and stem

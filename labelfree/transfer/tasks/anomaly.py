@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 NORMAL, ANOMALOUS = "normal", "anomalous"
 OUTLINED = "masks or outlines of what is wrong"
+SHOWN = 6  # names in a sentence
 FEWEST = 2  # normal images, or groups of them, that are learned from
 SAMPLED, LOOKED_AT = 4096, 256  # pixels of an image that steps of scores are chosen by, and images
 
@@ -177,6 +179,14 @@ class Anomaly(Task):
     def metrics_of(self, targets: Targets) -> Mapping[str, Metric]:
         assert isinstance(targets, Verdicts)
         return {name: metric for name, metric in self.metrics.items() if not metric.needs or targets.by_pixels}
+
+    def unlearnable(self, rows: Sequence[Row]) -> str:
+        if any(map(self.labelled, rows)):
+            return ""
+        classes = sorted({row.label for row in rows if row.label is not None})
+        folders = sorted({PurePosixPath(row.id).parent.name for row in rows} - {""})
+        meant = "; ".join(f"{what}: {', '.join(names[:SHOWN])}" for what, names in (("classes", classes), ("folders", folders)) if names)
+        return f"no image is known as normal; say which are with data.normal=NAME{f' ({meant})' if meant else ''}."
 
     def check_split(self, train: Sequence[Row], score: Sequence[Row] | None) -> None:
         if not any(map(self.normal, train)):

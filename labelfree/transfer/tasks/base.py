@@ -197,6 +197,10 @@ class Task:
         """
         raise NotImplementedError
 
+    def unlearnable(self, rows: Sequence[Row]) -> str:
+        """Why none of these rows can be learnt from or scored, and what to say, where the task was asked for by name; "" for nothing."""
+        return ""
+
     def check_split(self, train: Sequence[Row], score: Sequence[Row] | None) -> None:
         """Raises DataError where these rows cannot be learnt from, or be scored after that."""
 
