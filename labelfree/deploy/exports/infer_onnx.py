@@ -306,7 +306,7 @@ def picture(path: Path) -> tuple[np.ndarray, list[str], int]:
     with Image.open(path) as image:
         tags, deep = getattr(image, "tag_v2", {}), image.mode.startswith(("I", "F"))
         bits = max(head[24:25] if image.format == "PNG" else tags.get(258, (1,) if tags else ()), default=8)
-        meaning, frames = tags.get(262, 1), image.n_frames if tags else 1
+        meaning, frames = tags.get(262, 1), getattr(image, "n_frames", 1) if tags else 1
         odd = {
             "Pillow changes levels of JPEG 2000": image.format == "JPEG2000",
             f"it holds {frames} pictures": frames > 1,
