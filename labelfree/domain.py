@@ -35,6 +35,7 @@ from labelfree.samples import (
     spacing_of,
     to_physical,
 )
+from labelfree.stored_levels import KnowsLevels, Levels
 from labelfree.suggestions import Default, Defaults, Flattens, Settles, Unites
 
 if TYPE_CHECKING:
@@ -47,10 +48,11 @@ if TYPE_CHECKING:
 __all__ = [
     "ARBITRARY", "IGNORE", "NOTHING", "PART", "Affine", "BoxesOnGround", "Channel", "Confidential", "Contents", "Default", "Defaults",
     "Demonstrates", "Derives", "Diagnoses", "Domain", "Finding", "Fingerprint", "Flattens", "ForeignWeights", "IdentifiesByForm",
-    "IdentifyingForm", "KnowsKinds", "KnowsSides", "KnowsWeights", "LabelFields", "ListsImages", "Locates", "MapWriter", "Normalises",
-    "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "ReadsUpright", "Recognises", "Row", "Sample", "Settles",
-    "Shown", "ShowsPlanes", "Size", "Targets", "Unites", "Window", "Writes", "WritesBoxes", "WritesMaps", "as_size", "domain_names",
-    "extent_of", "find_domain", "in_proportion", "located", "require", "sides", "spacing_of", "to_physical",
+    "IdentifyingForm", "KnowsKinds", "KnowsLevels", "KnowsSides", "KnowsWeights", "LabelFields", "Levels", "ListsImages", "Locates",
+    "MapWriter", "Normalises", "Pairs", "Place", "ReadsRemote", "ReadsScenes", "ReadsShapes", "ReadsTargets", "ReadsUpright",
+    "Recognises", "Row", "Sample", "Settles", "Shown", "ShowsPlanes", "Size", "Targets", "Unites", "Window", "Writes", "WritesBoxes",
+    "WritesMaps", "as_size", "domain_names", "extent_of", "find_domain", "in_proportion", "located", "require", "sides", "spacing_of",
+    "to_physical",
 ]  # fmt: skip
 M = TypeVar("M", bound="BaseModel")
 

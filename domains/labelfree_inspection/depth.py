@@ -17,6 +17,7 @@ STORED = 16
 SHALLOW, USUAL = 10, 12  # up to the first a set must be saturated, else it may well be a dark one of the second
 SATURATED = 127 / 128  # of the largest number: so near to it nothing but saturation brings a picture of many parts
 MOST = 0.75  # of the images of a set have its depth
+ENOUGH, FAR = 5, 4  # unsaturated images of a depth, from which on those that reach so many times as far are of another scale
 STEP = 2  # bits of 0 at the lower end that no picture of a lower-end camera has by chance
 
 
@@ -80,8 +81,14 @@ def _lower_end(highest: Sequence[int]) -> int:
     for depth in CAMERAS[:-1]:
         inside = [most for most in highest if most < 2**depth]
         full = sum(most >= SATURATED * (2**depth - 1) for most in inside)
-        if len(inside) >= MOST * len(highest) and (depth == least or 2 * full > len(inside)):
-            return depth if full or depth > SHALLOW else USUAL
+        if len(inside) < MOST * len(highest):
+            continue
+        found = depth if full or depth > SHALLOW else USUAL
+        if depth == least or 2 * full > len(inside):
+            return found
+        next_up = highest[len(inside)]
+        if len(inside) >= ENOUGH and next_up >= FAR * inside[-1] and next_up >= 2 ** (found + 1):
+            return found
     return least
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labelfree.data.kept import Kept
-from labelfree.domain import Default, Defaults, Finding, Fingerprint, Row, Sample, Shown, require
+from labelfree.domain import Default, Defaults, Finding, Fingerprint, Levels, Row, Sample, Shown, require
 from labelfree.errors import DataError
 from labelfree_inspection.colours import rgb_positions, uniting
 from labelfree_inspection.depth import Depth
@@ -15,7 +15,7 @@ from labelfree_inspection.diagnosis import PACKAGES, readers
 from labelfree_inspection.direction import mirror
 from labelfree_inspection.files.picture import picture_bytes
 from labelfree_inspection.lots import names_lot
-from labelfree_inspection.settings import BYTES, KEYS_FOR, Reader
+from labelfree_inspection.settings import BYTES, KEYS_FOR, LEVELS, Reader
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from labelfree.views import Augmentation
 
-READER = 2  # raise it when `read` returns something else for the same file: pools are made anew
+READER = 3  # raise it when `read` returns something else for the same file: pools are made anew
 PAGE = "page "  # how channels are called that are pages of a TIFF
 
 
@@ -116,6 +116,11 @@ class Inspection:
         if fingerprint.unit == BYTES:
             return 255.0
         return float(self.depth.white) if self.depth is not None else max(fingerprint.high, default=1.0)
+
+    def levels(self, unit: str) -> Levels | None:
+        if unit == BYTES:
+            return Levels(255)
+        return Levels(self.depth.white, 2**self.depth.shift) if unit == LEVELS and self.depth is not None else None
 
     def render(self, x: Tensor, channels: Sequence[str], unit: str, measured: Tensor | None = None) -> Tensor | None:
         from labelfree_inspection.rendering import render

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 WHOLE = 2**26  # pixels; an image without labels that is larger is read in windows
 SMALL_FILE = 2**20  # bytes; no file so small is worth a look at its size
+WHITE = 255.0  # in their unit, of pictures of 8 bits and fewer, however many a file uses
 PATCHES, PATCH = 4, 128  # along each axis of a large picture, and pixels a side: what tells whether its colours are gray
 
 WHITE_IS_ZERO = "0 is white in its files (WhiteIsZero); their numbers are turned over, so that more is brighter"
@@ -150,5 +151,5 @@ def _scale_of(data: np.ndarray, bits: int | None) -> tuple[float, str]:
     if data.dtype.kind == "f":
         return 1.0, REAL
     if data.itemsize == 1:
-        return (255.0 if bits == 1 else 1.0), BYTES
+        return WHITE / (2 ** (bits or 8) - 1), BYTES
     return 1.0, LEVELS

@@ -40,8 +40,14 @@ def finite(sample: Sample) -> Sample:
 
 
 def blank_share(sample: Sample) -> float:
-    """Share of the pixels that hold 0 in every channel and count as measured: a black border, if nobody says otherwise."""
-    blank = (sample.data.numpy() == 0).all(axis=0)
+    """Share of the pixels that hold 0 in every channel and count as measured: a black border, if nobody says otherwise.
+
+    Where whole numbers are 0 and one other, as of 1 bit, 0 is half of what the image says.
+    """
+    pixels = sample.data.numpy()
+    blank = (pixels == 0).all(axis=0)
+    if pixels.dtype.kind in "ui" and ((pixels == 0) | (pixels == pixels.max(initial=0))).all():
+        return 0.0
     return float((blank if sample.measured is None else blank & sample.measured.numpy()).mean())
 
 

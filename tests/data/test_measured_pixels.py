@@ -97,3 +97,13 @@ def test_blank_pixels_are_those_that_count_as_measured() -> None:
     sample = Sample(data, ("a", "b"), (1.0, 1.0), (0.0, 0.0), "stored")
     assert blank_share(sample) == 4 / 16
     assert blank_share(replace(sample, measured=mask)) == 2 / 16
+
+
+@pytest.mark.parametrize("white", [1, 255])
+def test_black_in_a_silhouette_is_no_gap(white: int) -> None:
+    data = torch.zeros(1, 4, 4, dtype=torch.uint8)
+    data[:, 1] = white
+    sample = Sample(data, ("gray",), (1.0,), (0.0,), "of 255")
+    assert blank_share(sample) == 0
+    data[0, 2, 2] = white // 2 + 3  # a third number: then 0 may be a border
+    assert blank_share(sample) == 11 / 16

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelfree_inspection import Inspection
 from labelfree_inspection.depth import Depth, depth_of, require_depth
+from PIL import Image
 
 import labelfree
 from labelfree.data.depth import Bits, bits_of
@@ -52,7 +53,10 @@ def test_the_depth_of_a_camera_is_found(camera) -> None:
         ([9000, 3000], 14),
         ([40000, 100, 100], 16),
         ([4095] * 8 + [30000, 61234], 12),  # few of another scale change nothing
-        ([3900, 3000, 2000, 60000], 16),
+        ([3900, 3000, 2000, 60000], 16),  # three are too few to say so
+        ([3900, 3000, 2000, 3500, 2500, 3100, 60000, 61000], 12),  # nothing saturates, but the others jump by four bits
+        ([3900, 3000, 2000, 3500, 2500, 3100, 9000, 30000], 16),  # nothing lies apart
+        ([200, 180, 90, 250, 120, 60, 40000], 12),
     ],
 )
 def test_the_lower_end(highest: list[int], bits: int) -> None:
@@ -118,6 +122,45 @@ def test_a_set_of_bytes_settles_nothing_and_names_what_is_deeper(tmp_path: Path)
     root = folder_of(tmp_path / "set", *[image.astype(np.uint8) for image in textures(5, 8)], *textures(1, 12))
     found = labelfree.check_data(root, (), "inspection")
     assert len(found.faults) == 1 and "5.tif: unit 'grey levels', others 'of 255'" in found.faults[0]
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int32", "uint32"])
+def test_the_depth_is_found_in_types_of_any_width(tmp_path: Path, dtype: str) -> None:
+    """LabVIEW writes 12 bits with a sign."""
+    root = folder_of(tmp_path / "set", *[image.astype(dtype) for image in textures(8, 12)], (textures(1, 12)[0] * 7).astype(dtype))
+    found = labelfree.check_data(root, (), "inspection")
+    assert len(found.faults) == 1 and "8.tif: reaches 28,665, the others of its set are 12 bits" in found.faults[0]
+
+
+def test_numbers_below_zero_are_of_no_camera(tmp_path: Path) -> None:
+    """Heights or differences; images without any among them change nothing."""
+    images = [image.astype(np.int16) for image in textures(6, 12)]
+    root = folder_of(tmp_path / "set", *images, images[0] - 9)
+    assert labelfree.plan(root, "inspection").recipe.reader["depth"] is None
+
+
+@pytest.mark.parametrize("most", [4095, 65535])
+def test_a_pgm_that_says_the_most_there_is_says_nothing_of_its_depth(tmp_path: Path, most: int) -> None:
+    for number, image in enumerate(textures(6, 12)):
+        head = f"P5\n{image.shape[1]} {image.shape[0]}\n{most}\n".encode()
+        (tmp_path / f"{number}.pgm").write_bytes(head + image.astype(">u2").tobytes())
+    assert labelfree.plan(tmp_path, "inspection").recipe.reader["depth"] == 12
+
+
+def test_shallow_files_of_several_formats_are_one_set(tmp_path: Path) -> None:
+    """4 bits as TIFF hold 15, as Pillow reads a PNG of them 255: both are white."""
+    images = [np.random.default_rng(seed).integers(0, 16, (24, 32)).astype(np.uint8) for seed in range(6)]
+    for number, image in enumerate(images):
+        image[0, :2] = 0, 15
+        if number % 2:
+            tifffile.imwrite(tmp_path / f"{number}.tif", image, bitspersample=4, photometric="minisblack")
+        else:
+            (tmp_path / f"{number}.pgm").write_bytes(b"P5\n32 24\n15\n" + image.tobytes())
+    Image.fromarray(images[0] * 17).save(tmp_path / "8.png")
+    domain = Inspection()
+    for file in tmp_path.iterdir():
+        sample = domain.read(Row(file.name, file))
+        assert sample.unit == "of 255" and sample.physical().max() == 255
 
 
 def test_what_the_settings_say_is_not_looked_for(tmp_path: Path) -> None:

@@ -82,10 +82,14 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def asked_by_script(folder: Path, *words: str | Path) -> list[dict[str, str]]:
     """The table that the shipped script prints, without labelfree."""
-    program = [sys.executable, "infer_onnx.py", *map(str, words)]
-    ended = subprocess.run(program, cwd=folder, capture_output=True, text=True, encoding="utf-8")
+    ended = script(folder, *words)
     assert ended.returncode == 0, ended.stderr
     return list(csv.DictReader(ended.stdout.splitlines()))
+
+
+def script(folder: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "infer_onnx.py", *map(str, words)]
+    return subprocess.run(program, cwd=folder, capture_output=True, text=True, encoding="utf-8")
 
 
 def test_the_folder_is_looked_at_and_each_question_planned(parts: Path, tmp_path: Path) -> None:
@@ -135,6 +139,10 @@ def test_from_a_plan_to_a_report_a_head_and_onnx_that_decide_alike(parts: Path, 
     alone.mkdir()
     for name in ("head.onnx", "infer_onnx.py"):
         shutil.copyfile(tmp_path / "onnx" / name, alone / name)
+    refused = script(alone, byte / "8bit.png")
+    assert refused.returncode == 1 and "8bit.png: holds uint8, the model's images whole numbers of more than 8 bits" in refused.stderr
+    np.save(tmp_path / "16bit.npy", part(999, False)[0] * 16)
+    assert "on another scale" in script(alone, tmp_path / "16bit.npy").stderr
     asked = asked_by_script(alone, new / "bad.png", new / "good.png")
     if task == "detection":
         boxes = table(tmp_path / "told" / "boxes.csv")

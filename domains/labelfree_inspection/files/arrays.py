@@ -17,7 +17,7 @@ def decode(path: Path, page: int | None) -> Picture:
         data = np.moveaxis(data, 0, -1)
     if data.ndim not in (2, 3):
         raise DataError(f"{path}: has {data.ndim} axes; save each picture as a file of its own, rows x columns[ x colours].")
-    return picture_of(np.array(data), path)
+    return picture_of(np.array(data), path, bits=1 if data.dtype == bool else None)
 
 
 def size(path: Path, page: int | None) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from labelfree.errors import DataError
 from labelfree_inspection.files.picture import Picture, picture_of
 
+FULL = (2**8 - 1, 2**16 - 1)  # what programs write of any camera: then the numbers tell
 LONGEST = 4096  # bytes of a header with its comments
 HEADER = re.compile(rb"P([2356])" + rb"(?:\s|#[^\n]*\n)+(\d+)" * 3 + rb"(?:#[^\n]*\n)?\s")
 
@@ -39,7 +40,7 @@ def decode(path: Path, page: int | None) -> Picture:
     if len(data) < count:
         raise DataError(f"{path}: ends before its pixels do ({len(data):,} of {count:,}); fetch it again, or set data.on_error=skip.")
     shaped = data.reshape(head.rows, head.columns, head.colours) if head.colours > 1 else data.reshape(head.rows, head.columns)
-    return picture_of(shaped, path, bits=head.most.bit_length())
+    return picture_of(shaped, path, bits=None if head.most in FULL else head.most.bit_length())
 
 
 def size(path: Path, page: int | None) -> tuple[int, int]:

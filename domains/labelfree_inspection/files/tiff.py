@@ -130,7 +130,7 @@ def _picture(pages: _Pages, decoded: list[np.ndarray]) -> Picture:
     planes = [_samples(page, each) for each in decoded]
     alpha = any(int(extra) in ALPHA for extra in page.extrasamples or ())
     bits = page.bitspersample if isinstance(page.bitspersample, int) else page.bitspersample[0]
-    told = None if bits in (8, 16) or page.dtype.kind == "f" else int(bits)
+    told = None if bits % 8 == 0 or page.dtype.kind == "f" else int(bits)
     pictures = [picture_of(each, pages.path, told, alpha, pages.notes) for each in planes]
     if page.photometric in LAB:
         pictures = [replace(each, channels=CIE[: len(each.channels)]) for each in pictures]

@@ -3,8 +3,9 @@
     python infer_onnx.py image.png more/*.png          a table of classes and scores; of maps, the share of each class
     python infer_onnx.py --out maps image.png          of maps, also a picture of class numbers for each image; of anomalies one of scores
 
-Pictures are PNG, JPEG, WebP, BMP, or gray TIFF of 8 or 16 bits; anything else comes as .npy, (channels, height, width) or (height, width)
-of the numbers that the files hold, in the order of the model's `channels`. Every pixel is taken for measured.
+Pictures are PNG, JPEG, WebP, BMP, PGM, PPM or TIFF of one page, with the levels that they hold; what cannot be read so is refused, comes as
+.npy, (channels, height, width) or (height, width) of stored numbers, in the order of the model's `channels`. Every pixel is taken for
+measured. Numbers of another kind or scale than those of the model's images are refused.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnxruntime
+from PIL import Image
 
 LISTS = ("classes", "channels", "scale", "offset", "size")
 COLOURS = ["red", "green", "blue"]
@@ -27,7 +30,9 @@ OVERLAP = 1 / 4  # of a tile, at least, between neighbours
 BATCH = 4  # tiles at once
 LEAST = 0.05  # score of a box that is looked at
 SAME = 0.5  # intersection over union above which two boxes of a class, or what two tiles share of them, are one object's
+BYTE, MISSING = 255, 1e38  # white of 8 bits; from where on real numbers stand for no measurement
 REACH = 0.02  # of a tile's side: nearer to its border a box may have been cut by it
+Image.MAX_IMAGE_PIXELS = None  # line scans are large
 Slices = tuple[slice, ...]
 Write = Callable[[list[Any]], Any]
 
@@ -45,16 +50,14 @@ class Model:
         told = self.session.get_modelmeta().custom_metadata_map
         self.told = {name: json.loads(value) if name in LISTS else value for name, value in told.items()}
         self.kind, self.classes, self.channels = told["kind"], self.told["classes"], self.told["channels"]
-        self.size = tuple(self.told["size"])
-        self.threshold = float(told["threshold"]) if "threshold" in told else None
+        self.size, self.threshold = tuple(self.told["size"]), float(told["threshold"]) if "threshold" in told else None
         asked = {each.name: each.shape for each in self.session.get_inputs()}
         self.by_image, self.asks_known = "whole" in asked, "known" in asked
         self.features = int(asked["so_far"][1]) if "so_far" in asked else 0
 
     def run(self, pixels: np.ndarray, **more: Any) -> list[np.ndarray]:
         """All outputs for stored numbers (B, C, H, W)."""
-        found: list[np.ndarray] = self.session.run(None, {"pixels": np.ascontiguousarray(pixels, dtype=np.float32), **more})
-        return found
+        return list(self.session.run(None, {"pixels": np.ascontiguousarray(pixels, dtype=np.float32), **more}))
 
     def about(self, pixels: np.ndarray, count: int) -> dict[str, np.ndarray]:
         """What a model that normalises by image is told with `count` tiles of one (C, H, W): two pixels with its mean and deviation; and
@@ -76,15 +79,11 @@ class Model:
 
         `threshold`: another one than the model's own, where it has one.
         """
-        more: dict[str, Any] = {}
-        if threshold is not None:
-            if self.threshold is None:
-                raise SystemExit("this model has no threshold: it calls the class of the largest score.")
-            more = {"threshold": np.array(threshold, np.float32)}
-        if self.features:
-            *found, _ = (np.concatenate(each) for each in zip(*(self.pooled(image, more) for image in pixels), strict=True))
-        else:
-            found = self.run(pixels, **more)
+        if threshold is not None and self.threshold is None:
+            raise SystemExit("this model has no threshold: it calls the class of the largest score.")
+        more = {} if threshold is None else {"threshold": np.array(threshold, np.float32)}
+        parts = (self.pooled(image, more) for image in pixels)
+        found = [np.concatenate(each) for each in zip(*parts, strict=True)] if self.features else self.run(pixels, **more)
         return found[0], found[1] if self.classes else None
 
     def pooled(self, pixels: np.ndarray, more: dict[str, Any]) -> list[np.ndarray]:
@@ -139,7 +138,7 @@ class Model:
             known[inside] = 1
             more["known"] = known[None]
             score, called, heat = self.run(cut(pixels, corner, self.size)[None], **more, **least)
-            best, alarm = max(best, float(score[0])), alarm or bool(called[0])
+            best, alarm = float(np.maximum(best, score[0])), alarm or bool(called[0])  # what is no number stays none
             total[there] += heat[0][inside] * weights[inside]
             weight[there] += weights[inside]
         return best, alarm, total / weight
@@ -147,8 +146,7 @@ class Model:
     def shares(self, pixels: np.ndarray) -> np.ndarray:
         """Stored numbers (C, H, W) of an image of any size: the share of each class at every pixel, (K, H, W). Tiles are blended."""
         shape, weights = pixels.shape[1:], tent(self.size)
-        total = np.zeros((len(self.classes), *shape), np.float32)
-        weight = np.zeros(shape, np.float32)
+        total, weight = np.zeros((len(self.classes), *shape), np.float32), np.zeros(shape, np.float32)
         corners = [(top, left) for top in covering(shape[0], self.size[0]) for left in covering(shape[1], self.size[1])]
         for start in range(0, len(corners), BATCH):
             some = corners[start : start + BATCH]
@@ -157,8 +155,7 @@ class Model:
                 there, inside = shared(corner, self.size, shape)
                 total[(slice(None), *there)] += tile[(slice(None), *inside)] * weights[inside]
                 weight[there] += weights[inside]
-        whole: np.ndarray = total / weight
-        return whole
+        return np.asarray(total / weight)
 
 
 def joined(
@@ -233,16 +230,14 @@ def strongest(boxes: np.ndarray, labels: np.ndarray, part: np.ndarray) -> np.nda
 
 def area(boxes: np.ndarray) -> np.ndarray:
     """(n,) of boxes (n, 4)."""
-    sizes: np.ndarray = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    return sizes
+    return np.asarray(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))
 
 
 def covering(length: int, tile: int) -> list[int]:
     """First pixels of tiles that show all of an axis, evenly spread; padded on both sides where the axis is shorter."""
     if length <= tile:
         return [(length - tile) // 2]
-    step = max(1, int(tile * (1 - OVERLAP)))
-    count = ceil((length - tile) / step) + 1
+    count = ceil((length - tile) / max(1, int(tile * (1 - OVERLAP)))) + 1
     return [round(i * (length - tile) / (count - 1)) for i in range(count)]
 
 
@@ -264,53 +259,87 @@ def cut(pixels: np.ndarray, corner: Sequence[int], side: Sequence[int]) -> np.nd
 def tent(side: Sequence[int]) -> np.ndarray:
     """Weights of a tile's pixels where tiles overlap: 1 in the middle, near 0 at the edges."""
     down, along = (np.maximum(1 - np.abs(np.arange(n) + 0.5 - n / 2) / (n / 2), 1e-3) for n in side)
-    weights: np.ndarray = np.multiply.outer(down, along).astype(np.float32)
-    return weights
+    return np.asarray(np.multiply.outer(down, along), np.float32)
 
 
-def read(path: str | Path, channels: Sequence[str]) -> np.ndarray:
-    """The stored numbers of an image, (C, H, W), in the order of `channels`."""
+def read(path: str | Path, channels: Sequence[str], told: Mapping[str, Any] | None = None) -> np.ndarray:
+    """The stored numbers of an image, (C, H, W), in the order of `channels`. `told`: what a model says of its images; it refuses others."""
     path = Path(path)
-    if path.suffix.lower() == ".npy":
-        pixels: np.ndarray = np.load(path, allow_pickle=False)
-        pixels = pixels[None] if pixels.ndim == 2 else pixels
-        names = list(channels) if len(pixels) == len(channels) else []
-    else:
-        try:
-            pixels, names = picture(path)
-        except (OSError, ValueError) as error:
-            raise SystemExit(f"{path}: Pillow does not open it ({error}); save the numbers as .npy.") from None
+    try:
+        pixels, names, full = (np.load(path, allow_pickle=False), list(channels), 0) if path.suffix.lower() == ".npy" else picture(path)
+    except (OSError, ValueError) as error:
+        why = f"Pillow does not open it ({error})" if isinstance(error, OSError) else error
+        raise SystemExit(f"{path}: {why}; save the numbers as .npy.") from None
+    pixels = pixels[None] if pixels.ndim == 2 else pixels
     if names == COLOURS and list(channels) == ["gray"] and (pixels == pixels[:1]).all():
-        return pixels[:1]  # gray that is stored as colours
+        pixels, names = pixels[:1], ["gray"]  # gray that is stored as colours
     if pixels.ndim != 3 or len(pixels) != len(channels):
         raise SystemExit(f"{path}: has {len(pixels)} channels, the model wants {', '.join(channels)}.")
-    return pixels[[names.index(name) for name in channels]] if set(channels) == set(names) else pixels
+    pixels = pixels[[names.index(name) for name in channels]] if set(channels) == set(names) else pixels
+    return as_taught(path, pixels.astype(np.uint8) if pixels.dtype == bool else pixels, full, told or {})
 
 
-def picture(path: Path) -> tuple[np.ndarray, list[str]]:
-    """Of a picture that Pillow opens: (C, H, W), and names of the channels."""
-    from PIL import Image
+def as_taught(path: Path, pixels: np.ndarray, full: int, told: Mapping[str, Any]) -> np.ndarray:
+    """Numbers as a model's images hold them; others are refused. `full`: what is white in a picture of 8 bits and fewer, else 0."""
+    if not (np.abs(pixels) < MISSING).all():
+        raise SystemExit(f"{path}: some pixels hold no number, and a model takes all for measured; fill them, or ask `labelfree predict`.")
+    taught, most, step = np.dtype(told.get("dtype") or pixels.dtype), float(told.get("largest", np.inf)), int(told.get("step", 1))
+    whole, known = taught.kind != "f" or most < np.inf, most < np.inf
+    byte = whole and (most <= BYTE if taught.kind == "f" else taught.itemsize == 1)
+    if (whole, byte) != (pixels.dtype.kind != "f", pixels.dtype.itemsize == 1):
+        wanted = f"whole numbers of {'8 bits' if byte else 'more than 8 bits'}" if whole else "real numbers"
+        raise SystemExit(f"{path}: holds {pixels.dtype}, the model's images {wanted} ({taught}); give images that are stored like these.")
+    if known and full not in (0, most):
+        return (pixels * (most / full)).astype(np.float32)  # 1 bit, say, for a model of 8
+    if known and (pixels.min() < 0 or pixels.max() > most or (step > 1 and (pixels % step).any())):
+        held = f"{pixels.min():,} to {pixels.max():,}, the model's images 0 to {most:,.0f}" + f" in steps of {step}" * (step > 1)
+        raise SystemExit(f"{path}: holds {held}, so it is on another scale; convert it.")
+    return pixels
 
+
+def picture(path: Path) -> tuple[np.ndarray, list[str], int]:
+    """Of a picture: (C, H, W), names of channels, and what is white, 0 of more than 8 bits. Raises ValueError where levels would change."""
     with path.open("rb") as file:
         head = file.read(26)
+    if head[:2] in (b"P2", b"P3", b"P5", b"P6"):
+        return netpbm(path.read_bytes())
     with Image.open(path) as image:
-        if image.mode in ("I;16", "I;16B", "I", "F"):
-            return np.array(image)[None], ["gray"]
-        bits = head[24:25] if image.format == "PNG" else getattr(image, "tag_v2", {}).get(258, ())
-        if max(bits, default=8) > 8:
-            raise SystemExit(f"{path}: Pillow would narrow its {max(bits)}-bit colours to 8; save the numbers as .npy.")
-        gray = image.mode in ("1", "L", "LA")
-        if image.mode == "P":
-            colours = np.array(image.getpalette("RGB")).reshape(-1, 3)
-            gray = bool((colours == colours[:, :1]).all())
+        tags, deep = getattr(image, "tag_v2", {}), image.mode.startswith(("I", "F"))
+        bits = max(head[24:25] if image.format == "PNG" else tags.get(258, (1,) if tags else ()), default=8)
+        meaning, frames = tags.get(262, 1), getattr(image, "n_frames", 1) if tags else 1
+        odd = {
+            "Pillow changes levels of JPEG 2000": image.format == "JPEG2000",
+            f"it holds {frames} pictures": frames > 1,
+            f"0 is white in its {bits} bits": meaning == 0 and bits > 8,
+            "its colours are not red, green and blue": meaning in (5, 8, 9, 10),
+            "its 8 bits have a sign": bits == 8 and 2 in tags.get(339, ()),
+            f"Pillow would narrow its {bits}-bit colours to 8": bits > 8 and not deep,
+        }
+        if why := next((why for why, applies in odd.items() if applies), ""):
+            raise ValueError(why)
+        if deep or image.mode == "1":
+            return np.array(image), ["gray"], int(not deep)
+        gray = image.mode in ("L", "LA")
         pixels = np.array(image.convert("L" if gray else "RGB"))
-    return (pixels[None], ["gray"]) if gray else (pixels.transpose(2, 0, 1), COLOURS)
+    full = 2**bits - 1 if tags and gray else BYTE
+    return (pixels // (BYTE // full) if gray else pixels.transpose(2, 0, 1)), ["gray"] if gray else COLOURS, full
+
+
+def netpbm(data: bytes) -> tuple[np.ndarray, list[str], int]:
+    """PGM and PPM as `picture`: Pillow stretches 10 and 12 bits to 16."""
+    head = re.match(rb"P([56])" + rb"(?:\s|#[^\n]*\n)+(\d+)" * 3 + rb"(?:#[^\n]*\n)?\s", data)
+    if head is None:
+        raise ValueError("its header is broken, or its numbers are text")
+    count, columns, rows, most = 3 if head[1] == b"6" else 1, *map(int, head.groups()[1:])
+    pixels = np.frombuffer(data, ">u2" if most > 255 else "u1", rows * columns * count, head.end()).reshape(rows, columns, count)
+    full = 2 ** most.bit_length() - 1 if most <= 255 else 0
+    return pixels.transpose(2, 0, 1).astype(np.uint8 if full else np.uint16), COLOURS if count == 3 else ["gray"], full
 
 
 def classify(model: Model, paths: Sequence[str], threshold: float | None, write: Write) -> None:
     names = model.classes or None
     for path in paths:
-        scores, called = model.scores(read(path, model.channels)[None], threshold)
+        scores, called = model.scores(read(path, model.channels, model.told)[None], threshold)
         if names is None:
             names = ["value", *(f"value_{at}" for at in range(2, scores.shape[1] + 1))]
         if path == paths[0]:
@@ -319,14 +348,12 @@ def classify(model: Model, paths: Sequence[str], threshold: float | None, write:
 
 
 def segment(model: Model, paths: Sequence[str], out: Path | None, write: Write) -> None:
-    from PIL import Image
-
     names = [Path(path).stem for path in paths]
     if out is not None and len(set(names)) < len(names):
         raise SystemExit("two images have one name, and one map would lie over the other; ask for them apart, each with its own --out.")
     write(["path", *(f"percent_{name}" for name in model.classes)])
     for path in paths:
-        numbers = model.shares(read(path, model.channels)).argmax(0).astype(np.uint8)
+        numbers = model.shares(read(path, model.channels, model.told)).argmax(0).astype(np.uint8)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             Image.fromarray(numbers).save(out / f"{Path(path).stem}.png")
@@ -336,18 +363,16 @@ def segment(model: Model, paths: Sequence[str], out: Path | None, write: Write) 
 def detect(model: Model, paths: Sequence[str], threshold: float | None, write: Write) -> None:
     write(["path", "class", "score", "x0", "y0", "x1", "y1"])
     for path in paths:
-        for box, label, score in zip(*model.boxes(read(path, model.channels), threshold), strict=True):
+        for box, label, score in zip(*model.boxes(read(path, model.channels, model.told), threshold), strict=True):
             write([path, model.classes[label], f"{score:.6f}", *(f"{corner:.2f}" for corner in box)])
 
 
 def judge(model: Model, paths: Sequence[str], threshold: float | None, out: Path | None, write: Write) -> None:
-    from PIL import Image
-
     least = model.threshold if threshold is None else threshold
     decides = least is not None and np.isfinite(least)
     write(["path", "score", "threshold", "verdict"])
     for path in paths:
-        score, called, heat = model.judged(read(path, model.channels), threshold)
+        score, called, heat = model.judged(read(path, model.channels, model.told), threshold)
         if out is not None:
             out.mkdir(parents=True, exist_ok=True)
             full = 2 * float(least or 0) if decides else float(heat.max())
@@ -367,10 +392,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         segment(model, asked.images, asked.out, write)
     elif model.kind == "patches":
         judge(model, asked.images, asked.threshold, asked.out, write)
-    elif model.kind == "boxes":
-        detect(model, asked.images, asked.threshold, write)
     else:
-        classify(model, asked.images, asked.threshold, write)
+        (detect if model.kind == "boxes" else classify)(model, asked.images, asked.threshold, write)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,13 @@ from typing import Any
 
 import torch
 
+from labelfree.backbones.weight_card import WeightCard
 from labelfree.deploy.exports.programs import KNOWN, PIXELS, SO_FAR, THRESHOLD, TILES, WHOLE, Program
 from labelfree.deploy.head_card import HeadCard
+from labelfree.domain import KnowsLevels
 from labelfree.errors import DataError, RecipeError
 from labelfree.foreign_logs import quieter
+from labelfree.reader_settings import domain_with
 from labelfree.training.files import call_with
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
@@ -117,9 +120,19 @@ def metadata(program: Program, card: HeadCard) -> dict[str, str]:
         "recipe": images.recipe,
         "data": images.data,
     }
+    told |= _levels(images)
     told |= {} if program.default is None else {THRESHOLD: program.default}
     told |= {"alarm": card.alarm} if card.alarm else {}
     return {name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for name, value in told.items()}
+
+
+def _levels(images: WeightCard) -> dict[str, float]:
+    """The `largest` whole number that files of such images hold, and the `step` between two, where their domain knows."""
+    domain = domain_with(images.domain, images.reader)
+    levels = domain.levels(images.unit) if isinstance(domain, KnowsLevels) else None
+    if levels is None or len(set(images.scale)) > 1 or any(images.offset):
+        return {}
+    return {"largest": round(levels.largest / images.scale[0], 6), "step": levels.step}
 
 
 def _tell(path: Path, program: Program, card: HeadCard) -> None:
