@@ -8,14 +8,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import tifffile
+import torch
 from labelfree_inspection import Inspection
 from PIL import Image
 
+import labelfree
 from labelfree.backbones.weight_card import WeightCard
+from labelfree.deploy.head_card import HeadCard
+from labelfree.deploy.head_file import write_head
 from labelfree.domain import Row
+from labelfree.progress import Silent
+from labelfree.transfer.encoders import StatisticsEncoder
 
 pytest.importorskip("onnxruntime")
-from labelfree.deploy.exports.infer_onnx import Model, read
+from labelfree.deploy.exports.infer_onnx import Model, classify, read
 from labelfree.deploy.exports.onnx_file import _levels
 
 GRAY = ["gray"]
@@ -160,6 +166,31 @@ def test_an_8_bit_picture_is_refused_by_a_head_of_12(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(tmp_path / "b.png", GRAY, TWELVE)[0], levels(12))
     np.save(tmp_path / "signed.npy", levels(12).astype(np.int16))  # as programs write that know no other type
     np.testing.assert_array_equal(read(tmp_path / "signed.npy", GRAY, TWELVE)[0], levels(12))
+
+
+def test_an_exported_head_of_12_bits_refuses_8_and_16(tmp_path: Path) -> None:
+    """Its metadata tell; the text of them is all that the script knows."""
+    pytest.importorskip("onnxscript")
+    images = WeightCard(
+        "", ("gray",), "grey levels", (1.0,), (0.0,), (2000.0,), (500.0,), 0, domain="inspection", arm="statistics", dtype="uint16",
+        reader={"depth": 12},
+    )  # fmt: skip
+    kept = StatisticsEncoder(1).kept()
+    width = sum(StatisticsEncoder(1).blocks)
+    tensors = {"mean": torch.zeros(width), "blocks": torch.tensor([width]), "std": torch.ones(width)}
+    tensors |= {"weight": torch.ones(2, width), "bias": torch.zeros(2)}
+    card = HeadCard("classification", "linear", ("bad", "good"), images, (32, 32), tuple(part.told for part in kept))
+    head = write_head(tmp_path / "head.safetensors", card, tensors, [part.tensors for part in kept])
+    model = Model(labelfree.export(head, tmp_path / "out", say=Silent()).onnx)
+    assert (model.told["largest"], model.told["step"]) == ("4095.0", "1")
+    for name, pixels in (("12.npy", levels(12)), ("8.npy", levels(8, np.uint8)), ("16.npy", levels(16))):
+        np.save(tmp_path / name, pixels)
+    rows: list[list[str]] = []
+    classify(model, [str(tmp_path / "12.npy")], None, rows.append)
+    assert len(rows) == 2
+    for name in ("8.npy", "16.npy"):
+        with pytest.raises(SystemExit, match=name):
+            classify(model, [str(tmp_path / name)], None, rows.append)
 
 
 def test_what_is_no_number_is_no_score_of_a_normal_image() -> None:
