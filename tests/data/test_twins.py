@@ -25,8 +25,15 @@ def picture(path: Path, mask: bool = False) -> None:
     Image.fromarray(pixels).save(path)
 
 
+class Pictures(PillowDomain):
+    """Reads BMP too."""
+
+    def files(self, root: Path) -> list[Path]:
+        return sorted(path for path in root.rglob("*") if path.suffix.lower() in {".png", ".jpg", ".bmp"})
+
+
 def load(root: Path) -> Manifest:
-    return load_manifest(Data(root=root), PillowDomain())
+    return load_manifest(Data(root=root), Pictures())
 
 
 @pytest.mark.parametrize("folders", [("crack/Imgs", "free/Imgs"), ("crack", "free")])
@@ -40,6 +47,15 @@ def test_a_mask_may_be_called_as_its_image_is_but_for_the_ending(folders: tuple[
     assert len(rows) == 8 and {row.label for row in rows} == {"crack", "free"}
     assert all((row.mask is not None) == (row.path.stem != "3") and row.path.suffix == ".jpg" for row in rows)
     assert all(Path(row.mask) == row.path.with_suffix(".png") for row in rows if row.mask)
+
+
+def test_masks_of_several_classes_and_images_of_two_kinds(tmp_path: Path) -> None:
+    for number in range(4):
+        image = tmp_path / f"{number}.{'jpg' if number < 2 else 'bmp'}"
+        picture(image)
+        Image.fromarray((np.arange(256).reshape(16, 16) // 64).astype(np.uint8)).save(image.with_suffix(".png"))
+    rows = load(tmp_path).rows
+    assert [row.path.name for row in rows] == ["0.jpg", "1.jpg", "2.bmp", "3.bmp"] and all(row.mask for row in rows)
 
 
 def test_pictures_under_two_endings_are_named(tmp_path: Path) -> None:
