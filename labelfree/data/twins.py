@@ -40,7 +40,7 @@ def twin_masks(rows: Sequence[Row], read: Callable[[Row], Sample]) -> tuple[set[
         example = " and ".join(sorted(row.path.name for row in pairs[0].values()))
         stand = "names stand" if len(pairs) > 1 else "name stands"
         told.append(
-            f"{len(pairs):,} {stand} under two endings, such as {example}: both count as images; where one kind is masks, a table may say so."
+            f"{len(pairs):,} {stand} under two endings, such as {example}: both count as images; a table may name one kind as masks."
         )
     return masks, told
 
