@@ -48,6 +48,7 @@ METRICS = [f"{way}_{kind}" for way in ("text_to_image", "image_to_text") for kin
 CLASSES = ("linear", "prompted", "prompted_chance", "zero_shot", "zero_shot_chance")
 ROW_OF_KIND = {"prompted": "prompted", "zero-shot": "zero_shot"}  # rows of prompted.json, and the columns that they become
 DOMAIN = "simclr"
+NO_CLASSES = "evaluate.held_out_classes=null"  # of captions, which name none
 
 
 def main() -> None:
@@ -178,12 +179,16 @@ def measured(cell: dict[str, str], data: Path, runs: Path) -> dict[str, str]:
         init = str((out / "backbone.safetensors").resolve())
     steps.append(steps_of(cell, objective, start))
     out = folder_of(cell, runs, "")
-    begun = [*asked_of(cell, data, objective, init), *retrieval(arm), "pretrain.minutes=null", f"pretrain.steps={steps[-1]}"]
+    asks = retrieval(arm) if cell["held_out"] == "0" else classes(arm)  # captions of retrieval name no classes to hold out
+    begun = [*asked_of(cell, data, objective, init), *asks, "pretrain.minutes=null", f"pretrain.steps={steps[-1]}"]
     if end := carried_out(command(f"satellite_{objective}", begun, out), out):
         return nothing(steps, end)
     on = [f"evaluate.on={cell['on']}"]
-    asked = out if cell["on"] == "dev" else taken_over(out, folder_of(cell, runs, f"-retrieval-{cell['on']}"), [*retrieval(arm), *on])
-    by_class = taken_over(out, folder_of(cell, runs, f"-classes-{cell['on']}"), [*classes(arm), *on])
+    first = cell["on"] == "dev"
+    known = first and asks == retrieval(arm)
+    asked = out if known else taken_over(out, folder_of(cell, runs, f"-retrieval-{cell['on']}"), [*retrieval(arm), NO_CLASSES, *on])
+    known = first and asks == classes(arm)
+    by_class = out if known else taken_over(out, folder_of(cell, runs, f"-classes-{cell['on']}"), [*classes(arm), *on])
     if cell["on"] == "test":
         script = f"python benchmarks/language.py --data $LABELFREE_DATA --starts {cell['start']} --objectives {objective}"
         look = {"date": f"{datetime.now():%Y-%m-%d %H:%M}", "commit": cell["commit"], "data": CARD, "recipe": f"satellite_{objective}"}
