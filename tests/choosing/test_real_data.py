@@ -54,6 +54,7 @@ def chosen(features: np.ndarray, name: str, budget: int, seed: int) -> list[int]
     return [choice.position for choice in find_strategy(name).choose(candidates, budget, seed)]
 
 
+@pytest.mark.slow
 def test_twelve_typical_images_of_six_classes_are_worth_more_than_twelve_at_random(
     steel: dict[str, tuple[np.ndarray, np.ndarray]],
 ) -> None:

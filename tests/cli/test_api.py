@@ -32,6 +32,7 @@ def images(generated, tmp_path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_survey_counts_what_is_there(generated):
     found = lf.show_data(generated)
     told = "\n".join(found.lines())

@@ -202,6 +202,7 @@ def test_an_empty_side_leaks_nothing() -> None:
     assert near_groups(nothing) == {}
 
 
+@pytest.mark.slow
 def test_eurosat_rgb_holds_no_copies_between_pool_and_dev(real_data: Callable[[str], Path], tmp_path: Path) -> None:
     domain = PillowDomain()
     manifest = load_manifest(Data(root=real_data("eurosat_rgb"), card="eurosat-rgb"), domain)

@@ -272,7 +272,9 @@ def test_the_program_of_torch_export_says_the_same(cnn: tuple[Path, export_folde
 
 
 @packages
-@pytest.mark.parametrize("encoder", [network, statistics, by_image], ids=["network", "statistics", "by image"])
+@pytest.mark.parametrize(
+    "encoder", [pytest.param(network, marks=pytest.mark.slow), statistics, by_image], ids=["network", "statistics", "by image"]
+)
 def test_scenes_are_mapped_in_tiles_as_by_the_head(encoder: Callable[[], Encoder], tmp_path: Path) -> None:
     head = map_head(tmp_path / "head.safetensors", encoder())
     files = []

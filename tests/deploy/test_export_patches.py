@@ -22,8 +22,10 @@ pytest.importorskip("onnxscript")
 
 
 @pytest.mark.parametrize(
-    ("made", "neighbours"), [(statistics, 0), (statistics, 9), pytest.param(network, 9, marks=pytest.mark.slow),
-                             pytest.param(by_image, 0, marks=pytest.mark.slow)],
+    ("made", "neighbours"), [
+        (statistics, 0), pytest.param(statistics, 9, marks=pytest.mark.slow), pytest.param(network, 9, marks=pytest.mark.slow),
+        pytest.param(by_image, 0, marks=pytest.mark.slow),
+    ],
 )  # fmt: skip
 def test_the_graph_says_what_the_head_says(made: Callable[[], Encoder], neighbours: int, tmp_path: Path) -> None:
     from labelfree.deploy.exports.infer_onnx import Model
@@ -47,6 +49,7 @@ def test_scores_are_weighed_by_the_patches_around_in_the_graph_too(tmp_path: Pat
     assert weighed.predict(image).score < 0.999 * plain.predict(image).score
 
 
+@pytest.mark.slow
 def test_a_map_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     from labelfree.deploy.exports.infer_onnx import Model

@@ -46,6 +46,7 @@ def finished(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
         )
 
 
+@pytest.mark.slow
 def test_the_file_holds_the_network_as_it_was_trained(finished: Run, folder: Path, tmp_path: Path) -> None:
     """By hand: the tensors of the file in a fresh network, and the probe's arithmetic."""
     file = finished.folder / "heads" / "finetune.safetensors"

@@ -65,6 +65,7 @@ def planted(case: Path) -> list[str]:
     return (case / "identifiers.txt").read_text(encoding="utf-8").split("\n")[:-1]
 
 
+@pytest.mark.slow
 def test_no_name_of_the_films_leaves(case: Path, planted: list[str], tmp_path: Path) -> None:
     films = case / "data" / "dicom"
     run = run_on(tmp_path, f"data.root={films}", f"data.labels={films / 'labels.csv'}", "report.images=true")

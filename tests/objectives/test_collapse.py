@@ -178,6 +178,7 @@ def test_a_collapse_is_caught_and_explained(case: Case, tmp_path: Path, monkeypa
     assert max(metrics(tmp_path)) + 1 < job.plan.steps  # before the end
 
 
+@pytest.mark.slow
 def test_the_sound_twin_is_left_alone(case: Case, tmp_path: Path) -> None:
     """It would be stopped, too; and no sign is on its way at the end."""
     fit(small_job(tmp_path, case.objective, case.options, **{**PLAN, **case.plan}), Silent())

@@ -103,7 +103,7 @@ def test_halving_ends_with_the_sentence(pictures: Path, tmp_path: Path, monkeypa
     assert tried == [10, 5, 2]
 
 
-@pytest.mark.parametrize(("norm", "tried"), [("auto", [4]), ("train", [10])])
+@pytest.mark.parametrize(("norm", "tried"), [("auto", [4]), pytest.param("train", [10], marks=pytest.mark.slow)])
 def test_few_minutes_make_batches_of_few_images(
     norm: str, tried: list[int], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,7 +41,7 @@ def part_of(whole: Path, folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("card", ["eurosat-ms", pytest.param("eurosat-rgb", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("card", [pytest.param("eurosat-ms", marks=pytest.mark.slow), pytest.param("eurosat-rgb", marks=pytest.mark.slow)])
 def test_a_shipped_recipe_on_its_card(card: str, real_data: Callable[[str], Path], tmp_path: Path) -> None:
     """Takes over ten seconds: a real network on hundreds of labelled and dev images."""
     root = part_of(real_data(card.replace("-", "_")), tmp_path / "data")

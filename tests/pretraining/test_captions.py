@@ -44,7 +44,7 @@ def test_equal_captions_are_told_whatever_follows_them() -> None:
     assert same_captions(numbers[:, :8], 0).tolist() == [one, two, again, longer]
 
 
-@pytest.mark.parametrize("objective", ["clip", pytest.param("siglip", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("objective", [pytest.param("clip", marks=pytest.mark.slow), pytest.param("siglip", marks=pytest.mark.slow)])
 def test_pairs_are_learnt(objective: str, tmp_path: Path) -> None:
     """The captions tell how coarse a picture is, and which one it is: after sixty steps images lie nearer to their own captions."""
     options = {"out": 32, "text": "tiny", **({"bias": -3.5} if objective == "siglip" else {})}

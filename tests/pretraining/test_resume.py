@@ -64,6 +64,7 @@ def test_killed_and_resumed_equals_unbroken(objective: str, pictures: Path, tmp_
     assert rows[0] == rows[1]
 
 
+@pytest.mark.slow
 def test_sigterm_saves_and_leaves_with_75(pictures: Path, tmp_path: Path) -> None:
     """Takes ten seconds or more: a process imports torch and trains."""
     process, checkpoint = started(overrides(pictures, "dino", tmp_path / "pool"), tmp_path / "run")

@@ -105,6 +105,7 @@ def test_unknown_variants_are_a_sentence(tmp_path: Path) -> None:
         Satellite().generate(tmp_path, variant="sar")
 
 
+@pytest.mark.slow
 def test_scenes_of_one_place_on_two_dates_with_polygons(tmp_path: Path) -> None:
     """Takes ten seconds on a slow machine: four hundred patches are drawn."""
     domain = Satellite(sensor="sentinel-2-l1c")

@@ -197,6 +197,7 @@ def test_one_place_outside_the_map_does_not_hide_the_others() -> None:
     assert first.outline and last.outline and lost.outline is None and lost.unit == 1
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_places_take_seconds() -> None:
     """A grid of 316 by 316 tiles in two zones; a test of every pair would take hours."""
     corners = [(4e5 + 640 * i, 5.3e6 + 640 * j) for i in range(316) for j in range(316)]

@@ -28,6 +28,7 @@ def noise(count: int, seed: int = 0) -> np.ndarray:
     return draw
 
 
+@pytest.mark.slow
 @given(st.integers(0, 50), st.lists(st.tuples(st.integers(0, 7), st.integers(0, 7), st.floats(0, 12)), min_size=1, max_size=6))
 def test_finds_what_the_leak_guard_finds(seed: int, repeats: list[tuple[int, int, float]]) -> None:
     base = noise(8, seed)

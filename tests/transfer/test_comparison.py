@@ -84,7 +84,7 @@ def test_labels_of_scored_rows_change_no_prediction(ask, encoders, entries, run_
     assert one.equals(two)
 
 
-@pytest.mark.parametrize("score", [45, 0], ids=["test split", "cross-validation"])
+@pytest.mark.parametrize("score", [45, pytest.param(0, marks=pytest.mark.slow)], ids=["test split", "cross-validation"])
 def test_work_goes_on_at_the_first_missing_cell(ask, encoders, entries, run_folder, score: int) -> None:
     question = ask(train=24, score=score)
     settings = SMALL.model_copy(update={"labels_per_class": [1, 3], "draws": 2})

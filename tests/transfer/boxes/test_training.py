@@ -69,7 +69,7 @@ def test_discs_are_found(learn: LearnBoxes, protocol: Frozen, steps: int) -> Non
     assert found > 0.5
 
 
-@pytest.mark.parametrize("channels", [pytest.param(1, marks=pytest.mark.slow), 13])
+@pytest.mark.parametrize("channels", [pytest.param(1, marks=pytest.mark.slow), pytest.param(13, marks=pytest.mark.slow)])
 def test_images_of_any_channels(channels: int) -> None:
     made = network(channels)
     fitted = Frozen().fit(learn_boxes(*discs(12, 0, channels), lambda: copy.deepcopy(made), steps=80))
@@ -146,6 +146,7 @@ def test_half_of_what_is_learned_from_shows_objects(learn: LearnBoxes) -> None:
     assert set(going.tiles.tolist()) == set(range(12))
 
 
+@pytest.mark.slow
 def test_images_that_nothing_is_on_are_learned_from(learn: LearnBoxes) -> None:
     """A detector that saw images without objects finds less on others."""
     images, drawn = discs(12, 0)

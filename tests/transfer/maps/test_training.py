@@ -68,7 +68,9 @@ def mean_iou(fitted: Fitted, images: Tensor, masks: Tensor) -> float:
     return float(np.mean([((found == k) & (masks == k)).sum() / ((found == k) | (masks == k)).sum() for k in range(CLASSES)]))
 
 
-@pytest.mark.parametrize("protocol", [Frozen(), Finetune(), Frozen("fpn")], ids=["frozen", "finetune", "fpn"])
+@pytest.mark.parametrize(
+    "protocol", [Frozen(), pytest.param(Finetune(), marks=pytest.mark.slow), Frozen("fpn")], ids=["frozen", "finetune", "fpn"]
+)
 def test_blobs_are_learned(learn, protocol):
     fitted = protocol.fit(replace(learn, steps=100))
     assert mean_iou(fitted, *blobs(16, 1)) > (0.8 if isinstance(protocol, Frozen) and protocol.decoder == "fpn" else 0.9)

@@ -83,6 +83,7 @@ def test_images_of_several_classes_are_asked_too(few_steps: None, tmp_path: Path
     assert {row["metric"] for row in tuned} == {"macro_ap", "macro_f1"} and all("setting=" in row["flags"] for row in tuned)
 
 
+@pytest.mark.slow
 def test_answered_cells_are_left_alone_and_come_out_the_same(few_steps: None, tmp_path: Path) -> None:
     told = []
     for folder in (tmp_path / "once", tmp_path / "once", tmp_path / "again"):
