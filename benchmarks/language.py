@@ -184,11 +184,14 @@ def measured(cell: dict[str, str], data: Path, runs: Path) -> dict[str, str]:
     if end := carried_out(command(f"satellite_{objective}", begun, out), out):
         return nothing(steps, end)
     on = [f"evaluate.on={cell['on']}"]
-    first = cell["on"] == "dev"
-    known = first and asks == retrieval(arm)
-    asked = out if known else taken_over(out, folder_of(cell, runs, f"-retrieval-{cell['on']}"), [*retrieval(arm), NO_CLASSES, *on])
-    known = first and asks == classes(arm)
-    by_class = out if known else taken_over(out, folder_of(cell, runs, f"-classes-{cell['on']}"), [*classes(arm), *on])
+
+    def answered(kind: str, question: list[str], *more: str) -> Path:
+        """The run itself where it asks that on dev, else a comparison alone."""
+        if cell["on"] == "dev" and asks == question:
+            return out
+        return taken_over(out, folder_of(cell, runs, f"-{kind}-{cell['on']}"), [*question, *more, *on])
+
+    asked, by_class = answered("retrieval", retrieval(arm), NO_CLASSES), answered("classes", classes(arm))
     if cell["on"] == "test":
         script = f"python benchmarks/language.py --data $LABELFREE_DATA --starts {cell['start']} --objectives {objective}"
         look = {"date": f"{datetime.now():%Y-%m-%d %H:%M}", "commit": cell["commit"], "data": CARD, "recipe": f"satellite_{objective}"}

@@ -79,9 +79,9 @@ def _require_one_encoding(file: Path, raw: bytes, encoding: str) -> None:
     """Raises `DataError` naming the first row that is no UTF-8 where most of those beyond ASCII are: read as a spreadsheet's, all others
     would be garbled.
     """
-    beyond = [(number, line) for number, line in enumerate(raw.splitlines(), start=1) if not line.isascii()]
     if encoding != SPREADSHEET:
         return
+    beyond = [(number, line) for number, line in enumerate(raw.splitlines(), start=1) if not line.isascii()]
     broken = [number for number, line in beyond if encoding_of(line) == SPREADSHEET]
     if 2 * len(broken) < len(beyond):
         raise DataError(f"{file.name} line {broken[0]}: is no UTF-8, which the rest of the file is; write that line again.")

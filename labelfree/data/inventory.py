@@ -81,7 +81,8 @@ def take_inventory(root: Path, domain: Domain, known: Iterable[Path] = ()) -> In
     masks = masks_among(list(parts))
     masks = masks if len(masks) < len(parts) else set()
     if contents is None:
-        twins, told = twin_masks([row for row in rows if row.path.relative_to(root).parts not in masks], domain.read)
+        known_masks = {parts[mask] for mask in masks}
+        twins, told = twin_masks([row for row in rows if row.path not in known_masks], domain.read)
         masks |= {path.relative_to(root).parts for path in twins}
         notes += told
     advised = {ending: number for ending, number in unread.most_common() if ending in advice}

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from labelfree.data.columns import columns_of
 from labelfree.data.csv_text import UTF16, Sheet, sheet_of
 from labelfree.data.structure import SPLITS
-from labelfree.data.table_cells import as_written, caption_parts, captions_in, listed_text, missing_note, names_in, plain_text
+from labelfree.data.table_cells import as_written, caption_parts, captions_in, listed_text, missing_note, names_in, plain_text, spelled
 from labelfree.data.taken_rows import EVERY, Where, several_sets, taken_rows
 from labelfree.errors import DataError
 
@@ -112,7 +112,7 @@ def _by_image(records: list[Record]) -> list[Record]:
     """One record an image where a table has one caption a row: those of a path that say the same besides become one."""
     joined = dict[str, Record]()
     for record in records:
-        name = record.path.replace("\\", "/").removeprefix("./")
+        name = spelled(record.path)
         first = joined.setdefault(name, record)
         if first is not record:
             if replace(record, number=first.number, captions=first.captions, path=first.path) != first:

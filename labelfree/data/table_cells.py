@@ -29,10 +29,19 @@ def plain_text(value: Any) -> str | None:
     return str(value).strip() or None
 
 
+def sentence_in(part: Any) -> Any:
+    """A sentence, or the text of one that is a record of its own; None where that has none."""
+    return next((part[key] for key in RAW if key in part), None) if isinstance(part, Mapping) else part
+
+
 def listed_text(values: Iterable[Any]) -> str:
     """A list of a Parquet table as the text of a cell; of parts that are records what is said in them."""
-    parts = [next((part[key] for key in RAW if key in part), None) if isinstance(part, Mapping) else part for part in values]
-    return "".join(LISTED + str(part) for part in parts if part is not None)
+    return "".join(LISTED + str(part) for part in map(sentence_in, values) if part is not None)
+
+
+def spelled(path: str) -> str:
+    """The name of a file in one spelling, by which rows of one image are known: `./a.png` is `a.png`."""
+    return path.replace("\\", "/").removeprefix("./")
 
 
 def as_written(cell: str | None) -> str | None:

@@ -71,7 +71,7 @@ def wording(recipe: Recipe, card: Card | None, task: Task, rows: Sequence[Row], 
         if recipe.evaluate.held_out_classes is not None:
             raise RecipeError(f"{KEY}: labels of {task.name} name no classes that could be held out; leave it out.")
         return Wording({})
-    classes, scored = (sorted({name for row in part if task.labelled(row) for name in task.taught(row)}) for part in (rows, asked))
+    classes, scored = _classes(task, rows), _classes(task, asked)
     given = {name: said for name, said in (card.class_words if card else {}).items() if name in classes}
     for spelled, said in recipe.evaluate.class_words.items():
         given[_among(str(spelled), classes, "evaluate.class_words")] = said
@@ -81,12 +81,17 @@ def wording(recipe: Recipe, card: Card | None, task: Task, rows: Sequence[Row], 
 
 def check_names(recipe: Recipe, task: Task, rows: Sequence[Row]) -> None:
     """What `wording` raises on names of classes that are not there, told before images are read."""
-    classes = sorted({name for row in rows if task.labelled(row) for name in task.taught(row)}) if task.categorical else []
+    classes = _classes(task, rows) if task.categorical else []
     held_out = recipe.evaluate.held_out_classes
     named = [(str(name), KEY) for name in (held_out if isinstance(held_out, list) else ())]
     for name, key in [*named, *((str(name), "evaluate.class_words") for name in recipe.evaluate.class_words)]:
         if classes:
             _among(name, classes, key)
+
+
+def _classes(task: Task, rows: Sequence[Row]) -> list[str]:
+    """Those that labels of the rows name."""
+    return sorted({name for row in rows if task.labelled(row) for name in task.taught(row)})
 
 
 def asks_in_words(recipe: Recipe, task: Task) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
+from functools import cache
 from pathlib import Path
 
 from labelfree.data.label_formats.sources import FORMS, STATISTICS, Form, form_of
@@ -19,7 +20,7 @@ from labelfree.recipe import Data
 
 FEW = 8  # files of a folder that are looked into until one is known
 MOST = 100  # files in all
-TABLES = (".csv", ".tsv", ".parquet")
+TABLES, TEXT = (".csv", ".tsv", ".parquet"), ".txt"
 FEW_TEXTS, LOOKED_AT = 3, 20  # texts in a folder that may be tables; rows of a table
 
 
@@ -30,12 +31,13 @@ def unread_labels(data: Data, rows: Sequence[Row] = (), way: str = "--labels ") 
     """
     if data.root is None or data.labels is not None or data.card is not None or (data.root / SPLITS_FILE).is_file():
         return
+    names = cache(lambda: frozenset(name for row in rows for name in (row.path.name, row.path.stem)))
     for table in _tables(data.root):
         name = table.relative_to(data.root).as_posix()
         try:
             read_table(table)
         except DataError as error:
-            if names_images(table, data.root, rows):
+            if _names_files(table, data.root, names()):
                 yield f"{name} names images and is not read: {str(error).removeprefix(f'{table}: ').rstrip('.')}"
         else:
             yield f"{name} is not read; give it with {way}{shlex.quote(name)} if it holds the labels"
@@ -50,21 +52,20 @@ def unread_labels(data: Data, rows: Sequence[Row] = (), way: str = "--labels ") 
 def _tables(root: Path) -> Iterator[Path]:
     """What may be a table in the folder and those in it; of texts where a folder holds few: many are labels of an image each."""
     for folder in (root, *sorted(each for each in root.iterdir() if each.is_dir() and not each.name.startswith("."))):
-        files = [file for file in sorted(folder.iterdir()) if file.is_file() and not file.name.startswith(".")]
-        texts = [file for file in files if file.suffix.lower() == ".txt"]
-        yield from [file for file in files if file.suffix.lower() in TABLES or (file in texts and len(texts) <= FEW_TEXTS)][:FEW]
+        likely = [file for file in sorted(folder.iterdir()) if file.suffix.lower() in (*TABLES, TEXT) and not file.name.startswith(".")]
+        few = sum(file.suffix.lower() == TEXT for file in likely) <= FEW_TEXTS
+        yield from [file for file in likely if (few or file.suffix.lower() != TEXT) and file.is_file()][:FEW]
 
 
-def names_images(table: Path, root: Path, images: Sequence[Row]) -> bool:
+def _names_files(table: Path, root: Path, images: Set[str]) -> bool:
     """Whether cells of a table are called as images or as files beside it are, with or without their ending."""
     try:
         _, rows = cells_of(table)
     except DataError:
         return False
-    files = [*(row.path for row in images), *(file for folder in (root, table.parent) for file in folder.iterdir() if file != table)]
-    names = {name for file in files for name in (file.name, file.stem)}
-    cells = [cell.replace("\\", "/") for _, row in rows[:LOOKED_AT] for cell in row if cell]
-    return any(cell.rpartition("/")[2] in names for cell in cells)
+    cells = {cell.replace("\\", "/").rpartition("/")[2] for _, row in rows[:LOOKED_AT] for cell in row if cell}
+    files = (file for folder in (root, table.parent) for file in folder.iterdir() if file != table)
+    return not cells.isdisjoint(images) or any(file.name in cells or file.stem in cells for file in files)
 
 
 def _annotations(root: Path, products: set[Path]) -> Iterator[tuple[Path, Form]]:

@@ -17,6 +17,8 @@ from labelfree.retrieval.answer_files import Pictured, write_answer
 from labelfree.retrieval.image_parts import boxed, read_part
 from labelfree.retrieval.opened_index import Hit, Index
 
+SKIPPING = ", or set data.on_error=skip"  # what a reader says to those who read a set; a query is one image
+
 
 @dataclass(frozen=True)
 class Found:
@@ -59,9 +61,6 @@ class Query:
         if half not in (2, 3) or len(self.box) % 2 or min(first) < 0 or any(a >= b for a, b in zip(first, last, strict=True)):
             raise RecipeError(f"--box {','.join(map(str, self.box))}: give x0,y0,x1,y1 in pixels, 0 <= x0 < x1 and 0 <= y0 < y1.")
         return Window(tuple(reversed(first)), tuple(b - a for a, b in zip(reversed(first), reversed(last), strict=True)))
-
-
-SKIPPING = ", or set data.on_error=skip"  # what a reader says to those who read a set; a query is one image
 
 
 def ask(index: Index, query: Query, k: int, out: Path | None, say: Progress) -> Found:

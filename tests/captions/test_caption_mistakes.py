@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from labelfree.data.captions.sources import captions_of
 from labelfree.data.manifest import Manifest, load_manifest
 from labelfree.errors import DataError
 from labelfree.recipe import Data
+from tests.captions.shards import said, shard
 from tests.data.fake_domain import PillowDomain, write
 
 
@@ -31,10 +30,6 @@ def root(tmp_path: Path) -> Path:
 
 def load(root: Path, captions: Path, **data: Any) -> Manifest:
     return load_manifest(Data.model_validate({"root": root, "class_folders": False, "captions": captions, **data}), PillowDomain())
-
-
-def said(manifest: Manifest) -> dict[str, tuple[str, ...]]:
-    return {row.id: row.captions for row in manifest.rows if row.captions}
 
 
 def written(file: Path, text: str | bytes) -> Path:
@@ -151,16 +146,6 @@ def test_one_broken_record_is_named_and_the_rest_is_read(root: Path, content: An
     assert all(part in fault for part, fault in zip(faults, manifest.caption_faults, strict=True))
 
 
-def tar(file: Path, members: dict[str, bytes]) -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(file, "w") as archive:
-        for name, content in members.items():
-            told = tarfile.TarInfo(name)
-            told.size = len(content)
-            archive.addfile(told, io.BytesIO(content))
-    return file
-
-
 def picture(level: int, folder: Path) -> bytes:
     write(folder / "picture.png", np.full((4, 4), level))
     return (folder / "picture.png").read_bytes()
@@ -177,7 +162,7 @@ def test_keys_that_come_in_two_shards_stay_apart(tmp_path: Path) -> None:
             "001.png": picture(7, tmp_path),
             "001.json": record,
         }
-        tar(shards / f"{number}.tar", members)
+        shard(shards / f"{number}.tar", members)
     written(shards / "._0.tar", b"what a Mac leaves")
     told = {image.name: image.captions for image in captions_of(unpacked(shards)).images}
     assert told == {"000.txt": ("text 0",), "001.txt": ("record 0",), "1-000.txt": ("text 1",), "1-001.txt": ("record 1",)}
@@ -195,4 +180,4 @@ def test_keys_that_come_in_two_shards_stay_apart(tmp_path: Path) -> None:
 def test_tars_that_cannot_be_read_say_so(tmp_path: Path, members: dict[str, bytes], sentence: str) -> None:
     pytest.importorskip("webdataset")
     with pytest.raises(DataError, match=sentence):
-        unpacked(tar(tmp_path / "0.tar", members))
+        unpacked(shard(tmp_path / "0.tar", members))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from labelfree.errors import DataError, RecipeError
 from labelfree.progress import Silent
 from labelfree.recipe import Data
 from labelfree.recipe_file import load_recipe
+from tests.captions.shards import said, shard
 from tests.data.fake_domain import PillowDomain, write
 
 ODD = ('a field, a road; "two" ponds', "zwei Zeilen\nund ein Umbruch", "ein Hafen ⛵ 港にある船 مرفأ", "it's 50% — 3 | no", "\t|tab")
@@ -40,10 +39,6 @@ def root(tmp_path: Path) -> Path:
 
 def load(root: Path | None = None, **data: Any) -> Manifest:
     return load_manifest(Data.model_validate({"root": root, "class_folders": False, **data}), PillowDomain())
-
-
-def said(manifest: Manifest) -> dict[str, tuple[str, ...]]:
-    return {row.id: row.captions for row in manifest.rows if row.captions}
 
 
 def coco(folder: Path, pairs: list[tuple[str, str]]) -> Path:
@@ -196,16 +191,6 @@ def test_the_file_may_lie_among_the_images_and_a_generated_card_gives_way(root: 
     assert recipe.data.captions == file
     alone = load_recipe("satellite_simclr", [f"data.captions={file}"])
     assert said(load_manifest(alone.data, PillowDomain())) == {"a/0.png": ("a field",)}
-
-
-def shard(file: Path, members: dict[str, bytes]) -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(file, "w") as tar:
-        for name, content in members.items():
-            told = tarfile.TarInfo(name)
-            told.size = len(content)
-            tar.addfile(told, io.BytesIO(content))
-    return file
 
 
 def test_shards(root: Path) -> None:

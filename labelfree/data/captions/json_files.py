@@ -9,7 +9,7 @@ from typing import Any
 
 from labelfree.data.captions.told import Gathering, Told
 from labelfree.data.columns import NAMES
-from labelfree.data.table_cells import RAW
+from labelfree.data.table_cells import sentence_in
 from labelfree.errors import DataError
 
 NAMED = tuple(dict.fromkeys(("file_name", "filename", "path", "image", "image_path", "img", "filepath", "file", *NAMES["path"])))
@@ -34,7 +34,7 @@ def read_caption_json(file: Path, content: Any) -> Told:
     if isinstance(content, dict) and _most(isinstance(said, str | list) for said in content.values()):
         gathering = Gathering("file names with their captions")
         for name, said in content.items():
-            gathering.add(name, f"{file.name}: {name}", map(_raw, said) if isinstance(said, list) else [said])
+            gathering.add(name, f"{file.name}: {name}", map(sentence_in, said) if isinstance(said, list) else [said])
         return gathering.told()
     raise DataError(
         f"{file}: holds no captions that are read; read are COCO's captions, records of images with their sentences (RSICD, Karpathy), "
@@ -82,15 +82,10 @@ def _records(file: Path, records: Sequence[Any]) -> Told:
         if not isinstance(name, str) or not name.strip():
             gathering.faults.append(f"{file.name}: record {place} names no image (file_name, filename, image); add its file.")
         else:
-            captions = [] if said is None else map(_raw, said) if isinstance(said, list) else [said]
+            captions = [] if said is None else map(sentence_in, said) if isinstance(said, list) else [said]
             gathering.add(name, f"{file.name}: record {place} ({name})", captions)
     return gathering.told()
 
 
 def _first(record: Mapping[str, Any], keys: Sequence[str]) -> Any:
     return next((record[key] for key in keys if key in record), None)
-
-
-def _raw(sentence: Any) -> Any:
-    """A sentence, or the text of one that is a record of its own."""
-    return _first(sentence, RAW) if isinstance(sentence, Mapping) else sentence

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labelfree.data.label_formats.listed import ListedImage
+from labelfree.data.table_cells import spelled
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Gathering:
 
     def add(self, name: str, where: str, captions: Iterable[Any]) -> None:
         """More captions of the image called `name`; `where` names the place in sentences."""
-        of_image = self._images.setdefault(name.replace("\\", "/").removeprefix("./"), (where, []))[1]
+        of_image = self._images.setdefault(spelled(name), (where, []))[1]
         for caption in captions:
             if not isinstance(caption, str):
                 self.faults.append(f"{where}: a caption is no text; write it in quotes.")
