@@ -15,7 +15,7 @@ from labelfree.progress import Silent
 
 SMALL = [
     "backbone.name=test_resnet", "pretrain.steps=2", "pretrain.minutes=null", "pretrain.batch_size=8", "pretrain.options={hidden: 32}",
-    "evaluate.sizes=[32]", "evaluate.draws=2", "evaluate.labels_per_class=[1, 2]", "evaluate.arms=[statistics, random, domain]",
+    "evaluate.sizes=[32]", "evaluate.draws=1", "evaluate.labels_per_class=[1, 2]", "evaluate.arms=[statistics, random, domain]",
     "data.leak_limit=1.0",  # stripes of two kinds do look alike
     "evaluate.primary={arm: domain, against: random, protocol: linear, budget: 2, metric: accuracy}",
 ]  # fmt: skip

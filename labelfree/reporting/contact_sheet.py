@@ -40,7 +40,7 @@ def save_contact_sheets(first: Path, pictures: Sequence[np.ndarray | None], capt
     for number, start in enumerate(range(0, len(pictures), A_PAGE), 1):
         sheet = _page(pictures[start : start + A_PAGE], captions[start : start + A_PAGE])
         files.append(first if number == 1 else first.with_stem(f"{first.stem}_{number}"))
-        call_with(files[-1], lambda part, sheet=sheet: sheet.save(part, "png", optimize=True))  # type: ignore[misc]
+        call_with(files[-1], lambda part, sheet=sheet: sheet.save(part, "png", compress_level=3))  # type: ignore[misc]
     return files
 
 

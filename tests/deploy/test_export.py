@@ -113,12 +113,15 @@ def asked(folder: Path, *words: str | Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(done.stdout)))
 
 
+SIZES = ((32, 48), (90, 61), (20, 200), (40, 40))
+
+
 @pytest.fixture(scope="module")
 def cnn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, export_folder.Exported]:
-    """A head on a CNN, and its export, made once: that takes five seconds."""
+    """A head on a CNN, and its export, made once: that takes five seconds. The pictures lie beside it."""
     root = tmp_path_factory.mktemp("cnn")
     head = vector_head(root / "head.safetensors", pictured())
-    return head, exported(head, root / "out", pictures(root / "pictures", (32, 48)))
+    return head, exported(head, root / "out", pictures(root / "pictures", *SIZES))
 
 
 lengths = st.integers(2, 90)
@@ -143,17 +146,26 @@ def test_a_network_as_it_is_made_for_export_says_what_it_said(tmp_path: Path) ->
 
 
 @packages
+def test_pictures_of_any_size_are_scored_as_by_the_head(cnn: tuple[Path, export_folder.Exported]) -> None:
+    _scored_as_by_the_head(*cnn)
+
+
+@packages
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "size", "interpolation", "protocol"), [
-    ("test_resnet", 40, "bilinear", "linear"), pytest.param("test_vit", 50, "bicubic", "linear", marks=pytest.mark.slow),
-    pytest.param("test_efficientnet", 64, "bilinear", "knn", marks=pytest.mark.slow),
+    ("test_vit", 50, "bicubic", "linear"), ("test_efficientnet", 64, "bilinear", "knn"),
 ])  # fmt: skip
-def test_pictures_of_any_size_are_scored_as_by_the_head(name: str, size: int, interpolation: str, protocol: str, tmp_path: Path) -> None:
-    files = pictures(tmp_path / "pictures", (32, 48), (90, 61), (20, 200), (40, 40))
+def test_other_networks_and_heads_too(name: str, size: int, interpolation: str, protocol: str, tmp_path: Path) -> None:
     head = vector_head(tmp_path / "head.safetensors", pictured(name, size, interpolation), protocol)
-    made = exported(head, tmp_path / "out", files)
-    assert made.images == made.decisions == made.same == 4 and made.apart < 1e-4 and made.milliseconds > 0
+    _scored_as_by_the_head(head, exported(head, tmp_path / "out", pictures(tmp_path / "pictures", *SIZES)))
+
+
+def _scored_as_by_the_head(head: Path, made: export_folder.Exported) -> None:
+    """Its pictures lie beside the head."""
+    files = sorted((head.parent / "pictures").iterdir())
+    assert made.images == made.decisions == made.same == len(SIZES) == len(files) and made.apart < 1e-4 and made.milliseconds > 0
     loaded = labelfree.load_head(head)
-    rows = asked(tmp_path / "out", *files)
+    rows = asked(made.folder, *files)
     for file, row in zip(files, rows, strict=True):
         said = loaded.predict(file)
         assert row["class"] == said.name
@@ -225,9 +237,9 @@ def test_a_threshold_is_an_input_with_the_chosen_value_for_default(tmp_path: Pat
     from labelfree.deploy.exports.infer_onnx import Model
 
     files = pictures(tmp_path / "pictures", (32, 48), (40, 40), (90, 61), (33, 47))
-    plain = labelfree.load_head(vector_head(tmp_path / "plain.safetensors", pictured()))
+    plain = labelfree.load_head(vector_head(tmp_path / "plain.safetensors", StatisticsEncoder(3)))
     chosen = sum(sorted(plain.predict(file).scores["wet"] for file in files)[1:3]) / 2  # called wet are two of the four
-    head = vector_head(tmp_path / "head.safetensors", pictured(), threshold=chosen, alarm="wet")
+    head = vector_head(tmp_path / "head.safetensors", StatisticsEncoder(3), threshold=chosen, alarm="wet")
     made = exported(head, tmp_path / "out", files)
     model = Model(made.onnx)
     assert made.same == 4 and model.threshold == pytest.approx(chosen) and model.told["alarm"] == "wet"
@@ -246,7 +258,7 @@ def test_a_score_of_single_precision_reaches_both_thresholds_or_neither(threshol
 @packages
 def test_an_image_may_be_called_by_several_classes(tmp_path: Path) -> None:
     files = pictures(tmp_path / "pictures", (32, 48), (40, 40), (90, 61))
-    head = vector_head(tmp_path / "head.safetensors", pictured(), task="multilabel", constant=True)
+    head = vector_head(tmp_path / "head.safetensors", StatisticsEncoder(3), task="multilabel", constant=True)
     made = exported(head, tmp_path / "out", files)
     loaded = labelfree.load_head(head)
     called = [row["class"] for row in asked(made.folder, *files)]
@@ -396,5 +408,5 @@ def test_what_says_otherwise_is_not_kept(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(Model, "scores", lambda model, pixels, threshold=None: (true(model, pixels)[0] + 0.01, true(model, pixels)[1]))
     files = pictures(tmp_path / "pictures", (32, 48))
     with pytest.raises(DataError, match=r"0\.png: the exported head says otherwise \(scores 0\.01 apart\), so it is not kept"):
-        exported(vector_head(tmp_path / "head.safetensors", pictured()), tmp_path / "out", files)
+        exported(vector_head(tmp_path / "head.safetensors", StatisticsEncoder(3)), tmp_path / "out", files)
     assert not (tmp_path / "out").exists()

@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def finished(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(asking, "STEPS", 8)
+        patched.setattr(asking, "STEPS", 4)
         patched.setattr(asking, "STOPS", (0.5, 1.0))  # the probe alone would be another test
         return run_on(
             folder,
@@ -66,7 +66,7 @@ def test_the_file_holds_the_network_as_it_was_trained(finished: Run, folder: Pat
     expected = (x @ tensors["head.weight"].T + tensors["head.bias"]).softmax(1).numpy()
     told = np.array([[float(row["score_across"]), float(row["score_along"])] for row in rows])
     np.testing.assert_allclose(told, expected, atol=1e-4)
-    assert card.protocol == "finetune" and card.setting in (4, 8)
+    assert card.protocol == "finetune" and card.setting in (2, 4)
 
 
 def test_decisions_are_made_at_the_threshold(finished: Run, folder: Path, tmp_path: Path) -> None:

@@ -15,9 +15,9 @@ from labelfree.data.label_formats.matching import Images, match
 from labelfree.data.label_formats.regions import Runs, rectangle
 from tests.label_formats.folders import coco, picture, read, written
 
-MANY = 20_000
+MANY = 10_000
 PICTURES = 50
-SECONDS = 30  # on a busy machine; a quiet one needs a tenth of it
+SECONDS = 15  # on a busy machine; a quiet one needs a tenth of it
 
 
 def outlines(root: Path) -> Path:

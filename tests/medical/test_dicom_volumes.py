@@ -148,13 +148,15 @@ def test_positions_are_regular_within_the_digits_that_are_written(made) -> None:
 @given(rounded_stacks(), st.data())
 @settings(max_examples=50, deadline=None)
 def test_no_rounding_hides_a_slice_that_is_missing_twice_there_or_out_of_place(made, data) -> None:
-    places, directions, _, decimals = made
+    places, directions, distance, decimals = made
     at = data.draw(st.integers(1, len(places) - 1))
     gap = places + np.where(np.arange(len(places)) >= at, 1, 0)[:, None] * (places[1] - places[0])
     twice = np.insert(places, at, places[at], axis=0)
     moved = places.copy()
     moved[at] += 0.4 * (places[1] - places[0])
-    for broken, said in ((gap, "missing|no regular"), (twice, "two slices lie at"), (moved, "no regular spacing")):
+    # The last of a few slices can be moved by so little that its rounded place is also that of a regular stack of another spacing.
+    hidden = at == len(places) - 1 and 0.4 * distance <= 4 * 10.0**-decimals
+    for broken, said in ((gap, "missing|no regular"), (twice, "two slices lie at"), *([] if hidden else [(moved, "no regular spacing")])):
         with pytest.raises(Unsound, match=said if len(places) > 3 else "."):
             grid_of(stack(broken.round(decimals), directions))
 

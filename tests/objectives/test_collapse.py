@@ -138,7 +138,13 @@ CASES = [
 ]  # fmt: skip
 
 
-@pytest.fixture(params=CASES, ids=lambda case: case.name)
+# Their like is in the others: a rate too high, a teacher too warm.
+LONG = ("moco_v3, rate", "cutpaste, rate", "siglip, rate", "distill, rate", "dinov2, no sharpening")
+
+
+@pytest.fixture(
+    params=[pytest.param(case, marks=pytest.mark.slow) if case.name in LONG else case for case in CASES], ids=lambda case: case.name
+)
 def case(request: pytest.FixtureRequest) -> Case:
     found: Case = request.param
     return found

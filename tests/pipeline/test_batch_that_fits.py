@@ -33,7 +33,7 @@ class Told(Silent):
 
 def asked(pictures: Path, cache: Path, **more: Any) -> dict[str, Any]:
     return {
-        "data.root": str(pictures), "pretrain.objective": "simsiam", "backbone.name": "resnet10t", "backbone.init": "random",
+        "data.root": str(pictures), "pretrain.objective": "simsiam", "backbone.name": "test_resnet", "backbone.init": "random",
         "evaluate.arms": ["random", "domain"], "evaluate.primary.arm": "domain", "evaluate.primary.against": "random",
         "pretrain.steps": 2, "pretrain.minutes": None, "pretrain.size": 32, "pretrain.options": {"hidden": 16, "out": 16},
         "pool.dir": str(cache), **more,
@@ -116,7 +116,7 @@ def test_few_minutes_make_batches_of_few_images(
 
     monkeypatch.setattr(pretraining_plans, "pace_of", pace_of)
     monkeypatch.setattr(BYOL, "small_batch", 4)
-    save_file(build("resnet10t", 3).net.state_dict(), tmp_path / "mine.safetensors")
+    save_file(build("test_resnet", 3).net.state_dict(), tmp_path / "mine.safetensors")
     more = {"pretrain.objective": "byol", "pretrain.minutes": 0.1, "pretrain.steps": "auto", "pretrain.norm": norm}
     more |= {"backbone.init": str(tmp_path / "mine.safetensors"), "evaluate.arms": ["random", "imagenet+domain"]}
     given = asked(pictures, tmp_path / "pool", **more) | {"evaluate.primary.arm": "imagenet+domain"}

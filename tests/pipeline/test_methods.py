@@ -21,7 +21,10 @@ LOST = {"distill": 0.01, "cutpaste": 0.05}  # the first is to stay where its tea
 FROM_RANDOM = ["evaluate.arms=[random, domain]", "evaluate.primary={arm: domain, against: random}"]
 
 
-@pytest.mark.parametrize("name", objective_names())
+LONG = ("dino", "moco", "moco_v3", "siglip", "simsiam")  # the like of the others
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in objective_names()])
 def test_auto_is_all_a_recipe_needs(name: str, pictures: Path, tmp_path: Path) -> None:
     asked = [f"data.root={pictures}", f"pretrain.objective={name}", "backbone.name=test_resnet", "backbone.init=random", *FROM_RANDOM]
     torch.manual_seed(0)

@@ -61,7 +61,11 @@ def scores(run: Path) -> list[list[str]]:
         return [row[1:] for row in csv.reader(stream)]  # but for the run's name
 
 
-@pytest.mark.parametrize("change", [other_pixels, other_scale, other_unlabelled, other_labels], ids=lambda change: change.__name__)
+@pytest.mark.parametrize(
+    "change",
+    [other_pixels, pytest.param(other_scale, marks=pytest.mark.slow), pytest.param(other_unlabelled, marks=pytest.mark.slow), other_labels],
+    ids=lambda change: change.__name__,
+)
 def test_a_comparison_of_changed_images_is_a_fresh_one(tmp_path: Path, change: Callable[[Path], None]) -> None:
     root = tmp_path / "images"
     root.mkdir()

@@ -88,7 +88,7 @@ def tiny_vit() -> Backbone:
 def small_cnn() -> Backbone:
     """With BatchNorm."""
     torch.manual_seed(0)
-    return build("resnet10t", 3)
+    return build("test_resnet", 3)
 
 
 def small_teacher(crop: Size) -> Teacher:

@@ -94,7 +94,8 @@ def test_steps_are_revised_once_for_every_seed_and_kept(pictures: Path, cache: P
     assert "of the 0.05 minutes asked for, 30 steps" in (run.folder / "report.html").read_text()
 
 
-@pytest.mark.parametrize("step", [3, 4, 6])  # before, at and after the look
+# before, at and after the look
+@pytest.mark.parametrize("step", [pytest.param(3, marks=pytest.mark.slow), 4, pytest.param(6, marks=pytest.mark.slow)])
 def test_stopped_and_resumed_equals_unbroken(
     step: int, unbroken: Path, pictures: Path, cache: Path, tmp_path: Path, busy_before: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

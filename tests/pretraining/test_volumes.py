@@ -90,11 +90,13 @@ def test_all_objectives_of_pixels_are_tried() -> None:
     assert set(OPTIONS) == set(objective_names())
 
 
-@pytest.mark.parametrize("objective", [pytest.param(name, marks=pytest.mark.slow) if name == "dinov2" else name for name in OPTIONS])
+LONG = ("dinov2", "moco", "moco_v3", "siglip", "cutpaste", "distill")  # multi-crop on a ViT takes the longest; the like of the others
+
+
+@pytest.mark.parametrize("objective", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name for name in OPTIONS])
 def test_ten_steps_stopped_and_resumed_equal_unbroken_ones(
     objective: str, pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Multi-crop on a ViT takes the longest."""
     unbroken = fit(job(pool, tmp_path / "unbroken", objective), Silent())
     broken = job(pool, tmp_path / "broken", objective)
     plain = PretrainingModule.loss_at
