@@ -69,6 +69,7 @@ def test_the_file_holds_the_network_as_it_was_trained(finished: Run, folder: Pat
     assert card.protocol == "finetune" and card.setting in (2, 4)
 
 
+@pytest.mark.slow
 def test_decisions_are_made_at_the_threshold(finished: Run, folder: Path, tmp_path: Path) -> None:
     file = finished.folder / "heads" / "recommended.safetensors"
     card = read_card(file)
@@ -79,6 +80,7 @@ def test_decisions_are_made_at_the_threshold(finished: Run, folder: Path, tmp_pa
     assert f"- across is called from a score of {card.threshold:g} on" in file.with_suffix(".md").read_text()
 
 
+@pytest.mark.slow
 def test_the_report_tells_what_thresholds_do_and_how_true_scores_are(finished: Run) -> None:
     claims = json.loads((finished.folder / "claims.json").read_text())
     page = (finished.folder / "report.html").read_text(encoding="utf-8")

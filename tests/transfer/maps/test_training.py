@@ -69,7 +69,9 @@ def mean_iou(fitted: Fitted, images: Tensor, masks: Tensor) -> float:
 
 
 @pytest.mark.parametrize(
-    "protocol", [Frozen(), pytest.param(Finetune(), marks=pytest.mark.slow), Frozen("fpn")], ids=["frozen", "finetune", "fpn"]
+    "protocol",
+    [Frozen(), pytest.param(Finetune(), marks=pytest.mark.slow), pytest.param(Frozen("fpn"), marks=pytest.mark.slow)],
+    ids=["frozen", "finetune", "fpn"],
 )
 def test_blobs_are_learned(learn, protocol):
     fitted = protocol.fit(replace(learn, steps=100))
