@@ -26,7 +26,7 @@ from labelfree.data.label_formats.voc import drawn_by_table
 from labelfree.data.label_tables import open_table
 from labelfree.data.named_images import NamedImages
 from labelfree.data.paths import Finder, rows_of_records, same_file
-from labelfree.data.questions import with_questions
+from labelfree.data.questions import USUAL, with_questions
 from labelfree.data.table_cells import differ_in_case
 from labelfree.data.taken_rows import Where
 from labelfree.data.told_normal import told_normal, with_elsewhere
@@ -144,6 +144,12 @@ def _asked(made: Manifest, source: Path | None) -> Manifest:
         return made
     asked = with_questions(source.expanduser(), made.rows, made.root)
     return replace(made, rows=asked.rows, notes=(*made.notes, *asked.notes), caption_faults=(*made.caption_faults, *asked.faults))
+
+
+def with_questions_beside(made: Manifest) -> Manifest:
+    """The manifest with what `questions.csv` in its root asks, where `data.questions` named no other table."""
+    file = made.root / USUAL
+    return made if any(row.questions for row in made.rows) or not file.is_file() else _asked(made, file)
 
 
 def _grouped_by_folder(made: Manifest, domain: Domain) -> Manifest:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from labelfree.data.cards import card_names, find_card
 from labelfree.data.faults import find_faults
-from labelfree.data.manifest import Manifest
+from labelfree.data.manifest import Manifest, with_questions_beside
 from labelfree.data.normal import normal_counts
 from labelfree.data.pool import read_sample
 from labelfree.data.tiles import by
@@ -136,11 +136,16 @@ def inspect_files(survey: Survey, say: Progress) -> Survey:
     """Decode every image as a run does, scenes in windows: each that is broken or unlike the others, a copy across splits or of another
     label becomes a fault.
     """
-    read, rows = survey.manifest.read or survey.domain.read, survey.manifest.rows
-    if survey.manifest.read is None:
+    manifest, unread = survey.manifest, list[str]()
+    try:
+        manifest = with_questions_beside(manifest)
+    except DataError as error:  # only who asks them needs them
+        unread = [str(error)]
+    read, rows = manifest.read or survey.domain.read, manifest.rows
+    if manifest.read is None:
         rows = in_windows(rows, lenient(extent_of(survey.domain)))
-    checked = find_faults(replace(survey.manifest, rows=rows), read, say, survey.task.categorical, survey.domain)
-    return replace(survey, faults=checked.faults, notes=checked.notes, read=len(rows))
+    checked = find_faults(replace(manifest, rows=rows), read, say, survey.task.categorical, survey.domain)
+    return replace(survey, manifest=manifest, faults=checked.faults, notes=[*unread, *checked.notes], read=len(rows))
 
 
 def write_sample(directory: Path, domain: str | None, seed: int, variant: str) -> Path:

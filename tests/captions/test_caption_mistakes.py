@@ -165,8 +165,10 @@ def test_keys_that_come_in_two_shards_stay_apart(tmp_path: Path) -> None:
         shard(shards / f"{number}.tar", members)
     written(shards / "._0.tar", b"what a Mac leaves")
     told = {image.name: image.captions for image in captions_of(unpacked(shards)).images}
-    assert told == {"000.txt": ("text 0",), "001.txt": ("record 0",), "1-000.txt": ("text 1",), "1-001.txt": ("record 1",)}
+    several = {"001.txt": ("record 0", "more"), "1-001.txt": ("record 1", "more")}
+    assert told == {"000.txt": ("text 0",), "1-000.txt": ("text 1",), **several}
     manifest = load_manifest(Data(root=shards, captions=shards, class_folders=False), PillowDomain())
+    assert said(manifest)["1-001.png"] == ("record 1", "more")
     assert said(manifest)["1-000.png"] == ("text 1",), "shards that are also named as the root hold the images"
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import labelfree
 from labelfree.data.questions import with_questions, write_questions
 from labelfree.errors import DataError
 from labelfree.samples import Row
@@ -64,3 +66,14 @@ def test_what_is_no_table_of_questions_is_said(tmp_path: Path, text: str, why: s
         with_questions(tmp_path / "q.csv", rows(tmp_path), tmp_path)
     with pytest.raises(DataError, match="data.questions: .* cannot be read"):
         with_questions(tmp_path / "none.csv", rows(tmp_path), tmp_path)
+
+
+def test_a_check_of_the_data_reads_those_beside_the_images_too(pictures: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(pictures, tmp_path / "images"))
+    file = write_questions(root, [("00.png", [("Red?", "no")]), ("nowhere.png", [("Red?", "yes")])])
+    assert labelfree.check_data(root, domain="satellite").faults == [
+        "questions.csv row 3: there is no such image; correct its name, or bring the image."
+    ]
+    file.write_text("from,subject\nme,hello\n")
+    checked = labelfree.check_data(root, domain="satellite")
+    assert checked.faults == [] and "has no column 'path' and 'question' and 'answer'" in checked.notes[0]

@@ -17,6 +17,7 @@ from labelfree.errors import DataError, RecipeError
 
 TEXTS = ("txt", "text", "caption")  # fields that are a caption, and the keys of a record in `json` that hold one
 RECORD = "json"
+SEVERAL = ".captions.json"  # in the folder: the captions of each x.txt whose record holds more than one
 
 
 def shards_in(source: Path) -> list[Path]:
@@ -30,6 +31,8 @@ def shards_in(source: Path) -> list[Path]:
 def unpacked(source: Path) -> Path:
     """The folder in the cache with all that the tars hold: x.jpg and x.txt of each key. Made at first use, whole or not at all.
 
+    Where a record holds several captions, x.txt has one a line, and SEVERAL has them apart.
+
     A key that an earlier tar has too is called after its own tar. Raises `DataError` for a key that leaves the folder or comes twice in
     one tar, and for a tar that is cut off, `RecipeError` where webdataset is not installed.
     """
@@ -42,10 +45,11 @@ def unpacked(source: Path) -> Path:
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         try:
-            names = dict[str, Path]()
+            names, several = dict[str, Path](), dict[str, list[str]]()
             for tar in tars:
                 for sample in _samples(tar):
-                    _write(sample, part, tar, names)
+                    _write(sample, part, tar, names, several)
+            (part / SEVERAL).write_text(json.dumps(several), encoding="utf-8")
             if not names:
                 raise DataError(f"{tars[0]}: no file in it has an ending; a sample is files of one name, such as 000.jpg and 000.txt.")
             with contextlib.suppress(FileExistsError, OSError):
@@ -84,8 +88,8 @@ def _require_whole(tar: Path) -> None:
         raise DataError(f"{tar}: holds no sample; a sample is files of one name, such as 000.jpg and 000.txt.")
 
 
-def _write(sample: Mapping[str, Any], folder: Path, tar: Path, names: dict[str, Path]) -> None:
-    """`names`: of what is written, and the tar that it comes from."""
+def _write(sample: Mapping[str, Any], folder: Path, tar: Path, names: dict[str, Path], several: dict[str, list[str]]) -> None:
+    """`names`: of what is written, and the tar that it comes from. `several`: captions of the files that hold more than one."""
     key = PurePosixPath(sample["__key__"])
     if key.is_absolute() or ".." in key.parts or "\\" in str(key) or ":" in str(key):
         raise DataError(f"{tar}: the key {str(key)!r} leads out of its folder; rename it.")
@@ -96,23 +100,25 @@ def _write(sample: Mapping[str, Any], folder: Path, tar: Path, names: dict[str, 
     names[str(key)] = tar
     base = folder / key
     base.parent.mkdir(parents=True, exist_ok=True)
-    caption = _caption(sample, tar)
+    report, said = base.with_name(f"{base.name}.txt"), _captions(sample, tar)
     for ending, content in sample.items():
         if isinstance(content, bytes) and ending not in (*TEXTS, RECORD):
             base.with_name(f"{base.name}.{ending}").write_bytes(content)
-    if caption is not None:
-        base.with_name(f"{base.name}.txt").write_bytes(caption)
+    if said:
+        report.write_bytes(b"\n".join(said))
+    if len(said) > 1:
+        several[report.relative_to(folder).as_posix()] = [caption.decode() for caption in said]
 
 
-def _caption(sample: Mapping[str, Any], tar: Path) -> bytes | None:
-    """The sample's text, else what its record says: of several captions the first. Raises `DataError` for a record that is no JSON."""
+def _captions(sample: Mapping[str, Any], tar: Path) -> list[bytes]:
+    """The sample's text, else what its record says. Raises `DataError` for a record that is no JSON."""
     for field in TEXTS:
         if isinstance(sample.get(field), bytes):
-            return bytes(sample[field])
+            return [bytes(sample[field])]
     try:
         record = json.loads(sample.get(RECORD, b"null"))
     except ValueError as error:
         raise DataError(f"{tar}: the record {sample['__key__']}.{RECORD} is no JSON ({error}); mend it.") from error
     told = [record[field] for field in (*TEXTS, "captions") if field in record] if isinstance(record, dict) else []
-    said = [each for field in told for each in (field if isinstance(field, list) else [field]) if isinstance(each, str)]
-    return said[0].encode() if said else None
+    said = [each.strip() for field in told for each in (field if isinstance(field, list) else [field]) if isinstance(each, str)]
+    return [caption.encode() for caption in said if caption] or [b""] * bool(said)  # one that is empty is counted as such

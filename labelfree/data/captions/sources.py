@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from labelfree.data.captions.json_files import read_caption_json
-from labelfree.data.captions.shards import shards_in
+from labelfree.data.captions.shards import SEVERAL, shards_in
 from labelfree.data.captions.told import CaptionedImage, Gathering, Told
 from labelfree.data.columns import called
 from labelfree.data.label_formats.json_text import read_json_text
@@ -58,12 +58,13 @@ def _table(source: Path) -> Told:
 
 
 def _reports(folder: Path) -> Told:
-    """A text a file, called as its image is: all of it is one caption."""
+    """A text a file, called as its image is: all of it is one caption, but for those whose captions a tar's record told apart."""
     texts = (path for path in folder.rglob("*") if path.suffix.lower() == REPORT and not path.name.startswith("."))
     files = sorted(path for path in texts if path.is_file())
     if not files:
         way = "unpack its tars with the package webdataset" if shards_in(folder) else READ
         raise DataError(f"data.captions: {folder} holds no text files; {way}.")
+    several = read_json_text(folder / SEVERAL) if (folder / SEVERAL).is_file() else {}
     told = Told("reports beside images", [], spare=True)
     for file in files:
         name = file.relative_to(folder).as_posix()
@@ -73,5 +74,5 @@ def _reports(folder: Path) -> Told:
             told.faults.append(f"{file}: is no text in UTF-8 ({type(error).__name__}); save it as UTF-8.")
             continue
         told.empty += not text
-        told.images.append(CaptionedImage(name, str(file), captions=(text,) if text else ()))
+        told.images.append(CaptionedImage(name, str(file), captions=tuple(several.get(name, [text] if text else ()))))
     return told

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
-from labelfree.data.questions import USUAL, normal, with_questions
+from labelfree.data.manifest import Manifest, with_questions_beside
+from labelfree.data.questions import normal
 from labelfree.domain import Row
 from labelfree.errors import DataError
 from labelfree.recipe import TOKEN_PROTOCOLS
@@ -21,7 +22,6 @@ from labelfree.transfer.tasks.weights import Weights
 from labelfree.transfer.words import BudgetWords
 
 if TYPE_CHECKING:
-    from labelfree.data.manifest import Manifest
     from labelfree.data.set_labels import SetLabels
 
 KINDS = ("yes_no", "number", "other")  # of answers, as VQA has them (Antol et al. 2015, arXiv:1505.00468)
@@ -97,13 +97,7 @@ class VQA(Task):
     answer_schema = pa.schema([(name, pa.list_(pa.int16())) for name in ("asked", "right", "unseen")])
 
     def reading(self, labels: SetLabels) -> Manifest:
-        """With what `questions.csv` in the root asks, where `data.questions` named no other table."""
-        made = labels.manifest
-        file = made.root / USUAL
-        if any(row.questions for row in made.rows) or not file.is_file():
-            return made
-        asked = with_questions(file, made.rows, made.root)
-        return replace(made, rows=asked.rows, notes=(*made.notes, *asked.notes), caption_faults=(*made.caption_faults, *asked.faults))
+        return with_questions_beside(labels.manifest)
 
     def labelled(self, row: Row) -> bool:
         return bool(row.questions)
