@@ -42,7 +42,8 @@ def main() -> None:
     asked.add_argument("--side", type=int, nargs=2, default=[1500, 2048], help="rows and columns of a picture")
     asked.add_argument("--only", nargs="+", default=list(QUESTIONS), choices=QUESTIONS)
     given = asked.parse_args()
-    pictures, rows, columns = given.count + given.good + NEW, *given.side
+    rows, columns = given.side
+    pictures = given.count + given.good + NEW
     here = {"images": str(pictures), "side": f"{rows}x{columns}", **place("torch", "timm", "onnxruntime")}
     missing = [question for question in given.only if not found(TABLE, here | {"question": question})]
     print(f"Expected: about {15 * len(missing)} minutes on one core, {pictures * rows * columns * 2 / 1e9:.1f} GB of disk.", flush=True)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from labelfree.domain import IGNORE
 from labelfree.transfer.maps.base import MapHead, MapProtocol, to_shape
@@ -19,14 +20,16 @@ from labelfree.transfer.tiles.base import Fitted
 TILES = 8  # looked at together
 MOST_TILES = 500  # that clusters are made of
 SIDES = 2  # of a cut
-NAMED = "The only labels used are those of the budget's images, to name {}: each bears the class that most of its known pixels have."
+NAMED = (
+    "The only labels used are those of the budget's images, to name {}, so that the mean IoU over classes of their known pixels is highest."
+)
 
 
 class SegmentsHead(MapHead):
     """Segments that no label made, each with the class it was named.
 
-    `which`: positions of the levels it reads. `mean`, `std`: (C,), of their channels side by side. `votes`: (S, K), logarithms of the
-    shares of each class in a segment.
+    `which`: positions of the levels it reads. `mean`, `std`: (C,), of their channels side by side. `votes`: (S, K), logarithms: one half
+    is the segment's name's, the other is shared out as its pixels are.
     """
 
     mean: Tensor
@@ -105,7 +108,7 @@ class Emergent(MapProtocol):
         counts = _counted(head, learn)
         apart = torch.cdist(centres, centres)
         apart[:, counts.sum(1) == 0] = torch.inf  # a cluster in which nothing is known is called as the nearest one that has a name
-        head.votes = _votes(counts[apart.argmin(1)])
+        head.votes = _votes(counts)[apart.argmin(1)]
         return Fitted(head)
 
     def head(self, config: Mapping[str, Any]) -> ClusterHead:
@@ -182,7 +185,39 @@ def _counted(head: SegmentsHead, learn: Learn) -> Tensor:
     return counts.reshape(-1, classes)
 
 
+def names_of(counts: Tensor) -> Tensor:
+    """(S,) the class of each segment, of whose pixels `counts` (S, K) are known: the highest mean IoU that is found by naming one segment
+    otherwise at a time, from what most of its pixels are.
+
+    A majority alone would never name a class that is rare, such as a defect that covers a hundredth of a picture.
+    """
+    names = counts.argmax(1)
+    while counts.sum():
+        means = _once_renamed(counts, names)
+        segment, name = divmod(int(means.argmax()), counts.shape[1])
+        if float(means[segment, name]) <= float(means[0, names[0]]) + 1e-9:  # what it is as they are named
+            break
+        names[segment] = name
+    return names
+
+
+def _once_renamed(counts: Tensor, names: Tensor) -> Tensor:
+    """(S, K) mean IoU over the classes of these pixels, once a segment is named a class."""
+    classes = torch.arange(counts.shape[1])
+    pixels, truth = counts.sum(1, keepdim=True), counts.sum(0)
+    named = one_hot(names, len(classes))
+    hit, called = (named * counts).sum(0) - named * counts, (named * pixels).sum(0) - named * pixels  # (S, K), by all other segments
+    ious = _iou(hit, called, truth)[:, None].repeat(1, len(classes), 1)  # (S, K of the name, K)
+    ious[:, classes, classes] = _iou(hit + counts, called + pixels, truth)
+    return ious[:, :, truth > 0].mean(2)
+
+
+def _iou(hit: Tensor, called: Tensor, truth: Tensor) -> Tensor:
+    return hit.double() / (called + truth - hit).clamp(min=1)
+
+
 def _votes(counts: Tensor) -> Tensor:
-    """Logarithms of the shares of each class (S, K): as counted, and one pixel more that is shared out as all are."""
+    """(S, K), of counted pixels and one more that is shared out as all are; see `SegmentsHead`."""
     overall = (counts.sum(0) + 1e-3) / (counts.sum() + 1e-3 * counts.shape[1])
-    return ((counts + overall) / (counts.sum(1, keepdim=True) + 1)).log()
+    shares = (counts + overall) / (counts.sum(1, keepdim=True) + 1)
+    return ((one_hot(names_of(counts), counts.shape[1]) + shares) / 2).log()

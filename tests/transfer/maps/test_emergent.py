@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from sklearn.cluster import KMeans
 from torch import Tensor
 
 from labelfree.backbones import build
 from labelfree.domain import IGNORE
 from labelfree.transfer.maps.base import to_shape
-from labelfree.transfer.maps.emergent import Emergent, EmergentCut
+from labelfree.transfer.maps.emergent import Emergent, EmergentCut, names_of
 from labelfree.transfer.maps.spectral_cut import MOST_TOKENS, cut_in_two, spectral_cut
 from labelfree.transfer.maps.tokens import (
     CELLS,
@@ -278,3 +281,29 @@ def test_what_each_pixel_is_weighs_as_much_as_what_the_network_says() -> None:
     head = Emergent().fit(learn).head
     assert head.which == (0, 1)
     assert (head([pixels, blind], (32, 32)).argmax(1).numpy() == kinds).mean() > 0.95
+
+
+def mean_iou(counts: np.ndarray, names: Sequence[int]) -> float:
+    """By hand, over the classes that are there."""
+    ious = []
+    for at in np.flatnonzero(counts.sum(0)):
+        called = counts[np.asarray(names) == at]
+        ious.append(called[:, at].sum() / (called.sum() + counts[:, at].sum() - called[:, at].sum()))
+    return float(np.mean(ious))
+
+
+@given(arrays(np.int64, st.tuples(st.integers(1, 6), st.integers(2, 4)), elements=st.integers(0, 50)).filter(np.any))
+@settings(max_examples=60, deadline=None)
+def test_no_other_name_of_a_segment_would_raise_the_mean_iou(counts: np.ndarray) -> None:
+    names = names_of(torch.from_numpy(counts)).tolist()
+    reached = mean_iou(counts, names)
+    assert reached >= mean_iou(counts, counts.argmax(1).tolist()) - 1e-9
+    for segment in range(len(counts)):
+        for name in range(counts.shape[1]):
+            assert mean_iou(counts, [*names[:segment], name, *names[segment + 1 :]]) <= reached + 1e-8
+
+
+def test_a_class_that_is_rare_everywhere_is_named_where_it_is_least_rare() -> None:
+    """A defect in a hundredth of the pixels, and a third of one cluster."""
+    assert names_of(torch.tensor([[900, 2], [800, 5], [40, 20]])).tolist() == [0, 0, 1]
+    assert names_of(torch.zeros(3, 2, dtype=torch.int64)).tolist() == [0, 0, 0]
