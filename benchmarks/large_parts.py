@@ -28,7 +28,7 @@ TABLE = RESULTS / "large_parts.csv"
 FULL, LISTED, LOT, NEW = 4095, 40, 8, 4
 QUESTIONS = ("classification", "detection", "anomaly")
 SHORT = [
-    "pretrain.minutes=2", "evaluate.draws=2", "evaluate.labels_per_class=[10]", "evaluate.minutes=5", "data.leak_limit=1.0",
+    "pretrain.minutes=1", "evaluate.draws=2", "evaluate.labels_per_class=[10]", "evaluate.minutes=4", "data.leak_limit=1.0",
     "evaluate.arms=[imagenet, imagenet+domain]", "evaluate.max_false_alarms=0.25",
 ]  # fmt: skip
 PEAK = "import resource, sys, subprocess; code = subprocess.run(sys.argv[1:]).returncode; "
@@ -46,7 +46,7 @@ def main() -> None:
     pictures = given.count + given.good + NEW
     here = {"images": str(pictures), "side": f"{rows}x{columns}", **place("torch", "timm", "onnxruntime")}
     missing = [question for question in given.only if not found(TABLE, here | {"question": question})]
-    print(f"Expected: about {15 * len(missing)} minutes on one core, {pictures * rows * columns * 2 / 1e9:.1f} GB of disk.", flush=True)
+    print(f"Expected: about {12 * len(missing)} minutes on one core, {pictures * rows * columns * 2 / 1e9:.1f} GB of disk.", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         top = Path(folder)
         if missing:
