@@ -35,10 +35,10 @@ def announce(run: Context, inputs: Inputs, planned: Pretrainings) -> None:
 
 
 def _comparison_seconds(recipe: Recipe, inputs: Inputs, planned: Pretrainings) -> float | None:
-    """None where heads are trained by steps and nothing bounds their time; else these fill what is given."""
+    """None where heads are trained by steps, or on pixels, and nothing bounds their time; else these fill what is given."""
     assert inputs.question is not None
     settings = recipe.evaluate
-    if any(inputs.question.task.protocol(name).steps for name in settings.protocols):
+    if any(one.steps or one.needs == "pyramid" for one in map(inputs.question.task.protocol, settings.protocols)):
         return 60 * settings.minutes if settings.minutes else None
     arms = len(settings.arms) + len(recipe.pretrain.seeds) - 1
     probes = probe_seconds(arms, len(settings.protocols), len(settings.labels_per_class), settings.draws, inputs.question.crossed)

@@ -43,19 +43,20 @@ def test_another_task_has_its_own_words_and_unit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("protocols", "minutes", "told"),
+    ("protocols", "minutes", "told", "task"),
     [
-        (["linear"], None, "(about 6 s)"),  # 4 arms, 5 budgets, a draw: 0.3 s each
-        (["linear", "finetune"], 3.0, "(about 3 min)"),
-        (["linear", "finetune"], None, "(its heads are trained: evaluate.minutes bounds its time)"),
+        (["linear"], None, "(about 6 s)", "classification"),  # 4 arms, 5 budgets, a draw: 0.3 s each
+        (["linear", "finetune"], 3.0, "(about 3 min)", "classification"),
+        (["linear", "finetune"], None, "(its heads are trained: evaluate.minutes bounds its time)", "classification"),
+        (["linear", "emergent"], None, "(its heads are trained: evaluate.minutes bounds its time)", "segmentation"),
     ],
 )
-def test_what_a_comparison_will_take(protocols: list[str], minutes: float | None, told: str, tmp_path: Path) -> None:
-    """Heads that are trained by steps fill the time that is given."""
+def test_what_a_comparison_will_take(protocols: list[str], minutes: float | None, told: str, task: str, tmp_path: Path) -> None:
+    """Heads that are trained by steps, and those of maps, fill the time that is given."""
     recipe = Recipe(
         domain="satellite", evaluate=Evaluate(protocols=protocols, minutes=minutes, draws=1, primary=Primary(protocol="linear"))
     )
-    question = SimpleNamespace(task=find_task("classification"), crossed=False, ids=())
+    question = SimpleNamespace(task=find_task(task), crossed=False, ids=())
     said = list[str]()
     folder = SimpleNamespace(path=tmp_path, home=tmp_path)
     run = SimpleNamespace(say=SimpleNamespace(say=said.append), comparing=True, recipe=recipe, folder=folder)
