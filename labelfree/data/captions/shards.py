@@ -38,7 +38,7 @@ def unpacked(source: Path) -> Path:
     """
     tars = shards_in(source)
     told = [(tar.name, tar.stat().st_size, tar.stat().st_mtime_ns) for tar in tars]
-    name = hashlib.blake2b(repr((str(source.resolve()), told)).encode(), digest_size=8).hexdigest()
+    name = hashlib.blake2b(repr((str(source.resolve()), told, SEVERAL)).encode(), digest_size=8).hexdigest()
     folder = cache_folder() / "shards" / name
     if not folder.is_dir():
         part = folder.with_name(f".{name}-{os.getpid()}.part")  # several processes may begin at once
