@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import resource
 import subprocess
 import tempfile
@@ -37,6 +38,7 @@ TABLE = RESULTS / "anomaly.csv"
 METRICS = ("auroc", "ap", "aupro", "pixel_ap")
 ARMS = ("statistics", "imagenet")
 ASKED = 2048  # patches whose distances are compared
+RETURNED = {"MALLOC_MMAP_THRESHOLD_": "1000000"}  # else glibc keeps what each of its steps frees, up to 14 GB, and the process is killed
 Centres = Callable[[Tensor, int, int], Tensor]
 
 # Positions of the coreset in argv's folder, and distances of its first patches to it: the peer's own code.
@@ -107,7 +109,7 @@ def peer_centres(python: Path) -> Centres:
         with tempfile.TemporaryDirectory() as folder:
             np.save(Path(folder) / "patches.npy", vectors.numpy())
             words = [str(python), "-c", PEER, folder, str(count), str(ASKED)]
-            done = subprocess.run(words, capture_output=True, text=True, check=True)
+            done = subprocess.run(words, env=os.environ | RETURNED, capture_output=True, text=True, check=True)
             chosen, told = (np.load(Path(folder) / f"{name}.npy") for name in ("chosen", "told"))
         took, begun = json.loads(done.stdout.splitlines()[-1]), time.perf_counter()
         k_centres(vectors, count, seed)

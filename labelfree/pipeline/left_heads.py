@@ -33,8 +33,8 @@ from labelfree.transfer.words import TaskWords
 def leave_heads(kept: KeptHeads, encoders: Sequence[Encoder], claims: dict[str, Any]) -> list[str]:
     """Write the heads of a comparison; `claims`: what came out, as claims.json keeps it. Returns sentences for the report."""
     heads = _Heads(kept, encoders, claims)
-    heads.of_primary()
-    return heads.recommended()
+    made = (heads.of_primary, heads.recommended)
+    return [sentence for make in kept.run.say.track(made, "heads to keep", len(made)) for sentence in make()]
 
 
 class _Heads:
@@ -46,15 +46,16 @@ class _Heads:
         assert question is not None
         self.question: Question = question
 
-    def of_primary(self) -> None:
+    def of_primary(self) -> list[str]:
         """heads/<protocol>.safetensors: the primary arm's, learned from all train (or all labelled) rows."""
         encoder = self._of(self.kept.run.recipe.evaluate.primary.arm)
         if encoder is None:
-            return
+            return []
         for protocol in self.kept.setup.protocols:
             if protocol.name not in self._scored(encoder.arm) or not protocol.leaves_head:  # nobody could ask this arm by it
                 continue
             self._describe(self.kept.keep(encoder, protocol, self.question.teaching(self.question.train), protocol.name), protocol.name)
+        return []
 
     def recommended(self) -> list[str]:
         """heads/recommended.safetensors and recommended.json: the best-supported arm's, learned from all labelled rows outside test."""
