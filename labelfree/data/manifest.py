@@ -133,7 +133,7 @@ def _captioned(made: Manifest, source: Path | None) -> Manifest:
     if source is None:
         return made
     source = source.expanduser()
-    told = captions_of(unpacked(source) if shards_in(source) else source)
+    told = captions_of(unpacked(source), tars=True) if shards_in(source) else captions_of(source)
     rows, notes, faults = captioned(told, source, made.rows, made.root)
     return replace(made, rows=rows, notes=(*made.notes, *notes), caption_faults=tuple(faults))
 

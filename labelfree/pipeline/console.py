@@ -15,7 +15,7 @@ from labelfree.recipe import Recipe
 from labelfree.reporting.words import score
 from labelfree.transfer.words import TaskWords
 
-TRAINED = "its heads are trained: evaluate.minutes bounds its time"
+TRAINED = "how long it takes is known after the first heads: evaluate.minutes bounds it"
 EMBEDS_FASTER = 3.0  # a forward pass against a training step's forward and backward of one view
 
 

@@ -25,6 +25,7 @@ from labelfree.deploy.recommended import (
 from labelfree.pipeline.kept_heads import KeptHeads
 from labelfree.training.files import write_json, write_text
 from labelfree.transfer.encoders import Encoder
+from labelfree.transfer.protocols.base import Protocol
 from labelfree.transfer.question import Question
 from labelfree.transfer.tasks.registry import find_metric
 from labelfree.transfer.words import TaskWords
@@ -33,8 +34,13 @@ from labelfree.transfer.words import TaskWords
 def leave_heads(kept: KeptHeads, encoders: Sequence[Encoder], claims: dict[str, Any]) -> list[str]:
     """Write the heads of a comparison; `claims`: what came out, as claims.json keeps it. Returns sentences for the report."""
     heads = _Heads(kept, encoders, claims)
-    made = (heads.of_primary, heads.recommended)
-    return [sentence for make in kept.run.say.track(made, "heads to keep", len(made)) for sentence in make()]
+    with kept.run.say.track(len(heads.wanted()) + 1, "heads to keep") as bar:
+        for encoder, protocol in heads.wanted():
+            heads.of_primary(encoder, protocol)
+            bar.advance()
+        sentences = heads.recommended()
+        bar.advance()
+    return sentences
 
 
 class _Heads:
@@ -46,16 +52,15 @@ class _Heads:
         assert question is not None
         self.question: Question = question
 
-    def of_primary(self) -> list[str]:
-        """heads/<protocol>.safetensors: the primary arm's, learned from all train (or all labelled) rows."""
+    def wanted(self) -> list[tuple[Encoder, Protocol]]:
+        """The primary arm with each protocol that it was scored by and that leaves a head."""
         encoder = self._of(self.kept.run.recipe.evaluate.primary.arm)
-        if encoder is None:
-            return []
-        for protocol in self.kept.setup.protocols:
-            if protocol.name not in self._scored(encoder.arm) or not protocol.leaves_head:  # nobody could ask this arm by it
-                continue
-            self._describe(self.kept.keep(encoder, protocol, self.question.teaching(self.question.train), protocol.name), protocol.name)
-        return []
+        scored = set[str]() if encoder is None else self._scored(encoder.arm)
+        return [(encoder, each) for each in self.kept.setup.protocols if encoder is not None and each.name in scored and each.leaves_head]
+
+    def of_primary(self, encoder: Encoder, protocol: Protocol) -> None:
+        """heads/<protocol>.safetensors: the primary arm's, learned from all train (or all labelled) rows."""
+        self._describe(self.kept.keep(encoder, protocol, self.question.teaching(self.question.train), protocol.name), protocol.name)
 
     def recommended(self) -> list[str]:
         """heads/recommended.safetensors and recommended.json: the best-supported arm's, learned from all labelled rows outside test."""

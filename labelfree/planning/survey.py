@@ -136,16 +136,16 @@ def inspect_files(survey: Survey, say: Progress) -> Survey:
     """Decode every image as a run does, scenes in windows: each that is broken or unlike the others, a copy across splits or of another
     label becomes a fault.
     """
-    manifest, unread = survey.manifest, list[str]()
+    manifest, faults, notes = survey.manifest, list[str](), list[str]()
     try:
         manifest = with_questions_beside(manifest)
-    except DataError as error:  # only who asks them needs them
-        unread = [str(error)]
+    except DataError as error:  # who does not ask them may have another table of that name
+        (faults if "questions" in survey.task.columns else notes).append(str(error))
     read, rows = manifest.read or survey.domain.read, manifest.rows
     if manifest.read is None:
         rows = in_windows(rows, lenient(extent_of(survey.domain)))
     checked = find_faults(replace(manifest, rows=rows), read, say, survey.task.categorical, survey.domain)
-    return replace(survey, manifest=manifest, faults=checked.faults, notes=[*unread, *checked.notes], read=len(rows))
+    return replace(survey, manifest=manifest, faults=[*faults, *checked.faults], notes=[*notes, *checked.notes], read=len(rows))
 
 
 def write_sample(directory: Path, domain: str | None, seed: int, variant: str) -> Path:

@@ -155,7 +155,7 @@ def test_keys_that_come_in_two_shards_stay_apart(tmp_path: Path) -> None:
     pytest.importorskip("webdataset")
     shards = tmp_path / "shards"
     for number in range(2):
-        record = json.dumps({"captions": [f"record {number}", "more"]}).encode()
+        record = json.dumps({"caption": f"record {number}", "captions": [f"record {number}", " ", "more"]}).encode()
         members = {
             "000.png": picture(number, tmp_path),
             "000.txt": b"text %d" % number,
@@ -164,7 +164,7 @@ def test_keys_that_come_in_two_shards_stay_apart(tmp_path: Path) -> None:
         }
         shard(shards / f"{number}.tar", members)
     written(shards / "._0.tar", b"what a Mac leaves")
-    told = {image.name: image.captions for image in captions_of(unpacked(shards)).images}
+    told = {image.name: image.captions for image in captions_of(unpacked(shards), tars=True).images}
     several = {"001.txt": ("record 0", "more"), "1-001.txt": ("record 1", "more")}
     assert told == {"000.txt": ("text 0",), "1-000.txt": ("text 1",), **several}
     manifest = load_manifest(Data(root=shards, captions=shards, class_folders=False), PillowDomain())
@@ -177,6 +177,7 @@ def test_keys_that_come_in_two_shards_stay_apart(tmp_path: Path) -> None:
     [
         ({"noending": b"x"}, r"no file in it has an ending"),
         ({"0.png": b"x", "0.json": b"{"}, r"the record 0.json is no JSON"),
+        ({"0.png": b"x", "0.json": b'{"captions": ["a", "\\ud83d"]}'}, r"a caption of the record 0.json holds half a character"),
     ],
 )
 def test_tars_that_cannot_be_read_say_so(tmp_path: Path, members: dict[str, bytes], sentence: str) -> None:

@@ -76,4 +76,6 @@ def test_a_check_of_the_data_reads_those_beside_the_images_too(pictures: Path, t
     ]
     file.write_text("from,subject\nme,hello\n")
     checked = labelfree.check_data(root, domain="satellite")
+    (fault,) = labelfree.check_data(root, ["evaluate.task=vqa"], domain="satellite").faults
+    assert "has no column 'path'" in fault
     assert checked.faults == [] and "has no column 'path' and 'question' and 'answer'" in checked.notes[0]

@@ -47,8 +47,8 @@ def test_another_task_has_its_own_words_and_unit() -> None:
     [
         (["linear"], None, "(about 6 s)", "classification"),  # 4 arms, 5 budgets, a draw: 0.3 s each
         (["linear", "finetune"], 3.0, "(about 3 min)", "classification"),
-        (["linear", "finetune"], None, "(its heads are trained: evaluate.minutes bounds its time)", "classification"),
-        (["linear", "emergent"], None, "(its heads are trained: evaluate.minutes bounds its time)", "segmentation"),
+        (["linear", "finetune"], None, "(how long it takes is known after the first heads: evaluate.minutes bounds it)", "classification"),
+        (["linear", "emergent"], None, "(how long it takes is known after the first heads: evaluate.minutes bounds it)", "segmentation"),
     ],
 )
 def test_what_a_comparison_will_take(protocols: list[str], minutes: float | None, told: str, task: str, tmp_path: Path) -> None:

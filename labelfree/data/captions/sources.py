@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from labelfree.data.captions.json_files import read_caption_json
@@ -20,12 +21,15 @@ READ = (
 REPORT = ".txt"
 
 
-def captions_of(source: Path) -> Told:
-    """What a file or folder of captions says. Raises `DataError` naming it, and the row where one is at fault."""
+def captions_of(source: Path, tars: bool = False) -> Told:
+    """What a file or folder of captions says. `tars`: the folder is what they were unpacked into.
+
+    Raises `DataError` naming it, and the row where one is at fault.
+    """
     if not source.exists():
         raise DataError(f"data.captions: {source} does not exist.")
     if source.is_dir():
-        return _reports(source)
+        return _reports(source, read_json_text(source / SEVERAL) if tars else {})
     kind = source.suffix.lower()
     if kind == ".json":
         return read_caption_json(source, read_json_text(source))
@@ -57,14 +61,13 @@ def _table(source: Path) -> Told:
     return told
 
 
-def _reports(folder: Path) -> Told:
-    """A text a file, called as its image is: all of it is one caption, but for those whose captions a tar's record told apart."""
+def _reports(folder: Path, several: Mapping[str, list[str]]) -> Told:
+    """A text a file, called as its image is: all of it is one caption, but for those `several` that a tar's record told apart."""
     texts = (path for path in folder.rglob("*") if path.suffix.lower() == REPORT and not path.name.startswith("."))
     files = sorted(path for path in texts if path.is_file())
     if not files:
         way = "unpack its tars with the package webdataset" if shards_in(folder) else READ
         raise DataError(f"data.captions: {folder} holds no text files; {way}.")
-    several = read_json_text(folder / SEVERAL) if (folder / SEVERAL).is_file() else {}
     told = Told("reports beside images", [], spare=True)
     for file in files:
         name = file.relative_to(folder).as_posix()

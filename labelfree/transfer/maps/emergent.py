@@ -21,7 +21,8 @@ TILES = 8  # looked at together
 MOST_TILES = 500  # that clusters are made of
 SIDES = 2  # of a cut
 NAMED = (
-    "The only labels used are those of the budget's images, to name {}, so that the mean IoU over classes of their known pixels is highest."
+    "The only labels used are those of the budget's images, to name {}, so that the mean IoU over classes of their known pixels is as high "
+    "as renaming one at a time makes it."
 )
 
 
@@ -189,9 +190,10 @@ def names_of(counts: Tensor) -> Tensor:
     """(S,) the class of each segment, of whose pixels `counts` (S, K) are known: the highest mean IoU that is found by naming one segment
     otherwise at a time, from what most of its pixels are.
 
-    A majority alone would never name a class that is rare, such as a defect that covers a hundredth of a picture.
+    A majority alone would never name a class that is rare, such as a defect that covers a hundredth of a picture. A segment of which
+    nothing is known bears the commonest class.
     """
-    names = counts.argmax(1)
+    names = torch.where(counts.sum(1, keepdim=True) > 0, counts, counts.sum(0)).argmax(1)
     while counts.sum():
         means = _once_renamed(counts, names)
         segment, name = divmod(int(means.argmax()), counts.shape[1])
@@ -203,13 +205,12 @@ def names_of(counts: Tensor) -> Tensor:
 
 def _once_renamed(counts: Tensor, names: Tensor) -> Tensor:
     """(S, K) mean IoU over the classes of these pixels, once a segment is named a class."""
-    classes = torch.arange(counts.shape[1])
     pixels, truth = counts.sum(1, keepdim=True), counts.sum(0)
-    named = one_hot(names, len(classes))
+    named, there = one_hot(names, counts.shape[1]), truth > 0
     hit, called = (named * counts).sum(0) - named * counts, (named * pixels).sum(0) - named * pixels  # (S, K), by all other segments
-    ious = _iou(hit, called, truth)[:, None].repeat(1, len(classes), 1)  # (S, K of the name, K)
-    ious[:, classes, classes] = _iou(hit + counts, called + pixels, truth)
-    return ious[:, :, truth > 0].mean(2)
+    without = _iou(hit, called, truth) * there
+    gained = _iou(hit + counts, called + pixels, truth) * there - without
+    return (without.sum(1, keepdim=True) + gained) / there.sum()
 
 
 def _iou(hit: Tensor, called: Tensor, truth: Tensor) -> Tensor:

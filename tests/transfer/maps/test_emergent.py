@@ -306,4 +306,5 @@ def test_no_other_name_of_a_segment_would_raise_the_mean_iou(counts: np.ndarray)
 def test_a_class_that_is_rare_everywhere_is_named_where_it_is_least_rare() -> None:
     """A defect in a hundredth of the pixels, and a third of one cluster."""
     assert names_of(torch.tensor([[900, 2], [800, 5], [40, 20]])).tolist() == [0, 0, 1]
+    assert names_of(torch.tensor([[0, 0, 0], [2, 900, 30]])).tolist() == [1, 1], "of the first nothing is known"
     assert names_of(torch.zeros(3, 2, dtype=torch.int64)).tolist() == [0, 0, 0]
