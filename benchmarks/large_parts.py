@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,17 +21,16 @@ from pathlib import Path
 
 import numpy as np
 from cells import RESULTS, append, found, place
+from command_peaks import peak
 from PIL import Image
 
 TABLE = RESULTS / "large_parts.csv"
 FULL, LISTED, LOT, NEW = 4095, 40, 8, 4
-QUESTIONS = ("classification", "detection", "anomaly")
+QUESTIONS = {"classification": 10, "detection": 35, "anomaly": 30}  # minutes on one core; of the last a guess from half of it
 SHORT = [
     "pretrain.minutes=1", "evaluate.draws=2", "evaluate.labels_per_class=[10]", "evaluate.minutes=4", "data.leak_limit=1.0",
     "evaluate.arms=[imagenet, imagenet+domain]", "evaluate.max_false_alarms=0.25",
 ]  # fmt: skip
-PEAK = "import resource, sys, subprocess; code = subprocess.run(sys.argv[1:]).returncode; "
-PEAK += "print('peak', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
 
 
 def main() -> None:
@@ -46,7 +44,8 @@ def main() -> None:
     pictures = given.count + given.good + NEW
     here = {"images": str(pictures), "side": f"{rows}x{columns}", **place("torch", "timm", "onnxruntime")}
     missing = [question for question in given.only if not found(TABLE, here | {"question": question})]
-    print(f"Expected: about {12 * len(missing)} minutes on one core, {pictures * rows * columns * 2 / 1e9:.1f} GB of disk.", flush=True)
+    minutes, gigabytes = sum(QUESTIONS[question] for question in missing), pictures * rows * columns * 2 / 1e9
+    print(f"Expected: about {minutes} minutes on one core, {gigabytes:.1f} GB of disk.", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         top = Path(folder)
         if missing:
@@ -125,13 +124,11 @@ def decision(row: dict[str, str]) -> tuple[str, ...]:
 
 
 def labelfree(top: Path, *words: str | Path) -> tuple[float, float]:
-    """Seconds of a command and GB of its largest process. Ends the script with its words where it fails."""
-    begun, command = time.monotonic(), [sys.executable, "-c", PEAK, sys.executable, "-m", "labelfree", *map(str, words)]
-    print(*words, flush=True)
-    done = subprocess.run(command, env={**os.environ, "LABELFREE_CACHE": str(top / "cache")}, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{done.stdout}{done.stderr}")
-    return time.monotonic() - begun, 1024.0 * float(done.stdout.rpartition("peak")[2]) / 1e9
+    """Seconds of a command and GB of its largest process."""
+    begun, command = time.monotonic(), list(map(str, words))
+    print(*command, flush=True)
+    held = peak(command, top)
+    return time.monotonic() - begun, held / 1e9
 
 
 if __name__ == "__main__":

@@ -10,21 +10,17 @@ are looked at. Pretraining takes a few steps, as volumes (patches of 64 × 64 ×
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import nibabel
 import numpy as np
+from command_peaks import peak
 
 PRETRAIN = ["pretrain.minutes=null", "pretrain.steps=4", "pretrain.batch_size=4", "data.card=null"]
 VOLUMES = ["pretrain.size=[64,64,64]"]
 SLICES = ["reader.slices=axial", "pretrain.size=128", "backbone={name: resnet10t, init: random}"]
-PEAK = "import resource, sys, subprocess; code = subprocess.run(sys.argv[1:]).returncode; "
-PEAK += "print('peak', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
 
 
 def main() -> None:
@@ -61,15 +57,6 @@ def written(folder: Path, count: int, shape: tuple[int, ...], ending: str) -> No
         for place in range(shape[2]):
             voxels[..., place] = np.where(body, 40 + place % 50, -1000) + draw.integers(-15, 16, shape[:2])
         nibabel.save(nibabel.Nifti1Image(voxels, np.diag([0.7, 0.7, 1.0, 1.0])), folder / f"{number:02}{ending}")
-
-
-def peak(command: list[str], cwd: Path) -> float:
-    """Bytes that the largest process of a labelfree command held at most. Ends the script with its words where it fails."""
-    words = [sys.executable, "-c", PEAK, sys.executable, "-m", "labelfree", *command]
-    done = subprocess.run(words, cwd=cwd, env={**os.environ, "LABELFREE_CACHE": str(cwd / "cache")}, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"labelfree {' '.join(command)}\n{done.stdout}{done.stderr}")
-    return 1024.0 * float(done.stdout.rpartition("peak")[2])
 
 
 if __name__ == "__main__":

@@ -34,8 +34,9 @@ from labelfree.transfer.words import TaskWords
 def leave_heads(kept: KeptHeads, encoders: Sequence[Encoder], claims: dict[str, Any]) -> list[str]:
     """Write the heads of a comparison; `claims`: what came out, as claims.json keeps it. Returns sentences for the report."""
     heads = _Heads(kept, encoders, claims)
-    with kept.run.say.track(len(heads.wanted()) + 1, "heads to keep") as bar:
-        for encoder, protocol in heads.wanted():
+    wanted = heads.wanted()
+    with kept.run.say.track(len(wanted) + 1, "heads to keep") as bar:
+        for encoder, protocol in wanted:
             heads.of_primary(encoder, protocol)
             bar.advance()
         sentences = heads.recommended()
