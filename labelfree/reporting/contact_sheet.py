@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from labelfree.reporting.lettering import composed, font_for
 from labelfree.training.files import call_with
 
 if TYPE_CHECKING:
@@ -76,11 +77,10 @@ def _fitted(picture: np.ndarray) -> Image:
 
 
 def _write(draw: ImageDraw, left: int, top: int, caption: Caption) -> None:
-    from PIL import ImageFont
-
-    font = ImageFont.load_default(TEXT)
-    wide = int(SIDE * len(ascii_lowercase) / font.getlength(ascii_lowercase))
-    lines = textwrap.wrap(caption.text, wide, max_lines=LINES - 1, placeholder=" …") if caption.text else []
-    draw.text((left, top), caption.head, fill=INK, font=font)
+    head, text = composed(caption.head), composed(caption.text)
+    draw.text((left, top), head, fill=INK, font=font_for(head, TEXT))
+    font = font_for(text, TEXT)
+    each = max(font.getlength(sample) / len(sample) for sample in (ascii_lowercase, text or ascii_lowercase))  # pixels of a letter
+    lines = textwrap.wrap(text, max(1, int(SIDE / each)), max_lines=LINES - 1, placeholder=" …") if text else []
     for number, line in enumerate(lines, 1):
         draw.text((left, top + number * (TEXT + 3)), line, fill=FAINT, font=font)
