@@ -134,9 +134,8 @@ class Model:
         total, weight, best, alarm = np.zeros(shape, np.float32), np.zeros(shape, np.float32), 0.0, False
         for corner in ((top, left) for top in covering(shape[0], self.size[0]) for left in covering(shape[1], self.size[1])):
             there, inside = shared(corner, self.size, shape)
-            known = np.zeros(self.size, np.float32)
-            known[inside] = 1
-            more["known"] = known[None]
+            more["known"] = np.zeros((1, *self.size), np.float32)
+            more["known"][0][inside] = 1
             score, called, heat = self.run(cut(pixels, corner, self.size)[None], **more, **least)
             best, alarm = float(np.maximum(best, score[0])), alarm or bool(called[0])  # what is no number stays none
             total[there] += heat[0][inside] * weights[inside]
@@ -217,15 +216,18 @@ def strongest(boxes: np.ndarray, labels: np.ndarray, part: np.ndarray) -> np.nda
 
     `part`: (n,) bool, of which half of their own is enough.
     """
-    left, kept, sizes = np.arange(len(boxes)), list[int](), area(boxes)
-    while len(left):
-        best, left = int(left[0]), left[1:]
-        kept.append(best)
-        low, high = np.maximum(boxes[best, :2], boxes[left, :2]), np.minimum(boxes[best, 2:], boxes[left, 2:])
-        both = np.prod(np.maximum(high - low, 0), axis=1)
-        whole = np.where(part[left], sizes[left], sizes[best] + sizes[left] - both)
-        left = left[(both <= SAME * whole) | (labels[left] != labels[best])]
-    return np.array(kept, np.int64)
+    by_left, sizes, kept = np.argsort(boxes[:, 0], kind="stable"), area(boxes), np.ones(len(boxes), bool)
+    covered = [list[int]() for _ in boxes]  # weaker ones, by each box
+    for one, begin, end in zip(by_left, range(1, len(boxes) + 1), np.searchsorted(boxes[by_left, 0], boxes[by_left, 2]), strict=True):
+        other = by_left[begin:end][labels[by_left[begin:end]] == labels[one]]
+        low, high = np.maximum(boxes[one, :2], boxes[other, :2]), np.minimum(boxes[one, 2:], boxes[other, 2:])
+        both, weaker = np.maximum(high - low, 0).prod(1), np.maximum(one, other)
+        whole = np.where(part[weaker], sizes[weaker], sizes[one] + sizes[other] - both)
+        for best, weak in np.stack([one + other - weaker, weaker], 1)[both > SAME * whole]:
+            covered[best].append(weak)
+    for best, weak in enumerate(covered):
+        kept[weak if kept[best] else []] = False
+    return np.flatnonzero(kept)
 
 
 def area(boxes: np.ndarray) -> np.ndarray:
@@ -340,16 +342,14 @@ def classify(model: Model, paths: Sequence[str], threshold: float | None, write:
     names = model.classes or None
     for path in paths:
         scores, called = model.scores(read(path, model.channels, model.told)[None], threshold)
-        if names is None:
-            names = ["value", *(f"value_{at}" for at in range(2, scores.shape[1] + 1))]
+        names = names or ["value", *(f"value_{at}" for at in range(2, scores.shape[1] + 1))]
         if path == paths[0]:
             write(["path", *(["class"] if called is not None else []), *names])
         write([path, *([model.name(called[0])] if called is not None else []), *(f"{score:.6f}" for score in scores[0])])
 
 
 def segment(model: Model, paths: Sequence[str], out: Path | None, write: Write) -> None:
-    names = [Path(path).stem for path in paths]
-    if out is not None and len(set(names)) < len(names):
+    if out is not None and len({Path(path).stem for path in paths}) < len(paths):
         raise SystemExit("two images have one name, and one map would lie over the other; ask for them apart, each with its own --out.")
     write(["path", *(f"percent_{name}" for name in model.classes)])
     for path in paths:
