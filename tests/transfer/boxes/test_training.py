@@ -96,7 +96,9 @@ def test_an_arm_without_a_network_learns_from_its_pixels() -> None:
     assert recall(found, truth) > 0.5
 
 
-@pytest.mark.parametrize("protocol", EVERY, ids=NAMES)
+@pytest.mark.parametrize(
+    "protocol", [pytest.param(each, id=each.name, marks=[] if each.name in QUICK else pytest.mark.slow) for each in EVERY]
+)
 def test_a_fit_depends_on_its_seed_alone(learn: LearnBoxes, protocol: Frozen) -> None:
     fits = []
     for before, seed in ((1, 5), (2, 5), (1, 6)):
