@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labelfree.reporting.lettering import composed, font_for
+from labelfree.reporting.lettering import composed, font_for, wrapped
 from labelfree.training.files import call_with
 
 if TYPE_CHECKING:
@@ -77,10 +75,8 @@ def _fitted(picture: np.ndarray) -> Image:
 
 
 def _write(draw: ImageDraw, left: int, top: int, caption: Caption) -> None:
-    head, text = composed(caption.head), composed(caption.text)
+    head, text = composed(caption.head[:SIDE]), composed(caption.text)
     draw.text((left, top), head, fill=INK, font=font_for(head, TEXT))
     font = font_for(text, TEXT)
-    each = max(font.getlength(sample) / len(sample) for sample in (ascii_lowercase, text or ascii_lowercase))  # pixels of a letter
-    lines = textwrap.wrap(text, max(1, int(SIDE / each)), max_lines=LINES - 1, placeholder=" …") if text else []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(wrapped(text, font, SIDE, LINES - 1), 1):
         draw.text((left, top + number * (TEXT + 3)), line, fill=FAINT, font=font)

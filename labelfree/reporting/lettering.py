@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_right
 from functools import lru_cache
 from importlib.util import find_spec
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +15,11 @@ if TYPE_CHECKING:
 
 # After Pillow's own, which has plain Latin letters alone; Linux, macOS and Windows bring some of these, and Pillow looks in their folders.
 FONTS = (
-    "DejaVuSans.ttf", "NotoSans-Regular.ttf", "arial.ttf", "Arial Unicode.ttf", "segoeui.ttf",
-    "NotoSansCJK-Regular.ttc", "PingFang.ttc", "Hiragino Sans GB.ttc", "AppleSDGothicNeo.ttc", "msyh.ttc", "YuGothM.ttc",
-    "malgun.ttf", "Nirmala.ttf",
+    "DejaVuSans.ttf", "NotoSans-Regular.ttf", "arial.ttf", "Arial.ttf", "Arial Unicode.ttf", "segoeui.ttf",
+    "NotoSansCJK-Regular.ttc", "PingFang.ttc", "Hiragino Sans GB.ttc", "AppleSDGothicNeo.ttc", "msyh.ttc", "YuGothM.ttc", "malgun.ttf",
+    "NotoSansDevanagari-Regular.ttf", "NotoSansThai-Regular.ttf", "Nirmala.ttf", "LeelawUI.ttf",
 )  # fmt: skip
+CUT = " …"
 NO_CHARACTER = "\uffff"  # Unicode keeps it free of meaning, so that every font shows what it shows for letters it lacks
 
 
@@ -34,8 +37,30 @@ def font_for(text: str, height: int) -> FreeTypeFont | ImageFont:
 
 
 def composed(text: str) -> str:
-    """Letters with their accents as one character, as most fonts have them; what only steers a terminal is left out."""
-    return "".join(each for each in unicodedata.normalize("NFC", text) if each.isspace() or unicodedata.category(each) != "Cc")
+    """Letters with their accents as one character, as most fonts have them, and plain spaces, for layouts fail on ends of paragraphs; what
+    only steers a terminal is left out.
+    """
+    spaced = (" " if each.isspace() else each for each in unicodedata.normalize("NFC", text))
+    return "".join(each for each in spaced if unicodedata.category(each) != "Cc")
+
+
+def wrapped(text: str, font: FreeTypeFont | ImageFont, wide: int, most: int) -> list[str]:
+    """At most so many lines of a `composed` text, each at most `wide` pixels; what is left out is told by an ellipsis."""
+    lines, rest = list[str](), text[: wide * most].strip()  # no letter is narrower than a pixel
+    while rest and len(lines) < most:
+        fitting = _fitting(rest, font, wide)
+        between = rest.rfind(" ", 0, fitting + 1)
+        end = fitting if fitting == len(rest) or between < 1 else between
+        lines.append(rest[:end].rstrip())
+        rest = rest[end:].lstrip()
+    if rest:
+        lines[-1] = lines[-1][: _fitting(lines[-1], font, wide - ceil(font.getlength(CUT)))].rstrip() + CUT
+    return lines
+
+
+def _fitting(text: str, font: FreeTypeFont | ImageFont, wide: int) -> int:
+    """How many of its letters, one at least, fit `wide` pixels."""
+    return max(1, bisect_right(range(len(text) + 1), wide, key=lambda count: font.getlength(text[:count])) - 1)
 
 
 @lru_cache(maxsize=8)

@@ -339,7 +339,7 @@ def netpbm(data: bytes) -> tuple[np.ndarray, list[str], int]:
 
 
 def classify(model: Model, paths: Sequence[str], threshold: float | None, write: Write) -> None:
-    names = model.classes or None
+    names = model.classes
     for path in paths:
         scores, called = model.scores(read(path, model.channels, model.told)[None], threshold)
         names = names or ["value", *(f"value_{at}" for at in range(2, scores.shape[1] + 1))]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from labelfree.errors import DataError, RecipeError
 from labelfree.recipe_file import Overrides, load_recipe
 from labelfree.transfer.tasks.registry import find_task
 
-MOST = 200  # images
+MOST, LEAST, MOST_PIXELS = 200, 4, 2**26  # images, and pixels of them all: large ones are looked at in tiles, twice each
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,18 @@ class TrialImages:
 
 
 def trial_images(head: LoadedHead[Any], given: Sequence[str | Path], overrides: Overrides, out: Path, tell: Any) -> TrialImages:
-    """At most MOST of them, at even steps. Raises DataError where images that are named are not there."""
+    """At even steps, at most MOST of them; of large ones fewer. Raises DataError where images that are named are not there."""
     if given:
         images = input_images(given, head.card, overrides, out, tell)
-        return TrialImages(images.domain, at_even_steps(images.rows, MOST), "images")
-    return TrialImages(head.domain, at_even_steps(_of_run(head), MOST), "labelled images")
+        return _spread(TrialImages(images.domain, images.rows, "images"))
+    return _spread(TrialImages(head.domain, _of_run(head), "labelled images"))
+
+
+def _spread(images: TrialImages) -> TrialImages:
+    """As many at even steps as hold MOST_PIXELS where all are as large as the first that can be read."""
+    first = next(images.samples(), None)
+    fitting = MOST if first is None else max(LEAST, MOST_PIXELS // prod(first.data.shape[1:]))
+    return replace(images, rows=at_even_steps(images.rows, min(MOST, fitting)))
 
 
 def _of_run(head: LoadedHead[Any]) -> list[Row]:
