@@ -60,7 +60,7 @@ def wrapped(text: str, font: FreeTypeFont | ImageFont, wide: int, most: int) -> 
 
 def _fitting(text: str, font: FreeTypeFont | ImageFont, wide: int) -> int:
     """How many of its letters, one at least, fit `wide` pixels."""
-    return max(1, bisect_right(range(len(text) + 1), wide, key=lambda count: font.getlength(text[:count])) - 1)
+    return max(1, bisect_right(range(len(text) + 1), wide, key=lambda count: ceil(font.getlength(text[:count]))) - 1)
 
 
 @lru_cache(maxsize=8)
