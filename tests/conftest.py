@@ -45,7 +45,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def no_disk_is_waited_for() -> Iterator[None]:
-    """Files of tests need not outlast a power cut: waiting for the disk, and freeing what lies on it, took 42 of 505 s of tests/pipeline."""
+    """Files of tests need not outlast a power cut: waiting for the disk and freeing what lies on it took 42 of 505 s of tests/pipeline."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
