@@ -122,10 +122,9 @@ def _captions(sample: Mapping[str, Any], tar: Path) -> list[bytes]:
     told = [record[field] for field in (*TEXTS, "captions") if field in record] if isinstance(record, dict) else []
     said = [each.strip() for field in told for each in (field if isinstance(field, list) else [field]) if isinstance(each, str)]
     try:
-        return [caption.encode() for caption in dict.fromkeys(said) if caption] or [b""] * bool(
-            said
-        )  # one that is empty is counted as such
+        captions = [caption.encode() for caption in dict.fromkeys(said) if caption]
     except UnicodeEncodeError as error:
         raise DataError(
             f"{tar}: a caption of the record {sample['__key__']}.{RECORD} holds half a character ({error.reason}); mend it."
         ) from error
+    return captions or [b""] * bool(said)  # one that is empty is counted as such
